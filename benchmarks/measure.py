@@ -32,7 +32,7 @@ from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_version
 from posezoo.pages.facts.comparison import int8_ratio
 from posezoo.poses.people import people_from
-from posezoo.quantize.int8_models import explain_unsupported_int8
+from posezoo.quantize.quantization_plan import explain_unsupported
 from posezoo.run.machine import Machine
 from posezoo.run.measured import (
     ANNOTATED_BOXES,
@@ -145,7 +145,7 @@ class Measurer:
 
     def _quantize(self, part: ModelSpec) -> bool:
         """Make the INT8 IR, and record its displacement from FP32; whether it exists."""
-        if explain_unsupported_int8(part, self._context):
+        if explain_unsupported(part, self._context.registry):
             return False
         if "int8" not in self._kinds or not self._photos:
             return bool(self._irs(part, INT8))

@@ -42,64 +42,9 @@ MACHINE = Cluster(
 #: machines that a provider may take away at any time.
 SCENARIOS = ((1000.0, 200.0), (10000.0, 200.0), (1000.0, 0.5))
 
-PAGE = """\
-<!-- drawn by `make docs` from benchmarks/results/bench_cluster.jsonl: measure again to change it -->
-# Beyond one machine
 
-`--cluster local:N` works in N processes of this machine, `--cluster ADDRESS` on the workers of a Dask
-cluster. [Work on several machines](../howto/cluster.md) says how to start a cluster. This page gives the cost
-of a run, its limits, and the useful number of machines.
-
-## The cost of a model
-
-`benchmarks/bench_cluster.py` measured these costs on {processor}, {cores} cores, OpenVINO {openvino}: a
-conversion to FP32 and FP16 with the self-check, by one worker with one thread. Memory is the peak of the
-whole process. A worker needs {start_s:.1f} s to start, with the command.
-
-{costs}
-
-One worker uses more than one core at times, because the self-check of a model runs beside its conversion. If
-both cores have a worker, each conversion takes {slowdown:.2f} times as long.
-
-## Forty models, measured and predicted
-
-We converted the same 40 models ({kinds}) three times. The simulation knew only the costs above.
-
-{runs}
-
-Two workers were {speedup:.2f} times as fast as one. The IR of all three runs have the same bytes.
-
-## Ten thousand models, simulated
-
-The simulation (`benchmarks/cluster_simulation.py`, plain Python with a fixed seed) lets each worker read a
-model's files from the shared store, compute, and write the IR back. The assumptions: machines with 8
-workers, 32 GiB of memory and 10 Gbit/s; a failed machine loses its work and is away for five minutes; one
-model in a hundred takes five times as long; the scheduler takes {dispatch_ms:.1f} ms for a task
-(`benchmarks/bench_task_overhead.py`). Of 100 models, {shares}.
-
-{simulated}
-
-A machine-hour is an hour of one machine, also if it waits. The bottleneck is the resource that alone would
-need the longest. More machines make a run shorter at nearly the same cost, until the store is the bottleneck;
-further machines only wait.
-
-Conclusions:
-
-- Start with one machine: it converts 10,000 models in {one_machine}.
-- Start one worker with one thread for each core: more workers do not make a run faster.
-- With many machines the store limits a run. Files that are already in each machine's `--cache_dir` need no
-  transfer.
-- Failures cost little, because only the model of a lost worker starts again.
-
-## Not covered
-
-The simulation has one kind of machine, no limit on the requests of a store, and no downloads from the
-internet. We measured only one machine with two cores, and no run with several machines.
-"""  # noqa: E501
-
-
-def render_page() -> str:
-    """The page, from the last recorded run of bench_cluster."""
+def draw_values() -> Mapping[str, Any]:
+    """The figures of the page, from the last recorded run of bench_cluster."""
     recorded = _last_record("bench_cluster")
     dispatch_s = _last_record("bench_task_overhead")["ms"]["median"] / 1000
     costs = {kind: Task(**cost) for kind, cost in recorded["costs"].items()}
@@ -110,7 +55,7 @@ def render_page() -> str:
         "write_mb": "Writes, MB",
         "memory_mib": "Memory, MiB",
     }
-    return PAGE.format(
+    return dict(
         **{name: recorded["machine"][name] for name in ("processor", "cores", "openvino")},
         **{name: recorded[name] for name in ("start_s", "slowdown", "speedup")},
         costs=format_table(

@@ -1,5 +1,5 @@
-"""Draw docs/reference/api.md: in the repository, the names of the API; on the site, Sphinx reads
-docs/reference/api.in.md instead, whose directives also show signatures and docstrings.
+"""Draw docs/reference/api.md: in the repository, the names of the API; on the site, Sphinx reads the
+directives in its comments instead, which also show signatures and docstrings.
 """
 
 from __future__ import annotations
@@ -11,23 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-SOURCE = Path(__file__).with_name("reference") / "api.in.md"
+PAGE = Path(__file__).with_name("reference") / "api.md"
 
-_BLOCK = re.compile(r"```\{eval-rst\}\n(.*?)```\n", re.DOTALL)
+_REGION = re.compile(r"<!-- directives\n(.*?)-->\n.*?<!-- end -->\n", re.DOTALL)
 _DIRECTIVE = re.compile(r"\.\. auto(function|class|module):: (\S+)((?:\n   :.*)*)", re.MULTILINE)
-_NOTE = (
-    "<!-- drawn by `make docs` from docs/reference/api.in.md and the code: change it there -->\n"
-)
 
 
 def render_page() -> str:
-    """The page, with a table of names in place of each block of directives."""
-    return _NOTE + _BLOCK.sub(lambda block: _table(block[1]), SOURCE.read_text("utf-8"))
+    """The page, with a table of names below each block of directives."""
+    return _REGION.sub(lambda region: _draw_region(region[1]), PAGE.read_text("utf-8"))
 
 
-def _table(directives: str) -> str:
+def _draw_region(directives: str) -> str:
     rows = [row for directive in _DIRECTIVE.findall(directives) for row in _rows(*directive)]
-    return "\n".join(["| name | what it is |", "|---|---|", *rows]) + "\n"
+    table = "\n".join(["| name | what it is |", "|---|---|", *rows])
+    return f"<!-- directives\n{directives}-->\n\n{table}\n\n<!-- end -->\n"
 
 
 def _rows(kind: str, name: str, options: str) -> Iterator[str]:

@@ -1,9 +1,8 @@
-"""Sphinx reads this for ``make site``; the reasons are in decisions/0014."""
+"""Sphinx reads this for ``make site``; decisions/README.md says why (0014)."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docutils import nodes
@@ -29,7 +28,7 @@ include_patterns = [
     "demos/**/README.md",
     "tools/downloader/README.md",
 ]
-exclude_patterns = [".*", "docs/**.in.md", "build", "src", "tests", "quickstart", "wheels"]
+exclude_patterns = [".*", "build", "src", "tests", "quickstart", "wheels"]
 # A card is found by the table of models and by the search.
 suppress_warnings = ["toc.not_included"]
 
@@ -59,9 +58,10 @@ def setup(app: Sphinx) -> None:
 
 
 def read_directives(_app: Sphinx, page: str, source: list[str]) -> None:
-    """Of the page that only has the names of the API, read the file that it is drawn from."""
+    """Of the page that has the names of the API, read the directives that they are drawn from."""
     if page == "docs/reference/api":
-        source[0] = Path(__file__).with_name("reference").joinpath("api.in.md").read_text("utf-8")
+        region = re.compile(r"<!-- directives\n(.*?)-->.*?<!-- end -->", re.DOTALL)
+        source[0] = region.sub(r"```{eval-rst}\n\1```", source[0])
 
 
 def let_names_in_tables_break(_app: Sphinx, page: nodes.document, _name: str) -> None:

@@ -15,7 +15,6 @@ import sys
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from posezoo.run.measured import Measurement
 
 ROOT = Path(__file__).resolve().parents[1]
+# Some values are read by the modules that write them.
+sys.path += [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 #: The height at which OpenPose models are evaluated (Lightweight OpenPose's ``val.py``:
 #: base_height).
@@ -134,43 +135,30 @@ def api_page() -> str:
     return render_page()
 
 
-def scaling_page() -> str:
+def scaling_values() -> Mapping[str, Any]:
     """What conversions cost, and how many machines are worth it."""
-    sys.path.append(str(ROOT / "benchmarks"))
-    from scaling_page import render_page
+    from scaling_page import draw_values
 
-    return render_page()
+    return draw_values()
 
 
-def rehearsal_page() -> str:
+def rehearsal_values() -> Mapping[str, Any]:
     """How far each model without published weights was rehearsed."""
     sys.path.append(str(ROOT / "tests"))
-    from rehearsal_page import render_page
+    from rehearsal_page import draw_values
 
-    return render_page()
+    return draw_values()
 
 
-def export_page() -> str:
+def export_values() -> Mapping[str, Any]:
     """The targets of `posezoo export`, and which models each can take."""
     sys.path.append(str(ROOT / "tests"))
-    from export_page import render_page
+    from export_page import draw_values
 
-    return render_page()
-
-
-def decisions_page() -> str:
-    """The list of decisions, by their titles."""
-    pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
-    titles = (page.read_text("utf-8").partition("\n")[0].removeprefix("# ") for page in pages)
-    lines = [f"- [{title}]({page.name})" for title, page in zip(titles, pages, strict=True)]
-    text = (
-        "Each page has the facts, the choice, and the reasons that would change our mind."
-        " If another decision replaced one, its number stays unused."
-    )
-    return "\n".join(["<!-- drawn by `make docs` -->", "# Decisions", "", text, "", *lines, ""])
+    return draw_values()
 
 
-def rules_page() -> str:
+def rules_values() -> Mapping[str, Any]:
     """The rules of `posezoo verify --metadata`."""
     from posezoo.lint.recomputation import ARTIFACT_RULES
     from posezoo.lint.rules import load_rules
@@ -187,28 +175,10 @@ def rules_page() -> str:
         )
         for rules in (load_rules().values(), ARTIFACT_RULES.values())
     )
-    return RULES_PAGE.format(metadata=metadata, artifacts=artifacts)
+    return {"metadata": metadata, "artifacts": artifacts}
 
 
-RULES_PAGE = """\
-<!-- drawn by `make docs` from the code: change it there -->
-# The rules of `posezoo verify --metadata`
-
-model.yml, cards, accuracy-check.yml, index pages and the sizes of files are compared with each other, in
-posezoo's format and in Open Model Zoo's. Only an error fails a check; a warning is a difference that may be
-intended. A published value that is known to be wrong is declared with its reason:
-`published: {{known_difference: ...}}`. The same key gives the reason of a change that `unexplained-change` reports: [change
-the mean of a model](../CONTRIBUTING.md#change-how-a-model-is-prepared). The summary ends with what was not judged.
-
-{metadata}
-
-With `--artifacts DIR`, the files and the IR in that folder are checked too:
-
-{artifacts}
-"""
-
-
-def accuracy_page() -> str:
+def accuracy_values() -> Mapping[str, Any]:
     """The published accuracy of each model, and the command that measures it again."""
     from posezoo.cli.labels import format_conditions
     from posezoo.core.registry import open_registry
@@ -230,9 +200,9 @@ def accuracy_page() -> str:
         for accuracy in spec.published.accuracy
         if accuracy.metric == "AP" and spec.task != "detection"
     ]
-    template = (ROOT / "docs" / "accuracy.in.md").read_text("utf-8")
     videos = movenet_videos()
-    return template.format(
+    compared = every_row()
+    return dict(
         table=format_table(["Model", "Published AP", "Measured on", "Command"], rows),
         measured=format_table(MEASURED_HEADERS, [*measured_rows(registry)]),
         origins=format_table(ORIGIN_HEADERS, [*origin_rows(registry)]),
@@ -241,13 +211,14 @@ def accuracy_page() -> str:
         videos=format_table(VIDEO_HEADERS, [*video_rows(videos)]),
         measured_videos=videos,
         videos_tools=format_tools(videos["tools"]),
-        summary=summary_table(),
+        **summary_values(compared),
         fresh=fresh_table(),
-        empty=situation_counts(every_row())["pictures_without_people"],
+        # The numbers of pictures and frames that situations were measured on.
+        situations=dict(re.findall(r"(\w+) (\d+)", compared.situation_conditions)),
     )
 
 
-def judges_page() -> str:
+def judges_values() -> Mapping[str, Any]:
     """How far publishers' programs are from ours, as the tests recorded it."""
     stored = json.loads((ROOT / "tests" / "judges" / "figures.json").read_text("utf-8"))
     cells: dict[str, Any] = {
@@ -269,7 +240,7 @@ def judges_page() -> str:
         name: "{:.3f}, {:.3f}".format(*each["ap"]) for name, each in stored.items() if "ap" in each
     }
     cells["tools"] = "; or ".join(sorted({format_tools(each["tools"]) for each in stored.values()}))
-    return (ROOT / "docs" / "explanations" / "judges.in.md").read_text("utf-8").format(**cells)
+    return cells
 
 
 MEASURED_HEADERS = ("Model", "People from", "FP32", "FP16", "FP16-INT8", "INT8 / FP32")
@@ -450,13 +421,14 @@ SUMMARY_KEYS = (
 )
 
 
-def summary_table() -> str:
-    """The measured rows of pose models with real weights, by name."""
+def summary_values(compared: ModelComparison) -> Mapping[str, str]:
+    """The measured rows of pose models with real weights, by name, the two of them that are best for
+    several people, and the machine.
+    """
     from posezoo.cli.labels import format_ap, format_megabytes
     from posezoo.pages.cards.markdown import format_table
     from posezoo.pages.facts.recommendation import LATENCIES
 
-    compared = every_row()
     measured = [
         row
         for row in compared.rows
@@ -474,20 +446,18 @@ def summary_table() -> str:
         download = format_megabytes(int(size.number) if size else None)
         stated = format_ap(ap.number, ap.interval)
         rows.append((row.name, row.pipeline.described_people, stated, *people, *times, download))
-    table = format_table(SUMMARY_HEADERS, rows)
-    machine = compared.speed_setting.partition("; ")[0]
 
     def largest(key: str, rows: Iterable[ComparisonRow] = measured) -> str:
         return max(rows, key=lambda row: metric.number if (metric := row.values[key]) else 0).name
 
     in_fp16 = [row for row in measured if row.precision == "FP16"]
-    answer = (
-        f"For photos of several people, `{largest('AP')}` has the highest AP, and"
-        f" `{largest('AR50_several')}` finds the most; in FP16, `{largest('AR50_several', in_fp16)}`."
-    )
-    counts = situation_counts(compared)
-    summary = SUMMARY.format(where=f" on {machine}" if machine else "", **counts)
-    return f"{table}\n\n{textwrap.fill(f'{answer} {summary}', 110)}"
+    return {
+        "summary": format_table(SUMMARY_HEADERS, rows),
+        "highest_ap": f"`{largest('AP')}`",
+        "most_people": f"`{largest('AR50_several')}`",
+        "most_people_fp16": f"`{largest('AR50_several', in_fp16)}`",
+        "machine": compared.speed_setting.partition("; ")[0],
+    }
 
 
 def fresh_table() -> str:
@@ -502,11 +472,6 @@ def fresh_table() -> str:
         counts = (str(each.get(key, "not measured")) for key in ("alone", "groups", "ghosts"))
         rows.append((each["row"], fresh_ap(each), *counts))
     return format_table(headers, rows)
-
-
-def situation_counts(compared: ModelComparison) -> dict[str, str]:
-    """The numbers of pictures and frames that situations were measured on."""
-    return dict(re.findall(r"(\w+) (\d+)", compared.situation_conditions))
 
 
 def _two_digits(metric: SourcedMetric | None) -> str:
@@ -527,28 +492,11 @@ def _stated_time(row: ComparisonRow, shown: int) -> str:
     return mark + format_figure(metric.number) + (f" ({found} found)" if found != shown else "")
 
 
-SUMMARY = """\
-The models are in alphabetical order: most intervals overlap, so these photos do not rank them. All
-figures of a row are from the pipeline that `posezoo evaluate MODEL` and `posezoo run MODEL` use with
-`--precision` and, for "at 480", `--height 480`; without a named precision it is FP16. AP is measured on 17 photos of COCO with 44 people, on the CPU (quantized
-layers in i8, others in f32), at a single scale without flip; the 95 % interval in parentheses is from a bootstrap over the photos. Of one, of several:
-the share of people found (object keypoint similarity of 0.5 or more) on the photos with one person, and
-with more. Ghosts: people found per picture without people, on {pictures_without_people} parts of these photos. Lying, upside down: the
-share of people found on turned pictures with one person each. In video: the same in the {frames} frames of five
-videos in which a camera pans over a photo. The table has the INT8 of a model if it is published, or if its ranges are in the registry: then `posezoo get MODEL --precisions
-FP16-INT8` makes it without photos, with ranges from 12 of the 17 photos. The AP of INT8 differs by up to 0.012 between a processor with AVX-512 VNNI and one with only AVX2, and by up to 0.007 on one with AMX.
-Milliseconds: the median time from an image file that shows one person, or four, to drawn poses, one image at a time{where};
-the number in parentheses is the number of people found, if it is another; with ~, it is an estimate from the
-times of its networks alone. Download: the size that
-`posezoo run` transfers for this precision, with the detector that finds the people.
-"""
+def which_model_values() -> Mapping[str, Any]:
+    """The tables of models for each case."""
+    from which_model import draw_values
 
-
-def which_model_page(name: str) -> str:
-    """A page with the table of models for each case."""
-    from which_model import draw_page
-
-    return draw_page(name, every_row())
+    return draw_values(every_row())
 
 
 #: What many publishers state of COCO's AP: the boxes are of a file of detections that they share.
@@ -582,25 +530,43 @@ def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
     return " ".join(words)
 
 
-#: The pages with the table of models for each case, which draw only that.
-WHICH_MODEL_PAGES = ("README.md", "docs/howto/choose_a_model.md")
-
+#: The pages that the code draws from the first line to the last.
 PAGES: dict[str, Callable[[], str]] = {
-    "docs/rules.md": rules_page,
-    "docs/decisions/README.md": decisions_page,
     "docs/cli.md": cli_page,
     "tools/downloader/README.md": omz_page,
-    "docs/export.md": export_page,
     "docs/reference/api.md": api_page,
-    "docs/accuracy.md": accuracy_page,
-    **{name: partial(which_model_page, name) for name in WHICH_MODEL_PAGES},
-    "docs/explanations/judges.md": judges_page,
-    "docs/explanations/rehearsal.md": rehearsal_page,
-    "docs/explanations/scaling.md": scaling_page,
     "docs/model.schema.json": model_schema,
     "docs/composite-model.schema.json": composite_schema,
     "docs/skeleton.schema.json": skeleton_schema,
 }
+
+#: The pages that are written by hand, with the values of their regions.
+FILLED_PAGES: dict[str, Callable[[], Mapping[str, Any]]] = {
+    "README.md": which_model_values,
+    "docs/accuracy.md": accuracy_values,
+    "docs/explanations/judges.md": judges_values,
+    "docs/explanations/rehearsal.md": rehearsal_values,
+    "docs/explanations/scaling.md": scaling_values,
+    "docs/export.md": export_values,
+    "docs/rules.md": rules_values,
+}
+
+_REGION = re.compile(r"<!-- drawn: (\S+) -->(\n?).*?<!-- end -->", re.DOTALL)
+
+
+def fill_page(text: str, values: Mapping[str, Any]) -> str:
+    """A page with its regions drawn again: between ``<!-- drawn: FIELD -->`` and ``<!-- end -->``
+    stands what ``str.format`` makes of FIELD, inside a line or as a block.
+    """
+
+    def draw_region(region: re.Match[str]) -> str:
+        field, has_own_lines = region.groups()
+        drawn = f"{{{field}}}".format(**values)
+        if has_own_lines:
+            drawn = f"\n\n{drawn.strip()}\n\n"
+        return f"<!-- drawn: {field} -->{drawn}<!-- end -->"
+
+    return _REGION.sub(draw_region, text)
 
 
 def draw(folder: str) -> dict[str, str]:
@@ -610,6 +576,9 @@ def draw(folder: str) -> dict[str, str]:
     from posezoo.pages.cards.registry_pages import render_pages
 
     pages = {name: page() for name, page in PAGES.items() if name.startswith(folder)}
+    for name, values in FILLED_PAGES.items():
+        if name.startswith(folder):
+            pages[name] = fill_page((ROOT / name).read_text("utf-8"), values())
     cards = {f"models/{name}": text for name, text in render_pages(ROOT / "models").items()}
     return pages | {name: text for name, text in cards.items() if name.startswith(folder)}
 

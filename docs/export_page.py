@@ -33,9 +33,8 @@ _PROGRAMS = ("cpp", "onnx", "folder")
 _Row = Mapping[str, Any]
 
 
-def render_page() -> str:
-    """The whole page."""
-    text = Path(__file__).with_name("export.in.md").read_text("utf-8")
+def draw_values() -> Mapping[str, Any]:
+    """The sections of the targets, and what was run."""
     registry = open_registry()
     sections = []
     for name, target in TARGETS.items():
@@ -49,15 +48,15 @@ def render_page() -> str:
             f"```sh\n{command}\n```\n\n{check_of(name).text}\n"
         )
     result = json.loads(_RESULT.read_text("utf-8"))
-    return text.format(
-        targets="\n".join(sections),
-        conditions=_describe_conditions(result["conditions"]),
-        photos=" ".join(photo.lstrip("0") for photo in result["conditions"]["photos"]),
-        matrix=_render_matrix(result),
-        refused=_list_refused(result["rows"]),
-        others=_list_others(result["rows"]),
-        figures=_render_figures(result["rows"]),
-    )
+    return {
+        "targets": "\n".join(sections),
+        "conditions": _describe_conditions(result["conditions"]),
+        "photos": " ".join(photo.lstrip("0") for photo in result["conditions"]["photos"]),
+        "matrix": _render_matrix(result),
+        "refused": _list_refused(result["rows"]),
+        "others": _list_others(result["rows"]),
+        "figures": _render_figures(result["rows"]),
+    }
 
 
 def is_taken(name: str, target: ExportTarget, registry: Registry) -> bool:

@@ -296,7 +296,7 @@ def render_readme() -> str:
 
 
 def _section(tool: ModuleType) -> str:
-    parser: argparse.ArgumentParser = tool.create_parser()
+    parser: argparse.ArgumentParser = tool.COMMAND.create_parser()
     lines = [f"## {parser.prog}\n", f"{parser.description}\n"]
     lines += ["| flag | what it does | what differs from Open Model Zoo |", "| --- | --- | --- |"]
     for action in parser._actions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.registry import open_registry
@@ -13,41 +14,9 @@ from rehearsal_table import DONE, STEPS, declared_digest, read_table
 #: What a model.yml that has changed since its rehearsal is marked with.
 CHANGED = "declared again since"
 
-PAGE = """\
-<!-- drawn by `make docs` from models/rehearsed.tsv: `make rehearse` changes it -->
-# How far each model was rehearsed
 
-The tests and figures of {at_hand} of {count} models use the published weights. The weights of the other {others}
-models lie on hosts that the tests do not reach. `make rehearse` makes files for them in the publisher's form, and
-serves them from this machine under the publisher's name. It then does what a user does with each model:
-
-| Step | What is run |
-| --- | --- |
-| get | `posezoo get`: download, verify, convert to FP32 and FP16, and compare with the original |
-| run | `posezoo run` on a photo of four people, with the declared detector; the number of poses that are drawn |
-| evaluate | `posezoo evaluate` on three annotated photos |
-| benchmark | `posezoo benchmark --pipeline` on the photo |
-| quantize | `posezoo quantize` with six photos; *not kept*: INT8 was compared with FP32, and found too different |
-| export | `posezoo export MODEL --to folder DIR --decode`, or without `--decode` where that is refused; the exported sample then finds people on the photo |
-
-**The weights are generated.** So these rows say that every step comes to its end, and nothing of accuracy, of speed or
-of how good INT8 is. *Bytes* compares the generated files with the published ones. Where they are nearly equal, the
-network has the published layers. Above 1, constants in the network place the people. Far below 1, only its inputs and
-outputs are the published ones. Where the published size is unknown, the network is one of posezoo's own, with the names
-and shapes of the published tensors, or one of RTMO and RTMPose.
-
-{summary}
-
-{table}
-
-{reasons}## Published weights
-
-These models have their published files in the tests: {names}.
-"""
-
-
-def render_page() -> str:
-    """The whole page."""
+def draw_values() -> Mapping[str, Any]:
+    """The table, and what stands above and below it."""
     rows = read_table().values()
     rehearsed = [row for row in rows if row["get"]]
     reasons: list[str] = []
@@ -59,15 +28,15 @@ def render_page() -> str:
         ],
     )
     listed = "\n".join(f"{number}. {reason}" for number, reason in enumerate(reasons, 1))
-    return PAGE.format(
-        count=len(rows),
-        others=len(rehearsed),
-        at_hand=len(rows) - len(rehearsed),
-        summary=_summary(rehearsed),
-        table=table,
-        reasons=f"## Steps that failed or were not run\n\n{listed}\n\n" if listed else "",
-        names=", ".join(format_code(row["model"]) for row in rows if not row["get"]),
-    )
+    return {
+        "count": len(rows),
+        "others": len(rehearsed),
+        "at_hand": len(rows) - len(rehearsed),
+        "summary": _summary(rehearsed),
+        "table": table,
+        "reasons": listed,
+        "names": ", ".join(format_code(row["model"]) for row in rows if not row["get"]),
+    }
 
 
 def _summary(rows: list[dict[str, str]]) -> str:

@@ -1,14 +1,12 @@
-"""Draw the two tables of models of README and of docs/howto/choose_a_model.md: for a user with the
-internet, and for one who has only package indexes.
+"""Draw the two tables of models of README: for a user with the internet, and for one who has only
+package indexes.
 
 The figures are of the measured rows, of each model.yml, and of which_model.yml.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import textwrap
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,14 +17,6 @@ import yaml
 if TYPE_CHECKING:
     from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
     from posezoo.pages.facts.model_facts import ModelFacts
-
-ROOT = Path(__file__).resolve().parents[1]
-
-#: The tables are between these marks.
-BEGIN, END = (
-    "<!-- drawn by `make docs` from the rows of models -->",
-    "<!-- end of what is drawn -->",
-)
 
 #: With the internet: who asks, and the model or its alias.
 ASKERS = {
@@ -82,21 +72,6 @@ MEASURED_HEADERS = (
     *("ghosts", "CPU ms, 1 person, 4", "download", "exports to"),
 )
 
-NOTE = """
-`posezoo mirror create DIR {names}` fetches all that this table names, with the detectors. AP is on COCO val2017, of
-whole bodies on COCO-WholeBody; the pairs' AP are of earlier weights ([why these
-names]({docs}/decisions/0028-aliases-name-pairs.md)). *Declared*: addresses and digests are known, and we could not
-download the weights; *rehearsed*: the network ran here with generated ones; *measured*: with the published ones.
-"""
-
-MEASURED_NOTE = """
-AP, people found and ghosts (people found on 84 photos without any) are from 44 photos with 111 people, which we chose
-nothing with. The first three intervals overlap: these photos do not rank them. [Their ids, to measure again with
-COCO]({docs}/accuracy.md#measured-on-44-fresh-photos). CPU ms, in both tables: one call on one core, from an image file
-to drawn poses, RTMPose and RTMO with generated weights. [ONNX Runtime rounds INT8
-otherwise]({docs}/export.md#what-was-run).
-"""
-
 
 @cache
 def figures() -> dict[str, Any]:
@@ -105,17 +80,14 @@ def figures() -> dict[str, Any]:
     return yaml.safe_load(text)  # type: ignore[no-any-return]
 
 
-def draw_block(compared: ModelComparison, docs: str) -> str:
-    """Both tables with their notes."""
+def draw_values(compared: ModelComparison) -> dict[str, str]:
+    """Both tables, and the names of the first."""
     rows = {row.name: row for row in compared.rows}
-    names = " ".join(ASKERS.values())
-    parts = [
-        _table(ASKER_HEADERS, _asker_rows(rows)),
-        _fill(NOTE.format(docs=docs, names=names)),
-        _table(MEASURED_HEADERS, _measured_rows(rows)),
-        _fill(MEASURED_NOTE.format(docs=docs)),
-    ]
-    return "\n\n".join(parts)
+    return {
+        "asked": _table(ASKER_HEADERS, _asker_rows(rows)),
+        "names": f"`posezoo mirror create DIR {' '.join(ASKERS.values())}`",
+        "measured": _table(MEASURED_HEADERS, _measured_rows(rows)),
+    }
 
 
 def list_models() -> Iterator[str]:
@@ -134,7 +106,7 @@ def list_models() -> Iterator[str]:
 def _asker_rows(rows: dict[str, ComparisonRow]) -> Iterator[Sequence[str]]:
     from posezoo.core.declarations.model import Precision
     from posezoo.core.registry import open_registry
-    from posezoo.pages.facts.model_facts import describe_model
+    from posezoo.pages.facts.model_facts import describe_model, offers_precision
 
     registry = open_registry()
     for asker, name in ASKERS.items():
@@ -142,11 +114,11 @@ def _asker_rows(rows: dict[str, ComparisonRow]) -> Iterator[Sequence[str]]:
         facts = describe_model(model, registry)
         row = rows[model.full_name]
         shown = f"`{name}`" if name == model.name else f"`{name}`: {model.name}"
-        int8 = "yes" if facts.offers(Precision.FP16_INT8) else "no"
-        state = _state(row)
+        has_int8 = all(offers_precision(part, Precision.FP16_INT8) for part in facts.parts)
+        state = _state(row, facts)
         yield (
             *(asker, shown, _published_ap(facts), _times(row.name)),
-            *(int8, _download(facts), row.license, state),
+            *("yes" if has_int8 else "no", _download(facts), row.license, state),
         )
     yield ("an Intel GPU or NPU", f"this command measures it: `{GPU}`", *[""] * 5, "not measured")
 
@@ -171,14 +143,13 @@ def _download(facts: ModelFacts) -> str:
     return f"at most {most / 1e6:.0f} MB"
 
 
-def _state(row: ComparisonRow) -> str:
-    from posezoo.pages.facts.comparison import MetricSource
+def _state(row: ComparisonRow, facts: ModelFacts) -> str:
+    from rehearsal_table import DONE, read_table
 
     if row.is_opened:
         return "measured"
-    is_rehearsed = any(
-        each and each.origin is MetricSource.GENERATED for each in row.values.values()
-    )
+    rows = read_table()
+    is_rehearsed = all(rows[part.name]["run"].startswith(DONE) for part in facts.parts)
     return "rehearsed" if is_rehearsed else "declared"
 
 
@@ -212,19 +183,3 @@ def _command(row: ComparisonRow) -> str:
 def _table(headers: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
     lines = (headers, ["---"] * len(headers), *rows)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _fill(note: str) -> str:
-    text = " ".join(note.split())
-    return textwrap.fill(text, 120, break_on_hyphens=False, break_long_words=False)
-
-
-def draw_page(name: str, compared: ModelComparison) -> str:
-    """A page with its tables drawn again."""
-    text = (ROOT / name).read_text("utf-8")
-    start, begin, rest = text.partition(BEGIN)
-    _, end, remainder = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{name}: the marks around the tables are missing")
-    docs = os.path.relpath("docs", Path(name).parent)
-    return f"{start}{begin}\n\n{draw_block(compared, docs)}\n\n{end}{remainder}"

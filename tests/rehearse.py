@@ -33,8 +33,10 @@ from fakes.exact_networks import SAME_LAYERS, generate_irs, generate_onnx, rf_de
 from fakes.generated_models import generate
 from fakes.publishers import Publishers, host_of, publishers_of
 from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.declarations.routes import Route, select_route
 from posezoo.core.declarations.sources import PackageSource
 from posezoo.core.registry import Registry, open_registry
+from posezoo.run import samples
 from rehearsal_table import (
     DONE,
     FAILED,
@@ -62,6 +64,10 @@ NOT_KEPT = "no IR was written"
 #: What `export` says of a decoder that is not made of OpenVINO's operations, or finds other people in noise.
 NO_DECODER = "cannot be put into an IR", "differs from posezoo.decode"
 
+#: What `export` says of a detector that its sample cannot run, and of an IR that takes any batch.
+NO_DETECTOR = "--detector none exports the network alone"
+ANY_BATCH = "needs a fixed one"
+
 #: A photo's people have this many annotated keypoints or more.
 LEAST_KEYPOINTS = 10
 
@@ -76,6 +82,11 @@ def is_of_an_index(spec: ModelSpec) -> bool:
     return all(
         any(isinstance(source, PackageSource) for source in file.sources) for file in spec.files
     )
+
+
+def is_of_users(spec: ModelSpec) -> bool:
+    """Whether only its publisher's code builds the network: users then convert their own ONNX."""
+    return select_route(spec)[0] is Route.UPSTREAM_CODE and not spec.has_pre_convert
 
 
 def empty_row(spec: ModelSpec, mirror: Path) -> Row:
@@ -148,7 +159,7 @@ def generate_files(
     """The files of a model with generated weights, whose people are in these boxes."""
     if spec.name in SAME_LAYERS:
         return generate_irs(spec, folder)
-    if spec.framework.value != "onnx" or spec.decoder is None:
+    if not (spec.framework.value == "onnx" or is_of_users(spec)) or spec.decoder is None:
         return generate(spec, folder, mirror)
     is_checkpoint = spec.decoder.name == "rf_detr"
     content = rf_detr_checkpoint() if is_checkpoint else generate_onnx(spec, boxes, folder)
@@ -183,7 +194,14 @@ class Rehearsal:
         self.whole = self.registry.composite_of(spec)
         #: Whether its publisher has INT8, too.
         self.has_int8 = any(Precision.FP16_INT8 in file.name for file in spec.files)
+        people = self.whole.people
+        self.is_of_faces = people is not None and people.photo.startswith("face")
         self.picture = photo.draw(self.folder)
+        if self.is_of_faces:
+            self.picture = Path(samples.__path__[0]) / "astronaut.png"
+        #: The IR of the user's own ONNX, which then stands for the model's name.
+        self.own = self.folder / f"{spec.name}.xml" if is_of_users(spec) else None
+        self.name = self.own or self.whole.name
 
     def publish(self, mirror: Path) -> str:
         """Serve all files; returns what the model's weights are."""
@@ -196,7 +214,10 @@ class Rehearsal:
             if files is None:
                 files = generate_files(part, self.folder, mirror, self.photo.boxes)
                 words = share_of_published(part, files)
-            self.world.publish(part, files)
+            if self.own:
+                self.own.with_suffix(".onnx").write_bytes(*files.values())
+            else:
+                self.world.publish(part, files)
             weights = words if part.name == self.spec.name else weights
         return weights
 
@@ -205,16 +226,25 @@ class Rehearsal:
         for step in STEPS:
             cell = getattr(self, step)()
             yield step, cell
-            if step == "get" and cell != DONE:
+            if step == "get" and not cell.startswith(DONE):
                 break
 
     def get(self) -> str:
+        if self.own:
+            return self.convert().replace(DONE, f"{DONE}, from the user's ONNX")
         words = ["--precisions", "FP32,FP16,FP16-INT8"] if self.has_int8 else []
         return self.ask("get", self.spec.name, *words)[0]
 
+    def convert(self, *words: object) -> str:
+        """Convert the user's ONNX, as `posezoo get MODEL` says."""
+        assert self.own
+        onnx = self.own.with_suffix(".onnx")
+        words = "--as", self.spec.name, "--output", self.own, *words
+        return self.ask("convert", onnx, *words)[0]
+
     def run(self) -> str:
         out = self.folder / "poses"
-        cell, _ = self.ask("run", self.whole.name, "--input", self.picture, "--output", out)
+        cell, _ = self.ask("run", self.name, "--input", self.picture, "--output", out)
         if cell != DONE:
             return cell
         (frame,) = json.loads((out / "poses.json").read_text("utf-8"))["images"]
@@ -224,30 +254,45 @@ class Rehearsal:
     def evaluate(self) -> str:
         data = "--annotations", self.photo.annotations, "--images", self.photo.folder
         out = "--output", self.folder / "evaluation"
-        cell, _ = self.ask("evaluate", self.whole.name, *data, "--limit", EVALUATED, *out)
+        cell, _ = self.ask("evaluate", self.name, *data, "--limit", EVALUATED, *out)
         is_other = "does not match the annotations" in cell
         return f"{NOT_RUN}the photos' annotations have other keypoints" if is_other else cell
 
     def benchmark(self) -> str:
         words = "--requests", 1, "--seconds", 0.1, "--no_record", "--input", self.picture
-        return self.ask("benchmark", "--pipeline", self.whole.name, *words)[0]
+        return self.ask("benchmark", "--pipeline", self.name, *words)[0]
 
     def quantize(self) -> str:
         photos = self.folder / "photos"
         photos.mkdir()
-        for path in sorted(self.photo.folder.glob("*.jpg"))[:PHOTOS]:
-            (photos / path.name).symlink_to(path.resolve())
+        for number, path in enumerate(sorted(self.photo.folder.glob("*.jpg"))[:PHOTOS]):
+            if self.is_of_faces:  # the short range detector finds few in the photos
+                face = cv2.imread(str(self.picture))[10 * number :]
+                cv2.imwrite(str(photos / f"{number}.png"), face)
+            else:
+                (photos / path.name).symlink_to(path.resolve())
         words = ["--measure_only"] if self.has_int8 else []
-        cell, printed = self.ask("quantize", self.spec.name, "--dataset_dir", photos, *words)
+        cell, printed = self.ask(
+            "quantize", self.own or self.spec.name, "--dataset_dir", photos, *words
+        )
         # Generated weights cannot judge INT8: that it was compared is the end of this step.
         return f"{DONE}, and not kept" if NOT_KEPT in printed else cell
 
     def export(self) -> str:
         """Export the network with its decoder and its detector, and run the sample beside it."""
         out = self.folder / "exported"
-        words = self.whole.name, "--to", "folder", out
+        words = self.name, "--to", "folder", out
         cell, printed = self.ask("export", *words, "--decode")
-        if any(reason in printed for reason in NO_DECODER):
+        if ANY_BATCH in printed:
+            fixed = "--input_shape", "[1,3,640,640]"
+            self.convert(*fixed)
+            cell = self.ask("export", *words, "--decode")[0]
+            cell = cell.replace(DONE, f"{DONE}, after convert {' '.join(fixed)}")
+        elif NO_DETECTOR in printed:
+            without = f"{DONE}, without the detector: {cell.removeprefix(FAILED)}"
+            alone = "--decode", "--detector", "none"
+            cell = self.ask("export", *words, *alone)[0].replace(DONE, without)
+        elif any(reason in printed for reason in NO_DECODER):
             without = f"{DONE}, without the decoder: {cell.removeprefix(FAILED)}"
             cell = self.ask("export", *words)[0].replace(DONE, without)
         if not cell.startswith(DONE):
@@ -258,6 +303,8 @@ class Rehearsal:
     def ask(self, verb: str, *words: object) -> tuple[str, str]:
         """Run a verb as a user would; returns the words of its cell, and what it printed."""
         places = ["--models_dir", self.world.models, "--weights_dir", self.folder / "out"]
+        if self.own:  # these flags are for models
+            return self.call(verb, [sys.executable, "-m", "posezoo", verb, *words])
         trust = ["--trust_on_first_use", "--lock", self.folder / "posezoo.lock"]
         trust += ["--allow_upstream_code"] if self.spec.has_pre_convert else []
         return self.call(verb, [sys.executable, "-m", "posezoo", verb, *words, *places, *trust])

@@ -272,6 +272,28 @@ def test_every_relative_link_has_a_target():
     assert dead == []
 
 
+def test_what_is_drawn_within_a_line_does_not_begin_it():
+    """Markdown would take the whole line as HTML."""
+    assert [
+        page
+        for page in PAGES
+        if re.search(r"^[ -]*<!-- drawn: .+-->.", page.read_text("utf-8"), re.MULTILINE)
+    ] == []
+
+
+def test_each_decision_that_is_named_has_a_line():
+    if not (ROOT / ".git").exists():
+        pytest.skip("needs a clone")
+    lines = (ROOT / "docs" / "decisions" / "README.md").read_text("utf-8")
+    named = git(ROOT, "grep", "-hoE", "decisions/0[0-9]+|decisions/README.md \\(0[0-9]+")
+    numbers = set(re.findall(r"0\d{3}", named))
+    assert (
+        numbers
+        and [each for each in numbers if not re.search(rf"^\| \[?{each}\b", lines, re.MULTILINE)]
+        == []
+    )
+
+
 def test_no_line_installs_posezoo_from_a_package_index():
     """It is on none: a line takes a clone or a wheel, or adds an extra to the posezoo that shows it."""
     if not (ROOT / ".git").exists():

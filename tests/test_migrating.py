@@ -178,7 +178,7 @@ def test_both_commands_of_each_row_are_read():
             if first == "posezoo":
                 args = parser.parse_args(words)
             elif first.startswith("omz_") and words:
-                args = TOOLS[first.removeprefix("omz_")].create_parser().parse_args(words)
+                args = TOOLS[first.removeprefix("omz_")].COMMAND.create_parser().parse_args(words)
             else:
                 continue
             assert vars(args)

@@ -131,6 +131,25 @@ def test_rtmposes_decoder_can_be_in_the_graph(rtmpose, tmp_path):
     assert np.abs(pose.keypoints - alone.keypoints).max() <= 0.1
 
 
+@pytest.mark.slow
+def test_rtmw3d_finds_depths_in_meters_that_do_not_depend_on_the_size_of_a_person(place, tmp_path):
+    """Of a small network with its outputs; `pose.z` of other models is in pixels, and grows with the person."""
+    names = ["output", "1554", "1556"]
+    onnx = rtmpose_network.rtmpose_onnx(tmp_path, "t", 133, 384, 288, names)
+    place.publish("rtmw3d-x", onnx)
+    lock = ("--lock", tmp_path / "posezoo.lock", "--trust_on_first_use")
+    place.run("get", "rtmw3d-x", "-o", place.out, "--precisions", "FP32", *lock)
+    estimator = load(place.ir("rtmw3d-x"), detector=None)
+    image = np.random.default_rng(1).integers(0, 256, (384, 288, 3), np.uint8)
+    box = (28.8, 38.4, 259.2, 345.6)  # with the margin, the whole image
+    large = cv2.resize(image, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    (pose,) = estimator(image, boxes=[box])
+    (twice,) = estimator(large, boxes=[[2 * side for side in box]])
+    assert pose.z is None and 0 < np.abs(pose.depths).max() <= 2.1744869
+    assert np.median(np.abs(twice.depths - pose.depths)) < 0.01
+    assert len(np.unique(pose.depths)) > 20
+
+
 @needs_vnni
 @pytest.mark.slow
 def test_rtmpose_becomes_int8(rtmpose, tmp_path):

@@ -149,7 +149,7 @@ def of_summary():
     text = (ROOT / "docs" / "accuracy.md").read_text("utf-8")
     section = text.partition("\n## What the default command gives\n")[2].partition("\n## ")[0]
     words = " ".join(section.split())
-    machine = re.search(r"one image at a time on (.*?);", words)[1]
+    machine = re.search(r"<!-- drawn: machine -->(.*?)<!-- end -->", words)[1]
     for line in re.findall(r"^\| (.* MB) \|$", section, re.MULTILINE):
         name, people, ap, single, several, *_, time_of_one, time_of_four, _ = line.split(" | ")
         model, precision, size = re.fullmatch(r"(\S+)(?: \((.*)\))?(?: at (\d+))?", name).groups()

@@ -6,7 +6,7 @@ import pytest
 
 from fakes.command import assert_success, misuse, omz_tool, posezoo, refusal
 from fakes.network import network
-from fakes.zoo import declared_file, omz_yml, write_model
+from fakes.zoo import IMAGE, declared_file, omz_yml, write_model
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.omz.commands import converter as converter_command
 
@@ -28,7 +28,7 @@ def write(folder, *arguments, content=None, **changes):
     declared = {**declared_file(source), "source": "https://models.invalid/net.onnx"}
     said = {
         "files": [declared],
-        "input_info": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+        "input_info": [IMAGE],
         "model_optimizer_args": ["--input_model=$dl_dir/net.onnx", *arguments],
         **changes,
     }

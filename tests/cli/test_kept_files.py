@@ -8,7 +8,7 @@ import pytest
 from fakes.command import assert_success, omz_tool, posezoo
 from fakes.network import network
 from fakes.when_used import needs
-from fakes.zoo import declared_file, model_yml, write_model
+from fakes.zoo import IMAGE, declared_file, model_yml, write_model
 from posezoo.core.declarations.model import SourceFile
 from posezoo.core.declarations.sources import FileSource
 from posezoo.core.files.verified_files import compute_digest
@@ -116,7 +116,7 @@ def test_an_ir_and_a_record_that_the_user_changed_are_kept(tmp_path):
     needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
     declared = model_yml(framework="onnx", files=[declared_file(tmp_path / "net.onnx")],
-        inputs=[{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW", "color": "BGR"}],
+        inputs=[{**IMAGE, "color": "BGR"}],
         outputs=[{"name": "heatmaps", "shape": [1, 2, 12, 20]}])  # fmt: skip
     write_model(tmp_path / "models", "net", declared)
     words = ["get", "net", "--precisions", "FP16", "--models_dir", "models", "--weights_dir", "out"]

@@ -17,7 +17,7 @@ from fakes.caffe import CaffeNet
 from fakes.command import assert_success, posezoo, posezoo_process, run_process
 from fakes.network import with_weights_beside
 from fakes.waiting import HANG_S
-from fakes.zoo import declared_file, model_yml, write_model
+from fakes.zoo import declared_file, model_yml, onnx_yml, write_model
 from posezoo.formats.caffe.prototxt import MAX_BYTES
 
 #: Annotations in COCO's format.
@@ -221,10 +221,7 @@ def test_a_model_that_reaches_a_limit_fails_alone(tmp_path, where):
         is_endless = name == "endless"
         save_loop(source, 1 << 40 if is_endless else 4, is_computed=is_endless)
         image = {"name": "x", "shape": [1, 3, 8, 8], "layout": "NCHW"}
-        declared = model_yml(
-            framework="onnx", files=[declared_file(source)], inputs=[image], outputs=None
-        )
-        write_model(tmp_path / "models", name, declared)
+        write_model(tmp_path / "models", name, onnx_yml(declared_file(source), inputs=[image]))
     folders = ("--models_dir", "models", "--weights_dir", "out", "--cache_dir", "cache")
     ended = posezoo_process(
         "get", "--all", *folders, *where, "--conversion_timeout", 10, cwd=tmp_path
@@ -405,10 +402,7 @@ def test_too_little_address_space_for_many_jobs_is_one_line(tmp_path):
     source.parent.mkdir()
     save_loop(source, 4)
     image = {"name": "x", "shape": [1, 3, 8, 8], "layout": "NCHW"}
-    declared = model_yml(
-        framework="onnx", files=[declared_file(source)], inputs=[image], outputs=None
-    )
-    write_model(tmp_path / "models", "net", declared)
+    write_model(tmp_path / "models", "net", onnx_yml(declared_file(source), inputs=[image]))
     folders = "--models_dir models --weights_dir out --cache_dir cache"
     command = (
         f"ulimit -v 300000; exec {shlex.quote(sys.executable)} -m posezoo get net -j 64 {folders}"

@@ -91,26 +91,22 @@ def test_flags_before_the_verb_are_told_where_they_belong(capsys, line, hint):
     ]
 
 
-def test_images_in_the_place_of_a_model_are_told_where_they_belong(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [("a.jpg b.jpg", "--input a.jpg b.jpg"), ("net.onnx b.jpg", "net.onnx --input b.jpg")],
+)
+def test_images_in_the_place_of_a_model_are_told_where_they_belong(
+    tmp_path, capsys, monkeypatch, names, words
+):
     monkeypatch.chdir(tmp_path)
-    for name in ("a.jpg", "b.jpg"):
+    for name in names.split():
         (tmp_path / name).touch()
     with pytest.raises(SystemExit):
-        command_line.main(["run", "a.jpg", "b.jpg"])
+        command_line.main(["run", *names.split()])
     assert capsys.readouterr().err.splitlines() == [
         "posezoo run: error: unrecognized arguments: b.jpg",
-        "  hint: images come after --input: posezoo run --input a.jpg b.jpg",
+        f"  hint: images come after --input: posezoo run {words}",
     ]
-
-
-def test_an_image_after_the_file_of_a_network_belongs_behind_a_flag(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in ("net.onnx", "b.jpg"):
-        (tmp_path / name).touch()
-    with pytest.raises(SystemExit):
-        command_line.main(["run", "net.onnx", "b.jpg"])
-    hint = capsys.readouterr().err.splitlines()[-1]
-    assert hint.endswith("images come after --input: posezoo run net.onnx --input b.jpg")
 
 
 def test_a_package_adds_a_verb_and_replaces_none(tmp_path, capsys):

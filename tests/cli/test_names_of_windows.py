@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import tarfile
 import zipfile
 from hashlib import sha256
@@ -11,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.command import assert_quiet_success, assert_success, posezoo, printed_alone, refusal
+from fakes.command import assert_success, posezoo, refusal
 from fakes.irs import write_ir
 from fakes.network import network
 from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
@@ -175,12 +174,6 @@ def test_such_a_name_anywhere_in_a_model_yml_is_refused_at_its_place(tmp_path, p
     assert len(ended.stderr.splitlines()) == 2, ended.stderr  # the error and its hint
 
 
-@pytest.mark.parametrize("place", ["license", "recorded outputs", "wheel", "tarball"])
-def test_a_name_that_only_looks_like_them_is_none_of_its_problems(tmp_path, place):
-    write_model(tmp_path / "models", "net", model_yml(**described(place, "console.txt")))
-    assert_quiet_success(posezoo("info", "net", "--models_dir", "models", cwd=tmp_path))
-
-
 # --- packages: one member is read, and no other is ever written
 
 
@@ -224,11 +217,6 @@ def test_a_registry_in_a_wheel_with_such_a_member_is_refused(tmp_path, monkeypat
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
     assert "error: the registry omz cannot be read: " in ended.stderr
     assert not named_registry_root("omz").exists()
-
-
-def test_a_registry_in_a_wheel_of_plain_names_is_read(tmp_path, monkeypatch):
-    output = printed_alone(read_registry(tmp_path, monkeypatch, ["public/net/model.yml", "omz"]))
-    assert "net" in output
 
 
 def read_registry(root, monkeypatch, names):
@@ -288,12 +276,6 @@ def test_a_new_model_that_differs_from_another_in_case_only_is_refused(network_f
     assert ended.returncode == 1 and "net exists already: " in ended.stderr
 
 
-def test_a_new_model_of_a_plain_name_is_written(network_file, tmp_path):
-    ended = new(tmp_path, "console-1", network_file)
-    assert_success(ended)
-    assert (tmp_path / "models/public/console-1/model.yml").is_file()
-
-
 @pytest.mark.parametrize("name", ["con", "Nul.1", "lpt9"])
 def test_a_folder_of_such_a_name_is_no_model(tmp_path, name):
     write_model(tmp_path / "models", name, model_yml())
@@ -337,16 +319,6 @@ def test_a_lock_with_two_files_that_differ_in_case_only_is_refused(tmp_path):
     assert error.startswith("error: posezoo.lock:2: contradicts another entry of net: ")
 
 
-@pytest.mark.parametrize("name", ACCEPTED)
-def test_a_lock_with_a_name_that_only_looks_like_them_is_used(tmp_path, name):
-    declare_files(tmp_path, name)
-    flags = ("--models_dir", "models", "--lock", "posezoo.lock")
-    assert_success(posezoo("lock", "net", *flags, cwd=tmp_path))
-    assert json.dumps(name) in (tmp_path / "posezoo.lock").read_text("utf-8")
-    ended = download_locked(tmp_path)
-    assert_success(ended)
-
-
 def download_locked(root):
     flags = ("--models_dir", "models", "--lock", "posezoo.lock", "--locked")
     return posezoo("download", "net", "-o", "out", *flags, cwd=root)
@@ -361,15 +333,6 @@ def test_a_mirror_whose_lock_has_such_a_name_is_refused(tmp_path):
         lock.write(locked(model="../../outside", file="model.yml", origin="registry"))
     error = refusal(posezoo("mirror", "check", "mirror", cwd=tmp_path))
     assert "posezoo.lock:3: '../../outside' has an empty, . or .. part" in error
-
-
-@pytest.mark.parametrize("name", ["con", "Net"])
-def test_a_mirror_with_a_model_of_such_a_name_is_refused(tmp_path, name):
-    declare_files(tmp_path, "net.bin")
-    posezoo("mirror", "create", "mirror", "net", "--models_dir", "models", cwd=tmp_path)
-    shutil.copytree(tmp_path / "mirror/models/public/net", tmp_path / "mirror/models/public" / name)
-    ended = posezoo("list", "--models_dir", "mirror/models", cwd=tmp_path)
-    assert ended.returncode == 1 and f"mirror/models/public/{name}/model.yml" in ended.stderr
 
 
 # --- results that are named after a user's file

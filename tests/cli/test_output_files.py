@@ -10,7 +10,7 @@ from fakes.command import assert_quiet_success, assert_success, posezoo, refusal
 from fakes.network import network
 from fakes.soak import soak_repeated
 from fakes.when_used import needs
-from fakes.zoo import declared_file, model_yml, write_model
+from fakes.zoo import IMAGE, declared_file, model_yml, write_model
 from posezoo.cli import main as verbs
 from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer, verifier
 from posezoo.run.verbs import demo
@@ -20,7 +20,7 @@ MINE = b'{"mine": [1, 2, 3]}\n'
 #: The commands: the parser of each, and the function that a user runs.
 COMMANDS = {
     **{
-        module.COMMAND.name: (module.create_parser(), module.main)
+        module.COMMAND.name: (module.COMMAND.create_parser(), module.main)
         for module in (converter, downloader, info_dumper, quantizer, verifier)
     },
     "mo": (mo.create_parser(), mo.main),
@@ -160,7 +160,7 @@ def test_a_file_of_the_user_in_a_models_folder_is_kept_under_another_name(tmp_pa
     """Neither a download nor a conversion replaces it; our own earlier files are replaced."""
     needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
-    image = {"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW", "color": "BGR"}
+    image = {**IMAGE, "color": "BGR"}
     outputs = [{"name": "heatmaps", "shape": [1, 2, 12, 20]}]
     files = [declared_file(tmp_path / "net.onnx")]
     folder = tmp_path / "out" / "public" / "net"

@@ -191,19 +191,13 @@ def zoo(tmp_path, checkpoint):
     return tmp_path / "models"
 
 
-def test_a_model_takes_custom_weights_in_both_commands(zoo, checkpoint, tmp_path):
-    said = ("--models_dir", zoo, "-o", tmp_path / "ir", "--checkpoint", checkpoint, "--dry_run")
-    planned = posezoo("convert", "small", *said, "--precisions", "FP32")
-    assert planned.stdout.endswith(f"{tmp_path}/ir/public/small/FP32/small.xml\n")
-    output = printed_alone(omz_tool("converter", "--name", "small", *said, "--precisions", "FP32"))
-    assert f"{tmp_path}/ir/public/small/FP32/small.xml" in output
-
-
-def test_a_skeleton_goes_with_custom_weights_in_both_commands(zoo, checkpoint, tmp_path):
+def test_a_model_takes_custom_weights_and_a_skeleton_in_both_commands(zoo, checkpoint, tmp_path):
     said = ("--models_dir", zoo, "-o", tmp_path / "ir", "--skeleton", "coco-17", "--dry_run")
     own = ("--checkpoint", checkpoint)
-    assert_success(posezoo("convert", "small", *said, *own))
-    assert_quiet_success(omz_tool("converter", "--name", "small", *said, *own))
+    planned = posezoo("convert", "small", *said, *own)
+    assert planned.stdout.endswith(f"{tmp_path}/ir/public/small/FP16/small.xml\n")
+    output = printed_alone(omz_tool("converter", "--name", "small", *said, *own))
+    assert f"{tmp_path}/ir/public/small/FP32/small.xml" in output
 
     ended = posezoo("convert", "small", *said)
     assert ended.returncode == 2 and "--skeleton requires --checkpoint" in ended.stderr

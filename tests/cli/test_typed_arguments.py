@@ -91,7 +91,7 @@ def test_the_class_of_a_verb_has_its_flags_and_no_others(name):
 
 @pytest.mark.parametrize("module", OMZ, ids=lambda module: module.__name__)
 def test_the_class_of_open_model_zoos_command_has_its_flags_and_no_others(module):
-    assert_fits(module.create_parser(), class_of_command(module.COMMAND))
+    assert_fits(module.COMMAND.create_parser(), class_of_command(module.COMMAND))
 
 
 def test_each_attribute_of_mo_has_a_flag():
@@ -102,7 +102,7 @@ def test_each_attribute_of_mo_has_a_flag():
 def test_a_flag_that_is_not_given_has_the_value_of_a_command_without_it():
     for parser in (
         *verb_parsers(create_parser()).values(),
-        *(each.create_parser() for each in OMZ),
+        *(each.COMMAND.create_parser() for each in OMZ),
     ):
         for action in parser._actions:
             is_shown = argparse.SUPPRESS not in (action.help, action.default)

@@ -43,7 +43,7 @@ def run(zoo, *args):
 def test_a_folder_without_models_is_an_error(tmp_path, words):
     error = refusal_alone(posezoo(*words.split(), "--models_dir", tmp_path, cwd=tmp_path))
     assert f"no model found in {tmp_path}; a model is a model.yml in a folder" in error
-    assert "check --models_dir" in error
+    assert "check --models_dir, or models_dir in posezoo.cfg" in error
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from posezoo.measure.coco import CocoDataset, read_coco_dataset
 from posezoo.poses.keypoints import SKELETONS
 
 NAMES = SKELETONS["coco-17"].keypoints
@@ -64,6 +65,11 @@ def written(folder: Path, content: object, name: str = "person_keypoints_made.js
     path = folder / name
     path.write_text(json.dumps(content))
     return path
+
+
+def read_written(folder: Path, *content: object) -> CocoDataset:
+    """The data set with this content, whose images are in the same folder."""
+    return read_coco_dataset(written(folder, *content), folder)
 
 
 def crowded(

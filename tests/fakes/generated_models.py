@@ -51,7 +51,9 @@ def _network(spec: ModelSpec, folder: Path) -> bytes:
     height, width = spec.inputs[0].shape[2:]
     assert spec.decoder is not None
     if spec.decoder.name == "simcc":
-        return rtmpose.rtmpose_onnx(folder, "t", spec.outputs[0].shape[1], height, width)
+        outputs = [output.name for output in spec.outputs]
+        keypoints = spec.outputs[0].shape[1]
+        return rtmpose.rtmpose_onnx(folder, "t", keypoints, height, width, outputs)
     return _ONNX[spec.decoder.name](folder, height)
 
 

@@ -17,8 +17,7 @@ LEFT_OUT = {"build", "quickstart", "node_modules"}
 def _find_pages() -> Iterator[Path]:
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if name not in LEFT_OUT and name[0] != "."]
-        # A page is drawn of an .in.md.
-        pages = (name for name in names if name.endswith(".md") and not name.endswith(".in.md"))
+        pages = (name for name in names if name.endswith(".md"))
         yield from (Path(folder, name) for name in pages if name[0] != ".")
 
 

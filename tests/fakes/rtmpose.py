@@ -6,9 +6,11 @@ CSPNeXt: C. Lyu et al., RTMDet, arXiv:2212.07784; the head: T. Jiang et al., RTM
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -165,10 +167,12 @@ class Head(nn.Module):
         self.gau = GatedAttention()
         self.cls_x = nn.Linear(256, 2 * width, bias=False)
         self.cls_y = nn.Linear(256, 2 * height, bias=False)
+        #: RTMW3D also has ``cls_z``.
+        self.layers = [self.cls_x, self.cls_y]
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         x = self.gau(self.mlp(self.final_layer(x).flatten(2)))
-        return self.cls_x(x), self.cls_y(x)
+        return tuple(layer(x) for layer in self.layers)
 
 
 class RTMPose(nn.Module):
@@ -178,18 +182,44 @@ class RTMPose(nn.Module):
         self.backbone = CSPNeXt(deepen, widen)
         self.head = Head(int(1024 * widen), keypoints, height, width)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         return self.head(self.backbone(image))
 
 
-def rtmpose_onnx(folder: Path, size: str, keypoints: int, height: int, width: int) -> bytes:
-    """The network with random weights, as MMDeploy exports it: opset 11, any batch."""
+def rtmpose_onnx(
+    folder: Path,
+    size: str,
+    keypoints: int,
+    height: int,
+    width: int,
+    outputs: Sequence[str] = ("simcc_x", "simcc_y"),
+) -> bytes:
+    """The network with random weights, as MMDeploy exports it: opset 11, any batch.
+
+    With a third output it is RTMW3D, which has as many bins for the depth as for x.
+    """
     torch.manual_seed(0)
     network = RTMPose(size, keypoints, height, width).eval()
+    if len(outputs) == 3:
+        network.head.cls_z = nn.Linear(256, 2 * width, bias=False)
+        network.head.layers.append(network.head.cls_z)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
-    return write_onnx(folder, network, (height, width), ["input", "simcc_x", "simcc_y"])
+    names = ["simcc_x", "simcc_y", "simcc_z"][: len(outputs)]
+    content = write_onnx(folder, network, (height, width), ["input", *names])
+    return content if names == [*outputs] else _rename(content, outputs)
+
+
+def _rename(content: bytes, outputs: Sequence[str]) -> bytes:
+    """The ONNX with other names of its outputs, also numbers, which PyTorch does not write."""
+    model = onnx.load_from_string(content)
+    names = {port.name: name for port, name in zip(model.graph.output, outputs, strict=True)}
+    for port in model.graph.output:
+        port.name = names[port.name]
+    for node in model.graph.node:
+        node.output[:] = [names.get(name, name) for name in node.output]
+    return model.SerializeToString()
 
 
 def drawn_scene(height: int = 480, width: int = 640) -> np.ndarray:

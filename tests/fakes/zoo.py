@@ -27,6 +27,12 @@ def declared_file(path: Path, *, name: str | None = None) -> dict[str, object]:
     }
 
 
+def file_yml(name: str = "net.tflite", **changes: object) -> dict[str, object]:
+    """A file that cannot be downloaded, as model.yml declares it."""
+    source = f"https://models.invalid/{name}"
+    return {"name": name, "size": 3, "checksum": "0" * 96, "source": source, **changes}
+
+
 def model_yml(**changes: object) -> dict[str, object]:
     """A model.yml that nothing is wrong with, but for the changes; a change to None drops the key."""
     content = {
@@ -34,14 +40,7 @@ def model_yml(**changes: object) -> dict[str, object]:
         "task_type": "human_pose_estimation",
         "framework": "tflite",
         "license": {"spdx": "Apache-2.0", "text": "Apache-2.0-Tests.txt"},
-        "files": [
-            {
-                "name": "net.tflite",
-                "size": 3,
-                "checksum": "0" * 96,
-                "source": "https://models.invalid/net.tflite",
-            }
-        ],
+        "files": [file_yml()],
         "inputs": [{"name": "input", "shape": [1, 4, 6, 3], "layout": "NHWC", "color": "RGB"}],
         "outputs": [{"name": "output", "shape": [1, 5]}],
         **changes,
@@ -49,10 +48,13 @@ def model_yml(**changes: object) -> dict[str, object]:
     return {key: value for key, value in content.items() if value is not None}
 
 
+#: The input of fakes.network's ONNX network.
+IMAGE = {"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}
+
+
 def onnx_yml(file: Mapping[str, object], **changes: object) -> dict[str, object]:
     """The model.yml of fakes.network's ONNX network, which is this file."""
-    image = {"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}
-    said = {"framework": "onnx", "files": [file], "inputs": [image], "outputs": None, **changes}
+    said = {"framework": "onnx", "files": [file], "inputs": [IMAGE], "outputs": None, **changes}
     return model_yml(**said)
 
 

@@ -11,7 +11,6 @@ from conftest import link_by_digest
 from fakes.command import posezoo
 from judges.packages import mediapipe_files
 from posezoo.core.registry import builtin_models_dir
-from posezoo.formats.flatbuffers import read_options
 
 SELFIE = "selfie-segmentation"
 
@@ -35,14 +34,14 @@ def graph_of(name, version):
     return GRAPHS[name, version]
 
 
-def test_options_are_read_by_their_names():
-    assert read_options(SIZES) == {"output_height": 16, "output_width": 16}
-
-
 @pytest.mark.parametrize("content", [b"", b"\x00", SIZES[:-3], SIZES[10:]])
-def test_options_that_are_cut_are_no_options(content):
-    with pytest.raises((struct.error, LookupError, ValueError)):
-        read_options(content)
+def test_options_that_are_cut_are_refused(content):
+    with pytest.raises((LookupError, TypeError, ValueError)):
+        compute(
+            graph_of("TransformTensorBilinear", 2),
+            [np.zeros((1, 4, 4, 1)), np.eye(4)[None]],
+            content,
+        )
 
 
 def test_a_tensor_is_sampled_where_the_transform_says_and_0_outside():

@@ -73,7 +73,7 @@ class Agreement:
         }
 
     def record(self, name: str) -> None:
-        """Keep the figures under a name of docs/explanations/judges.in.md, if the environment says so."""
+        """Keep the figures under a name of docs/explanations/judges.md, if the environment says so."""
         assert self.distances, f"{name}: nobody was found by both"
         record(name, self.figures())
 
@@ -90,7 +90,7 @@ class Agreement:
 
 
 def record(name: str, figures: dict[str, object]) -> None:
-    """Keep figures under a name of docs/explanations/judges.in.md, if the environment says so."""
+    """Keep figures under a name of docs/explanations/judges.md, if the environment says so."""
     if os.environ.get("RECORD_JUDGES"):
         stored = json.loads(FIGURES.read_text("utf-8")) if FIGURES.is_file() else {}
         # What decides our pixels and numbers.

@@ -46,6 +46,18 @@ def run(zoo, *words):
     return posezoo("verify", "--metadata", "--models_dir", zoo, *words, cwd=zoo.parent)
 
 
+def found_by(zoo, *words):
+    return json_of(run(zoo, *words, "--format", "json"))["findings"]
+
+
+def models_of(zoo, *words):
+    return {finding["model"] for finding in found_by(zoo, *words)}
+
+
+def restore(zoo):
+    git(zoo.parent, "checkout", "-q", "--", ".")
+
+
 def test_text_has_place_severity_message_and_rule(zoo):
     ended = run(zoo)
     assert ended.returncode == 1
@@ -56,7 +68,7 @@ def test_text_has_place_severity_message_and_rule(zoo):
 
 
 def test_json_has_the_keys_that_scripts_rely_on(zoo):
-    findings = json_of(run(zoo, "--format", "json"))["findings"]
+    findings = found_by(zoo)
     assert findings
     assert all(set(finding) == KEYS for finding in findings)
     reversal = next(finding for finding in findings if finding["rule"] == "color")
@@ -101,9 +113,7 @@ def test_known_findings_are_left_out_even_if_they_moved(zoo):
     moved = zoo.rename(zoo.parent / "moved")
     succeeded(run(moved, "--baseline", known))
     plant(moved, "pose-b")
-    ended = run(moved, "--baseline", known, "--format", "json")
-    assert ended.returncode == 1
-    assert {finding["model"] for finding in json_of(ended)["findings"]} == {"pose-b"}
+    assert models_of(moved, "--baseline", known) == {"pose-b"}
 
 
 def test_a_baseline_knows_a_finding_also_after_its_host_moved(zoo):
@@ -146,13 +156,8 @@ def test_only_models_that_a_change_touches_are_checked(zoo):
     plant(zoo, "pose-b")
     git(zoo.parent, "add", "models/public/pose-b")
     git(zoo.parent, "commit", "-qm", "a mistake in b")
-    whole = run(zoo, "--changed-since", "HEAD~1", "--format", "json")
-    assert {finding["model"] for finding in json_of(whole)["findings"]} == {
-        "pose-a",
-        "pose-b",
-    }
-    later = run(zoo, "--changed_since", "HEAD", "--format", "json")
-    assert {finding["model"] for finding in json_of(later)["findings"]} == {"pose-a"}
+    assert models_of(zoo, "--changed-since", "HEAD~1") == {"pose-a", "pose-b"}
+    assert models_of(zoo, "--changed_since", "HEAD") == {"pose-a"}
 
 
 def test_the_configuration_of_the_repository_starts_no_program(zoo, tmp_path):
@@ -167,13 +172,12 @@ def test_the_configuration_of_the_repository_starts_no_program(zoo, tmp_path):
     for file in zoo.rglob("*.yml"):
         file.touch()  # Git reads it again
     sign.unlink(missing_ok=True)
-    ended = run(zoo, "--changed_since", "HEAD", "--format", "json")
-    assert {finding["model"] for finding in json_of(ended)["findings"]} == {"pose-a"}
+    assert models_of(zoo, "--changed_since", "HEAD") == {"pose-a"}
     assert not sign.exists()
 
 
 def test_a_change_that_touches_no_model_says_so(zoo):
-    git(zoo.parent, "checkout", "-q", "--", ".")
+    restore(zoo)
     (zoo.parent / "notes.txt").write_text("no model")
     git(zoo.parent, "add", ".")
     ended = run(zoo, "--changed_since", "HEAD")
@@ -232,7 +236,7 @@ def test_what_models_name_outside_of_their_folders_touches_them(own_zoo):
     code, out = checked()
     assert (code, f"{count} models and composites" in out) == (1, True)
     assert text in out
-    git(own_zoo.parent, "checkout", "-q", "--", ".")
+    restore(own_zoo)
 
     papers = own_zoo / "papers.yml"
     address = next(spec.origin.paper for spec in specs if spec.origin.paper)
@@ -240,7 +244,7 @@ def test_what_models_name_outside_of_their_folders_touches_them(own_zoo):
     code, out = checked()
     assert code == 1
     assert address in out
-    git(own_zoo.parent, "checkout", "-q", "--", ".")
+    restore(own_zoo)
 
     (own_zoo / "skeletons" / "coco-17.svg").rename(own_zoo / "skeletons" / "other.svg")
     code, out = checked()
@@ -248,12 +252,12 @@ def test_what_models_name_outside_of_their_folders_touches_them(own_zoo):
 
 
 def test_a_changed_index_touches_its_models_and_a_new_folder_itself(zoo):
-    git(zoo.parent, "checkout", "-q", "--", ".")
+    restore(zoo)
     index = zoo / "public" / "index.md"
     index.write_text(index.read_text().replace("60.125", "16.125"), "utf-8")
-    ended = run(zoo, "--changed_since", "HEAD", "--format", "json")
-    assert [finding["rule"] for finding in json_of(ended)["findings"]] == ["index-figures"]
-    git(zoo.parent, "checkout", "-q", "--", ".")
+    (finding,) = found_by(zoo, "--changed_since", "HEAD")
+    assert finding["rule"] == "index-figures"
+    restore(zoo)
     shutil.copytree(zoo / "public" / "pose-a", zoo / "public" / "pose-new")
     assert "1 model or composite" in run(zoo, "--changed_since", "HEAD").stdout
 
@@ -276,7 +280,7 @@ def test_a_changed_file_of_the_whole_registry_touches_all_models(own_zoo, file, 
 
 
 def test_a_deleted_model_touches_all_since_any_may_name_it(zoo):
-    git(zoo.parent, "checkout", "-q", "--", ".")
+    restore(zoo)
     shutil.rmtree(zoo / "public" / "pose-a")
     ended = run(zoo, "--changed_since", "HEAD")
     assert "2 models and composites" in ended.stdout
@@ -292,23 +296,15 @@ def test_an_unknown_revision_is_named(zoo, revision):
 def test_a_missing_repository_is_named(tmp_path):
     require_git()
     root = write_omz_zoo(tmp_path / "models")
-    ended = posezoo(
-        "verify",
-        "--metadata",
-        "--models_dir",
-        root,
-        "--changed_since",
-        "main",
-        GIT_CEILING_DIRECTORIES="/",
-    )
+    words = ("verify", "--metadata", "--models_dir", root, "--changed_since", "main")
+    ended = posezoo(*words, GIT_CEILING_DIRECTORIES="/")
     assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
     assert "not a git repository" in ended.stderr
 
 
 def test_one_model_is_checked_alone(zoo):
     succeeded(run(zoo, "pose-b"))
-    ended = run(zoo, "pose-*", "--format", "json")
-    assert {finding["model"] for finding in json_of(ended)["findings"]} == {"pose-a"}
+    assert models_of(zoo, "pose-*") == {"pose-a"}
     assert "no model is called 'pose-c'" in refusal(run(zoo, "pose-c"))
 
 

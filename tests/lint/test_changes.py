@@ -21,6 +21,7 @@ MODELS = (
     "posenet-mobilenet-v1", "rf-detr-keypoint", "rtmdet-m", "rtmdet-nano", "rtmo-l", "rtmo-s", "rtmpose-l", "rtmpose-m",
     "rtmpose-s", "simple_pose_resnet18_v1b", "yolox-tiny-coco",
 )  # fmt: skip
+VERIFY = ("verify", "--metadata", "--models_dir", "models")
 LANDMARKS = "blazepose-full/pose-landmark-full-mediapipe"
 
 
@@ -51,7 +52,7 @@ def check(capsys, monkeypatch):
     def run(zoo, *words):
         monkeypatch.chdir(zoo.parent)
         capsys.readouterr()
-        code = main(["verify", "--metadata", "--models_dir", "models", *words, "--format", "json"])
+        code = main([*VERIFY, *words, "--format", "json"])
         findings = json.loads(capsys.readouterr().out)["findings"]
         return code, {
             (each["model"], each["rule"]) for each in findings if each["severity"] == "error"
@@ -95,7 +96,7 @@ def test_the_mean_of_another_family_is_one_error_that_names_it(zoo, check, capsy
     edit(zoo, name, (old, HALVES if "mean" in old else f"{old}\n    {HALVES}"))
     assert since(check, zoo) == (1, {(name, CHANGED)})
     capsys.readouterr()
-    assert main(["verify", "--metadata", "--models_dir", "models", "--changed_since", "main"]) == 1
+    assert main([*VERIFY, "--changed_since", "main"]) == 1
     line, summary = capsys.readouterr().out.splitlines()
     assert f"models/public/{name}/model.yml:" in line
     assert "inputs[0].mean is 127.5 (before: " in line
@@ -164,7 +165,7 @@ def test_another_checksum_needs_another_revision(zoo, check, capsys, revision, i
     changes = (("size: 7574558", "size: 7574559"), ("checksum: fc62", "checksum: ac62"))
     edit(zoo, "nanodet-g", ("", revision), *changes)
     assert since(check, zoo) == (0, set())
-    main(["verify", "--metadata", "--models_dir", "models", "--changed_since", "main"])
+    main([*VERIFY, "--changed_since", "main"])
     assert (KEPT in capsys.readouterr().out) is is_found
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from posezoo.core.declarations.yaml_nodes import parse_yaml
+from posezoo.core.errors import SpecError
 from posezoo.lint.accuracy_check_yml import find_node
-from posezoo.lint.yaml_edits import EditError, YamlEdit, apply_edits
+from posezoo.lint.yaml_edits import YamlEdit, apply_edits
 
 TEXT = """\
 # a zoo
@@ -64,11 +65,11 @@ def test_line_ends_of_windows_and_a_byte_order_mark_stay():
     ],
 )
 def test_what_would_change_more_than_the_value_is_refused(content, text):
-    with pytest.raises(EditError):
+    with pytest.raises(SpecError):
         edit(content.encode(), (("size",), text))
 
 
 def test_a_mapping_in_braces_over_several_lines_is_refused_or_right():
     content = b"file: {size: 3,\n  name: a\n}\n"
-    with pytest.raises(EditError):
+    with pytest.raises(SpecError):
         edit(content, (("file", "name"), "x", "md5"))

@@ -14,10 +14,10 @@ from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantiz
 
 TABLES = Path(__file__).parent
 PARSERS = {
-    "downloader": downloader.create_parser,
-    "converter": converter.create_parser,
-    "quantizer": quantizer.create_parser,
-    "info_dumper": info_dumper.create_parser,
+    "downloader": downloader.COMMAND.create_parser,
+    "converter": converter.COMMAND.create_parser,
+    "quantizer": quantizer.COMMAND.create_parser,
+    "info_dumper": info_dumper.COMMAND.create_parser,
 }
 
 #: The releases whose models are in model_names.tsv.

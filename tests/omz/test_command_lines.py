@@ -132,7 +132,7 @@ def test_an_abbreviation_means_what_it_means_to_open_model_zoo(tool):
 
 
 def test_the_name_of_a_device_of_2021_is_understood():
-    args = quantizer.create_parser().parse_args(
+    args = quantizer.COMMAND.create_parser().parse_args(
         ["--all", "--dataset_dir", "d", "--target_device", "VPU"]
     )
     assert args.target_device == "NPU"

@@ -16,14 +16,19 @@ _SPEC.loader.exec_module(omz_page)
     "tool", omz_page.DIFFERENCES, ids=lambda tool: tool.__name__.rpartition(".")[2]
 )
 def test_differences_are_given_for_existing_flags(tool):
-    flags = {flag for action in tool.create_parser()._actions for flag in action.option_strings}
+    flags = {
+        flag for action in tool.COMMAND.create_parser()._actions for flag in action.option_strings
+    }
     assert set(omz_page.DIFFERENCES[tool]) <= flags
     for flag in flags - {"-h", "--help", "--add-mo-arg", "--dry-run"}:
         assert flag in omz_page.render_readme()
 
 
 def test_every_command_of_the_page_parses():
-    tools = {tool.create_parser().prog: tool.create_parser() for tool in omz_page.DIFFERENCES}
+    tools = {
+        tool.COMMAND.create_parser().prog: tool.COMMAND.create_parser()
+        for tool in omz_page.DIFFERENCES
+    }
     commands = [
         shlex.split(line)
         for line in omz_page.render_readme().splitlines()

@@ -31,7 +31,7 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.omz import sandbox, upstream_code, upstream_job
-from posezoo.omz.upstream_code import describe_run, run_upstream_code
+from posezoo.omz.upstream_code import list_upstream_code, run_upstream_code
 
 #: What a tame pre-convert.py does: it copies the network from the one folder into the other.
 COPIES = """
@@ -885,7 +885,7 @@ def test_weights_that_are_code_are_refused(tmp_path):
 def test_an_unknown_argument_is_refused_with_the_known_ones(tmp_path):
     spec = open_registry([pytorch_zoo(tmp_path, [*EXPORT, "--evil=1"]) / "models"]).find("net")
     with pytest.raises(ConversionError, match="'--evil' is not a known argument") as refused:
-        describe_run(spec)
+        list_upstream_code(spec)
     assert "--model-path" in refused.value.hint
 
 

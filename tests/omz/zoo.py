@@ -11,6 +11,7 @@ import yaml
 
 from fakes.network import network
 from fakes.server import Server
+from fakes.zoo import IMAGE
 
 BODIES = {
     name: f"the bytes of {name}\n".encode() * 50
@@ -39,7 +40,7 @@ class SmallZoo:
             "description": f"The model {name}.",
             "task_type": "human_pose_estimation",
             "files": list(files),
-            "input_info": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+            "input_info": [IMAGE],
             "model_optimizer_args": [f"--input_model=$dl_dir/{files[0]['name']}"],
             "framework": "onnx",
             "license": "https://licenses.invalid/Apache-2.0",

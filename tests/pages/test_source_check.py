@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from fakes.files import declared, model
@@ -51,8 +52,10 @@ def test_many_sources_are_asked_at_once_and_answered_in_order(server: Server):
     assert server.peak > 1
 
 
-def test_each_answer_is_counted(server: Server):
+def test_each_answer_moves_the_bar(server: Server, monkeypatch):
     file = declared("a", WEIGHTS, server.serve("a", WEIGHTS), server.url("gone"))
-    counts = []
-    check_sources([model(file)], DownloadOptions(None, attempts=1), on_answer=counts.append)
-    assert counts == [1, 2]
+    moves = []
+    bar = "posezoo.pages.source_check.counting_bar"
+    monkeypatch.setattr(bar, lambda *_words, **_: nullcontext(moves.append))
+    check_sources([model(file)], DownloadOptions(None, attempts=1), quiet=False)
+    assert moves == [1, 2]

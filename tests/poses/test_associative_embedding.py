@@ -8,7 +8,6 @@ import pytest
 from fakes import crowds
 from posezoo import decode
 from posezoo.core.errors import InferenceError
-from posezoo.poses.associative_embedding import AssociativeEmbeddingOptions
 from posezoo.poses.augmentation_merge import AugmentedOutputs, merge_embeddings
 from posezoo.poses.keypoints import SKELETONS
 
@@ -171,11 +170,3 @@ def test_values_that_are_not_finite_give_no_people(poison):
         )
         heatmaps[:] = poison
         assert found(heatmaps, tags) == []
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"min_keypoint_score": 0}, {"max_tag_distance": 0}, {"max_people": 0}]
-)
-def test_options_out_of_range_are_refused(wrong):
-    with pytest.raises(InferenceError, match=f"decoder option {next(iter(wrong))}: expected"):
-        AssociativeEmbeddingOptions(**wrong)

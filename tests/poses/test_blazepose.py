@@ -8,7 +8,6 @@ import pytest
 
 from fakes.people import Face, detector_outputs, landmark_maps, standing_person
 from fakes.views import to_input
-from posezoo.core.errors import InferenceError
 from posezoo.poses import blazepose
 from posezoo.poses.blazeface import Detections, suppress_non_maxima
 from posezoo.poses.blazepose import BlazePoseOptions, body_region, decode_faces
@@ -61,11 +60,6 @@ def test_the_threshold_decides_which_faces_count(min_score, expected):
     boxes[~np.isfinite(logits[..., 0])] = np.nan
     got = decode_faces(boxes, logits, BlazePoseOptions(min_score))
     assert len(got) == expected
-
-
-def test_two_guesses_at_one_face_are_one():
-    assert len(found(Face(100, 100, score=0.9), Face(109, 100, score=0.8))) == 1
-    assert len(found(Face(100, 100, score=0.9), Face(140, 100, score=0.8))) == 2
 
 
 def test_faces_overlap_as_far_as_is_allowed():
@@ -316,17 +310,3 @@ def test_a_detected_person_is_new_if_no_followed_region_is_near():
     assert blazepose.find_new_regions(followed, [*known, *new]) == new
     assert blazepose.find_new_regions([], known) == known
     assert blazepose.find_new_regions(followed, []) == []
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"min_presence": 1.5},
-        {"max_overlap": -0.1},
-        {"min_detection_score": math.nan},
-        {"max_people": 0},
-    ],
-)
-def test_options_out_of_range_are_refused(wrong):
-    with pytest.raises(InferenceError, match=f"decoder option {next(iter(wrong))}: expected"):
-        BlazePoseOptions(**wrong)

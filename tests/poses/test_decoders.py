@@ -1,5 +1,6 @@
 """Decoders are found by name and check their options and outputs."""
 
+import math
 from dataclasses import fields
 
 import numpy as np
@@ -22,7 +23,7 @@ OPEN_INPUTS = {
     "yolo_pose": (640, 480),  # Ultralytics: the longer side, imgsz=640
     "rtmo": (864, 640),  # RTMO's publishers test with a height of 640; multiples of 32
     "lifting_3d": (344, 256),  # its publisher's demo.py: the height, and multiples of 8
-    # docs/decisions/0021 compares sizes of these two.
+    # docs/accuracy.md compares sizes of these two.
     "posenet": (513, 385),
     "movenet_multipose": (352, 256),
 }
@@ -65,6 +66,43 @@ def test_an_option_that_cannot_be_meant_is_refused(options, problem, hint):
     with pytest.raises(InferenceError, match=problem) as caught:
         resolve_options(Decoder("blazepose", options))
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("decoder", "option", "values"),
+    [
+        ("blazepose", "min_presence", [1.5]),
+        ("blazepose", "max_overlap", [-0.1]),
+        ("blazepose", "min_detection_score", [math.nan]),
+        ("blazepose", "max_people", [0]),
+        ("openpose", "upsample", [0, 9]),
+        ("openpose", "min_affinity", [0]),
+        ("openpose", "min_keypoint_score", [2]),
+        ("openpose", "max_peaks", [0]),
+        ("associative_embedding", "min_keypoint_score", [0]),
+        ("associative_embedding", "max_tag_distance", [0]),
+        ("associative_embedding", "max_people", [0]),
+        ("lifting_3d", "focal_length", [-1.0]),
+        ("lifting_3d", "person_height_cm", [0.0]),
+        ("lifting_3d", "upsample", [9]),
+        ("simcc", "split", [0.0, -1.0, 1e9]),
+        ("heatmap", "padding", [0.01, -2.0]),
+        ("heatmap", "max_people", [0]),
+        ("heatmap", "max_similarity", [2.0]),
+        ("heatmap", "blur", [4]),
+        ("heatmap", "box_score", [2.0]),
+    ],
+)
+def test_an_option_out_of_its_range_is_refused(decoder, option, values):
+    for value in values:
+        with pytest.raises(InferenceError, match=f"decoder option {option}: "):
+            resolve_options(Decoder(decoder, {option: value}))
+
+
+def test_a_convention_that_is_none_names_the_nearest():
+    with pytest.raises(InferenceError, match="decoder option convention: ") as caught:
+        resolve_options(Decoder("heatmap", {"convention": "gluon"}))
+    assert caught.value.hint == "did you mean gluoncv or gluoncv_validation?"
 
 
 @pytest.mark.parametrize("name", ["heatmap", "simcc"])

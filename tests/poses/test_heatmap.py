@@ -7,7 +7,7 @@ import pytest
 
 from posezoo import decode
 from posezoo.core.errors import InferenceError
-from posezoo.poses.heatmap import CONVENTIONS, HeatmapOptions, unflip_heatmaps
+from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.keypoints import SKELETONS
 
 pytest.importorskip("cv2")
@@ -129,11 +129,6 @@ def test_a_mirrored_image_is_averaged_in():
     assert np.abs((pose.keypoints - apart.keypoints)[:, 0] - 2).max() < 0.1  # half a cell
 
 
-def test_turning_back_twice_is_nothing():
-    maps = np.random.default_rng(0).random((17, 5, 6), np.float32)
-    assert np.array_equal(unflip_heatmaps(unflip_heatmaps(maps, shift=False), shift=False), maps)
-
-
 def test_scores_are_maxima_and_their_mean_above_the_threshold():
     maps = hills(somewhere())
     maps[0, :4] *= 0.1
@@ -167,17 +162,3 @@ def test_a_plateau_keeps_its_cell(convention):
         warnings.simplefilter("error")
         pose = found(maps, convention)
     assert (np.abs(pose.keypoints[:, :2] - 4 * np.array([10, 20])) <= 12).all()
-
-
-@pytest.mark.parametrize(
-    ("wrong", "hint"),
-    [
-        ({"convention": "gluon"}, "did you mean gluoncv or gluoncv_validation?"),
-        ({"blur": 4}, ""),
-        ({"box_score": 2.0}, ""),
-    ],
-)
-def test_options_that_cannot_be_meant_are_refused(wrong, hint):
-    with pytest.raises(InferenceError, match=f"decoder option {next(iter(wrong))}: ") as caught:
-        HeatmapOptions(**wrong)
-    assert caught.value.hint == hint

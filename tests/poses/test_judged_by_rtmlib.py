@@ -11,6 +11,7 @@ import pytest
 
 from fakes.command import read_json
 from posezoo import decode
+from posezoo.core.errors import InferenceError
 
 from .rtmlib_outputs import SIZE, rtmdet_outputs, rtmo_outputs, simcc_outputs, yolox_outputs
 
@@ -32,6 +33,31 @@ def test_simcc(count):
     assert np.allclose(pose.keypoints[is_found, 2], np.minimum(*maxima))
     mean = np.array(RESULTS[f"simcc {count} mean"])[is_found]
     assert np.allclose(np.mean(maxima, axis=0), mean, atol=1e-4)
+
+
+def test_the_depths_of_rtmw3d_are_those_of_its_publisher():
+    """MMPose's SimCC3DLabel: the input is 288 deep, and its middle that of the hips.
+
+    rtmlib's RTMPose3d takes the height, 384, for the depth, which moves the hips by 0.54 m.
+    """
+    rng = np.random.RandomState(3)
+    maps = {
+        f"simcc_{axis}": rng.uniform(-1, 1, (1, 133, 2 * side)).astype(np.float32)
+        for axis, side in zip("xyz", (288, 384, 288), strict=True)
+    }
+    maps["simcc_x"][0, :9] = -1  # missing
+    (pose,) = decode("simcc", maps, (288, 384))
+    (flat,) = decode("simcc", {**maps, "simcc_z": maps["simcc_z"] * 0}, (288, 384))
+    assert (pose.keypoints == flat.keypoints).all()
+    bins_in_a_step = 2
+    place = maps["simcc_z"][0].argmax(axis=1) / bins_in_a_step
+    expected = (place / (288 / 2) - 1) * 2.1744869
+    expected[:9] = 0
+    assert np.abs(pose.depths - expected).max() < 1e-6
+    written = [each["z_m"] for each in pose.to_json()["keypoints"]]
+    assert np.allclose(written, expected, atol=1e-6)
+    with pytest.raises(InferenceError, match="133 keypoints in x, and 17 in z"):
+        decode("simcc", {**maps, "simcc_z": maps["simcc_z"][:, :17]}, (288, 384))
 
 
 def test_rtmo():

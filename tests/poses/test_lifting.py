@@ -7,7 +7,6 @@ import pytest
 
 from fakes import space
 from posezoo import decode
-from posezoo.core.errors import InferenceError
 from posezoo.poses import lifting
 from posezoo.poses.letterbox import stretch_transform
 from posezoo.poses.lifting import LiftingOptions
@@ -155,11 +154,3 @@ def test_a_pose_in_space_is_written_with_its_unit():
     nose = pose.to_json()["keypoints"][1]
     assert nose["name"] == "nose" and nose["z_cm"] == pytest.approx(pose.camera[1, 2])
     assert set(nose) == {"name", "x", "y", "score", "x_cm", "y_cm", "z_cm"}
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"focal_length": -1.0}, {"person_height_cm": 0.0}, {"upsample": 9}]
-)
-def test_options_that_cannot_be_meant_are_refused(wrong):
-    with pytest.raises(InferenceError, match=f"decoder option {next(iter(wrong))}: expected"):
-        LiftingOptions(**wrong)

@@ -95,12 +95,6 @@ def test_keypoints_not_above_zero_or_not_finite_are_missing():
     assert decode("simcc", maps, SIZE) == []
 
 
-@pytest.mark.parametrize("split", [0.0, -1.0, 1e9])
-def test_a_split_that_cannot_be_meant_is_refused(split):
-    with pytest.raises(InferenceError, match="decoder option split: expected above 0"):
-        decode("simcc", outputs(*person()), SIZE, split=split)
-
-
 @pytest.mark.parametrize(
     ("count", "changes", "problem"),
     [

@@ -3,11 +3,9 @@
 import math
 
 import numpy as np
-import pytest
 
-from posezoo.core.errors import InferenceError
 from posezoo.poses.keypoints import SKELETONS, Pose
-from posezoo.poses.top_down import TopDownOptions, suppress_by_oks
+from posezoo.poses.top_down import suppress_by_oks
 
 
 def pose(x, score):
@@ -29,17 +27,3 @@ def test_similarity_is_relative_to_the_area_of_the_crop():
     both = [pose(0, 0.9), pose(apart, 0.8)]
     assert len(suppress_by_oks(both, areas, max_similarity=alike + 1e-4)) == 2
     assert len(suppress_by_oks(both, areas, max_similarity=alike - 1e-4)) == 1
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"padding": 0.01},
-        {"padding": -2.0},
-        {"max_people": 0},
-        {"max_similarity": 2.0},
-    ],
-)
-def test_options_that_cannot_be_meant_are_refused(wrong):
-    with pytest.raises(InferenceError, match=f"decoder option {next(iter(wrong))}: expected"):
-        TopDownOptions(**wrong)

@@ -158,6 +158,7 @@ def test_unknown_layers_are_refused(make_bench, declared):
         QuantizationError, match=r"in_float: (layers: neck|types: MVN): the FP32 IR has no such"
     ):
         bench.quantize()
+    assert not bench.output_dir.exists()
 
 
 def empty(folder):

@@ -12,9 +12,10 @@ import pytest
 
 from fakes.checkout import ROOT
 from fakes.dask import Cluster
-from fakes.items import is_running, lost, work
+from fakes.items import is_running, work
 from fakes.waiting import HANG_S, wait_until
 from fakes.when_used import import_when_used
+from posezoo.cli.for_each import Outcome
 from posezoo.core.errors import PosezooError
 from posezoo.core.events import ClusterJoined, WarningIssued, WorkerChanged, ignore_event
 
@@ -46,16 +47,22 @@ def start(tmp_path):
         cluster.close()
 
 
-def run(cluster, items, listener=ignore_event, memory=lambda _item: 0, **settings):
-    options = dask.ClusterOptions(cluster.address, **settings)
-    results = dask.map_on_cluster(work, items, options, listener, lost, memory=memory)
-    return [result for _worker, result in results]
+def run(cluster, items, listener=ignore_event, memory=lambda _item: 0, folders=(), wait_s=60.0):
+    settings = {"folders": folders, "wait_s": wait_s, "listener": listener, "memory": memory}
+    results = [each for _, each in dask.map_on_cluster(work, items, cluster.address, **settings)]
+    return [(each.error.problem, 0) if isinstance(each, Outcome) else each for each in results]
 
 
 def changes(events, *states):
     """The states that workers got, in their order, of those that the test asks for."""
     seen = [event.state for event in events if isinstance(event, WorkerChanged)]
     return [state for state in seen if state in states]
+
+
+def processes(started):
+    """The worker and its child that have begun an item, as it writes them to this file."""
+    wait_until(lambda: started.is_file() and " " in started.read_text())
+    return list(map(int, started.read_text().split()))
 
 
 def in_background(function, *args):
@@ -87,7 +94,8 @@ def test_results_have_the_items_order_and_crashes_fail_alone(start, tmp_path):
     joined, *others = events
     assert joined == ClusterJoined(cluster.address, 2, joined.dashboard)
     expected = ["a", "b", "die", "die", once, once, "slow"]
-    assert sorted(event.message.removeprefix("works on ") for event in others) == expected
+    messages = [event.message for event in others if isinstance(event, WarningIssued)]
+    assert sorted(message.removeprefix("works on ") for message in messages) == expected
     assert list((tmp_path / "new").iterdir()) == []  # the probe is removed
 
 
@@ -95,8 +103,7 @@ def test_results_have_the_items_order_and_crashes_fail_alone(start, tmp_path):
 def test_the_item_of_a_lost_worker_is_done_by_another(start, tmp_path, number):
     cluster, started, events = start(2), tmp_path / "started", []
     join = in_background(run, cluster, [f"stop-once {started}", "a", "b"], events.append)
-    wait_until(lambda: started.is_file() and " " in started.read_text())
-    worker, child = map(int, started.read_text().split())
+    worker, child = processes(started)
     os.kill(worker, number)
     assert [name for name, _ in join()] == [f"stop-once {started}", "a", "b"]
     if number == signal.SIGKILL:
@@ -109,8 +116,7 @@ def test_the_item_of_a_lost_worker_is_done_by_another(start, tmp_path, number):
 def test_a_worker_that_is_silent_for_a_while_is_reported_and_keeps_its_item(start, tmp_path):
     cluster, started, events = start(1), tmp_path / "started", []
     join = in_background(run, cluster, [f"stop-once {started}"], events.append)
-    wait_until(lambda: started.is_file() and " " in started.read_text())
-    worker, child = map(int, started.read_text().split())
+    worker, child = processes(started)
     os.kill(worker, signal.SIGSTOP)
     wait_until(lambda: changes(events, "silent"), "the report of the silent worker")
     os.kill(worker, signal.SIGCONT)
@@ -123,8 +129,7 @@ def test_a_worker_that_is_silent_for_a_while_is_reported_and_keeps_its_item(star
 def test_a_worker_that_is_frozen_before_the_run_does_not_hold_it_up(start, tmp_path):
     cluster, started, events = start(2), tmp_path / "started", []
     join = in_background(run, cluster, [f"stop-once {started}"])
-    wait_until(lambda: started.is_file() and " " in started.read_text())
-    os.kill(int(started.read_text().split()[0]), signal.SIGSTOP)
+    os.kill(processes(started)[0], signal.SIGSTOP)
     assert run(cluster, ["a"], events.append)[0][0] == "a"
     assert join()
 
@@ -132,8 +137,7 @@ def test_a_worker_that_is_frozen_before_the_run_does_not_hold_it_up(start, tmp_p
 def test_a_restarted_worker_is_reported(start, tmp_path):
     cluster, started, events = start(1), tmp_path / "started", []
     join = in_background(run, cluster, [f"stop-once {started}"], events.append)
-    wait_until(lambda: started.is_file() and " " in started.read_text())
-    os.kill(int(started.read_text().split()[0]), signal.SIGKILL)
+    os.kill(processes(started)[0], signal.SIGKILL)
     assert [name for name, _ in join()] == [f"stop-once {started}"]
     assert changes(events, "lost", "restarted", "joined") == ["lost", "restarted"]
 
@@ -193,16 +197,16 @@ def test_an_interrupt_stops_what_runs_on_the_workers(start, tmp_path):
     code = (
         f"import signal, sys; sys.path.insert(0, {str(TESTS)!r})\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from fakes.items import work, lost\n"
-        "from posezoo.scale.cluster import ClusterOptions, map_on_cluster\n"
-        f"options = ClusterOptions({cluster.address!r})\n"
-        f"list(map_on_cluster(work, ['hang {started}'], options, print, lost))"
+        "from fakes.items import work\n"
+        "from posezoo.scale.cluster_executor import ClusterExecutor\n"
+        f"executor = ClusterExecutor(scheduler={cluster.address!r})\n"
+        f"list(executor.map(work, ['hang {started}'], print, lambda _item: 0))"
     )
     client = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: started.is_file() and " " in started.read_text())
+    begun = processes(started)
     client.send_signal(signal.SIGINT)
     assert client.communicate(timeout=HANG_S)[1].endswith("KeyboardInterrupt\n")
-    for process in started.read_text().split():
+    for process in begun:
         wait_until(lambda pid=process: not is_running(pid), f"the end of {process}")
     assert [name for name, _ in run(cluster, ["a"])] == ["a"]  # the workers remain
 
@@ -221,7 +225,7 @@ def test_the_end_of_the_scheduler_is_an_error(start, tmp_path, monkeypatch):
         return error.value
 
     join = in_background(failure)
-    wait_until(lambda: started.is_file() and " " in started.read_text())
+    processes(started)
     cluster.processes[0].kill()
     assert "the connection to the scheduler was lost" in join().problem
 
@@ -229,7 +233,7 @@ def test_the_end_of_the_scheduler_is_an_error(start, tmp_path, monkeypatch):
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "no-such-host.invalid:8786"])
 def test_an_address_without_a_scheduler_is_an_error(address):
     with pytest.raises(PosezooError, match="no Dask scheduler answers") as error:
-        list(dask.map_on_cluster(work, ["a"], dask.ClusterOptions(address), ignore_event, lost))
+        list(executors.ClusterExecutor(scheduler=address).map(work, ["a"], print, lambda _item: 0))
     assert error.value.problem.startswith(address)
 
 

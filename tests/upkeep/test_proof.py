@@ -290,6 +290,16 @@ def test_a_model_is_proven_again_if_the_annotated_images_are_others(world):
     assert prove(one, "others") > 0
 
 
+def test_a_network_that_only_its_authors_code_builds_is_named_with_the_way_out(world):
+    """Its checkpoint is served, and asked for; the page of a run says what is missing."""
+    spec = open_registry().find("detrpose-n")
+    world.publish(spec, {file.name: b"a checkpoint" for file in spec.files})
+    said = refusal(world.prove(spec.name))
+    assert "its network is defined by its authors' Python code" in said
+    assert "posezoo convert FILE.onnx --as detrpose-n" in said
+    assert f"**{spec.name}** failed" in world.page()
+
+
 @pytest.mark.slow
 def test_sizes_that_model_yml_leaves_open_are_a_warning(world, npm_mirror):
     spec = publish(world, "tf-pose-mobilenet-v2-small", npm_mirror)

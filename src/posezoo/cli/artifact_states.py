@@ -249,14 +249,10 @@ def _find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path
         needed.update(path.parents)
     for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
         for path, state in find_untracked_below(folder, expected, needed):
-            if not _is_kept(path, expected):
+            # A file may be kept under another name when a download or an IR took its place.
+            name, _, number = path.name.rpartition(".bak")
+            if not (name and number.isdecimal() and path.with_name(name) in expected):
                 yield path, state
-
-
-def _is_kept(path: Path, expected: set[Path]) -> bool:
-    """Whether a file was kept under another name when a download or an IR took its place."""
-    name, dot, number = path.name.rpartition(".bak")
-    return bool(dot) and number.isdecimal() and path.with_name(name) in expected
 
 
 def _expected_files(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
@@ -291,17 +287,14 @@ def find_untracked_below(
     Another check reports problems of ``tracked`` files; ``needed`` are the parent folders of these.
     """
     for path, kind in _entries(folder):
-        if path in tracked or (kind == "file" and _is_partial_download(path, tracked)):
+        is_part = kind == "file" and path.name.endswith(".part")
+        if path in tracked or (is_part and any(is_part_of(path, file) for file in tracked)):
             continue
         if path in needed and kind == "folder":
             yield from find_untracked_below(path, tracked, needed)
         # A failed download may leave an empty folder.
         elif kind != "folder" or any(find_untracked_below(path, set(), set())):
             yield path, _STATES.get(kind, kind)
-
-
-def _is_partial_download(path: Path, tracked: set[Path]) -> bool:
-    return path.name.endswith(".part") and any(is_part_of(path, file) for file in tracked)
 
 
 def _entries(folder: Path) -> Iterator[tuple[Path, str]]:

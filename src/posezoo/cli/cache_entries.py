@@ -39,14 +39,6 @@ class CacheEntry:
         return not is_verified(self.path, None, self.digest, trust_record=False, remember=False)
 
 
-@frozen
-class CompiledNetworkFile:
-    """A network that was compiled for the CPU."""
-
-    path: Path
-    size: int  # in bytes
-
-
 def file_names_by_digest(
     specs: Iterable[ModelSpec], lock: LockFile
 ) -> Mapping[str, tuple[str, ...]]:
@@ -127,17 +119,19 @@ def remove_entries(root: Path, entries: Iterable[CacheEntry]) -> None:
             folder.rmdir()  # only if it is empty
 
 
-def list_compiled() -> tuple[CompiledNetworkFile, ...]:
-    """The networks that were compiled for the CPU; none if the user has no home folder."""
-    networks = []
+def list_compiled() -> dict[Path, int]:
+    """The networks that were compiled for the CPU, and their sizes in bytes; none if the user has
+    no home folder.
+    """
+    networks = {}
     with suppress(SettingsError, OSError):
         for path in sorted(compiled_folder().glob("*.compiled")):
-            networks.append(CompiledNetworkFile(path, path.stat().st_size))
-    return tuple(networks)
+            networks[path] = path.stat().st_size
+    return networks
 
 
-def remove_compiled(networks: Iterable[CompiledNetworkFile]) -> None:
+def remove_compiled(networks: Iterable[Path]) -> None:
     """Remove compiled networks; the next run compiles them again."""
-    for network in networks:
-        with writing(network.path):
-            network.path.unlink(missing_ok=True)
+    for path in networks:
+        with writing(path):
+            path.unlink(missing_ok=True)

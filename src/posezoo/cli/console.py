@@ -120,14 +120,6 @@ def _self_check_lines(event: events.SelfCheckPassed) -> Iterator[str]:
         yield f"{event.precision} {event.nodes}"
 
 
-def _duration_line(event: events.SelfCheckFinished) -> Iterator[str]:
-    yield f"the self-check took {event.seconds:.1f} s"
-
-
-def _own_text(event: events.Event) -> Iterator[str]:
-    yield str(event)
-
-
 def _noise_lines(event: events.LayerNoiseMeasured) -> Iterator[str]:
     # The layers that add the most noise themselves, in the order in which they run.
     worst = {layer.layer for layer in sorted(event.layers, key=lambda layer: -layer.own)[:WORST]}
@@ -140,24 +132,6 @@ def _noise_lines(event: events.LayerNoiseMeasured) -> Iterator[str]:
     for layer in event.layers:
         if layer.layer in worst:
             yield f"  {layer.layer:{width}}  {layer.type:22}  {layer.own:9.1%}  {layer.total:10.1%}"
-
-
-#: The lines about a self-check or a comparison with FP32; they do not name the model.
-RESULT_LINES: dict[type[events.Event], Callable[[Any], Iterator[str]]] = {
-    events.SelfCheckPassed: _self_check_lines,
-    events.SelfCheckFinished: _duration_line,
-    **dict.fromkeys(
-        (
-            events.DisplacementMeasured,
-            events.OutputsCompared,
-            events.SpeedCompared,
-            events.AccuracyCompared,
-            events.FloatLayersKept,
-        ),
-        _own_text,
-    ),
-    events.LayerNoiseMeasured: _noise_lines,
-}
 
 
 @frozen
@@ -251,9 +225,24 @@ COUNTS: dict[type[events.Event], tuple[str, str, str]] = {
 
 
 def result_lines(event: events.Event) -> Iterator[str]:
-    """The lines about a self-check or a comparison with FP32; none for any other event."""
-    if type(event) in RESULT_LINES:
-        yield from RESULT_LINES[type(event)](event)
+    """The lines about a self-check or a comparison with FP32, which do not name the model; none
+    for any other event.
+    """
+    match event:
+        case events.SelfCheckPassed():
+            yield from _self_check_lines(event)
+        case events.SelfCheckFinished():
+            yield f"the self-check took {event.seconds:.1f} s"
+        case (
+            events.DisplacementMeasured()
+            | events.OutputsCompared()
+            | events.SpeedCompared()
+            | events.AccuracyCompared()
+            | events.FloatLayersKept()
+        ):
+            yield str(event)
+        case events.LayerNoiseMeasured():
+            yield from _noise_lines(event)
 
 
 def event_lines(event: events.Event) -> Iterator[str]:

@@ -127,7 +127,7 @@ class Diagnosis:
     package_indexes: tuple[str, ...]  # and folders of wheels, of pip's and uv's settings
 
 
-def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] = ()) -> Diagnosis:
+def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError]) -> Diagnosis:
     """Check this installation, without changing it and without network access.
 
     ``complaints`` has an error for each setting that is not valid.

@@ -318,7 +318,3 @@ class _VersionAction(argparse.Action):
 
         print(f"posezoo {version()}")
         parser.exit()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -112,11 +112,6 @@ class JobReport:
         self.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
 
     @property
-    def failed_names(self) -> set[str]:
-        """The models on which the work failed."""
-        return {failure["name"] for failure in self.failures}
-
-    @property
     def exit_code(self) -> int:
         """0 if no model failed, else 1."""
         return 1 if self.failures else 0
@@ -172,7 +167,8 @@ def make_selected(
             memory=memory_need,
         )
         if selection.composites and not args.dry_run:
-            task.write_composite_sidecars(selection.composites, report.failed_names, console)
+            failed = [failure["name"] for failure in report.failures]
+            task.write_composite_sidecars(selection.composites, failed, console)
     return report.print(args.format)
 
 
@@ -217,12 +213,14 @@ def run_for_each(
     skip_unpinned: bool = False,
     executor: Executor = Executor(),
     memory: Callable[[ModelSpec], int] = lambda _spec: 0,
+    is_silent: bool = False,
 ) -> JobReport:
     """Do the work for each model, and collect the results.
 
     ``work`` gets a model, and the listener to which it reports its events; ``memory`` is the number
     of bytes that it needs for a model. With ``skip_unpinned``, one line reports all models without
-    a pin. If a disk is full or read-only, no other model is tried.
+    a pin. If a disk is full or read-only, no other model is tried. Failures that the work on other
+    models buried are named again at the end, unless that work is silent.
     """
     report = JobReport()
     skipped = []
@@ -250,7 +248,7 @@ def run_for_each(
         report.add_failure(name, error)
     if skipped:
         console.warn("SKIPPED (no pin): " + ", ".join(skipped))
-    if is_buried:
+    if is_buried and not is_silent:
         for failure in report.failures:
             name = failure["name"]
             if name not in skipped:
@@ -259,7 +257,6 @@ def run_for_each(
 
 
 def _answer(result: Answer | Converted | Plan | None) -> Answer:
-    """What is shown of a result."""
     if result is None or isinstance(result, Answer):
         return result or Answer()
     from posezoo.core.pipeline.get import Converted

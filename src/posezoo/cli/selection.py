@@ -59,7 +59,8 @@ def select_models(
         checkpoints = list(filter(is_checkpoint_file, patterns))
         patterns = list(filterfalse(is_checkpoint_file, patterns))
     if registry.empty_message and not checkpoints:  # a wrong folder is no folder without work
-        raise UnknownModelError(registry.empty_message, hint="check --models_dir")
+        hint = "check --models_dir, or models_dir in posezoo.cfg"
+        raise UnknownModelError(registry.empty_message, hint=hint)
     selection = registry.select(patterns)
     if checkpoints:
         from posezoo.networks.custom_weights import spec_of_checkpoint

@@ -467,7 +467,10 @@ def _scan(root: Path) -> Iterator[RegistryEntry]:
     A link to a folder is followed, but no links below it: a circle of links would be endless.
     """
     if not root.is_dir():
-        raise PosezooError(f"{root}: this models folder does not exist", hint="check --models_dir")
+        raise PosezooError(
+            f"{root}: this models folder does not exist",
+            hint="check --models_dir, or models_dir in posezoo.cfg",
+        )
     # The path from the root, the composite whose folder contains it, and whether to follow links.
     pending = [("", "", True)]
     while pending:

@@ -631,7 +631,6 @@ def _read_one(
 
 
 def _variable(name: str) -> str:
-    """The environment variable of a setting."""
     return f"POSEZOO_{name.upper()}"
 
 

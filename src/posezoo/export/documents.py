@@ -126,7 +126,6 @@ def _describe_preparation(model: ExportedModel) -> str:
 
 
 def _describe_decoding(model: ExportedModel) -> str:
-    """What the outputs are, as sentences."""
     spec = model.spec
     if spec.decoding:
         order = model.model_info.get("labels", "as in the model's card")

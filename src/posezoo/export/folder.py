@@ -114,7 +114,6 @@ def render_sample(model: ExportedModel) -> bytes:
 
 
 def _takes_image(model: ExportedModel) -> bool:
-    """Whether the only input is an image."""
     sides = model.inputs[0].sides
     return (len(model.inputs), sides.get("C")) == (1, 3) and sides.keys() >= {"H", "W"}
 
@@ -132,10 +131,10 @@ def _fitted_size(model: ExportedModel) -> Size | None:
 
 
 def _refuse_detector(spec: ModelSpec, detector: ModelSpec) -> str:
-    if spec.decoding is None:
-        declared = spec.decoder
+    for declared in (spec.decoder, detector.decoder):
         if declared and find_decoder(declared.name).graph is None:
-            return f"no program of an export can run its decoder {declared.name}"
+            return f"no program of an export can run the decoder {declared.name}"
+    if spec.decoding is None:
         return "its sample cannot cut out people for an IR without its decoder: add --decode"
     return explain_unknown_crop(spec, detector)
 

@@ -185,7 +185,6 @@ def _with_files(spec: ModelSpec, graph: Graph) -> ModelSpec:
 
 
 def _stored_precision(graph: Graph) -> Precision:
-    """The precision of an IR's weights."""
     network = graph.model
     constants = (node for node in network.get_ops() if node.get_type_name() == "Constant")
     has_halves = any(node.get_element_type().get_type_name() == "f16" for node in constants)

@@ -35,7 +35,6 @@ def explain_ended_target(name: str) -> str:
 
 
 def _complete(prefix: str) -> Iterable[str]:
-    """The built-in targets, and folders."""
     from argcomplete.completers import DirectoriesCompleter
 
     return *TARGETS.builtin, *DirectoriesCompleter()(prefix)

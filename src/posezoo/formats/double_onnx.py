@@ -8,23 +8,17 @@ precision, but a convolution adds fewer values.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from posezoo.core.arrays import Array
-from posezoo.core.convert.protobuf_reader import (
-    FIXED32,
-    Buffer,
-    ProtobufField,
-    encode_field,
-    find_messages,
-    read_fields,
-    read_integers,
-    read_texts,
-    replace_fields,
-)
+from posezoo.core.errors import import_optional
+
+if TYPE_CHECKING:
+    from onnx import AttributeProto, NodeProto
 
 # ONNX Runtime computes these in double precision, too.
 _DOUBLE = frozenset(
@@ -46,81 +40,75 @@ _ALONG_AXES = frozenset(
 # From this version of ONNX's operators on, the axes of a mean are an input.
 _AXES_ARE_INPUT = 18
 
-# Of TensorProto and AttributeProto.
-_DATA_TYPES = {np.dtype(np.float32): 1, np.dtype(np.int64): 7, np.dtype(np.float64): 11}
-_INTEGER, _TENSOR, _INTEGERS = 2, 4, 7
 
-
-def compute_in_double(buffer: Buffer, ranks: Mapping[str, int]) -> bytes:
+def compute_in_double(content: bytes, ranks: Mapping[str, int]) -> bytes:
     """A model with the same tensors, which computes some of them in double precision.
 
     Args:
-        buffer: the model.
+        content: the model.
         ranks: the number of axes of each tensor in float32 that a node of the graph computes, by
             its name. Nodes in the bodies of others stay as they are.
+
+    Raises:
+        MissingPackageError: the package onnx is not installed.
     """
-    rewriting = _DoubleRewriting(buffer, ranks, _find_version(buffer))
-    return b"".join(replace_fields(buffer, 7, 1, rewriting.rewrite))  # the nodes of the graph
-
-
-def _find_version(buffer: Buffer) -> int:
-    """The version of ONNX's own operators."""
-    for imported in find_messages(buffer, 8):
-        (domains,) = read_texts(buffer, imported, 1)
-        for part in read_fields(buffer, imported):
-            if part.number == 2 and not any(domains):
-                return read_integers(buffer, part)[0]
-    return 1
+    onnx = import_optional("onnx", extra="convert")
+    model = onnx.load_from_string(content)
+    versions = {each.domain: each.version for each in model.opset_import}
+    rewriting = _DoubleRewriting(onnx, ranks, versions.get("", 1))
+    nodes = [new for node in model.graph.node for new in rewriting.rewrite(node)]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    rewritten: bytes = model.SerializeToString()
+    return rewritten
 
 
 class _DoubleRewriting:
-    """Replaces the nodes of a graph in their order."""
+    """Replaces the nodes of a graph in their order.
 
-    def __init__(self, buffer: Buffer, ranks: Mapping[str, int], version: int) -> None:
-        self._buffer = buffer
+    Args:
+        version: of ONNX's own operators.
+    """
+
+    def __init__(self, onnx: ModuleType, ranks: Mapping[str, int], version: int) -> None:
+        self._onnx = onnx
         self._ranks = ranks
         self._version = version
         # The tensors in double precision by the names of the same tensors in float32.
         self._doubles: dict[str, str] = {}
-        self._new: list[bytes] = []
+        self._new: list[NodeProto] = []
         self._count = 0
 
-    def rewrite(self, node: ProtobufField) -> Iterator[bytes]:
+    def rewrite(self, node: NodeProto) -> Iterator[NodeProto]:
         """The nodes that replace a node."""
-        inputs, outputs, kinds, domains = read_texts(self._buffer, node, 1, 2, 4, 7)
-        can_be_double = len(outputs) == 1 and outputs[0] in self._ranks and not any(domains)
-        attributes = find_messages(self._buffer, 5, within=node)
         result = None
-        if can_be_double:
-            rank = self._ranks[outputs[0]]
-            result = self._compute(kinds[-1], inputs, attributes, rank)
+        if len(node.output) == 1 and node.output[0] in self._ranks and not node.domain:
+            result = self._compute(node, self._ranks[node.output[0]])
         if result is None:
-            yield self._buffer[node.start : node.end]
+            yield node
             return
-        self._doubles[outputs[0]] = result
-        self._add("Cast", result, output=outputs[0], to=1)
+        self._doubles[node.output[0]] = result
+        self._add("Cast", result, output=node.output[0], to=self._onnx.TensorProto.FLOAT)
         yield from self._new
         self._new.clear()
 
-    def _compute(
-        self, kind: str, inputs: Sequence[str], attributes: Sequence[ProtobufField], rank: int
-    ) -> str | None:
+    def _compute(self, node: NodeProto, rank: int) -> str | None:
         """Compute a node in double precision; None if that is not possible."""
-        encoded = b"".join(
-            encode_field(5, self._buffer[each.start : each.end]) for each in attributes
-        )
+        kind = node.op_type
         if kind in _DOUBLE:
-            return self._add(kind, *map(self._to_double, inputs), attributes=encoded)
+            return self._add(kind, *map(self._to_double, node.input), copied=node.attribute)
         if kind in _ALONG_AXES:
-            return self._add(kind, self._to_double(inputs[0]), *inputs[1:], attributes=encoded)
+            values, *axes = node.input
+            return self._add(kind, self._to_double(values), *axes, copied=node.attribute)
         if kind == "Sigmoid":
             # In double precision, too, ONNX Runtime's own is 0 instead of 1e-17.
-            power = self._add("Exp", self._add("Neg", self._to_double(inputs[0])))
+            power = self._add("Exp", self._add("Neg", self._to_double(node.input[0])))
             return self._add("Reciprocal", self._add("Add", power, self._constant(np.float64(1))))
         if kind == "GlobalAveragePool" and rank > 2:
-            return self._mean(self._to_double(inputs[0]), rank)
+            return self._mean(self._to_double(node.input[0]), rank)
         if kind == "InstanceNormalization" and rank > 2:
-            return self._normalize(inputs, self._read_epsilon(attributes), rank)
+            given = (each.f for each in node.attribute if each.name == "epsilon")
+            return self._normalize(node.input, next(given, 1e-5), rank)
         return None
 
     def _normalize(self, inputs: Sequence[str], epsilon: float, rank: int) -> str:
@@ -133,51 +121,39 @@ class _DoubleRewriting:
         scaled = self._add("Mul", normal, self._add("Reshape", scale, shape))
         return self._add("Add", scaled, self._add("Reshape", bias, shape))
 
-    def _read_epsilon(self, attributes: Sequence[ProtobufField]) -> float:
-        for attribute in attributes:
-            for part in read_fields(self._buffer, attribute):
-                if part.kind == FIXED32:  # its value; a node has no other attribute of this type
-                    (epsilon,) = struct.unpack("<f", self._buffer[part.start : part.end])
-                    return float(epsilon)
-        return 1e-5
-
     def _mean(self, values: str, rank: int) -> str:
         """The mean over all axes but the first two, which stay with size 1."""
         axes = range(2, rank)
         if self._version >= _AXES_ARE_INPUT:
             return self._add("ReduceMean", values, self._constant(np.array(axes)))
-        numbers = b"".join(encode_field(8, axis) for axis in axes)
-        attribute = encode_field(1, b"axes") + numbers + encode_field(20, _INTEGERS)
-        return self._add("ReduceMean", values, attributes=encode_field(5, attribute))
+        return self._add("ReduceMean", values, axes=axes)
 
     def _to_double(self, name: str) -> str:
         """The tensor in double precision; an input that is left out stays so."""
         if name and name not in self._doubles:
-            self._doubles[name] = self._add("Cast", name, to=_DATA_TYPES[np.dtype(np.float64)])
+            self._doubles[name] = self._add("Cast", name, to=self._onnx.TensorProto.DOUBLE)
         return self._doubles.get(name, "")
 
     def _constant(self, values: Array | np.float64) -> str:
-        array = np.asarray(values)
-        tensor = b"".join(encode_field(1, size) for size in array.shape)
-        tensor += encode_field(2, _DATA_TYPES[array.dtype]) + encode_field(9, array.tobytes())
-        value = encode_field(1, b"value") + encode_field(5, tensor) + encode_field(20, _TENSOR)
-        return self._add("Constant", attributes=encode_field(5, value))
+        value = self._onnx.numpy_helper.from_array(np.asarray(values))
+        return self._add("Constant", value=value)
 
     def _add(
-        self, kind: str, *inputs: str, output: str = "", attributes: bytes = b"", to: int = 0
+        self,
+        kind: str,
+        *inputs: str,
+        output: str = "",
+        copied: Iterable[AttributeProto] = (),
+        **attributes: Any,
     ) -> str:
         """Add a node; returns the name of its output.
 
         Args:
-            attributes: its attributes, encoded.
-            to: the attribute of a Cast.
+            copied: attributes of another node.
         """
         self._count += 1
         output = output or f"posezoo:{self._count}"
-        if to:
-            attribute = encode_field(1, b"to") + encode_field(3, to) + encode_field(20, _INTEGER)
-            attributes = encode_field(5, attribute)
-        encoded = b"".join(encode_field(1, name.encode()) for name in inputs)
-        encoded += encode_field(2, output.encode()) + encode_field(4, kind.encode()) + attributes
-        self._new.append(encoded)
+        node = self._onnx.helper.make_node(kind, inputs, [output], **attributes)
+        node.attribute.extend(copied)
+        self._new.append(node)
         return output

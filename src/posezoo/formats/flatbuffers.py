@@ -1,7 +1,4 @@
-"""Read and replace the tables of FlatBuffers, of which TFLite files consist, and read the maps of
-FlexBuffers, in which their custom operations have options.
-
-New tables are written before the old content, because an offset only leads to later positions.
+"""Read and replace the tables of FlatBuffers, of which TFLite files consist.
 
 https://flatbuffers.dev/internals: all numbers are little-endian, and offsets are relative.
 """
@@ -12,14 +9,11 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from posezoo.core.errors import import_optional
 from posezoo.core.values import frozen
 
-# FlexBuffers: the types of values, above the two bits of their width.
-_KINDS = {1: "bhiq", 2: "BHIQ", 3: " efd", 11: "bhiq"}
-_INTEGERS = 11  # a vector
-
-# The alignment of the old content: schema.fbs aligns weights to 16 bytes.
-_ALIGNMENT = 64
+# In bytes: schema.fbs aligns weights so.
+_ALIGNMENT = 16
 
 
 @frozen
@@ -80,44 +74,6 @@ class FlatBuffer:
         return field + self.read("I", field) if field else 0
 
 
-def read_options(content: bytes) -> Mapping[str, Any]:
-    """The numbers, and vectors of integers, of a FlexBuffers map by their names.
-
-    Raises:
-        struct.error, KeyError, IndexError: it is not such a map.
-    """
-
-    def read(kind: str, width: int, at: int) -> int | float:
-        letter = kind[width.bit_length() - 1]
-        number: int | float = struct.unpack_from(f"<{letter}", content, at)[0]
-        return number
-
-    def follow(width: int, at: int) -> int:
-        return at - int(read("BHIQ", width, at))
-
-    root_width = content[-1]
-    width = 1 << (content[-2] & 3)
-    values = follow(root_width, len(content) - 2 - root_width)
-    count = int(read("BHIQ", width, values - width))
-    keys = follow(width, values - 3 * width)
-    key_width = int(read("BHIQ", width, values - 2 * width))
-    options: dict[str, Any] = {}
-    for place in range(count):
-        start = follow(key_width, keys + place * key_width)
-        name = content[start : content.index(0, start)].decode()
-        kind, own_width = divmod(content[values + count * width + place], 4)
-        at = values + place * width
-        if kind == _INTEGERS:
-            first = follow(width, at)
-            size = 1 << own_width
-            length = int(read("BHIQ", size, first - size))
-            ends = range(first, first + length * size, size)
-            options[name] = [int(read(_KINDS[kind], size, end)) for end in ends]
-        else:
-            options[name] = read(_KINDS[kind], width, at)
-    return options
-
-
 @frozen
 class Kept:
     """A table, vector or text of the old content.
@@ -163,68 +119,40 @@ def keep_fields(file: FlatBuffer, table: int, indices: Sequence[int], new: Field
 
 
 def replace_root(file: FlatBuffer, root: NewTable) -> bytes:
-    """The content of a file with another root, which may refer to parts of the old content."""
-    return _Writer().write(file.content, root)
+    """The content of a file with another root, which may refer to parts of the old content.
+
+    It is written from its end: an offset only leads to later positions.
+    """
+    builder = import_optional("flatbuffers", extra="convert").Builder(2 * len(file.content))
+    builder.Prep(_ALIGNMENT, len(file.content))
+    old_start = builder.CreateByteVector(file.content) - 4  # after its length
+    builder.Finish(_write(builder, old_start, root), file.content[4:8])  # the format's identifier
+    return bytes(builder.Output())
 
 
-class _Writer:
-    def __init__(self) -> None:
-        self.written = bytearray()
-        # The parts that are referred to, and the positions of the offsets that lead to them.
-        self.links: list[tuple[int, Part]] = []
-
-    def write(self, content: bytes, root: NewTable) -> bytes:
-        self._append(root)
-        self.written += content[4:8]  # the identifier of the format
-        part_positions = {}
-        for at, part in self.links:  # writing a part adds those that it refers to
-            part_positions[at] = self._write_part(part)
-        self._align(_ALIGNMENT)
-        shift = len(self.written)
-        for at, part in self.links:
-            target = shift + part.position if isinstance(part, Kept) else part_positions[at]
-            struct.pack_into("<I", self.written, at, target - at)
-        return bytes(self.written) + content
-
-    def _write_part(self, part: Part) -> int:
-        """Write a part, and return its position."""
-        start = 0
-        if isinstance(part, NewTable):
-            indices = sorted(part.fields)
-            # In the order of their indices, each in 4 bytes, after the offset of the list of
-            # offsets.
-            offsets = [0] * (indices[-1] + 1)
-            for number, index in enumerate(indices):
-                offsets[index] = 4 + 4 * number
-            size = 4 + 2 * len(offsets)
-            self._align(4, before=size)
-            form = f"<{2 + len(offsets)}H"
-            self.written += struct.pack(form, size, 4 + 4 * len(indices), *offsets)
-            start = len(self.written)
-            self._append(size)
-            for index in indices:
-                self._append(part.fields[index])
-        elif isinstance(part, NewVector):
-            self._align(4)
-            start = len(self.written)
-            self._append(len(part.items))
-            for item in part.items:
-                self._append(item)
-        elif isinstance(part, NewBytes):
-            self._align(16, before=4)
-            start = len(self.written)
-            self._append(len(part.content))
-            self.written += part.content + b"\0"
-        return start
-
-    def _append(self, item: int | Part) -> None:
-        """An integer, or an offset that is known later."""
-        if isinstance(item, int):
-            self.written += struct.pack("<i", item)
-            return
-        self.links.append((len(self.written), item))
-        self.written += bytes(4)
-
-    def _align(self, alignment: int, before: int = 0) -> None:
-        """Begin the bytes after ``before`` more at a multiple of an alignment."""
-        self.written += bytes(-(len(self.written) + before) % alignment)
+def _write(builder: Any, old_start: int, part: Part) -> int:
+    """What refers to a part; the parts that it refers to come first."""
+    if isinstance(part, Kept):
+        return old_start - part.position
+    if isinstance(part, NewBytes):
+        builder.Prep(_ALIGNMENT, len(part.content) + 1)
+        return int(builder.CreateString(part.content))
+    is_table = isinstance(part, NewTable)
+    items = part.fields if isinstance(part, NewTable) else dict(enumerate(part.items))
+    written = {
+        index: _write(builder, old_start, item)
+        for index, item in items.items()
+        if not isinstance(item, int)
+    }
+    if is_table:
+        builder.StartObject(1 + max(items))
+    else:
+        builder.StartVector(4, len(items), 4)
+    for index in sorted(items, reverse=True):
+        if index in written:
+            builder.PrependUOffsetTRelative(written[index])
+        else:
+            builder.PrependInt32(items[index])
+        if is_table:
+            builder.Slot(index)
+    return int(builder.EndObject() if is_table else builder.EndVector())

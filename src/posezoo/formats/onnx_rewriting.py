@@ -389,7 +389,6 @@ def _rewrite_resize(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | Non
 def _resize_axis(
     axis: int, rank: int, size: AxisResize, attributes: Mapping[str, Any], dtype: Any
 ) -> _Step:
-    """One axis of a Resize."""
     if attributes.get("mode", "nearest") == "nearest":
         return _Step("Gather", {"axis": axis}, find_nearest(size, attributes))
     if axis < rank - 2 or size.input * size.output > _MAX_WEIGHTS:

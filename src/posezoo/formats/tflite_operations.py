@@ -10,14 +10,15 @@ import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino.opset13 as ops
 from numpy.typing import ArrayLike
 from openvino import Model, Node, Output
 
-from posezoo.core.errors import ConversionError
-from posezoo.formats.flatbuffers import CustomOperation, read_options
+from posezoo.core.errors import ConversionError, import_optional
+from posezoo.formats.flatbuffers import CustomOperation
 
 #: Returns a node, from its inputs and the content of its options.
 BuildGraph = Callable[[Sequence[Output], bytes], Node]
@@ -48,6 +49,7 @@ def replace_operations(
             TypeError,
             ValueError,
             ArithmeticError,
+            AssertionError,
             RuntimeError,
         ) as error:
             raise ConversionError(
@@ -57,6 +59,11 @@ def replace_operations(
         node.output(0).replace(made.output(0))
     network.validate_nodes_and_infer_types()
     return network
+
+
+def _read_options(content: bytes) -> Any:
+    """The options of an operation, by their names."""
+    return import_optional("flatbuffers.flexbuffers", extra="convert").GetRoot(content).AsMap
 
 
 def _constant(values: ArrayLike) -> Node:
@@ -93,25 +100,28 @@ def _find_transform(inputs: Sequence[Output], content: bytes) -> Node:
     """Landmarks2TransformMatrix: (1, 4, 4), from an output of ``width`` x ``height`` pixels to the
     turned rectangle around some landmarks (1, K, 3), which is enlarged.
     """
-    options = read_options(content)
+    options = _read_options(content)
     (landmarks,) = inputs
     points = _take(landmarks, (0, 1), 2)
-    start = _take(points, [options["left_rotation_idx"]], 1)
-    end = _take(points, [options["right_rotation_idx"]], 1)
+    start = _take(points, [options["left_rotation_idx"].AsInt], 1)
+    end = _take(points, [options["right_rotation_idx"].AsInt], 1)
     ends = end - start
     direction = ends / ops.sqrt(ops.reduce_sum(ends * ends, [2], True))
     # The rotation by the target's angle, less that of the direction.
-    target = options["target_rotation_radians"]
+    target = options["target_rotation_radians"].AsFloat
     cos, sin = math.cos(target), math.sin(target)
     turned = ops.matmul(direction, _constant([[cos, sin], [sin, -cos]]), False, False)
     across = ops.matmul(turned, _constant([[0, 1], [-1, 0]]), False, False)
     rotation = ops.concat([turned, across], 1)
-    inner = ops.matmul(_take(points, options["subset_idxs"], 1), rotation, False, False)
+    inner = ops.matmul(
+        _take(points, options["subset_idxs"].AsTypedVector.Value, 1), rotation, False, False
+    )
     low = ops.reduce_min(inner, [1], True)
     high = ops.reduce_max(inner, [1], True)
     middle = ops.matmul((low + high) * _constant(0.5), rotation, False, True)
-    size = [options["output_width"], options["output_height"]]
-    scale = _constant(np.divide([options["scale_x"], options["scale_y"]], size))
+    size = [options["output_width"].AsInt, options["output_height"].AsInt]
+    scales = [options["scale_x"].AsFloat, options["scale_y"].AsFloat]
+    scale = _constant(np.divide(scales, size))
     back = ops.transpose(rotation, [0, 2, 1])
     linear = back * ops.transpose((high - low) * scale, [0, 2, 1])
     shift = middle - ops.matmul(_constant(np.divide(size, 2)[None, None]), linear, False, False)
@@ -138,9 +148,9 @@ def _transform_landmarks(inputs: Sequence[Output], _content: bytes) -> Node:
 
 def _transform_tensor(inputs: Sequence[Output], content: bytes) -> Node:
     """TransformTensorBilinear: (1, H, W, C) sampled at the pixels' centers, 0 outside of it."""
-    options = read_options(content)
+    options = _read_options(content)
     data, matrix = inputs
-    height, width = options["output_height"], options["output_width"]
+    height, width = options["output_height"].AsInt, options["output_width"].AsInt
     y, x = np.mgrid[:height, :width].reshape(2, -1) + 0.5
     positions = _transform(_constant(np.stack([x, y], axis=1)[None]), matrix) - _constant(0.5)
     last = _constant(np.subtract(data.get_shape()[2:0:-1], 1))

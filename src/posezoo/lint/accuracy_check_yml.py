@@ -138,6 +138,11 @@ def list_below(node: YamlNode | None, key: str) -> list[YamlNode]:
     return value if isinstance(value, list) else []
 
 
+def list_files(tree: YamlNode | None, tag: str) -> list[YamlNode]:
+    """The files of a variant in model.yml: its own, or those of all variants."""
+    return list_below(find_node(tree, "variants", tag), "files") or list_below(tree, "files")
+
+
 def text_below(node: YamlNode | None, key: str) -> str:
     """The text of a mapping's key; empty if there is none."""
     value = getattr(find_node(node, key), "value", None)

@@ -175,14 +175,19 @@ def _read_accuracy(section: CardSection) -> Iterator[CardValue[float]]:
 def _read_ports(section: CardSection, is_parent: bool) -> CardPorts | None:
     """What a section on inputs or outputs states; None for another section."""
     kinds = _match_headings(_KIND, section)
-    sides = _match_headings(_SIDE, section)
-    if not sides:
-        sides = ["preamble" if is_parent else ""]
-    if kinds:
-        return _read_section(kinds[-1], sides[0], section)
-    if section.level == 2 and section.title.lower().startswith("use"):
-        return _read_section("input", "preamble", section)
-    return None
+    sides = _match_headings(_SIDE, section) or ["preamble" if is_parent else ""]
+    if not kinds:
+        if section.level != 2 or not section.title.lower().startswith("use"):
+            return None
+        kinds = ["input"]
+        sides = ["preamble"]
+    ports = []
+    values: dict[str, list[CardValue[Any]]] = {key: [] for key in _READERS}
+    for block in read_blocks(section):
+        ports += block.find_ports()
+        for key, (pattern, read) in _READERS.items():
+            values[key] += block.find_all(pattern, read)
+    return CardPorts(kinds[-1], sides[0], section.line, tuple(ports), values=values)
 
 
 def _match_headings(pattern: re.Pattern[str], section: CardSection) -> list[str]:
@@ -209,16 +214,6 @@ def select_part_sections(
 
 def _words(text: str) -> set[str]:
     return set(re.findall(r"[a-z0-9]+", text.lower())) - {"model", "specification", "composite"}
-
-
-def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
-    ports = []
-    values: dict[str, list[CardValue[Any]]] = {key: [] for key in _READERS}
-    for block in read_blocks(section):
-        ports += block.find_ports()
-        for key, (pattern, read) in _READERS.items():
-            values[key] += block.find_all(pattern, read)
-    return CardPorts(kind, side, section.line, tuple(ports), values=values)
 
 
 @frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
+from pathlib import Path
 
 from posezoo.core.declarations.yaml_nodes import YamlNode
 from posezoo.core.errors import SpecError, escape_control_characters
@@ -24,7 +25,7 @@ class Severity(str, Enum):
 class FileLocation:
     """A position in a file; lines and columns count from 1."""
 
-    file: str
+    file: str | Path
     line: int = 1
     column: int = 1
 
@@ -79,7 +80,7 @@ def create_finding(rule: str, severity: Severity, model: str, violation: RuleVio
         rule,
         severity,
         to_safe_line(model),
-        place.file,
+        str(place.file),
         line=place.line,
         column=place.column,
         field=to_safe_line(field),

@@ -21,9 +21,9 @@ from posezoo.core.layout import require_inside
 from posezoo.core.registry import Registry
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
-from posezoo.lint.accuracy_check_yml import find_node, list_below, list_leaves
+from posezoo.lint.accuracy_check_yml import find_node, list_files, list_leaves
 from posezoo.lint.finding import Finding
-from posezoo.lint.yaml_edits import EditError, YamlEdit, apply_edits
+from posezoo.lint.yaml_edits import YamlEdit, apply_edits
 
 #: The rules whose findings name the address of the same file. Of safe-sources, nobody knows whether
 #: the host has https.
@@ -102,9 +102,8 @@ def find_fixes(
             try:
                 after = apply_edits(before, [edit for _, edit in edits])
                 yield Fix(entry.path, before, after, tuple(kind for kind, _ in edits))
-            except EditError as error:
-                problem = f"cannot be changed in place: {error}"
-                yield edits[0][1].node.make_error(problem, hint="change it by hand")
+            except SpecError as error:
+                yield error
 
 
 @frozen
@@ -120,9 +119,7 @@ def _list_files(tree: YamlNode, spec: ModelSpec) -> list[_DeclaredFile]:
     """The files of all variants; a file that several variants share is there once."""
     files: dict[str, _DeclaredFile] = {}
     for variant in (spec, *spec.variants):
-        own_nodes = list_below(find_node(tree, "variants", variant.tag), "files")
-        nodes = own_nodes or list_below(tree, "files")
-        for file, node in zip(variant.files, nodes, strict=True):
+        for file, node in zip(variant.files, list_files(tree, variant.tag), strict=True):
             files.setdefault(node.field_path, _DeclaredFile(variant, file, node))
     return list(files.values())
 

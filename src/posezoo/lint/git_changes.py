@@ -86,24 +86,20 @@ def read_earlier_models(registry: Registry, revision: str) -> EarlierModels | No
         start = merged.stdout.strip() or revision
         with TemporaryDirectory() as folder:
             for path in _list_changed_paths(root, start):
-                if path.name in DECLARATIONS and path.is_relative_to(root.resolve()):
-                    changed.add(path)
-                    name = path.relative_to(top.resolve()).as_posix()
+                if path.name not in DECLARATIONS or not path.is_relative_to(root.resolve()):
+                    continue
+                changed.add(path)
+                name = path.relative_to(top.resolve()).as_posix()
+                earlier = _start_git(root, "cat-file", "blob", f"{start}:{name}")
+                if earlier.returncode == 0:  # else there was none
                     copy = Path(folder, path.relative_to(root.resolve()))
-                    _write_earlier(root, f"{start}:{name}", copy)
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    copy.write_text(earlier.stdout, "utf-8", errors="surrogateescape", newline="")
             for entry in Registry([Path(folder)]).entries.values():
                 with suppress(SpecError):
                     reasons |= read_reasons(read_yaml(entry.path))
                     models.append(entry.read())
     return EarlierModels(tuple(models), frozenset(changed), frozenset(reasons))
-
-
-def _write_earlier(root: Path, blob: str, path: Path) -> None:
-    """Write a file as it was, if there was one."""
-    content = _start_git(root, "cat-file", "blob", blob)
-    if content.returncode == 0:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content.stdout, "utf-8", errors="surrogateescape", newline="")
 
 
 def _has_commits(root: Path) -> bool:
@@ -117,8 +113,7 @@ def _find_top(root: Path) -> Path:
 def refuse_installed_models(registry: Registry, flag: str) -> None:
     """Raise a SettingsError if the registry is that of an installed posezoo."""
     models_dir = builtin_models_dir()
-    is_own = models_dir.parent in (Path.cwd(), *Path.cwd().parents)
-    if registry.roots == (models_dir,) and not is_own:
+    if registry.roots == (models_dir,) and not Path.cwd().is_relative_to(models_dir.parent):
         raise SettingsError(
             f"{flag}: the models of the installed posezoo are in no repository of yours",
             hint="name the folder of your models: --models_dir DIR",

@@ -100,7 +100,7 @@ def _check_variant(view: ModelView, spec: ModelSpec, layout: ModelLayout, core: 
     for artifact in check_artifacts(spec, layout):
         if artifact.state == "changed":
             name = artifact.artifact
-            place = nodes.get(name) or FileLocation(str(artifact.path))
+            place = nodes.get(name) or FileLocation(artifact.path)
             origin = "recorded" if artifact.converted else "declared"
             message = f"{artifact.path} differs from what was {origin}"
             violation = RuleViolation(place, message, name, "changed", expected=artifact.expected)
@@ -184,7 +184,7 @@ def _check_measured(
     """Check which IR the rows of measured.yml name: the network's, and the detector's."""
     registry = view.zoo.registry
     version = package_version("openvino")
-    file = str(spec.path.with_name(NAME))
+    file = spec.path.with_name(NAME)
     for row in load_measurements(spec):
         irs = [layout.ir_path(spec, precision)]
         people = str(row.settings.get("people_from", WHOLE_IMAGE))

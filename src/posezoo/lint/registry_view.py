@@ -332,7 +332,7 @@ class ModelView:
         """The location of a value of model.yml; the beginning of the file if there is no such
         value.
         """
-        return self.node(*keys) or FileLocation(str(self.entry.path))
+        return self.node(*keys) or FileLocation(self.entry.path)
 
     def declared(
         self,
@@ -458,7 +458,7 @@ class ModelView:
 
     def card_line(self, line: int = 1, column: int = 1) -> FileLocation:
         """A location on the card."""
-        return FileLocation(str(self.card_path), line, column)
+        return FileLocation(self.card_path, line, column)
 
     @cached_property
     def accuracy_check(self) -> YamlNode | SpecError | None:

@@ -99,9 +99,10 @@ def fact(
         @wraps(read)
         def find(view: ModelView) -> Violations:
             for field, statements in read(view):
-                wrong, other = find_contradiction(statements, agree)
-                if wrong is None or other is None:
+                contradiction = find_contradiction(statements, agree)
+                if contradiction is None:
                     continue
+                wrong, other = contradiction
                 is_near = nearly is not None and nearly(wrong.value, other.value)
                 severity = Severity.WARNING if is_near else None
                 texts = (wrong.text or "nothing", other.text or "nothing")
@@ -118,16 +119,16 @@ def fact(
 
 def find_contradiction(
     statements: Sequence[Statement], agree: Agree
-) -> tuple[Statement | None, Statement | None]:
+) -> tuple[Statement, Statement] | None:
     """The statement that most others contradict, or the last such, and the first that contradicts
-    it.
+    it; None if all agree.
     """
     contradicting = [
         [other for other in statements if not agree(one.value, other.value)] for one in statements
     ]
     most = max(map(len, contradicting), default=0)
     if not most:
-        return None, None
+        return None
     index = max(index for index, others in enumerate(contradicting) if len(others) == most)
     return statements[index], contradicting[index][0]
 

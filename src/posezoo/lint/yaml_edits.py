@@ -18,10 +18,6 @@ _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 _END_OF_LINE = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?=\r|\n|\Z)")
 
 
-class EditError(Exception):
-    """A text cannot be changed in place."""
-
-
 @frozen
 class YamlEdit:
     """A new text for a value; or, if it has a key, a key with this text after the value. An empty
@@ -37,7 +33,7 @@ def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
     """The bytes of a file with these changes.
 
     Raises:
-        EditError: a value is written in a form that cannot be changed in place, such as several
+        SpecError: a value is written in a form that cannot be changed in place, such as several
             lines.
     """
     mark = _BYTE_ORDER_MARK if content.startswith(_BYTE_ORDER_MARK) else b""
@@ -57,7 +53,7 @@ def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
         for key in above:
             parent = parent[key]
         if edit.text:
-            text = _insert(text, start, edit) if edit.key else _replace(text, start, edit)
+            text = _write(text, start, edit)
             parent[edit.key or last] = edit.text
         else:
             pair = re.compile(
@@ -65,37 +61,32 @@ def apply_edits(content: bytes, edits: Sequence[YamlEdit]) -> bytes:
             )
             match = pair.match(text, line)
             if match is None:
-                problem = f"{edit.node.key} has no line of its own"
-                raise EditError(f"{file}:{edit.node.line}: {problem}")
+                raise _refusal(edit.node, f"{edit.node.key} has no line of its own")
             text = text[:line] + text[match.end() :]
             del parent[last]
     changed = mark + text.encode("utf-8")
     try:
         actual = _plain(parse_yaml(changed, file))
     except SpecError as error:
-        raise EditError(error.problem) from error
+        raise _refusal(edits[0].node, error.problem) from error
     if actual != expected:
-        raise EditError(f"{file}: other values would change, too")
+        raise _refusal(edits[0].node, "other values would change, too")
     return changed
 
 
-def _written(text: str, start: int, node: YamlNode) -> tuple[str, str]:
-    """How a value is written at a position, and the quote around it."""
+def _refusal(node: YamlNode, reason: str) -> SpecError:
+    return node.make_error(f"cannot be changed in place: {reason}", hint="change it by hand")
+
+
+def _write(text: str, start: int, edit: YamlEdit) -> str:
+    """The text with a new value at a position, or with a key after the value there."""
     quote = text[start] if text[start : start + 1] in ("'", '"') else ""
-    written = f"{quote}{node.value}{quote}"
+    written = f"{quote}{edit.node.value}{quote}"
     if not text.startswith(written, start):
-        raise EditError(f"{node.file}:{node.line}: the value is written in several lines")
-    return written, quote
-
-
-def _replace(text: str, start: int, edit: YamlEdit) -> str:
-    written, quote = _written(text, start, edit.node)
-    return f"{text[:start]}{quote}{edit.text}{quote}{text[start + len(written) :]}"
-
-
-def _insert(text: str, start: int, edit: YamlEdit) -> str:
-    written, _ = _written(text, start, edit.node)
+        raise _refusal(edit.node, "the value is written in several lines")
     end = start + len(written)
+    if not edit.key:
+        return f"{text[:start]}{quote}{edit.text}{quote}{text[end:]}"
     pair = f"{edit.key}: {edit.text}"
     of_line = _END_OF_LINE.match(text, end)
     if of_line is None:  # a mapping in braces

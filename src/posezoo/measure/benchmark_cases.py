@@ -49,8 +49,8 @@ class BenchmarkOptions:
     Attributes:
         runtime: where and how it runs, but for the number of requests.
         requests: the numbers of parallel inferences.
-        batches: the numbers of images in one inference.
         precisions: of the IR.
+        batches: the numbers of images in one inference.
         size: height and width in pixels, for an IR with dynamic sizes; None for the usual ones.
         is_pipeline: whether the whole pipeline is measured, from an image to poses.
         image: for the pipeline; None for a photo of ``people``, one or four.
@@ -62,8 +62,8 @@ class BenchmarkOptions:
 
     runtime: RuntimeConfig
     requests: Sequence[int]
+    precisions: Sequence[Precision]
     batches: Sequence[int] = (1,)
-    precisions: Sequence[Precision] = (Precision.FP16,)
     size: tuple[int, int] | None = None
     is_pipeline: bool = False
     image: Path | None = None

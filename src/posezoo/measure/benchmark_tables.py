@@ -10,7 +10,7 @@ from posezoo.cli.json_projection import Json, project
 from posezoo.cli.labels import format_count
 from posezoo.cli.report import fit_columns
 from posezoo.core.declarations.model import WHOLE_IMAGE
-from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult, select_best_batch
+from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult
 from posezoo.measure.benchmarking.workloads import NetworkWorkload
 from posezoo.poses.people import describe_people
 from posezoo.run.measured import (
@@ -129,14 +129,15 @@ def _describe_pipeline(result: BenchmarkResult) -> str:
 
 
 def _best_batches(results: Sequence[BenchmarkResult]) -> Iterator[BenchmarkResult]:
+    """The results with the highest throughput of several batch sizes."""
     cases = groupby(
         results,
         lambda each: (each.case.model, str(each.case.precision), each.case.runtime.requests),
     )
     for _, group in cases:
-        best = select_best_batch([*group])
-        if best:
-            yield best
+        of_networks = [each for each in group if isinstance(each.case.workload, NetworkWorkload)]
+        if len({each.info.batch for each in of_networks}) > 1:
+            yield max(of_networks, key=lambda each: each.throughput_fps.median)
 
 
 def _name(result: BenchmarkResult) -> str:

@@ -350,7 +350,6 @@ def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
 
 
 def _write_inputs(inputs: Sequence[Input]) -> dict[str, str]:
-    """The values by flag."""
     written: dict[str, list[str]] = {flag: [] for flag in INPUT_FLAGS}
     for port in inputs:
         if port.name:

@@ -35,23 +35,6 @@ LIMIT_S = 1800.0
 MEMORY_BYTES = 16 << 30
 
 
-def describe_run(spec: ModelSpec) -> tuple[str, ...]:
-    """Lines for the user: the code that would run (``list_upstream_code``), and what the sandbox
-    allows.
-    """
-    name = spec.full_name
-    return (
-        *(
-            f"{name}: runs code that comes with the model: {code}"
-            for code in list_upstream_code(spec)
-        ),
-        (
-            f"{name}: the sandbox restricts that code: {PROMISE}; it ends after {LIMIT_S / 60:.0f}"
-            " minutes"
-        ),
-    )
-
-
 @contextmanager
 def run_upstream_code(
     spec: ModelSpec, layout: ModelLayout, listener: Listener = ignore_event
@@ -59,7 +42,8 @@ def run_upstream_code(
     """Run a model's code; the yielded layout names the folder of its results, which is removed at
     the end.
 
-    Before the code runs, the listener receives the lines of ``describe_run``.
+    Before the code runs, the listener receives what would run (``list_upstream_code``), and what
+    the sandbox allows.
 
     Raises:
         ConversionError: a file is missing or has another digest; or the sandbox cannot be started;
@@ -72,8 +56,11 @@ def run_upstream_code(
         verify_source_model(published, layout)
     if obstacle := _find_obstacle():
         raise ConversionError(f"{spec.full_name}: {obstacle.why}", hint=obstacle.hint)
-    for line in describe_run(spec):
-        listener(WarningIssued(line))
+    name = spec.full_name
+    for code in list_upstream_code(spec):
+        listener(WarningIssued(f"{name}: runs code that comes with the model: {code}"))
+    limit = f"it ends after {LIMIT_S / 60:.0f} minutes"
+    listener(WarningIssued(f"{name}: the sandbox restricts that code: {PROMISE}; {limit}"))
     with staging_dir(layout.model_dir(spec)) as folder:
         # The staging folder is closed to other users: the code can give its results any
         # permissions.
@@ -137,7 +124,6 @@ def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str,
 
 
 def _export_arguments(spec: ModelSpec) -> dict[str, list[str]]:
-    """The values of conversion_to_onnx_args by flag."""
     try:
         return export_arguments.values_by_flag(spec.upstream_export)
     except ValueError as error:

@@ -55,7 +55,7 @@ class NpmConfig:
         scope = ""
         if package.startswith("@"):
             scope = package.partition("/")[0]
-        url = self.get(_registry_key(scope)) or self.get("registry") or default_registry()
+        url = self.get(f"{scope}:registry") or self.get("registry") or default_registry()
         if not url:
             raise LocalSettingsError(
                 "no npm registry is configured, and npm, which has a default, is not installed",
@@ -82,7 +82,7 @@ class NpmConfig:
         )
         registries = []
         for scope in ("", *scopes):
-            key = _registry_key(scope)
+            key = f"{scope}:registry".removeprefix(":")
             origins = (origin for origin, layer in self.layers.items() if key in layer)
             origin = next(origins, "default")
             if origin == "default" and not default_registry():
@@ -175,10 +175,6 @@ class NpmConfig:
         """The file with the trusted certificates; None if npm names none that exists."""
         path = _path(self.get("cafile"))
         return path if os.path.isfile(path) else None
-
-
-def _registry_key(scope: str) -> str:
-    return f"{scope}:registry" if scope else "registry"
 
 
 def default_registry() -> str:

@@ -36,7 +36,6 @@ from posezoo.core.download.transfer import find_access_point
 from posezoo.core.errors import DigestError, SourceError
 from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.http_headers import HostHeader
-from posezoo.core.values import frozen
 from posezoo.packages.npm_config import read_npm_config
 from posezoo.packages.package_parts import (
     extract_member,
@@ -45,23 +44,13 @@ from posezoo.packages.package_parts import (
     open_npm_part,
     package_path,
 )
-from posezoo.packages.small_answers import read_small
+from posezoo.packages.small_answers import PackageLink, read_small
 
 # The largest known document of a package has about 30 MB.
 _MAX_DOCUMENT = 64 << 20
 _ACCEPT = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
 _HINT = f"see which registry is in use: posezoo doctor; or {MIRROR_HINT}"
 _LOGIN_HINT = "log in with npm login, or write //HOST/:_authToken=... to ~/.npmrc"
-
-
-@frozen
-class Tarball:
-    """Where a registry has the tarball of a version, and its digest; None if the registry states
-    none.
-    """
-
-    url: str
-    digest: Digest | None
 
 
 class NpmClient:
@@ -89,7 +78,7 @@ class NpmClient:
             allow_http=options.allow_http or file.checksum is not None,
         )
 
-    def find_tarball(self) -> Tarball:
+    def find_tarball(self) -> PackageLink:
         """Ask the registry for the tarball of the version.
 
         Raises:
@@ -117,7 +106,7 @@ class NpmClient:
             digest = parse_integrity(str(dist.get("integrity")))
             if digest is None and re.fullmatch("[0-9a-fA-F]{40}", str(dist.get("shasum"))):
                 digest = Digest("sha1", dist["shasum"].lower())
-            return Tarball(self._tarball_url(urljoin(url, "" + dist["tarball"])), digest)
+            return PackageLink(self._tarball_url(urljoin(url, "" + dist["tarball"])), digest)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             problem = f"{self._host} does not describe {package} as an npm registry does"
             raise SourceError(problem, hint=_HINT) from error
@@ -196,7 +185,7 @@ def _extract_part(
     if point is None or not needs_part(tarball, file, context):
         return None
     client = NpmClient(source, file, context)
-    url = context.pool.once((Tarball, tarball.checksum), client.find_tarball).url
+    url = context.pool.once((PackageLink, tarball.checksum), client.find_tarball).url
 
     def open_range(resume: ResumeState, stop: int) -> AbstractContextManager[ByteStream]:
         return client.open(url, tarball, resume, stop=stop)

@@ -93,7 +93,6 @@ def _pip_files() -> list[str]:
 
 
 def _shared_pip_folders() -> list[str]:
-    """The folders of pip's files for all users."""
     if IS_WINDOWS:
         return [f"{_shared_folder()}/pip"]
     if IS_MACOS:
@@ -103,7 +102,6 @@ def _shared_pip_folders() -> list[str]:
 
 
 def _own_pip_folders() -> list[str]:
-    """The folders of pip's files for this user."""
     if IS_WINDOWS:
         return [_in_home("~/pip"), f"{_own_folder()}/pip"]
     folder = f"{_own_folder()}/pip"

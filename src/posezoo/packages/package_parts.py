@@ -41,7 +41,6 @@ from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeEr
 from posezoo.core.files.file_lock import discard
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import MAX_DIRECTORY, Hasher, writing
-from posezoo.core.values import frozen
 from posezoo.packages.small_answers import join_pieces
 
 # The directory of a wheel with 760 members has 75 kB.
@@ -161,14 +160,6 @@ def refuse_whole_file(stream: ByteStream, start: int) -> None:
         raise NoRangesError("its server sends only whole files")
 
 
-@frozen
-class ZipEnd:
-    """The end of a zip file, from its central directory on."""
-
-    start: int  # the position of its first byte in the file
-    content: bytes
-
-
 @contextmanager
 def open_zip_part(
     package: SourceFile,
@@ -185,8 +176,8 @@ def open_zip_part(
     """
     size = package.size or 0
     with translate_archive_errors(package.name):
-        key = (ZipEnd, package.checksum)
-        end = context.pool.once(key, lambda: _read_end(open_range, size, context))
+        key = ("the end of a zip file", package.checksum)
+        end, content = context.pool.once(key, lambda: _read_end(open_range, size, context))
     path = context.temp_dir() / package.name
     with writing(path):
         handle, name = tempfile.mkstemp(dir=path.parent)
@@ -195,8 +186,8 @@ def open_zip_part(
     try:
         with writing(path), open(handle, "wb") as written:
             written.truncate(size)
-            written.seek(end.start)
-            written.write(end.content)
+            written.seek(end)
+            written.write(content)
         with translate_archive_errors(package.name), zipfile.ZipFile(sparse) as archive:
             starts = {each.header_offset for each in archive.infolist()}
             try:
@@ -204,7 +195,7 @@ def open_zip_part(
             except KeyError as error:
                 raise ArchiveError(f"has no member {member}") from error
         # The next member, or the directory, follows.
-        part = range(start, min((each for each in starts if each > start), default=end.start))
+        part = range(start, min((each for each in starts if each > start), default=end))
         with open_part(package, part, file, open_range, context) as received:
             with writing(path), open(received, "rb") as compressed, open(sparse, "r+b") as written:
                 written.seek(part.start)
@@ -215,8 +206,10 @@ def open_zip_part(
         discard(sparse)
 
 
-def _read_end(open_range: OpenRange, size: int, context: DownloadContext) -> ZipEnd:
-    """The central directory, in one request if it has at most 96 KiB, else in two."""
+def _read_end(open_range: OpenRange, size: int, context: DownloadContext) -> tuple[int, bytes]:
+    """The central directory and what follows it, and its position, in one request if it has at most
+    96 KiB, else in two.
+    """
     start = max(0, size - _TAIL)
     content = _read(open_range, start, size, context)
     record = content.rindex(_END)
@@ -226,7 +219,7 @@ def _read_end(open_range: OpenRange, size: int, context: DownloadContext) -> Zip
     if directory < start:
         content = _read(open_range, directory, start, context) + content
         start = directory
-    return ZipEnd(start, content)
+    return start, content
 
 
 def _read(open_range: OpenRange, start: int, stop: int, context: DownloadContext) -> bytes:

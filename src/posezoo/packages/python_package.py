@@ -35,10 +35,9 @@ from posezoo.core.download.source_types import SourceType
 from posezoo.core.errors import DigestError, DownloadError, SourceError, redact_secrets
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.http_headers import HostHeader
-from posezoo.core.values import frozen
 from posezoo.packages.package_indexes import IndexSettings, read_index_settings
 from posezoo.packages.package_parts import extract_member, needs_part, open_member, open_zip_part
-from posezoo.packages.small_answers import read_small
+from posezoo.packages.small_answers import PackageLink, read_small
 
 # A page of links to the wheels of a package; the largest known one has about 20 MB.
 _MAX_PAGE = 256 << 20
@@ -46,14 +45,6 @@ _HINT = (
     "posezoo doctor shows the indexes in use; name another one: PIP_INDEX_URL=URL, or"
     f" UV_DEFAULT_INDEX=URL; or {MIRROR_HINT}"
 )
-
-
-@frozen
-class _Link:
-    """Where a wheel is, and its digest there."""
-
-    url: str  # http(s) or file
-    digest: Digest | None  # None if it is not stated
 
 
 def open_wheel_member(
@@ -91,7 +82,7 @@ def _extract_part(
 
     try:
         link = context.pool.once(
-            (_Link, wheel.checksum), lambda: _find_wheel(source, settings, asking)
+            (PackageLink, wheel.checksum), lambda: _find_wheel(source, settings, asking)
         )
         if link.url.startswith("file:"):
             return None
@@ -149,7 +140,7 @@ def _asking(settings: IndexSettings, context: DownloadContext) -> DownloadContex
 
 def _find_wheel(
     source: PythonPackageSource, settings: IndexSettings, context: DownloadContext
-) -> _Link:
+) -> PackageLink:
     """The first link to the wheel with its SHA-256, or with none.
 
     Raises:
@@ -179,7 +170,7 @@ def _find_wheel(
     raise NotFoundError(f"no package index or folder of wheels has {wheel.name}", hint=_HINT)
 
 
-def _find_link(place: str, wheel: Wheel, context: DownloadContext) -> _Link:
+def _find_link(place: str, wheel: Wheel, context: DownloadContext) -> PackageLink:
     """The link to a wheel in a folder, or on a page; a NotFoundError if there is none."""
     if place.lower().startswith(("http://", "https://")):
         return _find_remote_link(place, wheel, context)
@@ -187,13 +178,13 @@ def _find_link(place: str, wheel: Wheel, context: DownloadContext) -> _Link:
     with reading():
         path = folder / wheel.name
         if path.is_file():
-            return _Link(path.as_uri(), compute_digest(path, "sha256"))
+            return PackageLink(path.as_uri(), compute_digest(path, "sha256"))
         path = folder if folder.is_file() else folder / "index.html"
         page = path.read_text("utf-8", "replace") if path.is_file() else ""
     return _parse_link(page, path.as_uri(), wheel)
 
 
-def _find_remote_link(place: str, wheel: Wheel, context: DownloadContext) -> _Link:
+def _find_remote_link(place: str, wheel: Wheel, context: DownloadContext) -> PackageLink:
     from posezoo.core.download.http import require_safe_target
 
     try:
@@ -211,7 +202,7 @@ def _find_remote_link(place: str, wheel: Wheel, context: DownloadContext) -> _Li
     return link
 
 
-def _parse_link(page: str, address: str, wheel: Wheel) -> _Link:
+def _parse_link(page: str, address: str, wheel: Wheel) -> PackageLink:
     # Two patterns: with one, a page of many "<a" without ">" would take hours.
     for tag in re.findall(r"<a\b[^>]*", page, re.IGNORECASE):
         link = re.search(r"""\bhref\s*=\s*["']?([^"'\s>]+)""", tag, re.IGNORECASE)
@@ -229,7 +220,7 @@ def _parse_link(page: str, address: str, wheel: Wheel) -> _Link:
             digest = None
             if sha256:
                 digest = Digest("sha256", sha256[1].lower())
-            return _Link(target._replace(fragment="").geturl(), digest)
+            return PackageLink(target._replace(fragment="").geturl(), digest)
     raise NotFoundError(f"has no link to {wheel.name}")
 
 

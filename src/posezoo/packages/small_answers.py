@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from posezoo.core.declarations.model import SourceFile
+from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.download.candidates import ResumeState
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.parallel_ranges import open_url
@@ -20,6 +20,14 @@ from posezoo.core.values import frozen
 # The time limit in stall timeouts. By default, 30 MB, the largest document of an npm package, may
 # arrive at 100 kB/s.
 _TOTAL_TIMEOUTS = 10
+
+
+@frozen
+class PackageLink:
+    """Where a server has a package, and its digest; None if the server states none."""
+
+    url: str  # http(s) or file
+    digest: Digest | None
 
 
 @frozen

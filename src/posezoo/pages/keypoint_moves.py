@@ -136,7 +136,6 @@ def _require_same_skeleton(
 
 
 def _match(people: Sequence[Pose], others: Sequence[Pose]) -> list[tuple[Pose, Pose]]:
-    """The poses of the same people."""
     similarities = np.array([[pose_similarity(one, other) for other in others] for one in people])
     return [
         (people[row], others[column])

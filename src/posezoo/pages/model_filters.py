@@ -1,23 +1,30 @@
-"""The models that list, info, card and gallery show, and the filters that narrow them."""
+"""The models that list, info, card and gallery show, and the filters that narrow them; and what
+list and info show of each model as JSON: its facts, and where its weights are.
+"""
 
 from __future__ import annotations
 
 import argparse
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import chain, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.flags import Flag, FlagGroup, parse_framework
+from posezoo.cli.json_projection import project, to_json
 from posezoo.cli.parsers import Args
 from posezoo.cli.selection import select_models
 from posezoo.core.declarations.model import Framework, Precision, list_frameworks
+from posezoo.core.registry import is_declared, registry_name, registry_root
 from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import ModelFacts, find_detector
 
 if TYPE_CHECKING:
     from posezoo.cli.run_main import MessageWriter
+    from posezoo.core.download.options import DownloadOptions
+    from posezoo.core.pipeline.availability import Availability
     from posezoo.core.registry import Registry, Selection
     from posezoo.core.settings import Settings
 
@@ -174,3 +181,118 @@ FILTER_FLAGS = FlagGroup(
         "A model must match all filters; if a filter is given several times, one of its values."
     ),
 )
+
+
+_LONGEST_HOST = 32
+
+# For --available, a host that does not answer at once counts as one that does not answer.
+_TIMEOUT_S = 10.0
+_JOBS = 16
+
+#: Keys of a model in JSON.
+_MODEL = (
+    "size_bytes download_bytes revision=model.revision deprecated=model.deprecated"
+    " description=model.description"
+)
+
+
+@frozen
+class Weights:
+    """Where the published files of a model are."""
+
+    origins: tuple[str, ...]
+    #: Those that alone are on a disk; empty if that holds for all or for none.
+    precisions: tuple[str, ...]
+    available: bool | None  # None if a server would have to be asked
+
+    def __str__(self) -> str:
+        only = f" ({', '.join(self.precisions)})" if self.precisions else ""
+        return ", ".join(map(_shorten_host, self.origins)) + only
+
+
+def _shorten_host(place: str) -> str:
+    """The end of the name of a host that would widen the table."""
+    if len(place) <= _LONGEST_HOST:
+        return place
+    return ".".join(place.split(".")[-2:])
+
+
+def find_weights(
+    settings: Settings,
+    models: Sequence[ModelFacts],
+    *,
+    asks_sources: bool = False,
+    quiet: bool = False,
+) -> dict[str, Weights]:
+    """Where the files of each model are, by its name.
+
+    Args:
+        asks_sources: whether sources are asked over the network if they have the files.
+        quiet: whether no bar shows how many were asked.
+    """
+    from posezoo.core.layout import ModelLayout
+    from posezoo.core.pipeline.availability import find_availability
+    from posezoo.core.pipeline.zoo_context import download_options
+
+    options = download_options(settings)
+    layout = ModelLayout(settings.weights_dir, settings.weights_dir)
+    parts = {part.full_name: part for facts in models for part in facts.parts}
+    states = {name: find_availability(part, layout, options) for name, part in parts.items()}
+    available = None
+    if asks_sources:
+        available = _find_available(tuple(states.values()), options, quiet=quiet)
+    weights = {}
+    for facts in models:
+        of_parts = [states[part.full_name] for part in facts.parts]
+        is_available: bool | None = all(each.is_local for each in of_parts) or None
+        if available is not None:
+            is_available = available.issuperset(each.spec.full_name for each in of_parts)
+        origins: dict[str, None] = {}
+        precisions: dict[str, None] = {}
+        for part in of_parts:
+            origins |= dict.fromkeys(part.best_places)
+            if len(part.local_precisions) < len(part.places):
+                precisions |= dict.fromkeys(part.local_precisions)
+        weights[facts.name] = Weights(tuple(origins), tuple(precisions), is_available)
+    return weights
+
+
+def _find_available(
+    models: Sequence[Availability], options: DownloadOptions, *, quiet: bool
+) -> set[str]:
+    """The full names of the models whose files are available: on a disk, or at a source that
+    answers.
+
+    Each source is asked once, with a time limit of 10 seconds; nothing is downloaded.
+    """
+    from posezoo.core.pipeline.availability import REFUSED
+    from posezoo.pages.source_check import check_sources  # imports requests
+
+    available = {each.spec.full_name for each in models if each.is_local}
+    asked = [each for each in models if not each.is_local and REFUSED not in each.best_places]
+    options = replace(options, jobs=_JOBS, attempts=1, timeout_s=min(options.timeout_s, _TIMEOUT_S))
+    answers = check_sources([each.spec for each in asked], options, quiet=quiet)
+    good = {(answer.model, answer.file) for answer in answers if answer.state == "good"}
+    for each in asked:
+        name = each.spec.full_name
+        for precision in each.places:
+            folder = f"{precision}/" if precision else ""  # the empty precision has all files
+            needed = {(name, file.name) for file in each.spec.files if file.name.startswith(folder)}
+            if needed and needed <= good:
+                available.add(name)
+    return available
+
+
+def model_to_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict[str, Any]:
+    """The object of a model for ``--format json``; the docstring of the verb explains the keys."""
+    model = facts.model
+    return {
+        **project(facts, "name composite=model.composite? parts=model.stages task=model.task"),
+        "framework": " ".join(facts.frameworks),
+        "precisions": to_json(facts.precisions),
+        "license": " ".join(facts.licenses),
+        **project(facts, _MODEL),
+        "registry": registry_name(registry_root(model)) if is_declared(model) else None,
+        "also_in": list(selection.also_in(model.name)),
+        **project(weights, "weights_from=origins available"),
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from requests.exceptions import InvalidProxyURL
 
+from posezoo.cli.bars import counting_bar
 from posezoo.core.declarations.model import ModelSpec, Source, SourceFile
 from posezoo.core.download.candidates import LocalSettingsError, RangeMismatchError, ResumeState
 from posezoo.core.download.context import ConnectionPool, DownloadContext
@@ -51,21 +52,14 @@ class CheckedSource:
     line: int  # the line that names the source, counted from 1; 0 if it was not found
 
 
-def count_sources(specs: Iterable[ModelSpec]) -> int:
-    """How many answers ``check_sources`` gives."""
-    return sum(len(file.sources) for spec in specs for file in spec.files)
-
-
 def check_sources(
-    specs: Sequence[ModelSpec],
-    download_options: DownloadOptions,
-    on_answer: Callable[[int], object] = lambda _count: None,
+    specs: Sequence[ModelSpec], download_options: DownloadOptions, *, quiet: bool = True
 ) -> tuple[CheckedSource, ...]:
     """Ask each source of each file of the models, ``jobs`` at once; nothing is written.
 
     A host that does not answer at all is not asked for other files. Caches and mirrors are not
-    asked, and plain http is allowed, because no byte is used. ``on_answer`` is called after each
-    answer with the number of answers so far.
+    asked, and plain http is allowed, because no byte is used. Unless ``quiet``, a bar shows how
+    many have answered.
     """
     options = replace(download_options, allow_http=True)
     items = []
@@ -88,7 +82,7 @@ def check_sources(
             state = _state_after(error)
             problem = redact_secrets(error.problem)
         with lock:
-            on_answer(next(answers))
+            show(next(answers))
         return CheckedSource(
             model=spec.full_name,
             file=file.name,
@@ -102,7 +96,8 @@ def check_sources(
             line=find_line(spec.path, source) if state in BAD_STATES else 0,
         )
 
-    with ConnectionPool(options) as pool:
+    bar = counting_bar("sources", len(items), "source", quiet=quiet)
+    with ConnectionPool(options) as pool, bar as show:
         return tuple(pool.run_all(check, items))
 
 

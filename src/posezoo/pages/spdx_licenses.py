@@ -1,9 +1,10 @@
-"""Checks whether SPDX lists a license identifier (https://spdx.org/licenses/), and suggests the
-right one.
+"""Checks whether SPDX lists a license identifier (https://spdx.org/licenses/), suggests the right
+one, and recognizes the texts of usual licenses.
 """
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 
 #: The usual licenses of models, data sets and code, which a hint may propose.
@@ -14,6 +15,39 @@ COMMON = (
     "GPL-3.0-only", "GPL-3.0-or-later", "ISC", "LGPL-2.1-only", "LGPL-2.1-or-later",
     "LGPL-3.0-only", "LGPL-3.0-or-later", "MIT", "MPL-2.0", "ODbL-1.0", "Unlicense", "Zlib",
 )  # fmt: skip
+
+_GNU = "GENERAL PUBLIC LICENSE Version"
+_BSD = "Redistribution and use in source and binary forms, with or without modification"
+#: Words that occur only in license texts.
+PHRASES = {
+    "Apache-2.0": "Apache License Version 2.0",
+    "MIT": "Permission is hereby granted, free of charge, to any person obtaining a copy",
+    "BSD-2-Clause": _BSD,
+    "BSD-3-Clause": _BSD,
+    "GPL-2.0": f"GNU {_GNU} 2",
+    "GPL-3.0": f"GNU {_GNU} 3",
+    "AGPL-3.0": f"GNU AFFERO {_GNU} 3",
+    "LGPL-2.1": f"GNU LESSER {_GNU} 2.1",
+    "LGPL-3.0": f"GNU LESSER {_GNU} 3",
+    "MPL-2.0": "Mozilla Public License Version 2.0",
+}
+#: What an identifier has after its name in ``PHRASES``.
+GNU_SUFFIX = re.compile(r"(?<=GPL-\d\.\d)(?:-only|-or-later|\+)$")
+
+
+def find_other_license(identifier: str, text: str) -> str:
+    """The license whose text this is, if it is not that of the named one: ``Apache-2.0``; empty if
+    it may be right.
+    """
+    expected = GNU_SUFFIX.sub("", identifier)
+    plain = " ".join(text.split())
+    names = [name for name, phrase in sorted(PHRASES.items()) if phrase in plain]
+    # Only a license without a phrase of its own may have the text of one with the same first word.
+    first_words = [name.split("-")[0] for name in names]
+    is_right = expected.split("-")[0] in first_words
+    if expected in PHRASES:
+        is_right = expected in names
+    return "" if is_right else " or ".join(names)
 
 
 def is_license(identifier: str) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
-from math import inf
-
 import numpy as np
 
 from posezoo.core.arrays import Array, Doubles
@@ -110,87 +107,15 @@ def _augment(
             return
 
 
-def match_pairs(starts: list[int], ends: list[int], weights: list[float]) -> list[int]:
+def match_pairs(starts: Array, ends: Array, weights: Array) -> Array:
     """The indices of the pairs with the largest total weight; no two of them share a start or an
-    end.
-
-    Each start in turn takes the shortest augmenting path, as in ``solve_assignment``, but only over
-    the given pairs, which are a few of all possible ones. A start or an end may stay without a
-    partner.
+    end, which may stay without a partner.
     """
-    pairs_of: dict[int, list[tuple[float, int, int]]] = {}  # weight, end, index of the pair
-    for index, start in enumerate(starts):
-        pairs_of.setdefault(start, []).append((weights[index], ends[index], index))
-    for start, pairs in pairs_of.items():
-        pairs.append((0.0, ~start, -1))  # an end of its own, which stands for no partner
-    matching = _Matching(pairs_of)
-    for start in pairs_of:
-        matching.add(start)
-    return [index for _, index in matching.chosen.values() if index >= 0]
-
-
-class _Matching:
-    """The optimal partners of the starts added so far, and the dual variables (prices)."""
-
-    def __init__(self, pairs_of: dict[int, list[tuple[float, int, int]]]) -> None:
-        # The end of each start, and the index of the pair.
-        self.chosen: dict[int, tuple[int, int]] = {}
-        self._pairs_of = pairs_of
-        self._start_prices: dict[int, float] = {}
-        self._end_prices: dict[int, float] = {}
-        self._owners: dict[int, int] = {}  # the start of each end
-
-    def add(self, first: int) -> None:
-        """Give a start its partner; other starts may get other partners."""
-        prices = self._end_prices
-        offers = [
-            (-weight - prices.get(end, 0.0), end, index)
-            for weight, end, index in self._pairs_of[first]
-        ]
-        reached, end, index = min(offers)
-        self._start_prices[first] = reached
-        if end not in self._owners:  # shortcut: most starts get the end that they prefer
-            self._owners[end] = first
-            self.chosen[first] = end, index
-            return
-        end, came_from = self._find_free_end(first)
-        start = -1
-        while start != first:
-            start, index = came_from[end]
-            self._owners[end] = start
-            previous, _ = self.chosen.get(start, (end, index))
-            self.chosen[start] = end, index
-            end = previous
-
-    def _find_free_end(self, first: int) -> tuple[int, dict[int, tuple[int, int]]]:
-        """The nearest end without a start; and of each end on the way, the start and the pair
-        before it.
-        """
-        distances: dict[int, float] = {}
-        came_from: dict[int, tuple[int, int]] = {}
-        nearest: list[tuple[float, int]] = []
-        seen: dict[int, float] = {}
-        start = first
-        reached = 0.0
-        while True:
-            base = reached - self._start_prices[start]
-            for weight, end, index in self._pairs_of[start]:
-                distance = base - weight - self._end_prices.get(end, 0.0)
-                # Rounding may make a second path to an end seem shorter.
-                if distance < distances.get(end, inf) and end not in seen:
-                    distances[end] = distance
-                    came_from[end] = start, index
-                    heappush(nearest, (distance, end))
-            reached, end = heappop(nearest)
-            while end in seen:
-                reached, end = heappop(nearest)
-            if end not in self._owners:
-                break
-            seen[end] = reached
-            start = self._owners[end]
-        self._start_prices[first] += reached
-        for seen_end, distance in seen.items():
-            self._start_prices[self._owners[seen_end]] += reached - distance
-            price = self._end_prices.get(seen_end, 0.0)
-            self._end_prices[seen_end] = price - reached + distance
-        return end, came_from
+    _, rows = np.unique(starts, return_inverse=True)
+    _, columns = np.unique(ends, return_inverse=True)
+    # What is no pair costs nothing; further columns, too, stand for no partner.
+    height = rows.max(initial=-1) + 1
+    costs = np.zeros((height, max(height, columns.max(initial=-1) + 1)))
+    costs[rows, columns] = np.minimum(-weights, 0)
+    chosen = np.array(solve_assignment(costs))
+    return np.flatnonzero((chosen[rows] == columns) & (weights > 0))

@@ -286,18 +286,6 @@ def declare_outputs(**shapes: Shape) -> tuple[Output, ...]:
     return tuple(Output("", shape, role=role) for role, shape in shapes.items())
 
 
-def check_option(
-    options: object, expected: str, is_valid: Callable[[Any], bool], name: str
-) -> None:
-    """Check the value of an option of a decoder.
-
-    Raises:
-        InferenceError: it is invalid; the message says that ``expected`` is valid.
-    """
-    if not is_valid(value := getattr(options, name)):
-        raise InferenceError(f"decoder option {name}: expected {expected}, got {value}")
-
-
 @frozen
 class Range:
     """The numbers that are valid for an option, as a part of its annotated type."""
@@ -330,13 +318,15 @@ class DecoderOptions:
     """The options of a decoder.
 
     Raises:
-        InferenceError: the value of an option of one of the types above is invalid.
+        InferenceError: the value of an option whose type has a range is invalid.
     """
 
     def __post_init__(self) -> None:
         options: Any = type(self)
         for name, allowed in _ranges(options):
-            check_option(self, allowed.expected, allowed.contains, name)
+            if not allowed.contains(value := getattr(self, name)):
+                expected = allowed.expected
+                raise InferenceError(f"decoder option {name}: expected {expected}, got {value}")
 
 
 @frozen

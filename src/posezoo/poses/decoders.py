@@ -144,7 +144,8 @@ def decode(
     - associative_embedding: ``heatmaps`` and ``embeddings`` (1, K, H, W)
     - heatmap: ``heatmaps`` (1, K, H, W), with any number of keypoints K, and ``flipped_heatmaps``
       if the mirrored image was also run
-    - simcc: ``simcc_x`` and ``simcc_y`` (1, K, bins), with any number of keypoints K
+    - simcc: ``simcc_x`` and ``simcc_y`` (1, K, bins), with any number of keypoints K, and
+      optionally ``simcc_z`` (1, K, bins)
     - movenet: ``keypoints`` (1, 1, 17, 3)
     - movenet_multipose: ``people`` (1, 6, 56)
     - posenet: ``heatmaps`` (1, H, W, 17), ``offsets`` (1, H, W, 34), ``displacements_fwd`` and
@@ -354,6 +355,28 @@ def require_top_down(decoder: str, model: str) -> None:
     if record and not record.takes_boxes:
         raise InferenceError(
             f"{model} processes whole images: it takes neither boxes nor a detector"
+        )
+
+
+def require_detector(argument: str, decoder: str, model: str, *, is_whole: bool) -> None:
+    """Make sure that a model runs on what a detector finds, which can run on some frames only.
+
+    Args:
+        argument: the argument or flag that the user gave for it, which an error names.
+        is_whole: whether it takes the whole image instead.
+
+    Raises:
+        InferenceError: no detector runs.
+    """
+    if find_decoder(decoder).approach != "top-down":
+        raise InferenceError(
+            f"{argument}: {model} finds people itself, without a detector of its own",
+            hint=f"leave out {argument}",
+        )
+    if is_whole:
+        raise InferenceError(
+            f"{argument} needs a detector, and {model} runs without one",
+            hint="name a detector, such as nanodet-g",
         )
 
 

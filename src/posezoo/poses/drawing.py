@@ -70,7 +70,7 @@ BOXES = "box"
 
 
 @frozen
-class DrawingOptions:
+class _DrawingOptions:
     """The options of ``draw``."""
 
     min_score: float | None = None
@@ -132,14 +132,7 @@ def draw(
             channels are not contiguous.
         MissingPackageError: OpenCV is not installed.
     """
-    options = DrawingOptions(min_score, color, thickness, radius, boxes, labels, masks)
-    return draw_as(options, image, poses, in_place=in_place)
-
-
-def draw_as(
-    options: DrawingOptions, image: Array | None, poses: Iterable[Pose], *, in_place: bool = False
-) -> Image:
-    """As ``draw``."""
+    options = _DrawingOptions(min_score, color, thickness, radius, boxes, labels, masks)
     canvas = _open_canvas(image, in_place)
 
     def threshold(pose: Pose) -> float:
@@ -155,7 +148,7 @@ def draw_as(
 
 
 def _draw_group(
-    canvas: Image, skeleton: Skeleton, group: list[Pose], min_score: float, options: DrawingOptions
+    canvas: Image, skeleton: Skeleton, group: list[Pose], min_score: float, options: _DrawingOptions
 ) -> None:
     """Draw poses of one skeleton: masks below limbs, and words above them."""
     colors = [_person_color(pose.track_id or number) for number, pose in enumerate(group, start=1)]
@@ -260,7 +253,7 @@ def _draw_people(
     poses: Sequence[Pose],
     colors: Sequence[Color],
     min_score: float,
-    options: DrawingOptions,
+    options: _DrawingOptions,
 ) -> None:
     cv2 = import_cv2()
     parts = _parts(skeleton)

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
+from typing import Annotated
 
 import numpy as np
 
 from posezoo.core.arrays import Array, Floats
 from posezoo.core.values import frozen
 from posezoo.poses.assignment import match_pairs
-from posezoo.poses.decoder_type import Count, DecoderOptions, PositiveShare, check_option
+from posezoo.poses.decoder_type import Count, DecoderOptions, PositiveShare, Range
 from posezoo.poses.limbs import LimbCandidates, LimbTable
 
 # Weights that decide between pairs that exclude each other, in addition to the fit of the field.
@@ -74,12 +75,8 @@ class GroupingOptions(DecoderOptions):
     min_keypoints: Count = 3
     min_score: float = 0.2
     max_peaks: Count = 100
-    upsample: int = 1
+    upsample: Annotated[int, Range("1 to 8", lambda value: 1 <= value <= 8)] = 1
     subpixel: bool = True
-
-    def __post_init__(self) -> None:
-        DecoderOptions.__post_init__(self)
-        check_option(self, "1 to 8", lambda value: 1 <= value <= 8, "upsample")
 
 
 #: The size in input pixels of a cell of the networks that the thresholds were tuned for. Distances
@@ -326,10 +323,8 @@ class _PersonAssembly:
             pairs = pairs[kept]
             weights = weights[kept]
         offsets = pairs.limbs * len(heights)  # a peak may be used once for each limb
-        starts = (offsets + pairs.starts).tolist()
-        ends = (offsets + pairs.ends).tolist()
-        best = match_pairs(starts, ends, weights.tolist())
-        return chosen[np.sort(np.array(best, np.int64))]
+        best = match_pairs(offsets + pairs.starts, offsets + pairs.ends, weights)
+        return chosen[best]
 
     def _person_heights(self) -> Floats:
         """(N,) the height of each peak's person in cells, estimated from its limbs; NaN if it is

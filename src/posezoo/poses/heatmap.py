@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import starmap
+from typing import Annotated
 
 import numpy as np
 
@@ -20,10 +21,10 @@ from posezoo.core.values import frozen
 from posezoo.poses.decoder_type import (
     DecoderGraph,
     Maps,
+    Range,
     Share,
     TopDownDecoder,
     are_coco_heatmaps,
-    check_option,
     declare_outputs,
     has_shape,
 )
@@ -56,7 +57,7 @@ class HeatmapOptions(TopDownOptions):
     """
 
     convention: str = "dark"
-    blur: int = 11
+    blur: Annotated[int, Range("an odd number", lambda value: value >= 1 and value % 2 == 1)] = 11
     box_score: Share = 1.0
     flip: bool = False
     shift_flipped: bool = True
@@ -70,7 +71,6 @@ class HeatmapOptions(TopDownOptions):
                 f"decoder option convention: expected {expected}, got {self.convention}",
                 hint=suggest(self.convention, CONVENTIONS),
             )
-        check_option(self, "an odd number", lambda value: value >= 1 and value % 2 == 1, "blur")
 
     @property
     def crop(self) -> CropFunction:

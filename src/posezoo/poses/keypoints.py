@@ -180,6 +180,8 @@ class Pose:
             or the middle of a face, in image pixels; None if the network does not estimate it.
         world: (K, 3) float32: x to the right, y down and z away from the camera, in meters from the
             middle of the hips or of the hand; None if the network does not estimate it.
+        depths: (K,) float32: how far each keypoint is behind the middle of the hips, in meters;
+            missing ones are 0; None if the network does not estimate it.
         mask: (H, W) float32: the probability that each pixel of the image shows the person, 0..1;
             None without BlazePose's option ``segmentation``.
         people_from: "the whole image" if a detector found no person, and the image was taken as one
@@ -200,6 +202,7 @@ class Pose:
     track_id: int | None = None
     z: Floats | None = None
     world: Floats | None = None
+    depths: Floats | None = None
     mask: Floats | None = None
     people_from: str = ""
     own_skeleton: Skeleton | None = None
@@ -264,16 +267,19 @@ class Pose:
 
     def to_json(self) -> dict[str, Any]:
         """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score
-        each, and if they are known ``z``, and ``x_m``, ``y_m`` and ``z_m`` of ``world``); before
-        them ``track_id``, None if the person has no number, ``people_from``, if it is not empty,
-        ``class_id`` and ``label`` of an object, and ``label`` and ``label_score`` of a hand; after
-        them ``mask``, the pixels above 0.5, in COCO's run-length encoding, if it is known.
+        each, and if they are known ``z``, ``x_m``, ``y_m`` and ``z_m`` of ``world``, or ``z_m`` of
+        ``depths``); before them ``track_id``, None if the person has no number, ``people_from``, if
+        it is not empty, ``class_id`` and ``label`` of an object, and ``label`` and ``label_score``
+        of a hand; after them ``mask``, the pixels above 0.5, in COCO's run-length encoding, if it
+        is known.
         """
         names = self.layout.keypoints
         columns = {"x": self.keypoints[:, 0], "y": self.keypoints[:, 1]}
         columns["score"] = self.keypoints[:, 2]
         if self.z is not None:
             columns["z"] = self.z
+        if self.depths is not None:
+            columns["z_m"] = self.depths
         if self.world is not None:
             columns |= zip(("x_m", "y_m", "z_m"), self.world.T, strict=True)
         rows = np.stack([*columns.values()], axis=1).tolist()
@@ -410,6 +416,16 @@ def best_first(scores: Array, is_chosen: Bools) -> NDArray[np.intp]:
     """The places of the chosen scores, the highest first; equal ones stay in their order."""
     chosen = np.flatnonzero(is_chosen)
     return chosen[sort_descending(scores[chosen])]
+
+
+def best_people(scores: Array, min_score: float, *values: Array) -> NDArray[np.intp]:
+    """The places of the people, highest score first: of scores above 0, and this or more, with
+    values, (N, ...) each, that are all finite.
+    """
+    is_person = (scores >= min_score) & (scores > 0)
+    for each in values:
+        is_person &= np.isfinite(each).reshape(len(each), -1).all(axis=1)
+    return best_first(scores, is_person)
 
 
 def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:

@@ -424,7 +424,6 @@ def _shrink(part: Image, scales: tuple[float, float]) -> Image:
 
 
 def _reduce(part: Image, across: int, down: int, interpolation: int) -> Image:
-    """An image whose sides are divided by these numbers."""
     width, height = image_size(part)
     sides = max(1, width // across), max(1, height // down)
     reduced: Image = import_cv2().resize(part, sides, interpolation=interpolation)
@@ -448,7 +447,7 @@ def to_image_pixels(
     keypoints[:, :, :2] = np.where(is_found, points, 0)
     scores = np.array([pose.score for pose in poses])
     converted = create_poses(keypoints, scores, poses[0].layout, image)
-    if poses[0].z is not None:
+    if poses[0].z is not None or poses[0].depths is not None:
         return [
             convert_depths(replace(given, keypoints=pose.keypoints, box=pose.box), transform, image)
             for pose, given in zip(converted, poses, strict=True)

@@ -15,6 +15,8 @@ confuses eyes and ears. Here joints are matched by their names.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 
 from posezoo.core.arrays import Array, Doubles, Floats
@@ -24,8 +26,8 @@ from posezoo.poses.decoder_type import (
     PEAK_IS_VISIBLE,
     BottomUpDecoder,
     Maps,
+    Range,
     are_maps,
-    check_option,
     declare_outputs,
 )
 from posezoo.poses.grouping import GroupingOptions
@@ -74,14 +76,9 @@ class LiftingOptions(GroupingOptions):
             joints.
     """
 
-    focal_length: float = 0.0
-    person_height_cm: float = 180.0
+    focal_length: Annotated[float, Range("0 or more pixels", lambda value: 0 <= value < 1e6)] = 0.0
+    person_height_cm: Annotated[float, Range("above 0", lambda value: 0 < value < 1e6)] = 180.0
     weak_perspective: bool = False
-
-    def __post_init__(self) -> None:
-        GroupingOptions.__post_init__(self)
-        check_option(self, "0 or more pixels", lambda value: 0 <= value < 1e6, "focal_length")
-        check_option(self, "above 0", lambda value: 0 < value < 1e6, "person_height_cm")
 
 
 def lift_poses(

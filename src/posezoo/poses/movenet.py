@@ -25,7 +25,7 @@ from posezoo.poses.decoder_type import (
     declare_outputs,
     has_shape,
 )
-from posezoo.poses.keypoints import Pose, best_first, create_poses
+from posezoo.poses.keypoints import Pose, best_people, create_poses
 from posezoo.poses.letterbox import InputSizing, Size
 from posezoo.poses.top_down import TopDownOptions
 
@@ -122,8 +122,7 @@ def decode_multipose(maps: Maps, size: Size, options: MultiPoseOptions) -> list[
     """
     people = maps["people"]
     scores = people[:, 55]
-    is_person = np.isfinite(people).all(axis=1) & (scores > 0) & (scores >= options.min_score)
-    people = people[best_first(scores, is_person)]
+    people = people[best_people(scores, options.min_score, people)]
     points = people[:, : 3 * JOINTS].reshape(-1, JOINTS, 3)[:, :, [1, 0, 2]] * np.array(
         [*size, 1], np.float32
     )

@@ -26,7 +26,7 @@ from posezoo.poses.decoder_type import (
     has_shape,
     require_equal_rows,
 )
-from posezoo.poses.keypoints import Pose, best_first, create_poses
+from posezoo.poses.keypoints import Pose, best_people, create_poses
 from posezoo.poses.letterbox import Size
 
 #: The class of people, the first one.
@@ -76,11 +76,7 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
         precision = _mean_variance(rows, visibility) ** -EXPONENT
         strength = _sigmoid(maps["labels"][:, PERSON]) * precision
         scores = 1 - 1 / (1 + strength)
-    # A comparison with a score that is not finite is false.
-    is_person = (scores >= options.min_score) & (scores > 0)
-    is_person &= np.isfinite(rows).all(axis=(1, 2))
-    is_person &= np.isfinite(maps["dets"]).all(axis=1)
-    people = best_first(scores, is_person)
+    people = best_people(scores, options.min_score, rows, maps["dets"])
     keypoints = np.empty((len(people), rows.shape[1], 3), np.float32)
     keypoints[:, :, :2] = rows[people][:, :, PLACE] * size
     keypoints[:, :, 2] = visibility[people]
@@ -101,8 +97,7 @@ def decode_detrpose(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose
     require_equal_rows("detrpose", maps)
     scores = maps["scores"]
     points = maps["keypoints"]
-    is_person = (scores >= options.min_score) & (scores > 0) & np.isfinite(points).all(axis=(1, 2))
-    people = best_first(scores, is_person)
+    people = best_people(scores, options.min_score, points)
     keypoints = np.pad(points[people], [(0, 0), (0, 0), (0, 1)], constant_values=1)
     return create_poses(keypoints, scores[people], options.skeleton, size)
 

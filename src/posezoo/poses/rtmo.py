@@ -22,7 +22,7 @@ from posezoo.poses.decoder_type import (
     has_shape,
     require_equal_rows,
 )
-from posezoo.poses.keypoints import Pose, best_first, create_poses
+from posezoo.poses.keypoints import Pose, best_people, create_poses
 from posezoo.poses.letterbox import InputSizing, Size
 from posezoo.poses.rtmdet import find_rows
 
@@ -61,9 +61,7 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
     require_equal_rows("rtmo", maps)
     scores = maps["dets"][:, 4]
     keypoints = maps["keypoints"]
-    is_finite = np.isfinite(keypoints).all(axis=(1, 2))
-    is_person = is_finite & (scores > 0) & (scores >= options.min_score)
-    rows = best_first(scores, is_person)
+    rows = best_people(scores, options.min_score, keypoints)
     # If the last anchor is a person, ONNX Runtime appends that person again.
     is_new = np.ones(len(rows), bool)
     differs = keypoints[rows[1:]] != keypoints[rows[:-1]]

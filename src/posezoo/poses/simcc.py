@@ -3,12 +3,16 @@ pixel.
 
 Y. Li et al., SimCC: a Simple Coordinate Classification Perspective for Human Pose Estimation, 2022,
 arXiv:2107.03332; as implemented in RTMPose (T. Jiang et al., 2023, arXiv:2303.07399,
-``get_simcc_maximum``).
+``get_simcc_maximum``). RTMW3D classifies the depth of each keypoint, too (T. Jiang et al., RTMW,
+2024, arXiv:2407.08634; MMPose, projects/rtmpose3d, ``SimCC3DLabel``).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
+from math import nan
+from typing import Annotated
 
 import numpy as np
 
@@ -19,9 +23,10 @@ from posezoo.core.values import frozen
 from posezoo.poses.decoder_type import (
     DecoderGraph,
     Maps,
+    Positive,
+    Range,
     Shape,
     TopDownDecoder,
-    check_option,
     declare_outputs,
 )
 from posezoo.poses.keypoints import Pose, create_poses, flip_order_of
@@ -37,15 +42,14 @@ class SimccOptions(TopDownOptions):
         split: the number of bins per pixel.
         flip: also run the mirrored person, and average both. Only an estimator uses this;
             ``decode`` takes ``flipped_simcc_x`` and ``flipped_simcc_y`` instead.
+        z_range: how far the bins of ``simcc_z`` reach before and behind the middle of the hips, in
+            meters; the default is RTMW3D's.
     """
 
-    split: float = 2.0
+    split: Annotated[float, Range("above 0 to 100", lambda value: 0 < value <= 100)] = 2.0
     flip: bool = False
+    z_range: Positive = 2.1744869
     skeleton: Skeleton | None = None
-
-    def __post_init__(self) -> None:
-        TopDownOptions.__post_init__(self)
-        check_option(self, "above 0 to 100", lambda value: 0 < value <= 100, "split")
 
     @property
     def crop(self) -> CropFunction:
@@ -68,7 +72,7 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     Args:
         maps: ``simcc_x`` (K, width x split) and ``simcc_y`` (K, height x split) float32, with any
             number of keypoints, K; if the mirrored person was also run, its outputs too, as
-            ``flipped_simcc_x`` and ``flipped_simcc_y``.
+            ``flipped_simcc_x`` and ``flipped_simcc_y``. Optionally ``simcc_z`` (K, any number).
 
     Raises:
         InferenceError: the number of keypoints or of bins does not fit.
@@ -83,8 +87,12 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
             f" {width}x{height} with {options.split:g} in a pixel has {columns} and {rows}",
             hint="split is the number of bins for each pixel",
         )
-    if len(across) != len(down):
-        raise InferenceError(f"simcc has {len(across)} keypoints in x, and {len(down)} in y")
+    depth_bins = maps.get("simcc_z")
+    for axis, bins in (("y", down), ("z", depth_bins)):
+        if bins is not None and len(bins) != len(across):
+            raise InferenceError(
+                f"simcc has {len(across)} keypoints in x, and {len(bins)} in {axis}"
+            )
     keypoints = np.zeros((len(across), 3), np.float32)
     keypoints[:, 0] = across.argmax(axis=1) / options.split
     keypoints[:, 1] = down.argmax(axis=1) / options.split
@@ -95,7 +103,12 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     if missing.all():
         return []
     score = min(float(scores.mean()), 1.0)
-    return create_poses(keypoints[None], np.array([score]), options.skeleton, size)
+    poses = create_poses(keypoints[None], np.array([score]), options.skeleton, size)
+    if depth_bins is None:
+        return poses
+    shares = depth_bins.argmax(axis=1) / np.float32(depth_bins.shape[1] / 2) - 1
+    depths = np.where(missing, 0, shares * options.z_range).astype(np.float32)
+    return [replace(pose, depths=depths) for pose in poses]
 
 
 def _average_with_mirrored(maps: Maps, skeleton: Skeleton | None) -> tuple[Floats, Floats]:
@@ -113,7 +126,7 @@ def _average_with_mirrored(maps: Maps, skeleton: Skeleton | None) -> tuple[Float
     return across, down
 
 
-def _are_bins(name: str, shape: Shape, axis: str) -> bool:
+def _are_bins(name: str, shape: Shape, axis: str | tuple[str, ...]) -> bool:
     return len(shape) == 3 and shape[1] < shape[2] and name.lower().endswith(axis)
 
 
@@ -129,17 +142,24 @@ def _model_info(options: SimccOptions) -> dict[str, str]:
 
 _BINS = (1, -1, -1)
 
+#: RTMW3D's published ONNX has no names for two of its outputs.
+_ENDINGS = {"simcc_x": ("x", "output"), "simcc_y": ("y", "1554"), "simcc_z": ("z", "1556")}
+
 DECODER = TopDownDecoder(
     networks=(declare_outputs(simcc_x=_BINS, simcc_y=_BINS),),
-    optional=declare_outputs(flipped_simcc_x=_BINS, flipped_simcc_y=_BINS),
+    optional=declare_outputs(flipped_simcc_x=_BINS, flipped_simcc_y=_BINS, simcc_z=_BINS),
     options=SimccOptions,
     decode=decode_simcc,
     sizes=lambda facts, options: {
         "simcc_x": (1, facts.keypoints, facts.width * options.split),
         "simcc_y": (1, facts.keypoints, facts.height * options.split),
+        "simcc_z": (1, facts.keypoints, nan),
     },
     needs="a row of bins for each keypoint, for x and for y",
-    rules=({"simcc_x": partial(_are_bins, axis="x"), "simcc_y": partial(_are_bins, axis="y")},),
+    rules=(
+        {role: partial(_are_bins, axis=endings) for role, endings in _ENDINGS.items()},
+        {"simcc_x": partial(_are_bins, axis="x"), "simcc_y": partial(_are_bins, axis="y")},
+    ),
     omz_model_types=("keypoint_detection",),
     has_pixel_centers=True,
     graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_simcc"),

@@ -9,11 +9,12 @@ coordinates are half a pixel less.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import numpy as np
 
 from posezoo.core.values import frozen, frozen_with_arrays
-from posezoo.poses.decoder_type import Count, DecoderOptions, Share, check_option
+from posezoo.poses.decoder_type import Count, DecoderOptions, Range, Share
 from posezoo.poses.keypoints import HALF_PIXEL, Pose, pose_similarity
 from posezoo.poses.letterbox import (
     Image,
@@ -42,16 +43,12 @@ class TopDownOptions(DecoderOptions):
             box, are left out, 0..1.
     """
 
-    padding: float = 0.0
+    padding: Annotated[
+        float, Range("0, or 0.1 to 10", lambda value: value == 0 or 0.1 <= value <= 10)
+    ] = 0.0
     max_people: Count = 100
     max_similarity: Share = 0.9
     min_pose_score: Share = 0.0
-
-    def __post_init__(self) -> None:
-        DecoderOptions.__post_init__(self)
-        check_option(
-            self, "0, or 0.1 to 10", lambda value: value == 0 or 0.1 <= value <= 10, "padding"
-        )
 
     @property
     def crop(self) -> CropFunction:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.core.arrays import Bools, Doubles
+from posezoo.core.arrays import Doubles
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.poses.assignment import solve_assignment
 from posezoo.poses.keypoints import USUAL_SIGMA, Pose, usual_sigmas
@@ -73,16 +73,14 @@ class PoseFilter:
 
     Attributes:
         time_s: of the last frame with the person.
-        points: (K + 2, 2): the smoothed keypoints and corners of the box; None before the first
-            frame.
+        points: (K + 2, 2): the smoothed keypoints and corners of the box, NaN where they were not
+            found in that frame; None before the first frame.
         speeds: (K + 2, 2), in body sizes a second.
-        is_known: (K + 2,): whether a point was found in that frame.
     """
 
     time_s: float = 0.0
     points: Doubles | None = None
     speeds: Doubles = field(default_factory=lambda: np.zeros(0))
-    is_known: Bools = field(default_factory=lambda: np.zeros(0, bool))
 
 
 def smooth_poses(filters: Sequence[PoseFilter], poses: Sequence[Pose], time_s: float) -> list[Pose]:
@@ -102,29 +100,10 @@ def smooth_poses(filters: Sequence[PoseFilter], poses: Sequence[Pose], time_s: f
     is_found[:, :-2] &= keypoints[:, :, 2] > 0
     for person, first in zip(filters, points, strict=True):
         if person.points is None:
-            person.points = first
+            person.points = np.full_like(first, np.nan)
             person.speeds = np.zeros_like(first)
-            person.is_known = np.zeros(len(first), bool)
-    smoothed = _filter(filters, points, is_found, time_s)
-    keypoints[:, :, :2] = smoothed[:, :-2]
-    boxes = smoothed[:, -2:].reshape(-1, 4).tolist()
-    people = zip(poses, keypoints, boxes, strict=True)
-    return [
-        replace(pose, keypoints=rows, box=(x0, y0, x1, y1))
-        for pose, rows, (x0, y0, x1, y1) in people
-    ]
-
-
-def _filter(
-    filters: Sequence[PoseFilter],
-    points: Doubles,
-    is_found: Bools,
-    time_s: float,
-) -> Doubles:
-    """Smooth points, (N, K + 2, 2), by the filters of N people, which are changed."""
     before = np.array([person.points for person in filters])
     speeds = np.array([person.speeds for person in filters])
-    is_known = np.array([person.is_known for person in filters])
     times_s = np.array([person.time_s for person in filters])
     spans = points[:, -1] - points[:, -2]
     sizes = np.maximum(spans.max(axis=1), 1.0)
@@ -136,17 +115,22 @@ def _filter(
     total_speeds = np.sqrt((speeds * speeds).sum(axis=2))
     cutoffs = _MIN_CUTOFF + _BETA * total_speeds
     weights = _weight(cutoffs, steps_s[:, None])
-    smoothed: Doubles = before + weights[:, :, None] * change
+    smoothed = before + weights[:, :, None] * change
     # The filter of a point that was missing starts again.
-    is_new = ~(is_found & is_known)
+    is_new = ~is_found | np.isnan(before[:, :, 0])
     smoothed[is_new] = points[is_new]
     speeds[is_new] = 0
     for place, person in enumerate(filters):
         person.time_s = time_s
-        person.points = smoothed[place]
+        person.points = np.where(is_found[place, :, None], smoothed[place], np.nan)
         person.speeds = speeds[place]
-        person.is_known = is_found[place]
-    return smoothed
+    keypoints[:, :, :2] = smoothed[:, :-2]
+    boxes = smoothed[:, -2:].reshape(-1, 4).tolist()
+    people = zip(poses, keypoints, boxes, strict=True)
+    return [
+        replace(pose, keypoints=rows, box=(x0, y0, x1, y1))
+        for pose, rows, (x0, y0, x1, y1) in people
+    ]
 
 
 def _weight(cutoff: Any, step_s: Doubles) -> Any:

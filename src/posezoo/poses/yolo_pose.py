@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from enum import Enum
+from typing import Annotated
 
 import numpy as np
 
@@ -26,11 +27,11 @@ from posezoo.poses.decoder_type import (
     DecoderGraph,
     Maps,
     NetworkFacts,
+    Range,
     Shape,
     Share,
     Sizes,
     SkeletonOptions,
-    check_option,
     declare_outputs,
 )
 from posezoo.poses.keypoints import Pose, create_poses, sort_descending
@@ -79,11 +80,7 @@ class YoloPoseOptions(SkeletonOptions):
     max_overlap: Share = 0.7
     max_people: Count = 300
     classes: Count = 1
-    values: int = 3
-
-    def __post_init__(self) -> None:
-        SkeletonOptions.__post_init__(self)
-        check_option(self, "2, 3 or 4", lambda value: value in (2, 3, 4), "values")
+    values: Annotated[int, Range("2, 3 or 4", lambda value: value in (2, 3, 4))] = 3
 
     @property
     def raw(self) -> int:

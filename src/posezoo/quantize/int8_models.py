@@ -89,7 +89,7 @@ def describe_own_ir(
     metric: str,
     like: ModelSpec | None,
     given: LoadOptions,
-    settings: QuantizationSettings | None = None,
+    settings: QuantizationSettings,
 ) -> QuantizationTarget:
     """The network of an IR that no model.yml describes, without its person detector.
 
@@ -97,7 +97,7 @@ def describe_own_ir(
         metric: as in ``QuantizationOptions``; it decides what the outputs are.
         like: as in ``ChosenModel``.
         given: what the user states, which replaces what the IR states.
-        settings: how it is quantized; None for the defaults.
+        settings: how it is quantized.
 
     Raises:
         InferenceError: the IR cannot be read, no decoder takes its outputs, or nothing says how
@@ -268,11 +268,6 @@ def compare_ir_with_fp32(
     return xml, displacement
 
 
-def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:
-    """Why a model cannot be quantized, independent of which files exist; empty if it can."""
-    return explain_unsupported(spec, context.registry.composite_of(spec))
-
-
 def _target(spec: ModelSpec, context: Context, given: LoadOptions) -> QuantizationTarget:
     """The model to quantize, with the FP32 IR of its pipeline and the FP16 IR of its detector."""
     model = _quantizable_model(spec, context)
@@ -305,7 +300,7 @@ def _quantizable_model(spec: ModelSpec, context: Context) -> Model:
     """The composite that a model is a part of, else the model itself; an error if it cannot be
     quantized.
     """
-    reason = explain_unsupported_int8(spec, context)
+    reason = explain_unsupported(spec, context.registry)
     if reason:
         raise QuantizationError(f"{spec.full_name}: is not quantized: {reason}")
     return context.registry.composite_of(spec)

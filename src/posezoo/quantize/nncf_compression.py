@@ -49,7 +49,7 @@ def quantize_network(
     target_device: str,
     listener: Listener,
     evaluator: AccuracyEvaluator | None,
-    is_careful: bool = False,
+    is_careful: bool,
 ) -> tuple[Any, dict[str, str]]:
     """The same network with INT8 weights and activations.
 

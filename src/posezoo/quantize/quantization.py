@@ -4,14 +4,19 @@ bounds.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from posezoo.core.convert.conversion_plan import select_due
 from posezoo.core.convert.publish import StagedIr, read_contents, replace_irs
-from posezoo.core.declarations.model import Precision
+from posezoo.core.declarations.model import ColorOrder, Input, Precision
 from posezoo.core.errors import InferenceError, PosezooError, QuantizationError
 from posezoo.core.events import (
     Event,
@@ -31,7 +36,6 @@ from posezoo.core.registry import format_command
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
 from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator, create_accuracy_evaluator
-from posezoo.quantize.calibration_check import check_calibration_data
 from posezoo.quantize.calibration_data import (
     CalibrationData,
     CalibrationSample,
@@ -42,7 +46,7 @@ from posezoo.quantize.displacement import KeypointDisplacement
 from posezoo.quantize.int8_comparison import Fp32Reference, OutputReference, compare_layers
 from posezoo.quantize.int8_layers import count_layers
 from posezoo.quantize.nncf_compression import delicate_layers, quantize_network
-from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget
+from posezoo.quantize.quantization_plan import PhotoSplit, QuantizationPlan, QuantizationTarget
 from posezoo.run.measured import KINDS, Measurement, digest_irs, measurement_to_json
 
 if TYPE_CHECKING:
@@ -50,6 +54,16 @@ if TYPE_CHECKING:
 
 #: Layers are compared on this many inputs: large noise is visible in the first input.
 COMPARED_SAMPLES = 2
+
+# Photos have a standard deviation of 40 to 80 of 255 levels.
+_LEAST_SPREAD = 4.0
+
+# Channels are suspected to be exchanged at this many standard errors; the accuracy then decides.
+_SUSPICIOUS = 1.0
+_BETTER = 0.01
+
+# A random choice of images lacks a class less often than this.
+_UNLIKELY = 0.01
 
 
 @frozen
@@ -109,6 +123,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
         for ir in due:
             require_inside(ir.xml, plan.layout.roots)
         remove_stale_staging_dirs(folder)
+        missing_folders = [each for each in (folder, *folder.parents) if not each.exists()]
         precisions = tuple(ir.precision for ir in due)
         listener(
             QuantizationStarted(name, precisions, len(photos.calibration), len(photos.measured))
@@ -119,7 +134,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
             evaluator = create_accuracy_evaluator(plan, listener)
             data = collect_calibration_data(target, photos, listener=listener)
             used = {"photos": data.measured_photos, "calibrated on": data.calibration_photos}
-            check_calibration_data(data, evaluator, photos, listener)
+            _check_calibration_data(data, evaluator, photos, listener)
             compared = Fp32Reference if target.decoder else OutputReference
             reference = compared(target, data.measured, plan.options.runtime)
             job = _QuantizationJob(plan, data, reference, evaluator, listener=listener)
@@ -149,6 +164,9 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
                 replace_irs(staged, listener=listener)
         except PosezooError as error:
             listener(QuantizationFinished(name, False, error.problem))
+            with suppress(OSError):  # one was not made, or has other files
+                for each in missing_folders:
+                    each.rmdir()
             raise
         listener(QuantizationFinished(name, True))
     return Quantized(plan, displacements, used)
@@ -288,3 +306,92 @@ def to_measurements(quantized: Quantized) -> list[dict[str, object]]:
         )
         measurements.append(measurement_to_json(plan.target.spec.full_name, measurement))
     return measurements
+
+
+def _check_calibration_data(
+    data: CalibrationData, evaluator: AccuracyEvaluator | None, photos: PhotoSplit, warn: Listener
+) -> None:
+    """Refuse a calibration set that does not fit the model.
+
+    Args:
+        warn: receives a warning if it may not fit, but no annotations decide.
+
+    Raises:
+        QuantizationError: the reason.
+    """
+    port = data.calibration[0].port
+    if 0 < max(port.mean, default=0) <= 1 or 0 < min(port.scale, default=1) < 1:
+        raise QuantizationError(
+            f"input {port.name}: mean {port.mean} and scale {port.scale} are for values from 0 to"
+            " 1, and images have 0 to 255",
+            hint="multiply both by 255",
+        )
+    values = np.concatenate([sample.image.ravel() for sample in data.calibration])
+    spread = float(values.std())
+    if spread < _LEAST_SPREAD:
+        raise QuantizationError(
+            f"the images for calibration use only the values {values.min()} to {values.max()} of 0"
+            f" to 255 (standard deviation {spread:.1f})",
+            hint="save them as usual images, without the preparation for a network",
+        )
+    if evaluator:
+        _check_classes(evaluator, photos)
+        evaluator.compute_fp32_metric()  # an error if it is about 0
+    _check_channel_order(data, port, evaluator, warn)
+
+
+def _check_channel_order(
+    data: CalibrationData, port: Input, evaluator: AccuracyEvaluator | None, warn: Listener
+) -> None:
+    """Compare the colors with the declared mean; if they are opposite, FP32 itself decides."""
+    means = np.array([sample.image.mean(axis=(0, 1, 2)) for sample in data.calibration])
+    warmth = means[:, 2] - means[:, 0]
+    error = float(warmth.std(ddof=1)) / math.sqrt(len(warmth)) if len(warmth) > 1 else 0.0
+    if not error or float(warmth.mean()) / error * _declared_warmth(port) > -_SUSPICIOUS:
+        return
+    colors = f"the images for calibration have {-warmth.mean():.0f} levels more blue than red"
+    if _declared_warmth(port) < 0:
+        colors = f"the images for calibration have {warmth.mean():.0f} levels more red than blue"
+    if evaluator is None:
+        warn(WarningIssued(f"{colors}: are red and blue exchanged?"))
+        return
+    before = evaluator.compute_fp32_metric()
+    after = evaluator.compute_fp32_metric(reverse=True)
+    if after > before + _BETTER:
+        raise QuantizationError(
+            f"{colors}, and FP32 has {evaluator.metric} {after:.3f} with red and blue exchanged,"
+            f" {before:.3f} as declared ({port.color or 'no color'})",
+            hint="save the images in the usual order, or declare the other color",
+        )
+
+
+def _declared_warmth(port: Input) -> int:
+    """1 if red is usually larger than blue, or -1."""
+    if len(port.mean) != 3 or port.mean[0] == port.mean[2]:
+        return 1
+    first, _, last = port.mean
+    red, blue = (first, last) if port.color is ColorOrder.RGB else (last, first)
+    return 1 if red > blue else -1
+
+
+def _check_classes(evaluator: AccuracyEvaluator, photos: PhotoSplit) -> None:
+    """Refuse a set without a class that a random one would have."""
+    calibrated = {path.resolve() for path in photos.calibration}
+    used = calibrated | {path.resolve() for path in photos.measured}
+    in_calibration: Counter[int] = Counter()
+    in_both: Counter[int] = Counter()
+    for image in evaluator.annotated.images:
+        path = image.path.resolve()
+        for number in {each.category for each in image.people}:
+            in_both[number] += path in used
+            in_calibration[number] += path in calibrated
+    measured_share = len(photos.measured) / (len(photos.measured) + len(photos.calibration))
+    categories = evaluator.annotated.categories
+    for name, number in categories.items():
+        chance = len(categories) * measured_share ** in_both[number]
+        if not in_calibration[number] and in_both[number] and chance < _UNLIKELY:
+            raise QuantizationError(
+                f"the class {name} is in {in_both[number]} of {len(photos.measured)} images to"
+                f" measure on, and in none of the {len(photos.calibration)} for calibration",
+                hint="every third image, by name, is measured on: rename images to mix the classes",
+            )

@@ -26,6 +26,7 @@ from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
 from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile import LockFile
+from posezoo.core.registry import Registry
 from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Target
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
@@ -145,14 +146,15 @@ class QuantizationTarget:
         return self.spec.quantization or QuantizationSettings()
 
 
-def explain_unsupported(spec: ModelSpec, model: Model) -> str:
-    """Why a model cannot be quantized; empty if it can."""
+def explain_unsupported(spec: ModelSpec, registry: Registry) -> str:
+    """Why a model cannot be quantized, independent of which files exist; empty if it can."""
     if spec.quantized:
         return "its weights are quantized already"
     if spec.quantization and spec.quantization.refused:
         return spec.quantization.refused
     if spec.framework in UNREAD_FRAMEWORKS:
         return f"{spec.framework} cannot be converted"
+    model = registry.composite_of(spec)
     if reason := explain_undecoded(model):
         return f"{model.name} {reason}"
     if model.decoder and DECODERS.find(model.decoder.name) is None:

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from glob import has_magic
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,10 @@ _ANIMATED_SUFFIXES = frozenset({".png", ".webp"})
 _ANIMATION_FLAG = 2
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+
+# The first bytes of an image, which say whether it is animated: what a PNG has before its pixels,
+# such as a color profile, is smaller.
+_START = 1 << 20
 
 # The numbers of channels that an image may have.
 _CHANNELS = (1, 3, 4)
@@ -255,22 +259,11 @@ def is_animated(path: Path) -> bool:
         return False
     try:
         with open(path, "rb") as stream:
-            start = stream.read(21)
-            if start[:4] == b"RIFF" and start[8:16] == b"WEBPVP8X":
-                return bool(start[20] & _ANIMATION_FLAG)
-            return start.startswith(_PNG_MAGIC) and _has_animation_chunk(stream)
-    except (OSError, IndexError):
+            start = stream.read(_START)
+        is_likely = start.startswith((_PNG_MAGIC, b"RIFF"))
+        return is_likely and _read_header(str(path), start).has_several
+    except (OSError, ImageError):
         return False
-
-
-def _has_animation_chunk(png: BinaryIO) -> bool:
-    """Whether the chunk acTL comes before the pixels: PNG, third edition, 11.3.6."""
-    png.seek(len(_PNG_MAGIC))
-    while len(header := png.read(8)) == 8 and header[4:] not in (b"IDAT", b"IEND"):
-        if header[4:] == b"acTL":
-            return True
-        png.seek(int.from_bytes(header[:4], "big") + 4, os.SEEK_CUR)
-    return False
 
 
 def _read_header(name: str, data: bytes) -> ImageHeader:

@@ -73,12 +73,10 @@ def build_model_info(
 
 
 def _is_done(step: str, spec: ModelSpec) -> bool:
-    """Whether the IR does a step itself."""
     return any(getattr(port, step) for port in spec.inputs)
 
 
 def _describe_fitting(decoder: Decoder, port: Input) -> dict[str, str]:
-    """How a reader fits images into the input."""
     stretches, color = fit_to_input(decoder, port)
     if stretches:
         return {"resize_type": "standard"}

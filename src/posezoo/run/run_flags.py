@@ -24,7 +24,8 @@ from posezoo.core.errors import InferenceError, TargetSizeError, os_reason
 from posezoo.core.regular_files import read_regular_text
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import Precision
+    from posezoo.core.declarations.model import Model, Precision
+    from posezoo.core.resolve.stage_context import Context
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import LoadOptions, VideoOptions
     from posezoo.run.video.frame_publishers import MqttTopic
@@ -169,6 +170,25 @@ def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions
     if args.detect_every and (args.detect_every > 1 or estimator.can_track):
         estimator.require_detector("--detect_every")
     return VideoOptions(args.track, args.smooth, args.detect_every)
+
+
+def refuse_detect_every(
+    args: RunArgs, model: Model | None, context: Context, *, is_video: bool
+) -> None:
+    """Refuse ``--detect_every`` for a model without a detector, before anything is downloaded.
+
+    Raises:
+        InferenceError: no detector runs.
+    """
+    if not model or not model.decoder or (args.detect_every or 1) == 1:
+        return
+    from posezoo.poses.decoders import find_decoder, require_detector
+    from posezoo.run.pipeline_spec import resolve_pipeline
+
+    decoder = model.decoder.name
+    detector = resolve_pipeline(model, context, is_video=is_video).detector
+    is_whole = find_decoder(decoder).takes_boxes and not detector
+    require_detector("--detect_every", decoder, model.full_name, is_whole=is_whole)
 
 
 def described_options_from_args(

@@ -19,15 +19,14 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import TimeoutError as NoAnswerError
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import field, replace
+from dataclasses import field, fields, replace
 from functools import lru_cache, partial
 from itertools import islice, takewhile
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
 
@@ -43,7 +42,8 @@ from distributed import (
 )
 from distributed.system import MEMORY_LIMIT
 
-from posezoo.core.errors import ConversionError, PosezooError, os_reason
+from posezoo.cli.for_each import Attempt, Outcome, report_lost
+from posezoo.core.errors import ConversionError, PosezooError, os_reason, redact_secrets
 from posezoo.core.events import (
     ClusterJoined,
     Event,
@@ -52,12 +52,12 @@ from posezoo.core.events import (
     WorkerChanged,
     WorkStarted,
 )
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.settings import Settings, config_files, read_settings, to_settings
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions, version
 from posezoo.core.workers.processes import ChildPool, ProcessEndedError
 from posezoo.core.workers.threads import Cancelled, Item, Result, ThreadPool
-
-Reducers = Mapping[type, Callable[[Any], tuple[Any, ...]]]
 
 _INSTALL = "install posezoo, in the same version, where the scheduler and the workers run"
 _RUN_AGAIN = "run the command again: models that are done are kept"
@@ -75,50 +75,35 @@ _IDLE_S = 60.0
 _MEMORY = "MEMORY"
 
 
-@frozen
-class ClusterOptions:
-    """Where a run finds its workers.
+def map_on_cluster(
+    attempt: Attempt[Item, Result],
+    items: Sequence[Item],
+    address: str,
+    *,
+    folders: Sequence[Path],
+    wait_s: float,
+    listener: Listener,
+    memory: Callable[[Item], int],
+) -> Iterator[tuple[str, Outcome[Item, Result]]]:
+    """The address of a worker, and its outcome, for each item; in the order of the items.
 
-    Attributes:
+    Args:
+        attempt, listener, memory: as for ``Executor.map``.
         address: of the Dask scheduler, such as ``tcp://host:8786``.
         folders: the folders, or files in folders, that every worker must share with this machine.
         wait_s: how long to wait for a worker if there is none, at the start and later.
-    """
-
-    address: str
-    folders: Sequence[Path] = ()
-    wait_s: float = 60.0
-
-
-def map_on_cluster(
-    work: Callable[[Item, Listener], Result],
-    items: Sequence[Item],
-    options: ClusterOptions,
-    listener: Listener,
-    lost: Callable[[Item, ConversionError, Listener], Result],
-    *,
-    memory: Callable[[Item], int] = lambda _item: 0,
-    reducers: Reducers = MappingProxyType({}),
-) -> Iterator[tuple[str, Result]]:
-    """The address of a worker, and its result, for each item; in the order of the items.
-
-    Args:
-        work, listener, lost: as for ``map_in_processes``.
-        memory: the bytes of memory that an item needs.
-        reducers: how values of a class are pickled, as in ``copyreg``: without what is secret.
 
     Raises:
         PosezooError: there is no scheduler or no worker, the connection was lost, the versions on a
             worker are others, or it does not see a folder.
     """
-    address = options.address
     with ExitStack() as stack:
         client = stack.enter_context(_connect(address))
-        probes = tuple(stack.enter_context(_probe(each)) for each in options.folders)
-        run = _ClusterRun(work, lost, _versions(), probes)
-        content = _pickle(run, reducers)
+        probes = tuple(stack.enter_context(_probe(each)) for each in folders)
+        run = _ClusterRun(attempt, _versions(), probes)
+        content = _pickle(run)
         _check_scheduler(client, address)
-        monitor = _WorkerMonitor(client, address, listener, options.wait_s)
+        monitor = _WorkerMonitor(client, address, listener, wait_s)
         largest = _prepare_workers(client, address, content, monitor, listener=listener)
         client.subscribe_topic(run.topic, lambda event: listener(pickle.loads(event[1])))
         submit = partial(client.submit, _run_item, content, pure=False)
@@ -126,7 +111,7 @@ def map_on_cluster(
         stack.callback(lambda: _within(_CONNECT_S, partial(client.cancel, futures, force=True)))
         for item in items:
             needed = _claimed_memory(item, memory(item), largest, listener)
-            pickled = _pickle(item, reducers)
+            pickled = _pickle(item)
             futures.append(submit(pickled, resources={_MEMORY: needed} if needed else None))
         fetched: dict[object, Any] = {}
         for number, (item, future) in enumerate(zip(items, futures, strict=True)):
@@ -139,7 +124,7 @@ def map_on_cluster(
             except KilledWorker as error:
                 ended = f"its worker ended early, {error.allowed_failures + 1} times"
                 explained = ConversionError(ended, hint="is there enough memory?")
-                yield error.last_worker.address, lost(item, explained, listener)
+                yield error.last_worker.address, report_lost(item, explained, listener)
             except CancelledError as error:
                 raise _scheduler_lost(address) from error
             future.release()
@@ -176,8 +161,7 @@ def _claimed_memory(item: object, needed: int, largest: int, listener: Listener)
 class _ClusterRun:
     """What all items of one run share; it is pickled for the workers."""
 
-    work: Callable[..., Any]
-    lost: Callable[..., Any]
+    attempt: Attempt[Any, Any]
     versions: dict[str, str]
     probes: tuple[Path, ...]  # files that every worker must see
     topic: str = field(default_factory=lambda: f"posezoo-{uuid.uuid4()}")  # of its events
@@ -201,6 +185,43 @@ class _ClusterRun:
                 )
 
 
+def _reduce_context(context: Context) -> tuple[Any, ...]:
+    """How ``copyreg`` pickles a context for a worker: without the secrets of this machine."""
+    # Mirrors without secrets; of a folder the absolute path.
+    shown = tuple(
+        redact_secrets(mirror) if "://" in mirror else f"{Path(mirror).absolute()}"
+        for mirror in context.settings.mirror
+    )
+    changed = {
+        "settings": replace(context.settings, header=(), mirror=shown),
+        "download_options": replace(
+            context.download_options, headers=(), mirrors=shown, proxies={}
+        ),
+    }
+    values = {each.name: getattr(context, each.name) for each in fields(context)}
+    return _open_on_worker, (values | changed,)
+
+
+def _open_on_worker(values: dict[str, Any]) -> Context:
+    """The context of another machine with the headers of this one, and its passwords for the same
+    mirrors.
+    """
+    path = next(iter(config_files()), None)
+    worker_settings = _worker_settings(path, path.stat().st_mtime_ns if path else 0)
+    by_shown_address = {redact_secrets(mirror): mirror for mirror in worker_settings.mirror}
+    settings = values["settings"]
+    mirror = tuple(by_shown_address.get(each, each) for each in settings.mirror)
+    options = replace(values["download_options"], headers=worker_settings.header, mirrors=mirror)
+    settings = replace(settings, header=worker_settings.header, mirror=mirror)
+    return Context(**values | {"settings": settings, "download_options": options})
+
+
+@lru_cache(maxsize=1)  # each item of a run brings a context
+def _worker_settings(_path: Path | None, _changed_ns: int) -> Settings:
+    """This machine's settings; the arguments say which version of posezoo.cfg they are from."""
+    return to_settings(read_settings())
+
+
 class _Pickler(pickle.Pickler):
     """Pickles values for another machine, which runs in another folder."""
 
@@ -208,10 +229,10 @@ class _Pickler(pickle.Pickler):
         return value.absolute().__reduce__() if isinstance(value, Path) else NotImplemented
 
 
-def _pickle(value: object, reducers: Reducers = MappingProxyType({})) -> bytes:
+def _pickle(value: object) -> bytes:
     content = io.BytesIO()
     pickler = _Pickler(content)
-    pickler.dispatch_table = {**copyreg.dispatch_table, **reducers}
+    pickler.dispatch_table = {**copyreg.dispatch_table, Context: _reduce_context}
     pickler.dump(value)
     return content.getvalue()
 
@@ -460,7 +481,7 @@ class _DeclareMemory(WorkerPlugin):
 def _open_run(content: bytes) -> tuple[_ClusterRun, ChildPool[Any, Any]]:
     run: _ClusterRun = pickle.loads(content)
     run.refuse_worker(get_worker().address)
-    return run, ChildPool(run.work, threads=1, idle_s=_IDLE_S)
+    return run, ChildPool(run.attempt, threads=1, idle_s=_IDLE_S)
 
 
 def _run_item(content: bytes, pickled_item: bytes) -> Any:
@@ -485,7 +506,7 @@ def _run_item(content: bytes, pickled_item: bytes) -> Any:
         try:
             result = pool.call(report, item, check)
         except ProcessEndedError as error:
-            result = run.lost(item, error, report)
+            result = report_lost(item, error, report)
         except PosezooError:
             raise
         except Exception as error:  # a bug; Dask sends no causes

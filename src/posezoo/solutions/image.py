@@ -23,6 +23,7 @@ _LAYOUTS = {
     "VEC32F1": (np.float32, 1),
     "VEC32F2": (np.float32, 2),
 }
+_FORMATS: dict[str, int] = TABLES["formats"]["ImageFormat"]
 
 
 class ImageFormat(int):
@@ -31,7 +32,7 @@ class ImageFormat(int):
     @property
     def name(self) -> str:
         """Such as ``SRGB``."""
-        return next(name for name, number in TABLES["image_formats"].items() if number == self)
+        return next(name for name, number in _FORMATS.items() if number == self)
 
     @property
     def value(self) -> int:
@@ -46,7 +47,7 @@ class ImageFormat(int):
 
 
 for _name in _LAYOUTS:
-    setattr(ImageFormat, _name, ImageFormat(TABLES["image_formats"][_name]))
+    setattr(ImageFormat, _name, ImageFormat(_FORMATS[_name]))
 
 
 class Image:
@@ -131,4 +132,4 @@ def _read_pixels(file_name: str | PathLike[str]) -> Any:
 
 
 def _format_of(name: str) -> ImageFormat:
-    return ImageFormat(TABLES["image_formats"][name])
+    return ImageFormat(_FORMATS[name])

@@ -150,7 +150,6 @@ class TrackingSolution(Solution):
         return self._describe(poses, size) if poses else {}
 
     def _detect(self, image: Image) -> list[Box]:
-        """The squares of new detections."""
         detected = self._detector.find(image)[: self._most]
         pairs = zip(detected.boxes, detected.keypoints, strict=True)
         find_squares = self._network.options.find_squares

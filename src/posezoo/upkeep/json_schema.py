@@ -60,17 +60,16 @@ def skeleton_schema() -> Schema:
 
 
 def _document(title: str, schema: Schema) -> Schema:
-    return {"$schema": DIALECT, "title": title, **schema, "$defs": _definitions()}
-
-
-def _definitions() -> dict[str, Schema]:
     unprintable = _pattern(UNPRINTABLE.pattern)
     array = {"type": "array", "items": ref("plain")}
     mapping = {"type": "object", "additionalProperties": ref("plain")}
     file_address = _pattern(r"^[fF][iI][lL][eE]:\S*$")
     stores = "|".join(sources.STORES)
     store_address = _pattern(rf"^(?:{stores})://[^\s/?#:@]\S*/\S*[^\s/]\S*$")
-    return {
+    # A source is a URL, or of one of the built-in types: some bring their keys with them.
+    types = filter(None, map(SOURCE_TYPES.find, SOURCE_TYPES.builtin))
+    added = [each.field_type.schema for each in types if each.field_type]
+    definitions: dict[str, Schema] = {
         # The reader reads a text that looks like a number or a boolean as text; an editor does not.
         "text": {
             "type": ["string", "number", "boolean"],
@@ -83,19 +82,13 @@ def _definitions() -> dict[str, Schema]:
         "file_name": _file_name(),
         "web_address": _pattern(r"^[hH][tT][tT][pP][sS]?://[^\s/?#:@]\S*$"),
         "address": {"anyOf": [ref("web_address"), file_address, store_address]},
-        "source": _source_schema(),
+        "source": {"anyOf": [*sources.SOURCE.schema["anyOf"], *added]},
         "file": source_files.FILE.schema,
         "skeleton": skeleton_yml.SKELETON.schema,
         "published": model_yml.PUBLISHED.schema,
         "training": model_yml.TRAINING.schema,
     }
-
-
-def _source_schema() -> Schema:
-    """A URL, or one of the built-in types: some bring their keys with them."""
-    types = filter(None, map(SOURCE_TYPES.find, SOURCE_TYPES.builtin))
-    added = [each.field_type.schema for each in types if each.field_type]
-    return {"anyOf": [*sources.SOURCE.schema["anyOf"], *added]}
+    return {"$schema": DIALECT, "title": title, **schema, "$defs": definitions}
 
 
 def _pattern(pattern: str) -> Schema:

@@ -48,9 +48,9 @@ from posezoo.pages.facts.model_facts import describe_model
 from posezoo.pages.source_check import BAD_STATES, check_sources
 from posezoo.poses.decoders import finds_boxes
 from posezoo.poses.drawing import draw
-from posezoo.quantize.int8_models import explain_unsupported_int8, plan_int8, plan_required_irs
+from posezoo.quantize.int8_models import plan_int8, plan_required_irs
 from posezoo.quantize.quantization import quantize, to_measurements
-from posezoo.quantize.quantization_plan import QuantizationOptions
+from posezoo.quantize.quantization_plan import QuantizationOptions, explain_unsupported
 from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
 from posezoo.run.load import default_runtime
 from posezoo.run.machine import Machine
@@ -200,7 +200,7 @@ class Proving:
         says why there is none.
         """
         context = self.context
-        if INT8 in spec.precisions or explain_unsupported_int8(spec, context):
+        if INT8 in spec.precisions or explain_unsupported(spec, context.registry):
             return
         for plan in plan_required_irs(spec, context, photos, is_dry_run=False):
             get(plan.resolved, context, listener=listener)

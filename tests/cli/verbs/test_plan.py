@@ -10,7 +10,7 @@ from fakes.command import assert_success, posezoo, printed, refusal
 from fakes.network import network
 from fakes.sandbox import needs_sandbox
 from fakes.when_used import needs
-from fakes.zoo import declared_file, model_yml, omz_yml, write_model
+from fakes.zoo import IMAGE, declared_file, model_yml, omz_yml, write_model
 from posezoo.cli.verbs import plan
 
 
@@ -28,11 +28,10 @@ def zoo(tmp_path):
         "--reverse_input_channels",
         "--output=pafs,heatmaps",
     ]
-    info = [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}]
     write_model(
         root,
         "net",
-        omz_yml(files=[declared_file(origin)], input_info=info, model_optimizer_args=arguments),
+        omz_yml(files=[declared_file(origin)], input_info=[IMAGE], model_optimizer_args=arguments),
     )
     write_model(root, "old", model_yml(framework="mxnet"))
     file = {
@@ -266,9 +265,8 @@ def test_a_plan_names_the_model_optimizer_of_an_environment(zoo, environment):
     packages = environment / "lib" / "python3.11" / "site-packages"
     (packages / "openvino_dev-2024.6.0.dist-info").mkdir(parents=True)
     arguments = ["--input_model=$dl_dir/net.onnx", "--log_level=ERROR"]
-    info = [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}]
     file = declared_file(zoo / "origin" / "net.onnx")
-    declared = omz_yml(files=[file], input_info=info, model_optimizer_args=arguments)
+    declared = omz_yml(files=[file], input_info=[IMAGE], model_optimizer_args=arguments)
     write_model(zoo / "models", "scaled", declared)
     ended = run(zoo, "get", "scaled", "--dry_run", "--mo", environment)
     assert " by Model Optimizer 2024.6.0, " in ended.stdout

@@ -473,21 +473,30 @@ def test_the_graph_of_blazeposes_detector_finds_the_same_faces_as_numpy(
     assert found > 5 * scenes
 
 
-def test_the_number_of_faces_is_a_choice(tmp_path):
-    maps = faces(np.random.default_rng(0))
-    spec, decoder = described("blazepose", maps, tmp_path)
-    model = graph_of(with_decoding(spec, decoder, InputOptions(max_people=3)), maps)
-    assert [list(port.shape) for port in model.outputs] == [[3, 4, 3], [3]]
-    with pytest.raises(ConversionError, match="finds at most 256 people, so --max_people 300"):
-        graph_of(with_decoding(spec, decoder, InputOptions(max_people=300)), maps)
+@pytest.mark.parametrize(
+    ("name", "draw", "chosen", "shapes"),
+    [
+        ("blazepose", faces, {"max_people": 3}, [[3, 4, 3], [3]]),
+        ("yolox", cells, {}, [[20, 4], [20]]),
+        ("yolox", cells, {"max_people": 3}, [[3, 4], [3]]),
+        ("movenet_multipose", people, {"max_people": 2, "min_score": 0.9}, [[2, 17, 3], [2]]),
+    ],
+)
+def test_the_number_of_people_is_a_choice(tmp_path, name, draw, chosen, shapes):
+    maps = draw(np.random.default_rng(0))
+    spec, decoder = described(name, maps, tmp_path)
+    model = graph_of(with_decoding(spec, decoder, InputOptions(**chosen)), maps)
+    assert [list(port.shape) for port in model.outputs] == shapes
 
 
-def test_the_number_of_boxes_is_a_choice_and_20_without_one(tmp_path):
-    maps = cells(np.random.default_rng(0))
-    spec, decoder = described("yolox", maps, tmp_path)
-    for chosen, expected in (({}, 20), ({"max_people": 3}, 3)):
-        model = graph_of(with_decoding(spec, decoder, InputOptions(**chosen)), maps)
-        assert [list(port.shape) for port in model.outputs] == [[expected, 4], [expected]]
+@pytest.mark.parametrize(
+    ("name", "draw", "most"), [("blazepose", faces, 256), ("movenet_multipose", people, 6)]
+)
+def test_more_people_than_a_graph_finds_are_refused(tmp_path, name, draw, most):
+    maps = draw(np.random.default_rng(0))
+    spec, decoder = described(name, maps, tmp_path)
+    with pytest.raises(ConversionError, match=f"at most {most} people, so --max_people {most + 1}"):
+        graph_of(with_decoding(spec, decoder, InputOptions(max_people=most + 1)), maps)
 
 
 def pose_network(folder, *, kind="noise", output="heatmaps"):
@@ -713,15 +722,6 @@ def test_a_model_whose_decoder_does_not_fit_a_graph_is_refused(tmp_path, changes
         with_decoding(spec, spec.decoder, InputOptions(**options))
 
 
-def test_more_people_than_the_network_finds_are_refused(tmp_path):
-    maps = people(np.random.default_rng(0))
-    spec, decoder = described("movenet_multipose", maps, tmp_path)
-    with pytest.raises(ConversionError, match="finds at most 6 people, so --max_people 7"):
-        graph_of(with_decoding(spec, decoder, InputOptions(max_people=7)), maps)
-    model = graph_of(with_decoding(spec, decoder, InputOptions(max_people=2, min_score=0.9)), maps)
-    assert [list(port.shape) for port in model.outputs] == [[2, 17, 3], [2]]
-
-
 def test_an_input_of_any_size_gets_the_usual_one_and_outputs_those_that_follow(tmp_path):
     image = Input("image", (1, 3, -1, -1), "NCHW", usual_size=(256, 352))
     spec, decoder = described("movenet_multipose", people(np.random.default_rng(0)), tmp_path)
@@ -768,35 +768,6 @@ def test_no_decoder_is_put_into_int8(tmp_path):
     options = InputOptions(decode=True)
     with pytest.raises(ConversionError, match="INT8 is only made with the inputs and outputs"):
         resolve_model(spec, (Precision.FP16_INT8,), context_of(layout), inputs=options)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "model", ["movenet-singlepose-lightning-int8", "pose-landmark-full-mediapipe"]
-)
-def test_real_networks_with_their_decoders_find_the_same_people(zoo, shared, model):
-    spec = zoo.registry.find(model)
-    irs = {}
-    for decodes in (False, True):
-        resolved = resolve_model(spec, (Precision.FP32,), zoo, inputs=InputOptions(decode=decodes))
-        xml = get(resolved, zoo).irs[Precision.FP32]
-        irs[decodes] = exact(xml)
-    decoder, size = resolved.decoder.name, irs[True].input(0).shape[1:3][::-1]
-    roles = {port.role: port.name for port in spec.outputs}
-    people_count = 0
-    for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
-        picture = cv2.resize(cv2.imread(str(photo)), size)
-        feed = picture[None].astype(irs[True].input(0).element_type.to_dtype())
-        values, scores = irs[True]([feed]).values()
-        outputs = irs[False]([feed])
-        poses = decode(decoder, {role: outputs[name] for role, name in roles.items()}, size)
-        assert np.count_nonzero(scores) == len(poses)
-        people_count += len(poses)
-        for pose in poses:
-            assert np.abs(values[0] - pose.keypoints)[:, :2].max() <= 0.01
-            assert np.abs(values[0] - pose.keypoints)[:, 2].max() <= 1e-4
-            assert abs(scores[0] - pose.score) <= 1e-4
-    assert people_count > 0
 
 
 @pytest.mark.slow
@@ -905,9 +876,11 @@ def test_a_file_that_is_no_ir_gets_no_decoder(published_ir):
         ),
         ("human-pose-estimation-0001", Precision.FP16_INT8),
         ("tf-pose-mobilenet-v2-small", Precision.FP32),
+        ("movenet-singlepose-lightning-int8", Precision.FP32),
+        ("pose-landmark-full-mediapipe", Precision.FP32),
     ],
 )
-def test_real_networks_for_several_people_find_the_same_people(zoo, shared, model, precision):
+def test_real_networks_with_their_decoders_find_the_same_people(zoo, shared, model, precision):
     spec, sizes, networks = zoo.registry.find(model), [], []
     for decodes in (False, True):
         resolved = resolve_model(spec, (precision,), zoo, inputs=InputOptions(decode=decodes))
@@ -920,17 +893,20 @@ def test_real_networks_for_several_people_find_the_same_people(zoo, shared, mode
     is_nhwc = whole.input(0).shape[3] == 3
     height, width = whole.input(0).shape[1:3] if is_nhwc else whole.input(0).shape[2:]
     roles, found = {port.role: port.name for port in spec.outputs}, 0
-    options = find_decoder(spec.decoder.name).graph.options
+    decoder = resolved.decoder.name  # of its composite, if it is a part
+    options = find_decoder(decoder).graph.options
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
         picture = cv2.resize(cv2.imread(str(photo)), (width, height))
-        feed = (picture if is_nhwc else picture.transpose(2, 0, 1))[None].astype(np.float32)
+        feed = (picture if is_nhwc else picture.transpose(2, 0, 1))[None]
+        feed = feed.astype(whole.input(0).element_type.to_dtype())
         values, scores = whole([feed]).values()
         outputs = plain([feed])
         maps = {role: outputs[name if len(roles) > 1 else 0] for role, name in roles.items()}
-        poses = decode(spec.decoder.name, maps, (width, height), **options)
+        poses = decode(decoder, maps, (width, height), **options)
         assert np.count_nonzero(scores) == len(poses)
         for value, score, pose in zip(values, scores, poses, strict=False):
             wanted = pose.box if value.ndim == 1 else pose.keypoints
             assert np.abs(value - wanted).max() <= 0.01 and abs(score - pose.score) <= 1e-4
+            assert value.ndim == 1 or np.abs(value - wanted)[:, 2].max() <= 1e-4
         found += len(poses)
-    assert found > 10
+    assert found >= 10

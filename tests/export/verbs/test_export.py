@@ -323,6 +323,15 @@ def test_a_network_for_one_person_is_exported_alone_only_on_purpose(tmp_path, ta
     assert not out.exists()
 
 
+@pytest.mark.parametrize("decode", [[], ["--decode"]])
+def test_a_detector_that_no_sample_can_run_leaves_one_way_out(tmp_path, decode, out):
+    """Before, each of the two commands advised the other."""
+    args = ("rtmpose-t-face6", *decode, "--to", "folder", "out", "--dry_run")
+    said = refusal(posezoo("export", *args, cwd=tmp_path))
+    assert "takes one face at a time" in said and "can run the decoder blazeface" in said
+    assert "hint: --detector none exports the network alone" in said
+
+
 @pytest.mark.parametrize("to", ["cpp", "onnx", "folder"])
 def test_a_part_of_a_composite_is_not_exported_as_if_it_found_people(tmp_path, to, out):
     decode = ["--decode"] if to == "folder" else []

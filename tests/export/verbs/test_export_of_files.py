@@ -110,6 +110,8 @@ def test_a_fit_that_no_decoder_in_an_ir_has_is_refused(tmp_path):
     xml = write_stated(tmp_path / "mine.xml", SIZE, bins(SIZE), info)
     assert "resize_type is crop" in refusal(export(tmp_path, xml, "--to", "cpp", "out"))
     succeeded(export(tmp_path, xml, "--to", "folder", "out"))
+    succeeded(export(tmp_path, xml, "--to", "modelapi", "api"))
+    assert "'resize_type': 'crop'" in (tmp_path / "api" / "mine" / "sample.py").read_text("utf-8")
 
 
 def test_the_sample_shows_the_middle_of_a_picture_to_a_network_whose_file_says_so(tmp_path, out):
@@ -124,14 +126,6 @@ def test_the_sample_shows_the_middle_of_a_picture_to_a_network_whose_file_says_s
     printed = python_file(own / "sample.py", tmp_path / "scene.png", cwd=tmp_path)
     assert "[16.  16.  48.  48.   0.5" in printed.stdout
     assert "cuts the middle out" in (own / "README.md").read_text("utf-8")
-
-
-def test_model_api_gets_the_crop_that_a_file_states(tmp_path, out):
-    info = {**GETI_KEYPOINTS, "resize_type": "crop"}
-    xml = write_stated(tmp_path / "mine.xml", SIZE, bins(SIZE), info)
-    succeeded(export(tmp_path, xml, "--to", "modelapi", "out"))
-    sample = (out / "mine" / "sample.py").read_text("utf-8")
-    assert "'resize_type': 'crop'" in sample
 
 
 def test_the_sample_of_an_own_network_finds_what_posezoo_run_finds(tmp_path, monkeypatch, out):
@@ -223,9 +217,3 @@ def test_a_missing_file_and_a_folder_are_explained(keypoints, tmp_path):
         keypoints.with_suffix(suffix).rename(folder / f"mine{suffix}")
     said = refusal(export(tmp_path, folder, "--to", "ovms", "out"))
     assert "is a folder, not a model" in said and "mine.xml" in said
-
-
-def test_flags_of_a_file_are_refused_for_a_model_of_the_zoo(tmp_path):
-    assert "--as: only for an .xml or .onnx" in refusal(
-        export(tmp_path, "movenet-lightning", "--as", "rtmo-s", "--to", "ovms", "out"), code=2
-    )

@@ -9,7 +9,7 @@ import pytest
 from fakes.irs import write_ir
 from fakes.items import children_of
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import InferenceError, PosezooError
+from posezoo.core.errors import InferenceError
 from posezoo.core.events import BenchmarkProgress, BenchmarkStarted
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.measure.benchmarking.benchmark_process import (
@@ -17,7 +17,6 @@ from posezoo.measure.benchmarking.benchmark_process import (
     BenchmarkSchedule,
     run_rounds,
 )
-from posezoo.measure.benchmarking.benchmark_result import select_best_batch
 from posezoo.measure.benchmarking.workloads import (
     BenchmarkCase,
     NetworkWorkload,
@@ -122,10 +121,6 @@ def test_a_comparison_is_the_median_of_paired_ratios(ir):
     )
     ratio = other.speed_ratio(base)
     assert (ratio.least, ratio.median, ratio.greatest) == (ratios[0], ratios[2], ratios[4])
-    assert select_best_batch([base, other]).info.batch == (
-        8 if other.throughput_fps.median > base.throughput_fps.median else 1
-    )
-    assert select_best_batch([base]) is None
 
 
 def test_a_measurement_names_everything_that_its_values_depend_on(ir):
@@ -211,9 +206,3 @@ def test_no_process_outlives_an_abandoned_measurement(ir):
     assert len(children_of(os.getpid()) - before) == 2
     turns.close()
     assert not children_of(os.getpid()) - before
-
-
-@pytest.mark.parametrize("plan", [{"rounds": 4}, {"seconds": 0}, {"seconds": 4000}])
-def test_too_few_rounds_or_seconds_are_refused(plan):
-    with pytest.raises(PosezooError, match="expected 5 rounds or more"):
-        BenchmarkSchedule(**plan)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fakes.coco import annotations, crowded, person, written
+from fakes.coco import annotations, crowded, person, read_written, written
 from measure.evaluation.test_coco_metrics import predictions_of, pycocotools_says
 from posezoo.measure import coco
 from posezoo.measure.evaluation.breakdown import score_image, score_keypoints, worst_images
@@ -32,7 +32,7 @@ def metrics_of(matches):
 def test_the_metrics_of_matched_keypoints_equal_those_of_cocos_tools(tmp_path):
     truth, results = crowded(120, people=300, found=2500)
     dataset, found = (
-        coco.read_coco_dataset(written(tmp_path, truth), tmp_path),
+        read_written(tmp_path, truth),
         predictions_of(results),
     )
     metrics = compute_coco_metrics(dataset, found)
@@ -53,7 +53,7 @@ def test_the_metrics_of_matched_boxes_equal_those_of_cocos_tools(tmp_path):
         for s in random.uniform(0, 1, 2)
     ]
     dataset, found = (
-        coco.read_coco_dataset(written(tmp_path, truth), tmp_path),
+        read_written(tmp_path, truth),
         predictions_of(results),
     )
     metrics = compute_coco_metrics(dataset, found, boxes=True)
@@ -67,13 +67,13 @@ def test_intervals_contain_the_metric_are_reproducible_and_narrow_with_more_peop
     for images in (20, 320):
         truth, results = crowded(images, people=2 * images, found=8 * images)
         dataset, found = (
-            coco.read_coco_dataset(written(tmp_path, truth), tmp_path),
+            read_written(tmp_path, truth),
             predictions_of(results),
         )
         matches = list(match_dataset(dataset, found))
-        intervals = bootstrap_intervals(matches, draws=200)
+        intervals = bootstrap_intervals(matches)
         if images == 20:
-            assert intervals == bootstrap_intervals(matches, draws=200)
+            assert intervals == bootstrap_intervals(matches)
         low, high = intervals["AP"]
         assert low < compute_coco_metrics(dataset, found)["AP"] < high
         widths.append(high - low)
@@ -85,7 +85,7 @@ def test_a_resampled_data_set_has_the_metrics_that_pycocotools_computes_for_it(t
     random = np.random.default_rng(3)
     for result in results:  # without ties: pycocotools orders equal scores by image
         result["score"] = float(random.uniform())
-    dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+    dataset = read_written(tmp_path, truth)
     pooled = PooledMatches(list(match_dataset(dataset, predictions_of(results))))
     for _ in range(5):
         repeats = random.multinomial(30, np.full(30, 1 / 30))
@@ -114,7 +114,7 @@ def test_a_resampled_data_set_has_the_metrics_that_pycocotools_computes_for_it(t
 
 def test_the_interval_is_that_of_2_5_to_97_5_percent_of_the_resampled_metrics(tmp_path):
     truth, results = crowded(12, people=30, found=120)
-    dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+    dataset = read_written(tmp_path, truth)
     matches = list(match_dataset(dataset, predictions_of(results)))
     # Another seed: another sample.
     pooled, random = (

@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 
-from fakes.coco import annotations, crowded, person, written
+from fakes.coco import annotations, crowded, person, read_written, written
 from posezoo.core.errors import EvaluationError
 from posezoo.measure import coco
 from posezoo.measure.evaluation.coco_metrics import (
@@ -140,4 +140,4 @@ def test_keypoints_without_a_known_sigma_are_refused_by_name(tmp_path):
         {**content["categories"][0], "keypoints": [f"tail_{i}" for i in range(17)]}
     ]
     with pytest.raises(EvaluationError, match="tail_0, tail_1"):
-        compute_coco_metrics(coco.read_coco_dataset(written(tmp_path, content), tmp_path), {})
+        compute_coco_metrics(read_written(tmp_path, content), {})

@@ -7,7 +7,7 @@ import pytest
 
 from posezoo.measure.coco import read_object_dataset
 from posezoo.measure.evaluation import EvaluationResult
-from posezoo.measure.evaluation.coco_metrics import compute_box_metrics
+from posezoo.measure.evaluation.coco_metrics import compute_coco_metrics
 from posezoo.measure.evaluation.image_predictions import ImagePredictions
 from posezoo.measure.evaluation.metric_drop import MetricDrop, measure_drop
 
@@ -45,7 +45,7 @@ def evaluated(dataset, *, blur, seed):
             boxes,
             categories=[each.category for each in image.people],
         )
-    figures = compute_box_metrics(dataset, predictions)
+    figures = compute_coco_metrics(dataset, predictions, boxes=True)
     return EvaluationResult(figures, len(predictions) * 2, dataset, {}, predictions, 0)
 
 

@@ -4,9 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.coco import annotations, written
+from fakes.coco import annotations, read_written
 from posezoo.core.errors import DatasetError
-from posezoo.measure import coco
 from posezoo.measure.evaluation import evaluate
 from posezoo.poses.keypoints import SKELETONS, Pose, Pose3D
 
@@ -33,7 +32,7 @@ def dataset(tmp_path, space=SPACE_MM, known=None):
     content = annotations(1, [person])
     content["categories"] = [{"id": 1, "name": "person", "keypoints": list(NAMES)}]
     cv2.imwrite(str(tmp_path / "000000000001.jpg"), np.zeros((480, 640, 3), np.uint8))
-    return coco.read_coco_dataset(written(tmp_path, content), tmp_path)
+    return read_written(tmp_path, content)
 
 
 def finds(space_mm):

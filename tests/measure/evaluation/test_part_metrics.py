@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fakes.coco import PERSON, annotations, crowded, person, written
+from fakes.coco import PERSON, annotations, crowded, person, read_written, written
 from measure.evaluation.test_coco_metrics import predictions_of, pycocotools_says
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec
 from posezoo.core.errors import DatasetError
@@ -88,7 +88,7 @@ def test_the_levels_of_crowd_pose_have_the_ap_of_faster_coco_eval(tmp_path):
 def test_a_level_without_people_has_no_ap(tmp_path):
     truth = annotations(1, [person(1, 1, [[5, 5, 2]] * 17)])
     truth["images"][0]["crowdIndex"] = 0.9
-    dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+    dataset = read_written(tmp_path, truth)
     assert list(compute_part_metrics(dataset, {})) == ["AP_hard"]
 
 
@@ -136,7 +136,7 @@ def judged_ap(folder, truth, results, part):
 @pytest.mark.slow
 def test_whole_bodies_and_their_parts_have_the_ap_of_pycocotools(tmp_path):
     truth, results = whole_bodies()
-    dataset = coco.read_coco_dataset(written(tmp_path, truth, "whole_body.json"), tmp_path)
+    dataset = read_written(tmp_path, truth, "whole_body.json")
     predictions = predictions_of(results)
     ours = {"whole": compute_coco_metrics(dataset, predictions)["AP"]}
     ours |= compute_part_metrics(dataset, predictions)
@@ -149,7 +149,7 @@ def test_whole_bodies_and_their_parts_have_the_ap_of_pycocotools(tmp_path):
 
 def test_a_model_of_bodies_is_compared_with_the_body_alone_which_is_said(tmp_path):
     truth, results = whole_bodies()
-    dataset = coco.read_coco_dataset(written(tmp_path, truth, "whole_body.json"), tmp_path)
+    dataset = read_written(tmp_path, truth, "whole_body.json")
     whole = compute_part_metrics(dataset, predictions_of(results))
     events = []
     body = select_keypoints(model_of("coco-17"), dataset, events.append)
@@ -182,12 +182,12 @@ def test_a_whole_body_without_one_of_its_keys_is_refused(tmp_path):
     truth, _ = whole_bodies()
     del truth["annotations"][7]["face_kpts"]
     with pytest.raises(DatasetError, match=r"annotations\[7\]\.face_kpts: expected a list"):
-        coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+        read_written(tmp_path, truth)
 
 
 def test_a_data_set_of_bodies_has_no_parts(tmp_path):
     truth = annotations(1, [person(1, 1, [[5, 5, 2]] * 17)])
-    dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+    dataset = read_written(tmp_path, truth)
     assert compute_part_metrics(dataset, {}) == {}
 
 
@@ -203,13 +203,13 @@ def test_a_crowd_index_out_of_range_is_refused(tmp_path, value):
     truth = annotations(1, [person(1, 1, [[5, 5, 2]] * 17)])
     truth["images"][0]["crowdIndex"] = value
     with pytest.raises(DatasetError, match=r"images\[0\]\.crowdIndex: expected"):
-        coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+        read_written(tmp_path, truth)
 
 
 def test_a_level_whose_people_are_larger_than_cocos_sizes_has_no_ap(tmp_path):
     truth = annotations(1, [person(1, 1, [[5, 5, 2]] * 17, area=2e10)])
     truth["images"][0]["crowdIndex"] = 0.5
-    dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+    dataset = read_written(tmp_path, truth)
     assert compute_part_metrics(dataset, {}) == {}
 
 
@@ -218,7 +218,7 @@ def test_a_part_that_nobody_shows_has_no_ap(tmp_path):
     for entry in truth["annotations"]:
         entry["face_kpts"] = [0] * len(entry["face_kpts"])
         entry["face_valid"] = False
-    dataset = coco.read_coco_dataset(written(tmp_path, truth, "whole_body.json"), tmp_path)
+    dataset = read_written(tmp_path, truth, "whole_body.json")
     metrics = compute_part_metrics(dataset, predictions_of(results))
     assert set(metrics) == {"AP_body", "AP_foot", "AP_lefthand", "AP_righthand"}
 
@@ -227,5 +227,5 @@ def test_hidden_keypoints_count_as_labelled(tmp_path):
     truth, results = whole_bodies()
     for entry in truth["annotations"]:
         entry["face_kpts"][2::3] = [1] * (len(entry["face_kpts"]) // 3)
-    dataset = coco.read_coco_dataset(written(tmp_path, truth, "whole_body.json"), tmp_path)
+    dataset = read_written(tmp_path, truth, "whole_body.json")
     assert "AP_face" in compute_part_metrics(dataset, predictions_of(results))

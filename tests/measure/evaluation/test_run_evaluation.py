@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.coco import annotations, person, written
+from fakes.coco import annotations, person, read_written, written
 from fakes.command import read_json
 from posezoo.core.errors import EvaluationError, OutputError
 from posezoo.core.events import WarningIssued
@@ -79,7 +79,7 @@ def test_a_skeleton_that_lacks_an_annotated_keypoint_is_refused(tmp_path, datase
     with pytest.raises(
         EvaluationError, match="coco-17 does not match the annotations: it has no neck"
     ):
-        evaluate(Oracle(), coco.read_coco_dataset(written(tmp_path, content), tmp_path))
+        evaluate(Oracle(), read_written(tmp_path, content))
 
 
 def test_a_keypoint_without_a_known_sigma_is_refused_before_the_model_runs(tmp_path, dataset):
@@ -87,7 +87,7 @@ def test_a_keypoint_without_a_known_sigma_is_refused_before_the_model_runs(tmp_p
     content["categories"][0]["keypoints"][0] = "tail"
     oracle = Oracle()
     with pytest.raises(EvaluationError, match="sigmas are unknown for tail"):
-        evaluate(oracle, coco.read_coco_dataset(written(tmp_path, content), tmp_path))
+        evaluate(oracle, read_written(tmp_path, content))
     assert oracle.asked == []
 
 

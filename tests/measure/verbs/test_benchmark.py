@@ -16,7 +16,7 @@ from fakes.command import heed_interrupts, json_of, posezoo, read_json, refusal,
 from fakes.irs import write_ir
 from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
-from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from fakes.zoo import declared_file, onnx_yml, write_composite, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import builtin_models_dir, open_registry
 from posezoo.run.measured import Measurement, digest_irs, read_measured
@@ -33,10 +33,7 @@ def checkout(tmp_path):
     original = tmp_path / "small.onnx"
     original.write_bytes(network("onnx"))
     ends = [{"name": name, "shape": [1, 2, 12, 20]} for name in ("heatmaps", "pafs")]
-    image = {"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}
-    content = model_yml(
-        framework="onnx", files=[declared_file(original)], inputs=[image], outputs=ends
-    )
+    content = onnx_yml(declared_file(original), outputs=ends)
     write_model(tmp_path / "models", "small", content)
     return tmp_path
 

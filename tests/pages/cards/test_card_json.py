@@ -2,7 +2,7 @@
 
 import json
 
-from fakes.zoo import model_yml, write_composite, write_model
+from fakes.zoo import file_yml, model_yml, write_composite, write_model
 from posezoo.core.registry import Registry, open_registry
 from posezoo.pages.cards.card_json import card_json
 from posezoo.pages.facts.model_facts import ModelFacts
@@ -60,15 +60,8 @@ def test_only_a_converted_ir_applies_the_mean_and_reverses_the_colours(tmp_path)
     (port,) = facts(tmp_path / "models", "net")["inputs"]
     assert (port["original"]["color"], port["original"]["mean"]) == ("RGB", [1, 2, 3])
     assert (port["converted"]["color"], port["converted"]["mean"]) == ("BGR", [])
-    files = [
-        {
-            "name": "FP32/a.xml",
-            "size": 1,
-            "checksum": "0" * 96,
-            "source": "https://models.invalid/a",
-        }
-    ]
-    write_model(tmp_path / "models", "ir", model_yml(framework="dldt", files=files, inputs=[image]))
+    content = model_yml(framework="dldt", files=[file_yml("FP32/a.xml")], inputs=[image])
+    write_model(tmp_path / "models", "ir", content)
     (port,) = facts(tmp_path / "models", "ir")["inputs"]
     assert port["converted"] == port["original"]
 

@@ -12,6 +12,11 @@ from posezoo.pages.cards.model_card import render_card
 from posezoo.pages.facts.model_facts import ModelFacts
 
 
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "models"
+
+
 def front(root, name="net"):
     """The front matter of the card beside the IR; that of the registry's card lacks the model index alone."""
     registry = Registry([root])
@@ -32,7 +37,7 @@ def parse_front_matter(card):
     return yaml.safe_load("\n".join(lines[1 : lines.index("---", 1)]))
 
 
-def test_the_front_matter_has_the_license_the_task_and_the_accuracy(tmp_path):
+def test_the_front_matter_has_the_license_the_task_and_the_accuracy(root):
     claim = {
         "metric": "AP",
         "value": 0.663,
@@ -41,8 +46,8 @@ def test_the_front_matter_has_the_license_the_task_and_the_accuracy(tmp_path):
         "flip": True,
     }
     name = "AP, declared by the publisher, single scale, flip"
-    write_model(tmp_path / "models", "net", model_yml(published={"accuracy": [claim]}))
-    assert front(tmp_path / "models") == {
+    write_model(root, "net", model_yml(published={"accuracy": [claim]}))
+    assert front(root) == {
         "license": "apache-2.0",
         "library_name": "openvino",
         "pipeline_tag": "keypoint-detection",
@@ -62,14 +67,14 @@ def test_the_front_matter_has_the_license_the_task_and_the_accuracy(tmp_path):
     }
 
 
-def test_the_accuracy_of_a_detector_is_that_of_object_detection(tmp_path):
+def test_the_accuracy_of_a_detector_is_that_of_object_detection(root):
     claim = {"metric": "AP", "value": 0.229, "dataset": "COCO val2017"}
     write_model(
-        tmp_path / "models",
+        root,
         "net",
         model_yml(task_type="detection", published={"accuracy": [claim]}),
     )
-    content = front(tmp_path / "models")
+    content = front(root)
     (result,) = content["model-index"][0]["results"]
     assert result["task"]["type"] == content["pipeline_tag"] == "object-detection"
 
@@ -92,15 +97,12 @@ def test_the_accuracy_of_a_detector_is_that_of_object_detection(tmp_path):
         ),
     ],
 )
-def test_a_license_that_hubs_do_not_know_is_called_other(tmp_path, license, keys):
-    write_model(tmp_path / "models", "net", model_yml(license=license))
-    assert {
-        key: value for key, value in front(tmp_path / "models").items() if "license" in key
-    } == keys
+def test_a_license_that_hubs_do_not_know_is_called_other(root, license, keys):
+    write_model(root, "net", model_yml(license=license))
+    assert {key: value for key, value in front(root).items() if "license" in key} == keys
 
 
-def test_several_licenses_of_parts_are_named_together(tmp_path):
-    root = tmp_path / "models"
+def test_several_licenses_of_parts_are_named_together(root):
     write_composite(root, "whole", ["first", "second"])
     write_model(root, "whole/first", model_yml())
     write_model(root, "whole/second", model_yml(license={"spdx": "MIT", "text": "x.txt"}))
@@ -111,10 +113,10 @@ def test_several_licenses_of_parts_are_named_together(tmp_path):
 @pytest.mark.parametrize(
     "text", ['"', "a: b", "\\u0041", "---", "{x}", "<b>`c`[d](e)", "#", "\U0001f600 é", "'"]
 )
-def test_any_text_is_read_back_from_yaml_unchanged(tmp_path, text):
+def test_any_text_is_read_back_from_yaml_unchanged(root, text):
     claim = {"metric": "AP", "value": 0.5, "dataset": f"x {text}"}
-    write_model(tmp_path / "models", "net", model_yml(published={"accuracy": [claim]}))
-    (result,) = front(tmp_path / "models")["model-index"][0]["results"]
+    write_model(root, "net", model_yml(published={"accuracy": [claim]}))
+    (result,) = front(root)["model-index"][0]["results"]
     assert result["dataset"]["name"] == f"x {text}"
 
 

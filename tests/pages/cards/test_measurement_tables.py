@@ -44,10 +44,14 @@ def card(root, name="net", layout=None):
     return render_card(ModelFacts(model, registry.parts(model), layout))
 
 
+def rows_of(root, *beginnings):
+    """The lines of a card with one of these beginnings."""
+    return [line for line in card(root).splitlines() if line.startswith(beginnings)]
+
+
 def test_counted_complexity_stands_beside_the_published_one(root):
     measure(root, COUNTED + HALF)
-    rows = [line for line in card(root).splitlines() if line.startswith(("| GFLOPs", "| MParams"))]
-    assert rows == [
+    assert rows_of(root, "| GFLOPs", "| MParams") == [
         "| GFLOPs | 92.8364 |",
         "| GFLOPs, counted on the IR | 92.8 (FP32, FP16) |",
         "| MParams | 28.6 |",
@@ -191,10 +195,7 @@ def test_accuracy_measured_with_the_same_protocol_stands_beside_the_published_on
     flipped = {**alike, "value": 0.66, "protocol": "single scale", "flip": True, "converted": 0.655}
     write_model(root, "net", model_yml(published={"accuracy": [alike, flipped]}))
     measure(root, GOOD.replace("settings: {", "settings: {images: 100, "))
-    rows = [
-        line for line in card(root).splitlines() if line.startswith("| Average Precision (AP) | 6")
-    ]
-    assert rows == [
+    assert rows_of(root, "| Average Precision (AP) | 6") == [
         "| Average Precision (AP) | 65% (COCO val2017, single scale, no flip) |",
         "| Average Precision (AP) | 65% | 64.64% (FP16, 100 images) | COCO val2017 | single scale, no flip |",
         "| Average Precision (AP) | 66% | 65.5% (published) | COCO val2017 | single scale, flip |",
@@ -206,10 +207,7 @@ def test_an_accuracy_that_is_only_published_for_the_converted_model_is_not_shown
 ):
     claim = {"metric": "AP", "converted": 0.69, "dataset": "COCO"}
     write_model(root, "net", model_yml(published={"accuracy": [claim]}))
-    rows = [
-        line for line in card(root).splitlines() if line.startswith("| Average Precision (AP) |")
-    ]
-    assert rows == [
+    assert rows_of(root, "| Average Precision (AP) |") == [
         "| Average Precision (AP) | 69% (COCO, measured on the converted model) |",
         "| Average Precision (AP) | not published | 69% (published) | COCO | measured on the converted model |",
     ]

@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from conftest import by_digest
 from fakes.command import posezoo, read_json, succeeded
-from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
+from fakes.zoo import as_yaml, file_yml, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli.main import create_parser
 from posezoo.core.declarations.model import Digest, Precision
 from posezoo.core.layout import ModelLayout
@@ -34,6 +34,10 @@ def drawn(root, name, layout=None):
     registry = Registry([root])
     model = registry.find(name)
     return render_card(ModelFacts(model, registry.parts(model), layout))
+
+
+def card_of_spec(model, layout=None):
+    return render_card(ModelFacts(model, (model,), layout))
 
 
 def card_of(folder, content):
@@ -153,12 +157,7 @@ def test_a_network_that_posezoo_defines_in_its_authors_place_is_named(tmp_path):
 
 def test_a_model_that_is_published_as_ir_is_not_converted(tmp_path):
     files = [
-        {
-            "name": f"{precision}/net.{suffix}",
-            "size": 3,
-            "checksum": "0" * 96,
-            "source": "https://models.invalid/n",
-        }
+        file_yml(f"{precision}/net.{suffix}")
         for precision in ("FP32", "FP16-INT8")
         for suffix in ("xml", "bin")
     ]
@@ -213,14 +212,7 @@ def everything_hostile(root):
     """A model whose every free text is a trick, with papers, figures and a license of the same kind."""
     evil = TRICKS
     address = "https://terms.invalid/><b>|[x](y)"
-    files = [
-        {
-            "name": "a`b&c;d.tflite",
-            "size": 3,
-            "checksum": "0" * 96,
-            "source": "https://models.invalid/<b>",
-        }
-    ]
+    files = [file_yml("a`b&c;d.tflite", source="https://models.invalid/<b>")]
     accuracy = [
         {"metric": "AP", "value": 0.5, "AP50": 0.6, "dataset": f"COCO {evil}", "protocol": evil}
     ]
@@ -314,7 +306,10 @@ def fenced(card, language):
 def test_each_command_on_each_card_in_our_zoo_can_be_parsed():
     registry = open_registry()
     parser = create_parser()
-    tools = {"downloader": downloader.create_parser(), "converter": converter.create_parser()}
+    tools = {
+        "downloader": downloader.COMMAND.create_parser(),
+        "converter": converter.COMMAND.create_parser(),
+    }
     for name, entry in registry.entries.items():
         model = entry.read()
         card = model.path.with_name("README.md").read_text("utf-8")
@@ -338,23 +333,23 @@ def test_the_commands_of_a_card_find_its_registry_from_the_folder_above(tmp_path
     """A foreign registry's own card: a stranger who cloned it runs its commands as they are."""
     write_model(tmp_path / "zoo", "net", model_yml())
     spec = open_registry([tmp_path / "zoo"]).find("net")
-    commands = "".join(fenced(render_card(ModelFacts(spec, (spec,))), "sh")).splitlines()
+    commands = "".join(fenced(card_of_spec(spec), "sh")).splitlines()
     assert commands
     assert all(line.endswith(" --models_dir zoo") for line in commands)
-    assert 'precision="FP16", models_dir="zoo")' in render_card(ModelFacts(spec, (spec,)))
+    assert 'precision="FP16", models_dir="zoo")' in card_of_spec(spec)
     named = next(line for line in commands if line.startswith("posezoo download"))
     succeeded(posezoo(*shlex.split(named)[1:], "--dry_run", cwd=tmp_path))
 
 
 def test_commands_for_a_model_without_a_checksum_trust_on_first_use(tmp_path):
     spec = open_registry().find("lightweight-openpose-mobilenet-v1")
-    card = render_card(ModelFacts(spec, (spec,)))
+    card = card_of_spec(spec)
     for verb in (f"run {spec.name} --input photo.jpg", f"download {spec.name}"):
         assert f"posezoo {verb} --trust_on_first_use\n" in card
     assert 'precision="FP16", trust_on_first_use=True, device="CPU"' in card
     (file,) = spec.files
     pinned = replace(spec, files=(replace(file, size=1, checksum=Digest("sha384", "0" * 96)),))
-    assert "trust_on_first_use" not in render_card(ModelFacts(pinned, (pinned,)))
+    assert "trust_on_first_use" not in card_of_spec(pinned)
 
 
 @pytest.mark.slow
@@ -429,7 +424,7 @@ def test_a_page_that_posezoo_did_not_draw_stays(tmp_path):
     # Converted where it is declared, as in a checkout or Open Model Zoo's folder.
     layout = ModelLayout(root, root)
     page = root / "public" / "pose" / "README.md"
-    for reference in (render_card(ModelFacts(spec, (spec,))), "# The zoo's own page\n", ""):
+    for reference in (card_of_spec(spec), "# The zoo's own page\n", ""):
         page.write_text(reference, "utf-8")
         assert write_card(ModelFacts(spec, (spec,), layout)) == page
         assert page.read_text("utf-8") == reference
@@ -463,17 +458,17 @@ def test_a_top_down_model_names_and_links_its_default_detector():
     ]
     assert len(models) == 15
     for model in models:
-        example = section(render_card(ModelFacts(model, (model,))), "Example")
+        example = section(card_of_spec(model), "Example")
         link = Path(os.path.relpath(registry.find("nanodet-g").path, model.path.parent)).with_name(
             "README.md"
         )
         assert f"[nanodet-g]({link.as_posix()}) finds the people first" in example
         assert (model.path.parent / link).is_file()
         assert "one person at a time: `nanodet-g` finds" in section(
-            render_card(ModelFacts(model, (model,), ModelLayout(Path("ir"), Path("ir")))), "Example"
+            card_of_spec(model, ModelLayout(Path("ir"), Path("ir"))), "Example"
         )
     movenet = registry.find("movenet-singlepose-lightning-int8")
-    example = section(render_card(ModelFacts(movenet, (movenet,))), "Example")
+    example = section(card_of_spec(movenet), "Example")
     assert "finds the people first" in example
     openpose = registry.find("human-pose-estimation-0001")
-    assert "--detector" not in render_card(ModelFacts(openpose, (openpose,)))
+    assert "--detector" not in card_of_spec(openpose)

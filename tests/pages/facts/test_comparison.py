@@ -6,7 +6,7 @@ import pytest
 
 from fakes.conversion import convert_model
 from fakes.network import downloaded, network, spec_of
-from fakes.zoo import model_yml, write_model
+from fakes.zoo import file_yml, model_yml, write_model
 from posezoo.core.declarations.model import WHOLE_IMAGE, Precision
 from posezoo.core.download.transfer import transfer_bytes
 from posezoo.core.layout import ModelLayout
@@ -55,12 +55,7 @@ def zoo(tmp_path):
 
 
 IR_FILES = [
-    {
-        "name": f"{precision}/one.{suffix}",
-        "size": size,
-        "checksum": "0" * 96,
-        "source": "https://a.invalid/b",
-    }
+    file_yml(f"{precision}/one.{suffix}", size=size)
     for precision, size in (("FP16", 100), ("FP16-INT8", 40))
     for suffix in ("xml", "bin")
 ]
@@ -283,12 +278,6 @@ def test_int8_is_that_with_a_detector_in_int8_if_both_were_measured(zoo, tmp_pat
     found = MeasurementSelection().select_of_pipeline(model, "accuracy")
     assert {each.precision: each.figures["AP"] for each in found} == {int8: 0.2, fp32: 0.25}
     assert int8_ratio(one[1], one) == pytest.approx(0.8)
-
-
-def test_without_a_measurement_of_its_own_pipeline_a_model_has_no_ap(zoo):
-    found = zoo(changes=TOP_DOWN, one=[accuracy(0.4, people_from="other"), speed(130)])
-    assert column(found, "AP") == [None]
-    assert column(found, "throughput_fps") == [None]
 
 
 def test_a_composite_has_a_row_with_the_sums_of_its_parts():

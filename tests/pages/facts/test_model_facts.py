@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakes.zoo import model_yml, write_composite, write_model
+from fakes.zoo import file_yml, model_yml, write_composite, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import Registry
 from posezoo.pages.facts.model_facts import ModelFacts
@@ -62,12 +62,7 @@ def test_the_size_is_unknown_if_one_file_has_no_size(facts, tmp_path):
 
 def test_the_precisions_are_those_that_all_parts_have(facts, tmp_path):
     root = tmp_path / "models"
-    file = {
-        "name": "FP32/a.xml",
-        "size": 1,
-        "checksum": "0" * 96,
-        "source": "https://models.invalid/a",
-    }
+    file = file_yml("FP32/a.xml")
     write_composite(root, "whole", ["first", "second"])
     write_model(root, "whole/first", model_yml())
     write_model(root, "whole/second", model_yml(framework="dldt", files=[file]))
@@ -95,12 +90,7 @@ def test_the_limits_of_a_composite_with_its_own_detector_name_that_detector(fact
 
 
 def test_a_model_published_as_ir_names_the_framework_it_was_trained_in(facts, tmp_path):
-    file = {
-        "name": "FP32/a.xml",
-        "size": 1,
-        "checksum": "0" * 96,
-        "source": "https://models.invalid/a",
-    }
+    file = file_yml("FP32/a.xml")
     content = model_yml(framework="dldt", files=[file], origin={"framework": "caffe"})
     write_model(tmp_path / "models", "net", content)
     assert (facts("net").frameworks, facts("net").framework_labels) == (["dldt"], ["Caffe"])

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import posixpath
 import re
 
 import pytest
@@ -80,14 +81,16 @@ def test_the_page_of_a_model_has_the_facts_of_its_card(tmp_path):
     page = render_gallery_pages(gathered(pose_zoo(tmp_path)))["models/light_pose_a.html"].decode()
     shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     for text in (
-        *(
-            "light_pose_a",
-            "A small model.",
-            "Apache-2.0",
-            "Copyright 2026 The tests",
-            "TensorFlow Lite",
-        ),
-        *("net.tflite", "0" * 96, "1, 4, 6, 3", "left shoulder", MACHINE),
+        "light_pose_a",
+        "A small model.",
+        "Apache-2.0",
+        "Copyright 2026 The tests",
+        "TensorFlow Lite",
+        "net.tflite",
+        "0" * 96,
+        "1, 4, 6, 3",
+        "left shoulder",
+        MACHINE,
     ):
         assert text in shown
     assert "AP 0.5 COCO val2017" in shown
@@ -197,14 +200,7 @@ def test_every_link_between_pages_leads_to_a_page(tmp_path):
         links = re.findall(r'<a href="([^"#:]+)[#"]', page.decode())
         assert links, name
         for link in links:
-            there = (
-                link
-                if name == "index.html"
-                else link.removeprefix("../")
-                if link.startswith("..")
-                else f"models/{link}"
-            )
-            assert there in pages, f"{name}: {link}"
+            assert posixpath.normpath(posixpath.join(posixpath.dirname(name), link)) in pages
 
 
 def test_operations_are_not_compared_if_the_model_runs_at_another_size(tmp_path):
@@ -257,21 +253,17 @@ def test_a_plain_address_is_linked(address):
 @pytest.mark.parametrize(
     "address",
     [
-        *(
-            "javascript:alert(1)",
-            "JaVaScript:alert(1)",
-            "data:text/html,x",
-            "//example.org",
-            "https:example.org",
-        ),
-        *(
-            "https://a\nb",
-            'https://a/"onclick=x',
-            "https://a/<b>",
-            "https://user@bank.example",
-            "file:///etc/passwd",
-            "",
-        ),
+        "javascript:alert(1)",
+        "JaVaScript:alert(1)",
+        "data:text/html,x",
+        "//example.org",
+        "https:example.org",
+        "https://a\nb",
+        'https://a/"onclick=x',
+        "https://a/<b>",
+        "https://user@bank.example",
+        "file:///etc/passwd",
+        "",
     ],
 )
 def test_an_address_with_tricks_is_text(address):

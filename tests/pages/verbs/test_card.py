@@ -3,7 +3,7 @@
 import pytest
 
 from fakes.command import json_of, on_a_terminal, posezoo, refusal, succeeded
-from fakes.zoo import model_yml, write_composite, write_model
+from fakes.zoo import file_yml, model_yml, write_composite, write_model
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_open_model_zoo_s_models_have_cards_too(shared, tmp_path):
 def test_secrets_in_the_addresses_of_a_model_are_not_shown(zoo):
     """In the card, in info, and in what is drawn of them."""
     secret = "https://ann:s3cret@models.invalid/net.tflite?X-Amz-Signature=s3cret&part=1"
-    file = {"name": "net.tflite", "size": 3, "checksum": "0" * 96, "source": secret}
+    file = file_yml(source=secret)
     origin = {"repository": "https://models.invalid/repository?token=s3cret"}
     write_model(zoo / "models", "secret", model_yml(files=[file], origin=origin))
     shown = "https://models.invalid/net.tflite?X-Amz-Signature=***&part=1"

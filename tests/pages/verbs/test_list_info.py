@@ -7,7 +7,7 @@ import pytest
 
 from fakes.command import json_of, on_a_terminal, posezoo, refusal, succeeded
 from fakes.server import Server
-from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
+from fakes.zoo import declared_file, file_yml, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli import main as command_line
 from posezoo.cli.report import align_columns, display_width, truncate_to_width
 from posezoo.core.errors import escape_control_characters
@@ -22,13 +22,7 @@ LONG = (
 
 
 def declared(name, **changes):
-    file = {
-        "name": name,
-        "size": 5_000_000,
-        "checksum": "0" * 96,
-        "source": f"https://models.invalid/{name}",
-    }
-    return model_yml(**{"files": [file], **changes})
+    return model_yml(**{"files": [file_yml(name, size=5_000_000)], **changes})
 
 
 @pytest.fixture
@@ -67,6 +61,10 @@ def zoo(tmp_path):
 
 def run(zoo, *args, **environ):
     return posezoo(*args, "--models_dir", zoo / "models", cwd=zoo, **environ)
+
+
+def info_of(zoo, name):
+    return json_of(run(zoo, "info", name, "--format", "json"))[0]
 
 
 @pytest.fixture
@@ -259,7 +257,7 @@ def test_an_unknown_key_in_open_model_zoos_form_is_one_warning(zoo):
 def test_info_shows_everything_that_is_declared(zoo):
     text = run(zoo, "info", "first").stdout
     assert "  framework: tflite\n" in text
-    facts = json_of(run(zoo, "info", "first", "--format", "json"))[0]
+    facts = info_of(zoo, "first")
     assert facts["files"][0]["size"] == 5_000_000
     assert facts["files"][0]["sources"] == ["https://models.invalid/first.tflite"]
     assert facts["inputs"][0]["color"] == "RGB"
@@ -276,12 +274,12 @@ def test_info_shows_what_list_shows(zoo):
 
 def test_every_key_is_documented(zoo):
     documented = re.findall(r"^    (\w+)  ", f"{listing.__doc__}{info.__doc__}", re.MULTILINE)
-    facts = json_of(run(zoo, "info", "first", "--format", "json"))[0]
+    facts = info_of(zoo, "first")
     assert sorted(documented) == sorted(facts)
 
 
 def test_info_shows_where_the_card_is(zoo):
-    assert json_of(run(zoo, "info", "alpha", "--format", "json"))[0]["card"] is None
+    assert info_of(zoo, "alpha")["card"] is None
     card = zoo / "models" / "public" / "alpha" / "README.md"
     card.write_text("# alpha\n")
     assert f"  card: {card}\n" in run(zoo, "info", "alpha").stdout
@@ -352,8 +350,8 @@ def test_the_list_says_where_weights_are_and_available_asks_their_sources(tmp_pa
         "package": "nets",
         "version": "1.0.0",
         "member": "package/a.bin",
+        "tarball_size": 145_000_000,
     }
-    packed["tarball_size"] = 145_000_000
     with Server() as server:
         for name in ("alive", "dead"):
             (copies / name).write_bytes(name.encode())
@@ -363,7 +361,7 @@ def test_the_list_says_where_weights_are_and_available_asks_their_sources(tmp_pa
         write_model(
             root,
             "packed",
-            declared("a.bin", files=[{**declared("a.bin")["files"][0], "source": packed}]),
+            model_yml(files=[file_yml("a.bin", size=5_000_000, source=packed)]),
         )
         local = write_model(
             root, "local", model_yml(files=[declared_file(copies / "alive", name="net.tflite")])

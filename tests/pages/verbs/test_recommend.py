@@ -56,6 +56,18 @@ def recommend(zoo, *words):
     return posezoo("recommend", *words, "--models_dir", "models", cwd=zoo)
 
 
+def answer_of(zoo, *words):
+    return json_of(recommend(zoo, *words, "--format", "json"))
+
+
+def names_of(answer):
+    return [model["name"] for model in answer["models"]]
+
+
+def latencies_of(answer):
+    return {row["name"]: row["latency_ms"] for row in answer["models"]}
+
+
 def test_the_best_models_are_shown_with_their_reasons_and_the_command(zoo):
     ended = recommend(zoo, "--min_ap", ".3", "--max_latency", "0.05s", "--license", "permissive")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -91,8 +103,8 @@ def test_the_named_gallery_is_written_with_the_same_measurements(zoo):
 
 
 def test_a_limit_of_latency_is_for_the_stated_number_of_people(zoo):
-    answer = json_of(recommend(zoo, "--max_latency", "50ms", "--people", "4", "--format", "json"))
-    assert [model["name"] for model in answer["models"]] == ["fast"]
+    answer = answer_of(zoo, "--max_latency", "50ms", "--people", "4")
+    assert names_of(answer) == ["fast"]
     assert answer["models"][0]["latency_ms"]["number"] == 12.0
 
 
@@ -102,12 +114,12 @@ def test_a_latency_is_one_of_a_single_request(zoo):
     of_four = replace(of_four, figures={"latency_p50_ms": 9.0, "throughput_fps": 444.0})
     for name in ("fast", "new"):
         update_measured_yml(zoo / "models" / "public" / name / "measured.yml", [of_four])
-    answer = json_of(recommend(zoo, "--format", "json"))
-    latencies = {row["name"]: row["latency_ms"] for row in answer["models"]}
+    answer = answer_of(zoo)
+    latencies = latencies_of(answer)
     assert latencies["fast"]["number"] == 4.0
     assert latencies["new"] is None
-    limited = json_of(recommend(zoo, "--max_latency", "8ms", "--format", "json"))
-    assert [row["name"] for row in limited["models"]] == ["fast"]
+    limited = answer_of(zoo, "--max_latency", "8ms")
+    assert names_of(limited) == ["fast"]
     assert limited["unknown"] == {"new": ["latency"]}
     ended = recommend(zoo, "--setting", "requests=4")
     assert "warning: no speed measurement matches --machine and --setting\n" in ended.stderr
@@ -117,7 +129,7 @@ def test_times_of_several_requests_in_a_file_are_not_used_and_a_warning_says_so(
     of_four = speed(9.0, people_from="nanodet-g", requests=4, **SPEEDS[0][1])
     (zoo / "mine.json").write_text(json.dumps([measurement_to_json("fast", of_four)]))
     ended = recommend(zoo, "--figures", "mine.json", "--format", "json")
-    latencies = {row["name"]: row["latency_ms"] for row in json_of(ended)["models"]}
+    latencies = latencies_of(json_of(ended))
     assert latencies["fast"]["number"] == 4.0
     assert "warning: mine.json: the times are of several requests at once" in ended.stderr
 
@@ -161,8 +173,8 @@ def test_hands_feet_whole_bodies_and_depth_are_answered(words, first):
 
 
 def test_json_has_numbers_and_where_they_are_from(zoo):
-    answer = json_of(recommend(zoo, "--format", "json"))
-    assert [model["name"] for model in answer["models"]] == ["new", "slow", "fast"]
+    answer = answer_of(zoo)
+    assert names_of(answer) == ["new", "slow", "fast"]
     assert [model["weights_opened"] for model in answer["models"]] == [False, True, True]
     assert answer["ranked_by"] == "AP"
     assert answer["models"][2]["latency_ms"] == {
@@ -207,16 +219,15 @@ def test_models_of_hands_are_recommended_only_by_their_number_of_keypoints(zoo):
     write_model(zoo / "models", "of_hands", model_yml(**hand))
     ended = succeeded(recommend(zoo))
     assert "of_hands" not in ended.stdout
-    assert "of_hands" in recommend(zoo, "--keypoints", "21").stdout
+    of_hands = recommend(zoo, "--keypoints", "21").stdout
+    assert "of_hands" in of_hands
+    assert of_hands.startswith("by name; ? is not known:\n")
 
 
 @pytest.mark.parametrize(
     "words, problem",
     [
         (["--min_ap", "60"], "argument --min_ap: expected a number from 0 to 1"),
-        (["--min_ap", "nan"], "argument --min_ap: expected a number from 0 to 1"),
-        (["--min_ap", "abc"], "argument --min_ap: expected a number from 0 to 1"),
-        (["--keypoints", "many"], "argument --keypoints: expected a whole number"),
         (["--keypoints", "0"], "argument --keypoints: expected a whole number"),
         (["--max_latency", "30"], "expected a time such as 30ms, got '30'"),
     ],
@@ -233,8 +244,8 @@ def test_whole_bodies_are_ranked_only_if_they_are_asked_for(zoo):
     write_model(zoo / "models", "whole", model_yml(published={"accuracy": accuracy}, **changes))
     ended = succeeded(recommend(zoo))
     assert "posezoo run whole " not in ended.stdout
-    answer = json_of(recommend(zoo, "--keypoints", "133", "--format", "json"))
-    assert [model["name"] for model in answer["models"]] == ["whole"]
+    answer = answer_of(zoo, "--keypoints", "133")
+    assert names_of(answer) == ["whole"]
     succeeded(recommend(zoo, "--license", "apache-2.0"))
 
 
@@ -245,8 +256,8 @@ def test_detectors_are_ranked_by_the_ap_of_their_boxes_if_they_are_asked_for(zoo
         update_measured_yml(path.with_name("measured.yml"), measured)
     ended = succeeded(recommend(zoo))
     assert "posezoo run good " not in ended.stdout
-    answer = json_of(recommend(zoo, "--task", "detection", "--format", "json"))
-    assert [model["name"] for model in answer["models"]] == ["better", "good"]
+    answer = answer_of(zoo, "--task", "detection")
+    assert names_of(answer) == ["better", "good"]
     assert "task=Detection" in answer["gallery"]
     assert "--keypoints and --3d are only for" in refusal(
         recommend(zoo, "--task", "detection", "--keypoints", "17"), code=2
@@ -303,7 +314,7 @@ def test_each_precision_that_was_measured_and_is_available_is_a_row(zoo):
         )
     ]
     update_measured_yml(path.with_name("measured.yml"), measured)
-    answer = json_of(recommend(zoo, "--format", "json"))
+    answer = answer_of(zoo)
     rows = [(row["name"], row["precision"]) for row in answer["models"]]
     assert rows[1:3] == [("both", "FP16"), ("slow", "FP16")]  # nobody gets its INT8 without photos
 
@@ -333,7 +344,7 @@ def test_the_first_five_rows_are_shown_and_the_others_are_counted(zoo):
     lines = recommend(zoo).stdout.splitlines()
     assert sum(" posezoo run " in line for line in lines) == 5
     assert "5 more: --all shows them; --max_latency 50ms --people 4 names fast ones" in lines
-    assert len(json_of(recommend(zoo, "--format", "json"))["models"]) == 10
+    assert len(answer_of(zoo)["models"]) == 10
     everything = recommend(zoo, "--all").stdout
     assert everything.count(" posezoo run ") == 10
     assert " more: --all" not in everything
@@ -365,8 +376,8 @@ def test_a_speed_of_this_machine_is_preferred_and_the_others_name_their_machine(
     assert "[2] this machine" in lines
     assert "[3] A processor" in lines
 
-    answer = json_of(recommend(zoo, "--format", "json"))
-    machines = {model["name"]: model["latency_ms"] for model in answer["models"]}
+    answer = answer_of(zoo)
+    machines = latencies_of(answer)
     assert machines["slow"]["machine"] == "this machine"
     assert machines["fast"]["machine"] == "A processor"
     assert [machines[name]["record"] for name in ("slow", "fast")] == [
@@ -381,8 +392,8 @@ def test_a_record_of_the_registry_is_not_of_this_machine_though_the_processors_a
     alike = [replace(each, machine=here) for each in read_measured(path) if each.kind == "speed"]
     update_measured_yml(path, alike)
     keep_speed(zoo, "slow", 11.0)
-    answer = json_of(recommend(zoo, "--machine", here, "--format", "json"))
-    latencies = {model["name"]: model["latency_ms"] for model in answer["models"]}
+    answer = answer_of(zoo, "--machine", here)
+    latencies = latencies_of(answer)
     assert latencies["slow"]["machine"] == "this machine"
     assert latencies["fast"]["machine"] == here
 

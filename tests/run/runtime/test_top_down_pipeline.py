@@ -395,11 +395,6 @@ def test_a_box_outside_the_image_contains_nobody(dots):
     assert dots(convention="gluoncv")(image, boxes=[(700, 10, 800, 200), (10, -90, 90, 0)]) == []
 
 
-def test_a_network_of_one_size_refuses_another(networks):
-    with pytest.raises(InferenceError, match="its input size is fixed"):
-        load_ir(networks / "dots.xml", "heatmap", LoadOptions(target_size=320))
-
-
 @pytest.fixture(scope="session")
 def movenet(zoo):
     if not HAS_VNNI:

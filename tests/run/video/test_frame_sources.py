@@ -562,20 +562,6 @@ def test_if_no_image_can_be_read_the_first_reason_is_shown(tmp_path, reported):
         opened(tmp_path, reported)
 
 
-def test_hidden_files_are_left_out_of_a_folder_and_broken_links_are_warned_of(tmp_path, reported):
-    image = np.zeros((8, 8, 3), np.uint8)
-    for name in ("a.png", ".hidden.png", "b.gif"):
-        (tmp_path / name).write_bytes(cv2.imencode(".png", image)[1].tobytes())
-    (tmp_path / "gone.png").symlink_to("nowhere.png")
-    warnings = []
-    source = opened(tmp_path, reported, warn=warnings.append)
-    assert source.image_paths == (tmp_path / "a.png",)
-    assert warnings == [
-        f"{tmp_path}: 2 left out: b.gif (is of a format that is not read),"
-        " gone.png (is a link that leads nowhere: there is no nowhere.png)"
-    ]
-
-
 def test_a_folder_with_the_name_of_a_camera_is_the_folder(tmp_path, reported, monkeypatch):
     (tmp_path / "0").mkdir()
     cv2.imwrite(str(tmp_path / "0" / "a.png"), np.zeros((8, 8, 3), np.uint8))
@@ -618,17 +604,6 @@ def test_endless_play_ends_if_all_images_are_deleted(tmp_path, reported):
         path.unlink()
     assert list(frames) == []
     assert len(reported) == 2
-
-
-def test_a_photo_is_rotated_as_its_exif_says(tmp_path, reported):
-    """Rotated by 90 degrees: the image is higher than wide, and so is the source's size."""
-    data = cv2.imencode(".jpg", np.zeros((20, 40, 3), np.uint8))[1].tobytes()
-    orientation = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
-    segment = b"\xff\xe1" + (len(orientation) + 2).to_bytes(2, "big") + orientation
-    (tmp_path / "a.jpg").write_bytes(data[:2] + segment + data[2:])
-    source = opened(tmp_path / "a.jpg", reported)
-    assert source.size == (20, 40)
-    assert next(source.frames()).image.shape == (40, 20, 3)
 
 
 @pytest.mark.slow

@@ -9,10 +9,10 @@ import pytest
 
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import ImageError
+from posezoo.run.video.frame_outputs import OutputNames
 from posezoo.run.video.run_inputs import (
-    OutputNames,
+    InputOpener,
     expand_image_paths,
-    open_inputs,
 )
 
 
@@ -21,14 +21,6 @@ def touch(folder, *names):
     for name in names:
         (folder / name).touch()
     return folder
-
-
-def test_a_folder_gives_its_images_in_alphabetical_order(tmp_path):
-    touch(tmp_path, "b.jpg", "a.PNG", "notes.txt")
-    assert expand_image_paths([str(tmp_path)], pytest.fail) == [
-        tmp_path / "a.PNG",
-        tmp_path / "b.jpg",
-    ]
 
 
 @pytest.fixture
@@ -125,7 +117,7 @@ def test_files_of_which_none_is_an_image_are_refused_before_a_model_is_loaded(tm
     names = [str(text), os.devnull]
     told = dict.fromkeys(("listener", "warn", "report_failure"), pytest.fail)
     with pytest.raises(ImageError, match=r"text\.jpg: is not an image of a known format"):
-        open_inputs(names, tmp_path, DownloadOptions(None), **told)
+        InputOpener(tmp_path, DownloadOptions(None), **told).open(names)
 
 
 @pytest.mark.parametrize("suffix", [".ppm", ".PGM", ".pbm", ".pnm"])
@@ -134,7 +126,7 @@ def test_a_netpbm_file_is_an_image_and_not_a_video(tmp_path, suffix):
     path.write_bytes(b"P6 2 1 255\n" + bytes(6))
     told = dict.fromkeys(("listener", "warn", "report_failure"), pytest.fail)
     for name in (path, tmp_path):
-        inputs = open_inputs([str(name)], tmp_path / "new", DownloadOptions(None), **told)
+        inputs = InputOpener(tmp_path / "new", DownloadOptions(None), **told).open([str(name)])
         assert [image.path for image in inputs.images] == [path]
         assert not inputs.videos
 

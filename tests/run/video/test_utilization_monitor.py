@@ -34,25 +34,29 @@ def test_the_load_of_a_core_is_its_busy_share_since_the_last_sample(tmp_path):
     monitors.sample(0.0)
     proc(tmp_path, (1075, 1025), (10, 2090))
     monitors.sample(1.0)
-    assert monitors._history[-1].cores == (0.75, 0.1)
-    assert monitors._history[-1].average == pytest.approx(0.425)
+    assert monitors._bars[:3] == [
+        ("c", "CPU  42%", pytest.approx(0.425)),
+        ("d", "core 1  10%", 0.1),
+        ("d", "core 0  75%", 0.75),
+    ]
 
 
 def test_memory_is_the_memory_that_programs_use(tmp_path):
     monitors = UtilizationMonitor("m", proc(tmp_path, (1, 1)))
     monitors.sample(0.0)
-    load = monitors._history[-1]
-    assert load.memory == (2_000_000 * 1024, 8_000_000 * 1024)
-    assert load.swap == (250_000 * 1024, 1_000_000 * 1024)
+    assert monitors._bars[-2:] == [
+        ("m", "swap 0.2/1.0 GiB", 0.25),
+        ("m", "memory 1.9/7.6 GiB", 0.25),
+    ]
     assert monitors.summary()["memory_bytes"] == 2_000_000 * 1024
 
 
 def test_the_machine_itself_is_read():
     monitors = UtilizationMonitor("cdmh")
     monitors.sample(time.monotonic())
-    load = monitors._history[-1]
-    assert 0 <= load.average <= 1
-    assert 0 < load.memory[0] < load.memory[1]
+    ((share, used, total),) = monitors._history
+    assert 0 <= share <= 1
+    assert 0 < used < total
 
 
 def drawn(monitors, size=(480, 640)):

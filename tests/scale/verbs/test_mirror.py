@@ -154,10 +154,7 @@ def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
         mirrored = posezoo("mirror", "create", "m", "net", *flags, cwd=tmp_path)
         assert_success(mirrored)
         assert "warning" not in mirrored.stderr
-    command = [
-        "unshare",
-        "-rn",
-        sys.executable,
+    words = [
         "-m",
         "posezoo",
         "get",
@@ -165,8 +162,12 @@ def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
         "--locked",
         "-o",
         "there",
+        "--mirror",
+        "m",
+        "--models_dir",
+        "m/models",
     ]
-    command += ["--mirror", "m", "--models_dir", "m/models", "--lock", "m/posezoo.lock"]
+    command = ["unshare", "-rn", sys.executable, *words, "--lock", "m/posezoo.lock"]
     ended = run_process(
         command,
         cwd=tmp_path,
@@ -266,17 +267,8 @@ def test_a_run_that_was_killed_is_resumed(zoo):
         file = {**declared_file(zoo / "large"), "source": url}
         write_model(zoo / "models", "large", model_yml(files=[file]))
         (zoo / "large").unlink()
-        command = [
-            sys.executable,
-            "-m",
-            "posezoo",
-            "mirror",
-            "create",
-            "m",
-            "large",
-            "--models_dir",
-            "models",
-        ]
+        words = ["-m", "posezoo", "mirror", "create", "m", "large", "--models_dir", "models"]
+        command = [sys.executable, *words]
         child = subprocess.Popen(
             command, cwd=zoo, stderr=subprocess.DEVNULL, preexec_fn=heed_interrupts
         )
@@ -301,17 +293,8 @@ def test_an_interrupt_ends_it_with_130_and_no_traceback(zoo):
             "source": server.serve("a", b"a" * 1000, hang_at=10),
         }
         write_model(zoo / "models", "a", model_yml(files=[file]))
-        command = [
-            sys.executable,
-            "-m",
-            "posezoo",
-            "mirror",
-            "create",
-            "m",
-            "a",
-            "--models_dir",
-            "models",
-        ]
+        words = ["-m", "posezoo", "mirror", "create", "m", "a", "--models_dir", "models"]
+        command = [sys.executable, *words]
         child = subprocess.Popen(
             command, cwd=zoo, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
         )

@@ -50,11 +50,22 @@ def record(checkout, *args):
     return posezoo("record", *args, "--models_dir", checkout / "models", "-o", checkout / "out")
 
 
+def record_rows(checkout, rows):
+    (checkout / "speed.json").write_text(json.dumps(rows))
+    return record(checkout, checkout / "speed.json")
+
+
+def get_small(checkout, precision):
+    args = ("small", "--models_dir", checkout / "models", "-o", checkout / "out")
+    succeeded(posezoo("get", *args, "--precisions", precision, "-q"))
+
+
+def beside(checkout, name, file="measured.yml"):
+    return checkout / "models" / "public" / name / file
+
+
 def test_figures_of_a_file_go_beside_each_model_s_model_yml(checkout):
-    (checkout / "speed.json").write_text(
-        json.dumps([{"model": each, **SPEED} for each in ("alone", "part")])
-    )
-    ended = record(checkout, checkout / "speed.json")
+    ended = record_rows(checkout, [{"model": each, **SPEED} for each in ("alone", "part")])
     places = [f"{checkout}/models/public/{each}/measured.yml" for each in ("alone", "whole/part")]
     assert (ended.returncode, ended.stderr, ended.stdout.splitlines()) == (0, "", places)
     for place in places:
@@ -63,9 +74,8 @@ def test_figures_of_a_file_go_beside_each_model_s_model_yml(checkout):
 
 
 def test_figures_of_a_composite_go_beside_its_composite_model_yml(checkout):
-    (checkout / "speed.json").write_text(json.dumps({"model": "whole", **SPEED}))
-    ended = record(checkout, checkout / "speed.json")
-    place = checkout / "models" / "public" / "whole" / "measured.yml"
+    ended = record_rows(checkout, {"model": "whole", **SPEED})
+    place = beside(checkout, "whole")
     assert (ended.returncode, ended.stdout) == (0, f"{place}\n")
     assert [each.kind for each in read_measured(place)] == ["speed"]
     card = render_pages(checkout / "models")["public/whole/README.md"]
@@ -81,11 +91,8 @@ def test_a_speed_whose_rounds_differ_by_more_than_15_percent_is_refused_and_the_
         rounds = {"throughput_fps": 100, "throughput_min_fps": least, "throughput_max_fps": most}
         return {"model": model, **SPEED, "figures": rounds}
 
-    (checkout / "speed.json").write_text(
-        json.dumps([speed("alone", 95, 111), speed("part", 95, 110)])
-    )
-    ended = record(checkout, checkout / "speed.json")
-    place = checkout / "models" / "public" / "whole" / "part" / "measured.yml"
+    ended = record_rows(checkout, [speed("alone", 95, 111), speed("part", 95, 110)])
+    place = beside(checkout, "whole/part")
     assert (ended.returncode, ended.stdout) == (1, f"{place}\n")
     assert (
         "alone: FP16, device CPU: not recorded: the throughput of its rounds varies by 16%"
@@ -119,8 +126,7 @@ def test_of_a_bad_file_nothing_is_taken(checkout, change, said):
     rows = [{"model": "part", **SPEED}, {"model": "alone", **SPEED, **change}]
     if "kind" in change:
         rows = rows[1:]
-    (checkout / "speed.json").write_text(json.dumps(rows))
-    ended = record(checkout, checkout / "speed.json")
+    ended = record_rows(checkout, rows)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -130,10 +136,9 @@ def test_of_a_bad_file_nothing_is_taken(checkout, change, said):
 def test_a_model_s_ir_are_counted_and_the_second_time_changes_nothing(checkout):
     pytest.importorskip("openvino", reason="needs openvino")
     write_small(checkout)
-    args = ("small", "--models_dir", checkout / "models", "-o", checkout / "out")
-    succeeded(posezoo("get", *args, "--precisions", "FP16", "-q"))
+    get_small(checkout, "FP16")
     first = record(checkout, "small")
-    path = checkout / "models" / "public" / "small" / "measured.yml"
+    path = beside(checkout, "small")
     assert (first.returncode, first.stdout, first.stderr) == (0, f"{path}\n", "counting small\n")
     (found,) = read_measured(path)
     assert (found.kind, found.precision, found.weights) == (
@@ -154,8 +159,7 @@ def test_an_ir_that_is_not_what_model_yml_describes_is_not_counted(checkout):
         f"error: {checkout}/out/public/small: contains no IR\n  hint: posezoo get small"
         in refusal(record(checkout, "small"))
     )
-    args = ("small", "--models_dir", checkout / "models", "-o", checkout / "out")
-    posezoo("get", *args, "--precisions", "FP32", "-q")
+    get_small(checkout, "FP32")
     with open(checkout / "out" / "public" / "small" / "FP32" / "small.bin", "ab") as weights:
         weights.write(b"more")
     changed = record(checkout, "small")
@@ -166,8 +170,7 @@ def test_an_ir_that_is_not_what_model_yml_describes_is_not_counted(checkout):
 def test_an_ir_of_any_height_is_counted_at_the_one_that_is_said(checkout):
     pytest.importorskip("openvino", reason="needs openvino")
     write_small(checkout, open_sizes=True)
-    args = ("small", "--models_dir", checkout / "models", "-o", checkout / "out")
-    succeeded(posezoo("get", *args, "--precisions", "FP32", "-q"))
+    get_small(checkout, "FP32")
     refused = record(checkout, "small")
     assert (
         "its sizes are dynamic, so no single number is right\n  hint: give the height and width: --size H,W"
@@ -175,19 +178,19 @@ def test_an_ir_of_any_height_is_counted_at_the_one_that_is_said(checkout):
     )
     for height in (12, 24):
         succeeded(record(checkout, "small", "--size", f"{height},999", "-q"))
-    low, high = read_measured(checkout / "models" / "public" / "small" / "measured.yml")
+    low, high = read_measured(beside(checkout, "small"))
     assert (low.settings, high.settings) == (
         {"height": 12, "width": 999},
         {"height": 24, "width": 999},
     )
     assert high.figures["gflops"] == pytest.approx(2 * low.figures["gflops"], rel=1e-3)
     assert high.figures["mparams"] == low.figures["mparams"]
-    path = checkout / "models" / "public" / "small" / "model.yml"
+    path = beside(checkout, "small", "model.yml")
     path.write_text(
         path.read_text().replace("layout: NCHW", "layout: NCHW\n  usual_size: [18, 999]", 1)
     )
     succeeded(record(checkout, "small", "-q"))
-    found = read_measured(checkout / "models" / "public" / "small" / "measured.yml")
+    found = read_measured(beside(checkout, "small"))
     assert {"height": 18, "width": 999} in [each.settings for each in found]
 
 

@@ -98,16 +98,16 @@ def run(args: _CacheArgs) -> int:
         lock = LockFile(settings.lock)
         entries = list_entries(root, file_names_by_digest(selection.models, lock))
         shown, summary = _select(args, entries)
-        compiled = list_compiled() if args.everything and args.cache_dir is None else ()
+        compiled = list_compiled() if args.everything and args.cache_dir is None else {}
         if args.what == "prune" and not args.dry_run:
             remove_entries(root, shown)
             remove_compiled(compiled)
         answer, lines = _describe(root, shown, summary)
-        answer["compiled"] = [project(each, "path size") for each in compiled]
+        answer["compiled"] = [{"path": path, "size": size} for path, size in compiled.items()]
         if compiled:
-            size = sum(each.size for each in compiled) / 1e6
+            size = sum(compiled.values()) / 1e6
             networks = format_count(len(compiled), "compiled network")
-            lines.append(f"{compiled[0].path.parent}: {networks}, {size:.1f} MB")
+            lines.append(f"{next(iter(compiled)).parent}: {networks}, {size:.1f} MB")
         print_result(args.format, answer, *lines)
         if args.what != "verify" or not shown:
             return 0

@@ -111,6 +111,8 @@ def _summary(args: _LockArgs, path: Path, recorded: _Recorded) -> str:
             return f"{path} is up to date"
         return f"{path} is up to date; differences of files: {recorded.warnings}"
     lines = format_count(len(recorded.changes), "line")
+    if args.check and not path.exists():
+        return f"{path} does not exist; posezoo lock records the current state"
     if args.check:
         decisive = [change for change in recorded.changes if not change.is_text_alone]
         same = "" if decisive else ", which change no file and no IR"
@@ -151,7 +153,7 @@ def _record(
         snapshots.append(snapshot)
         return model_jobs.Answer()
 
-    report = model_jobs.run_for_each(selection, inspect, console)
+    report = model_jobs.run_for_each(selection, inspect, console, is_silent=True)
     for name in () if args.prune else gone:
         error = LockError(
             f"{name}: is in {lock.path}, but not in this registry: it is older, or a different one",
@@ -203,7 +205,8 @@ def _patterns(
         return flags.patterns_from_args(args), gone
     if not locked:
         hint = "posezoo lock MODEL adds entries"
-        raise LockError(f"{lock.path}: has no entry to check", hint=hint)
+        problem = "has no entry to check" if lock.path.exists() else "does not exist"
+        raise LockError(f"{lock.path}: {problem}", hint=hint)
     composites = {entry.model for entry in entries if entry.file == COMPOSITE_YML}
     return sorted({*locked} - composites.union(gone)), gone
 

@@ -141,7 +141,6 @@ def _ask(plan: RemovalPlan) -> bool:
 
 
 def _list_cached(selection: Selection, cache_dir: Path, lock: LockFile) -> Sequence[CacheEntry]:
-    """The files of the models in the cache."""
     from posezoo.cli.cache_entries import file_names_by_digest, list_entries
 
     entries = list_entries(cache_dir, file_names_by_digest(selection.models, lock))

@@ -148,7 +148,6 @@ def _find_largest(network: Model) -> int:
 
 
 def _has_fixed_image(port: Input) -> bool:
-    """Whether an input takes images of one declared size."""
     has_sides = set("HW") <= set(port.layout) and len(port.layout) == len(port.shape)
     return has_sides and not (port.resize or port.bounds or port.has_open_layout)
 

@@ -72,7 +72,6 @@ def _make_irs_in_reader_process(
     *,
     listener: Listener,
 ) -> None:
-    """Convert the file of a model to IR."""
     if program:
         program.convert(resolved)
         return

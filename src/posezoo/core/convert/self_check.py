@@ -95,10 +95,6 @@ _RANDOM = frozenset({"Multinomial", "RandomUniform"})
 # Outputs of the original, each with what it is compared with.
 _Pairs = Sequence[tuple[Array, Array]]
 
-# An image, an output of the original and that of the network, and the original's without and with
-# moved images.
-_Image = tuple[ReferenceSample, tuple[Array, Array], _Pairs]
-
 
 @frozen
 class OutputDifference:
@@ -190,12 +186,10 @@ class OutputComparison:
     Attributes:
         outputs: the difference of each output, by name.
         unprovable: the outputs that numbers cannot prove.
-        is_noisy: whether the noise of an output is so large that not all images prove it.
     """
 
     outputs: Mapping[str, OutputDifference]
     unprovable: tuple[str, ...]
-    is_noisy: bool
 
     @property
     def wrong(self) -> list[str]:
@@ -282,35 +276,24 @@ class NetworkCheck:
         """
         outputs = {}
         unprovable = []
-        is_noisy = False
         for name in names:
-            images = [
-                (
-                    case,
-                    (case.outputs[name], each[name]),
-                    [(case.outputs[name], draw[name]) for draw in own],
-                )
-                for case, each, own in zip(cases, computed, moved, strict=True)
+            pairs = [
+                (case.outputs[name], each[name]) for case, each in zip(cases, computed, strict=True)
             ]
-            outputs[name], is_proof = self._compare_output(name, images)
-            if not is_proof and outputs[name].is_noisy:
-                is_noisy = True
-                # One image may prove it: a network of integers has few numbers for values from -2
-                # to 2.
-                each_image = [self._compare_output(name, [image]) for image in images]
-                proofs = [compared for compared, proves in each_image if proves]
-                is_proof = bool(proofs)
-                outputs[name] = max(
-                    proofs, key=lambda one: one.difference / one.tolerance, default=outputs[name]
-                )
+            draws = [
+                (case.outputs[name], draw[name])
+                for case, own in zip(cases, moved, strict=True)
+                for draw in own
+            ]
+            outputs[name], is_proof = self._compare_output(name, cases, pairs, draws)
             if not is_proof:
                 unprovable.append(name)
-        return OutputComparison(outputs, tuple(unprovable), is_noisy)
+        return OutputComparison(outputs, tuple(unprovable))
 
-    def _compare_output(self, name: str, images: Sequence[_Image]) -> tuple[OutputDifference, bool]:
+    def _compare_output(
+        self, name: str, cases: Sequence[ReferenceSample], pairs: _Pairs, draws: _Pairs
+    ) -> tuple[OutputDifference, bool]:
         """The difference of an output, and whether its numbers prove anything."""
-        pairs = [pair for _, pair, _ in images]
-        draws = [draw for _, _, own in images for draw in own]
         if not all(_is_like(*pair) for pair in pairs):
             raise self._create_infinity_error(name)
         measure = self.spec.self_check.measure
@@ -321,8 +304,7 @@ class NetworkCheck:
         tolerance = declared.get(name, declared.get("*"))
         if tolerance is not None:
             return OutputDifference(difference, tolerance, noise), finds_somebody
-        tolerance = self._allow(name, [case for case, _, _ in images], noise)
-        compared = OutputDifference(difference, tolerance, noise)
+        compared = OutputDifference(difference, self._allow(name, cases, noise), noise)
         if compared.is_noisy and pairs[0][0].dtype.kind in "biu":
             compared = _compare_most(pairs, draws)
         return compared, finds_somebody and not compared.is_noisy
@@ -601,10 +583,12 @@ class IrCheck(NetworkCheck):
         compared = self.compare(names, reference, computed)
         # The limit was a guess: no input can be moved by a rounding. Double precision gives a
         # measured one if ONNX Runtime has all layers in it.
-        largest = max((output.difference for output in compared.outputs.values()), default=0)
+        outputs = compared.outputs.values()
+        largest = max((output.difference for output in outputs), default=0)
         is_guess = reference.cases[0].moved is None and OFFSET < largest <= WITHOUT_NOISE
         is_rough = is_guess and not find_types(read_xml(self.xml), _SINGLE)
-        if not (compared.wrong or compared.is_noisy or is_rough):
+        is_noisy = any(output.is_noisy for output in outputs)
+        if not (compared.wrong or is_noisy or is_rough):
             return reference, compared
         exact = reference.compute_in_double()
         if exact is None:
@@ -794,7 +778,6 @@ def _compare_most(pairs: _Pairs, draws: _Pairs) -> OutputDifference:
 
 
 def _find_largest(pairs: Iterable[tuple[Array, Array]], measure: str) -> float:
-    """The largest difference by a measure."""
     # np.max instead of max, because it returns nan if there is one.
     return float(np.max([compute_difference(*pair, measure) for pair in pairs]))
 

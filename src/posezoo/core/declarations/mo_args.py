@@ -461,7 +461,6 @@ def _with_layout(port: Input, text: str | None, flag: str, given: _FlagValue) ->
 
 
 def _layouts(given: _FlagValue) -> Iterator[tuple[str, str]]:
-    """Each input's name and the text of its layout."""
     for part in _COMMA_OUTSIDE_BRACKETS.split(given.text):
         match = _LAYOUT.fullmatch(part.strip())
         if match is None:

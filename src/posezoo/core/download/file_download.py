@@ -196,7 +196,6 @@ def _waiting(file: SourceFile, context: DownloadContext) -> Callable[[], None]:
 
 
 def _add_to_cache(file: SourceFile, target: Path, context: DownloadContext) -> None:
-    """Add a file that was here already to the cache."""
     if not is_cached(file, context):
         with cache_entry_lock(file, context):
             if is_verified_file(target, file):  # it may have changed while this process waited
@@ -238,8 +237,6 @@ def _compare_with_another_source(
 def _hash_stream(
     candidate: Candidate, file: SourceFile, algorithm: str, context: DownloadContext
 ) -> Digest:
-    """The digest of what a candidate sends."""
-
     def receive() -> Digest:
         hasher = Hasher([algorithm])
         size = 0
@@ -523,7 +520,6 @@ def _require_expected(file: SourceFile, partial: PartialFile) -> None:
 
 
 def _require_digests(file: SourceFile, digests: Sequence[Digest]) -> None:
-    """Require the further digests that are stated of a file."""
     for expected in file.also:
         for actual in digests:
             if actual.algorithm == expected.algorithm and actual != expected:

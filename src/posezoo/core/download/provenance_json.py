@@ -97,7 +97,6 @@ def lists_origins(path: Path) -> bool:
 
 
 def _is_listed(file: SourceFile, listed: Mapping[str, Any]) -> bool:
-    """Whether provenance.json has an entry of a file with its digest."""
     entry = listed.get(file.name)
     digest = file.checksum
     if not isinstance(entry, dict) or digest is None:

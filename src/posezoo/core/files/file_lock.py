@@ -1,7 +1,7 @@
 """Locks on files and folders; the system releases a lock when its process ends, even if it is
 killed.
 
-docs/decisions/0022 says why this is not the package filelock.
+docs/decisions/README.md (0022) says why this is not the package filelock.
 """
 
 from __future__ import annotations

@@ -210,7 +210,6 @@ def _own_decoder(spec: ModelSpec, context: Context) -> Decoder | None:
 
 
 def _choose_route(spec: ModelSpec, context: Context) -> _ChosenRoute:
-    """The route of a model with the converters that the context has."""
     source = spec
     route, obstacle = select_route(spec)
     converter_route = route

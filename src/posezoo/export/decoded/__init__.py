@@ -151,16 +151,16 @@ def inner_name(name: str) -> str:
 
 def with_decoding(
     spec: ModelSpec,
-    named: Decoder | None,
-    chosen: InputOptions = _USUAL,
+    decoder: Decoder | None,
+    options: InputOptions = _USUAL,
 ) -> ModelSpec:
     """The model, changed so that its IR contains its decoder. Its input has the size to which
     ``posezoo run`` resizes images; one of any size has its usual size.
 
     Args:
         spec: the model.
-        named: its decoder, or that of its composite.
-        chosen: the user's ``max_people``, ``min_score``, ``target_size`` and ``decoder_options``;
+        decoder: its decoder, or that of its composite.
+        options: the user's ``max_people``, ``min_score``, ``target_size`` and ``decoder_options``;
             without them the outputs have the most people that the network finds, with the
             decoder's score and the model's size.
 
@@ -171,35 +171,35 @@ def with_decoding(
     """
     from posezoo.poses.decoders import DECODERS, resolve_options, with_decoder_options
 
-    if named is None:
+    if decoder is None:
         raise _refused(spec, "has no decoder to put into its IR")
-    named = with_decoder_options(named, dict(chosen.decoder_options))
-    decoder = DECODERS.find(named.name)
-    if decoder is None or decoder.graph is None:
+    decoder = with_decoder_options(decoder, dict(options.decoder_options))
+    kind = DECODERS.find(decoder.name)
+    if kind is None or kind.graph is None:
         names = sorted(name for name, other in DECODERS.items() if other.graph)
         hint = Advice(f"remove --decode; these decoders can: {', '.join(names)}", "--decode")
-        raise _refused(spec, f"its decoder {named.name} cannot be put into an IR", hint)
-    option = _find_score_option(spec, decoder, named.name, chosen.max_people)
-    min_score = chosen.min_score
-    options = {**decoder.graph.options, **named.options}
+        raise _refused(spec, f"its decoder {decoder.name} cannot be put into an IR", hint)
+    option = _find_score_option(spec, kind, decoder.name, options.max_people)
+    min_score = options.min_score
+    values = {**kind.graph.options, **decoder.options}
     if min_score is not None and option:
-        options[option] = min_score
-    named = replace(named, options=options)
+        values[option] = min_score
+    decoder = replace(decoder, options=values)
     if min_score is None:
         min_score = 0.0
         if option:
-            min_score = float(getattr(resolve_options(named), option))
-    if chosen.target_size and decoder.approach != "bottom-up":
+            min_score = float(getattr(resolve_options(decoder), option))
+    if options.target_size and kind.approach != "bottom-up":
         raise _refused(spec, "its input size is fixed", "leave out --height")
     inputs = tuple(map(_with_usual_size, spec.inputs))
-    target = chosen.target_size or spec.target_size
+    target = options.target_size or spec.target_size
     if target:
-        inputs = tuple(_with_target_size(port, named, target) for port in inputs)
+        inputs = tuple(_with_target_size(port, decoder, target) for port in inputs)
     # Their sizes follow from those of the inputs.
     outputs = tuple(
         replace(port, shape=()) if target or -1 in port.shape else port for port in spec.outputs
     )
-    decoding = Decoding(named, chosen.max_people or 0, min_score)
+    decoding = Decoding(decoder, options.max_people or 0, min_score)
     return replace(spec, decoding=decoding, inputs=inputs, outputs=outputs)
 
 

@@ -20,6 +20,7 @@ from posezoo.export.decoded.nodes import (
     keep_where,
     pick_apart,
     reshape,
+    stack,
     take,
     unsqueeze,
 )
@@ -63,7 +64,7 @@ def _refine(points: Node, heatmaps: Node, size: Size) -> Node:
     window = integers([2, 3])
     sums = [ops.reduce_sum(weights * index, window) for index in indices]
     total = unsqueeze(ops.reduce_sum(weights, window), [2])
-    moved = ops.concat([unsqueeze(each, [2]) for each in sums], 2) / total * constant(size / sides)
+    moved = stack(sums, 2) / total * constant(size / sides)
     is_likely = is_at_least(ops.reduce_max(weights, window), MIN_CONFIDENCE)
     is_refined = are_all(ops.reduce_logical_and(is_inside, integers([2])), is_likely)
     return ops.select(unsqueeze(is_refined, [2]), moved, points)

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from posezoo.core.declarations.model import Decoder, Input, ModelSpec
+from posezoo.core.declarations.model import Input, ModelSpec
 from posezoo.core.resolve.graph_decoder import GraphDecoder, Shapes
-from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export import decoded
 
 if TYPE_CHECKING:
@@ -20,11 +19,7 @@ if TYPE_CHECKING:
 class _Decoded(GraphDecoder):
     """Imports numpy and OpenVINO when they are needed."""
 
-    def with_decoding(
-        self, spec: ModelSpec, decoder: Decoder | None, options: InputOptions
-    ) -> ModelSpec:
-        return decoded.with_decoding(spec, decoder, options)
-
+    with_decoding = staticmethod(decoded.with_decoding)
     append = staticmethod(decoded.append_decoder)
 
     def fit_node(self, spec: ModelSpec, element_type: Type) -> Callable[[Node], Node]:

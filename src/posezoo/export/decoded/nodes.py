@@ -88,6 +88,11 @@ def unsqueeze(values: Node, axes: ArrayLike) -> Node:
     return ops.unsqueeze(values, integers(axes))
 
 
+def stack(values: Sequence[Node], axis: int) -> Node:
+    """The values, side by side along a new axis."""
+    return ops.concat([unsqueeze(each, axis) for each in values], axis)
+
+
 def without_batch(values: Node) -> Node:
     """The values of the only image of a batch."""
     return ops.squeeze(values, integers([0]))

@@ -23,6 +23,7 @@ from posezoo.export.decoded.nodes import (
     keep_where,
     reshape,
     select_highest,
+    stack,
     sum_over,
     take,
     to_float,
@@ -36,10 +37,6 @@ from posezoo.poses.peaks import HUGE, TINY
 
 #: How often the starts and ends of limbs exchange messages in ``_match``.
 ROUNDS = 20
-
-# The first 17 of OpenPose's limbs are a tree whose root is the neck, here level by level, which are
-# joined at once. The others end at an ear that the tree also reaches.
-_LEVELS = ((0, 1, 6, 9, 12), (2, 4, 7, 10, 13, 15), (3, 5, 8, 11, 14, 16))
 
 
 def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> TwoNodes:
@@ -70,13 +67,16 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
         ops.reduce_sum(is_candidate, integers([axis]), keep_dims=True) for axis in (2, 1)
     )
     is_unique = is_candidate * to_float(ops.equal(in_row + in_column, constant(2)))
-    labels = _label(is_unique, table, is_usual=options.skeleton is None)
+    # The group of each peak, (K, P): the index of one of the group's peaks.
+    every_peak = constant(np.arange(table.joints * options.max_peaks))
+    labels = reshape(every_peak, [table.joints, -1])
+    for limb in range(len(table)):
+        labels = _join(labels, is_unique, limb, table)
     heights, is_known = _person_heights(labels, is_unique, length, is_peak, table=table)
     weights = _weigh(affinity, length, heights, is_known, cell=cell, table=table)
     is_best = _match(ops.relu(weights) * (is_candidate - is_unique))
     for limb in range(len(table)):
         labels = _join(labels, is_best, limb, table)
-    every_peak = constant(np.arange(table.joints * options.max_peaks))
     in_group = _members(every_peak, labels, is_peak)
     is_within = to_float(ops.equal(*_at_limbs(labels, table)))
     limb_scores = _sum_at_starts((is_unique + is_best) * affinity * is_within, table)
@@ -90,11 +90,10 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     half = constant(0.5)
     across = constant(size[0] / width)
     down = constant(size[1] / height)
-    points = ((x + half) * across, (y + half) * down, scores)
-    stacked = ops.concat([unsqueeze(each, 2) for each in points], 2)  # (K, P, 3)
+    points = ((x + half) * across, (y + half) * down, scores)  # (K, P) each
     best_groups = take(in_group, order, 0)
     members = reshape(best_groups, [-1, table.joints, options.max_peaks, 1])
-    return sum_over(members * stacked, 2), score
+    return sum_over(members * stack(points, 2), 2), score
 
 
 def _split(maps: Maps) -> TwoNodes:
@@ -152,7 +151,7 @@ def _refine(joints: Node, peaks: Node) -> TwoNodes:
     after = take(logs, [2, 3], 0) - center
     columns = ops.mod(peaks, integers(width))
     rows = ops.divide(peaks, integers(width))
-    cells = ops.concat([unsqueeze(each, 0) for each in (columns, rows)], 0)
+    cells = stack([columns, rows], 0)
     last = np.reshape([width - 1, height - 1], (2, 1, 1))
     at_start = ops.equal(cells, integers(0))
     at_end = ops.equal(cells, integers(last))
@@ -207,27 +206,6 @@ def _sample_axis(positions: Node, side: int, shares: Node, table: LimbTable) -> 
     span = end - start
     samples = shares * span + (start + constant(0.5))
     return span, ops.convert(samples, "i32")
-
-
-def _label(is_limb: Node, table: LimbTable, *, is_usual: bool) -> Node:
-    """(K, P): the group of each peak if these limbs are joined: the index of one of the group's
-    peaks.
-    """
-    indices = np.arange(table.joints * is_limb.shape[1], dtype=np.float32)
-    indices = indices.reshape(table.joints, -1)
-    labels = constant(indices)
-    levels = _LEVELS if is_usual else ()
-    for level in map(list, levels):
-        ends = table.ends[level]
-        here = take(is_limb, level, 0)
-        start_labels = take(labels, table.starts[level], 0)
-        given = here * unsqueeze(start_labels, 2)
-        is_alone = constant(1) - sum_over(here, 1)
-        new = sum_over(given, 1) + is_alone * constant(indices[ends])
-        labels = ops.scatter_update(labels, integers(ends), new, integers(0))
-    for limb in range(sum(map(len, levels)), len(table)):
-        labels = _join(labels, is_limb, limb, table)
-    return labels
 
 
 def _join(labels: Node, is_limb: Node, limb: int, table: LimbTable) -> Node:

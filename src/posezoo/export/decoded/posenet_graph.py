@@ -23,6 +23,7 @@ from posezoo.export.decoded.nodes import (
     keep_where,
     reshape,
     select_highest,
+    stack,
     sum_over,
     take,
     to_float,
@@ -63,8 +64,7 @@ class _Cells:
         rows, columns = np.mgrid[:height, :width] * stride
         x = take(offsets, 1, 1) + constant(columns.reshape(-1, 1))
         y = take(offsets, 0, 1) + constant(rows.reshape(-1, 1))
-        pair = ops.concat([unsqueeze(x, [2]), unsqueeze(y, [2])], 2)
-        self.places = reshape(pair, [-1, 2])
+        self.places = reshape(stack([x, y], 2), [-1, 2])
         self.refined = self._nearest(x, y)
         every = np.arange(_NOWHERE)
         displaced = []
@@ -161,9 +161,9 @@ def _find_people(maps: Maps, cells: _Cells, options: PoseNetOptions) -> tuple[No
         is_near = ops.less_equal(sum_over(apart * apart, 2), squared_radius)
         ranks = ops.select(reshape(is_near, [-1]), constant(_NO_ROOT), ranks)
         found.append(to_float(is_at_least(rank, options.min_keypoint_score)))
-        people.append(unsqueeze(state, [0]))
-        scores.append(unsqueeze(score, [0]))
-    return ops.concat(people, 0), ops.concat(scores, 0), ops.concat(found, 0)
+        people.append(state)
+        scores.append(score)
+    return stack(people, 0), stack(scores, 0), ops.concat(found, 0)
 
 
 def _rank_roots(maps: Maps, cells: _Cells, options: PoseNetOptions) -> Node:

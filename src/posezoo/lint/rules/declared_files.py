@@ -87,14 +87,16 @@ def safe_sources(view: ModelView) -> Violations:
     Example: source: http://download.example.org/net.pb
     """
     for index, file, source in view.sources:
-        if isinstance(source, HttpSource) and "@" in urlsplit(source.url).netloc:
+        if not isinstance(source, HttpSource):
+            continue
+        field = f"files[{index}].source"
+        if "@" in urlsplit(source.url).netloc:
             message = f"{file.name} comes from an address with a login, which everybody can read"
-            yield view.declared(f"files[{index}].source", f"{message}: {source}", str(source))
-        if isinstance(source, HttpSource) and not source.url.startswith("https://"):
+            yield view.declared(field, f"{message}: {source}", str(source))
+        if not source.url.startswith("https://"):
             nodes = (node for node in list_leaves(view.model_yml) if node.value == source.url)
             place = next(nodes, view.location("files", index))
             message = f"{file.name} comes from {source}, which is not https"
-            field = f"files[{index}].source"
             expected = redact_secrets(f"https{source.url[4:]}")
             is_origin = isinstance(place, YamlNode) and "original_source" in place.field_path
             is_pinned = file.checksum is not None and file.checksum.algorithm == "sha384"

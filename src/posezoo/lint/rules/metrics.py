@@ -123,7 +123,6 @@ def _sum_archives(spec: ModelSpec) -> int:
 
 
 def _sum_sizes(spec: ModelSpec, suffixes: str | tuple[str, ...], folder: str = "") -> int:
-    """The bytes of the files in a folder with these suffixes."""
     files = [file for file in spec.files if file.name.startswith(folder)]
     return sum(file.size or 0 for file in files if file.name.endswith(suffixes))
 
@@ -347,7 +346,7 @@ def measured_accuracy(view: ModelView) -> Facts:
     Example: AP 0.385 on val2017 in measured.yml, and value: 0.428
     """
     for variant in view.variants:
-        place = FileLocation(str(variant.path.with_name(NAME)))
+        place = FileLocation(variant.path.with_name(NAME))
         rows = []
         with suppress(SpecError):  # another rule reports it
             rows = measurements_of(variant, "accuracy")

@@ -23,12 +23,16 @@ from posezoo.networks import find_network, is_network
 from posezoo.pages.cards.card_reader import read_text
 from posezoo.pages.facts import papers
 from posezoo.pages.license_notice import read_copyright_line
-from posezoo.pages.spdx_licenses import is_license, suggest_license
+from posezoo.pages.spdx_licenses import (
+    GNU_SUFFIX,
+    PHRASES,
+    find_other_license,
+    is_license,
+    suggest_license,
+)
 from posezoo.quantize.int8_ranges import read_ranges
 from posezoo.run.measured import NAME, read_measured
 
-_GNU = "GENERAL PUBLIC LICENSE Version"
-_BSD = "Redistribution and use in source and binary forms, with or without modification"
 #: Words near the end of license texts: without them, the text was cut.
 ENDS = {
     "Apache-2.0": "END OF TERMS AND CONDITIONS",
@@ -36,22 +40,6 @@ ENDS = {
     "BSD-2-Clause": "POSSIBILITY OF SUCH DAMAGE",
     "BSD-3-Clause": "POSSIBILITY OF SUCH DAMAGE",
 }
-#: Words that occur only in license texts.
-PHRASES = {
-    "Apache-2.0": "Apache License Version 2.0",
-    "MIT": "Permission is hereby granted, free of charge, to any person obtaining a copy",
-    "BSD-2-Clause": _BSD,
-    "BSD-3-Clause": _BSD,
-    "GPL-2.0": f"GNU {_GNU} 2",
-    "GPL-3.0": f"GNU {_GNU} 3",
-    "AGPL-3.0": f"GNU AFFERO {_GNU} 3",
-    "LGPL-2.1": f"GNU LESSER {_GNU} 2.1",
-    "LGPL-3.0": f"GNU LESSER {_GNU} 3",
-    "MPL-2.0": "Mozilla Public License Version 2.0",
-}
-_GNU_SUFFIX = re.compile(r"(?<=GPL-\d\.\d)(?:-only|-or-later|\+)$")
-
-
 #: Several licenses, or those that SPDX does not list.
 _OWN_TERMS = re.compile(r" |^LicenseRef-")
 
@@ -117,19 +105,13 @@ def license_kind(view: ModelView) -> Violations:
         yield view.declared("license.text", message, spec.license.text)
         return
     text = " ".join((read_text(license_path(spec)) or "").split())
-    names = [name for name, phrase in sorted(PHRASES.items()) if phrase in text]
-    expected = _GNU_SUFFIX.sub("", spec.license.spdx)
+    expected = GNU_SUFFIX.sub("", spec.license.spdx)
     end = ENDS.get(expected, "")
-    # Only a license without a phrase of its own may have the text of one with the same first word.
-    first_words = [name.split("-")[0] for name in names]
-    is_right = expected.split("-")[0] in first_words
-    if expected in PHRASES:
-        is_right = expected in names
-    if names and not is_right:
-        actual = " or ".join(names)
+    actual = find_other_license(expected, text)
+    if actual:
         message = f"license: {spec.license.text} is the text of {actual}, not of {expected}"
         yield view.declared("license.text", message, actual, spec.license.spdx)
-    elif names and end.lower() not in text.lower():
+    elif PHRASES.get(expected, "") in text and end.lower() not in text.lower():
         message = f"license: {spec.license.text} ends before '{end}'"
         yield view.declared("license.text", message, spec.license.text, end)
 
@@ -233,11 +215,11 @@ def measured(view: ModelView) -> Violations:
     tomorrow = str(date.today() + timedelta(days=1))  # it is later elsewhere
     for day in sorted({each.date for each in measurements if each.date > tomorrow}):
         message = f"{NAME}: {day} is in the future"
-        yield RuleViolation(FileLocation(str(path)), message, "date", day)
+        yield RuleViolation(FileLocation(path), message, "date", day)
     tags = {measurement.tag for measurement in measurements}
     for tag in sorted(tags - ({variant.tag for variant in view.variants} or {""})):
         message = f"{NAME}: no variant has the tag {tag!r}"
-        yield RuleViolation(FileLocation(str(path)), message, "tag", tag)
+        yield RuleViolation(FileLocation(path), message, "tag", tag)
 
 
 _BESIDE = {"recorded_outputs": read_recording, "int8_ranges": read_ranges}
@@ -258,8 +240,7 @@ def files_beside(view: ModelView) -> Violations:
             yield view.declared(field, error.problem)
             continue
         digest = _read_digest(variant, field)
-        others = view.zoo.models_by(_read_digests).get(digest, []) if digest else []
-        for other in others:
+        for other in view.zoo.models_by(_read_digests)[digest]:
             if other.name != view.name:
                 yield view.declared(field, f"{field}: {other.name} has the same file", digest)
 

@@ -116,14 +116,14 @@ def _violation(changed: ChangedLine) -> RuleViolation:
             line, drawn = next(pair for pair in pairs if pair[0] != pair[1])
     texts = [f"'{text}'" if text else "nothing" for text in (line, drawn)]
     message = f"{texts[0]} here, and {texts[1]} if {path.name} is drawn again"
-    place = FileLocation(str(path), number)
+    place = FileLocation(path, number)
     return RuleViolation(place, message, path.stem, line, expected=drawn)
 
 
 def _missing_page(path: Path, view: ModelView) -> RuleViolation:
     flags = select_registry(view.spec)
     message = f"{path.name} is missing: posezoo card --all --in_place{flags} draws it again"
-    return RuleViolation(FileLocation(str(path)), message, path.stem)
+    return RuleViolation(FileLocation(path), message, path.stem)
 
 
 def _changed_lines(zoo: RegistryView, path: Path) -> Iterator[ChangedLine]:
@@ -168,7 +168,7 @@ def _wrong_declarations(view: ModelView) -> Violations:
     if is_measured or not view.entry.is_composite:  # the card of a composite also shows its parts
         file = view.folder / NAME if is_measured else view.entry.path
         message = f"{file.name} and the drawn pages have other values: {advice}"
-        place = FileLocation(str(file))
+        place = FileLocation(file)
         yield RuleViolation(place, message, file.name, expected="other values")
 
 

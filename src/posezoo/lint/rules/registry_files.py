@@ -59,7 +59,7 @@ def registry_files(view: ModelView) -> Violations:
             except SpecError as error:
                 yield RuleViolation(error, describe_error(error), path.name)
             except ValueError as error:
-                yield RuleViolation(FileLocation(str(path)), f"{error}", path.name)
+                yield RuleViolation(FileLocation(path), f"{error}", path.name)
 
 
 def _roots_of(view: ModelView) -> Iterable[Path]:
@@ -134,7 +134,7 @@ def skeleton_sides(view: ModelView) -> Violations:
                 continue  # another rule reports it
             tree = read_tree(path)
             node = tree if isinstance(tree, YamlNode) else None
-            yield from _check_skeleton(skeleton, FileLocation(str(path)), node)
+            yield from _check_skeleton(skeleton, FileLocation(path), node)
 
 
 def _check_skeleton(skeleton: Skeleton, place: Place, tree: YamlNode | None) -> Violations:
@@ -194,7 +194,7 @@ def example_picture(view: ModelView) -> Violations:
         if others:
             message = f"{PICTURE} is that of {others[0]}, too"
     if message:
-        yield RuleViolation(FileLocation(str(path)), f"{message}: make examples draws it", PICTURE)
+        yield RuleViolation(FileLocation(path), f"{message}: make examples draws it", PICTURE)
 
 
 def _read_picture(view: ModelView) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ import numpy as np
 from posezoo.core.declarations.model import Precision
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
-from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkload, WorkloadInfo
+from posezoo.measure.benchmarking.workloads import BenchmarkCase, WorkloadInfo
 from posezoo.run.measured import WEIGHTS, Measurement, Scalar, digest_irs
 
 
@@ -138,17 +138,3 @@ class BenchmarkResult:
             date=date.today().isoformat(),
             irs=digest_irs(self.case.workload.irs) if weights == WEIGHTS[0] else "",
         )
-
-
-def select_best_batch(results: Sequence[BenchmarkResult]) -> BenchmarkResult | None:
-    """The result with the highest throughput; None if there is only one batch size.
-
-    Args:
-        results: results of one model that differ only in the batch size.
-    """
-    batches = {
-        result.info.batch for result in results if isinstance(result.case.workload, NetworkWorkload)
-    }
-    if len(batches) > 1:
-        return max(results, key=lambda result: result.throughput_fps.median)
-    return None

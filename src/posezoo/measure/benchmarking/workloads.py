@@ -165,7 +165,7 @@ class PipelineWorkload:
     compile: Callable[[LoadOptions], Estimator]
     irs: tuple[Path, ...]
     shown: int
-    target_size: int | None = None
+    target_size: int | None
 
     @property
     def description(self) -> str:

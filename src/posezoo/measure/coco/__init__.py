@@ -26,7 +26,7 @@ read = read_coco_dataset
 
 
 def read_task_dataset(
-    annotations: Path, images: Path, task: str, *, keypoints: bool = True, category: str = ""
+    annotations: Path, images: Path, task: str, *, keypoints: bool, category: str = ""
 ) -> CocoDataset:
     """The data set in COCO's format: objects of all categories for a task such as ``detection``,
     people without one.

@@ -24,6 +24,7 @@ class ImageFolder:
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self._folder = folder
         self._last_parts = Counter(map(_last_part, names))
+        #: The names in folders by their composed form (NFC).
         self._listed: dict[Path, dict[str, str]] = {}
 
     def find(self, name: str) -> Path:
@@ -42,16 +43,14 @@ class ImageFolder:
         """
         path = self._folder
         for part in Path(name).parts:
-            is_ascii_or_there = part.isascii() or (path / part).exists()
-            path /= part if is_ascii_or_there else self._names_in(path).get(_compose(part), part)
+            if part.isascii() or (path / part).exists():
+                path /= part
+                continue
+            if path not in self._listed:
+                names = [each.name for each in path.iterdir()] if path.is_dir() else []
+                self._listed[path] = {_compose(each): each for each in names}
+            path /= self._listed[path].get(_compose(part), part)
         return path
-
-    def _names_in(self, folder: Path) -> dict[str, str]:
-        """The names in a folder by their composed form (NFC)."""
-        if folder not in self._listed:
-            names = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
-            self._listed[folder] = {_compose(name): name for name in names}
-        return self._listed[folder]
 
 
 _compose = partial(unicodedata.normalize, "NFC")

@@ -200,7 +200,6 @@ def _run(
     device: str,
     config: Mapping[str, Any],
 ) -> list[list[Array]]:
-    """The values of each tensor, for each feed."""
     try:
         run = compile_tensors(network, tensors, device, config)
         return list(map(list, zip(*map(run, feeds), strict=True)))

@@ -178,16 +178,22 @@ def _match_greedily(
     return matches
 
 
-def bootstrap_intervals(
-    matches: Sequence[ImageMatches], *, draws: int = DRAWS
-) -> Mapping[str, Interval]:
+def draw_images(count: int, draws: int) -> Iterator[Ints]:
+    """How often each of ``count`` images occurs in each of some draws of as many images, with
+    replacement. The draws are seeded: the same matches give the same intervals.
+    """
+    random = np.random.default_rng(SEED)
+    for _ in range(draws):
+        yield random.multinomial(count, np.full(count, 1 / count))
+
+
+def bootstrap_intervals(matches: Sequence[ImageMatches]) -> Mapping[str, Interval]:
     """The 95 % confidence intervals of ``NAMES``, by the percentile bootstrap.
 
-    Images are drawn with replacement until there are as many as in the data set, ``draws`` times;
-    the bounds are the 2.5th and the 97.5th percentile of the metrics (B. Efron, R. Tibshirani: An
-    Introduction to the Bootstrap, 1993, chapter 13). Whole images are drawn, because people in one
-    image are not independent. The matches of an image do not depend on other images, so they are
-    computed once. The draws are seeded: the same matches give the same intervals.
+    Images are drawn as by ``draw_images``; the bounds are the 2.5th and the 97.5th percentile of
+    the metrics (B. Efron, R. Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13). Whole
+    images are drawn, because people in one image are not independent. The matches of an image do
+    not depend on other images, so they are computed once.
 
     Returns:
         Empty if fewer than two images have people: all draws would be the same.
@@ -195,17 +201,8 @@ def bootstrap_intervals(
     if sum(image.num_people > 0 for image in matches) < _FEWEST_IMAGES:
         return {}
     pooled = PooledMatches(matches)
-    random = np.random.default_rng(SEED)
-    shares = np.full(len(matches), 1 / max(len(matches), 1))
-    samples = []
-    for _ in range(draws):
-        repeats = random.multinomial(len(matches), shares)
-        metrics = pooled.resampled_metrics(repeats)
-        if metrics is not None:
-            samples.append(metrics)
-    if not samples:
-        return {}
-    low, high = np.percentile(np.array(samples), (2.5, 97.5), axis=0).tolist()
+    samples = filter(None, map(pooled.resampled_metrics, draw_images(len(matches), DRAWS)))
+    low, high = np.percentile(np.array([*samples]), (2.5, 97.5), axis=0).tolist()
     return dict(zip(NAMES, zip(low, high, strict=True), strict=True))
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -156,10 +155,6 @@ def run_library(
     return evaluation
 
 
-#: COCO's metrics of boxes, as ``compute_coco_metrics``.
-compute_box_metrics = partial(compute_coco_metrics, boxes=True)
-
-
 def compute_class_metrics(dataset: CocoDataset, predictions: Predictions) -> dict[str, float]:
     """The shares of images, 0..1, whose class is the first, or one of the first five predicted:
     ``top1`` and ``top5``.
@@ -237,16 +232,15 @@ def _crowd_levels(dataset: CocoDataset) -> Iterator[tuple[str, CocoDataset]]:
     """The levels with people, and their images."""
     if not any(image.crowd_index is not None for image in dataset.images):
         return
-    for level in CROWD_LEVELS:
-        images = tuple(image for image in dataset.images if _crowd_level(image) == level)
-        part = replace(dataset, images=images)
+    levels: dict[str, list[DatasetImage]] = {name: [] for name in CROWD_LEVELS}
+    for image in dataset.images:
+        crowding = image.crowd_index or 0
+        *_, level = (name for name, least in CROWD_LEVELS.items() if crowding >= least)
+        levels[level].append(image)
+    for name, images in levels.items():
+        part = replace(dataset, images=tuple(images))
         if part.person_count():
-            yield level, part
-
-
-def _crowd_level(image: DatasetImage) -> str:
-    reached = [name for name, least in CROWD_LEVELS.items() if (image.crowd_index or 0) >= least]
-    return reached[-1]
+            yield name, part
 
 
 def _select(predictions: Predictions, keypoints: slice) -> Predictions:

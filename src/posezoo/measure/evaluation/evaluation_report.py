@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -153,10 +152,9 @@ class EvaluationReport:
         dataset = self.result.dataset
         if self.protocol.of_boxes:
             dataset = replace(dataset, keypoints=())
-        pose_of = partial(_pose, dataset)
         for number, score in enumerate(worst_images(self.result.image_scores, self.worst), 1):
             annotated = [
-                pose_of(person.keypoints, person.corner_box[:4], 1.0)
+                _pose(dataset, person.keypoints, person.corner_box[:4], 1.0)
                 for person in score.image.people
                 if not person.is_crowd
             ]
@@ -164,7 +162,7 @@ class EvaluationReport:
             boxes = people.boxes.tolist()
             rows = zip(people.keypoints, boxes, people.scores.tolist(), strict=True)
             predicted = [
-                pose_of(points, (x, y, x + w, y + h), pose_score)
+                _pose(dataset, points, (x, y, x + w, y + h), pose_score)
                 for points, (x, y, w, h), pose_score in rows
             ]
             pixels = read_dataset_image(score.image)

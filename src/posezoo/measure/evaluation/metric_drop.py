@@ -15,9 +15,9 @@ from posezoo.core.values import frozen
 from posezoo.measure.coco import CocoDataset
 from posezoo.measure.evaluation.coco_matching import (
     DRAWS,
-    SEED,
     Interval,
     PooledMatches,
+    draw_images,
     match_dataset,
 )
 from posezoo.measure.evaluation.image_predictions import ImagePredictions, Predictions
@@ -82,10 +82,9 @@ def measure_drop(
         tuple(_samplers(dataset, each.predictions, of_boxes=of_boxes)) for each in (before, after)
     ]
     count = len(dataset.images)
-    random = np.random.default_rng(SEED)
     drops = []
-    for _ in range(max(_FEWEST_DRAWS, DRAWS // max(len(samplers[0]), 1))):
-        repeats = random.multinomial(count, np.full(count, 1 / count))
+    draws = max(_FEWEST_DRAWS, DRAWS // max(len(samplers[0]), 1))
+    for repeats in draw_images(count, draws):
         values = np.array([[sample(repeats) for sample in each] for each in samplers])
         counted = values[:, np.isfinite(values).all(axis=0)]
         if counted.size:
@@ -100,7 +99,11 @@ def _samplers(
 ) -> Iterator[_Resample]:
     """The metric, or that of each category, whose mean it is."""
     if dataset.is_classified:
-        yield _resample_top1(dataset, predictions)
+        right = [
+            image.people[0].category in predictions[image.id].categories[:1]
+            for image in dataset.images
+        ]
+        yield lambda repeats: float(np.average(right, weights=repeats))
         return
     for number in dataset.categories.values() or (None,):
         part = _select_category(dataset, number) if number is not None else dataset
@@ -109,13 +112,6 @@ def _samplers(
             if number is not None:
                 chosen = {image: _of_category(each, number) for image, each in chosen.items()}
             yield _resample_ap(PooledMatches(tuple(match_dataset(part, chosen, boxes=of_boxes))))
-
-
-def _resample_top1(dataset: CocoDataset, predictions: Predictions) -> _Resample:
-    right = [
-        image.people[0].category in predictions[image.id].categories[:1] for image in dataset.images
-    ]
-    return lambda repeats: float(np.average(right, weights=repeats))
 
 
 def _resample_ap(pooled: PooledMatches) -> _Resample:

@@ -26,11 +26,9 @@ from posezoo.measure.evaluation.coco_matching import (
     Interval,
     bootstrap_intervals,
     compare_images,
-    match_dataset,
     match_image,
 )
 from posezoo.measure.evaluation.coco_metrics import (
-    compute_box_metrics,
     compute_class_metrics,
     compute_coco_metrics,
     compute_part_metrics,
@@ -185,33 +183,14 @@ def evaluate(
             hint="repair them and run again; --skip_unreadable leaves out some, but not all",
         )
     readable = dataset.excluding(left_out)
-    result = _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
-    return result if of_part else _complete(result, of_boxes=of_boxes)
+    return _compare(
+        readable, predictions, unreadable, cached_count, of_boxes=of_boxes, of_part=of_part
+    )
 
 
 def _fingerprint(image: DatasetImage) -> list[int]:
     """That of the file, and the size in the annotations, which is checked when it is read."""
     return [*file_fingerprint(image.path), *(image.size or ())]
-
-
-def _complete(result: EvaluationResult, *, of_boxes: bool) -> EvaluationResult:
-    """The result for a whole data set: with its confidence intervals, if it has few people."""
-    dataset = result.dataset
-    found = set(chain.from_iterable(each.categories for each in result.predictions.values()))
-    if found == {ANOTHER}:  # their names may differ
-        raise EvaluationError(
-            f"{dataset.annotations}: the model found nothing of its categories:"
-            f" {name_first(list(dataset.categories), 5)}",
-            hint="posezoo run shows the names of the model's classes: the categories need the same",
-        )
-    if dataset.categories or result.people >= ENOUGH_PEOPLE:
-        return result
-    matches = match_dataset(dataset, result.predictions, boxes=of_boxes)
-    intervals = bootstrap_intervals(tuple(matches))
-    figures = result.figures
-    return replace(
-        result, intervals={name: value for name, value in intervals.items() if name in figures}
-    )
 
 
 def _heading(
@@ -269,13 +248,23 @@ def _compare(
     cached_count: int,
     *,
     of_boxes: bool,
+    of_part: bool,
 ) -> EvaluationResult:
-    """Compare the predictions for the readable images with the ground truth."""
-    if dataset.categories:
-        compute_metrics = compute_class_metrics if dataset.is_classified else compute_box_metrics
-        metrics = compute_metrics(dataset, predictions)
+    """Compare the predictions for the readable images with the ground truth; for a whole data set
+    of few people also with confidence intervals.
+    """
+    found = set(chain.from_iterable(each.categories for each in predictions.values()))
+    if found == {ANOTHER} and not of_part:  # their names may differ
+        raise EvaluationError(
+            f"{dataset.annotations}: the model found nothing of its categories:"
+            f" {name_first(list(dataset.categories), 5)}",
+            hint="posezoo run shows the names of the model's classes: the categories need the same",
+        )
+    if dataset.is_classified:
+        metrics = compute_class_metrics(dataset, predictions)
     else:
-        metrics = compute_coco_metrics(dataset, predictions, boxes=of_boxes)
+        is_of_boxes = of_boxes or bool(dataset.categories)
+        metrics = compute_coco_metrics(dataset, predictions, boxes=is_of_boxes)
     people = dataset.person_count(keypoints=not (of_boxes or dataset.categories))
     result = EvaluationResult(
         metrics, people, dataset, unreadable, predictions=predictions, cached_count=cached_count
@@ -285,8 +274,13 @@ def _compare(
     compared = tuple(compare_images(dataset, predictions, boxes=of_boxes))
     matches = tuple(match_image(each, each.ignored) for each in compared)
     image_scores = tuple(map(breakdown.score_image, matches))
+    result = replace(result, image_scores=image_scores)
+    if not of_part and people < ENOUGH_PEOPLE:
+        intervals = bootstrap_intervals(matches)
+        in_metrics = {name: value for name, value in intervals.items() if name in metrics}
+        result = replace(result, intervals=in_metrics)
     if of_boxes:
-        return replace(result, image_scores=image_scores)
+        return result
     ghosts = breakdown.count_ghosts(image_scores)
     further = {
         "AR50_single": breakdown.recall_of_groups(image_scores, 1, 1),
@@ -303,7 +297,6 @@ def _compare(
     return replace(
         result,
         figures=metrics,
-        image_scores=image_scores,
         keypoint_scores=breakdown.score_keypoints(dataset, predictions, matches),
         size_groups=score_person_groups(BY_SIZE, *arguments),
         posture_groups=score_person_groups(postures, *arguments) if postures else (),

@@ -136,7 +136,6 @@ def _align(
 
 
 def _match(frame: ComparedFrame, alignment: Mapping[_Pair, float]) -> Iterator[tuple[_Pair, float]]:
-    """The pairs of a frame, with their similarity."""
     fits = [
         [alignment.get((person, number), 0.0) for number in frame.numbers]
         for person in frame.people

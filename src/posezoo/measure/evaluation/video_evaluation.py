@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -116,7 +115,7 @@ class VideoResult:
     total: VideoScore
     videos: tuple[VideoScore, ...]
     has_tracks: bool
-    results: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    results: Sequence[Mapping[str, Any]]
 
 
 def open_videos(dataset: CocoDataset, listener: Listener) -> list[AnnotatedVideo]:

@@ -240,8 +240,8 @@ def _options_from_args(args: _BenchmarkArgs, context: Context) -> BenchmarkOptio
     return BenchmarkOptions(
         runtime,
         args.requests,
-        args.batch,
         args.precisions,
+        args.batch,
         size=args.size,
         is_pipeline=args.pipeline,
         image=args.input,

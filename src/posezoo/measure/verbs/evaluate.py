@@ -301,7 +301,6 @@ def _evaluate(
     dataset: CocoDataset,
     console: Console,
 ) -> EvaluationReport:
-    """Evaluate at one size."""
     from posezoo.measure.evaluation.evaluation_report import EvaluationReport
     from posezoo.measure.model_evaluation import evaluate_model
 

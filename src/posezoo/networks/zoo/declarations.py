@@ -100,7 +100,6 @@ def _find_network(export: _Export, files: set[str]) -> str:
 
 
 def _is_named(published: PublishedClass, export: _Export, files: set[str]) -> bool:
-    """Whether the export names this class."""
     has_module = export.module == published.module or (
         published.module in LIBRARIES and export.module.startswith(f"{published.module}.")
     )

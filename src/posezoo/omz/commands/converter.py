@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -165,7 +164,9 @@ def _with_checkpoint(args: _ConverterArgs, selection: Selection) -> Selection:
 
 def _contradiction(args: _ConverterArgs) -> str:
     """An error message if flags contradict each other, for any model; empty if they do not."""
-    given = Counter(_flag_of(text) for text in args.add_mo_arg if text.startswith("-"))
+    long = {"-s": "--scale", "-m": "--input_model"}
+    named = (text.partition("=")[0] for text in args.add_mo_arg if text.startswith("-"))
+    given = Counter(long.get(flag, flag) for flag in named)
     for flag, count in given.most_common(1):
         if count > 1:
             return f"--add_mo_arg={flag} is given twice"
@@ -180,11 +181,6 @@ def _contradiction(args: _ConverterArgs) -> str:
         ),
     }
     return next((problem for problem, is_given in excluded.items() if is_given), "")
-
-
-def _flag_of(text: str) -> str:
-    flag = text.partition("=")[0]
-    return {"-s": "--scale", "-m": "--input_model"}.get(flag, flag)
 
 
 def _print_summary(failed: Mapping[str, PosezooError], selection: Selection, style: str) -> int:
@@ -279,9 +275,4 @@ COMMAND = conventions.OmzCommand(
     after_interrupt=run_main.RESUMES,
     contradiction=_contradiction,
 )
-create_parser = COMMAND.create_parser
 main = COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,7 +4,6 @@ output.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -153,9 +152,4 @@ COMMAND = conventions.OmzCommand(
     own_flags=FLAGS,
     after_interrupt=RESUMES,
 )
-create_parser = COMMAND.create_parser
 main = COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

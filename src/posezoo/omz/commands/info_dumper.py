@@ -5,7 +5,6 @@ Zoo's keys.
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 from posezoo.cli.json_projection import Json, project
@@ -33,7 +32,7 @@ def collect_omz_facts(spec: ModelSpec, registry: Registry) -> Json:
     from posezoo.core.declarations.yaml_nodes import read_yaml
     from posezoo.quantize.quantization_plan import explain_unsupported
 
-    is_quantizable = spec.quantizable or not explain_unsupported(spec, registry.composite_of(spec))
+    is_quantizable = spec.quantizable or not explain_unsupported(spec, registry)
     int8 = ["FP16-INT8", "FP32-INT8"] if is_quantizable else []
     declared = read_yaml(spec.path).as_mapping()
     config = spec.path.with_name("accuracy-check.yml")
@@ -88,9 +87,4 @@ def _file(file: SourceFile) -> Json:
 COMMAND = conventions.OmzCommand(
     "info_dumper.py", "Print the declarations of models as JSON.", "describe", _run
 )
-create_parser = COMMAND.create_parser
 main = COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -595,7 +594,3 @@ def _print_error(error: PosezooError) -> None:
     run_main.print_to_stderr(f"[ ERROR ]  {error.problem}")
     if hint:
         run_main.print_to_stderr(f"  hint: {hint}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

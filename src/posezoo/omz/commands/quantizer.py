@@ -7,7 +7,6 @@ it, from the model's files in ``--model_dir``.
 from __future__ import annotations
 
 import shlex
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -167,10 +166,10 @@ class _ReportedQuantization:
         self, spec: ModelSpec, dataset_dir: Path, lines: TextReporter
     ) -> QuantizationPlan | None:
         """The plan; None, and a line that says why, if the model is skipped."""
-        from posezoo.quantize.int8_models import explain_unsupported_int8, plan_int8
-        from posezoo.quantize.quantization_plan import QuantizationOptions
+        from posezoo.quantize.int8_models import plan_int8
+        from posezoo.quantize.quantization_plan import QuantizationOptions, explain_unsupported
 
-        reason = explain_unsupported_int8(spec, self.context)
+        reason = explain_unsupported(spec, self.context.registry)
         if reason:
             lines.start_step(f"Skipping {spec.full_name} (quantization not supported)")
             lines.print_line(f"{reason.removeprefix('quantization not supported: ')}\n")
@@ -194,9 +193,4 @@ COMMAND = conventions.OmzCommand(
     own_flags=FLAGS,
     after_interrupt=RESUMES,
 )
-create_parser = COMMAND.create_parser
 main = COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

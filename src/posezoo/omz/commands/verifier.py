@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from posezoo.cli import flags
@@ -63,9 +62,4 @@ COMMAND = conventions.OmzCommand(
     _run,
     own_flags=FLAGS,
 )
-create_parser = COMMAND.create_parser
 main = COMMAND.main
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -186,7 +186,6 @@ def run(args: _ShimsArgs) -> int:
 
 
 def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
-    """Write the wheels; returns what to print."""
     from posezoo.core.ir.openvino_import import MINIMUM
     from posezoo.core.versions import package_version, parse_version
     from posezoo.omz.stand_in_wheel import pack_posezoo, pack_stand_in

@@ -91,9 +91,7 @@ _IR_RECORD = "checks not_compared reduction nodes? int8? shift? accuracy? speed?
 def card_json(facts: ModelFacts) -> Json:
     """The content of card.json; the module's docstring explains its keys."""
     parts = facts.parts
-    measured = []
-    for model, result in facts.measurements():
-        measured.append(measurement_to_json(model.full_name, result))
+    measured = [measurement_to_json(model.full_name, each) for model, each in facts.measurements()]
     differences = (part.published.known_difference for part in parts)
     return {
         "format": FORMAT,
@@ -163,9 +161,10 @@ def _accuracy(part: ModelSpec, claim: PublishedAccuracy) -> Json:
 
 
 def _made(part: ModelSpec, precision: Precision, record: Provenance) -> Json:
-    files = []
-    for suffix, content in record.contents.items():
-        files.append({"suffix": suffix, **project(content, "size checksum=digest")})
+    files = [
+        {"suffix": suffix, **project(content, "size checksum=digest")}
+        for suffix, content in record.contents.items()
+    ]
     return {
         "model": part.full_name,
         "precision": precision.value,

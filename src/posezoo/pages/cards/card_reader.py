@@ -250,7 +250,6 @@ def _read_sections(
 def _read_blocks(
     tokens: Sequence[Token],
 ) -> tuple[tuple[CardTable, ...], tuple[tuple[int, str, str], ...]]:
-    """The tables and the fenced blocks of a section."""
     tables = []
     code = []
     for index, token in enumerate(tokens):

@@ -137,25 +137,25 @@ def write_card(facts: ModelFacts) -> Path:
 def render_card_files(facts: ModelFacts) -> dict[str, str]:
     """The text of the card and of the files beside it, by name.
 
-    The card is the last: if it was written, the other files exist too.
+    The card is the last: if it was written, the other files exist too. Models without keypoints
+    have no image of a skeleton.
     """
-    return {FACTS: render_facts(facts), **_skeleton_file(facts), NAME: render_card(facts)}
+    files = {FACTS: json.dumps(card_json(facts), indent=1, ensure_ascii=False) + "\n"}
+    skeleton = facts.skeleton
+    if skeleton and skeleton.keypoints:
+        files[f"{skeleton.name}.svg"] = render_skeleton(skeleton)
+    return files | {NAME: render_card(facts)}
 
 
 def render_model_pages(facts: ModelFacts) -> dict[str, str]:
     """A model's own pages in a registry and their image: text by path below the root."""
-    images = {f"{PICTURES}/{name}": text for name, text in _skeleton_file(facts).items()}
+    files = render_card_files(facts)
     folder = facts.model.subdirectory
-    return {
-        f"{folder}/{NAME}": render_card(facts),
-        f"{folder}/{FACTS}": render_facts(facts),
-        **images,
-    }
-
-
-def render_facts(facts: ModelFacts) -> str:
-    """The text of card.json."""
-    return json.dumps(card_json(facts), indent=1, ensure_ascii=False) + "\n"
+    pages = {f"{folder}/{NAME}": files.pop(NAME)}
+    for name, text in files.items():
+        place = PICTURES if name.endswith(".svg") else folder
+        pages[f"{place}/{name}"] = text
+    return pages
 
 
 def draw_note(model: Model) -> str:
@@ -260,12 +260,21 @@ def _results(facts: ModelFacts, pipeline: str) -> list[str]:
     be noise: GitHub shows front matter as nested tables, and the card's own tables have the same
     figures.
     """
-    rows = []
-    if facts.layout:
-        rows = list(_list_accuracies(facts))
-    if not rows:
+    if facts.layout is None:
         return []
-    lines = ["model-index:", f"  - name: {_quoted(facts.name)}", "    results:"]
+    rows = []
+    for _, claim in facts.published_accuracies:
+        if claim.dataset:
+            conditions = join("declared by the publisher", format_protocol(claim))
+            rows.append((claim.dataset, claim.metric, claim.value, conditions))
+    for _, measured in facts.measurements("accuracy"):
+        metric, value = next(iter(measured.figures.items()))
+        conditions = join("measured by posezoo", measured.precision, describe_settings(measured))
+        dataset = str(measured.settings.get("dataset", ""))
+        rows.append((dataset, metric.removesuffix("_mm"), value, conditions))
+    lines = []
+    if rows:
+        lines = ["model-index:", f"  - name: {_quoted(facts.name)}", "    results:"]
     for dataset, metric, value, conditions in rows:
         name = _quoted(f"{metric}, {conditions}")
         shown = value if metric == "MPJPE" else float(f"{value * 100:.6g}")
@@ -278,19 +287,6 @@ def _results(facts: ModelFacts, pipeline: str) -> list[str]:
             f"        metrics: [{{type: {metric}, name: {name}, value: {shown:g}}}]",
         ]
     return lines
-
-
-def _list_accuracies(facts: ModelFacts) -> Iterator[tuple[str, str, float, str]]:
-    """Data set, metric, value and conditions of each accuracy."""
-    for _, claim in facts.published_accuracies:
-        if claim.dataset:
-            conditions = join("declared by the publisher", format_protocol(claim))
-            yield claim.dataset, claim.metric, claim.value, conditions
-    for _, measured in facts.measurements("accuracy"):
-        metric, value = next(iter(measured.figures.items()))
-        conditions = join("measured by posezoo", measured.precision, describe_settings(measured))
-        dataset = str(measured.settings.get("dataset", ""))
-        yield dataset, metric.removesuffix("_mm"), value, conditions
 
 
 def _quoted(value: str | list[str]) -> str:
@@ -401,14 +397,6 @@ def _keypoints(facts: ModelFacts) -> Paragraphs:
     yield f"Skeleton {format_code(skeleton.name)}: {', '.join(names)}."
 
 
-def _skeleton_file(facts: ModelFacts) -> dict[str, str]:
-    """The image of the skeleton by its file name; none for models without keypoints."""
-    skeleton = facts.skeleton
-    if skeleton is None or not skeleton.keypoints:
-        return {}
-    return {f"{skeleton.name}.svg": render_skeleton(skeleton)}
-
-
 def _training(facts: ModelFacts) -> Paragraphs:
     """The section Training Pipeline: how the publisher trained the model and its variants."""
     rows = []
@@ -427,7 +415,6 @@ def _training(facts: ModelFacts) -> Paragraphs:
 
 
 def _legal_sections(facts: ModelFacts) -> Paragraphs:
-    """The sections Legal Information and Citation."""
     parts = facts.parts
     yield "## Legal Information"
     by_license: dict[License, ModelSpec] = {}

@@ -33,7 +33,7 @@ LEGEND = {
 }
 
 
-def render_ports_sections(part: ModelSpec, level: str = "##") -> Paragraphs:
+def render_ports_sections(part: ModelSpec, level: str) -> Paragraphs:
     """The sections Input and Output, each with the subsections Original Model and Converted Model.
 
     ``level`` is the heading level of the sections: ``##``, or deeper in a composite's card.
@@ -55,16 +55,19 @@ def render_ports_sections(part: ModelSpec, level: str = "##") -> Paragraphs:
     detector = find_detector(part.mo_args)
     if detector:
         yield f"Unlike in Model Optimizer's IR, {detector.difference}."
-    names = find_labels(part, [output.shape for output in part.outputs])
-    numbered = [f"{index} {name}" for index, name in enumerate(names)]
-    if len(names) > _MOST_CLASSES:
-        numbered[1:-1] = ["..."]
-    if numbered:
-        yield escape(f"{len(names)} classes: {', '.join(numbered)}.")
+    if names := find_labels(part, [output.shape for output in part.outputs]):
+        yield escape(f"{len(names)} classes: {_list_classes(names)}.")
     letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
     meanings = [f"{format_code(name)} {LEGEND[name]}" for name in LEGEND if name in letters]
     if meanings:
         yield f"Layout: {', '.join(meanings)}."
+
+
+def _list_classes(names: Sequence[str]) -> str:
+    numbered = [f"{index} {name}" for index, name in enumerate(names)]
+    if len(names) > _MOST_CLASSES:
+        numbered[1:-1] = ["..."]
+    return ", ".join(numbered)
 
 
 def _original_inputs(part: ModelSpec) -> Markdown:

@@ -36,7 +36,7 @@ from posezoo.pages.cards.model_card import NAME, draw_note, render_model_pages
 from posezoo.pages.facts.comparison import ComparisonRow, MetricSource, compare_models, in_order
 from posezoo.pages.facts.model_facts import ModelFacts, describe_model
 from posezoo.pages.facts.papers import collect_papers, format_citation
-from posezoo.pages.facts.scatter_chart import draw_chart, to_svg
+from posezoo.pages.facts.scatter_chart import draw_chart
 from posezoo.run.measurement_selection import MeasurementSelection
 
 INDEX = "index.md"
@@ -106,7 +106,7 @@ def render_pages(root: Path) -> dict[str, str]:
         with_variants, ModelLayout(root, root), MeasurementSelection(), every_precision=True
     )
     if chart := draw_chart(compared):
-        pages[PICTURE] = to_svg(chart)
+        pages[PICTURE] = chart
         image = format_image(PICTURE, "AP against images per second of whole pipelines")
         picture = f"\n\n{image}\n\n{PICTURE_LEGEND}"
     pages[INDEX] = f"<!-- {draw_note(models[0].model)} -->\n\n# Models{picture}\n{tables}"

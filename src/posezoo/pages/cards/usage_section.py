@@ -93,7 +93,6 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragr
 
 
 def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Paragraphs:
-    """How the people in an image and in a video are found."""
     named = format_code("--detector MODEL")
     noun = noun_of(facts.model)
     if people.photo == WHOLE_IMAGE:
@@ -138,7 +137,18 @@ def _link_to_model(facts: ModelFacts, name: str, *, linked: bool) -> str:
 
 def render_usage_sections(facts: ModelFacts) -> Paragraphs:
     """The sections about downloading, converting, quantizing and using a model."""
-    yield from _download_section(facts)
+    title = "## Download a Model"
+    ours = [_command(facts, f"download {facts.name}")]
+    omz = [f"python tools/downloader/downloader.py --name {facts.name}{_trust(facts)}"]
+    if any(part.precisions and not part.is_ir for part in facts.parts):
+        title += " and Convert it into OpenVINO IR Format"
+        ours.append(f"posezoo convert {facts.name}{select_registry(facts.model)}")
+        omz.append(f"python tools/downloader/converter.py --name {facts.name}")
+    yield title
+    yield format_code_block("sh", ours)
+    if not select_registry(facts.model):
+        yield "Or with Open Model Zoo's commands, from a checkout:"
+        yield format_code_block("sh", omz)
     yield from _quantization(facts)
     precision = facts.usual_precision
     if precision is None:
@@ -154,22 +164,6 @@ def render_usage_sections(facts: ModelFacts) -> Paragraphs:
         inputs = ("-i 0", f"-i {PHOTO} -no_show -o poses.jpg")
         demos = [_command(facts, f"demo -m {facts.name} {each}") for each in inputs]
         yield format_code_block("sh", demos)
-
-
-def _download_section(facts: ModelFacts) -> Paragraphs:
-    name = facts.name
-    title = "## Download a Model"
-    ours = [_command(facts, f"download {name}")]
-    omz = [f"python tools/downloader/downloader.py --name {name}{_trust(facts)}"]
-    if any(part.precisions and not part.is_ir for part in facts.parts):
-        title += " and Convert it into OpenVINO IR Format"
-        ours.append(f"posezoo convert {name}{select_registry(facts.model)}")
-        omz.append(f"python tools/downloader/converter.py --name {name}")
-    yield title
-    yield format_code_block("sh", ours)
-    if not select_registry(facts.model):
-        yield "Or with Open Model Zoo's commands, from a checkout:"
-        yield format_code_block("sh", omz)
 
 
 def _quantization(facts: ModelFacts) -> Paragraphs:

@@ -217,10 +217,10 @@ class ModelComparison:
 
     rows: tuple[ComparisonRow, ...]
     speed_setting: str
-    network_setting: str
     accuracy_conditions: str
-    situation_conditions: str
     single_setting: str  # of pipelines with one person
+    network_setting: str
+    situation_conditions: str
 
     @property
     def rows_by_model(self) -> dict[str, list[ComparisonRow]]:
@@ -279,21 +279,16 @@ def compare_models(
     def of_network(subject: _Subject) -> list[Measurement]:
         return [] if subject.target_size else selection.select_of_network(subject.facts.model)
 
-    speed_setting, speeds = _choose(subjects, of_pipeline("speed"), "throughput_fps")
-    single_setting, singles = _choose(subjects, of_pipeline("speed", 1), "throughput_fps")
-    network_setting, networks = _choose(subjects, of_network, "throughput_fps")
-    accuracy_setting, accuracies = _choose(
-        subjects, of_pipeline("accuracy"), "AP", of_any_setting=True
-    )
-    situation_setting, situations = _choose(
-        subjects, of_pipeline("situations"), "ghosts", of_any_setting=True
+    chosen = (
+        _choose(subjects, of_pipeline("speed"), "throughput_fps"),
+        _choose(subjects, of_pipeline("accuracy"), "AP", of_any_setting=True),
+        _choose(subjects, of_pipeline("speed", 1), "throughput_fps"),
+        _choose(subjects, of_network, "throughput_fps"),
+        _choose(subjects, of_pipeline("situations"), "ghosts", of_any_setting=True),
     )
     rows = []
     for subject in subjects:
-        measured = [
-            measurements.get(subject.key)
-            for measurements in (speeds, accuracies, singles, networks, situations)
-        ]
+        measured = [measurements.get(subject.key) for _, measurements in chosen]
         metrics = _static_metrics(subject.facts, subject.precision, layout, selection)
         metrics |= _expect_times(subject, selection)
         proofs: dict[str, None] = {}  # what the IR here were compared with
@@ -302,14 +297,7 @@ def compare_models(
                 found = (record.reference, record.int8, record.dependence, record.nodes)
                 proofs |= dict.fromkeys(map(str, filter(None, found)))
         rows.append(_make_row(subject, metrics, measured, tuple(proofs)))
-    return ModelComparison(
-        tuple(rows),
-        speed_setting,
-        network_setting,
-        accuracy_setting,
-        situation_conditions=situation_setting,
-        single_setting=single_setting,
-    )
+    return ModelComparison(tuple(rows), *(setting for setting, _ in chosen))
 
 
 def _make_row(
@@ -456,7 +444,10 @@ def _measured_precisions(facts: ModelFacts, selection: MeasurementSelection) -> 
     with_ap = {each.precision for each in measured if "AP" in each.figures}
     if Precision.FP16 in with_ap:
         with_ap.discard(Precision.FP32)
-    return [each for each in Precision if each in with_ap and facts.offers(each)] or [best]
+    offered = {
+        each for each in with_ap if all(offers_precision(part, each) for part in facts.parts)
+    }
+    return [each for each in Precision if each in offered] or [best]
 
 
 def _static_metrics(
@@ -496,12 +487,10 @@ def _count_metrics(
         return {}
     settings = dict(sorted(count.settings.items()))
     conditions = join(f"counted on {count.precision}", format_pairs(settings))
-    metrics = {}
-    for name, number in count.figures.items():
-        metrics[name] = SourcedMetric(
-            number, MetricSource.MEASURED, conditions, record=count.record
-        )
-    return metrics
+    return {
+        name: SourcedMetric(number, MetricSource.MEASURED, conditions, record=count.record)
+        for name, number in count.figures.items()
+    }
 
 
 def _ir_size(part: ModelSpec, precision: Precision, layout: ModelLayout) -> SourcedMetric | None:

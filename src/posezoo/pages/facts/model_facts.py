@@ -127,10 +127,6 @@ class ModelFacts:
             return []
         return [each for each in Precision if all(each in part.precisions for part in self.parts)]
 
-    def offers(self, precision: Precision) -> bool:
-        """Whether everybody gets this precision of all parts without photos of their own."""
-        return all(offers_precision(part, precision) for part in self.parts)
-
     @property
     def usual_precision(self) -> Precision | None:
         """FP16 if the model has it, else its first precision; of a model that is published as

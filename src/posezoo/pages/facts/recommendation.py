@@ -26,7 +26,7 @@ class RequiredValues:
         min_ap: the least AP as a share, 0 to 1.
         max_latency_ms: the longest time from an image file to drawn poses, in milliseconds.
         people: the number of people for this time, one of ``LATENCIES``.
-        licenses: SPDX identifiers or globs; a model may have any of them.
+        licenses: SPDX identifiers, globs, or ``permissive``; a model may have any of them.
     """
 
     min_ap: float | None = None
@@ -102,8 +102,13 @@ def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:
     if not limits.licenses:
         return True
     names = row.license.split(", ")
-    globs = [each.casefold() for each in limits.licenses]  # SPDX ignores case
-    return all(any(fnmatchcase(name.casefold(), each) for each in globs) for name in names)
+    globs: list[str] = []
+    for each in limits.licenses:
+        globs += PERMISSIVE if each == "permissive" else [each]
+    # SPDX ignores case.
+    return all(
+        any(fnmatchcase(name.casefold(), each.casefold()) for each in globs) for name in names
+    )
 
 
 def _is_outside(row: ComparisonRow, limits: RequiredValues) -> bool:

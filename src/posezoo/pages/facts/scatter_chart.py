@@ -39,14 +39,27 @@ SIGNS = ('<svg xmlns="http://www.w3.org/2000/svg" width="', ' font-family="sans-
 
 @dataclass(kw_only=True)
 class Chart:
-    """Rectangles, and labels in front of them, as elements of SVG. Places and sizes are in pixels
-    from the upper left corner, colours those of SVG.
+    """Rectangles, and labels in front of them, as elements of SVG; and the scales from values to
+    places: AP is linear, the speed logarithmic. Places and sizes are in pixels from the upper left
+    corner, colours those of SVG.
     """
 
-    width: int = 0
-    height: int = 0
+    least_ap: float
+    most_ap: float
+    slowest: float
+    fastest: float
     rectangles: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
+
+    def x_of(self, speed: float) -> float:
+        """The place of a speed."""
+        share = log10(speed / self.slowest) / log10(self.fastest / self.slowest)
+        return _LEFT + (_RIGHT - _LEFT) * share
+
+    def y_of(self, ap: float) -> float:
+        """The place of an AP."""
+        share = (100 * ap - self.least_ap) / (self.most_ap - self.least_ap)
+        return _BOTTOM - (_BOTTOM - _TOP) * share
 
     def draw(self, x: float, y: float, width: float, height: float, fill: str, edge: str) -> None:
         """Add a rectangle."""
@@ -55,10 +68,26 @@ class Chart:
             f'fill="{fill}" stroke="{edge}"/>'
         )
 
+    def draw_vertical(self, x: float, top: float, bottom: float, color: str) -> None:
+        """Add a vertical line."""
+        self.draw(x, top, 0.2, bottom - top, color, color)
+
     def write(self, x: float, y: float, text: str, color: str = INK) -> None:
         """Add a line of text; ``y`` is its baseline."""
-        shown = escape(_printable(text))
-        self.labels.append(f'<text x="{x:g}" y="{y:g}" fill="{color}">{shown}</text>')
+        # A declared text may contain line breaks, and characters that are not allowed in XML.
+        shown = "".join(character if character.isprintable() else "?" for character in text)
+        self.labels.append(f'<text x="{x:g}" y="{y:g}" fill="{color}">{escape(shown)}</text>')
+
+    def to_svg(self, height: int) -> str:
+        """The chart as an SVG file."""
+        lines = [
+            (
+                f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}"'
+                f' viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" font-size="{_TEXT}">'
+            ),
+            f'<rect width="{_WIDTH}" height="{height}" fill="{WHITE}"/>',
+        ]
+        return "\n".join([*lines, *self.rectangles, *self.labels, "</svg>"]) + "\n"
 
 
 @frozen
@@ -69,33 +98,12 @@ class _Point:
     is_measured: bool  # with the published weights
 
 
-@dataclass(kw_only=True)
-class _Plot(Chart):
-    """A chart, and the scales from values to pixels: AP is linear, the speed logarithmic."""
-
-    least_ap: float
-    most_ap: float
-    slowest: float
-    fastest: float
-
-    def x_of(self, speed: float) -> float:
-        share = log10(speed / self.slowest) / log10(self.fastest / self.slowest)
-        return _LEFT + (_RIGHT - _LEFT) * share
-
-    def y_of(self, ap: float) -> float:
-        share = (100 * ap - self.least_ap) / (self.most_ap - self.least_ap)
-        return _BOTTOM - (_BOTTOM - _TOP) * share
-
-    def draw_vertical(self, x: float, top: float, bottom: float, color: str) -> None:
-        self.draw(x, top, 0.2, bottom - top, color, color)
-
-
-def draw_chart(comparison: ModelComparison) -> Chart | None:
+def draw_chart(comparison: ModelComparison) -> str:
     """The AP of each model, measured or as published, and the images per second of its pipeline on
-    one person; in the list, they have the order of ``in_order``.
+    one person, as an SVG file; in the list, they have the order of ``in_order``.
 
     The lines are 95 % intervals. A mark is white if the AP is published, or the time is not of the
-    published weights. None if fewer than two models have both values.
+    published weights. Empty if fewer than two models have both values.
     """
     points = []
     for row in in_order(comparison.rows):
@@ -104,7 +112,7 @@ def draw_chart(comparison: ModelComparison) -> Chart | None:
             is_measured = row.ap.origin is time.origin is MetricSource.MEASURED
             points.append(_Point(row.name, row.ap, 1000 / time.number, is_measured))
     if len(points) < 2:
-        return None
+        return ""
     plot = _start_plot(points)
     plot.write(_LEFT, 14, "AP")
     _draw_grid(plot)
@@ -134,11 +142,10 @@ def draw_chart(comparison: ModelComparison) -> Chart | None:
         y = plot.y_of(point.ap.number)
         if not top <= y <= top + _MARK_HEIGHT:  # a dot at the values of a mark that is elsewhere
             plot.draw(x - 2, y - 2, 4, 4, FULL, WHITE)
-    plot.height = line + 8
-    return plot
+    return plot.to_svg(line + 8)
 
 
-def _start_plot(points: Sequence[_Point]) -> _Plot:
+def _start_plot(points: Sequence[_Point]) -> Chart:
     aps: list[float] = []
     for point in points:
         bounds = point.ap.interval or ()
@@ -146,8 +153,7 @@ def _start_plot(points: Sequence[_Point]) -> _Plot:
     speeds = [point.speed for point in points]
     least_ap = max(0, (min(aps) - 1) // 5 * 5)
     most_ap = -(-max(aps) // 5) * 5
-    return _Plot(
-        width=_WIDTH,
+    return Chart(
         least_ap=least_ap,
         most_ap=most_ap,
         slowest=min(speeds) / 1.3,
@@ -155,7 +161,7 @@ def _start_plot(points: Sequence[_Point]) -> _Plot:
     )
 
 
-def _draw_grid(plot: _Plot) -> None:
+def _draw_grid(plot: Chart) -> None:
     for tick in range(int(plot.least_ap), int(plot.most_ap) + 1, 5):
         y = plot.y_of(tick / 100)
         plot.draw(_LEFT, y, _RIGHT - _LEFT, 0.2, RULE, RULE)
@@ -168,7 +174,7 @@ def _draw_grid(plot: _Plot) -> None:
 
 
 def _place_mark(
-    point: _Point, plot: _Plot, others: Sequence[tuple[float, float]]
+    point: _Point, plot: Chart, others: Sequence[tuple[float, float]]
 ) -> tuple[float, float]:
     """The left and the top of a mark: at its values, or above or below if other marks are there."""
     left = plot.x_of(point.speed) - _MARK_WIDTH / 2
@@ -179,21 +185,3 @@ def _place_mark(
             if all(abs(y - other) > _MARK_HEIGHT for other in near):
                 return left, y
     return left, top
-
-
-def to_svg(chart: Chart) -> str:
-    """The chart as an SVG file."""
-    lines = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{chart.width}" height="{chart.height}"'
-            f' viewBox="0 0 {chart.width} {chart.height}" font-family="sans-serif"'
-            f' font-size="{_TEXT}">'
-        ),
-        f'<rect width="{chart.width}" height="{chart.height}" fill="{WHITE}"/>',
-    ]
-    return "\n".join([*lines, *chart.rectangles, *chart.labels, "</svg>"]) + "\n"
-
-
-def _printable(text: str) -> str:
-    # A declared text may contain line breaks, and characters that are not allowed in XML.
-    return "".join(character if character.isprintable() else "?" for character in text)

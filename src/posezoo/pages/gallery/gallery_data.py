@@ -165,8 +165,10 @@ def collect_gallery_data(
             published["any_AP"] = published["published_AP"]
         metrics = {}
         for row in rows.get(name, ()):
-            new = {key: value for key, value in row.values.items() if value != published.get(key)}
-            metrics[row.precision] = {key: value for key, value in new.items() if value}
+            values = row.values.items()
+            metrics[row.precision] = {
+                key: value for key, value in values if value and value != published.get(key)
+            }
         entries.append(GalleryEntry(facts, examples, published, from_card, measured=metrics))
     references: list[OutsideReference] = []
     for root in unique(registry_root(facts.model) for facts in models):

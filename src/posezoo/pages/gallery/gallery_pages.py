@@ -243,9 +243,9 @@ def _hero(entry: GalleryEntry) -> Json:
     command = ""
     if precision and _is_ours(facts):
         command = format_shortest_command(facts, precision)
-    pictures = []
-    for each in entry.pictures:
-        pictures.append((to_data_address(each.jpeg), each.description, each.note))
+    pictures = [
+        (to_data_address(each.jpeg), each.description, each.note) for each in entry.pictures
+    ]
     kept = ""
     if (facts.download_bytes or 0) > (facts.size_bytes or 0):
         kept = format_megabytes(facts.size_bytes)
@@ -372,9 +372,8 @@ def _measurement_title(table: MeasurementTable) -> str:
 
 def _accuracy_row(claim: PublishedAccuracy) -> Row:
     value = f"{claim.value:g} mm" if claim.metric == "MPJPE" else _share(claim.value)
-    at_50 = _share(claim.ap50)
-    at_75 = _share(claim.ap75)
-    return claim.metric, value, at_50, at_75, claim.dataset, format_protocol(claim)
+    shares = map(_share, (claim.ap50, claim.ap75))
+    return claim.metric, value, *shares, claim.dataset, format_protocol(claim)
 
 
 def _share(share: float | None) -> str:
@@ -394,27 +393,26 @@ def _ports(part: ModelSpec) -> tuple[str, Sequence[Row], Sequence[Row]]:
         else:
             inputs.append((port.name, "original", *original))
             inputs.append((port.name, "converted", *converted))
-    outputs: list[Row] = []
-    for output in part.outputs:
-        shape = format_port_shape(output)
-        outputs.append((output.name, shape, output.layout, format_role(output)))
+    outputs = [
+        (output.name, format_port_shape(output), output.layout, format_role(output))
+        for output in part.outputs
+    ]
     return part.full_name, inputs, outputs
 
 
 def _input_cells(port: Input) -> Row:
-    shape = format_port_shape(port)
-    mean = format_numbers(port.mean)
-    scale = format_numbers(port.scale)
-    return shape, port.layout, port.color or "", mean, scale
+    numbers = map(format_numbers, (port.mean, port.scale))
+    return format_port_shape(port), port.layout, port.color or "", *numbers
 
 
 def _skeleton(skeleton: Skeleton) -> dict[str, object]:
     names = skeleton.keypoints
     positions = keypoint_positions(skeleton)
     rightmost = max((x for x, _ in positions), default=0)
-    points = []
-    for number, name in enumerate(names):
-        points.append((*positions[number], keypoint_side(name) or "middle", number))
+    points = [
+        (*positions[number], keypoint_side(name) or "middle", number)
+        for number, name in enumerate(names)
+    ]
     return {
         "name": skeleton.name,
         "width": max(0, rightmost) // 240 * 336 + 240,

@@ -74,8 +74,15 @@ from posezoo.core.errors import PosezooError
 from posezoo.core.registry import TAG_MARK, Registry, Selection, license_path, registry_root
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.license_notice import read_copyright_line
-from posezoo.pages.model_filters import FILTER_FLAGS, FilterArgs, filters_from_args, select_filtered
-from posezoo.pages.model_rows import Weights, find_weights, model_to_json
+from posezoo.pages.model_filters import (
+    FILTER_FLAGS,
+    FilterArgs,
+    Weights,
+    filters_from_args,
+    find_weights,
+    model_to_json,
+    select_filtered,
+)
 
 EXAMPLES = """
 posezoo info blazepose-full
@@ -172,9 +179,7 @@ def _declared(spec: ModelSpec) -> Json:
     from posezoo.core.declarations.routes import select_route
 
     route, obstacle = select_route(spec)
-    steps = []
-    for step in spec.postprocessing:
-        steps.append({"step": _STEP_NAMES[type(step)], **to_json(step)})
+    steps = [{"step": _STEP_NAMES[type(each)], **to_json(each)} for each in spec.postprocessing]
     return {
         "license_text": str(license_path(spec)) if spec.license.text else None,
         "license_url": spec.license.url or None,

@@ -44,8 +44,15 @@ from posezoo.cli.run_main import MessageWriter
 from posezoo.core.registry import Selection, registry_name, registry_root
 from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.pages.facts.model_facts import ModelFacts
-from posezoo.pages.model_filters import FILTER_FLAGS, FilterArgs, filters_from_args, select_filtered
-from posezoo.pages.model_rows import Weights, find_weights, model_to_json
+from posezoo.pages.model_filters import (
+    FILTER_FLAGS,
+    FilterArgs,
+    Weights,
+    filters_from_args,
+    find_weights,
+    model_to_json,
+    select_filtered,
+)
 
 EXAMPLES = """
 posezoo list

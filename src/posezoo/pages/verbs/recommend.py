@@ -170,22 +170,18 @@ def run(args: _RecommendArgs) -> int:
     """Print the models, the best first, and why."""
     from posezoo.pages.facts.comparison import compare_models
     from posezoo.pages.facts.model_facts import describe_models
-    from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues, recommend
+    from posezoo.pages.facts.recommendation import RequiredValues, recommend
 
     if (args.keypoints or args.three_d) and args.task != _TASKS[0]:
         args.parser.error(f"--keypoints and --3d are only for --task {_TASKS[0]}")
-    licenses: list[str] = []
-    for name in args.license:
-        licenses += PERMISSIVE if name == "permissive" else [name]
-    limits = RequiredValues(args.min_ap, args.max_latency, int(args.people), licenses)
+    limits = RequiredValues(args.min_ap, args.max_latency, int(args.people), args.license)
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
         measurements = replace(measurement_selection(args, context.registry), one_request=True)
         _warn_of_requests(args, measurements, console)
         selection = select_models(context.registry, None, console)
-        models = describe_models(selection, context.registry)
-        counts = {len(facts.skeleton.keypoints) for facts in models if facts.skeleton}
-        models = [facts for facts in models if _is_for_task(facts, args)]
+        known = describe_models(selection, context.registry)
+        models = [facts for facts in known if _is_for_task(facts, args)]
         measurements = add_own_speeds(measurements, models, console)
         comparison = compare_models(models, context.layout, measurements)
         answer = recommend(comparison.rows, limits)
@@ -200,17 +196,17 @@ def run(args: _RecommendArgs) -> int:
         **project(answer, "unknown miscounting"),
         "gallery": gallery,
     }
-    missing = []
-    if not models:
-        found = ", ".join(str(count) for count in sorted(counts) if count) or "no"
-        missing.append(f"no model here is of this kind; those here find {found} keypoints")
     most = len(comparison.rows) if args.all else _MOST_ROWS
+    lines = [*_lines(answer, limits, comparison, most)]
+    if not models:
+        counts = {len(facts.skeleton.keypoints) for facts in known if facts.skeleton} - {0}
+        found = ", ".join(map(str, sorted(counts))) or "no"
+        lines.append(f"no model here is of this kind; those here find {found} keypoints")
     words = ("posezoo", "gallery", *flags.registry_arguments(args), *measurement_arguments(args))
     print_result(
         args.format,
         answer_json,
-        *_lines(answer, limits, comparison, most),
-        *missing,
+        *lines,
         f"as a picture: {shlex.join(words)}, then open site/{gallery}",
     )
     return 0 if answer.rows and not selection.problems else 1
@@ -299,8 +295,7 @@ def _lines(
     footnotes = Footnotes()
     shown = answer.first(most)
     if shown:
-        own = "your own figures first, then " if shown[0][1].is_own else ""
-        yield f"{own}the highest AP first, measured or as published; ? is not known:"
+        yield f"{_describe_order([row for _, row in shown])}; ? is not known:"
         yield from _table_lines(shown, footnotes)
     else:
         yield "no model is known to meet these limits"
@@ -321,6 +316,12 @@ def _lines(
         yield f"may meet the limits, but values are not known: {name_first(names, most)}"
         words = ["--pipeline", "NAME", "--people", str(limits.people), "--requests", "1"]
         yield f"measure them: {shlex.join(['posezoo', 'benchmark', *words])}"
+
+
+def _describe_order(rows: Sequence[ComparisonRow]) -> str:
+    own = "your own figures first, then " if rows[0].is_own else ""
+    has_ap = any(row.ap for row in rows)
+    return own + ("the highest AP first, measured or as published" if has_ap else "by name")
 
 
 def _table_lines(shown: Sequence[tuple[int, ComparisonRow]], footnotes: Footnotes) -> Iterator[str]:

@@ -259,7 +259,7 @@ def _select_quantizable(args: _QuantizeArgs, context: Context, console: Console)
     """The models that the flags select; of all, those that can be quantized, and a line says why
     another cannot.
     """
-    from posezoo.quantize.int8_models import explain_unsupported_int8
+    from posezoo.quantize.quantization_plan import explain_unsupported
 
     patterns = flags.patterns_from_args(args)
     selection = select_models(context.registry, patterns, console, takes_checkpoints=True)
@@ -267,7 +267,7 @@ def _select_quantizable(args: _QuantizeArgs, context: Context, console: Console)
         return selection
     quantizable = []
     for spec in selection.models:
-        reason = explain_unsupported_int8(spec, context)
+        reason = explain_unsupported(spec, context.registry)
         if reason:
             console.print_line(f"Skipping {spec.full_name} ({reason})")
         else:
@@ -312,7 +312,7 @@ class _QuantizationTask:
             facts["missed"] = quantized.missed
         for problem in quantized.missed.values():
             listener(WarningIssued(f"{spec.full_name}: the limit is missed: {problem}"))
-        return Answer(irs=quantized.irs, facts=facts, measurements=list(to_measurements(quantized)))
+        return Answer(irs=quantized.irs, facts=facts, measurements=to_measurements(quantized))
 
     def _plan_int8(self, spec: ModelSpec, listener: Listener | None = None) -> QuantizationPlan:
         from posezoo.quantize import int8_models

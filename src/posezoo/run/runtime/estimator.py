@@ -18,7 +18,12 @@ from posezoo.core.declarations.model import ITSELF, WHOLE_IMAGE, Decoder, Model
 from posezoo.core.errors import ImageError, ImageWarning, InferenceError
 from posezoo.core.layout import precision_of
 from posezoo.core.values import frozen
-from posezoo.poses.decoders import find_decoder, named_task, require_top_down
+from posezoo.poses.decoders import (
+    find_decoder,
+    named_task,
+    require_detector,
+    require_top_down,
+)
 from posezoo.poses.keypoints import Pose, Poses
 from posezoo.poses.ssd_detection import Box, parse_boxes
 from posezoo.run.images import Image, PillowImage, is_image_shape, open_image, to_bgr
@@ -230,7 +235,14 @@ class Estimator:
         numbered = enumerate(images)
         # A list is read ahead.
         items = list(numbered) if isinstance(images, Sequence) else numbered
-        open_item = partial(_open_item, color=color)
+
+        def open_item(item: tuple[int, object]) -> Image:
+            index, image = item
+            try:
+                return open_image(image, color)
+            except ImageError as error:
+                raise error.within(f"images[{index}]") from error
+
         if any(network.supports_batching for network in self._pipeline.networks):
             steps = [self._pipeline(open_item(item)) for item in items]
             return list(map(self._poses, _BatchRunner().run(steps)))
@@ -392,19 +404,10 @@ class Estimator:
         Raises:
             InferenceError: no detector runs.
         """
-        pipeline = self._pipeline
-        name = self.model.full_name
-        if not isinstance(pipeline, VideoPipeline):
-            raise InferenceError(
-                f"{argument}: {name} finds people itself, without a detector of its own",
-                hint=f"leave out {argument}",
-            )
-        if self.people_from == WHOLE_IMAGE:
-            raise InferenceError(
-                f"{argument} needs a detector, and {name} runs without one",
-                hint="name a detector, such as nanodet-g",
-            )
-        return pipeline
+        is_whole = self.people_from == WHOLE_IMAGE
+        require_detector(argument, self.decoder, self.model.full_name, is_whole=is_whole)
+        assert isinstance(self._pipeline, VideoPipeline)
+        return self._pipeline
 
     def with_network_override(self, infer: InferFunction, place: int) -> Callable[[object], Poses]:
         """The same model with one of its networks replaced, for example by another precision of it.
@@ -500,15 +503,6 @@ def _require_images(images: object) -> None:
             f"several images are expected, not {type(images).__name__}",
             hint="a list of frames, or a generator; model.stream takes the path of a video, too",
         )
-
-
-def _open_item(item: tuple[int, object], color: str) -> Image:
-    """The image of an index and an image; an error names the index."""
-    index, image = item
-    try:
-        return open_image(image, color)
-    except ImageError as error:
-        raise error.within(f"images[{index}]") from error
 
 
 @frozen

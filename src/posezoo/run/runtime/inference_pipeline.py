@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from itertools import count
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from posezoo.core.arrays import NamedArrays
 from posezoo.core.values import frozen, frozen_with_arrays
@@ -93,44 +93,41 @@ class VideoPipeline(Protocol):
 Region = TypeVar("Region")
 
 
-@frozen
-class RegionSteps(Generic[Region]):
-    """The steps of a pipeline whose detector finds the regions that its last network processes.
+def follow_regions(
+    detect: Callable[[Image], Steps[list[Region]]],
+    estimate: Callable[[Image, Sequence[Region]], Steps[Sequence[tuple[Pose, Region | None]]]],
+    find_new: Callable[[Sequence[Region], Sequence[Region]], list[Region]],
+    most: int,
+    number: int,
+) -> FrameSteps:
+    """The steps for the frames of one video, in which people are tracked from their landmarks in
+    the frame before, as MediaPipe does.
 
-    Attributes:
+    Args:
         detect: the steps to the regions in an image.
-        estimate: the steps to the pose in each region, and to its region in the next frame of a
-            video, or None.
+        estimate: the steps to the pose in each region, and to its region in the next frame, or
+            None.
         find_new: takes the tracked and the detected regions, and returns the detected ones that
             show another person.
         most: the maximum number of regions in a frame.
+        number: the detector runs on each ``number``-th frame and whenever no person is followed,
+            but not while as many as possible are.
     """
+    followed: list[Region] = []
+    frames = count()
 
-    detect: Callable[[Image], Steps[list[Region]]]
-    estimate: Callable[[Image, Sequence[Region]], Steps[Sequence[tuple[Pose, Region | None]]]]
-    find_new: Callable[[Sequence[Region], Sequence[Region]], list[Region]]
-    most: int
+    def steps(image: Image) -> PipelineSteps:
+        nonlocal followed
+        regions = followed
+        is_turn = next(frames) % number == 0 or not followed
+        if is_turn and len(followed) < most:
+            detected = yield from detect(image)
+            regions = [*followed, *find_new(followed, detected)]
+        people = yield from estimate(image, regions[:most])
+        followed = [region for _, region in people if region]
+        return best_first(pose for pose, _ in people)
 
-    def follow(self, number: int) -> FrameSteps:
-        """The steps for the frames of one video, in which people are tracked from their landmarks
-        in the frame before, as MediaPipe does. The detector runs on each ``number``-th frame and
-        whenever no person is followed, but not while as many as possible are.
-        """
-        followed: list[Region] = []
-        frames = count()
-
-        def steps(image: Image) -> PipelineSteps:
-            nonlocal followed
-            regions = followed
-            is_turn = next(frames) % number == 0 or not followed
-            if is_turn and len(followed) < self.most:
-                detected = yield from self.detect(image)
-                regions = [*followed, *self.find_new(followed, detected)]
-            people = yield from self.estimate(image, regions[: self.most])
-            followed = [region for _, region in people if region]
-            return best_first(pose for pose, _ in people)
-
-        return steps
+    return steps
 
 
 def best_first(poses: Iterable[Pose]) -> list[Pose]:

@@ -41,9 +41,9 @@ from posezoo.run.runtime.inference_pipeline import (
     FrameSteps,
     InferenceRequest,
     PipelineSteps,
-    RegionSteps,
     Steps,
     best_first,
+    follow_regions,
 )
 from posezoo.run.runtime.network_pipeline import (
     NetworkPipeline,
@@ -125,11 +125,11 @@ class LandmarkPipeline(TopDownPipeline):
         return self.detect_every(1)
 
     def detect_every(self, number: int) -> FrameSteps:
-        """The steps for the frames of one video, in which ``RegionSteps`` tracks hands or faces."""
-        steps = RegionSteps(
-            self._detect, self._estimate_and_follow, find_new_squares, self._options.max_people
+        """The steps for the frames of one video, in which hands or faces are tracked."""
+        most = self._options.max_people
+        return follow_regions(
+            self._detect, self._estimate_and_follow, find_new_squares, most, number
         )
-        return steps.follow(number)
 
     def _estimate_and_follow(
         self, image: Image, squares: Sequence[Box]
@@ -187,14 +187,14 @@ class BlazePosePipeline:
         return self.detect_every(1)
 
     def detect_every(self, number: int) -> FrameSteps:
-        """The steps for the frames of one video, in which ``RegionSteps`` tracks people."""
-        steps = RegionSteps(
+        """The steps for the frames of one video, in which people are tracked."""
+        return follow_regions(
             self._detect,
             partial(self._estimate, is_video=True),
             blazepose.find_new_regions,
             self._options.max_people,
+            number,
         )
-        return steps.follow(number)
 
     def _detect(self, image: Image) -> Steps[list[ImageTransform]]:
         """The region of each person whose face is found."""

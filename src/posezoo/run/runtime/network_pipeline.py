@@ -260,7 +260,6 @@ class NetworkPipeline:
         return self._name_classes(poses)
 
     def _infer(self, image: Image) -> Steps[dict[str, Array]]:
-        """The outputs by role for an image of the input's size."""
         outputs = yield InferenceRequest(self._network, {self._input: image[None]})
         return self._by_role(outputs)
 

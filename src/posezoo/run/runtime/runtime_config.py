@@ -92,11 +92,13 @@ class RuntimeConfig:
         if self.inference_precision != DECLARED:
             return self
         is_declared = "bf16" in model.compute_types and precision not in INT8_PRECISIONS
-        is_bf16 = is_declared and self.device == "CPU" and "BF16" in _cpu_types()
-        return replace(self, inference_precision="bf16" if is_bf16 else "f32")
+        types: list[str] = []
+        if is_declared and self.device == "CPU":
+            core = import_openvino(extra="run").Core()
+            types = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return replace(self, inference_precision="bf16" if "BF16" in types else "f32")
 
     def _device_properties(self) -> dict[str, dict[str, str]]:
-        """Properties by real device."""
         properties: dict[str, dict[str, str]] = {}
         cpu = {"INFERENCE_NUM_THREADS": str(self.threads)} if self.threads else {}
         # OpenVINO binds each network's threads to the first cores. One thread waits there for other
@@ -236,11 +238,6 @@ class VideoOptions:
     track: bool = False
     smooth: bool = False
     detect_every: int | None = None
-
-
-def _cpu_types() -> list[str]:
-    core = import_openvino(extra="run").Core()
-    return list(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
 
 
 def _is_number(text: str) -> bool:

@@ -237,7 +237,6 @@ def _poses(people: Sequence[tuple[Pose, Box]]) -> list[Pose]:
 
 
 def _enlarge(box: Box, factor: float) -> Box:
-    """A box enlarged about its center."""
     across = (factor - 1) / 2 * box.width
     down = (factor - 1) / 2 * box.height
     return Box(box.x0 - across, box.y0 - down, box.x1 + across, box.y1 + down)

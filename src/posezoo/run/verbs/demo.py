@@ -38,6 +38,7 @@ from posezoo.run.run_flags import (
     RunArgs,
     described_options_from_args,
     name_target_size,
+    refuse_detect_every,
     video_options_from_args,
 )
 
@@ -310,16 +311,16 @@ def run(args: _DemoArgs) -> int:
         context = flags.context_from_args(args)
         require_device(context.settings.device)
         is_video = not source.image_paths and not args.no_tracking
-        decoder = _decoder_of(args.architecture_type)
         loader = Loader(
             context,
             args.detector,
-            decoder=decoder,
+            decoder=_decoder_of(args.architecture_type),
             is_video=is_video,
             masks=args.masks,
             listener=console,
         )
-        chosen = _choose_model(args, context, decoder)
+        chosen = _choose_model(args, context)
+        refuse_detect_every(args, chosen.model, context, is_video=is_video)
         with _name_architecture():
             prepared = loader.prepare(chosen)
         if described and not args.like:
@@ -428,7 +429,7 @@ def _with_runtime(options: LoadOptions, requests: int, streams: str, threads: in
     return replace(options, runtime=runtime)
 
 
-def _choose_model(args: _DemoArgs, context: Context, decoder: str | None) -> ChosenModel:
+def _choose_model(args: _DemoArgs, context: Context) -> ChosenModel:
     """The model that ``-m`` names: the path of an IR or a checkpoint, or a model of the zoo."""
     from posezoo.networks.custom_weights import find_fitting_network, spec_with_checkpoint
     from posezoo.run.load import ChosenModel
@@ -436,7 +437,7 @@ def _choose_model(args: _DemoArgs, context: Context, decoder: str | None) -> Cho
     skeleton = flags.skeleton_from_args(args, args.model)
     text = args.model
     if text is None:
-        if decoder:
+        if args.architecture_type != "auto":
             args.parser.error("--architecture_type: only with --model")
         return ChosenModel(precision=args.precision)
     path = Path(text)

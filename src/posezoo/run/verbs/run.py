@@ -26,6 +26,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,7 @@ from posezoo.run.run_flags import (
     RunArgs,
     described_options_from_args,
     name_target_size,
+    refuse_detect_every,
     video_options_from_args,
 )
 
@@ -151,7 +153,7 @@ def run(args: _RunArgs) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
-    from posezoo.poses.drawing import DrawingOptions
+    from posezoo.poses.drawing import draw
     from posezoo.run.advice import describe_assumed_skeleton
     from posezoo.run.load import Loader
     from posezoo.run.openpose_files import BODIES
@@ -169,11 +171,13 @@ def run(args: _RunArgs) -> int:
         inputs = _open_inputs(args, chosen, context, stack, failures)
         _require_video(args, inputs)
         _require_output(args, inputs)
+        is_video = not inputs.images  # in which some models track a person and need no detector
+        refuse_detect_every(args, chosen.model, context, is_video=is_video)
         publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
         loader = Loader(
             context,
             args.detector,
-            is_video=inputs.is_video,
+            is_video=is_video,
             masks=args.masks,
             listener=console,
             time_step=timer.time_step,
@@ -191,7 +195,7 @@ def run(args: _RunArgs) -> int:
             inputs,
             results,
             min_score=min_score,
-            drawing=DrawingOptions(min_score, **dict(args.draw or ())),
+            draw=partial(draw, min_score=min_score, in_place=True, **dict(args.draw or ())),
             limit=args.limit,
             video=video_options_from_args(args, estimator),
             publish=publisher,
@@ -408,14 +412,13 @@ def _open_inputs(
     """What the user names, else the sample photos of what the model finds."""
     from posezoo.poses.people import noun_of
     from posezoo.run.images import sample_photos
-    from posezoo.run.video.run_inputs import ImageInput, RunInputs, open_inputs
+    from posezoo.run.video.run_inputs import ImageInput, InputOpener, RunInputs
 
     if not args.input:
         photos = sample_photos(noun_of(chosen.model) if chosen.model else "")
         return RunInputs(tuple(ImageInput(photo, str(photo)) for photo in photos))
     console = failures.console
-    return open_inputs(
-        args.input,
+    opener = InputOpener(
         stack.enter_context(temporary_dir()),
         context.download_options,
         listener=console,
@@ -424,6 +427,7 @@ def _open_inputs(
         reconnect_s=args.reconnect,
         stream=args.stream,
     )
+    return opener.open(args.input)
 
 
 def _choose_model(args: _RunArgs, context: Context) -> ChosenModel:

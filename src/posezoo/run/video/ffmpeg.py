@@ -68,21 +68,39 @@ def _limit_memory() -> None:
 
 
 class DecoderErrors:
-    """Counts the errors that FFmpeg reports: it decodes what is left of a damaged frame, and OpenCV
-    returns that like any other.
+    """The frames of a video at which FFmpeg reported errors: it decodes what is left of a damaged
+    frame, and OpenCV returns that like any other.
+
+    Attributes:
+        places: the number of these frames.
     """
 
     def __init__(self) -> None:
-        self._count = 0
-
-    def take(self) -> int:
-        """The number of errors since the last call."""
-        count, self._count = self._count, 0
-        return count
+        self.places = 0
+        self._new = 0
+        self._first = ""
 
     def add(self) -> None:
-        """Count one more."""
-        self._count += 1
+        """Count an error."""
+        self._new += 1
+
+    def look_at(self, index: int, shown_s: float) -> None:
+        """Ask whether there were errors since the last frame.
+
+        Decoders in several threads are some frames ahead, so the damage may be a bit later.
+        """
+        if self._new:
+            self._new = 0
+            self._first = self._first or f"{index} ({shown_s:.2f} s)"
+            self.places += 1
+
+    def describe(self) -> str:
+        """A sentence with the first of these frames."""
+        where = f"at {self.places} places, the first near" if self.places > 1 else "near"
+        return (
+            f"is damaged: its decoder reported errors {where} frame {self._first}; the poses from"
+            " there to the next key frame may be wrong"
+        )
 
 
 _counting: list[DecoderErrors] = []

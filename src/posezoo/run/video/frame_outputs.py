@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any
 
 from posezoo.cli.result_files import writing_result
+from posezoo.core.declarations.safe_names import avoid_reserved, case_folded
 from posezoo.core.errors import OutputError, import_cv2
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.file_lock import discard
@@ -128,7 +129,7 @@ def open_output(
     )
     if source.even_fps is None:
         return write_video(source.fps)
-    time_s = _LiveTimes(source) if source.is_live else source.time_s
+    time_s = _live_times(source) if source.is_live else source.time_s
     return write_video(source.even_fps, time_s=time_s)
 
 
@@ -159,18 +160,54 @@ def _name_images(folder: Path, images: Sequence[Path]) -> dict[str, Path]:
     Files with the same name in several folders become a.jpg, a_2.jpg. Formats without colors become
     PNG.
     """
-    targets: dict[Path, str] = {}
+    names = OutputNames(folder, ())
+    targets = {}
     for image in images:
         suffix = image.suffix
         if suffix.lower() in SUFFIXES - WRITTEN_SUFFIXES:
             suffix = ".png"
-        target = folder / f"{image.stem}{suffix}"
-        number = 1
-        while target in targets:
-            number += 1
-            target = folder / f"{image.stem}_{number}{suffix}"
-        targets[target] = str(image)
-    return {name: target for target, name in targets.items()}
+        targets[str(image)] = names.path_for(image.stem, suffix)
+    return targets
+
+
+class OutputNames:
+    """Gives each result a unique name that is never the name of an input (``inputs``).
+
+    Args:
+        results: the folder of the results; or the picture or video of the only input.
+        inputs: the files of the inputs.
+    """
+
+    def __init__(self, results: Path, inputs: Sequence[Path]) -> None:
+        self._folder = results
+        self._file = results if is_picture_or_video(results) else None
+        self._taken = {_place(path) for path in inputs}
+
+    def output_path(self, image: Path) -> Path:
+        """A new path: ``me.jpg`` becomes ``me_poses.jpg``; formats other than JPEG become PNG."""
+        if self._file:
+            return self._file
+        suffix = ".png"
+        if image.suffix.lower() in (".jpg", ".jpeg"):
+            suffix = image.suffix.lower()
+        return self.path_for(f"{image.stem}_poses", suffix)
+
+    def path_for(self, stem: str, suffix: str) -> Path:
+        """A new path of a result: ``me`` becomes ``me_keypoints.json``, or
+        ``me_2_keypoints.json``.
+        """
+        target = self._folder / avoid_reserved(f"{stem}{suffix}")
+        count = 1
+        while _place(target) in self._taken:
+            count += 1
+            target = self._folder / avoid_reserved(f"{stem}_{count}{suffix}")
+        self._taken.add(_place(target))
+        return target
+
+
+def _place(path: Path) -> str:
+    """A text that is equal for two paths of one file, also on a system that ignores case."""
+    return case_folded(str(path.resolve()))
 
 
 @dataclass
@@ -198,23 +235,23 @@ class ImageOutput(FrameOutput):
         self.written += 1
 
 
-class _LiveTimes:
+def _live_times(source: FrameSource) -> Callable[[Frame], float]:
     """When the frames of a live source are shown in its drawn video, in seconds.
 
     The video begins with the first frame, and leaves out the time when there was no connection.
     """
+    last_s: float | None = None
+    shown_s = 0.0
 
-    def __init__(self, source: FrameSource) -> None:
-        self._source = source
-        self._last_s: float | None = None
-        self._shown_s = 0.0
+    def time_s(frame: Frame) -> float:
+        nonlocal last_s, shown_s
+        taken_s = source.time_s(frame)
+        if last_s is not None and taken_s - last_s < SILENCE_S:
+            shown_s += taken_s - last_s
+        last_s = taken_s
+        return shown_s
 
-    def __call__(self, frame: Frame) -> float:
-        time_s = self._source.time_s(frame)
-        if self._last_s is not None and time_s - self._last_s < SILENCE_S:
-            self._shown_s += time_s - self._last_s
-        self._last_s = time_s
-        return self._shown_s
+    return time_s
 
 
 class VideoOutput(FrameOutput):

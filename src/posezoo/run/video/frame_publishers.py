@@ -179,7 +179,7 @@ class MqttConnection:
         if topic.is_encrypted:
             self._client.tls_set()
         self._client.on_connect = lambda *event: self._answers.put(event[3])
-        self._client.on_disconnect = lambda *event: self._report_loss(event[3])
+        self._client.on_disconnect = self._report_loss
         place = f"{topic.host}:{topic.port}"
         try:
             self._client.connect(topic.host, topic.port)
@@ -209,10 +209,10 @@ class MqttConnection:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _report_loss(self, reason: object) -> None:
+    def _report_loss(self, *event: object) -> None:
         if self._is_open:
             self._warn(
-                f"{self._topic.host}: the connection is lost ({reason}); frames are dropped until"
+                f"{self._topic.host}: the connection is lost ({event[3]}); frames are dropped until"
                 " it is back"
             )
 

@@ -419,37 +419,6 @@ class FrameSteps:
         return sum(number * (round(step / usual) - 1) for step, number in gaps.items())
 
 
-class Damage:
-    """The frames at which FFmpeg reported errors of its decoders.
-
-    Attributes:
-        count: the number of these frames.
-    """
-
-    def __init__(self, errors: DecoderErrors | None) -> None:
-        self.count = 0
-        self._errors = errors
-        self._first = ""
-
-    def look_at(self, index: int, shown_s: float) -> None:
-        """Ask whether there were errors since the last frame.
-
-        Decoders in several threads are some frames ahead, so the damage may be a bit later.
-        """
-        if self._errors is None or not self._errors.take():
-            return
-        self._first = self._first or f"{index} ({shown_s:.2f} s)"
-        self.count += 1
-
-    def describe(self) -> str:
-        """A sentence with the first of these frames."""
-        where = f"at {self.count} places, the first near" if self.count > 1 else "near"
-        return (
-            f"is damaged: its decoder reported errors {where} frame {self._first}; the poses from"
-            " there to the next key frame may be wrong"
-        )
-
-
 class VideoSource(FrameSource):
     """A video, a camera or a stream, read with OpenCV.
 
@@ -609,27 +578,41 @@ class VideoSource(FrameSource):
             # Errors that FFmpeg reports here are not those of a frame.
             self._capture = self._open()
         # A live source that was joined in the middle, or drops, has errors that pass.
-        with nullcontext() if self.is_live else decoder_errors() as errors:
-            self._damage = Damage(errors)
+        with nullcontext(DecoderErrors()) if self.is_live else decoder_errors() as self._errors:
             try:
                 yield from frames
             finally:
                 self._capture.release()
                 warn = self._reconnection.warn
-                if self._damage.count:
-                    warn(f"{self.name}: {self._damage.describe()}")
+                if self._errors.places:
+                    warn(f"{self.name}: {self._errors.describe()}")
                 if lost := self._steps.count_lost():
                     missing = f"{format_count(lost, 'frame')} missing in the middle"
                     warn(f"{self.name}: is damaged, or its frame rate varies: {missing}")
 
     def _frames_of_rounds(self) -> Generator[Frame, None, None]:
+        cv2 = import_quiet_opencv()
         indices = count()
         round_start_s = 0.0
         for number in islice(count(), self._rounds):
             if number:
                 self._capture.release()
                 self._capture = self._open()
-            read, end_s = yield from self._frames_until_end(indices, round_start_s)
+            read, shown_s = 0, round_start_s
+            while True:
+                begun = time.perf_counter()
+                is_read, image = self._capture.read()
+                if not is_read:
+                    break
+                read += 1
+                # Frames of a phone's video are not equally far apart.
+                position_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                stated_s = round_start_s + position_s
+                if read > 1:
+                    self._steps.add(stated_s - shown_s)
+                shown_s = max(shown_s, stated_s)
+                yield self._frame(next(indices), image, begun, shown_s)
+            end_s = shown_s + 1 / self.fps
             lasted_s = end_s - round_start_s
             round_start_s = end_s
             if self._ended_early(read, lasted_s):
@@ -646,25 +629,6 @@ class VideoSource(FrameSource):
         reached = lasted_s * self.fps
         allowed = max(_TOLERATED_FRAMES, _TOLERATED_SHARE * self._stated_frames)
         return not read or self._stated_frames - max(read, reached) > allowed
-
-    def _frames_until_end(
-        self, indices: Iterator[int], start_s: float
-    ) -> Generator[Frame, None, tuple[int, float]]:
-        """The frames of one round; returns their number, and when the next round begins."""
-        cv2 = import_quiet_opencv()
-        read, shown_s = 0, start_s
-        while True:
-            begun = time.perf_counter()
-            is_read, image = self._capture.read()
-            if not is_read:
-                return read, shown_s + 1 / self.fps
-            read += 1
-            # Frames of a phone's video are not equally far apart.
-            stated_s = start_s + self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            if read > 1:
-                self._steps.add(stated_s - shown_s)
-            shown_s = max(shown_s, stated_s)
-            yield self._frame(next(indices), image, begun, shown_s)
 
     def _frames_of_stream(self) -> Generator[Frame, None, None]:
         indices = count()
@@ -692,7 +656,7 @@ class VideoSource(FrameSource):
                 return
 
     def _frame(self, index: int, image: Any, begun: float, shown_s: float) -> Frame:
-        self._damage.look_at(index, shown_s)
+        self._errors.look_at(index, shown_s)
         return Frame(index, self.name, self._as_shown(image), begun, shown_s=shown_s)
 
     @cached_property

@@ -7,7 +7,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from posezoo.core.declarations.model import TRACKING
-from posezoo.core.declarations.safe_names import avoid_reserved, case_folded
 from posezoo.core.errors import (
     DiskError,
     DownloadError,
@@ -32,7 +32,6 @@ from posezoo.core.files.staging import staging_dir
 from posezoo.core.regular_files import explain_link
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit
-from posezoo.poses.drawing import DrawingOptions, draw_as
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Image
 from posezoo.run.images import (
@@ -51,6 +50,7 @@ from posezoo.run.runtime.runtime_config import VideoOptions
 from posezoo.run.video.frame_outputs import (
     FrameOutput,
     JsonListWriter,
+    OutputNames,
     frame_to_json,
     is_picture_or_video,
     open_output,
@@ -90,29 +90,12 @@ class RunInputs:
     images: tuple[ImageInput, ...]
     videos: tuple[VideoInput, ...] = ()
 
-    @property
-    def is_video(self) -> bool:
-        """Whether there are only videos, in which some models track a person and need no
-        detector.
-        """
-        return not self.images
 
-
-def open_inputs(
-    names: Sequence[str],
-    folder: Path,
-    options: DownloadOptions,
-    *,
-    listener: Listener,
-    warn: Callable[[str], None],
-    report_failure: ReportFailure,
-    reconnect_s: float | None = None,
-    stream: int | None = None,
-) -> RunInputs:
-    """Open the inputs that the user names, in the order of their names; images come first.
+@dataclass
+class InputOpener:
+    """Opens the inputs that the user names.
 
     Args:
-        names: images, folders, globs, videos, numbers of cameras, and addresses.
         folder: a temporary folder for downloaded files.
         options: how they are downloaded.
         listener: receives the events of downloads.
@@ -121,44 +104,42 @@ def open_inputs(
             be downloaded, or a video cannot be opened or ends too early; the others are opened.
         reconnect_s: for how many seconds a live source that dropped is opened again.
         stream: which video stream of a file is played; as for ``open_source``.
-
-    Raises:
-        ImageError: no input can be opened, or no file is an image.
-        SourceError: the first file cannot be downloaded, and no other input can be opened.
     """
-    opened = _OpenedInputs(folder, options, listener, warn, report_failure, reconnect_s, stream)
-    plain = [name for name in names if not opened.add(name)]
-    if plain:
-        for path in expand_image_paths(plain, warn):
-            if not opened.add(str(path)):
-                opened.images.append(ImageInput(path, str(path)))
-    images = opened.images
-    videos = opened.videos
-    if not images and not videos:
-        raise opened.failures[0][2]
-    for failure in opened.failures:
-        report_failure(*failure)
-    if images and not videos:
-        _require_one_image(images)
-    return RunInputs(tuple(images), tuple(videos))
-
-
-@dataclass
-class _OpenedInputs:
-    """The inputs so far, and why others could not be opened; as for ``open_inputs``."""
 
     folder: Path
     options: DownloadOptions
+    _: KW_ONLY
     listener: Listener
     warn: Callable[[str], None]
     report_failure: ReportFailure
-    reconnect_s: float | None
-    stream: int | None
-    images: list[ImageInput] = field(default_factory=list)
-    videos: list[VideoInput] = field(default_factory=list)
-    failures: list[tuple[str, str, PosezooError]] = field(default_factory=list)
+    reconnect_s: float | None = None
+    stream: int | None = None
+    _images: list[ImageInput] = field(default_factory=list)
+    _videos: list[VideoInput] = field(default_factory=list)
+    _failures: list[tuple[str, str, PosezooError]] = field(default_factory=list)
 
-    def add(self, name: str) -> bool:
+    def open(self, names: Sequence[str]) -> RunInputs:
+        """The inputs in the order of their names: images, folders, globs, videos, numbers of
+        cameras, and addresses; images come first.
+
+        Raises:
+            ImageError: no input can be opened, or no file is an image.
+            SourceError: the first file cannot be downloaded, and no other input can be opened.
+        """
+        plain = [name for name in names if not self._add(name)]
+        if plain:
+            for path in expand_image_paths(plain, self.warn):
+                if not self._add(str(path)):
+                    self._images.append(ImageInput(path, str(path)))
+        if not self._images and not self._videos:
+            raise self._failures[0][2]
+        for failure in self._failures:
+            self.report_failure(*failure)
+        if not self._videos:
+            _require_one_image(self._images)
+        return RunInputs(tuple(self._images), tuple(self._videos))
+
+    def _add(self, name: str) -> bool:
         """Open an address, a camera or a video; False if the name is none of these."""
         is_file_address = _is_file_address(name)
         is_live = not is_file_address and _is_live(name)
@@ -170,7 +151,7 @@ class _OpenedInputs:
                 if is_video_file(path):
                     self._add_video(str(path), path.stem, shown=redact_secrets(name))
                 else:
-                    self.images.append(ImageInput(path, redact_secrets(name)))
+                    self._images.append(ImageInput(path, redact_secrets(name)))
             elif is_live:
                 self._add_video(name, _stem_of_live(name))
             else:
@@ -180,7 +161,7 @@ class _OpenedInputs:
             kind = "image" if is_still(Path(place)) else "video"
             is_camera = is_live and name.isdecimal()
             shown = f"camera {name}" if is_camera else redact_secrets(name)
-            self.failures.append((kind, shown, error))
+            self._failures.append((kind, shown, error))
         return True
 
     def _add_video(self, name: str, stem: str, *, shown: str = "") -> None:
@@ -192,7 +173,7 @@ class _OpenedInputs:
             warn=self.warn,
         )
         source.name = shown or source.name
-        self.videos.append(VideoInput(source, stem))
+        self._videos.append(VideoInput(source, stem))
 
 
 def _require_one_image(images: Sequence[ImageInput]) -> None:
@@ -323,46 +304,6 @@ def require_fitting_output(output: Path, inputs: RunInputs) -> None:
         )
 
 
-class OutputNames:
-    """Gives each result a unique name that is never the name of an input (``inputs``).
-
-    Args:
-        results: the folder of the results; or the picture or video of the only input.
-        inputs: the files of the inputs.
-    """
-
-    def __init__(self, results: Path, inputs: Sequence[Path]) -> None:
-        self._folder = results
-        self._file = results if is_picture_or_video(results) else None
-        self._taken = {_place(path) for path in inputs}
-
-    def output_path(self, image: Path) -> Path:
-        """A new path: ``me.jpg`` becomes ``me_poses.jpg``; formats other than JPEG become PNG."""
-        if self._file:
-            return self._file
-        suffix = ".png"
-        if image.suffix.lower() in (".jpg", ".jpeg"):
-            suffix = image.suffix.lower()
-        return self.path_for(f"{image.stem}_poses", suffix)
-
-    def path_for(self, stem: str, suffix: str) -> Path:
-        """A new path of a result: ``me`` becomes ``me_keypoints.json``, or
-        ``me_2_keypoints.json``.
-        """
-        target = self._folder / avoid_reserved(f"{stem}{suffix}")
-        count = 1
-        while _place(target) in self._taken:
-            count += 1
-            target = self._folder / avoid_reserved(f"{stem}_{count}{suffix}")
-        self._taken.add(_place(target))
-        return target
-
-
-def _place(path: Path) -> str:
-    """A text that is equal for two paths of one file, also on a system that ignores case."""
-    return case_folded(str(path.resolve()))
-
-
 #: Gets the kind and the name of an input, and why it failed.
 ReportFailure = Callable[[str, str, PosezooError], None]
 
@@ -406,7 +347,7 @@ class InputRunner:
         results: the folder of the annotated images and videos; or the picture or video itself, and
             nothing else is written.
         min_score: the minimum score of keypoints that are drawn.
-        drawing: how poses are drawn.
+        draw: draws poses into an image in place, with the options that the user gave.
         limit: the number of frames of a video; None for all.
         video: how the people in videos are tracked.
         publish: receives the source, each frame of a video, and its poses.
@@ -422,7 +363,7 @@ class InputRunner:
     results: Path
     _: KW_ONLY
     min_score: float
-    drawing: DrawingOptions
+    draw: partial[Image]
     limit: int | None
     video: VideoOptions
     publish: FramePublisher
@@ -534,8 +475,7 @@ class InputRunner:
                 _, poses = next(stream)
             pixels = image.take()
             with self.timer.time_step("draw and write"):
-                drawn = draw_as(self.drawing, pixels, poses, in_place=True)
-                write_image(image.target, drawn, self.listener)
+                write_image(image.target, self.draw(pixels, poses), self.listener)
             row = {
                 "image": image.input.name,
                 "picture": image.key,
@@ -623,10 +563,10 @@ class InputRunner:
         total = source.frame_count
         if self.limit is not None:
             total = min(total, self.limit)
-        drawing = self.drawing
-        if not (drawing.color or self.video.track or self.video.smooth):
+        draw = self.draw
+        if not ("color" in draw.keywords or self.video.track or self.video.smooth):
             # Without numbers, people would change their colors from frame to frame.
-            drawing = replace(drawing, color="side")
+            draw = partial(draw, color="side")
         with ExitStack() as stack:
             stack.enter_context(self.timer.time_step("videos"))
             written = None
@@ -649,7 +589,7 @@ class InputRunner:
             for frame, poses in results:
                 self.publish(source, frame, poses, self.min_score)
                 described = frame_to_json(frame, poses, self.min_score)
-                output.write(frame, draw_as(drawing, frame.image, poses, in_place=True))
+                output.write(frame, draw(frame.image, poses))
                 if written:
                     written.append(described)
                 if self.openpose:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from posezoo.core.errors import PosezooError, import_cv2
 from posezoo.core.operating_system import PROC
-from posezoo.core.values import frozen
 from posezoo.run.images import Image
 
 #: The monitors by letter. The letter is used in the flag, and as the key that shows and hides the
@@ -35,25 +34,6 @@ _BLUE = (255, 178, 29)
 _WIDTH, _ROW, _GRAPH = 190, 16, 48  # pixels, for a frame of height 480
 
 
-@frozen
-class SystemLoad:
-    """One sample of the machine's load.
-
-    Attributes:
-        cores: each core's share of busy time since the previous sample, 0..1.
-        memory, swap: the bytes that programs use, and all bytes.
-    """
-
-    cores: tuple[float, ...]
-    memory: tuple[int, int]
-    swap: tuple[int, int]
-
-    @property
-    def average(self) -> float:
-        """The mean over all cores, 0..1."""
-        return sum(self.cores) / len(self.cores)
-
-
 class UtilizationMonitor:
     """Samples the load, and draws the monitors that are shown.
 
@@ -68,7 +48,10 @@ class UtilizationMonitor:
     def __init__(self, shown: Iterable[str] = (), proc: Path = PROC) -> None:
         self._proc = proc
         self._shown = set(shown)
-        self._history: deque[SystemLoad] = deque(maxlen=_HISTORY)
+        # The letter, the text and the share of each bar, the lowest first.
+        self._bars: list[tuple[str, str, float]] = []
+        # The mean share of the cores, and the bytes of memory in use and all bytes.
+        self._history: deque[tuple[float, int, int]] = deque(maxlen=_HISTORY)
         self._next_sample = 0.0
         self._is_supported = (proc / "stat").is_file() and (proc / "meminfo").is_file()
         if self._shown and not self._is_supported:
@@ -97,12 +80,24 @@ class UtilizationMonitor:
             busy_before, total_before = before.get(name, (0, 0))
             share = (busy - busy_before) / max(1, total - total_before)
             cores.append(min(1.0, max(0.0, share)))
+        average = sum(cores) / len(cores)
+        self._bars = [("c", f"CPU {average:4.0%}", average)]
+        for core, share in reversed([*enumerate(cores)]):
+            self._bars.append(("d", f"core {core} {share:4.0%}", share))
         # The file has values in KiB; the names are from proc(5).
-        lines = (line.split() for line in (self._proc / "meminfo").read_text("utf-8").splitlines())
+        lines = map(str.split, (self._proc / "meminfo").read_text("utf-8").splitlines())
         memory = {name.rstrip(":"): int(number) * 1024 for name, number, *_ in lines}
-        used = (memory["MemTotal"] - memory["MemAvailable"], memory["MemTotal"])
-        used_swap = (memory["SwapTotal"] - memory["SwapFree"], memory["SwapTotal"])
-        self._history.append(SystemLoad(tuple(cores), used, used_swap))
+        total = memory["MemTotal"]
+        used = total - memory["MemAvailable"]
+        self._history.append((average, used, total))
+        swap = memory["SwapTotal"]
+        if swap:
+            self._add_bytes("swap", swap - memory["SwapFree"], swap)
+        self._add_bytes("memory", used, total)
+
+    def _add_bytes(self, name: str, used: int, total: int) -> None:
+        text = f"{name} {used / (1 << 30):.1f}/{total / (1 << 30):.1f} GiB"
+        self._bars.append(("m", text, used / total))
 
     def draw(self, canvas: Image) -> None:
         """Draw the monitors into the lower left corner of an (H, W, 3) uint8 BGR image.
@@ -115,43 +110,29 @@ class UtilizationMonitor:
         scale = max(1.0, canvas.shape[0] / 480)
         bottom = canvas.shape[0]
         width = round(_WIDTH * scale)
-        for bar in self._bars():
-            height = round((_GRAPH if bar is None else _ROW) * scale)
+        for letter, text, share in [*self._bars, ("h", "", 0.0)]:
+            if letter not in self._shown:
+                continue
+            height = round((_GRAPH if letter == "h" else _ROW) * scale)
             if height > bottom or width > canvas.shape[1]:
                 return
             panel = canvas[bottom - height : bottom, :width]
             panel[:] = panel // 4
-            if bar is None:
+            if letter == "h":
                 self._draw_history(panel, scale)
             else:
-                _draw_bar(panel, scale, *bar)
+                _draw_bar(panel, scale, text, share)
             bottom -= height
-
-    def _bars(self) -> Iterator[tuple[str, float] | None]:
-        """The text and the share of each bar, the lowest first; None stands for the history."""
-        load = self._history[-1]
-        if "c" in self._shown:
-            yield f"CPU {load.average:4.0%}", load.average
-        if "d" in self._shown:
-            for core, share in reversed([*enumerate(load.cores)]):
-                yield f"core {core} {share:4.0%}", share
-        if "m" in self._shown:
-            for name, (used, total) in (("swap", load.swap), ("memory", load.memory)):
-                if total:
-                    yield f"{name} {used / (1 << 30):.1f}/{total / (1 << 30):.1f} GiB", used / total
-        if "h" in self._shown:
-            yield None
 
     def _draw_history(self, panel: Image, scale: float) -> None:
         """CPU and memory over the last samples, the newest at the right."""
         cv2 = import_cv2()
         height, width = panel.shape[:2]
-        cpu = [sample.average for sample in self._history]
-        memory = [sample.memory[0] / sample.memory[1] for sample in self._history]
-        x = width - 1 - width / (_HISTORY - 1) * np.arange(len(self._history))[::-1]
-        curves = ((cpu, _GREEN, "CPU"), (memory, _BLUE, "memory"))
+        cpu, used, total = np.transpose(self._history)
+        x = width - 1 - width / (_HISTORY - 1) * np.arange(len(cpu))[::-1]
+        curves = ((cpu, _GREEN, "CPU"), (used / total, _BLUE, "memory"))
         for row, (shares, color, name) in enumerate(curves):
-            y = (height - 3) * (1 - np.array(shares)) + 1
+            y = (height - 3) * (1 - shares) + 1
             points = np.stack([x, y], axis=1).round().astype(np.int32)
             cv2.polylines(panel, [points], False, color, max(1, round(scale)), cv2.LINE_AA)
             position = (round(5 * scale), round((12 + 12 * row) * scale))
@@ -167,15 +148,11 @@ class UtilizationMonitor:
         """
         if not self._history:
             return {}
-        total = sum(sample.average for sample in self._history)
-        return {
-            "cpu_share": round(total / len(self._history), 3),
-            "memory_bytes": max(sample.memory[0] for sample in self._history),
-        }
+        cpu, used, _ = zip(*self._history, strict=True)
+        return {"cpu_share": round(sum(cpu) / len(cpu), 3), "memory_bytes": max(used)}
 
 
 def _draw_bar(panel: Image, scale: float, text: str, share: float) -> None:
-    """A line of text over a bar."""
     cv2 = import_cv2()
     bar = panel[2:-2, 2:-2]
     bar[:] = _DIM

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -66,17 +67,7 @@ def format_model_yml(spec: ModelSpec, folder: Path) -> str:
             f"    checksum: {file.checksum.value if file.checksum else TODO}",
             f"    source: {_format_source(file.sources[0], folder)}",
         ]
-    if spec.network:
-        usual = find_network(spec.network.name).complete_arguments()
-        given: dict[str, object] = {"name": spec.network.name}
-        arguments = spec.network.arguments.items()
-        given |= {name: value for name, value in arguments if usual[name] != value}
-        lines += [f"network: {_dump(given)}", f"checkpoint: {format_scalar(spec.checkpoint)}"]
-    elif spec.framework is Framework.PYTORCH:
-        lines += [
-            "# network: {name: ...}                  # posezoo's network that the weights are for",
-            f"# checkpoint: {spec.files[0].name}",
-        ]
+    lines += _network_lines(spec)
     if spec.inputs:
         lines.append("inputs:")
     for port in spec.inputs:
@@ -84,21 +75,23 @@ def format_model_yml(spec: ModelSpec, folder: Path) -> str:
         if port.layout:
             lines.append(f"    layout: {port.layout}")
             lines += _preprocessing_lines(port)
-    shapes = {output.name: output.shape for output in spec.outputs}
-    recognized = "" if spec.decoder else recognize_decoder(shapes)
-    roles = {}  # that the outputs have for the decoder
-    if recognized:
-        matched = find_decoder(recognized).recognize_outputs(shapes)
-        roles = {name: role for role, name in matched.items()}
-    if spec.outputs:
-        lines.append("outputs:")
-    for output in spec.outputs:
-        role = output.role or roles.get(output.name)
-        lines += [*_port_lines(output), f"    role: {role}" if role else "    # role: heatmaps"]
-    if not spec.inputs or not spec.outputs:
-        lines.append(_PORTS_COMMENTS)
     skeleton = f"skeleton: {spec.skeleton}" if spec.skeleton else "# skeleton: coco-17"
-    return "\n".join((*lines, _decoder_line(spec, recognized), skeleton, _LAST_COMMENTS, ""))
+    return "\n".join((*lines, *_output_lines(spec), skeleton, _LAST_COMMENTS, ""))
+
+
+def _network_lines(spec: ModelSpec) -> list[str]:
+    if spec.network:
+        usual = find_network(spec.network.name).complete_arguments()
+        given: dict[str, object] = {"name": spec.network.name}
+        arguments = spec.network.arguments.items()
+        given |= {name: value for name, value in arguments if usual[name] != value}
+        return [f"network: {_dump(given)}", f"checkpoint: {format_scalar(spec.checkpoint)}"]
+    if spec.framework is not Framework.PYTORCH:
+        return []
+    return [
+        "# network: {name: ...}                  # posezoo's network that the weights are for",
+        f"# checkpoint: {spec.files[0].name}",
+    ]
 
 
 def _preprocessing_lines(port: Input) -> list[str]:
@@ -114,12 +107,26 @@ def _preprocessing_lines(port: Input) -> list[str]:
     return lines
 
 
-def _decoder_line(spec: ModelSpec, recognized: str) -> str:
+def _output_lines(spec: ModelSpec) -> Iterator[str]:
+    """The outputs, and the decoder: as declared, or the one that their shapes fit."""
+    shapes = {output.name: output.shape for output in spec.outputs}
+    decoder = "# decoder: {name: heatmap}              # how the outputs become poses"
+    roles = {}  # that the outputs have for the decoder
     if spec.decoder:
-        return f"decoder: {_dump({'name': spec.decoder.name, **spec.decoder.options})}"
-    if recognized:
-        return f"decoder: {{name: {recognized}}}  # its outputs fit: check that"
-    return "# decoder: {name: heatmap}              # how the outputs become poses"
+        decoder = f"decoder: {_dump({'name': spec.decoder.name, **spec.decoder.options})}"
+    elif recognized := recognize_decoder(shapes):
+        decoder = f"decoder: {{name: {recognized}}}  # its outputs fit: check that"
+        matched = find_decoder(recognized).recognize_outputs(shapes)
+        roles = {name: role for role, name in matched.items()}
+    if spec.outputs:
+        yield "outputs:"
+    for output in spec.outputs:
+        yield from _port_lines(output)
+        role = output.role or roles.get(output.name)
+        yield f"    role: {role}" if role else "    # role: heatmaps"
+    if not spec.inputs or not spec.outputs:
+        yield _PORTS_COMMENTS
+    yield decoder
 
 
 def format_path(path: Path, folder: Path) -> str:

@@ -13,12 +13,12 @@ from typing import Any
 from posezoo.core.declarations.model import ModelSpec, SourceFile
 from posezoo.core.declarations.sources import FileSource
 from posezoo.core.declarations.yaml_nodes import YamlNode, parse_yaml, read_yaml_bytes
-from posezoo.core.errors import SettingsError
+from posezoo.core.errors import SettingsError, SpecError
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.verified_files import compute_digest, write_atomically
 from posezoo.core.resolve.stage_context import Context
-from posezoo.lint.accuracy_check_yml import find_node, list_below, text_below
-from posezoo.lint.yaml_edits import EditError, YamlEdit, apply_edits
+from posezoo.lint.accuracy_check_yml import find_node, list_files, text_below
+from posezoo.lint.yaml_edits import YamlEdit, apply_edits
 from posezoo.upkeep.draft.draft_files import create_draft_spec, describe_files
 from posezoo.upkeep.draft.model_yml_text import format_path
 
@@ -66,14 +66,10 @@ def write_replacement(
     place = revision or find_node(root, "framework")
     assert place  # each model has a framework
     edits = [YamlEdit(place, f"{spec.revision + 1}", key="" if revision else "revision")]
-    for node in list_below(root, "files"):
+    for node in list_files(root, ""):
         file = by_name[text_below(node, "name")]
         edits += _edit_file(node, file, context.layout.file_path(spec, file), spec.path.parent)
-    try:
-        write_atomically(spec.path, apply_edits(content, edits))
-    except EditError as error:
-        problem = f"cannot be changed in place: {error}"
-        raise root.make_error(problem, hint="change it by hand") from error
+    write_atomically(spec.path, apply_edits(content, edits))
 
 
 def _edit_file(node: YamlNode, file: SourceFile, path: Path, folder: Path) -> Iterator[YamlEdit]:
@@ -112,28 +108,19 @@ def write_missing_pins(spec: ModelSpec, origins: Mapping[str, Mapping[str, Any]]
         origin = origins.get(file.name)
         if file.size is not None or origin is None:
             continue
-        tree = parse_yaml(content, str(spec.path))
-        own_nodes = list_below(find_node(tree, "variants", spec.tag), "files")
-        node = (own_nodes or list_below(tree, "files"))[index]
-        with suppress(EditError):
-            content = apply_edits(content, list(_edit_pins(node, file, origin)))
+        node = list_files(parse_yaml(content, str(spec.path)), spec.tag)[index]
+        size = find_node(node, "size")
+        max_size = find_node(node, "max_size")
+        if size is None or max_size is None:
+            continue
+        edits = [YamlEdit(size, f"{origin['size']}"), YamlEdit(max_size, "")]
+        if not file.declared_checksum:
+            checksum = find_node(node, "checksum")
+            added = "" if checksum else "checksum"
+            edits.append(YamlEdit(checksum or size, origin["sha384"], key=added))
+        with suppress(SpecError):
+            content = apply_edits(content, edits)
             completed.append(file.name)
     if completed:
         write_atomically(spec.path, content)
     return completed
-
-
-def _edit_pins(node: YamlNode, file: SourceFile, origin: Mapping[str, Any]) -> Iterator[YamlEdit]:
-    size = find_node(node, "size")
-    max_size = find_node(node, "max_size")
-    checksum = find_node(node, "checksum")
-    if size is None or max_size is None:
-        raise EditError("there is no line for the size")
-    yield YamlEdit(size, f"{origin['size']}")
-    yield YamlEdit(max_size, "")
-    if file.declared_checksum:
-        return
-    if checksum:
-        yield YamlEdit(checksum, origin["sha384"])
-    else:
-        yield YamlEdit(size, origin["sha384"], key="checksum")

@@ -262,6 +262,19 @@ def _check_arguments(args: _NewArgs, registry: Registry) -> None:
         raise SettingsError(
             f"--task: there is no task_type {args.task!a}", hint=f"one of {', '.join(TASKS)}"
         )
-    text = args.license_text
-    if text and not text.is_file() and not is_open_pipe(text):
-        raise SettingsError(f"--license_text: {args.license_text}: no such file")
+    if args.license_text:
+        _check_license_text(args.license_text, args.license)
+
+
+def _check_license_text(text: Path, spdx: str) -> None:
+    from posezoo.pages.cards.card_reader import read_text
+    from posezoo.pages.spdx_licenses import find_other_license
+
+    if not text.is_file() and not is_open_pipe(text):
+        raise SettingsError(f"--license_text: {text}: no such file")
+    other = find_other_license(spdx, read_text(text) or "")
+    if other and not spdx.startswith("LicenseRef-"):
+        raise SettingsError(
+            f"--license_text: {text}: is the text of {other}, not of {spdx}",
+            hint="name the license of this text: --license SPDX",
+        )

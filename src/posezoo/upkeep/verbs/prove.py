@@ -75,13 +75,12 @@ def run(args: _ProveArgs) -> int:
     from posezoo.upkeep.proof import PAGE_SIGNS, Proving, render_page
 
     refuse_invalid_flags(args)
-    wants_images = args.annotations or args.coco_home
     # It writes beside model.yml, and figures of two CPUs are compared.
     settings = {"registries": (), "inference_precision": args.inference_precision or "f32"}
     context = flags.context_from_args(args, settings)
     dataset = None
     with flags.console_from_args(args) as console:
-        if wants_images:
+        if args.annotations or args.coco_home:
             dataset = read_dataset(args, console)
         proving = Proving(context, args.output, dataset, args.fresh, measures=args.measure)
         selected = context.registry.select(flags.patterns_from_args(args)).models
@@ -97,8 +96,8 @@ def run(args: _ProveArgs) -> int:
         return report.print(args.format)
     failures = {failure["name"]: failure["reason"] for failure in report.failures}
     reports = proving.list_reports()
-    for name in failures.keys() & reports.keys():
-        del reports[name]
+    for name in failures:
+        reports.pop(name, None)
     args.output.mkdir(parents=True, exist_ok=True)
     with flags.console_from_args(args) as console:
         page = args.output / "README.md"

@@ -126,29 +126,22 @@ class _CountTask:
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
         from posezoo.core.workers.processes import run_in_child
-        from posezoo.measure import complexity_count
+        from posezoo.measure.complexity_count import record_measurements
 
         listener(CountStarted(spec.full_name))
         # A separate process is used, so that the memory of a large network is freed.
-        measurements = run_in_child(
-            _count, self.context, spec, self.size, self.generated, of=spec.full_name
-        )
-        return Answer(files=[complexity_count.record_measurements(spec, measurements)])
+        measurements = run_in_child(self.count, spec, of=spec.full_name)
+        return Answer(files=[record_measurements(spec, measurements)])
 
+    def count(self, spec: ModelSpec) -> Sequence[Measurement]:
+        from posezoo.core.resolve.resolution import resolve_model
+        from posezoo.measure.complexity_count import convert_with_random_weights, count_complexity
 
-def _count(
-    context: Context, spec: ModelSpec, size: tuple[int, int] | None, generated: bool
-) -> Sequence[Measurement]:
-    from posezoo.core.resolve.resolution import resolve_model
-    from posezoo.measure import complexity_count
-
-    if not generated:
-        return complexity_count.count_complexity(
-            resolve_model(spec, spec.precisions, context), size
-        )
-    with tempfile.TemporaryDirectory() as folder:
-        converted = complexity_count.convert_with_random_weights(
-            spec, context, Path(folder), spec.precisions
-        )
-        measurements = complexity_count.count_complexity(converted.resolved)
-    return tuple(replace(measurement, weights="generated") for measurement in measurements)
+        if not self.generated:
+            return count_complexity(resolve_model(spec, spec.precisions, self.context), self.size)
+        with tempfile.TemporaryDirectory() as folder:
+            converted = convert_with_random_weights(
+                spec, self.context, Path(folder), spec.precisions
+            )
+            measurements = count_complexity(converted.resolved)
+        return tuple(replace(measurement, weights="generated") for measurement in measurements)

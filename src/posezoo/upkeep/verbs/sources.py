@@ -21,7 +21,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.bars import counting_bar
 from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
 from posezoo.cli.json_projection import project
@@ -107,7 +106,7 @@ class _SourcesArgs(flags.ModelsArgs, flags.FormatArgs):
 def run(args: _SourcesArgs) -> int:
     """Print the state of each source; 1 if a file cannot be downloaded from one now."""
     from posezoo.core.pipeline.zoo_context import download_options, registry_from_settings
-    from posezoo.pages.source_check import BAD_STATES, check_sources, count_sources
+    from posezoo.pages.source_check import BAD_STATES, check_sources
 
     asks_for_all = args.dead and not args.models
     patterns = None if asks_for_all else flags.patterns_from_args(args)
@@ -116,9 +115,7 @@ def run(args: _SourcesArgs) -> int:
     options = replace(options, jobs=args.jobs or _JOBS, attempts=args.attempts or _ATTEMPTS)
     with Console(quiet=args.quiet) as console:
         models = select_models(registry_from_settings(settings), patterns, console)
-        total = count_sources(models.models)
-        with counting_bar("sources", total, "source", quiet=args.quiet) as count:
-            checked = check_sources(models.models, options, count)
+        checked = check_sources(models.models, options, quiet=args.quiet)
     bad = [each for each in checked if each.state in BAD_STATES]
     if args.format == "sarif":
         print_json(_to_sarif(bad))
