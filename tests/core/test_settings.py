@@ -22,9 +22,17 @@ from posezoo.core.settings import (
 )
 
 
-def own_folder(home):
-    """Where the user's posezoo.cfg is on this system."""
-    return user_folder("config", {"HOME": str(home)})
+@pytest.fixture
+def own(tmp_path):
+    """The user's own posezoo.cfg."""
+    folder = user_folder("config", {"HOME": str(tmp_path)})
+    folder.mkdir(parents=True)
+    return folder / "posezoo.cfg"
+
+
+def read_in(home, flags=(), **variables):
+    """The settings of a user who works at home."""
+    return read_settings(dict(flags), {"HOME": str(home)} | variables, home)
 
 
 def test_the_defaults_are_in_the_users_cache_folder(tmp_path):
@@ -50,12 +58,12 @@ def test_the_default_is_the_one_that_the_help_states(name, stated):
 
 def test_a_flag_wins_over_the_environment_the_file_and_the_default(tmp_path):
     (tmp_path / "posezoo.cfg").write_text("[posezoo]\ndevice = GPU\nattempts = 7\nmirror = /a\n")
-    environ = {
-        "HOME": str(tmp_path),
-        "POSEZOO_DEVICE": "NPU",
-        "POSEZOO_MIRROR": f"{tmp_path}, https://c.invalid/m",
-    }
-    found = read_settings({"device": "AUTO", "mirror": None}, environ, tmp_path)
+    found = read_in(
+        tmp_path,
+        {"device": "AUTO", "mirror": None},
+        POSEZOO_DEVICE="NPU",
+        POSEZOO_MIRROR=f"{tmp_path}, https://c.invalid/m",
+    )
     assert (found["device"].value, found["device"].origin) == ("AUTO", "--device")
     assert (found["mirror"].value, found["mirror"].origin) == (
         (str(tmp_path), "https://c.invalid/m"),
@@ -66,9 +74,8 @@ def test_a_flag_wins_over_the_environment_the_file_and_the_default(tmp_path):
 
 
 def test_a_mirror_that_is_no_folder_is_an_error_since_the_network_would_be_used_instead(tmp_path):
-    environ = {"HOME": str(tmp_path), "POSEZOO_MIRROR": str(tmp_path / "mirrro")}
     with pytest.raises(SettingsError, match=r"POSEZOO_MIRROR: .*/mirrro: there is no such folder"):
-        read_settings({}, environ, tmp_path)
+        read_in(tmp_path, POSEZOO_MIRROR=str(tmp_path / "mirrro"))
 
 
 @pytest.mark.parametrize(
@@ -84,10 +91,9 @@ def test_a_mirror_that_is_no_address_or_a_file_is_an_error_also(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a-file").touch()
-    environ = {"HOME": str(tmp_path)}
     for flags, variables in (({"mirror": name}, {}), ({}, {"POSEZOO_MIRROR": name})):
         with pytest.raises(SettingsError) as caught:
-            read_settings(flags, environ | variables, tmp_path)
+            read_in(tmp_path, flags, **variables)
         ending = f"{problem}; name a folder or an http(s) address"
         assert caught.value.problem.endswith(f"{name.replace('me:secret@', '')}: {ending}")
 
@@ -96,7 +102,7 @@ def test_a_mirror_that_is_no_address_or_a_file_is_an_error_also(
     "address", ["HTTPS://host.invalid/mirror", "file:///mirror", "sftp://host.invalid/mirror"]
 )
 def test_the_address_of_a_mirror_may_have_these_schemes(tmp_path, address):
-    assert read_settings({"mirror": address}, {}, tmp_path)["mirror"].value == (address,)
+    assert read_in(tmp_path, {"mirror": address})["mirror"].value == (address,)
 
 
 @pytest.mark.parametrize(
@@ -110,29 +116,25 @@ def test_the_address_of_a_mirror_may_have_these_schemes(tmp_path, address):
 )
 def test_other_addresses_of_a_mirror_in_a_store_are_errors(tmp_path, address, problem):
     with pytest.raises(SettingsError, match=problem) as caught:
-        read_settings({"mirror": address}, {}, tmp_path)
+        read_in(tmp_path, {"mirror": address})
     assert "hush" not in caught.value.problem
 
 
 @pytest.mark.parametrize("name", ["weights_dir", "cache_dir", "models_dir"])
 @pytest.mark.parametrize("scheme", ["s3", "gs", "az", "sftp"])
-def test_a_folder_in_a_store_is_an_error_that_says_what_to_use(tmp_path, name, scheme):
+def test_a_folder_in_a_store_is_an_error_that_says_what_to_use(tmp_path, own, name, scheme):
     address = f"{scheme}://zoo/models"
-    own = own_folder(tmp_path) / "posezoo.cfg"
-    own.parent.mkdir(parents=True)
     own.write_text(f"[posezoo]\n{name} = {address}\n")
-    home = {"HOME": str(tmp_path)}
     problem = rf"{name}: {address}: folders in stores ended in 0\.3\.0: mount the store"
-    for environ in (home, home | {f"POSEZOO_{name.upper()}": address}):
+    for variables in ({}, {f"POSEZOO_{name.upper()}": address}):
         with pytest.raises(SettingsError, match=f"(?i:{problem})"):
-            read_settings({}, environ, tmp_path)
+            read_in(tmp_path, **variables)
 
 
 def test_an_address_among_folders_is_an_error(tmp_path):
     for address in ("s3://zoo/models", "sftp://host:2222/models", "htp://host/models"):
-        environ = {"POSEZOO_MODELS_DIR": os.pathsep.join([str(tmp_path), address])}
         with pytest.raises(SettingsError, match=r"stores ended|expected a path, got an"):
-            read_settings({}, environ, tmp_path)
+            read_in(tmp_path, POSEZOO_MODELS_DIR=os.pathsep.join([str(tmp_path), address]))
 
 
 def test_the_users_file_is_used_if_the_working_folder_has_none(tmp_path):
@@ -166,7 +168,7 @@ def test_the_users_file_is_used_if_the_working_folder_has_none(tmp_path):
 def test_an_invalid_file_is_named(tmp_path, content, problem, hint):
     (tmp_path / "posezoo.cfg").write_text(content, "latin-1")
     with pytest.raises(SettingsError) as caught:
-        read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
+        read_in(tmp_path)
     assert problem in caught.value.problem
     assert str(tmp_path / "posezoo.cfg") in caught.value.problem
     assert hint in caught.value.hint
@@ -175,7 +177,7 @@ def test_an_invalid_file_is_named(tmp_path, content, problem, hint):
 
 def test_an_invalid_variable_is_named(tmp_path):
     with pytest.raises(SettingsError, match="POSEZOO_ATTEMPTS: expected a whole number"):
-        read_settings({}, {"HOME": str(tmp_path), "POSEZOO_ATTEMPTS": "0"}, tmp_path)
+        read_in(tmp_path, POSEZOO_ATTEMPTS="0")
 
 
 @pytest.mark.parametrize("name", SETTING_TYPES)
@@ -184,12 +186,8 @@ def test_an_invalid_variable_is_named(tmp_path):
 )
 def test_no_message_shows_the_password_of_a_misplaced_address(tmp_path, name, value):
     problems = []
-    read_settings(
-        {},
-        {"HOME": str(tmp_path), f"POSEZOO_{name.upper()}": value},
-        tmp_path,
-        report=problems.append,
-    )
+    variables = {f"POSEZOO_{name.upper()}": value}
+    read_settings({}, {"HOME": str(tmp_path)} | variables, tmp_path, report=problems.append)
     assert "secret" not in "".join(problem.problem + problem.hint for problem in problems)
     assert problems or name not in ("device", "detector")  # which show their value later
 
@@ -198,36 +196,30 @@ def test_xdg_folders_are_used():
     assert user_folder("cache", {"XDG_CACHE_HOME": "/x", "HOME": "/h"}) == Path("/x/posezoo")
 
 
-def test_code_of_publishers_may_be_allowed_by_a_variable_and_the_users_own_file(tmp_path):
-    environ = {"HOME": str(tmp_path), "POSEZOO_ALLOW_UPSTREAM_CODE": "sandboxed"}
-    assert to_settings(read_settings({}, environ, tmp_path)).allow_upstream_code
-    own = own_folder(tmp_path) / "posezoo.cfg"
-    own.parent.mkdir(parents=True)
+def allows_code(home, flags=(), **variables):
+    return to_settings(read_in(home, flags, **variables)).allow_upstream_code
+
+
+def test_code_of_publishers_may_be_allowed_by_a_variable_and_the_users_own_file(tmp_path, own):
+    assert allows_code(tmp_path, POSEZOO_ALLOW_UPSTREAM_CODE="sandboxed")
     own.write_text("[posezoo]\nallow_upstream_code = sandboxed\n")
-    home = {"HOME": str(tmp_path)}
-    assert to_settings(read_settings({}, home, tmp_path)).allow_upstream_code
-    assert not to_settings(
-        read_settings({}, {**home, "POSEZOO_ALLOW_UPSTREAM_CODE": "no"}, tmp_path)
-    ).allow_upstream_code
+    assert allows_code(tmp_path)
+    assert not allows_code(tmp_path, POSEZOO_ALLOW_UPSTREAM_CODE="no")
 
 
-@pytest.mark.parametrize("value", ["yes", "1", "true", ""])
+@pytest.mark.parametrize("value", ["yes", "1", "true"])
 def test_only_the_word_sandboxed_allows_it(tmp_path, value):
-    environ = {"HOME": str(tmp_path), "POSEZOO_ALLOW_UPSTREAM_CODE": value}
-    if not value:
-        assert not to_settings(read_settings({}, environ, tmp_path)).allow_upstream_code
-        return
+    assert not allows_code(tmp_path, POSEZOO_ALLOW_UPSTREAM_CODE="")
     with pytest.raises(
         SettingsError, match="POSEZOO_ALLOW_UPSTREAM_CODE: expected sandboxed or no"
     ):
-        read_settings({}, environ, tmp_path)
+        read_in(tmp_path, POSEZOO_ALLOW_UPSTREAM_CODE=value)
 
 
 @pytest.mark.parametrize("value", [True, False])
 def test_a_caller_in_python_allows_or_refuses_it_with_a_boolean(tmp_path, value):
-    environ = {"HOME": str(tmp_path), "POSEZOO_ALLOW_UPSTREAM_CODE": "sandboxed"}
-    settings = read_settings({"allow_upstream_code": value}, environ, tmp_path)
-    assert to_settings(settings).allow_upstream_code is value
+    flags = {"allow_upstream_code": value}
+    assert allows_code(tmp_path, flags, POSEZOO_ALLOW_UPSTREAM_CODE="sandboxed") is value
 
 
 #: Settings that decide what is run, who is trusted, or what is sent.
@@ -270,7 +262,7 @@ def test_a_folder_sets_what_its_records_allow():
         ("lock", r"\\?\UNC\host\share\posezoo.lock"),
     ],
 )
-def test_the_file_of_a_folder_cannot_run_trust_or_send_anything(tmp_path, name, value):
+def test_the_file_of_a_folder_cannot_run_trust_or_send_anything(tmp_path, own, name, value):
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "ca.pem").touch()
@@ -281,7 +273,7 @@ def test_the_file_of_a_folder_cannot_run_trust_or_send_anything(tmp_path, name, 
     assert caught.value.problem.endswith(
         " in the posezoo.cfg of a folder, which may come from others"
     )
-    assert str(own_folder(tmp_path) / "posezoo.cfg") in caught.value.hint
+    assert str(own) in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["models_dir", "mirror"])
@@ -291,7 +283,7 @@ def test_each_folder_of_a_list_must_be_local_on_windows(tmp_path, monkeypatch, n
     value = separator.join(["models", r"\\host\share"])
     (tmp_path / "posezoo.cfg").write_text(f"[posezoo]\n{name} = {value}\n")
     with pytest.raises(SettingsError, match=f"{name} may only name local folders"):
-        read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
+        read_in(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -312,36 +304,30 @@ def test_what_is_below_a_folder_of_windows(monkeypatch, value, is_allowed):
     assert (find_reason(PureWindowsPath(r"C:\zoo"), value) == "") == is_allowed
 
 
-def test_the_users_own_file_may_set_all(tmp_path, monkeypatch):
-    own = own_folder(tmp_path)
-    own.mkdir(parents=True)
-    (own / "ca.pem").touch()
-    values = {**NEVER_IN_A_FOLDER, "ca_bundle": str(own / "ca.pem"), "weights_dir": "/elsewhere"}
+def test_the_users_own_file_may_set_all(tmp_path, own, monkeypatch):
+    bundle = own.with_name("ca.pem")
+    bundle.touch()
+    values = {**NEVER_IN_A_FOLDER, "ca_bundle": str(bundle), "weights_dir": "/elsewhere"}
     lines = [f"{name} = {value}" for name, value in values.items()]
-    file = own / "posezoo.cfg"
-    file.write_text("\n".join(["[posezoo]", *lines]))
-    elsewhere = read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
-    monkeypatch.chdir(own)  # where it is the file of the working folder, too
+    own.write_text("\n".join(["[posezoo]", *lines]))
+    elsewhere = read_in(tmp_path)
+    monkeypatch.chdir(own.parent)  # where it is the file of the working folder, too
     for found in (elsewhere, read_settings({}, {"HOME": str(tmp_path)})):
         (origin,) = {found[name].origin for name in values}
-        assert Path(origin).samefile(file)
+        assert Path(origin).samefile(own)
         assert found["mo"].value == Path("env") and found["conversion_timeout"].value == 3600
 
 
-def test_a_file_of_an_earlier_version_is_read_without_the_settings_that_ended(tmp_path):
-    own = own_folder(tmp_path)
-    own.mkdir(parents=True)
-    (own / "posezoo.cfg").write_text("[posezoo]\nlogin_host = auth.invalid\ndevice = GPU\n")
-    environ = {"HOME": str(tmp_path), "POSEZOO_LOGIN_HOST": "auth.invalid"}
-    assert read_settings({}, environ, tmp_path)["device"].value == "GPU"
-    (unknown,) = unknown_variables(environ)
+def test_a_file_of_an_earlier_version_is_read_without_the_settings_that_ended(tmp_path, own):
+    own.write_text("[posezoo]\nlogin_host = auth.invalid\ndevice = GPU\n")
+    ended = {"POSEZOO_LOGIN_HOST": "auth.invalid"}
+    assert read_in(tmp_path, **ended)["device"].value == "GPU"
+    (unknown,) = unknown_variables(ended)
     assert unknown.hint.startswith("login_host ended in 0.3.0: ")
 
 
-def test_a_folder_adds_to_the_users_own_file_and_takes_no_restriction_away(tmp_path):
-    own = own_folder(tmp_path)
-    own.mkdir(parents=True)
-    (own / "posezoo.cfg").write_text("[posezoo]\nlocked = yes\ndevice = GPU\njobs = 3\n")
+def test_a_folder_adds_to_the_users_own_file_and_takes_no_restriction_away(tmp_path, own):
+    own.write_text("[posezoo]\nlocked = yes\ndevice = GPU\njobs = 3\n")
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "posezoo.cfg").write_text("[posezoo]\nlocked = no\ndevice = NPU\n")
@@ -352,7 +338,7 @@ def test_a_folder_adds_to_the_users_own_file_and_takes_no_restriction_away(tmp_p
 def test_the_second_name_of_a_setting_leads_to_the_first(tmp_path):
     (tmp_path / "posezoo.cfg").write_text("[posezoo]\noutput_dir = /models\n")
     with pytest.raises(SettingsError, match="unknown setting output_dir") as caught:
-        read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
+        read_in(tmp_path)
     assert caught.value.hint == "did you mean weights_dir?"
     (unknown,) = unknown_variables({"POSEZOO_OUTPUT_DIR": "/models"})
     variable = unknown.hint.removeprefix("did you mean ").removesuffix("?")

@@ -11,19 +11,51 @@ import numpy as np
 
 from fakes.caffe import CaffeNet, detector, squeeze_net
 from fakes.darknet import DarknetNet, yolo_v2_tiny, yolo_v4
-from formats.caffe.test_network import CONVOLUTIONS, LAYERS, batch_norm, cut_channels
-from formats.darknet.test_darknet_layers import CONVOLUTIONS as DARKNET_CONVOLUTIONS
 
-WINDOWS = (
-    "kernel_size: 3 stride: 2",
+CONVOLUTIONS = {
+    "plain": ((4, 3, 3, 3), ""),
+    "with padding and strides": ((4, 3, 3, 3), "pad: 1 stride: 2"),
+    "of different sides": ((4, 3, 1, 5), "pad_h: 0 pad_w: 2 stride_h: 2 stride_w: 1"),
+    "with holes": ((4, 3, 3, 3), "dilation: 2 pad: 2"),
+    "in groups": ((6, 1, 3, 3), "group: 3"),
+}
+
+
+WINDOWS = [
+    "kernel_size: 3 stride: 2",  # the last window may be cut off
     "kernel_size: 2 stride: 2",
     "kernel_size: 3 stride: 2 pad: 1",
-    "kernel_size: 2 stride: 2 pad: 1",
+    "kernel_size: 2 stride: 2 pad: 1",  # the last window may begin in the padding
     "kernel_size: 3 stride: 1 pad: 1",
     "kernel_h: 3 kernel_w: 2 stride_h: 3 stride_w: 2",
     "kernel_size: 5 stride: 4 pad: 2",
+    "kernel_size: 3 stride: 2 pad_h: 0 pad_w: 1",
     "global_pooling: true",
-)
+]
+
+
+#: Layers of one input, and what their weights are made of.
+LAYERS = {
+    "ReLU": ("", ()),
+    "ReLU with a slope": ("relu_param { negative_slope: 0.1 }", ()),
+    "PReLU": ("", [(3,)]),
+    "ELU": ("elu_param { alpha: 0.5 }", ()),
+    "Sigmoid": ("", ()),
+    "TanH": ("", ()),
+    "AbsVal": ("", ()),
+    "Power": ("power_param { power: 2 scale: 0.5 shift: 3 }", ()),
+    "LRN": ("lrn_param { local_size: 3 alpha: 0.1 beta: 0.75 }", ()),
+    "LRN in a channel": ("lrn_param { local_size: 3 alpha: 0.1 norm_region: WITHIN_CHANNEL }", ()),
+    "Scale": ("scale_param { bias_term: true }", [(3,), (3,)]),
+    "Scale without bias": ("", [(3,)]),
+    "Softmax": ("", ()),
+    "Softmax of the last axis": ("softmax_param { axis: -1 }", ()),
+    "InnerProduct": ("inner_product_param { num_output: 5 }", [(5, 663), (5,)]),
+    "InnerProduct without bias": ("inner_product_param { num_output: 5 bias_term: false }", [(5, 663)]),
+    "Flatten": ("", ()),
+    "Permute": ("permute_param { order: 0 order: 2 order: 3 order: 1 }", ()),
+    "Reshape": ("reshape_param { shape { dim: 0 dim: -1 dim: 17 } }", ()),
+}  # fmt: skip
 
 
 def caffe_networks() -> Iterator[tuple[str, CaffeNet]]:
@@ -47,14 +79,14 @@ def caffe_networks() -> Iterator[tuple[str, CaffeNet]]:
         net = CaffeNet()
         net.add(name.split()[0], "data", "out", parameters, [net.draw(*shape) for shape in shapes])
         yield name, net
-    for operation in ("SUM coeff: 0.5 coeff: -2", "PROD", "MAX"):
+    for operation in ("SUM", "SUM coeff: 0.5 coeff: -2", "PROD", "MAX"):
         net = CaffeNet()
         net.convolve("data", "left", (3, 3, 1, 1))
         net.convolve("data", "right", (3, 3, 3, 3), "pad: 1")
         net.add("Eltwise", "left right", "out", f"eltwise_param {{ operation: {operation} }}")
         yield f"Eltwise {operation}", net
-    yield "BatchNorm", batch_norm()
-    yield "Concat and Slice", cut_channels()
+    yield "BatchNorm", _batch_norm()
+    yield "Concat and Slice", _cut_channels()
     yield "Scale by a branch", _gate()
     yield "Normalize", _normalize()
     yield "a classifier", squeeze_net()
@@ -92,6 +124,24 @@ def _detector() -> CaffeNet:
     return net
 
 
+def _batch_norm() -> CaffeNet:
+    net = CaffeNet()
+    blobs = [net.draw(3), np.abs(net.draw(3)) + 1, np.array([3.5])]
+    net.add("BatchNorm", "data", "norm", "batch_norm_param { eps: 1e-4 }", blobs)
+    return net
+
+
+def _cut_channels() -> CaffeNet:
+    net = CaffeNet()
+    net.add("Concat", f"data {net.convolve('data', 'conv', (2, 3, 1, 1))}", "five")
+    net.text += (
+        'layer { name: "cut" type: "Slice" bottom: "five" top: "first" top: "rest"'
+        " slice_param { axis: 1 slice_point: 2 } }\n"
+    )
+    net.add("Eltwise", f"first {net.convolve('rest', 'two', (2, 3, 1, 1))}", "out")
+    return net
+
+
 def _gate() -> CaffeNet:
     net = CaffeNet()
     net.add("Pooling", "data", "average", "pooling_param { pool: AVE global_pooling: true }")
@@ -121,6 +171,22 @@ _SAID = {
 }
 
 
+DARKNET_CONVOLUTIONS: dict[str, dict[str, object]] = {
+    "plain": {},
+    "of one pixel": {"size": 1},
+    "with a large kernel": {"size": 7},
+    "with a stride": {"stride": 2},
+    "in groups": {"groups": 2},
+    "of each channel alone": {"groups": 8},
+    "without normalization": {"normalize": False},
+    "mish": {"activation": "mish"},
+    "relu": {"activation": "relu"},
+    "logistic": {"activation": "logistic"},
+    "swish": {"activation": "swish", "stopbackward": 800},
+    "linear": {"activation": "linear"},
+}
+
+
 def darknet_networks() -> Iterator[tuple[str, DarknetNet]]:
     """Each with its name; all end in [yolo], but for a [region] and a classifier."""
     for name, net in _short_networks():
@@ -135,12 +201,12 @@ def darknet_networks() -> Iterator[tuple[str, DarknetNet]]:
 
 def _short_networks() -> Iterator[tuple[str, DarknetNet]]:
     for name, values in DARKNET_CONVOLUTIONS.items():
-        net = DarknetNet(20, 24)
+        net = DarknetNet(19, 21)
         net.convolve(3, 8)
         net.convolve(8, 8, **values)
         net.end(8)
         yield f"convolutional {name}", net
-    for size, stride in ((2, 1), (2, 2), (3, 2), (5, 1)):
+    for size, stride in ((2, 1), (2, 2), (3, 2), (5, 1), (13, 1)):
         net = DarknetNet(20, 16)
         net.convolve(3, 4, activation="linear")
         net.add("maxpool", size=size, stride=stride)

@@ -50,12 +50,6 @@ FORMULAS = {
 }
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def run_onnx(image):
     """Each output by its name."""
     session = onnxruntime.InferenceSession("net.onnx")

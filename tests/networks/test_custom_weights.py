@@ -37,16 +37,22 @@ from posezoo.networks import NETWORKS
 from posezoo.networks.custom_weights import spec_with_checkpoint, with_dynamic_shape
 
 
-def keys(tmp_path, *, stages=1, heatmaps=19, name="net.params"):
-    """A checkpoint with the few keys that tell Lightweight OpenPose's arguments."""
-    shapes = {
-        "initial_stage.heatmaps.1.0.weight": (heatmaps, 2, 1, 1),
-        "initial_stage.pafs.1.0.weight": (38, 2, 1, 1),
-        **{f"refinement_stages.{stage}.x.weight": (1, 1) for stage in range(stages)},
-    }
-    path = tmp_path / name
+def save(path, shapes):
+    """A checkpoint of zeros in these shapes."""
     path.write_bytes(params({key: np.zeros(shape, np.float32) for key, shape in shapes.items()}))
     return path
+
+
+def keys(tmp_path, *, stages=1, heatmaps=19, name="net.params"):
+    """A checkpoint with the few keys that tell Lightweight OpenPose's arguments."""
+    return save(
+        tmp_path / name,
+        {
+            "initial_stage.heatmaps.1.0.weight": (heatmaps, 2, 1, 1),
+            "initial_stage.pafs.1.0.weight": (38, 2, 1, 1),
+            **{f"refinement_stages.{stage}.x.weight": (1, 1) for stage in range(stages)},
+        },
+    )
 
 
 PUBLISHED = ModelSpec(
@@ -123,15 +129,6 @@ def test_what_their_publisher_says_of_other_weights_is_not_said_of_these(tmp_pat
     assert (named.full_name, named.tag, named.subdirectory) == ("mine", "", "public/mine")
 
 
-def test_a_finished_graph_keeps_the_sizes_that_it_was_published_with():
-    graph = replace(PUBLISHED, framework=Framework.TFLITE, network=None)
-    with pytest.raises(
-        ConversionError,
-        match="openpose: is published as tflite, and is not one of posezoo's networks",
-    ):
-        with_dynamic_shape(graph)
-
-
 def test_other_stages_have_other_names_and_the_same_meaning(tmp_path):
     model = spec_with_checkpoint(PUBLISHED, keys(tmp_path, stages=2))
     assert [(port.name, port.role, port.shape) for port in model.outputs] == [
@@ -147,8 +144,7 @@ def test_other_keypoints_have_neither_the_decoder_nor_the_skeleton(tmp_path):
 
 
 def test_another_number_of_heatmaps_keeps_a_decoder_that_takes_any(tmp_path):
-    path = tmp_path / "mine.params"
-    path.write_bytes(params({"final_layer.weight": np.zeros((12, 32, 1, 1), np.float32)}))
+    path = save(tmp_path / "mine.params", {"final_layer.weight": (12, 32, 1, 1)})
     declared = replace(
         PUBLISHED,
         network=NetworkChoice("hrnet"),
@@ -167,8 +163,7 @@ BODY = Skeleton("body", tuple(f"joint{place}" for place in range(12)))
 
 
 def test_a_declared_skeleton_wins_and_must_have_the_networks_number_of_keypoints(tmp_path):
-    path = tmp_path / "mine.params"
-    path.write_bytes(params({"final_layer.weight": np.zeros((12, 32, 1, 1), np.float32)}))
+    path = save(tmp_path / "mine.params", {"final_layer.weight": (12, 32, 1, 1)})
     mine = spec_with_checkpoint("hrnet", path, skeleton=BODY)
     assert (mine.decoder, mine.skeleton) == (Decoder("heatmap", skeleton=BODY), "body")
     assert not mine.assumption
@@ -177,8 +172,7 @@ def test_a_declared_skeleton_wins_and_must_have_the_networks_number_of_keypoints
 
 
 def test_a_known_number_of_keypoints_is_assumed_and_said(tmp_path):
-    path = tmp_path / "mine.params"
-    path.write_bytes(params({"final_layer.weight": np.zeros((14, 32, 1, 1), np.float32)}))
+    path = save(tmp_path / "mine.params", {"final_layer.weight": (14, 32, 1, 1)})
     mine = spec_with_checkpoint("hrnet", path)
     assert mine.skeleton == "crowdpose-14"
     assert "its 14 keypoints are assumed to be crowdpose-14" in mine.assumption
@@ -194,8 +188,7 @@ def test_openpose_needs_the_fields_of_its_limbs(tmp_path):
 
 
 def test_other_classes_have_no_labels(tmp_path):
-    path = tmp_path / "weights.params"
-    path.write_bytes(params({"fc.weight": np.zeros((7, 512), np.float32)}))
+    path = save(tmp_path / "weights.params", {"fc.weight": (7, 512)})
     network = NetworkChoice("resnet18", names=("data", "prob"))
     labelled = replace(
         PUBLISHED,

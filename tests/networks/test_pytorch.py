@@ -1,8 +1,6 @@
 """A checkpoint of one of our networks to ONNX and IR, by way of a PyTorch that has a process of its own."""
 
 import io
-import os
-import pickle
 import shutil
 import sys
 import warnings
@@ -28,7 +26,7 @@ from posezoo.core.declarations.model import (
     Precision,
     SourceFile,
 )
-from posezoo.core.errors import CheckpointError, ConversionError, NetworkError, SelfCheckError
+from posezoo.core.errors import ConversionError, NetworkError, SelfCheckError
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.openvino_import import import_openvino
@@ -190,50 +188,10 @@ def test_a_declared_size_takes_the_place_of_the_network_s_own(params, tmp_path):
     assert sizes == [batch, channels, height // 2, "width"]
 
 
-@pytest.mark.slow
-def test_dynamic_sizes_stay_dynamic(params, tmp_path):
-    spec, layout = declared(params)
-    spec = replace(spec, inputs=(replace(spec.inputs[0], shape=(1, 3, -1, -1)),))
-    irs = convert_model(spec, replace(layout, output_dir=tmp_path), precisions={FP32}).irs
-    compiled = import_openvino().Core().compile_model(irs[FP32], "CPU")
-    assert str(compiled.input(0).partial_shape) == "[1,3,?,?]"
-    (heatmaps,) = compiled(np.zeros((1, 3, 96, 160), np.float32)).values()
-    assert heatmaps.shape == (1, 17, 24, 40)
-
-
-@pytest.mark.slow
-def test_a_checkpoint_of_another_network_is_refused_with_the_network_that_it_fits(params, tmp_path):
-    spec, layout = declared(params, network="mobile_pose_mobilenetv2_1.0")
-    with pytest.raises(
-        CheckpointError,
-        match=rf"(?m)\.params: does not fit the network {spec.network.name}: its tensors are those of {SMALL}$",
-    ) as refused:
-        convert_model(spec, replace(layout, output_dir=tmp_path))
-    assert f"--network {SMALL}" in refused.value.hint
-    assert not list(tmp_path.rglob("*.xml"))
-
-
 def test_arguments_that_no_network_has_are_refused(params):
     spec, layout = declared(params, depth=3)
     with pytest.raises(NetworkError, match="has no argument depth"):
         convert_model(spec, layout, force=True)
-
-
-class _Bomb:
-    def __init__(self, marker):
-        self.marker = marker
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.marker}",)
-
-
-def test_a_checkpoint_that_would_run_a_command_is_refused_and_nothing_runs(tmp_path):
-    marker, checkpoint = tmp_path / "ran", tmp_path / "net.pth"
-    checkpoint.write_bytes(pickle.dumps({"state_dict": _Bomb(marker)}, protocol=2))
-    spec, layout = declared(checkpoint)
-    with pytest.raises((CheckpointError, ConversionError), match=r"net\.pth: "):
-        convert_model(spec, layout)
-    assert not marker.exists()
 
 
 def test_an_image_of_another_kind_is_refused_before_pytorch_starts(params):
@@ -243,20 +201,6 @@ def test_an_image_of_another_kind_is_refused_before_pytorch_starts(params):
         ConversionError, match=r"its input is \[1, 1, 256, 192\], the network takes \[N, 3, H, W\]"
     ):
         convert_model(spec, layout)
-
-
-@pytest.mark.slow
-def test_weights_that_are_nan_are_detected_by_the_self_check(tmp_path):
-    from posezoo import networks
-
-    torch = import_when_used("torch")
-    state = networks.build_network(SMALL).state_dict()
-    next(iter(state.values())).fill_(float("nan"))
-    checkpoint = tmp_path / "net.pth"
-    torch.save(state, checkpoint)
-    spec, layout = declared(checkpoint)
-    with pytest.raises(SelfCheckError, match="the original itself computes inf or nan in heatmaps"):
-        convert_model(spec, layout, precisions={FP32})
 
 
 @pytest.mark.slow

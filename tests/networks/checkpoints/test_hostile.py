@@ -29,7 +29,6 @@ from fakes.checkpoints import (
 )
 from fakes.command import printed, run_process
 from fakes.waiting import HANG_S
-from fakes.when_used import needs
 from posezoo.core.errors import CheckpointError
 from posezoo.networks import checkpoints
 
@@ -71,18 +70,6 @@ def test_a_pickle_that_runs_a_command_runs_nothing(tmp_path, form):
     said = refusal(tmp_path, content)
     assert "refers to 'posix.system'" in said or "refers to 'nt.system'" in said
     assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.parametrize("zipped", [True, False])
-def test_the_same_pickle_does_run_its_command_with_pickle_loads(tmp_path, zipped):
-    """Else the test above would prove nothing."""
-    torch = needs("torch")
-    path = tmp_path / "net.pth"
-    torch.save({"a": Command(tmp_path)}, path, _use_new_zipfile_serialization=zipped)
-    assert "system'" in refusal(tmp_path, path.read_bytes())
-    assert not (tmp_path / "ran").exists()
-    torch.load(path, weights_only=False)
-    assert (tmp_path / "ran").exists()
 
 
 def of_kind(of, kind):

@@ -237,10 +237,3 @@ def test_the_rows_of_yolox_are_those_of_the_cells_of_each_stride(tmp_path):
     assert large.shape == (1, 144 + 36 + 9, 5 + 3)
     assert small[..., 4:].min() >= 0
     assert small[..., 4:].max() <= 1
-
-
-@pytest.mark.slow
-def test_the_weights_of_another_network_are_refused(tmp_path):
-    torch.save(networks.build_network("resnet34").state_dict(), tmp_path / "net.pth")
-    with pytest.raises(CheckpointError, match="does not fit the network"):
-        read_network_checkpoint(tmp_path / "net.pth", "resnet18").load()
