@@ -66,7 +66,7 @@ def name_of_reader(kind):
 
 
 #: Each command reads its own addresses.
-OF_A_COMMAND = ("mqtt", "mirror", "source")
+OF_A_COMMAND = ("mirror", "source")
 
 
 def addresses_for(command, action):

@@ -19,6 +19,7 @@ from fakes import triton_backend
 from fakes.command import python_file, read_json, run_process, succeeded
 from fakes.exports import DOCUMENTS, documents_of, files_below, renamed
 from posezoo.core.declarations.model import Precision
+from posezoo.core.ended import explain_ended
 from posezoo.core.errors import ExportError, InferenceError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
@@ -27,7 +28,7 @@ from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export.export_writer import write_export
 from posezoo.export.model_export import declared_facts, read_ir_facts
 from posezoo.export.target_type import MARK, TEMPLATES, ExportFolder, render
-from posezoo.export.targets import TARGETS, explain_ended_target
+from posezoo.export.targets import TARGETS
 from posezoo.poses.letterbox import RESIZE_TYPES, InputSizing, fit_image
 from posezoo.run.images import SAMPLE_PHOTOS
 
@@ -69,7 +70,7 @@ def test_an_unknown_target_is_named_with_the_near_one():
 
 @pytest.mark.parametrize("name", ["frigate", "kserve", "node"])
 def test_a_target_of_an_earlier_version_is_named_with_what_to_use_instead(name):
-    assert explain_ended_target(name).startswith(f"--to {name} ended in 0.3.0: use --to ")
+    assert explain_ended(f"--to {name}").startswith(f"--to {name} ended in 0.3.0: use --to ")
 
 
 def test_every_target_has_a_record():

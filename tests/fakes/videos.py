@@ -59,42 +59,6 @@ def stretch_pixels(path: Path, *, width: int) -> Path:
     return path
 
 
-def write_two_tracks(path: Path, *sizes: tuple[int, int]) -> Path:
-    """An MP4 with a video track of each size, each of five frames."""
-    tracks = [
-        _write_sized(path.with_name(f"{number}.mp4"), size) for number, size in enumerate(sizes)
-    ]
-    first, second = (track.read_bytes() for track in tracks)
-    moov, other = first.index(b"moov") - 4, second.index(b"moov") - 4
-    assert moov + int.from_bytes(first[moov : moov + 4], "big") == len(first), "it ends the file"
-    trak = bytearray(_box(second[other:], b"trak"))
-    trak[trak.index(b"tkhd") + 16 : trak.index(b"tkhd") + 20] = (2).to_bytes(4, "big")  # its number
-    table = trak.index(b"stco") + 8
-    for at in range(int.from_bytes(trak[table : table + 4], "big")):
-        place = table + 4 + 4 * at
-        offset = int.from_bytes(trak[place : place + 4], "big") + moov
-        trak[place : place + 4] = offset.to_bytes(4, "big")
-    both = bytearray(first[moov:])
-    end = both.index(_box(both, b"trak")) + len(_box(both, b"trak"))
-    both[end:end] = trak
-    both[:4] = len(both).to_bytes(4, "big")
-    path.write_bytes(first[:moov] + second[:other] + both)
-    return path
-
-
-def _write_sized(path: Path, size: tuple[int, int]) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), 25, size)
-    for number in range(5):
-        writer.write(cv2.resize(frame(number), size))
-    writer.release()
-    return path
-
-
-def _box(content: bytes, kind: bytes) -> bytes:
-    start = content.index(kind) - 4
-    return bytes(content[start : start + int.from_bytes(content[start : start + 4], "big")])
-
-
 def write_uneven_video(path: Path, *, ticks: Sequence[int], fps: float = 25) -> Path:
     """A video whose frames are shown at these ticks of 1 / ``fps`` seconds, as those of a phone."""
     # Only frames that are encoded already may state their times.

@@ -6,9 +6,7 @@ from fakes.command import posezoo, refusal
 
 
 @pytest.mark.parametrize("verb", ["run", "demo"])
-@pytest.mark.parametrize(
-    ("flag", "least"), [("--detect_every", 1), ("--stream", 1), ("--reconnect", 0)]
-)
+@pytest.mark.parametrize(("flag", "least"), [("--detect_every", 1), ("--reconnect", 0)])
 def test_a_number_that_is_too_small_is_refused_with_the_smallest_one(verb, flag, least):
     said = refusal(posezoo(verb, f"{flag}={least - 1}"), code=2)
     assert f"argument {flag}: expected a" in said

@@ -41,6 +41,14 @@ _ENDED: dict[str, str] = {
     "--to node": "0.3.0: use --to onnx, which has a program for Node",
     "posezoo export --storage_uri": "0.3.0: use --to ovms, and copy its folder",
     "posezoo bom": "0.3.0: use posezoo licenses and posezoo info --format json",
+    **dict.fromkeys(
+        ("posezoo run --mqtt", "posezoo demo --mqtt"),
+        "0.3.0: --json_lines - | mosquitto_pub -h HOST -t TOPIC -l sends each line to a broker",
+    ),
+    **dict.fromkeys(
+        ("posezoo run --stream", "posezoo demo --stream"),
+        "0.3.0: ffmpeg -i VIDEO -map 0:v:1 -c copy ONE.mp4 takes the second video stream out",
+    ),
     "posezoo compare without --keypoints": _COMPARISON,
     "posezoo compare --all": _COMPARISON,
     "posezoo compare --figures": "0.3.0: posezoo recommend and gallery have this flag",

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from posezoo.cli.shell_completion import Completer
-from posezoo.core.ended import explain_ended
 from posezoo.core.plugins import LazyTable
 from posezoo.export.target_type import ExportTarget
 
@@ -26,12 +25,6 @@ TARGETS = LazyTable(
         "onnx": "posezoo.export.people_targets:ONNX",
     },
 )
-
-
-def explain_ended_target(name: str) -> str:
-    """What to use instead of a target of an earlier version; empty if it is none, or a plug-in."""
-    ended = explain_ended(f"--to {name}")
-    return "" if name in TARGETS.names() else ended
 
 
 def _complete(prefix: str) -> Iterable[str]:

@@ -48,7 +48,11 @@ def build_model_info(
     port = spec.first_input
     info: dict[str, Plain] = {}
     if spec.model_info and not spec.decoding:
-        done = {word for step, word in _STEPS.items() if _is_done(step, spec)}
+        done = {
+            word
+            for step, word in _STEPS.items()
+            if any(getattr(port, step) for port in spec.inputs)
+        }
         info |= {name: value for name, value in spec.model_info.items() if name not in done}
     else:
         if port.ir_color is not None:
@@ -70,10 +74,6 @@ def build_model_info(
         # Both readers split the text, DL Streamer also at commas and semicolons.
         info["labels"] = " ".join(re.sub(r"[\s,;]+", "_", label) for label in labels)
     return info
-
-
-def _is_done(step: str, spec: ModelSpec) -> bool:
-    return any(getattr(port, step) for port in spec.inputs)
 
 
 def _describe_fitting(decoder: Decoder, port: Input) -> dict[str, str]:

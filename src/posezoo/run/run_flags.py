@@ -28,17 +28,6 @@ if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import LoadOptions, VideoOptions
-    from posezoo.run.video.frame_publishers import MqttTopic
-
-
-def _parse_mqtt(text: str) -> MqttTopic:
-    from posezoo.run.video.frame_publishers import parse_mqtt_topic
-
-    try:
-        return parse_mqtt_topic(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
 
 _IS_SHOWN: dict[str, object] = {"yes": True, "no": False}
 _DRAWN: dict[str, dict[str, object]] = {
@@ -105,22 +94,10 @@ VIDEO = FlagGroup(
         number(0, 86_400),
     ),
     Flag(
-        "--stream N",
-        "the number of the video stream, from 1, in an .mp4 or .mov that has several (default: the"
-        " one with the largest picture)",
-        whole_number(1),
-    ),
-    Flag(
         "--json_lines FILE",
         "append the poses of each frame to this file at once, as one line of JSON with time, frame,"
         " and track_id, box, scores and keypoints of each person; - for the standard output",
         output=OutputFile(('{"time": "', '"seconds": ', '"frame": ', '"poses": '), appends=True),
-    ),
-    Flag(
-        "--mqtt HOST[:PORT][/TOPIC]",
-        "send the lines of --json_lines to this MQTT broker (default topic: posezoo); mqtts://"
-        " before it encrypts them. The login is in MQTT_USERNAME and MQTT_PASSWORD, or ~/.netrc",
-        _parse_mqtt,
     ),
     title="videos, cameras and streams",
 )
@@ -133,9 +110,7 @@ class RunArgs(DescriptionArgs, FormatArgs):
     smooth: bool
     detect_every: int | None
     reconnect: float | None
-    stream: int | None
     json_lines: Path | None
-    mqtt: MqttTopic | None
 
     precision: Precision
     min_person_score: float | None

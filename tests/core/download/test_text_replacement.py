@@ -6,8 +6,8 @@ import pytest
 
 from fakes.waiting import HANG_S
 from posezoo.core.declarations.model import RegexReplace
-from posezoo.core.download import postprocess
-from posezoo.core.download.postprocess import replace_text
+from posezoo.core.download import model_download
+from posezoo.core.download.model_download import replace_text
 from posezoo.core.errors import DownloadError
 
 
@@ -51,7 +51,7 @@ def test_only_as_many_are_replaced_as_are_asked_for(tmp_path):
 
 
 def test_a_pattern_that_takes_for_ever_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr(postprocess, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(model_download, "TIMEOUT_S", 0.5)
     start_time = time.monotonic()
     with pytest.raises(DownloadError, match=r"takes longer than 0\.5 s"):
         replace(tmp_path, "a" * 50 + "!", ("(a+)+$", "b"))
@@ -59,7 +59,7 @@ def test_a_pattern_that_takes_for_ever_is_ended(tmp_path, monkeypatch):
 
 
 def test_a_text_does_not_grow_without_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(postprocess, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(model_download, "MAX_BYTES", 10_000)
     with pytest.raises(DownloadError, match="longer than 10000 characters"):
         replace(tmp_path, "a" * 1000, ("a", "b" * 100))
 

@@ -26,7 +26,6 @@ from fakes.videos import (
     number_of,
     stretch_pixels,
     write_noise,
-    write_two_tracks,
     write_uneven_video,
     write_video,
 )
@@ -113,14 +112,10 @@ def test_a_video_gives_every_frame_in_order_with_its_rate(tmp_path, reported, na
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows allows no colon in a name")
-@pytest.mark.parametrize("stream", [None, 2])
-def test_a_name_with_a_colon_is_a_file_and_not_a_protocol(tmp_path, reported, monkeypatch, stream):
+def test_a_name_with_a_colon_is_a_file_and_not_a_protocol(tmp_path, reported, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    if stream:
-        write_two_tracks(tmp_path / "cam-12:30:00.mp4", SIZE, (128, 96))
-    else:
-        write_video(tmp_path / "cam-12:30:00.mp4", 5, "mp4v")
-    source = opened("cam-12:30:00.mp4", reported, stream=stream)
+    write_video(tmp_path / "cam-12:30:00.mp4", 5, "mp4v")
+    source = opened("cam-12:30:00.mp4", reported)
     assert source.name == "cam-12:30:00.mp4"
     assert source.even_fps is None
     assert numbers(source) == list(range(5))
@@ -350,32 +345,6 @@ def test_frames_whose_pixels_are_not_square_are_read_as_they_are_shown(tmp_path,
     source = opened(path, reported)
     assert source.size == (2 * SIZE[0], SIZE[1])
     assert {each.image.shape for each in source.frames()} == {(SIZE[1], 2 * SIZE[0], 3)}
-
-
-@pytest.mark.parametrize(("stream", "size"), [(None, (128, 96)), (2, (128, 96)), (1, SIZE)])
-def test_of_several_video_streams_the_largest_is_played_or_the_chosen_one(
-    tmp_path, reported, stream, size
-):
-    path = write_two_tracks(tmp_path / "o'two.mp4", SIZE, (128, 96))
-    warnings = []
-    source = opened(path, reported, warn=warnings.append, stream=stream)
-    assert source.size == size
-    assert numbers(source) == list(range(5))
-    choice = "has several video streams (1: 64 x 48, 2: 128 x 96); 2 is played"
-    assert [choice in each for each in warnings] == ([] if stream else [True])
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("v.mp4", "it has 1"),
-        ("v.mkv", "of formats other than MP4 and MOV, only stream 1 can be played"),
-    ],
-)
-def test_a_stream_that_a_video_does_not_have_is_refused(tmp_path, reported, name, reason):
-    path = write_video(tmp_path / name, 3, "mp4v")
-    with pytest.raises(ImageError, match=f"there is no video stream 2: {reason}"):
-        opened(path, reported, stream=2)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the libraries of a process")

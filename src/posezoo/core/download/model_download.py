@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 
-from posezoo.core.declarations.model import ModelSpec, SourceFile
+from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
+from posezoo.core.declarations.safe_names import case_folded
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.digest_store import remove_stale_staging
 from posezoo.core.download.file_download import download_file, list_candidates, unpinned_error
 from posezoo.core.download.options import DownloadOptions, refuse_license
 from posezoo.core.download.origins import FileOrigin, select_files
-from posezoo.core.download.postprocess import postprocess
 from posezoo.core.download.provenance_json import NAME, update_provenance_json
-from posezoo.core.errors import PosezooError, os_reason
+from posezoo.core.errors import DownloadError, PosezooError, os_reason
 from posezoo.core.events import (
     DownloadFinished,
     DownloadStarted,
+    FilePostprocessingStarted,
     FileUpToDate,
     LicenseNoted,
     Listener,
+    PostprocessingFinished,
+    PostprocessingStarted,
     WarningIssued,
     ignore_event,
 )
-from posezoo.core.files.postprocess_state import is_unpacked
-from posezoo.core.files.verified_files import has_size, is_verified_file
-from posezoo.core.layout import ModelLayout
+from posezoo.core.files.postprocess_state import (
+    PostprocessRecord,
+    archive_record,
+    is_unpacked,
+    text_record,
+)
+from posezoo.core.files.staging import remove_stale_staging_dirs
+from posezoo.core.files.verified_files import has_size, is_verified_file, write_keeping
+from posezoo.core.layout import ModelLayout, require_inside
 from posezoo.core.values import frozen
+from posezoo.core.workers.program import find_interpreter
 
 # The files of a model, each with its path.
 Places = Sequence[tuple[SourceFile, Path]]
@@ -181,3 +193,198 @@ def require_allowed(spec: ModelSpec, files: Sequence[SourceFile], options: Downl
     unpinned = [file for file in files if not file.is_pinned]
     if unpinned and options.first_use is None:
         raise unpinned_error(unpinned)
+
+
+#: The texts of Open Model Zoo have at most 0.3 MB, and replacing takes milliseconds.
+TIMEOUT_S = 10.0
+MAX_BYTES = 16 << 20
+
+
+# A pattern from a model.yml may never end on a downloaded text, and ``re`` cannot be interrupted,
+# so a child process runs it. ``problem`` is empty if all replacements succeeded.
+_CHILD = """
+import json, re, sys
+job = json.load(sys.stdin)
+text, problem = job["text"], ""
+for pattern, replacement, count in job["steps"]:
+    try:
+        text, done = re.subn(pattern, replacement, text, count)
+    except (re.error, IndexError) as error:
+        problem = f"{pattern!a} cannot be replaced by {replacement!a}: {error}"
+        break
+    if done == 0 or count not in (0, done):
+        problem = f"{pattern!a} was found {done} times, expected {count or 'at least 1'}"
+        break
+    if len(text) > job["limit"]:
+        problem = f"replacing {pattern!a} makes it longer than {job['limit']} characters"
+        break
+json.dump({"text": text, "problem": problem}, sys.stdout)
+"""
+
+
+def postprocess(
+    spec: ModelSpec,
+    layout: ModelLayout,
+    *,
+    left_out: Collection[str],
+    rehash: bool,
+    listener: Listener,
+) -> None:
+    """Run the postprocessing steps of a downloaded model, except steps that are up to date.
+
+    Steps of files that were not downloaded (``left_out``) are skipped. ``rehash`` means that
+    records are not trusted.
+
+    Raises:
+        ArchiveError: an archive cannot be read, or has members that must not be unpacked.
+        DownloadError: a text does not match a pattern.
+        OutputError: a file cannot be written.
+    """
+    steps = [step for step in spec.postprocessing if step.file not in left_out]
+    if not steps:
+        return
+    listener(PostprocessingStarted(spec.full_name))
+    try:
+        for step in steps:
+            if isinstance(step, UnpackArchive):
+                # Another process may have been killed while it unpacked the same archive.
+                remove_stale_staging_dirs(layout.download_path(spec, step.file).parent)
+                record = archive_record(step, spec, layout)
+                if not record.is_up_to_date(rehash=rehash):
+                    listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
+                    record.write(_unpack(step, spec, layout, record, listener))
+        replacements: dict[str, list[RegexReplace]] = {}
+        for step in steps:
+            if isinstance(step, RegexReplace):
+                replacements.setdefault(step.file, []).append(step)
+        for file, of_file in replacements.items():
+            record = text_record(file, of_file, spec, layout)
+            if not record.is_up_to_date(rehash=rehash):
+                listener(FilePostprocessingStarted(spec.full_name, file, "replace_text"))
+                published = layout.published_path(spec, file)
+                target = layout.download_path(spec, file)
+                require_inside(target, layout.roots)
+                text = replace_text(file, published, of_file).encode()
+                write_keeping(target, text, listener, record.digests().values())
+                record.write([published, target])
+    except PosezooError as error:
+        listener(PostprocessingFinished(spec.full_name, False, error.problem))
+        raise
+    listener(PostprocessingFinished(spec.full_name, True))
+
+
+class _Placement:
+    """Decides where the members of an archive are written; a text that a later step changes is
+    written as .orig.
+
+    If only some members of the archive have a checksum, the others are skipped, since nothing
+    verifies them.
+    """
+
+    def __init__(self, step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> None:
+        self._archive = step.file
+        self._above = step.file.rpartition("/")[0]
+        self._spec = spec
+        self._layout = layout
+        self._declared = {case_folded(str(layout.file_path(spec, file))) for file in spec.files}
+        self._contained: Collection[str] = ()
+        self._verified: Collection[str] = ()
+        for file in spec.files:
+            if file.name == step.file:
+                self._contained = file.contains
+                if file.checksum is None or file.first_use:
+                    self._verified = file.contains
+        self.skipped: list[str] = []
+
+    def place(self, member: str) -> Path | None:
+        """The path of a member; None to skip it.
+
+        A member that model.yml names without a folder, also as the file to convert, loses its
+        folder.
+        """
+        bare = member.rpartition("/")[2]
+        if bare in (*self._contained, self._spec.checkpoint):
+            member = bare
+        if self._verified and member not in self._verified:
+            self.skipped.append(member)
+            return None
+        name = f"{self._above}/{member}".lstrip("/")
+        path = self._layout.published_path(self._spec, name)
+        if case_folded(str(path)) in self._declared:
+            problem = f"contains {member}, which model.yml declares as a file of its own"
+            raise DownloadError(f"{self._archive}: {problem}")
+        require_inside(path, self._layout.roots)
+        return path
+
+
+def _unpack(
+    step: UnpackArchive,
+    spec: ModelSpec,
+    layout: ModelLayout,
+    record: PostprocessRecord,
+    listener: Listener,
+) -> list[Path]:
+    """Unpack an archive into its folder, and return the paths of both."""
+    from posezoo.core.download.archive import unpack_archive
+
+    archive = layout.download_path(spec, step.file)
+    index = layout.published_path(spec, step.index) if step.index else None
+    placement = _Placement(step, spec, layout)
+    unpacked = unpack_archive(
+        archive,
+        step.format,
+        placement.place,
+        index=index,
+        earlier=record.digests(),
+        listener=listener,
+    )
+    if skipped := placement.skipped:
+        more = f" and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+        problem = "not named in model.yml, and not unpacked, since it has no checksum"
+        text = f"{problem}: {', '.join(skipped[:3])}{more}"
+        listener(WarningIssued(f"{spec.full_name}: {step.file}: {text}"))
+    return [archive, *unpacked]
+
+
+def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> str:
+    """The text of a published file (UTF-8) after all replacements, in order; lines end with a
+    newline.
+
+    A DownloadError if it is not text, does not match a pattern, or replacing takes too long.
+    """
+    try:
+        if published.stat().st_size > MAX_BYTES:
+            raise DownloadError(
+                f"{name}: is larger than {MAX_BYTES} bytes: too large to replace text in"
+            )
+        # This converts line ends to newlines, as Open Model Zoo does.
+        text = published.read_text("utf-8")
+    except FileNotFoundError as error:
+        raise DownloadError(
+            f"{name}: does not exist: neither published nor in an archive",
+            hint="check the postprocessing in model.yml",
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DownloadError(f"{name}: cannot be read as UTF-8 text: {error}") from error
+    parts = [[step.pattern, step.replacement, step.count] for step in steps]
+    job = {"text": text, "steps": parts, "limit": MAX_BYTES}
+    try:
+        output = subprocess.check_output(
+            [find_interpreter(), "-I", "-S", "-c", _CHILD],
+            input=json.dumps(job).encode(),
+            stderr=subprocess.DEVNULL,
+            timeout=TIMEOUT_S,
+        )
+        answer: dict[str, str] = json.loads(output)
+    except subprocess.TimeoutExpired as error:
+        raise DownloadError(
+            f"{name}: replacing text takes longer than {TIMEOUT_S:g} s",
+            hint="simplify the pattern in model.yml",
+        ) from error
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        raise DownloadError(f"{name}: text cannot be replaced: {error}") from error
+    if answer["problem"]:
+        raise DownloadError(
+            f"{name}: {answer['problem']}", hint="check the postprocessing in model.yml"
+        )
+    return answer["text"]

@@ -29,8 +29,9 @@ from posezoo.cli.model_jobs import Answer
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.ended import explain_ended
 from posezoo.core.errors import ExportError
-from posezoo.export.targets import TARGETS, explain_ended_target
+from posezoo.export.targets import TARGETS
 from posezoo.run.run_flags import described_options_from_args
 
 if TYPE_CHECKING:
@@ -238,8 +239,8 @@ def _options_from_args(args: _ExportArgs) -> ExportOptions:
 
     parser = args.parser
     name, folder = args.to
-    ended = explain_ended_target(name)
-    if ended:
+    ended = explain_ended(f"--to {name}")
+    if ended and name not in TARGETS.names():  # a plug-in may have that name
         parser.exit(2, f"{ended}\n")
     target = TARGETS.require(name, "export target", ExportError)
     if "://" in folder:

@@ -24,7 +24,7 @@ MAX_FINDINGS = 50
 #: A rule that finds the cause of what others find comes before them.
 _MODULES = (
     "declared_files", "contradictions", "native_format", "decoder_rules",
-    "kin_rules", "preprocessing_rules", "preparation_rules", "metrics", "shapes_and_names",
+    "preprocessing_rules", "preparation_rules", "metrics", "shapes_and_names",
     "card_text", "page_rules", "registry_files",
 )  # fmt: skip
 #: Each part is a module, all of whose rules count, or one rule, or a tuple of rules.

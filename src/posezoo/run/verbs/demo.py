@@ -298,14 +298,13 @@ def run(args: _DemoArgs) -> int:
             rounds=args.loop,
             report_error=report_error,
             reconnect_s=args.reconnect,
-            stream=args.stream,
             warn=console.warn,
         )
         if not args.no_show:
             require_display()
         monitors = UtilizationMonitor(args.utilization_monitors)
         outputs = _open_outputs(args, source, stack, console)
-        publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
+        publisher = open_publisher(args.json_lines, stack)
         writer = _pose_writer(args, source, publisher, stack, console)
 
         context = flags.context_from_args(args)

@@ -76,7 +76,7 @@ posezoo run blazepose-full --input 'holiday/*.png' --precision FP32 --device GPU
 posezoo run --input 0 --limit 300
 posezoo run movenet-multipose --input walk.mp4 --track --smooth
 posezoo run blazepose-full --input walk.mp4 --output pose --format openpose
-posezoo run --input rtsp://camera.local/1 --quiet --track --mqtt broker.local/home/poses
+posezoo run --input rtsp://camera.local/1 --quiet --track --json_lines -
 posezoo run mine.pth --input me.jpg
 posezoo run mine.onnx --as rtmpose-m --input me.jpg
 """
@@ -173,7 +173,7 @@ def run(args: _RunArgs) -> int:
         _require_output(args, inputs)
         is_video = not inputs.images  # in which some models track a person and need no detector
         refuse_detect_every(args, chosen.model, context, is_video=is_video)
-        publisher = open_publisher(args.json_lines, args.mqtt, stack, warn=console.warn)
+        publisher = open_publisher(args.json_lines, stack)
         loader = Loader(
             context,
             args.detector,
@@ -425,7 +425,6 @@ def _open_inputs(
         warn=console.warn,
         report_failure=failures.report,
         reconnect_s=args.reconnect,
-        stream=args.stream,
     )
     return opener.open(args.input)
 

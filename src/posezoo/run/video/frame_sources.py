@@ -55,12 +55,10 @@ from posezoo.run.video.ffmpeg import (
 from posezoo.run.video.video_file import (
     MAX_EVEN_FPS,
     choose_even_fps,
-    open_file,
     plausible_fps,
     read_frame_times,
     read_webp_durations,
     read_webp_frames,
-    select_track,
 )
 
 #: The stems of annotated images and videos.
@@ -159,7 +157,6 @@ def open_source(
     rounds: int | None = 1,
     report_error: ReportError,
     reconnect_s: float | None = 0.0,
-    stream: int | None = None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> FrameSource:
     """Open the source that the user names.
@@ -172,9 +169,7 @@ def open_source(
             continues without it or ends.
         reconnect_s: for how many seconds a live source that dropped is opened again and again;
             None: a minute for an address.
-        stream: the number of the video stream of a file with several, from 1; None: the largest.
-        warn: receives one message for each time that it dropped, for a damaged video, and for a
-            choice of a stream.
+        warn: receives one message for each time that it dropped, and for a damaged video.
 
     Raises:
         ImageError: it does not exist, contains no image, or cannot be opened.
@@ -191,7 +186,7 @@ def open_source(
             return ImageSource(text, [path], rounds, report_error)
         if is_animated(path) and path.suffix.lower() == ".webp":
             return AnimatedWebP(path, rounds, report_error)
-        return VideoSource(text, rounds, report_error, reconnection, stream)
+        return VideoSource(text, rounds, report_error, reconnection)
     if listed := list_images(text):
         if listed.left_out:
             warn(f"{text}: {listed.describe_left_out()}")
@@ -428,10 +423,9 @@ class VideoSource(FrameSource):
             is an error, unless it is a whole video at an http address.
         report_error: receives the reason if it ends too early.
         reconnection: how a live source is opened again after it dropped.
-        stream: which video stream of a file is played; as for ``open_source``.
 
     Raises:
-        ImageError: it cannot be opened, or has no such stream.
+        ImageError: it cannot be opened.
     """
 
     def __init__(
@@ -440,7 +434,6 @@ class VideoSource(FrameSource):
         rounds: int | None,
         report_error: ReportError,
         reconnection: Reconnection,
-        stream: int | None = None,
     ) -> None:
         self.name = redact_secrets(target) if isinstance(target, str) else f"camera {target}"
         self._target = target
@@ -456,15 +449,11 @@ class VideoSource(FrameSource):
         self.is_live = is_stream or self._is_camera
         self._rounds = 1 if self.is_live else rounds
         self._steps = FrameSteps()
-        self._track = None
         if is_file:
             path = Path(str(target))
             # FFmpeg takes a relative name with a colon to begin with a protocol.
             self._target = str(path.absolute())
             self.sound = path
-            self._track = select_track(path, stream, reconnection.warn)
-        elif stream:
-            raise ImageError(f"{self.name}: --stream is for video files")
         self._capture = self._open()
         self._last_begun = time.perf_counter()
         self._stated_s = 0.0
@@ -555,7 +544,7 @@ class VideoSource(FrameSource):
         limits = (open_limit, 1000 * SILENCE_S, read_limit, 1000 * SILENCE_S)
         # FFmpeg follows no redirect: its target would not be checked.
         with ffmpeg_options(max_redirects="0") if self._is_http else nullcontext():
-            return open_file(str(target), self._track, limits)
+            return cv2.VideoCapture(str(target), cv2.CAP_FFMPEG, limits)
 
     def _follow_redirects(self) -> str:
         """The address that the target leads to; the target itself if its server does not answer.
@@ -664,7 +653,7 @@ class VideoSource(FrameSource):
         """As in ``FrameSource``; the file is read for it, but not decoded."""
         if self.is_live:
             return min(self.fps, MAX_EVEN_FPS)
-        return choose_even_fps(read_frame_times(str(self._target), self._track), self.fps)
+        return choose_even_fps(read_frame_times(str(self._target)), self.fps)
 
     def _step_s(self, begun: float, *, is_first: bool) -> float:
         """The time since the last frame as the stream states it; else, from read to read."""

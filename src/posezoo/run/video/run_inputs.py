@@ -103,7 +103,6 @@ class InputOpener:
         report_failure: receives ``image`` or ``video``, its name, and the reason if a file cannot
             be downloaded, or a video cannot be opened or ends too early; the others are opened.
         reconnect_s: for how many seconds a live source that dropped is opened again.
-        stream: which video stream of a file is played; as for ``open_source``.
     """
 
     folder: Path
@@ -113,7 +112,6 @@ class InputOpener:
     warn: Callable[[str], None]
     report_failure: ReportFailure
     reconnect_s: float | None = None
-    stream: int | None = None
     _images: list[ImageInput] = field(default_factory=list)
     _videos: list[VideoInput] = field(default_factory=list)
     _failures: list[tuple[str, str, PosezooError]] = field(default_factory=list)
@@ -169,7 +167,6 @@ class InputOpener:
             name,
             report_error=lambda error: self.report_failure("video", source.name, error),
             reconnect_s=self.reconnect_s,
-            stream=self.stream,
             warn=self.warn,
         )
         source.name = shown or source.name
