@@ -1,34 +1,6 @@
-"""The measurement of what the tests notice says so if it measured nothing, or not all."""
-
-import sys
-from pathlib import Path
-
-import pytest
+"""The measurement of what the tests notice changes what it is told, and counts what was skipped."""
 
 import mutants
-from fakes.command import misuse, misuse_alone, run_process
-
-SCRIPT = Path(mutants.__file__)
-
-
-def measure(*flags):
-    command = [sys.executable, SCRIPT, *flags]
-    return run_process(command)
-
-
-@pytest.mark.parametrize(
-    ("only", "problem"),
-    [
-        ("core/files,download", "no folder or module download: did you mean core/download?"),
-        ("no_such_part", "no folder or module no_such_part\n"),
-    ],
-)
-def test_parts_that_do_not_exist_are_an_error(only, problem):
-    assert f"error: --only: src/posezoo has {problem}" in misuse_alone(measure("--only", only))
-
-
-def test_a_choice_of_nothing_is_an_error():
-    assert "error: no code was chosen to change" in misuse(measure("--count", "0"))
 
 
 def test_only_the_named_folders_and_modules_are_changed():
