@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 # Some values are read by the modules that write them.
-sys.path += [str(ROOT / "tests"), str(ROOT / "benchmarks")]
+sys.path.append(str(ROOT / "tests"))
 
 #: The height at which OpenPose models are evaluated (Lightweight OpenPose's ``val.py``:
 #: base_height).
@@ -137,6 +137,7 @@ def api_page() -> str:
 
 def scaling_values() -> Mapping[str, Any]:
     """What conversions cost, and how many machines are worth it."""
+    sys.path.append(str(ROOT / "benchmarks"))
     from scaling_page import draw_values
 
     return draw_values()

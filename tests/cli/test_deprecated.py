@@ -1,12 +1,10 @@
 """A deprecated model is marked in every place that shows or downloads it."""
 
 import json
-import os
-import sys
 
 import pytest
 
-from fakes.command import posezoo, refusal, run_process
+from fakes.command import omz_tool, posezoo, refusal
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
 SAID = "deprecated since 2026-01-31; use new"
@@ -44,16 +42,7 @@ def test_list_and_info_show_that_a_model_is_deprecated(zoo):
 def test_a_download_warns_about_a_deprecated_model_and_continues(zoo, name, said):
     ended = run(zoo, "download", name, "-o", zoo / "out")
     assert (ended.returncode, ended.stderr.count(said)) == (0, 1)
-    script = [
-        sys.executable,
-        "-m",
-        "posezoo.omz.commands.downloader",
-        "--name",
-        name,
-        "--models_dir",
-        zoo / "models",
-    ]
-    ended = run_process(script, cwd=zoo, env=os.environ)
+    ended = omz_tool("downloader", "--name", name, "--models_dir", zoo / "models", cwd=zoo)
     assert (ended.returncode, ended.stderr.count(f"########## Warning: {said}")) == (0, 1)
 
 
@@ -61,20 +50,11 @@ def test_a_download_shows_the_revision_unless_it_is_the_first(zoo):
     said = {name: run(zoo, "download", name, "-o", zoo / "out").stderr for name in ("old", "new")}
     assert "old: revision 3 of its files\n" in said["old"]
     assert "revision" not in said["new"]
-    script = [
-        sys.executable,
-        "-m",
-        "posezoo.omz.commands.downloader",
-        "--models_dir",
-        zoo / "models",
-        "--name",
-        "*",
-    ]
-    ended = run_process(script, cwd=zoo, env=os.environ)
+    words = ("--models_dir", zoo / "models", "--name", "*")
+    ended = omz_tool("downloader", *words, cwd=zoo)
     heading = "################|| Downloading old ||################\n\nRevision 3 of its files\n"
     assert (heading in ended.stdout, ended.stdout.count("Revision")) == (True, 1)
-    json_lines = [*script, "--progress_format", "json"]
-    ended = run_process(json_lines, cwd=zoo, env=os.environ)
+    ended = omz_tool("downloader", *words, "--progress_format", "json", cwd=zoo)
     begins = [
         line
         for line in map(json.loads, ended.stdout.splitlines())

@@ -198,9 +198,9 @@ def test_the_page_states_what_the_lines_did():
     unchanged = sum(row.outcome == "same" and not row.needs for row in STORED.values())
     of_mo = [line.outcome_of_mo() for line in LINES if line not in CALLS]
     stated = (
-        f"read {len(LINES)} command lines",
+        f"Of {len(LINES)} command lines",
         f"of {len({line.project for line in LINES})} public projects",
-        f"{len(CALLS)} of them call",
+        f"{len(CALLS)} call Open Model Zoo's commands",
         f"| {unchanged} | run unchanged",
         f"| {outcomes['same'] - unchanged} | have the same result with a setting",
         f"| {outcomes['unconverted']} | convert models",

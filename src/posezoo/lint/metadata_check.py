@@ -86,7 +86,9 @@ def run_metadata_check(
         _explain_rules(args.explain, args.parser)
         return 0
     if registry.empty_message:  # a wrong --models_dir must not pass the check
-        raise SettingsError(registry.empty_message, hint="check --models_dir")
+        raise SettingsError(
+            registry.empty_message, hint="check --models_dir, or models_dir in posezoo.cfg"
+        )
     if args.artifacts and not args.artifacts.is_dir():
         raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
     names = _select_names(registry, patterns)

@@ -464,9 +464,7 @@ def test_the_lock_of_a_part_is_complete_without_the_other_parts(zoo):
 
 def test_a_lock_that_is_not_there_does_not_pass_a_check(zoo):
     error = refusal(run(zoo, "lock", "--check", "--lock", "other.lock"))
-    assert error == (
-        "error: other.lock: has no entry to check\n  hint: posezoo lock MODEL adds entries\n"
-    )
+    assert error == ("error: other.lock: does not exist\n  hint: posezoo lock MODEL adds entries\n")
 
 
 def test_a_lock_is_signed_and_its_signature_checked_in_one_command_each(zoo):

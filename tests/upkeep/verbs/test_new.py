@@ -310,7 +310,7 @@ def test_wrong_arguments_are_refused_and_nothing_is_written(zoo, server, words, 
     places = {
         "net": server.serve("net.onnx", network("onnx")),
         "gone": server.url("gone.onnx"),
-        "apache": ROOT / "licenses" / "Apache-2.0-Intel.txt",
+        "apache": shlex.quote(str(ROOT / "licenses" / "Apache-2.0-Intel.txt")),
     }
     said = refusal(new(zoo, *shlex.split(words.format(**places)), "--attempts", "1"))
     assert problem in said

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Shapes = Mapping[str, tuple[int, ...]]
 
+USUAL = InputOptions()
+
 
 class GraphDecoder:
     """Refuses to put a decoder into a graph; a feature overrides all methods.
@@ -28,7 +30,7 @@ class GraphDecoder:
         self,
         spec: ModelSpec,
         decoder: Decoder | None,  # noqa: ARG002
-        options: InputOptions,  # noqa: ARG002
+        options: InputOptions = USUAL,  # noqa: ARG002
     ) -> ModelSpec:
         """The model with ``decoding``: its own decoder or its composite's, and the user's limits.
 

@@ -24,6 +24,7 @@ from posezoo.core.ir.openvino_import import (
     static_sizes,
 )
 from posezoo.core.plugins import import_part
+from posezoo.core.resolve.graph_decoder import USUAL
 from posezoo.core.resolve.input_options import InputOptions
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 KEYPOINTS = "keypoints"
 BOXES = "boxes"
 SCORES = "scores"
-
-_USUAL = InputOptions()
 
 
 def decoding_of(spec: ModelSpec) -> Decoding:
@@ -152,7 +151,7 @@ def inner_name(name: str) -> str:
 def with_decoding(
     spec: ModelSpec,
     decoder: Decoder | None,
-    options: InputOptions = _USUAL,
+    options: InputOptions = USUAL,
 ) -> ModelSpec:
     """The model, changed so that its IR contains its decoder. Its input has the size to which
     ``posezoo run`` resizes images; one of any size has its usual size.
