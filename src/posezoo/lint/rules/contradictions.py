@@ -90,15 +90,14 @@ def usual_size(view: ModelView) -> Violations:
 @rule()
 def moving_source(view: ModelView) -> Violations:
     """An address leads to one version of a file: an address of the latest release changes its file
-    with each release. An address on a branch is a warning, if the file's digest is declared: a
-    changed file is then refused.
+    with each release. An address on a branch is a warning.
 
     Example: source: https://github.com/owner/project/releases/latest/download/net.onnx
     """
     for index, file, source in view.sources:
         url = source.url if isinstance(source, HttpSource) else ""
         is_latest = _LATEST.search(url) is not None
-        if is_latest or (file.checksum and _BRANCH.search(url)):
+        if is_latest or _BRANCH.search(url):
             what = "of the latest release" if is_latest else "on a branch"
             message = f"{file.name} comes from an address {what}, whose file may change: {source}"
             severity = None if is_latest else Severity.WARNING
