@@ -111,9 +111,9 @@ def _summary(args: _LockArgs, path: Path, recorded: _Recorded) -> str:
             return f"{path} is up to date"
         return f"{path} is up to date; differences of files: {recorded.warnings}"
     lines = format_count(len(recorded.changes), "line")
-    if args.check and not path.exists():
-        return f"{path} does not exist; posezoo lock records the current state"
     if args.check:
+        if not path.exists():
+            return f"{path} does not exist; posezoo lock records the current state"
         decisive = [change for change in recorded.changes if not change.is_text_alone]
         same = "" if decisive else ", which change no file and no IR"
         return f"{path} differs in {lines}{same}; posezoo lock records the current state"

@@ -1,7 +1,5 @@
-"""A video in a file: its tracks, which of them is played, and when its frames are shown.
-
-The tracks are those of MP4 and MOV (ISO/IEC 14496-12). FFmpeg does not read an animated WebP
-(RFC 9649), whose frames OpenCV decodes.
+"""A video in a file: when its frames are shown. FFmpeg does not read an animated WebP (RFC 9649),
+whose frames OpenCV decodes.
 """
 
 from __future__ import annotations
