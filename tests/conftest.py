@@ -13,9 +13,11 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -120,6 +122,30 @@ def pauses_of_users(monkeypatch, _alone):
 def in_this_process(monkeypatch):
     """Networks are read in this process, so that a test can change what reads them."""
     monkeypatch.setattr(processes, "_is_child", True)
+
+
+@contextmanager
+def pytorch_in_this_process() -> Iterator[None]:
+    """Checkpoints are converted in this process, which imports PyTorch once; else each job does so in its own."""
+    from posezoo.networks import pytorch_child, pytorch_format
+
+    def run(_command, input_bytes, environment):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "onnx", None)  # an export replaces it
+            patch.setattr(sys, "stdin", SimpleNamespace(buffer=BytesIO(input_bytes)))
+            return SimpleNamespace(exit_code=pytorch_child.main(), errors="")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "_is_child", True)
+        patch.setattr(pytorch_format, "run_program", run)
+        yield
+
+
+@pytest.fixture(scope="module")
+def pytorch_here() -> Iterator[None]:
+    """So it is for all tests of a file."""
+    with pytorch_in_this_process():
+        yield
 
 
 @pytest.fixture(scope="session")

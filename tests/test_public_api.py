@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import posezoo
-from conftest import ROOT, by_digest
+from conftest import ROOT, by_digest, pytorch_in_this_process
 from fakes.checkpoints import params
 from fakes.command import assert_quiet_success, assert_success, run_process
 from fakes.command import posezoo as posezoo_command
@@ -431,7 +431,8 @@ def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared,
     shutil.copy(file, actual)
     out = tmp_path / "out"
     events = []
-    irs = posezoo.get(name, "FP32", checkpoint=actual, weights_dir=out, listener=events.append)
+    with pytorch_in_this_process():
+        irs = posezoo.get(name, "FP32", checkpoint=actual, weights_dir=out, listener=events.append)
     assert irs == {name: out / "public" / name / "FP32" / f"{name}.xml"}
     assert any(isinstance(event, SelfCheckPassed) for event in events)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.params", "out"]

@@ -23,6 +23,7 @@ from fakes.when_used import import_when_used
 from fakes.zoo import declared_file, model_yml, write_model
 
 import_when_used("torch")
+pytestmark = pytest.mark.usefixtures("pytorch_here")
 
 NETWORK = "mobile_pose_mobilenetv3_small"
 FP32 = ("--precisions", "FP32", "-q")

@@ -25,7 +25,7 @@ ALONE = ("--detector", "none", "--precision", "FP32")
 
 
 @pytest.fixture(scope="module")
-def converted(shared, tmp_path_factory):
+def converted(shared, pytorch_here, tmp_path_factory):
     """A folder with the IR of a network that PyTorch converted, and without its checkpoint."""
     folder = tmp_path_factory.mktemp("converted")
     checkpoint = folder / f"{NETWORK}.params"

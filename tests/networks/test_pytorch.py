@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
+from conftest import pytorch_in_this_process
 from fakes.conversion import convert_model, is_up_to_date, plan_conversion, resolved_of
 from fakes.when_used import import_when_used
 from posezoo.core.convert.conversion import write_onnx
@@ -172,7 +173,8 @@ def test_an_up_to_date_ir_is_kept_until_the_network_s_arguments_change(made):
 
 def test_only_onnx_is_written_if_requested(made, tmp_path):
     spec, layout, _ = made
-    onnx = write_onnx(resolved_of(spec, replace(layout, output_dir=tmp_path)))
+    with pytorch_in_this_process():
+        onnx = write_onnx(resolved_of(spec, replace(layout, output_dir=tmp_path)))
     assert [path.name for path in (tmp_path / "public" / "net").glob("[!.]*")] == ["net.onnx"]
     assert onnx.read_bytes() == layout.onnx_path(spec).read_bytes()
 
@@ -182,7 +184,8 @@ def test_a_declared_size_takes_the_place_of_the_network_s_own(params, tmp_path):
     batch, channels, height, _ = spec.inputs[0].shape
     shape = (batch, channels, height // 2, -1)
     spec = replace(spec, inputs=(replace(spec.inputs[0], shape=shape),))
-    content = pytorch.export_to_onnx(spec, layout.file_path(spec, spec.files[0]))
+    with pytorch_in_this_process():
+        content = pytorch.export_to_onnx(spec, layout.file_path(spec, spec.files[0]))
     (port,) = onnx.load_from_string(content).graph.input
     sizes = [size.dim_param or size.dim_value for size in port.type.tensor_type.shape.dim]
     assert sizes == [batch, channels, height // 2, "width"]
