@@ -40,16 +40,16 @@ FACES = ("astronaut", "two_faces", "blank")
 
 #: By its name: what makes the solution, the photos, and the video that it is asked.
 CASES = {
-    "pose_lite": (pose(0), BODIES, "walk"),
+    "pose_lite": (pose(0), BODIES, ""),
     "pose_full": (pose(1), BODIES, "walk"),
-    "pose_heavy": (pose(2), BODIES, "walk"),
+    "pose_heavy": (pose(2), BODIES, ""),
     "one_hand": (hands(1, 1), HANDS, ""),
     "two_hands": (hands(2, 1), HANDS, "waving"),
     "four_hands": (hands(4, 1), HANDS, ""),
-    "two_hands_lite": (hands(2, 0), HANDS, "waving"),
+    "two_hands_lite": (hands(2, 0), HANDS, ""),
     "face_detection_near": (face_detection(0), FACES, ""),
     "face_detection_far": (face_detection(1), FACES, ""),
-    "face_mesh": (face_mesh(False), FACES, "walk"),
+    "face_mesh": (face_mesh(False), FACES, ""),
     "face_mesh_refined": (face_mesh(True), FACES, "walk"),
     "holistic": (holistic, ("astronaut", "hand", "blank"), "walk"),
     "selfie_segmentation": (selfie_segmentation, ("astronaut", "camera"), ""),

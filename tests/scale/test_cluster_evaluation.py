@@ -10,9 +10,9 @@ import pytest
 from fakes import scaling_irs
 from fakes.command import assert_success, posezoo
 from fakes.dask import Cluster, with_mount
-from fakes.when_used import needs
+from fakes.when_used import require_installed
 
-needs("distributed")
+require_installed("distributed")
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 pytestmark = pytest.mark.slow
 

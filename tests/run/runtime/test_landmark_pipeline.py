@@ -32,9 +32,8 @@ def run(mediapipe, tmp_path):
 
 
 @pytest.fixture
-def hands(mediapipe, monkeypatch, run):
+def hands(mediapipe, monkeypatch):
     """The hand model, loaded by the library."""
-    run("hand-landmark-full", draw_hand(240))
     for name, value in mediapipe.items():
         monkeypatch.setenv(name, value)
     return load("hand-landmark-full", precision="FP32", device="CPU")
