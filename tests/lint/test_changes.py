@@ -9,9 +9,12 @@ import pytest
 from fakes.checkout import git
 from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
+from posezoo.lint.rules import load_rules
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANGED, UNLIKE, KEPT = "unexplained-change", "unlike-siblings", "revision-kept"
+#: The others look at what these tests do not change, and take most of the time.
+RULES = {CHANGED, UNLIKE, KEPT, "unusual-constant", "declared-ends", "known-keys"}
 IMAGENET = "mean: [123.675, 116.28, 103.53]\n    scale: [58.395, 57.12, 57.375]"
 HALVES = "mean: [127.5, 127.5, 127.5]\n    scale: [127.5, 127.5, 127.5]"
 BGR = "mean: [103.53, 116.28, 123.675]\n    scale: [57.375, 57.12, 58.395]"
@@ -48,6 +51,9 @@ def zoo(committed, tmp_path):
 @pytest.fixture
 def check(capsys, monkeypatch):
     """Runs the command in the repository, and returns the exit code and the rules with findings by model."""
+    rules = {name: rule for name, rule in load_rules().items() if name in RULES}
+    assert len(rules) == len(RULES)
+    monkeypatch.setattr("posezoo.lint.rules.load_rules", lambda: rules)
 
     def run(zoo, *words):
         monkeypatch.chdir(zoo.parent)
@@ -92,13 +98,14 @@ def test_what_did_not_change_is_silent(zoo, check):
         ("rtmo-l", "color: BGR"),
     ],
 )
-def test_the_mean_of_another_family_is_one_error_that_names_it(zoo, check, capsys, name, old):
+def test_the_mean_of_another_family_is_one_error_that_names_it(
+    zoo, check, capsys, monkeypatch, name, old
+):
     edit(zoo, name, (old, HALVES if "mean" in old else f"{old}\n    {HALVES}"))
-    assert since(check, zoo) == (1, {(name, CHANGED)})
-    capsys.readouterr()
+    monkeypatch.chdir(zoo.parent)
     assert main([*VERIFY, "--changed_since", "main"]) == 1
     line, summary = capsys.readouterr().out.splitlines()
-    assert f"models/public/{name}/model.yml:" in line
+    assert f"models/public/{name}/model.yml:" in line and CHANGED in line
     assert "inputs[0].mean is 127.5 (before: " in line
     assert "inputs[0].scale is 127.5 (before: " in line
     assert "published.known_difference" in line
