@@ -25,12 +25,13 @@ from fakes import fence  # the fence before posezoo: it hides the tester's machi
 from fakes.fetch import Fetch
 from fakes.recorded_answers import RecordedAnswers
 from fakes.server import Server
+from posezoo.core.convert import reader_process
 from posezoo.core.declarations.model import Precision
 from posezoo.core.files.file_lock import lock_file
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import get
 from posezoo.core.pipeline.zoo_context import open_context
-from posezoo.core.registry import open_registry
+from posezoo.core.registry import RegistryEntry, open_registry
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import read_settings, to_settings, user_folder
 from posezoo.core.workers import processes, retries
@@ -65,8 +66,16 @@ def pytest_configure_node(node) -> None:
     node.workerinput["tests_all"] = fence.tests_all
 
 
+def _read_once(read):
+    """No test changes our own models, which hundreds of commands would parse again."""
+    ours, known = str(ROOT / "models"), cache(read)
+    return lambda entry: (known if str(entry.path).startswith(ours) else read)(entry)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """What a worker needs to know of the tester's machine."""
+    """What a worker needs to know of the tester's machine, and what it need not do again."""
+    RegistryEntry.read = _read_once(RegistryEntry.read)
+    reader_process._IDLE_S = 600.0  # another one would import OpenVINO again
     workerinput = getattr(config, "workerinput", None)
     if workerinput is not None:
         fence.ONLINE.update(workerinput["online"])

@@ -58,7 +58,7 @@ def downloaded(folder):
 
 
 @pytest.mark.parametrize("display", ["terminal", "pipe", "json"])
-@pytest.mark.parametrize("jobs", [1, 2, 8])
+@pytest.mark.parametrize("jobs", [1, 8])
 @pytest.mark.parametrize("is_whole", [False, True], ids=["parts", "whole"])
 def test_the_files_of_a_package_come_at_once(package, is_whole, jobs, display):
     package.serve(ranges=not is_whole, bytes_per_s=4_000_000 if is_whole else 500_000)

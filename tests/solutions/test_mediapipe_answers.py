@@ -108,7 +108,11 @@ def require_network(name):
         pytest.skip("npm is not installed")
 
 
-@pytest.mark.parametrize("case", CASES)
+# The heavy network is the full one with five times as many weights.
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=[pytest.mark.slow] * (case == "pose_heavy")) for case in CASES],
+)
 def test_a_solution_gives_what_mediapipe_gives(case, solutions, theirs, pictures):
     if case in ("pose_lite", "pose_heavy"):
         require_network(f"pose_landmark_{case.removeprefix('pose_')}.tflite")

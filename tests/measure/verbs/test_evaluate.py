@@ -693,7 +693,7 @@ def test_an_ir_has_the_same_figures_at_several_heights_as_at_each(evaluate, mirr
     succeeded(posezoo(*words, POSEZOO_MIRROR=str(mirror)))
     (xml,) = folder.rglob(f"{MODEL}.xml")
     # Where the mean is subtracted twice, other people are found.
-    flags = ("--mean_values", "[20,20,20]", "--scale_values", "[1.2,1.2,1.2]", "--limit", 4)
+    flags = ("--mean_values", "[20,20,20]", "--scale_values", "[1.2,1.2,1.2]", "--limit", 2)
     both = succeeded(evaluate("--heights", "256,368", *flags, "--format", "json", model=xml))
     for height, report in zip((256, 368), json_of(both)["sizes"], strict=True):
         alone = evaluate("--height", height, *flags, "--fresh", "--format", "json", model=xml)
