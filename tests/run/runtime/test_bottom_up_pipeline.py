@@ -80,7 +80,7 @@ def test_coordinates_are_the_images_whatever_lies_around_it(estimators, photos, 
     assert best_of(estimator, framed, person, offset=(30, 60)) > 0.6
 
 
-@pytest.mark.parametrize("name", [pytest.param(OPENPOSE, marks=pytest.mark.slow), TF_POSE, MOVENET])
+@pytest.mark.parametrize("name", [OPENPOSE, pytest.param(TF_POSE, marks=pytest.mark.slow), MOVENET])
 def test_the_color_order_is_respected(estimators, photos, name):
     photo = photos[0][0]
     poses = estimators(name)(photo)
@@ -128,7 +128,7 @@ def test_the_embeddings_target_is_the_shorter_side_in_steps_of_32():
 def test_a_strip_of_pixels_does_not_fill_the_memory(estimators, size):
     for fit in (decoder.input_sizing for _, decoder in DECODERS.items()):
         assert max(fit.input_size(100, size)) <= 416
-    assert estimators(TF_POSE)(np.zeros((size[1], size[0], 3), np.uint8)) == []
+    assert estimators(OPENPOSE)(np.zeros((size[1], size[0], 3), np.uint8)) == []
 
 
 def test_a_network_of_one_size_refuses_another(parts):
@@ -173,7 +173,7 @@ def test_a_stream_and_a_batch_return_the_results_of_calls(parts, estimators, pho
 
 def test_a_frame_that_is_none_does_not_end_the_stream(estimators, photos):
     frames = [photos[0][0], np.zeros((0, 0, 3), np.uint8), photos[0][0]]
-    with estimators(TF_POSE).stream(frames) as stream:
+    with estimators(OPENPOSE).stream(frames) as stream:
         next(stream)
         with pytest.raises(ImageError, match="without pixels"):
             next(stream)
