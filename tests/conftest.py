@@ -256,7 +256,7 @@ def mediapipe(tmp_path_factory) -> dict[str, str]:
     from judges.packages import mediapipe_files
 
     pytest.importorskip("openvino", reason="needs openvino")
-    folder = _folder_of_all_workers(tmp_path_factory) / "mediapipe"  # who needs an IR first makes it
+    folder = _folder_of_all_workers(tmp_path_factory) / "mediapipe"
     for file, sha384 in mediapipe_files():
         link_by_digest(file, folder / "mirror", sha384)
     return {

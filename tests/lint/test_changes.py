@@ -93,7 +93,6 @@ def test_what_did_not_change_is_silent(zoo, check):
     [
         *((name, IMAGENET) for name in ("rf-detr-keypoint", "rtmpose-s")),
         ("nanodet-g", BGR),
-        ("rtmo-s", "color: BGR"),
         ("rtmo-l", "color: BGR"),
     ],
 )
@@ -271,7 +270,6 @@ def foreign(tmp_path):
     ],
 )
 def test_a_change_in_open_model_zoos_form_needs_a_reason_too(foreign, check, old, new):
-    assert since(check, foreign) == (0, set())
     edit(foreign, "pose-a", (old, new))
     assert ("pose-a", CHANGED) in since(check, foreign)[1]
     edit(foreign, "pose-a", ("", "published: {known_difference: as the publisher trained it}\n"))

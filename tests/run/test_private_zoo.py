@@ -90,23 +90,6 @@ def test_a_photo_shows_the_same_person_by_name_and_by_file(xml, tmp_path):
     assert to_json(posezoo.load(str(xml), listener=None)(PHOTO)) == expected
 
 
-def test_a_video_shows_the_same_person_by_name_and_by_file(xml, zoo, tmp_path):
-    video = tmp_path / "video.avi"
-    writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"MJPG"), 5, PHOTO.shape[1::-1])
-    for _ in range(3):
-        writer.write(PHOTO)
-    writer.release()
-    found = []
-    for words in (("discs", *zoo()), (xml,)):
-        done = succeeded(
-            posezoo_command("run", *words, "-i", video, "--json_lines", "-", "--quiet")
-        )
-        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-        found.append([line["poses"] for line in lines])
-    assert [len(poses) for poses in found[0]] == [1, 1, 1]
-    assert found[0] == found[1]
-
-
 def test_results_name_the_locked_files_that_they_were_made_with(xml, zoo, tmp_path):
     lock = tmp_path / "posezoo.lock"
     succeeded(posezoo_command("lock", "discs", *zoo(), "--lock", lock))

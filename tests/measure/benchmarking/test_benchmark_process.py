@@ -90,13 +90,12 @@ def test_a_larger_network_takes_more_memory(ir, tmp_path):
     assert large.memory_mib - small.memory_mib > 40  # the weights may be held in 16 bits
 
 
-def test_cases_take_turns_after_each_has_warmed_up(ir):
+def test_cases_take_turns_and_are_compared_by_the_median_of_paired_ratios(ir):
     events = []
     cases = [case(ir), case(ir, batch=2)]
-    counts = [
-        tuple(len(result.rounds) for result in results)
-        for results in run_rounds(cases, SHORT, listener=events.append)
-    ]
+    counts = []
+    for base, other in run_rounds(cases, SHORT, listener=events.append):
+        counts.append((len(base.rounds), len(other.rounds)))
     assert counts == [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]
     assert [each.name for each in events if isinstance(each, BenchmarkStarted)] == [
         "small (FP32, batch 1, 1 request)",
@@ -111,14 +110,8 @@ def test_cases_take_turns_after_each_has_warmed_up(ir):
         (2, "batch 1, 1 request)"[-18:]),
         (2, "batch 2, 1 request)"[-18:]),
     ]
-
-
-def test_a_comparison_is_the_median_of_paired_ratios(ir):
-    base, other = last([case(ir), case(ir, batch=8)])
-    ratios = sorted(
-        two.throughput_fps / one.throughput_fps
-        for one, two in zip(base.rounds, other.rounds, strict=True)
-    )
+    pairs = zip(base.rounds, other.rounds, strict=True)
+    ratios = sorted(two.throughput_fps / one.throughput_fps for one, two in pairs)
     ratio = other.speed_ratio(base)
     assert (ratio.least, ratio.median, ratio.greatest) == (ratios[0], ratios[2], ratios[4])
 
@@ -148,28 +141,15 @@ def test_a_measurement_names_everything_that_its_values_depend_on(ir):
     assert " core" in measurement.machine
 
 
-@pytest.mark.parametrize(
-    ("device", "message"),
-    [("GPU", "no device 'GPU' was found, only CPU"), ("cpu", "no device 'cpu' was found")],
-)
-def test_a_missing_device_is_refused_by_name(ir, device, message):
-    with pytest.raises(InferenceError, match=message):
-        last([case(ir, device=device)])
+def test_a_missing_device_is_refused_by_name(ir):
+    with pytest.raises(InferenceError, match="no device 'cpu' was found"):
+        last([case(ir, device="cpu")])
 
 
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda xml: xml.unlink(), "does not exist"),
-        (lambda xml: xml.with_suffix(".bin").unlink(), "does not exist"),
-        (lambda xml: xml.write_bytes(xml.read_bytes()[:800]), "cannot be read as an IR"),
-        (lambda xml: xml.write_text("hello"), "is not an IR"),
-    ],
-)
-def test_a_damaged_ir_is_reported_by_the_parent(tmp_path, damage, message):
+def test_a_damaged_ir_is_reported_by_the_parent(tmp_path):
     xml = write_ir(tmp_path / "small.xml", {"heatmaps": (1, 2, 8, 12)})
-    damage(xml)
-    with pytest.raises(InferenceError, match=message):
+    xml.write_bytes(xml.read_bytes()[:800])
+    with pytest.raises(InferenceError, match="cannot be read as an IR"):
         last([case(xml)])
 
 

@@ -60,7 +60,9 @@ def write_network(spec, folder):
 def graphs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("networks")
     graphs = {name: Graph(write_network(spec, folder)) for name, spec in NETWORKS.items()}
-    return {name: (graph, describe_undecoded(graph, LoadOptions())[0]) for name, graph in graphs.items()}
+    return {
+        name: (graph, describe_undecoded(graph, LoadOptions())[0]) for name, graph in graphs.items()
+    }
 
 
 def takes(decoder, graph, spec):
