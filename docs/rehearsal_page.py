@@ -14,6 +14,9 @@ from rehearsal_table import DONE, STEPS, declared_digest, read_table
 #: What a model.yml that has changed since its rehearsal is marked with.
 CHANGED = "declared again since"
 
+#: What becomes of the steps of most models, which need no row.
+USUAL = ("yes", "4 found", "yes", "yes", "yes", "yes")
+
 
 def draw_values() -> Mapping[str, Any]:
     """The table, and what stands above and below it."""
@@ -24,8 +27,10 @@ def draw_values() -> Mapping[str, Any]:
     for row in rehearsed:
         cells = tuple(_cell(row, step, reasons) for step in STEPS)
         alike.setdefault(cells, []).append(f"{_name(row)} {_bytes(row['weights'])}".strip())
+    names = ", ".join(alike.pop(USUAL))
+    usual = f"In these, `run` draws the four people, and no other step has a remark: {names}."
     table = format_table(
-        ["Models, and bytes", *STEPS],
+        ["Other models, and bytes", *STEPS],
         [(Markdown(", ".join(names)), *cells) for cells, names in alike.items()],
     )
     listed = "\n".join(f"{number}. {reason}" for number, reason in enumerate(reasons, 1))
@@ -33,7 +38,7 @@ def draw_values() -> Mapping[str, Any]:
         "count": len(rows),
         "others": len(rehearsed),
         "at_hand": len(rows) - len(rehearsed),
-        "summary": _summary(rehearsed),
+        "summary": f"{_summary(rehearsed)}\n\n{usual}",
         "table": table,
         "reasons": listed,
         "names": ", ".join(format_code(row["model"]) for row in rows if not row["get"]),
