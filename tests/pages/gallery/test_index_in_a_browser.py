@@ -126,16 +126,12 @@ def test_a_value_is_marked_as_measured_or_published(browser, site):
 
 def test_models_are_compared_side_by_side_at_most_four(index):
     assert not index.one("#tray").is_displayed()
-    for name in ("heavy_pose_a", "light_pose_a", "light_pose_b", "a-detector", "first-part"):
+    chosen = ["heavy_pose_a", "light_pose_a", "light_pose_b", "a-detector"]
+    for name in (*chosen, "first-part"):
         index.click(f'#rows input[data-name="{name}"]')
     assert index.texts("#tray-note") == ["At most 4 models."]
     index.click("#open-compare")
-    assert index.texts("#compared thead a") == [
-        "heavy_pose_a",
-        "light_pose_a",
-        "light_pose_b",
-        "a-detector",
-    ]
+    assert index.texts("#compared thead a") == chosen
     assert index.texts("#compared .best span")[:5] == [
         "0.710best",
         "11.1best",
@@ -163,19 +159,13 @@ def test_an_address_restores_everything_that_was_chosen(browser, site):
     address = browser.address
     browser.open(address)
     assert names(browser) == ["light_pose_a", "light_pose_b"]
-    assert browser.run(
+    values = (
         'return ["q", "accuracy_min", "x", "color"].map(id => document.getElementById(id).value)'
-    ) == [*("pose", "0.1", "mparams", "framework")]
-    assert browser.run(
-        'return ["x-log", "front"].map(id => document.getElementById(id).checked)'
-    ) == [
-        False,
-        False,
-    ]
-    assert (
-        browser.one('#legend [data-group="TensorFlow Lite"]').get_attribute("aria-pressed")
-        == "false"
     )
+    assert browser.run(values) == ["pose", "0.1", "mparams", "framework"]
+    checked = 'return ["x-log", "front"].map(id => document.getElementById(id).checked)'
+    assert not any(browser.run(checked))
+    assert browser.one('#legend [data-group="TensorFlow Lite"][aria-pressed="false"]')
     browser.open(f"{site}#view=compare&compare=pair&compare=light_pose_a")
     assert browser.texts("#compared thead a") == ["pair", "light_pose_a"]
 

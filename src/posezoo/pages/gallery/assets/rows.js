@@ -13,11 +13,10 @@ const byName = new Map(data.models.map((model) => [model.name, model]));
 /** A row for each model in each chosen precision; if none is chosen, one for each model, in the precision with an AP. */
 function rowsOf(models, precisions) {
   return models.flatMap((model) => {
-    const available = Object.keys(model.figures);
     if (precisions.length) {
       return precisions.filter((each) => model.precisions.includes(each)).map((each) => rowOf(model, each));
     }
-    const best = PREFERRED.find((each) => model.figures[each]?.AP) || PREFERRED.find((each) => available.includes(each));
+    const best = PREFERRED.find((each) => model.figures[each]?.AP) || PREFERRED.find((each) => model.precisions.includes(each));
     return [rowOf(model, best || "")];
   });
 }

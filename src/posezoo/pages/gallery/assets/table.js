@@ -66,10 +66,16 @@ function sorter(name, title, unit, key) {
   );
 }
 
+function isOwn(row) {
+  return data.own.includes(row.model.name);
+}
+
 function inSortOrder(name, way) {
   const value = name === "name" ? (row) => row.key : name === "task" ? (row) => row.model.facts.task : (row) => shown(row, name);
   return (a, b) => {
     const [one, other] = [value(a), value(b)];
+    // Until a column is chosen, the models that the user measured come first.
+    if (!state.sort && isOwn(a) !== isOwn(b)) return isOwn(a) ? -1 : 1;
     if (one === other) return a.key.localeCompare(b.key, "en");
     // Unknown values come last in both directions.
     if (one === undefined || other === undefined) return one === undefined ? 1 : -1;
