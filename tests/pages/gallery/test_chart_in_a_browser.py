@@ -17,20 +17,6 @@ MARKS = [
 ]
 
 
-@pytest.fixture
-def outside_zoo(tmp_path):
-    zoo = pose_zoo(tmp_path)
-    (zoo / "outside_references.yml").write_text(
-        "- license: AGPL-3.0\n"
-        "  source: https://docs.publisher.invalid/models\n"
-        "  protocol: COCO val2017\n"
-        "  models:\n"
-        "    - {name: other_a, published_AP: 0.572, gflops: 7.5}\n"
-        "    - {name: other_b, published_AP: 0.63}\n"
-    )
-    return zoo
-
-
 def marks(browser):
     return browser.run(
         'return [...document.querySelectorAll(".mark")].map(each => each.dataset.key).sort()'
@@ -69,10 +55,17 @@ def test_a_published_ap_is_told_apart_by_label_shade_and_whisker(index):
         assert index.run(found) == ["heavy_pose_b FP16"]
 
 
-def test_models_of_others_are_in_the_chart_of_published_ap_only(
-    browser, tmp_path_factory, outside_zoo
-):
-    site = written_site(tmp_path_factory.mktemp("outside"), outside_zoo)
+def test_models_of_others_are_in_the_chart_of_published_ap_only(browser, tmp_path):
+    zoo = pose_zoo(tmp_path)
+    (zoo / "outside_references.yml").write_text(
+        "- license: AGPL-3.0\n"
+        "  source: https://docs.publisher.invalid/models\n"
+        "  protocol: COCO val2017\n"
+        "  models:\n"
+        "    - {name: other_a, published_AP: 0.572, gflops: 7.5}\n"
+        "    - {name: other_b, published_AP: 0.63}\n"
+    )
+    site = written_site(tmp_path / "site", zoo)
     browser.open(f"{site}#y=published_AP&x=gflops")
     (known, unknown) = browser.run(
         'return [...document.querySelectorAll(".outside path")].map(each => each.getAttribute("d"))'

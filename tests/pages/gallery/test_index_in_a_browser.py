@@ -1,12 +1,14 @@
 """The index: search, filters, the table, the comparison, and addresses that restore them."""
 
+import json
 from itertools import pairwise
 
 import pytest
 
 from fakes.command import json_of, posezoo
-from fakes.sites import written_site
+from fakes.sites import measurements, written_site
 from fakes.zoo import model_yml, omz_yml, write_model
+from posezoo.run.measured import measurement_to_json
 
 pytestmark = pytest.mark.slow
 
@@ -184,12 +186,14 @@ def test_the_address_of_recommend_shows_the_same_models_in_the_same_order(browse
             decoder={"name": "simcc"},
         )
         write_model(tmp_path / "models", name, yml)
-    words = ["--min_ap", "0.6", "--format", "json", "--models_dir", "models"]
-    answer = json_of(posezoo("recommend", *words, cwd=tmp_path))
-    index = written_site(tmp_path / "site", tmp_path / "models")
-    browser.open(index.replace("index.html", answer["gallery"]))
+    own, *_ = measurements(None, 4.0, 1.0, None)
+    (tmp_path / "own.json").write_text(json.dumps([measurement_to_json("good", own)]))
+    words = ["--models_dir", "models", "--figures", "own.json", "--format", "json"]
+    answer = json_of(posezoo("recommend", "--min_ap", "0.6", *words, cwd=tmp_path))
+    assert posezoo("gallery", *words, cwd=tmp_path).returncode == 0
+    browser.open(f"{tmp_path.as_uri()}/site/{answer['gallery']}")
     assert names(browser) == [model["name"] for model in answer["models"]]
-    assert names(browser) == ["slow", "good", "fast"]
+    assert names(browser) == ["good", "slow", "fast"]
 
 
 def test_going_back_closes_the_comparison(browser, site):
