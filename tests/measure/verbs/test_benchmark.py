@@ -237,7 +237,6 @@ def test_an_own_ir_is_measured_but_not_recorded(checkout):
         (("nothing.xml",), "nothing.xml: does not exist"),
         (("small", "--device", "NPU"), "error: no device 'NPU' was found, only CPU"),
         (("small", "--precisions", "FP16-INT8"), "small: is not available in FP16-INT8"),
-        (("small", "--streams", "many"), "streams: expected a number, AUTO"),
         (("--pipeline", "small"), "small: finds no poses: it has no decoder"),
         (("smal",), "no model is called 'smal'\n  hint: did you mean small?"),
     ],
