@@ -135,7 +135,7 @@ def in_this_process(monkeypatch):
 
 @contextmanager
 def pytorch_in_this_process() -> Iterator[None]:
-    """Checkpoints are converted in this process, which imports PyTorch once; else each job does so in its own."""
+    """Checkpoints are converted in this process, which imports PyTorch only once."""
     from posezoo.networks import pytorch_child, pytorch_format
 
     def run(_command, input_bytes, environment):
