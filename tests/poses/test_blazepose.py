@@ -9,7 +9,7 @@ import pytest
 from fakes.people import Face, detector_outputs, landmark_maps, standing_person
 from fakes.views import to_input
 from posezoo.poses import blazepose
-from posezoo.poses.blazeface import Detections, suppress_non_maxima
+from posezoo.poses.blazeface import Detections, find_new, suppress_non_maxima
 from posezoo.poses.blazepose import BlazePoseOptions, body_region, decode_faces
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import letterbox_transform, rotated_square_transform
@@ -307,6 +307,6 @@ def test_a_detected_person_is_new_if_no_followed_region_is_near():
     followed = [region(300, 300), region(900, 300)]
     known = [region(370, 300), region(900, 300, (100, 0))]
     new = [region(400, 300), region(600, 300), region(300, 300, (0, -50))]
-    assert blazepose.find_new_regions(followed, [*known, *new]) == new
-    assert blazepose.find_new_regions([], known) == known
-    assert blazepose.find_new_regions(followed, []) == []
+    assert find_new(followed, [*known, *new], blazepose.region_bounds) == new
+    assert find_new([], known, blazepose.region_bounds) == known
+    assert find_new(followed, [], blazepose.region_bounds) == []

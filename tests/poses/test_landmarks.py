@@ -8,12 +8,13 @@ import pytest
 
 from posezoo import decode
 from posezoo.core.errors import InferenceError
+from posezoo.poses.blazeface import find_new
 from posezoo.poses.landmarks import (
     FaceOptions,
     HandOptions,
     IrisOptions,
     find_distinct_squares,
-    find_new_squares,
+    square_bounds,
 )
 from posezoo.poses.letterbox import rotated_square_transform, to_image_pixels
 from posezoo.poses.ssd_detection import Box
@@ -109,8 +110,8 @@ def test_a_mirrored_square_shows_the_image_in_a_mirror():
 def test_of_squares_that_overlap_the_last_is_kept_and_one_that_is_followed_is_not_found_anew():
     first, same, other = Box(0, 0, 10, 10), Box(1, 0, 11, 10), Box(30, 0, 40, 10)
     assert find_distinct_squares([first, other, same]) == [other, same]
-    assert find_new_squares([first], [same, other]) == [other]
-    assert find_new_squares([], [same]) == [same]
+    assert find_new([first], [same, other], square_bounds) == [other]
+    assert find_new([], [same], square_bounds) == [same]
     half = Box(0, 0, 10, 5)  # MediaPipe drops only what overlaps by more
     assert find_distinct_squares([first, half]) == [first, half]
 

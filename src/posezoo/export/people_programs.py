@@ -28,7 +28,7 @@ import json
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.model import Decoder, ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
 from posezoo.core.ir.ir_writer import SECTION
 from posezoo.core.ir.people_metadata import PIPELINE, describe_people
@@ -100,24 +100,12 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
         return {}
     decoder = spec.decoding.decoder
     options: TopDownOptions | BlazePoseOptions = resolve_options(decoder)
-    count = next(port.shape[1] for port in model.outputs if len(port.shape) == 3)
-    skeleton = decoder.skeleton or spec.own_skeleton
-    if skeleton is None:
-        name = spec.skeleton or find_decoder(decoder.name).skeleton or skeleton_of(count)
-        skeleton = SKELETONS[name]
-    # As ``pose_similarity``: COCO's keypoints, if the skeleton has all of them.
-    indices = coco_order(skeleton)
-    sigmas = usual_sigmas(SKELETONS["coco-17"])
-    if indices is None:
-        indices = [*range(len(skeleton.keypoints))]
-        sigmas = usual_sigmas(skeleton)
-    compared = zip(indices, sigmas, strict=True)
     facts = {
         **describe_people(people),
         "crop": _name_crop(spec),
         "max_people": str(options.max_people),
         "max_similarity": f"{options.max_similarity:g}",
-        "similarity": " ".join(f"{index} {sigma:g}" for index, sigma in compared),
+        "similarity": _describe_similarity(model, decoder),
     }
     if not isinstance(options, BlazePoseOptions):
         _, color = fit_to_input(decoder, spec.first_input)
@@ -135,6 +123,23 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
         facts["second_look"] = f"{SECOND_LOOK:g}"
         facts["second_score"] = f"{SECOND_SCORE * people.whole_image:g}"
     return facts
+
+
+def _describe_similarity(model: ExportedModel, decoder: Decoder) -> str:
+    """As ``pose_similarity``: COCO's keypoints, if the skeleton has all of them."""
+    spec = model.spec
+    skeleton = decoder.skeleton or spec.own_skeleton
+    if skeleton is None:
+        count = next(port.shape[1] for port in model.outputs if len(port.shape) == 3)
+        name = spec.skeleton or find_decoder(decoder.name).skeleton or skeleton_of(count)
+        skeleton = SKELETONS[name]
+    indices = coco_order(skeleton)
+    sigmas = usual_sigmas(SKELETONS["coco-17"])
+    if indices is None:
+        indices = [*range(len(skeleton.keypoints))]
+        sigmas = usual_sigmas(skeleton)
+    compared = zip(indices, sigmas, strict=True)
+    return " ".join(f"{index} {sigma:g}" for index, sigma in compared)
 
 
 def render_pipeline(model: ExportedModel, folder: str) -> Iterator[ExportFile]:

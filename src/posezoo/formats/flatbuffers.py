@@ -38,11 +38,13 @@ class FlatBuffer:
 
     def find_field(self, table: int, index: int) -> int:
         """The position of a table's field; 0 if it has its default."""
-        offsets = table - self.read("i", table)
+        # A vtable has its own size, the size of the table, and the offset of each field, in 2 bytes
+        # each. It ends early if the last fields have their defaults.
+        vtable = table - self.read("i", table)
         place = 4 + 2 * index
         offset = 0
-        if place < self.read("H", offsets):
-            offset = self.read("H", offsets + place)
+        if place < self.read("H", vtable):
+            offset = self.read("H", vtable + place)
         return table + offset if offset else 0
 
     def read_field(self, table: int, index: int, kind: str, default: int = 0) -> int:

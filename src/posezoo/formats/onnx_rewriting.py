@@ -130,18 +130,7 @@ def _require_comparison(
 def _find_misread(path: Path) -> str:
     """The first operation or weight that OpenVINO may read wrongly; empty if there is none."""
     with map_file(path) as buffer:
-        # The name is field 1, an integer field 3, a text field 4.
-        patterns = [
-            encode_field(1, name) + encode_field(4 if isinstance(value, bytes) else 3, value)
-            for name, value in _ATTRIBUTES
-        ]
-        versions = [  # of the sets of operations
-            number
-            for operations in find_messages(buffer, 8)
-            for number in _read_numbers(buffer, *read_fields(buffer, operations))
-        ]
-        if not _FLAT_SOFTMAX.isdisjoint(versions):
-            patterns.append(encode_field(4, b"Softmax"))
+        patterns = _list_misread(buffer)
         for node in find_messages(buffer, 7, 1):  # the graph, its nodes
             content = buffer[node.start : node.end]
             is_misread = any(pattern in content for pattern in patterns)
@@ -155,6 +144,25 @@ def _find_misread(path: Path) -> str:
             if _is_misread_weight(buffer, weight):
                 return "weight in bfloat16"
     return ""
+
+
+def _list_misread(buffer: Buffer) -> list[bytes]:
+    """The bytes that one of the operations has which OpenVINO reads wrongly, in this version of the
+    standard.
+    """
+    # The name is field 1, an integer field 3, a text field 4.
+    patterns = [
+        encode_field(1, name) + encode_field(4 if isinstance(value, bytes) else 3, value)
+        for name, value in _ATTRIBUTES
+    ]
+    versions = [  # of the sets of operations
+        number
+        for operations in find_messages(buffer, 8)
+        for number in _read_numbers(buffer, *read_fields(buffer, operations))
+    ]
+    if not _FLAT_SOFTMAX.isdisjoint(versions):
+        patterns.append(encode_field(4, b"Softmax"))
+    return patterns
 
 
 def _is_misread_weight(buffer: Buffer, tensor: ProtobufField) -> bool:

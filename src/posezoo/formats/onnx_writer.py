@@ -105,6 +105,7 @@ def _write_prelu(graph: OnnxGraph) -> None:
     if slopes.size == 1:
         graph.add("LeakyRelu", graph.input(), alpha=slopes.item())
         return
+    # ONNX compares shapes from the last axis on, and the slopes are those of the second axis.
     shape = [-1] + [1] * (len(graph.input_shape) - 2)
     graph.add("PRelu", graph.input(), graph.constant(slopes.reshape(shape)))
 

@@ -80,11 +80,10 @@ def _cut_input_model(input_model: Any, spec: ModelSpec, outputs: Sequence[str]) 
     """Cut a graph before the frontend rewrites it, which moves transpositions across the cuts."""
     cut_at_tensors(input_model, spec, outputs)
     inputs = input_model.get_inputs()
-    input_names = {name.removesuffix(":0") for place in inputs for name in place.get_names()}
     declared = [port for port in spec.inputs if port.name]
     names = [port.name for port in declared]
     names += supported_mo_args.frozen_inputs(spec.mo_args)
-    if find_detector(spec.mo_args) or {name.removesuffix(":0") for name in names} <= input_names:
+    if find_detector(spec.mo_args) or _are_called(names, inputs):
         return
     starts = [_find_place(input_model, name) for name in names]
     ends = [_find_place(input_model, name) for name in spec.output_names]
@@ -96,6 +95,12 @@ def _cut_input_model(input_model: Any, spec: ModelSpec, outputs: Sequence[str]) 
         shape = port.bounds or list(port.shape)
         if shape:
             input_model.set_partial_shape(place, import_openvino().PartialShape(shape))
+
+
+def _are_called(names: Sequence[str], places: Sequence[Any]) -> bool:
+    """Whether each name is that of one of the places; a first output is ``name`` or ``name:0``."""
+    known = {name.removesuffix(":0") for place in places for name in place.get_names()}
+    return all(name.removesuffix(":0") in known for name in names)
 
 
 def _find_place(input_model: Any, name: str) -> Any | None:

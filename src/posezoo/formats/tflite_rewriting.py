@@ -4,6 +4,11 @@ Many operations of TFLite (schema.fbs) have a fused activation. OpenVINO drops t
 convolution, and before version 2026.1 also its bias, without a word. So a transposed convolution
 becomes one without both, and an addition with them, which all versions read right.
 
+Fields have numbers, in the order of schema.fbs. Of a model: 0 version, 1 operator codes, 2 graphs,
+4 buffers. Of a graph: 0 tensors, 1 inputs, 2 outputs, 3 operations, 4 name. Of a tensor: 0 shape, 1
+type, 2 buffer, 3 name, 4 quantization, 7 shape with -1 for open sizes. Of an operation: 0 code, 1
+inputs, 2 outputs, 3 type of its options, 4 options.
+
 Of other activations than ``_COMPUTED``, LiteRT and OpenVINO differ, and no converter writes them.
 """
 
@@ -110,6 +115,7 @@ def widen_weights(file: FlatBuffer) -> bytes | None:
         for number in sorted(_find_hybrid_weights(file, graph, tensors)):
             values = _read_quantized(file, tensors[number])
             new: Fields = {1: _FLOAT32, 2: len(buffers)}
+            # Without its quantization.
             parts[number] = keep_fields(file, tensors[number], (0, 3), new)
             buffers.append(NewTable({0: NewBytes(values.tobytes())}))
         graphs.append(keep_fields(file, graph, (1, 2, 3, 4), {0: NewVector(parts)}))

@@ -188,34 +188,11 @@ def _convolutions_without_values() -> Iterator[None]:
         library._destroy()
 
 
-def _empty_convolution(
-    image: Any,
-    weight: Any,
-    _bias: Any,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    transposed: bool,
-    output_padding: Sequence[int],
-    groups: int,
-    *_flags: bool,
-) -> Any:
-    # The shapes are read through numpy, because a tensor's own sizes are tensors while the exporter
-    # records.
-    batch, _, *sizes = image.detach().numpy().shape
-    # Of the weight: output and input channels; of a transposed convolution: input and output
-    # channels.
-    channels0, channels1, *kernel = weight.detach().numpy().shape
-    extents = [spacing * (length - 1) for spacing, length in zip(dilation, kernel, strict=True)]
-    if transposed:
-        axes = zip(sizes, stride, padding, extents, output_padding, strict=True)
-        output_sizes = [
-            (size - 1) * step - 2 * pad + extent + extra + 1
-            for size, step, pad, extent, extra in axes
-        ]
-        return image.new_empty([batch, channels1 * groups, *output_sizes])
-    output_sizes = [
-        (size + 2 * pad - extent - 1) // step + 1
-        for size, step, pad, extent in zip(sizes, stride, padding, extents, strict=True)
-    ]
-    return image.new_empty([batch, channels0, *output_sizes])
+def _empty_convolution(*arguments: Any) -> Any:
+    """What stands for ``aten::_convolution`` on the CPU. Tensors on the device "meta" have a shape
+    and no values.
+    """
+    import torch
+
+    shapes = [each.to("meta") if isinstance(each, torch.Tensor) else each for each in arguments]
+    return torch.empty_like(torch.ops.aten._convolution(*shapes), device="cpu")

@@ -11,24 +11,20 @@ from typing import TYPE_CHECKING
 
 from posezoo.core.convert import frontends
 from posezoo.core.convert.conversion_plan import ConversionOptions
-from posezoo.core.declarations.model import ModelSpec, Precision, SourceFile
+from posezoo.core.declarations.model import ModelSpec, SourceFile
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.errors import RandomNetworkError, SelfCheckError, WideIntegerError
 from posezoo.core.events import Listener, StepStarted, WarningIssued, ignore_event
 from posezoo.core.files.staging import remove_stale_staging_dirs, temporary_dir
-from posezoo.core.layout import FlatLayout
-from posezoo.core.resolve.resolved import Converter, Target
+from posezoo.core.resolve.resolved import Resolved
 
 if TYPE_CHECKING:
-    from posezoo.core.convert.check_extent import CheckExtent
-    from posezoo.core.convert.reference_outputs import ReferenceOutputs
+    from posezoo.core.convert.reference_outputs import FindReference, ReferenceOutputs
     from posezoo.omz.offline_transformations import Transformation
 
 
 def convert_file(
-    spec: ModelSpec,
-    layout: FlatLayout,
-    precision: Precision,
+    resolved: Resolved,
     options: ConversionOptions,
     *,
     batch: int | None,
@@ -39,8 +35,8 @@ def convert_file(
     """Convert a file outside of any registry to one IR, with no other file beside it.
 
     Args:
-        spec: what the user declares; its first file is the one to convert, in
-            ``layout.download_dir``.
+        resolved: what the user declares; its first file is the one to convert, in the folder of
+            the downloads.
         options: how the IR is compared with the original, if at all. If its outputs cannot be
             computed, or if they differ and their noise is unknown
             (``ReferenceOutputs.shows_noise``, ``excludes_noise``), it is written nevertheless, and
@@ -59,10 +55,13 @@ def convert_file(
         OutputError: the IR cannot be written.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
-    path = frontends.users_file(spec, layout)
+    spec = resolved.source
+    (target,) = resolved.targets
+    path = frontends.users_file(spec, resolved.layout)
     from posezoo.core.convert import preprocess
     from posezoo.core.convert.check_extent import choose_extent
     from posezoo.core.convert.publish import write_checked_irs
+    from posezoo.core.convert.reference_outputs import compute_reference
     from posezoo.core.ir import ir_writer
     from posezoo.omz import mo_ports
     from posezoo.omz.offline_transformations import apply_transformations
@@ -78,26 +77,29 @@ def convert_file(
     network = preprocess.apply_model_yml(network, spec, is_complete=False)
     inputs = (replace(port, is_unstated=not port.states_preparation) for port in spec.inputs)
     spec = replace(spec, inputs=tuple(inputs))
+    resolved = replace(resolved, spec=spec, source=spec)
     ir_writer.prepare_for_writing(network, spec, None)
-    remove_stale_staging_dirs(layout.output_dir)
-    target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
-    publish = partial(write_checked_irs, lambda: network, spec, source=path)
+    remove_stale_staging_dirs(resolved.layout.output_dir)
+    publish = partial(write_checked_irs, lambda: network, source=path, is_recorded=False)
     filled = preprocess.describe_inputs(spec, network)
-    extent = choose_extent(network, filled)
-    check = partial(_publish_checked, publish, filled, path, extent, options)
+    compute = partial(compute_reference, filled, path, choose_extent(network, filled))
     later = [each.name for each in transformations]
     if transposed:
         later.insert(0, "the layouts of its outputs")
     is_published = False
     if options.self_check and not later:
-        is_published = check(layout, target, listener=listener)
+        is_published = _publish_checked(publish, compute, resolved, options, listener)
     elif options.self_check:
         with temporary_dir() as folder:
-            before = replace(layout, output_dir=folder)
-            xml = before.converted_ir_path(spec, precision)
-            check(before, replace(target, xml=xml), listener=listener)
-        applied = ", ".join(later)
-        listener(WarningIssued(f"the self-check compared the IR before {applied}, and not after"))
+            layout = replace(resolved.layout, output_dir=folder)
+            copy = replace(target, xml=folder / target.xml.name)
+            before = replace(resolved, layout=layout, targets=(copy,))
+            _publish_checked(publish, compute, before, options, listener)
+        listener(
+            WarningIssued(
+                f"the self-check compared the IR before {', '.join(later)}, and not after"
+            )
+        )
     if transposed:
         mo_ports.transpose_outputs(network, transposed)
     if later:
@@ -106,7 +108,7 @@ def convert_file(
     if not is_published:
         report = ignore_event if options.self_check else listener
         unchecked = replace(options, self_check=False)
-        publish(layout, [target], options=unchecked, listener=report)
+        publish(resolved, options=unchecked, listener=report)
     return target.xml
 
 
@@ -123,30 +125,24 @@ def _with_files_beside(spec: ModelSpec, path: frontends.VerifiedSource) -> Model
 
 def _publish_checked(
     publish: Callable[..., None],
-    spec: ModelSpec,
-    path: frontends.VerifiedSource,
-    extent: CheckExtent,
+    find_reference: FindReference,
+    resolved: Resolved,
     options: ConversionOptions,
-    layout: FlatLayout,
-    target: Target,
-    *,
     listener: Listener,
 ) -> bool:
     """Whether the IR was published, because it has the outputs of the original; if these are not
     certain, the listener receives a warning instead.
     """
-    from posezoo.core.convert.reference_outputs import compute_reference
-
+    name = resolved.source.full_name
     reference: ReferenceOutputs | None = None
     is_run = False
     try:
-        listener(StepStarted(spec.full_name, "running the original for the self-check"))
-        reference = compute_reference(spec, path, extent)
+        listener(StepStarted(name, "running the original for the self-check"))
+        reference = find_reference()
         is_run = True
-        listener(StepStarted(spec.full_name, "running the IR on the CPU for the self-check"))
+        listener(StepStarted(name, "running the IR on the CPU for the self-check"))
         publish(
-            layout,
-            [target],
+            resolved,
             options=options,
             find_reference=lambda: reference,
             listener=listener,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from posezoo.core.convert.graph_cutting import find_input, find_output
+from posezoo.core.convert.graph_cutting import find_output, find_port
 from posezoo.core.convert.preprocess import fill_in_inputs, find_others
 from posezoo.core.declarations.model import Input, ModelSpec, Output
 from posezoo.core.errors import ConversionError, sanitize
@@ -103,11 +103,11 @@ def with_batch(spec: ModelSpec, network: Model, batch: int) -> ModelSpec:
             of sizes.
     """
     spec = fill_in_inputs(spec, network)
-    ports = {port.name: find_input(network, port.name) for port in spec.inputs}
+    ports = {port.name: find_port(network.inputs, port.name) for port in spec.inputs}
     others = [Input(name, ()) for name in find_others(spec, network, ports)]
     inputs = []
     for declared in (*spec.inputs, *others):
-        port = ports.get(declared.name) or find_input(network, declared.name)
+        port = ports.get(declared.name) or find_port(network.inputs, declared.name)
         if port is None:  # the network will begin inside
             inputs.append(declared)
             continue

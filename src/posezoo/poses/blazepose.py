@@ -22,7 +22,6 @@ from posezoo.poses.blazeface import (
     Grid,
     SuppressionOptions,
     decode_detections,
-    find_new,
     generate_anchors,
     sigmoid,
     suppress_non_maxima,
@@ -189,14 +188,7 @@ def next_axis(maps: Maps, transform: ImageTransform, *, window: int = WINDOW) ->
     return _refined_points(maps, _NEXT_REGION, transform, window)
 
 
-def find_new_regions(
-    followed: Sequence[ImageTransform], detected: Sequence[ImageTransform]
-) -> list[ImageTransform]:
-    """The detected regions that do not show a person who is already followed."""
-    return find_new(followed, detected, _bounds)
-
-
-def _bounds(regions: Sequence[ImageTransform]) -> Floats:
+def region_bounds(regions: Sequence[ImageTransform]) -> Floats:
     """(N, 4) float32: the upright squares of the same centers and sizes, in image pixels."""
     middle = np.divide(LANDMARK_SIZE, 2)
     centers = np.array([region.to_image(middle) for region in regions])

@@ -113,20 +113,15 @@ def square_around(box: Box) -> Box:
     return turned_square((box.x0, box.y0, box.x1, box.y1), 0, shift=0, scale=_BOX_SCALE)
 
 
-def find_new_squares(followed: Sequence[Box], detected: Sequence[Box]) -> list[Box]:
-    """The detected squares that do not show a hand or face that is already followed."""
-    return find_new(followed, detected, _bounds)
-
-
 def find_distinct_squares(detected: Sequence[Box]) -> list[Box]:
     """Each hand or face once: of squares that overlap, the last one, as MediaPipe's calculator."""
     kept: list[Box] = []
     for square in detected:
-        kept = [*find_new_squares([square], kept), square]
+        kept = [*find_new([square], kept, square_bounds), square]
     return kept
 
 
-def _bounds(squares: Sequence[Box]) -> Array:
+def square_bounds(squares: Sequence[Box]) -> Array:
     """(N, 4): the squares, without their angles."""
     return np.array([(each.x0, each.y0, each.x1, each.y1) for each in squares])
 

@@ -153,9 +153,9 @@ def _split_heatmaps_and_pafs(outputs: Maps) -> Maps:
         return {role: output.transpose(0, 3, 1, 2) for role, output in outputs.items()}
     if len(outputs) == 1:  # if there are two, a side of 57 is not a number of channels
         (both,) = outputs.values()
-        if both.ndim == 4 and both.shape[1] != _BOTH == both.shape[3]:
-            both = both.transpose(0, 3, 1, 2)
-        if both.ndim == 4 and both.shape[1] == _BOTH:
+        if both.ndim == 4 and _BOTH in (both.shape[1], both.shape[3]):
+            if both.shape[1] != _BOTH:  # channels last
+                both = both.transpose(0, 3, 1, 2)
             return {"heatmaps": both[:, :_HEATMAPS], "pafs": both[:, _HEATMAPS:]}
     return outputs
 

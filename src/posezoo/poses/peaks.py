@@ -145,6 +145,7 @@ def refine_subpixel(maps: Floats, peaks: Peaks) -> tuple[Floats, Floats]:
     height, width = maps.shape[1:]
     flat = maps.reshape(-1)
     here = (peaks.maps * height + peaks.rows) * width + peaks.columns
+    # The rows: the neighbors before in x and y, those after in x and y, and the peaks themselves.
     # For neighbors outside the map this reads an unrelated cell, which is replaced below.
     around = (here + np.array([[-1], [-width], [1], [width], [0]])) % len(flat)
     # fmax and fmin ignore NaN.

@@ -110,11 +110,11 @@ def smooth_poses(filters: Sequence[PoseFilter], poses: Sequence[Pose], time_s: f
     steps_s = np.maximum(time_s - times_s, 1e-3)
     change = points - before
     moved = change / (steps_s * sizes)[:, None, None]
-    weights = _weight(_SPEED_CUTOFF, steps_s)
+    weights = low_pass_weight(_SPEED_CUTOFF, steps_s)
     speeds += weights[:, None, None] * (moved - speeds)
     total_speeds = np.sqrt((speeds * speeds).sum(axis=2))
     cutoffs = _MIN_CUTOFF + _BETA * total_speeds
-    weights = _weight(cutoffs, steps_s[:, None])
+    weights = low_pass_weight(cutoffs, steps_s[:, None])
     smoothed = before + weights[:, :, None] * change
     # The filter of a point that was missing starts again.
     is_new = ~is_found | np.isnan(before[:, :, 0])
@@ -133,7 +133,7 @@ def smooth_poses(filters: Sequence[PoseFilter], poses: Sequence[Pose], time_s: f
     ]
 
 
-def _weight(cutoff: Any, step_s: Doubles) -> Any:
+def low_pass_weight(cutoff: Any, step_s: Any) -> Any:
     """The weight of a new value in a low-pass filter of this cutoff frequency, in Hz."""
     turn = 2 * np.pi * step_s * cutoff
     return turn / (turn + 1)
@@ -237,6 +237,7 @@ class PoseTracker:
             time_s: the time of the frame.
         """
         expected = [track for track in self._tracks if self._is_expected(track, time_s)]
+        # Those of the last frame, however long ago it was, and of a short time before.
         recent = [
             track
             for track in expected

@@ -22,7 +22,7 @@ from fnmatch import translate
 from typing import TYPE_CHECKING, Any
 
 from posezoo.core.arrays import Array
-from posezoo.core.declarations.model import FloatLayers, QuantizationSettings
+from posezoo.core.declarations.model import FloatLayers
 from posezoo.core.errors import MissingPackageError, QuantizationError, import_optional
 from posezoo.core.events import AccuracySearched, CalibrationProgress, Listener
 from posezoo.core.ir.openvino_import import error_text, import_openvino
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from posezoo.measure.coco import ImageId
     from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator
+    from posezoo.quantize.quantization_plan import QuantizationPlan
 
 # Of the evaluations that only rank layers, one in this many is reported.
 _REPORTED = 10
@@ -43,10 +44,8 @@ _REPORTED = 10
 def quantize_network(
     network: Model,
     samples: Sequence[CalibrationSample],
-    settings: QuantizationSettings,
+    plan: QuantizationPlan,
     *,
-    name: str,
-    target_device: str,
     listener: Listener,
     evaluator: AccuracyEvaluator | None,
     is_careful: bool,
@@ -56,8 +55,7 @@ def quantize_network(
     Args:
         network: an ``openvino.Model`` in FP32; it is changed.
         samples: the samples for measuring activations, in this order.
-        name: the model's, for the listener.
-        target_device: one of ``quantization_flags.TARGET_DEVICES``.
+        plan: the model, with its settings, and the device that it is for.
         listener: receives the progress.
         evaluator: if it limits the drop of its metric, layers return to floating point until it is
             within the limit. If it never is, the result is the one that drops least.
@@ -70,6 +68,7 @@ def quantize_network(
         QuantizationError: the settings name layers that the network does not have, or NNCF fails.
         MissingPackageError: NNCF is not installed, or does not support this OpenVINO.
     """
+    settings = plan.target.settings
     kept = float_layer_names(network, settings.in_float)
     if is_careful:
         kept |= delicate_layers(network)
@@ -82,13 +81,14 @@ def quantize_network(
 
     def to_inputs(numbered: tuple[int, CalibrationSample]) -> Mapping[str, Array]:
         number, sample = numbered
+        name = plan.target.spec.full_name
         listener(CalibrationProgress(name, number, len(samples)))
         return sample.inputs()
 
     calibration = nncf.Dataset(list(enumerate(samples, 1)), to_inputs)
     options = {
         "preset": nncf.QuantizationPreset(settings.preset),
-        "target_device": nncf.TargetDevice(target_device),
+        "target_device": nncf.TargetDevice(plan.options.target_device),
         "subset_size": len(samples),
         "model_type": None,
         "ignored_scope": nncf.IgnoredScope(names=list(kept), validate=False),

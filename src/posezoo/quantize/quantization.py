@@ -242,9 +242,7 @@ class _QuantizationJob:
         network, in_float = quantize_network(
             network,
             self.data.calibration,
-            target.settings,
-            name=name,
-            target_device=self.plan.options.target_device,
+            self.plan,
             listener=listen,
             evaluator=self.evaluator,
             is_careful=is_careful,

@@ -48,12 +48,7 @@ def build_model_info(
     port = spec.first_input
     info: dict[str, Plain] = {}
     if spec.model_info and not spec.decoding:
-        done = {
-            word
-            for step, word in _STEPS.items()
-            if any(getattr(port, step) for port in spec.inputs)
-        }
-        info |= {name: value for name, value in spec.model_info.items() if name not in done}
+        info |= _declared_info(spec)
     else:
         if port.ir_color is not None:
             # Both readers have BGR images, and reverse their channels if this is true.
@@ -74,6 +69,14 @@ def build_model_info(
         # Both readers split the text, DL Streamer also at commas and semicolons.
         info["labels"] = " ".join(re.sub(r"[\s,;]+", "_", label) for label in labels)
     return info
+
+
+def _declared_info(spec: ModelSpec) -> dict[str, Plain]:
+    """What model.yml declares, without the steps that the IR does itself."""
+    done = {
+        word for step, word in _STEPS.items() if any(getattr(port, step) for port in spec.inputs)
+    }
+    return {name: value for name, value in spec.model_info.items() if name not in done}
 
 
 def _describe_fitting(decoder: Decoder, port: Input) -> dict[str, str]:

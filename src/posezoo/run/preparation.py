@@ -17,7 +17,7 @@ from posezoo.run.pipeline_spec import find_published
 if TYPE_CHECKING:
     from posezoo.run.runtime.graph import Graph
 
-#: The keys of posezoo's metadata that say it: they are written if model.yml or flags say it.
+#: The keys of posezoo's metadata that say how: they are written if model.yml or flags do.
 _OWN_KEYS = ("color", "reverse_input_channels", "mean", "scale")
 _MODEL_INFO_KEYS = (
     "embedded_processing", "reverse_input_channels", "mean_values", "scale_values",
@@ -25,7 +25,7 @@ _MODEL_INFO_KEYS = (
 
 
 def require_stated(model: Model) -> None:
-    """Check that a model.yml says it.
+    """Check that a model.yml says how images are prepared.
 
     Raises:
         InferenceError: it does not, as a draft.
@@ -38,7 +38,7 @@ def require_stated(model: Model) -> None:
 
 
 def find_statement(graph: Graph) -> str:
-    """Which metadata of a file say it; empty if none do."""
+    """Which metadata of a file say how images are prepared; empty if none do."""
     if is_stated_by_posezoo(graph):
         return "metadata of posezoo"
     if graph.ultralytics:
@@ -47,17 +47,18 @@ def find_statement(graph: Graph) -> str:
 
 
 def is_stated_by_posezoo(graph: Graph) -> bool:
-    """Whether posezoo made the file, and its metadata say it."""
+    """Whether posezoo made the file, and its metadata say how images are prepared."""
     if graph.read_pipeline("preparation") == UNSTATED:
         return False
     return any(graph.read_rt_info("posezoo", name) for name in _OWN_KEYS)
 
 
 def require_statement(graph: Graph, like: ModelSpec | None, *, is_given: bool) -> None:
-    """Check that a file, a model that it is like or was published as, or the user says it.
+    """Check that a file, a model that it is like or was published as, or the user says how images
+    are prepared.
 
     Args:
-        is_given: whether the user says it.
+        is_given: whether the user does.
 
     Raises:
         InferenceError: none of them does, or both the file and the model do.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from posezoo.core.arrays import Array
+from posezoo.poses.tracking import low_pass_weight
 
 # MediaPipe's Python takes all videos for ones of 30 frames a second.
 _FRAME_S = 0.033333
@@ -15,12 +16,6 @@ _SPEED_CUTOFF = 1.0  # in Hz
 
 # The weight of a new visibility.
 _VISIBILITY_SHARE = 0.1
-
-
-def _share(cutoff: Array | float, step_s: float) -> Array | float:
-    """The weight of a new value in a low-pass filter with this cutoff frequency, in Hz."""
-    turn = 2 * np.pi * step_s * cutoff
-    return turn / (turn + 1)
 
 
 class OneEuroFilter:
@@ -46,8 +41,9 @@ class OneEuroFilter:
             self._speed = np.zeros_like(values)
         else:
             speed = (values - self._raw) / (size * step_s)
-            self._speed = self._speed + _share(_SPEED_CUTOFF, step_s) * (speed - self._speed)
-            share = _share(self._min_cutoff + self._beta * np.abs(self._speed), step_s)
+            share = low_pass_weight(_SPEED_CUTOFF, step_s)
+            self._speed = self._speed + share * (speed - self._speed)
+            share = low_pass_weight(self._min_cutoff + self._beta * np.abs(self._speed), step_s)
             self._smooth = self._smooth + share * (values - self._smooth)
         self._raw = values
         return self._smooth

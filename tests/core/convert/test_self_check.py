@@ -55,7 +55,6 @@ from posezoo.core.errors import ConversionError, SelfCheckError
 from posezoo.core.events import SelfCheckFinished, SelfCheckPassed, WarningIssued
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.openvino_import import import_openvino
-from posezoo.core.resolve.resolved import Converter, Target
 from posezoo.omz.commands import mo
 
 FP32, FP16 = Precision.FP32, Precision.FP16
@@ -105,15 +104,10 @@ def bare(spec, layout):
 def publish_as(spec, layout, network, precisions=(FP32,)):
     """Hand in a network as if it were what the spec declares."""
     ir_writer.prepare_for_writing(network, spec, None)
-    targets = targets_of(spec, layout, precisions)
+    resolved = resolved_of(spec, layout, precisions)
     source = frontends.users_file(spec, layout)
-    options = ConversionOptions()
-    write_checked_irs(lambda: network, spec, layout, targets, source, options, recorded=spec)
-    return {target.precision: target.xml for target in targets}
-
-
-def targets_of(spec, layout, precisions):
-    return [Target(each, layout.ir_path(spec, each), Converter.OPENVINO) for each in precisions]
+    write_checked_irs(lambda: network, resolved, source, ConversionOptions())
+    return {target.precision: target.xml for target in resolved.targets}
 
 
 def refusal(spec, layout, network, precisions=(FP32,)):
@@ -447,9 +441,8 @@ def test_without_another_runtime_nothing_is_run_and_a_warning_says_what_to_insta
     ir_writer.prepare_for_writing(baked, spec, None)
     events = []
     source = frontends.users_file(spec, layout)
-    targets = targets_of(spec, layout, (FP16,))
-    publish = partial(write_checked_irs, lambda: baked, spec, layout, source=source, recorded=spec)
-    publish(targets, options=ConversionOptions(), listener=events.append)
+    publish = partial(write_checked_irs, lambda: baked, source=source)
+    publish(resolved_of(spec, layout, (FP16,)), options=ConversionOptions(), listener=events.append)
     warning, finished = events
     assert isinstance(warning, WarningIssued) and isinstance(finished, SelfCheckFinished)
     assert warning.message.startswith(f"{spec.full_name}: not compared with its original, because")
@@ -458,8 +451,8 @@ def test_without_another_runtime_nothing_is_run_and_a_warning_says_what_to_insta
     assert (record.was_checked, record.checks) == (True, ())
     assert warning.message == f"{spec.full_name}: {record.dependence}"
     with pytest.raises(SelfCheckError, match="was not compared with its original, because"):
-        targets = targets_of(spec, layout, (FP32,))
-        publish(targets, options=ConversionOptions(is_strict=True))
+        resolved = resolved_of(spec, layout, (FP32,))
+        publish(resolved, options=ConversionOptions(is_strict=True))
     assert not layout.ir_path(spec, FP32).exists()
 
 
@@ -678,9 +671,8 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     ir_writer.prepare_for_writing(right, spec, None)
     events = []
     source = frontends.users_file(spec, layout)
-    targets = targets_of(spec, layout, (FP32, FP16))
-    publish = partial(write_checked_irs, lambda: right, spec, layout, source=source, recorded=spec)
-    publish(targets, options=ConversionOptions(), listener=events.append)
+    publish = partial(write_checked_irs, lambda: right, source=source)
+    publish(resolved_of(spec, layout), options=ConversionOptions(), listener=events.append)
     assert [event.unprovable for event in events if isinstance(event, SelfCheckPassed)] == [
         ("wave",)
     ] * 2
@@ -690,8 +682,8 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     )
     assert provenance.read_provenance(layout.provenance_path(spec, FP16)).unprovable == ("wave",)
     with pytest.raises(SelfCheckError, match="cannot be proven by numbers") as refused:
-        targets = targets_of(spec, layout, (FP32,))
-        publish(targets, options=ConversionOptions(is_strict=True))
+        resolved = resolved_of(spec, layout, (FP32,))
+        publish(resolved, options=ConversionOptions(is_strict=True))
     assert "only --require_proof" in refused.value.hint
 
 

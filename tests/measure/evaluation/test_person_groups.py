@@ -6,7 +6,7 @@ import pytest
 from fakes.coco import NAMES, annotations, crowded, person, written
 from measure.evaluation.test_coco_metrics import predictions_of
 from posezoo.measure import coco
-from posezoo.measure.evaluation.coco_matching import compare_images, match_image
+from posezoo.measure.evaluation.coco_matching import match_dataset
 from posezoo.measure.evaluation.coco_metrics import compute_coco_metrics
 from posezoo.measure.evaluation.person_groups import (
     BY_SIZE,
@@ -21,18 +21,14 @@ pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 def read(tmp_path, truth, results):
     dataset = coco.read(written(tmp_path, truth), tmp_path)
     predictions = predictions_of(results)
-    compared = tuple(compare_images(dataset, predictions))
-    matches = tuple(match_image(each, each.ignored) for each in compared)
-    return dataset, compared, matches, predictions
+    return dataset, tuple(match_dataset(dataset, predictions)), predictions
 
 
 def test_the_ap_of_medium_and_large_people_is_that_of_coco(tmp_path):
     truth, results = crowded(120, people=260, found=2400)
-    dataset, compared, matches, predictions = read(tmp_path, truth, results)
+    dataset, matches, predictions = read(tmp_path, truth, results)
     expected = compute_coco_metrics(dataset, predictions)
-    groups = {
-        each.title: each for each in score_person_groups(BY_SIZE, compared, matches, predictions)
-    }
+    groups = {each.title: each for each in score_person_groups(BY_SIZE, matches, predictions)}
     found = {"APm": groups["medium"].AP, "APl": groups["large"].AP}
     assert found == pytest.approx({name: expected[name] for name in found}, rel=1e-9)
     assert min(found.values()) > 0

@@ -88,7 +88,8 @@ def run(args: _LockArgs) -> int:
     context = flags.context_from_args(args, {"locked": False})
     registry = context.registry.with_builtin()
     with Console(quiet=args.quiet) as console:
-        patterns, gone = _patterns(args, context.lock, registry)
+        gone = _find_gone(args, context.lock, registry)
+        patterns = _select_patterns(args, context.lock, gone)
         chosen = select_models(registry, patterns, console)
         selection = with_required_models(chosen, registry, context.settings.detector, console)
         recorded = _record(args, selection, gone, context, console=console)
@@ -186,29 +187,32 @@ def _require_irs(spec: ModelSpec, snapshot: ModelSnapshot, lock: LockFile) -> No
         )
 
 
-def _patterns(
-    args: _LockArgs, lock: LockFile, registry: Registry
-) -> tuple[Sequence[str] | None, list[str]]:
-    """The patterns that select models, by default the names in the lock; and the selected names
-    that are gone. The name of a composite would select all its parts, also those that are not
-    locked.
+def _find_gone(args: _LockArgs, lock: LockFile, registry: Registry) -> list[str]:
+    """The selected models of the lock that the registry lacks."""
+    if args.all or not args.models:
+        return lock.find_gone(registry)
+    locked = {entry.model for entry in lock.entries.values()}
+    return [name for name in args.models if name in locked and not registry.matches_any(name)]
+
+
+def _select_patterns(args: _LockArgs, lock: LockFile, gone: list[str]) -> Sequence[str] | None:
+    """The patterns that select models, by default the names in the lock without those that are
+    gone. The name of a composite would select all its parts, also those that are not locked.
     """
     from posezoo.core.lockfile.entries import COMPOSITE_YML
 
-    entries = lock.entries.values()
-    locked = sorted({entry.model for entry in entries})
     if args.models and not args.all:
-        gone = [name for name in args.models if name in locked and not registry.matches_any(name)]
-        return [name for name in args.models if name not in gone], gone
-    gone = lock.find_gone(registry)
+        return [name for name in args.models if name not in gone]
+    entries = lock.entries.values()
+    locked = {entry.model for entry in entries}
     if args.all or (not locked and not args.check):
-        return flags.patterns_from_args(args), gone
+        return flags.patterns_from_args(args)
     if not locked:
         hint = "posezoo lock MODEL adds entries"
         problem = "has no entry to check" if lock.path.exists() else "does not exist"
         raise LockError(f"{lock.path}: {problem}", hint=hint)
     composites = {entry.model for entry in entries if entry.file == COMPOSITE_YML}
-    return sorted({*locked} - composites.union(gone)), gone
+    return sorted(locked - composites.union(gone))
 
 
 def _signature(args: _LockArgs, lock: Path) -> int:

@@ -99,14 +99,9 @@ def convert_with_openvino(
         keep = partial(verified_files.write_keeping, layout.onnx_path(spec), listener=listener)
         write_checked_irs(
             partial(_read_prepared, resolved, source, keep if options.keep_onnx else None),
-            spec,
-            layout,
-            resolved.targets,
+            resolved,
             source,
             options,
-            decoder=resolved.decoder,
-            recorded=resolved.source,
-            not_compared=resolved.not_compared,
             listener=listener,
         )
 

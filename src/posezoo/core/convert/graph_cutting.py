@@ -24,15 +24,6 @@ if TYPE_CHECKING:
 MAX_SIZE = 1 << 24
 
 
-def find_input(network: Model, name: str) -> Output | None:
-    """The input of that name, an ``openvino.Output``; None if there is none.
-
-    TensorFlow's tensor ``image:0`` is also found by its operation's name, ``image``, which is then
-    added to the tensor's names.
-    """
-    return _find_port(network.inputs, name)
-
-
 def find_output(network: Model, name: str) -> Output | None:
     """The tensor of that name, an ``openvino.Output``: an output of the network, or else an inner
     tensor.
@@ -40,11 +31,11 @@ def find_output(network: Model, name: str) -> Output | None:
     ``operation:1`` is the second output of an operation, as for Model Optimizer. None if there is
     none.
     """
-    port = _find_port((result.input_value(0) for result in network.get_results()), name)
+    port = find_port((result.input_value(0) for result in network.get_results()), name)
     if port is not None:
         return port
     inner = [port for operation in network.get_ordered_ops() for port in operation.outputs()]
-    port = _find_port(inner, name)
+    port = find_port(inner, name)
     operation, _, number = name.rpartition(":")
     if port is not None or not number.isdecimal():
         return port
@@ -56,9 +47,11 @@ def find_output(network: Model, name: str) -> Output | None:
     return None
 
 
-def _find_port(ports: Iterable[Output], name: str) -> Output | None:
-    """The port whose tensor has that name; otherwise the first port of the operation of that
-    name.
+def find_port(ports: Iterable[Output], name: str) -> Output | None:
+    """The port whose tensor has that name, an ``openvino.Output``; None if there is none.
+
+    TensorFlow's tensor ``image:0`` is also found by its operation's name, ``image``, which is then
+    added to the tensor's names.
     """
     by_operation = None
     for port in ports:
@@ -116,7 +109,9 @@ def cut_inputs(network: Model, spec: ModelSpec) -> Model:
             network cannot begin at a declared input.
     """
     frozen = supported_mo_args.frozen_inputs(spec.mo_args)
-    inner = [port for port in spec.inputs if port.name and find_input(network, port.name) is None]
+    inner = [
+        port for port in spec.inputs if port.name and find_port(network.inputs, port.name) is None
+    ]
     if not frozen and not inner:
         return network
     ov = import_openvino()
@@ -165,7 +160,7 @@ def to_frozen_array(
 
 def _freeze(network: Model, frozen: Mapping[str, FrozenValue], spec: ModelSpec) -> None:
     for name, value in frozen.items():
-        port = find_input(network, name)
+        port = find_port(network.inputs, name)
         if port is None:
             raise ConversionError(
                 f"{spec.full_name}: the network has no input named {name} that could be frozen",

@@ -17,8 +17,8 @@ from posezoo.core.convert.formats import image_layout
 from posezoo.core.convert.graph_cutting import (
     cut_inputs,
     cut_outputs,
-    find_input,
     find_output,
+    find_port,
     join_names,
 )
 from posezoo.core.declarations import supported_mo_args
@@ -122,7 +122,7 @@ def fill_in_inputs(spec: ModelSpec, network: Model) -> ModelSpec:
     completed = []
     for declared, port in zip(inputs, network.inputs, strict=False):
         declared = replace(declared, name=declared.name or port.any_name)
-        actual = find_input(network, declared.name) or port
+        actual = find_port(network.inputs, declared.name) or port
         if declared.reverse_input_channels and not _has_three_channels(declared, actual):
             declared = replace(declared, reverse_input_channels=False)
         shape = actual.partial_shape
@@ -169,7 +169,7 @@ def find_others(spec: ModelSpec, network: Model, names: Iterable[str]) -> list[s
     """The names of the inputs that are neither named nor frozen."""
     given_names = {*names, *supported_mo_args.frozen_inputs(spec.mo_args)}
     for name in given_names:
-        find_input(network, name)  # it adds TensorFlow's short name
+        find_port(network.inputs, name)  # it adds TensorFlow's short name
     return [port.any_name for port in network.inputs if not given_names & port.names]
 
 
@@ -217,7 +217,9 @@ def _check_ports(
     """Check that every declared port exists in the network, in the declared shape."""
     for port in declared:
         actual = (
-            find_input(network, port.name) if kind == "input" else find_output(network, port.name)
+            find_port(network.inputs, port.name)
+            if kind == "input"
+            else find_output(network, port.name)
         )
         if actual is None:
             raise _missing_port_error(kind, spec, port.name, network)

@@ -21,7 +21,7 @@ from posezoo.core.convert.reference_outputs import (
     compute_reference,
 )
 from posezoo.core.convert.self_check import IrCheck, SelfCheckResult
-from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
+from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.events import (
     Listener,
     SelfCheckFinished,
@@ -35,9 +35,8 @@ from posezoo.core.files.staging import create_parent, output_error, staging_dir
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.ir.provenance import FileContent
-from posezoo.core.layout import ModelLayout
 from posezoo.core.operating_system import release_memory, replace_file, sync
-from posezoo.core.resolve.resolved import Target
+from posezoo.core.resolve.resolved import Resolved, Target
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -87,16 +86,12 @@ def read_contents(xml: Path) -> dict[str, FileContent]:
 
 def write_checked_irs(
     read: Callable[[], Model],
-    spec: ModelSpec,
-    layout: ModelLayout,
-    targets: Sequence[Target],
+    resolved: Resolved,
     source: frontends.VerifiedSource,
     options: ConversionOptions,
     *,
     find_reference: FindReference | None = None,
-    decoder: Decoder | None = None,
-    recorded: ModelSpec | None = None,
-    not_compared: str = "",
+    is_recorded: bool = True,
     listener: Listener = ignore_event,
 ) -> None:
     """Write, check and publish the IR of a network; no file is replaced unless all IR pass the
@@ -105,13 +100,11 @@ def write_checked_irs(
     Args:
         read: makes the network, an ``openvino.Model`` with its preprocessing and description. Its
             memory is free before an IR is run, unless the caller keeps the network.
-        layout: the folders of the model's files.
+        resolved: the model, its folders, and the IR to write.
         source: the original, whose outputs those of the IR are compared with.
         options: whether and how they are compared.
         find_reference: gives the outputs of the original, if the caller has computed them.
-        decoder: the decoder that the record names.
-        recorded: the model that the provenance.json beside each IR names; None: there is none.
-        not_compared: why the source, if it is an IR, was not compared with its own original.
+        is_recorded: whether a provenance.json is written beside each IR.
         listener: receives an event for each IR that passed the check.
 
     Raises:
@@ -119,6 +112,8 @@ def write_checked_irs(
         LockError: a strict lock does not list an IR.
         OutputError: a file cannot be written.
     """
+    spec = resolved.read_model
+    targets = resolved.targets
     network = read()
     filled = describe_inputs(spec, network)
     extent = choose_extent(network, filled) if options.self_check else WHOLE
@@ -131,7 +126,7 @@ def write_checked_irs(
     bases = {
         each: Precision.FP16 if provenance.ranges_key(spec, each) else each for each in precisions
     }
-    with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor(_STEPS) as pool:
+    with staging_dir(resolved.layout.model_dir(spec)) as folder, ThreadPoolExecutor(_STEPS) as pool:
         paths = {each: folder / each / f"{spec.name}.xml" for each in (*bases.values(), *bases)}
         written = dict.fromkeys(bases.values())
         for each in written:
@@ -142,20 +137,20 @@ def write_checked_irs(
         del network
         release_memory()
         for each in bases.keys() - written.keys():
-            INT8_MAKER.part.write(paths[bases[each]], paths[each], spec, decoder)
+            INT8_MAKER.part.write(paths[bases[each]], paths[each], spec, resolved.decoder)
         # Most of these steps use one core only, and take seconds for a large network: they run in
         # parallel.
         checks = _start_checks(pool, filled, source, options, find_reference, paths, extent)
         hashed = [pool.submit(read_contents, paths[target.precision]) for target in targets]
-        results = _wait_for(checks, spec, targets, not_compared, listener)
+        results = _wait_for(checks, resolved, listener)
         staged = []
         for target, result, hashing in zip(targets, results, hashed, strict=True):
             contents = hashing.result()
             record = None
-            if recorded:
+            if is_recorded:
                 record = provenance.format_provenance(
-                    recorded,
-                    decoder,
+                    resolved.source,
+                    resolved.decoder,
                     contents,
                     self_check=_describe_check(result, options),
                     complexity=complexity,
@@ -198,21 +193,18 @@ def _start_checks(
 
 
 def _wait_for(
-    checks: Mapping[Precision, Future[SelfCheckResult]],
-    spec: ModelSpec,
-    targets: Sequence[Target],
-    not_compared: str,
-    listener: Listener,
+    checks: Mapping[Precision, Future[SelfCheckResult]], resolved: Resolved, listener: Listener
 ) -> list[SelfCheckResult]:
     """The result of each check, which is reported. What is not known of the source is not known of
     the IR.
     """
+    spec = resolved.read_model
     start_time = time.monotonic()
     results = []
-    for target in targets:
+    for target in resolved.targets:
         result = checks[target.precision].result() if checks else _NOT_CHECKED
-        if checks and not_compared:
-            result = replace(result, not_compared=not_compared)
+        if checks and resolved.not_compared:
+            result = replace(result, not_compared=resolved.not_compared)
         _report_passed(spec, target.precision, result, listener)
         results.append(result)
     for reason in filter(None, dict.fromkeys(result.not_compared for result in results)):

@@ -33,7 +33,7 @@ from posezoo.core.convert.formats import (
     with_default_sizes,
 )
 from posezoo.core.convert.frontends import VerifiedSource
-from posezoo.core.convert.graph_cutting import cut_inputs, cut_outputs, find_input, to_frozen_array
+from posezoo.core.convert.graph_cutting import cut_inputs, cut_outputs, find_port, to_frozen_array
 from posezoo.core.convert.inner_tensors import compile_tensors
 from posezoo.core.convert.recorded_outputs import Recording, draw_feed, read_recording
 from posezoo.core.declarations import supported_mo_args
@@ -787,7 +787,7 @@ def read_original(
     """
     ov = import_openvino()
     network = cut_inputs(frontends.read_network(spec, path), spec)
-    declared = {port.name for port in spec.inputs if find_input(network, port.name)}
+    declared = {port.name for port in spec.inputs if find_port(network.inputs, port.name)}
     inputs = {}
     for port in network.inputs:
         name = next(iter(port.names & declared), port.any_name)

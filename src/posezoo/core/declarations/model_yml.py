@@ -476,13 +476,7 @@ def is_in_our_form(node: YamlNode) -> bool:
 def _read_variant(top: YamlMapping, identity: Mapping[str, Any]) -> model.ModelSpec:
     """The model of these keys; ``identity`` has what follows from the path of its file."""
     path: Path = identity["path"]
-    for ours, theirs in EXCLUSIVE:
-        node = top.get(theirs)
-        if node and ours in top:
-            raise node.make_error(
-                f"is given together with {ours}: declare inputs and outputs in one of the two forms"
-                " only"
-            )
+    _refuse_both_forms(top)
     top["files"]
     values = {"license": model.License(), **read_keys(top, _READ_KEYS)}
     _give_to_decoder(values, top)
@@ -516,6 +510,16 @@ def _read_variant(top: YamlMapping, identity: Mapping[str, Any]) -> model.ModelS
     if spec.quantization is None and other_settings.is_file():
         spec = replace(spec, quantization=quantization_file.READER.part.read(other_settings))
     return UPSTREAM_STEPS.part.with_original(spec)
+
+
+def _refuse_both_forms(top: YamlMapping) -> None:
+    for ours, theirs in EXCLUSIVE:
+        node = top.get(theirs)
+        if node and ours in top:
+            raise node.make_error(
+                f"is given together with {ours}: declare inputs and outputs in one of the two forms"
+                " only"
+            )
 
 
 def _give_to_decoder(values: dict[str, Any], top: YamlMapping) -> None:

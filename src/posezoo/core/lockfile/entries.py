@@ -371,9 +371,9 @@ def _may_be_valid(
 ) -> bool:
     """Whether a missing file's entry may still be valid; ``locked`` is the lock's model.yml."""
     if entry.file in unpinned and entry.origin == FIRST_USE:
-        return True
+        return True  # only the lock has its digest
     if locked is None or not locked.decides_the_same(declaration):
-        return False
+        return False  # it is of another model.yml
     return entry.file in unpinned or entry.origin == MADE
 
 

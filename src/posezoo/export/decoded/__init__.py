@@ -181,25 +181,28 @@ def with_decoding(
     option = _find_score_option(spec, kind, decoder.name, options.max_people)
     min_score = options.min_score
     values = {**kind.graph.options, **decoder.options}
-    if min_score is not None and option:
+    if option and min_score is not None:
         values[option] = min_score
     decoder = replace(decoder, options=values)
-    if min_score is None:
-        min_score = 0.0
-        if option:
-            min_score = float(getattr(resolve_options(decoder), option))
+    if option and min_score is None:
+        min_score = float(getattr(resolve_options(decoder), option))
     if options.target_size and kind.approach != "bottom-up":
         raise _refused(spec, "its input size is fixed", "leave out --height")
-    inputs = tuple(map(_with_usual_size, spec.inputs))
+    decoding = Decoding(decoder, options.max_people or 0, min_score or 0.0)
     target = options.target_size or spec.target_size
+    return replace(_with_fixed_sizes(spec, decoder, target), decoding=decoding)
+
+
+def _with_fixed_sizes(spec: ModelSpec, decoder: Decoder, target: int | None) -> ModelSpec:
+    """The model with the usual sizes of its inputs, or the size that the decoder wants."""
+    inputs = tuple(map(_with_usual_size, spec.inputs))
     if target:
         inputs = tuple(_with_target_size(port, decoder, target) for port in inputs)
     # Their sizes follow from those of the inputs.
     outputs = tuple(
         replace(port, shape=()) if target or -1 in port.shape else port for port in spec.outputs
     )
-    decoding = Decoding(decoder, options.max_people or 0, min_score)
-    return replace(spec, decoding=decoding, inputs=inputs, outputs=outputs)
+    return replace(spec, inputs=inputs, outputs=outputs)
 
 
 def _refused(

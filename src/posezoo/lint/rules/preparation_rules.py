@@ -268,11 +268,7 @@ def paper_of_another(view: ModelView) -> Violations:
     is_of_family = any(first_word(each.name) == stem for each in others)
     if not others or is_of_family:
         return
-    described: Mapping[str, papers.Paper] = {}
-    with suppress(SpecError):  # another rule reports it
-        described = papers.read_papers(registry_root(view.spec) / papers.NAME)
-    name = simplify(described[paper].title.partition(":")[0]) if paper in described else ""
-    if name and name in simplify(f"{view.spec.subdirectory} {view.spec.description}"):
+    if _states_name_of(paper, view.spec):
         return
     kin = view.zoo.models_by(_read_stem)[stem]
     of_kin = list(dict.fromkeys(each.spec.origin.paper for each in kin if each is not view))
@@ -280,6 +276,17 @@ def paper_of_another(view: ModelView) -> Violations:
     if is_of_kin or not any(_is_alike(view, each) for each in others):
         message = f"origin.paper: {paper} is the paper of {others[0].name}"
         yield view.declared("origin.paper", message, paper, ", ".join(of_kin))
+
+
+def _states_name_of(paper: str, spec: ModelSpec) -> bool:
+    """Whether a model states the name that a paper's title begins with, as in "RTMO: ..."."""
+    described: Mapping[str, papers.Paper] = {}
+    with suppress(SpecError):  # another rule reports it
+        described = papers.read_papers(registry_root(spec) / papers.NAME)
+    if paper not in described:
+        return False
+    name = simplify(described[paper].title.partition(":")[0])
+    return bool(name) and name in simplify(f"{spec.subdirectory} {spec.description}")
 
 
 def _read_paper(view: ModelView) -> Iterator[str]:

@@ -63,21 +63,7 @@ def run(args: _VerifyArgs) -> int:
     if args.dry_run and not args.fix:
         args.parser.error("--dry_run requires --fix")
     if wants_metadata_check(args):
-        from posezoo.core.registry import open_registry
-        from posezoo.lint.metadata_check import run_metadata_check
-
-        if args.device is not None:
-            args.parser.error("--device does not go with --metadata")
-        if args.all and args.models:
-            args.parser.error("either name models or use --all")
-        registry = open_registry(flags.settings_from_args(args).models_dir)
-        with flags.console_from_args(args) as console:
-            console(RunStarted(command_line(), len(args.models or registry.entries)))
-            context = flags.context_from_args(args) if args.fix else None
-            return run_metadata_check(
-                args, registry, args.models or None, context, is_dry_run=args.dry_run
-            )
-
+        return _check_metadata(args)
     if args.device is not None:
         return run_device_check(args)
     refuse_device_flags(args)
@@ -96,4 +82,21 @@ def run(args: _VerifyArgs) -> int:
             style=args.format,
             repair=RepairCommands(flags.registry_arguments(args)),
             is_whole_registry=args.all,
+        )
+
+
+def _check_metadata(args: _VerifyArgs) -> int:
+    from posezoo.core.registry import open_registry
+    from posezoo.lint.metadata_check import run_metadata_check
+
+    if args.device is not None:
+        args.parser.error("--device does not go with --metadata")
+    if args.all and args.models:
+        args.parser.error("either name models or use --all")
+    registry = open_registry(flags.settings_from_args(args).models_dir)
+    with flags.console_from_args(args) as console:
+        console(RunStarted(command_line(), len(args.models or registry.entries)))
+        context = flags.context_from_args(args) if args.fix else None
+        return run_metadata_check(
+            args, registry, args.models or None, context, is_dry_run=args.dry_run
         )

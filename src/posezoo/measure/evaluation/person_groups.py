@@ -16,7 +16,6 @@ from posezoo.core.values import frozen
 from posezoo.measure.coco.coco_dataset import PersonAnnotation
 from posezoo.measure.evaluation.coco_matching import (
     ImageMatches,
-    ImageSimilarities,
     PooledMatches,
     match_image,
 )
@@ -126,19 +125,16 @@ def torso_angle(torso: Doubles) -> float | None:
 
 
 def score_person_groups(
-    grouping: Grouping,
-    compared: Sequence[ImageSimilarities],
-    matches: Sequence[ImageMatches],
-    predictions: Predictions,
+    grouping: Grouping, matches: Sequence[ImageMatches], predictions: Predictions
 ) -> tuple[PersonGroup, ...]:
     """The scores of the groups that anybody is in.
 
     Args:
-        compared, matches: those of each image, in the same order.
+        matches: those of each image.
         predictions: by image id.
     """
-    of_people = [[grouping.of_person(person) for person in each.image.people] for each in compared]
-    of_predictions = [_in_order(grouping, each, predictions) for each in compared]
+    of_people = [[grouping.of_person(person) for person in each.image.people] for each in matches]
+    of_predictions = [_in_order(grouping, each, predictions) for each in matches]
     groups = []
     for title in grouping.titles:
         num_people = num_found = 0
@@ -151,33 +147,31 @@ def score_person_groups(
         if num_people:
             ap = None
             if num_people >= ENOUGH_PEOPLE:
-                ap = _compute_ap(title, compared, of_people, of_predictions)
+                ap = _compute_ap(title, matches, of_people, of_predictions)
             groups.append(PersonGroup(title, num_people, num_found, ap))
     return tuple(groups)
 
 
-def _in_order(
-    grouping: Grouping, compared: ImageSimilarities, predictions: Predictions
-) -> list[str]:
+def _in_order(grouping: Grouping, matches: ImageMatches, predictions: Predictions) -> list[str]:
     """The titles of the groups of the predictions that count, by descending score."""
-    if not len(compared.order):
+    if not len(matches.order):
         return []
-    titles = grouping.of_predictions(predictions[compared.image.id])
-    return [titles[index] for index in compared.order]
+    titles = grouping.of_predictions(predictions[matches.image.id])
+    return [titles[index] for index in matches.order]
 
 
 def _compute_ap(
     title: str,
-    compared: Sequence[ImageSimilarities],
+    matches: Sequence[ImageMatches],
     of_people: Sequence[Sequence[str]],
     of_predictions: Sequence[Sequence[str]],
 ) -> float | None:
-    matches = []
-    for image, people, predicted in zip(compared, of_people, of_predictions, strict=True):
+    of_group = []
+    for image, people, predicted in zip(matches, of_people, of_predictions, strict=True):
         if title not in people and title not in predicted:
             continue  # nobody and nothing there counts
         is_other = np.array([each != title for each in people], bool)
         set_aside = np.array([each != title for each in predicted], bool)
-        matches.append(match_image(image, image.ignored | is_other, set_aside))
-    metrics = PooledMatches(matches).resampled_metrics(np.ones(len(matches), int))
+        of_group.append(match_image(image, image.ignored | is_other, set_aside))
+    metrics = PooledMatches(of_group).resampled_metrics(np.ones(len(of_group), int))
     return float(metrics[0]) if metrics else None

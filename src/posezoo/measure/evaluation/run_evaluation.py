@@ -23,10 +23,10 @@ from posezoo.measure.coco.coco_dataset import ANOTHER
 from posezoo.measure.evaluation import breakdown
 from posezoo.measure.evaluation.coco_matching import (
     ENOUGH_PEOPLE,
+    ImageMatches,
     Interval,
     bootstrap_intervals,
-    compare_images,
-    match_image,
+    match_dataset,
 )
 from posezoo.measure.evaluation.coco_metrics import (
     compute_class_metrics,
@@ -271,16 +271,23 @@ def _compare(
     )
     if dataset.categories:
         return result
-    compared = tuple(compare_images(dataset, predictions, boxes=of_boxes))
-    matches = tuple(match_image(each, each.ignored) for each in compared)
+    matches = tuple(match_dataset(dataset, predictions, boxes=of_boxes))
     image_scores = tuple(map(breakdown.score_image, matches))
     result = replace(result, image_scores=image_scores)
     if not of_part and people < ENOUGH_PEOPLE:
         intervals = bootstrap_intervals(matches)
         in_metrics = {name: value for name, value in intervals.items() if name in metrics}
         result = replace(result, intervals=in_metrics)
-    if of_boxes:
-        return result
+    return result if of_boxes else _score_keypoints(result, matches)
+
+
+def _score_keypoints(result: EvaluationResult, matches: Sequence[ImageMatches]) -> EvaluationResult:
+    """The result with what only keypoints have: more figures, and the scores of each keypoint, size
+    and posture.
+    """
+    dataset = result.dataset
+    predictions = result.predictions
+    image_scores = result.image_scores
     ghosts = breakdown.count_ghosts(image_scores)
     further = {
         "AR50_single": breakdown.recall_of_groups(image_scores, 1, 1),
@@ -290,16 +297,15 @@ def _compare(
         "sure_ghosts": ghosts and ghosts[1],
         "MPJPE_mm": breakdown.compute_mpjpe(dataset, predictions, matches),
     }
-    metrics |= compute_part_metrics(dataset, predictions)
-    metrics |= {name: value for name, value in further.items() if value is not None}
+    figures = {**result.figures, **compute_part_metrics(dataset, predictions)}
+    figures |= {name: value for name, value in further.items() if value is not None}
     postures = group_by_posture(dataset.keypoints)
-    arguments = (compared, matches, predictions)
     return replace(
         result,
-        figures=metrics,
+        figures=figures,
         keypoint_scores=breakdown.score_keypoints(dataset, predictions, matches),
-        size_groups=score_person_groups(BY_SIZE, *arguments),
-        posture_groups=score_person_groups(postures, *arguments) if postures else (),
+        size_groups=score_person_groups(BY_SIZE, matches, predictions),
+        posture_groups=score_person_groups(postures, matches, predictions) if postures else (),
     )
 
 

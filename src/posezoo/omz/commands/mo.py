@@ -31,6 +31,7 @@ from posezoo.core.declarations.model import (
     License,
     ModelSpec,
     Precision,
+    Route,
     SelfCheckSettings,
     SourceFile,
 )
@@ -366,6 +367,7 @@ def convert(args: MoArgs, listener: Listener, like: ModelSpec | None = None) -> 
         raise ConversionError(f"{original}: {problem}")
     from posezoo.core.convert.conversion_plan import ConversionOptions, with_settings
     from posezoo.core.convert.reader_process import run_in_reader_process
+    from posezoo.core.resolve.resolved import Converter, Resolved, Target
     from posezoo.omz.file_conversion import convert_file
     from posezoo.omz.offline_transformations import read_transformations
 
@@ -384,9 +386,18 @@ def convert(args: MoArgs, listener: Listener, like: ModelSpec | None = None) -> 
         original.parent, Path(args.output_dir or ".").absolute(), checkpoint=original
     )
     precision = requested or Precision.FP16
-    return run_in_reader_process(
-        work, spec, folders, precision, source=original, limits=limits, listener=listener
+    xml = folders.converted_ir_path(spec, precision)
+    targets = (Target(precision, xml, Converter.OPENVINO),)
+    resolved = Resolved(
+        spec,
+        spec,
+        Route.CONVERT,
+        runs_upstream_code=False,
+        decoder=None,
+        layout=folders,
+        targets=targets,
     )
+    return run_in_reader_process(work, resolved, source=original, limits=limits, listener=listener)
 
 
 def _has_parts_without_names(args: MoArgs, spec: ModelSpec) -> bool:

@@ -217,6 +217,7 @@ def describe_ir(
     """
     options = options or LoadOptions()
     decoder = decoder or options.decoder
+    # For a task alone, the decoder is found later, as for a model of Open Model Zoo.
     is_of_people = like or decoder or not task
     selected = select_decoder(graph, decoder, like, options) if is_of_people else None
     if selected and options.skeleton:

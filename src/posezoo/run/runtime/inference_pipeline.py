@@ -7,7 +7,6 @@ decides whether to infer now, with another network, or for several images at onc
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
-from itertools import count
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from posezoo.core.arrays import NamedArrays
@@ -90,44 +89,6 @@ class VideoPipeline(Protocol):
 
 
 #: The region of a person, hand or face that a network processes, in the form of each pipeline.
-Region = TypeVar("Region")
-
-
-def follow_regions(
-    detect: Callable[[Image], Steps[list[Region]]],
-    estimate: Callable[[Image, Sequence[Region]], Steps[Sequence[tuple[Pose, Region | None]]]],
-    find_new: Callable[[Sequence[Region], Sequence[Region]], list[Region]],
-    most: int,
-    number: int,
-) -> FrameSteps:
-    """The steps for the frames of one video, in which people are tracked from their landmarks in
-    the frame before, as MediaPipe does.
-
-    Args:
-        detect: the steps to the regions in an image.
-        estimate: the steps to the pose in each region, and to its region in the next frame, or
-            None.
-        find_new: takes the tracked and the detected regions, and returns the detected ones that
-            show another person.
-        most: the maximum number of regions in a frame.
-        number: the detector runs on each ``number``-th frame and whenever no person is followed,
-            but not while as many as possible are.
-    """
-    followed: list[Region] = []
-    frames = count()
-
-    def steps(image: Image) -> PipelineSteps:
-        nonlocal followed
-        regions = followed
-        is_turn = next(frames) % number == 0 or not followed
-        if is_turn and len(followed) < most:
-            detected = yield from detect(image)
-            regions = [*followed, *find_new(followed, detected)]
-        people = yield from estimate(image, regions[:most])
-        followed = [region for _, region in people if region]
-        return best_first(pose for pose, _ in people)
-
-    return steps
 
 
 def best_first(poses: Iterable[Pose]) -> list[Pose]:

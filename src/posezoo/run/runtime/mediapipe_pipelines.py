@@ -6,24 +6,31 @@ square around each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 
 import numpy as np
 
-from posezoo.core.arrays import Floats
+from posezoo.core.arrays import Array, Floats
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import InferenceError, import_cv2
 from posezoo.poses import blazepose
-from posezoo.poses.blazeface import BlazeFaceOptions, Detections, decode_maps
+from posezoo.poses.blazeface import (
+    BlazeFaceOptions,
+    Detections,
+    Region,
+    decode_maps,
+    find_new,
+)
 from posezoo.poses.blazepose import BlazePoseOptions
 from posezoo.poses.keypoints import Pose, read_people
 from posezoo.poses.landmarks import (
     LandmarkOptions,
     find_distinct_squares,
-    find_new_squares,
     square_around,
+    square_bounds,
 )
 from posezoo.poses.letterbox import (
     Image,
@@ -43,7 +50,6 @@ from posezoo.run.runtime.inference_pipeline import (
     PipelineSteps,
     Steps,
     best_first,
-    follow_regions,
 )
 from posezoo.run.runtime.network_pipeline import (
     NetworkPipeline,
@@ -91,6 +97,42 @@ class MaskPipeline(NetworkPipeline):
         return people
 
 
+def _follow_regions(
+    detect: Callable[[Image], Steps[list[Region]]],
+    estimate: Callable[[Image, Sequence[Region]], Steps[Sequence[tuple[Pose, Region | None]]]],
+    bounds: Callable[[Sequence[Region]], Array],
+    most: int,
+    number: int,
+) -> FrameSteps:
+    """The steps for the frames of one video, in which people are tracked from their landmarks in
+    the frame before, as MediaPipe does.
+
+    Args:
+        detect: the steps to the regions in an image.
+        estimate: the steps to the pose in each region, and to its region in the next frame, or
+            None.
+        bounds: the boxes of regions, as for ``find_new``.
+        most: the maximum number of regions in a frame.
+        number: the detector runs on each ``number``-th frame and whenever no person is followed,
+            but not while as many as possible are.
+    """
+    followed: list[Region] = []
+    frames = count()
+
+    def steps(image: Image) -> PipelineSteps:
+        nonlocal followed
+        regions = followed
+        is_turn = next(frames) % number == 0 or not followed
+        if is_turn and len(followed) < most:
+            detected = yield from detect(image)
+            regions = [*followed, *find_new(followed, detected, bounds)]
+        people = yield from estimate(image, regions[:most])
+        followed = [region for _, region in people if region]
+        return best_first(pose for pose, _ in people)
+
+    return steps
+
+
 class LandmarkPipeline(TopDownPipeline):
     """Runs a landmark network on the rotated square around each hand or face."""
 
@@ -127,9 +169,7 @@ class LandmarkPipeline(TopDownPipeline):
     def detect_every(self, number: int) -> FrameSteps:
         """The steps for the frames of one video, in which hands or faces are tracked."""
         most = self._options.max_people
-        return follow_regions(
-            self._detect, self._estimate_and_follow, find_new_squares, most, number
-        )
+        return _follow_regions(self._detect, self._estimate_and_follow, square_bounds, most, number)
 
     def _estimate_and_follow(
         self, image: Image, squares: Sequence[Box]
@@ -188,10 +228,10 @@ class BlazePosePipeline:
 
     def detect_every(self, number: int) -> FrameSteps:
         """The steps for the frames of one video, in which people are tracked."""
-        return follow_regions(
+        return _follow_regions(
             self._detect,
             partial(self._estimate, is_video=True),
-            blazepose.find_new_regions,
+            blazepose.region_bounds,
             self._options.max_people,
             number,
         )

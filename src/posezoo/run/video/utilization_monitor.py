@@ -110,6 +110,7 @@ class UtilizationMonitor:
         scale = max(1.0, canvas.shape[0] / 480)
         bottom = canvas.shape[0]
         width = round(_WIDTH * scale)
+        # From the bottom up: the bars, and above them the history, which is no bar.
         for letter, text, share in [*self._bars, ("h", "", 0.0)]:
             if letter not in self._shown:
                 continue
