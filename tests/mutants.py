@@ -34,12 +34,14 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("core/convert/conversion.py", "(not (options.self_check))"): (
         "a runtime that is not imported early is imported when it is used"
     ),
+    ("core/download/response_body.py", "21"): "any limit ends an endless stream",
     ("export/decoded/nodes.py", "(length + 1)"): "any number above all places is not the lowest",
     ("export/decoded/nodes.py", "30001"): "any number below all scores ranks what is no box last",
     ("networks/pytorch_child.py", "4"): "both processes read the exit code from here",
     ("omz/sandbox.py", "31"): "any limit shows whether systemd can set one",
     ("poses/assignment.py", "2"): "any negative number says that a row or a column is free",
     ("poses/grouping.py", "(offsets - pairs.ends)"): "each peak of a limb still has its own number",
+    ("quantize/int8_comparison.py", "4"): "any number of inferences has the same mean",
     ("run/images.py", "13"): "the header of a BMP has 12 bytes, or 16 and more",
 }
 

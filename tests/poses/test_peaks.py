@@ -82,6 +82,7 @@ def test_maps_whose_signs_were_turned_by_the_network_are_taken_as_they_are():
     assert (
         places(found(turned, radius=2)) == places(found(raw, radius=2)) == [(0, 29, 3), (0, 10, 10)]
     )
+    assert not places(found(turned, threshold=1))
     for one, other in zip(
         refine_subpixel(turned[None], found(turned)),
         refine_subpixel(raw[None], found(raw)),

@@ -240,9 +240,10 @@ def test_a_named_detector_is_used_if_its_ir_exists(bench):
     xml = bench.context.layout.ir_path(detector, Precision.FP16)
     seeker.write_ir(xml.parent).rename(xml)
     (xml.parent / "seeker.bin").rename(xml.with_suffix(".bin"))
-    plan = int8_models.plan_int8(bench.spec, bench.context, bench.photos, options)
-    target = plan.target
+    target = int8_models.plan_int8(bench.spec, bench.context, bench.photos, options).target
     assert (target.pipeline.people_from, target.irs["nanodet-g"]) == ("nanodet-g", xml)
+    of_boxes = replace(target, pipeline=replace(target.pipeline, model=detector))
+    assert (target.metric, of_boxes.metric) == ("ap", "map")
 
 
 def test_an_fp32_ir_that_is_not_the_models_is_not_quantized(bench):

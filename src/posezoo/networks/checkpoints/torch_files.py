@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 import zipfile
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from posezoo.core.arrays import Array
@@ -106,11 +107,9 @@ def _read_offsets(file: MappedFile) -> dict[str, tuple[int, int]]:
             "is a zip archive with several top folders: torch.save writes one"
         )
     # If entries shared bytes, a small file could need much memory.
-    at = 0
-    for start, size in sorted(offsets.values(), key=lambda offset: offset[0]):
-        if start < at:
+    for (start, size), (following, _) in pairwise(sorted(offsets.values())):
+        if following < start + size:
             raise CheckpointFormatError("is a zip archive whose entries overlap")
-        at = start + size
     return offsets
 
 
