@@ -8,16 +8,13 @@ from posezoo.core.arrays import Array, Doubles
 
 
 def solve_assignment(costs: Array) -> list[int]:
-    """The column of each row, a different one for each, with the lowest sum of costs.
+    """The column of each row of ``costs``, (R, C), R at most C, all finite: a different one for
+    each, with the lowest sum.
 
-    It uses shortest augmenting paths (R. Jonker and A. Volgenant, "A shortest augmenting path
-    algorithm for dense and sparse linear assignment problems", 1987; D. F. Crouse, "On implementing
-    2D rectangular assignment algorithms", 2016). If several solutions are equally good, it returns
-    the same one as SciPy's ``linear_sum_assignment``, because the result of Open Model Zoo's
-    decoder depends on that.
-
-    Args:
-        costs: (R, C), finite; R is at most C.
+    Shortest augmenting paths (R. Jonker and A. Volgenant, "A shortest augmenting path algorithm for
+    dense and sparse linear assignment problems", 1987; D. F. Crouse, "On implementing 2D
+    rectangular assignment algorithms", 2016). Of several best solutions it returns SciPy's
+    (``linear_sum_assignment``), on which the result of Open Model Zoo's decoder depends.
     """
     if not len(costs):
         return []
@@ -41,10 +38,8 @@ def solve_assignment(costs: Array) -> list[int]:
 
 
 def pair_up(weights: Doubles) -> list[tuple[int, int]]:
-    """Pairs of a row and a column with the largest sum of weights: as many as fit.
-
-    Args:
-        weights: (R, C), finite; there are min(R, C) pairs.
+    """The min(R, C) pairs of a row and a column of ``weights``, (R, C), finite, with the largest
+    sum.
     """
     if not weights.size:
         return []

@@ -32,7 +32,7 @@ Color = tuple[float, float, float]
 
 @frozen
 class TopDownOptions(DecoderOptions):
-    """Options that all top-down decoders have.
+    """Options of all top-down decoders.
 
     Attributes:
         padding: the crop's size relative to the box; 0: the default of the crop's convention.
@@ -255,9 +255,7 @@ def suppress_by_oks(
     (HRNet's ``oks_nms``).
 
     Args:
-        poses: of one image.
-        areas: the area of each pose's crop, in square image pixels; keypoint distances are relative
-            to it.
+        areas: of each pose's crop, in square image pixels; keypoint distances are relative to it.
         max_similarity: if two poses are more similar, the one with the lower score is removed,
             0..1.
     """
