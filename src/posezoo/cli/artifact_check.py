@@ -150,7 +150,6 @@ def _check_models(
 def _repair_command(
     artifact: ArtifactState, layout: ModelLayout, repair: RepairCommands
 ) -> list[str]:
-    """The command that makes an artifact again; empty if no command does."""
     is_omz_command = not repair.converter.startswith("posezoo")
     folder_flag = "-o" if is_omz_command else "--weights_dir"
     if artifact.state in ("extra", "symlinked", "special"):

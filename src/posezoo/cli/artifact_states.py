@@ -256,7 +256,6 @@ def _find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path
 
 
 def _expected_files(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
-    """The files that a model may have, by its declaration or by records."""
     downloads = layout.model_download_dir(spec)
     expected = {layout.onnx_path(spec)}
     for file in spec.files:
@@ -311,7 +310,6 @@ def _entries(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _file_type(path: Path) -> str:
-    """``file``, ``folder``, ``symlinked``, ``special`` or ``missing``."""
     try:
         mode = os.lstat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):

@@ -63,7 +63,6 @@ def own_files() -> list[tuple[str, SourceFile]]:
 
 
 def _stored_names(file: SourceFile) -> Iterator[tuple[str, str]]:
-    """The digests and names of a file, and of the packages that contain it."""
     for source in file.sources:
         if isinstance(source, PackageSource):
             yield from _stored_names(source.package_file)

@@ -435,7 +435,6 @@ class Console(MessageWriter):
         return self._progress[key].update(done) and not self._bars.has(key)
 
     def _show_inference(self, event: events.InferenceProgress) -> None:
-        """As ``_count``; in a log, only a long run has lines."""
         key = (event.model, event.unit)
         title = event.source or event.unit
         people = "1 person" if event.people == 1 else f"{event.people} people"
@@ -482,7 +481,6 @@ class Console(MessageWriter):
 
 
 def _key(event: Any) -> BarKey:
-    """The key of a file, also of the one that a package has; of the package, if none is named."""
     return (event.model, event.model_file or event.package)
 
 

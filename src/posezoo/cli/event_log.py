@@ -68,7 +68,6 @@ class EventLog:
                 file.write(json.dumps(line | fields).encode() + b"\n")
 
     def _seconds(self, key: object, phase: str) -> float | None:
-        """The time since the step began."""
         now = time.monotonic()
         if phase == "begin":
             self._begun[key] = now

@@ -135,7 +135,6 @@ def is_paddle_3(path: Path) -> bool:
 
 
 def _find_format(path: Path) -> FileKind | None:
-    """The kind of a file in a format that posezoo or an installed package can convert."""
     for _, model_format in FORMATS.items():
         if path.name.lower().endswith(model_format.endings):
             for candidate in (model_format, *model_format.by_file_name.values()):
@@ -183,8 +182,6 @@ def explain_model_file(name: str) -> tuple[str, str]:
 
 
 class _Explainer(FileExplainer):
-    """Knows the kinds of files above."""
-
     explain = staticmethod(explain_model_file)
 
 

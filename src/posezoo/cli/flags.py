@@ -320,9 +320,7 @@ def output_flag(
 
 
 def _setting_flag(name: str) -> Flag:
-    """The flag of a setting. A path is checked when the settings are read, any other value by
-    argparse.
-    """
+    """A path is checked when the settings are read, any other value by argparse."""
     kind = SETTING_TYPES[name]
 
     def parse(text: str) -> object:
@@ -755,9 +753,6 @@ def executor_from_args(args: Args, context: Context, *folders: Path | None) -> E
 
 
 def _used_lock(context: Context) -> Path | None:
-    """The lock that the work reads, or the folder of the one that it writes; None if there is
-    none.
-    """
     lock = context.lock.path
     if lock.is_file():
         return lock

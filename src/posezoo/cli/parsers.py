@@ -69,7 +69,6 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return text.replace(self._prog, f"{self._prog} {options}".rstrip(), 1)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
-        """The spellings, and the placeholder of the value once."""
         if not action.option_strings or action.nargs == 0:
             return super()._format_action_invocation(action)
         value = self._format_args(action, self._get_default_metavar_for_optional(action))

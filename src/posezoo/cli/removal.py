@@ -133,7 +133,6 @@ def _is_recorded(path: Path) -> bool:
 
 
 def _list_intermediate_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[Path]:
-    """Partial downloads, and texts that were changed."""
     for file in spec.files:
         path = layout.file_path(spec, file)
         yield from (part for part in path.parent.glob(".*.part") if is_part_of(part, path))
@@ -146,7 +145,6 @@ def _list_intermediate_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[P
 
 
 def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) -> Iterator[Path]:
-    """What posezoo wrote beside these files: records, sidecars, a license."""
     folder = layout.model_dir(model)
     downloads = layout.download_dir / model.subdirectory
     if provenance_json.lists_origins(downloads / PROVENANCE):

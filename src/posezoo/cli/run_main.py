@@ -121,7 +121,6 @@ class MessageWriter:
 def _show_warning(
     show: Callable[..., None], message: Warning | str, kind: type[Warning], *place: Any
 ) -> None:
-    """Show a warning about the user's image in one line, and others as ``show`` does."""
     if issubclass(kind, ImageWarning):
         print_to_stderr(f"warning: {message}")
     else:
@@ -213,9 +212,6 @@ def _discard_output(stream: TextIO) -> None:
 
 
 def _find_system_limit(error: Exception) -> PosezooError | None:
-    """The failure that an unhandled exception means, if it is a limit of the system; None for a
-    bug.
-    """
     if isinstance(error, MemoryError) or _NOT_MAPPED in str(error):
         return PosezooError(
             "the system gives no more memory",

@@ -336,7 +336,6 @@ def _choose_build(extra: str, *, by_uv: bool = False) -> str:
 
 
 def _is_made_by_uvx() -> bool:
-    """Whether uv made this environment in its cache, for one command."""
     environment = Path(sys.prefix)
     return (environment / "pyvenv.cfg").is_file() and any(
         (folder / "CACHEDIR.TAG").is_file() and (folder / "archive-v0").is_dir()

@@ -355,7 +355,6 @@ class Registry:
             return False
 
     def _chosen(self, pattern: str | None, problems: dict[str, SpecError]) -> Iterator[Model]:
-        """What a pattern matches; mistakes in files are added to ``problems``."""
         names, at, tags = (pattern or "").partition(TAG_MARK)
         if pattern is None:
             entries = [
@@ -432,9 +431,6 @@ class Registry:
         return next(filter(None, (each.find_left_out(name) for each in self.other_names)), None)
 
     def _other_registry(self, name: str) -> str:
-        """A hint that names the registry that has a model, if it was read before and is not
-        open.
-        """
         with suppress(PosezooError):
             for registry in REGISTRIES:
                 root = named_registry_root(registry)

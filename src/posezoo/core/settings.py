@@ -303,7 +303,6 @@ class SettingType:
 
 
 def _setting(*definition: Any, **named: Any) -> Any:
-    """A field of Settings; the arguments are those of ``SettingType``."""
     return field(metadata={"type": SettingType(*definition, **named)})
 
 
@@ -582,7 +581,6 @@ def to_settings(settings: Mapping[str, Setting]) -> Settings:
 def _refuse_untrusted(
     values: dict[str, str], path: Path, environ: Mapping[str, str]
 ) -> Iterator[SettingsError]:
-    """Remove what the posezoo.cfg of a folder may not set, and say so."""
     for name in list(values):
         rule = SETTING_TYPES[name].in_folder
         reason = "is not read" if rule is None else rule(path.parent, values[name])

@@ -90,7 +90,6 @@ def _describe_port(port: Port) -> str:
 
 
 def _describe_preparation(model: ExportedModel) -> str:
-    """How a picture becomes the input, as sentences."""
     image = model.spec.first_input
     info = model.model_info
     sentences = [

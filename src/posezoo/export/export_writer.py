@@ -75,7 +75,6 @@ def _plan(
     render: Callable[[Mapping[str, str]], Sequence[ExportFile]],
     versioned: Sequence[str],
 ) -> tuple[ExportChanges, dict[str, ExportFile], dict[str, str]]:
-    """The changes, the files by name, and the new manifest."""
     manifest = read_manifest(folder / MANIFEST) or {}
     present = {name: value for name, value in manifest.items() if os.path.lexists(folder / name)}
     files = {file.name: file for file in render(present)}
@@ -111,7 +110,6 @@ def _refuse_other_version(
 
 
 def _compare(path: Path, expected: str, exported: str | None, is_text: bool) -> str:
-    """The state of a file, from the digests of its new content and of that of an earlier export."""
     actual = digest_of_file(path)
     if actual == expected:
         return "unchanged"

@@ -177,9 +177,6 @@ def prepare_export(
 def _require_finder_taken(
     spec: ModelSpec, pipeline: PipelineSpec, maker: _IrMaker, finder: ModelSpec
 ) -> None:
-    """Raise an ExportError if the target cannot run this network, which finds the people, before
-    the model.
-    """
     target = maker.options.target
     spec = maker.resolve(spec).spec
     target.require(spec)
@@ -198,7 +195,6 @@ def _require_finder_taken(
 
 
 def _prepare_network(spec: ModelSpec, maker: _IrMaker) -> ExportedModel | Plan:
-    """As ``prepare_export``, without a detector."""
     target = maker.options.target
     resolved = maker.resolve(spec)
     target.require(resolved.spec)
@@ -213,16 +209,12 @@ def _prepare_network(spec: ModelSpec, maker: _IrMaker) -> ExportedModel | Plan:
 
 @frozen
 class _IrMaker:
-    """Makes IR for an export; in a dry run it only plans them."""
-
     options: ExportOptions
     context: Context
     listener: Listener
 
     def resolve(self, spec: ModelSpec) -> Resolved:
-        """The model with the inputs of the export. INT8 has those of the model: the IR with others
-        is made from it, as FP16 would be.
-        """
+        """INT8 has those of the model: the IR with others is made from it, as FP16 would be."""
         inputs = self.options.inputs
         context = with_export_dir(self.context, inputs)
         precision = self.options.ir_precision
@@ -242,7 +234,6 @@ class _IrMaker:
         return self.options.inputs == InputOptions() or spec.is_ir
 
     def make(self, spec: ModelSpec) -> ExportedModel | Plan:
-        """The facts of an IR, which is made if needed; in a dry run the plan, if it is due."""
         resolved = self.resolve(spec)
         precision = self.options.ir_precision
         if self._takes_own_inputs(spec):
@@ -287,7 +278,6 @@ def prepare_file_export(
 
 
 def _require_accepted(model: ExportedModel, target: ExportTarget) -> None:
-    """Raise an ExportError if the target cannot take the model."""
     tuple(target.render(model, ExportFolder({})))
 
 
@@ -357,7 +347,6 @@ def read_ir_facts(
 
 
 def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Port, ...]:
-    """Inputs or outputs; their layouts are those of the model, by name, or of its only port."""
     layouts = import_openvino().layout_helpers
     facts = []
     for port in ports:

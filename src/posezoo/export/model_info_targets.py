@@ -126,7 +126,6 @@ def render_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[Exp
 
 
 def _require_wrapper(spec: ModelSpec) -> None:
-    """Raise an ExportError if the outputs have no wrapper, whatever they are."""
     is_decoded = spec.decoder or spec.model_info or spec.task in ("classification", "detection")
     if spec.decoding or not is_decoded:
         raise _refuse_outputs(spec)
@@ -173,7 +172,6 @@ def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[Ex
 def _render_known(
     model: ExportedModel, model_proc: ModelProc, ir_folder: str
 ) -> Iterator[ExportFile]:
-    """The files of a model whose inputs and outputs DL Streamer's own samples name."""
     yield from model.ir_files(f"{model.name}/{ir_folder}".rstrip("/"))
     classes = max((size for port in model.outputs for size in port.shape), default=0)
     outputs = []
@@ -233,7 +231,6 @@ def _choose_converter(model: ExportedModel, decoder: DecoderType | None) -> str:
 
 
 def _require_converter(spec: ModelSpec) -> None:
-    """Raise an ExportError if the outputs have no converter, whatever they are."""
     if not (spec.decoding or spec.decoder or spec.model_info or find_model_proc(spec.name)):
         raise _explain_refusal(spec, None)
 
@@ -264,7 +261,6 @@ def _rename_outputs(
     required: Mapping[str, str],
     converter: str,
 ) -> Iterator[ExportFile]:
-    """The IR with the names of outputs, by role, that the converter requires."""
     network = openvino_core().read_model(model.xml)
     for role, name in required.items():
         network.output(names[role]).get_tensor().set_names({name})

@@ -128,7 +128,6 @@ def describe_network_file(
 def _describe_image(
     spec: ModelSpec, description: InputDescription, is_stated: bool
 ) -> Iterator[Input]:
-    """The inputs; that of images with what the description says."""
     preprocessing = description.preprocessing
     for port in spec.inputs:
         layout = preprocessing.layout or port.layout
@@ -143,7 +142,6 @@ def _describe_image(
 
 
 def _with_sizing(port: Input, sizing: InputSizing | None) -> Input:
-    """The input with how images are fitted to it, if the file states it."""
     if sizing is None:
         return port
     if not sizing.keeps_scale:  # it states only the value beside an image
@@ -155,7 +153,6 @@ def _with_sizing(port: Input, sizing: InputSizing | None) -> Input:
 
 
 def _with_stated_names(spec: ModelSpec, labels: Collection[str]) -> ModelSpec:
-    """The model with the names of its classes in its ``model_info``."""
     if not labels:
         return spec
     outputs = {port.name: port.shape for port in spec.outputs}
@@ -165,7 +162,6 @@ def _with_stated_names(spec: ModelSpec, labels: Collection[str]) -> ModelSpec:
 
 
 def _with_files(spec: ModelSpec, graph: Graph) -> ModelSpec:
-    """The model with the file as its source, named after it."""
     path = graph.path
     name = avoid_reserved(re.sub(r"[^A-Za-z0-9_.]+", "-", path.stem).strip("-.") or "network")
     framework = ORIGINALS.get(path.suffix.lower(), Framework.DLDT)

@@ -79,7 +79,6 @@ def explain_unknown_crop(spec: ModelSpec, _detector: ModelSpec) -> str:
 
 
 def _name_crop(spec: ModelSpec) -> str:
-    """The name of a network's crop; empty if programs of exports have none for it."""
     assert spec.decoding
     options = resolve_options(spec.decoding.decoder)
     if isinstance(options, BlazePoseOptions):
@@ -259,7 +258,6 @@ def render_python_sample(
 
 
 def _name_finder(model: ExportedModel) -> str:
-    """The name of the module that finds people in a picture."""
     return "blazepose" if describe_pipeline(model).get("crop") == BODY else "top_down"
 
 

@@ -96,7 +96,6 @@ def _write_network(model: ExportedModel) -> bytes:
 
 
 def _require_readable(content: bytes, name: str) -> None:
-    """Raise an ExportError if ONNX Runtime is installed, and does not read an ONNX file."""
     if not package_version("onnxruntime"):
         return
     import onnxruntime
@@ -112,7 +111,6 @@ def _require_readable(content: bytes, name: str) -> None:
 
 
 def _require_fixed_size(spec: ModelSpec) -> None:
-    """Raise an ExportError if the IR returns no keypoints, or takes pictures of any size."""
     require_keypoints(spec)
     if spec.first_input.resize:
         raise ExportError(

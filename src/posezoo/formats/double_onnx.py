@@ -80,7 +80,6 @@ class _DoubleRewriting:
         self._count = 0
 
     def rewrite(self, node: NodeProto) -> Iterator[NodeProto]:
-        """The nodes that replace a node."""
         result = None
         if len(node.output) == 1 and node.output[0] in self._ranks and not node.domain:
             result = self._compute(node, self._ranks[node.output[0]])
@@ -93,7 +92,6 @@ class _DoubleRewriting:
         self._new.clear()
 
     def _compute(self, node: NodeProto, rank: int) -> str | None:
-        """Compute a node in double precision; None if that is not possible."""
         kind = node.op_type
         if kind in _DOUBLE:
             return self._add(kind, *map(self._to_double, node.input), copied=node.attribute)
@@ -146,11 +144,7 @@ class _DoubleRewriting:
         copied: Iterable[AttributeProto] = (),
         **attributes: Any,
     ) -> str:
-        """Add a node; returns the name of its output.
-
-        Args:
-            copied: attributes of another node.
-        """
+        """Add a node; returns the name of its output. ``copied`` are attributes of another node."""
         self._count += 1
         output = output or f"posezoo:{self._count}"
         node = self._onnx.helper.make_node(kind, inputs, [output], **attributes)

@@ -110,7 +110,6 @@ class _UnknownSizesError(Exception):
 def _require_comparison(
     path: Path, operation: str, missing: MissingPackageError | None = None, *, is_compared: bool
 ) -> None:
-    """Refuse a file with an operation that is not replaced, if nothing compares the result."""
     if is_compared and find_spec("onnxruntime"):
         return
     reason = "it cannot be replaced, as sizes are unknown"
@@ -128,7 +127,6 @@ def _require_comparison(
 
 
 def _find_misread(path: Path) -> str:
-    """The first operation or weight that OpenVINO may read wrongly; empty if there is none."""
     with map_file(path) as buffer:
         # The name is field 1, an integer field 3, a text field 4.
         patterns = [
@@ -171,8 +169,6 @@ def _read_numbers(buffer: Buffer, *fields: Any) -> list[int]:
 
 
 class _OnnxGraph:
-    """A graph with what is known of its tensors, to which constants are added."""
-
     def __init__(self, onnx: ModuleType, model: ModelProto) -> None:
         self.onnx = onnx
         self.tensors = model.graph.initializer
@@ -250,7 +246,6 @@ def _store_bfloat16_as_bytes(graph: _OnnxGraph) -> bool:
 
 
 def _rewrite_softmax(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | None:
-    """A Softmax over several axes, as one over a flat one."""
     if graph.version not in _FLAT_SOFTMAX:
         return None
     axis = graph.attributes(node).get("axis", 1)
@@ -414,7 +409,6 @@ def _is_misread_resize(attributes: Mapping[str, Any]) -> bool:
 def _resize_axes(
     graph: _OnnxGraph, node: NodeProto, sizes: Sequence[int], attributes: Mapping[str, Any]
 ) -> list[AxisResize]:
-    """How each axis is resized; an error if that is computed in the graph, or too large."""
     names = [*node.input, "", "", ""]
     if names[3]:
         outputs = graph.values(names[3])
@@ -454,8 +448,6 @@ _REWRITES: Mapping[str, Callable[[_OnnxGraph, NodeProto], list[NodeProto] | None
 
 
 class _RewritingForOpenVino(OnnxRewriting):
-    """Replaces operations before OpenVINO reads a file, and functions after it could not."""
-
     before_reading = staticmethod(rewrite_operations)
     after_failure = staticmethod(inline_functions)
 

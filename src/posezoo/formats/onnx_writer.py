@@ -149,8 +149,6 @@ def _write_lrn(graph: OnnxGraph) -> None:
 
 
 def _normalize(kind: str, **wanted: Sequence[object]) -> Writer:
-    """A normalization along axes, whose attributes have one of the wanted values."""
-
     def write(graph: OnnxGraph) -> None:
         graph.require(**wanted)
         epsilon = graph.constant(graph.attributes["eps"])
@@ -160,8 +158,6 @@ def _normalize(kind: str, **wanted: Sequence[object]) -> Writer:
 
 
 def _reduce(kind: str) -> Writer:
-    """Values that are combined along axes."""
-
     def write(graph: OnnxGraph) -> None:
         keeps = int(graph.attributes["keep_dims"])
         graph.add(kind, graph.input(), graph.axes(), keepdims=keeps)

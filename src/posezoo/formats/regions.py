@@ -61,7 +61,6 @@ def add_regions(network: Model, spec: ModelSpec, source: Path) -> Model:
 
 
 def _read_config(value: str, spec: ModelSpec, source: Path) -> tuple[Mapping[str, Any], str]:
-    """The configuration, and its name for messages."""
     name = posixpath.basename(value)
     if not value.startswith("$dl_dir/"):
         return REGION_CONFIGS[name], name
@@ -78,7 +77,6 @@ def _read_config(value: str, spec: ModelSpec, source: Path) -> tuple[Mapping[str
 
 
 def _find_ends(network: Model, kind: str, attributes: Mapping[str, Any]) -> list[Output]:
-    """The tensors that become the inputs of the layers."""
     if kind == WITH_OUTPUTS:
         return [result.input_value(0) for result in network.get_results()]
     operations = {node.get_friendly_name(): node for node in network.get_ordered_ops()}

@@ -154,7 +154,6 @@ def _end_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) 
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """A model.json whose graph and weights are lists."""
     try:
         model = json.loads(read_regular_bytes(path))
     except json.JSONDecodeError as error:
@@ -202,7 +201,6 @@ class _ManifestWeight(NamedTuple):
 
     @property
     def size(self) -> int:
-        """The number of values."""
         return math.prod(self.shape)
 
 
@@ -296,8 +294,6 @@ def _unfuse(node: Operation) -> list[Operation]:
 
 
 class _UnfusedOperations:
-    """The operations that a fused one consists of."""
-
     def __init__(self, node: Operation) -> None:
         self.nodes: list[Operation] = []
         self.kept = {
@@ -307,7 +303,6 @@ class _UnfusedOperations:
         self._typed = {"T": self.kept.get("T", {"type": "DT_FLOAT"})}
 
     def add(self, operation: str, *inputs: str, attributes: Mapping[str, Any] | None = None) -> str:
-        """Add an operation; returns its name."""
         name = f"{self._node.name}/unfused_{len(self.nodes)}"
         if attributes is None:
             attributes = self._typed
@@ -394,7 +389,6 @@ _ATTRIBUTES: Mapping[str, tuple[int, Callable[[Any], bytes | int | float]]] = {
 
 @contextmanager
 def _reading(path: Path, place: str) -> Iterator[None]:
-    """Translate the errors of a JSON value of another form than expected."""
     try:
         yield
     except ConversionError:

@@ -62,7 +62,6 @@ def replace_operations(
 
 
 def _read_options(content: bytes) -> Any:
-    """The options of an operation, by their names."""
     return import_optional("flatbuffers.flexbuffers", extra="convert").GetRoot(content).AsMap
 
 

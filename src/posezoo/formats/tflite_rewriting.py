@@ -138,7 +138,6 @@ def _find_hybrid_weights(file: FlatBuffer, graph: int, tensors: Sequence[int]) -
 
 
 def _read_quantized(file: FlatBuffer, tensor: int) -> Floats:
-    """The values of a constant in 8 bits."""
     import numpy as np
 
     buffer = file.read_tables(file.root, 4)[file.read_field(tensor, 2, "I")]
@@ -158,11 +157,8 @@ def _read_quantized(file: FlatBuffer, tensor: int) -> Floats:
 def _replace(
     path: Path, file: FlatBuffer, operation: int, old: Sequence[int], tensors: list[Part]
 ) -> list[NewTable]:
-    """What replaces an operation; empty if it is read right.
-
-    Args:
-        old: the tensors of the graph.
-        tensors: the same, to which new ones are added.
+    """Empty if the operation is read right; new tensors are added to ``tensors``, which begin with
+    those of the graph, ``old``.
     """
     codes = file.read_tables(file.root, 1)
     code = codes[file.read_field(operation, 0, "I")]

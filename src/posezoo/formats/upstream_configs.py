@@ -28,8 +28,6 @@ _WEIGHTS = ".weights"
 
 
 class _Steps(UpstreamSteps):
-    """Reads Darknet's networks, and ends networks of YOLO and of the Object Detection API."""
-
     def with_original(self, spec: ModelSpec) -> ModelSpec:
         if not spec.input_model.startswith("$conv_dir/") or _SCRIPT not in spec.file_names:
             return spec

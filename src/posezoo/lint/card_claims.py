@@ -149,7 +149,6 @@ def read_claims(sections: Iterable[CardSection]) -> CardClaims:
 
 
 def _find_metric(title: str) -> str:
-    """The key of ``metrics`` for the first cell of a row; empty if it is another value."""
     return next((kind for kind, pattern in _METRICS.items() if pattern.fullmatch(title)), "")
 
 
@@ -173,7 +172,6 @@ def _read_accuracy(section: CardSection) -> Iterator[CardValue[float]]:
 
 
 def _read_ports(section: CardSection, is_parent: bool) -> CardPorts | None:
-    """What a section on inputs or outputs states; None for another section."""
     kinds = _match_headings(_KIND, section)
     sides = _match_headings(_SIDE, section) or ["preamble" if is_parent else ""]
     if not kinds:
@@ -191,7 +189,6 @@ def _read_ports(section: CardSection, is_parent: bool) -> CardPorts | None:
 
 
 def _match_headings(pattern: re.Pattern[str], section: CardSection) -> list[str]:
-    """What matches at the beginning of a section's heading and of those above it."""
     return [match[0].lower() for match in map(pattern.match, section.path) if match]
 
 
@@ -295,7 +292,6 @@ def read_blocks(section: CardSection) -> Iterator[TextBlock]:
 
 
 def _dimensions(text: str) -> Shape:
-    """A shape or a format; empty if the text is neither."""
     match = _DIMENSIONS.fullmatch(text.replace("`", "").strip())
     if match is None:
         return ()

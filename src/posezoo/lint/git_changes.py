@@ -131,7 +131,6 @@ def _is_touched(entry: RegistryEntry, paths: set[Path], touched: set[Path]) -> b
 
 
 def _list_changed_paths(root: Path, revision: str) -> Iterator[Path]:
-    """The files of a registry's repository that differ from a revision, and untracked ones."""
     top = _find_top(root)
     commit = f"{revision}^{{commit}}"
     _run_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", commit)
@@ -147,7 +146,6 @@ def _list_changed_paths(root: Path, revision: str) -> Iterator[Path]:
 
 
 def _find_readers(registry: Registry, paths: set[Path]) -> frozenset[str]:
-    """The models that name one of the files outside of their folders."""
     if not any(path.parent.name in ("licenses", PICTURES) or path.name == PAPERS for path in paths):
         return frozenset()  # no model.yml has to be read
     readers = set()

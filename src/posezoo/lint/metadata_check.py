@@ -118,9 +118,6 @@ def _leave_out_known(
     baseline: Path | None,
     roots: Sequence[Path],
 ) -> list[Finding]:
-    """The findings that a baseline does not accept; a new baseline is written of all that one may
-    accept.
-    """
     # Who makes a change could also add it to the baseline.
     acceptable = [each for each in findings if each.rule != unexplained_change.id]
     if baseline:
@@ -131,7 +128,6 @@ def _leave_out_known(
 
 
 def _explain_rules(name: str, parser: ArgumentParser) -> None:
-    """Print what a rule demands and why; ``all`` means every rule."""
     rules = _all_rules()
     if name == "all":
         explained = [*rules.values()]
@@ -190,9 +186,6 @@ def _fix(
     style: str,
     is_dry_run: bool,
 ) -> bool:
-    """Make the changes of --fix, or show them with --dry_run, and return whether a file was
-    changed.
-    """
     refuse_installed_models(registry, "--fix")
     chosen = registry.entries if names is None else sorted(names)
     changes: Counter[str] = Counter()
@@ -248,7 +241,6 @@ def _print_findings(
 
 
 def _format_groups(findings: Sequence[Finding]) -> list[str]:
-    """A line for each rule with findings, the most frequent first, if a rule has several."""
     counts = Counter(finding.rule for finding in findings)
     if len(counts) == len(findings):
         return []
@@ -356,15 +348,12 @@ def find_fixes(
 
 @frozen
 class _DeclaredFile:
-    """A file of a variant, and its node in model.yml."""
-
     variant: ModelSpec
     file: SourceFile
     node: YamlNode
 
 
 def _list_files(tree: YamlNode, spec: ModelSpec) -> list[_DeclaredFile]:
-    """The files of all variants; a file that several variants share is there once."""
     files: dict[str, _DeclaredFile] = {}
     for variant in (spec, *spec.variants):
         for file, node in zip(variant.files, list_files(tree, variant.tag), strict=True):
@@ -373,7 +362,6 @@ def _list_files(tree: YamlNode, spec: ModelSpec) -> list[_DeclaredFile]:
 
 
 def _edit_files(files: Iterable[_DeclaredFile], context: Context) -> Iterator[tuple[str, YamlEdit]]:
-    """The digest and the size of each file that is here with its declared digest."""
     for declared in files:
         file = declared.file
         size = find_node(declared.node, "size")
@@ -392,9 +380,6 @@ def _edit_files(files: Iterable[_DeclaredFile], context: Context) -> Iterator[tu
 
 
 def _find_here(file: SourceFile, spec: ModelSpec, context: Context) -> tuple[int, Digest] | None:
-    """The size and the SHA-384 of a file of this machine that has the declared digests; None if
-    there is none.
-    """
     download = DownloadContext(spec, context.download_options)
     stored = (candidate.path for candidate in store_candidates(file, download))
     folder = spec.path.parent

@@ -181,7 +181,6 @@ def _check_complexity(
 def _check_measured(
     view: ModelView, spec: ModelSpec, precision: Precision, layout: ModelLayout
 ) -> Artifacts:
-    """Check which IR the rows of measured.yml name: the network's, and the detector's."""
     registry = view.zoo.registry
     version = package_version("openvino")
     file = spec.path.with_name(NAME)

@@ -475,7 +475,6 @@ class ModelView:
 
 
 def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> Mapping[KeyT, list[ItemT]]:
-    """The items by their keys; none for any other key."""
     groups: defaultdict[KeyT, list[ItemT]] = defaultdict(list)
     for key, item in pairs:
         groups[key].append(item)
@@ -483,12 +482,10 @@ def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> Mapping[KeyT, list[ItemT]]:
 
 
 def _read_files(view: ModelView) -> Iterator[str]:
-    """The name of each file without its folders."""
     return (file_name(file.name) for _, file, _ in view.sources)
 
 
 def _read_addressed_files(view: ModelView) -> Iterator[str]:
-    """The name of the file in each address."""
     return (file_name(str(source)) for _, _, source in view.sources)
 
 

@@ -79,7 +79,6 @@ def _refusal(node: YamlNode, reason: str) -> SpecError:
 
 
 def _write(text: str, start: int, edit: YamlEdit) -> str:
-    """The text with a new value at a position, or with a key after the value there."""
     quote = text[start] if text[start : start + 1] in ("'", '"') else ""
     written = f"{quote}{edit.node.value}{quote}"
     if not text.startswith(written, start):
@@ -108,7 +107,6 @@ def _plain(node: YamlNode) -> Any:
 
 
 def _keys_of(node: YamlNode) -> Iterable[str | int]:
-    """The keys and the positions in lists on the way to a node."""
     if node.parent is None:
         return []
     is_item = isinstance(node.parent.value, list)

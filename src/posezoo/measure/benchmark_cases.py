@@ -230,7 +230,7 @@ class CaseMaker:
 
 
 def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
-    """Write an IR with random weights; runs in a child process."""
+    """Runs in a child process."""
     context = open_context(settings)
     converted = complexity_count.convert_with_random_weights(spec, context, folder, (precision,))
     return converted.irs[precision]
@@ -243,7 +243,7 @@ def _compiled_ir(
     like: ModelSpec | None,
     options: LoadOptions,
 ) -> Estimator:
-    """Compile an IR that no model.yml describes, and its detector; runs in a child process."""
+    """Runs in a child process."""
     options = replace(described, runtime=options.runtime, target_size=options.target_size)
     return load.Loader(open_context(settings)).compile_ir(xml, options, like)
 

@@ -177,7 +177,6 @@ def usual_size(spec: ModelSpec) -> tuple[int, int] | None:
 
 
 def _full_shape(port: Input, size: tuple[int, int]) -> tuple[int, ...]:
-    """An input's shape with its dynamic height and width replaced by ``size``."""
     sides = dict(zip("HW", size, strict=True))
     axes = port.layout or "?" * len(port.shape)
     pairs = zip(axes, port.shape, strict=True)

@@ -267,7 +267,6 @@ def evaluate_model(
 def _read_boxes(
     source: str, dataset: CocoDataset, listener: Listener
 ) -> tuple[Mapping[ImageId, Sequence[CocoBox]] | None, list[Path]]:
-    """The given boxes by image id, and their file."""
     if not source:
         return None, []
     annotated = dataset.annotated_boxes()
@@ -288,8 +287,6 @@ def _read_boxes(
 
 @frozen
 class _Shard:
-    """Some images of an evaluation, which one process evaluates."""
-
     full_name: str
     images: Sequence[DatasetImage]
     names: tuple[str, ...]  # of the keypoints
@@ -297,8 +294,6 @@ class _Shard:
 
 @frozen
 class _PredictedShard:
-    """The predictions for a shard, and the processor that they are from."""
-
     processor: str
     predictions: Sequence[tuple[DatasetImage, ImagePredictions | ImageError]]
 
@@ -330,7 +325,6 @@ def _predict_elsewhere(
     images: Sequence[DatasetImage],
     names: tuple[str, ...],
 ) -> PredictedImages:
-    """The predictions for all images, in their order; the images are divided into shards."""
     size = max(1, min(MAX_SHARD, len(images) // MIN_SHARDS))
     shards = []
     for start in range(0, len(images), size):

@@ -318,7 +318,6 @@ def _with_keypoints(
 
 
 def _keypoint_count(arguments: Mapping[str, str | int | bool]) -> int:
-    """The number of keypoints of a network with these arguments; 0 if they do not say it."""
     if "heatmaps" in arguments:
         return int(arguments["heatmaps"]) - 1  # the last one is the background
     return int(arguments.get("keypoints", 0))
@@ -413,8 +412,6 @@ def _with_open_dimensions(port: PortT, letters: set[str]) -> PortT:
 
 
 class _OwnNetworks(OwnNetworks):
-    """The networks of the catalog."""
-
     with_known_network = staticmethod(with_known_network)
 
     def require_fitting_skeleton(self, spec: ModelSpec) -> None:

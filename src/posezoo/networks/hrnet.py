@@ -177,7 +177,6 @@ class _HighResolutionModule(nn.Module):
 
 
 def _resized(widths: Sequence[int], source: int, target: int) -> nn.Module:
-    """A module that converts a map from one branch's channels and size to another's."""
     if source == target:
         return nn.Identity()  # it has no keys, since upstream has no module here
     if source > target:

@@ -165,7 +165,6 @@ def _network_tensors(arrays: NamedArrays, network: NetworkDefinition) -> NamedAr
 
 
 def _count_shown(network: NetworkDefinition, tensors: NamedArrays) -> int:
-    """The number of arguments that these tensors show."""
     shapes = _shapes(tensors)
     return sum(bool(argument.read(shapes)) for argument in network.arguments.values())
 
@@ -176,7 +175,6 @@ def _shapes(tensors: NamedArrays) -> dict[str, tuple[int, ...]]:
 
 @contextmanager
 def _prefix_errors(path: Path) -> Iterator[None]:
-    """Add the checkpoint's path to errors about its tensors."""
     try:
         yield
     except (CheckpointError, NetworkError) as error:

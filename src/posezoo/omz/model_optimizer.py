@@ -216,7 +216,6 @@ def is_stand_in(named: Path) -> bool:
 
 
 def _locate(named: Path | None, python: Path | None) -> tuple[Path | None, Path]:
-    """The ``mo``, None if that is not named, and the Python that starts it."""
     script: Path | None = None
     if named:
         script = _find_script(named)
@@ -274,7 +273,6 @@ def _environment(home: str = "") -> dict[str, str]:
 
 
 def _abbreviates(flag: str, names: Iterable[str]) -> bool:
-    """Whether Model Optimizer would read a flag as one of these."""
     return flag not in TYPED and any(name.startswith(flag) for name in names)
 
 
@@ -421,8 +419,6 @@ _EXTRAS = {
 
 
 class _Finder(ProgramFinder):
-    """Finds Model Optimizer."""
-
     find = staticmethod(find_model_optimizer)
     inspect = staticmethod(inspect_model_optimizer)
     is_stand_in = staticmethod(is_stand_in)

@@ -56,8 +56,6 @@ def _names(parameters: Mapping[str, Plain], prefix: str = "") -> Iterator[str]:
 
 
 class _QuantizationYmlReader(QuantizationReader):
-    """Reads the file."""
-
     read = staticmethod(read_quantization_yml)
 
 

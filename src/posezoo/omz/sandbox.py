@@ -193,9 +193,6 @@ def _open_filter() -> Iterator[int]:
 
 @contextmanager
 def _temporary_folder() -> Iterator[tuple[Sequence[str], Sequence[str]]]:
-    """The command that makes the temporary folder and starts bubblewrap, and bubblewrap's options
-    for it.
-    """
     if not limits_temporary_files():
         yield (), ("--size", str(TEMPORARY_BYTES), "--tmpfs", "/tmp")
         return
@@ -234,7 +231,6 @@ def has_memory_scope() -> bool:
 
 
 def _scope_command(limit: int) -> tuple[str, ...]:
-    """The command that starts another one in a memory scope of systemd."""
     return (
         *(find_program("systemd-run") or "systemd-run", "--scope", "--quiet", "--collect"),
         *(("--user",) if not is_superuser() else ()),

@@ -258,7 +258,6 @@ def _pack(
     members: Mapping[str, bytes],
     info: Mapping[str, str],
 ) -> tuple[str, bytes]:
-    """The wheel of a stand-in for a project, with its name, version and description."""
     posezoo = _installed_posezoo()
     name = f"posezoo-{project}"
     version = posezoo.version

@@ -193,8 +193,6 @@ def _check_results(spec: ModelSpec, results: Path) -> None:
 
 
 class _SandboxedCode(UpstreamCode):
-    """Runs pre-convert.py, and the export that conversion_to_onnx_args describe."""
-
     promise = PROMISE
 
     find_obstacle = staticmethod(_find_obstacle)

@@ -235,7 +235,6 @@ def read_npm_config() -> NpmConfig:
 
 
 def _default_prefix() -> str | Path:
-    """The folder that npm is installed in."""
     prefix = os.environ.get("PREFIX")
     if prefix:
         return prefix
@@ -250,7 +249,6 @@ def _path(text: str | Path) -> Path:
 
 
 def _read_npmrc(path: Path) -> dict[str, str]:
-    """The settings of a file; none if it does not exist."""
     try:
         text = ""
         if path.exists():
@@ -274,7 +272,6 @@ def _read_npmrc(path: Path) -> dict[str, str]:
 
 
 def _unquote(text: str) -> str:
-    """A key or value without quotes, escapes and a comment at its end."""
     text = text.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         try:

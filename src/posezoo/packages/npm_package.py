@@ -175,9 +175,7 @@ def open_npm_member(
 def _extract_part(
     source: NpmPackageSource, file: SourceFile, context: DownloadContext
 ) -> Path | None:
-    """The path of a verified member that was read without the rest of the tarball; None if all of
-    it is needed.
-    """
+    """The path of a verified member; None if the whole tarball is needed."""
     tarball = replace(source.package_file, max_size=MAX_BYTES)
     point = None
     if context.registry:
@@ -195,7 +193,6 @@ def _extract_part(
 
 
 def _download_tarball(source: NpmPackageSource, file: SourceFile, context: DownloadContext) -> Path:
-    """The path of a verified tarball, for this member and later ones."""
     described = None
     digest = source.integrity
     if digest is None:

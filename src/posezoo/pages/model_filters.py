@@ -211,7 +211,6 @@ class Weights:
 
 
 def _shorten_host(place: str) -> str:
-    """The end of the name of a host that would widen the table."""
     if len(place) <= _LONGEST_HOST:
         return place
     return ".".join(place.split(".")[-2:])

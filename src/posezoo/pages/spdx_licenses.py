@@ -71,7 +71,6 @@ def suggest_license(identifier: str) -> str:
 
 
 def _canonical(identifier: str) -> str:
-    """The identifier as SPDX writes it; empty if SPDX does not list it."""
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     try:

@@ -303,7 +303,6 @@ Share = Annotated[float, Range("0 to 1", lambda value: 0 <= value <= 1)]
 
 @cache
 def _ranges(options: type) -> tuple[tuple[str, Range], ...]:
-    """The names of options with a range, and the range."""
     hints = get_type_hints(options, include_extras=True)
     return tuple(
         (name, part)

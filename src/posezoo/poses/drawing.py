@@ -182,9 +182,6 @@ def _open_canvas(image: object, in_place: bool) -> Image:
 
 
 def _draw_words(canvas: Image, pose: Pose, min_score: float, line: int) -> None:
-    """Write the number of a person above the head, or the label of an object above its box, or in
-    this line below that place.
-    """
     scale = max(0.5, _line_width(canvas, pose) / 5)
     if pose.track_id is not None:
         cv2 = import_cv2()

@@ -240,10 +240,9 @@ class _PersonAssembly:
                     yield limb, one, other
 
     def swap_crossed_ends(self) -> None:
-        """Exchange the ends of two forearms, or shins, that overlap in opposite directions.
-
-        They cancel in the field except at their ends. What remains looks like two short limbs
-        (stubs), each from the elbow of one person to the wrist of the other.
+        """Exchange the ends of two forearms, or shins, that overlap in opposite directions: they
+        cancel in the field, and what remains are two stubs, each from the elbow of one person to
+        the wrist of the other.
         """
         pairs = self._pairs
         groups = np.array(self._group_of, np.int64)
@@ -286,14 +285,12 @@ class _PersonAssembly:
         return groups, totals + np.bincount(starts, scores, count)
 
     def _add(self, weak: LimbCandidates) -> Array:
-        """Add pairs that were not candidates."""
         count = len(self._is_joined)
         self._pairs = self._pairs + weak
         self._is_joined = np.append(self._is_joined, np.zeros(len(weak.limbs), bool))
         return np.arange(count, len(self._is_joined))
 
     def _best(self, chosen: Array, heights: Floats) -> Array:
-        """Those of the chosen pairs that have the largest sum of weights."""
         pairs = self._pairs[chosen]
         length = pairs.lengths * np.float32(self._cell)
         weights = 1 + pairs.scores * (1 + LENGTH_BONUS * length)

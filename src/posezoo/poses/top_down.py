@@ -236,9 +236,6 @@ def _enlarge(box: Box, padding: float, image: Size) -> tuple[int, int, int, int]
 def _view(
     center: tuple[float, float], sides: tuple[float, float], size: Size, border: int = 0
 ) -> ImageTransform:
-    """A transform of a region of the image to the input, without ``border`` pixels of the input's
-    sides.
-    """
     x, y = center
     across = (size[0] - border) / sides[0]
     down = (size[1] - border) / sides[1]

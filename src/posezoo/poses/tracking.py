@@ -254,7 +254,6 @@ class PoseTracker:
     def _find_tracks(
         self, poses: Sequence[Pose], expected: list[_Track], recent: list[_Track]
     ) -> list[_Track]:
-        """The track of each pose; a new one for a person who was not expected."""
         seen = _points(poses)
         sizes = [_size(pose) for pose in poses]
         matches = self._match(seen, poses[0].layout, recent)

@@ -302,7 +302,6 @@ class Fp32Reference(Fp32Network):
 
 
 def _count_axes(network: CompiledNetwork) -> list[dict[str, int]]:
-    """The number of axes of each input and of each output, by name."""
     return [
         {name: len(shape) for name, shape in ports.items()}
         for ports in (network.inputs, network.outputs)

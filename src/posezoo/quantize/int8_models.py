@@ -138,7 +138,6 @@ def describe_own_ir(
 
 
 def _with_given(model: ModelT, given: LoadOptions) -> ModelT:
-    """The model with the options of its decoder and the size that the user names."""
     decoder = model.decoder
     approach = find_decoder(decoder.name).approach if decoder else ""
     if given.target_size and approach != "bottom-up":
@@ -155,7 +154,6 @@ def _with_given(model: ModelT, given: LoadOptions) -> ModelT:
 
 
 def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:
-    """An IR's description with the decoder of the metric, for all classes."""
     if spec.decoder is None:
         try:
             return with_task_decoder(spec, {spec.name: graph})[0]

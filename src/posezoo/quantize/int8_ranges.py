@@ -174,8 +174,6 @@ def read_ranges(spec: ModelSpec) -> Int8Ranges:
 
 
 class _Nodes(dict[str, "Node"]):
-    """The operations of a network by their names."""
-
     def __init__(self, network: Model) -> None:
         super().__init__((node.get_friendly_name(), node) for node in network.get_ops())
 
@@ -331,7 +329,6 @@ def find_ranges(half: Model, int8: Model) -> Int8Ranges:
 
 
 def _find_all_scales(int8: Model) -> dict[str, Array]:
-    """The scales of INT8 weights by the name of the operation."""
     scales = {}
     for node in int8.get_ordered_ops():
         if node.get_type_name() in WEIGHTED:
@@ -402,9 +399,6 @@ def _measure_widths(network: Model, names: Sequence[str], feeds: Sequence[NamedA
 
 
 def _find_wrong_weight(half: Model, int8: Model) -> str:
-    """The name of an operation with a weight that is not the nearest level; empty if there is
-    none.
-    """
     exact = _Nodes(half)
     rounded = _Nodes(int8)
     for name, scales in _find_all_scales(int8).items():

@@ -246,7 +246,6 @@ class _Search:
         return metric, None
 
     def add(self, network: Model, metric: float) -> None:
-        """Remember a network if it is the best until now."""
         drop = self._evaluator.compute_fp32_metric() - metric
         in_float = len(layers_in_float(network))
         if in_float < count_layers(network) and (self.best is None or drop < self.drop):
@@ -254,7 +253,6 @@ class _Search:
         self.report(f"measured {in_float} layers in floating point, a drop of {100 * drop:.1f}")
 
     def report(self, step: str, *, is_interrupted: bool = False) -> None:
-        """Say what the search does, and what it reached."""
         if self.best is None:
             return
         self._listener(

@@ -174,8 +174,6 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
 
 @frozen
 class _QuantizationJob:
-    """The state that all IR of one quantization share."""
-
     plan: QuantizationPlan
     data: CalibrationData
     reference: Fp32Reference | OutputReference
@@ -264,7 +262,6 @@ class _QuantizationJob:
 
 
 def _read_fp32(target: QuantizationTarget, samples: Sequence[CalibrationSample] = ()) -> Any:
-    """The network of the FP32 IR; with samples, for images of their size."""
     try:
         network = openvino_core(extra="quantize").read_model(target.fp32_xml)
     except RuntimeError as error:

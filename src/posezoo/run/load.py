@@ -203,7 +203,6 @@ class Loader:
         return _with_detector(estimator, pipeline, irs, options)
 
     def _compile_published(self, model: ModelSpec, graph: Graph, options: LoadOptions) -> Estimator:
-        """Compile the IR that a model was published as, and its detector."""
         irs: dict[str, Path | Graph] = {model.name: graph}
         decoded = with_found_decoder(model, irs)
         require_detector_used(self.named_detector, decoded)
@@ -212,7 +211,6 @@ class Loader:
         return compile_pipeline(pipeline, irs, options)
 
     def _prepare_default(self, precision: Precision) -> PreparedModel:
-        """As ``prepare``, for the default model, or the second one if it cannot be downloaded."""
         registry = self.context.registry
         model = find_default_model(registry)
         if model.name == SECOND_MODEL:  # for example in a mirror's registry
@@ -375,11 +373,6 @@ def compile_pipeline(pipeline: PipelineSpec, irs: NamedIrs, options: LoadOptions
 
 
 def _list_doubts(model: ModelSpec, description: InputDescription) -> Iterator[str]:
-    """What a user should know of an IR without a model.yml.
-
-    Args:
-        model, description: from ``describe_ir``.
-    """
     from posezoo.run.runtime.decoder_matching import AGPL
 
     for unused in description.unused:

@@ -357,7 +357,6 @@ def format_measured_yml(measurements: Collection[Measurement], note: str = NOTE)
 
 
 def _to_fields(measurement: Measurement) -> dict[str, Any]:
-    """The non-empty fields that measured.yml and a measurement file have in common."""
     # In the order of KINDS, rounded to six digits, as cards show them.
     figures = {}
     intervals = {}

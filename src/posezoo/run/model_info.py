@@ -92,7 +92,6 @@ def _describe_fitting(decoder: Decoder, port: Input) -> dict[str, str]:
 def _describe_outputs(
     outputs: Mapping[str, Shape], spec: ModelSpec, decoder: Decoder
 ) -> dict[str, str]:
-    """The readers' names for the outputs, and the names of the classes or keypoints."""
     record = find_decoder(decoder.name)
     options = resolve_options(decoder)
     matched = {name: role for role, name in record.match_outputs(outputs).items()}
@@ -114,7 +113,6 @@ def _describe_outputs(
 
 
 def _are_readable(names: Iterable[str], roles: list[str], record: DecoderType) -> bool:
-    """Whether the readers can take outputs with these names and roles."""
     if record.reader_names:
         return {*record.reader_names.values()}.issubset(names)
     return roles == [output.role for output in record.networks[-1]]

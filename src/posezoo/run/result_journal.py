@@ -38,8 +38,6 @@ ImageKey = str | int
 
 @frozen
 class _Line:
-    """Where the line of an image is, and the fingerprint in it."""
-
     fingerprint: object
     start: int
     size: int
@@ -118,7 +116,6 @@ def open_journal(path: Path | None, heading: Mapping[str, Any]) -> Iterator[Resu
 
 
 def _find_lines(path: Path) -> dict[ImageKey, _Line]:
-    """The lines of images; the heading is none."""
     lines = {}
     start = 0
     with open_regular(path) as stream:

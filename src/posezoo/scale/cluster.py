@@ -167,7 +167,6 @@ class _ClusterRun:
     topic: str = field(default_factory=lambda: f"posezoo-{uuid.uuid4()}")  # of its events
 
     def refuse_worker(self, address: str) -> None:
-        """Make sure that this process has the client's versions and folders."""
         here = self.versions
         there = _versions()
         for name in here:
@@ -238,7 +237,6 @@ def _pickle(value: object) -> bytes:
 
 
 def _versions() -> dict[str, str]:
-    """The versions that the results, or the pickled values, depend on."""
     packages = package_versions("openvino", "numpy", "torch", "nncf")
     release = version().partition("+")[0]  # a wheel does not know its commit
     return {"posezoo": release, "Python": platform.python_version(), **packages}
@@ -342,21 +340,18 @@ class _WorkerMonitor:
         self._deserted_at: float | None = None  # since when no worker answers
 
     def wait_for_workers(self) -> list[str]:
-        """The addresses of the workers that answer, as soon as there is one."""
         while not (answering := self._answering()):
             self.look()
             time.sleep(_POLL_S)
         return answering
 
     def wait_for(self, future: Future[Any]) -> None:
-        """Wait until a future is done, and look at the workers from time to time."""
         done = threading.Event()
         future.add_done_callback(lambda _future: done.set())
         while not done.wait(_POLL_S) or time.monotonic() > self._looked_at + _POLL_S:
             self.look()
 
     def look(self) -> None:
-        """Report what has changed since the last look."""
         self._looked_at = time.monotonic()
         before = self._workers
         self._workers = self._list()

@@ -71,8 +71,6 @@ class ClusterExecutor(Executor):
 
 
 class _DaskCluster(Cluster):
-    """The workers of a Dask scheduler."""
-
     def executor(
         self, address: str, wait_s: float, context: Context, folders: Sequence[Path]
     ) -> Executor:

@@ -131,7 +131,6 @@ class Mirror:
             record.write()
 
     def _declared(self) -> Mapping[str, RegistryEntry]:
-        """The entries of the mirror's registry, which may be missing."""
         return open_registry([self.models_dir]).entries if self.models_dir.is_dir() else {}
 
     def store_path(self, digest: Digest) -> Path:
@@ -292,7 +291,6 @@ class Mirror:
     def _check_locked(
         self, lock: LockFile, specs: Mapping[str, ModelSpec], names: Collection[str]
     ) -> Iterator[MirroredFile]:
-        """The files in the lock, by the keys of its models in ``specs``."""
         declared = self._declared()
         files = ((key, file) for key, spec in specs.items() for file in spec.files)
         digests = {(key, file.name): file.checksum for key, file in files}
@@ -310,7 +308,6 @@ class Mirror:
             yield MirroredFile(line.model, line.file, path, file_state(path, line.size, digest))
 
     def _check_unlocked(self, specs: Iterable[ModelSpec]) -> Iterator[MirroredFile]:
-        """The files that are not in the lock, because a model or posezoo itself declares them."""
         for spec in specs:
             for beside in spec.files_beside:
                 path = spec.path.parent / beside.file
@@ -387,7 +384,6 @@ class Mirror:
         return removed
 
     def _find_unused(self, declarations: Collection[Path]) -> Iterator[Path]:
-        """The files beside declarations that leave, and the licenses that no model has."""
         licenses = self.root / LICENSES
         needed = {*declarations, *(licenses / spec.license.text for spec in self.specs())}
         beside = chain.from_iterable(path.parent.iterdir() for path in declarations)

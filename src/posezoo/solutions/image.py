@@ -122,7 +122,6 @@ class Image:
 
 
 def _read_pixels(file_name: str | PathLike[str]) -> Any:
-    """The pixels of a file as OpenCV decodes them, or None."""
     cv2 = import_cv2()
     try:
         content = np.fromfile(file_name, np.uint8)  # cv2.imread cannot open each name on Windows

@@ -31,7 +31,6 @@ _BYTES, _FLOAT = 2, 5
 
 
 def _describe(module: str) -> Any:
-    """The FileDescriptorProto of a module such as ``landmark_pb2``."""
     file = _descriptors.FileDescriptorProto(name=_path_of(module), package="mediapipe")
     messages: dict[str, Any] = {}
     for name, fields in TABLES["messages"][module].items():

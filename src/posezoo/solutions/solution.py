@@ -30,7 +30,6 @@ class SolutionOutputs:
 
     @property
     def _fields(self) -> tuple[str, ...]:
-        """The names, as of MediaPipe's results."""
         return tuple(vars(self))
 
     def __repr__(self) -> str:

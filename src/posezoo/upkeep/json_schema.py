@@ -41,7 +41,6 @@ def model_schema() -> Schema:
 
 
 def _require_somewhere(key: str) -> Schema:
-    """The key, or variants, each of which may have it."""
     return {"anyOf": [{"required": [key]}, {"required": ["variants"]}]}
 
 

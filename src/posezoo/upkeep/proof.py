@@ -136,7 +136,6 @@ class Proving:
         )
 
     def _find_report(self, spec: ModelSpec) -> dict[str, Any]:
-        """The report of an earlier run; empty if the model has to be proven."""
         report = read_json(self.folder / f"{spec.full_name}.json")
         is_valid = report.get("made_from") == self._made_from(spec)
         is_complete = report.get("measured", False) >= self.measures
@@ -166,7 +165,6 @@ class Proving:
 
     @cached_property
     def _images(self) -> tuple[str, ...]:
-        """What the annotated images are known by."""
         if self.dataset is None:
             return ("",)
         annotations = compute_digest(self.dataset.annotations).value
@@ -196,9 +194,6 @@ class Proving:
         return report
 
     def _quantize(self, spec: ModelSpec, photos: Path, listener: Listener) -> None:
-        """Make the INT8 IR that a model does not declare, and record its displacement; a warning
-        says why there is none.
-        """
         context = self.context
         if INT8 in spec.precisions or explain_unsupported(spec, context.registry):
             return
@@ -217,7 +212,6 @@ class Proving:
     def _measure_speeds(
         self, spec: ModelSpec, pose_model: Model | None, listener: Listener
     ) -> None:
-        """Record the speeds of a network alone, and of a pipeline with one person and with four."""
         runtime = replace(default_runtime(self.context.settings), cache_dir=None)
         alone = BenchmarkOptions(runtime, (1, 0), precisions=(Precision.FP16, INT8))
         whole = replace(alone, requests=(1,), is_pipeline=True)
@@ -238,14 +232,12 @@ class Proving:
                             listener(WarningIssued(error.problem))
 
     def _pose_model(self, spec: ModelSpec) -> Model | None:
-        """The model that this is the last part of; None if it finds no keypoints."""
         registry = self.context.registry
         model = registry.composite_of(spec)
         is_last = registry.parts(model)[-1] == spec
         return model if is_last and model.decoder and not finds_boxes(model.decoder) else None
 
     def _run(self, model: Model, listener: Listener) -> dict[str, Any]:
-        """How many people a model finds on each sample photo, which are drawn, too; and its APs."""
         facts = describe_model(model, self.context.registry)
         usual = facts.usual_precision
         assert usual is not None  # it was converted
@@ -273,7 +265,6 @@ class Proving:
         return load_model(chosen, options, self.context, listener=listener)
 
     def _evaluate(self, loaded: LoadedModel, listener: Listener) -> dict[str, Any]:
-        """The AP, and why it differs from those that were published."""
         if self.dataset is None:
             return {}
         folder = self.folder / "evaluations" / loaded.folder_name
@@ -291,7 +282,6 @@ class Proving:
 
 
 def _quantize(spec: ModelSpec, context: Context, photos: Path) -> list[dict[str, object]]:
-    """Make the INT8 IR, also if an interrupted run left it without its record; the records."""
     options = QuantizationOptions((INT8,), force=True)
     return to_measurements(quantize(plan_int8(spec, context, photos, options)))
 

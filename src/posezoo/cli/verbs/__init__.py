@@ -34,7 +34,6 @@ DAILY = ("run", "demo", "list", "info", "get", "convert", "quantize", "evaluate"
 
 
 def _read_summaries() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """The summaries of the verbs by heading, the daily ones first, and the package of each verb."""
     groups: dict[str, dict[str, str]] = {heading: {} for heading in HEADINGS}
     packages = {}
     for path in sorted(Path(__file__).parents[2].glob("*/verbs/summaries.json")):

@@ -189,9 +189,8 @@ def _require_irs(spec: ModelSpec, snapshot: ModelSnapshot, lock: LockFile) -> No
 def _patterns(
     args: _LockArgs, lock: LockFile, registry: Registry
 ) -> tuple[Sequence[str] | None, list[str]]:
-    """The patterns that select models, by default the names in the lock; and the selected names
-    that are gone. The name of a composite would select all its parts, also those that are not
-    locked.
+    """By default the names in the lock, and the selected names that are gone: the name of a
+    composite would also select parts that are not locked.
     """
     from posezoo.core.lockfile.entries import COMPOSITE_YML
 

@@ -153,7 +153,6 @@ def _has_fixed_image(port: Input) -> bool:
 
 
 def _shrink(port: Input, share: float) -> Shape:
-    """The shape of an input with about this share of its height and width."""
     sides = port.sides
     for axis in "HW":
         steps = math.ceil(sides[axis] * (1 - share) / STEP)

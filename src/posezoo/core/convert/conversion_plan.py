@@ -118,7 +118,6 @@ def plan_irs(
 
 
 def _require_readable(path: Path) -> None:
-    """Raise a ConversionError if the file of another user may not be read."""
     try:
         with open(path, "rb"):
             pass
@@ -141,7 +140,6 @@ def _explain_due(
     is_good: IsGood,
     mo_version: str,
 ) -> str:
-    """Why an IR has to be made; empty if it is up to date."""
     if target.converter is Converter.PUBLISHED:
         return "" if target.obstacle is None else "it is not published"
     if target.converter is Converter.QUANTIZATION:
@@ -184,7 +182,6 @@ def _explain_unusable(
 
 
 def _with_reason(target: Target, reason: str) -> Target:
-    """The target, whose obstacle says why its IR cannot be used if only photos make it."""
     is_unusable = target.converter is Converter.QUANTIZATION and reason and target.xml.is_file()
     if target.obstacle is None or not is_unusable:
         return target

@@ -96,8 +96,6 @@ def list_float_constants(graph: Any, xml: Path) -> list[StoredConstant]:
 
 @frozen
 class _IrNode:
-    """An operation in a form that does not depend on the numbers of layers."""
-
     name: str
     facts: tuple[object, ...]  # the type, attributes, shapes and sources of the operation
     constant: StoredConstant | None = None  # None for another operation
@@ -243,7 +241,6 @@ def _is_half_constant(layer: Any) -> bool:
 def _describe_parts(
     layer: Any, xml: Path, nodes: list[_IrNode]
 ) -> Iterator[list[tuple[object, ...]]]:
-    """The facts of a layer's elements; the operations of its bodies are added to the nodes."""
     bodies: dict[str, dict[str, int]] = {}
     parts = []
     for part in layer:
@@ -272,7 +269,6 @@ def _describe_constant(constant: Any, xml: Path) -> StoredConstant:
 
 
 def _facts_of(element: Any, inner: Mapping[str, int]) -> tuple[object, ...]:
-    """Tag, attributes and text of an element; numbers of layers in a body are replaced."""
     if not inner:
         return element.tag, element.attrib, element.text
     attributes = dict(element.items())

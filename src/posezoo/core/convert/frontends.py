@@ -303,9 +303,6 @@ def read_network(
 
 
 def _refuse_large_tensors(network: Model, path: Path) -> None:
-    """Refuse a tensor that alone needs more memory than this process may use, before it is
-    computed.
-    """
     limits = own_limits()
     if limits is None:
         return
@@ -325,7 +322,6 @@ def _refuse_large_tensors(network: Model, path: Path) -> None:
 
 
 def _refuse_endless_loops(network: Model, path: Path) -> None:
-    """Refuse loops that the self-check could not run to their end."""
     if (rounds := _count_rounds(network)) > _MAX_ROUNDS:
         raise ConversionError(
             f"{path}: its loops run {rounds:,} times; the limit is {_MAX_ROUNDS:,}",
@@ -334,7 +330,6 @@ def _refuse_endless_loops(network: Model, path: Path) -> None:
 
 
 def _count_rounds(network: Model) -> int:
-    """How often the bodies of a network's loops run, if each has a known end."""
     rounds = 0
     for node in network.get_ops():
         if node.get_type_name() != "Loop":
@@ -365,7 +360,6 @@ def _keep_node_names(
 def _name_outputs(
     network: Model, declared: Mapping[str, str], spec: ModelSpec, path: Path
 ) -> Model:
-    """Give the outputs the names and the order that the file declares."""
     from posezoo.core.convert.graph_cutting import cut_outputs, find_output
 
     for title, name in declared.items():

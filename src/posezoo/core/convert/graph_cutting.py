@@ -228,7 +228,6 @@ def _find_consumers(network: Model, name: str) -> list[Any]:
 
 
 def _reachable_nodes(results: Sequence[Node]) -> set[str]:
-    """OpenVINO's own names of the nodes on which any result depends."""
     visited = set[str]()
     pending = list(results)
     while pending:

@@ -142,7 +142,6 @@ class _Comparison:
     order: OperationOrder
 
     def split(self) -> Iterator[dict[Tensor, Partner]]:
-        """The partners of the tensors with a known size, by tensor, in batches."""
         partners = self.inner.find_partners(self.ir)
         nodes = {node.get_friendly_name(): node for node in self.ir.get_ops()}
         batch: dict[Tensor, Partner] = {}
@@ -162,7 +161,6 @@ class _Comparison:
             yield batch
 
     def compare(self, batch: Mapping[Tensor, Partner]) -> list[InnerDifference]:
-        """The difference of each tensor, in order, without those that are no floats."""
         run_original = self.inner.open([name for name, _ in batch.values()])
         run_ir = compile_tensors(self.ir, list(batch), "CPU", EXACT)
         expected = run_original(self.case.prepared)
@@ -191,7 +189,6 @@ class _Comparison:
         expected: NamedArrays,
         run_original: Callable[[NamedArrays], NamedArrays],
     ) -> dict[Tensor, float]:
-        """What a rounding of the input changes in the tensors whose difference needs it."""
         noises: dict[Tensor, float] = {}
         for draw in range(DRAWS[-1]):
             # Each draw can only raise a limit, so there are only as many as needed.

@@ -201,7 +201,6 @@ def _shown_layouts(sizes: Sequence[int]) -> list[str]:
 
 
 def _image_layout(declared: Input, shape: PartialShape, framework: str) -> str:
-    """The layout of an image that is preprocessed; empty if it is none."""
     is_prepared = declared.mean or declared.scale or declared.reverse_input_channels
     if not is_prepared or shape.rank.is_dynamic or len(shape) not in _LAYOUTS:
         return ""
@@ -214,7 +213,6 @@ def _image_layout(declared: Input, shape: PartialShape, framework: str) -> str:
 def _check_ports(
     kind: str, spec: ModelSpec, declared: Sequence[Input | Output], network: Model
 ) -> None:
-    """Check that every declared port exists in the network, in the declared shape."""
     for port in declared:
         actual = (
             find_input(network, port.name) if kind == "input" else find_output(network, port.name)
@@ -244,7 +242,6 @@ def _check_ports(
 
 
 def _missing_port_error(kind: str, spec: ModelSpec, name: str, network: Model) -> ConversionError:
-    """The error of a declared port that the network lacks; one without a name is one too many."""
     port = f"{kind} named {name}" if name else f"further {kind}"
     names = join_names(network.inputs if kind == "input" else network.outputs)
     return ConversionError(

@@ -174,9 +174,7 @@ def _start_checks(
     xmls: Mapping[Precision, Path],
     extent: CheckExtent,
 ) -> dict[Precision, Future[SelfCheckResult]]:
-    """The running checks of IR in a staging folder, if they are wanted; the first IR proves the
-    others.
-    """
+    """The running checks, if they are wanted; the first IR proves the others."""
     checks: dict[Precision, Future[SelfCheckResult]] = {}
     if not options.self_check:
         return checks
@@ -204,9 +202,7 @@ def _wait_for(
     not_compared: str,
     listener: Listener,
 ) -> list[SelfCheckResult]:
-    """The result of each check, which is reported. What is not known of the source is not known of
-    the IR.
-    """
+    """What is not known of the source is not known of the IR."""
     start_time = time.monotonic()
     results = []
     for target in targets:
@@ -232,7 +228,6 @@ def _describe_check(result: SelfCheckResult, options: ConversionOptions) -> dict
 def _report_passed(
     spec: ModelSpec, precision: Precision, result: SelfCheckResult, listener: Listener
 ) -> None:
-    """Report the values of a check, unless nothing was run."""
     if not (result.reference or result.int8):
         return
     worst = result.worst_difference

@@ -316,9 +316,6 @@ def _run_original(
     *,
     by_openvino: bool,
 ) -> _OriginalRun | None:
-    """What the runtime of the format computes, or else OpenVINO; None as for
-    ``compute_reference``.
-    """
     attempts = _plan_attempts(spec, recording, extent)
     open_own = partial(_open_runtime, spec, path)
     if run := _run_first(spec, open_own, attempts):
@@ -339,7 +336,6 @@ _Attempt = tuple[Mapping[str, Shape], CheckExtent]
 def _plan_attempts(
     spec: ModelSpec, recording: Recording | None, extent: CheckExtent
 ) -> list[_Attempt]:
-    """How the original is run; each is tried if it cannot be run as before."""
     sized = [port for port in spec.inputs if port.shape]
     planned: list[_Attempt] = []
     if extent.sizes:  # an operation of the original may need its own size
@@ -358,7 +354,6 @@ _OpenSized = Callable[[Mapping[str, Shape]], ReferenceRuntime | None]
 def _run_first(
     spec: ModelSpec, open_original: _OpenSized, attempts: Sequence[_Attempt]
 ) -> _OriginalRun | None:
-    """The first of these attempts that succeeds; None if none does, or without the runtime."""
     for sizes, extent in attempts:
         with suppress(RuntimeError, ValueError):
             if run := _run(spec, open_original, sizes, extent):
@@ -369,7 +364,6 @@ def _run_first(
 def _run(
     spec: ModelSpec, open_original: _OpenSized, sizes: Mapping[str, Shape], extent: CheckExtent
 ) -> _OriginalRun | None:
-    """What the original computes; None without the runtime."""
     runtime = open_original(sizes)
     if runtime is None:
         return None
@@ -399,7 +393,6 @@ def explain_dependence(spec: ModelSpec) -> str:
 def _open_runtime(
     spec: ModelSpec, path: VerifiedSource, sizes: Mapping[str, Shape]
 ) -> ReferenceRuntime | None:
-    """The runtime of the model's format; None if the format has none, or it has not all ports."""
     open_runtime = frontends.select_format(spec).open_runtime
     if open_runtime is None:
         return None
@@ -436,7 +429,6 @@ def _run_samples(
 def _run_sample(
     spec: ModelSpec, runtime: ReferenceRuntime, extent: CheckExtent, seed: int
 ) -> ReferenceSample:
-    """A sample of the first of its images that the original takes."""
     *special, plain = _plan_images(spec, extent, seed)
     for image in special:
         sample = draw_inputs(spec, runtime, image)
@@ -538,7 +530,6 @@ def _choose_sizes(port: Input, recording: Recording | None, sides: tuple[int, in
 def _run_recording(
     spec: ModelSpec, path: VerifiedSource, runtime: ReferenceRuntime, recording: Recording
 ) -> RecordedComparison:
-    """What OpenVINO computes from the original for the images of the recorded outputs."""
     assert spec.recorded_outputs
     sizes = {name: port.shape for name, port in recording.inputs.items()}
     runtime_sizes = {name: shape for name, (shape, _) in runtime.inputs.items()}
@@ -645,7 +636,6 @@ def draw_inputs(
 def _draw_image(
     spec: ModelSpec, port: Input, shape: Shape, dtype: np.dtype[Any], wanted: CheckImage
 ) -> Array:
-    """A random image for an input of the IR, in the layout of the network's input."""
     ir_shape = list(shape)
     if port.resize:  # the IR takes an image that is higher and narrower than the network's
         height = port.layout.index("H")
@@ -677,7 +667,6 @@ def _draw_image(
 def _resize(
     image: Array, spec: ModelSpec, port: Input, shape: Shape, dtype: np.dtype[Any]
 ) -> Array:
-    """An image (float32) as the IR resizes it for the network's input of this shape and type."""
     if not spec.decoding:
         return resize(image, port.layout, shape)
     fitted = GRAPH_DECODER.part.fit_frame(image, spec, port)

@@ -310,7 +310,6 @@ class NetworkCheck:
         return compared, finds_somebody and not compared.is_noisy
 
     def _allow(self, name: str, cases: Sequence[ReferenceSample], noise: float | None) -> float:
-        """The limit of an output for which none is declared."""
         if self.precision == Precision.FP16:
             limit = CLIPPED
         else:
@@ -511,9 +510,6 @@ class IrCheck(NetworkCheck):
     def _measure_rounding(
         self, names: Sequence[str], fp32: SelfCheckResult, computed: Sequence[NamedArrays]
     ) -> dict[str, OutputDifference]:
-        """The outputs of the FP32 IR's check, with how far the rounding to FP16 moves each of the
-        network's.
-        """
         ports = {port.name: port for port in self.spec.outputs}
         outputs = dict(fp32.outputs)
         rows = COMPARED_ROWS.part
@@ -531,7 +527,6 @@ class IrCheck(NetworkCheck):
         return outputs
 
     def _check_declared(self, changed: str) -> SelfCheckResult:
-        """Check what can be compared without running the original."""
         network = openvino_core().read_model(self.xml)
         for declared, port in zip(self.spec.outputs, network.outputs, strict=False):
             shape = list(declared.shape) or port.partial_shape
@@ -555,7 +550,6 @@ class IrCheck(NetworkCheck):
         )
 
     def _check_recorded(self, recorded: RecordedComparison | None) -> dict[str, OutputDifference]:
-        """Compare the outputs in the registry with those of the original as it is read here."""
         if recorded is None:
             return {}
         names = tuple(recorded.recorded[0])
@@ -645,10 +639,8 @@ class IrCheck(NetworkCheck):
             raise self.create_error(f"cannot be run: {error_text(error)}") from error
 
     def _refuse_wide_integers(self, reference: ReferenceOutputs) -> None:
-        """Say so if outputs are wrong because the original computes with larger integers than
-        OpenVINO.
-
-        Larger constants alone are common and harmless, such as the end of a Slice.
+        """Larger constants alone than OpenVINO's integers are common and harmless, such as the end
+        of a Slice.
         """
         try:
             wide = find_wide_integer(reference.original, self.xml, reference.cases[0])
@@ -687,7 +679,6 @@ class IrCheck(NetworkCheck):
         )
 
     def _check_nodes(self, reference: ReferenceOutputs) -> NodeProof:
-        """Compare the inner tensors with those of an independent runtime."""
         if not reference.original.is_independent:
             return NodeProof(recorded=len(reference.recorded.inner) if reference.recorded else 0)
         case = reference.cases[0]
@@ -706,9 +697,6 @@ class IrCheck(NetworkCheck):
     def _check_decoding(
         self, names: Sequence[str], reference: ReferenceOutputs, computed: Sequence[NamedArrays]
     ) -> dict[str, OutputDifference]:
-        """Compare the outputs of a decoder in the IR with those of the numpy decoder for the IR's
-        own maps.
-        """
         outputs: dict[str, OutputDifference] = {}
         if self.spec.decoding is None:
             return outputs
@@ -797,7 +785,6 @@ def _name_reference(reference: ReferenceOutputs) -> str:
 
 
 def _find_port_mismatch(names: Sequence[str], reference: ReferenceOutputs, compiled: Any) -> str:
-    """How inputs or outputs differ in name, order or shape; empty if they do not differ."""
     case = reference.cases[0]
     for name in names:
         if name not in case.outputs:

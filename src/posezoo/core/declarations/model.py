@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 
 class _StrEnum(str, Enum):
-    """A word of model.yml that compares, hashes and prints as its text."""
-
     __str__ = str.__str__
     __hash__ = str.__hash__  # Enum hashes the member's name, FP16_INT8, not its value, FP16-INT8
 

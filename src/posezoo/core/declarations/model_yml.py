@@ -167,8 +167,6 @@ def _check_people(fields: YamlMapping, people: model.People) -> None:
 def _named(
     make: Callable[[str, dict[str, Any]], ItemT], argument: FieldType[Any]
 ) -> FieldType[ItemT]:
-    """A mapping with a name, and with arguments of any keys."""
-
     def read(node: YamlNode) -> ItemT:
         fields = node.as_mapping()
         arguments = {key: argument.read(value) for key, value in fields.items() if key != "name"}
@@ -519,7 +517,6 @@ def _read_variant(top: YamlMapping, identity: Mapping[str, Any]) -> model.ModelS
 
 
 def _give_to_decoder(values: dict[str, Any], top: YamlMapping) -> None:
-    """Give the decoder a skeleton that the package does not have."""
     skeleton = values.get("skeleton")
     if not isinstance(skeleton, Skeleton):
         return
@@ -530,7 +527,6 @@ def _give_to_decoder(values: dict[str, Any], top: YamlMapping) -> None:
 
 
 def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
-    """Check that what a key refers to is declared."""
     published = spec.file_names
     unpacked = False
     for index, step in enumerate(spec.postprocessing):

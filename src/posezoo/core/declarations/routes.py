@@ -115,7 +115,6 @@ def _find_upstream_code(spec: ModelSpec) -> Obstacle | None:
 
 
 def _find_unsupported(spec: ModelSpec) -> Obstacle | None:
-    """What only Model Optimizer converts."""
     flags = _unsupported_flags(spec)
     if PIPELINE_CONFIG in flags:
         return _PIPELINE

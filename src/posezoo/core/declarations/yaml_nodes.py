@@ -273,7 +273,6 @@ def read_yaml_bytes(path: Path) -> bytes:
 
 
 def _file_error(file: str, problem: str, mark: Any = None, *, hint: str = "") -> SpecError:
-    """An error at a mark of the parser; at the beginning of the file if there is none."""
     line = mark.line + 1 if mark else 1
     column = mark.column + 1 if mark else 1
     return SpecError(file, line, column, "", problem=problem, hint=hint)
@@ -319,7 +318,6 @@ def _decode(content: bytes, file: str) -> str:
 
 
 def _build(events: Iterable[Any], file: str) -> YamlNode | None:
-    """The tree of the first and only document, from the parser's events."""
     root: YamlNode | None = None
     parent: YamlNode | None = None
     key: YamlNode | None = None  # of the open mapping, if its value comes next

@@ -52,8 +52,6 @@ _MAX_READ = CHUNK
 
 @dataclass(slots=True)
 class _StreamSlice:
-    """The next bytes of a stream, and no more of it."""
-
     stream: IO[bytes]
     left: int  # in bytes
 
@@ -156,8 +154,6 @@ def _unpack_aside(
 
 
 class _MemberNames:
-    """The names of an archive's members, which must be safe and differ, also if case is ignored."""
-
     def __init__(self, archive: str) -> None:
         self._archive = archive
         self._names: set[str] = set()
@@ -195,7 +191,6 @@ def read_pieces(archive: str, stream: IO[bytes] | _StreamSlice) -> Iterator[byte
 
 
 def _limit(archive: Path) -> int:
-    """The most bytes that an archive may contain."""
     return min(MAX_BYTES, max(SMALL_BYTES, MAX_RATIO * archive.stat().st_size))
 
 

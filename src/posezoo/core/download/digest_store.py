@@ -129,7 +129,6 @@ def is_cached(file: SourceFile, context: DownloadContext) -> bool:
 
 
 def _find_entry(file: SourceFile, context: DownloadContext) -> Path | None:
-    """The path of a file in the cache; None without a cache or without a digest."""
     if context.cache_dir is None or file.checksum is None:
         return None
     return context.cache_dir / entry_path(file.checksum)

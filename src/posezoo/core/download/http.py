@@ -159,7 +159,6 @@ def _parse_content_range(
 
 
 def _stated_size(response: requests.Response) -> int | None:
-    """The size of the whole file in bytes; None if the response does not state it."""
     headers = response.headers
     size_text = headers.get("Content-Range", headers.get("Content-Length", ""))
     return _parse_size(size_text.rpartition("/")[2], response)
@@ -293,7 +292,6 @@ def _send_request(
 
 
 def _is_named(url: str, download_options: DownloadOptions) -> bool:
-    """Whether the user named the host of a URL."""
     named = (*download_options.named_urls, *download_options.mirrors)
     host = _host(url)  # of a folder and of an invalid URL, it is empty
     return host != "" and host in map(_host, named)
@@ -305,7 +303,6 @@ def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest
 
 
 def _refuse_status(response: requests.Response, resume: ResumeState, last: int | None) -> None:
-    """Raise the error for a response that has neither the file nor the requested part."""
     status = response.status_code
     if status == HTTPStatus.OK:
         return

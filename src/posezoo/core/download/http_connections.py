@@ -210,13 +210,11 @@ def _refusal_of_proxy(error: requests.exceptions.ProxyError) -> SourceError:
 
 
 def _proxy_variables() -> str:
-    """The environment variables that have a proxy's address."""
     names = ("http_proxy", "https_proxy", "all_proxy")
     return ", ".join(sorted(name for name in os.environ if name.lower() in names))
 
 
 def _root_cause(error: BaseException) -> str:
-    """The message of the first error in the chain, usually that of the system."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
@@ -367,8 +365,6 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 class _DeadlineAdapter(HTTPAdapter):
-    """Makes requests use our connections, with or without a proxy."""
-
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS

@@ -324,7 +324,6 @@ def _unpack(
     record: PostprocessRecord,
     listener: Listener,
 ) -> list[Path]:
-    """Unpack an archive into its folder, and return the paths of both."""
     from posezoo.core.download.archive import unpack_archive
 
     archive = layout.download_path(spec, step.file)

@@ -142,7 +142,6 @@ class PartialFile:
             self._handle = -1
 
     def _read_state(self) -> Json:
-        """What an earlier run recorded about its bytes: digest, source and etag of their file."""
         record = read_record(self.target)
         if record.partial:
             return record.partial

@@ -84,7 +84,6 @@ def rename_numbered_operations(network: Model) -> None:
 
 
 def _is_numbered(operation: Node) -> bool:
-    """Whether OpenVINO gave an operation its name."""
     kind = operation.get_type_name()
     name = operation.get_friendly_name()
     if kind == "Parameter" or not _NUMBERED.fullmatch(name):
@@ -143,7 +142,6 @@ def _describe_inputs(inputs: Sequence[Input]) -> dict[str, str]:
 
 
 def _resized_to(port: Input) -> str:
-    """The height and width to which the IR resizes images; empty if it does not."""
     if not port.resize:
         return ""
     return " ".join(str(port.shape[port.layout.index(side)]) for side in "HW")

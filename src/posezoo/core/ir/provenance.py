@@ -321,7 +321,6 @@ def _read_dependence(check: Mapping[str, Any]) -> str:
 
 
 def _read_figures(record: Mapping[str, Any], key: str, names: Iterable[str]) -> dict[str, float]:
-    """The figures below a key of a record; empty if it has none."""
     if not record.get(key):
         return {}
     return {name: float(record[key][name]) for name in names}

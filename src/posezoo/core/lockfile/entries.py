@@ -215,7 +215,6 @@ def read_entries(path: Path) -> LockEntries:
 
 
 def _explain_line(line: str, entry: LockEntry | None) -> tuple[str, str]:
-    """Why a line is no entry whose names can be used, and what to do; two empty texts if it is."""
     if line.startswith(MERGE_MARKS):
         return MERGE_PROBLEM, (
             "remove the marks, and keep the lines of both sides, as Git does if .gitattributes has:"
@@ -229,7 +228,6 @@ def _explain_line(line: str, entry: LockEntry | None) -> tuple[str, str]:
 
 
 def _explain_unsafe_entry(entry: LockEntry) -> str:
-    """Why its names are no names of a model and a file; empty if they are."""
     for name in (entry.model, entry.file):
         if reason := explain_unsafe_file_name(name):
             return f"{sanitize(name)} {reason}"

@@ -295,7 +295,6 @@ class LockFile:
         )
 
     def _require(self, spec: ModelSpec) -> None:
-        """Refuse a model whose declaration or files differ from the locked ones."""
         command = format_command("lock", spec)
         if self.path != Path("posezoo.lock"):
             command += f" --lock {shlex.quote(str(self.path))}"
@@ -397,7 +396,6 @@ class AgreedIr:
 
 
 def _describe_versions(openvino: str, posezoo: str) -> str:
-    """What made an IR; empty if neither version is known."""
     named = [f"OpenVINO {openvino}"] if openvino else []
     named += [f"posezoo {posezoo}"] if posezoo else []
     return f" (by {', '.join(named)})" if named else ""

@@ -128,9 +128,6 @@ def advise_after_failure(error: DownloadError, resolved: Resolved, context: Cont
 
 
 def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
-    """Up to three models with the same task: those on this machine, then those on package
-    indexes.
-    """
     local = []
     indexed = []
     for model in context.registry.select().all:

@@ -125,7 +125,6 @@ def _with_upstream_code(plan: Plan, *, is_dry_run: bool) -> Plan:
 
 
 def _with_files(plan: Plan, context: Context, *, downloads: bool, is_dry_run: bool) -> Plan:
-    """The plan with the published files, which are downloaded or have to exist."""
     resolved = plan.resolved
     spec = resolved.spec
     layout = resolved.layout
@@ -147,9 +146,7 @@ def _with_files(plan: Plan, context: Context, *, downloads: bool, is_dry_run: bo
 def _find_program(
     resolved: Resolved, context: Context, *, is_dry_run: bool
 ) -> ConverterProgram | None:
-    """The user's program that makes an IR; None if another converter makes them. A dry run does not
-    start it.
-    """
+    """None if another converter makes the IR; a dry run does not start the program."""
     converters = {each.converter for each in resolved.targets if not each.obstacle}
     if Converter.MODEL_OPTIMIZER not in converters:
         return None
@@ -160,7 +157,6 @@ def _find_program(
 
 
 def _explain_bad_source(plan: Plan) -> ConversionError | None:
-    """The error if the file to convert cannot be used."""
     from posezoo.core.convert.frontends import verify_source_model
 
     resolved = plan.resolved

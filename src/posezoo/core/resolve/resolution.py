@@ -41,8 +41,6 @@ _CONVERTERS = {Route.IR: Converter.PUBLISHED, Route.MO: Converter.MODEL_OPTIMIZE
 
 @frozen
 class _ChosenRoute:
-    """The route of a model; the fields are those of ``Resolved`` and ``Target``."""
-
     source: ModelSpec
     route: Route
     runs_upstream_code: bool
@@ -280,7 +278,6 @@ def _choose_targets(
 
 
 def _made_target(spec: ModelSpec, target: Target, layout: ModelLayout, lock: LockFile) -> Target:
-    """The target of an IR that no publisher made."""
     precision = target.precision
     only = supported_mo_args.requested_precision(spec.mo_args) if spec.mo_args else None
     if precision in INT8_PRECISIONS and not spec.is_ir and not ranges_key(spec, precision):

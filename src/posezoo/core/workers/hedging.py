@@ -208,16 +208,12 @@ def ask_with_head_start(
 
 @frozen
 class _End(Generic[Result]):
-    """How a request ended: with a result, or with an error."""
-
     number: int
     result: Result | None = None
     error: BaseException | None = None
 
 
 class _Race(Generic[Result]):
-    """The hosts that are not asked yet, and the requests to the others."""
-
     def __init__(self, hosts: Sequence[str], prepare: Prepare[Result], head_start_s: float) -> None:
         self._hosts = hosts
         self._prepare = prepare
@@ -227,11 +223,9 @@ class _Race(Generic[Result]):
         self._ends: queue.SimpleQueue[_End[Result]] = queue.SimpleQueue()
 
     def goes_on(self) -> bool:
-        """Whether a host may still answer."""
         return bool(self._unasked or self._requests)
 
     def overtaken_by(self, winner: int) -> dict[int, str]:
-        """Why those take long that were asked before a host."""
         requests = self._requests.items()
         return {number: each.explain_rest() for number, each in requests if number < winner}
 
@@ -288,6 +282,5 @@ class _Race(Generic[Result]):
         return end
 
     def cancel(self) -> None:
-        """Cancel all requests that have not ended."""
         for request in self._requests.values():
             request.cancel()

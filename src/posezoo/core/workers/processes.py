@@ -427,7 +427,6 @@ class _Messages:
         raise EOFError
 
     def close(self) -> None:
-        """Close the pipe to the other process."""
         with suppress(OSError):
             self._outgoing.close()
 
@@ -442,15 +441,12 @@ class _Messages:
 
 
 class _LimitMonitor:
-    """Compares what a process uses with the limits that it has announced."""
-
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._limits: ResourceLimits | None = None
         self._started_s = self._looked_s = self._cpu_s = self._computed_s = 0.0
 
     def set_limits(self, limits: ResourceLimits | None) -> None:
-        """Begin to watch; None to end it."""
         self._limits = limits
         self._started_s = self._looked_s = time.monotonic()
         self._cpu_s = used_cpu_s(self._pid)
@@ -502,7 +498,6 @@ def _explain_end(exit_code: int) -> ProcessEndedError:
 
 
 def _working_folder() -> str:
-    """The current folder; empty if it was removed."""
     try:
         return str(Path.cwd())
     except OSError:

@@ -211,7 +211,6 @@ def _refused(
 def _find_score_option(
     spec: ModelSpec, decoder: DecoderType, name: str, max_people: int | None
 ) -> str:
-    """The decoder's option that is the minimum score of a person; empty if it has none."""
     network = find_decoder_network(spec, decoder)
     if network is None:
         raise _refused(spec, f"its outputs are not those of the decoder {name}")
@@ -232,7 +231,6 @@ def _with_usual_size(port: Input) -> Input:
 
 
 def _with_target_size(port: Input, decoder: Decoder, target: int) -> Input:
-    """The input with the size that a pipeline gives it for pictures of its aspect."""
     from posezoo.poses.decoders import sizing_of_input
 
     sides = port.sides

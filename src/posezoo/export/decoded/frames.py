@@ -74,7 +74,6 @@ class FrameFit:
         return step, sides / step, inner, begin
 
     def _scale(self, frame: Node) -> TwoNodes:
-        """The sides of the frame, and the pixels of the input for one of its pixels."""
         axes = [self.layout.index("W"), self.layout.index("H")]
         sides = take(ops.shape_of(frame, "i32"), axes, 0)
         scale = to_float(integers(self.size)) / to_float(sides)
@@ -121,7 +120,6 @@ class FrameFit:
         return reshape(frame, shape).output(0)
 
     def _pad(self, frame: Node, begin: Node, end: Node) -> Node:
-        """The frame with ``color`` beside it."""
         pads = []
         for amount in (begin, end):
             amounts = {"W": take(amount, [0], 0), "H": take(amount, [1], 0)}

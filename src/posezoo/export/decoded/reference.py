@@ -122,7 +122,6 @@ def compare_decoding(
 
 
 def _decode(spec: ModelSpec, outputs: NamedArrays, size: Size) -> list[Pose]:
-    """The poses that the numpy decoder finds in a network's outputs."""
     decoder = decoding_of(spec).decoder
     roles = match_roles(spec, {name: array.shape for name, array in outputs.items()})
     maps = {role: outputs[name] for role, name in roles.items()}

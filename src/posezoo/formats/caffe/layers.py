@@ -198,7 +198,6 @@ def _build_inner_product(layer: Layer) -> Node:
 
 
 def _flatten(values: Node | Output, axis: int) -> Node:
-    """The values with one size instead of those from an axis on."""
     axis %= rank_of(values)
     return ops.reshape(values, [0] * axis + [-1], True)
 

@@ -155,7 +155,6 @@ def _refuse_too_many(layers: Sequence[Message]) -> None:
 
 
 def _find_builders(layers: Sequence[Message]) -> dict[str, LayerBuilder]:
-    """What builds each type of layer; a ConversionError names all types that nothing builds."""
     builders = dict(LAYERS)
     spelled = {kind.lower() for kind in builders}  # Relu is no type of Caffe
     for kind in {type_of(layer) for layer in layers}:
@@ -178,7 +177,6 @@ def _activate(activate: Activation, layer: Layer) -> Node:
 
 
 def _read_inputs(net: Message) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Name and shape of each input; they are declared beside the layers, or by layers."""
     names = net.texts("input")
     sizes = net.integers("input_dim")
     shapes = [shape.integers("dim") for shape in net.messages("input_shape")]
@@ -200,7 +198,6 @@ def _build_layer(
     tensors: dict[str, Output],
     weights: dict[str, list[Any]],
 ) -> Sequence[Output]:
-    """The outputs of a layer, in the order of its tops."""
     name = declared.text("name")
     kind = type_of(declared)
     missing = [bottom for bottom in declared.texts("bottom") if bottom not in tensors]

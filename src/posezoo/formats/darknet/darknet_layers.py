@@ -66,7 +66,6 @@ class _Progress:
         return self.outputs[place]
 
     def find_previous(self, layer: Section) -> Output:
-        """The output before a layer; for the first layer, the image."""
         return self.outputs[0] if len(self.outputs) == 1 else self.find(layer, -1)
 
 
@@ -121,7 +120,6 @@ def build_as_opencv(sections: Sequence[Section], weights: WeightsReader) -> Mode
 
 
 def _create_image(net: Section, name: str, axes: Sequence[str]) -> Node:
-    """The input, with its sizes along these axes, of one image."""
     sizes = list(map(net.integer, axes))
     if math.prod(sizes) > MAX_VALUES:
         raise net.make_error(f"the image {sizes} is too large")
@@ -173,7 +171,6 @@ def find_ends(layers: Sequence[Section]) -> dict[str, int]:
 def _require_known(
     sections: Sequence[Section], supported: Mapping[str, LayerRecord]
 ) -> Sequence[Section]:
-    """The sections; a ConversionError names the first that is not supported."""
     if len(sections) < 2 or sections[0].kind != "net":
         raise sections[0].make_error("expected [net] and layers")
     for layer in sections[1:]:
@@ -189,7 +186,6 @@ def _require_known(
 
 
 def _build_layer(layer: Section, progress: _Progress) -> Output:
-    """The output of a layer; None for boxes."""
     if layer.kind in _BOXES:
         return None
     build, _ = _LAYERS.get(layer.kind) or _LAYERS_OF_OPENCV[layer.kind]
@@ -226,7 +222,6 @@ def _build_convolutional(layer: Section, progress: _Progress) -> Node | Output:
 def _take_kernel(
     layer: Section, progress: _Progress, shape: tuple[int, ...]
 ) -> tuple[Array, Array]:
-    """The weights and the bias of a convolution, with its normalization."""
     weights = progress.weights
     filters = shape[0]
     bias = weights.take(layer, filters)
@@ -281,7 +276,6 @@ def _build_shortcut(layer: Section, progress: _Progress) -> Node | Output:
 
 
 def _add_common_channels(last: Output, other: Output) -> Node:
-    """The last output, to whose first channels those of another one are added."""
     channels, others = last.get_shape()[1], other.get_shape()[1]
     if channels == others:
         return ops.add(last, other)
@@ -402,7 +396,6 @@ def decode_boxes(layer: Section, maps: Output, image_sizes: Sequence[int]) -> Ou
 
 
 def _read_anchors(layer: Section) -> Array:
-    """Width and height of each anchor that the layer uses."""
     anchors = layer.numbers("anchors")
     if len(anchors) != 2 * layer.integer("num"):
         raise layer.make_error(

@@ -75,7 +75,6 @@ def list_facts(model: Model) -> Facts:
 
 
 def _read_value(port: Input, name: str) -> object:
-    """A value of an input; empty if it is the same as none."""
     value = getattr(port, name)
     if name not in _NONE:
         return ", ".join(map(str, value)) if name == "shape" else value
@@ -147,7 +146,6 @@ def _compare_files(key: str, before: SourceFile, file: SourceFile) -> dict[str, 
 
 
 def _is_replaced(before: ModelSpec, now: ModelSpec) -> bool:
-    """Whether the weights have another checksum."""
     digests = (read_digests(before), read_digests(now))
     return all(digests) and digests[0].isdisjoint(digests[1])
 
@@ -205,7 +203,6 @@ def _report(
     expected: str = "",
     severity: Severity | None = None,
 ) -> RuleViolation:
-    """A violation at a key of model.yml, or at the converter's argument that stands for it."""
     argument = view.argument(_FLAGS.get(key.rpartition(".")[2], key))
     if argument is None:
         return view.declared(key, message, actual, expected, severity)
@@ -214,14 +211,12 @@ def _report(
 
 
 def _read_shared_values(view: ModelView) -> dict[str, object]:
-    """What siblings have in common, by its keys in model.yml."""
     facts = list_facts(view.spec)
     keys = [f"inputs[{index}].{name}" for index in range(len(view.inputs)) for name in _OF_SIBLINGS]
     return {key: facts.get(key) for key in (*keys, "decoder.convention")}
 
 
 def _find_siblings(view: ModelView) -> list[ModelView]:
-    """The models of its kind, without those that are known to differ."""
     kinds = [*_read_kind(view)]
     models = view.zoo.models_by(_read_kind)[kinds[0]] if kinds else []
     others = (each for each in models if each is not view)
@@ -298,7 +293,6 @@ def _read_stem(view: ModelView) -> Iterator[str]:
 
 
 def _is_alike(view: ModelView, other: ModelView) -> bool:
-    """Whether two models have the same repository, or the same decoder or none."""
     decoders = [each.spec.decoder.name if each.spec.decoder else "" for each in (view, other)]
     is_same = view.spec.origin.repository == other.spec.origin.repository
     return is_same or decoders[0] == decoders[1]

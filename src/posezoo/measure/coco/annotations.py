@@ -117,17 +117,12 @@ class _Category(NamedTuple):
 
 
 class _AnnotationParser:
-    """Parses the sections of one file; ``where`` is the position of an entry in the file, for
-    messages.
-    """
-
     def __init__(self, path: Path, content: _Entry) -> None:
         self._path = path
         self._content = content
         self._noted: dict[str, list[str]] = {}
 
     def read_person_category(self, keypoints: bool, chosen: str) -> tuple[int, Skeleton]:
-        """The id of the category of people, and its keypoints."""
         categories = self._categories()
         person = self._choose(categories, chosen) if chosen else self._find_person(categories)
         skeleton = self._skeleton(person)
@@ -168,12 +163,10 @@ class _AnnotationParser:
         )
 
     def read_categories(self) -> dict[str, int]:
-        """The ids of all categories by their names, in lower case."""
         return {category.name.lower(): category.id for category in self._categories()}
 
     @cached_property
     def is_whole_body(self) -> bool:
-        """Whether the annotations are those of COCO-WholeBody."""
         entries = self._items("annotations")
         return bool(entries) and _WHOLE_BODY_KEYS[-1] in entries[0][1]
 
@@ -415,7 +408,6 @@ class _AnnotationParser:
         skeleton: Skeleton | None = None,
         categories: Mapping[str, int] | None = None,
     ) -> CocoDataset:
-        """The data set of all images, with the people or objects in them."""
         licenses = self._read_licenses()
         names = {where: self._file_name(entry, where) for where, entry in self._images}
         paths = ImageFolder(folder, [*names.values()])
@@ -450,7 +442,6 @@ class _AnnotationParser:
 
     @cached_property
     def _images(self) -> list[tuple[str, _Entry]]:
-        """The images, each once."""
         images: dict[object, tuple[str, _Entry]] = {}
         for where, entry in self._items("images"):
             key = entry.get("id")
@@ -471,14 +462,12 @@ class _AnnotationParser:
 
     @cached_property
     def _has_numbers(self) -> bool:
-        """Whether the ids of images are numbers, not texts."""
         numbers = (to_whole_number(entry["id"]) for _, entry in self._images)
         is_text = any(isinstance(entry["id"], str) for _, entry in self._images)
         return not is_text and None not in numbers
 
     @cached_property
     def _sizes(self) -> dict[ImageId, tuple[int, int] | None]:
-        """Width and height of all images by their ids."""
         return {self._image_id(entry, "id"): self._size(entry, at) for at, entry in self._images}
 
     def _image_id(self, entry: _Entry, key: str) -> ImageId:
@@ -562,7 +551,6 @@ class _AnnotationParser:
         self._noted.setdefault(problem, []).append(where)
 
     def _warnings(self) -> Iterable[str]:
-        """One for each kind of problem."""
         for problem, positions in self._noted.items():
             yield f"{self._path}: {_shorten(positions)}: {problem}"
 
@@ -571,13 +559,11 @@ class _AnnotationParser:
 
 
 def _shorten(positions: Sequence[str]) -> str:
-    """The first position in the file, and how many more there are."""
     more = f" and {len(positions) - 1} more" if len(positions) > 1 else ""
     return f"{positions[0]}{more}"
 
 
 def _first_of(entry: _Entry, keys: Sequence[str]) -> object:
-    """The value of the first of these keys that an entry has; None if it has none of them."""
     return next((entry[key] for key in keys if entry.get(key) is not None), None)
 
 

@@ -69,7 +69,6 @@ def read_detector_boxes(
 
 
 def _read_box(path: Path, index: int, entry: object) -> tuple[object, _Box]:
-    """The category of an entry, and its box."""
     if not isinstance(entry, dict):
         raise DatasetError(f"{path}: [{index}] is not a box: {_EXPECTED}")
     bbox = entry.get("bbox")
@@ -99,7 +98,6 @@ def _check_images(path: Path, boxes: Sequence[_Box], dataset: CocoDataset) -> No
 
 
 def _name_id(image_id: object, dataset: CocoDataset) -> str:
-    """How the id should be written."""
     text = str(image_id)
     example = dataset.images[0]
     for image in dataset.images:

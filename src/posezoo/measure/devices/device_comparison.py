@@ -183,7 +183,6 @@ class DeviceComparison:
 
 
 def _find_outputs(network: Model) -> dict[str, Tensor]:
-    """The tensors that are the outputs of a network, by the output's name, in order."""
     outputs = {}
     for result in network.get_results():
         port = result.input_value(0)
@@ -236,7 +235,6 @@ def _compare(exact: Array, other: Array) -> float:
 
 
 def _describe(exact: Sequence[Array], actual: Sequence[Array], noise: float) -> TensorDifference:
-    """The largest difference of a tensor, from its values for each feed."""
     differences = list(map(_compare, exact, actual))
     case = int(np.argmax(differences))  # nan is the largest
     tensor = TensorDifference(differences[case], FACTOR * noise + OFFSET, noise, case)

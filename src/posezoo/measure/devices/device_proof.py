@@ -137,7 +137,6 @@ def prove(prepared: PreparedModel, photos: Sequence[Path]) -> DeviceProof:
 def _compile(
     prepared: PreparedModel, runtime: RuntimeConfig
 ) -> tuple[Estimator, dict[Path, Graph]]:
-    """The estimator, and the graphs of its networks as they were compiled, by their paths."""
     irs = prepared.irs.items()
     graphs = {name: Graph(ir) for name, ir in irs if isinstance(ir, Path)}
     xml = Graph(prepared.xml) if isinstance(prepared.xml, Path) else None

@@ -229,7 +229,6 @@ def compute_part_metrics(dataset: CocoDataset, predictions: Predictions) -> dict
 
 
 def _crowd_levels(dataset: CocoDataset) -> Iterator[tuple[str, CocoDataset]]:
-    """The levels with people, and their images."""
     if not any(image.crowd_index is not None for image in dataset.images):
         return
     levels: dict[str, list[DatasetImage]] = {name: [] for name in CROWD_LEVELS}

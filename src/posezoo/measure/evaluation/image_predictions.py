@@ -99,7 +99,6 @@ Predictions = Mapping[ImageId, ImagePredictions]
 
 
 def _flat(values: Doubles) -> Doubles:
-    """One flat row for each person; this also works if there are none."""
     return values.reshape(len(values), math.prod(values.shape[1:]))
 
 

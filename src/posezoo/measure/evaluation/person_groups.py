@@ -159,7 +159,6 @@ def score_person_groups(
 def _in_order(
     grouping: Grouping, compared: ImageSimilarities, predictions: Predictions
 ) -> list[str]:
-    """The titles of the groups of the predictions that count, by descending score."""
     if not len(compared.order):
         return []
     titles = grouping.of_predictions(predictions[compared.image.id])

@@ -196,7 +196,6 @@ def _fingerprint(image: DatasetImage) -> list[int]:
 def _heading(
     dataset: CocoDataset, names: Sequence[str], heading: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Everything that the predictions in a file depend on."""
     complete = {"keypoints": list(names), "coordinates": "pixel indices", **(heading or {})}
     if dataset.categories:
         complete["categories"] = dict(dataset.categories)
@@ -366,7 +365,6 @@ def require_readable(dataset: CocoDataset, *, skip_unreadable: bool = False) -> 
 
 
 def _name_other_files(folder: Path, name: str) -> str:
-    """A hint for a missing image: the file in the folder with the most similar name."""
     files = sorted(path.name for path in folder.iterdir() if images.is_still(path))
     for similar in get_close_matches(name, files, n=1, cutoff=0):
         return f"the folder has other names, such as {similar}: file_name must be one of them"

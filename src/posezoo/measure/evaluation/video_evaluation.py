@@ -181,7 +181,6 @@ def _frame_number(dataset: CocoDataset, image: DatasetImage) -> int:
 def _read_source(
     dataset: CocoDataset, source: FrameSource, images: Mapping[int, DatasetImage]
 ) -> Iterator[VideoFrame]:
-    """The frames of a video up to the last annotated one."""
     last = max(images)
     read = 0
     with closing(source.frames()) as frames:
@@ -269,7 +268,6 @@ def evaluate_videos(
 
 
 def _has_tracks(dataset: CocoDataset) -> bool:
-    """Whether people have tracks; all that count, or none."""
     people = [
         person
         for image in dataset.images

@@ -284,8 +284,6 @@ def select_omz_models(
 
 
 class _ReleaseSearch:
-    """Looks up patterns in Open Model Zoo's releases, and opens those that are needed."""
-
     def __init__(self, settings: Settings, patterns: Sequence[str], globs: Sequence[str]) -> None:
         self._globs = globs  # those that all releases are searched for
         self.missing = list(patterns)
@@ -295,7 +293,6 @@ class _ReleaseSearch:
         self.names = list(self.registry.entries)  # of everything that was searched
 
     def open(self, settings: Settings) -> None:
-        """Use the registries of these settings."""
         self.settings = settings
         self.registry = registry_from_settings(settings)
         self.missing = [
@@ -330,7 +327,6 @@ class _ReleaseSearch:
         return " ".join(f"--registry {registry}" for registry in registries)
 
     def require_all_found(self) -> None:
-        """Raise an OmzError if a pattern matches no name."""
         if not self.missing:
             return
         hint = self.registry.empty_message or suggest(self.missing[0], self.names)
@@ -341,9 +337,6 @@ class _ReleaseSearch:
         raise OmzError(f'No matching models: "{self.missing[0]}"', hint=hint)
 
     def _look_in(self, name: str) -> tuple[list[str], list[str]]:
-        """Open a release if it has what is missing; the patterns found, and names that only match
-        globs.
-        """
         wider = replace(self.settings, registries=(*self.settings.registries, name))
         registry = registry_from_settings(wider)
         self.names += registry.entries
@@ -364,7 +357,6 @@ def _meant_release(args: OmzArgs, settings: Settings) -> str:
 
 
 def _with_release(settings: Settings, release: str) -> Settings:
-    """The settings with a release of Open Model Zoo, which is read if it was not read before."""
     wider = replace(settings, registries=(release,))
     try:
         registry_from_settings(wider)

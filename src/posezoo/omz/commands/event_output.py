@@ -75,9 +75,6 @@ class TextReporter:
         self._downloads[event.model_file] = (output, Progress(event.size))
 
     def _move_file(self, event: events.FileDownloadProgress) -> None:
-        """Write how much is received: on a terminal as one changing line, in a log for
-        each tenth.
-        """
         output, progress = self._downloads[event.model_file]
         another_tenth = progress.update(event.size)
         terminal = sys.stdout.isatty()

@@ -268,7 +268,6 @@ def _parse_arguments(input_model: object, arguments: Mapping[str, object]) -> Mo
 
 
 def _as_text(value: object) -> str:
-    """A value of Python as the command line has it; empty for one that says nothing."""
     if _is_type(value):
         return _as_input(None, None, value)
     if hasattr(value, "tolist"):  # an array of numpy
@@ -307,7 +306,6 @@ def _list_as_text(value: Sequence[object]) -> str:
 
 
 def _as_input(name: object, shape: object, kind: object = None, constant: object = None) -> str:
-    """An input as --input describes it."""
     text = f"{name or ''}{_as_text(shape)}"
     if kind is not None:
         text += f"{{{_type_name(kind)}}}"
@@ -319,7 +317,6 @@ def _is_type(value: object) -> bool:
 
 
 def _type_name(kind: Any) -> str:
-    """The name of a type of OpenVINO or numpy, or the name itself."""
     if isinstance(kind, str):
         return kind
     import numpy as np
@@ -390,7 +387,6 @@ def convert(args: MoArgs, listener: Listener, like: ModelSpec | None = None) -> 
 
 
 def _has_parts_without_names(args: MoArgs, spec: ModelSpec) -> bool:
-    """Whether values, shapes or layouts are given in the order of the inputs."""
     values = vars(args)
     # The program for a detector adds inputs, such as image_info, that the file does not have.
     is_given = not args.transformations_config and any(values[name] for name in _FOR_EACH_INPUT)
@@ -503,7 +499,6 @@ def _transformation_arguments(args: MoArgs, framework: Framework) -> tuple[tuple
 
 
 def _refuse_arguments(args: MoArgs) -> None:
-    """Raise a ConversionError for an argument that is not carried out, or that excludes another."""
     values = vars(args)
     for usage, why in REFUSED.items():
         flag = usage.split()[0].rstrip(",")
@@ -570,7 +565,6 @@ def _model_name(args: MoArgs, original: Path) -> str:
 
 
 def _arguments_of_model_yml(args: MoArgs) -> list[str]:
-    """The given arguments that a model.yml may have, too, in its form."""
     values = {name: getattr(args, name) for name in (*_TEXTS, *_SWITCHES)}
     for name in _OFTEN_EMPTY:  # scripts write --mean_values "" if there is none
         values[name] = values[name] or None

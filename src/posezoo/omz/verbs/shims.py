@@ -101,11 +101,7 @@ def _parse_release(text: str, example: str) -> Version:
 
 
 def _registry_of(release: str) -> str:
-    """The registry with the models of a release of openvino-dev, or of the nearest release that has
-    one.
-
-    Until 2024.0, releases had Caffe models.
-    """
+    """Of the nearest release that has a registry. Until 2024.0, releases had Caffe models."""
     year = int(release.partition(".")[0])
     if year < 2022:
         return "omz@2021.4"
@@ -232,7 +228,6 @@ def _explain_use(folder: Path, requirement: str) -> list[str]:
 
 
 def _install_lines(folder: str, requirement: str) -> list[str]:
-    """How to install a requirement with the wheels of a folder, in the shells of this system."""
     install = f'pip install "{requirement}"'
     is_git_bash = "MSYSTEM" in os.environ
     if not IS_WINDOWS or is_git_bash:
@@ -245,7 +240,6 @@ def _install_lines(folder: str, requirement: str) -> list[str]:
 
 
 def _read_models(registry: str) -> Path | None:
-    """The folder of the release's models, which the stand-in carries; without it a warning."""
     from posezoo.core.pipeline.zoo_context import download_options
     from posezoo.core.settings import read_settings, to_settings
     from posezoo.packages.wheel_registry import read_wheel_registry
@@ -290,7 +284,6 @@ def _write_commands(folder: Path, release: str, *, replaces: bool) -> list[str]:
 
 
 def _warn_of_others(folder: Path) -> None:
-    """Warn if PATH does not find the commands in this folder."""
     from posezoo.omz.model_optimizer import is_stand_in
 
     first = f"put it first: export PATH={shlex.quote(str(folder))}:$PATH"

@@ -182,7 +182,6 @@ def parse_card(text: str) -> ParsedCard:
 
 
 def _count_front_matter(lines: Sequence[str]) -> int:
-    """The number of lines of the front matter, with its marks."""
     if lines and lines[0].rstrip() == "---":
         for number, line in enumerate(lines[1:], 2):
             if line.rstrip() in ("---", "..."):
@@ -193,10 +192,7 @@ def _count_front_matter(lines: Sequence[str]) -> int:
 def _find_all_links(
     tokens: Sequence[Token], lines: Sequence[str], start: int
 ) -> Iterator[MarkdownLink]:
-    """The links outside code and comments.
-
-    The parser's link tokens have no line or column, so links are searched in the lines.
-    """
+    """The parser's link tokens have no line or column, so links are searched in the lines."""
     skipped = set[int]()
     for token in tokens:
         is_comment = token.type == "html_block" and token.content.startswith("<!--")

@@ -45,7 +45,6 @@ def _describe_sources(facts: ModelFacts, card: Path) -> dict[str, str]:
 
 
 def _list_files(facts: ModelFacts, card: Path) -> Iterator[Path]:
-    """All files that a card is drawn from, then the card and the files beside it."""
     assert facts.layout
     for model in facts.models:
         yield model.path
@@ -70,7 +69,6 @@ def _fingerprint(path: Path) -> dict[str, int] | None:
 
 
 def _write(model: Model, context: Context) -> Sequence[Path]:
-    """The card, its facts as JSON, and the image of the skeleton."""
     parts = tuple(map(context.lock.with_pins, context.registry.parts(model)))
     detector = find_detector(model, context.registry)
     card = refresh_card(ModelFacts(model, parts, context.layout, detector))

@@ -224,7 +224,6 @@ def _paragraphs(facts: ModelFacts) -> Paragraphs:
 
 
 def _render_front_matter(facts: ModelFacts, note: str) -> str:
-    """YAML metadata that model hubs read; ``note`` says in one line how the card was generated."""
     task = facts.model.task
     pipeline = _HUB_TASKS.get(task)
     tags = ["openvino", task.replace("_", "-")]
@@ -254,11 +253,8 @@ def _hub_license(parts: Sequence[ModelSpec]) -> list[str]:
 
 
 def _results(facts: ModelFacts, pipeline: str) -> list[str]:
-    """The declared and the measured accuracy as a model index; shares become percentages.
-
-    Only the card beside IR has it, which is the one to upload to a hub. For the other one it would
-    be noise: GitHub shows front matter as nested tables, and the card's own tables have the same
-    figures.
+    """Only the card beside IR has it, which is the one to upload to a hub: GitHub would show it as
+    nested tables beside the card's own, with the same figures.
     """
     if facts.layout is None:
         return []
@@ -290,10 +286,8 @@ def _results(facts: ModelFacts, pipeline: str) -> list[str]:
 
 
 def _quoted(value: str | list[str]) -> str:
-    """A text or a list of texts in a form that is the same in YAML and JSON.
-
-    Characters with a meaning in Markdown or HTML are escaped: some readers show front matter as
-    text.
+    """A form that is the same in YAML and JSON; characters with a meaning in Markdown or HTML are
+    escaped, because some readers show front matter as text.
     """
     if isinstance(value, list):
         return f"[{', '.join(map(_quoted, value))}]"
@@ -363,9 +357,8 @@ def _specification(facts: ModelFacts) -> Paragraphs:
 
 
 def _cost_rows(part: ModelSpec, owner: str, *, is_counted: bool) -> Iterator[tuple[str, str]]:
-    """GFLOPs and MParams: as published and, if wanted, as counted on the IR.
-
-    A card beside IR has a separate section for the complexity of that IR.
+    """A card beside IR has a separate section for the complexity of that IR, so it needs no counted
+    values here.
     """
     counts = measurements_of(part, "complexity") if is_counted else ()
     published = {"gflops": part.published.gflops, "mparams": part.published.mparams}
@@ -398,7 +391,6 @@ def _keypoints(facts: ModelFacts) -> Paragraphs:
 
 
 def _training(facts: ModelFacts) -> Paragraphs:
-    """The section Training Pipeline: how the publisher trained the model and its variants."""
     rows = []
     models = facts.parts_and_variants
     for model in models:
@@ -445,7 +437,6 @@ def _legal_sections(facts: ModelFacts) -> Paragraphs:
 
 
 def _short_text(part: ModelSpec) -> str:
-    """The license text without the copyright line; empty if it is too long or cannot be read."""
     try:
         text = read_beginning(license_path(part), 2 * SHORT)
     except OSError:

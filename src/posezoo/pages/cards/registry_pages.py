@@ -145,7 +145,6 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs
 
 
 def _render_cost_table(models: Sequence[ModelFacts]) -> Paragraphs:
-    """What the networks cost, and what their publishers state; nothing if no value is known."""
     rows = []
     for facts in models:
         if isinstance(facts.model, CompositeSpec):
@@ -173,7 +172,6 @@ def _link(facts: ModelFacts) -> Markdown:
 
 
 def _read_models(root: Path) -> Iterator[ModelFacts]:
-    """All models; the parts of a composite follow it in the order in which they run."""
     registry = Registry([root])
     for entry in registry.entries.values():
         if entry.composite:
@@ -194,7 +192,6 @@ def _select(rows: Sequence[ComparisonRow]) -> Sequence[ComparisonRow | None]:
 def _row(
     facts: ModelFacts, root: Path, compared: ComparisonRow | None, keys: Sequence[str]
 ) -> tuple[str, ...]:
-    """A row of a model's table; ``keys`` are those of the further columns."""
     model = facts.model
     name = _link(facts)
     if compared and compared.values["AP"]:
@@ -220,7 +217,6 @@ def _row(
 
 
 def _accuracy(row: ComparisonRow | None) -> str:
-    """The AP of a pipeline, with the source of people; or the published one."""
     if row is None or row.ap is None:
         return ""
     if row.ap.origin is MetricSource.DECLARED:
@@ -245,9 +241,6 @@ def _digits(value: float | None) -> str:
 
 
 def _render_gluoncv_tables(models: Sequence[Model]) -> Paragraphs:
-    """The paragraphs of the three tables and their footnotes; nothing if there is no GluonCV
-    model.
-    """
     variants = []
     for model in models:
         if isinstance(model, ModelSpec) and model.tag and model.origin.repository == REPOSITORY:

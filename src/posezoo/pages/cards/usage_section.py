@@ -123,9 +123,6 @@ def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Para
 
 
 def _link_to_model(facts: ModelFacts, name: str, *, linked: bool) -> str:
-    """A link to the card of another model of the registry; its name if the card is not in a
-    registry.
-    """
     folder = None
     if linked:
         folder = next(registry_root(facts.model).glob(f"*/{name}"), None)
@@ -167,7 +164,6 @@ def render_usage_sections(facts: ModelFacts) -> Paragraphs:
 
 
 def _quantization(facts: ModelFacts) -> Paragraphs:
-    """The command that quantizes the model or some of its parts, and why others are not."""
     names = []
     refused = {}
     for part in facts.parts:
@@ -284,9 +280,8 @@ def _python(facts: ModelFacts, precision: Precision) -> list[str]:
 
 
 def _is_copy_of_ours(root: Path) -> bool:
-    """Whether a registry is posezoo's own, or a copy of it: it has most of its folders of models.
-
-    Neither the path by which it was named nor an edited model.yml makes a difference.
+    """Whether it has most of posezoo's folders of models: neither the path by which it was named
+    nor an edited model.yml makes a difference.
     """
     ours = _builtin_names()
     shared = 0
@@ -300,7 +295,6 @@ def _is_copy_of_ours(root: Path) -> bool:
 
 @cache
 def _builtin_names() -> dict[str, set[str]]:
-    """By family, the names of the models and composites that are no part of another."""
     names: dict[str, set[str]] = {}
     for entry in open_registry().entries.values():
         if not entry.composite:

@@ -233,8 +233,6 @@ class ModelComparison:
 
 @frozen
 class _Subject:
-    """What a row is about."""
-
     facts: ModelFacts
     precision: Precision
     target_size: int | None = None
@@ -421,7 +419,6 @@ def _estimate_time(
 def _networks_by_setting(
     model: Model, precision: Precision, selection: MeasurementSelection
 ) -> dict[str, Measurement]:
-    """The speeds of a network alone, at the size that it declares, by machine and settings."""
     return {
         format_measurement_setting(each): each
         for each in selection.select_of_network(model)
@@ -430,7 +427,6 @@ def _networks_by_setting(
 
 
 def _is_of_one_image(speed: Measurement, precision: Precision) -> bool:
-    """Whether it has the time of one image after the other."""
     is_single = speed.settings.get("batch", 1) == 1 and "latency_p50_ms" in speed.figures
     return is_single and is_of_one_request(speed) and speed.precision is precision
 
@@ -453,9 +449,6 @@ def _measured_precisions(facts: ModelFacts, selection: MeasurementSelection) -> 
 def _static_metrics(
     facts: ModelFacts, precision: Precision, layout: ModelLayout, selection: MeasurementSelection
 ) -> Metrics:
-    """Published values, the complexity, and the size of the IR; for a composite, the sums of its
-    parts.
-    """
     by_part = []
     for part in facts.parts:
         metrics = published_metrics(part)
@@ -494,7 +487,6 @@ def _count_metrics(
 
 
 def _ir_size(part: ModelSpec, precision: Precision, layout: ModelLayout) -> SourcedMetric | None:
-    """The size of the IR on disk, else as its publisher declares it; None if it is unknown."""
     xml = layout.ir_path(part, precision)
     files = (xml, xml.with_suffix(".bin"))
     if all(map(Path.is_file, files)):
@@ -559,7 +551,6 @@ def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float
 
 
 def _conditions(measurement: Measurement) -> tuple[object, ...]:
-    """All that INT8 and its baseline must have in common."""
     ignored = ("arithmetic", "executed_precision", DETECTOR_PRECISION, FOUND)
     settings = {SHOWN: USUALLY_SHOWN, **measurement.settings}
     settings = {key: value for key, value in settings.items() if key not in ignored}

@@ -98,7 +98,6 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
 
 
 def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:
-    """Whether each license of the model, and of its parts, is accepted."""
     if not limits.licenses:
         return True
     names = row.license.split(", ")

@@ -176,7 +176,6 @@ def _draw_grid(plot: Chart) -> None:
 def _place_mark(
     point: _Point, plot: Chart, others: Sequence[tuple[float, float]]
 ) -> tuple[float, float]:
-    """The left and the top of a mark: at its values, or above or below if other marks are there."""
     left = plot.x_of(point.speed) - _MARK_WIDTH / 2
     top = plot.y_of(point.ap.number) - _MARK_HEIGHT / 2
     near = [y for x, y in others if abs(x - left) < _MARK_WIDTH]

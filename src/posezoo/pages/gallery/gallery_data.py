@@ -186,7 +186,6 @@ def _read_card_metrics(path: Path) -> tuple[CardMetric, ...]:
 
 
 def _used_axes(entries: Iterable[GalleryEntry]) -> Mapping[str, ComparisonColumn]:
-    """The axes for which a model has a value; accuracies that only cards state come last."""
     used = set[str]()
     for entry in entries:
         used.update(entry.published, *entry.measured.values())

@@ -198,7 +198,6 @@ def _round(number: float) -> float:
 
 
 def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection[str]) -> bytes:
-    """A model's page; ``pages`` are the names of all models that have one."""
     facts = entry.facts
     ports = [_ports(part) for part in facts.parts if part.inputs or part.outputs]
     files = [_file_row(file) for part in facts.parts for file in part.files]
@@ -235,9 +234,6 @@ def _card_row(metric: CardMetric) -> Row:
 
 
 def _hero(entry: GalleryEntry) -> Json:
-    """What a page shows of a model first: pictures or the skeleton, the command, size and
-    license.
-    """
     facts = entry.facts
     precision = facts.usual_precision
     command = ""
@@ -266,10 +262,7 @@ def _hero(entry: GalleryEntry) -> Json:
 
 
 def _is_ours(facts: ModelFacts) -> bool:
-    """Whether it is one of posezoo's models: other registries may be in any folder.
-
-    A pasted command would not work there.
-    """
+    """Other registries may be in any folder, so a pasted command would not work there."""
     return facts.model.path.is_relative_to(builtin_models_dir())
 
 
@@ -312,7 +305,6 @@ def _column_title(axis: ComparisonColumn) -> str:
 
 
 def _metric_notes(by_row: Mapping[str, Metrics], comparison: ModelComparison) -> Iterator[str]:
-    """What the marks of a table's values mean, and how the values were measured."""
     metrics = [metric for row in by_row.values() for metric in row.items()]
     keys = {key for key, _ in metrics}
     origins = {metric.origin for _, metric in metrics}
@@ -325,7 +317,6 @@ def _metric_notes(by_row: Mapping[str, Metrics], comparison: ModelComparison) ->
 
 
 def _describe_settings(comparison: ModelComparison, columns: Collection[str]) -> Iterator[str]:
-    """The settings that the compared measurements of these columns share."""
     of_pipeline = "images/s and latency of the whole pipeline"
     of_people = "ghosts, lying, upside down and in video"
     settings = (
@@ -383,7 +374,6 @@ def _share(share: float | None) -> str:
 
 
 def _ports(part: ModelSpec) -> tuple[str, Sequence[Row], Sequence[Row]]:
-    """A model's name, and the rows of its inputs and of its outputs."""
     inputs: list[Row] = []
     for port in part.inputs:
         original = _input_cells(port)
@@ -423,9 +413,6 @@ def _skeleton(skeleton: Skeleton) -> dict[str, object]:
 
 
 def _commands(facts: ModelFacts) -> list[tuple[str, str]]:
-    """The headings, texts and code blocks of the card's commands, for models that are part of
-    posezoo.
-    """
     if not _is_ours(facts):
         return []
     commands = []

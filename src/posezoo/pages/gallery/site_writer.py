@@ -93,7 +93,6 @@ def _compute_digests(pages: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _read_manifest(folder: Path) -> dict[str, str] | None:
-    """The digests of the pages that posezoo wrote; None if there is no valid manifest."""
     manifest = read_manifest(folder / MANIFEST)
     if manifest is None:
         return None

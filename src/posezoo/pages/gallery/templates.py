@@ -51,7 +51,6 @@ def render_page(name: str, scripts: Sequence[str], **values: Any) -> bytes:
 
 
 def _safe(text: str) -> Any:
-    """A text that is HTML already."""
     return import_optional("markupsafe", extra="gallery").Markup(text)
 
 

@@ -217,7 +217,6 @@ class _Slot:
     request: Any = None
 
     def use(self, compiled: CompiledModel) -> None:
-        """Run this network from now on."""
         if compiled is not self.compiled:
             self.compiled = compiled
             self.request = compiled.create_infer_request()

@@ -113,7 +113,6 @@ def _are_likely(
 
 
 def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[str, str]:
-    """The outputs with the roles that model.yml declares; none if the decoder needs others."""
     ports = model.outputs if isinstance(model, ModelSpec) else ()
     declared = {port.role: port.name for port in ports if port.name in graph.outputs}
     for rules in decoder.rules:
@@ -123,7 +122,6 @@ def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[st
 
 
 def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderError:
-    """The error for outputs that a decoder cannot take; model_info may have named it."""
     fitting = recognize_decoder(graph.distinct_outputs)
     named = fitting or " or ".join(_list_fitting(graph))
     source = f", whose model_info says model_type {model_type}" if model_type else ""
@@ -159,7 +157,6 @@ def describe_network(
 
 
 def _read_people(graph: Graph) -> People | None:
-    """How the people are found for a top-down IR, as its metadata say; None if they do not."""
     read = graph.read_pipeline
     photo = read("photo")
     if not photo and read("crop"):  # an export of 0.2.0
@@ -178,7 +175,6 @@ def _read_people(graph: Graph) -> People | None:
 
 
 def _with_outputs(spec: ModelSpec, graph: Graph) -> ModelSpec:
-    """The specification with the outputs of an IR, and what they are for its decoder."""
     roles: dict[str, str] = {}
     if spec.decoder:
         matched = match_output_roles(spec, spec.decoder.name, graph)
@@ -241,7 +237,6 @@ def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, I
 
 
 def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> None:
-    """Refuse names of classes for a network that finds none, or not this many."""
     record = find_decoder(decoder.name)
     if not (record.finds_boxes or record.finds_classes or record.has_own_boxes):
         raise InferenceError(
@@ -252,7 +247,6 @@ def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> No
 
 
 def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
-    """The skeleton in an IR's metadata; a SpecError if it has a mistake."""
     text = graph.read_rt_info("posezoo", "own_skeleton")
     if not text:
         return None
@@ -340,7 +334,6 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
 
 
 def _list_fitting(graph: Graph) -> Iterator[str]:
-    """The decoders that take outputs of such shapes."""
     for name, decoder in DECODERS.items():
         roles = decoder.match_outputs(graph.distinct_outputs)
         if roles and _are_likely(roles, decoder, graph, has_skeleton=False):
@@ -368,11 +361,6 @@ _MODEL_TYPES = {
 
 
 def _require_model_type(graph: Graph, record: DecoderType) -> None:
-    """Check that the outputs are what model_info says.
-
-    Raises:
-        DecoderError: they are for another kind of model.
-    """
     model_type = graph.read_model_info("model_type")
     expected = _MODEL_TYPES.get(model_type.lower(), "")
     actual = "boxes" if record.finds_boxes else "classes" if record.finds_classes else "keypoints"
@@ -385,7 +373,6 @@ def _require_model_type(graph: Graph, record: DecoderType) -> None:
 
 
 def _ultralytics_decoder(graph: Graph) -> Decoder | None:
-    """The decoder of a pose model that Ultralytics exported; None for any other graph."""
     try:
         count, values = map(int, graph.ultralytics["kpt_shape"])
         classes = len(graph.ultralytics["names"])

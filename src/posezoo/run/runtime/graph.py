@@ -422,9 +422,6 @@ def read_graph(ir: Path | Graph) -> Graph:
 
 
 def _read_ultralytics_yaml(xml: Path) -> str:
-    """The first part of the file that Ultralytics' exporter writes beside an IR; empty if it cannot
-    be read.
-    """
     try:
         with open(xml.with_name(ULTRALYTICS_FILE), "rb") as stream:
             return stream.read(_MAX_METADATA).decode("utf-8", "replace")
@@ -438,7 +435,6 @@ def is_named_original(path: Path) -> bool:
 
 
 def _read_model(core: Core, path: Path) -> Model:
-    """The ``openvino.Model``; of ONNX without operations that OpenVINO reads wrongly."""
     content = None
     if path.suffix.lower() == ".onnx":
         from posezoo.core.convert.feature_steps import ONNX_REWRITING

@@ -253,9 +253,6 @@ class _ModelInfo:
 def _with_model_info(
     description: InputDescription, info: _ModelInfo, decoder: Decoder
 ) -> InputDescription:
-    """A description with the fields of ``model_info`` that say how images are fitted, and what the
-    classes or keypoints are called.
-    """
     record = find_decoder(decoder.name)
     sizing = _stated_sizing(info, record) or description.sizing
     size = info.embedded_size()
@@ -310,7 +307,6 @@ def _unused_fields(info: _ModelInfo, record: DecoderType) -> Iterator[str]:
 
 
 def _describe_ultralytics(graph: Graph, decoder: Decoder | None) -> InputDescription:
-    """What Ultralytics' predictor does with a model of these metadata."""
     metadata = graph.ultralytics
     preprocessing = Preprocessing(reverse_input_channels=True, scale=(255.0,))
     if decoder is None:
@@ -384,7 +380,6 @@ def _input_size(graph: Graph) -> Size:
 
 
 def _count_keypoints(graph: Graph, record: DecoderType) -> int:
-    """The number of keypoints in the outputs of a top-down network; 0 if it is unknown."""
     roles = record.match_outputs(graph.distinct_outputs)
     for name in roles.values():
         shape = graph.outputs[name]

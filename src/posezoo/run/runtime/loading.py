@@ -88,7 +88,6 @@ def _choose_precision(runtime: RuntimeConfig, model: Model, irs: NamedIrs) -> Ru
 
 
 def _refuse_options_of_others(model: Model, options: LoadOptions) -> None:
-    """Refuse options that only an IR without its decoder can have."""
     if options.has_several_passes or options.decoder_options.get(MASKS):
         raise InferenceError(
             f"{model.name}: its IR contains the decoder: images are not run mirrored or at several"
@@ -100,7 +99,6 @@ def _refuse_options_of_others(model: Model, options: LoadOptions) -> None:
 def _decoder_overrides(
     record: DecoderType, options: LoadOptions, description: InputDescription
 ) -> dict[str, Any]:
-    """The values of the decoder's options that are given or described, by name."""
     overrides = dict(options.decoder_options)
     if record.person_score:
         if options.min_person_score is not None:

@@ -197,7 +197,6 @@ class BlazePosePipeline:
         )
 
     def _detect(self, image: Image) -> Steps[list[ImageTransform]]:
-        """The region of each person whose face is found."""
         options = self._options
         seen = []
         for view in blazepose.detector_views(image_size(image), quarters=options.quarters):
@@ -207,7 +206,6 @@ class BlazePosePipeline:
         return blazepose.body_regions(faces[: options.max_people])
 
     def _read_faces(self, outputs: Outputs) -> Detections:
-        """The faces that the detector finds in its input."""
         if not self._is_decoded:
             return blazepose.decode_faces(outputs["Identity"], outputs["Identity_1"], self._options)
         keypoints, scores = _values(outputs)
@@ -241,7 +239,6 @@ class BlazePosePipeline:
 
 
 def _values(outputs: Outputs) -> tuple[Floats, Floats]:
-    """The keypoints and scores of a network with its decoder."""
     return outputs["keypoints"].copy(), outputs["scores"].copy()
 
 

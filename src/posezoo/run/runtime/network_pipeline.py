@@ -183,7 +183,6 @@ class NetworkPipeline:
             self._require_decodable(graph, self.input_size)
 
     def _find_skeleton(self, graph: Graph, config: PipelineConfig) -> Skeleton:
-        """The skeleton of an IR with its decoder, whose keypoints it must have."""
         count = next(iter(graph.outputs.get("keypoints", ())[1:2]), 0)
         if (declared := config.model.own_skeleton) is not None:
             require_count(declared, count)
@@ -244,7 +243,6 @@ class NetworkPipeline:
         return self._decode(maps, transform, image_size(image))
 
     def _fit_image(self, image: Image) -> tuple[ImageTransform, Image]:
-        """The transform from an image to the input, and the input."""
         size = self.input_size or self._sizing.input_size(self._target, image_size(image))
         return fit_image(image, size, self._sizing)
 
@@ -270,7 +268,6 @@ class NetworkPipeline:
         return maps
 
     def _name_classes(self, objects: list[Pose]) -> list[Pose]:
-        """Objects with the names of their classes; people as they are."""
         named = []
         for each in objects:
             number = each.class_id

@@ -195,7 +195,6 @@ class TopDownPipeline(NetworkPipeline):
     def _estimate_people(
         self, image: Image, boxes: Sequence[Box], padding: float
     ) -> Steps[list[tuple[Pose, Box]]]:
-        """The pose in each box, without duplicates."""
         size = image_size(image)
         steps = []
         for box in boxes:
@@ -217,7 +216,6 @@ class TopDownPipeline(NetworkPipeline):
     def _estimate_person(
         self, image: Image, box: Box, padding: float
     ) -> Steps[tuple[list[Pose], Box, float]]:
-        """The poses in a box, the box, and the area of its crop."""
         size = image_size(image)
         crop = self._crop(box, size, self._size, padding)
         picture = crop.extract(image, self._blank)

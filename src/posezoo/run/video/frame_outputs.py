@@ -134,7 +134,6 @@ def open_output(
 
 
 def _require_one_image(path: Path, source: FrameSource) -> Path:
-    """The only image of a source that is written to an image."""
     if path.suffix.lower() not in WRITTEN_SUFFIXES:
         raise unwritten_format(path)
     if len(source.image_paths) != 1:
@@ -398,7 +397,6 @@ def _writable_fps(fps: float) -> float:
 
 
 def _require_space(path: Path) -> None:
-    """Raise an OutputError if the folder of a file cannot hold another block of bytes."""
     try:
         with tempfile.TemporaryFile(dir=path.parent) as probe:
             probe.write(bytes(_BLOCK))

@@ -261,7 +261,6 @@ def list_images(text: str) -> ListedImages | None:
 
 
 def _why_left_out(path: Path, *, is_folder: bool) -> str:
-    """Why a path that may be meant as an input is left out; empty for other paths, and images."""
     suffix = path.suffix.lower()
     is_image = suffix in SUFFIXES | UNREAD_SUFFIXES
     is_played = suffix in VIDEO_SUFFIXES or is_animated(path)
@@ -613,7 +612,6 @@ class VideoSource(FrameSource):
                 return
 
     def _ended_early(self, read: int, lasted_s: float) -> bool:
-        """Whether no frame was read, or far fewer than the video states."""
         # Where frames are not equally far apart, there are fewer of them.
         reached = lasted_s * self.fps
         allowed = max(_TOLERATED_FRAMES, _TOLERATED_SHARE * self._stated_frames)
@@ -686,7 +684,6 @@ _PHOTO_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 
 
 def _explain_unplayable(path: Path) -> tuple[str, str]:
-    """Why a file that is no image cannot be played, and what to do, by how it begins."""
     if problem := explain_lfs_pointer(path):
         return problem, LFS_HINT
     try:

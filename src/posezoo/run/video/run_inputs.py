@@ -464,9 +464,7 @@ class InputRunner:
     def _run_on_image(
         self, image: _LoadedImage, stream: Iterator[tuple[_LoadedImage, Sequence[Pose]]]
     ) -> int:
-        """Draw the next image, and keep its poses, or report why there are none; returns the number
-        of people who are drawn.
-        """
+        """Returns the number of people who are drawn; reports why an image has no poses."""
         with self._reporting_failure("image", image.input.name):
             with self.timer.time_step("find poses"):
                 _, poses = next(stream)
@@ -501,7 +499,7 @@ class InputRunner:
         self.listener(InferenceProgress(model, unit, source, done, total, people))
 
     def _keep(self, image: _LoadedImage, row: dict[str, Any]) -> int:
-        """Keep a result, without its keypoints; returns the number of people who are drawn."""
+        """Returns the number of people who are drawn."""
         if image.openpose:
             write_openpose(image.openpose, row["poses"], self.openpose, self.listener)
         people = self._count_drawn(row["poses"])

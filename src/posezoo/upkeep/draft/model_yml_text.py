@@ -95,7 +95,6 @@ def _network_lines(spec: ModelSpec) -> list[str]:
 
 
 def _preprocessing_lines(port: Input) -> list[str]:
-    """How images are prepared, as posezoo's network is declared; else comments on what to say."""
     if port.color is None:
         return [_INPUT_COMMENTS]
     lines = [f"    color: {port.color}                          # as posezoo's own weights take it"]
@@ -108,7 +107,6 @@ def _preprocessing_lines(port: Input) -> list[str]:
 
 
 def _output_lines(spec: ModelSpec) -> Iterator[str]:
-    """The outputs, and the decoder: as declared, or the one that their shapes fit."""
     shapes = {output.name: output.shape for output in spec.outputs}
     decoder = "# decoder: {name: heatmap}              # how the outputs become poses"
     roles = {}  # that the outputs have for the decoder
@@ -222,7 +220,6 @@ def format_scalar(text: str) -> str:
 
 
 def _dump(value: object) -> str:
-    """A list or a mapping on one line, as YAML."""
     text: str = yaml.safe_dump(
         value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1 << 30
     )

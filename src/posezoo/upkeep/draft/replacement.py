@@ -73,7 +73,6 @@ def write_replacement(
 
 
 def _edit_file(node: YamlNode, file: SourceFile, path: Path, folder: Path) -> Iterator[YamlEdit]:
-    """The changes of a file whose new bytes are at a path; ``folder`` is that of model.yml."""
     if size := find_node(node, "size"):
         yield YamlEdit(size, f"{file.size}")
     for key, algorithm in (("checksum", "sha384"), ("sha256", "sha256"), ("md5", "md5")):
