@@ -1,7 +1,6 @@
-"""Reads the settings. Priority: flag > POSEZOO_* variable > posezoo.cfg > default.
+"""Reads the settings: flag > POSEZOO_* variable > posezoo.cfg > default.
 
-posezoo.cfg is read from the working folder and from the user's config folder; the working folder's
-comes first::
+posezoo.cfg of the working folder comes before that of the user's config folder::
 
     [posezoo]
     mirror = /mnt/models
@@ -526,7 +525,6 @@ def read_settings(
 
     Args:
         flags: the values that the command line or a caller gives; None counts as not given.
-        environ: the environment.
         folder: the folder that is searched for posezoo.cfg first; None means the working folder.
         report: receives the error of a setting that is invalid, which then gets its default.
 

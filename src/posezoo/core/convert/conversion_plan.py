@@ -1,6 +1,6 @@
 """Decide which IR of a model have to be made, and why.
 
-This module imports neither OpenVINO nor numpy, so that a run with nothing to do is fast.
+Without OpenVINO and numpy, a run with nothing to do is fast.
 """
 
 from __future__ import annotations
@@ -98,7 +98,6 @@ def plan_irs(
 
     Args:
         mo_version: the version of the Model Optimizer that would make them; empty without one.
-        is_good: whether a file has the expected size and digest.
 
     Raises:
         ConversionError: an IR of other weights would be replaced (``refuse_to_replace``); or this
@@ -199,7 +198,7 @@ def key_now(
 
 
 def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[Target]:
-    """The IR that have to be made; the listener receives those that are up to date.
+    """The IR that have to be made; the listener receives the others.
 
     Raises:
         LockError: a strict lock does not list an IR, or lists another one than exists.
@@ -220,10 +219,9 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
 
 
 def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
-    """Raise a ConversionError if the user's own weights, or an IR of other weights, could be lost.
-
-    A conversion of published weights may replace an IR of any published weights. A conversion of
-    the user's weights may only replace an IR of the same weights.
+    """Raise a ConversionError if the user's own weights, or an IR of other weights, could be lost:
+    published weights may replace an IR of any published weights, the user's only an IR of the same
+    weights.
     """
     digests = set(provenance.source_digests(model).values())
     for precision in Precision:

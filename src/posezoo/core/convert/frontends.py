@@ -1,8 +1,7 @@
 """Verify the published file of a model, recognise it by its content, and read it with OpenVINO.
 
 If OpenVINO does not know a zip archive, it tries PyTorch's loaders, which can run code. So a file
-is passed to OpenVINO only if it has the declared format, and all files that it refers to were
-verified.
+is passed to it only if it has the declared format, and all files that it refers to were verified.
 """
 
 from __future__ import annotations
@@ -113,7 +112,7 @@ def _source_name(spec: ModelSpec) -> str:
 
 
 def users_file(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
-    """The file to convert of a model that the user declares, who trusts that file; errors as for
+    """The file to convert of a model that the user declares, and trusts; errors as for
     ``source_model_path``.
     """
     return VerifiedSource(source_model_path(spec, layout))
@@ -123,8 +122,8 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
     """Compare all files of the model with their digests, and return the path of the file to
     convert.
 
-    Records of earlier verifications are not used: if the original were damaged, the self-check
-    would not detect it, because it compares the IR with the same file.
+    Records of earlier verifications are not used: the self-check, which compares the IR with the
+    same file, would not detect damage.
 
     Raises:
         ConversionError: a file is missing, or its content differs from that declared in model.yml.
@@ -154,15 +153,15 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
 
 
 def is_large(spec: ModelSpec, path: Path) -> bool:
-    """Whether the original is read, run and compared step by step, so that one copy of its weights
-    is in memory at a time, and not at the same time, which is faster.
+    """Whether the original is so large that one copy of its weights is in memory at a time: it is
+    read, run and compared step by step, not at the same time, which is faster.
     """
     return max(path.stat().st_size, sum(file.size or 0 for file in spec.files)) > LARGE
 
 
 def removed_archives(spec: ModelSpec, layout: ModelLayout) -> tuple[SourceFile, ...]:
-    """The archives that another program, such as Open Model Zoo's downloader, unpacked and removed:
-    their digests cannot be checked, but the file to convert is there.
+    """The archives that another program, such as Open Model Zoo's downloader, unpacked and
+    removed.
     """
     if not source_model_path(spec, layout).is_file():
         return ()
@@ -259,9 +258,8 @@ def _describe_kind(path: Path) -> str:
 def read_network(
     spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Callable[[bytes], None] | None = None
 ) -> Model:
-    """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it.
-
-    ``keep_onnx``, if it is given, receives the intermediate ONNX of a checkpoint.
+    """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it;
+    ``keep_onnx`` receives the intermediate ONNX of a checkpoint.
 
     Raises:
         ConversionError: see ``open_for_frontend``; or OpenVINO cannot read the file.

@@ -64,11 +64,9 @@ class InnerDifference:
 def compare_nodes(
     spec: ModelSpec, original: ReferenceRuntime, xml: Path, case: ReferenceSample
 ) -> tuple[NodeProof, InnerDifference | None]:
-    """Compare the tensors in an IR with those of its original for one image.
-
-    Returns:
-        How many were compared, and the first one that differs by more than is allowed; none is
-        compared after the batch with that one.
+    """Compare the tensors in an IR with those of its original for one image, in batches: how many
+    were compared, and the first that differs by more than is allowed, after which no other batch
+    is.
 
     Raises:
         RuntimeError: one of the two networks cannot be run.
@@ -99,7 +97,7 @@ def find_wide_integer(
     original: ReferenceRuntime, xml: Path, case: ReferenceSample
 ) -> tuple[str, int] | None:
     """The first operation of the original whose integers have more than 32 bits for an image, and
-    the largest of them; None if there is none, or if the runtime gives outputs only.
+    the largest of them; None if there is none, or the runtime gives outputs only.
 
     Raises:
         RuntimeError: the original cannot be run.

@@ -58,7 +58,6 @@ class StagedIr:
     """A complete IR in a staging folder.
 
     Attributes:
-        xml: the .xml, on the file system of its target; its .bin is in the same folder.
         target: the IR that it becomes.
         contents: size and digest of its two files, from ``read_contents``.
         record: the content of its provenance.json; None if it gets none.
@@ -103,16 +102,12 @@ def write_checked_irs(
     check.
 
     Args:
-        read: makes the network, an ``openvino.Model`` with its preprocessing and description. Its
-            memory is free before an IR is run, unless the caller keeps the network.
-        layout: the folders of the model's files.
-        source: the original, whose outputs those of the IR are compared with.
-        options: whether and how they are compared.
+        read: makes the network, an ``openvino.Model`` with its preprocessing and description; its
+            memory is free before an IR is run.
         find_reference: gives the outputs of the original, if the caller has computed them.
         decoder: the decoder that the record names.
         recorded: the model that the provenance.json beside each IR names; None: there is none.
         not_compared: why the source, if it is an IR, was not compared with its own original.
-        listener: receives an event for each IR that passed the check.
 
     Raises:
         SelfCheckError: the outputs of an IR differ from those of the original.
@@ -256,15 +251,13 @@ def _report_passed(
 
 
 def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event) -> None:
-    """Move checked IR to their final folders.
+    """Move checked IR to their final folders; an IR with the same bytes is kept, and files that are
+    not those of its record are renamed.
 
-    An existing IR with the same bytes is kept. Files that are not those of its record are renamed.
-
-    A pair of files cannot be replaced in one step. Therefore the old .xml is removed first and the
-    new .xml is moved last: if the process stops, there is the old pair, the new pair, or no .xml,
-    but never a mixture. If the record, which is moved last, does not match the pair, the next
-    conversion makes the IR again. The same happens if a power failure damages an IR, since its
-    bytes are synced before its record is written.
+    The old .xml is removed first and the new .xml is moved last: if the process stops, there is the
+    old pair, the new pair, or no .xml, but never a mixture. If the record, which is moved last,
+    does not match the pair, the next conversion makes the IR again. So does one after a power
+    failure, since the bytes are synced before the record is written.
 
     Raises:
         LockError: a strict lock does not list one of them; then none is moved.

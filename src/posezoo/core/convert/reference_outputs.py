@@ -1,8 +1,5 @@
 """Compute the outputs of the original model, with a runtime that is independent of OpenVINO if
-available.
-
-The preprocessing is done here in numpy, so that the preprocessing inside the IR is checked
-independently.
+available, and the preprocessing in numpy.
 """
 
 from __future__ import annotations
@@ -100,7 +97,6 @@ class RecordedComparison:
     Attributes:
         runtime: the publisher's runtime that computed the outputs in the registry.
         recorded: these outputs by name, for each image.
-        cases: our outputs for these images; only ``outputs`` and ``moved`` are used.
         moved: our outputs for each image and each draw of a moved image.
         inner: the names of the recorded inner tensors, which are compared as outputs are.
     """
@@ -114,7 +110,7 @@ class RecordedComparison:
 
 @frozen
 class ReferenceOutputs:
-    """The outputs that the IR of a model must reproduce, and the runtime that computed them."""
+    """The outputs that an IR must reproduce, and the runtime that computed them."""
 
     spec: ModelSpec
     runtime: str  # the name of the runtime, with its version
@@ -162,13 +158,8 @@ class ReferenceOutputs:
         return max(differences, default=0) > REPEATABLE
 
     def move(self, done: int) -> list[list[dict[str, Array]]]:
-        """The outputs of each case if its image is moved by other roundings each time.
-
-        Args:
-            done: how often each image was moved already.
-
-        Returns:
-            Those of the next draws by case; empty if it is often enough, or no input can be moved.
+        """The outputs of each case with images moved by other roundings than those ``done``; empty
+        if these are enough, or no input can be moved.
         """
         end = next((count for count in DRAWS if count > done), done)
         feeds = []
@@ -184,9 +175,7 @@ class ReferenceOutputs:
         return [results[start : start + step] for start in range(0, len(results), step)]
 
     def compute_in_double(self) -> ReferenceOutputs | None:
-        """The outputs for the same images, computed in double precision where the runtime can;
-        None if it has none.
-        """
+        """The outputs for the same images in double precision; None if the runtime has none."""
         try:
             original = self.original.open_double()
             if original is None:
@@ -201,10 +190,8 @@ class ReferenceOutputs:
         return replace(self, runtime=original.name, cases=cases, open=lambda: original)
 
     def shows_noise(self) -> bool:
-        """Run the original with moved images, and say whether that changes each output.
-
-        Otherwise its noise is unknown, as in quantized networks, or if the output is the number of
-        a class.
+        """Run the original with moved images, and return whether that changes each output: it does
+        not in quantized networks, or if the output is the number of a class.
         """
         moved = self.move(0)
         if not moved:
@@ -251,7 +238,7 @@ def compute_reference(
     """Run the original on seeded images.
 
     Args:
-        extent: on which images; one of the declared size if the original takes no smaller ones.
+        extent: on which images.
 
     Returns:
         The outputs; None if a runtime that reads the original is not installed, so that only the
@@ -380,7 +367,7 @@ def find_missing_runtime(spec: ModelSpec) -> str:
 
 
 def explain_dependence(spec: ModelSpec) -> str:
-    """Why nothing but the reader that makes the IR read the original, and what to install."""
+    """Why only the reader that makes the IR read the original, and what to install."""
     model_format = frontends.select_format(spec)
     if command := find_missing_runtime(spec):
         return f"no other runtime that reads {model_format.kind} is installed: {command}"
@@ -674,10 +661,8 @@ def _resize(
 
 
 def resize(image: Array, layout: str, shape: Shape) -> Array:
-    """Resize an image by linear interpolation between the centres of pixels; edge values are
-    repeated.
-
-    Image and result (float32) are in ``layout``; of the new shape, only height and width are used.
+    """Resize an image (float32, in ``layout``) to the height and width of ``shape``, by linear
+    interpolation between the centres of pixels; edge values are repeated.
     """
     for axis in (layout.index("H"), layout.index("W")):
         before = image.shape[axis]
@@ -694,10 +679,8 @@ def resize(image: Array, layout: str, shape: Shape) -> Array:
 
 
 def preprocess(image: Array, port: Input) -> Array:
-    """Compute the original's input from an image in the same layout.
-
-    If the input declares these steps, the channels are reversed, then the mean is subtracted, then
-    the image is divided by the scale.
+    """The original's input from an image in the same layout: channels reversed, mean subtracted,
+    divided by the scale, as declared.
     """
     channel = port.layout.find("C")
     if port.reverse_input_channels:
@@ -714,10 +697,8 @@ def preprocess(image: Array, port: Input) -> Array:
 def open_openvino(
     spec: ModelSpec, path: VerifiedSource, sizes: Mapping[str, Shape]
 ) -> ReferenceRuntime:
-    """The original in OpenVINO, without preprocessing.
-
-    A comparison with it checks the preprocessing and the written IR, but not how the original is
-    read, except if it is an IR.
+    """The original in OpenVINO, without preprocessing: a comparison with it checks the
+    preprocessing and the written IR, but not how the original is read, except if it is an IR.
     """
     network, inputs = read_original(spec, path, sizes)
     float_inputs = [name for name in inputs if _accept_floats(network.input(name))]

@@ -130,7 +130,7 @@ class _InputItem(NamedTuple):
 
 @frozen
 class MoArguments:
-    """The meaning of a list of arguments: typed fields, and (flag, value) for all others."""
+    """The meaning of a list of arguments."""
 
     inputs: Inputs = ()
     outputs: tuple[Output, ...] = ()
@@ -139,8 +139,7 @@ class MoArguments:
 
 
 def read_arguments(node: YamlNode, inputs: Inputs) -> MoArguments:
-    """The meaning of ``model_optimizer_args``, added to the ``inputs`` that ``input_info``
-    declares.
+    """The meaning of ``model_optimizer_args``, added to the ``inputs`` of ``input_info``.
 
     A SpecError if an argument has no valid form, is given twice, or contradicts the inputs.
     """

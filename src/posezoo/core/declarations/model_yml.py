@@ -1,7 +1,7 @@
 """model.yml -> ModelSpec: every key, its type and its allowed values.
 
-Two forms are read into the same values: ours, described by example in docs/model_yml.md, and Open
-Model Zoo's of 2021.4 and of its newest state. The keys of a file show its form, not its folder.
+Two forms, which the keys show, are read into the same values: ours (docs/model_yml.md), and Open
+Model Zoo's of 2021.4 and of its newest state.
 """
 
 from __future__ import annotations
@@ -429,11 +429,10 @@ OURS = frozenset((*_MODEL_NAMES, *_COMPOSITE_NAMES)) - OMZ_KEYS
 def read_model(
     path: Path, *, family: model.Family, name: str, composite: str = "", parent: str | None = None
 ) -> model.ModelSpec:
-    """The model that a model.yml declares; its name and family are those of its folders.
-    ``parent`` is as in ``ModelSpec``.
+    """The model that a model.yml declares; name, family and ``parent`` as in ``ModelSpec``.
 
-    An unknown key is a mistake in our form. In Open Model Zoo's form it is left out, and the model
-    has a warning, since Open Model Zoo's own tools ignore unknown keys.
+    An unknown key is a mistake in our form, and in Open Model Zoo's, whose own tools ignore it, a
+    warning.
 
     Raises:
         SpecError: the first mistake in the file, with its position.
@@ -572,7 +571,7 @@ def read_composite(
 ) -> model.CompositeSpec:
     """The composite that a composite-model.yml declares.
 
-    If it names no stages, as in Open Model Zoo 2021.4, the stages are its subfolders that contain a
+    If it names no stages, as in Open Model Zoo 2021.4, they are its subfolders that contain a
     model.yml, in alphabetical order. Unknown keys are treated as in a model.yml.
 
     Raises:

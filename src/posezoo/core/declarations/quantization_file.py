@@ -1,4 +1,4 @@
-"""Reads quantization.yml, a file of Open Model Zoo beside a model.yml. A feature does it."""
+"""The interface to the reader of quantization.yml, a file of Open Model Zoo beside a model.yml."""
 
 from __future__ import annotations
 

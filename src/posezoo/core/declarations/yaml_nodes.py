@@ -1,10 +1,9 @@
 """YAML nodes that know their position, so that errors name file:line:column.
 
-A tree of nodes is built from the parser's events without recursion. It contains only what a
-model.yml needs: text, lists and mappings. Input that is dangerous or ambiguous is refused while it
-is read: anchors and aliases (a few lines of them can expand to gigabytes), explicit tags, duplicate
-keys, deep nesting, large files, and encodings other than UTF-8. The code that reads a value states
-its type; YAML's own type rules are not used.
+The tree, built from the parser's events without recursion, has only text, lists and mappings; the
+code that reads a value states its type. Dangerous or ambiguous input is refused while it is read:
+anchors and aliases (a few lines can expand to gigabytes), explicit tags, duplicate keys, deep
+nesting, large files, and encodings other than UTF-8.
 """
 
 from __future__ import annotations
@@ -227,10 +226,8 @@ class YamlMapping(dict[str, YamlNode]):
         raise self.node.make_error(f"the key {key} is missing")
 
     def merged_with(self, other: YamlMapping, item_by_item: Collection[str]) -> YamlMapping:
-        """These keys and those of ``other``; if both have a key, the value of ``other`` is used.
-
-        The lists at the keys ``item_by_item`` contain mappings, which are merged one by one in the
-        same way; both lists must have the same length.
+        """These keys and those of ``other``, whose values come first; the mappings in the lists at
+        ``item_by_item``, of equal length, are merged one by one.
         """
         nodes = self | other
         for key in item_by_item:
@@ -259,7 +256,8 @@ def read_yaml(path: Path) -> YamlNode:
 
 
 def read_yaml_bytes(path: Path) -> bytes:
-    """What ``parse_yaml`` takes: at most as many bytes as it needs to see that a file is too large.
+    """The bytes of a file for ``parse_yaml``, no more than it needs to see that the file is too
+    large.
 
     Raises:
         SpecError: the file cannot be read.

@@ -75,15 +75,14 @@ def unpack_archive(
     listener: Listener = ignore_event,
 ) -> list[Path]:
     """Write each member of an archive to its path, and return the paths; if one is refused, none is
-    written. A file at such a path that is not as it was unpacked is kept under another name.
+    written. A file there that is not as it was unpacked is kept under another name, with a warning.
 
     Args:
         format: ``zip``, ``tar``, ``gztar`` or ``emscripten``.
         place: returns the path for a member's name (with / between folders), or None to skip the
             member.
         index: for ``emscripten``, the script that lists the members.
-        earlier: the files that were unpacked before, with their digests.
-        listener: receives a warning about each file that is kept.
+        earlier: the digests of files that were unpacked before.
 
     Raises:
         ArchiveError: it cannot be read, or contains a link, an unsafe name, two members with the
@@ -198,8 +197,7 @@ def open_members(path: Path, format: str, label: str = "", *, only: str = "") ->
     """The members of an archive.
 
     Use it within ``translate_archive_errors``. The format is ``zip``, ``tar`` or ``gztar``; errors
-    name the ``label``, or else the path. If a name is given with ``only``, all other members are
-    left out.
+    name the ``label``, or else the path. ``only``: a member's name, to leave out all others.
 
     Raises:
         ArchiveError: a member is a link or a device, or lies beyond the limits of

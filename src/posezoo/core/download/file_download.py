@@ -1,7 +1,5 @@
-"""Download one file from the first candidate that sends the expected bytes.
-
-Bytes are counted and hashed while they are written to a part beside the target. The part is renamed
-only after it is verified, so a wrong download never replaces a good file.
+"""Download one file from the first candidate that sends the expected bytes, which are verified in a
+part beside the target, and only then renamed.
 """
 
 from __future__ import annotations
@@ -103,10 +101,9 @@ def download_file(
     context: DownloadContext,
     candidates: Sequence[Candidate] | None = None,
 ) -> None:
-    """Download a file to its target if it is missing there, and add it to the cache if it is
-    missing there.
+    """Download a file to its target, and add it to the cache, where it is missing.
 
-    The candidates are asked in their order; None stands for ``list_candidates``.
+    ``candidates`` are asked in order; by default ``list_candidates``.
 
     Raises:
         DownloadError: no candidate sent the file; SourceError, SizeError, DigestError or
@@ -146,10 +143,10 @@ def download_file(
 def download_part(
     part: SourceFile, target: Path, context: DownloadContext, candidate: Candidate, package: Digest
 ) -> Iterator[Path]:
-    """Download a part of a package, which has no digest of its own, for the time of a ``with``.
+    """Download a part of a package, which has no digest of its own, for the time of a ``with``, in
+    which the caller verifies what it reads.
 
     If the download is interrupted, the bytes stay beside the target for the next attempt or run.
-    The caller verifies what it reads from them within the ``with``.
 
     Raises:
         DownloadError: the candidate did not send the part; it was asked once.

@@ -75,10 +75,7 @@ def open_response(
     """Request a file, or a range of it, from a URL.
 
     Args:
-        session: the connections of the run.
-        file: the expected file; a response that announces another size is refused before its body
-            is read.
-        resume: the part of the file that was downloaded before.
+        file: a response that announces another size is refused before its body is read.
         last: the last byte to read, counted from 0; None for all. A server without range requests
             sends all.
 
@@ -177,13 +174,11 @@ def follow_redirects(
     headers: Mapping[str, str],
     refuse: Callable[[str], None] = lambda _: None,
 ) -> tuple[requests.Response, str]:
-    """Follow redirects; requests itself would read each body to the end.
+    """Follow redirects, since requests would read each body to the end; the final response, and the
+    URL requested for it.
 
     Args:
         refuse: raises a SourceError for a URL that must not be requested.
-
-    Returns:
-        The final response, and the URL that was requested for it.
 
     Raises:
         SourceError: there are too many or circular redirects, or see ``require_safe_target`` and
@@ -226,11 +221,8 @@ def follow_redirects(
 def require_safe_target(
     session: Session, url: str, target: str, download_options: DownloadOptions
 ) -> bool:
-    """Check a URL that the server at ``url`` names; this thread's last request must be one to that
-    server.
-
-    Returns:
-        Whether ``public_only`` must hold for the request to it, as one of ``peer_rules``.
+    """Check a URL that the server of this thread's last request, to ``url``, names; returns whether
+    ``public_only``, one of ``peer_rules``, must hold for it.
 
     Raises:
         SourceError: it is not valid, or see ``refuse_unsafe_redirect``.

@@ -1,8 +1,6 @@
-"""HTTP connections that are kept open between files, and closed at the time limit if a server
-stalls.
-
-They are those of requests, with two additions: informational responses are skipped, and the time
-limit also applies to a handshake or headers that arrive byte by byte.
+"""HTTP connections of requests that stay open between files, and two additions: informational
+responses are skipped, and the time limit also applies to a handshake or headers that arrive byte by
+byte.
 """
 
 from __future__ import annotations
@@ -112,10 +110,8 @@ call_in_forks(TIMERS.__init__)  # type: ignore[misc]  # a forked child does not 
 
 
 class Session(requests.Session):
-    """The connections and cookies of a run, and what its environment says about each host.
-
-    Args:
-        at_once: how many connections to a host are kept open.
+    """The connections and cookies of a run, ``at_once`` to a host, and what its environment says
+    about each host.
     """
 
     def __init__(self, at_once: int = 1) -> None:
@@ -264,9 +260,8 @@ def peer_rules(**rules: bool) -> Iterator[None]:
 
 
 def refuse_link_local(host: str) -> None:
-    """Raise a SourceError if a host is a link-local IP address (RFC 3927, RFC 4291 2.5.6).
-
-    Clouds give their machines passwords at such an address, 169.254.169.254.
+    """Raise a SourceError if a host is a link-local IP address (RFC 3927, RFC 4291 2.5.6): at
+    169.254.169.254, clouds give their machines passwords.
     """
     if any(address.is_link_local for address in _reached_addresses(host)):
         raise SourceError(

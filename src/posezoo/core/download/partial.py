@@ -52,17 +52,15 @@ class PartialFile:
     """A context manager that opens and locks the part of a target; on exit it is kept if it can be
     resumed.
 
-    Missing parent folders are created. ``on_wait`` is called once if another process or thread has
-    the lock. ``identity`` is a digest that later runs find the bytes by, if they have none of their
-    own. ``path`` is its path before it is renamed to ``target``, ``source_url`` the URL that
-    its last bytes came from, ``size`` how many bytes were written, ``digests`` those of all its
-    bytes, by the ``algorithms``.
+    ``on_wait`` is called once if another process or thread has the lock. ``identity`` is a digest
+    that later runs find the bytes by, if they have none of their own. ``source_url`` is the URL of
+    its last bytes, ``digests`` are those of all its bytes, by the ``algorithms``.
 
     The record of the target names the file of a part, if the part is large or is kept: if a process
     is killed, less than 32 KiB are downloaded again.
 
-    If several hosts are asked at once, each fills a part of its own, a ``fork`` of the first. A
-    thread whose request was cancelled cannot change a part any more: the methods raise Cancelled.
+    Each of several hosts fills a ``fork``; one whose request was cancelled cannot change a part any
+    more: the methods raise Cancelled.
 
     Raises:
         OutputError: the part cannot be written or renamed; all methods that write can raise it too.
@@ -150,9 +148,8 @@ class PartialFile:
         return {**record.verified, "source": record.origin.get("url", "")} if is_complete else {}
 
     def fork(self) -> PartialFile:
-        """A part of another name with the same bytes, for another host that sends the file.
-
-        It is removed on exit. If the process is killed, a later run removes it.
+        """A part with the same bytes for another host; it is removed on exit, or by a later run if
+        the process is killed.
         """
         with self._changing():
             fork = PartialFile(
@@ -196,9 +193,8 @@ class PartialFile:
             return ResumeState()
 
     def start_at(self, file: SourceFile, start: ResumeState, *, resumable: bool) -> None:
-        """Keep the bytes up to the start, which another source continues.
-
-        ``resumable`` is whether another run can resume the download.
+        """Keep the bytes up to the start, which another source continues; ``resumable``: another
+        run can.
         """
         with self._changing():
             if start.size == 0:
@@ -276,18 +272,11 @@ class PartialFile:
         return True
 
     def replace_target(self, digests: Sequence[Digest], origin: Json) -> dict[str, int]:
-        """Rename the part to the target; if the target is a symbolic link, the link itself is
-        replaced.
+        """Rename the part to the target, or in place of a symbolic link there, and return its
+        fingerprint before that; ``digests`` (none if none is expected) and ``origin`` (empty: as it
+        is) are for its record.
 
-        Its bytes are on the disk before that. Its name in the folder may be lost in a power
-        failure, until the folder is synced.
-
-        Args:
-            digests: those of the verified file, for its record; empty if none is expected.
-            origin: where the bytes come from, for the record; empty for what the record has.
-
-        Returns:
-            The fingerprint of the bytes before the rename.
+        Its bytes are on the disk before that, its name only once the folder is synced.
         """
         path = self.path
         with writing(self.target):

@@ -65,8 +65,7 @@ def openvino_core(*, extra: str = "convert") -> Any:
     """An ``openvino.Core`` that allows the files of its models to be moved, and obeys
     ``library_threads``.
 
-    Windows cannot move a mapped file; there, weights are read into memory, which takes a fifth
-    longer.
+    Windows cannot move a mapped file; there, reading weights into memory takes a fifth longer.
 
     Raises:
         MissingPackageError: see ``import_openvino``.
@@ -129,10 +128,8 @@ def add_mean_and_scale(steps: Any, mean: Sequence[float], scale: Sequence[float]
 
 
 def error_text(error: BaseException) -> str:
-    """An error of OpenVINO in one line.
-
-    Its messages begin with the failed check and a position in its own sources; only the last line
-    is useful, or the summary of the operations that it cannot convert.
+    """An error of OpenVINO in one line: without the failed check and the position in its sources
+    before it.
     """
     lines = [line.strip().removeprefix("-- ") for line in str(error).splitlines() if line.strip()]
     if "Summary:" in lines:

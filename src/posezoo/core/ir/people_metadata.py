@@ -8,8 +8,8 @@ The keys are those of ``people`` in model.yml::
     whole_image     if the detector finds nobody, the whole image is one person, who is kept with
                     this score or more, 0..1; absent if nobody is found then
 
-One more key is not about people: ``preparation`` is ``unstated`` if nothing says how images are
-prepared. It is here because IR of 0.2.0 have no such section.
+One more key, ``preparation``, is ``unstated`` if nothing says how images are prepared; it is here
+because IR of 0.2.0 have no such section.
 
 An export adds what its programs need (``export.people_programs``).
 """
@@ -49,11 +49,8 @@ def read_stamp(xml: Path) -> str:
 
 
 def list_equal_digests(xml: Path, stamp: str) -> set[str]:
-    """The SHA-384 that an .xml has, and would have if another OpenVINO had stamped it, and without
-    the section on people: these are of the same network.
-
-    Args:
-        stamp: as from ``read_stamp``; empty if it is unknown.
+    """The SHA-384 that an .xml has, and would have with another OpenVINO's ``stamp``
+    (``read_stamp``), and without the section on people: these are of the same network.
     """
     own = xml.read_bytes()
     stamped = _STAMP.sub(b'<info name="OpenVINO Runtime" value="%b" />' % stamp.encode(), own)
@@ -63,9 +60,7 @@ def list_equal_digests(xml: Path, stamp: str) -> set[str]:
 
 
 def digest_network(xml: Path) -> str:
-    """The SHA-384 of an .xml without this section: a network stays the same if its people are found
-    in another way, and IR of 0.2.0 have no such section.
-    """
+    """The SHA-384 of an .xml without this section, which does not change the network."""
     return hashlib.sha384(_without_people(xml.read_bytes())).hexdigest()
 
 

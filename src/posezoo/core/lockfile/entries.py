@@ -1,7 +1,6 @@
 """Read and write the lines of a posezoo.lock, and update them to the present state of models.
 
-Each line is one entry in JSON, and the lines are sorted, so that version control can merge
-branches::
+Lines are sorted entries in JSON, so that version control can merge branches::
 
     {"model": "net@ccd24037", "file": "net.zip", "size": 5, "sha384": "...", "origin": "first_use",
     ...}
@@ -157,7 +156,7 @@ def published_entry(
     spec: ModelSpec, file: SourceFile, path: Path, now: str, *, remember: bool = True
 ) -> LockEntry | None:
     """The entry of a published file, from its declaration or else its bytes; None if it is not
-    verified. ``remember`` is as for ``is_verified``.
+    verified. ``remember`` as for ``is_verified``.
     """
     origin = FIRST_USE if file.first_use else PUBLISHED
     digest = file.checksum
@@ -291,10 +290,9 @@ def merge_entries(
 ) -> LockEntries:
     """Update the entries to the present state of one model, and of the composite that contains it.
 
-    An entry with the same content is kept. The entry of a missing file is kept too if it may still
-    be valid: an IR of the same model.yml, or a file that was trusted on first use. ``unpinned`` are
-    the missing files without a pin. A LockError if a model.yml is older than the lock's, unless
-    that is allowed.
+    An entry stays if its content is the same, or if its file is missing and it may still be valid:
+    an IR of the same model.yml, or a file that was trusted on first use (``unpinned``: without a
+    pin). A LockError if a model.yml is older than the lock's, unless that is allowed.
     """
     updated = update_entries(entries, present, allow_rollback=allow_rollback)
     declarations = {entry.model: entry for entry in present if entry.file == MODEL_YML}

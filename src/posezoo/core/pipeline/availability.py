@@ -1,5 +1,5 @@
-"""Where the published files of models can be read from: from a disk, or from which source; and what
-the user can do if a model cannot be downloaded.
+"""Where the published files of models can be read from, and what the user can do if a model cannot
+be downloaded.
 """
 
 from __future__ import annotations

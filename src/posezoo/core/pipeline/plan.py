@@ -63,8 +63,8 @@ class Plan:
 
     @property
     def download_size(self) -> int:
-        """The bytes that the download of ``missing_files`` transfers; if one has an unknown size,
-        their total size, for which a file of unknown size counts with its read limit.
+        """The bytes that the download of ``missing_files`` transfers; if a size is unknown, their
+        total size, with read limits for unknown ones.
         """
         spec = self.resolved.spec
         files = [planned.file for planned in self.missing_files]
@@ -168,11 +168,8 @@ def _explain_bad_source(plan: Plan) -> ConversionError | None:
 
 
 def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
-    """Check that an IR is the one that model.yml describes, complete and unchanged.
-
-    Args:
-        done: a participle for the error message, such as "counted": what is not done with a wrong
-            IR.
+    """Check that an IR is the one that model.yml describes, complete and unchanged; ``done`` is a
+    participle for the error, such as "counted".
 
     Raises:
         ConversionError: it is not that IR.

@@ -1,4 +1,4 @@
-"""Puts a decoder into the graph of an IR (``--decode``): the core calls it, a feature does it."""
+"""The interface to the feature that puts a decoder into the graph of an IR (``--decode``)."""
 
 from __future__ import annotations
 
@@ -71,12 +71,8 @@ class GraphDecoder:
         names: Sequence[str],
     ) -> dict[str, tuple[float, float]]:
         """The largest differences of the decoder's outputs from what numpy decodes, and their
-        limits, by name.
-
-        Args:
-            feed, prepared: the inputs of the IR and of its network.
-            computed: the outputs of the IR from ``add_network_outputs``.
-            names: the network's among them.
+        limits, by name; ``feed`` is the IR's, ``prepared`` its network's, ``names`` are the
+        network's outputs in ``computed``.
         """
         raise NotImplementedError
 

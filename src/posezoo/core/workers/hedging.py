@@ -1,7 +1,8 @@
-"""Hedged requests: ask several hosts for the same, the next one if those before are slow.
+"""Hedged requests: ask several hosts for the same, the next one if those before are slow; the first
+result counts.
 
-The first result counts; the other requests are cancelled. The term is that of J. Dean and L. A.
-Barroso, The Tail at Scale, CACM 56 (2013), https://doi.org/10.1145/2408776.2408794.
+The term is that of J. Dean and L. A. Barroso, The Tail at Scale, CACM 56 (2013),
+https://doi.org/10.1145/2408776.2408794.
 """
 
 from __future__ import annotations
@@ -29,9 +30,8 @@ _SLOW_S = 10.0
 
 
 class HedgedRequest:
-    """One of several requests for the same, in a thread of its own.
-
-    The code that waits for a host finds it by ``current_request``.
+    """One of several requests for the same, in a thread of its own, where ``current_request`` finds
+    it.
     """
 
     def __init__(self, parent: HedgedRequest | None = None, head_start_s: float = 0.0) -> None:
@@ -176,12 +176,10 @@ def ask_with_head_start(
     or they are slow.
 
     Slow is a host that sends nothing, or so little that the rest would take more than 10 s. Of
-    several that send, only the fastest goes on, since they may share one line; the others wait
-    until it fails. The first result counts; the other requests are cancelled. A host that is named
-    twice is not asked twice at once. If there is only one, it is asked in this thread.
+    several that send, which may share one line, only the fastest goes on until it fails. A host
+    that is named twice is not asked twice at once; a single one is asked in this thread.
 
     Args:
-        hosts: their names.
         prepare: returns the request to a host.
         head_start_s: how long the speed of a host is measured, in seconds.
         failure: an error that is part of the answer; any other error of a request is raised.
