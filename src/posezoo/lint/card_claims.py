@@ -1,8 +1,7 @@
 """What a card states about its model: ports, preprocessing, metrics and licenses, with their
 positions.
 
-Cards are written by hand and state the same fact in many forms. Text that is not understood is left
-out, so rules only compare facts that are clearly stated.
+Text that is not understood is left out, so rules only compare clear facts.
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ NO_SHAPE: CardValue[Shape] = CardValue((), "", 0)
 
 @frozen
 class CardPort:
-    """An input or an output; ``format`` is ("B", "C", "H", "W"), or contains sizes: (1, 1, "N",
-    7). A value that is not stated is empty.
+    """An input or an output; ``format`` is ("B", "C", "H", "W"), or contains sizes: (1, 1, "N", 7).
+    What is not stated is empty.
     """
 
     name: CardValue[str] = NO_TEXT
@@ -54,8 +53,7 @@ class CardPorts:
     """The inputs or the outputs in one section of a card.
 
     ``side`` is ``original``, ``converted``, ``preamble`` for text before these two sections, or
-    empty for both; ``values`` are those of the keys of ``_READERS``, also if the text states them
-    once for all ports.
+    empty for both; ``values`` are by the keys of ``_READERS``.
     """
 
     kind: str  # ``input`` or ``output``

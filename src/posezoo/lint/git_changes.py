@@ -39,15 +39,12 @@ REGISTRY_FILES = (
 
 
 def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | None:
-    """The models and composites whose folders differ from a revision, committed or not.
+    """The models and composites whose folders differ from a revision, committed or not; None if
+    nothing differs.
 
-    If an index page or a file of the whole registry differs, such as names.yml, all models beside
-    or below it count as changed. If a license text, the picture of a skeleton or papers.yml
-    differs, or was deleted, so do the models that name it. If a model was deleted, all models count
-    as changed.
-
-    Returns:
-        Their names; None if nothing in the repository differs from the revision.
+    If an index page or a file of the whole registry, such as names.yml, differs, all models beside
+    or below it count as changed; if a license text, the picture of a skeleton or papers.yml differs
+    or was deleted, the models that name it; if a model was deleted, all.
 
     Raises:
         SettingsError: Git is not installed, there is no repository of the user's, or the revision
@@ -71,8 +68,8 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
 
 
 def read_earlier_models(registry: Registry, revision: str) -> EarlierModels | None:
-    """The models as they were where the present branch left a revision's; None before the first
-    commit. A model.yml that cannot be read today is left out.
+    """The models where the present branch left a revision's, without a model.yml that cannot be
+    read today; None before the first commit.
     """
     models: list[Model] = []
     changed = set()

@@ -1,8 +1,7 @@
 """Checks the metadata of a registry, for verify --metadata and verifier.py.
 
---fix changes in model.yml addresses for which a rule knows the right one; the size of a file that
-is here with the declared digest; and its SHA-384, if only a SHA-256 is declared, as in Open Model
-Zoo 2021.4.
+--fix changes in model.yml: addresses for which a rule knows the right one, and, if the file is
+here, its size, and its SHA-384 if only a SHA-256 is declared, as in Open Model Zoo 2021.4.
 """
 
 from __future__ import annotations
@@ -76,11 +75,7 @@ def run_metadata_check(
     is_dry_run: bool = False,
 ) -> int:
     """Check the models that match the patterns (None: all), print the findings, and return the exit
-    code.
-
-    Args:
-        context: with ``--fix``, where files of models may be; None for no changes.
-        is_dry_run: whether the changes are only shown.
+    code. ``context`` says where files may be for ``--fix``.
     """
     if args.explain is not None:
         _explain_rules(args.explain, args.parser)
@@ -311,11 +306,8 @@ class Fix:
 def find_fixes(
     findings: Iterable[Finding], registry: Registry, names: Iterable[str], context: Context
 ) -> Iterator[Fix | SpecError]:
-    """The changes to the files of these models, and an error for each file that needs a change but
-    cannot be changed in place.
-
-    Files of models are only read from folders of this machine: the download folder, the cache, a
-    mirror, and the folder of the model.yml.
+    """The changes to the files of these models, with files from this machine only, or an error
+    where a change in place is not possible.
     """
     addresses: dict[str, dict[str, str]] = {}
     for finding in findings:

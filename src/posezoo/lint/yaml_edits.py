@@ -1,6 +1,5 @@
-"""Changes of single values in the text of a YAML file; comments, order and quotes stay as they are.
-
-The changed text is read again: unless it differs in these values alone, the file is not changed.
+"""Changes of single values in the text of a YAML file, which is read again, so that nothing else
+changes, comments, order and quotes included.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _END_OF_LINE = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?=\r|\n|\Z)")
 @frozen
 class YamlEdit:
     """A new text for a value; or, if it has a key, a key with this text after the value. An empty
-    text removes the line of the value, which must have nothing else but its key and a comment.
+    text removes the line, which must have nothing else but a comment.
     """
 
     node: YamlNode  # neither a list nor a mapping

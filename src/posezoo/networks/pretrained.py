@@ -84,11 +84,10 @@ def read_network_checkpoint(
     """Read a checkpoint for a network.
 
     Args:
-        path: a .pth, .safetensors or .params file; its tensors may have torch's names or GluonCV's.
-        network: its name.
+        path: a .pth, .safetensors or .params file, with torch's names or GluonCV's.
         declared: arguments that are used even if the keys show other values.
-        assumed: arguments that are only used if the keys do not show them.
-        names: the names of its input and outputs, if they are not the network's own.
+        assumed: arguments for what the keys do not show.
+        names: of its input and outputs, if not its own.
 
     Raises:
         UnknownModelError: there is no such network.

@@ -1,7 +1,4 @@
-"""Rules on the decoder, and on the outputs that it reads.
-
-The sizes of outputs follow from the input, the skeleton and the classes; each decoder states how.
-"""
+"""Rules on the decoder, and on the outputs that it reads."""
 
 from __future__ import annotations
 

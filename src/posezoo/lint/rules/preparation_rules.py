@@ -1,6 +1,6 @@
 """Rules on how a model's file is prepared and read: mean, scale, decoder, arguments of converters.
 
-If the cards are drawn again, no other statement shows that a mean is wrong. So a declaration is
+If the cards are drawn again, no other statement shows that a mean is wrong: a declaration is
 compared with that of the same file before a change, and with those of similar models.
 """
 

@@ -1,9 +1,8 @@
 """The state dict of a PyTorch checkpoint: the names that its pickle may refer to, and the weights'
 positions.
 
-The two formats, zip and legacy, differ only in the positions of the numbers; in both, a tensor is a
-view of a storage. Source: torch/_utils.py (``_rebuild_*``) and torch/serialization.py of PyTorch
-2.13.
+The formats zip and legacy differ only in the positions of the numbers; in both, a tensor is a view
+of a storage. Source: torch/_utils.py (``_rebuild_*``) and torch/serialization.py of PyTorch 2.13.
 """
 
 from __future__ import annotations

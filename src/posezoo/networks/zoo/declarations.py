@@ -38,8 +38,7 @@ class _Export:
 def with_declared_network(spec: ModelSpec) -> ModelSpec:
     """The model with the network of ours that its export names; any other is returned unchanged.
 
-    Its file to convert is then the checkpoint; its input and outputs have the shape and the names
-    of the export.
+    Its file to convert is then the checkpoint; ports are those of the export.
     """
     try:
         export = _read_export(spec)

@@ -1,4 +1,4 @@
-"""The card beside the IR of a model: drawn again only if something that it shows has changed."""
+"""The card beside the IR of a model."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ from posezoo.run.measured import NAME as MEASURED
 
 
 def refresh_card(facts: ModelFacts) -> Path:
-    """The path of a model's card beside its IR; see ``model_card.write_card``.
-
-    The record of the card has a digest of what it was drawn from, and of the card itself: it is
-    drawn again also if the user removed or changed it.
+    """The path of a model's card beside its IR, which ``model_card.write_card`` draws again if
+    something that it shows, or the card itself, has changed.
     """
     assert facts.layout
     card = facts.layout.model_dir(facts.model) / "README.md"

@@ -1,7 +1,5 @@
-"""The pages of a registry: a card and a card.json for each model and composite, and an index.
-
-The index ends with GluonCV's models in three tables, like those of GluonCV's own page of pose
-models.
+"""The pages of a registry: a card and a card.json for each model and composite, and an index, with
+GluonCV's models in three tables as on GluonCV's own page.
 """
 
 from __future__ import annotations

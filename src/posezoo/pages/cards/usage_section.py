@@ -59,10 +59,7 @@ def credit_picture(facts: ModelFacts) -> str:
 
 
 def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragraphs:
-    """The section Example: the model's results on an image, and the shortest way to run the model.
-
-    ``linked``: whether the card is in the registry, so that it can show an image beside it.
-    """
+    """The section Example; ``linked``: the card is in the registry and shows an image beside it."""
     model = facts.model
     precision = facts.usual_precision
     if precision is None:
@@ -194,9 +191,7 @@ def _quantization(facts: ModelFacts) -> Paragraphs:
 
 
 def render_performance_hint(facts: ModelFacts) -> Paragraphs:
-    """The section Performance of a model whose speed was not measured; it says how to measure
-    it.
-    """
+    """The section Performance of a model whose speed was not measured."""
     if facts.usual_precision:
         yield "## Performance"
         yield "No measurement is recorded yet. To measure on your machine:"
@@ -207,7 +202,7 @@ def render_performance_hint(facts: ModelFacts) -> Paragraphs:
 
 
 def format_shortest_command(facts: ModelFacts, precision: Precision, inputs: str = "") -> str:
-    """The command that runs a model, by default on the sample photos; that gets its IR if it has no
+    """The command that runs a model, by default on the sample photos, or gets its IR if it has no
     decoder.
     """
     if facts.model.decoder is None:

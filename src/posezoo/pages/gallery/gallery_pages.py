@@ -1,8 +1,7 @@
-"""All pages of a gallery: a page for each model with the facts of its card, the pictures, and the
-index.
+"""All pages of a gallery: a page for each model, the pictures side by side, and the index with
+search, filters, a chart and a table.
 
-The index has search, filters, a chart and a table of all models. One page shows the pictures of all
-models side by side. Only the index needs JavaScript; on the other pages, it only copies commands.
+Only the index needs JavaScript; on the other pages, it only copies commands.
 """
 
 from __future__ import annotations
@@ -88,8 +87,8 @@ def render_gallery_pages(
 
     Args:
         title: the heading of the index.
-        first: the name of the model that the index begins with; if the gallery does not have it,
-            the index begins with the first model that has a picture, if any.
+        first: the name of the model that the index begins with; by default the first one that has a
+            picture.
     """
     entries = gallery.entries
     names = {entry.name for entry in entries}

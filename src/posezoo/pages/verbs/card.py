@@ -1,7 +1,5 @@
-"""posezoo card: print the cards of models, or write them into a folder or a registry.
-
-``--format json`` prints a list with the content of each model's card.json; see
-``posezoo.pages.cards.card_json``.
+"""posezoo card: print the cards of models, or as JSON (``cards.card_json``), or write them into a
+folder or a registry.
 """
 
 from __future__ import annotations
