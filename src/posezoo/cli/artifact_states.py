@@ -69,13 +69,11 @@ def check_artifacts(
     """The state of each published file of a model, each converted IR, and each other file in its
     folders.
 
-    A published file that does not exist is ``missing``. Three kinds of files are not reported if
-    they do not exist: an archive that was unpacked, an IR that was not converted yet, and, for a
-    model that is published as IR, a precision without any file if another precision exists, because
-    it was not requested.
+    Not reported if they do not exist: an archive that was unpacked, an IR that was not converted
+    yet, and a precision of a published IR of which another one exists.
 
     Args:
-        remember: write the results into the files' records; a dry run does not.
+        remember: write the results into the files' records.
     """
     yield from _check_published_files(spec, layout, remember=remember)
     yield from _check_unpacked_files(spec, layout, remember=remember)
@@ -166,10 +164,8 @@ def _check_converted_irs(
 
 
 def conversion_flags(record: provenance.Provenance, spec: ModelSpec) -> str:
-    """The flags with which an IR was converted to take other images than model.yml declares, or to
-    decode.
-
-    Each flag is preceded by a space.
+    """The flags, each after a space, with which an IR was converted for other images than model.yml
+    declares, or to decode.
     """
     arguments = record.key.get("arguments")
     if not isinstance(arguments, Mapping):
@@ -281,9 +277,8 @@ def _card_images(model: ModelSpec | CompositeSpec) -> set[str]:
 def find_untracked_below(
     folder: Path, tracked: set[Path], needed: set[Path]
 ) -> Iterator[tuple[Path, str]]:
-    """The unknown files below a folder, which may be missing, with their states.
-
-    Another check reports problems of ``tracked`` files; ``needed`` are the parent folders of these.
+    """The unknown files below a folder with their states; ``needed`` are the parent folders of
+    ``tracked`` files.
     """
     for path, kind in _entries(folder):
         is_part = kind == "file" and path.name.endswith(".part")

@@ -42,9 +42,7 @@ class CacheEntry:
 def file_names_by_digest(
     specs: Iterable[ModelSpec], lock: LockFile
 ) -> Mapping[str, tuple[str, ...]]:
-    """The names of all files of models and of registries, by digest in hex digits; a lock may have
-    the digest of a file that declares none.
-    """
+    """The names of all files of models, registries and the lock, by digest in hex digits."""
     files = []
     for spec in specs:
         for variant in (spec, *spec.variants):

@@ -1,8 +1,5 @@
 """Shows events on a stream, by default the standard error: lines, progress bars on a terminal, and
-warnings.
-
-The command line's verbs use it, and so does the Python API if no other listener is given. The class
-of the progress and the lines about measured results are also used by Open Model Zoo's commands.
+warnings. Open Model Zoo's commands share its lines about results.
 """
 
 from __future__ import annotations
@@ -139,7 +136,7 @@ class EventLine:
     """The line of an event, with its fields in braces; None if it has no line.
 
     Attributes:
-        console: in the console's words.
+        console: for the console.
         omz: in the words of Open Model Zoo's tools: a line for each ``{precision}``. ``{section}``
             is the mark of a heading, ``{path}`` the path of the file, ``{source}`` where a copy
             came from.
@@ -225,9 +222,7 @@ COUNTS: dict[type[events.Event], tuple[str, str, str]] = {
 
 
 def result_lines(event: events.Event) -> Iterator[str]:
-    """The lines about a self-check or a comparison with FP32, which do not name the model; none
-    for any other event.
-    """
+    """The lines about a self-check or a comparison with FP32, without the model's name."""
     match event:
         case events.SelfCheckPassed():
             yield from _self_check_lines(event)
@@ -246,7 +241,7 @@ def result_lines(event: events.Event) -> Iterator[str]:
 
 
 def event_lines(event: events.Event) -> Iterator[str]:
-    """The lines that a log gets for an event; those of progress depend on more than the event."""
+    """The lines that a log gets for an event other than progress."""
     is_table = isinstance(event, events.LayerNoiseMeasured)
     mark = ""
     if isinstance(event, events.ModelEvent) and not is_table:
@@ -290,9 +285,8 @@ class Console(MessageWriter):
     """A listener that writes to a stream, by default the standard error; if quiet, only warnings
     and errors.
 
-    Events may come from several threads and about several files; each file has its own bar. As a
-    context manager, it removes its bars at the end. ``log`` gets each event, too, also if the
-    console is quiet. Unless it is ``verbose``, the self-checks of a model have one line.
+    As a context manager, it removes its bars at the end. ``log`` gets each event; without
+    ``verbose``, a model's self-checks have one line.
     """
 
     def __init__(
@@ -521,7 +515,7 @@ def show_progress(event: events.Event) -> None:
 
 
 def log_events(event: events.Event) -> None:
-    """A listener for ``get``, ``load`` and ``network`` that gives the lines of ``show_progress`` to
-    Python's ``logging``: warnings and information of the logger ``posezoo``.
+    """A listener that gives the lines of ``show_progress`` to Python's ``logging``, as warnings and
+    information of the logger ``posezoo``.
     """
     _LOG_WRITER(event)

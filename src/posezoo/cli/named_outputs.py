@@ -1,6 +1,4 @@
-"""Protects the inputs of a command from its flags that name results (``Flag.output``): before it
-runs, the files that these flags name must be none of its inputs.
-"""
+"""Protects the inputs of a command from its flags that name results (``Flag.output``)."""
 
 from __future__ import annotations
 

@@ -112,8 +112,8 @@ class SafeParser(argparse.ArgumentParser):
 class Args:
     """The arguments of a command: the values here are of flags that it may lack.
 
-    The class of a command adds those of its own flags, without values. It is for the type checker:
-    argparse sets all values on an ``Args``. It is no ``argparse.Namespace``, which has any name.
+    For the type checker: the class of a command adds its own flags, without values, and argparse
+    sets all. It is no ``argparse.Namespace``, which has any name.
     """
 
     parser: argparse.ArgumentParser

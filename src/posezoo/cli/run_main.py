@@ -59,8 +59,7 @@ def print_while_read(
 ) -> None:
     """Print to a stream, by default the standard output.
 
-    If the reader of the stream has ended, as in ``posezoo verify --all | head -1``, the text is
-    discarded, and the command continues to its exit code.
+    If its reader has ended, as in ``posezoo verify --all | head -1``, the text is discarded.
     """
     stream = stream or sys.stdout
     try:

@@ -1,7 +1,7 @@
 """Read and write image files as 8-bit BGR.
 
-The header is checked before OpenCV decodes a file: OpenCV would fill the missing part of an
-incomplete file with grey, and a file with too many pixels would need too much memory.
+The header is checked before: OpenCV would fill the missing part of an incomplete file with grey,
+and a file with too many pixels would need too much memory.
 """
 
 from __future__ import annotations
@@ -125,8 +125,8 @@ class PillowImage(Protocol):
 
 @frozen
 class ImageHeader:
-    """Width and height in pixels, whether the file is complete, and whether it has several images,
-    as an animation or pages; read without decoding it.
+    """Width and height in pixels, whether the file is complete, and whether it has several
+    images.
     """
 
     width: int
@@ -169,8 +169,7 @@ def read_encoded(path: Path) -> tuple[ImageHeader, bytes]:
 
 
 def decode_image(data: bytes | bytearray | memoryview) -> Image:
-    """Decode the bytes of an image file, such as those that a server receives, as ``read_image``
-    does.
+    """Decode the bytes of an image file as ``read_image`` does.
 
     Raises:
         ImageError, MissingPackageError: as for ``read_image``.

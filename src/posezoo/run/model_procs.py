@@ -1,5 +1,5 @@
-"""What DL Streamer has to know about models of Open Model Zoo, and the names of their classes, read
-from model_procs.yml.
+"""What DL Streamer has to know about models of Open Model Zoo, and the names of their classes
+(model_procs.yml).
 """
 
 from __future__ import annotations
@@ -45,13 +45,9 @@ def find_model_proc(name: str) -> ModelProc | None:
 
 def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
     """The classes of a model of Open Model Zoo, in the order of its outputs, values last; empty if
-    they are not known, or if the weights are the user's own.
+    unknown, or with own weights.
 
-    Of ImageNet's classes only the first name is used, as in ``model_info`` of Open Model Zoo.
-
-    Args:
-        spec: the model.
-        shapes: of its outputs.
+    Of ImageNet's classes only the first name is used, as in Open Model Zoo's ``model_info``.
     """
     if spec.skeleton:  # it has keypoints, no classes
         return []
@@ -99,12 +95,8 @@ def find_anchors(name: str) -> dict[str, str | bool]:
 
 
 def read_labels(labels: Sequence[str] | str, classes: int = 0) -> list[str]:
-    """The labels of an output.
-
-    Args:
-        labels: as in the record of a model.
-        classes: the number of values of the output, if it is a classifier of ImageNet: those with
-            1,001 have the background first.
+    """The labels of an output, also with the background first for ImageNet's classifiers of 1,001
+    ``classes``.
     """
     if not isinstance(labels, str):
         return list(labels)

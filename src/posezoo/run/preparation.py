@@ -1,5 +1,5 @@
-"""Whether it is known how images are prepared for a network (mean, scale, and order of colors), and
-what says it: model.yml, the metadata of a file, or the user.
+"""Whether model.yml, a file's metadata or the user say how images are prepared for a network (mean,
+scale, and order of colors).
 """
 
 from __future__ import annotations
@@ -54,10 +54,8 @@ def is_stated_by_posezoo(graph: Graph) -> bool:
 
 
 def require_statement(graph: Graph, like: ModelSpec | None, *, is_given: bool) -> None:
-    """Check that a file, a model that it is like or was published as, or the user says it.
-
-    Args:
-        is_given: whether the user says it.
+    """Check that a file, a model that it is like or was published as, or the user (``is_given``)
+    says it.
 
     Raises:
         InferenceError: none of them does, or both the file and the model do.

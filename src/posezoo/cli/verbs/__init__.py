@@ -1,6 +1,5 @@
-"""The verbs of ``posezoo``: each is a module with ``EXAMPLES``, ``FLAGS`` and ``run(args) -> int``,
-whose class of arguments has an attribute for each flag; some have their own ``USAGE``. An installed
-package adds a verb by the record ``Verb``.
+"""The verbs of ``posezoo``: modules with ``EXAMPLES``, ``FLAGS`` and ``run(args) -> int``, whose
+class of arguments has an attribute for each flag, and maybe ``USAGE``; packages add a ``Verb``.
 """
 
 from __future__ import annotations

@@ -60,12 +60,11 @@ _HEAVY_LAYERS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
 class CompiledNetwork:
     """A compiled IR: it takes arrays by input name, and returns arrays by output name.
 
-    It may be called from several threads: ``requests`` inferences run at the same time, further
-    ones wait. A forked process compiles its own network when it first infers.
+    Threads may call it: ``requests`` inferences run at the same time, further ones wait. A forked
+    process compiles its own network.
 
     Args:
-        ir: the .xml, with its .bin in the same folder; or a graph that has been read and changed.
-        runtime: where and how it runs.
+        ir: the .xml, with its .bin in the same folder; or a graph.
 
     Attributes:
         path: the path of the .xml.
@@ -307,13 +306,7 @@ def _executed_precision(compiled: CompiledModel) -> str:
 def describe_run(
     model: str, revision: int, networks: Iterable[CompiledNetwork], device: str, arithmetic: str
 ) -> dict[str, Any]:
-    """What runs, for every kind of result.
-
-    Args:
-        model: its name.
-        revision: of its files, as model.yml counts them; 0 if it has none.
-        networks: its networks, and those of its detector.
-        device, arithmetic: as an estimator's ``device`` and ``executed_precision``.
+    """What runs, for every kind of result; ``revision`` is 0 if there is none.
 
     Returns:
         Also ``files``: the SHA-384 of each file of the networks by the name that ``posezoo.lock``
@@ -360,7 +353,7 @@ def load_compiled(core: Core, path: Path, config: dict[str, Any]) -> CompiledMod
     """The compiled network in a file; None if the file is missing, damaged, or from another
     OpenVINO.
 
-    The file stays mapped into memory as long as the network exists.
+    The file stays mapped as long as the network exists.
     """
     try:
         # OpenVINO needs a writable buffer, but does not write to it.

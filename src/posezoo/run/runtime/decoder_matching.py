@@ -1,8 +1,8 @@
 """Find the decoder for a network's outputs, and the role of each output.
 
 Both come from model.yml, or from the IR's metadata (``posezoo`` from our own conversion,
-``model_info`` from Open Model Zoo's), or else from the shapes and names of the outputs; for a model
-of Open Model Zoo that declares no decoder, also from its task.
+``model_info`` from Open Model Zoo's), or else from the outputs; for Open Model Zoo's models, also
+from the task.
 """
 
 from __future__ import annotations
@@ -74,10 +74,8 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
     """The names of the outputs that a decoder takes, by role.
 
     Args:
-        model: the model, whose outputs may declare their roles. With a skeleton of its own, outputs
-            that fit another decoder, too, are this one's.
-        name: the decoder's name.
-        graph: the IR.
+        model: its outputs may declare their roles; with a skeleton of its own, it takes outputs
+            that fit another decoder, too.
 
     Raises:
         DecoderError: the IR does not have the outputs that the decoder needs.
@@ -196,13 +194,10 @@ def describe_ir(
     """The specification that a model.yml would give for an IR, and the description of its input.
 
     Args:
-        graph: the IR.
-        decoder: the decoder for its outputs; None: the one that the IR's metadata names, or else
-            the one that the outputs fit.
-        like: a model whose original takes such images and has such outputs, if the IR's metadata
-            say nothing; None: images are not changed.
+        decoder: None: the one that the IR's metadata names, or that the outputs fit.
+        like: a model with such images and outputs, if the IR's metadata say nothing.
         task: ``detection`` or ``classification``, whose decoder is found as for a model of Open
-            Model Zoo, if there is no ``like``; empty: the decoder is of people.
+            Model Zoo, if there is no ``like``.
         options: with what the user states, which replaces what the IR states; a skeleton with part
             affinity fields is for the decoder openpose.
 
@@ -258,9 +253,7 @@ def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
 def select_decoder(
     graph: Graph, name: str | None, like: ModelSpec | None, options: LoadOptions
 ) -> Decoder:
-    """The decoder, with its options from the IR's metadata if that names the same decoder, or that
-    of a model.
-    """
+    """The decoder, with its options from the metadata of the IR, or that of a model."""
     decoder = _find_decoder(graph, name, like, options)
     if options.decoder_options.get(MASKS):
         require_masks(decoder.name, graph.path.stem)
@@ -440,7 +433,7 @@ def _with_classes(
 
 def undeclared_task(model: Model) -> str:
     """The task of a model that declares no decoder, such as those of Open Model Zoo; empty for one
-    of poses, as for any other model.
+    of poses.
     """
     if not isinstance(model, ModelSpec) or model.decoder or finds_poses(model):
         return ""
@@ -492,8 +485,8 @@ def find_task_decoder(spec: ModelSpec, outputs: Mapping[str, Shape]) -> Decoder 
 
 
 def with_task_decoder(model: ModelSpec, irs: NamedIrs) -> tuple[ModelSpec, NamedIrs]:
-    """A model with the decoder that its task and its outputs name, and its IR, which was read for
-    it; unchanged if it declares a decoder.
+    """A model with the decoder that its task and outputs name, and its IR; unchanged if it declares
+    one.
 
     Raises:
         InferenceError: no decoder of its task takes its outputs.

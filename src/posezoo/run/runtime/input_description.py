@@ -1,8 +1,5 @@
-"""How images are prepared for a network, and the names of what it finds: one description for all
-sources.
-
-model.yml, the model of ``--as``, ``model_info`` of Model API (Geti), and Ultralytics' metadata
-become an ``InputDescription``; the pipelines read nothing else.
+"""How images are prepared for a network, and the names of what it finds, by model.yml, the model of
+``--as``, ``model_info`` of Model API (Geti), or Ultralytics' metadata.
 """
 
 from __future__ import annotations
@@ -80,9 +77,8 @@ def usual_sizing(record: DecoderType) -> InputSizing:
 
 
 def describe_declared_input(model: Model, irs: NamedIrs) -> tuple[NamedIrs, InputDescription]:
-    """What the IR of a model of the zoo leaves to the caller: mean and scale are in an IR that was
-    converted, and not in a published one. Also its IR, which is read if the names of its classes
-    depend on it.
+    """What the IR of a model of the zoo leaves to the caller: mean and scale of a published one;
+    and its IR, if the names of its classes depend on it.
 
     Raises:
         InferenceError: as for ``require_stated``.
@@ -114,10 +110,8 @@ def describe_stated_input(
     """What a file that no model.yml describes says of its input and of the names of its outputs.
 
     Args:
-        graph: the file.
         decoder: of its outputs; None if only the preparation of images is needed.
-        like: a model whose original takes such images; what the file states itself takes
-            precedence.
+        like: a model with such images; the file takes precedence.
 
     Raises:
         InferenceError: a value is invalid, or contradicts the network's inputs or outputs.
@@ -402,7 +396,7 @@ def are_channels_last(graph: Graph, maps: Shape) -> bool:
 
 def are_heatmaps(graph: Graph, maps: Shape) -> bool:
     """Whether maps of any number of keypoints have a cell for 2 to 16 pixels of the input, as in
-    published networks. Others are masks, pictures, boxes or classes. True if sizes are unknown.
+    published networks, or sizes are unknown; others are masks, pictures, boxes or classes.
     """
     width, height = _input_size(graph)
     if min(width, height, *maps) <= 0:

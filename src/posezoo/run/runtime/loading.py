@@ -32,9 +32,7 @@ def load_estimator(
     """Compile the networks of a model.
 
     Args:
-        model: the model; its decoder determines the pipeline.
-        irs: the .xml, or the graph that was read from it, by the model's name; for a composite, of
-            each stage by the stage's name.
+        irs: the .xml, or the graph that was read from it, by the model's name, or by stages' names.
         options: where and how it runs; None: the defaults.
         description: how images get into the networks; None: as the model declares.
 
@@ -133,9 +131,7 @@ def load_detector(
     """Compile a model as the person detector of another model.
 
     Args:
-        model, irs, description: as for ``load_estimator``.
-        options: those of the other model; the detector runs where that model does, but takes images
-            at its own size. None: the defaults.
+        options: those of the other model, except for the target size.
 
     Raises:
         InferenceError, MissingPackageError: as for ``load_estimator``.

@@ -1,7 +1,5 @@
-"""MediaPipe's networks for hands, faces, masks and poses (BlazePose).
-
-A detector finds the hands, faces or people in an image, and a landmark network runs on a rotated
-square around each.
+"""MediaPipe's networks for hands, faces, masks and poses (BlazePose): a detector, and a landmark
+network on a rotated square around each detection.
 """
 
 from __future__ import annotations
@@ -140,11 +138,8 @@ class LandmarkPipeline(TopDownPipeline):
 
 
 class BlazePosePipeline:
-    """Runs BlazePose's two networks.
-
-    Attributes:
-        can_track: whether people are tracked through a video: networks that contain their decoders
-            do not return the points for that.
+    """Runs BlazePose's two networks. People are tracked unless the networks contain their decoders,
+    which do not return the points for that.
     """
 
     def __init__(self, config: PipelineConfig) -> None:

@@ -45,12 +45,10 @@ _NAME_DECODER = "name a decoder for such outputs: decoder in model.yml, or --dec
 
 @frozen
 class PipelineConfig:
-    """The configuration of a pipeline: a model, its IRs, and how they are run.
+    """A model, its IRs, and how they are run.
 
     Attributes:
-        model: the model that is run.
-        irs: the .xml of each of its networks, or the graph that was read from it, in the order in
-            which they run.
+        irs: the .xml or graph of each network, in the order in which they run.
         decoder: a name of ``poses.decoders.DECODERS``.
         decoder_options: an instance of the decoder's ``options``.
         description: how images get into the networks, and the names of what they find.
@@ -78,7 +76,7 @@ class PipelineConfig:
         return self.options.target_size or self.model.target_size
 
     def refuse_target_size(self) -> None:
-        """Refuse a target size, for networks whose input size is fixed.
+        """Refuse a target size, as the input size is fixed.
 
         Raises:
             TargetSizeError: a target size is given.
@@ -293,7 +291,7 @@ class NetworkPipeline:
 
 class ClassifierPipeline(NetworkPipeline):
     """Runs a classifier on the central square of an image if its classes are ImageNet's, and its
-    metadata do not say how images are fitted; else on the whole image, stretched to its input.
+    metadata do not say otherwise; else on the whole image, stretched.
     """
 
     def __init__(self, config: PipelineConfig) -> None:

@@ -1,6 +1,5 @@
-"""posezoo demo: show poses in images, videos and cameras.
-
-It follows Open Model Zoo's human_pose_estimation_demo.py.
+"""posezoo demo: show poses in images, videos and cameras, as Open Model Zoo's
+human_pose_estimation_demo.py.
 """
 
 from __future__ import annotations

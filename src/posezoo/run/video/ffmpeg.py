@@ -1,7 +1,7 @@
 """FFmpeg inside OpenCV: its messages, options and limits, and the errors of its decoders.
 
-What OpenCV does not offer is in FFmpeg's libraries. Only Linux lists the libraries of a process; on
-other systems nothing is limited or counted.
+Only Linux lists FFmpeg's libraries in a process, which offer what OpenCV does not; elsewhere
+nothing is limited or counted.
 """
 
 from __future__ import annotations
@@ -68,11 +68,8 @@ def _limit_memory() -> None:
 
 
 class DecoderErrors:
-    """The frames of a video at which FFmpeg reported errors: it decodes what is left of a damaged
-    frame, and OpenCV returns that like any other.
-
-    Attributes:
-        places: the number of these frames.
+    """The ``places`` of a video at which FFmpeg reported errors: OpenCV returns what is left of a
+    damaged frame like any other.
     """
 
     def __init__(self) -> None:
@@ -85,9 +82,8 @@ class DecoderErrors:
         self._new += 1
 
     def look_at(self, index: int, shown_s: float) -> None:
-        """Ask whether there were errors since the last frame.
-
-        Decoders in several threads are some frames ahead, so the damage may be a bit later.
+        """Ask whether there were errors since the last frame, or a few later ones, which decoders
+        in threads are ahead.
         """
         if self._new:
             self._new = 0

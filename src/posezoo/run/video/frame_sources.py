@@ -1,7 +1,5 @@
-"""Frame sources: images, a video, a camera, or a network stream.
-
-A source ends by itself: if a video is damaged or a camera stays disconnected, it reports that and
-stops.
+"""Frame sources: images, a video, a camera, or a network stream; one ends by itself if it fails,
+and reports that.
 """
 
 from __future__ import annotations
@@ -146,9 +144,7 @@ class FrameSource(ABC):
 
     @abstractmethod
     def frames(self) -> Generator[Frame, None, None]:
-        """All frames; each is read when it is requested. Closing the iterator releases the
-        source.
-        """
+        """All frames, read on request; closing the iterator releases the source."""
 
 
 def open_source(
@@ -211,12 +207,8 @@ def reconnect_seconds(name: str, chosen_s: float | None) -> float:
 
 @frozen
 class ListedImages:
-    """What a folder or a glob has.
-
-    Attributes:
-        images: the paths of the images, in alphabetical order.
-        left_out: what else could be meant as an input: its name, and why it is left out.
-        hint: what to do if there are no images.
+    """What a folder or a glob has: images in alphabetical order, what else could be meant, with
+    reasons, and a hint if there are no images.
     """
 
     images: tuple[Path, ...]
@@ -232,8 +224,8 @@ class ListedImages:
 def list_images(text: str) -> ListedImages | None:
     """The images in a folder, or those that a glob matches; None if the text is neither.
 
-    Hidden files of a folder are left out, as a shell does: macOS puts a ``._me.jpg``, which is no
-    image, beside ``me.jpg``. A glob also matches files whose suffix is not that of an image.
+    Hidden files of a folder, such as macOS's ``._me.jpg``, are left out; a glob also matches other
+    suffixes.
 
     Raises:
         ImageError: the folder cannot be read.
@@ -372,11 +364,8 @@ class AnimatedWebP(FrameSource):
 
 @frozen
 class Reconnection:
-    """How a live source that dropped is opened again.
-
-    Attributes:
-        limit_s: for how many seconds that is tried.
-        warn: receives one message each time that it dropped.
+    """How a live source that dropped is opened again, for ``limit_s`` seconds, with a warning each
+    time.
     """
 
     limit_s: float
@@ -418,10 +407,9 @@ class VideoSource(FrameSource):
 
     Args:
         target: a path, an address, or the number of a camera.
-        rounds: how often a video is played; None: endlessly. A live source is played once: its end
-            is an error, unless it is a whole video at an http address.
-        report_error: receives the reason if it ends too early.
-        reconnection: how a live source is opened again after it dropped.
+        rounds: how often it is played; None: endlessly. The end of a live source is an error,
+            unless it is a whole video at an http address.
+        report_error: as for ``open_source``.
 
     Raises:
         ImageError: it cannot be opened.

@@ -1,6 +1,4 @@
-"""The inputs of ``posezoo run``: images, videos, cameras and addresses; how a model runs on them;
-and the names of its results.
-"""
+"""The inputs of ``posezoo run``, how a model runs on them, and the names of its results."""
 
 from __future__ import annotations
 
@@ -93,16 +91,9 @@ class RunInputs:
 
 @dataclass
 class InputOpener:
-    """Opens the inputs that the user names.
-
-    Args:
-        folder: a temporary folder for downloaded files.
-        options: how they are downloaded.
-        listener: receives the events of downloads.
-        warn: receives a warning for each name without images, and if a live source drops.
-        report_failure: receives ``image`` or ``video``, its name, and the reason if a file cannot
-            be downloaded, or a video cannot be opened or ends too early; the others are opened.
-        reconnect_s: for how many seconds a live source that dropped is opened again.
+    """Opens the inputs that the user names, with downloads to a temporary folder. ``warn`` is for
+    names without images and sources that drop, ``report_failure`` for an ``image`` or ``video``
+    that fails; the others are opened.
     """
 
     folder: Path
@@ -224,12 +215,11 @@ def _download(url: str, folder: Path, options: DownloadOptions, listener: Listen
 
 
 def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> list[Path]:
-    """The images that files, folders and globs name; the images of a folder are in alphabetical
-    order.
+    """The images that files, folders (in alphabetical order) and globs name, which may also match
+    videos.
 
-    For folders and globs, annotated images of an earlier run are left out, without a warning.
-    Globs also give files that are no images, such as videos. A name without images causes a
-    warning, no images at all an ImageError.
+    Annotated images of an earlier run in folders and globs are left out; a name without images
+    causes a warning, no images at all an ImageError.
     """
     images = []
     for name in names:
@@ -344,15 +334,12 @@ class InputRunner:
         results: the folder of the annotated images and videos; or the picture or video itself, and
             nothing else is written.
         min_score: the minimum score of keypoints that are drawn.
-        draw: draws poses into an image in place, with the options that the user gave.
         limit: the number of frames of a video; None for all.
-        video: how the people in videos are tracked.
         publish: receives the source, each frame of a video, and its poses.
-        journal: the results of photos by their pictures; those of an earlier run are kept if the
-            photo and its picture are the same.
+        journal: results by picture; an earlier run's stay if the photo and its picture are the
+            same.
         report_failure: receives ``image``, its name, and why it could not be read or written.
         openpose: the keypoints of OpenPose's files, which are written, too; empty: none are.
-        listener: receives the progress.
     """
 
     estimator: Estimator
@@ -434,8 +421,8 @@ class InputRunner:
     def run_all(self) -> None:
         """Run the model on the images, then on the videos.
 
-        What ends the images early is raised; the next run continues. What ends the videos early is
-        raised if there are no results, and else kept in ``ended_by``.
+        What ends the images early is raised, and the next run continues; what ends the videos early
+        is raised without results, and else kept in ``ended_by``.
         """
         # A folder that cannot be written is one error, not one for each image.
         with staging_dir(self.results.parent if self.is_file else self.results):
