@@ -1,9 +1,8 @@
 """Write the files of exports into a folder, which may have files of earlier exports and of the
 user.
 
-All files are staged first. A new folder, such as a model's next version, appears complete by one
-rename. The manifest lists the files that exports wrote, with their digests: no other file is ever
-replaced.
+All files are staged first, so that a new folder, such as a model's next version, appears by one
+rename. The manifest has the digests of exported files: no other file is ever replaced.
 """
 
 from __future__ import annotations
@@ -30,8 +29,7 @@ _HINT = "move it away, or choose another folder"
 class ExportChanges:
     """The changes of an export: paths below its folder, with / between their parts.
 
-    ``kept`` are files that the user changed, but whose content for the export is the same as
-    before.
+    ``kept`` are files that the user changed, with the same content for the export as before.
     """
 
     created: tuple[str, ...] = ()
@@ -50,7 +48,6 @@ def write_export(
     """Write the files that differ; all of them, or none if that is not possible.
 
     Args:
-        folder: it is created if needed.
         render: the files, from those of earlier exports that still exist (SHA-256 by name).
         versioned: the models whose numbered folders must all have a file of an export.
         is_dry_run: only plan the changes.

@@ -1,7 +1,7 @@
 """Exports models: makes the IR that a target takes, and writes the files of all models together.
 
-IR that take other images than the model's own, or contain its decoder, are made from the IR of the
-model, so they need neither its original nor the packages that read that.
+IR with other inputs, or a decoder, are made from the model's IR, so they need neither its original
+nor the packages that read that.
 """
 
 from __future__ import annotations
@@ -57,10 +57,7 @@ class ExportOptions:
     """What models are exported for, and where the files go; ``with_target_inputs`` completes it.
 
     Attributes:
-        target: what the files are for.
-        folder: a local folder; it is created if needed.
-        precision: of the IR; None: FP16, or that of the user's own IR.
-        inputs: how the IR take images.
+        precision: None: FP16, or that of the user's own IR.
         has_precisions: whether IR are in folders of their precision.
         is_dry_run: whether nothing is downloaded, converted or written.
     """
@@ -113,8 +110,8 @@ def with_target_inputs(options: ExportOptions, name: str) -> ExportOptions:
 def join_parts(
     selection: Selection, options: ExportOptions
 ) -> tuple[tuple[ModelSpec, ...], dict[str, CompositeSpec]]:
-    """The models to export, and which of them stand for a composite that is exported as one model:
-    its last part, by whose name it is found.
+    """The models to export, and the composites exported as one model, by the name of their last
+    part.
     """
     joined: dict[str, CompositeSpec] = {}
     finders: set[str] = set()
@@ -133,12 +130,8 @@ def prepare_export(
     composite: CompositeSpec | None = None,
     listener: Listener = ignore_event,
 ) -> ExportedModel | Plan:
-    """The facts of the model and its IR, and of the detector of its people, if it needs one: both
-    are made if needed. In a dry run the plan of the first of them that is to be made.
-
-    Args:
-        context: its settings name the detector.
-        composite: which the model stands for, from ``join_parts``; None for a model of its own.
+    """The facts of the model and its IR, and of the detector of its people, which are made if
+    needed; in a dry run the first plan for one. ``composite`` is from ``join_parts``.
 
     Raises:
         InferenceError: the IR would take images, and nothing says how they are prepared.
@@ -263,9 +256,8 @@ def prepare_file_export(
     *,
     listener: Listener,
 ) -> ExportedModel | Plan:
-    """As ``prepare_export``, for the file of a network, whose copy and IR have a folder of their
-    own. It is exported alone unless it says who finds its people, or the user names a detector: it
-    may find no people.
+    """As ``prepare_export``, for a file, whose copy and IR have their own folder; it is alone
+    unless it, or the user, says who finds its people.
     """
     spec = file.spec
     folder = context.layout.output_dir / checkpoint_dir(spec)
@@ -301,12 +293,8 @@ def write_exports(models: Sequence[ExportedModel], options: ExportOptions) -> Ex
 def declared_facts(
     spec: ModelSpec, precision: Precision, layout: ModelLayout
 ) -> ExportedModel | None:
-    """The facts before there is an IR; None if model.yml does not declare them, or they are not the
-    IR's.
-
-    Args:
-        spec: the model, from ``resolve_model``.
-        layout: the folders of its published files and IR.
+    """The facts of a model from ``resolve_model`` before there is an IR; None if model.yml does not
+    declare them, or they are not the IR's.
     """
     ports: tuple[Input | Output, ...] = (*spec.inputs, *spec.outputs)
     if spec.decoding or not (spec.inputs and spec.outputs and all(port.shape for port in ports)):
@@ -325,11 +313,7 @@ def declared_facts(
 def read_ir_facts(
     spec: ModelSpec, precision: Precision, xml: Path, layout: ModelLayout
 ) -> ExportedModel:
-    """The facts of an IR and its model.
-
-    Args:
-        spec: the model as the IR was made, from ``resolve_model``.
-        layout: the folders of its published files and IR.
+    """The facts of an IR and its model, from ``resolve_model``.
 
     Raises:
         InferenceError: OpenVINO cannot read the IR.
@@ -372,9 +356,7 @@ def _layout_and_color(port: Input | Output) -> tuple[str, str]:
 
 
 def with_export_dir(context: Context, inputs: InputOptions) -> Context:
-    """The context in which IR with other inputs have their own folder, so that those of other verbs
-    stay as they are.
-    """
+    """The context with a folder of its own for IR with other inputs."""
     if inputs == InputOptions():
         return context
     values = [(field.name, getattr(inputs, field.name), field.default) for field in fields(inputs)]
@@ -384,12 +366,7 @@ def with_export_dir(context: Context, inputs: InputOptions) -> Context:
 
 
 def made_from_ir(wanted: Resolved, usual: Resolved) -> Resolved:
-    """A model with other inputs, whose IR is made from the IR with the model's own inputs.
-
-    Args:
-        wanted: the model with the other inputs.
-        usual: the model with its own inputs, whose IR exists and is up to date.
-    """
+    """A model with other inputs, whose IR is made from the present IR of the ``usual`` one."""
     (own,) = usual.targets
     record = read_ir_record(own.xml)
     assert record, "an IR that is up to date has a record"

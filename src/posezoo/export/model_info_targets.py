@@ -1,11 +1,10 @@
 """Export for Model API and DL Streamer, which read ``model_info`` of an IR.
 
-For Model API (openvino-model-api), the IR names its wrapper in its ``model_info``, and there is a
-sample program. An IR that was published as such does not name it, so the sample does.
+For Model API (openvino-model-api), the IR's ``model_info`` names its wrapper, or else the sample
+program does.
 
-For DL Streamer there is a model-proc file that names its converter, and a pipeline for gst-launch.
-The rules of its converters were read from its sources, which tests/core/ir/test_dlstreamer_rules.py
-names.
+For DL Streamer, a model-proc file names its converter, and there is a pipeline for gst-launch;
+tests/core/ir/test_dlstreamer_rules.py names the sources of its rules.
 """
 
 from __future__ import annotations

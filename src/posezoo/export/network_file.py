@@ -1,7 +1,6 @@
 """The file of a network that a user exports instead of a model: an IR, ONNX or Paddle.
 
-It becomes a model with this file as its source, so each target takes it like a model of the
-registry. What a model.yml would say comes from the file's metadata and from the user.
+It becomes a model with this file as its source, and what its metadata and the user say.
 """
 
 from __future__ import annotations
@@ -89,11 +88,9 @@ def describe_network_file(
     """The file as a model of its own.
 
     Args:
-        path: an IR, or a file of ``ORIGINALS``.
-        like: a model whose original takes such images and has such outputs; None if there is none.
-        given: what the user states, which replaces what the file states.
-        fixes_size: whether a network for images of any size gets the size that the file states for
-            them, as Ultralytics' ``imgsz``.
+        like: a model with such images and outputs.
+        fixes_size: whether a network for images of any size gets the stated one, as Ultralytics'
+            ``imgsz``.
 
     Raises:
         InferenceError: it cannot be read, or what is stated contradicts the network.

@@ -2,8 +2,8 @@
 
 In float32, ONNX Runtime adds the values of a whole image one after the other: the mean and the
 variance of a normalization can then be 1e-4 off. Its sigmoid is 1e-8 where it should be 1e-40. An
-IR that is more exact than that must not be refused. ONNX Runtime has no convolution in double
-precision, but a convolution adds fewer values.
+IR that is more exact must not be refused. It has no convolution in double precision, but a
+convolution adds fewer values.
 """
 
 from __future__ import annotations
@@ -45,9 +45,8 @@ def compute_in_double(content: bytes, ranks: Mapping[str, int]) -> bytes:
     """A model with the same tensors, which computes some of them in double precision.
 
     Args:
-        content: the model.
-        ranks: the number of axes of each tensor in float32 that a node of the graph computes, by
-            its name. Nodes in the bodies of others stay as they are.
+        ranks: the number of axes of each tensor in float32 that a node of the graph computes; nodes
+            in bodies stay as they are.
 
     Raises:
         MissingPackageError: the package onnx is not installed.

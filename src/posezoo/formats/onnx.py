@@ -112,8 +112,8 @@ def is_onnx(path: Path) -> bool:
 
 
 def external_data_files(path: Path) -> frozenset[str]:
-    """The names, as in an ONNX file, of the external files with its tensors; ProtobufError if it is
-    none, ConversionError if its graphs are nested too deeply.
+    """The names of an ONNX file's external files with tensors; ProtobufError if it is none,
+    ConversionError if its graphs are nested too deeply.
     """
     with map_file(path) as buffer:
         try:

@@ -42,13 +42,11 @@ class OnnxReport:
     """An ONNX file, and how it was proven.
 
     Attributes:
-        inputs: the shapes of the inputs, by name.
-        outputs: the shapes of the outputs, by name.
         preprocessing: the values that the first input takes.
         runtime: what ran the file; empty in a dry run.
-        differences: how far the runtime's outputs are from those of the original or the IR, at
-            most, in shares of an output's largest value; by the runtime that computed these.
-        unprovable: the outputs that a rounding of the input changes too much to compare them.
+        differences: the largest differences of the runtime's outputs from those of the original or
+            the IR, in shares of an output's largest value, by what computed these.
+        unprovable: outputs that a rounding of the input changes too much.
     """
 
     inputs: Mapping[str, Shape]
@@ -62,13 +60,11 @@ class OnnxReport:
 def convert_to_onnx(
     spec: ModelSpec, layout: FlatLayout, output: Path, *, is_dry_run: bool = False
 ) -> OnnxReport:
-    """Write the ONNX of a Caffe or Darknet network, once ONNX Runtime computed from it what OpenCV
-    or OpenVINO computes from the original, and OpenVINO from the network of the IR.
+    """Write the ONNX of a Caffe or Darknet network, once ONNX Runtime computes the outputs of the
+    original, by OpenCV or OpenVINO, and of the network of the IR.
 
     Args:
-        spec: what the user declares; its first file is the one to convert, in
-            ``layout.download_dir``.
-        output: the file, which is replaced if it exists.
+        spec: its first file is the one to convert, in ``layout.download_dir``.
         is_dry_run: whether to stop before the file is written and run.
 
     Raises:

@@ -1,9 +1,8 @@
 """Replace operations of an ONNX file that OpenVINO reads wrongly, or not at all.
 
-OpenVINO ignores some attributes without a word, so these operations are found before it reads the
-file. What replaces them computes the same; an operation that depends on unknown sizes stays as it
-is, and the self-check of a conversion compares what OpenVINO made of it with ONNX Runtime. Without
-what replaces or compares them, the file is refused.
+OpenVINO ignores some attributes without a word, so these operations are found before. What replaces
+them computes the same; an operation that depends on unknown sizes stays, and the self-check
+compares it with ONNX Runtime, or the file is refused.
 """
 
 from __future__ import annotations
@@ -63,12 +62,8 @@ _MAX_WEIGHTS = 1 << 24
 
 
 def rewrite_operations(path: Path, *, is_compared: bool) -> bytes | None:
-    """The ONNX file without operations that OpenVINO reads wrongly; None if it has none, or if
-    their sizes are unknown.
-
-    Args:
-        path: the file.
-        is_compared: whether the result is compared with ONNX Runtime if that is installed.
+    """The ONNX file without operations that OpenVINO reads wrongly; None if it has none, or their
+    sizes are unknown, and the result is compared with ONNX Runtime (``is_compared``).
 
     Raises:
         ConversionError: there is one that cannot be replaced, and the result is not compared.

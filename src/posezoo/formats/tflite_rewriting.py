@@ -1,8 +1,6 @@
-"""Replace operations of a TFLite file that OpenVINO reads wrongly.
-
-Many operations of TFLite (schema.fbs) have a fused activation. OpenVINO drops that of a transposed
-convolution, and before version 2026.1 also its bias, without a word. So a transposed convolution
-becomes one without both, and an addition with them, which all versions read right.
+"""Replace operations of a TFLite file that OpenVINO reads wrongly: it drops the fused activation of
+a transposed convolution (schema.fbs), and before version 2026.1 also its bias, without a word. An
+addition with both replaces them.
 
 Of other activations than ``_COMPUTED``, LiteRT and OpenVINO differ, and no converter writes them.
 """
@@ -99,7 +97,8 @@ def widen_weights(file: FlatBuffer) -> bytes | None:
     """The content of a TFLite file whose weights in 8 bits are floats, where an operation computes
     with floats (dynamic range quantization); None if it has none.
 
-    LiteRT rounds the inputs of such an operation to 8 bits. OpenVINO does not, and is more exact.
+    LiteRT rounds the inputs of such an operation to 8 bits; OpenVINO, which does not, is more
+    exact.
     """
     buffers: list[Part] = [*map(Kept, file.read_tables(file.root, 4))]
     count = len(buffers)

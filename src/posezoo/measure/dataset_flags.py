@@ -68,12 +68,8 @@ def refuse_invalid_flags(args: DatasetArgs) -> None:
 def read_dataset(
     args: DatasetArgs, listener: Listener, *, keypoints: bool = True, task: str = ""
 ) -> CocoDataset:
-    """The data set that the flags name, or the default one; its warnings are reported.
-
-    Args:
-        keypoints: whether keypoints are required.
-        task: ``detection`` for objects of all categories, ``classification`` for images with one
-            class; empty for people.
+    """The data set that the flags name, or the default one, of people, objects (``detection``) or
+    images with one class (``classification``); its warnings are reported.
     """
     from posezoo.measure import coco
 

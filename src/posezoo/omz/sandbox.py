@@ -1,8 +1,7 @@
 """Run a Python program that is not trusted in a sandbox of bubblewrap (``bwrap``), or not at all.
 
-The program sees an empty file system with read-only libraries and Python, the files that its job
-names, and a temporary folder in memory. It has no network, no other processes and no capabilities,
-also if root starts it.
+The program sees read-only libraries and Python, its job's files, and a temporary folder in memory;
+no network, other processes or capabilities, also if root starts it.
 """
 
 from __future__ import annotations
@@ -74,10 +73,8 @@ _SYSTEM_CALLS = {
 
 @cache
 def explain_missing_sandbox(*, starts: bool = True) -> str:
-    """Why the sandbox cannot be started on this system; empty if it can.
-
-    Args:
-        starts: whether it is started to see this; if False, only the program is looked for.
+    """Why the sandbox cannot be started on this system (or with ``starts`` False, found); empty if
+    it can.
     """
     if not IS_LINUX:
         return "bubblewrap exists only for Linux"
@@ -115,10 +112,9 @@ def run_sandboxed(
 ) -> ProgramResult:
     """Run Python with these arguments in the sandbox; it is killed with this process.
 
-    A program sets the limits of its memory itself, before it runs code that is not trusted. Where
-    systemd runs, ``memory_bytes`` and the temporary folder also limit what the kernel keeps for it.
-    It can read ``reads`` besides libraries and Python's packages, and write into the folders
-    ``writes``.
+    A program limits its own memory before it runs code that is not trusted; with systemd,
+    ``memory_bytes`` and the temporary folder also limit the kernel's. It can read ``reads``, and
+    write into ``writes``.
 
     Raises:
         OSError: the sandbox cannot be started (``explain_missing_sandbox``).

@@ -1,8 +1,8 @@
 """The program in the sandbox: it limits its memory and time, then runs the code of a model's
 authors.
 
-It is started by its path with ``python -I`` (``sandbox``); it imports nothing else of posezoo. Its
-input is a line of JSON.
+Started by its path with ``python -I`` (``sandbox``), it imports nothing else of posezoo, and reads
+a line of JSON.
 """
 
 from __future__ import annotations

@@ -53,12 +53,8 @@ def plan_int8(
     *,
     output_dir: Path | None = None,
 ) -> QuantizationPlan:
-    """Plan a model's INT8 IR, which are made from its existing FP32 IR; nothing is written.
-
-    Args:
-        context: names the folders of both.
-        dataset_dir: a folder of photos with people.
-        output_dir: the folder for the INT8 IR; None for that of the FP32 IR.
+    """Plan a model's INT8 IR, made from its existing FP32 IR, by default in its folder; nothing is
+    written.
 
     Raises:
         QuantizationError: the model cannot be quantized, there is no FP32 IR, or the photos cannot
@@ -94,10 +90,8 @@ def describe_own_ir(
     """The network of an IR that no model.yml describes, without its person detector.
 
     Args:
-        metric: as in ``QuantizationOptions``; it decides what the outputs are.
-        like: as in ``ChosenModel``.
+        metric: as in ``QuantizationOptions``.
         given: what the user states, which replaces what the IR states.
-        settings: how it is quantized.
 
     Raises:
         InferenceError: the IR cannot be read, no decoder takes its outputs, or nothing says how
@@ -181,9 +175,8 @@ def plan_own_int8(
     """As ``plan_int8``, for a target of ``describe_own_ir``.
 
     Args:
-        output_dir: the folder that gets one for each precision; None: that of the IR, or the one
-            that contains it if it is named by its precision.
-        listener: receives the events if the person detector is downloaded; None: it is left out.
+        output_dir: it gets a folder for each precision; None: that of the IR, or above one of its
+            precision.
 
     Raises:
         QuantizationError: as for ``plan_int8``, or a file would be replaced that posezoo did not
@@ -203,13 +196,8 @@ def plan_own_int8(
 def plan_required_irs(
     spec: ModelSpec, context: Context, dataset_dir: Path, *, is_dry_run: bool
 ) -> list[Plan]:
-    """Plan the IR that have to be made before a quantization; nothing is downloaded yet.
-
-    It needs the FP32 IR of the networks of its pipeline, and the FP16 IR of its detector.
-
-    Args:
-        dataset_dir: a folder of photos, which is only checked here.
-        is_dry_run: as for ``make_plan``.
+    """Plan the IR that have to be made before a quantization: FP32 of the pipeline's networks, FP16
+    of its detector; nothing is downloaded yet.
 
     Raises:
         QuantizationError: the model cannot be quantized, or there are too few photos.
@@ -239,8 +227,7 @@ def compare_ir_with_fp32(
 ) -> tuple[Path, KeypointDisplacement]:
     """The path of an existing INT8 IR, and the displacement of its keypoints against FP32.
 
-    It is our own IR if one was made; otherwise it is the publisher's. The same photos are used for
-    comparison as by ``quantize``.
+    Our own IR comes before the publisher's; the photos are those of ``quantize``.
 
     Raises:
         QuantizationError: there is no INT8 IR, it is another network, there are too few photos, or

@@ -5,10 +5,9 @@ Method: post-training quantization with activation ranges from calibration sampl
 correction (Kozlov et al., "Neural Network Compression Framework for fast model inference", 2020,
 arXiv:2002.08679).
 
-Layers return to floating point until the accuracy is within a limit by NNCF's accuracy control. It
-ranks the groups of layers by the metric without each of them in INT8, and returns one after the
-other. Here, each network on the way is remembered: the best is the result, also if the search never
-meets the limit, or is interrupted.
+Layers return to floating point by NNCF's accuracy control: it ranks the groups of layers by the
+metric without each of them in INT8, and returns one after the other. The best network on the way is
+the result, also if the search never meets the limit, or is interrupted.
 """
 
 from __future__ import annotations
@@ -55,12 +54,9 @@ def quantize_network(
 
     Args:
         network: an ``openvino.Model`` in FP32; it is changed.
-        samples: the samples for measuring activations, in this order.
-        name: the model's, for the listener.
         target_device: one of ``quantization_flags.TARGET_DEVICES``.
-        listener: receives the progress.
-        evaluator: if it limits the drop of its metric, layers return to floating point until it is
-            within the limit. If it never is, the result is the one that drops least.
+        evaluator: limits the drop of its metric, by layers that return to floating point; the
+            result drops least if the limit is never met.
         is_careful: whether ``delicate_layers`` stay in floating point, too.
 
     Returns:
@@ -180,11 +176,9 @@ def restore_accuracy(
     """The network of the search that is within the limit, or else the one that drops least.
 
     Args:
-        network: an ``openvino.Model`` in floating point.
-        quantized: the same in INT8, whose weights are not yet stored as INT8.
+        quantized: in INT8, with weights that are not yet stored as INT8.
         samples: the largest number of images that rank the layers.
-        evaluator: limits the drop of its metric.
-        listener: receives the progress. If the user interrupts the search, it ends.
+        listener: receives the progress.
 
     Raises:
         KeyboardInterrupt: the user interrupts it before anything was measured.

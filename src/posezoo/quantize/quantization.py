@@ -68,14 +68,7 @@ _UNLIKELY = 0.01
 
 @frozen
 class Quantized:
-    """A model in INT8.
-
-    Attributes:
-        plan: what was requested.
-        displacements: the displacements from FP32 of the IR that were made now.
-        photos: how many photos these were compared and calibrated on, as ``settings`` of a
-            measurement.
-    """
+    """A model in INT8."""
 
     plan: QuantizationPlan
     displacements: Mapping[Precision, KeypointDisplacement]
@@ -100,9 +93,9 @@ class Quantized:
 def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Quantized:
     """Make the INT8 IR of a model that has an FP32 IR, except those that are up to date.
 
-    The same FP32 IR, photos and settings give the same bytes, on any number of threads. If an error
-    occurs, earlier IR stay in place. An IR that drops by more than the limit of the options is the
-    best that was reached, and ``missed`` and its record say so.
+    The same FP32 IR, photos and settings give the same bytes. If an error occurs, earlier IR stay
+    in place. An IR that drops by more than the limit of the options is the best that was reached,
+    and ``missed`` and its record say so.
 
     Raises:
         QuantizationError: the photos do not fit the model; or there is no limit in the options, and

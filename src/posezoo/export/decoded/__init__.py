@@ -1,10 +1,8 @@
 """The decoder inside an IR (``--decode``), whose outputs are then people instead of the network's
 maps.
 
-A decoder's record names the function that builds it; ours are in the modules NAME_graph, or in
-``people_graphs``. The numpy decoders in ``posezoo.poses`` define the results: the graph has their
-constants, the self-check compares both. ``with_decoding`` changes a model so that its IR contains
-its decoder.
+A decoder's record names the function that builds it, in the modules NAME_graph or
+``people_graphs``; ``posezoo.poses`` defines the results, which the self-check compares.
 """
 
 from __future__ import annotations
@@ -91,11 +89,10 @@ def append_decoder(network: Model, spec: ModelSpec) -> Model:
     """A network whose outputs are people: ``keypoints`` or ``boxes``, and ``scores``, highest score
     first.
 
-    Coordinates are continuous, in pixels of the image that the IR takes: (0, 0) is the corner of
-    its top left pixel. A missing keypoint, and a row without a person, is 0.
+    Coordinates are continuous, in pixels of the IR's image from the corner of its top left pixel; a
+    missing keypoint, and a row without a person, is 0.
 
     Args:
-        network: an ``openvino.Model``, with its preprocessing; it is changed.
         spec: the model, from ``with_decoding``.
 
     Raises:
@@ -153,14 +150,11 @@ def with_decoding(
     decoder: Decoder | None,
     options: InputOptions = USUAL,
 ) -> ModelSpec:
-    """The model, changed so that its IR contains its decoder. Its input has the size to which
-    ``posezoo run`` resizes images; one of any size has its usual size.
+    """The model, changed so that its IR contains its decoder, at the size of ``posezoo run``, or
+    its usual size.
 
     Args:
-        spec: the model.
-        decoder: its decoder, or that of its composite.
-        options: the user's ``max_people``, ``min_score``, ``target_size`` and ``decoder_options``;
-            without them the outputs have the most people that the network finds, with the
+        options: by default the outputs have the most people that the network finds, with the
             decoder's score and the model's size.
 
     Raises:

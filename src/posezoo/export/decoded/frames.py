@@ -1,8 +1,7 @@
 """Frames of any size in a graph with a decoder: fit them into the network's input, and map points
 back.
 
-As in our pipelines, a frame is letterboxed; only networks that see stretched images get it
-stretched.
+A frame is letterboxed, or stretched if the network sees images so.
 """
 
 from __future__ import annotations
@@ -33,9 +32,8 @@ class FrameFit:
     Attributes:
         layout: of the frames, NCHW or NHWC.
         size: width and height of the network's input.
-        stretches: whether the aspect may change; otherwise a frame is letterboxed.
         color: the color beside a letterboxed frame, one value for each of the frame's channels.
-        sizing: where a letterboxed frame is in the input, and how its sides are rounded.
+        sizing: how a frame is letterboxed.
     """
 
     layout: str

@@ -1,6 +1,7 @@
-"""A Darknet network as an ``openvino.Model``, with the outputs of keras-YOLOv3-model-set or OpenCV.
+"""A Darknet network as an ``openvino.Model``, with the outputs of keras-YOLOv3-model-set, the maps
+before the layers of boxes, [yolo] and [region], or of OpenCV.
 
-The former are the maps before the layers of boxes, [yolo] and [region]. The layers are described in
+The layers are described in
 https://github.com/AlexeyAB/darknet/wiki/CFG-Parameters-in-the-different-layers. The rows of boxes
 are those of OpenCV 4, which programs read (region_layer.cpp and darknet_io.cpp).
 """
@@ -72,7 +73,7 @@ class _Progress:
 def build_network(sections: Sequence[Section], weights: WeightsReader, names: EndNames) -> Model:
     """The network of a .cfg; its weights are taken from the reader.
 
-    The order of the outputs is that of their names, as in a SavedModel.
+    The outputs are in the order of their names, as in a SavedModel.
 
     Raises:
         ConversionError: a layer or a value is not supported, or the weights are those of another
@@ -99,9 +100,8 @@ def build_network(sections: Sequence[Section], weights: WeightsReader, names: En
 
 
 def build_as_opencv(sections: Sequence[Section], weights: WeightsReader) -> Model:
-    """The network of a .cfg with the input and the outputs that OpenCV 4 gives it: an image in
-    NCHW, RGB from 0 to 1, and the rows of each layer of boxes (``decode_boxes``), or the output of
-    the last layer if there are none.
+    """The network of a .cfg as OpenCV 4 gives it: an image in NCHW, RGB from 0 to 1, and the rows
+    of each layer of boxes (``decode_boxes``), or else the output of the last layer.
 
     Raises:
         ConversionError: as ``build_network``.
@@ -348,10 +348,9 @@ def decode_boxes(layer: Section, maps: Output, image_sizes: Sequence[int]) -> Ou
     and height, as shares of the image; whether there is an object, 0 to 1; and the score of each
     class, 0 if it is not above the layer's ``thresh``.
 
-    OpenCV also removes overlapping boxes in [region]; that is left to the program here.
+    OpenCV also removes overlapping boxes in [region]; here the program does.
 
     Args:
-        layer: the section of the .cfg.
         maps: the output of the layer before, (1, channels, rows, columns).
         image_sizes: height and width of the network's input.
 

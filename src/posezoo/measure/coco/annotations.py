@@ -1,10 +1,10 @@
 """Read annotations in COCO's format, as annotation tools write them.
 
 The format: https://cocodataset.org/#format-data. A value is refused only if a figure would be wrong
-with it; what else is missing or unusual is a warning of the data set, one for each kind. An
-annotation may have ``keypoints_3d``, an extension of posezoo: for each keypoint x, y, z in mm from
-the camera, and 1, or 0 if the position is unknown. COCO-WholeBody (arXiv:2007.11858) and CrowdPose
-(arXiv:1812.00324) have more keys, which are read too.
+with it; the rest is a warning for each kind. An annotation may have ``keypoints_3d``, an extension
+of posezoo: for each keypoint x, y, z in mm from the camera, and 1, or 0 if the position is unknown.
+COCO-WholeBody (arXiv:2007.11858) and CrowdPose (arXiv:1812.00324) have more keys, which are read
+too.
 """
 
 from __future__ import annotations
@@ -69,8 +69,7 @@ def read_coco_dataset(
 
     Args:
         annotations: JSON in COCO's format, such as ``person_keypoints_val2017.json``.
-        images: the folder that the file names are relative to.
-        keypoints: whether keypoints are required; otherwise boxes are enough.
+        images: the folder of the file names.
         category: the name of the category of people, if several have keypoints.
 
     Raises:

@@ -36,9 +36,6 @@ def read_detector_boxes(
     The file is a JSON list of ``image_id``, ``category_id``, ``bbox`` (left, top, width, height in
     pixels) and ``score``.
 
-    Args:
-        dataset: the images that the boxes are of.
-
     Raises:
         DatasetError: the file is not such a list, or its boxes are of other images or not in
             pixels.

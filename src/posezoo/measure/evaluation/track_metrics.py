@@ -3,7 +3,7 @@
 HOTA: J. Luiten et al., HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking, IJCV 2021.
 People found, ghosts and switches are the true positives, the false positives and the identity
 switches of CLEAR MOT: K. Bernardin and R. Stiefelhagen, Evaluating Multiple Object Tracking
-Performance, 2008. The tests compare both with TrackEval.
+Performance, 2008.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ class ComparedFrame:
     """The people in a frame, and the poses that were found there.
 
     Attributes:
-        people: the P annotated people.
-        numbers: of the N poses: the track that each of them belongs to.
+        numbers: the tracks of the N poses.
         similarities: (P, N), 0..1.
     """
 
@@ -53,9 +52,9 @@ class FrameCounts:
     """How many people were found in frames.
 
     Attributes:
-        people: number of annotated people in all frames.
-        found: how many of them were found.
-        ghosts: number of poses that are of none of them.
+        people: in all frames.
+        found: those found.
+        ghosts: poses of none of them.
         switches: how often a person got another number than when last found.
     """
 
@@ -69,7 +68,7 @@ def count_found(frames: Sequence[ComparedFrame]) -> FrameCounts:
     """Count the people found, at a similarity of ``FOUND_AT``, and the switches of their numbers.
 
     As in CLEAR MOT, a person keeps their number of the frame before if that is similar enough; as
-    in TrackEval, that is the last frame that has both people and poses.
+    in TrackEval, the last frame with both people and poses.
     """
     num_found = switches = num_poses = num_people = 0
     last: dict[Identity, Identity] = {}  # the last number of each person

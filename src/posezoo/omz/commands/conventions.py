@@ -1,7 +1,5 @@
-"""The common conventions of Open Model Zoo's commands that scripts rely on: flags, output, model
-selection.
-
-The README of tools/downloader documents them; it is generated from the parsers.
+"""The conventions of Open Model Zoo's commands that scripts rely on (README of tools/downloader):
+flags, output, model selection.
 """
 
 from __future__ import annotations
@@ -184,9 +182,7 @@ class OmzCommand:
         """Run the command, or print all names; return the exit code.
 
         Args:
-            argv: the arguments; None for those of the process.
-            release: the registry of Open Model Zoo whose models are meant if the user names no
-                registry; empty for posezoo's own.
+            release: Open Model Zoo's registry that is meant by default; empty for posezoo's own.
         """
 
         def work() -> int:
@@ -221,17 +217,14 @@ def _all_names(args: OmzArgs) -> list[str]:
 def omz_settings_from_args(
     args: OmzArgs, overrides: Mapping[str, object] | None = None
 ) -> dict[str, Setting]:
-    """The effective settings, each with its origin; --jobs is not a setting here.
-
-    The overrides are values of settings whose flags have another name or meaning here.
+    """The effective settings without --jobs, each with its origin; overrides are of flags with
+    another name or meaning here.
     """
     return read_settings(flags.given_settings(args, {"jobs": None, **(overrides or {})}))
 
 
 def omz_patterns_from_args(args: OmzArgs) -> list[str] | None:
-    """The patterns that select models; None selects all. Wrong flags end the process with exit code
-    2.
-    """
+    """The patterns that select models; None selects all. Wrong flags exit with code 2."""
     given = [args.all, args.name is not None, args.list is not None]
     if sum(given) > 1:
         args.parser.error('at most one of "--all", "--name" or "--list" can be specified')
@@ -249,14 +242,12 @@ def select_omz_models(
 ) -> tuple[Settings, Selection]:
     """The settings, with the registries that are needed, and the models that the flags select.
 
-    ``settings`` are by default those of the flags.
+    Errors in these models' files are shown at once. Names that posezoo's registry lacks are looked
+    up in Open Model Zoo's, unless the settings name folders or registries. An OmzError if a pattern
+    matches no name.
 
-    Errors in the files of these models are shown at once. Names that posezoo's own registry lacks
-    are looked up in Open Model Zoo's, unless the settings name the folders or registries to search.
-    An OmzError if a pattern matches no name.
-
-    In the stand-in for a release of openvino-dev, all models are those of the release, and a glob
-    also matches its models; older and newer releases answer only what this one lacks.
+    In the stand-in for a release of openvino-dev, all models are the release's, and other releases
+    answer only what it lacks.
     """
     output = LineBuffer()
     settings = settings or to_settings(omz_settings_from_args(args))
@@ -396,8 +387,8 @@ def precisions_from_args(args: PrecisionsArgs) -> frozenset[str]:
 
 
 def convertible_precisions(spec: ModelSpec) -> frozenset[str]:
-    """The precisions that the converter makes if they are named: FP16 and FP32, and FP16-INT8 of a
-    model with ranges; none of a published IR.
+    """The precisions that the converter makes on request: FP16 and FP32, and FP16-INT8 with ranges;
+    none of a published IR.
     """
     if spec.is_ir:
         return frozenset()

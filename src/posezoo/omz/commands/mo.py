@@ -1,8 +1,8 @@
 """mo: convert one file to IR, with the arguments and the output of Model Optimizer (OpenVINO
 2024.6).
 
-Model Optimizer is no longer part of OpenVINO. This command carries out those of its arguments that
-posezoo's converter supports, and refuses each other one by its name.
+It carries out the arguments that posezoo's converter supports, and refuses each other one by its
+name.
 """
 
 from __future__ import annotations
@@ -183,9 +183,7 @@ def parse_arguments(argv: Sequence[str] | None) -> MoArgs:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Convert the file, and return the exit code: 0, or 1 for a failure. Wrong usage exits with
-    code 2.
-    """
+    """Convert the file: 0, 1 for a failure, 2 for wrong usage."""
     return run_main.run_main(lambda: _run(parse_arguments(argv)), report_error=_print_error)
 
 
@@ -213,14 +211,12 @@ class InputCutInfo(NamedTuple):
 
 
 def convert_model(input_model: object = None, **arguments: object) -> Model:
-    """Convert a file or a network in memory, as Model Optimizer's function of this name does, and
-    return OpenVINO's model.
+    """Convert a file or a network in memory to OpenVINO's model, as Model Optimizer's function of
+    this name.
 
     Args:
-        input_model: the path of the file, or a network that openvino.convert_model reads, such as a
-            module of PyTorch.
-        arguments: the arguments of the command, with Python's values, and for a network in memory
-            ``example_input``; weights are FP32 by default.
+        arguments: those of the command, with Python's values, and ``example_input`` for a network
+            in memory, such as a module of PyTorch; weights are FP32 by default.
 
     Raises:
         PosezooError: an argument is unknown, or the file or the network cannot be converted.

@@ -1,7 +1,7 @@
 """quantizer.py, omz_quantizer: quantize FP32 IR to INT8, with Open Model Zoo's flags and output.
 
-Without photos, INT8 is made with the ranges that a model.yml declares: as ``posezoo convert`` does
-it, from the model's files in ``--model_dir``.
+Without photos, INT8 is made with a model.yml's ranges, as by ``posezoo convert``, from
+``--model_dir``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """posezoo shims: write commands with Open Model Zoo's names, so that old scripts find them.
 
-With --wheel, pip installs these commands if a script asks for openvino-dev. ``posezoo shims
-mediapipe`` does the same for MediaPipe's solutions.
+With --wheel, pip installs them for openvino-dev; ``posezoo shims mediapipe`` does so for
+MediaPipe's solutions.
 """
 
 from __future__ import annotations
@@ -301,10 +301,8 @@ def _warn_of_others(folder: Path) -> None:
 def shim_script(module: str, registry: str) -> str:
     """A shell script that runs a module's ``main`` with this Python, from any working folder.
 
-    Without a folder, the command means the models of the registry.
-
-    The shell starts Python, since a ``#!`` line can contain neither spaces nor long paths. The
-    script imports nothing from the working folder.
+    It means the registry's models by default; a shell starts Python, since a ``#!`` line can
+    contain neither spaces nor long paths, without imports from the working folder.
     """
     source = Path(__file__).resolve().parents[3]  # the folder that contains the package posezoo
     code = f"import sys; sys.path[:1] = []; sys.path.append({str(source)!r}); "
