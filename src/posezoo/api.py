@@ -1,7 +1,5 @@
-"""The Python API: models by name; and what plug-ins import, at one place that stays.
-
-A plug-in imports the classes and functions of ``_FOR_PLUGINS`` from here, such as
-``from posezoo.api import DecoderType``.
+"""The Python API: models by name; and what plug-ins import (``_FOR_PLUGINS``), such as ``from
+posezoo.api import DecoderType``.
 """
 
 from __future__ import annotations

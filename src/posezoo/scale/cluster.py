@@ -1,9 +1,8 @@
 """Python functions that run on the workers of a Dask cluster.
 
-A worker calls them in a child process, as a local pool does, so a crash, for example for lack of
-memory, ends neither the worker nor its connection. Dask assigns the items to the workers, and again
-if one is lost. Only posezoo's own functions and values are sent; anyone who can connect to a
-scheduler can run code on it.
+A worker calls them in a child process, so a crash ends neither the worker nor its connection; Dask
+assigns items again if one is lost. Only posezoo's own functions and values are sent; anyone who can
+connect to a scheduler can run code on it.
 """
 
 from __future__ import annotations
@@ -88,10 +87,9 @@ def map_on_cluster(
     """The address of a worker, and its outcome, for each item; in the order of the items.
 
     Args:
-        attempt, listener, memory: as for ``Executor.map``.
         address: of the Dask scheduler, such as ``tcp://host:8786``.
-        folders: the folders, or files in folders, that every worker must share with this machine.
-        wait_s: how long to wait for a worker if there is none, at the start and later.
+        folders: folders, or files in them, that every worker must share.
+        wait_s: how long to wait for a worker at any time.
 
     Raises:
         PosezooError: there is no scheduler or no worker, the connection was lost, the versions on a

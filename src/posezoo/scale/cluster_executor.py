@@ -25,9 +25,7 @@ class ClusterExecutor(Executor):
 
     Attributes:
         scheduler: the address of the Dask scheduler, such as ``tcp://host:8786``.
-        folders: the folders that the workers must share with this machine; or existing files in
-            folders that are only read.
-        wait_s: how long a run waits for a worker if there is none, at the start and later.
+        folders: as for ``map_on_cluster``; files are only read.
         warning: what the user should know about these workers.
     """
 

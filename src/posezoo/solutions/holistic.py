@@ -58,8 +58,8 @@ _RIGHT_EYE, _LEFT_EYE = 5, 2
 
 
 class Holistic(PoseSolution):
-    """Finds the landmarks of the body, the hands and the face of the most prominent person, and
-    follows them through a video.
+    """Finds the landmarks of the body, the hands and the face of the most prominent person in a
+    video.
     """
 
     outputs: ClassVar[tuple[str, ...]] = (

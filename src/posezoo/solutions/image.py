@@ -27,7 +27,7 @@ _FORMATS: dict[str, int] = TABLES["formats"]["ImageFormat"]
 
 
 class ImageFormat(int):
-    """How pixels are stored: a number with a name. Its attributes are the formats."""
+    """How pixels are stored: a number with a name, by the attributes."""
 
     @property
     def name(self) -> str:
@@ -51,11 +51,7 @@ for _name in _LAYOUTS:
 
 
 class Image:
-    """Pixels that do not change.
-
-    Attributes:
-        image_format: how they are stored.
-    """
+    """Pixels that do not change, stored as ``image_format`` says."""
 
     def __init__(self, image_format: ImageFormat, data: Array) -> None:
         """Copy the pixels.
@@ -79,7 +75,7 @@ class Image:
 
     @classmethod
     def create_from_file(cls, file_name: str | PathLike[str]) -> Image:
-        """Read a photo. Of 16 bits, the higher 8 remain.
+        """Read a photo; of 16 bits, the higher 8 remain.
 
         Raises:
             RuntimeError: it cannot be read.

@@ -1,5 +1,4 @@
-"""Messages of landmarks and detections: those of ``mediapipe.framework.formats``, from protobuf.
-
+"""Messages of landmarks and detections, as ``mediapipe.framework.formats``, from protobuf;
 ``tables.json`` has their fields.
 """
 
@@ -100,10 +99,8 @@ for _message in MESSAGES.values():
 
 
 def create_landmarks(name: str, rows: Array) -> Any:
-    """A list of landmarks, such as ``NormalizedLandmarkList``.
-
-    Args:
-        rows: (N, 3 or 4): x, y, z, and the visibility.
+    """A list of landmarks, such as ``NormalizedLandmarkList``, from rows (N, 3 or 4): x, y, z, and
+    the visibility.
     """
     # As bytes: to set the values of a face's landmarks takes ten times as long.
     count, columns = rows.shape

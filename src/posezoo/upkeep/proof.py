@@ -1,6 +1,6 @@
-"""Prove a model from its sources: ask them, download, convert, and find people on the sample
-photos; if wanted, quantize it, and measure APs and speeds. What is measured and which checksums
-were missing is written beside its model.yml.
+"""Prove a model from its sources: download, convert, and find people on the sample photos; if
+wanted, quantize it, and measure APs and speeds. Results and missing checksums are written beside
+its model.yml.
 """
 
 from __future__ import annotations
@@ -73,11 +73,10 @@ class Proving:
     """How models are proven.
 
     Attributes:
-        folder: a report for each model, which the next run keeps, and the pictures.
-        dataset: annotated images for AP; None if none is there.
-        is_fresh: whether models are proven again that have a report.
-        measures: whether models are also quantized with the annotated images, and speeds are
-            measured.
+        folder: for reports, which the next run keeps, and pictures.
+        dataset: annotated images for AP, or None.
+        is_fresh: whether models with a report are proven again.
+        measures: whether models are also quantized, and speeds measured.
     """
 
     context: Context
@@ -87,8 +86,8 @@ class Proving:
     measures: bool
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
-        """The report of a model; an earlier one, if the same posezoo and OpenVINO made it from the
-        same model.yml and annotated images. Of that, only sources that failed are asked again.
+        """The report of a model; an earlier one of the same posezoo, OpenVINO, model.yml and
+        images, of which only failed sources are asked again.
 
         Raises:
             FetchError: no source has a file.
@@ -117,9 +116,7 @@ class Proving:
         return report
 
     def estimate(self, specs: Sequence[ModelSpec]) -> str:
-        """What the models without a report need at most: gigabytes by the declared sizes, and hours
-        by the speeds in measured.yml.
-        """
+        """What the models without a report need at most, by measured.yml: gigabytes and hours."""
         due = [spec for spec in specs if not self._find_report(spec)]
         size = sum(file.read_limit for spec in due for file in spec.files)
         images = len(self.dataset.images) if self.dataset else 0
@@ -142,8 +139,8 @@ class Proving:
         return report if is_valid and is_complete and not self.is_fresh else {}
 
     def list_reports(self) -> dict[str, dict[str, Any]]:
-        """The reports of all runs, by model, but for those of another posezoo or model.yml; without
-        the AP of other annotated images.
+        """The reports of all runs, by model, but for those of another posezoo or model.yml, or APs
+        of other images.
         """
         reports = {}
         for path in sorted(self.folder.glob("*.json")):
@@ -287,8 +284,8 @@ def _quantize(spec: ModelSpec, context: Context, photos: Path) -> list[dict[str,
 
 
 def render_page(reports: Mapping[str, Mapping[str, Any]], failures: Mapping[str, str]) -> str:
-    """A page in Markdown, which is also the text of a pull request: a row for each model with what
-    was proven, or why it failed.
+    """A page in Markdown, also for a pull request: a row for each model with what was proven, or
+    why it failed.
     """
     tools = format_pairs(package_versions("posezoo", "openvino"))
     lines = [

@@ -139,9 +139,7 @@ def _local_path(address: str) -> Path:
 
 
 def refuse_sources_in_place(spec: model.ModelSpec, layout: ModelLayout) -> None:
-    """Raise a SettingsError if a file would be downloaded to where it is: what is there is removed
-    first.
-    """
+    """Raise a SettingsError if a file would be downloaded to where it is, and removed first."""
     for file in spec.files:
         (source,) = file.sources
         place = layout.file_path(spec, file)
@@ -157,11 +155,9 @@ def refuse_sources_in_place(spec: model.ModelSpec, layout: ModelLayout) -> None:
 def describe_files(
     spec: model.ModelSpec, context: Context, listener: Listener
 ) -> tuple[model.ModelSpec, str]:
-    """Download the files, and add their sizes, SHA-384, inputs and outputs to the model.
-
-    Returns:
-        The model, and the reason why inputs and outputs could not be read; it is empty if they
-        could be read. Those of a checkpoint are those of the only network that reads it.
+    """Download the files, and add their sizes, SHA-384, inputs and outputs (a checkpoint's are
+    those of the only network that reads it) to the model; also the reason if these could not be
+    read.
 
     Raises:
         FetchError: a file could not be downloaded, or was refused for safety.

@@ -43,11 +43,8 @@ _LAST_COMMENTS = """\
 
 
 def format_model_yml(spec: ModelSpec, folder: Path) -> str:
-    """A model.yml in posezoo's format with the known values of a model, and comments on missing
-    ones.
-
-    Args:
-        folder: that of the model.yml.
+    """A model.yml in posezoo's format, in a folder, with a model's known values, and comments on
+    missing ones.
     """
     terms = spec.license
     lines = [
@@ -128,8 +125,8 @@ def _output_lines(spec: ModelSpec) -> Iterator[str]:
 
 
 def format_path(path: Path, folder: Path) -> str:
-    """The path of a file for the model.yml of a folder: in the working folder, the one from there,
-    which is the same on another machine.
+    """The path of a file for the model.yml of a folder: from there, if both are in the working
+    folder.
     """
     path = path.resolve()
     top = Path.cwd().resolve()
