@@ -136,7 +136,7 @@ class EventLine:
     """The line of an event, with its fields in braces; None if it has no line.
 
     Attributes:
-        console: for the console.
+        console: in the console's words.
         omz: in the words of Open Model Zoo's tools: a line for each ``{precision}``. ``{section}``
             is the mark of a heading, ``{path}`` the path of the file, ``{source}`` where a copy
             came from.

@@ -35,8 +35,8 @@ def path_below(folder: Path, name: PurePath | str) -> Path:
 
 
 def find_link_out(path: Path, roots: Sequence[Path]) -> Path | None:
-    """The link, of those between a root and a path below it, that leads out of all roots; None if
-    there is none.
+    """The link between one of the roots and a path below it that leads out of all roots; None if
+    there is none. A root itself, and the path itself, may be links.
     """
     folders = [*path.parents]
     root = next(filter(folders.__contains__, roots), path.parent)

@@ -16,8 +16,10 @@ _CHECKOUT = Path(__file__).resolve().parents[3]
 
 @cache
 def version() -> str:
-    """The version of posezoo with its commit as PEP 440's local version, such as
-    ``0.2.0+g1a2b3c4d``; without one if neither a git checkout runs nor what was built from one.
+    """The version of posezoo with its commit, such as ``0.2.0+g1a2b3c4d``; without one if neither a
+    git checkout runs nor what was built from one.
+
+    The commit is a local version identifier of PEP 440. It tells two builds of one version apart.
     """
     release = release_version()
     commit = _checked_out_commit(_CHECKOUT / ".git") or _packed_commit()

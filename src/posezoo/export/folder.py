@@ -69,8 +69,8 @@ def render_sample(model: ExportedModel) -> bytes:
     """A Python program that prints what the model finds and draws it; without an image as its only
     input, the network gets zeros.
 
-    It needs only OpenVINO and OpenCV; without a decoder it prints arrays, of which an installed
-    posezoo makes poses.
+    It needs only OpenVINO and OpenCV. If the IR has no decoder, it prints arrays, and posezoo, if
+    it is installed, makes poses of them.
     """
     drawing = render("sample_drawing.py", name=model.name)
     if not _takes_image(model):

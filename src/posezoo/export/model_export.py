@@ -130,8 +130,12 @@ def prepare_export(
     composite: CompositeSpec | None = None,
     listener: Listener = ignore_event,
 ) -> ExportedModel | Plan:
-    """The facts of the model and its IR, and of the detector of its people, which are made if
-    needed; in a dry run the first plan for one. ``composite`` is from ``join_parts``.
+    """The facts of the model and its IR, and of the detector of its people, if it needs one: both
+    are made if needed. In a dry run the plan of the first of them that is to be made.
+
+    Args:
+        context: its settings name the detector.
+        composite: which the model stands for, from ``join_parts``; None for a model of its own.
 
     Raises:
         InferenceError: the IR would take images, and nothing says how they are prepared.
@@ -256,8 +260,9 @@ def prepare_file_export(
     *,
     listener: Listener,
 ) -> ExportedModel | Plan:
-    """As ``prepare_export``, for a file, whose copy and IR have their own folder; it is alone
-    unless it, or the user, says who finds its people.
+    """As ``prepare_export``, for the file of a network, whose copy and IR have a folder of their
+    own. It is exported alone unless it says who finds its people, or the user names a detector: it
+    may find no people.
     """
     spec = file.spec
     folder = context.layout.output_dir / checkpoint_dir(spec)

@@ -60,11 +60,13 @@ class OnnxReport:
 def convert_to_onnx(
     spec: ModelSpec, layout: FlatLayout, output: Path, *, is_dry_run: bool = False
 ) -> OnnxReport:
-    """Write the ONNX of a Caffe or Darknet network, once ONNX Runtime computes the outputs of the
-    original, by OpenCV or OpenVINO, and of the network of the IR.
+    """Write the ONNX of a Caffe or Darknet network, once ONNX Runtime computed from it what OpenCV
+    or OpenVINO computes from the original, and OpenVINO from the network of the IR.
 
     Args:
-        spec: its first file is the one to convert, in ``layout.download_dir``.
+        spec: what the user declares; its first file is the one to convert, in
+            ``layout.download_dir``.
+        output: the file, which is replaced if it exists.
         is_dry_run: whether to stop before the file is written and run.
 
     Raises:

@@ -62,8 +62,12 @@ _MAX_WEIGHTS = 1 << 24
 
 
 def rewrite_operations(path: Path, *, is_compared: bool) -> bytes | None:
-    """The ONNX file without operations that OpenVINO reads wrongly; None if it has none, or their
-    sizes are unknown, and the result is compared with ONNX Runtime (``is_compared``).
+    """The ONNX file without operations that OpenVINO reads wrongly; None if it has none, or if
+    their sizes are unknown.
+
+    Args:
+        path: the file.
+        is_compared: whether the result is compared with ONNX Runtime if that is installed.
 
     Raises:
         ConversionError: there is one that cannot be replaced, and the result is not compared.

@@ -1,8 +1,9 @@
 """TensorFlow.js graph models: a model.json, and files with weights that it names.
 
-OpenVINO reads only protobuf, so the graph is written as a frozen one (GraphDef of
-tensorflow/core/framework/graph.proto): fused operations become single ones, weights become
-constants as in tfjs-core, src/io/io_utils.ts.
+OpenVINO reads a TensorFlow graph only as protobuf, so the graph is written as a frozen one
+(GraphDef of tensorflow/core/framework/graph.proto). Operations that TensorFlow.js fuses become the
+operations that they consist of. Weights become constants as TensorFlow.js reads them (tfjs-core,
+src/io/io_utils.ts).
 """
 
 from __future__ import annotations

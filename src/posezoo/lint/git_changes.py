@@ -68,8 +68,8 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
 
 
 def read_earlier_models(registry: Registry, revision: str) -> EarlierModels | None:
-    """The models where the present branch left a revision's, without a model.yml that cannot be
-    read today; None before the first commit.
+    """The models as they were where the present branch left a revision's; None before the first
+    commit. A model.yml that cannot be read today is left out.
     """
     models: list[Model] = []
     changed = set()

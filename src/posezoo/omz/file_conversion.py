@@ -39,12 +39,19 @@ def convert_file(
     """Convert a file outside of any registry to one IR, with no other file beside it.
 
     Args:
-        options: how the IR is compared with the original. If its outputs cannot be computed, or
-            they differ and their noise is unknown (``ReferenceOutputs.shows_noise``,
-            ``excludes_noise``), a warning follows, or an error if the check is strict.
-        batch: the first size of all inputs, or N's; None for the file's own.
-        needs_all_inputs: whether inputs without names must be all.
-        transformations: applied after the self-check.
+        spec: what the user declares; its first file is the one to convert, in
+            ``layout.download_dir``.
+        options: how the IR is compared with the original, if at all. If its outputs cannot be
+            computed, or if they differ and their noise is unknown
+            (``ReferenceOutputs.shows_noise``, ``excludes_noise``), it is written nevertheless, and
+            the listener receives a warning; if the check is strict, that is an error instead.
+        batch: the first size of all inputs, or that of N if they declare a layout; None for the
+            file's own.
+        needs_all_inputs: whether the inputs, which have no names, must be all of the network's.
+        transformations: what is applied to the network after the self-check.
+
+    Returns:
+        The path of the .xml; the .bin is beside it.
 
     Raises:
         ConversionError: the file does not exist or cannot be converted.

@@ -48,7 +48,7 @@ def keep_order(spec: ModelSpec, network: Model) -> ModelSpec:
 
 def move_output_layouts(spec: ModelSpec, network: Model) -> tuple[ModelSpec, list[Input]]:
     """The model with the layouts of its outputs, which Model Optimizer takes among those of the
-    inputs, and outputs with another layout in the IR.
+    inputs; and those of them that get another layout in the IR.
 
     Raises:
         ConversionError: more than a layout is given of an output.

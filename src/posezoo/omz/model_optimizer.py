@@ -189,8 +189,9 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
 
 
 def inspect_model_optimizer(named: Path | None, python: Path | None) -> ModelOptimizer:
-    """Find a Model Optimizer for a plan: no program is run, and its version, that in its Python's
-    environment, may be empty.
+    """Find a Model Optimizer for a plan: no program is run.
+
+    Its version is that of the package in the environment of its Python; empty if it lies elsewhere.
 
     Raises:
         ConversionError: the path does not exist, or no Python is beside it.

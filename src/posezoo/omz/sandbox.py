@@ -73,8 +73,10 @@ _SYSTEM_CALLS = {
 
 @cache
 def explain_missing_sandbox(*, starts: bool = True) -> str:
-    """Why the sandbox cannot be started on this system (or with ``starts`` False, found); empty if
-    it can.
+    """Why the sandbox cannot be started on this system; empty if it can.
+
+    Args:
+        starts: whether it is started to see this; if False, only the program is looked for.
     """
     if not IS_LINUX:
         return "bubblewrap exists only for Linux"
@@ -112,9 +114,10 @@ def run_sandboxed(
 ) -> ProgramResult:
     """Run Python with these arguments in the sandbox; it is killed with this process.
 
-    A program limits its own memory before it runs code that is not trusted; with systemd,
-    ``memory_bytes`` and the temporary folder also limit the kernel's. It can read ``reads``, and
-    write into ``writes``.
+    A program sets the limits of its memory itself, before it runs code that is not trusted. Where
+    systemd runs, ``memory_bytes`` and the temporary folder also limit what the kernel keeps for it.
+    It can read ``reads`` besides libraries and Python's packages, and write into the folders
+    ``writes``.
 
     Raises:
         OSError: the sandbox cannot be started (``explain_missing_sandbox``).

@@ -8,13 +8,16 @@ from posezoo.core.arrays import Array, Doubles
 
 
 def solve_assignment(costs: Array) -> list[int]:
-    """The column of each row of ``costs``, (R, C), R at most C, all finite: a different one for
-    each, with the lowest sum.
+    """The column of each row, a different one for each, with the lowest sum of costs.
 
-    Shortest augmenting paths (R. Jonker and A. Volgenant, "A shortest augmenting path algorithm for
-    dense and sparse linear assignment problems", 1987; D. F. Crouse, "On implementing 2D
-    rectangular assignment algorithms", 2016). Of several best solutions it returns SciPy's
-    (``linear_sum_assignment``), on which the result of Open Model Zoo's decoder depends.
+    It uses shortest augmenting paths (R. Jonker and A. Volgenant, "A shortest augmenting path
+    algorithm for dense and sparse linear assignment problems", 1987; D. F. Crouse, "On implementing
+    2D rectangular assignment algorithms", 2016). If several solutions are equally good, it returns
+    the same one as SciPy's ``linear_sum_assignment``, because the result of Open Model Zoo's
+    decoder depends on that.
+
+    Args:
+        costs: (R, C), finite; R is at most C.
     """
     if not len(costs):
         return []

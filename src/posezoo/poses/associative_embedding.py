@@ -112,10 +112,10 @@ def group_by_tags(
 def match_by_tags(kinds: Array, points: Floats, tags: Floats, max_distance: float) -> Ints:
     """(N,) the person index of each peak, assigned joint by joint with the lowest sum of costs.
 
-    The cost is HigherHRNet's: 100 times the rounded distance of tags, minus the score. The distance
-    from the center of a person decides between equal tags. Both are computed to the last bit as in
-    Open Model Zoo's ``hpe_associative_embedding.py``, because rounding makes small differences
-    large.
+    The cost is HigherHRNet's: 100 times the rounded distance of tags, minus the score. If tags are
+    ambiguous, the distance from the center of a person decides. Both are computed to the last bit
+    as in Open Model Zoo's ``hpe_associative_embedding.py``, because rounding makes small
+    differences large.
     """
     owners = np.full(len(kinds), -1)
     means: list[Floats] = []

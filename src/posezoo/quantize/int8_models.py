@@ -175,8 +175,9 @@ def plan_own_int8(
     """As ``plan_int8``, for a target of ``describe_own_ir``.
 
     Args:
-        output_dir: it gets a folder for each precision; None: that of the IR, or above one of its
-            precision.
+        output_dir: the folder that gets one for each precision; None: that of the IR, or the one
+            that contains it if it is named by its precision.
+        listener: receives the events if the person detector is downloaded; None: it is left out.
 
     Raises:
         QuantizationError: as for ``plan_int8``, or a file would be replaced that posezoo did not

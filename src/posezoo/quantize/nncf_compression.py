@@ -54,9 +54,12 @@ def quantize_network(
 
     Args:
         network: an ``openvino.Model`` in FP32; it is changed.
+        samples: the samples for measuring activations, in this order.
+        name: the model's, for the listener.
         target_device: one of ``quantization_flags.TARGET_DEVICES``.
-        evaluator: limits the drop of its metric, by layers that return to floating point; the
-            result drops least if the limit is never met.
+        listener: receives the progress.
+        evaluator: if it limits the drop of its metric, layers return to floating point until it is
+            within the limit. If it never is, the result is the one that drops least.
         is_careful: whether ``delicate_layers`` stay in floating point, too.
 
     Returns:

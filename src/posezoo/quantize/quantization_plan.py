@@ -67,8 +67,8 @@ class QuantizationTarget:
     Attributes:
         pipeline: that of the network's model, or of its composite. Without a detector, each photo
             is one person for a top-down model.
-        irs: the .xml of each network of this pipeline, by its model's name; FP32, the detector's
-            FP16.
+        irs: the .xml of each network of this pipeline, by its model's name; in FP32, the detector's
+            in FP16.
         description: of an IR of the user's: mean and scale are left to the caller; None for a model
             of the zoo.
     """

@@ -285,8 +285,9 @@ def measurement_to_json(model: str, measurement: Measurement) -> dict[str, objec
 
 
 def digest_irs(xmls: Iterable[Path]) -> str:
-    """16 hexadecimal digits of the bytes of some IR, in any order, each .xml (without how people
-    are found) and its .bin, or of what an original consists of.
+    """16 hexadecimal digits that depend on the bytes of some IR, in any order: each .xml and its
+    .bin, or what an original that OpenVINO reads consists of. How the IR say that people are found
+    does not matter: a measurement states it itself.
     """
     from hashlib import sha256  # lists, which only read measured.yml, import neither
 

@@ -30,9 +30,9 @@ _MODEL_DEPENDENT = (
 class MeasurementSelection:
     """The user's own measurements, and the selection of measurements to use.
 
-    ``user_measurements``, with their model's name, are used beside those of measured.yml, with a
-    ``record``. Measurements of speed must have the settings, and a machine whose description
-    contains a text; ``one_request``: of one request at a time.
+    ``user_measurements``, with their model's name, are used beside those of measured.yml; their
+    ``record`` says whose they are. Measurements of speed must have the settings, and a machine
+    whose description contains a text; with ``one_request``, they must be of one request at a time.
     """
 
     user_measurements: Sequence[tuple[str, Measurement]] = ()
@@ -57,9 +57,12 @@ class MeasurementSelection:
         *,
         target_size: int | None = None,
     ) -> list[Measurement]:
-        """The measurements of the whole pipeline with the model's usual detector at one target size
-        (None: the declared one): speeds with this number of people shown, for INT8 with a detector
-        in INT8 if there are any.
+        """The measurements of the whole pipeline with the model's usual detector at one target
+        size. Speeds are those on an image with this number of people; for INT8, those with a
+        detector in INT8 if there are any.
+
+        Args:
+            target_size: that of ``run --height``; None for the declared size.
         """
         usual = people_from(model)
         measurements = [

@@ -35,8 +35,8 @@ def build_model_info(
 ) -> dict[str, Plain]:
     """``model_info`` of an IR; empty if nothing is known.
 
-    A declared one is used, without the steps that the IR does itself, and not for an IR with its
-    decoder.
+    One that model.yml declares is used instead, without the steps that the IR does itself, but not
+    for an IR with its decoder.
 
     Args:
         outputs: the shapes of the IR's outputs, in their order, by the declared name or another

@@ -95,8 +95,12 @@ def find_anchors(name: str) -> dict[str, str | bool]:
 
 
 def read_labels(labels: Sequence[str] | str, classes: int = 0) -> list[str]:
-    """The labels of an output, also with the background first for ImageNet's classifiers of 1,001
-    ``classes``.
+    """The labels of an output.
+
+    Args:
+        labels: as in the record of a model.
+        classes: the number of values of the output, if it is a classifier of ImageNet: those with
+            1,001 have the background first.
     """
     if not isinstance(labels, str):
         return list(labels)

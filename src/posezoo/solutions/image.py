@@ -27,7 +27,7 @@ _FORMATS: dict[str, int] = TABLES["formats"]["ImageFormat"]
 
 
 class ImageFormat(int):
-    """How pixels are stored: a number with a name, by the attributes."""
+    """How pixels are stored: a number with a name. Its attributes are the formats."""
 
     @property
     def name(self) -> str:

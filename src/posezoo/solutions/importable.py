@@ -1,8 +1,8 @@
 """Modules of MediaPipe that scripts import, although posezoo does not do their work.
 
-``importable.json`` has facts of MediaPipe 0.10.21, Copyright The MediaPipe Authors, under
-Apache-2.0: enumerations and records work, and a class or a function raises NotImplementedError when
-it is used. Many scripts import more than they use.
+``importable.json`` describes them by facts of MediaPipe 0.10.21, Copyright The MediaPipe Authors,
+under Apache-2.0. Enumerations and records work. A class or a function raises NotImplementedError
+when it is used, not when it is imported: many scripts import more than they use.
 """
 
 from __future__ import annotations

@@ -116,7 +116,9 @@ class Proving:
         return report
 
     def estimate(self, specs: Sequence[ModelSpec]) -> str:
-        """What the models without a report need at most, by measured.yml: gigabytes and hours."""
+        """What the models without a report need at most: gigabytes by the declared sizes, and hours
+        by the speeds in measured.yml.
+        """
         due = [spec for spec in specs if not self._find_report(spec)]
         size = sum(file.read_limit for spec in due for file in spec.files)
         images = len(self.dataset.images) if self.dataset else 0

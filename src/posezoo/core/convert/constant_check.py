@@ -1,13 +1,12 @@
 """Compare the constants of an IR with those of its original, if they can be matched.
 
-The outputs do not show a weight that hardly affects them.
-
-A kernel of the IR belongs to the kernel of the original that has its name. A kernel that the
-conversion computed has no name: it belongs to each kernel of the original with which most of its
-filters are similar up to a factor, as a folded normalization leaves them (an image's scale: factors
-by channel). All of its filters must be equal up to such factors, to those of one original at least.
-Not compared are kernels similar to one from which the graph itself computes others, such as a
-kernel with a mask.
+The outputs do not show a weight that hardly affects them. A kernel of the IR belongs to the kernel
+of the original that has its name. A conversion that computes a kernel leaves it without a name:
+such a kernel belongs to each kernel of the original with which most of its filters are similar up
+to a factor. A normalization that is folded into a convolution leaves such factors, and a scale of
+the image leaves factors by channel. Then all of its filters must be equal up to such factors, to
+those of one original at least. From some originals the graph itself computes others, such as a
+kernel with a mask: a kernel that is similar to one of these is not compared.
 """
 
 from __future__ import annotations

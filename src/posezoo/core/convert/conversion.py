@@ -29,12 +29,15 @@ from posezoo.core.resolve.resolved import Resolved
 def write_onnx(
     resolved: Resolved, *, force: bool = False, listener: Listener = ignore_event
 ) -> Path:
-    """Export a downloaded checkpoint to ONNX, as ``<name>.onnx`` in the model's folder; ``force``
-    replaces another ONNX file, or one beside the IR of other weights.
+    """Export a downloaded checkpoint to ONNX, as ``<name>.onnx`` in the model's folder.
+
+    Args:
+        force: write it even if the folder has the IR of other weights, or another ONNX file.
 
     Raises:
         ConversionError: the model is not a checkpoint of one of our networks; the checkpoint is
-            missing or has another digest; or ``refuse_to_replace``.
+            missing or has another digest; or the folder has another ONNX file, or the IR of other
+            weights (``refuse_to_replace``).
         CheckpointError: the checkpoint cannot be read, or does not fit its network.
         NetworkError: its network cannot be built with the declared arguments.
         OutputError: the ONNX cannot be written.

@@ -153,8 +153,8 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
 
 
 def is_large(spec: ModelSpec, path: Path) -> bool:
-    """Whether the original is so large that one copy of its weights is in memory at a time: it is
-    read, run and compared step by step, not at the same time, which is faster.
+    """Whether the original is read, run and compared step by step, so that one copy of its weights
+    is in memory at a time, and not at the same time, which is faster.
     """
     return max(path.stat().st_size, sum(file.size or 0 for file in spec.files)) > LARGE
 

@@ -74,7 +74,7 @@ def join_names(ports: Iterable[Output]) -> str:
 
 def cut_outputs(network: Model, names: Sequence[str], title: str) -> Model:
     """A network with these outputs or inner tensors, called ``title``; without names, with all of
-    its own. It replaces the given one.
+    its own. The given one must not be used afterwards.
 
     Raises:
         ConversionError: there is no output or tensor of a name.
@@ -99,8 +99,8 @@ def cut_outputs(network: Model, names: Sequence[str], title: str) -> Model:
 
 
 def cut_inputs(network: Model, spec: ModelSpec) -> Model:
-    """A network with the inputs that a model declares; it replaces the given one, an
-    ``openvino.Model`` as read.
+    """A network with the inputs that a model declares; the given one, an ``openvino.Model`` as
+    read, must not be used afterwards.
 
     Raises:
         ConversionError: an input to be frozen does not exist, a value does not fit it, or the

@@ -64,9 +64,11 @@ class InnerDifference:
 def compare_nodes(
     spec: ModelSpec, original: ReferenceRuntime, xml: Path, case: ReferenceSample
 ) -> tuple[NodeProof, InnerDifference | None]:
-    """Compare the tensors in an IR with those of its original for one image, in batches: how many
-    were compared, and the first that differs by more than is allowed, after which no other batch
-    is.
+    """Compare the tensors in an IR with those of its original for one image.
+
+    Returns:
+        How many were compared, and the first one that differs by more than is allowed; none is
+        compared after the batch with that one.
 
     Raises:
         RuntimeError: one of the two networks cannot be run.

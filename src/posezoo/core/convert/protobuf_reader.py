@@ -106,8 +106,13 @@ def _whole(buffer: Buffer) -> ProtobufField:
 def replace_fields(
     buffer: Buffer, outer: int, inner: int, replace: Callable[[ProtobufField], Iterable[bytes]]
 ) -> Iterator[bytes]:
-    """The parts of a message in which, in the messages of the field ``outer``, the fields ``inner``
-    are those that ``replace`` gives.
+    """The parts of a message in which the messages of one field have other fields.
+
+    Args:
+        buffer: the message; what stays as it is, is copied in small parts.
+        outer: the number of the field with the messages.
+        inner: the number of the fields in these that are replaced.
+        replace: gives the values of the fields that replace one.
     """
     before = 0
     copied = 0

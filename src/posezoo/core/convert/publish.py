@@ -256,8 +256,8 @@ def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event
 
     The old .xml is removed first and the new .xml is moved last: if the process stops, there is the
     old pair, the new pair, or no .xml, but never a mixture. If the record, which is moved last,
-    does not match the pair, the next conversion makes the IR again. So does one after a power
-    failure, since the bytes are synced before the record is written.
+    does not match the pair, the next conversion makes the IR again. The same happens after a power
+    failure: the bytes are synced before the record is written.
 
     Raises:
         LockError: a strict lock does not list one of them; then none is moved.

@@ -158,8 +158,13 @@ class ReferenceOutputs:
         return max(differences, default=0) > REPEATABLE
 
     def move(self, done: int) -> list[list[dict[str, Array]]]:
-        """The outputs of each case with images moved by other roundings than those ``done``; empty
-        if these are enough, or no input can be moved.
+        """The outputs of each case if its image is moved by other roundings each time.
+
+        Args:
+            done: how often each image was moved already.
+
+        Returns:
+            Those of the next draws by case; empty if it is often enough, or no input can be moved.
         """
         end = next((count for count in DRAWS if count > done), done)
         feeds = []

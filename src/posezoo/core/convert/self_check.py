@@ -618,9 +618,7 @@ class IrCheck(NetworkCheck):
             raise self.create_error(f"cannot be run: {error_text(error)}") from error
 
     def _refuse_wide_integers(self, reference: ReferenceOutputs) -> None:
-        """Larger constants alone than OpenVINO's integers are common and harmless, such as the end
-        of a Slice.
-        """
+        """Larger constants alone are common and harmless, such as the end of a Slice."""
         try:
             wide = find_wide_integer(reference.original, self.xml, reference.cases[0])
         except RuntimeError:

@@ -431,8 +431,8 @@ def read_model(
 ) -> model.ModelSpec:
     """The model that a model.yml declares; name, family and ``parent`` as in ``ModelSpec``.
 
-    An unknown key is a mistake in our form, and in Open Model Zoo's, whose own tools ignore it, a
-    warning.
+    An unknown key is a mistake in our form, and a warning in Open Model Zoo's: its own tools ignore
+    unknown keys.
 
     Raises:
         SpecError: the first mistake in the file, with its position.

@@ -221,8 +221,11 @@ def follow_redirects(
 def require_safe_target(
     session: Session, url: str, target: str, download_options: DownloadOptions
 ) -> bool:
-    """Check a URL that the server of this thread's last request, to ``url``, names; returns whether
-    ``public_only``, one of ``peer_rules``, must hold for it.
+    """Check a URL that the server at ``url`` names; this thread's last request must be one to that
+    server.
+
+    Returns:
+        Whether ``public_only`` must hold for the request to it, as one of ``peer_rules``.
 
     Raises:
         SourceError: it is not valid, or see ``refuse_unsafe_redirect``.

@@ -272,11 +272,18 @@ class PartialFile:
         return True
 
     def replace_target(self, digests: Sequence[Digest], origin: Json) -> dict[str, int]:
-        """Rename the part to the target, or in place of a symbolic link there, and return its
-        fingerprint before that; ``digests`` (none if none is expected) and ``origin`` (empty: as it
-        is) are for its record.
+        """Rename the part to the target; if the target is a symbolic link, the link itself is
+        replaced.
 
-        Its bytes are on the disk before that, its name only once the folder is synced.
+        Its bytes are on the disk before that. Its name in the folder may be lost in a power
+        failure, until the folder is synced.
+
+        Args:
+            digests: those of the verified file, for its record; empty if none is expected.
+            origin: where the bytes come from, for the record; empty for what the record has.
+
+        Returns:
+            The fingerprint of the bytes before the rename.
         """
         path = self.path
         with writing(self.target):

@@ -169,10 +169,10 @@ def remember_written(path: Path, *digests: Digest, written: Json) -> None:
 
 
 def set_aside(path: Path, listener: Listener, accepted: Iterable[Digest] = ()) -> None:
-    """Rename a file that is about to be replaced, unless posezoo wrote it so, to NAME.bak1 or the
-    next free number, with a warning.
+    """Rename a file that is about to be replaced and that is not as posezoo wrote it to NAME.bak1,
+    or the next free number, with a warning, so that no file of the user is lost.
 
-    posezoo wrote it if it has the digest in its record, or one of ``accepted``.
+    A file is as posezoo wrote it if it has the digest in its record, or one of ``accepted``.
 
     Raises:
         OSError: it cannot be read or renamed.

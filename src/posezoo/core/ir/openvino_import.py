@@ -128,8 +128,10 @@ def add_mean_and_scale(steps: Any, mean: Sequence[float], scale: Sequence[float]
 
 
 def error_text(error: BaseException) -> str:
-    """An error of OpenVINO in one line: without the failed check and the position in its sources
-    before it.
+    """An error of OpenVINO in one line.
+
+    Its messages begin with the failed check and a position in its own sources; only the last line
+    is useful, or the summary of the operations that it cannot convert.
     """
     lines = [line.strip().removeprefix("-- ") for line in str(error).splitlines() if line.strip()]
     if "Summary:" in lines:

@@ -49,8 +49,11 @@ def read_stamp(xml: Path) -> str:
 
 
 def list_equal_digests(xml: Path, stamp: str) -> set[str]:
-    """The SHA-384 that an .xml has, and would have with another OpenVINO's ``stamp``
-    (``read_stamp``), and without the section on people: these are of the same network.
+    """The SHA-384 that an .xml has, and would have if another OpenVINO had stamped it, and without
+    the section on people: these are of the same network.
+
+    Args:
+        stamp: as from ``read_stamp``; empty if it is unknown.
     """
     own = xml.read_bytes()
     stamped = _STAMP.sub(b'<info name="OpenVINO Runtime" value="%b" />' % stamp.encode(), own)

@@ -1,5 +1,6 @@
-"""The record of an IR, provenance.json in its folder: sources, tools, and what differs from run to
-run, such as the time, so that the IR is reproducible.
+"""The record of an IR, provenance.json in its folder: sources, tools, self-check.
+
+Only this file has facts that differ from run to run, such as the time, so the IR is reproducible.
 """
 
 from __future__ import annotations

@@ -71,8 +71,12 @@ class GraphDecoder:
         names: Sequence[str],
     ) -> dict[str, tuple[float, float]]:
         """The largest differences of the decoder's outputs from what numpy decodes, and their
-        limits, by name; ``feed`` is the IR's, ``prepared`` its network's, ``names`` are the
-        network's outputs in ``computed``.
+        limits, by name.
+
+        Args:
+            feed, prepared: the inputs of the IR and of its network.
+            computed: the outputs of the IR from ``add_network_outputs``.
+            names: the network's among them.
         """
         raise NotImplementedError
 

@@ -89,8 +89,8 @@ def run_program(
 def find_program(name: str) -> str | None:
     """The path of a program on PATH; None if it is not installed.
 
-    A program of the working folder, which may come from others, is not taken, though an empty entry
-    of PATH would, and Windows searches it first.
+    A program of the working folder is not taken, which an empty entry of PATH would allow, and
+    which Windows searches first: the folder may come from others.
     """
     entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
     path = shutil.which(name, path=os.pathsep.join(filter(os.path.isabs, entries)))

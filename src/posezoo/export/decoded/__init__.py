@@ -150,11 +150,14 @@ def with_decoding(
     decoder: Decoder | None,
     options: InputOptions = USUAL,
 ) -> ModelSpec:
-    """The model, changed so that its IR contains its decoder, at the size of ``posezoo run``, or
-    its usual size.
+    """The model, changed so that its IR contains its decoder. Its input has the size to which
+    ``posezoo run`` resizes images; one of any size has its usual size.
 
     Args:
-        options: by default the outputs have the most people that the network finds, with the
+        spec: the model.
+        decoder: its decoder, or that of its composite.
+        options: the user's ``max_people``, ``min_score``, ``target_size`` and ``decoder_options``;
+            without them the outputs have the most people that the network finds, with the
             decoder's score and the model's size.
 
     Raises:

@@ -112,8 +112,12 @@ def _rank(values: Node, count: int, axis: int) -> TwoNodes:
 
 
 def select_highest(scores: Node, limit: int) -> TwoNodes:
-    """The indices and values of the N highest scores, (N,), in descending order, equal ones in
-    theirs; all, whose number is then known, for a ``limit`` of 0.
+    """The indices and values of the highest scores, (N,), in descending order; equal ones in their
+    order.
+
+    Args:
+        scores: of all that the network finds.
+        limit: N; 0 for all, whose number is then known.
 
     Raises:
         ValueError: there are not this many.
@@ -200,8 +204,12 @@ def pick_apart(
 
 
 def find_groups(sides: Sequence[Node], picked: Node, max_overlap: float) -> Node:
-    """(count, N) bool: the boxes that each picked one of ``pick_apart``, best first, removed, and
-    itself.
+    """(count, N) bool: the boxes that each box of ``pick_apart`` removed, and itself.
+
+    Args:
+        sides: left, top, right and bottom of the boxes, (1, N) each.
+        picked: the indices of the boxes that are apart, (count,), best first.
+        max_overlap: as for ``pick_apart``.
     """
     corners = [reshape(take(side, picked, 1), [-1, 1]) for side in sides]
     common = _common_area(sides, corners)

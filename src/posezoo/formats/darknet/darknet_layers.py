@@ -1,7 +1,6 @@
-"""A Darknet network as an ``openvino.Model``, with the outputs of keras-YOLOv3-model-set, the maps
-before the layers of boxes, [yolo] and [region], or of OpenCV.
+"""A Darknet network as an ``openvino.Model``, with the outputs of keras-YOLOv3-model-set or OpenCV.
 
-The layers are described in
+The former are the maps before the layers of boxes, [yolo] and [region]. The layers are described in
 https://github.com/AlexeyAB/darknet/wiki/CFG-Parameters-in-the-different-layers. The rows of boxes
 are those of OpenCV 4, which programs read (region_layer.cpp and darknet_io.cpp).
 """

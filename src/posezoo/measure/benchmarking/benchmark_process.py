@@ -134,8 +134,7 @@ class _CaseRunner:
 def run_timed(
     work: Callable[[], None], at_once: int, seconds: float
 ) -> tuple[float, tuple[float, ...]]:
-    """Repeat work, which is safe to call from several threads, ``at_once`` threads for some
-    ``seconds``, at least once in each.
+    """Repeat thread-safe work in ``at_once`` threads for some ``seconds``, at least once in each.
 
     Returns:
         Runs per second, and the milliseconds of each run. Each thread's rate counts up to the end

@@ -156,9 +156,9 @@ def count_ghosts(scores: Sequence[ImageScore]) -> tuple[float, float] | None:
 
 
 def compute_pck(predictions: Predictions, matches: Sequence[ImageMatches]) -> float | None:
-    """PCK@0.2: the share, 0..1, of all labelled keypoints of people that count that are at most
-    ``PCK_SHARE`` of the longer side of the box away; those of people not found are not; None if
-    none is labelled.
+    """PCK@0.2: the share, 0..1, of the labelled keypoints of all people that count that are at most
+    ``PCK_SHARE`` of the longer side of the person's box away; those of people who were not found
+    are not; None if no keypoint is labelled.
     """
     labelled = correct = 0
     for person, points in _counted_people(predictions, matches):

@@ -52,9 +52,9 @@ class FrameCounts:
     """How many people were found in frames.
 
     Attributes:
-        people: in all frames.
-        found: those found.
-        ghosts: poses of none of them.
+        people: number of annotated people in all frames.
+        found: how many of them were found.
+        ghosts: number of poses that are of none of them.
         switches: how often a person got another number than when last found.
     """
 

@@ -101,7 +101,11 @@ def _parse_release(text: str, example: str) -> Version:
 
 
 def _registry_of(release: str) -> str:
-    """Of the nearest release that has a registry. Until 2024.0, releases had Caffe models."""
+    """The registry with the models of a release of openvino-dev, or of the nearest release that has
+    one.
+
+    Until 2024.0, releases had Caffe models.
+    """
     year = int(release.partition(".")[0])
     if year < 2022:
         return "omz@2021.4"
@@ -301,8 +305,10 @@ def _warn_of_others(folder: Path) -> None:
 def shim_script(module: str, registry: str) -> str:
     """A shell script that runs a module's ``main`` with this Python, from any working folder.
 
-    It means the registry's models by default; a shell starts Python, since a ``#!`` line can
-    contain neither spaces nor long paths, without imports from the working folder.
+    Without a folder, the command means the models of the registry.
+
+    The shell starts Python, since a ``#!`` line can contain neither spaces nor long paths. The
+    script imports nothing from the working folder.
     """
     source = Path(__file__).resolve().parents[3]  # the folder that contains the package posezoo
     code = f"import sys; sys.path[:1] = []; sys.path.append({str(source)!r}); "

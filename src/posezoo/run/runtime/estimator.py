@@ -289,14 +289,17 @@ class Estimator:
         """Items with the people in their images, in order; ``requests`` items are processed at the
         same time.
 
-        The next item is read when a slot is free and the caller asks for the next result; a
-        sequence is read ahead, so that the device always has work. If an item fails, its error is
-        raised instead of its result; the caller may then ask for the next result. A caller that
-        stops early must close the stream, which is also a context manager; ``close`` returns when
-        no work is running any more.
+        The next item is read when a slot is free and the caller asks for the next result. A list or
+        another sequence is read ahead, which delays none of its items: if several requests run, one
+        item more is processed, so that the device has work while one is read or decoded; and as
+        many as there are requests wait to be processed or returned. If an item fails, its
+        error is raised instead of its result; the caller may then ask for the next result. A
+        caller that stops early must close the stream, which is also a context manager. ``close``
+        returns when no work is running any more.
 
-        OpenCV's threads spin for up to 0.8 ms of CPU time after each resized image: programs that
-        do not need them should call ``cv2.setNumThreads(1)``, as posezoo's commands do.
+        OpenCV's threads spin for a while after each resized image, which takes up to 0.8 ms of CPU
+        time. Programs that do not need them should call ``cv2.setNumThreads(1)``, as posezoo's
+        commands do.
 
         Args:
             items: any objects, which are read in the caller's thread. Or the path of a video, a
@@ -307,11 +310,11 @@ class Estimator:
                 and if people are numbered, once more in the caller's.
             color: as for ``__call__``.
             is_video: whether the items are the frames of one video; None: those of a path, a camera
-                or an address, unless they are images. If ``can_track`` is true, people are expected
-                where they were in the frame before: BlazePose's detector looks for new ones on each
-                frame; without a detector, MoveNet sees only a square around one person. Frames are
-                processed one after the other, whatever ``requests`` is, and the results do not
-                depend on it.
+                or an address, unless they are images. If ``can_track`` is true,
+                people are expected where they were in the frame before: BlazePose's detector looks
+                for new ones on each frame; without a detector, MoveNet sees only a square around
+                one person. Frames are processed one after the other,
+                whatever ``requests`` is, and the results do not depend on it.
             track: number the people, who keep their ``Pose.track_id`` through the video, until a
                 cut; a person is numbered when they are seen for the second time.
             smooth: also smooth keypoints and boxes over time; it implies ``track``.
@@ -360,8 +363,9 @@ class Estimator:
     def tracker(
         self, *, smooth: bool = False, detect_every: int | None = None, color: str = "BGR"
     ) -> VideoTracker:
-        """What finds and numbers the people in the frames of one video as each comes, with the
-        poses of ``stream`` (``is_video``, ``track``).
+        """What finds and numbers the people in the frames of one video, as each frame comes: for
+        programs that are called with a frame. The poses are those of ``stream`` with ``is_video``
+        and ``track``.
 
         Args:
             smooth, detect_every, color: as for ``stream``.
@@ -391,7 +395,10 @@ class Estimator:
         return restart_at_each_scene(partial(pipeline.detect_every, detect_every))
 
     def require_detector(self, argument: str) -> VideoPipeline:
-        """The pipeline, whose detector can run on some frames only; ``argument`` asked for it.
+        """The pipeline, in which a detector can run on some frames only.
+
+        Args:
+            argument: the argument or flag that the user gave for it, which an error names.
 
         Raises:
             InferenceError: no detector runs.

@@ -100,10 +100,15 @@ def follow_regions(
     number: int,
 ) -> FrameSteps:
     """The steps for the frames of one video, in which people are tracked from their landmarks in
-    the frame before, as MediaPipe does, at most ``most``.
+    the frame before, as MediaPipe does.
 
     Args:
-        find_new: returns the detected regions that do not show a tracked person.
+        detect: the steps to the regions in an image.
+        estimate: the steps to the pose in each region, and to its region in the next frame, or
+            None.
+        find_new: takes the tracked and the detected regions, and returns the detected ones that
+            show another person.
+        most: the maximum number of regions in a frame.
         number: the detector runs on each ``number``-th frame and whenever no person is followed,
             but not while as many as possible are.
     """

@@ -77,8 +77,9 @@ def usual_sizing(record: DecoderType) -> InputSizing:
 
 
 def describe_declared_input(model: Model, irs: NamedIrs) -> tuple[NamedIrs, InputDescription]:
-    """What the IR of a model of the zoo leaves to the caller: mean and scale of a published one;
-    and its IR, if the names of its classes depend on it.
+    """What the IR of a model of the zoo leaves to the caller: mean and scale are in an IR that was
+    converted, and not in a published one. Also its IR, which is read if the names of its classes
+    depend on it.
 
     Raises:
         InferenceError: as for ``require_stated``.

@@ -86,8 +86,8 @@ class RuntimeConfig:
         return config
 
     def choose_precision(self, model: Model, precision: Precision | None) -> RuntimeConfig:
-        """``declared`` becomes bf16 if the model declares it and the CPU has it, else f32, as for
-        its IR in INT8.
+        """The configuration for a model: ``declared`` becomes bf16 if the model declares it and the
+        CPU has it, else f32. Its IR in INT8 stays in f32.
         """
         if self.inference_precision != DECLARED:
             return self

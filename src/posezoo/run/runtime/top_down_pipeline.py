@@ -138,7 +138,8 @@ class TopDownPipeline(NetworkPipeline):
         """The steps for the frames of one video with any number of people.
 
         The detector, which there must be, runs on each ``number``-th frame, and if nobody is
-        followed. Other boxes are those around the last keypoints; a person with too few visible
+        followed. On other frames, boxes are those around the last
+        keypoints; a person with too few visible
         ones is lost until the next detection.
         """
         boxes: list[Box] = []

@@ -1,7 +1,7 @@
 """FFmpeg inside OpenCV: its messages, options and limits, and the errors of its decoders.
 
-Only Linux lists FFmpeg's libraries in a process, which offer what OpenCV does not; elsewhere
-nothing is limited or counted.
+What OpenCV does not offer is in FFmpeg's libraries. Only Linux lists the libraries of a process; on
+other systems nothing is limited or counted.
 """
 
 from __future__ import annotations
@@ -82,8 +82,9 @@ class DecoderErrors:
         self._new += 1
 
     def look_at(self, index: int, shown_s: float) -> None:
-        """Ask whether there were errors since the last frame, or a few later ones, which decoders
-        in threads are ahead.
+        """Ask whether there were errors since the last frame.
+
+        Decoders in several threads are some frames ahead, so the damage may be a bit later.
         """
         if self._new:
             self._new = 0

@@ -389,7 +389,9 @@ def _require_space(path: Path) -> None:
 
 
 def pad_to_size(image: Image, size: Size) -> Image:
-    """An image with black borders, or its last row or column twice, to have this size."""
+    """An image fitted to a size: with black borders, or its last row or column twice if it lacks
+    one; the image itself if it already has this size.
+    """
     width, height = image_size(image)
     right, below = size[0] - width, size[1] - height
     if not right and not below:

@@ -125,8 +125,8 @@ def _output_lines(spec: ModelSpec) -> Iterator[str]:
 
 
 def format_path(path: Path, folder: Path) -> str:
-    """The path of a file for the model.yml of a folder: from there, if both are in the working
-    folder.
+    """The path of a file for the model.yml of a folder: in the working folder, the one from there,
+    which is the same on another machine.
     """
     path = path.resolve()
     top = Path.cwd().resolve()
