@@ -228,7 +228,6 @@ def file_state(path: Path, size: int | None, digest: Digest, *, remember: bool =
 
 
 def _unusual_state(path: Path) -> str:
-    """``missing``, ``symlinked`` or ``special``; empty for a regular file."""
     kind = _file_type(path)
     return {"file": "", "folder": "special"}.get(kind, kind)
 

@@ -376,7 +376,6 @@ class Console(MessageWriter):
         self._start(key, event.model_file, event.size, "B")
 
     def _start_package(self, event: events.PackageDownloadStarted) -> None:
-        """The bytes of a package move the bar of the file that needs it."""
         size = event.part_size or event.size
         key = _key(event)
         if key in self._progress:
@@ -411,7 +410,6 @@ class Console(MessageWriter):
         self.print_line(f"{model}: {file}: downloaded and verified{time_taken}")
 
     def _count(self, event: Any) -> None:
-        """Advance a bar on a terminal; in a log, print a line for each tenth."""
         task, unit, total_field = COUNTS[type(event)]
         done = getattr(event, unit)
         total = getattr(event, total_field)

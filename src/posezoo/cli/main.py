@@ -141,7 +141,6 @@ def _answer_without_verb(words: Sequence[str]) -> NoReturn:
 
 
 def _hint_for_leading_flag(words: Sequence[str]) -> str:
-    """The line with its verb first: that of the line, or run for images."""
     verb = next((word for word in words if find_verb(word)), "")
     others = list(words)
     if verb:

@@ -263,9 +263,6 @@ def _report_bug(error: Exception) -> int:
 
 
 def _find_plugin(error: BaseException) -> str:
-    """The words that name the plug-in whose code raised an error, or called what raised it; else
-    empty.
-    """
     import re
     import traceback
 

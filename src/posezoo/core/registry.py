@@ -442,7 +442,6 @@ class Registry:
 
 
 def _variants_of(spec: Model) -> tuple[ModelSpec, ...]:
-    """The variants of a model that has tags, the default variant first; none for other models."""
     if isinstance(spec, ModelSpec) and spec.tag:
         return spec, *spec.variants
     return ()

@@ -602,9 +602,6 @@ def _read_one(
     configured: Iterable[_ConfigFile],
     report: Callable[[SettingsError], None],
 ) -> Setting:
-    """A setting from the first place that has it; the default if no place does, or if the value is
-    invalid, which is reported.
-    """
     flag = kind.flag or f"--{name}"
     variable = _variable(name)
     candidates = [

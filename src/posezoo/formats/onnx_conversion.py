@@ -114,7 +114,6 @@ def _prove(
     onnx: Path,
     network: Model,
 ) -> OnnxReport:
-    """Compare what ONNX Runtime computes with the original and with the network of the IR."""
     reference = compute_reference(spec, source, by_openvino=True)
     runtime = open_runtime(spec, onnx, {})
     if reference is None or runtime is None:

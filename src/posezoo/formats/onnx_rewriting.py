@@ -162,7 +162,6 @@ def _is_misread_weight(buffer: Buffer, tensor: ProtobufField) -> bool:
 
 
 def _read_numbers(buffer: Buffer, *fields: Any) -> list[int]:
-    """The integers of the fields with the number 2."""
     chosen = [field for field in fields if field.number == 2 and field.kind == VARINT]
     return [read_varint(buffer, field.start, field.end)[0] for field in chosen]
 

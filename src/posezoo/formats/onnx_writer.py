@@ -225,7 +225,6 @@ def _write_detections(graph: OnnxGraph) -> None:
 
 
 def _write_boxes(graph: OnnxGraph, priors: Array) -> str:
-    """The corners of all boxes: prior boxes, moved by what the network says."""
     attributes = graph.attributes
     corners = priors[0]
     moves = graph.add("Reshape", graph.input(), graph.constant([-1, 4]))

@@ -124,7 +124,6 @@ def write_graph_def(spec: ModelSpec, path: Path) -> bytes:
 
 
 def _encode_value(name: str, attributes: Mapping[str, Any], weights: Mapping[str, Array]) -> bytes:
-    """The TensorProto (tensor.proto) of a constant, in an AttrValue."""
     kind = attributes["dtype"]["type"]
     if name not in weights:
         raise ValueError("is a constant without weights")
@@ -205,7 +204,6 @@ class _ManifestWeight(NamedTuple):
 
 
 def _read_weights(path: Path, model: Mapping[str, Any]) -> dict[str, Array]:
-    """The weights by name: float32, int32 or bool."""
     arrays: dict[str, Array] = {}
     for index, group in enumerate(model["weightsManifest"]):
         with _reading(path, f"weightsManifest[{index}].weights"):

@@ -110,7 +110,6 @@ def _load(path: Path) -> Iterator[tuple[Any, Any, FlatBuffer]]:
 
 
 def _read_network(spec: ModelSpec, path: Path) -> Model:
-    """As OpenVINO's own converter reads a file, with graphs instead of MediaPipe's operations."""
     with _load(path) as (frontend, input_model, file):
         cut_at_tensors(input_model, spec, spec.output_names)
         operations = _find_custom_operations(file)

@@ -118,7 +118,6 @@ def refuse_installed_models(registry: Registry, flag: str) -> None:
 
 
 def _is_touched(entry: RegistryEntry, paths: set[Path], touched: set[Path]) -> bool:
-    """Whether a model's folder, its composite's card, or a page above it is among the changes."""
     folder = entry.path.parent.resolve()
     above = [parent / name for parent in folder.parents for name in REGISTRY_FILES]
     own_skeletons = {path.parent.parent for path in paths if path.match(f"{PICTURES}/*.yml")}

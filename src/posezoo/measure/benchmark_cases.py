@@ -304,9 +304,6 @@ class BenchmarkPlanner:
         return [Path(name) for name in self.names or () if is_network_file(name)]
 
     def _models(self) -> Sequence[Model]:
-        """The selected models: the parts of a composite, or with --pipeline the composite
-        itself.
-        """
         patterns = None
         if self.names is not None:
             patterns = [name for name in self.names if not is_network_file(name)]

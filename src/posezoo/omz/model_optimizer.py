@@ -250,7 +250,6 @@ def _find_python(script: Path) -> Path:
 
 @cache  # it starts a process: once for all models of a run
 def _probe(python: Path) -> tuple[str, str, tuple[int, int]]:
-    """The folder of Model Optimizer's package, the version of OpenVINO, and that of Python."""
     try:
         result = run_program([str(python), "-c", _PROBE], environment=_environment(), timeout_s=60)
         folder, version, numbers = json.loads(result.output.strip().splitlines()[-1])

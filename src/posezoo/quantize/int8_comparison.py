@@ -380,7 +380,6 @@ class _Probe:
 
 
 def _activations(int8: Any) -> list[tuple[Any, Any]]:
-    """Each operation that quantizes an activation (not a weight), and the operation before it."""
     pairs = []
     for operation in int8.get_ordered_ops():
         if operation.get_type_name() == "FakeQuantize":

@@ -255,7 +255,6 @@ def compare_ir_with_fp32(
 
 
 def _target(spec: ModelSpec, context: Context, given: LoadOptions) -> QuantizationTarget:
-    """The model to quantize, with the FP32 IR of its pipeline and the FP16 IR of its detector."""
     model = _quantizable_model(spec, context)
     irs = {}
     for part in context.registry.parts(model):

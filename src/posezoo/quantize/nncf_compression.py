@@ -235,7 +235,6 @@ class _Search:
         self._began = time.monotonic()
 
     def measure(self, compiled: CompiledModel, image_ids: Iterable[ImageId]) -> tuple[float, None]:
-        """The metric on some images, as NNCF asks for it."""
         self._evaluations += 1
         metric = self._evaluator.compute_metric(compiled, set(image_ids))
         if self._evaluations % _REPORTED == 0:

@@ -221,7 +221,6 @@ class _QuantizationJob:
     def _write_int8(
         self, precision: Precision, xml: Path, listen: Listener, *, is_careful: bool = False
     ) -> Model:
-        """Write an INT8 IR; the network as NNCF made it, with the layer names of the FP32 IR."""
         target = self.plan.target
         name = target.spec.full_name
         network = _read_fp32(target, self.data.calibration)

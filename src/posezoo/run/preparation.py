@@ -93,9 +93,6 @@ def _refuse(file: Path, hint: str) -> InferenceError:
 
 
 def _find_similar(graph: Graph, registry: Registry) -> ModelSpec | None:
-    """The first model of the zoo with images of the same size and the decoder that fits the
-    outputs; None if there is none.
-    """
     decoder = recognize_decoder(graph.distinct_outputs)
     if not decoder:
         return None

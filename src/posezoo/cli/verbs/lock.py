@@ -129,7 +129,6 @@ def _record(
     context: Context,
     console: Console,
 ) -> _Recorded:
-    """Record the selected models; ``gone`` are those of the lock that the registry lacks."""
     from posezoo.cli.lock_entries import collect_entries
     from posezoo.core.lockfile.entries import update_entries
 

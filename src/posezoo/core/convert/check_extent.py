@@ -160,7 +160,6 @@ def _shrink(port: Input, share: float) -> Shape:
 
 
 def _is_local(network: Model, spec: ModelSpec, sizes: Mapping[str, Shape]) -> bool:
-    """Whether a network computes the same for each pixel of images with other sizes."""
     if not all(map(_is_local_operation, network.get_ops())):
         return False
     shapes = {}

@@ -178,7 +178,6 @@ def read_xml(xml: Path) -> Any:
 
 
 def _add_nodes(graph: Any, xml: Path, nodes: list[_IrNode]) -> dict[str, int]:
-    """Add the operations of a graph; returns their numbers, by the numbers in the file."""
     layers = {layer.get("id"): layer for layer in graph.iterfind("layers/layer")}
     sources = _find_sources(graph)
     # Constants in FP16 by the number of their conversion.

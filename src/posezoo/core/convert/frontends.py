@@ -411,7 +411,6 @@ def _read(
 
 
 def _read_onnx(source: Path) -> Model:
-    """The network, without operations that OpenVINO reads wrongly and functions that it lacks."""
     # A frontend that Python calls would not release Python's lock (GIL).
     core = openvino_core()
     rewriting = ONNX_REWRITING.part

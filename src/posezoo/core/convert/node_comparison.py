@@ -212,9 +212,6 @@ class _Comparison:
     def _measure_own_roundings(
         self, batch: Mapping[Tensor, Partner], tensors: Sequence[Tensor], expected: NamedArrays
     ) -> dict[Tensor, float]:
-        """How far the original in single precision differs in these tensors; empty if ``original``
-        is in single precision.
-        """
         single = self.original.single
         if not tensors or single is None or single.inner is None:
             return {}

@@ -493,7 +493,6 @@ def _require_numbers(
 
 
 def _has_infinite_weight(spec: ModelSpec, path: VerifiedSource) -> bool:
-    """Whether a constant of the original has infinite values, and is no mask of those and 0."""
     return any(
         values[np.isfinite(values)].any() and not np.isfinite(values).all()
         for values in (constant.values for constant in frontends.read_constants(spec, path))
@@ -567,7 +566,6 @@ def _require_recorded_shapes(spec: ModelSpec, computed: NamedArrays, recording: 
 
 
 def _move_feed(feed: NamedArrays, runtime: ReferenceRuntime, draw: int) -> dict[str, Array]:
-    """Inputs that are moved by one rounding; empty if none can be."""
     rng = np.random.default_rng(draw)
     moved = {
         name: _move(values, rng)

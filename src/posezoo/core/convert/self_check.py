@@ -278,7 +278,6 @@ class NetworkCheck:
     def _compare_output(
         self, name: str, cases: Sequence[ReferenceSample], pairs: _Pairs, draws: _Pairs
     ) -> tuple[OutputDifference, bool]:
-        """The difference of an output, and whether its numbers prove anything."""
         if not all(_is_like(*pair) for pair in pairs):
             raise self._create_infinity_error(name)
         measure = self.spec.self_check.measure
@@ -473,9 +472,6 @@ class IrCheck(NetworkCheck):
     def _with_rounding(
         self, fp32: SelfCheckResult, reference: ReferenceOutputs | None, *, is_exact: bool = False
     ) -> SelfCheckResult:
-        """The check of an IR that this one was rounded from, with how far that moves its
-        outputs.
-        """
         if reference is None:
             return fp32
         runtime = f"{_name_reference(reference)}, before rounding to {self.precision}"
@@ -598,9 +594,6 @@ class IrCheck(NetworkCheck):
     def _compute_outputs(
         self, names: Sequence[str], reference: ReferenceOutputs
     ) -> list[NamedArrays]:
-        """The outputs of the IR for each image; one with a decoder also puts out the outputs of its
-        network.
-        """
         network: Any = self.xml
         try:
             if self.spec.decoding:

@@ -471,7 +471,6 @@ def is_in_our_form(node: YamlNode) -> bool:
 
 
 def _read_variant(top: YamlMapping, identity: Mapping[str, Any]) -> model.ModelSpec:
-    """The model of these keys; ``identity`` has what follows from the path of its file."""
     path: Path = identity["path"]
     for ours, theirs in EXCLUSIVE:
         node = top.get(theirs)

@@ -352,7 +352,6 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
 
 
 def _add_child(parent: YamlNode, key: YamlNode | None, node: YamlNode) -> YamlNode | None:
-    """Add a value, or check a key; returns the key whose value comes next."""
     siblings = parent.value
     if type(siblings) is list:
         siblings.append(node)

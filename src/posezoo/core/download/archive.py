@@ -159,7 +159,6 @@ class _MemberNames:
         self._folders: set[str] = set()
 
     def add(self, member: str) -> str:
-        """Check the name of the next member, and return it without ``./``."""
         name = member
         while name.startswith("./"):  # `tar czf x.tgz ./folder` creates such names
             name = name[2:]

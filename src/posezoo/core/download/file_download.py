@@ -418,7 +418,6 @@ def _ask(
 
 
 def _clone(candidate: Candidate, file: SourceFile, part: PartialFile) -> bool:
-    """Use the bytes of the cache without a copy; False if that is not possible."""
     if candidate.path is None:
         return False
     try:
@@ -472,7 +471,6 @@ def _open_rest(
 
 
 def _write_pieces(stream: ByteStream, file: SourceFile, partial: PartialFile) -> Iterator[int]:
-    """Write the bytes of a candidate, and return the size so far whenever it is to be reported."""
     size = stream.start
     reported_at = float("-inf")  # the first piece is reported at once
     for piece in stream.pieces:

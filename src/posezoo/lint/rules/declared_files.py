@@ -168,7 +168,6 @@ def same_source(view: ModelView) -> Violations:
 
 
 def _is_usual(view: ModelView, file: SourceFile, other: SourceFile) -> bool:
-    """Whether more files with the address or the checksum agree with this one than with another."""
     votes = {(name, each.size, each.checksum) for name, each in _find_same(view, file)}
     counts = Counter((size, checksum) for _, size, checksum in votes)
     return counts[file.size, file.checksum] > counts[other.size, other.checksum]

@@ -61,7 +61,6 @@ def _read_parts(view: ModelView) -> Sequence[str]:
 
 
 def _select_network(view: ModelView, decoder: DecoderType) -> tuple[Output, ...]:
-    """The network with the most roles of the model's outputs; the last one for a composite."""
     roles = {output.role for output in view.spec.outputs}
     return max(
         reversed(decoder.networks),

@@ -112,7 +112,6 @@ def unexplained_change(view: ModelView) -> Violations:
 
 
 def _compare(before: Model, now: Model) -> dict[str, str]:
-    """What needs a reason, by its key in model.yml: the value now, and that before."""
     differences: dict[str, str] = {}
     if isinstance(before, ModelSpec) and isinstance(now, ModelSpec):
         for index, file in enumerate(now.files):
@@ -133,7 +132,6 @@ def _compare(before: Model, now: Model) -> dict[str, str]:
 
 
 def _compare_files(key: str, before: SourceFile, file: SourceFile) -> dict[str, str]:
-    """The checksum, if it changed with neither size nor source; the size, if it changed alone."""
     old_pins = list_pins(before).items()
     pins = list_pins(file).items()
     is_kept = old_pins <= pins
@@ -224,7 +222,6 @@ def _find_siblings(view: ModelView) -> list[ModelView]:
 
 
 def _read_kind(view: ModelView) -> Iterator[tuple[object, ...]]:
-    """The publisher, the network and the decoder of a model that is converted."""
     spec = view.spec
     if not view.variants or spec.is_ir:
         return

@@ -220,9 +220,6 @@ class _AnnotationParser:
     def read_annotations(
         self, category: int | None, num_keypoints: int
     ) -> dict[ImageId, list[PersonAnnotation]]:
-        """All annotations of a category, or of all if it is None, by image id; of people, there may
-        be none at all.
-        """
         people: dict[ImageId, list[PersonAnnotation]] = {}
         seen: dict[object, _Entry] = {}
         others: set[int] = set()
@@ -257,7 +254,6 @@ class _AnnotationParser:
         return people
 
     def _is_copy(self, entry: _Entry, where: str, seen: dict[object, _Entry]) -> bool:
-        """Whether an annotation repeats one of those seen before; it is added to them."""
         key = entry.get("id")
         earlier = entry if key is None else seen.setdefault(str(key), entry)
         if earlier is entry:

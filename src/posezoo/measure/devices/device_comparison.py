@@ -136,7 +136,6 @@ class DeviceComparison:
         return self._cut_out(first, order)
 
     def _cut_out(self, name: str, order: OperationOrder) -> FirstDifference:
-        """The smallest subgraph that ends in an operation and shows that it differs."""
         inner = {name}
         while True:
             subgraph, tensors = _cut(self.exact, name, inner, order)

@@ -146,7 +146,6 @@ def _compile(
 
 
 def _collect_feeds(estimator: Estimator, place: int, images: Sequence[Image]) -> list[NamedArrays]:
-    """The inputs of a network: random images of its size, and those that it gets from photos."""
     ((name, shape),) = estimator.networks[place].inputs.items()
     feeds: list[NamedArrays] = []
     if -1 not in shape:

@@ -173,9 +173,6 @@ def compute_pck(predictions: Predictions, matches: Sequence[ImageMatches]) -> fl
 def _counted_people(
     predictions: Predictions, matches: Sequence[ImageMatches]
 ) -> Iterator[tuple[PersonAnnotation, Doubles | None]]:
-    """Each annotated person that counts, with the keypoints, (K, 3), of the prediction that found
-    them, if one did.
-    """
     for image_matches in matches:
         image = image_matches.image
         rows = image_matches.found()

@@ -140,7 +140,6 @@ class EvaluationReport:
             self._write_worst_images(self.folder / "worst", listener)
 
     def _write_worst_images(self, folder: Path, listener: Listener) -> None:
-        """Write the worst images: the ground truth on the left, the predictions on the right."""
         for old in folder.glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have had more
             if is_own(old):
                 old.unlink(missing_ok=True)

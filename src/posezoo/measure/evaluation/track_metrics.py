@@ -148,7 +148,6 @@ def _match(frame: ComparedFrame, alignment: Mapping[_Pair, float]) -> Iterator[t
 def _score(
     matched: Mapping[_Pair, int], people: Mapping[Identity, int], tracks: Mapping[Identity, int]
 ) -> tuple[float, float, float]:
-    """HOTA, DetA and AssA at one threshold, from the number of frames of each matched pair."""
     true_positives = sum(matched.values())
     found_or_missed = sum(people.values()) + sum(tracks.values()) - true_positives
     detection = true_positives / max(1, found_or_missed)

@@ -277,7 +277,6 @@ def _has_tracks(dataset: CocoDataset) -> bool:
 
 
 def _with_found_keypoints(estimator: Estimator, dataset: CocoDataset) -> CocoDataset:
-    """The data set with the keypoints that the model finds: PoseTrack's have a top of the head."""
     skeleton = estimator.model.own_skeleton or SKELETONS.get(estimator.model.skeleton)
     if skeleton is None:
         return dataset

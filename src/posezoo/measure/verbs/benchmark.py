@@ -294,9 +294,6 @@ class _Measuring:
                 self.results.extend(outcome.result or ())
 
     def _measure(self, cases: Sequence[BenchmarkCase]) -> None:
-        """Measure the cases in turns, and add their results; after ^C, those so far; after a
-        failure, none.
-        """
         from posezoo.measure.benchmarking.benchmark_process import run_rounds
 
         latest: tuple[BenchmarkResult, ...] = ()

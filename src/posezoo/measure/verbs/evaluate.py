@@ -254,7 +254,6 @@ def _write(
     answer: Json,
     console: Console,
 ) -> int:
-    """Write what was measured, and print the answer in JSON; a full disk loses no figures."""
     try:
         for report in reports:
             report.write(console)

@@ -359,7 +359,6 @@ def _with_release(settings: Settings, release: str) -> Settings:
 
 
 def _names_of_release(release: str) -> list[str]:
-    """What --print_all of the release prints: composites or, in 2021.4, their parts."""
     registry = open_registry([named_registry_root(release)])
     if release == "omz@2021.4":
         return registry.names()

@@ -449,7 +449,6 @@ def read_command_line(args: MoArgs) -> tuple[ModelSpec, Path]:
 
 
 def _other_inputs(args: MoArgs, declared: Sequence[Input]) -> tuple[Input, ...]:
-    """What Model Optimizer does to all inputs, for those that the arguments do not name."""
     if not (declared and declared[-1].name):
         return ()
     texts = _arguments_of_model_yml(args)
@@ -460,9 +459,6 @@ def _other_inputs(args: MoArgs, declared: Sequence[Input]) -> tuple[Input, ...]:
 def _layers_argument(
     args: MoArgs, framework: Framework, original: Path
 ) -> tuple[tuple[str, str], ...]:
-    """The argument for the layers of a network of Caffe or Darknet, with a path that no model.yml
-    may have.
-    """
     if framework is not Framework.CAFFE and not _is_darknet(original):
         return ()
     suffix = ".cfg" if _is_darknet(original) else ".prototxt"
@@ -475,7 +471,6 @@ def _is_darknet(original: Path) -> bool:
 
 
 def _transformation_arguments(args: MoArgs, framework: Framework) -> tuple[tuple[str, str], ...]:
-    """The arguments for a detector or YOLO, with paths that no model.yml may have."""
     config = args.transformations_config
     pipeline = args.tensorflow_object_detection_api_pipeline_config
     if config is None and pipeline is None:

@@ -131,7 +131,6 @@ def _flags(values: Mapping[str, str]) -> list[str]:
 
 
 def _join_values(values: Mapping[str, Sequence[float]]) -> str:
-    """``data[1,2,3],more[4]``, without empty ones."""
     return ",".join(f"{name}[{format_numbers(each, ',')}]" for name, each in values.items() if each)
 
 

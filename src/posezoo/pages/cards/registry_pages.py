@@ -183,7 +183,6 @@ def _read_models(root: Path) -> Iterator[ModelFacts]:
 
 
 def _select(rows: Sequence[ComparisonRow]) -> Sequence[ComparisonRow | None]:
-    """The rows of a model that the index shows: those with an AP, else one."""
     return [row for row in rows if row.values["AP"]] or rows[:1] or [None]
 
 

@@ -298,7 +298,6 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
 
 
 def _column_title(axis: ComparisonColumn) -> str:
-    """The title without its scope, which is in that of the table."""
     title = axis.title.removesuffix(", whole pipeline").removesuffix(", network alone")
     return f"{title}, {axis.unit}"
 

@@ -98,7 +98,6 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
 def _are_likely(
     roles: Mapping[str, str], decoder: DecoderType, graph: Graph, *, has_skeleton: bool
 ) -> bool:
-    """Whether outputs whose shapes fit are those of the decoder, and not of another network."""
     outputs = graph.distinct_outputs
     fitting = recognize_decoder(outputs)
     taken_by_other = find_decoder(fitting).recognize_outputs(outputs) if fitting else {}

@@ -486,7 +486,6 @@ def _open_source(name: str | os.PathLike[str] | int) -> FrameSource:
 
 
 def _require_images(images: object) -> None:
-    """Raise an ImageError unless these can be several images: one, or its path, cannot."""
     is_image = False
     if isinstance(images, np.ndarray):
         is_one = images.ndim == 1 or is_image_shape(images.shape)  # else a batch
@@ -568,7 +567,6 @@ class _BatchRunner:
         return results
 
     def _begin(self, steps: Sequence[Steps[Any]], finish: Callable[[list[Any]], None]) -> None:
-        """Advance each of these steps to its first request; ``finish`` gets all results."""
         results: dict[int, Any] = {}
 
         def add(place: int, result: object) -> None:

@@ -366,7 +366,6 @@ def _refuse_ultralytics(graph: Graph, name: str, expected: str) -> InferenceErro
 
 
 def _input_size(graph: Graph) -> Size:
-    """Width and height of the first input; -1 stands for any size."""
     for name in graph.inputs:
         layout = graph.image_layout(name)
         if layout and len(graph.inputs[name]) == len(layout):

@@ -210,7 +210,6 @@ class BlazePosePipeline:
     def _estimate(
         self, image: Image, regions: Sequence[ImageTransform], *, is_video: bool
     ) -> Steps[list[_Person]]:
-        """The pose in each region, without duplicates, and its region in the next frame."""
         options = self._options
         people: list[_Person] = []
         for region in regions[: options.max_people]:

@@ -197,9 +197,6 @@ class NetworkPipeline:
         return skeleton
 
     def _fit_input(self, graph: Graph, config: PipelineConfig) -> Size | None:
-        """The size of the input, which a subclass may resize; None if each image has its own
-        size.
-        """
         config.refuse_target_size()
         size = graph.image_size(*image_input(graph, config.description.preprocessing))
         if -1 in size:
@@ -245,9 +242,6 @@ class NetworkPipeline:
         return fit_image(image, size, self._sizing)
 
     def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
-        """Decode outputs by role to poses in pixels of the image, whose size is ``image``, with the
-        names of their classes.
-        """
         poses = self._decode_outputs(maps, transform.size)
         has_own_boxes = self._record.has_own_boxes and not self._is_decoded
         poses = to_image_pixels(poses, transform, image, has_own_boxes=has_own_boxes)

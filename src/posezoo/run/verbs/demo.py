@@ -483,7 +483,6 @@ def _compile(prepared: PreparedModel, options: LoadOptions) -> Estimator:
 def _load_first(
     prepared: PreparedModel, options: LoadOptions, *, is_video: bool
 ) -> tuple[Estimator, bool]:
-    """The model, and whether it follows people; it then processes one frame after the other."""
     estimator = _compile(prepared, options)
     is_tracking = estimator.can_track and is_video
     if is_tracking and not options.runtime.requests:
@@ -493,7 +492,6 @@ def _load_first(
 
 
 def _play(player: Player) -> BaseException | None:
-    """Play to the end; or the signal that ended it, after which the results so far are written."""
     try:
         player.play()
     except (KeyboardInterrupt, SignalExit) as signal:

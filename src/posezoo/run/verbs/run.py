@@ -464,7 +464,6 @@ def _require_runnable(chosen: ChosenModel, detector: str | None, context: Contex
 
 
 def _require_video(args: _RunArgs, inputs: RunInputs) -> None:
-    """Refuse flags that would do nothing."""
     names = [name for flag in VIDEO.flags for name in flag.spellings]
     given = [name for name in names if getattr(args, name.removeprefix("--"))]
     if given and not inputs.videos:

@@ -488,7 +488,6 @@ class VideoSource(FrameSource):
         return height / width if is_rotated else width / height
 
     def _shown_size(self, size: Size) -> Size:
-        """The size at which a frame is shown, whose pixels may not be square."""
         width, height = size
         return max(1, round(width * self._pixel_aspect)), height
 
@@ -653,7 +652,6 @@ class VideoSource(FrameSource):
         return step_s
 
     def _open_again(self, dropped: str, pauses: Iterator[float]) -> bool:
-        """Open a live source that dropped; False if that fails after each of the pauses."""
         self._capture.release()
         for attempt, pause_s in enumerate(pauses):
             if not attempt:

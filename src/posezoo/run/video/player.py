@@ -176,7 +176,6 @@ class Player:
             key = self.screen.show(self._draw(frame, poses))
 
     def _select(self, frame: Frame, poses: Sequence[Pose]) -> list[Pose]:
-        """The poses with a sufficient score; with the people's numbers, if they are tracked."""
         selected = [pose for pose in poses if pose.score >= self.min_score]
         if not (self.video.track or self.video.smooth):
             return selected

@@ -129,7 +129,6 @@ class InputOpener:
         return RunInputs(tuple(self._images), tuple(self._videos))
 
     def _add(self, name: str) -> bool:
-        """Open an address, a camera or a video; False if the name is none of these."""
         is_file_address = _is_file_address(name)
         is_live = not is_file_address and _is_live(name)
         if not (is_file_address or is_live or (os.path.isfile(name) and is_video_file(Path(name)))):
@@ -165,7 +164,6 @@ class InputOpener:
 
 
 def _require_one_image(images: Sequence[ImageInput]) -> None:
-    """Raise an ImageError, before a model is downloaded, if no file is an image."""
     errors = []
     for image in images:
         try:
@@ -182,7 +180,6 @@ def _is_file_address(name: str) -> bool:
 
 
 def _is_live(name: str) -> bool:
-    """Whether a name is that of a stream, or the number or the device of a camera."""
     return (
         "://" in name
         or name.startswith("/dev/video")
@@ -247,7 +244,6 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
 
 
 def _explain_missing(name: str) -> str:
-    """What to do about a name that is that of no file."""
     if name == "-":
         return "the standard input is not read: save it to a file, and name that"
     if name.startswith("~"):
@@ -438,7 +434,6 @@ class InputRunner:
             self.ended_by = error
 
     def _run_on_images(self) -> None:
-        """Read the next images, and find their poses, while one is drawn and written."""
         rest = [image for image in self._loaded if not image.is_done]
         with self.estimator.stream(rest, _LoadedImage.read) as stream:
             for number, image in enumerate(self._loaded, 1):
@@ -583,7 +578,6 @@ class InputRunner:
                 self._report("frames", source.name, row["frames"], total, people)
 
     def _count_drawn(self, poses: Sequence[dict[str, Any]]) -> int:
-        """As ``count_drawn``; remembers whether there are others, and the skeletons."""
         drawn = count_drawn(poses)
         self.skeletons |= {pose["skeleton"]: len(pose["keypoints"]) for pose in poses}
         self.has_hidden_poses |= drawn < len(poses)

@@ -120,7 +120,6 @@ class UtilizationMonitor:
             bottom -= height
 
     def _draw_history(self, panel: Image, scale: float) -> None:
-        """CPU and memory over the last samples, the newest at the right."""
         cv2 = import_cv2()
         height, width = panel.shape[:2]
         cpu, used, total = np.transpose(self._history)

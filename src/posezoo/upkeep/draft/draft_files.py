@@ -253,7 +253,6 @@ def _image_layout(shape: Sequence[int]) -> str:
 
 
 def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The name and the shape of each port; -1 means a dynamic size."""
     for index, port in enumerate(ports):
         # TensorFlow calls the first output of an operation x "x:0"; converters call it "x".
         names = {name.removesuffix(":0") for name in port.get_names()} or {f"{kind}_{index}"}
