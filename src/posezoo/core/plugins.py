@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 PartT = TypeVar("PartT")
 
-#: The entry-point groups of plug-ins.
 PLUGIN_GROUPS = (
     "posezoo.decoders", "posezoo.source_types", "posezoo.formats",
     "posezoo.networks", "posezoo.lint_rules", "posezoo.export_targets", "posezoo.verbs",

@@ -488,7 +488,6 @@ class Settings:
     )
 
 
-#: The definitions of the settings, by name.
 SETTING_TYPES: dict[str, SettingType] = {
     setting.name: setting.metadata["type"] for setting in fields(Settings)
 }

@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 ANNOTATIONS = Path("annotations/person_keypoints_val2017.json")
 IMAGES = Path("val2017")
 
-#: The data set that is used by default.
 DEFAULT_DATASET = "coco-val2017"
 
-#: The flags that select a data set.
 DATASET_FLAGS = (
     Flag(
         "--annotations FILE",

@@ -34,5 +34,4 @@ NETWORKS: Mapping[str, NetworkDefinition] = {
     for name, fields in read_catalog(Path(__file__).with_suffix(".json")).items()
 }
 
-#: Networks of installed packages.
 PLUGINS = LazyTable("posezoo.networks", NetworkDefinition, {})

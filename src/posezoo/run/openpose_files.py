@@ -20,7 +20,6 @@ from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.file_lock import discard
 from posezoo.poses.keypoints import WHOLE_BODY, to_pixel_indices
 
-#: How the name of each file ends.
 ENDING = "_keypoints.json"
 
 _COCO_18 = SKELETONS["openpose-18"].keypoints

@@ -65,7 +65,6 @@ class Verb:
     usage: str | None = None  # None for the usual one
 
 
-#: The verbs of installed packages.
 PLUGINS = LazyTable("posezoo.verbs", Verb, {})
 
 

@@ -18,7 +18,6 @@ from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.resolve.own_networks import OWN_NETWORKS
 from posezoo.core.values import frozen
 
-#: The seed of each kind of image.
 SEEDS = {"noise": 2024, "blocks": 2025}
 
 #: The most values of an output that are recorded; of a larger one, every n-th value is.

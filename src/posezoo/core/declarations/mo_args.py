@@ -32,7 +32,6 @@ ArgumentT = TypeVar("ArgumentT")
 Inputs = tuple[Input, ...]
 _ValueSets = Sequence[tuple[str, tuple[float, ...]]]
 
-#: Flags that describe inputs.
 INPUT_FLAGS = ("--input", "--input_shape", "--layout", "--mean_values", "--scale_values")
 #: Flags that give each input its own numbers.
 VALUE_FLAGS = ("--mean_values", "--scale_values")
@@ -63,7 +62,6 @@ FLAG = "--?[A-Za-z][A-Za-z0-9_-]*"
 _ARGUMENT = re.compile(rf"({FLAG})(?:=(.*))?", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{[^}]*\}?|\w*)")
 MAX_LENGTH = 4000  # characters; Open Model Zoo's longest argument has 242
-#: The JSON Schema of an argument.
 ARGUMENT_SCHEMA = {
     "type": "string",
     "pattern": rf"^\s*(?:{FLAG})(?:=[^\u0000]*)?\s*$",

@@ -7,7 +7,6 @@ from pathlib import Path
 from posezoo.core.declarations.model import QuantizationSettings
 from posezoo.core.plugins import Hook
 
-#: The name of the file.
 NAME = "quantization.yml"
 
 

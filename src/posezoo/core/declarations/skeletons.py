@@ -13,7 +13,6 @@ from posezoo.core.declarations.field_types import WORD_PATTERN
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import PosezooError
 
-#: The folder of skeletons in a registry.
 FOLDER = "skeletons"
 
 #: The first word of the name of keypoints of which nothing but the number is known.

@@ -103,7 +103,6 @@ class TimerThread:
                     call()
 
 
-#: The timers of this process.
 TIMERS = TimerThread()
 
 call_in_forks(TIMERS.__init__)  # type: ignore[misc]  # a forked child does not have our thread

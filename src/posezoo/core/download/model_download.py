@@ -41,7 +41,6 @@ from posezoo.core.layout import ModelLayout, require_inside
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import find_interpreter
 
-# The files of a model, each with its path.
 Places = Sequence[tuple[SourceFile, Path]]
 
 

@@ -38,7 +38,6 @@ from posezoo.core.versions import package_version, version
 #: 2: each IR has a section model_info.
 CONVERSION_FORMAT = 2
 
-#: The two files of an IR.
 SUFFIXES = (".xml", ".bin")
 
 #: The measurements of an INT8 IR: numbers of photos, displacement of keypoints, numbers of people

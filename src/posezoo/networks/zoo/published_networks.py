@@ -115,7 +115,6 @@ class PublishedClass:
 # Their fields are ``published`` (the ``PublishedClass``), and those of ``read_definition``.
 _DECLARED = read_catalog(Path(__file__).with_suffix(".json"))
 
-#: The networks by name.
 NETWORKS: Mapping[str, NetworkDefinition] = {
     name: read_definition(name, fields, "posezoo.networks.zoo", _ADAPTERS.get(name, dict))
     for name, fields in _DECLARED.items()

@@ -83,7 +83,6 @@ _ARGUMENTS = json.loads(Path(__file__).with_name("mo_arguments.json").read_text(
 CARRIED_OUT: dict[str, str] = _ARGUMENTS["carried_out"]
 #: Arguments that cannot change the IR here; they are accepted and not used.
 WITHOUT_EFFECT: dict[str, str] = _ARGUMENTS["without_effect"]
-#: Arguments that are refused, and why.
 REFUSED: dict[str, str] = _ARGUMENTS["refused"]
 #: The framework of a file, by the ending of its name, as Model Optimizer knows it.
 _FRAMEWORKS: dict[str, str] = _ARGUMENTS["frameworks"]

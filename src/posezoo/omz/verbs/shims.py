@@ -31,7 +31,6 @@ posezoo shims --wheel wheels && PIP_FIND_LINKS=$PWD/wheels pip install "openvino
 posezoo shims mediapipe --wheel wheels && PIP_FIND_LINKS=$PWD/wheels pip install "mediapipe==0.10.21"
 """  # noqa: E501
 
-#: The module of each command, by the command's name.
 COMMANDS = {
     "omz_downloader": "posezoo.omz.commands.downloader",
     "omz_converter": "posezoo.omz.commands.converter",

@@ -14,7 +14,6 @@ from posezoo.pages.facts.comparison import MetricSource, ModelComparison, Source
 
 _TEXT = 13  # the size of the letters, in pixels
 
-#: The colours of charts.
 INK = "#212529"
 RULE = "#dee2e6"
 WHITE = "#ffffff"

@@ -83,7 +83,6 @@ posezoo recommend --task detection --license permissive
 #: Without --all, as many rows are shown, and as many names of models of which something is unknown.
 _MOST_ROWS = 5
 
-#: The headings of a row's columns.
 _HEADINGS = {
     "any_AP": "AP",
     "AR50_single": "OF ONE",
