@@ -236,6 +236,8 @@ def _find_same(nodes: Sequence[_Node], constants: Collection[str]) -> dict[str, 
 
 
 class _StoredTensor(NamedTuple):
+    """The weights of a tensor, and where in the file they are, in bytes."""
+
     name: str
     dtype: str  # empty for a type that is not compared
     shape: list[int]

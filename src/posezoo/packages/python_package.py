@@ -168,6 +168,7 @@ def _find_wheel(
 
 
 def _find_link(place: str, wheel: Wheel, context: DownloadContext) -> PackageLink:
+    """The link to a wheel in a folder, or on a page; a NotFoundError if there is none."""
     if place.lower().startswith(("http://", "https://")):
         return _find_remote_link(place, wheel, context)
     folder = _local_path(place)

@@ -320,6 +320,7 @@ def find_annotations(
 def _digest_annotations(
     target: QuantizationTarget, folder: Path, photos: PhotoSplit, options: QuantizationOptions
 ) -> str:
+    """The SHA-384 of the annotations, in hex; empty if the accuracy is not measured."""
     if not options.measures_accuracy:
         return ""
     annotations = find_annotations(target, folder, options)

@@ -116,6 +116,9 @@ def _connect(root: str, _process: int) -> Any:
 
 
 def _explain(error: Exception, address: str) -> SourceError:
+    """The error for one of a store's package; a TransientSourceError if another attempt may
+    help.
+    """
     scheme = address.partition(":")[0].lower()
     if isinstance(error, ImportError):
         error = MissingPackageError(f"the package for {scheme}", extra="storage")

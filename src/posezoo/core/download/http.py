@@ -156,6 +156,7 @@ def _parse_content_range(
 
 
 def _stated_size(response: requests.Response) -> int | None:
+    """The size of the whole file in bytes; None if the response does not state it."""
     headers = response.headers
     size_text = headers.get("Content-Range", headers.get("Content-Length", ""))
     return _parse_size(size_text.rpartition("/")[2], response)

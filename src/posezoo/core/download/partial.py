@@ -52,15 +52,17 @@ class PartialFile:
     """A context manager that opens and locks the part of a target; on exit it is kept if it can be
     resumed.
 
-    ``on_wait`` is called once if another process or thread has the lock. ``identity`` is a digest
-    that later runs find the bytes by, if they have none of their own. ``source_url`` is the URL of
-    its last bytes, ``digests`` are those of all its bytes, by the ``algorithms``.
+    Missing parent folders are created. ``on_wait`` is called once if another process or thread has
+    the lock. ``identity`` is a digest that later runs find the bytes by, if they have none of their
+    own. ``path`` is its path before it is renamed to ``target``, ``source_url`` the URL that
+    its last bytes came from, ``size`` how many bytes were written, ``digests`` those of all its
+    bytes, by the ``algorithms``.
 
     The record of the target names the file of a part, if the part is large or is kept: if a process
     is killed, less than 32 KiB are downloaded again.
 
-    Each of several hosts fills a ``fork``; one whose request was cancelled cannot change a part any
-    more: the methods raise Cancelled.
+    If several hosts are asked at once, each fills a part of its own, a ``fork`` of the first. A
+    thread whose request was cancelled cannot change a part any more: the methods raise Cancelled.
 
     Raises:
         OutputError: the part cannot be written or renamed; all methods that write can raise it too.

@@ -63,7 +63,7 @@ def type_name(source: object) -> str:
 
 
 def find_source_type(source: object) -> SourceType:
-    """As for ``type_name``."""
+    """The type of a source; a SourceError if no built-in type and no plug-in supports it."""
     source_type = SOURCE_TYPES.find(type_name(source))
     assert source_type
     return source_type

@@ -69,12 +69,13 @@ def lock_file(
 ) -> int | None:
     """Open a file with an exclusive lock, and create it if it is missing.
 
-    A symbolic link, a hard link or a special file at the path is removed first: the bytes would be
-    written elsewhere.
+    If the path is a symbolic link, a hard link or not a regular file, it is removed first, because
+    the bytes would be written elsewhere.
 
     Args:
+        path: the file; missing parent folders are created.
         on_wait: called once if another process or thread has the lock.
-        wait_s: how long to wait.
+        wait_s: how long to wait for it.
 
     Returns:
         The handle; closing it releases the lock. None if the system or the file system has no

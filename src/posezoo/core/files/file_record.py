@@ -148,9 +148,12 @@ def update_json(
 ) -> None:
     """Replace the object in a JSON file; other processes and threads that do so wait.
 
-    The new file is written beside the old one, under a lock, and then renamed, without fsync.
+    The new file is written beside the old one, under a lock, and then renamed, so no reader sees an
+    incomplete file. If a run is killed, the next one overwrites its temporary file. There is no
+    fsync.
 
     Args:
+        path: the file; missing parent folders are created.
         change: receives the old object and returns the new one; an empty one removes the file.
         indent: as for ``json.dumps``, which is faster with None.
 

@@ -63,7 +63,9 @@ def list_equal_digests(xml: Path, stamp: str) -> set[str]:
 
 
 def digest_network(xml: Path) -> str:
-    """The SHA-384 of an .xml without this section, which does not change the network."""
+    """The SHA-384 of an .xml without this section: a network stays the same if its people are found
+    in another way, and IR of 0.2.0 have no such section.
+    """
     return hashlib.sha384(_without_people(xml.read_bytes())).hexdigest()
 
 

@@ -152,6 +152,7 @@ def _refuse_too_many(layers: Sequence[Message]) -> None:
 
 
 def _find_builders(layers: Sequence[Message]) -> dict[str, LayerBuilder]:
+    """What builds each type of layer; a ConversionError names all types that nothing builds."""
     builders = dict(LAYERS)
     spelled = {kind.lower() for kind in builders}  # Relu is no type of Caffe
     for kind in {type_of(layer) for layer in layers}:

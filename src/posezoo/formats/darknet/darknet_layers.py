@@ -170,6 +170,7 @@ def find_ends(layers: Sequence[Section]) -> dict[str, int]:
 def _require_known(
     sections: Sequence[Section], supported: Mapping[str, LayerRecord]
 ) -> Sequence[Section]:
+    """The sections; a ConversionError names the first that is not supported."""
     if len(sections) < 2 or sections[0].kind != "net":
         raise sections[0].make_error("expected [net] and layers")
     for layer in sections[1:]:

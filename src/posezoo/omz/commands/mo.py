@@ -182,7 +182,9 @@ def parse_arguments(argv: Sequence[str] | None) -> MoArgs:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Convert the file: 0, 1 for a failure, 2 for wrong usage."""
+    """Convert the file, and return the exit code: 0, or 1 for a failure. Wrong usage exits with
+    code 2.
+    """
     return run_main.run_main(lambda: _run(parse_arguments(argv)), report_error=_print_error)
 
 

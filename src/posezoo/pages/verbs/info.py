@@ -133,6 +133,7 @@ def run(args: _InfoArgs) -> int:
 
 
 def _explain_missing(name: str, registry: Registry, style: str) -> int:
+    """Print why a registry does not have a model; an UnknownModelError if no reason is known."""
     untagged, _, _ = name.partition(TAG_MARK)
     if registry.real_name(untagged) in registry.entries:
         raise PosezooError(f"the zoo has {name}", hint=f"posezoo info {name}")

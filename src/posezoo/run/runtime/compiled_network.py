@@ -306,7 +306,13 @@ def _executed_precision(compiled: CompiledModel) -> str:
 def describe_run(
     model: str, revision: int, networks: Iterable[CompiledNetwork], device: str, arithmetic: str
 ) -> dict[str, Any]:
-    """What runs, for every kind of result; ``revision`` is 0 if there is none.
+    """What runs, for every kind of result.
+
+    Args:
+        model: its name.
+        revision: of its files, as model.yml counts them; 0 if it has none.
+        networks: its networks, and those of its detector.
+        device, arithmetic: as an estimator's ``device`` and ``executed_precision``.
 
     Returns:
         Also ``files``: the SHA-384 of each file of the networks by the name that ``posezoo.lock``

@@ -241,6 +241,7 @@ def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> No
 
 
 def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
+    """The skeleton in an IR's metadata; a SpecError if it has a mistake."""
     text = graph.read_rt_info("posezoo", "own_skeleton")
     if not text:
         return None

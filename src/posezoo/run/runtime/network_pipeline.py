@@ -242,6 +242,9 @@ class NetworkPipeline:
         return fit_image(image, size, self._sizing)
 
     def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
+        """Decode outputs by role to poses in pixels of the image, whose size is ``image``, with the
+        names of their classes.
+        """
         poses = self._decode_outputs(maps, transform.size)
         has_own_boxes = self._record.has_own_boxes and not self._is_decoded
         poses = to_image_pixels(poses, transform, image, has_own_boxes=has_own_boxes)

@@ -17,11 +17,13 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
     It reads and fails as ``Estimator.stream`` says.
 
     Args:
-        slots: how many items are processed at the same time.
-        ahead: how many more may wait, to give threads work while one item takes longer, or the
-            caller works.
+        items: the items; they are read in the caller's thread.
+        work: returns the result for an item; it is called in several threads at the same time.
+        slots: the maximum number of items that are processed at the same time.
+        ahead: how many more may wait to be processed or returned. Without them, threads have no
+            work while one item takes longer than those after it, or while the caller works.
         in_turn: process the items in order, one after the other, in one thread.
-        finish: makes the final result, in order, in the caller's thread.
+        finish: returns the final result of an item; it is called in order, in the caller's thread.
     """
 
     def __init__(

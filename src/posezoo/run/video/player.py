@@ -218,6 +218,8 @@ def draw_poses(
 
     Args:
         image: (height, width, 3) uint8, BGR; it is not changed, unless ``in_place`` is set.
+        poses: in pixels of the image.
+        min_score: keypoints with a lower score are left out.
         within: the maximum width and height of the result, which keeps the aspect ratio; None: no
             limit.
         in_place: whether an image that keeps its size may be drawn into.

@@ -36,7 +36,7 @@ _LIMITED_RANGE = 1
 def open_encoder(
     path: Path, size: Size, fps: float, sound: Path | None, listener: Listener
 ) -> VideoEncoder:
-    """The best encoder for a video of this even width and height, with sound from a file; the
+    """The best encoder for a video of this even size in pixels, with sound from a file; the
     listener receives a warning without PyAV.
 
     Raises:
