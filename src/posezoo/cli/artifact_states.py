@@ -291,7 +291,6 @@ def find_untracked_below(
 
 
 def _entries(folder: Path) -> Iterator[tuple[Path, str]]:
-    """The entries of a folder that posezoo did not write itself, with their types."""
     try:
         paths = sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):

@@ -171,7 +171,6 @@ def _record(
 
 
 def _require_irs(spec: ModelSpec, snapshot: ModelSnapshot, lock: LockFile) -> None:
-    """Raise a LockError if IR of a changed model would leave the lock, and others were not made."""
     from posezoo.core.lockfile.entries import merge_entries
 
     locked = lock.entries_of(spec)

@@ -184,7 +184,6 @@ def _scale_axes(kernel: Array, original: Array) -> Array:
 
 
 def _median(ratios: Array, axis: int) -> Array:
-    """The median without nan; 0 if there is no other value."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # all are nan
         median: Array = np.nanmedian(ratios, axis=axis, keepdims=True)
