@@ -17,8 +17,8 @@ def main(module: str = "posezoo.cli.main", release: str = "") -> int:
     """Run a module's ``main``, for a release of Open Model Zoo if one is given, and return its exit
     code.
 
-    While the module is imported there is nothing to clean up: ^C ends the process by its signal,
-    without a traceback from the middle of an import. After that ``cli.run_main`` handles it.
+    While the module is imported, ^C ends the process by its signal, without a traceback; then
+    ``cli.run_main`` handles it.
     """
     # No command multiplies large matrices, for which numpy's import would start a thread for each
     # core.

@@ -1,7 +1,5 @@
-"""The Python API: models by name; and what plug-ins import, at one place that stays.
-
-A plug-in imports the classes and functions of ``_FOR_PLUGINS`` from here, such as
-``from posezoo.api import DecoderType``.
+"""The Python API: models by name; and what plug-ins import (``_FOR_PLUGINS``), such as ``from
+posezoo.api import DecoderType``.
 """
 
 from __future__ import annotations
@@ -421,12 +419,8 @@ def network(
 def _as_name_and_weights(
     name: str | os.PathLike[str] | None, checkpoint: str | os.PathLike[str] | None
 ) -> tuple[str, Path | None]:
-    """The model and the checkpoint that a user names; one of them may be left out.
-
-    A checkpoint without a model, or in its place, is read by the network that fits.
-
-    Raises:
-        PosezooError: no network fits, or several do.
+    """A checkpoint without a model, or in its place, is read by the network that fits; a
+    PosezooError if none fits, or several do.
     """
     text = "" if name is None else os.fspath(name)
     if checkpoint is None:
@@ -451,7 +445,6 @@ def _find_model(
     model_name: str,
     skeleton: Skeleton | None,
 ) -> Model:
-    """The model of this name and tag; if ``checkpoint`` is given, the model with these weights."""
     if tag:
         name = f"{name}{TAG_MARK}{tag}"
     if checkpoint is None:
@@ -497,7 +490,6 @@ def _open(
 
 
 def _precision(text: str, model: Model | None, context: Context) -> Precision:
-    """The precision of this name; an error names those of the model (None: the default model)."""
     try:
         return Precision(text)
     except ValueError as error:

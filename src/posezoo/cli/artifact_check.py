@@ -65,10 +65,7 @@ def run_artifact_check(
 
     Args:
         lock: the pins of first use; a strict lock refuses files and IR that it does not contain.
-        listener: receives an event for each model.
-        style: of the output, ``text`` or ``json``.
-        repair: the commands that the output suggests.
-        is_whole_registry: whether no model was named; those that were never fetched are only
+        is_whole_registry: whether no model was named; models that were never fetched are only
             counted.
     """
     from posezoo.cli.removal import find_gone
@@ -150,7 +147,6 @@ def _check_models(
 def _repair_command(
     artifact: ArtifactState, layout: ModelLayout, repair: RepairCommands
 ) -> list[str]:
-    """The command that makes an artifact again; empty if no command does."""
     is_omz_command = not repair.converter.startswith("posezoo")
     folder_flag = "-o" if is_omz_command else "--weights_dir"
     if artifact.state in ("extra", "symlinked", "special"):

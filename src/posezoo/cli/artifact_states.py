@@ -69,13 +69,11 @@ def check_artifacts(
     """The state of each published file of a model, each converted IR, and each other file in its
     folders.
 
-    A published file that does not exist is ``missing``. Three kinds of files are not reported if
-    they do not exist: an archive that was unpacked, an IR that was not converted yet, and, for a
-    model that is published as IR, a precision without any file if another precision exists, because
-    it was not requested.
+    Not reported if they do not exist: an archive that was unpacked, an IR that was not converted
+    yet, and a precision of a published IR of which another one exists.
 
     Args:
-        remember: write the results into the files' records; a dry run does not.
+        remember: write the results into the files' records.
     """
     yield from _check_published_files(spec, layout, remember=remember)
     yield from _check_unpacked_files(spec, layout, remember=remember)
@@ -166,10 +164,8 @@ def _check_converted_irs(
 
 
 def conversion_flags(record: provenance.Provenance, spec: ModelSpec) -> str:
-    """The flags with which an IR was converted to take other images than model.yml declares, or to
-    decode.
-
-    Each flag is preceded by a space.
+    """The flags, each after a space, with which an IR was converted for other images than model.yml
+    declares, or to decode.
     """
     arguments = record.key.get("arguments")
     if not isinstance(arguments, Mapping):
@@ -232,7 +228,6 @@ def file_state(path: Path, size: int | None, digest: Digest, *, remember: bool =
 
 
 def _unusual_state(path: Path) -> str:
-    """``missing``, ``symlinked`` or ``special``; empty for a regular file."""
     kind = _file_type(path)
     return {"file": "", "folder": "special"}.get(kind, kind)
 
@@ -256,7 +251,6 @@ def _find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path
 
 
 def _expected_files(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
-    """The files that a model may have, by its declaration or by records."""
     downloads = layout.model_download_dir(spec)
     expected = {layout.onnx_path(spec)}
     for file in spec.files:
@@ -282,9 +276,8 @@ def _card_images(model: ModelSpec | CompositeSpec) -> set[str]:
 def find_untracked_below(
     folder: Path, tracked: set[Path], needed: set[Path]
 ) -> Iterator[tuple[Path, str]]:
-    """The unknown files below a folder, which may be missing, with their states.
-
-    Another check reports problems of ``tracked`` files; ``needed`` are the parent folders of these.
+    """The unknown files below a folder with their states; ``needed`` are the parent folders of
+    ``tracked`` files.
     """
     for path, kind in _entries(folder):
         is_part = kind == "file" and path.name.endswith(".part")
@@ -298,7 +291,6 @@ def find_untracked_below(
 
 
 def _entries(folder: Path) -> Iterator[tuple[Path, str]]:
-    """The entries of a folder that posezoo did not write itself, with their types."""
     try:
         paths = sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -311,7 +303,6 @@ def _entries(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _file_type(path: Path) -> str:
-    """``file``, ``folder``, ``symlinked``, ``special`` or ``missing``."""
     try:
         mode = os.lstat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):

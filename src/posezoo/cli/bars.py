@@ -1,8 +1,4 @@
-"""The progress bars of a terminal: one for each file, calibration, evaluation or run.
-
-They never end the work that they show: what was not started is ignored, and so are the errors of a
-stream, which may be another program's.
-"""
+"""The progress bars of a terminal, which never end the work that they show."""
 
 from __future__ import annotations
 
@@ -45,12 +41,8 @@ class Bars:
         stream: TextIO | None,
         initial: int = 0,
     ) -> None:
-        """Draw a bar, if the stream is a terminal; one of the same key is replaced, since its work
-        starts again.
-
-        Args:
-            total: the amount of work; 0 if unknown.
-            unit: of the work; "B" for bytes, "models" for a bar that only has its title.
+        """Draw a bar on a terminal, in place of one with its key; ``total`` is 0 if unknown,
+        ``unit`` "B" for bytes, "models" for the title alone.
         """
         self.finish(key)
         if not is_terminal(stream):

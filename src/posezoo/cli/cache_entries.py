@@ -42,9 +42,7 @@ class CacheEntry:
 def file_names_by_digest(
     specs: Iterable[ModelSpec], lock: LockFile
 ) -> Mapping[str, tuple[str, ...]]:
-    """The names of all files of models and of registries, by digest in hex digits; a lock may have
-    the digest of a file that declares none.
-    """
+    """The names of all files of models, registries and the lock, by digest in hex digits."""
     files = []
     for spec in specs:
         for variant in (spec, *spec.variants):
@@ -63,7 +61,6 @@ def own_files() -> list[tuple[str, SourceFile]]:
 
 
 def _stored_names(file: SourceFile) -> Iterator[tuple[str, str]]:
-    """The digests and names of a file, and of the packages that contain it."""
     for source in file.sources:
         if isinstance(source, PackageSource):
             yield from _stored_names(source.package_file)

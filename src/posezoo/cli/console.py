@@ -1,8 +1,5 @@
 """Shows events on a stream, by default the standard error: lines, progress bars on a terminal, and
-warnings.
-
-The command line's verbs use it, and so does the Python API if no other listener is given. The class
-of the progress and the lines about measured results are also used by Open Model Zoo's commands.
+warnings. Open Model Zoo's commands share its lines about results.
 """
 
 from __future__ import annotations
@@ -225,9 +222,7 @@ COUNTS: dict[type[events.Event], tuple[str, str, str]] = {
 
 
 def result_lines(event: events.Event) -> Iterator[str]:
-    """The lines about a self-check or a comparison with FP32, which do not name the model; none
-    for any other event.
-    """
+    """The lines about a self-check or a comparison with FP32, without the model's name."""
     match event:
         case events.SelfCheckPassed():
             yield from _self_check_lines(event)
@@ -246,7 +241,7 @@ def result_lines(event: events.Event) -> Iterator[str]:
 
 
 def event_lines(event: events.Event) -> Iterator[str]:
-    """The lines that a log gets for an event; those of progress depend on more than the event."""
+    """The lines that a log gets for an event other than progress."""
     is_table = isinstance(event, events.LayerNoiseMeasured)
     mark = ""
     if isinstance(event, events.ModelEvent) and not is_table:
@@ -290,9 +285,8 @@ class Console(MessageWriter):
     """A listener that writes to a stream, by default the standard error; if quiet, only warnings
     and errors.
 
-    Events may come from several threads and about several files; each file has its own bar. As a
-    context manager, it removes its bars at the end. ``log`` gets each event, too, also if the
-    console is quiet. Unless it is ``verbose``, the self-checks of a model have one line.
+    As a context manager, it removes its bars at the end. ``log`` gets each event; without
+    ``verbose``, a model's self-checks have one line.
     """
 
     def __init__(
@@ -382,7 +376,6 @@ class Console(MessageWriter):
         self._start(key, event.model_file, event.size, "B")
 
     def _start_package(self, event: events.PackageDownloadStarted) -> None:
-        """The bytes of a package move the bar of the file that needs it."""
         size = event.part_size or event.size
         key = _key(event)
         if key in self._progress:
@@ -417,7 +410,6 @@ class Console(MessageWriter):
         self.print_line(f"{model}: {file}: downloaded and verified{time_taken}")
 
     def _count(self, event: Any) -> None:
-        """Advance a bar on a terminal; in a log, print a line for each tenth."""
         task, unit, total_field = COUNTS[type(event)]
         done = getattr(event, unit)
         total = getattr(event, total_field)
@@ -435,7 +427,6 @@ class Console(MessageWriter):
         return self._progress[key].update(done) and not self._bars.has(key)
 
     def _show_inference(self, event: events.InferenceProgress) -> None:
-        """As ``_count``; in a log, only a long run has lines."""
         key = (event.model, event.unit)
         title = event.source or event.unit
         people = "1 person" if event.people == 1 else f"{event.people} people"
@@ -482,7 +473,6 @@ class Console(MessageWriter):
 
 
 def _key(event: Any) -> BarKey:
-    """The key of a file, also of the one that a package has; of the package, if none is named."""
     return (event.model, event.model_file or event.package)
 
 
@@ -523,7 +513,7 @@ def show_progress(event: events.Event) -> None:
 
 
 def log_events(event: events.Event) -> None:
-    """A listener for ``get``, ``load`` and ``network`` that gives the lines of ``show_progress`` to
-    Python's ``logging``: warnings and information of the logger ``posezoo``.
+    """A listener that gives the lines of ``show_progress`` to Python's ``logging``, as warnings and
+    information of the logger ``posezoo``.
     """
     _LOG_WRITER(event)

@@ -128,9 +128,8 @@ class Diagnosis:
 
 
 def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError]) -> Diagnosis:
-    """Check this installation, without changing it and without network access.
-
-    ``complaints`` has an error for each setting that is not valid.
+    """Check this installation, without changes and network access; ``complaints`` are the errors of
+    settings.
     """
     packages = [
         PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES

@@ -21,8 +21,8 @@ class EventLog:
     """A listener that writes each event at once, so that the file is complete even if the run is
     killed.
 
-    Each line has the keys ``time`` (UTC, ISO 8601), ``event``, ``model``, ``stage``, ``worker``,
-    ``seconds`` and ``bytes``, null if there is no such value, and the other fields of the event.
+    Each line has ``time`` (UTC, ISO 8601), ``event``, ``model``, ``stage``, ``worker``, ``seconds``
+    and ``bytes``, or null, and the other fields of the event.
 
     Raises:
         OutputError: the file cannot be opened; later errors are OSErrors.
@@ -68,7 +68,6 @@ class EventLog:
                 file.write(json.dumps(line | fields).encode() + b"\n")
 
     def _seconds(self, key: object, phase: str) -> float | None:
-        """The time since the step began."""
         now = time.monotonic()
         if phase == "begin":
             self._begun[key] = now

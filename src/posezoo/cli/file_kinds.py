@@ -1,6 +1,4 @@
-"""What a file is that a user names instead of a model, by the ending of its name, and what to do
-with it.
-"""
+"""What a file is that a user names instead of a model, by its ending, and what to do with it."""
 
 from __future__ import annotations
 
@@ -135,7 +133,6 @@ def is_paddle_3(path: Path) -> bool:
 
 
 def _find_format(path: Path) -> FileKind | None:
-    """The kind of a file in a format that posezoo or an installed package can convert."""
     for _, model_format in FORMATS.items():
         if path.name.lower().endswith(model_format.endings):
             for candidate in (model_format, *model_format.by_file_name.values()):
@@ -145,8 +142,8 @@ def _find_format(path: Path) -> FileKind | None:
 
 
 def explain_model_file(name: str) -> tuple[str, str]:
-    """What an existing file or folder is that is not the name of a model, and what to do with it;
-    two empty texts if its ending is not that of a network.
+    """What an existing file or folder is, by the ending of a network, and what to do with it; else
+    two empty texts.
     """
     path = Path(name)
     kind = _KINDS.get(path.suffix.lower())
@@ -183,8 +180,6 @@ def explain_model_file(name: str) -> tuple[str, str]:
 
 
 class _Explainer(FileExplainer):
-    """Knows the kinds of files above."""
-
     explain = staticmethod(explain_model_file)
 
 

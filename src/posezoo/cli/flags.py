@@ -260,9 +260,8 @@ class Flag:
 
 
 class FlagGroup:
-    """Flags below a heading of their own; or, without a title, flags that exclude each other.
-
-    If it is ``folded``, --help of a verb only names its flags.
+    """Flags below a heading, ``folded`` to their names in --help; or, without a title, flags that
+    exclude each other.
     """
 
     def __init__(
@@ -312,17 +311,15 @@ def output_flag(
     *,
     output: OutputFile | None = RESULT,
 ) -> Flag:
-    """--output, the folder where a verb writes its results; ``output`` is None if the verb itself
-    keeps all files there that it did not write.
+    """--output, the folder of a verb's results; ``output`` is None if the verb itself keeps other
+    files there.
     """
     text = f"{summary} (default: {default})"
     return Flag("-o, --output DIR", text, former="--output_dir", output=output)
 
 
 def _setting_flag(name: str) -> Flag:
-    """The flag of a setting. A path is checked when the settings are read, any other value by
-    argparse.
-    """
+    """A path is checked when the settings are read, any other value by argparse."""
     kind = SETTING_TYPES[name]
 
     def parse(text: str) -> object:
@@ -677,9 +674,7 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
 
 
 def protect_inputs(args: Args) -> None:
-    """Protect the inputs of a command from its flags that name results, as
-    ``cli.named_outputs.protect_inputs`` does.
-    """
+    """As ``cli.named_outputs.protect_inputs``."""
     outputs = []
     for action in args.parser._actions:
         kind = getattr(action, "output", None)
@@ -734,10 +729,8 @@ def context_from_args(args: Args, overrides: Mapping[str, object] | None = None)
 
 
 def executor_from_args(args: Args, context: Context, *folders: Path | None) -> Executor:
-    """Where the work on models is done, from ``--cluster``; a dry run does nothing elsewhere.
-
-    Args:
-        folders: further folders to which the work writes.
+    """Where the work on models is done, from ``--cluster`` unless this is a dry run; it writes to
+    the ``folders``.
     """
     from posezoo.cli.for_each import CLUSTER, Executor
     from posezoo.core.operating_system import available_cores
@@ -755,9 +748,6 @@ def executor_from_args(args: Args, context: Context, *folders: Path | None) -> E
 
 
 def _used_lock(context: Context) -> Path | None:
-    """The lock that the work reads, or the folder of the one that it writes; None if there is
-    none.
-    """
     lock = context.lock.path
     if lock.is_file():
         return lock
@@ -797,9 +787,7 @@ def registry_arguments(args: Args) -> list[str]:
 
 
 def patterns_from_args(args: ModelsArgs) -> Sequence[str] | None:
-    """The names and globs that select models; None for --all. If both are missing, exit with code
-    2.
-    """
+    """The names and globs that select models; None for --all. Without both, exit with code 2."""
     if args.all and args.models:
         args.parser.error("either name models or use --all")
     if not args.all and not args.models:
@@ -810,12 +798,11 @@ def patterns_from_args(args: ModelsArgs) -> Sequence[str] | None:
 
 
 def require_model_optimizer(args: Args, *, is_plan: bool = False, mark: str = "warning:") -> None:
-    """Raise a ConversionError if --mo names a file that is no Model Optimizer, even if no selected
-    model needs one; one that does not exist is a warning then, which begins with ``mark``.
+    """Raise a ConversionError if --mo names a file that is no Model Optimizer, or warn, with
+    ``mark``, if it does not exist.
 
-    Only the flag is checked here. A value from posezoo.cfg or the environment may not be meant for
-    these models, so it is checked only if a model needs it. The ``mo`` of our stand-in for
-    openvino-dev is accepted and ignored, since old scripts name whatever ``mo`` is installed.
+    A value from posezoo.cfg or the environment is checked only if a model needs it. The ``mo`` of
+    our stand-in for openvino-dev is ignored, since old scripts name whatever ``mo`` is installed.
     """
     if args.mo is None:
         return
@@ -839,8 +826,8 @@ def require_suffix(args: Args, flag: str, path: Path | None, suffixes: Sequence[
 
 
 def skeleton_from_args(args: SkeletonArgs, *models: str | None) -> Skeleton | None:
-    """The skeleton of ``--skeleton``; None if it is not given. It must come with a file: a
-    checkpoint, or one of the models.
+    """The skeleton of ``--skeleton``, which must come with a file: a checkpoint, or one of the
+    models; None if it is not given.
     """
     if not args.skeleton:
         return None
@@ -864,8 +851,8 @@ def given_flags(args: Args, names: str) -> str:
 
 
 def refuse_description(args: PipelineArgs, *models: str | None) -> str:
-    """The given flags of ``DESCRIPTION``, and --decoder, separated by commas; a usage error if they
-    describe a model that is no file.
+    """The given flags of ``DESCRIPTION``, and --decoder, separated by commas; a usage error for a
+    model that is no file.
     """
     names = given_flags(args, f"decoder {DESCRIPTION}")
     if not names:
@@ -880,7 +867,7 @@ def parse_channel_values(
     args: Args, name: str, groups: Sequence[tuple[float, ...]] | None
 ) -> tuple[float, ...] | None:
     """The values of a flag such as ``--mean_values 1,2 3`` in one tuple: one, or one for each
-    channel; None if the flag is not given.
+    channel; or None.
     """
     if groups is None:
         return None

@@ -36,10 +36,10 @@ class Executor:
     """Where the tasks of ``for_each`` run: here, in threads, or in child processes.
 
     Attributes:
-        jobs: the number of items that are processed at the same time.
-        in_processes: whether each job is a process instead of a thread; the task, the items, the
-            events and the results are then pickled.
-        on_machines: whether the processes may be on other machines.
+        jobs: how many items are processed at once.
+        in_processes: whether jobs are processes, for which task, items, events and results are
+            pickled.
+        on_machines: whether they may be on other machines.
     """
 
     jobs: int = 1
@@ -85,11 +85,8 @@ class Cluster:
         context: Context,  # noqa: ARG002
         folders: Sequence[Path],  # noqa: ARG002
     ) -> Executor:
-        """The executor of ``--cluster ADDRESS``.
-
-        Args:
-            wait_s: how long to wait for a worker, in seconds.
-            folders: the folders and files that the workers need.
+        """The executor of ``--cluster ADDRESS``, which waits ``wait_s`` seconds for workers, with
+        these folders and files.
         """
         return Executor()
 
@@ -108,13 +105,9 @@ def for_each(
     """Run a task for each item, several at the same time; the outcomes are in the items' order.
 
     Args:
-        items: usually models.
-        task: must report events to its second argument from time to time; that call raises if the
-            run is cancelled.
-        executor: where the tasks run.
-        listener: receives the events of all tasks, also from several threads at the same time.
-        memory: the bytes of memory that an item needs, so that processes and workers are not
-            overfilled.
+        task: must report events to its second argument, whose call raises if the run is cancelled.
+        listener: receives the events of all tasks, from several threads.
+        memory: the bytes that an item needs.
     """
     attempt = partial(_attempt, task)
     if executor == Executor():  # one after the other

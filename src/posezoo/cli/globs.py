@@ -10,10 +10,10 @@ from pathlib import Path
 
 
 def expand_glob(pattern: Path) -> set[Path]:
-    """The files and folders that a glob matches, in which ``**`` is any number of folders.
+    """The files and folders that a glob matches, with ``**`` for any number of folders, also behind
+    links.
 
-    It is also a folder behind a link, but each folder once: two links to a folder above would lead
-    to paths without end.
+    Each folder counts once: two links to a folder above would lead to paths without end.
     """
     parts = pattern.parts
     if "**" not in parts:

@@ -1,8 +1,4 @@
-"""Values as JSON: each document names the keys of its objects, in their order.
-
-card.json, ``posezoo list``, ``info`` and ``plan``, Open Model Zoo's info dumper and the gallery use
-it.
-"""
+"""Values as JSON: each document names the keys of its objects, in their order."""
 
 from __future__ import annotations
 
@@ -42,10 +38,8 @@ def project(value: object, keys: str) -> Json:
     """An object with some attributes of a value.
 
     Args:
-        value: any object.
-        keys: the keys in order, separated by spaces. A key is the name of an attribute;
-            ``key=path.to.attribute`` reads another one. With ``?`` at its end, an empty value is
-            null.
+        keys: names of attributes in order, separated by spaces; ``key=path.to.attribute`` reads
+            another one, and with ``?`` at its end an empty value is null.
 
     >>> project(3 + 4j, "real of=imag.real other=imag.imag?")
     {'real': 3.0, 'of': 4.0, 'other': None}

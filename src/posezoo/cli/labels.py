@@ -1,4 +1,4 @@
-"""Words and numbers for people. This module imports little, so that lists are shown at once."""
+"""Words and numbers for people; it imports little, so that lists are shown at once."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def format_protocol(claim: PublishedAccuracy) -> str:
 
 
 def format_conditions(claim: PublishedAccuracy) -> str:
-    """The data set and the protocol of a published accuracy, as far as the publisher states them:
-    ``COCO val2017, single scale, flip``.
+    """The data set and the protocol of a published accuracy: ``COCO val2017, single scale,
+    flip``.
     """
     return join(claim.dataset, format_protocol(claim))
 

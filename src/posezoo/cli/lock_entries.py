@@ -28,8 +28,8 @@ from posezoo.core.resolve.stage_context import Context
 
 
 def collect_entries(spec: ModelSpec, context: Context, *, remember: bool = True) -> ModelSnapshot:
-    """Collect the state of a model; a file is read if its SHA-384 is not declared, or it is not
-    verified yet. ``remember`` is as for ``is_verified``.
+    """The state of a model; files are read if no SHA-384 is declared, or they are not verified yet.
+    ``remember`` as for ``is_verified``.
     """
     layout = context.layout
     now = context.lock.timestamp

@@ -1,9 +1,8 @@
 """Sign a posezoo.lock with a private key, and verify the signature, with the OpenSSF's
 model-signing.
 
-The signature is a Sigstore bundle; it needs no account, no transparency log and no network. A lock
-contains the SHA-384 of every file: after its signature is verified, all files can be verified
-against it.
+The signature is a Sigstore bundle without account, transparency log and network. A lock has the
+SHA-384 of every file.
 """
 
 from __future__ import annotations

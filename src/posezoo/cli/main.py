@@ -94,7 +94,7 @@ def _complete() -> int:
 
 
 def _run_verb(words: Sequence[str], args: Args) -> int:
-    """Run the verb that the first word names; only its module is imported."""
+    """Only the verb's module is imported."""
     if words[:1] == ["help"]:
         words = _verb_of_help(words[1:])
     if not words:
@@ -117,7 +117,6 @@ def _run_verb(words: Sequence[str], args: Args) -> int:
 
 
 def _verb_of_help(words: Sequence[str]) -> Sequence[str]:
-    """The words that show what ``posezoo help`` asks for."""
     *names, last = words or ("",)
     if last != "--all":
         return (*words, "--help")
@@ -129,7 +128,6 @@ def _verb_of_help(words: Sequence[str]) -> Sequence[str]:
 
 
 def _answer_without_verb(words: Sequence[str]) -> NoReturn:
-    """Show the help or the version, or why the words are wrong."""
     top = _TopParser()
     ended = explain_ended(f"posezoo {words[0]}")
     if ended:
@@ -143,7 +141,6 @@ def _answer_without_verb(words: Sequence[str]) -> NoReturn:
 
 
 def _hint_for_leading_flag(words: Sequence[str]) -> str:
-    """The line with its verb first: that of the line, or run for images."""
     verb = next((word for word in words if find_verb(word)), "")
     others = list(words)
     if verb:
@@ -156,7 +153,6 @@ def _hint_for_leading_flag(words: Sequence[str]) -> str:
 
 
 def _hint_for_word(word: str) -> str:
-    """What to use instead of a word that is no verb: a verb that is much like it, or its flag."""
     kind = guess_type(word)[0] or ""
     is_folder = os.sep in word and os.path.isdir(word)
     if kind.startswith(("image/", "video/")) or "://" in word or is_folder:
@@ -176,7 +172,6 @@ def _hint_for_word(word: str) -> str:
 def _refuse_unknown(
     unknown: Sequence[str], words: Sequence[str], verb: str, parser: CommandParser
 ) -> NoReturn:
-    """Exit with code 2, and say what to use instead of words that the verb does not have."""
     flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]
     ended = next(filter(None, (explain_ended(f"posezoo {verb} {flag}") for flag in flags)), "")
     if ended:
@@ -191,7 +186,6 @@ def _refuse_unknown(
 
 
 def _hint_for_images(files: Sequence[str], verb: str) -> str:
-    """Where images belong; a network or checkpoint among the files comes first."""
     from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
 
     networks = [name for name in files if name.lower().endswith((*CHECKPOINTS, *NETWORKS))]
@@ -241,8 +235,6 @@ def _verbs_with(flag: str) -> str:
 
 
 class _TopParser(CommandParser):
-    """Its help shows the daily verbs, or all of them below the headings of ``VERB_GROUPS``."""
-
     def __init__(self, *, all_verbs: bool = False) -> None:
         self.all_verbs = all_verbs
         super().__init__(
@@ -260,7 +252,6 @@ class _TopParser(CommandParser):
         self.verbs = self.add_subparsers(metavar="VERB", required=True, parser_class=CommandParser)
 
     def add_verb(self, name: str) -> CommandParser:
-        """Add a verb with its flags; returns its parser."""
         from posezoo.cli.flags import FLAGS, add_flags
 
         record = find_verb(name)
@@ -281,7 +272,6 @@ class _TopParser(CommandParser):
         return verb
 
     def format_help(self) -> str:
-        """The help of the whole command line; of all verbs, also those of installed packages."""
         groups = {"daily work": {name: SUMMARIES[name] for name in DAILY}}
         if self.all_verbs:
             added = {name: _summary_of_plugin(name) for name in plugin_names()}

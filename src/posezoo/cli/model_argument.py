@@ -48,12 +48,9 @@ def find_named_model(
     """The model that a user names.
 
     Args:
-        text: the name of a model, the path of its model.yml, an IR, an ONNX file or a checkpoint;
-            with ``checkpoint`` also the name of a network of ours, or None for the only one that
-            reads the weights.
+        text: a model's name, the path of its model.yml, an IR, an ONNX file or a checkpoint; with
+            own weights also a network's name, or None for the only one that reads them.
         checkpoint: the user's own weights for the model.
-        ir_name: the name of the model with these weights.
-        skeleton: of its keypoints.
 
     Raises:
         UnknownModelError: there is no such model; an existing file is explained.

@@ -1,5 +1,5 @@
-"""Calls a function of the pipeline for each selected model, and reports the results; failures are
-printed at once, and listed at the end.
+"""Calls a function for each selected model, and reports the results; failures are printed at once,
+and listed at the end.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def format_planned_file(planned: PlannedFile) -> str:
 
 @frozen
 class Answer:
-    """What was done for a model, or would be done. If it is None, a value is not shown."""
+    """What was done for a model, or would be; None is not shown."""
 
     plan: Sequence[str] | None = None  # the lines of a dry run
     files: Sequence[Path] | None = None
@@ -142,10 +142,8 @@ class JobReport:
 def make_selected(
     args: flags.ConversionArgs, task: ConversionTask, selection: Selection | None = None
 ) -> int:
-    """Make the IR and the card of each selected model, or only the plan; print the paths of the IR.
-
-    Args:
-        selection: the models; None means those that the flags select.
+    """Make the IR and the card of each model, by default those that the flags select, or only the
+    plan; print the paths.
     """
     from posezoo.core.download.context import ConnectionPool
 
@@ -217,10 +215,8 @@ def run_for_each(
 ) -> JobReport:
     """Do the work for each model, and collect the results.
 
-    ``work`` gets a model, and the listener to which it reports its events; ``memory`` is the number
-    of bytes that it needs for a model. With ``skip_unpinned``, one line reports all models without
-    a pin. If a disk is full or read-only, no other model is tried. Failures that the work on other
-    models buried are named again at the end, unless that work is silent.
+    With ``skip_unpinned``, one line reports all models without a pin; on a full or read-only disk,
+    no other model is tried. Buried failures are named again at the end, unless ``is_silent``.
     """
     report = JobReport()
     skipped = []

@@ -1,6 +1,4 @@
-"""Protects the inputs of a command from its flags that name results (``Flag.output``): before it
-runs, the files that these flags name must be none of its inputs.
-"""
+"""Protects the inputs of a command from its flags that name results (``Flag.output``)."""
 
 from __future__ import annotations
 
@@ -49,7 +47,6 @@ def protect_inputs(outputs: Sequence[NamedOutput], args: Args) -> None:
 
 
 def _refuse_input(output: NamedOutput, args: Args, *, is_known: bool) -> None:
-    """Refuse the file of an input, and a file of the user in the folder of an input."""
     renewed = {output.kind.renews} if is_known else set()
     paths = [*filter(Path.exists, _input_paths(args, renewed))]
     where = ""
@@ -68,7 +65,6 @@ def _refuse_input(output: NamedOutput, args: Args, *, is_known: bool) -> None:
 
 
 def _is_known(output: NamedOutput) -> bool:
-    """Whether posezoo wrote the file."""
     if output.kind.appends:
         return not output.path.stat().st_size or has_signs(output.path, output.kind.signs)
     return is_own(output.path, output.kind.signs)

@@ -69,7 +69,6 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return text.replace(self._prog, f"{self._prog} {options}".rstrip(), 1)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
-        """The spellings, and the placeholder of the value once."""
         if not action.option_strings or action.nargs == 0:
             return super()._format_action_invocation(action)
         value = self._format_args(action, self._get_default_metavar_for_optional(action))
@@ -113,8 +112,8 @@ class SafeParser(argparse.ArgumentParser):
 class Args:
     """The arguments of a command: the values here are of flags that it may lack.
 
-    The class of a command adds those of its own flags, without values. It is for the type checker:
-    argparse sets all values on an ``Args``. It is no ``argparse.Namespace``, which has any name.
+    For the type checker: the class of a command adds its own flags, without values, and argparse
+    sets all. It is no ``argparse.Namespace``, which has any name.
     """
 
     parser: argparse.ArgumentParser

@@ -1,7 +1,4 @@
-"""Remove the files and IR of models: those that posezoo wrote and that are as it wrote them.
-
-A file that has changed since, or that is none of the model's, is kept and named.
-"""
+"""Remove the files and IR that posezoo wrote and that are unchanged; others are kept and named."""
 
 from __future__ import annotations
 
@@ -54,9 +51,7 @@ class RemovalPlan:
 
 
 def find_gone(layout: ModelLayout, known: Container[str]) -> Iterator[ModelSpec]:
-    """What was downloaded of models that neither a registry with these names nor posezoo's own
-    has, as it is recorded beside the files.
-    """
+    """What was downloaded of models that no registry has, by the records beside the files."""
     root = layout.download_dir
     own = open_registry().entries
     for path in sorted((*root.glob(f"*/*/{PROVENANCE}"), *root.glob(f"*/*/*/{PROVENANCE}"))):
@@ -133,7 +128,6 @@ def _is_recorded(path: Path) -> bool:
 
 
 def _list_intermediate_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[Path]:
-    """Partial downloads, and texts that were changed."""
     for file in spec.files:
         path = layout.file_path(spec, file)
         yield from (part for part in path.parent.glob(".*.part") if is_part_of(part, path))
@@ -146,7 +140,6 @@ def _list_intermediate_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[P
 
 
 def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) -> Iterator[Path]:
-    """What posezoo wrote beside these files: records, sidecars, a license."""
     folder = layout.model_dir(model)
     downloads = layout.download_dir / model.subdirectory
     if provenance_json.lists_origins(downloads / PROVENANCE):

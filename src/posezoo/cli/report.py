@@ -26,9 +26,7 @@ def print_json(value: object) -> None:
 
 
 def print_lines(*lines: object) -> None:
-    """Print lines of text. Each stays one line, and what a file or a server wrote into it cannot
-    control the terminal.
-    """
+    """Print lines of text, which stay lines and cannot control the terminal."""
     for line in lines:
         print_while_read(printable(f"{line}"))
 
@@ -39,8 +37,8 @@ def print_text(text: str) -> None:
 
 
 def print_result(style: str, answer: object, *lines: object, is_taken: bool = False) -> None:
-    """Print the result of a command in the style that --format names: as JSON, or as lines of
-    text; on the standard error if the standard output is taken.
+    """Print the result of a command in the style of --format, as JSON or lines of text; on the
+    standard error if the standard output is taken.
     """
     with redirect_stdout(sys.stderr if is_taken else sys.stdout):
         if style == "json":
@@ -64,10 +62,8 @@ def truncate_to_width(line: str, width: int | None) -> str:
 
 
 def fit_columns(rows: Sequence[Sequence[str]], *, right: frozenset[int]) -> list[str]:
-    """Format rows as ``align_columns`` does, no wider than the terminal: the last columns that do
-    not fit are left out, and named in a last line.
-
-    The last one that is shown may be cut, if enough of it is left to be read.
+    """As ``align_columns``, no wider than the terminal: the last columns are cut or left out, and
+    named in a last line.
     """
     width = terminal_width()
     if width is None:

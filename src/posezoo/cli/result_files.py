@@ -1,8 +1,8 @@
-"""Results that a user asks for. No file of the user is lost with them: a file that posezoo did not
-write, or that was changed since, is kept as NAME.bak1, with a warning.
+"""Results that a user asks for: a file that posezoo did not write, or that was changed since, is
+kept as NAME.bak1, with a warning.
 
-The record beside a result has its digest. Whoever runs posezoo there replaces the result while it
-has this digest, also after the folder was moved or copied.
+A result is replaced while it has the digest in the record beside it, also after the folder was
+moved or copied.
 """
 
 from __future__ import annotations
@@ -39,11 +39,8 @@ def write_result(
     """Write a result, as ``write_atomically`` does.
 
     Args:
-        path: the file; a device is written to.
-        content: its bytes.
-        listener: receives a warning if a file of the user is renamed.
-        signs: texts that each such result has near its beginning, if such results are kept under
-            version control, where they lose their records; empty for others.
+        signs: texts near the beginning of results under version control, where they lose their
+            records.
 
     Raises:
         OutputError: it cannot be written.
@@ -53,9 +50,8 @@ def write_result(
 
 @contextmanager
 def writing_result(path: Path, listener: Listener = ignore_event) -> Iterator[Path]:
-    """A path of the same name in a private folder beside a result, for a writer that needs a path
-    for long. At the end its file becomes the result, also after a failure; without a file there,
-    nothing changes.
+    """A path of the same name in a private folder, whose file becomes the result at the end, also
+    after a failure.
 
     Raises:
         OutputError: it cannot be written.

@@ -59,8 +59,7 @@ def print_while_read(
 ) -> None:
     """Print to a stream, by default the standard output.
 
-    If the reader of the stream has ended, as in ``posezoo verify --all | head -1``, the text is
-    discarded, and the command continues to its exit code.
+    If its reader has ended, as in ``posezoo verify --all | head -1``, the text is discarded.
     """
     stream = stream or sys.stdout
     try:
@@ -121,7 +120,6 @@ class MessageWriter:
 def _show_warning(
     show: Callable[..., None], message: Warning | str, kind: type[Warning], *place: Any
 ) -> None:
-    """Show a warning about the user's image in one line, and others as ``show`` does."""
     if issubclass(kind, ImageWarning):
         print_to_stderr(f"warning: {message}")
     else:
@@ -213,9 +211,6 @@ def _discard_output(stream: TextIO) -> None:
 
 
 def _find_system_limit(error: Exception) -> PosezooError | None:
-    """The failure that an unhandled exception means, if it is a limit of the system; None for a
-    bug.
-    """
     if isinstance(error, MemoryError) or _NOT_MAPPED in str(error):
         return PosezooError(
             "the system gives no more memory",
@@ -268,9 +263,6 @@ def _report_bug(error: Exception) -> int:
 
 
 def _find_plugin(error: BaseException) -> str:
-    """The words that name the plug-in whose code raised an error, or called what raised it; else
-    empty.
-    """
     import re
     import traceback
 

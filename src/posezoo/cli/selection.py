@@ -41,14 +41,11 @@ def select_models(
     filtered: bool = False,
     takes_checkpoints: bool = False,
 ) -> Selection:
-    """The selected models (None: all); errors in their files are shown at once. No other file is
-    read.
+    """The selected models (None: all); errors in their files are shown at once, and no other file
+    is read.
 
-    With ``takes_checkpoints``, a pattern may also be the path of a checkpoint, which follows the
-    models of the registry (``spec_of_checkpoint``).
-
-    If only filters select the models (``filtered``), a file that cannot be read matches no filter:
-    there is one warning for all of them.
+    With ``takes_checkpoints``, a pattern may be a checkpoint (``spec_of_checkpoint``). With only
+    filters (``filtered``), there is one warning for all files that cannot be read.
 
     Raises:
         UnknownModelError: the registry has no models, or a pattern matches no name.
@@ -104,11 +101,8 @@ def warn_of_deprecated_composites(selection: Selection, output: MessageOutput) -
 def with_required_models(
     selection: Selection, registry: Registry, detector: str, output: MessageOutput
 ) -> Selection:
-    """The models and the models that they require: other parts of a composite, and the detectors of
-    their people, also of posezoo's own registry.
-
-    Args:
-        detector: the setting of this name.
+    """The models and what they require: other parts of a composite, and the detectors of their
+    people, also of posezoo's own registry.
     """
     from posezoo.poses.people import resolve_people
 

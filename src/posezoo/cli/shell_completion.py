@@ -27,7 +27,6 @@ class Completer:
 #: What features complete, by the placeholder or the name of the argument.
 _COMPLETERS = LazyTable("completers", Completer, {})
 
-#: The shells whose TAB posezoo completes.
 SHELLS = ("bash", "zsh", "fish")
 
 

@@ -33,8 +33,8 @@ class Advice(str):
 class PosezooError(Exception):
     """A failure that the user can act on.
 
-    Both texts are made ``printable``, because parts of them may come from a server, a file or
-    another program.
+    Both texts are made ``printable``, because a server, a file or another program may have written
+    parts of them.
 
     Args:
         problem: what went wrong and where, in one line.
@@ -63,7 +63,7 @@ class PosezooError(Exception):
         return getattr(self._hint, "flag", "")
 
     def within(self, place: object) -> PosezooError:
-        """The same error, whose problem begins with the place."""
+        """The same error, with the place before the problem."""
         error = copy(self)
         error.problem = printable(f"{place}: {self.problem}")
         error.args = (error.problem,)
@@ -122,8 +122,6 @@ class SourceError(DownloadError):
     """A source did not answer, or did not send the file.
 
     Args:
-        problem: what the source did.
-        hint: what to do next.
         temporary: whether another attempt may help (a timeout, a 503), or not (a 404).
     """
 
@@ -282,8 +280,8 @@ REQUIRED = {
 
 
 def explain_missing_requirement(error: BaseException) -> PosezooError | None:
-    """The failure if an import failed because required packages are not installed, as in a checkout
-    that pip did not install; None for any other error.
+    """The failure if a required package is not installed, as in a checkout that pip did not
+    install; else None.
     """
     if not isinstance(error, ModuleNotFoundError) or error.name not in REQUIRED:
         return None
@@ -304,8 +302,8 @@ def memory_hint(reason: object) -> str:
 
 
 def install_command(extra: str) -> str:
-    """The command that installs an extra, as posezoo was installed: from the checkout that it runs
-    in, by its name, or with uv's own commands in an environment that uv keeps.
+    """The command that installs an extra: from this checkout, by posezoo's name, or with uv's own
+    commands where uv keeps the environment.
     """
     checkout = Path(__file__).resolve().parents[3]
     requirement = f'"posezoo[{extra}]"'
@@ -336,7 +334,6 @@ def _choose_build(extra: str, *, by_uv: bool = False) -> str:
 
 
 def _is_made_by_uvx() -> bool:
-    """Whether uv made this environment in its cache, for one command."""
     environment = Path(sys.prefix)
     return (environment / "pyvenv.cfg").is_file() and any(
         (folder / "CACHEDIR.TAG").is_file() and (folder / "archive-v0").is_dir()
@@ -381,10 +378,8 @@ def import_cv2() -> ModuleType:
 
 
 def is_cv2_broken() -> bool:
-    """Whether the files of OpenCV are gone, although its folder is there.
-
-    All packages of OpenCV write into one folder: if one of two is uninstalled, an empty package
-    remains, which Python imports without an error.
+    """Whether OpenCV's folder is empty: all its packages write there, and after one of two is
+    uninstalled Python imports it without an error.
     """
     module = sys.modules.get("cv2")
     spec = find_spec("cv2") if module is None else module.__spec__
@@ -430,7 +425,7 @@ def escape_control_characters(text: str) -> str:
     """Replace control characters, invisible characters and those that change the writing direction
     with escapes.
 
-    Names in downloaded files may contain such characters, which could move the terminal's cursor.
+    Names in downloaded files may contain them.
     """
     if text.isprintable():
         return text
@@ -449,8 +444,8 @@ _NO_PORT = re.compile(r"\s*(?:--?\w+=)?[\w+.-]*://?[^/@:\s]+:(?P<password>(?!\d+
 
 
 def hide_passwords(text: str, words: Sequence[str] = ()) -> str:
-    """Replace the passwords of URLs on the command line, and in other words, with ``***``, because
-    error messages quote malformed URLs.
+    """Replace the passwords of URLs on the command line, and in other words, with ``***``: error
+    messages quote malformed URLs.
     """
     for password in (*_passwords_in(tuple(words)), *_passwords_in(tuple(sys.argv[1:]))):
         text = text.replace(password, "***")
@@ -496,8 +491,7 @@ def os_reason(error: OSError) -> str:
 def suggest(word: str, valid: Iterable[str], *, cutoff: float = 0.6) -> str:
     """A hint that names the valid words that begin with ``word``, or else the most similar one.
 
-    It is empty if none is similar enough: ``cutoff`` is the least similarity, 0..1, and 1 means
-    equal.
+    It is empty if none is similar enough: ``cutoff``, 0..1, where 1 means equal.
 
     >>> suggest("chekpoint", ["checkpoint", "files"])
     'did you mean checkpoint?'

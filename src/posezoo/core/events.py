@@ -1,8 +1,8 @@
-"""Events that long tasks report to a listener; they are immutable.
+"""Immutable events that long tasks report to a listener, which the command line shows as text,
+progress bars or JSON lines.
 
-The command line shows them as text, as progress bars, or as JSON lines. Each field is a key in
-JSON, and ``EVENT_TYPES`` has the ``$type`` of each class. The download events are those of Open
-Model Zoo, since scripts read them: fields may be added, never removed or renamed.
+Each field is a key in JSON, ``EVENT_TYPES`` has the ``$type`` of each class, and the download
+events are Open Model Zoo's, which scripts read: fields may be added, never removed or renamed.
 """
 
 from __future__ import annotations
@@ -233,11 +233,11 @@ class NodeProof:
 
     Attributes:
         equal: they differ by at most 1e-5 of their largest value.
-        within_noise: they differ by no more than is allowed for the roundings before them.
+        within_noise: they differ by no more than the roundings before them allow.
         unprovable: roundings change them so much that their numbers prove nothing.
         no_partner: the original has none of the same name.
-        recorded: if no other runtime reads the original, how many of its tensors, as they are read
-            here, are those that the registry records of its publisher's runtime.
+        recorded: without another runtime, how many of the original's tensors, as read here, are
+            those that the registry records.
     """
 
     equal: int = 0
@@ -262,7 +262,6 @@ class Int8Comparison:
     """How far the outputs of INT8 that was made with declared ranges are from those of FP16.
 
     Attributes:
-        limit: the largest deviation that is allowed.
         photos: the number of photos that both were run on; 0 if INT8 was not compared.
         deviation: by the outputs' names, the root mean square of the differences, divided by the
             standard deviation of FP16's values; nan if INT8 computes inf or nan.
@@ -344,7 +343,7 @@ class SelfCheckPassed(ModelEvent):
 
 @frozen
 class SelfCheckFinished(ModelEvent):
-    """All IR of a model passed the self-check, which took ``seconds`` after they were written."""
+    """All IR of a model passed the self-check, ``seconds`` after they were written."""
 
     seconds: float
 

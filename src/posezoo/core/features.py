@@ -1,7 +1,5 @@
-"""What the features of posezoo add to the core, which names no feature.
-
-``posezoo/__init__.py`` names their parts, before any module of the core asks for one. Each
-``Hook``, and each ``LazyTable`` to which features add, is a place that asks for some.
+"""What features add to the core, which names no feature: ``posezoo/__init__.py`` names their parts
+for each ``Hook`` and ``LazyTable``.
 """
 
 from __future__ import annotations

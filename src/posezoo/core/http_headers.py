@@ -20,8 +20,6 @@ class HostHeader:
     Args:
         host: ``example.org`` for https at its default port; ``example.org:8443`` for another port,
             or ``example.org:80`` for plain http.
-        name: such as ``Authorization``.
-        value: the value to send, which is never shown.
     """
 
     __slots__ = ("host", "name", "value")

@@ -1,8 +1,8 @@
 """The paths of a model's files on disk.
 
-The folder structure is that of Open Model Zoo, so that existing scripts find the files:
-``<root>/<public|intel>/<name>/<file>`` and ``<root>/<public|intel>/<name>/<precision>/<name>.xml``.
-A part of a composite is one level deeper: ``<root>/public/<composite>/<part>/...``.
+The folder structure is Open Model Zoo's, which scripts know:
+``<root>/<public|intel>/<name>/<file>`` and ``<root>/<public|intel>/<name>/<precision>/<name>.xml``,
+and for a part of a composite ``<root>/public/<composite>/<part>/...``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ DECODED = "decoded"
 def path_below(folder: Path, name: PurePath | str) -> Path:
     """The path of a file below a folder, for a name that a model declares.
 
-    model.yml cannot declare another one. This holds for a model from anywhere: its files are
-    written at such paths only.
+    model.yml cannot declare another one, wherever it comes from.
 
     Raises:
         OutputError: the path is not below the folder.
@@ -50,7 +49,7 @@ def find_link_out(path: Path, roots: Sequence[Path]) -> Path | None:
 
 
 def require_inside(path: Path, roots: Sequence[Path]) -> None:
-    """Check that no link would lead what is written to a path out of all roots.
+    """Check that no link leads a path out of all roots.
 
     Raises:
         OutputError: a link would.
@@ -105,10 +104,10 @@ class ModelLayout:
         return path_below(self.model_download_dir(spec), name)
 
     def custom_checkpoint(self, spec: ModelSpec) -> Path | None:
-        """The user's own checkpoint, if it is this model's file; None for any other model.
+        """The user's own checkpoint, if it is this model's file (one without a source); None for
+        any other model.
 
-        The model with the user's own weights has a file without a source. Files of other models,
-        such as a detector, must never be written to the path of this checkpoint.
+        Files of other models, such as a detector, must never be written to its path.
         """
         is_own = self.checkpoint and spec.files and not any(file.sources for file in spec.files)
         return self.checkpoint if is_own else None
@@ -126,9 +125,8 @@ class ModelLayout:
         return self.download_path(spec, f"{precision}/{spec.name}.xml")
 
     def converted_ir_path(self, spec: ModelSpec, precision: Precision) -> Path:
-        """The .xml of an IR that posezoo made, even if the model is published as IR.
-
-        A published IR with a decoder gets a folder of its own, so that the original is kept.
+        """The .xml of an IR that posezoo made; a published IR with a decoder gets a folder of its
+        own.
         """
         folder = DECODED if spec.is_ir and spec.is_converted else ""
         return path_below(self.model_dir(spec) / folder, f"{precision}/{spec.name}.xml")
@@ -176,9 +174,8 @@ def precision_of(xml: Path) -> Precision | None:
 
 
 def checkpoint_dir(model: Model) -> Path:
-    """The relative folder for results of the user's own weights, named after their digest.
-
-    It never contains results of the published model. ``model`` is from ``spec_with_checkpoint``.
+    """The relative folder for results of the user's own weights, named after their digest, for a
+    model from ``spec_with_checkpoint``.
     """
     assert isinstance(model, ModelSpec)
     digest = model.files[0].checksum

@@ -1,7 +1,7 @@
 """What differs between operating systems: locks, links, owners, signals, limits, folders of users.
 
-No other module asks which system it runs on, or imports what only some systems have. All of it runs
-on Linux; what is for Windows and macOS is checked by the type checker and by simulation alone.
+No other module asks which system it runs on. All of it runs on Linux; the type checker and
+simulation alone check what is for Windows and macOS.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ _PRIVATE_PAGES = re.compile(r"^(?:RssAnon|RssShmem|VmSwap):\s*(\d+) kB", re.MULT
 
 
 def try_lock(handle: int) -> bool | None:
-    """Lock an open file or folder, and do not wait; None if the system or the file system has no
-    locks that end with their process and let others rename the file.
+    """Lock an open file or folder without waiting; None without locks that end with their process
+    and let others rename the file.
     """
     if sys.platform == "win32":
         return None
@@ -169,11 +169,9 @@ def sync_open_file(handle: int) -> None:
 
 
 class Lifeline:
-    """A pipe to a process that was started in its own session: if this process ends for any reason,
-    the kernel closes the pipe, and kills that session.
+    """A pipe by which Linux kills the session of another process if this one ends for any reason.
 
-    Only Linux can do this. The kernel does it without the other process, which may be in a library
-    that returns much later, or never.
+    The other process may be in a library that returns much later, or never.
     """
 
     def __init__(self) -> None:
@@ -203,9 +201,8 @@ class Lifeline:
 
 
 def kill_session(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process that was started in its own session, and all that it started there.
-
-    On Windows, its child processes continue.
+    """Kill a process that was started in its own session, and all that it started there; on
+    Windows, its child processes continue.
     """
     with suppress(ProcessLookupError, PermissionError):
         if sys.platform == "win32":
@@ -279,9 +276,8 @@ def available_memory() -> int:
 
 
 def used_memory(pid: int) -> int:
-    """The bytes of memory of a process and those that it started; 0 where that is not known.
-
-    Pages of mapped files do not count: the system takes them back when it needs them.
+    """The bytes of memory of a process and those that it started, without pages of mapped files; 0
+    where unknown.
     """
     used = 0
     with suppress(OSError):  # it has just ended, or the system is not Linux
@@ -293,7 +289,7 @@ def used_memory(pid: int) -> int:
 
 
 def used_cpu_s(pid: int) -> float:
-    """The CPU time of a process, of all its threads; that of the clock where it is not known."""
+    """The CPU time of a process; that of the clock where it is not known."""
     if sys.platform == "linux":
         with suppress(OSError):  # it has just ended
             status = (PROC / f"{pid}/stat").read_text("ascii", "replace")
@@ -330,8 +326,7 @@ def _call_glibc(name: str, *args: int) -> None:
 def peak_memory_mib() -> float | None:
     """The peak memory of this process; None if the system does not report it.
 
-    On Linux it is read from /proc: getrusage gives a child its parent's peak (exec keeps the larger
-    of both).
+    On Linux it is read from /proc: getrusage gives a child its parent's peak.
     """
     with suppress(OSError):
         status = (PROC / "self/status").read_text("utf-8")

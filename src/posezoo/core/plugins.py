@@ -1,9 +1,8 @@
-"""Tables of parts (decoders, formats, ...): built in, or added by an installed package through
-entry points; and hooks, through which a feature takes part in the work of the core.
+"""Tables of parts (decoders, formats, ...), built in or added by an installed package's entry
+points; and hooks, through which a feature takes part in the work of the core.
 
-A table names its built-in parts in text, so that a module is imported when one of its parts is
-used. Entry points are read only for a name that is not built in, or to list all names: reading them
-takes 30 ms.
+Built-in parts are named in text and imported when used; entry points are read for other names only,
+since reading them takes 30 ms.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 PartT = TypeVar("PartT")
 
-#: The entry-point groups of plug-ins.
 PLUGIN_GROUPS = (
     "posezoo.decoders", "posezoo.source_types", "posezoo.formats",
     "posezoo.networks", "posezoo.lint_rules", "posezoo.export_targets", "posezoo.verbs",
@@ -72,11 +70,8 @@ class LazyTable(Generic[PartT]):
         return part
 
     def require(self, name: str, kind: str, error: type[PosezooError]) -> PartT:
-        """The part of this name.
-
-        Args:
-            kind: what the part is, for the message: "decoder", "export target".
-            error: raised, with a hint, if there is no such part.
+        """The part of this name; without one ``error`` is raised, with a hint that calls it a
+        ``kind`` ("decoder", "export target").
 
         Raises:
             PluginError: it is a plug-in that cannot be imported, or is not a part of this type.
@@ -113,8 +108,7 @@ class LazyTable(Generic[PartT]):
 class Hook(Generic[PartT]):
     """A step of the core that one feature does, whose name the core does not know.
 
-    The class of the default declares the step: the feature's part is an instance of a subclass,
-    which overrides the methods.
+    The default's class declares the step; the feature's part is an instance of a subclass.
     """
 
     default: PartT  # what the core does without the feature

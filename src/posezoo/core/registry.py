@@ -1,9 +1,9 @@
 """Find all models, or some by name or pattern, in one or several folders of model.yml files.
 
 As for Open Model Zoo's tools, each model.yml below a registry's root is a model with the name of
-its folder, at any depth; usual is ``{public,intel}/<name>/model.yml``. The models in the folders
-beside a composite-model.yml are the parts of that composite. Only one file is read to find a model
-by name. A file with an error is reported, and the other models still work.
+its folder, at any depth (usual: ``{public,intel}/<name>/model.yml``); those below a
+composite-model.yml are that composite's parts. Only one file is read to find a model by name, and a
+file with an error does not stop the others.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class FileExplainer:
     """Knows no kind of file; a feature overrides the method."""
 
     def explain(self, name: str) -> tuple[str, str]:  # noqa: ARG002
-        """What a file is that is named instead of a model, and what to do with it; two empty texts
-        if it is not known.
+        """What a file is that is named instead of a model, and what to do with it; else two empty
+        texts.
         """
         return "", ""
 
@@ -169,8 +169,8 @@ class Registry:
         return Registry, (self.roots, self.named_root)
 
     def with_builtin(self) -> Registry:
-        """The registry, in which posezoo's own models can be named, too: its detectors find people
-        for models of any registry.
+        """The registry with posezoo's own models, whose detectors find people for models of any
+        registry.
         """
         builtin = builtin_models_dir()
         return self if builtin in self.roots else Registry((*self.roots, builtin), builtin)
@@ -215,8 +215,8 @@ class Registry:
         return other_names
 
     def real_name(self, name: str) -> str:
-        """The name of the model for which an alias or the path of its model.yml stands; any other
-        name is returned unchanged.
+        """The model's name for an alias or the path of its model.yml; any other name is returned
+        unchanged.
         """
         if name in self.entries:
             return name
@@ -276,9 +276,8 @@ class Registry:
     def parts(self, model: Model) -> tuple[ModelSpec, ...]:
         """A composite's parts in the order in which they run; for a model, only the model itself.
 
-        A part may lie in the folder of another composite of the same registry, which uses it too.
-        The composite may be one of another registry. A SpecError if a stage is not one of its
-        parts.
+        A part may lie in the folder of another composite of the registry. A SpecError if a stage is
+        not one of its parts.
         """
         if isinstance(model, ModelSpec):
             return (model,)
@@ -314,9 +313,9 @@ class Registry:
         """The models that match any of the patterns, in the patterns' order; for None all models,
         but those of ``named_root``.
 
-        Patterns are names or case-sensitive globs (``human-pose-*``). A composite's name stands for
-        its parts. A model with variants stands for its default variant, unless the pattern names
-        others: ``name@tag``, ``name@*``. Files that cannot be read are returned as problems.
+        Patterns are names or case-sensitive globs (``human-pose-*``); a composite's name stands for
+        its parts, and a model's for its default variant, unless the pattern names others:
+        ``name@tag``, ``name@*``. Files that cannot be read are returned as problems.
 
         Raises:
             UnknownModelError: a pattern matches no name; the hint names the most similar one.
@@ -355,7 +354,6 @@ class Registry:
             return False
 
     def _chosen(self, pattern: str | None, problems: dict[str, SpecError]) -> Iterator[Model]:
-        """What a pattern matches; mistakes in files are added to ``problems``."""
         names, at, tags = (pattern or "").partition(TAG_MARK)
         if pattern is None:
             entries = [
@@ -432,9 +430,6 @@ class Registry:
         return next(filter(None, (each.find_left_out(name) for each in self.other_names)), None)
 
     def _other_registry(self, name: str) -> str:
-        """A hint that names the registry that has a model, if it was read before and is not
-        open.
-        """
         with suppress(PosezooError):
             for registry in REGISTRIES:
                 root = named_registry_root(registry)
@@ -447,7 +442,6 @@ class Registry:
 
 
 def _variants_of(spec: Model) -> tuple[ModelSpec, ...]:
-    """The variants of a model that has tags, the default variant first; none for other models."""
     if isinstance(spec, ModelSpec) and spec.tag:
         return spec, *spec.variants
     return ()
@@ -514,7 +508,7 @@ def _list_folder(folder: str, *, follow: bool) -> tuple[list[str], list[tuple[st
 def builtin_models_dir() -> Path:
     """The folder of posezoo's own models: in the installed package, or the checkout's models/.
 
-    It is found by path: importlib.resources fails in an editable install and in a bare checkout.
+    By path: importlib.resources fails in an editable install and in a bare checkout.
     """
     package = Path(__file__).resolve().parents[1]
     installed = package / "models"
@@ -531,9 +525,8 @@ def registry_root(spec: Model) -> Path:
 
 
 def named_registry_root(name: str) -> Path:
-    """The folder of a registry of ``REGISTRIES``. One that is read from a wheel has that of an
-    installed stand-in for openvino-dev, or the one to which it is read, which exists once that is
-    complete.
+    """The folder of a registry of ``REGISTRIES``; of one in a wheel, that of an installed stand-in
+    for openvino-dev, or the one to which it is read, if complete.
     """
     if name == "posezoo":
         return builtin_models_dir()
@@ -560,10 +553,8 @@ def is_declared(spec: Model) -> bool:
 
 
 def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
-    """A command of posezoo about a model, with its registry and folder if they are not the default.
-
-    Args:
-        folder: the root of the model's files or IR, as ``--weights_dir``.
+    """A command of posezoo about a model, with its registry, and its root ``folder``
+    (``--weights_dir``), if they are not the default.
     """
     words = ["posezoo", verb, spec.full_name]
     usual = None

@@ -1,7 +1,5 @@
-"""Open files that a user or another file names, if they are regular files: reading a named pipe
-waits for a writer, and a device may never end.
-
-A pipe that the shell opened, such as ``<(zcat a.json.gz)``, has a writer: it is read once.
+"""Open files that a user or another file names, if they are regular files or the shell's open pipes
+(``<(zcat a.json.gz)``): others may wait for a writer, or never end.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Reads the settings. Priority: flag > POSEZOO_* variable > posezoo.cfg > default.
+"""Reads the settings: flag > POSEZOO_* variable > posezoo.cfg > default.
 
-posezoo.cfg is read from the working folder and from the user's config folder; the working folder's
-comes first::
+posezoo.cfg of the working folder comes before that of the user's config folder::
 
     [posezoo]
     mirror = /mnt/models
@@ -303,7 +302,6 @@ class SettingType:
 
 
 def _setting(*definition: Any, **named: Any) -> Any:
-    """A field of Settings; the arguments are those of ``SettingType``."""
     return field(metadata={"type": SettingType(*definition, **named)})
 
 
@@ -490,7 +488,6 @@ class Settings:
     )
 
 
-#: The definitions of the settings, by name.
 SETTING_TYPES: dict[str, SettingType] = {
     setting.name: setting.metadata["type"] for setting in fields(Settings)
 }
@@ -527,7 +524,6 @@ def read_settings(
 
     Args:
         flags: the values that the command line or a caller gives; None counts as not given.
-        environ: the environment.
         folder: the folder that is searched for posezoo.cfg first; None means the working folder.
         report: receives the error of a setting that is invalid, which then gets its default.
 
@@ -582,7 +578,6 @@ def to_settings(settings: Mapping[str, Setting]) -> Settings:
 def _refuse_untrusted(
     values: dict[str, str], path: Path, environ: Mapping[str, str]
 ) -> Iterator[SettingsError]:
-    """Remove what the posezoo.cfg of a folder may not set, and say so."""
     for name in list(values):
         rule = SETTING_TYPES[name].in_folder
         reason = "is not read" if rule is None else rule(path.parent, values[name])
@@ -606,9 +601,6 @@ def _read_one(
     configured: Iterable[_ConfigFile],
     report: Callable[[SettingsError], None],
 ) -> Setting:
-    """A setting from the first place that has it; the default if no place does, or if the value is
-    invalid, which is reported.
-    """
     flag = kind.flag or f"--{name}"
     variable = _variable(name)
     candidates = [

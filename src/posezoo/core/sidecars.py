@@ -1,4 +1,4 @@
-"""Files that features keep beside the IR of a model, such as a card."""
+"""Files that features keep beside an IR, such as a card."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""README.md, NOTICE, LICENSE and labels.txt of an exported model, for copies of the export in
-images and buckets.
-"""
+"""README.md, NOTICE, LICENSE and labels.txt of an exported model."""
 
 from __future__ import annotations
 
@@ -42,10 +40,8 @@ def render_documents(
 
 
 def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> dict[str, bytes]:
-    """README.md, NOTICE, LICENSE if posezoo has its text, and labels.txt if the model has classes
-    whose names are known: their bytes by name.
-
-    README.md begins with the model's card, if it is given.
+    """README.md, which begins with the ``card``, NOTICE, and LICENSE and labels.txt if known: bytes
+    by name.
     """
     terms = collect_license_terms((model.spec,), model.layout)
     title = f"{model.name} as {target.network_format}, {model.pipeline.precision}"
@@ -90,7 +86,6 @@ def _describe_port(port: Port) -> str:
 
 
 def _describe_preparation(model: ExportedModel) -> str:
-    """How a picture becomes the input, as sentences."""
     image = model.spec.first_input
     info = model.model_info
     sentences = [

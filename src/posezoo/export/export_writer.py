@@ -1,9 +1,8 @@
 """Write the files of exports into a folder, which may have files of earlier exports and of the
 user.
 
-All files are staged first. A new folder, such as a model's next version, appears complete by one
-rename. The manifest lists the files that exports wrote, with their digests: no other file is ever
-replaced.
+All files are staged first, so that a new folder, such as a model's next version, appears by one
+rename. The manifest has the digests of exported files: no other file is ever replaced.
 """
 
 from __future__ import annotations
@@ -30,8 +29,7 @@ _HINT = "move it away, or choose another folder"
 class ExportChanges:
     """The changes of an export: paths below its folder, with / between their parts.
 
-    ``kept`` are files that the user changed, but whose content for the export is the same as
-    before.
+    ``kept`` are files that the user changed, with the same content for the export as before.
     """
 
     created: tuple[str, ...] = ()
@@ -50,7 +48,6 @@ def write_export(
     """Write the files that differ; all of them, or none if that is not possible.
 
     Args:
-        folder: it is created if needed.
         render: the files, from those of earlier exports that still exist (SHA-256 by name).
         versioned: the models whose numbered folders must all have a file of an export.
         is_dry_run: only plan the changes.
@@ -75,7 +72,6 @@ def _plan(
     render: Callable[[Mapping[str, str]], Sequence[ExportFile]],
     versioned: Sequence[str],
 ) -> tuple[ExportChanges, dict[str, ExportFile], dict[str, str]]:
-    """The changes, the files by name, and the new manifest."""
     manifest = read_manifest(folder / MANIFEST) or {}
     present = {name: value for name, value in manifest.items() if os.path.lexists(folder / name)}
     files = {file.name: file for file in render(present)}
@@ -111,7 +107,6 @@ def _refuse_other_version(
 
 
 def _compare(path: Path, expected: str, exported: str | None, is_text: bool) -> str:
-    """The state of a file, from the digests of its new content and of that of an earlier export."""
     actual = digest_of_file(path)
     if actual == expected:
         return "unchanged"

@@ -119,7 +119,6 @@ def _takes_image(model: ExportedModel) -> bool:
 
 
 def _fitted_size(model: ExportedModel) -> Size | None:
-    """Width and height to which the sample fits a picture; None if it does not."""
     if not _takes_image(model):
         return None
     image = model.spec.first_input

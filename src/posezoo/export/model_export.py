@@ -1,7 +1,7 @@
 """Exports models: makes the IR that a target takes, and writes the files of all models together.
 
-IR that take other images than the model's own, or contain its decoder, are made from the IR of the
-model, so they need neither its original nor the packages that read that.
+IR with other inputs, or a decoder, are made from the model's IR, so they need neither its original
+nor the packages that read that.
 """
 
 from __future__ import annotations
@@ -57,10 +57,7 @@ class ExportOptions:
     """What models are exported for, and where the files go; ``with_target_inputs`` completes it.
 
     Attributes:
-        target: what the files are for.
-        folder: a local folder; it is created if needed.
-        precision: of the IR; None: FP16, or that of the user's own IR.
-        inputs: how the IR take images.
+        precision: None: FP16, or that of the user's own IR.
         has_precisions: whether IR are in folders of their precision.
         is_dry_run: whether nothing is downloaded, converted or written.
     """
@@ -113,8 +110,8 @@ def with_target_inputs(options: ExportOptions, name: str) -> ExportOptions:
 def join_parts(
     selection: Selection, options: ExportOptions
 ) -> tuple[tuple[ModelSpec, ...], dict[str, CompositeSpec]]:
-    """The models to export, and which of them stand for a composite that is exported as one model:
-    its last part, by whose name it is found.
+    """The models to export, and the composites exported as one model, by the name of their last
+    part.
     """
     joined: dict[str, CompositeSpec] = {}
     finders: set[str] = set()
@@ -177,9 +174,6 @@ def prepare_export(
 def _require_finder_taken(
     spec: ModelSpec, pipeline: PipelineSpec, maker: _IrMaker, finder: ModelSpec
 ) -> None:
-    """Raise an ExportError if the target cannot run this network, which finds the people, before
-    the model.
-    """
     target = maker.options.target
     spec = maker.resolve(spec).spec
     target.require(spec)
@@ -198,7 +192,6 @@ def _require_finder_taken(
 
 
 def _prepare_network(spec: ModelSpec, maker: _IrMaker) -> ExportedModel | Plan:
-    """As ``prepare_export``, without a detector."""
     target = maker.options.target
     resolved = maker.resolve(spec)
     target.require(resolved.spec)
@@ -213,16 +206,12 @@ def _prepare_network(spec: ModelSpec, maker: _IrMaker) -> ExportedModel | Plan:
 
 @frozen
 class _IrMaker:
-    """Makes IR for an export; in a dry run it only plans them."""
-
     options: ExportOptions
     context: Context
     listener: Listener
 
     def resolve(self, spec: ModelSpec) -> Resolved:
-        """The model with the inputs of the export. INT8 has those of the model: the IR with others
-        is made from it, as FP16 would be.
-        """
+        """INT8 has those of the model: the IR with others is made from it, as FP16 would be."""
         inputs = self.options.inputs
         context = with_export_dir(self.context, inputs)
         precision = self.options.ir_precision
@@ -242,7 +231,6 @@ class _IrMaker:
         return self.options.inputs == InputOptions() or spec.is_ir
 
     def make(self, spec: ModelSpec) -> ExportedModel | Plan:
-        """The facts of an IR, which is made if needed; in a dry run the plan, if it is due."""
         resolved = self.resolve(spec)
         precision = self.options.ir_precision
         if self._takes_own_inputs(spec):
@@ -287,7 +275,6 @@ def prepare_file_export(
 
 
 def _require_accepted(model: ExportedModel, target: ExportTarget) -> None:
-    """Raise an ExportError if the target cannot take the model."""
     tuple(target.render(model, ExportFolder({})))
 
 
@@ -311,12 +298,8 @@ def write_exports(models: Sequence[ExportedModel], options: ExportOptions) -> Ex
 def declared_facts(
     spec: ModelSpec, precision: Precision, layout: ModelLayout
 ) -> ExportedModel | None:
-    """The facts before there is an IR; None if model.yml does not declare them, or they are not the
-    IR's.
-
-    Args:
-        spec: the model, from ``resolve_model``.
-        layout: the folders of its published files and IR.
+    """The facts of a model from ``resolve_model`` before there is an IR; None if model.yml does not
+    declare them, or they are not the IR's.
     """
     ports: tuple[Input | Output, ...] = (*spec.inputs, *spec.outputs)
     if spec.decoding or not (spec.inputs and spec.outputs and all(port.shape for port in ports)):
@@ -335,11 +318,7 @@ def declared_facts(
 def read_ir_facts(
     spec: ModelSpec, precision: Precision, xml: Path, layout: ModelLayout
 ) -> ExportedModel:
-    """The facts of an IR and its model.
-
-    Args:
-        spec: the model as the IR was made, from ``resolve_model``.
-        layout: the folders of its published files and IR.
+    """The facts of an IR and its model, from ``resolve_model``.
 
     Raises:
         InferenceError: OpenVINO cannot read the IR.
@@ -357,7 +336,6 @@ def read_ir_facts(
 
 
 def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Port, ...]:
-    """Inputs or outputs; their layouts are those of the model, by name, or of its only port."""
     layouts = import_openvino().layout_helpers
     facts = []
     for port in ports:
@@ -383,9 +361,7 @@ def _layout_and_color(port: Input | Output) -> tuple[str, str]:
 
 
 def with_export_dir(context: Context, inputs: InputOptions) -> Context:
-    """The context in which IR with other inputs have their own folder, so that those of other verbs
-    stay as they are.
-    """
+    """The context with a folder of its own for IR with other inputs."""
     if inputs == InputOptions():
         return context
     values = [(field.name, getattr(inputs, field.name), field.default) for field in fields(inputs)]
@@ -395,12 +371,7 @@ def with_export_dir(context: Context, inputs: InputOptions) -> Context:
 
 
 def made_from_ir(wanted: Resolved, usual: Resolved) -> Resolved:
-    """A model with other inputs, whose IR is made from the IR with the model's own inputs.
-
-    Args:
-        wanted: the model with the other inputs.
-        usual: the model with its own inputs, whose IR exists and is up to date.
-    """
+    """A model with other inputs, whose IR is made from the present IR of the ``usual`` one."""
     (own,) = usual.targets
     record = read_ir_record(own.xml)
     assert record, "an IR that is up to date has a record"

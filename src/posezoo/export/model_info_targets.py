@@ -1,11 +1,10 @@
 """Export for Model API and DL Streamer, which read ``model_info`` of an IR.
 
-For Model API (openvino-model-api), the IR names its wrapper in its ``model_info``, and there is a
-sample program. An IR that was published as such does not name it, so the sample does.
+For Model API (openvino-model-api), the IR's ``model_info`` names its wrapper, or else the sample
+program does.
 
-For DL Streamer there is a model-proc file that names its converter, and a pipeline for gst-launch.
-The rules of its converters were read from its sources, which tests/core/ir/test_dlstreamer_rules.py
-names.
+For DL Streamer, a model-proc file names its converter, and there is a pipeline for gst-launch;
+tests/core/ir/test_dlstreamer_rules.py names the sources of its rules.
 """
 
 from __future__ import annotations
@@ -126,7 +125,6 @@ def render_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[Exp
 
 
 def _require_wrapper(spec: ModelSpec) -> None:
-    """Raise an ExportError if the outputs have no wrapper, whatever they are."""
     is_decoded = spec.decoder or spec.model_info or spec.task in ("classification", "detection")
     if spec.decoding or not is_decoded:
         raise _refuse_outputs(spec)
@@ -173,7 +171,6 @@ def render_dlstreamer(model: ExportedModel, folder: ExportFolder) -> Iterator[Ex
 def _render_known(
     model: ExportedModel, model_proc: ModelProc, ir_folder: str
 ) -> Iterator[ExportFile]:
-    """The files of a model whose inputs and outputs DL Streamer's own samples name."""
     yield from model.ir_files(f"{model.name}/{ir_folder}".rstrip("/"))
     classes = max((size for port in model.outputs for size in port.shape), default=0)
     outputs = []
@@ -233,7 +230,6 @@ def _choose_converter(model: ExportedModel, decoder: DecoderType | None) -> str:
 
 
 def _require_converter(spec: ModelSpec) -> None:
-    """Raise an ExportError if the outputs have no converter, whatever they are."""
     if not (spec.decoding or spec.decoder or spec.model_info or find_model_proc(spec.name)):
         raise _explain_refusal(spec, None)
 
@@ -264,7 +260,6 @@ def _rename_outputs(
     required: Mapping[str, str],
     converter: str,
 ) -> Iterator[ExportFile]:
-    """The IR with the names of outputs, by role, that the converter requires."""
     network = openvino_core().read_model(model.xml)
     for role, name in required.items():
         network.output(names[role]).get_tensor().set_names({name})

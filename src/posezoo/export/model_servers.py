@@ -1,14 +1,13 @@
 """Export to OpenVINO Model Server, and to Triton Inference Server with its OpenVINO backend:
 numbered version folders, and a configuration.
 
-The form of OpenVINO Model Server's config.json, which names all models there, is that of
-src/schema.cpp in openvinotoolkit/model_server. Its relative base_path starts at its own folder, so
-the folder can be moved or mounted anywhere.
+OpenVINO Model Server's config.json, which names all models there, is that of src/schema.cpp in
+openvinotoolkit/model_server; its relative base_path starts at its own folder.
 
 The rules of Triton's config.pbtxt are those of src/openvino.cc in
-triton-inference-server/openvino_backend. It takes the names of the tensors that OpenVINO gives
-first. A max_batch_size of 0 means whole shapes, including the batch, unless all layouts in the IR
-have a batch: Triton then replaces 0 by its default of 4, and expects shapes without one.
+triton-inference-server/openvino_backend. It takes the names that OpenVINO gives first. A
+max_batch_size of 0 means whole shapes, including the batch, unless all layouts in the IR have a
+batch: Triton then replaces 0 by its default of 4, and expects shapes without one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The file of a network that a user exports instead of a model: an IR, ONNX or Paddle.
 
-It becomes a model with this file as its source, so each target takes it like a model of the
-registry. What a model.yml would say comes from the file's metadata and from the user.
+It becomes a model with this file as its source, and what its metadata and the user say.
 """
 
 from __future__ import annotations
@@ -89,11 +88,9 @@ def describe_network_file(
     """The file as a model of its own.
 
     Args:
-        path: an IR, or a file of ``ORIGINALS``.
-        like: a model whose original takes such images and has such outputs; None if there is none.
-        given: what the user states, which replaces what the file states.
-        fixes_size: whether a network for images of any size gets the size that the file states for
-            them, as Ultralytics' ``imgsz``.
+        like: a model with such images and outputs.
+        fixes_size: whether a network for images of any size gets the stated one, as Ultralytics'
+            ``imgsz``.
 
     Raises:
         InferenceError: it cannot be read, or what is stated contradicts the network.
@@ -128,7 +125,6 @@ def describe_network_file(
 def _describe_image(
     spec: ModelSpec, description: InputDescription, is_stated: bool
 ) -> Iterator[Input]:
-    """The inputs; that of images with what the description says."""
     preprocessing = description.preprocessing
     for port in spec.inputs:
         layout = preprocessing.layout or port.layout
@@ -143,7 +139,6 @@ def _describe_image(
 
 
 def _with_sizing(port: Input, sizing: InputSizing | None) -> Input:
-    """The input with how images are fitted to it, if the file states it."""
     if sizing is None:
         return port
     if not sizing.keeps_scale:  # it states only the value beside an image
@@ -155,7 +150,6 @@ def _with_sizing(port: Input, sizing: InputSizing | None) -> Input:
 
 
 def _with_stated_names(spec: ModelSpec, labels: Collection[str]) -> ModelSpec:
-    """The model with the names of its classes in its ``model_info``."""
     if not labels:
         return spec
     outputs = {port.name: port.shape for port in spec.outputs}
@@ -165,7 +159,6 @@ def _with_stated_names(spec: ModelSpec, labels: Collection[str]) -> ModelSpec:
 
 
 def _with_files(spec: ModelSpec, graph: Graph) -> ModelSpec:
-    """The model with the file as its source, named after it."""
     path = graph.path
     name = avoid_reserved(re.sub(r"[^A-Za-z0-9_.]+", "-", path.stem).strip("-.") or "network")
     framework = ORIGINALS.get(path.suffix.lower(), Framework.DLDT)

@@ -1,9 +1,7 @@
 """Programs that find people in pictures, as exports have them.
 
-How people are found and cut out for a network that takes one at a time is in the metadata of an
-exported IR, which the programs read. The facts of an ONNX network are in a JSON; files in Python
-and JavaScript read them. Those in Python are the same for each runtime but for network.py, which
-runs one network.
+They read how people are found and cut out from an exported IR's metadata, or for ONNX from a JSON.
+Those in Python differ only in network.py, which runs one network.
 
 The keys of the metadata are those of ``core.ir.people_metadata``, and::
 
@@ -79,7 +77,6 @@ def explain_unknown_crop(spec: ModelSpec, _detector: ModelSpec) -> str:
 
 
 def _name_crop(spec: ModelSpec) -> str:
-    """The name of a network's crop; empty if programs of exports have none for it."""
     assert spec.decoding
     options = resolve_options(spec.decoding.decoder)
     if isinstance(options, BlazePoseOptions):
@@ -88,11 +85,7 @@ def _name_crop(spec: ModelSpec) -> str:
 
 
 def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, str]:
-    """The metadata of a network with its decoder, by key; empty if it finds the people itself.
-
-    Args:
-        suffix: of the detector's file.
-    """
+    """The metadata of a network with its decoder, by key; empty if it finds the people itself."""
     spec = model.spec
     people = model.pipeline.people
     finds_itself = not (people or model.detector)
@@ -237,12 +230,7 @@ def render_python_sample(
     model: ExportedModel, suffix: str, packages: str, network: str
 ) -> dict[str, bytes]:
     """The Python program that prints the people in a picture and draws them: sample.py with its
-    modules, by name.
-
-    Args:
-        suffix: of the network's file.
-        packages: what runs the network, for pip.
-        network: the template of the module that does so.
+    modules, among them the template ``network``; ``packages`` are for pip.
     """
     finder = _name_finder(model)
     sample = render(
@@ -264,13 +252,12 @@ def render_python_sample(
 
 
 def _name_finder(model: ExportedModel) -> str:
-    """The name of the module that finds people in a picture."""
     return "blazepose" if describe_pipeline(model).get("crop") == BODY else "top_down"
 
 
 def render_node_sample(model: ExportedModel) -> Iterator[ExportFile]:
-    """The program for Node that prints the people in a picture as JSON: sample.mjs with its modules
-    and its package.json. It runs the ONNX networks on ONNX Runtime.
+    """The program for Node that prints the people in a picture as JSON, with ONNX Runtime:
+    sample.mjs with its modules and its package.json.
     """
     detector = f'await open("{model.detector.name}")' if model.detector else "null"
     finder = _name_finder(model)

@@ -1,8 +1,7 @@
 """Export to C++ and to ONNX: programs that find people in pictures.
 
-For C++ that is a CMake project, with the IR of all models in models/. For ONNX Runtime, each model
-is a file that takes a picture and returns people, with programs in Python and JavaScript that run
-it. The decoder of the IR is written with the network, so that both return the same.
+For C++ that is a CMake project, with all IR in models/. For ONNX Runtime, each model is a file from
+a picture to people, with the IR's decoder, and programs in Python and JavaScript.
 """
 
 from __future__ import annotations
@@ -96,7 +95,6 @@ def _write_network(model: ExportedModel) -> bytes:
 
 
 def _require_readable(content: bytes, name: str) -> None:
-    """Raise an ExportError if ONNX Runtime is installed, and does not read an ONNX file."""
     if not package_version("onnxruntime"):
         return
     import onnxruntime
@@ -112,7 +110,6 @@ def _require_readable(content: bytes, name: str) -> None:
 
 
 def _require_fixed_size(spec: ModelSpec) -> None:
-    """Raise an ExportError if the IR returns no keypoints, or takes pictures of any size."""
     require_keypoints(spec)
     if spec.first_input.resize:
         raise ExportError(

@@ -47,15 +47,12 @@ class ExportedModel:
     """The facts of a model that targets use.
 
     Attributes:
-        spec: the model as the IR was made: with the decoder in its graph, if there is one.
-        pipeline: of which it is the network that finds the keypoints. It has the precision of the
-            IR, and how the people are found.
+        spec: as the IR was made, maybe with the decoder in its graph.
+        pipeline: whose network finds the keypoints, with the precision of the IR.
         xml: the IR; its .bin is beside it.
-        inputs, outputs: read from the IR.
         digests: the SHA-256 of the IR's files, by suffix: ``.xml`` and ``.bin``.
         layout: the folders of its published files and IR.
-        detector: the network that finds the people, which is exported with it: the pipeline's
-            detector, or the first part of its composite; None: there is none.
+        detector: the network that finds the people, which is exported with it; or None.
     """
 
     spec: ModelSpec
@@ -135,9 +132,9 @@ class ExportFile:
     """A file to write.
 
     Attributes:
-        name: its path below the export's folder, with / between its parts.
+        name: below the export's folder, with / between parts.
         content: its bytes, or the path of a file to copy.
-        digest: the SHA-256 of a file to copy, as far as it is known.
+        digest: the SHA-256 of a file to copy, if known.
     """
 
     name: str
@@ -151,7 +148,7 @@ class ExportFolder:
 
     Attributes:
         present: the SHA-256 of the files that exports wrote there, by their names.
-        has_precisions: whether IR are in folders of their precision, as omz_converter has them.
+        has_precisions: whether IR are in folders of their precision, as omz_converter's.
     """
 
     present: Mapping[str, str]
@@ -178,22 +175,19 @@ class ExportTarget:
 
     Attributes:
         summary: what it writes, as a phrase in lower case.
-        render: the files of one model. It raises an ExportError if the target cannot take it.
-            To find that out before a download, it is also called with a model whose IR does not
-            exist, if model.yml declares its inputs and outputs.
+        render: the files of one model, or an ExportError if the target cannot take it. Before a
+            download, it is also called with declared inputs and outputs and no IR.
         next_step: a command that uses the export; ``{folder}`` and ``{name}`` are replaced.
         needs: what the user must have or do before that, as full sentences; ``{name}`` is replaced.
         sets_f32: what sets the precision of the computation, as posezoo does; empty if nothing can.
-        require: raises an ExportError if the target cannot take a model, as far as model.yml says
-            so; it is called before a download.
-        is_versioned: whether each model has numbered version folders, of which earlier ones are
-            kept.
+        require: raises an ExportError for a model, by its model.yml, before a download.
+        is_versioned: whether earlier numbered versions of a model are kept.
         takes_precisions: whether its IR can be in folders of their precision.
-        inputs: how the IR that it exports always take images; None if the user decides.
+        inputs: how IR always take images; None if the user decides.
         network_format: of its networks.
-        refuse_detector: why its files cannot run a detector, the second model, before a model that
-            takes one person at a time, as a clause; empty if they do.
-        runs_people: whether its files find people in pictures if the IR contain their decoders.
+        refuse_detector: why its files cannot run a detector before a model, as a clause; empty if
+            they do.
+        runs_people: whether its files find people in pictures with decoders in the IR.
     """
 
     summary: str
@@ -215,11 +209,7 @@ class ExportTarget:
 def render_files(
     target: ExportTarget, models: Iterable[ExportedModel], folder: ExportFolder
 ) -> list[ExportFile]:
-    """The files of all models together.
-
-    Args:
-        folder: with the files that exports wrote before.
-    """
+    """The files of all models together."""
     files: dict[str, ExportFile] = {}
     for model in models:  # a file for all models, such as config.json, also names those before it
         digests = {**folder.present, **{file.name: file.digest for file in files.values()}}

@@ -1,7 +1,5 @@
-"""The targets of ``posezoo export`` by name.
-
-A new target is an ``ExportTarget`` record in a module, a line in ``TARGETS``, and templates in
-templates/.
+"""The targets of ``posezoo export``: each an ``ExportTarget`` record in a module, a line in
+``TARGETS``, and templates in templates/.
 """
 
 from __future__ import annotations

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 def list_endings() -> dict[str, str]:
     """The framework of a file to convert, by the ending of its name in lower case.
 
-    All formats are imported, those of plug-ins too.
-
     Raises:
         PluginError: a plug-in cannot be imported.
     """

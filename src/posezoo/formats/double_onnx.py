@@ -2,8 +2,8 @@
 
 In float32, ONNX Runtime adds the values of a whole image one after the other: the mean and the
 variance of a normalization can then be 1e-4 off. Its sigmoid is 1e-8 where it should be 1e-40. An
-IR that is more exact than that must not be refused. ONNX Runtime has no convolution in double
-precision, but a convolution adds fewer values.
+IR that is more exact must not be refused. It has no convolution in double precision, but a
+convolution adds fewer values.
 """
 
 from __future__ import annotations
@@ -45,9 +45,8 @@ def compute_in_double(content: bytes, ranks: Mapping[str, int]) -> bytes:
     """A model with the same tensors, which computes some of them in double precision.
 
     Args:
-        content: the model.
-        ranks: the number of axes of each tensor in float32 that a node of the graph computes, by
-            its name. Nodes in the bodies of others stay as they are.
+        ranks: the number of axes of each tensor in float32 that a node of the graph computes; nodes
+            in bodies stay as they are.
 
     Raises:
         MissingPackageError: the package onnx is not installed.
@@ -80,7 +79,6 @@ class _DoubleRewriting:
         self._count = 0
 
     def rewrite(self, node: NodeProto) -> Iterator[NodeProto]:
-        """The nodes that replace a node."""
         result = None
         if len(node.output) == 1 and node.output[0] in self._ranks and not node.domain:
             result = self._compute(node, self._ranks[node.output[0]])
@@ -93,7 +91,6 @@ class _DoubleRewriting:
         self._new.clear()
 
     def _compute(self, node: NodeProto, rank: int) -> str | None:
-        """Compute a node in double precision; None if that is not possible."""
         kind = node.op_type
         if kind in _DOUBLE:
             return self._add(kind, *map(self._to_double, node.input), copied=node.attribute)
@@ -146,11 +143,7 @@ class _DoubleRewriting:
         copied: Iterable[AttributeProto] = (),
         **attributes: Any,
     ) -> str:
-        """Add a node; returns the name of its output.
-
-        Args:
-            copied: attributes of another node.
-        """
+        """Add a node; returns the name of its output. ``copied`` are attributes of another node."""
         self._count += 1
         output = output or f"posezoo:{self._count}"
         node = self._onnx.helper.make_node(kind, inputs, [output], **attributes)

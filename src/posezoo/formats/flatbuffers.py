@@ -78,11 +78,7 @@ class FlatBuffer:
 
 @frozen
 class Kept:
-    """A table, vector or text of the old content.
-
-    Attributes:
-        position: where it is in the old file.
-    """
+    """A table, vector or text at its position in the old file."""
 
     position: int
 
@@ -123,7 +119,7 @@ def keep_fields(file: FlatBuffer, table: int, indices: Sequence[int], new: Field
 def replace_root(file: FlatBuffer, root: NewTable) -> bytes:
     """The content of a file with another root, which may refer to parts of the old content.
 
-    It is written from its end: an offset only leads to later positions.
+    It is written from its end: offsets only lead to later positions.
     """
     builder = import_optional("flatbuffers", extra="convert").Builder(2 * len(file.content))
     builder.Prep(_ALIGNMENT, len(file.content))

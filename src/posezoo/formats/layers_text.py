@@ -1,5 +1,5 @@
-"""Reads the text files that describe a network: .prototxt of Caffe, .cfg of Darknet, and the
-pipeline.config of TensorFlow's Object Detection API.
+"""Reads the text files that describe a network: .prototxt, .cfg, and pipeline.config of the Object
+Detection API.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ MAX_VALUES = 1 << 28
 
 
 def read_layers_text(path: Path, suffix: str, max_bytes: int, *, hint: str = "") -> str:
-    """The text of a file of at most ``max_bytes``; if it is none, the error says so of the
-    ``suffix``, with the ``hint``.
+    """The text of a file of at most ``max_bytes``; errors name the ``suffix``, with the ``hint``.
 
     Raises:
         ConversionError: the file does not exist, is larger, or is not UTF-8.

@@ -112,8 +112,8 @@ def is_onnx(path: Path) -> bool:
 
 
 def external_data_files(path: Path) -> frozenset[str]:
-    """The names, as in an ONNX file, of the external files with its tensors; ProtobufError if it is
-    none, ConversionError if its graphs are nested too deeply.
+    """The names of an ONNX file's external files with tensors; ProtobufError if it is none,
+    ConversionError if its graphs are nested too deeply.
     """
     with map_file(path) as buffer:
         try:
@@ -156,7 +156,6 @@ def _node_outputs(path: Path) -> dict[str, str]:
 
 
 def _read_nodes(path: Path) -> Iterator[Sequence[list[str]]]:
-    """Of each node the names of its outputs, and its own name if it has one."""
     with map_file(path) as buffer:
         for node in find_messages(buffer, 7, 1):  # the graph, its nodes
             yield read_texts(buffer, node, 2, 3)
@@ -226,7 +225,6 @@ def _find_computed(nodes: Sequence[_Node], constants: Collection[str]) -> frozen
 
 
 def _find_same(nodes: Sequence[_Node], constants: Collection[str]) -> dict[str, frozenset[str]]:
-    """For each constant the names of the tensors with its values, its own among them."""
     origins = {name: name for name in constants}
     for node in nodes:
         if node.kind in _PASSING and node.inputs and node.inputs[0] in origins:
@@ -323,7 +321,6 @@ def open_runtime(
 def _open_double(
     module: Any, path: Path, read: ReadParts, single: ReferenceRuntime
 ) -> ReferenceRuntime | None:
-    """The model in double precision, where ONNX Runtime has it; None if it cannot run that."""
     outputs = list(single.outputs)
     content = b"".join(read())
     try:
@@ -416,7 +413,6 @@ def _find_partners(path: Path, ir: Model) -> dict[Tensor, Partner]:
 def _open_inner(
     module: Any, path: Path, read: ReadParts, outputs: Sequence[str], names: Sequence[str]
 ) -> Callable[[NamedArrays], dict[str, Array]]:
-    """Open the model with these tensors as outputs, too."""
     try:
         session = _open_session(module, path, chain(read(), [_declare_outputs(names, outputs)]))
     except Exception as error:
@@ -435,7 +431,6 @@ def _declare_outputs(names: Sequence[str], present: Sequence[str]) -> bytes:
 
 
 def _find_other_shapes(path: Path, sizes: Mapping[str, Shape]) -> dict[str, Shape]:
-    """The requested shapes, by name, of the inputs for which the file has another fixed size."""
     shapes = {}
     with map_file(path) as buffer:
         for port in find_messages(buffer, 7, 11):  # the graph, its inputs
@@ -450,7 +445,6 @@ def _find_other_shapes(path: Path, sizes: Mapping[str, Shape]) -> dict[str, Shap
 
 
 def _edit_graph(path: Path, shapes: Mapping[str, Shape]) -> Iterator[bytes]:
-    """The parts of a file whose graph has other input shapes, by name."""
     with map_file(path) as buffer:
         yield from replace_fields(buffer, 7, 11, partial(_declare_input, buffer, shapes))
 
@@ -462,7 +456,6 @@ def _read_name(buffer: Buffer, port: ProtobufField) -> str:
 def _declare_input(
     buffer: Buffer, shapes: Mapping[str, Shape], port: ProtobufField
 ) -> Iterator[bytes]:
-    """The same input, of another shape if there is one for its name."""
     name = _read_name(buffer, port)
     if name not in shapes:
         yield buffer[port.start : port.end]

@@ -42,13 +42,11 @@ class OnnxReport:
     """An ONNX file, and how it was proven.
 
     Attributes:
-        inputs: the shapes of the inputs, by name.
-        outputs: the shapes of the outputs, by name.
         preprocessing: the values that the first input takes.
         runtime: what ran the file; empty in a dry run.
-        differences: how far the runtime's outputs are from those of the original or the IR, at
-            most, in shares of an output's largest value; by the runtime that computed these.
-        unprovable: the outputs that a rounding of the input changes too much to compare them.
+        differences: the largest differences of the runtime's outputs from those of the original or
+            the IR, in shares of an output's largest value, by what computed these.
+        unprovable: outputs that a rounding of the input changes too much.
     """
 
     inputs: Mapping[str, Shape]
@@ -116,7 +114,6 @@ def _prove(
     onnx: Path,
     network: Model,
 ) -> OnnxReport:
-    """Compare what ONNX Runtime computes with the original and with the network of the IR."""
     reference = compute_reference(spec, source, by_openvino=True)
     runtime = open_runtime(spec, onnx, {})
     if reference is None or runtime is None:

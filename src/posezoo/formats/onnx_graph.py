@@ -34,12 +34,8 @@ _MANY = 256
 
 
 class OnnxGraph:
-    """Nodes in their order, with the constants that they read.
-
-    Args:
-        onnx: the package.
-        functions: the operations of ONNX that the file defines itself.
-        kept: the names of tensors that stay, which no other tensor gets.
+    """Nodes in their order, and their constants; ``functions`` are the operations of ONNX that the
+    file defines itself, ``kept`` the names of tensors that stay.
     """
 
     def __init__(self, onnx: Any, functions: Collection[str], kept: Collection[str]) -> None:
@@ -98,7 +94,7 @@ class OnnxGraph:
         return ConversionError(f"layer {name} ({self.node.get_type_name()}): {problem}")
 
     def require(self, **wanted: Sequence[object]) -> None:
-        """Check that attributes of the operation, by name, have one of the values that are written.
+        """Check that attributes of the operation have one of these values.
 
         Raises:
             ConversionError: an attribute has another value.

@@ -1,6 +1,6 @@
 """Replace the functions of an ONNX file with the operations that they consist of.
 
-Functions are in the file itself, or in the standard: there, many operations are defined by others.
+Functions are in the file, or in the standard, which defines many operations by others.
 """
 
 from __future__ import annotations
@@ -24,10 +24,8 @@ _OPERATION = re.compile(r"\b((?:[A-Za-z_][\w.]*\.)?[A-Za-z_]\w*)(?:-\d+)?")
 
 
 def inline_functions(source: Path | bytes, problem: str) -> bytes | None:
-    """The ONNX file without the functions that OpenVINO cannot read; None if there are none.
-
-    Args:
-        problem: what OpenVINO says, with the names of the operations.
+    """The ONNX file without the functions that OpenVINO, in its message ``problem``, cannot read;
+    None if there are none.
     """
     try:
         onnx = import_optional("onnx", extra="convert")

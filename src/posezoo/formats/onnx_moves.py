@@ -36,8 +36,6 @@ def _write_known_shape(graph: OnnxGraph) -> None:
 
 
 def _change_axes(kind: str) -> Writer:
-    """Axes of length 1 that are added or removed."""
-
     def write(graph: OnnxGraph) -> None:
         if graph.node.get_output_partial_shape(0).is_static:
             _write_known_shape(graph)
@@ -138,7 +136,6 @@ def _write_scatter_elements(graph: OnnxGraph) -> None:
 
 
 def _write_scatter(graph: OnnxGraph) -> None:
-    """New rows at these indices of the first axis."""
     if graph.constant_of(3).any():
         raise graph.make_error("along another axis than the first cannot be written as ONNX")
     indices = graph.constant_of(1)

@@ -1,9 +1,8 @@
 """Replace operations of an ONNX file that OpenVINO reads wrongly, or not at all.
 
-OpenVINO ignores some attributes without a word, so these operations are found before it reads the
-file. What replaces them computes the same; an operation that depends on unknown sizes stays as it
-is, and the self-check of a conversion compares what OpenVINO made of it with ONNX Runtime. Without
-what replaces or compares them, the file is refused.
+OpenVINO ignores some attributes without a word, so these operations are found before. What replaces
+them computes the same; an operation that depends on unknown sizes stays, and the self-check
+compares it with ONNX Runtime, or the file is refused.
 """
 
 from __future__ import annotations
@@ -110,7 +109,6 @@ class _UnknownSizesError(Exception):
 def _require_comparison(
     path: Path, operation: str, missing: MissingPackageError | None = None, *, is_compared: bool
 ) -> None:
-    """Refuse a file with an operation that is not replaced, if nothing compares the result."""
     if is_compared and find_spec("onnxruntime"):
         return
     reason = "it cannot be replaced, as sizes are unknown"
@@ -128,7 +126,6 @@ def _require_comparison(
 
 
 def _find_misread(path: Path) -> str:
-    """The first operation or weight that OpenVINO may read wrongly; empty if there is none."""
     with map_file(path) as buffer:
         patterns = _list_misread(buffer)
         for node in find_messages(buffer, 7, 1):  # the graph, its nodes
@@ -173,14 +170,11 @@ def _is_misread_weight(buffer: Buffer, tensor: ProtobufField) -> bool:
 
 
 def _read_numbers(buffer: Buffer, *fields: Any) -> list[int]:
-    """The integers of the fields with the number 2."""
     chosen = [field for field in fields if field.number == 2 and field.kind == VARINT]
     return [read_varint(buffer, field.start, field.end)[0] for field in chosen]
 
 
 class _OnnxGraph:
-    """A graph with what is known of its tensors, to which constants are added."""
-
     def __init__(self, onnx: ModuleType, model: ModelProto) -> None:
         self.onnx = onnx
         self.tensors = model.graph.initializer
@@ -258,7 +252,6 @@ def _store_bfloat16_as_bytes(graph: _OnnxGraph) -> bool:
 
 
 def _rewrite_softmax(graph: _OnnxGraph, node: NodeProto) -> list[NodeProto] | None:
-    """A Softmax over several axes, as one over a flat one."""
     if graph.version not in _FLAT_SOFTMAX:
         return None
     axis = graph.attributes(node).get("axis", 1)
@@ -422,7 +415,6 @@ def _is_misread_resize(attributes: Mapping[str, Any]) -> bool:
 def _resize_axes(
     graph: _OnnxGraph, node: NodeProto, sizes: Sequence[int], attributes: Mapping[str, Any]
 ) -> list[AxisResize]:
-    """How each axis is resized; an error if that is computed in the graph, or too large."""
     names = [*node.input, "", "", ""]
     if names[3]:
         outputs = graph.values(names[3])
@@ -462,8 +454,6 @@ _REWRITES: Mapping[str, Callable[[_OnnxGraph, NodeProto], list[NodeProto] | None
 
 
 class _RewritingForOpenVino(OnnxRewriting):
-    """Replaces operations before OpenVINO reads a file, and functions after it could not."""
-
     before_reading = staticmethod(rewrite_operations)
     after_failure = staticmethod(inline_functions)
 

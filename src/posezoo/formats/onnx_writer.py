@@ -1,8 +1,7 @@
-"""Write an OpenVINO network as ONNX: one that posezoo's readers of Caffe and Darknet built, or an
-IR that contains its decoder.
+"""Write an OpenVINO network as ONNX: one of posezoo's readers of Caffe and Darknet, or an IR that
+contains its decoder.
 
-The table ``OPERATIONS`` has what each operation becomes; those that only move values are in
-``onnx_moves``. Most need to know the sizes.
+``OPERATIONS`` has what each operation becomes (moves: ``onnx_moves``); most need the sizes.
 """
 
 from __future__ import annotations
@@ -150,8 +149,6 @@ def _write_lrn(graph: OnnxGraph) -> None:
 
 
 def _normalize(kind: str, **wanted: Sequence[object]) -> Writer:
-    """A normalization along axes, whose attributes have one of the wanted values."""
-
     def write(graph: OnnxGraph) -> None:
         graph.require(**wanted)
         epsilon = graph.constant(graph.attributes["eps"])
@@ -161,8 +158,6 @@ def _normalize(kind: str, **wanted: Sequence[object]) -> Writer:
 
 
 def _reduce(kind: str) -> Writer:
-    """Values that are combined along axes."""
-
     def write(graph: OnnxGraph) -> None:
         keeps = int(graph.attributes["keep_dims"])
         graph.add(kind, graph.input(), graph.axes(), keepdims=keeps)
@@ -231,7 +226,6 @@ def _write_detections(graph: OnnxGraph) -> None:
 
 
 def _write_boxes(graph: OnnxGraph, priors: Array) -> str:
-    """The corners of all boxes: prior boxes, moved by what the network says."""
     attributes = graph.attributes
     corners = priors[0]
     moves = graph.add("Reshape", graph.input(), graph.constant([-1, 4]))
@@ -319,12 +313,11 @@ def write_onnx(network: Model, metadata: Mapping[str, str]) -> bytes:
     """The content of an ONNX file, whose inputs and outputs have the network's names, types and
     sizes.
 
-    It computes in f32. Weights that half floats have exactly are stored as such; those of quantized
+    It computes in f32; weights that half floats have exactly are stored as such, those of quantized
     layers keep their bytes.
 
     Args:
         network: an ``openvino.Model``; parts that read no input become constants.
-        metadata: further facts for the file, by their names.
 
     Raises:
         ConversionError: an operation cannot be written; the error names the layer.

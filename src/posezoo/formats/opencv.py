@@ -30,9 +30,7 @@ def read_exact(module: Any, read: Callable[..., Any], *content: object) -> Any:
 
 
 def run_opencv(module: Any, net: Any, layers: Sequence[str | None]) -> Sequence[Array]:
-    """What layers of OpenCV's network compute; a RuntimeError if OpenCV refuses it, whose own error
-    is none.
-    """
+    """What layers of OpenCV's network compute; a RuntimeError if OpenCV refuses it."""
     try:
         maps: Sequence[Array] = net.forward(list(layers))
     except module.error as error:

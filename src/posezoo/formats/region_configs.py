@@ -1,9 +1,8 @@
 """The configurations with which Model Optimizer ends networks of YOLO 1 to 3 at RegionYolo layers,
 and those of TensorFlow's Object Detection API at a DetectionOutput layer.
 
-They are the values of ``--transformations_config``: files of Model Optimizer itself, files of the
-model, whose names contain "yolo", or files of the user. region_configs.json has the contents of
-Model Optimizer's files for YOLO.
+They are values of ``--transformations_config``: Model Optimizer's files (for YOLO in
+region_configs.json), the model's, whose names contain "yolo", or the user's.
 """
 
 from __future__ import annotations
@@ -44,8 +43,7 @@ REGION_CONFIGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 def is_region_config(value: str) -> bool:
     """Whether a value of ``--transformations_config`` is one of YOLO.
 
-    A model's file, which may not be there yet, is known by its name; one on the user's disk,
-    ``$dl_dir//...``, by its content.
+    A model's file is known by its name, one on the user's disk, ``$dl_dir//...``, by its content.
     """
     folder, _, name = value.partition("/")
     if folder != "$dl_dir":

@@ -27,15 +27,13 @@ _TO_NCHW = [0, 3, 1, 2]
 
 
 def add_regions(network: Model, spec: ModelSpec, source: Path) -> Model:
-    """The network with the RegionYolo layers that the model's configuration asks for, sorted by
-    their names, as by Model Optimizer.
-
-    Without a configuration, the network is returned as it is; otherwise it must not be used
-    afterwards.
+    """The network with the RegionYolo layers of the model's configuration, sorted by names as by
+    Model Optimizer; else as it is.
 
     Args:
-        network: an ``openvino.Model`` as read from TensorFlow's graph.
-        source: the path of the graph; a configuration of the model is beside it.
+        network: an ``openvino.Model`` as read from TensorFlow's graph; it must not be used
+            afterwards.
+        source: the path of the graph.
 
     Raises:
         ConversionError: the configuration is damaged or of another kind, or the network does not
@@ -61,7 +59,6 @@ def add_regions(network: Model, spec: ModelSpec, source: Path) -> Model:
 
 
 def _read_config(value: str, spec: ModelSpec, source: Path) -> tuple[Mapping[str, Any], str]:
-    """The configuration, and its name for messages."""
     name = posixpath.basename(value)
     if not value.startswith("$dl_dir/"):
         return REGION_CONFIGS[name], name
@@ -78,7 +75,6 @@ def _read_config(value: str, spec: ModelSpec, source: Path) -> tuple[Mapping[str
 
 
 def _find_ends(network: Model, kind: str, attributes: Mapping[str, Any]) -> list[Output]:
-    """The tensors that become the inputs of the layers."""
     if kind == WITH_OUTPUTS:
         return [result.input_value(0) for result in network.get_results()]
     operations = {node.get_friendly_name(): node for node in network.get_ordered_ops()}

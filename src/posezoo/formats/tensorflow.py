@@ -124,13 +124,13 @@ def _find_place(input_model: Any, name: str) -> Any | None:
 def cut_graph(path: Path, ends: Collection[str], starts: Mapping[str, Sequence[int]]) -> bytes:
     """The frozen graph of a file without the nodes that none of its new ends depends on.
 
-    OpenVINO looks for the ends of each loop in the whole graph: without the loops of an SSD's
-    boxes, it reads the graph in a tenth of the time.
+    OpenVINO looks for the ends of each loop in the whole graph, which takes ten times as long with
+    the loops of an SSD's boxes.
 
     Args:
-        ends: the names of the new ends. That of a loop's input (TensorArrayScatterV3) becomes the
-            tensor that it gives to the loop.
-        starts: the names of the nodes that become inputs, with their shapes.
+        ends: the new ends; a loop's input (TensorArrayScatterV3) becomes the tensor that it gives
+            to the loop.
+        starts: the nodes that become inputs, with their shapes.
 
     Raises:
         ConversionError: the graph has no node of that name.

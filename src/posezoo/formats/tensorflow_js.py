@@ -124,7 +124,6 @@ def write_graph_def(spec: ModelSpec, path: Path) -> bytes:
 
 
 def _encode_value(name: str, attributes: Mapping[str, Any], weights: Mapping[str, Array]) -> bytes:
-    """The TensorProto (tensor.proto) of a constant, in an AttrValue."""
     kind = attributes["dtype"]["type"]
     if name not in weights:
         raise ValueError("is a constant without weights")
@@ -154,7 +153,6 @@ def _end_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) 
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """A model.json whose graph and weights are lists."""
     try:
         model = json.loads(read_regular_bytes(path))
     except json.JSONDecodeError as error:
@@ -202,12 +200,10 @@ class _ManifestWeight(NamedTuple):
 
     @property
     def size(self) -> int:
-        """The number of values."""
         return math.prod(self.shape)
 
 
 def _read_weights(path: Path, model: Mapping[str, Any]) -> dict[str, Array]:
-    """The weights by name: float32, int32 or bool."""
     arrays: dict[str, Array] = {}
     for index, group in enumerate(model["weightsManifest"]):
         with _reading(path, f"weightsManifest[{index}].weights"):
@@ -296,8 +292,6 @@ def _unfuse(node: Operation) -> list[Operation]:
 
 
 class _UnfusedOperations:
-    """The operations that a fused one consists of."""
-
     def __init__(self, node: Operation) -> None:
         self.nodes: list[Operation] = []
         self.kept = {
@@ -307,7 +301,6 @@ class _UnfusedOperations:
         self._typed = {"T": self.kept.get("T", {"type": "DT_FLOAT"})}
 
     def add(self, operation: str, *inputs: str, attributes: Mapping[str, Any] | None = None) -> str:
-        """Add an operation; returns its name."""
         name = f"{self._node.name}/unfused_{len(self.nodes)}"
         if attributes is None:
             attributes = self._typed
@@ -394,7 +387,6 @@ _ATTRIBUTES: Mapping[str, tuple[int, Callable[[Any], bytes | int | float]]] = {
 
 @contextmanager
 def _reading(path: Path, place: str) -> Iterator[None]:
-    """Translate the errors of a JSON value of another form than expected."""
     try:
         yield
     except ConversionError:

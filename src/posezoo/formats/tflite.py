@@ -78,7 +78,6 @@ def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[OriginalConstant]:
 
 
 def _find_custom_operations(file: FlatBuffer) -> dict[int, CustomOperation]:
-    """The custom operations of a file by their places in its first graph."""
     codes = [
         (file.read_bytes(code, 1).decode(), file.read_field(code, 2, "i", 1))
         for code in file.read_tables(file.root, 1)
@@ -111,7 +110,6 @@ def _load(path: Path) -> Iterator[tuple[Any, Any, FlatBuffer]]:
 
 
 def _read_network(spec: ModelSpec, path: Path) -> Model:
-    """As OpenVINO's own converter reads a file, with graphs instead of MediaPipe's operations."""
     with _load(path) as (frontend, input_model, file):
         cut_at_tensors(input_model, spec, spec.output_names)
         operations = _find_custom_operations(file)
@@ -173,7 +171,6 @@ def _open_interpreter(
 
 
 def _resize(interpreter: Any, sizes: Mapping[str, Shape]) -> None:
-    """Give the inputs these sizes, by name."""
     is_changed = False
     for port in interpreter.get_input_details():
         shape = tuple(port["shape"])

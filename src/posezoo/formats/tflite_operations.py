@@ -1,7 +1,6 @@
 """MediaPipe's custom operations of TFLite files, as graphs of OpenVINO's operations.
 
-What they compute is in MediaPipe 0.10.21, ``util/tflite/operations``; OpenVINO's frontend leaves
-them as nodes without meaning.
+What they compute is in MediaPipe 0.10.21, ``util/tflite/operations``.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ BuildGraph = Callable[[Sequence[Output], bytes], Node]
 def replace_operations(
     network: Model, operations: Mapping[int, CustomOperation], path: Path
 ) -> Model:
-    """The network (``openvino.Model``) with graphs instead of custom operations, whose nodes have
-    their places as names.
+    """The network (``openvino.Model``) with graphs instead of custom operations, whose nodes are
+    named by their places.
 
     Raises:
         ConversionError: an option is missing, or has an invalid value.
@@ -62,7 +61,6 @@ def replace_operations(
 
 
 def _read_options(content: bytes) -> Any:
-    """The options of an operation, by their names."""
     return import_optional("flatbuffers.flexbuffers", extra="convert").GetRoot(content).AsMap
 
 

@@ -1,8 +1,6 @@
-"""Replace operations of a TFLite file that OpenVINO reads wrongly.
-
-Many operations of TFLite (schema.fbs) have a fused activation. OpenVINO drops that of a transposed
-convolution, and before version 2026.1 also its bias, without a word. So a transposed convolution
-becomes one without both, and an addition with them, which all versions read right.
+"""Replace operations of a TFLite file that OpenVINO reads wrongly: it drops the fused activation of
+a transposed convolution (schema.fbs), and before version 2026.1 also its bias, without a word. An
+addition with both replaces them.
 
 Fields have numbers, in the order of schema.fbs. Of a model: 0 version, 1 operator codes, 2 graphs,
 4 buffers. Of a graph: 0 tensors, 1 inputs, 2 outputs, 3 operations, 4 name. Of a tensor: 0 shape, 1
@@ -104,7 +102,8 @@ def widen_weights(file: FlatBuffer) -> bytes | None:
     """The content of a TFLite file whose weights in 8 bits are floats, where an operation computes
     with floats (dynamic range quantization); None if it has none.
 
-    LiteRT rounds the inputs of such an operation to 8 bits. OpenVINO does not, and is more exact.
+    LiteRT rounds the inputs of such an operation to 8 bits; OpenVINO, which does not, is more
+    exact.
     """
     buffers: list[Part] = [*map(Kept, file.read_tables(file.root, 4))]
     count = len(buffers)
@@ -144,7 +143,6 @@ def _find_hybrid_weights(file: FlatBuffer, graph: int, tensors: Sequence[int]) -
 
 
 def _read_quantized(file: FlatBuffer, tensor: int) -> Floats:
-    """The values of a constant in 8 bits."""
     import numpy as np
 
     buffer = file.read_tables(file.root, 4)[file.read_field(tensor, 2, "I")]
@@ -164,11 +162,8 @@ def _read_quantized(file: FlatBuffer, tensor: int) -> Floats:
 def _replace(
     path: Path, file: FlatBuffer, operation: int, old: Sequence[int], tensors: list[Part]
 ) -> list[NewTable]:
-    """What replaces an operation; empty if it is read right.
-
-    Args:
-        old: the tensors of the graph.
-        tensors: the same, to which new ones are added.
+    """Empty if the operation is read right; new tensors are added to ``tensors``, which begin with
+    those of the graph, ``old``.
     """
     codes = file.read_tables(file.root, 1)
     code = codes[file.read_field(operation, 0, "I")]

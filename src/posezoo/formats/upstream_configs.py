@@ -1,7 +1,5 @@
-"""What this package does instead of authors' scripts and of Model Optimizer's configurations.
-
-The scripts are those of keras-YOLOv3-model-set, which make a TensorFlow network of Darknet's .cfg
-and .weights. posezoo reads both itself.
+"""What this package does instead of Model Optimizer's configurations, and of the scripts of
+keras-YOLOv3-model-set, which make a TensorFlow network of Darknet's .cfg and .weights.
 """
 
 from __future__ import annotations
@@ -28,8 +26,6 @@ _WEIGHTS = ".weights"
 
 
 class _Steps(UpstreamSteps):
-    """Reads Darknet's networks, and ends networks of YOLO and of the Object Detection API."""
-
     def with_original(self, spec: ModelSpec) -> ModelSpec:
         if not spec.input_model.startswith("$conv_dir/") or _SCRIPT not in spec.file_names:
             return spec

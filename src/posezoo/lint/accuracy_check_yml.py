@@ -41,9 +41,8 @@ class AccuracyCheckRun:
 
     @property
     def normalization(self) -> tuple[Numbers, Numbers] | None:
-        """The mean and the divisor of all steps combined; empty if there is none.
-
-        None if a step does not state them as numbers.
+        """The mean and the divisor of all steps combined; empty if there is none, None if a step
+        does not state numbers.
         """
         mean: Numbers = ()
         scale: Numbers = ()

@@ -1,8 +1,7 @@
 """What a card states about its model: ports, preprocessing, metrics and licenses, with their
 positions.
 
-Cards are written by hand and state the same fact in many forms. Text that is not understood is left
-out, so rules only compare facts that are clearly stated.
+Text that is not understood is left out, so rules only compare clear facts.
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ NO_SHAPE: CardValue[Shape] = CardValue((), "", 0)
 
 @frozen
 class CardPort:
-    """An input or an output; ``format`` is ("B", "C", "H", "W"), or contains sizes: (1, 1, "N",
-    7). A value that is not stated is empty.
+    """An input or an output; ``format`` is ("B", "C", "H", "W"), or contains sizes: (1, 1, "N", 7).
+    What is not stated is empty.
     """
 
     name: CardValue[str] = NO_TEXT
@@ -54,8 +53,7 @@ class CardPorts:
     """The inputs or the outputs in one section of a card.
 
     ``side`` is ``original``, ``converted``, ``preamble`` for text before these two sections, or
-    empty for both; ``values`` are those of the keys of ``_READERS``, also if the text states them
-    once for all ports.
+    empty for both; ``values`` are by the keys of ``_READERS``.
     """
 
     kind: str  # ``input`` or ``output``
@@ -149,7 +147,6 @@ def read_claims(sections: Iterable[CardSection]) -> CardClaims:
 
 
 def _find_metric(title: str) -> str:
-    """The key of ``metrics`` for the first cell of a row; empty if it is another value."""
     return next((kind for kind, pattern in _METRICS.items() if pattern.fullmatch(title)), "")
 
 
@@ -173,7 +170,6 @@ def _read_accuracy(section: CardSection) -> Iterator[CardValue[float]]:
 
 
 def _read_ports(section: CardSection, is_parent: bool) -> CardPorts | None:
-    """What a section on inputs or outputs states; None for another section."""
     kinds = _match_headings(_KIND, section)
     sides = _match_headings(_SIDE, section) or ["preamble" if is_parent else ""]
     if not kinds:
@@ -191,7 +187,6 @@ def _read_ports(section: CardSection, is_parent: bool) -> CardPorts | None:
 
 
 def _match_headings(pattern: re.Pattern[str], section: CardSection) -> list[str]:
-    """What matches at the beginning of a section's heading and of those above it."""
     return [match[0].lower() for match in map(pattern.match, section.path) if match]
 
 
@@ -295,7 +290,6 @@ def read_blocks(section: CardSection) -> Iterator[TextBlock]:
 
 
 def _dimensions(text: str) -> Shape:
-    """A shape or a format; empty if the text is neither."""
     match = _DIMENSIONS.fullmatch(text.replace("`", "").strip())
     if match is None:
         return ()

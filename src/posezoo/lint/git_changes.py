@@ -39,15 +39,12 @@ REGISTRY_FILES = (
 
 
 def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | None:
-    """The models and composites whose folders differ from a revision, committed or not.
+    """The models and composites whose folders differ from a revision, committed or not; None if
+    nothing differs.
 
-    If an index page or a file of the whole registry differs, such as names.yml, all models beside
-    or below it count as changed. If a license text, the picture of a skeleton or papers.yml
-    differs, or was deleted, so do the models that name it. If a model was deleted, all models count
-    as changed.
-
-    Returns:
-        Their names; None if nothing in the repository differs from the revision.
+    If an index page or a file of the whole registry, such as names.yml, differs, all models beside
+    or below it count as changed; if a license text, the picture of a skeleton or papers.yml differs
+    or was deleted, the models that name it; if a model was deleted, all.
 
     Raises:
         SettingsError: Git is not installed, there is no repository of the user's, or the revision
@@ -121,7 +118,6 @@ def refuse_installed_models(registry: Registry, flag: str) -> None:
 
 
 def _is_touched(entry: RegistryEntry, paths: set[Path], touched: set[Path]) -> bool:
-    """Whether a model's folder, its composite's card, or a page above it is among the changes."""
     folder = entry.path.parent.resolve()
     above = [parent / name for parent in folder.parents for name in REGISTRY_FILES]
     own_skeletons = {path.parent.parent for path in paths if path.match(f"{PICTURES}/*.yml")}
@@ -131,7 +127,6 @@ def _is_touched(entry: RegistryEntry, paths: set[Path], touched: set[Path]) -> b
 
 
 def _list_changed_paths(root: Path, revision: str) -> Iterator[Path]:
-    """The files of a registry's repository that differ from a revision, and untracked ones."""
     top = _find_top(root)
     commit = f"{revision}^{{commit}}"
     _run_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", commit)
@@ -147,7 +142,6 @@ def _list_changed_paths(root: Path, revision: str) -> Iterator[Path]:
 
 
 def _find_readers(registry: Registry, paths: set[Path]) -> frozenset[str]:
-    """The models that name one of the files outside of their folders."""
     if not any(path.parent.name in ("licenses", PICTURES) or path.name == PAPERS for path in paths):
         return frozenset()  # no model.yml has to be read
     readers = set()

@@ -90,9 +90,6 @@ def _read_row(
 
 
 def _find_model(cell: str, names: Collection[str], composite: str) -> str:
-    """The model that a cell links to or names, possibly as a part of the composite; empty if
-    none.
-    """
     target = _TARGET.search(cell)
     if target:
         if _CARD.fullmatch(target[1]):

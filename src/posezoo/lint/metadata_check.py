@@ -1,8 +1,7 @@
 """Checks the metadata of a registry, for verify --metadata and verifier.py.
 
---fix changes in model.yml addresses for which a rule knows the right one; the size of a file that
-is here with the declared digest; and its SHA-384, if only a SHA-256 is declared, as in Open Model
-Zoo 2021.4.
+--fix changes in model.yml: addresses for which a rule knows the right one, and, if the file is
+here, its size, and its SHA-384 if only a SHA-256 is declared, as in Open Model Zoo 2021.4.
 """
 
 from __future__ import annotations
@@ -76,11 +75,7 @@ def run_metadata_check(
     is_dry_run: bool = False,
 ) -> int:
     """Check the models that match the patterns (None: all), print the findings, and return the exit
-    code.
-
-    Args:
-        context: with ``--fix``, where files of models may be; None for no changes.
-        is_dry_run: whether the changes are only shown.
+    code. ``context`` says where files may be for ``--fix``.
     """
     if args.explain is not None:
         _explain_rules(args.explain, args.parser)
@@ -118,9 +113,6 @@ def _leave_out_known(
     baseline: Path | None,
     roots: Sequence[Path],
 ) -> list[Finding]:
-    """The findings that a baseline does not accept; a new baseline is written of all that one may
-    accept.
-    """
     # Who makes a change could also add it to the baseline.
     acceptable = [each for each in findings if each.rule != unexplained_change.id]
     if baseline:
@@ -131,7 +123,6 @@ def _leave_out_known(
 
 
 def _explain_rules(name: str, parser: ArgumentParser) -> None:
-    """Print what a rule demands and why; ``all`` means every rule."""
     rules = _all_rules()
     if name == "all":
         explained = [*rules.values()]
@@ -190,9 +181,6 @@ def _fix(
     style: str,
     is_dry_run: bool,
 ) -> bool:
-    """Make the changes of --fix, or show them with --dry_run, and return whether a file was
-    changed.
-    """
     refuse_installed_models(registry, "--fix")
     chosen = registry.entries if names is None else sorted(names)
     changes: Counter[str] = Counter()
@@ -248,7 +236,6 @@ def _print_findings(
 
 
 def _format_groups(findings: Sequence[Finding]) -> list[str]:
-    """A line for each rule with findings, the most frequent first, if a rule has several."""
     counts = Counter(finding.rule for finding in findings)
     if len(counts) == len(findings):
         return []
@@ -319,11 +306,8 @@ class Fix:
 def find_fixes(
     findings: Iterable[Finding], registry: Registry, names: Iterable[str], context: Context
 ) -> Iterator[Fix | SpecError]:
-    """The changes to the files of these models, and an error for each file that needs a change but
-    cannot be changed in place.
-
-    Files of models are only read from folders of this machine: the download folder, the cache, a
-    mirror, and the folder of the model.yml.
+    """The changes to the files of these models, with files from this machine only, or an error
+    where a change in place is not possible.
     """
     addresses: dict[str, dict[str, str]] = {}
     for finding in findings:
@@ -356,15 +340,12 @@ def find_fixes(
 
 @frozen
 class _DeclaredFile:
-    """A file of a variant, and its node in model.yml."""
-
     variant: ModelSpec
     file: SourceFile
     node: YamlNode
 
 
 def _list_files(tree: YamlNode, spec: ModelSpec) -> list[_DeclaredFile]:
-    """The files of all variants; a file that several variants share is there once."""
     files: dict[str, _DeclaredFile] = {}
     for variant in (spec, *spec.variants):
         for file, node in zip(variant.files, list_files(tree, variant.tag), strict=True):
@@ -373,7 +354,6 @@ def _list_files(tree: YamlNode, spec: ModelSpec) -> list[_DeclaredFile]:
 
 
 def _edit_files(files: Iterable[_DeclaredFile], context: Context) -> Iterator[tuple[str, YamlEdit]]:
-    """The digest and the size of each file that is here with its declared digest."""
     for declared in files:
         file = declared.file
         size = find_node(declared.node, "size")
@@ -392,9 +372,6 @@ def _edit_files(files: Iterable[_DeclaredFile], context: Context) -> Iterator[tu
 
 
 def _find_here(file: SourceFile, spec: ModelSpec, context: Context) -> tuple[int, Digest] | None:
-    """The size and the SHA-384 of a file of this machine that has the declared digests; None if
-    there is none.
-    """
     download = DownloadContext(spec, context.download_options)
     stored = (candidate.path for candidate in store_candidates(file, download))
     folder = spec.path.parent

@@ -65,10 +65,7 @@ class MetadataArgs(FormatArgs):
 
 
 def wants_metadata_check(args: MetadataArgs) -> bool:
-    """Whether the metadata is checked, and not files and IR.
-
-    The parser reports an error if flags of the check come without --metadata.
-    """
+    """Whether the metadata is checked, and not files and IR."""
     own_flags = ("explain", "changed_since", "baseline", "write_baseline", "artifacts")
     given = [name for name in own_flags if getattr(args, name) is not None]
     if not args.metadata and given != ["explain"]:

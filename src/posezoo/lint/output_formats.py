@@ -41,7 +41,7 @@ def to_text(finding: Finding) -> str:
 def to_sarif(findings: Sequence[Finding], rules: Iterable[RuleInfo]) -> dict[str, object]:
     """A log in the Static Analysis Results Interchange Format (OASIS SARIF 2.1.0).
 
-    Files below the working folder have relative paths: viewers look them up in the repository.
+    Files below the working folder have relative paths, for viewers.
     """
     rules = tuple(rules)
     indices = {rule.id: index for index, rule in enumerate(rules)}

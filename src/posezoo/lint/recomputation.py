@@ -1,7 +1,5 @@
-"""Check downloaded files and IR against the declared, recorded and measured values.
-
-Every file in a folder of downloads and conversions is read in full, and every IR is opened. A
-missing file is not a finding.
+"""Check downloaded files and IR against the declared, recorded and measured values: each file in a
+folder is read in full, each IR opened, and a missing file is not a finding.
 """
 
 from __future__ import annotations
@@ -181,7 +179,6 @@ def _check_complexity(
 def _check_measured(
     view: ModelView, spec: ModelSpec, precision: Precision, layout: ModelLayout
 ) -> Artifacts:
-    """Check which IR the rows of measured.yml name: the network's, and the detector's."""
     registry = view.zoo.registry
     version = package_version("openvino")
     file = spec.path.with_name(NAME)

@@ -1,7 +1,5 @@
-"""A registry for lint rules: model.yml, card, accuracy-check.yml and index page of each model.
-
-Each file is read once, when a rule first needs it, and only up to a limit; a file that cannot be
-read is None.
+"""A registry for lint rules: the files of each model, read once and up to a limit when a rule needs
+them; None if unreadable.
 """
 
 from __future__ import annotations
@@ -57,11 +55,8 @@ ACCURACY_CHECK = "accuracy-check.yml"
 
 
 class RegistryView:
-    """The models of a registry, with lookup tables of other models for rules.
-
-    Args:
-        only: names; all models but these and their composites are left out.
-        earlier: the models before a change; None if no change is judged.
+    """The models of a registry, or of those ``only`` names, with lookup tables for rules, and the
+    ``earlier`` models if a change is judged.
     """
 
     def __init__(
@@ -102,8 +97,8 @@ class RegistryView:
         return _group((row.model, row) for row in rows)
 
     def find_earlier(self, model: Model) -> Sequence[Model]:
-        """The model or the variant of this name before the change; if there was none, all with its
-        file or its source.
+        """The model or variant of this name before the change, else all with its file or its
+        source.
         """
         models = self._earlier_models
         named = [each for each in models if (each.name, each.tag) == (model.name, model.tag)]
@@ -184,8 +179,8 @@ class RegistryView:
 
     @cached_property
     def missing_pages(self) -> frozenset[Path]:
-        """The pages that posezoo drew with the index or the charts of a registry, and that are gone
-        since; none in a folder whose card is of another origin.
+        """The pages drawn with the index or charts of a registry that are gone since; none in a
+        folder whose card is of another origin.
         """
         missing = set()
         for root in self.registry.roots:
@@ -292,7 +287,7 @@ class ModelView:
 
     def find_owner(self, address: str) -> str:
         """Another model whose name or file an address ends with or contains; empty if there is
-        none, or if it may be this model's address.
+        none, or it may be this model's.
         """
         file = file_name(address)
         names = self.zoo.registry.entries
@@ -431,7 +426,7 @@ class ModelView:
         """The card's statements about this model; for a composite, without the sections about its
         parts.
 
-        Empty for a drawn card: it repeats model.yml, and is compared with what is drawn now.
+        Empty for a drawn card, which is compared with what is drawn now.
         """
         if self.card is None or self.card_path in self.zoo.drawn_pages:
             return CardClaims()
@@ -475,7 +470,6 @@ class ModelView:
 
 
 def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> Mapping[KeyT, list[ItemT]]:
-    """The items by their keys; none for any other key."""
     groups: defaultdict[KeyT, list[ItemT]] = defaultdict(list)
     for key, item in pairs:
         groups[key].append(item)
@@ -483,12 +477,10 @@ def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> Mapping[KeyT, list[ItemT]]:
 
 
 def _read_files(view: ModelView) -> Iterator[str]:
-    """The name of each file without its folders."""
     return (file_name(file.name) for _, file, _ in view.sources)
 
 
 def _read_addressed_files(view: ModelView) -> Iterator[str]:
-    """The name of the file in each address."""
     return (file_name(str(source)) for _, _, source in view.sources)
 
 

@@ -86,12 +86,7 @@ def fact(
     *, agree: Agree = eq, nearly: Agree | None = None, unless: tuple[str, ...] = ()
 ) -> Callable[[ReadFacts], Rule]:
     """Decorator that makes a rule from a reader: of statements that do not agree, one is a
-    violation.
-
-    Args:
-        agree: compares two values.
-        nearly: compares two values that do not agree; if they nearly agree, it is only a warning.
-        unless: as of ``Rule``.
+    violation, or only a warning if they ``nearly`` agree.
     """
 
     def decorate(read: ReadFacts) -> Rule:

@@ -19,10 +19,8 @@ def parse_numbers(text: str) -> list[tuple[float, int]]:
 
 
 def equals_rounded(one: tuple[float, int], other: tuple[float, int]) -> bool:
-    """Whether two numbers are equal up to the precision of the one with fewer decimal places.
-
-    Some authors round and others truncate, so the numbers may differ by one unit in the last
-    decimal place of the shorter one.
+    """Whether two numbers are equal up to the precision of the one with fewer decimal places, whose
+    last one may differ by one unit: some authors truncate.
     """
     number, decimals = one
     other_number, other_decimals = other

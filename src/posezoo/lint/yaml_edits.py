@@ -1,6 +1,5 @@
-"""Changes of single values in the text of a YAML file; comments, order and quotes stay as they are.
-
-The changed text is read again: unless it differs in these values alone, the file is not changed.
+"""Changes of single values in the text of a YAML file, which is read again, so that nothing else
+changes, comments, order and quotes included.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _END_OF_LINE = re.compile(r"[ \t]*(?:#[^\r\n]*)?(?=\r|\n|\Z)")
 @frozen
 class YamlEdit:
     """A new text for a value; or, if it has a key, a key with this text after the value. An empty
-    text removes the line of the value, which must have nothing else but its key and a comment.
+    text removes the line, which must have nothing else but a comment.
     """
 
     node: YamlNode  # neither a list nor a mapping
@@ -79,7 +78,6 @@ def _refusal(node: YamlNode, reason: str) -> SpecError:
 
 
 def _write(text: str, start: int, edit: YamlEdit) -> str:
-    """The text with a new value at a position, or with a key after the value there."""
     quote = text[start] if text[start : start + 1] in ("'", '"') else ""
     written = f"{quote}{edit.node.value}{quote}"
     if not text.startswith(written, start):
@@ -108,7 +106,6 @@ def _plain(node: YamlNode) -> Any:
 
 
 def _keys_of(node: YamlNode) -> Iterable[str | int]:
-    """The keys and the positions in lists on the way to a node."""
     if node.parent is None:
         return []
     is_item = isinstance(node.parent.value, list)

@@ -1,6 +1,4 @@
-"""Selects what ``posezoo benchmark`` measures, and makes the cases; each model is prepared just
-before its cases.
-"""
+"""Selects what ``posezoo benchmark`` measures, and prepares each model just before its cases."""
 
 from __future__ import annotations
 
@@ -47,16 +45,13 @@ class BenchmarkOptions:
     """What is measured of each model.
 
     Attributes:
-        runtime: where and how it runs, but for the number of requests.
-        requests: the numbers of parallel inferences.
-        precisions: of the IR.
         batches: the numbers of images in one inference.
         size: height and width in pixels, for an IR with dynamic sizes; None for the usual ones.
         is_pipeline: whether the whole pipeline is measured, from an image to poses.
         image: for the pipeline; None for a photo of ``people``, one or four.
         target_sizes: as in ``LoadOptions``, for the pipeline.
         generates: whether networks of ours without an IR get random weights.
-        described: with what the user states of the input of an IR, for the pipeline.
+        described: what the user states of an IR's input.
         like: as in ``ChosenModel``.
     """
 
@@ -81,11 +76,7 @@ class BenchmarkOptions:
 
 @frozen
 class CaseMaker:
-    """Makes the cases of IR and models.
-
-    Attributes:
-        folder: empty, for temporary files.
-    """
+    """Makes the cases of IR and models, with temporary files in an empty folder."""
 
     options: BenchmarkOptions
     context: Context
@@ -230,7 +221,7 @@ class CaseMaker:
 
 
 def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
-    """Write an IR with random weights; runs in a child process."""
+    """Runs in a child process."""
     context = open_context(settings)
     converted = complexity_count.convert_with_random_weights(spec, context, folder, (precision,))
     return converted.irs[precision]
@@ -243,7 +234,7 @@ def _compiled_ir(
     like: ModelSpec | None,
     options: LoadOptions,
 ) -> Estimator:
-    """Compile an IR that no model.yml describes, and its detector; runs in a child process."""
+    """Runs in a child process."""
     options = replace(described, runtime=options.runtime, target_size=options.target_size)
     return load.Loader(open_context(settings)).compile_ir(xml, options, like)
 
@@ -253,9 +244,8 @@ class BenchmarkPlanner:
     """Turns names into benchmark cases.
 
     Attributes:
-        maker: makes the cases of each IR and model.
-        names: names and globs of models, and the .xml of IR; None for all models.
-        report: the models that could not be measured so far.
+        names: globs of models, and the .xml of IR; None for all models.
+        report: has the models that could not be measured.
     """
 
     maker: CaseMaker
@@ -314,9 +304,6 @@ class BenchmarkPlanner:
         return [Path(name) for name in self.names or () if is_network_file(name)]
 
     def _models(self) -> Sequence[Model]:
-        """The selected models: the parts of a composite, or with --pipeline the composite
-        itself.
-        """
         patterns = None
         if self.names is not None:
             patterns = [name for name in self.names if not is_network_file(name)]

@@ -113,7 +113,6 @@ def _row(result: BenchmarkResult) -> tuple[str, ...]:
 
 
 def _describe_pipeline(result: BenchmarkResult) -> str:
-    """What was measured, unless it is the network alone with the published weights."""
     case = result.case
     settings = result.info.settings
     parts = [] if case.weights == WEIGHTS[0] else [f"{case.weights} weights"]
@@ -129,7 +128,6 @@ def _describe_pipeline(result: BenchmarkResult) -> str:
 
 
 def _best_batches(results: Sequence[BenchmarkResult]) -> Iterator[BenchmarkResult]:
-    """The results with the highest throughput of several batch sizes."""
     cases = groupby(
         results,
         lambda each: (each.case.model, str(each.case.precision), each.case.runtime.requests),
@@ -147,7 +145,6 @@ def _name(result: BenchmarkResult) -> str:
 
 
 def _size(result: BenchmarkResult) -> str:
-    """The size of ``--heights``; empty for that which the model declares."""
     size = result.info.settings.get(TARGET_SIZE)
     return f" at {size}" if size else ""
 

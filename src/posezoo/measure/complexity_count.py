@@ -32,12 +32,8 @@ _PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 def count_complexity(
     resolved: Resolved, size: tuple[int, int] | None = None
 ) -> tuple[Measurement, ...]:
-    """GFLOPs and MParams of each existing IR of a model.
-
-    Args:
-        resolved: the model, in the precisions to count.
-        size: height and width of the image, if these are dynamic in the IR; None for model.yml's
-            usual_size.
+    """GFLOPs and MParams of each existing IR of a model; height and width of the image are by
+    default model.yml's usual_size, if they are dynamic.
 
     Raises:
         ConversionError: no IR exists, one is not what model.yml describes, or its sizes are
@@ -110,12 +106,8 @@ def read_complexity(
 def convert_with_random_weights(
     spec: ModelSpec, context: Context, folder: Path, precisions: Collection[Precision]
 ) -> Converted:
-    """Convert one of our networks with random weights, for measurements that do not depend on their
-    values.
-
-    Args:
-        context: its Model Optimizer and its lock are used.
-        folder: an empty folder for the checkpoint and the IR.
+    """Convert one of our networks with random weights in an empty folder, for measurements that do
+    not depend on their values.
 
     Raises:
         ConversionError: the model is not one of our networks.
@@ -177,7 +169,6 @@ def usual_size(spec: ModelSpec) -> tuple[int, int] | None:
 
 
 def _full_shape(port: Input, size: tuple[int, int]) -> tuple[int, ...]:
-    """An input's shape with its dynamic height and width replaced by ``size``."""
     sides = dict(zip("HW", size, strict=True))
     axes = port.layout or "?" * len(port.shape)
     pairs = zip(axes, port.shape, strict=True)

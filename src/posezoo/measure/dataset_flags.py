@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 ANNOTATIONS = Path("annotations/person_keypoints_val2017.json")
 IMAGES = Path("val2017")
 
-#: The data set that is used by default.
 DEFAULT_DATASET = "coco-val2017"
 
-#: The flags that select a data set.
 DATASET_FLAGS = (
     Flag(
         "--annotations FILE",
@@ -68,12 +66,8 @@ def refuse_invalid_flags(args: DatasetArgs) -> None:
 def read_dataset(
     args: DatasetArgs, listener: Listener, *, keypoints: bool = True, task: str = ""
 ) -> CocoDataset:
-    """The data set that the flags name, or the default one; its warnings are reported.
-
-    Args:
-        keypoints: whether keypoints are required.
-        task: ``detection`` for objects of all categories, ``classification`` for images with one
-            class; empty for people.
+    """The data set that the flags name, or the default one, of people, objects (``detection``) or
+    images with one class (``classification``); its warnings are reported.
     """
     from posezoo.measure import coco
 

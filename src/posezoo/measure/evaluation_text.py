@@ -102,15 +102,11 @@ def print_video_report(report: VideoReport) -> None:
 
 
 def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table whose first column has names, and the others numbers; none without
-    rows.
-    """
     numbers = frozenset(range(1, len(heading)))
     return align_columns([heading, *rows], right=numbers) if rows else []
 
 
 def _filled_columns(rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The rows without the columns that are empty below the heading."""
     filled = [index for index, cells in enumerate(zip(*rows[1:], strict=True)) if any(cells)]
     return [[row[index] for index in filled] for row in rows]
 
@@ -135,7 +131,6 @@ def _describe_people(protocol: EvaluationProtocol) -> str:
 
 
 def _heading(report: EvaluationReport, *, left_out: Sequence[str] = ()) -> Iterator[str]:
-    """The model, its settings without those in ``left_out``, and the data set."""
     result = report.result
     protocol = report.protocol
     yield _describe_protocol(protocol, protocol.to_settings(), *left_out)

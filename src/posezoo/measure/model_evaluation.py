@@ -1,4 +1,4 @@
-"""Evaluates a model: loads it, and predicts here or in the processes of a cluster."""
+"""Evaluates a model: loads it, and predicts here or on a cluster."""
 
 from __future__ import annotations
 
@@ -47,18 +47,16 @@ class EvaluatedModel:
     """What is evaluated.
 
     Attributes:
-        model: the model; for an IR, as it describes itself.
-        graph: that IR, which loading prepares for images; None for a model.
+        graph: an IR, which loading prepares for images; None for a model.
         precision: of a model's IR.
-        detector: the detector that the user named for it; None if there is none.
-        boxes: person boxes instead of a detector's: ``truth`` for the annotated ones, or a file in
-            COCO's format; empty for those of the detector.
+        detector: named by the user, or None.
+        boxes: ``truth`` for the annotated ones, or a file in COCO's format; empty for the
+            detector's.
         checkpoint: the user's own weights.
         like: as in ``ChosenModel``.
-        weights_name: the name of these weights in results; empty if their IR have one, or if there
-            are none.
+        weights_name: of own weights in results, if their IR have none.
         conversion: how IR are made.
-        is_video: whether it runs on videos, in which some models need no detector.
+        is_video: whether it runs on videos.
     """
 
     model: Model
@@ -161,11 +159,8 @@ def load_model(
 
 
 def require_matching_skeleton(model: Model, dataset: CocoDataset, *, of_boxes: bool) -> None:
-    """Make sure that a model finds what is annotated, if both declare their keypoints: a model of
-    hands may find none on photos of people, and its AP of 0 would say nothing.
-
-    Args:
-        of_boxes: whether boxes are compared; those of hands and faces are not those of people.
+    """Make sure that a model finds what is annotated, if both declare their keypoints: an AP of 0
+    for hands on photos of people would say nothing.
 
     Raises:
         EvaluationError: the model's skeleton lacks annotated keypoints, or it finds no keypoints.
@@ -182,8 +177,8 @@ def require_matching_skeleton(model: Model, dataset: CocoDataset, *, of_boxes: b
 
 
 def select_keypoints(model: Model, dataset: CocoDataset, listener: Listener) -> CocoDataset:
-    """The data set with the keypoints that a model can find: of COCO-WholeBody only the body, with
-    a warning, if it finds no whole bodies.
+    """The data set with the keypoints that a model can find: of COCO-WholeBody maybe only the body,
+    with a warning.
     """
     skeleton = model.own_skeleton or SKELETONS.get(model.skeleton)
     body = dataset.with_body_only()
@@ -211,8 +206,7 @@ def evaluate_model(
     """Run a model on each image that has no predictions yet, and compute the metrics.
 
     Args:
-        folder: the predictions are kept there for the next run.
-        is_fresh: whether predictions of earlier runs are deleted.
+        is_fresh: whether earlier predictions, in ``folder``, are deleted.
         skip_unreadable: as for ``posezoo.evaluation.evaluate``.
         executor: the processes that predict; None for this one.
 
@@ -267,7 +261,6 @@ def evaluate_model(
 def _read_boxes(
     source: str, dataset: CocoDataset, listener: Listener
 ) -> tuple[Mapping[ImageId, Sequence[CocoBox]] | None, list[Path]]:
-    """The given boxes by image id, and their file."""
     if not source:
         return None, []
     annotated = dataset.annotated_boxes()
@@ -288,8 +281,6 @@ def _read_boxes(
 
 @frozen
 class _Shard:
-    """Some images of an evaluation, which one process evaluates."""
-
     full_name: str
     images: Sequence[DatasetImage]
     names: tuple[str, ...]  # of the keypoints
@@ -297,8 +288,6 @@ class _Shard:
 
 @frozen
 class _PredictedShard:
-    """The predictions for a shard, and the processor that they are from."""
-
     processor: str
     predictions: Sequence[tuple[DatasetImage, ImagePredictions | ImageError]]
 
@@ -330,7 +319,6 @@ def _predict_elsewhere(
     images: Sequence[DatasetImage],
     names: tuple[str, ...],
 ) -> PredictedImages:
-    """The predictions for all images, in their order; the images are divided into shards."""
     size = max(1, min(MAX_SHARD, len(images) // MIN_SHARDS))
     shards = []
     for start in range(0, len(images), size):

@@ -93,8 +93,7 @@ def download_dataset(
     """Download and unpack a data set into a folder; existing files are kept, interrupted downloads
     resumed.
 
-    An archive is removed after it is unpacked; its record says that it is not needed again. Events
-    have ``name``.
+    An archive is removed after it is unpacked, which its record says.
     """
     files: list[Path] = []
     with DownloadContext(name, download_options, listener, roots=[folder]) as context:

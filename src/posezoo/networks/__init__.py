@@ -1,6 +1,5 @@
-"""PyTorch modules of published networks, with the keys of the published checkpoints.
-
-Importing this does not import torch; ``build_network`` does.
+"""PyTorch modules of published networks, with the keys of the published checkpoints; importing this
+does not import torch.
 """
 
 from __future__ import annotations
@@ -54,8 +53,8 @@ def build_network(name: str, **arguments: ArgumentValue) -> nn.Module:
 
     Args:
         name: a name in ``NETWORKS``, or the name of an installed package's network.
-        arguments: values for ``NETWORKS[name].arguments``, such as ``refinement_stages``; the
-            defaults are those of the published checkpoint.
+        arguments: as in ``NETWORKS[name].arguments``; the defaults are those of the published
+            checkpoint.
 
     Raises:
         UnknownModelError: there is no network of that name.

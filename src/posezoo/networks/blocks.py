@@ -163,7 +163,6 @@ class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut (He et al. 2015, arXiv:1512.03385).
 
     Args:
-        inputs, outputs: channels.
         stride: of the first convolution.
         shortcut: for a block that changes channels or size.
     """

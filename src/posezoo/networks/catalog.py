@@ -1,7 +1,6 @@
 """The catalog of networks: catalog.json has their inputs, outputs, and arguments.
 
-A new network needs a module with its torch class, and one record there; an installed package can
-also add one.
+A new network needs a module with its torch class, and one record there, or an installed package.
 """
 
 from __future__ import annotations
@@ -35,5 +34,4 @@ NETWORKS: Mapping[str, NetworkDefinition] = {
     for name, fields in read_catalog(Path(__file__).with_suffix(".json")).items()
 }
 
-#: Networks of installed packages.
 PLUGINS = LazyTable("posezoo.networks", NetworkDefinition, {})

@@ -30,9 +30,8 @@ _SCALE = (58.395, 57.12, 57.375)
 
 
 def read_catalog(file: Path) -> dict[str, dict[str, Any]]:
-    """The fields of each network in a JSON file, by its name.
-
-    They are ``class`` (its torch module), and those of ``read_definition``.
+    """The fields of each network in a JSON file, by its name: ``class`` (its torch module), and
+    those of ``read_definition``.
     """
     return json.loads(file.read_text("utf-8"))
 
@@ -43,11 +42,11 @@ def read_definition(
     """A network from its fields in a catalog.
 
     Most are those of ``NetworkDefinition``. The ``input`` has a name, height and width, and color,
-    mean and scale; without these it is RGB with ImageNet's. Without an input, there is only the
-    ``shape`` of an image whose color a model.yml declares. An argument has its default; a ``range``
-    of numbers (1 to 512 without one), or the ``allowed`` values; and what shows it in a checkpoint:
-    a key of ``_READERS``. A classifier has ``last_layer``, the key of the layer whose outputs are
-    the classes, and the number of ``classes`` of the published checkpoint.
+    mean and scale (by default RGB with ImageNet's); without it, there is only the ``shape`` of an
+    image whose color a model.yml declares. An argument has its default; a ``range`` of numbers (1
+    to 512 without one), or the ``allowed`` values; and what shows it in a checkpoint: a key of
+    ``_READERS``. A classifier has ``last_layer``, the key of the layer whose outputs are the
+    classes, and the number of ``classes`` of the published checkpoint.
 
     Args:
         package: of the ``class``.

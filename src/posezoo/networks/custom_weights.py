@@ -1,8 +1,7 @@
 """Models of our networks: PyTorch models of other registries, and models with the user's own
 weights.
 
-The latter are like any other model with one file. In the model this file always has the same name,
-so that the IR does not depend on the name of the user's file.
+The user's file has a fixed name in the model, so that the IR does not depend on it.
 """
 
 from __future__ import annotations
@@ -70,8 +69,8 @@ _own_registry = cache(open_registry)
 def with_known_network(spec: ModelSpec) -> ModelSpec:
     """Add our network to a PyTorch model of another registry; other models are returned unchanged.
 
-    The network is that of the model with the same name in our own registry, if the size of the file
-    with the weights is also the same; or it is the one that the arguments of its export name.
+    The network is that of our own model with the same name and size of the file with the weights;
+    or it is the one that the arguments of its export name.
     """
     if spec.framework is not Framework.PYTORCH or spec.network:
         return spec
@@ -155,15 +154,13 @@ def spec_with_checkpoint(
     keypoints.
 
     Args:
-        model: a model that is one of our networks, or such a network's name in
-            ``networks.NETWORKS``.
         checkpoint: a .pth, .safetensors or .params file.
-        name: the name of the new model; if empty, the name of the model or network.
+        name: of the new model; if empty, that of the model or network.
         skeleton: of the network's keypoints; None: the model's, if it has as many, else none.
 
     Raises:
-        ConversionError: the model is not one of our networks, or its outputs are not decoded to
-            the keypoints of a skeleton.
+        ConversionError: the model is not one of our networks, or its outputs are not decoded to the
+            keypoints of a skeleton.
         InferenceError: the skeleton does not fit the network.
         UnknownModelError: there is no such network.
         CheckpointError: the file cannot be read.
@@ -231,7 +228,7 @@ def spec_with_checkpoint(
 def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
     """The model of a checkpoint for the only network that reads it, with the file as its source.
 
-    Every verb can take it like a model of the registry, by the name of ``name_weights``.
+    Every verb can take it by the name of ``name_weights``.
 
     Raises:
         CheckpointError: as for ``find_fitting_network``.
@@ -269,11 +266,8 @@ def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
 
 
 def name_weights(spec: ModelSpec, checkpoint: Path) -> str:
-    """A name for the user's own weights, from the file and its SHA-384: files of several trainings
+    """A name for the user's own weights, from the file and its SHA-384: those of several trainings
     are often all called best.pth.
-
-    Args:
-        spec: the model with these weights, from ``spec_with_checkpoint``.
     """
     (pinned,) = spec.files
     assert pinned.checksum
@@ -318,7 +312,6 @@ def _with_keypoints(
 
 
 def _keypoint_count(arguments: Mapping[str, str | int | bool]) -> int:
-    """The number of keypoints of a network with these arguments; 0 if they do not say it."""
     if "heatmaps" in arguments:
         return int(arguments["heatmaps"]) - 1  # the last one is the background
     return int(arguments.get("keypoints", 0))
@@ -327,13 +320,8 @@ def _keypoint_count(arguments: Mapping[str, str | int | bool]) -> int:
 def require_fitting_skeleton(
     spec: ModelSpec, arguments: Mapping[str, str | int | bool] | None = None
 ) -> None:
-    """Make sure that a model of our networks has the keypoints of its own skeleton, if it has one.
-
-    Args:
-        arguments: of the network; None: those that the model declares.
-
-    Raises:
-        InferenceError: it has others, or OpenPose's decoder does not get the fields of its limbs.
+    """Raise an InferenceError if a model of our networks has other keypoints than its own skeleton,
+    or OpenPose's decoder does not get the fields of its limbs.
     """
     decoder = spec.decoder
     if decoder is None or decoder.skeleton is None:
@@ -366,8 +354,7 @@ def require_fitting_skeleton(
 
 
 def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
-    """Write a checkpoint with random weights, for measurements that do not depend on the weights'
-    values.
+    """Write a checkpoint with random weights, for measurements that do not depend on their values.
 
     Raises:
         UnknownModelError: there is no such network.
@@ -413,8 +400,6 @@ def _with_open_dimensions(port: PortT, letters: set[str]) -> PortT:
 
 
 class _OwnNetworks(OwnNetworks):
-    """The networks of the catalog."""
-
     with_known_network = staticmethod(with_known_network)
 
     def require_fitting_skeleton(self, spec: ModelSpec) -> None:

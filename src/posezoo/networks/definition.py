@@ -75,9 +75,8 @@ class NetworkDefinition:
     def build(self, **arguments: ArgumentValue) -> nn.Module:
         """The network, in eval mode, with torch's initial weights.
 
-        Inside ``with torch.device("meta")`` it takes no memory: its keys and shapes can be compared
-        with a checkpoint's first, and ``load_state_dict(..., assign=True)`` then uses the
-        checkpoint's tensors.
+        Inside ``with torch.device("meta")`` it takes no memory: compare its keys and shapes first,
+        then ``load_state_dict(..., assign=True)``.
 
         Raises:
             NetworkError: an argument does not exist, or its value is not allowed.
@@ -109,9 +108,8 @@ class NetworkDefinition:
         """The arguments that a checkpoint's keys and shapes show, completed with the defaults of
         the others.
 
-        The keys must be torch's (``gluon_names.torch_names``). This does not check that the keys
-        and shapes are the network's; the caller compares them with those of the module that
-        ``build`` returns.
+        The keys must be torch's (``gluon_names.torch_names``); the caller compares keys and shapes
+        with those of the module that ``build`` returns.
 
         Raises:
             NetworkError: the checkpoint shows a value that is not allowed.

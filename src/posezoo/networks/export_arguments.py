@@ -13,9 +13,8 @@ FLAGS = (
 
 
 def values_by_flag(texts: Iterable[str]) -> dict[str, list[str]]:
-    """The values of each flag, in order; abbreviated flags are completed.
-
-    A ValueError, with the flag as its text, if a flag is unknown or abbreviates several.
+    """The values of each flag, in order; abbreviated flags are completed. A ValueError names a flag
+    that is unknown, or abbreviates several.
     """
     values: dict[str, list[str]] = {}
     for text in texts:

@@ -1,8 +1,8 @@
 """Translate GluonCV's parameter names into the keys of our modules.
 
-Our modules have GluonCV's structure (``features.0.3.out.1``). Therefore names differ only in their
-last word, and only in batch normalization; tensors of convolutions and dense layers have the same
-axes in both. Very old names have no dots: only their order shows to which module they belong.
+Our modules have GluonCV's structure (``features.0.3.out.1``), so names differ only in the last
+word, and only in batch normalization; axes are the same. Very old names have no dots: only their
+order shows to which module they belong.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ def torch_names(tensors: Mapping[str, T]) -> dict[str, T]:
     """The tensors, or shapes, of a .params file under our modules' keys, in the same order.
 
     Names that already are torch's keys are kept; two names with the same key are a NetworkError.
-    GluonCV does not save torch's ``num_batches_tracked``; ``load_state_dict`` accepts a plain dict
-    without it.
+    torch's ``num_batches_tracked`` is missing.
     """
     renamed: dict[str, T] = {}
     for name, tensor in tensors.items():
@@ -55,11 +54,10 @@ def rename_tensors(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T
     keys.
 
     Older files of MXNet, and those of ``HybridBlock.export``, have such names: a prefix, and a
-    number that counts the blocks created before. The tensors are assigned by their order, because
-    ``collect_params`` visits a network block by block, in the order of its keys: the third gamma
-    belongs to the third normalization. Each last word is counted separately, because some files
-    have all statistics after all weights. The names are kept if one of them has dots, or if the
-    number of names with one of the last words differs from the number of such keys.
+    number that counts the blocks created before. ``collect_params`` visits a network in the order
+    of its keys, so the third gamma belongs to the third normalization. Each last word is counted
+    separately, because some files have all statistics after all weights. The names are kept if one
+    of them has dots, or if a last word is not as frequent as in the keys.
 
     Raises:
         NetworkError: the tensors are sorted by name, so their order does not show the layers.

@@ -87,8 +87,8 @@ class HighResolutionNet(nn.Module):
 class Hrnet(HighResolutionNet):
     """HRNet with heatmaps of one person at a quarter of the size.
 
-    ``width`` is the number of channels of the finest branch: 32 or 48 in the published checkpoints.
-    Each coarser branch has twice as many at half the size.
+    ``width`` is the number of channels of the finest branch: 32 or 48 in the published checkpoints;
+    each coarser branch has twice as many.
     """
 
     def __init__(self, *, width: int = 32, keypoints: int = 17) -> None:
@@ -125,8 +125,8 @@ class HigherHrnet(HighResolutionNet):
     def maps(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The coarse and fine maps that the training's loss uses.
 
-        They are heatmaps followed by embeddings (N, 2 keypoints, H / 4, W / 4), and finer heatmaps
-        (N, keypoints, H / 2, W / 2). It raises as ``features`` does.
+        Heatmaps followed by embeddings (N, 2 keypoints, H / 4, W / 4), and finer heatmaps (N,
+        keypoints, H / 2, W / 2); it raises as ``features`` does.
         """
         features = self.features(image)
         coarse = self.final_layers[0](features)
@@ -177,7 +177,6 @@ class _HighResolutionModule(nn.Module):
 
 
 def _resized(widths: Sequence[int], source: int, target: int) -> nn.Module:
-    """A module that converts a map from one branch's channels and size to another's."""
     if source == target:
         return nn.Identity()  # it has no keys, since upstream has no module here
     if source > target:

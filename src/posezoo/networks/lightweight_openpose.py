@@ -107,12 +107,8 @@ class RefinementBlock(nn.Module):
 
 
 class OpenPoseStage(nn.Module):
-    """A trunk, and a head of two 1x1 convolutions for each kind of maps.
-
-    Args:
-        trunk: modules that compute 128 channels from the input.
-        maps: the number of maps of each head, by the head's name in the keys.
-        hidden: channels between a head's two convolutions.
+    """A trunk, which computes 128 channels, and a head of two 1x1 convolutions, with ``hidden``
+    channels between them, for each kind of maps.
     """
 
     def __init__(
@@ -135,8 +131,8 @@ class OpenPoseStage(nn.Module):
 class StagedNetwork(nn.Module):
     """Trunk, CPM, an initial stage, and refinement stages.
 
-    Each refinement stage takes the features and the maps of the stage before it. Subclasses choose
-    the outputs in ``forward``. Keys begin with model, cpm, initial_stage or refinement_stages.
+    Each refinement stage takes the features and the maps of the stage before it; keys begin with
+    model, cpm, initial_stage or refinement_stages.
     """
 
     def __init__(
@@ -184,11 +180,9 @@ class LightweightOpenPose(StagedNetwork):
     """MobileNet v1, an initial stage, and ``refinement_stages`` that refine its maps.
 
     Args:
-        refinement_stages: number of stages: the published checkpoint has 1, the paper's larger
-            network 3.
-        heatmaps: number of heatmaps: one for each keypoint (COCO's 17 and the neck) and one for the
-            background.
-        pafs: number of channels of the part affinity fields: two for each of the 19 limbs.
+        refinement_stages: the published checkpoint has 1, the paper's larger network 3.
+        heatmaps: one for each keypoint (COCO's 17 and the neck) and one for the background.
+        pafs: two channels for each of the 19 limbs.
     """
 
     def __init__(self, *, refinement_stages: int = 1, heatmaps: int = 19, pafs: int = 38) -> None:
@@ -246,10 +240,10 @@ class HumanPose3D(StagedNetwork):
     """2D heatmaps, part affinity fields and 3D location maps of every person.
 
     Args:
-        refinement_stages: number of stages; the published checkpoint has 1.
-        convertible: whether the checkpoint has two more convolutions, ``fake_conv_heatmaps`` and
-            ``fake_conv_pafs``, whose outputs are added to the 2D maps. Upstream added them, with
-            zero weights, for an old Model Optimizer (``is_convertible_by_mo``).
+        refinement_stages: the published checkpoint has 1.
+        convertible: whether two more convolutions, ``fake_conv_heatmaps`` and ``fake_conv_pafs``,
+            are added to the 2D maps, as upstream's with zero weights for an old Model Optimizer
+            (``is_convertible_by_mo``).
     """
 
     def __init__(self, *, refinement_stages: int = 1, convertible: bool = False) -> None:
@@ -308,12 +302,11 @@ class SingleHumanPose(StagedNetwork):
     """MobileNet v1, an initial stage, and ``refinement_stages`` that refine its maps.
 
     Args:
-        refinement_stages: their number. Open Model Zoo's archive has 5, but its card states metrics
-            of 4.
+        refinement_stages: Open Model Zoo's archive has 5, but its card states metrics of 4.
         interpolation: how each stage upsamples: ``bilinear`` or ``nearest``. A checkpoint does not
             contain it: upstream's class uses bilinear, upstream's example of an export uses
             nearest.
-        keypoints: number of heatmaps; COCO has 17 keypoints.
+        keypoints: COCO has 17.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """Translate the names that mmpose gives to the tensors of HRNet and ViTPose.
 
-mmpose puts the published layers into ``backbone`` and ``head`` (``keypoint_head`` before 1.0).
-HRNet's layers have the names of its authors there. Those of ViTPose are the names of its authors'
-repository, or of mmpretrain since mmpose 1.0; ours are those of transformers, which splits the
-matrix of queries, keys and values into three.
+mmpose puts the published layers into ``backbone`` and ``head`` (``keypoint_head`` before 1.0),
+HRNet's with the names of its authors. ViTPose's have the names of its authors' repository, or of
+mmpretrain since mmpose 1.0; ours are those of transformers, with the matrix of queries, keys and
+values as three.
 
 ViTPose++ has experts: of the last channels of each block there is one version for each of six sets
 of training images.

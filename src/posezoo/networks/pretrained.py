@@ -84,11 +84,10 @@ def read_network_checkpoint(
     """Read a checkpoint for a network.
 
     Args:
-        path: a .pth, .safetensors or .params file; its tensors may have torch's names or GluonCV's.
-        network: its name.
+        path: a .pth, .safetensors or .params file, with torch's names or GluonCV's.
         declared: arguments that are used even if the keys show other values.
-        assumed: arguments that are only used if the keys do not show them.
-        names: the names of its input and outputs, if they are not the network's own.
+        assumed: arguments for what the keys do not show.
+        names: of its input and outputs, if not its own.
 
     Raises:
         UnknownModelError: there is no such network.
@@ -165,7 +164,6 @@ def _network_tensors(arrays: NamedArrays, network: NetworkDefinition) -> NamedAr
 
 
 def _count_shown(network: NetworkDefinition, tensors: NamedArrays) -> int:
-    """The number of arguments that these tensors show."""
     shapes = _shapes(tensors)
     return sum(bool(argument.read(shapes)) for argument in network.arguments.values())
 
@@ -176,7 +174,6 @@ def _shapes(tensors: NamedArrays) -> dict[str, tuple[int, ...]]:
 
 @contextmanager
 def _prefix_errors(path: Path) -> Iterator[None]:
-    """Add the checkpoint's path to errors about its tensors."""
     try:
         yield
     except (CheckpointError, NetworkError) as error:

@@ -1,8 +1,7 @@
-"""The main function of the PyTorch process: it reads one job, writes one result, and ends.
-
-The standard input is a line of JSON; to run a network, images follow as .npz. The file that this
-line names receives the ONNX, or the outputs for each image as .npz, with names such as
-``0/heatmaps``. If the job fails, it receives JSON with the error, and the exit code is ``REFUSED``.
+"""The main function of the PyTorch process, for one job: a line of JSON on the standard input, and
+to run a network, images as .npz. The file that the line names receives the ONNX, the outputs for
+each image as .npz, with names such as ``0/heatmaps``, or JSON with an error, with the exit code
+``REFUSED``.
 """
 
 from __future__ import annotations

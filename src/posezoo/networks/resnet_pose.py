@@ -35,10 +35,7 @@ CHANNELS = 256
 
 def first_layers(*, deep: bool) -> OrderedDict[str, nn.Module]:
     """The layers before the blocks, by their keys: (N, 3, H, W) to (N, 64, H / 4, W / 4), sizes
-    rounded up.
-
-    Args:
-        deep: whether three 3x3 convolutions replace the first 7x7.
+    rounded up; ``deep``: three 3x3 convolutions replace the first 7x7.
     """
     stem: nn.Module = conv2d(3, 64, 7, stride=2)
     if deep:
@@ -95,9 +92,9 @@ class SimplePose(nn.Module):
     """Heatmaps of one person, from a ResNet and three deconvolutions.
 
     Args:
-        depth: number of layers of the ResNet: 18, 50, 101 or 152.
-        deep: whether the ResNet is v1d, with three convolutions in its stem, rather than v1b.
-        keypoints: number of heatmaps; COCO has 17 keypoints.
+        depth: 18, 50, 101 or 152 layers of the ResNet.
+        deep: whether the ResNet is v1d, rather than v1b.
+        keypoints: COCO has 17.
     """
 
     def __init__(self, *, depth: int, deep: bool = False, keypoints: int = 17) -> None:

@@ -38,9 +38,6 @@ def _report_sandbox(_settings: Mapping[str, Setting]) -> Findings:
 
 
 def _report_stand_ins(_settings: Mapping[str, Setting]) -> Findings:
-    """Whose commands omz_downloader and the others are, and whose module mediapipe, if they are
-    installed.
-    """
     packages = []
     problems: list[DoctorIssue] = []
     for original, purpose in (("openvino-dev", "omz_* and mo"), ("mediapipe", "mp.solutions")):

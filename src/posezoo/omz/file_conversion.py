@@ -113,7 +113,6 @@ def convert_file(
 
 
 def _with_files_beside(spec: ModelSpec, path: frontends.VerifiedSource) -> ModelSpec:
-    """The model with the files in the same folder that have weights of the file."""
     model_format = frontends.select_format(spec)
     if not model_format.recognises(path):
         return spec

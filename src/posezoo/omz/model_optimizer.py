@@ -1,8 +1,8 @@
 """Run Model Optimizer (openvino-dev 2024.6 or older) as a program from its own environment.
 
-It converts models that neither OpenVINO nor posezoo can read: TensorFlow's object detection
-pipelines in two stages, and models that need a program inside Model Optimizer
-(--transformations_config). Its packages and ours cannot be installed in one environment.
+It converts what neither OpenVINO nor posezoo can read: TensorFlow's object detection in two stages,
+and models that need a program inside Model Optimizer (--transformations_config). Its packages and
+ours do not fit into one environment.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ print(json.dumps([folder, version, list(sys.version_info[:2])]))
 
 def stand_in_version(release: str) -> str:
     """The version of posezoo's stand-in for a release of another package, such as
-    ``2024.6.0+posezoo.0.2.0``: pip prefers it to the release, and to that of an earlier posezoo.
+    ``2024.6.0+posezoo.0.2.0``, which pip prefers.
     """
     return f"{release}+{_LOCAL_VERSION}.{release_version()}"
 
@@ -113,9 +113,8 @@ class ModelOptimizer:
     def convert(self, resolved: Resolved) -> None:
         """Convert a downloaded model to IR.
 
-        Current OpenVINO reads each IR and writes it again: this shows that the IR can be loaded,
-        and removes the paths that Model Optimizer records. No runtime here can run these originals
-        for a self-check.
+        Current OpenVINO reads and writes each IR again: it can be loaded, and Model Optimizer's
+        paths are gone. No runtime here can run these originals for a self-check.
         """
         from posezoo.core.convert.publish import StagedIr, read_contents, replace_irs
 
@@ -160,8 +159,8 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
     """Find a Model Optimizer; its Python is run to find the package and the version.
 
     Args:
-        named: the path of its ``mo``, of an old release's ``mo.py``, of the folder of its
-            environment, or of the Python in that environment.
+        named: the path of its ``mo``, of an old release's ``mo.py``, or of its environment or the
+            Python there.
         python: the Python that starts it; None for the one in the folder of ``mo``.
 
     Raises:
@@ -216,7 +215,6 @@ def is_stand_in(named: Path) -> bool:
 
 
 def _locate(named: Path | None, python: Path | None) -> tuple[Path | None, Path]:
-    """The ``mo``, None if that is not named, and the Python that starts it."""
     script: Path | None = None
     if named:
         script = _find_script(named)
@@ -252,7 +250,6 @@ def _find_python(script: Path) -> Path:
 
 @cache  # it starts a process: once for all models of a run
 def _probe(python: Path) -> tuple[str, str, tuple[int, int]]:
-    """The folder of Model Optimizer's package, the version of OpenVINO, and that of Python."""
     try:
         result = run_program([str(python), "-c", _PROBE], environment=_environment(), timeout_s=60)
         folder, version, numbers = json.loads(result.output.strip().splitlines()[-1])
@@ -274,7 +271,6 @@ def _environment(home: str = "") -> dict[str, str]:
 
 
 def _abbreviates(flag: str, names: Iterable[str]) -> bool:
-    """Whether Model Optimizer would read a flag as one of these."""
     return flag not in TYPED and any(name.startswith(flag) for name in names)
 
 
@@ -421,8 +417,6 @@ _EXTRAS = {
 
 
 class _Finder(ProgramFinder):
-    """Finds Model Optimizer."""
-
     find = staticmethod(find_model_optimizer)
     inspect = staticmethod(inspect_model_optimizer)
     is_stand_in = staticmethod(is_stand_in)

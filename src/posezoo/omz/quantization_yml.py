@@ -1,7 +1,6 @@
 """Read quantization.yml, with which Open Model Zoo sets how its quantizer makes INT8 of a model.
 
-The file is for the Post-Training Optimization Tool of OpenVINO 2021. What NNCF has too is taken;
-the rest is named.
+The file is for the Post-Training Optimization Tool of OpenVINO 2021; what NNCF lacks is named.
 """
 
 from __future__ import annotations
@@ -56,8 +55,6 @@ def _names(parameters: Mapping[str, Plain], prefix: str = "") -> Iterator[str]:
 
 
 class _QuantizationYmlReader(QuantizationReader):
-    """Reads the file."""
-
     read = staticmethod(read_quantization_yml)
 
 

@@ -1,8 +1,7 @@
 """Run a Python program that is not trusted in a sandbox of bubblewrap (``bwrap``), or not at all.
 
-The program sees an empty file system with read-only libraries and Python, the files that its job
-names, and a temporary folder in memory. It has no network, no other processes and no capabilities,
-also if root starts it.
+The program sees read-only libraries and Python, its job's files, and a temporary folder in memory;
+no network, other processes or capabilities, also if root starts it.
 """
 
 from __future__ import annotations
@@ -193,9 +192,6 @@ def _open_filter() -> Iterator[int]:
 
 @contextmanager
 def _temporary_folder() -> Iterator[tuple[Sequence[str], Sequence[str]]]:
-    """The command that makes the temporary folder and starts bubblewrap, and bubblewrap's options
-    for it.
-    """
     if not limits_temporary_files():
         yield (), ("--size", str(TEMPORARY_BYTES), "--tmpfs", "/tmp")
         return
@@ -234,7 +230,6 @@ def has_memory_scope() -> bool:
 
 
 def _scope_command(limit: int) -> tuple[str, ...]:
-    """The command that starts another one in a memory scope of systemd."""
     return (
         *(find_program("systemd-run") or "systemd-run", "--scope", "--quiet", "--collect"),
         *(("--user",) if not is_superuser() else ()),

@@ -1,11 +1,10 @@
 """Packs wheels: posezoo itself, and stand-ins for openvino-dev and mediapipe that run posezoo.
 
-With both in a folder that pip searches, ``pip install openvino-dev==2024.6.0`` installs the
-stand-in: its local version, 2024.6.0+posezoo.0.2.0, satisfies that requirement and sorts above
-2024.6.0 (PEP 440).
+In a folder that pip searches, ``pip install openvino-dev==2024.6.0`` installs the stand-in: the
+local version 2024.6.0+posezoo.0.2.0 satisfies that and sorts above 2024.6.0 (PEP 440).
 
-A release has both stand-ins for a public index, too, under names of their own: posezoo-openvino-dev
-and posezoo-mediapipe, which satisfy no requirement of the originals.
+For a public index, posezoo-openvino-dev and posezoo-mediapipe satisfy no requirement of the
+originals.
 """
 
 from __future__ import annotations
@@ -189,10 +188,8 @@ def pack_stand_in(
 
     Args:
         release: a version such as ``2024.6.0``; None: the stand-in for a public index.
-        commands: the module of each of Open Model Zoo's commands.
         registry: the registry that they mean if the user names none.
-        models: the folder of that registry, which the wheel will contain; None if it cannot be
-            read.
+        models: the registry's folder for the wheel; or None.
     """
     posezoo = _installed_posezoo()
     required = [f"Requires-Dist: posezoo[convert]=={posezoo.version}"]
@@ -238,10 +235,8 @@ def pack_stand_in(
 
 
 def pack_mediapipe(release: str | None) -> tuple[str, bytes]:
-    """The name and the bytes of the stand-in for mediapipe, which requires the running posezoo.
-
-    Args:
-        release: a version such as ``0.10.21``; None: the stand-in for a public index.
+    """The name and the bytes of the stand-in for mediapipe of a release such as ``0.10.21``, or
+    None for a public index.
     """
     ours, *others = REQUIRED
     required = [f"Requires-Dist: {ours}=={_installed_posezoo().version}"]
@@ -258,7 +253,6 @@ def _pack(
     members: Mapping[str, bytes],
     info: Mapping[str, str],
 ) -> tuple[str, bytes]:
-    """The wheel of a stand-in for a project, with its name, version and description."""
     posezoo = _installed_posezoo()
     name = f"posezoo-{project}"
     version = posezoo.version

@@ -1,8 +1,7 @@
 """Run code that comes with a model and creates the file to convert; only with the user's consent.
 
-A PyTorch model of Open Model Zoo is defined by its authors' code and exported with the arguments in
-its model.yml (conversion_to_onnx_args); other models have a pre-convert.py. Such code runs in a
-sandbox, or not at all if the sandbox cannot be started.
+A PyTorch model of Open Model Zoo is defined by its authors' code and exported with
+conversion_to_onnx_args; others have a pre-convert.py. Such code runs in a sandbox, or not at all.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ def run_upstream_code(
     """Run a model's code; the yielded layout names the folder of its results, which is removed at
     the end.
 
-    Before the code runs, the listener receives what would run (``list_upstream_code``), and what
-    the sandbox allows.
+    Before, the listener receives what would run (``list_upstream_code``), and what the sandbox
+    allows.
 
     Raises:
         ConversionError: a file is missing or has another digest; or the sandbox cannot be started;
@@ -80,8 +79,7 @@ def _find_obstacle(*, starts: bool = True) -> Obstacle | None:
 
 
 def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
-    """For each piece of code that comes with a model and creates the file to convert, a text that
-    names it.
+    """A text for each piece of the model's code that creates the file to convert.
 
     Raises:
         ConversionError: there is none, or its arguments in model.yml cannot be used.
@@ -193,8 +191,6 @@ def _check_results(spec: ModelSpec, results: Path) -> None:
 
 
 class _SandboxedCode(UpstreamCode):
-    """Runs pre-convert.py, and the export that conversion_to_onnx_args describe."""
-
     promise = PROMISE
 
     find_obstacle = staticmethod(_find_obstacle)

@@ -1,8 +1,8 @@
 """The program in the sandbox: it limits its memory and time, then runs the code of a model's
 authors.
 
-It is started by its path with ``python -I`` (``sandbox``); it imports nothing else of posezoo. Its
-input is a line of JSON.
+Started by its path with ``python -I`` (``sandbox``), it imports nothing else of posezoo, and reads
+a line of JSON.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ def main() -> int:
 
 
 def _export(requested: dict[str, list[str]]) -> None:
-    """Build a network with the authors' module, load its weights, and export it to ONNX."""
     import importlib
 
     import torch
@@ -95,7 +94,6 @@ def _last_value(requested: dict[str, list[str]], flag: str) -> str:
 
 
 def _literals(texts: Sequence[str]) -> dict[str, object]:
-    """Parse texts of the form name=value; each value must be a Python literal."""
     values = {}
     for text in texts:
         name, _, value = text.partition("=")

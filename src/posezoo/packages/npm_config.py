@@ -1,9 +1,9 @@
 """npm's configuration: the registry of a package, and the credentials, proxies and certificates for
 it.
 
-It is read from npm's own files and environment variables (`npm help npmrc`), but not from the
-.npmrc of a project: a folder may come from others, and its file could send the values of
-environment variables to a registry of its choice.
+It is read from npm's own files and environment variables (`npm help npmrc`), but not from a
+project's .npmrc, which may come from others and could send environment variables to a registry of
+its choice.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class NpmConfig:
     def tarball_url(self, url: str) -> str:
         """The URL to download a tarball from, given the one that its registry states.
 
-        By default, a URL of npm's default registry is replaced by one of the registry in use, since
+        A URL of npm's default registry is by default replaced by one of the registry in use, since
         mirrors often repeat that of the default one (`npm help config`, replace-registry-host).
         """
         replaced = self.get("replace-registry-host")
@@ -118,8 +118,8 @@ class NpmConfig:
         """The ``Authorization`` header for a URL: the login with the longest path, or that of the
         registry.
 
-        The registry's login counts for all of its host. The header is empty without a login; a
-        login whose environment variable is not set is left out.
+        The registry's login counts for all of its host. The header is empty without a login, or if
+        its environment variable is not set.
 
         Raises:
             LocalSettingsError: the login is not valid; the error does not contain it.
@@ -235,7 +235,6 @@ def read_npm_config() -> NpmConfig:
 
 
 def _default_prefix() -> str | Path:
-    """The folder that npm is installed in."""
     prefix = os.environ.get("PREFIX")
     if prefix:
         return prefix
@@ -250,7 +249,6 @@ def _path(text: str | Path) -> Path:
 
 
 def _read_npmrc(path: Path) -> dict[str, str]:
-    """The settings of a file; none if it does not exist."""
     try:
         text = ""
         if path.exists():
@@ -274,7 +272,6 @@ def _read_npmrc(path: Path) -> dict[str, str]:
 
 
 def _unquote(text: str) -> str:
-    """A key or value without quotes, escapes and a comment at its end."""
     text = text.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         try:

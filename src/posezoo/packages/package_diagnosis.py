@@ -12,7 +12,6 @@ from posezoo.packages.package_indexes import read_index_settings
 
 
 def _report(settings: Mapping[str, Setting]) -> Findings:
-    """What pip, uv and npm are configured with on this machine."""
     problems = []
     indexes: tuple[str, ...] = ()
     registries: tuple[NpmRegistry, ...] = ()

@@ -1,7 +1,6 @@
 """The package indexes and folders of wheels that pip and uv are configured with.
 
-They are read from the variables and files of pip and uv, neither of which has to be installed: an
-environment of uv has no pip.
+Neither has to be installed: an environment of uv has no pip.
 """
 
 from __future__ import annotations
@@ -112,24 +111,21 @@ def _own_pip_folders() -> list[str]:
 
 
 def _shared_folder() -> str:
-    """The folder of programs' files for all users."""
     return (os.environ.get("PROGRAMDATA") or "C:/ProgramData") if IS_WINDOWS else "/etc"
 
 
 def _own_folder() -> str:
-    """The folder of programs' files for this user; on macOS, pip has another one."""
+    """On macOS, pip has another folder."""
     if IS_WINDOWS:
         return os.environ.get("APPDATA") or _in_home("~/AppData/Roaming")
     return os.environ.get("XDG_CONFIG_HOME") or _in_home("~/.config")
 
 
 def _in_home(path: str) -> str:
-    """The path, without the ~ that it may begin with."""
     return os.path.expanduser(path)  # noqa: PTH111 Path's raises without a home folder
 
 
 def _words(*variables: str) -> list[str]:
-    """The values of uv's variables, which blanks or commas separate."""
     return re.findall(r"[^\s,]+", " ".join(os.environ.get(name, "") for name in variables))
 
 
@@ -159,7 +155,6 @@ def _read_uv() -> Iterator[dict[str, list[str]]]:
 
 
 def _add_login(index: str) -> str:
-    """The URL of an index, with the login that uv's variables have for its name."""
     name, _, url = index.partition("=")
     if not re.fullmatch(r"[\w.-]*", name):  # = is in the URL
         return index

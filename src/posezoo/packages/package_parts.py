@@ -1,13 +1,13 @@
 """Read one member of a package without the rest of the package, if its server has range requests.
 
-The digest of the package cannot be checked from a part of it, so the member's own digest is. A
-part that cannot be used is not an error: the whole package is downloaded in its place.
+The package's digest cannot be checked from a part, so the member's own digest is; if a part cannot
+be used, the whole package is downloaded.
 
 Of a zip file, the central directory and the member's own bytes are read:
 https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT (4.3)
 
 An npm tarball is one stream of deflate (RFC 1951), in blocks. At a block that starts with a whole
-byte, zlib can start if it is given the 32 KiB of contents before.
+byte, zlib can start with the 32 KiB of contents before.
 """
 
 from __future__ import annotations
@@ -60,10 +60,8 @@ class NoRangesError(SourceError):
 
 
 def package_path(package: SourceFile, context: DownloadContext) -> Path:
-    """Where to download a package whose members are the wanted files.
-
-    It is the package's entry in the cache, where an interrupted download resumes; without a cache,
-    it is a temporary file for the other members of this call.
+    """Where to download a package whose members are wanted: its entry in the cache, where an
+    interrupted download resumes, or a temporary file.
     """
     if context.cache_dir and package.checksum:
         path = context.cache_dir / entry_path(package.checksum)
@@ -90,14 +88,12 @@ def extract_member(
     opened: AbstractContextManager[ByteStream],
     context: DownloadContext,
 ) -> Path | None:
-    """Write a member, which is read from a part of its package, to a temporary file, and verify it.
-
-    Returns:
-        The path; None, after a warning, if the part cannot be used.
+    """Write a member from a part of its package to a temporary file, and verify it; None, after a
+    warning, if the part cannot be used.
 
     Raises:
-        DownloadError: the part could not be downloaded. A TransientSourceError if another attempt
-            may succeed, which continues where this one stopped.
+        DownloadError: the part could not be downloaded; a TransientSourceError if another attempt
+            may continue.
         OutputError: the temporary file cannot be written.
     """
     assert file.checksum
@@ -129,7 +125,7 @@ def open_part(
     open_range: OpenRange,
     context: DownloadContext,
 ) -> Iterator[Path]:
-    """Download the bytes of a package that contain a file, at the positions of ``part``, for the
+    """Download the bytes of a package at the positions of ``part``, which contain a file, for the
     time of a ``with``.
 
     Raises:
@@ -265,9 +261,8 @@ def _inflate(path: Path, label: str, point: AccessPoint, size: int) -> Iterator[
 def open_member(
     archive: Path, format: str, label: str, name: str, file: SourceFile, *, hint: str = ""
 ) -> Iterator[ByteStream]:
-    """Read one member of an archive, which errors call by its label, as a published file.
-
-    ``hint`` is that of the error if there is no such member.
+    """Read one member of an archive as a published file; errors call the archive by its label, and
+    give the ``hint`` if there is no such member.
 
     Raises:
         ArchiveError: the member is missing, or the archive cannot be read or is not safe; reading

@@ -2,8 +2,7 @@
 with.
 
 Only the bytes of the member are downloaded if it has a digest of its own, and the index has range
-requests. Otherwise, all of the wheel is downloaded, and verified by its SHA-256. The package is not
-installed, unpacked or run.
+requests; else all of the wheel, verified by its SHA-256.
 """
 
 from __future__ import annotations
@@ -68,9 +67,7 @@ def open_wheel_member(
 def _extract_part(
     source: PythonPackageSource, file: SourceFile, context: DownloadContext
 ) -> Path | None:
-    """The path of a verified member that was read without the rest of the wheel; None if all of it
-    is needed.
-    """
+    """The path of a verified member; None if the whole wheel is needed."""
     wheel = source.package_file
     if not needs_part(wheel, file, context):
         return None
@@ -105,8 +102,8 @@ def download_wheel(source: PythonPackageSource, target: Path, context: DownloadC
 def check_wheel(
     source: PythonPackageSource, _file: SourceFile, context: DownloadContext
 ) -> tuple[str, ...]:
-    """Check that an index or a folder has the wheel with its SHA-256, without a download; raises
-    DigestError, NotFoundError or SourceError as ``_find_wheel``.
+    """Check that an index or a folder has the wheel with its SHA-256; raises DigestError,
+    NotFoundError or SourceError as ``_find_wheel``.
     """
     settings = read_index_settings()
     link = _find_wheel(source, settings, _asking(settings, context))

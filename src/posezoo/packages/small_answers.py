@@ -1,7 +1,7 @@
 """Read small answers of servers into memory: index pages, documents, directories of packages.
 
-No other module joins the pieces of a response. The decompressed bytes are counted, and the whole
-answer has a time limit: a server can send few bytes that become many, or send them for ever.
+A server can send few bytes that become many, or send them for ever: the decompressed bytes are
+counted, and the whole answer has a time limit.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def read_small(
 
     Args:
         limit: the most bytes, before and after decompression.
-        name: what it is, such as ``the document``; a web page is accepted only for a name that ends
-            with ``.html``.
+        name: such as ``the document``; a web page is accepted only for a name that ends with
+            ``.html``.
         headers: are sent in addition to the user's headers, which have priority.
 
     Raises:

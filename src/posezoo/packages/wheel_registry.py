@@ -66,8 +66,6 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
 
 
 class _WheelReader(WheelRegistryReader):
-    """Reads the wheel of a package index."""
-
     read = staticmethod(read_wheel_registry)
 
 

@@ -1,6 +1,4 @@
-"""Example pictures of models: photos with the poses that a model finds, small enough for cards,
-galleries and sites.
-"""
+"""Photos with the poses that a model finds, small enough for cards, galleries and sites."""
 
 from __future__ import annotations
 
@@ -53,14 +51,8 @@ def draw_examples(
     *,
     listener: Listener = ignore_event,
 ) -> tuple[Precision, list[Image]]:
-    """The photos with what a model finds on them, as ``posezoo run`` draws them, and the precision
-    that ran.
-
-    It is the default precision, or another one if the files of the default cannot be downloaded.
-
-    Args:
-        photos: (H, W, 3) uint8, BGR; not changed.
-        context: names the detector of a top-down model.
+    """The photos, (H, W, 3) uint8, BGR, with what a model finds on them, as ``posezoo run`` draws
+    them, and the precision that ran: the default one, or another if its files cannot be downloaded.
 
     Raises:
         DownloadError: no precision can be downloaded, or not the detector.
@@ -89,8 +81,8 @@ def _get_first_irs(
 
 
 def encode_example(pictures: Sequence[Image]) -> bytes:
-    """Pictures of the same height side by side as JPEG: at most ``LONGEST_SIDE`` pixels wide and
-    high, and of at most ``MAX_BYTES``. If they have too many details, they become smaller.
+    """Pictures of the same height side by side as JPEG, as small as needed: at most
+    ``LONGEST_SIDE`` pixels wide and high, and of at most ``MAX_BYTES``.
 
     Raises:
         MissingPackageError: OpenCV is not installed.
@@ -116,10 +108,7 @@ def draw_pictures(
     listener: Listener,
 ) -> dict[str, list[Picture]]:
     """The pictures of each pose model whose files can be downloaded, by its name; others cause a
-    warning.
-
-    Args:
-        are_samples: whether the photos are the sample photos, which become one picture.
+    warning. The sample photos (``are_samples``) become one picture.
 
     Raises:
         ImageError: a photo cannot be read.

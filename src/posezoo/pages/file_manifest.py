@@ -1,4 +1,4 @@
-"""The manifest of a folder: the files that posezoo wrote there, by SHA-256; no other file is
+"""The manifest of a folder: the SHA-256 of the files that posezoo wrote there; no other file is
 changed.
 """
 

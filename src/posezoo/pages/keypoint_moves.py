@@ -46,13 +46,11 @@ class KeypointMoves:
     """How far keypoints move from one model to another.
 
     Attributes:
-        first, second: the two models.
-        images: number of images.
-        by_both, only_by_first, only_by_second: number of people.
-        keypoints: number of keypoints, of people whom both find, that both see.
+        by_both, only_by_first, only_by_second: people.
+        keypoints: of people whom both find, that both see.
         of_image: in pixels of the image; None if there are no such keypoints.
-        of_input: in pixels of the first model's input; None also if its size varies. Where a
-            network gets the crop of a person, its size is estimated from the keypoints.
+        of_input: in pixels of the first model's input, estimated from the keypoints if that is the
+            crop of a person; None also if its size varies.
     """
 
     first: str
@@ -119,7 +117,6 @@ def _summarize(moves: Doubles) -> Move | None:
 def _require_same_skeleton(
     first: ComparedModel, second: ComparedModel, people: Sequence[Pose], others: Sequence[Pose]
 ) -> None:
-    """Raise a PosezooError if there are no keypoints, or those of two skeletons."""
     results = ((first, people), (second, others))
     skeletons = [(model, pose.layout) for model, poses in results for pose in poses[:1]]
     for model, skeleton in skeletons:

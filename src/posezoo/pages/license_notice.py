@@ -1,7 +1,7 @@
 """The NOTICE of downloaded models: their licenses, with copyright holders and license texts.
 
-Apache-2.0 (section 4), MIT and BSD require it if files are redistributed. It contains the text of
-the license, the copyright line, and whether the files were changed (an IR is a changed file).
+Apache-2.0 (section 4), MIT and BSD require it if files are redistributed, with the license text,
+the copyright line, and whether files were changed (as an IR is).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ NOTICE_SIGNS = ("NOTICE of ", ", written by posezoo ")
 
 
 def read_copyright_line(spec: ModelSpec) -> str:
-    """The copyright line at the start of a model's license text, also below the license's name, as
-    in the texts that GitHub writes; empty if there is none.
+    """The copyright line at the start of a license text, or below the license's name, as GitHub
+    writes it; else empty.
     """
     try:
         text = read_beginning(license_path(spec), 1000)

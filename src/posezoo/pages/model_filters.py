@@ -1,5 +1,5 @@
-"""The models that list, info, card and gallery show, and the filters that narrow them; and what
-list and info show of each model as JSON: its facts, and where its weights are.
+"""The models that list, info, card and gallery show, the filters that narrow them, and their facts
+as JSON.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class ModelFilters:
     def accept(self, facts: ModelFacts) -> bool:
         """Whether a model matches a value of each filter, and all words of --search.
 
-        For a composite, its own text and the files of its parts are checked.
+        Of a composite, its own text and the files of its parts are checked.
         """
         values = {
             "task": (facts.model.task,),
@@ -113,12 +113,10 @@ def select_filtered(
     *,
     is_all: bool,
 ) -> tuple[list[ModelFacts], Selection]:
-    """The selected models that pass the filters; if none passes, the console lists the existing
-    licenses.
+    """The selected models that pass the filters, or a message with the existing licenses.
 
     Args:
         patterns: names and globs; None selects all models, or those that only the filters select.
-        is_all: whether the user asked for all models.
     """
     from posezoo.core.pipeline.zoo_context import registry_from_settings
 
@@ -211,7 +209,6 @@ class Weights:
 
 
 def _shorten_host(place: str) -> str:
-    """The end of the name of a host that would widen the table."""
     if len(place) <= _LONGEST_HOST:
         return place
     return ".".join(place.split(".")[-2:])
@@ -224,11 +221,8 @@ def find_weights(
     asks_sources: bool = False,
     quiet: bool = False,
 ) -> dict[str, Weights]:
-    """Where the files of each model are, by its name.
-
-    Args:
-        asks_sources: whether sources are asked over the network if they have the files.
-        quiet: whether no bar shows how many were asked.
+    """Where the files of each model are, by its name; ``asks_sources`` over the network, with a bar
+    unless ``quiet``.
     """
     from posezoo.core.layout import ModelLayout
     from posezoo.core.pipeline.availability import find_availability

@@ -57,9 +57,8 @@ def check_sources(
 ) -> tuple[CheckedSource, ...]:
     """Ask each source of each file of the models, ``jobs`` at once; nothing is written.
 
-    A host that does not answer at all is not asked for other files. Caches and mirrors are not
-    asked, and plain http is allowed, because no byte is used. Unless ``quiet``, a bar shows how
-    many have answered.
+    A host that does not answer is not asked again. Caches and mirrors are not asked, and plain http
+    is allowed, because no byte is used.
     """
     options = replace(download_options, allow_http=True)
     items = []

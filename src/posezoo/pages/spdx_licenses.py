@@ -1,5 +1,5 @@
-"""Checks whether SPDX lists a license identifier (https://spdx.org/licenses/), suggests the right
-one, and recognizes the texts of usual licenses.
+"""Checks license identifiers against SPDX (https://spdx.org/licenses/), suggests the right one, and
+recognizes usual license texts.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ GNU_SUFFIX = re.compile(r"(?<=GPL-\d\.\d)(?:-only|-or-later|\+)$")
 
 
 def find_other_license(identifier: str, text: str) -> str:
-    """The license whose text this is, if it is not that of the named one: ``Apache-2.0``; empty if
-    it may be right.
+    """The license whose text this is, if not the named one: ``Apache-2.0``; empty if it may be
+    right.
     """
     expected = GNU_SUFFIX.sub("", identifier)
     plain = " ".join(text.split())
@@ -71,7 +71,6 @@ def suggest_license(identifier: str) -> str:
 
 
 def _canonical(identifier: str) -> str:
-    """The identifier as SPDX writes it; empty if SPDX does not list it."""
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
     try:

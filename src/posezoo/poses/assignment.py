@@ -41,10 +41,8 @@ def solve_assignment(costs: Array) -> list[int]:
 
 
 def pair_up(weights: Doubles) -> list[tuple[int, int]]:
-    """Pairs of a row and a column with the largest sum of weights: as many as fit.
-
-    Args:
-        weights: (R, C), finite; there are min(R, C) pairs.
+    """The min(R, C) pairs of a row and a column of ``weights``, (R, C), finite, with the largest
+    sum.
     """
     if not weights.size:
         return []

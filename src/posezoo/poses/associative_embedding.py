@@ -76,9 +76,6 @@ def group_by_tags(
 ) -> Ints:
     """(N,) the person index of each peak, from 0.
 
-    Tags that are further apart than the threshold never belong to one person, so clusters of tags
-    are matched separately.
-
     Args:
         peaks, points, tags: N peaks, with (N, 3) x and y in cells and score, and (N, T) tags.
         max_distance: the maximum distance between a joint's tag and the mean tag of its person.
@@ -115,10 +112,10 @@ def group_by_tags(
 def match_by_tags(kinds: Array, points: Floats, tags: Floats, max_distance: float) -> Ints:
     """(N,) the person index of each peak, assigned joint by joint with the lowest sum of costs.
 
-    The cost is HigherHRNet's: 100 times the rounded distance of tags, minus the score. If the tags
-    are ambiguous, the distance from the center of a person decides. Both are computed as in Open
-    Model Zoo's decoder (``hpe_associative_embedding.py``), exact to the last bit, because rounding
-    makes small differences large.
+    The cost is HigherHRNet's: 100 times the rounded distance of tags, minus the score. If tags are
+    ambiguous, the distance from the center of a person decides. Both are computed to the last bit
+    as in Open Model Zoo's ``hpe_associative_embedding.py``, because rounding makes small
+    differences large.
     """
     owners = np.full(len(kinds), -1)
     means: list[Floats] = []
@@ -204,7 +201,6 @@ def decode_associative_embedding(
 def _refine(
     keypoints: Floats, means: Floats, heatmaps: Floats, tags: Floats, *, adjust: bool
 ) -> None:
-    """Place missing joints where the heatmap is highest among the cells with the person's tag."""
     for joint in range(len(heatmaps)):
         missing = np.flatnonzero(keypoints[:, joint, 2] <= 0)
         if not len(missing):

@@ -50,9 +50,7 @@ _SAME_REGION = 0.5
 
 @frozen
 class SuppressionOptions(DecoderOptions):
-    """Options of a decoder that averages overlapping detections.
-
-    The defaults are MediaPipe's.
+    """Options of a decoder that averages overlapping detections; the defaults are MediaPipe's.
 
     Attributes:
         min_detection_score: detections with lower scores are left out, 0..1.
@@ -68,7 +66,7 @@ class SuppressionOptions(DecoderOptions):
 
 @frozen
 class BlazeFaceOptions(SuppressionOptions):
-    """Options of the decoder blazeface, in addition to those of ``SuppressionOptions``.
+    """Options of the decoder blazeface.
 
     Attributes:
         skeleton: the names of the keypoints.
@@ -99,10 +97,8 @@ class Detections:
         return Detections(self.boxes[index], self.keypoints[index], self.scores[index])
 
     def to_image(self, transform: ImageTransform) -> Detections:
-        """These detections in image pixels.
-
-        Args:
-            transform: maps from the image to the detector's input.
+        """These detections in image pixels; ``transform`` maps the image to the detector's
+        input.
         """
         corners = transform.to_image(self.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
         return Detections(corners, transform.to_image(self.keypoints), self.scores)
@@ -139,14 +135,13 @@ def generate_anchors(size: Size, grid: Grid) -> Floats:
 def decode_detections(
     raw_boxes: Floats, raw_scores: Floats, anchors: Floats, options: SuppressionOptions
 ) -> Detections:
-    """The detections in the outputs of a network, which has one candidate for each anchor.
+    """The detections in the outputs of a network with one candidate for each anchor.
 
     Args:
         raw_boxes: (N, 4 + 2 K): center, size and K keypoints; positions are relative to the
             anchors, in pixels. It may have a batch axis of one.
         raw_scores: (N, 1): logits.
         anchors: (N, 2), as ``generate_anchors`` returns.
-        options: the threshold, and how overlapping candidates become one.
     """
     logits = raw_scores.reshape(-1)
     # Only the few candidates above the threshold are decoded.
@@ -163,11 +158,8 @@ def decode_detections(
 
 
 def suppress_non_maxima(candidates: Detections, options: SuppressionOptions) -> Detections:
-    """One detection for each group of overlapping candidates, with the group's highest score.
-
-    Args:
-        candidates: highest score first, as is the result.
-        options: which candidates overlap, and whether they are averaged.
+    """One detection for each group of overlapping candidates, with the group's highest score; both
+    are sorted, highest score first.
     """
     boxes = candidates.boxes.copy()
     keypoints = candidates.keypoints.copy()
@@ -207,10 +199,8 @@ def find_new(
     detected: Sequence[Region],
     bounds: Callable[[Sequence[Region]], Array],
 ) -> list[Region]:
-    """The detected regions that do not show a person who is already followed.
-
-    Args:
-        bounds: the boxes of regions, (N, 4).
+    """The detected regions that do not show a person who is already followed; ``bounds`` returns
+    boxes (N, 4).
     """
     if not (followed and detected):
         return list(detected)

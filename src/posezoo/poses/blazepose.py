@@ -84,7 +84,7 @@ _HIP, _TOP = 0, 1  # the detector's keypoints that define the body's position, s
 
 @frozen
 class BlazePoseOptions(SuppressionOptions):
-    """Options of the decoder blazepose: those of suppression, and others.
+    """Options of the decoder blazepose.
 
     The defaults are MediaPipe's, which has no ``max_similarity``, ``max_people`` and ``quarters``;
     ``segmentation`` is its ``enable_segmentation``.
@@ -112,11 +112,7 @@ def detector_views(size: Size, *, quarters: bool) -> list[ImageTransform]:
     """The parts of an image that the detector sees: the whole image first, and optionally its four
     quarters.
 
-    Each quarter is seen as a square, with the image around it.
-
-    Args:
-        size: width and height of the image, in pixels.
-        quarters: whether the quarters are seen, too.
+    Each quarter is seen as a square, with the image around it. ``size`` is in pixels.
     """
     width, height = size
     side = _QUARTER_SIDE * max(size)
@@ -136,7 +132,6 @@ def decode_faces(raw_boxes: Floats, raw_scores: Floats, options: BlazePoseOption
     Args:
         raw_boxes: (1, 2254, 12), as for ``blazeface.decode_detections``.
         raw_scores: (1, 2254, 1): logits.
-        options: the threshold, and how overlapping candidates become one face.
     """
     return decode_detections(raw_boxes, raw_scores, ANCHORS, options)
 
@@ -182,8 +177,8 @@ def body_regions(faces: Detections) -> list[ImageTransform]:
 
 
 def next_axis(maps: Maps, transform: ImageTransform, *, window: int = WINDOW) -> Floats:
-    """(2, 2): the hip and the top of the person's region in the next frame of a video, as for
-    ``body_region``; arguments as for ``decode_pose``.
+    """(2, 2): hip and top, as for ``body_region``, in the next frame of a video; arguments as for
+    ``decode_pose``.
     """
     return _refined_points(maps, _NEXT_REGION, transform, window)
 
@@ -265,7 +260,6 @@ def decode_pose(
 
 
 def _refined_points(maps: Maps, rows: slice, transform: ImageTransform, window: int) -> Floats:
-    """(K, 2): some of the landmarks, in image pixels."""
     points = maps["landmarks"].reshape(-1, LANDMARK_NUMBERS)[rows, :2]
     heatmaps = maps["heatmaps"].reshape(maps["heatmaps"].shape[-3:])[..., rows]
     return transform.to_image(refine_landmarks(points, heatmaps, transform.size, window))

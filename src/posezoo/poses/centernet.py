@@ -25,9 +25,7 @@ from posezoo.poses.ssd_detection import (
 
 @frozen
 class CenterNetOptions(DetectionOptions):
-    """Options of the decoder centernet: those of detection, with the ``min_box_score`` of
-    CenterNet's demo.
-    """
+    """Options of the decoder centernet, with the ``min_box_score`` of CenterNet's demo."""
 
     min_box_score: Share = 0.3
 

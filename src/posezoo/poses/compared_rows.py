@@ -9,9 +9,8 @@ from posezoo.poses.decoders import DECODERS
 
 
 def select_compared_rows(spec: ModelSpec, outputs: NamedArrays) -> NamedArrays:
-    """Outputs by name, with only the rows that the model's decoder compares between runtimes.
-
-    They are unchanged if the decoder compares outputs as a whole, or the model declares no roles.
+    """Outputs by name, with only the rows that the model's decoder compares between runtimes; all,
+    if it compares outputs as a whole, or the model declares no roles.
     """
     decoder = spec.decoding.decoder if spec.decoding else spec.decoder
     record = DECODERS.find(decoder.name) if decoder is not None else None
@@ -26,8 +25,6 @@ def select_compared_rows(spec: ModelSpec, outputs: NamedArrays) -> NamedArrays:
 
 
 class _PeopleRows(ComparedRows):
-    """Selects the rows that the model's decoder compares."""
-
     select = staticmethod(select_compared_rows)
 
 

@@ -123,94 +123,102 @@ class DecoderType:
             and the options.
         pipeline: the class that runs the networks, as ``module:class``; its argument is a
             ``PipelineConfig``.
-        sizes: the sizes of outputs by role, from what they follow from and the options; maps in the
-            order NCHW, whatever their layout. A role that it leaves out may have any sizes that
-            ``networks`` allows.
-        skeleton: the skeleton of the poses if none is declared, a name of ``SKELETONS``; empty:
-            that of as many keypoints as the outputs have (``skeleton_of``).
         needs: a description of the outputs, for messages.
         rules: how the roles of an IR's outputs are recognized. These are alternatives: the first
             one is used whose rules fit exactly one output each. Empty: the decoder cannot be
             recognized.
         takes_all_outputs: whether the network is another one if it has more outputs.
-        omz_model_types: names of this decoder in Open Model Zoo's ``model_info``, in lower case.
         optional: outputs of the last network that may be missing.
-        convert_outputs: converts another form of the outputs to this one; None: they are not
-            changed.
-        find_rows: for outputs with a row for each person or box, (1, N, ...): from the outputs by
-            role, which rows are compared between runtimes, (N,) bool; the others are padding. None:
-            outputs are compared as a whole.
+        task: the ``task_type`` of models that it decodes if they declare no decoder; empty: none.
+        task_options: its options for these models.
+        needs_task: whether outputs alone do not show that they are for this decoder.
+        omz_model_types: names of this decoder in Open Model Zoo's ``model_info``, in lower case.
+        architectures: the values of the demo's flag ``-at`` (Open Model Zoo's architecture types)
+            that mean this decoder.
+        input_sizing: how images are fitted to the network's input, for a bottom-up decoder.
+        stretches: whether the network sees images stretched to its input.
         takes_boxes: whether it processes one person at a time, in a box from a person detector or
             the caller.
+        detector_options: the options of a model that runs as the person detector of another model.
         person_score: the name of the option that is the minimum score of a person; empty: there is
             none.
-        detector_options: the options of a model that runs as the person detector of another model.
         next_crop: for videos without a detector: returns the square of the next frame that is
             processed, from the person's keypoints (K, 3) in image pixels, the width and height of
             the frame, and its square. None instead of a square stands for the whole frame. If there
             is no function, each frame is processed alone.
-        has_pixel_centers: whether integer coordinates are centers of pixels instead of corners.
-        visible_score: keypoints with a lower score are guesses and are not drawn.
-        input_sizing: how images are fitted to the network's input, for a bottom-up decoder.
         merge_passes: merges the outputs of several passes over one image (test-time augmentation);
             None: this is not supported.
-        graph: how it becomes part of an IR; None: this is not supported.
-        model_info: what Model API and DL Streamer call the outputs in ``model_info``, from the
-            options; empty: they cannot read them.
-        reader_names: the names that they require for the outputs, by role; empty: any names, but
-            the network has no other outputs.
-        architectures: the values of the demo's flag ``-at`` (Open Model Zoo's architecture types)
-            that mean this decoder.
+        convert_outputs: converts another form of the outputs to this one; None: they are not
+            changed.
+        has_pixel_centers: whether integer coordinates are centers of pixels instead of corners.
         approach: ``top-down``, ``bottom-up``, or empty for a decoder that does not estimate poses.
+        skeleton: the skeleton of the poses if none is declared, a name of ``SKELETONS``; empty:
+            that of as many keypoints as the outputs have (``skeleton_of``).
+        visible_score: keypoints with a lower score are guesses and are not drawn.
         has_own_boxes: whether the box of a pose is the network's own, and the pose has a class;
             otherwise the box is that around its keypoints.
         finds_boxes: whether it is a detector: it finds boxes, and perhaps a few keypoints.
         finds_masks: whether it finds the pixels that show people, and no keypoints.
         finds_classes: whether it finds the classes of an image, without their places.
         labels: the names of the classes of boxes, by their index.
-        stretches: whether the network sees images stretched to its input.
+        sizes: the sizes of outputs by role, from what they follow from and the options; maps in the
+            order NCHW, whatever their layout. A role that it leaves out may have any sizes that
+            ``networks`` allows.
+        find_rows: for outputs with a row for each person or box, (1, N, ...): from the outputs by
+            role, which rows are compared between runtimes, (N,) bool; the others are padding. None:
+            outputs are compared as a whole.
+        graph: how it becomes part of an IR; None: this is not supported.
+        model_info: what Model API and DL Streamer call the outputs in ``model_info``, from the
+            options; empty: they cannot read them.
+        reader_names: the names that they require for the outputs, by role; empty: any names, but
+            the network has no other outputs.
         printed: the part of a pose that the example on a model card prints, and its comment.
-        task: the ``task_type`` of models that it decodes if they declare no decoder; empty: none.
-        task_options: its options for these models.
-        needs_task: whether outputs alone do not show that they are for this decoder.
     """
 
     networks: tuple[tuple[Output, ...], ...]
     options: type[Any]
     decode: Callable[[Maps, Size, Any], list[Pose]]
     pipeline: str
-    sizes: Callable[[NetworkFacts, Any], Mapping[str, Sizes]] = lambda _facts, _options: {}
-    skeleton: str = ""
+
+    # How a network's outputs are recognized as this decoder's.
     needs: str = "other outputs"
     rules: tuple[Mapping[str, OutputRule], ...] = ()
     takes_all_outputs: bool = False
-    omz_model_types: tuple[str, ...] = ()
     optional: tuple[Output, ...] = ()
-    convert_outputs: Callable[[Maps], Maps] | None = None
-    find_rows: Callable[[Maps], Bools] | None = None
-    takes_boxes: bool = False
-    person_score: str = ""
-    detector_options: Mapping[str, Any] = field(default_factory=dict)
-    next_crop: Callable[[Floats, Size, Corners | None], Corners | None] | None = None
-    has_pixel_centers: bool = False
-    visible_score: float = MIN_SCORE
-    input_sizing: InputSizing = field(default_factory=InputSizing)
-    merge_passes: MergePasses | None = None
-    graph: DecoderGraph | None = None
-    model_info: Callable[[Any], Mapping[str, str]] = lambda _options: {}
-    reader_names: Mapping[str, str] = field(default_factory=dict)
+    task: str = ""
+    task_options: Mapping[str, Any] = field(default_factory=dict)
+    needs_task: bool = False
+    omz_model_types: tuple[str, ...] = ()
     architectures: tuple[str, ...] = ()
+
+    # How images, people and videos are processed.
+    input_sizing: InputSizing = field(default_factory=InputSizing)
+    stretches: bool = False
+    takes_boxes: bool = False
+    detector_options: Mapping[str, Any] = field(default_factory=dict)
+    person_score: str = ""
+    next_crop: Callable[[Floats, Size, Corners | None], Corners | None] | None = None
+    merge_passes: MergePasses | None = None
+    convert_outputs: Callable[[Maps], Maps] | None = None
+    has_pixel_centers: bool = False
+
+    # What is found.
     approach: str = ""
+    skeleton: str = ""
+    visible_score: float = MIN_SCORE
     has_own_boxes: bool = False
     finds_boxes: bool = False
     finds_masks: bool = False
     finds_classes: bool = False
     labels: tuple[str, ...] = ()
-    stretches: bool = False
+
+    # What checks, conversions, exports and cards ask.
+    sizes: Callable[[NetworkFacts, Any], Mapping[str, Sizes]] = lambda _facts, _options: {}
+    find_rows: Callable[[Maps], Bools] | None = None
+    graph: DecoderGraph | None = None
+    model_info: Callable[[Any], Mapping[str, str]] = lambda _options: {}
+    reader_names: Mapping[str, str] = field(default_factory=dict)
     printed: tuple[str, str] = KEYPOINTS_PRINTED
-    task: str = ""
-    task_options: Mapping[str, Any] = field(default_factory=dict)
-    needs_task: bool = False
 
     @property
     def takes_skeleton(self) -> bool:
@@ -303,7 +311,6 @@ Share = Annotated[float, Range("0 to 1", lambda value: 0 <= value <= 1)]
 
 @cache
 def _ranges(options: type) -> tuple[tuple[str, Range], ...]:
-    """The names of options with a range, and the range."""
     hints = get_type_hints(options, include_extras=True)
     return tuple(
         (name, part)

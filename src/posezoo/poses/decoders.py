@@ -281,7 +281,6 @@ def _format_shape(shape: Shape) -> str:
 
 
 def _other_decoders(name: str, maps: Mapping[str, Any]) -> str:
-    """A hint that names the decoders for maps with these channels."""
     channels = {array.shape[1] for array in maps.values() if array.ndim >= 4}
     if not channels:
         return ""
@@ -299,9 +298,8 @@ def _other_decoders(name: str, maps: Mapping[str, Any]) -> str:
 def fit_to_input(decoder: Decoder, port: Input) -> tuple[bool, tuple[float, ...]]:
     """How images are fitted into a network's first input.
 
-    Returns:
-        Whether their aspect may change, otherwise they are letterboxed; and the color beside a
-        letterboxed image, one value 0..255 for each of the IR's channels.
+    Returns whether their aspect may change, otherwise they are letterboxed; and the color beside a
+    letterboxed image, 0..255 for each of the IR's channels.
     """
     record = find_decoder(decoder.name)
     options = resolve_options(decoder)
@@ -318,7 +316,7 @@ def fit_to_input(decoder: Decoder, port: Input) -> tuple[bool, tuple[float, ...]
 
 
 def sizing_of_input(decoder: Decoder, port: Input) -> InputSizing:
-    """How images are fitted into a network's first input, as its decoder or its file says it."""
+    """How images are fitted into a network's first input, by its decoder or its file."""
     usual = find_decoder(decoder.name).input_sizing
     if port.resize_type:
         return usual.as_stated(port.resize_type, port.pad_value or 0)
@@ -343,13 +341,10 @@ def with_all_classes(decoder: Decoder) -> Decoder:
 
 
 def require_top_down(decoder: str, model: str) -> None:
-    """Make sure that a model processes one person at a time, so that boxes or a detector can be
-    given.
+    """Raise an InferenceError if a model processes whole images, so that boxes or a detector cannot
+    be given.
 
     An unknown name of a decoder is reported when the model is loaded.
-
-    Raises:
-        InferenceError: the model processes whole images.
     """
     record = DECODERS.find(decoder)
     if record and not record.takes_boxes:
@@ -359,14 +354,11 @@ def require_top_down(decoder: str, model: str) -> None:
 
 
 def require_detector(argument: str, decoder: str, model: str, *, is_whole: bool) -> None:
-    """Make sure that a model runs on what a detector finds, which can run on some frames only.
+    """Raise an InferenceError if a model runs on whole images, not on what a detector finds.
 
     Args:
         argument: the argument or flag that the user gave for it, which an error names.
         is_whole: whether it takes the whole image instead.
-
-    Raises:
-        InferenceError: no detector runs.
     """
     if find_decoder(decoder).approach != "top-down":
         raise InferenceError(
@@ -381,10 +373,8 @@ def require_detector(argument: str, decoder: str, model: str, *, is_whole: bool)
 
 
 def require_named_decoder(name: str | None, model: Model) -> None:
-    """Make sure that a model has the decoder that the user named; None if none was named.
-
-    Raises:
-        DecoderError: it has another decoder.
+    """Raise a DecoderError if a model has another decoder than the user named; None if none was
+    named.
     """
     own = model.decoder.name if model.decoder else ""
     if name and own not in ("", name):
@@ -394,11 +384,7 @@ def require_named_decoder(name: str | None, model: Model) -> None:
 
 
 def require_masks(decoder: str, model: str) -> None:
-    """Make sure that a decoder can find the people's masks.
-
-    Raises:
-        InferenceError: it cannot.
-    """
+    """Raise an InferenceError if a decoder cannot find the people's masks."""
     record = DECODERS.find(decoder)
     if record is None or not hasattr(record.options, MASKS):
         raise InferenceError(

@@ -71,8 +71,6 @@ BOXES = "box"
 
 @frozen
 class _DrawingOptions:
-    """The options of ``draw``."""
-
     min_score: float | None = None
     color: Literal["person", "side"] | None = None
     thickness: float | None = None
@@ -108,9 +106,8 @@ def draw(
     in_place: bool = False,
 ) -> Image:
     """An image with limbs and keypoints of poses, or with the boxes and labels of poses without
-    keypoints. A notebook shows it as a picture.
-
-    The lower the score of a keypoint, the fainter it is. A pose that ``is_sparse`` is left out.
+    keypoints. A notebook shows it as a picture. The lower the score of a keypoint, the fainter it
+    is. A pose that ``is_sparse`` is left out.
 
     Args:
         image: (H, W, 3) uint8, BGR; not changed unless ``in_place``.
@@ -167,7 +164,6 @@ def _draw_group(
 
 
 def _open_canvas(image: object, in_place: bool) -> Image:
-    """The image to draw into: itself, or a copy."""
     if not isinstance(image, np.ndarray):
         raise ImageError(
             f"poses are drawn into a numpy array, not into {type(image).__name__}",
@@ -186,9 +182,6 @@ def _open_canvas(image: object, in_place: bool) -> Image:
 
 
 def _draw_words(canvas: Image, pose: Pose, min_score: float, line: int) -> None:
-    """Write the number of a person above the head, or the label of an object above its box, or in
-    this line below that place.
-    """
     scale = max(0.5, _line_width(canvas, pose) / 5)
     if pose.track_id is not None:
         cv2 = import_cv2()
@@ -235,7 +228,6 @@ def _longer_side(pose: Pose) -> float:
 
 
 def _draw_mask(canvas: Image, mask: Floats, color: Color) -> None:
-    """Tint the person's pixels, and draw a line around them."""
     cv2 = import_cv2()
     mask = cv2.resize(mask, image_size(canvas))  # a smaller canvas is a picture of the same image
     is_person = (mask > 0.5).astype(np.uint8)
@@ -364,7 +356,7 @@ def _draw_box(canvas: Image, pose: Pose, color: Color) -> None:
 def write_text(
     canvas: Image, text: str, position: Size, scale: float, color: Color, edge: Color
 ) -> None:
-    """Write a line of text with an edge in another color; ``position`` is its lower left corner."""
+    """Write a line of text with an edge in another color, from its lower left corner."""
     cv2 = import_cv2()
     width = max(1, round(1.6 * scale))
     left, bottom = position
@@ -394,7 +386,6 @@ def _person_color(number: int) -> Color:
 
 
 def _line_width(canvas: Image, pose: Pose) -> int:
-    """In pixels: relative to the size of the image, but thinner for small people."""
     return max(1, round(min(_longer_side(pose) / 60, _usual_width(canvas))))
 
 

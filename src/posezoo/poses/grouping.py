@@ -1,8 +1,8 @@
 """Assemble people from limbs.
 
 Limbs without a conflict are joined first. They determine the heights of the people, which help to
-resolve the conflicts: the weight of a candidate is how well the field fits, minus a penalty if the
-limb has an unusual length for a body of this height.
+resolve the conflicts: the weight of a candidate is how well the field fits, minus a penalty for an
+unusual length for a body of this height.
 """
 
 from __future__ import annotations
@@ -137,8 +137,6 @@ def assemble_people(
 
 @dataclass
 class _PersonAssembly:
-    """Groups of peaks that become people. At first, each peak is a group of its own."""
-
     _scores: Floats
     _kinds: list[int]
     _pairs: LimbCandidates
@@ -242,10 +240,9 @@ class _PersonAssembly:
                     yield limb, one, other
 
     def swap_crossed_ends(self) -> None:
-        """Exchange the ends of two forearms, or shins, that overlap in opposite directions.
-
-        They cancel in the field except at their ends. What remains looks like two short limbs
-        (stubs), each from the elbow of one person to the wrist of the other.
+        """Exchange the ends of two forearms, or shins, that overlap in opposite directions: they
+        cancel in the field, and what remains are two stubs, each from the elbow of one person to
+        the wrist of the other.
         """
         pairs = self._pairs
         groups = np.array(self._group_of, np.int64)
@@ -278,7 +275,6 @@ class _PersonAssembly:
                 self._is_joined[added] = True
 
     def to_groups(self) -> tuple[Array, Array]:
-        """The result of ``assemble_people``."""
         groups = np.array(self._group_of, np.int64)
         count = len(self._group_of)
         starts = groups[self._pairs.starts]
@@ -289,16 +285,12 @@ class _PersonAssembly:
         return groups, totals + np.bincount(starts, scores, count)
 
     def _add(self, weak: LimbCandidates) -> Array:
-        """Add pairs that were not candidates; returns their indices."""
         count = len(self._is_joined)
         self._pairs = self._pairs + weak
         self._is_joined = np.append(self._is_joined, np.zeros(len(weak.limbs), bool))
         return np.arange(count, len(self._is_joined))
 
     def _best(self, chosen: Array, heights: Floats) -> Array:
-        """Those of the chosen pairs that have the largest sum of weights; unknown heights are
-        NaN.
-        """
         pairs = self._pairs[chosen]
         length = pairs.lengths * np.float32(self._cell)
         weights = 1 + pairs.scores * (1 + LENGTH_BONUS * length)

@@ -1,9 +1,9 @@
 """Decoder of the heatmaps of one person: the highest cell of each map, refined to a subpixel
 position.
 
-The meaning of a cell depends on how the network was trained. Therefore each convention here is a
-published one and returns the same numbers. Coordinates are in input pixels; an integer is the
-center of a pixel.
+The meaning of a cell depends on how the network was trained, so each convention here is a published
+one and returns the same numbers. Coordinates are in input pixels; an integer is the center of a
+pixel.
 """
 
 from __future__ import annotations

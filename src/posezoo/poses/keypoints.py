@@ -56,7 +56,7 @@ _FINGERS: dict[str, Color] = {
 
 
 def finger_of(keypoint: str) -> str:
-    """The finger of a hand that a keypoint is of; empty if it is of none."""
+    """The finger of a hand that has a keypoint; empty if there is none."""
     found = _FINGER.fullmatch(keypoint)
     return found[1] if found else ""
 
@@ -301,7 +301,6 @@ class Pose:
 
 
 def _drop_unknown(**values: Any) -> dict[str, Any]:
-    """The values by name, without those that are None."""
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -413,7 +412,7 @@ def sort_descending(scores: Array) -> NDArray[np.intp]:
 
 
 def best_first(scores: Array, is_chosen: Bools) -> NDArray[np.intp]:
-    """The places of the chosen scores, the highest first; equal ones stay in their order."""
+    """The places of the chosen scores, in the order of ``sort_descending``."""
     chosen = np.flatnonzero(is_chosen)
     return chosen[sort_descending(scores[chosen])]
 

@@ -128,7 +128,7 @@ def square_bounds(squares: Sequence[Box]) -> Array:
 
 @frozen
 class LandmarkOptions(TopDownOptions):
-    """Options of the decoders of landmarks, in addition to those of top-down decoders.
+    """Options of the decoders of landmarks.
 
     Attributes:
         skeleton: the names of the keypoints.
@@ -161,7 +161,7 @@ class LandmarkOptions(TopDownOptions):
 
 @frozen
 class HandOptions(LandmarkOptions):
-    """Options of the decoder hand_landmarks, in addition to ``LandmarkOptions``.
+    """Options of the decoder hand_landmarks.
 
     Attributes:
         min_presence: hands with a lower presence are left out, 0..1.
@@ -188,7 +188,7 @@ class HandOptions(LandmarkOptions):
 
 @frozen
 class FaceOptions(LandmarkOptions):
-    """Options of the decoder face_landmarks, in addition to ``LandmarkOptions``.
+    """Options of the decoder face_landmarks.
 
     Attributes:
         min_presence: faces with a lower presence are left out, 0..1.
@@ -205,7 +205,7 @@ class FaceOptions(LandmarkOptions):
 
 @frozen
 class IrisOptions(LandmarkOptions):
-    """Options of the decoder iris_landmarks, as ``LandmarkOptions``."""
+    """Options of the decoder iris_landmarks."""
 
     refines_squares: ClassVar[bool] = True
 
@@ -254,7 +254,6 @@ def _decode_hand(maps: Maps, size: Size, options: HandOptions) -> list[Pose]:
     Args:
         maps: ``landmarks``, 21 times x, y, z in input pixels; ``presence`` and ``handedness``,
             0..1; and optionally ``world_landmarks``, 21 times x, y, z in meters.
-        size: width and height of the input, in pixels.
     """
     landmarks = maps["landmarks"].reshape(-1, 3)
     presence = float(maps["presence"].item())
@@ -292,7 +291,6 @@ def _decode_face(maps: Maps, size: Size, options: FaceOptions) -> list[Pose]:
         maps: ``landmarks``, 468 times x, y, z in input pixels, and ``presence``, a logit; and of a
             network with attention x and y of ``lips``, ``left_eye`` and ``right_eye``, which are
             more exact, and of ``left_iris`` and ``right_iris``, five each.
-        size: width and height of the input, in pixels.
     """
     landmarks = maps["landmarks"].reshape(-1, 3)
     if "lips" in maps:
@@ -317,7 +315,6 @@ def _decode_iris(maps: Maps, size: Size, options: IrisOptions) -> list[Pose]:
     Args:
         maps: ``contour``, 71 times x, y, z of the eye and its brow in input pixels, and ``iris``,
             its middle and four points of its edge.
-        size: width and height of the input, in pixels.
     """
     parts = [maps[name].reshape(-1, 3) for name in ("contour", "iris")]
     return _create_poses(np.concatenate(parts), 1.0, size, options)

@@ -159,8 +159,7 @@ _WarpFunction = Callable[..., Image]
 
 @cache
 def _choose_warp(by_opencv: _WarpFunction, as_opencv_4: _WarpFunction, rows: int) -> _WarpFunction:
-    """OpenCV's function if it has the bits of OpenCV 4 here, which it does 2 to 4 times as fast;
-    else ours, which has the same bits with each version of OpenCV.
+    """OpenCV's function if it has the bits of OpenCV 4 here, 2 to 4 times as fast; else ours.
 
     OpenCV 5's differ by up to 7 of 255 levels, which moved keypoints of BlazePose by up to 20 px.
     """
@@ -260,8 +259,8 @@ class InputSizing:
         return self.truncates or self.keeps_scale
 
     def as_stated(self, resize_type: str, padding: int) -> InputSizing:
-        """The same with what the metadata of a file say: one of ``RESIZE_TYPES``, and the value of
-        all channels outside the image.
+        """The same with a file's metadata: one of ``RESIZE_TYPES``, and the value outside the
+        image.
         """
         fit, centered = RESIZE_TYPES[resize_type]
         return replace(
@@ -306,7 +305,6 @@ def letterbox_transform(image: Size, size: Size) -> ImageTransform:
 
 
 def _center(image: Size, size: Size, scales: tuple[float, float]) -> ImageTransform:
-    """The image with these scales, in the middle of an input of this size."""
     across, down = scales
     left = (size[0] - across * image[0]) / 2
     top = (size[1] - down * image[1]) / 2

@@ -65,8 +65,7 @@ _DEFAULT_FOCAL_LENGTH = 0.8
 
 @frozen
 class LiftingOptions(GroupingOptions):
-    """Options of the decoder lifting_3d, in addition to ``GroupingOptions`` for the poses in the
-    image.
+    """Options of the decoder lifting_3d.
 
     Attributes:
         focal_length: of the camera, in image pixels; 0: 0.8 times the image's width.

@@ -198,8 +198,6 @@ _MANY_PAIRS = 1000
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _PeakPairs:
-    """N pairs of peaks that a limb may connect: start point and vector, in cells."""
-
     limbs: Array
     starts: Array
     ends: Array

@@ -45,9 +45,7 @@ _NEW_SHARE = 0.9
 
 
 def decode_movenet(maps: Maps, size: Size, _options: TopDownOptions) -> list[Pose]:
-    """The person; an empty list if a value is not finite.
-
-    A pose's score is the mean of its keypoint scores.
+    """The person, with the mean score of the keypoints; an empty list if a value is not finite.
 
     Args:
         maps: ``keypoints`` (1, 17, 3) float32: y and x as shares of the input's height and width,
@@ -63,20 +61,18 @@ def decode_movenet(maps: Maps, size: Size, _options: TopDownOptions) -> list[Pos
 
 
 def next_crop(keypoints: Floats, size: Size, crop: Corners | None) -> Corners | None:
-    """The square of the next frame of a video in which to look for the person of this frame.
+    """The square, x0, y0, x1, y1 in image pixels, in which to look for the person of this frame in
+    the next one; None if no keypoint is visible.
 
-    Its center is the center of the hips. If no hip, or no shoulder, is visible, or if the square
-    would be larger than the image, it is the square around the whole image.
+    Its center is that of the hips, and it may extend outside the image. If no hip, or no shoulder,
+    is visible, or if the square would be larger than the image, it is the square around the whole
+    image.
 
     Args:
         keypoints: (17, 3): x, y in image pixels and scores, in this frame.
         size: of the image, in pixels.
         crop: the square of this frame; None if that was the whole image and nothing is known of the
             person.
-
-    Returns:
-        x0, y0, x1, y1 in image pixels, which may lie outside the image; None if no keypoint is
-        visible.
     """
     scores = keypoints[:, 2]
     if not (scores > _MIN_SCORE).any():

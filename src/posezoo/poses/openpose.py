@@ -52,9 +52,8 @@ SKELETON = "openpose-18"
 class OpenPoseOptions(GroupingOptions):
     """Options of the decoder openpose.
 
-    Attributes:
-        single_pass: resolve all conflicts between limbs at once, as the decoder in an IR does
-            (``--decode``). Parts of bodies that a crossing limb separates are not joined.
+    With ``single_pass`` all conflicts between limbs are resolved at once, as in an IR
+    (``--decode``), and parts that a crossing limb separates are not joined.
     """
 
     single_pass: bool = False

@@ -58,7 +58,7 @@ def noun_of(model: Model) -> str:
 
 
 def plural_of(noun: str) -> str:
-    """The plural of such a word."""
+    """The plural of ``noun_of``."""
     return "people" if noun == "person" else f"{noun}s"
 
 

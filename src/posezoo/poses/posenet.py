@@ -117,9 +117,6 @@ def decode_posenet(maps: Maps, size: Size, options: PoseNetOptions) -> list[Pose
 def _find_people(
     scores: Floats, tracer: _Tracer, options: PoseNetOptions
 ) -> tuple[list[list[Keypoint]], Doubles]:
-    """The keypoints of each person, and the person's score, in the order in which they are
-    found.
-    """
     cv2 = import_cv2()
     is_maximum = scores == cv2.dilate(scores, np.ones((3, 3), np.uint8))
     is_root = is_maximum & (scores >= options.min_keypoint_score)
@@ -168,9 +165,6 @@ class _Tracer:
         self._backward = maps["displacements_bwd"].reshape(-1).data
 
     def keypoint(self, cell: int, part: int) -> Keypoint:
-        """A keypoint at the position that the offsets of a cell give, with the score of that
-        cell.
-        """
         row, column = divmod(cell, self._last_column + 1)
         place = cell * 2 * JOINTS + part
         x = column * self._stride + self._offsets[place + JOINTS]
@@ -184,7 +178,6 @@ class _Tracer:
         return cell
 
     def trace(self, root: int, keypoint: Keypoint) -> list[Keypoint]:
-        """All keypoints of the person whose keypoint ``root`` this is."""
         traced = {root: keypoint}
         for source, target, edge, is_forward in ROUTES[root]:
             x, y, _ = traced[source]

@@ -1,6 +1,5 @@
-"""Decoder of MediaPipe Selfie Segmentation: the probability of each pixel to show a person.
-
-The steps are from MediaPipe 0.10.21, ``modules/selfie_segmentation``.
+"""Decoder of MediaPipe Selfie Segmentation (0.10.21, ``modules/selfie_segmentation``): the
+probability of each pixel to show a person.
 """
 
 from __future__ import annotations
@@ -40,7 +39,6 @@ def decode_mask(maps: Maps, _size: Size, options: SegmentationOptions) -> list[P
 
     Args:
         maps: ``person_mask`` (height, width, 1): the probability of each pixel, 0..1.
-        options: the threshold.
     """
     mask = maps["person_mask"][..., 0]
     score = float(mask.max())

@@ -112,7 +112,6 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
 
 
 def _average_with_mirrored(maps: Maps, skeleton: Skeleton | None) -> tuple[Floats, Floats]:
-    """The bins of x and y, averaged with those of the mirrored person if there are some."""
     across = maps["simcc_x"]
     down = maps["simcc_y"]
     mirrored = [maps[name] for name in ("flipped_simcc_x", "flipped_simcc_y") if name in maps]

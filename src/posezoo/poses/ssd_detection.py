@@ -60,12 +60,12 @@ class Box:
 
     @property
     def width(self) -> float:
-        """The width, in image pixels."""
+        """In image pixels."""
         return self.x1 - self.x0
 
     @property
     def height(self) -> float:
-        """The height, in image pixels."""
+        """In image pixels."""
         return self.y1 - self.y0
 
     def clip(self, size: Size) -> Box:
@@ -92,7 +92,7 @@ class DetectionOptions(DecoderOptions):
 
 @frozen
 class OverlapOptions(DetectionOptions):
-    """Options of a decoder that suppresses overlapping boxes, in addition to ``DetectionOptions``.
+    """Options of a decoder that suppresses overlapping boxes.
 
     Attributes:
         max_overlap: of boxes with a larger intersection over union, only the best is kept, 0..1.
@@ -173,8 +173,6 @@ def suppress_boxes(
         scores: (N,), high enough to count.
         classes: (N,), their numbers; 0 of all, unless ``options.all_classes``.
         size: width and height of the image, in pixels.
-        options: how boxes are suppressed.
-        max_boxes: the maximum number of boxes.
     """
     kept = find_best_boxes(boxes, scores, options.max_overlap, classes)[:max_boxes]
     kept_classes = classes[kept] if options.all_classes else None

@@ -32,7 +32,7 @@ Color = tuple[float, float, float]
 
 @frozen
 class TopDownOptions(DecoderOptions):
-    """Options that all top-down decoders have.
+    """Options of all top-down decoders.
 
     Attributes:
         padding: the crop's size relative to the box; 0: the default of the crop's convention.
@@ -236,9 +236,6 @@ def _enlarge(box: Box, padding: float, image: Size) -> tuple[int, int, int, int]
 def _view(
     center: tuple[float, float], sides: tuple[float, float], size: Size, border: int = 0
 ) -> ImageTransform:
-    """A transform of a region of the image to the input, without ``border`` pixels of the input's
-    sides.
-    """
     x, y = center
     across = (size[0] - border) / sides[0]
     down = (size[1] - border) / sides[1]
@@ -255,9 +252,7 @@ def suppress_by_oks(
     (HRNet's ``oks_nms``).
 
     Args:
-        poses: of one image.
-        areas: the area of each pose's crop, in square image pixels; keypoint distances are relative
-            to it.
+        areas: of each pose's crop, in square image pixels; keypoint distances are relative to it.
         max_similarity: if two poses are more similar, the one with the lower score is removed,
             0..1.
     """

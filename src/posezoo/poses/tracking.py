@@ -4,8 +4,7 @@ A Kalman filter with the velocity of the body predicts the keypoints of each per
 frame are assigned to the predicted poses by COCO's object keypoint similarity, whose tolerance is
 that of the annotators (sigmas) plus the uncertainty of the filter.
 
-A person who was hidden, and may have waited or turned around, is recognized by size and path. This
-is done when they are seen in two frames, because few false detections appear twice at one place.
+A person who was hidden, and may have waited or turned around, is recognized by size and path.
 """
 
 from __future__ import annotations
@@ -84,12 +83,12 @@ class PoseFilter:
 
 
 def smooth_poses(filters: Sequence[PoseFilter], poses: Sequence[Pose], time_s: float) -> list[Pose]:
-    """The smoothed poses of one frame, all people at once; keypoints that are missing stay so.
+    """The smoothed poses of one frame, whose time is ``time_s``; keypoints that are missing stay
+    so.
 
     Args:
         filters: of the people, in the order of their poses; they are changed.
         poses: of the same skeleton.
-        time_s: the time of the frame.
     """
     if not poses:
         return []
@@ -207,14 +206,12 @@ def _correct(
 
 
 class PoseTracker:
-    """Numbers the people in the frames of one video, from 1.
+    """Numbers the people in the frames of one video, from 1; with ``smooth``, also smooths their
+    poses.
 
-    In the first frame, all people get numbers. Later a person gets a number when they are seen for
-    the second time, because few false detections appear twice at the same place; a second pose of a
-    person with a number gets none. A person who comes back within 3 seconds gets the same number.
-
-    Args:
-        smooth: whether the poses of each person are smoothed.
+    In the first frame, all people get numbers; later a person gets one when they are seen for the
+    second time, because few false detections appear twice at the same place. A second pose of a
+    numbered person gets none. A person who comes back within 3 seconds gets the same number.
     """
 
     def __init__(self, *, smooth: bool = False) -> None:
@@ -225,16 +222,13 @@ class PoseTracker:
         self._is_first = True
 
     def begin_scene(self) -> None:
-        """Forget all people, as after a cut of the video: the people in the next frame are new."""
+        """Forget all people, as after a cut of the video."""
         self._tracks = []
         self._is_first = True
 
     def update(self, poses: Sequence[Pose], time_s: float) -> list[Pose]:
-        """The poses of the next frame, in the same order, with ``track_id``.
-
-        Args:
-            poses: all of the same skeleton.
-            time_s: the time of the frame.
+        """The poses of the next frame, all of the same skeleton, in the same order, with
+        ``track_id``.
         """
         expected = [track for track in self._tracks if self._is_expected(track, time_s)]
         # Those of the last frame, however long ago it was, and of a short time before.
@@ -261,7 +255,6 @@ class PoseTracker:
     def _find_tracks(
         self, poses: Sequence[Pose], expected: list[_Track], recent: list[_Track]
     ) -> list[_Track]:
-        """The track of each pose; a new one for a person who was not expected."""
         seen = _points(poses)
         sizes = [_size(pose) for pose in poses]
         matches = self._match(seen, poses[0].layout, recent)

@@ -101,7 +101,6 @@ def decode_yolo_anchors(maps: Maps, size: Size, options: YoloAnchorsOptions) -> 
 
 
 def _read_anchors(text: str, maps: int) -> Array:
-    """(maps, anchors, 2)."""
     try:
         return np.array(text.split(","), np.float32).reshape(maps, -1, 2)
     except ValueError as error:

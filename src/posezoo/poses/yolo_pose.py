@@ -92,7 +92,7 @@ _USUAL = YoloPoseOptions()
 
 
 class Form(Enum):
-    """The forms of the predictions."""
+    """Forms of the predictions."""
 
     COLUMNS = "columns"  # before the suppression of overlapping people
     CELLS = "cells"  # rows before it, which also state whether there is an object

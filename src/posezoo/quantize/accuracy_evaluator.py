@@ -42,9 +42,7 @@ class AccuracyEvaluator:
     """Measures the accuracy on the annotated images that are not used for calibration.
 
     Attributes:
-        plan: names the network, and the model whose pipeline runs it.
-        annotated: all annotated images.
-        dataset: those that are measured on.
+        dataset: the annotated images that are measured on.
     """
 
     plan: QuantizationPlan
@@ -100,7 +98,6 @@ class AccuracyEvaluator:
 
         Args:
             compiled: an ``openvino.CompiledModel`` that replaces the network.
-            image_ids: evaluate only these images.
 
         Raises:
             EvaluationError: no person counts, or the skeleton does not match the annotations.
@@ -112,7 +109,7 @@ class AccuracyEvaluator:
         self, xml: Path, precision: Precision, calibration_photos: int, listener: Listener
     ) -> None:
         """Measure and report the accuracy of an INT8 IR, which was calibrated on this many photos,
-        and of the FP32 IR; their floating-point layers run in f32.
+        and of the FP32 IR, with floating-point layers in f32.
         """
         after = self._evaluate(_compile(xml))
         drop = measure_drop(self.fp32, after, self._figure, of_boxes=self._of_boxes)
@@ -180,8 +177,8 @@ def _compile(network: Model) -> CompiledModel:
 def create_accuracy_evaluator(
     plan: QuantizationPlan, listener: Listener
 ) -> AccuracyEvaluator | None:
-    """An evaluator on the images of a plan that are not used for calibration; None if the accuracy
-    is not measured.
+    """An evaluator on the images of a plan that are not used for calibration; None if no accuracy
+    is measured.
 
     Raises:
         DatasetError: the annotations are invalid.

@@ -82,11 +82,8 @@ class CalibrationData:
 def collect_calibration_data(
     target: QuantizationTarget, photos: PhotoSplit, *, listener: Listener
 ) -> CalibrationData:
-    """Read photos, and collect the inputs that the model's pipeline makes for the network.
-
-    Args:
-        photos: the photos for calibration and for comparison.
-        listener: receives a warning for each photo that cannot be read and is left out.
+    """Read photos, and collect the inputs that the model's pipeline makes for the network; an
+    unreadable photo causes a warning.
 
     Raises:
         QuantizationError: the model declares no inputs, no photo of one kind can be read, or the

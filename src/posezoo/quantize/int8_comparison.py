@@ -1,5 +1,5 @@
-"""Compares INT8 IR with the FP32 IR on photos that are not used for calibration: what is found, the
-outputs, and the output of each layer.
+"""Compares INT8 IR with the FP32 IR on photos that are not used for calibration: detections,
+outputs, and layers.
 """
 
 from __future__ import annotations
@@ -238,13 +238,10 @@ class Fp32Reference(Fp32Network):
     def compare(
         self, xml: Path, precision: Precision, listener: Listener
     ) -> tuple[KeypointDisplacement, str]:
-        """Measure and report the displacement of an INT8 IR, and its time on the device.
+        """Measure and report the displacement of an INT8 IR, and its time on the device; also why
+        it exceeds the model's bounds, or an empty text.
 
         The displacement is that on the CPU, where floating-point layers run in f32.
-
-        Returns:
-            The displacement, and the reason why it exceeds the model's bounds; empty if it does
-            not.
 
         Raises:
             QuantizationError: the IR has other inputs or outputs than the FP32 IR, or FP32 detects
@@ -302,7 +299,6 @@ class Fp32Reference(Fp32Network):
 
 
 def _count_axes(network: CompiledNetwork) -> list[dict[str, int]]:
-    """The number of axes of each input and of each output, by name."""
     return [
         {name: len(shape) for name, shape in ports.items()}
         for ports in (network.inputs, network.outputs)
@@ -320,12 +316,8 @@ def _measure_ms(network: CompiledNetwork, inputs: Mapping[str, Array]) -> float:
 def compare_layers(
     fp32: Any, int8: Any, samples: Sequence[CalibrationSample]
 ) -> tuple[LayerNoise, ...]:
-    """The mean noise of each layer over samples, in the order of execution.
-
-    Args:
-        fp32: an ``openvino.Model``.
-        int8: the quantized model, with the same layer names.
-        samples: the inputs of both.
+    """The mean noise of each layer of two ``openvino.Model`` with the same layer names, over
+    samples, in the order of execution.
     """
     int8_names = {operation.get_friendly_name() for operation in int8.get_ops()}
     types = {}
@@ -388,7 +380,6 @@ class _Probe:
 
 
 def _activations(int8: Any) -> list[tuple[Any, Any]]:
-    """Each operation that quantizes an activation (not a weight), and the operation before it."""
     pairs = []
     for operation in int8.get_ordered_ops():
         if operation.get_type_name() == "FakeQuantize":

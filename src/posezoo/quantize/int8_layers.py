@@ -23,7 +23,6 @@ def layers_in_float(network: Any) -> list[str]:
 
 
 def _find_weights(network: Any) -> Iterator[tuple[str, bool]]:
-    """The name of each operation with weights, and whether these are in floating point."""
     for operation in network.get_ordered_ops():
         if operation.get_type_name() not in WEIGHTED:
             continue

@@ -53,12 +53,8 @@ def plan_int8(
     *,
     output_dir: Path | None = None,
 ) -> QuantizationPlan:
-    """Plan a model's INT8 IR, which are made from its existing FP32 IR; nothing is written.
-
-    Args:
-        context: names the folders of both.
-        dataset_dir: a folder of photos with people.
-        output_dir: the folder for the INT8 IR; None for that of the FP32 IR.
+    """Plan a model's INT8 IR, made from its existing FP32 IR, by default in its folder; nothing is
+    written.
 
     Raises:
         QuantizationError: the model cannot be quantized, there is no FP32 IR, or the photos cannot
@@ -94,10 +90,8 @@ def describe_own_ir(
     """The network of an IR that no model.yml describes, without its person detector.
 
     Args:
-        metric: as in ``QuantizationOptions``; it decides what the outputs are.
-        like: as in ``ChosenModel``.
+        metric: as in ``QuantizationOptions``.
         given: what the user states, which replaces what the IR states.
-        settings: how it is quantized.
 
     Raises:
         InferenceError: the IR cannot be read, no decoder takes its outputs, or nothing says how
@@ -138,7 +132,6 @@ def describe_own_ir(
 
 
 def _with_given(model: ModelT, given: LoadOptions) -> ModelT:
-    """The model with the options of its decoder and the size that the user names."""
     decoder = model.decoder
     approach = find_decoder(decoder.name).approach if decoder else ""
     if given.target_size and approach != "bottom-up":
@@ -155,7 +148,6 @@ def _with_given(model: ModelT, given: LoadOptions) -> ModelT:
 
 
 def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:
-    """An IR's description with the decoder of the metric, for all classes."""
     if spec.decoder is None:
         try:
             return with_task_decoder(spec, {spec.name: graph})[0]
@@ -205,13 +197,8 @@ def plan_own_int8(
 def plan_required_irs(
     spec: ModelSpec, context: Context, dataset_dir: Path, *, is_dry_run: bool
 ) -> list[Plan]:
-    """Plan the IR that have to be made before a quantization; nothing is downloaded yet.
-
-    It needs the FP32 IR of the networks of its pipeline, and the FP16 IR of its detector.
-
-    Args:
-        dataset_dir: a folder of photos, which is only checked here.
-        is_dry_run: as for ``make_plan``.
+    """Plan the IR that have to be made before a quantization: FP32 of the pipeline's networks, FP16
+    of its detector; nothing is downloaded yet.
 
     Raises:
         QuantizationError: the model cannot be quantized, or there are too few photos.
@@ -241,8 +228,7 @@ def compare_ir_with_fp32(
 ) -> tuple[Path, KeypointDisplacement]:
     """The path of an existing INT8 IR, and the displacement of its keypoints against FP32.
 
-    It is our own IR if one was made; otherwise it is the publisher's. The same photos are used for
-    comparison as by ``quantize``.
+    Our own IR comes before the publisher's; the photos are those of ``quantize``.
 
     Raises:
         QuantizationError: there is no INT8 IR, it is another network, there are too few photos, or
@@ -269,7 +255,6 @@ def compare_ir_with_fp32(
 
 
 def _target(spec: ModelSpec, context: Context, given: LoadOptions) -> QuantizationTarget:
-    """The model to quantize, with the FP32 IR of its pipeline and the FP16 IR of its detector."""
     model = _quantizable_model(spec, context)
     irs = {}
     for part in context.registry.parts(model):

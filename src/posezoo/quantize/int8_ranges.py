@@ -1,5 +1,5 @@
-"""INT8 without photos: the ranges of activations that NNCF measured once, kept beside the model.yml
-and applied to the published weights.
+"""INT8 without photos: the ranges of activations that NNCF measured once, beside the model.yml, for
+the published weights.
 
 A file with ranges is a safetensors file with these tensors:
 
@@ -98,9 +98,9 @@ class Int8Ranges:
 
     Attributes:
         activations: the least and the largest value by the quantizer's name, f32, [2, ...].
-        weights: the axes with ranges of their own by the name of the operation.
-        half: the operations whose weights use half of their levels.
-        biases: the corrected biases by the name of the Add, f32.
+        weights: the axes with ranges of their own.
+        half: those whose weights use half of their levels.
+        biases: the corrected biases, f32.
     """
 
     activations: NamedArrays
@@ -141,10 +141,8 @@ class Int8Ranges:
         }
 
     def weight_range(self, operation: str, weights: Array) -> Array:
-        """The upper end of the range of each weight; the shape has 1 for the other axes.
-
-        Args:
-            weights: in f32, the second input of the operation.
+        """The upper end of the range of each weight, with 1 for the other axes; ``weights`` are the
+        operation's second input, in f32.
 
         Raises:
             ValueError: it has no such axes.
@@ -174,8 +172,6 @@ def read_ranges(spec: ModelSpec) -> Int8Ranges:
 
 
 class _Nodes(dict[str, "Node"]):
-    """The operations of a network by their names."""
-
     def __init__(self, network: Model) -> None:
         super().__init__((node.get_friendly_name(), node) for node in network.get_ops())
 
@@ -184,11 +180,8 @@ class _Nodes(dict[str, "Node"]):
 
 
 def apply_ranges(network: Model, ranges: Int8Ranges, name: str) -> None:
-    """Give a network INT8 weights, and quantizers before and after its operations.
-
-    Args:
-        network: an IR in FP16 as it was read; it is changed.
-        name: the model's, for the message.
+    """Give a network, an IR in FP16 as it was read, INT8 weights, and quantizers before and after
+    its operations.
 
     Raises:
         QuantizationError: the ranges do not fit it.
@@ -286,11 +279,8 @@ def _replace_constant(addition: Node, values: Array) -> None:
 
 
 def find_ranges(half: Model, int8: Model) -> Int8Ranges:
-    """The ranges with which ``apply_ranges`` makes an INT8 network again.
-
-    Args:
-        half: the network in FP16.
-        int8: what NNCF made of it.
+    """The ranges with which ``apply_ranges`` makes an INT8 network, from FP16 (``half``) and what
+    NNCF made of it.
 
     Raises:
         QuantizationError: they cannot describe all that NNCF changed.
@@ -331,7 +321,6 @@ def find_ranges(half: Model, int8: Model) -> Int8Ranges:
 
 
 def _find_all_scales(int8: Model) -> dict[str, Array]:
-    """The scales of INT8 weights by the name of the operation."""
     scales = {}
     for node in int8.get_ordered_ops():
         if node.get_type_name() in WEIGHTED:
@@ -402,9 +391,6 @@ def _measure_widths(network: Model, names: Sequence[str], feeds: Sequence[NamedA
 
 
 def _find_wrong_weight(half: Model, int8: Model) -> str:
-    """The name of an operation with a weight that is not the nearest level; empty if there is
-    none.
-    """
     exact = _Nodes(half)
     rounded = _Nodes(int8)
     for name, scales in _find_all_scales(int8).items():

@@ -5,10 +5,9 @@ Method: post-training quantization with activation ranges from calibration sampl
 correction (Kozlov et al., "Neural Network Compression Framework for fast model inference", 2020,
 arXiv:2002.08679).
 
-Layers return to floating point until the accuracy is within a limit by NNCF's accuracy control. It
-ranks the groups of layers by the metric without each of them in INT8, and returns one after the
-other. Here, each network on the way is remembered: the best is the result, also if the search never
-meets the limit, or is interrupted.
+Layers return to floating point by NNCF's accuracy control: it ranks the groups of layers by the
+metric without each of them in INT8, and returns one after the other. The best network on the way is
+the result, also if the search never meets the limit, or is interrupted.
 """
 
 from __future__ import annotations
@@ -180,11 +179,9 @@ def restore_accuracy(
     """The network of the search that is within the limit, or else the one that drops least.
 
     Args:
-        network: an ``openvino.Model`` in floating point.
-        quantized: the same in INT8, whose weights are not yet stored as INT8.
+        quantized: in INT8, with weights that are not yet stored as INT8.
         samples: the largest number of images that rank the layers.
-        evaluator: limits the drop of its metric.
-        listener: receives the progress. If the user interrupts the search, it ends.
+        listener: receives the progress.
 
     Raises:
         KeyboardInterrupt: the user interrupts it before anything was measured.
@@ -238,7 +235,6 @@ class _Search:
         self._began = time.monotonic()
 
     def measure(self, compiled: CompiledModel, image_ids: Iterable[ImageId]) -> tuple[float, None]:
-        """The metric on some images, as NNCF asks for it."""
         self._evaluations += 1
         metric = self._evaluator.compute_metric(compiled, set(image_ids))
         if self._evaluations % _REPORTED == 0:
@@ -246,7 +242,6 @@ class _Search:
         return metric, None
 
     def add(self, network: Model, metric: float) -> None:
-        """Remember a network if it is the best until now."""
         drop = self._evaluator.compute_fp32_metric() - metric
         in_float = len(layers_in_float(network))
         if in_float < count_layers(network) and (self.best is None or drop < self.drop):
@@ -254,7 +249,6 @@ class _Search:
         self.report(f"measured {in_float} layers in floating point, a drop of {100 * drop:.1f}")
 
     def report(self, step: str, *, is_interrupted: bool = False) -> None:
-        """Say what the search does, and what it reached."""
         if self.best is None:
             return
         self._listener(

@@ -31,7 +31,6 @@ def explain_nncf_mismatch() -> str:
 
 
 def _report(_settings: Mapping[str, Setting]) -> Findings:
-    """Whether models cannot be quantized with the versions that are installed."""
     if reason := explain_nncf_mismatch():
         problem = f"nncf: {reason}: models cannot be quantized"
         return Findings(problems=(DoctorIssue(problem, install_command("quantize")),))

@@ -68,14 +68,7 @@ _UNLIKELY = 0.01
 
 @frozen
 class Quantized:
-    """A model in INT8.
-
-    Attributes:
-        plan: what was requested.
-        displacements: the displacements from FP32 of the IR that were made now.
-        photos: how many photos these were compared and calibrated on, as ``settings`` of a
-            measurement.
-    """
+    """A model in INT8."""
 
     plan: QuantizationPlan
     displacements: Mapping[Precision, KeypointDisplacement]
@@ -100,9 +93,9 @@ class Quantized:
 def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Quantized:
     """Make the INT8 IR of a model that has an FP32 IR, except those that are up to date.
 
-    The same FP32 IR, photos and settings give the same bytes, on any number of threads. If an error
-    occurs, earlier IR stay in place. An IR that drops by more than the limit of the options is the
-    best that was reached, and ``missed`` and its record say so.
+    The same FP32 IR, photos and settings give the same bytes. If an error occurs, earlier IR stay
+    in place. An IR that drops by more than the limit of the options is the best that was reached,
+    and ``missed`` and its record say so.
 
     Raises:
         QuantizationError: the photos do not fit the model; or there is no limit in the options, and
@@ -174,8 +167,6 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
 
 @frozen
 class _QuantizationJob:
-    """The state that all IR of one quantization share."""
-
     plan: QuantizationPlan
     data: CalibrationData
     reference: Fp32Reference | OutputReference
@@ -230,7 +221,6 @@ class _QuantizationJob:
     def _write_int8(
         self, precision: Precision, xml: Path, listen: Listener, *, is_careful: bool = False
     ) -> Model:
-        """Write an INT8 IR; the network as NNCF made it, with the layer names of the FP32 IR."""
         target = self.plan.target
         name = target.spec.full_name
         network = _read_fp32(target, self.data.calibration)
@@ -262,7 +252,6 @@ class _QuantizationJob:
 
 
 def _read_fp32(target: QuantizationTarget, samples: Sequence[CalibrationSample] = ()) -> Any:
-    """The network of the FP32 IR; with samples, for images of their size."""
     try:
         network = openvino_core(extra="quantize").read_model(target.fp32_xml)
     except RuntimeError as error:

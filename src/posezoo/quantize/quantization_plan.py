@@ -65,13 +65,12 @@ class QuantizationTarget:
     """One network to quantize.
 
     Attributes:
-        spec: the network's model.
-        pipeline: runs the network: that of its model, or of the composite that it is a part of.
-            Without a detector, each photo is one person for a top-down model.
-        irs: the .xml of each network of this pipeline, by its model's name: in FP32, those of the
-            detector in FP16.
-        description: of the input of an IR of the user's, which no model.yml describes: it leaves
-            the mean and scale of its declared input to the caller; None for a model of the zoo.
+        pipeline: that of the network's model, or of its composite. Without a detector, each photo
+            is one person for a top-down model.
+        irs: the .xml of each network of this pipeline, by its model's name; in FP32, the detector's
+            in FP16.
+        description: of an IR of the user's: mean and scale are left to the caller; None for a model
+            of the zoo.
     """
 
     spec: ModelSpec
@@ -167,16 +166,15 @@ class QuantizationOptions:
     """How a model is quantized.
 
     Attributes:
-        precisions: a selection of ``INT8_PRECISIONS``.
         target_device: one of ``quantization_flags.TARGET_DEVICES``.
         force: make IR again even if they are up to date.
-        compare_layers: report the quantization noise of each layer, even if the result is accepted.
-        annotations: what the images show, in COCO's format, or a list of classes. If given, the
-            accuracy before and after is reported, on the images for comparison.
+        compare_layers: report the noise of each layer, even if the result is accepted.
+        annotations: in COCO's format, or a list of classes; if given, the accuracy before and after
+            is reported.
         max_drop: the largest allowed drop of the metric, 0..1; layers return to floating point
             until the drop is within it.
-        metric: as in ``QuantizationTarget``; if given, the accuracy is reported, and annotations
-            are found in the folder of the images. Empty: that of the model.
+        metric: as in ``QuantizationTarget``; if given, the accuracy is reported, with annotations
+            from the images' folder. Empty: that of the model.
         runtime: where the speeds of FP16 and INT8 are measured.
         given: what the user says of a model's decoder and size.
     """
@@ -202,8 +200,8 @@ class PhotoSplit:
     """The photos of a folder that are used.
 
     Attributes:
-        calibration: the photos that are used to measure the ranges of activations.
-        measured: the photos that are used to compare INT8 with FP32, but not for calibration.
+        calibration: those that measure the ranges of activations.
+        measured: those that compare INT8 with FP32.
         digest: the SHA-384 of their contents in order, in hex.
     """
 
@@ -217,13 +215,10 @@ class QuantizationPlan:
     """The quantization of one model.
 
     Attributes:
-        target: the network.
         layout: the folders of its INT8 IR.
-        options: how it is quantized.
         dataset_dir: the folder of the photos.
-        photos: the photos that are used.
         key: all values that determine the bytes of an INT8 IR, from ``quantization_key``.
-        annotations_digest: the SHA-384 of the annotations, in hex; empty if the accuracy is not
+        annotations_digest: the SHA-384 of the annotations, in hex; empty if no accuracy is
             measured.
         irs: the requested IR, and which of them must be made.
     """
@@ -246,11 +241,6 @@ def plan_quantization(
     options: QuantizationOptions,
 ) -> QuantizationPlan:
     """Choose the photos, and decide which IR must be made; nothing is written.
-
-    Args:
-        layout: the folders of the INT8 IR.
-        lock: if it is strict, it must list the IR.
-        dataset_dir: a folder of photos with people.
 
     Raises:
         DatasetError: there is not one file of annotations.
@@ -305,8 +295,8 @@ def plan_quantization(
 def find_annotations(
     target: QuantizationTarget, folder: Path, options: QuantizationOptions
 ) -> Path | None:
-    """The file of annotations that the options name, or that is in the folder of the data set or in
-    its folder ``annotations``; None if the folders of images are the classes.
+    """The file of annotations that the options name, or in the folder of the data set or its folder
+    ``annotations``; None if the folders of images are the classes.
 
     Raises:
         DatasetError: there is not one such file.
@@ -345,11 +335,10 @@ def split_photos(
     folder: Path, subset_size: int, max_measured: int | None = MAX_MEASURED
 ) -> PhotoSplit:
     """Choose photos in a folder and its subfolders: one in three is for comparison; no content is
-    used twice. Hidden files are left out, such as the ``._me.jpg`` that macOS puts beside
-    ``me.jpg``.
+    used twice, and hidden files (macOS's ``._me.jpg``) are left out.
 
-    INT8 is better than usual on the photos that it was calibrated on. The same files with the same
-    names give the same choice.
+    INT8 is better than usual on the photos that it was calibrated on. The choice depends on the
+    files and their names alone.
 
     Args:
         subset_size: the largest number of photos for calibration.

@@ -27,12 +27,8 @@ def explain_no_people(
     min_person_score: float | None,
     inputs: Sequence[str] = (),
 ) -> str:
-    """Why a model found no person, and what a user of the command line can try.
-
-    Args:
-        context: the settings name the detector.
-        min_person_score: the minimum score that the user chose; None for the decoder's.
-        inputs: the values of ``--input``, for the command in the text.
+    """Why a model found no person, and what a user of the command line can try; ``inputs`` are the
+    values of ``--input``.
     """
     noun = noun_of(estimator.model) if estimator.finds_people else "object"
     detector = None
@@ -64,12 +60,11 @@ def explain_no_people(
 
 
 def describe_assumed_skeleton(model: Model, skeletons: Mapping[str, int]) -> str:
-    """What is assumed about the keypoints of a model that declares no skeleton; else empty.
+    """What is assumed about the keypoints of an ``Estimator.model`` that declares no skeleton; else
+    empty.
 
     Args:
-        model: as in ``Estimator.model``.
-        skeletons: how many keypoints the skeletons of the poses have, by their names. COCO's is
-            the usual one, and not reported.
+        skeletons: the numbers of keypoints by skeleton. COCO's is the usual one, and not reported.
     """
     for name, count in skeletons.items():
         if name.startswith(UNKNOWN):

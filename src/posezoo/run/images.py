@@ -1,7 +1,7 @@
 """Read and write image files as 8-bit BGR.
 
-The header is checked before OpenCV decodes a file: OpenCV would fill the missing part of an
-incomplete file with grey, and a file with too many pixels would need too much memory.
+The header is checked before: OpenCV would fill the missing part of an incomplete file with grey,
+and a file with too many pixels would need too much memory.
 """
 
 from __future__ import annotations
@@ -91,8 +91,6 @@ def sample_photos(noun: str) -> tuple[Path, ...]:
 
 
 class _SamplePhotos(SamplePhotos):
-    """Reads ``SAMPLE_PHOTOS``; none if OpenCV is not installed."""
-
     def read(self) -> tuple[Image, ...]:
         try:
             return tuple(map(read_image, SAMPLE_PHOTOS))
@@ -127,8 +125,8 @@ class PillowImage(Protocol):
 
 @frozen
 class ImageHeader:
-    """Width and height in pixels, whether the file is complete, and whether it has several images,
-    as an animation or pages; read without decoding it.
+    """Width and height in pixels, whether the file is complete, and whether it has several
+    images.
     """
 
     width: int
@@ -171,8 +169,7 @@ def read_encoded(path: Path) -> tuple[ImageHeader, bytes]:
 
 
 def decode_image(data: bytes | bytearray | memoryview) -> Image:
-    """Decode the bytes of an image file, such as those that a server receives, as ``read_image``
-    does.
+    """Decode the bytes of an image file as ``read_image`` does.
 
     Raises:
         ImageError, MissingPackageError: as for ``read_image``.
@@ -200,7 +197,6 @@ def _decode(data: bytes, name: str, cv2: Any) -> Image:
 
 
 def _read_checked_header(name: str, data: bytes) -> ImageHeader:
-    """The header of an image that is complete, and not too large."""
     header = _read_header(name, data)
     if header.width * header.height > MAX_PIXELS:
         raise ImageError(
@@ -323,7 +319,6 @@ def open_image(image: object, color: str = "BGR") -> Image:
 
 
 def _hint_for_path(text: str) -> str:
-    """How Python gets the images of a path that is not an image; empty if it is none of these."""
     if "://" in text:
         return "download it first; posezoo run --input takes addresses, too"
     is_glob = has_magic(text) and not os.path.lexists(text)
@@ -399,7 +394,6 @@ def is_image_shape(shape: tuple[int, ...]) -> bool:
 
 
 def _hint_for_object(frame: object) -> str:
-    """How an object that is no array becomes one; empty if that is unknown."""
     for types, hint in _HINTS_BY_TYPE:
         if isinstance(frame, types):
             return hint
@@ -429,7 +423,6 @@ _HINTS_BY_TYPE: tuple[tuple[type | tuple[type, ...], str], ...] = (
 
 
 def _hint_for_values(frame: Array) -> str:
-    """How values of another type become uint8 from 0 to 255."""
     if frame.dtype == bool:
         return "frame.astype(numpy.uint8) * 255"
     if frame.size == 0 or frame.dtype.kind not in "fiu":
@@ -445,7 +438,6 @@ def _hint_for_values(frame: Array) -> str:
 
 
 def _hint_for_shape(shape: tuple[int, ...]) -> str:
-    """How an array of another shape becomes a frame, or several."""
     if len(shape) == 1:
         return "model(data.tobytes()) decodes the bytes of an image file"
     if _is_channels_first(shape):

@@ -10,8 +10,6 @@ from posezoo.run.model_procs import find_labels
 
 
 class _Description(ModelDescription):
-    """The labels and the section ``model_info`` as Open Model Zoo's tools read them."""
-
     find_labels = staticmethod(find_labels)
 
     def build_model_info(

@@ -1,6 +1,4 @@
-"""Load a model as an estimator: make its IR, choose its detector, and compile both for the device
-of the settings.
-"""
+"""Load a model as an estimator."""
 
 from __future__ import annotations
 
@@ -76,9 +74,8 @@ def find_default_model(registry: Registry) -> Model:
 
 @frozen
 class ChosenModel:
-    """What the user wants to load: a model, with the user's own weights or without, or an IR.
-
-    If neither a model nor an IR is named, it is the default model.
+    """What the user wants to load: a model, maybe with the user's own weights, or an IR; by default
+    the default model.
     """
 
     model: Model | None = None  # None for an IR
@@ -96,7 +93,6 @@ class Loader:
     """Makes the IR of a model and of its detector, which are downloaded if they are missing.
 
     Attributes:
-        context: the registry, the folders and the settings, which name the detector.
         named_detector: the detector that the user named for this model.
         decoder: the decoder to use; None for the one that the model declares or its outputs fit.
         is_video: as for ``resolve_pipeline``.
@@ -160,9 +156,7 @@ class Loader:
         """Compile an IR without a model.yml, and its detector, which is downloaded if missing.
 
         Args:
-            xml: its path, or the graph that was read from it. A graph that was compiled before is
-                read again.
-            options: where and how it runs.
+            xml: its path, or the graph that was read from it; one that was compiled is read again.
             like: as in ``ChosenModel``.
 
         Raises:
@@ -203,7 +197,6 @@ class Loader:
         return _with_detector(estimator, pipeline, irs, options)
 
     def _compile_published(self, model: ModelSpec, graph: Graph, options: LoadOptions) -> Estimator:
-        """Compile the IR that a model was published as, and its detector."""
         irs: dict[str, Path | Graph] = {model.name: graph}
         decoded = with_found_decoder(model, irs)
         require_detector_used(self.named_detector, decoded)
@@ -212,7 +205,6 @@ class Loader:
         return compile_pipeline(pipeline, irs, options)
 
     def _prepare_default(self, precision: Precision) -> PreparedModel:
-        """As ``prepare``, for the default model, or the second one if it cannot be downloaded."""
         registry = self.context.registry
         model = find_default_model(registry)
         if model.name == SECOND_MODEL:  # for example in a mirror's registry
@@ -296,7 +288,7 @@ class PreparedModel:
     like: ModelSpec | None = None  # as in ``ChosenModel``
 
     def compile(self, options: LoadOptions | None = None) -> Estimator:
-        """Compile it and its detector. Without options, it runs on the device in the settings.
+        """Compile it and its detector, by default for the device in the settings.
 
         Raises:
             InferenceError: as for ``compile_pipeline`` and ``Loader.compile_ir``.
@@ -319,7 +311,7 @@ class PreparedModel:
 
 def with_found_decoder(model: Model, irs: NamedIrs) -> Model:
     """The model with the decoder that fits the outputs of its IR, if it finds poses and declares no
-    decoder, as the models of Open Model Zoo; any other model is returned unchanged.
+    decoder, as those of Open Model Zoo; else unchanged.
 
     Raises:
         InferenceError: no decoder takes its outputs.
@@ -337,10 +329,7 @@ def get_detector_irs(
     listener: Listener = ignore_event,
     time_step: TimeStep = nullcontext,
 ) -> dict[str, Path]:
-    """The .xml of each part of a pipeline's detector by its name; empty if there is no detector.
-
-    Args:
-        time_step: as for ``get``.
+    """The .xml of each part of a pipeline's detector by its name; empty if there is none.
 
     Raises:
         FetchError: a file cannot be downloaded.
@@ -364,7 +353,6 @@ def compile_pipeline(pipeline: PipelineSpec, irs: NamedIrs, options: LoadOptions
     Args:
         irs: the .xml of each part of the model and of its detector, or the graph that was read from
             it, by name.
-        options: where and how it runs.
 
     Raises:
         InferenceError: an IR cannot be read or compiled, or the model has no decoder.
@@ -375,11 +363,6 @@ def compile_pipeline(pipeline: PipelineSpec, irs: NamedIrs, options: LoadOptions
 
 
 def _list_doubts(model: ModelSpec, description: InputDescription) -> Iterator[str]:
-    """What a user should know of an IR without a model.yml.
-
-    Args:
-        model, description: from ``describe_ir``.
-    """
     from posezoo.run.runtime.decoder_matching import AGPL
 
     for unused in description.unused:

@@ -20,7 +20,6 @@ class Machine:
 
     Attributes:
         devices: OpenVINO's devices by name, each with the full name of its hardware.
-        cores: the number of usable CPU cores.
         details: as ``processor_details``.
     """
 
@@ -45,10 +44,10 @@ class Machine:
         return " ".join(name.split()) + details
 
     def describe(self, device: str = "CPU") -> str:
-        """Processor, usable cores, operating system, and other used devices, in one line.
+        """Processor, usable cores, operating system, and the used devices, in one line.
 
         Args:
-            device: OpenVINO's names of the used devices, separated by commas.
+            device: their names, separated by commas.
         """
         cores = f"{self.cores} core{'s' * (self.cores != 1)}"
         others = (
@@ -60,7 +59,7 @@ class Machine:
 
 
 def processor_details(cpuinfo: Path) -> str:
-    """What distinguishes processors that have the same name, as in virtual machines: family, model,
+    """What distinguishes processors of the same name, as in virtual machines: family, model,
     stepping, and the instruction sets with which OpenVINO is faster; empty if Linux does not state
     them.
     """

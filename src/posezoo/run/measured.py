@@ -1,9 +1,8 @@
 """The measurements of a model: measured.yml next to its model.yml, written only by ``posezoo
 record``.
 
-The key of a measurement is its kind, variant, precision, machine and settings. A new measurement
-replaces the old one with the same key. The file is sorted by key, so that a diff shows what
-changed.
+The key of a measurement, by which the file is sorted, is its kind, variant, precision, machine and
+settings; a new measurement replaces that with its key.
 """
 
 from __future__ import annotations
@@ -154,8 +153,8 @@ _PRECISIONS = tuple(Precision)
 
 
 def people_settings(people_from: str, detector_precision: str) -> dict[str, str]:
-    """The settings of a measurement that state how people are found, as the properties of an
-    ``Estimator`` name it.
+    """The settings of a measurement that state how people are found, as an ``Estimator``
+    names it.
     """
     settings = {} if people_from == ITSELF else {"people_from": people_from}
     if detector_precision not in ("", Precision.FP16):
@@ -260,8 +259,8 @@ def read_measurement_file(path: Path) -> tuple[tuple[str, Measurement], ...]:
     """The measurements in a tool's file, each with the model's name (``name@tag`` for a variant).
 
     Args:
-        path: JSON of one measurement or a list of them: the keys of measured.yml except the tag,
-            which is part of the name, and ``model`` and ``kind``.
+        path: JSON of one measurement or a list of them, with the keys of measured.yml except the
+            tag, and ``model`` and ``kind``.
 
     Raises:
         SpecError: the first invalid value, with its place in the file.
@@ -312,12 +311,8 @@ def update_measured_yml(
     note: str = NOTE,
     most: int | None = None,
 ) -> bool:
-    """Add measurements to a measured.yml, which replace those with the same key; return whether it
-    changed. Another process that adds some waits.
-
-    Args:
-        note: the first line of the file.
-        most: how many measurements the file may have, the newest; None for any number.
+    """Add measurements to a measured.yml, which replace those with the same key, up to the ``most``
+    newest ones; return whether it changed. Other processes wait.
 
     Raises:
         OutputError: the file cannot be written.
@@ -357,7 +352,6 @@ def format_measured_yml(measurements: Collection[Measurement], note: str = NOTE)
 
 
 def _to_fields(measurement: Measurement) -> dict[str, Any]:
-    """The non-empty fields that measured.yml and a measurement file have in common."""
     # In the order of KINDS, rounded to six digits, as cards show them.
     figures = {}
     intervals = {}
@@ -456,11 +450,8 @@ def explain_difference(
     measured: Measurement,
     unannotated: Sequence[str] = (),
 ) -> list[str]:
-    """The reasons why a measured value may differ from a published one of the same model.
-
-    Args:
-        measured: an accuracy.
-        unannotated: the keypoints of the model that the annotations lack.
+    """The reasons why a measured accuracy may differ from a published one of the same model, whose
+    keypoints the annotations may lack.
     """
     settings = measured.settings
     dataset = settings.get("dataset", "")

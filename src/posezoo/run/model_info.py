@@ -1,9 +1,8 @@
 """The section ``model_info`` of an IR: how Model API and DL Streamer prepare images and read the
 outputs.
 
-It describes the steps that the IR does not do itself. Mean and scale are in the IR, so they are
-left out: both readers then apply nothing, while values of 0 and 1 would cost an operation in Model
-API and a slower path in DL Streamer. The reasons for each word are in
+Mean and scale are in the IR, so they are left out: values of 0 and 1 would cost an operation in
+Model API and a slower path in DL Streamer. Reasons for each word:
 docs/decisions/0012-what-an-ir-says-about-itself.md.
 """
 
@@ -36,14 +35,14 @@ def build_model_info(
 ) -> dict[str, Plain]:
     """``model_info`` of an IR; empty if nothing is known.
 
-    If model.yml declares its own, it is used instead, without the steps that the IR does itself. It
-    is not used for an IR with its decoder, which has other outputs.
+    One that model.yml declares is used instead, without the steps that the IR does itself, but not
+    for an IR with its decoder.
 
     Args:
         outputs: the shapes of the IR's outputs, in their order, by the declared name or another
             one.
-        spec: the model, with the changes that flags such as --resize make.
-        decoder: the decoder of its outputs, or of its composite; None if it is unknown.
+        spec: with the changes that flags such as --resize make.
+        decoder: of its outputs, or of its composite; None if unknown.
     """
     port = spec.first_input
     info: dict[str, Plain] = {}
@@ -95,7 +94,6 @@ def _describe_fitting(decoder: Decoder, port: Input) -> dict[str, str]:
 def _describe_outputs(
     outputs: Mapping[str, Shape], spec: ModelSpec, decoder: Decoder
 ) -> dict[str, str]:
-    """The readers' names for the outputs, and the names of the classes or keypoints."""
     record = find_decoder(decoder.name)
     options = resolve_options(decoder)
     matched = {name: role for role, name in record.match_outputs(outputs).items()}
@@ -117,7 +115,6 @@ def _describe_outputs(
 
 
 def _are_readable(names: Iterable[str], roles: list[str], record: DecoderType) -> bool:
-    """Whether the readers can take outputs with these names and roles."""
     if record.reader_names:
         return {*record.reader_names.values()}.issubset(names)
     return roles == [output.role for output in record.networks[-1]]

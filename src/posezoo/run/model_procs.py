@@ -1,5 +1,5 @@
-"""What DL Streamer has to know about models of Open Model Zoo, and the names of their classes, read
-from model_procs.yml.
+"""What DL Streamer has to know about models of Open Model Zoo, and the names of their classes
+(model_procs.yml).
 """
 
 from __future__ import annotations
@@ -45,13 +45,9 @@ def find_model_proc(name: str) -> ModelProc | None:
 
 def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
     """The classes of a model of Open Model Zoo, in the order of its outputs, values last; empty if
-    they are not known, or if the weights are the user's own.
+    unknown, or with own weights.
 
-    Of ImageNet's classes only the first name is used, as in ``model_info`` of Open Model Zoo.
-
-    Args:
-        spec: the model.
-        shapes: of its outputs.
+    Of ImageNet's classes only the first name is used, as in Open Model Zoo's ``model_info``.
     """
     if spec.skeleton:  # it has keypoints, no classes
         return []

@@ -1,7 +1,7 @@
 """Poses in OpenPose's JSON, version 1.3, a file for each photo or frame: ``--format openpose``.
 
-The format is in OpenPose's doc/02_output.md. Its coordinates are indices of pixels, as in COCO's
-files. A keypoint that a skeleton lacks is 0, 0, 0.
+The format is in OpenPose's doc/02_output.md: coordinates are indices of pixels, as in COCO's files,
+and a keypoint that a skeleton lacks is 0, 0, 0.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.file_lock import discard
 from posezoo.poses.keypoints import WHOLE_BODY, to_pixel_indices
 
-#: How the name of each file ends.
 ENDING = "_keypoints.json"
 
 _COCO_18 = SKELETONS["openpose-18"].keypoints

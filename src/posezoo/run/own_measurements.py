@@ -1,5 +1,5 @@
-"""The speeds that ``posezoo benchmark`` measured for this user: a measured.yml for each model, in
-the user's folder for data.
+"""The speeds that ``posezoo benchmark`` measured for this user: a measured.yml by model in the
+user's data folder.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MOST = 150
 
 
 def keep_measurements(model: Model, measurements: Iterable[Measurement]) -> None:
-    """Add measurements of a model to the user's; they replace those with the same key.
+    """Add measurements of a model to the user's, in place of those with the same key.
 
     Raises:
         SettingsError: this user has no home folder.
@@ -50,10 +50,9 @@ def keep_measurements(model: Model, measurements: Iterable[Measurement]) -> None
 def read_own_speeds(
     models: Iterable[Model], warn: Callable[[str], None]
 ) -> list[tuple[str, Measurement]]:
-    """The user's measurements of models on this machine, each with the name of its model; none if
-    OpenVINO, which names the processor, is not installed. Only their ``record`` is
-    ``THIS_MACHINE``: the registry may have others of a like processor. ``warn`` receives why those
-    of a model cannot be read.
+    """The user's measurements of models on this machine, each with the name of its model and the
+    ``record`` ``THIS_MACHINE``; none without OpenVINO, which names the processor. ``warn`` receives
+    why those of a model cannot be read.
 
     Raises:
         SettingsError: this user has no home folder.

@@ -1,6 +1,4 @@
-"""The pipeline of a model as a value: which networks run, in which precision, and how the people
-are found.
-"""
+"""The pipeline of a model: which networks run, in which precision, and how the people are found."""
 
 from __future__ import annotations
 
@@ -35,16 +33,13 @@ if TYPE_CHECKING:
 
 @frozen
 class PipelineSpec:
-    """How a model finds the poses in an image. ``resolve_pipeline`` decides it, before anything is
-    downloaded; what loads, measures, quantizes or exports a model reads it.
+    """How a model finds the poses in an image.
 
     Attributes:
-        model: the model that finds the keypoints, with its decoder and skeleton.
-        precision: of the IR of the model; None if it is unknown.
-        people: how the people are found, as model.yml and the settings say; None if the model finds
-            them itself.
+        precision: of the IR; None if unknown.
+        people: how they are found, by model.yml and settings; None if the model finds them itself.
         detector: the model that finds them; None if none runs.
-        detector_precision: of the IR of the detector.
+        detector_precision: of its IR.
     """
 
     model: Model
@@ -85,13 +80,11 @@ def resolve_pipeline(
     """The pipeline of a model with the detector in the settings, or else its own.
 
     Args:
-        model: with its decoder.
-        precision: of the model's IR; None if it is unknown. The detector runs in INT8 if this is
-            INT8 and ``is_quantized_here`` is true for it, else in FP16. Its publisher's INT8 is not
-            used: with it, person-detection-retail-0013 finds 254 people in 17 photos without
-            people, and with FP16 4.
-        is_video: whether it runs on the frames of one video, in which some models track a person
-            without a detector.
+        precision: of the model's IR; None if unknown. The detector runs in INT8 if this is INT8 and
+            ``is_quantized_here``, else in FP16. Its publisher's INT8 is not used: with it,
+            person-detection-retail-0013 finds 254 people in 17 photos without people, and with FP16
+            4.
+        is_video: whether some models may track a person without a detector.
 
     Raises:
         UnknownModelError: neither this registry nor posezoo's own has a model with the detector's
@@ -109,12 +102,8 @@ def resolve_pipeline(
 def resolve_ir_pipeline(
     graph: Graph, model: Model, context: Context, *, is_video: bool = False
 ) -> PipelineSpec:
-    """The pipeline of an IR, in the precision that its folder or its operations tell. Its people
-    are found as an export wrote into it, else as the model of the name in its metadata declares.
-
-    Args:
-        model: from ``describe_ir``.
-        is_video: as for ``resolve_pipeline``.
+    """The pipeline of an IR from ``describe_ir``, in the precision of its folder or operations;
+    people are found as an export wrote into it, else as the model in its metadata declares.
 
     Raises:
         UnknownModelError, InferenceError: as for ``resolve_pipeline``.
@@ -172,13 +161,8 @@ def _find_detector(people: People, registry: Registry, is_video: bool) -> Model 
 
 
 def require_detector_used(detector: str | None, model: Model) -> None:
-    """Refuse a detector that the user named for a model that needs none.
-
-    A detector in the settings is allowed for every model, because they apply to all models.
-
-    Args:
-        detector: the detector named for this model; None, ``none`` and ``usual`` are allowed for
-            every model.
+    """Refuse a detector named for a model that needs none, except ``none`` and ``usual``; one in
+    the settings applies to all models.
 
     Raises:
         InferenceError: the model finds people itself.
@@ -189,8 +173,8 @@ def require_detector_used(detector: str | None, model: Model) -> None:
 
 
 def is_quantized_here(model: Model, precision: Precision, context: Context) -> bool:
-    """Whether each part of a model has an INT8 IR that was compared with FP32: its ranges are in
-    the registry, or ``posezoo quantize`` made it on this machine.
+    """Whether each part of a model has INT8 that was compared with FP32, by ranges in the registry
+    or ``posezoo quantize`` on this machine.
     """
     if precision not in INT8_PRECISIONS:
         return False

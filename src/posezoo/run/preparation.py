@@ -1,5 +1,5 @@
-"""Whether it is known how images are prepared for a network (mean, scale, and order of colors), and
-what says it: model.yml, the metadata of a file, or the user.
+"""Whether model.yml, a file's metadata or the user say how images are prepared for a network (mean,
+scale, and order of colors).
 """
 
 from __future__ import annotations
@@ -54,11 +54,8 @@ def is_stated_by_posezoo(graph: Graph) -> bool:
 
 
 def require_statement(graph: Graph, like: ModelSpec | None, *, is_given: bool) -> None:
-    """Check that a file, a model that it is like or was published as, or the user says how images
-    are prepared.
-
-    Args:
-        is_given: whether the user does.
+    """Check that a file, a model that it is like or was published as, or the user (``is_given``)
+    says how images are prepared.
 
     Raises:
         InferenceError: none of them does, or both the file and the model do.
@@ -96,9 +93,6 @@ def _refuse(file: Path, hint: str) -> InferenceError:
 
 
 def _find_similar(graph: Graph, registry: Registry) -> ModelSpec | None:
-    """The first model of the zoo with images of the same size and the decoder that fits the
-    outputs; None if there is none.
-    """
     decoder = recognize_decoder(graph.distinct_outputs)
     if not decoder:
         return None

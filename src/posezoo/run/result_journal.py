@@ -1,7 +1,5 @@
-"""A file with the results of images, with which a run that ended early continues.
-
-The first line is a heading with everything that the results depend on: a file with another heading
-is not used. Then follows one line of JSON for each image. An incomplete line is skipped.
+"""A file with the results of images, with which a run that ended early continues: a heading with
+everything that the results depend on, and a line of JSON for each image.
 """
 
 from __future__ import annotations
@@ -38,8 +36,6 @@ ImageKey = str | int
 
 @frozen
 class _Line:
-    """Where the line of an image is, and the fingerprint in it."""
-
     fingerprint: object
     start: int
     size: int
@@ -95,8 +91,7 @@ def open_journal(path: Path | None, heading: Mapping[str, Any]) -> Iterator[Resu
     """Open a file of results; only one run may use it at a time.
 
     Args:
-        path: the file; created if it does not exist. None: the results are only in memory.
-        heading: everything that the results depend on besides the images, as JSON values.
+        path: None keeps the results only in memory.
 
     Raises:
         OutputError: the file cannot be written, or another run uses it.
@@ -118,7 +113,6 @@ def open_journal(path: Path | None, heading: Mapping[str, Any]) -> Iterator[Resu
 
 
 def _find_lines(path: Path) -> dict[ImageKey, _Line]:
-    """The lines of images; the heading is none."""
     lines = {}
     start = 0
     with open_regular(path) as stream:
@@ -158,13 +152,11 @@ def file_fingerprint(path: Path) -> list[int]:
 def describe_estimator(
     estimator: Estimator, options: LoadOptions, *others: Path, on_machines: bool = False
 ) -> dict[str, Any]:
-    """Everything that the poses in an image depend on: a heading for ``open_journal``, with the
-    provenance of the results.
+    """Everything that the poses in an image depend on: a heading for ``open_journal``.
 
     Args:
-        options: how the estimator was loaded.
         others: other files than its IR, such as a file of boxes.
-        on_machines: whether it may run on other machines than this one.
+        on_machines: whether it may run elsewhere.
     """
     model = estimator.model
     inputs = getattr(model, "inputs", "")  # a composite has none

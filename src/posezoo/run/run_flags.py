@@ -119,7 +119,7 @@ class RunArgs(DescriptionArgs, FormatArgs):
 
 
 def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions:
-    """How the people in videos are tracked, from ``VIDEO``.
+    """How the people in videos are tracked.
 
     Raises:
         InferenceError: the model finds the classes of images, and a flag is for people; or it runs

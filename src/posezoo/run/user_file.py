@@ -25,12 +25,9 @@ MAX_BYTES = 1 << 30
 def download_user_file(
     url: str, folder: Path, options: DownloadOptions, *, listener: Listener = ignore_event
 ) -> Path:
-    """Download a file to a folder, under the name in its http(s) address.
-
-    Args:
-        options: the same rules hold as for other files without a checksum: no plain http unless it
-            is allowed, no redirect to a private network, and the user's proxies, certificates and
-            headers.
+    """Download a file to a folder, under the name in its http(s) address, by the rules for files
+    without a checksum: no plain http unless it is allowed, no redirect to a private network, and
+    the user's proxies, certificates and headers.
 
     Raises:
         SourceError: the server does not send the file.

@@ -1,9 +1,8 @@
 """Python functions that run on the workers of a Dask cluster.
 
-A worker calls them in a child process, as a local pool does, so a crash, for example for lack of
-memory, ends neither the worker nor its connection. Dask assigns the items to the workers, and again
-if one is lost. Only posezoo's own functions and values are sent; anyone who can connect to a
-scheduler can run code on it.
+A worker calls them in a child process, so a crash ends neither the worker nor its connection; Dask
+assigns items again if one is lost. Only posezoo's own functions and values are sent; anyone who can
+connect to a scheduler can run code on it.
 """
 
 from __future__ import annotations
@@ -88,10 +87,9 @@ def map_on_cluster(
     """The address of a worker, and its outcome, for each item; in the order of the items.
 
     Args:
-        attempt, listener, memory: as for ``Executor.map``.
         address: of the Dask scheduler, such as ``tcp://host:8786``.
-        folders: the folders, or files in folders, that every worker must share with this machine.
-        wait_s: how long to wait for a worker if there is none, at the start and later.
+        folders: folders, or files in them, that every worker must share.
+        wait_s: how long to wait for a worker at any time.
 
     Raises:
         PosezooError: there is no scheduler or no worker, the connection was lost, the versions on a
@@ -167,7 +165,6 @@ class _ClusterRun:
     topic: str = field(default_factory=lambda: f"posezoo-{uuid.uuid4()}")  # of its events
 
     def refuse_worker(self, address: str) -> None:
-        """Make sure that this process has the client's versions and folders."""
         here = self.versions
         there = _versions()
         for name in here:
@@ -238,7 +235,6 @@ def _pickle(value: object) -> bytes:
 
 
 def _versions() -> dict[str, str]:
-    """The versions that the results, or the pickled values, depend on."""
     packages = package_versions("openvino", "numpy", "torch", "nncf")
     release = version().partition("+")[0]  # a wheel does not know its commit
     return {"posezoo": release, "Python": platform.python_version(), **packages}
@@ -342,21 +338,18 @@ class _WorkerMonitor:
         self._deserted_at: float | None = None  # since when no worker answers
 
     def wait_for_workers(self) -> list[str]:
-        """The addresses of the workers that answer, as soon as there is one."""
         while not (answering := self._answering()):
             self.look()
             time.sleep(_POLL_S)
         return answering
 
     def wait_for(self, future: Future[Any]) -> None:
-        """Wait until a future is done, and look at the workers from time to time."""
         done = threading.Event()
         future.add_done_callback(lambda _future: done.set())
         while not done.wait(_POLL_S) or time.monotonic() > self._looked_at + _POLL_S:
             self.look()
 
     def look(self) -> None:
-        """Report what has changed since the last look."""
         self._looked_at = time.monotonic()
         before = self._workers
         self._workers = self._list()

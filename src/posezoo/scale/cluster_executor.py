@@ -25,9 +25,7 @@ class ClusterExecutor(Executor):
 
     Attributes:
         scheduler: the address of the Dask scheduler, such as ``tcp://host:8786``.
-        folders: the folders that the workers must share with this machine; or existing files in
-            folders that are only read.
-        wait_s: how long a run waits for a worker if there is none, at the start and later.
+        folders: as for ``map_on_cluster``; files are only read.
         warning: what the user should know about these workers.
     """
 
@@ -71,8 +69,6 @@ class ClusterExecutor(Executor):
 
 
 class _DaskCluster(Cluster):
-    """The workers of a Dask scheduler."""
-
     def executor(
         self, address: str, wait_s: float, context: Context, folders: Sequence[Path]
     ) -> Executor:

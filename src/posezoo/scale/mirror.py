@@ -81,8 +81,8 @@ class MirroredFile:
 class MirrorRecord:
     """Records added models in a mirror's lock; threads share it.
 
-    The lock is written when the new models are as many as its entries. If each model wrote it, the
-    work would grow with the square of their number.
+    The lock is written when the new models are as many as its entries: else the work would grow
+    with the square of their number.
     """
 
     def __init__(self, lock: LockFile, declared: Mapping[str, RegistryEntry]) -> None:
@@ -131,7 +131,6 @@ class Mirror:
             record.write()
 
     def _declared(self) -> Mapping[str, RegistryEntry]:
-        """The entries of the mirror's registry, which may be missing."""
         return open_registry([self.models_dir]).entries if self.models_dir.is_dir() else {}
 
     def store_path(self, digest: Digest) -> Path:
@@ -139,7 +138,7 @@ class Mirror:
         return self.root / entry_path(digest)
 
     def plan(self, spec: ModelSpec, download_options: DownloadOptions) -> tuple[PlannedFile, ...]:
-        """What ``add_model`` would do for each file; nothing is written and no server is asked.
+        """What ``add_model`` would do for each file, without writing or asking a server.
 
         Raises:
             LicenseError: the options do not allow the model's license.
@@ -157,16 +156,11 @@ class Mirror:
         listener: Listener,
         pool: ConnectionPool | None,
     ) -> list[Path]:
-        """Add a model's files, its model.yml, its license and its lock entries; verified files are
-        kept.
+        """Add a model's files, its model.yml, its license and its lock entries, and return the
+        files' paths; verified files are kept.
 
         Args:
             agreed: the user's lock; its pins of first use and its IR entries are copied.
-            record: of this mirror's ``recording``.
-            pool: the connections shared with parallel calls; None for a new pool.
-
-        Returns:
-            The paths of the published files.
 
         Raises:
             DownloadError: no candidate sent one of the files.
@@ -292,7 +286,6 @@ class Mirror:
     def _check_locked(
         self, lock: LockFile, specs: Mapping[str, ModelSpec], names: Collection[str]
     ) -> Iterator[MirroredFile]:
-        """The files in the lock, by the keys of its models in ``specs``."""
         declared = self._declared()
         files = ((key, file) for key, spec in specs.items() for file in spec.files)
         digests = {(key, file.name): file.checksum for key, file in files}
@@ -310,7 +303,6 @@ class Mirror:
             yield MirroredFile(line.model, line.file, path, file_state(path, line.size, digest))
 
     def _check_unlocked(self, specs: Iterable[ModelSpec]) -> Iterator[MirroredFile]:
-        """The files that are not in the lock, because a model or posezoo itself declares them."""
         for spec in specs:
             for beside in spec.files_beside:
                 path = spec.path.parent / beside.file
@@ -358,8 +350,8 @@ class Mirror:
         remove_files(moved, [self.root])
 
     def prune(self, registry: Registry) -> list[Path]:
-        """Remove the models that a registry does not have any more, and files of earlier versions;
-        return the removed files. Files that were changed in the mirror stay.
+        """Remove models that a registry lost, and files of earlier versions, and return these;
+        files that were changed in the mirror stay.
 
         Raises:
             LockError: it is not a mirror, or the registry has less than half of its models.
@@ -387,7 +379,6 @@ class Mirror:
         return removed
 
     def _find_unused(self, declarations: Collection[Path]) -> Iterator[Path]:
-        """The files beside declarations that leave, and the licenses that no model has."""
         licenses = self.root / LICENSES
         needed = {*declarations, *(licenses / spec.license.text for spec in self.specs())}
         beside = chain.from_iterable(path.parent.iterdir() for path in declarations)

@@ -145,8 +145,8 @@ def open_storage(
 ) -> Iterator[ByteStream]:
     """Read a file after the bytes downloaded before; the digest shows whether both fit together.
 
-    fsspec reads credentials and options from the same places as each store's own tools, and from
-    its own configuration (such as FSSPEC_S3_ANON=true).
+    fsspec reads credentials and options where each store's own tools do, and from its own
+    configuration (such as FSSPEC_S3_ANON=true).
 
     Raises:
         NotFoundError: the store does not have the file.

@@ -53,7 +53,7 @@ class BodyFilter:
     """Smooths the landmarks of one person.
 
     If the person is lost, the filters of landmarks start again, but not those of world landmarks
-    and visibilities: MediaPipe's calculators of these are not called without landmarks.
+    and visibilities, as in MediaPipe.
     """
 
     def __init__(self) -> None:

@@ -24,7 +24,6 @@ _THICKNESS_TESSELATION, _THICKNESS_CONTOURS, _THICKNESS_POSE_LANDMARKS = 1, 2, 2
 
 
 def _read_style(name: str, find: Callable[[Any], Iterable[Any]]) -> dict[Any, DrawingSpec]:
-    """The specification of each group of landmarks or connections, which ``find`` returns."""
     return {
         find(group): DrawingSpec(tuple(color), thickness, radius)
         for color, thickness, radius, group in TABLES["styles"][name]
@@ -53,7 +52,6 @@ _FACEMESH_CONTOURS_CONNECTION_STYLE, _FACEMESH_CONTOURS_CONNECTION_STYLE_1 = (
 
 
 def _style_each(groups: Mapping[Any, DrawingSpec]) -> dict[Any, DrawingSpec]:
-    """The specification of each landmark or connection of the groups."""
     style = {}
     for group, spec in groups.items():
         style.update(dict.fromkeys(group, spec))

@@ -86,7 +86,6 @@ def _find_seen(
 def _select(
     connections: Iterable[Connection] | None, landmark_list: Any, seen: Mapping[int, Any]
 ) -> Iterable[Connection]:
-    """The connections whose ends are both seen."""
     count = len(landmark_list.landmark)
     for connection in connections or ():
         start, end = connection

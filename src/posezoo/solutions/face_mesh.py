@@ -34,9 +34,8 @@ class FaceMesh(TrackingSolution):
         """Load the networks.
 
         Args:
-            static_image_mode: whether images are not the frames of a video: faces are then found
-                again in each.
-            max_num_faces: the maximum number of faces.
+            static_image_mode: whether images are not the frames of a video.
+            max_num_faces: the maximum number.
             refine_landmarks: whether there are landmarks of the irises, and better ones of lips and
                 eyes.
             min_detection_confidence: faces with a lower score are not found, 0..1.

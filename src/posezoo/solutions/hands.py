@@ -38,9 +38,8 @@ class Hands(TrackingSolution):
         """Load the networks.
 
         Args:
-            static_image_mode: whether images are not the frames of a video: hands are then found
-                again in each.
-            max_num_hands: the maximum number of hands.
+            static_image_mode: whether images are not the frames of a video.
+            max_num_hands: the maximum number.
             model_complexity: 0 for the lite, 1 for the full networks.
             min_detection_confidence: palms with a lower score are not found, 0..1.
             min_tracking_confidence: hands with a lower presence are not returned, 0..1.

@@ -58,8 +58,8 @@ _RIGHT_EYE, _LEFT_EYE = 5, 2
 
 
 class Holistic(PoseSolution):
-    """Finds the landmarks of the body, the hands and the face of the most prominent person, and
-    follows them through a video.
+    """Finds the landmarks of the body, the hands and the face of the most prominent person in a
+    video.
     """
 
     outputs: ClassVar[tuple[str, ...]] = (
@@ -155,7 +155,6 @@ def _around(center: Array, end: Array, angle: float, scale: float) -> Box:
 
 
 def _transform(square: Box, size: Size) -> ImageTransform:
-    """From a turned square to an input of this size, as a detection needs it."""
     return rotated_square_transform(square.center, square.width, square.angle, size)
 
 
@@ -179,7 +178,6 @@ class _Limits:
     margin: float
 
     def are_kept(self, last: Box, new: Box, points: Array) -> bool:
-        """Whether they are kept by the square of the last landmarks, (K, 2)."""
         turned = (last.angle - new.angle + math.pi) % (2 * math.pi) - math.pi
         cos, sin = math.cos(new.angle), math.sin(new.angle)
         to_new = np.array([[cos, -sin], [sin, cos]])
@@ -198,20 +196,16 @@ _FACE_LIMITS = _Limits(rotation=15, translation=0.1, scale=0.3, margin=-0.2)
 
 
 class _TrackedPart:
-    """Follows a hand or the face of a person."""
-
     def __init__(self, network: LandmarkNetwork, limits: _Limits) -> None:
         self._network = network
         self._limits = limits
         self.reset()
 
     def reset(self) -> None:
-        """Forget it."""
         # Its landmarks in the last image, the square that follows from them, and the image's size.
         self._last: tuple[Array, Box, Size] | None = None
 
     def find(self, image: Image, square: Box | None) -> Pose | None:
-        """The landmarks near a square that was found in this image; None if there are none."""
         size = image_size(image)
         if square and self._last:
             points, followed, last_size = self._last

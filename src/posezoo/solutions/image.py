@@ -51,11 +51,7 @@ for _name in _LAYOUTS:
 
 
 class Image:
-    """Pixels that do not change.
-
-    Attributes:
-        image_format: how they are stored.
-    """
+    """Pixels that do not change, stored as ``image_format`` says."""
 
     def __init__(self, image_format: ImageFormat, data: Array) -> None:
         """Copy the pixels.
@@ -79,7 +75,7 @@ class Image:
 
     @classmethod
     def create_from_file(cls, file_name: str | PathLike[str]) -> Image:
-        """Read a photo. Of 16 bits, the higher 8 remain.
+        """Read a photo; of 16 bits, the higher 8 remain.
 
         Raises:
             RuntimeError: it cannot be read.
@@ -122,7 +118,6 @@ class Image:
 
 
 def _read_pixels(file_name: str | PathLike[str]) -> Any:
-    """The pixels of a file as OpenCV decodes them, or None."""
     cv2 = import_cv2()
     try:
         content = np.fromfile(file_name, np.uint8)  # cv2.imread cannot open each name on Windows

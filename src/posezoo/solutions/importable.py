@@ -55,8 +55,6 @@ def _find(module: str, reference: str) -> Any:
 
 
 class _MissingClass(type):
-    """The type of the classes that posezoo does not have."""
-
     def __getattr__(cls, name: str) -> Any:
         # A script may have derived a class of its own.
         ours = next(base for base in cls.__mro__ if base.__module__ in MODULES)

@@ -1,5 +1,4 @@
-"""Messages of landmarks and detections: those of ``mediapipe.framework.formats``, from protobuf.
-
+"""Messages of landmarks and detections, as ``mediapipe.framework.formats``, from protobuf;
 ``tables.json`` has their fields.
 """
 
@@ -31,7 +30,6 @@ _BYTES, _FLOAT = 2, 5
 
 
 def _describe(module: str) -> Any:
-    """The FileDescriptorProto of a module such as ``landmark_pb2``."""
     file = _descriptors.FileDescriptorProto(name=_path_of(module), package="mediapipe")
     messages: dict[str, Any] = {}
     for name, fields in TABLES["messages"][module].items():
@@ -101,10 +99,8 @@ for _message in MESSAGES.values():
 
 
 def create_landmarks(name: str, rows: Array) -> Any:
-    """A list of landmarks, such as ``NormalizedLandmarkList``.
-
-    Args:
-        rows: (N, 3 or 4): x, y, z, and the visibility.
+    """A list of landmarks, such as ``NormalizedLandmarkList``, from rows (N, 3 or 4): x, y, z, and
+    the visibility.
     """
     # As bytes: to set the values of a face's landmarks takes ten times as long.
     count, columns = rows.shape

@@ -25,8 +25,8 @@ from posezoo.solutions.solution import Solution, infer, load_network
 
 
 def resize_square(square: Box, before: Size, after: Size) -> Box:
-    """A square of the last frame in a frame that may have another size: as MediaPipe's, its place
-    and sides are relative to those of the image.
+    """A square of the last frame in a frame that may have another size: place and sides are
+    relative to the image's, as MediaPipe's.
     """
     across = after[0] / before[0]
     down = after[1] / before[1]
@@ -40,10 +40,8 @@ def resize_square(square: Box, before: Size, after: Size) -> Box:
 
 
 class RoleNetwork:
-    """A network of the zoo whose outputs have roles, which its decoder takes.
-
-    Attributes:
-        size: width and height of its input, in pixels.
+    """A network of the zoo whose outputs have roles; ``size`` is width and height of its input, in
+    pixels.
     """
 
     def __init__(self, model: str, decoder: DecoderType) -> None:
@@ -111,8 +109,8 @@ class LandmarkNetwork(RoleNetwork):
 
 
 class TrackingSolution(Solution):
-    """Finds several hands or faces, and follows them through a video: the detector runs while fewer
-    are followed than wanted.
+    """Finds hands or faces, and follows them through a video: the detector runs while fewer are
+    followed than wanted.
     """
 
     def __init__(

@@ -30,7 +30,6 @@ class SolutionOutputs:
 
     @property
     def _fields(self) -> tuple[str, ...]:
-        """The names, as of MediaPipe's results."""
         return tuple(vars(self))
 
     def __repr__(self) -> str:
@@ -168,13 +167,10 @@ def read_confidence(option: str, value: float | None) -> float:
 
 
 def load_network(name: str, *, without: Sequence[str] = ()) -> CompiledNetwork:
-    """A network of the zoo, which is downloaded and converted first if needed.
+    """A network of the zoo, which is downloaded and converted first if needed, but for the outputs
+    ``without``.
 
-    It runs on the device of the settings, such as ``POSEZOO_DEVICE``.
-
-    Args:
-        name: of its model.
-        without: outputs that are not computed.
+    It runs on the device of the settings (``POSEZOO_DEVICE``).
     """
     import posezoo
     from posezoo.core.errors import DownloadError, SourceError

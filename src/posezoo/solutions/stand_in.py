@@ -135,10 +135,8 @@ if any(distributions(name="mediapipe")):
 
 
 def write_modules(release: str | None) -> dict[str, str]:
-    """The text of each module by its path.
-
-    Args:
-        release: ``mediapipe.__version__``; None: those of the package posezoo-mediapipe.
+    """The text of each module by its path, for a release of mediapipe; None: the package
+    posezoo-mediapipe.
     """
     formats = "mediapipe.framework.formats"
     solutions = "mediapipe.python.solutions"

@@ -17,18 +17,16 @@ TABLES: dict[str, dict[str, Any]] = json.loads(
 
 
 def landmark_names(name: str, module: str) -> type[IntEnum]:
-    """An enumeration of landmarks, such as ``HandLandmark``, for the module that has this name.
-
-    Pickle finds the enumeration there.
+    """An enumeration of landmarks, such as ``HandLandmark``, in the module of this name, where
+    Pickle finds it.
     """
     numbers = {each: number for number, each in enumerate(TABLES["landmarks"][name])}
     return IntEnum(name, numbers, module=module)  # type: ignore[return-value]
 
 
 def connections(module: str) -> dict[str, Any]:
-    """The connections of a module such as ``hands_connections``, by name.
-
-    They are in MediaPipe's order, in which they are drawn over each other.
+    """The connections of a module such as ``hands_connections``, by name, in MediaPipe's order, in
+    which they are drawn over each other.
     """
     # MediaPipe's kind, which decides the order of a union: tuples for fingers, else frozen sets.
     kind = tuple if module == "hands_connections" else frozenset

@@ -1,9 +1,8 @@
 """The JSON Schema of model.yml and composite-model.yml for editors, made from the reader's tables
 of keys.
 
-The reader and the schema refuse the same mistakes of structure: missing and unknown keys, wrong
-types, words, sizes and names. Only the reader finds mistakes that depend on several values or on
-their meaning: a mean for each channel, duplicates, regular expressions that take too long.
+Both refuse the same mistakes of structure; only the reader finds mistakes that depend on several
+values or their meaning.
 """
 
 from __future__ import annotations
@@ -41,7 +40,6 @@ def model_schema() -> Schema:
 
 
 def _require_somewhere(key: str) -> Schema:
-    """The key, or variants, each of which may have it."""
     return {"anyOf": [{"required": [key]}, {"required": ["variants"]}]}
 
 

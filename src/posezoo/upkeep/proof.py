@@ -1,6 +1,6 @@
-"""Prove a model from its sources: ask them, download, convert, and find people on the sample
-photos; if wanted, quantize it, and measure APs and speeds. What is measured and which checksums
-were missing is written beside its model.yml.
+"""Prove a model from its sources: download, convert, and find people on the sample photos; if
+wanted, quantize it, and measure APs and speeds. Results and missing checksums are written beside
+its model.yml.
 """
 
 from __future__ import annotations
@@ -73,11 +73,10 @@ class Proving:
     """How models are proven.
 
     Attributes:
-        folder: a report for each model, which the next run keeps, and the pictures.
-        dataset: annotated images for AP; None if none is there.
-        is_fresh: whether models are proven again that have a report.
-        measures: whether models are also quantized with the annotated images, and speeds are
-            measured.
+        folder: for reports, which the next run keeps, and pictures.
+        dataset: annotated images for AP, or None.
+        is_fresh: whether models with a report are proven again.
+        measures: whether models are also quantized, and speeds measured.
     """
 
     context: Context
@@ -87,8 +86,8 @@ class Proving:
     measures: bool
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
-        """The report of a model; an earlier one, if the same posezoo and OpenVINO made it from the
-        same model.yml and annotated images. Of that, only sources that failed are asked again.
+        """The report of a model; an earlier one of the same posezoo, OpenVINO, model.yml and
+        images, of which only failed sources are asked again.
 
         Raises:
             FetchError: no source has a file.
@@ -136,15 +135,14 @@ class Proving:
         )
 
     def _find_report(self, spec: ModelSpec) -> dict[str, Any]:
-        """The report of an earlier run; empty if the model has to be proven."""
         report = read_json(self.folder / f"{spec.full_name}.json")
         is_valid = report.get("made_from") == self._made_from(spec)
         is_complete = report.get("measured", False) >= self.measures
         return report if is_valid and is_complete and not self.is_fresh else {}
 
     def list_reports(self) -> dict[str, dict[str, Any]]:
-        """The reports of all runs, by model, but for those of another posezoo or model.yml; without
-        the AP of other annotated images.
+        """The reports of all runs, by model, but for those of another posezoo or model.yml, or APs
+        of other images.
         """
         reports = {}
         for path in sorted(self.folder.glob("*.json")):
@@ -166,7 +164,6 @@ class Proving:
 
     @cached_property
     def _images(self) -> tuple[str, ...]:
-        """What the annotated images are known by."""
         if self.dataset is None:
             return ("",)
         annotations = compute_digest(self.dataset.annotations).value
@@ -196,9 +193,6 @@ class Proving:
         return report
 
     def _quantize(self, spec: ModelSpec, photos: Path, listener: Listener) -> None:
-        """Make the INT8 IR that a model does not declare, and record its displacement; a warning
-        says why there is none.
-        """
         context = self.context
         if INT8 in spec.precisions or explain_unsupported(spec, context.registry):
             return
@@ -217,7 +211,6 @@ class Proving:
     def _measure_speeds(
         self, spec: ModelSpec, pose_model: Model | None, listener: Listener
     ) -> None:
-        """Record the speeds of a network alone, and of a pipeline with one person and with four."""
         runtime = replace(default_runtime(self.context.settings), cache_dir=None)
         alone = BenchmarkOptions(runtime, (1, 0), precisions=(Precision.FP16, INT8))
         whole = replace(alone, requests=(1,), is_pipeline=True)
@@ -238,14 +231,12 @@ class Proving:
                             listener(WarningIssued(error.problem))
 
     def _pose_model(self, spec: ModelSpec) -> Model | None:
-        """The model that this is the last part of; None if it finds no keypoints."""
         registry = self.context.registry
         model = registry.composite_of(spec)
         is_last = registry.parts(model)[-1] == spec
         return model if is_last and model.decoder and not finds_boxes(model.decoder) else None
 
     def _run(self, model: Model, listener: Listener) -> dict[str, Any]:
-        """How many people a model finds on each sample photo, which are drawn, too; and its APs."""
         facts = describe_model(model, self.context.registry)
         usual = facts.usual_precision
         assert usual is not None  # it was converted
@@ -273,7 +264,6 @@ class Proving:
         return load_model(chosen, options, self.context, listener=listener)
 
     def _evaluate(self, loaded: LoadedModel, listener: Listener) -> dict[str, Any]:
-        """The AP, and why it differs from those that were published."""
         if self.dataset is None:
             return {}
         folder = self.folder / "evaluations" / loaded.folder_name
@@ -291,14 +281,13 @@ class Proving:
 
 
 def _quantize(spec: ModelSpec, context: Context, photos: Path) -> list[dict[str, object]]:
-    """Make the INT8 IR, also if an interrupted run left it without its record; the records."""
     options = QuantizationOptions((INT8,), force=True)
     return to_measurements(quantize(plan_int8(spec, context, photos, options)))
 
 
 def render_page(reports: Mapping[str, Mapping[str, Any]], failures: Mapping[str, str]) -> str:
-    """A page in Markdown, which is also the text of a pull request: a row for each model with what
-    was proven, or why it failed.
+    """A page in Markdown, also for a pull request: a row for each model with what was proven, or
+    why it failed.
     """
     tools = format_pairs(package_versions("posezoo", "openvino"))
     lines = [

@@ -1,6 +1,5 @@
-"""The verbs of ``posezoo``: each is a module with ``EXAMPLES``, ``FLAGS`` and ``run(args) -> int``,
-whose class of arguments has an attribute for each flag; some have their own ``USAGE``. An installed
-package adds a verb by the record ``Verb``.
+"""The verbs of ``posezoo``: modules with ``EXAMPLES``, ``FLAGS`` and ``run(args) -> int``, whose
+class of arguments has an attribute for each flag, and maybe ``USAGE``; packages add a ``Verb``.
 """
 
 from __future__ import annotations
@@ -34,7 +33,6 @@ DAILY = ("run", "demo", "list", "info", "get", "convert", "quantize", "evaluate"
 
 
 def _read_summaries() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-    """The summaries of the verbs by heading, the daily ones first, and the package of each verb."""
     groups: dict[str, dict[str, str]] = {heading: {} for heading in HEADINGS}
     packages = {}
     for path in sorted(Path(__file__).parents[2].glob("*/verbs/summaries.json")):
@@ -67,7 +65,6 @@ class Verb:
     usage: str | None = None  # None for the usual one
 
 
-#: The verbs of installed packages.
 PLUGINS = LazyTable("posezoo.verbs", Verb, {})
 
 

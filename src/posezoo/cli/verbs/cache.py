@@ -119,7 +119,6 @@ def run(args: _CacheArgs) -> int:
 
 
 def _select(args: _CacheArgs, entries: Sequence[CacheEntry]) -> tuple[Sequence[CacheEntry], str]:
-    """The entries that the command is about, and what it says of them."""
     if args.what == "verify":
         damaged = [entry for entry in entries if entry.is_damaged()]
         return damaged, f"{len(damaged)} of {len(entries)} files are damaged"
@@ -142,7 +141,6 @@ def _is_unused(entry: CacheEntry, args: _CacheArgs) -> bool:
 def _describe(
     root: Path, entries: Sequence[CacheEntry], summary: str
 ) -> tuple[dict[str, object], list[str]]:
-    """The entries as JSON, and as a table above the summary."""
     answers = []
     rows = []
     for entry in entries:

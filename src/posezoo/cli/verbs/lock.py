@@ -130,7 +130,6 @@ def _record(
     context: Context,
     console: Console,
 ) -> _Recorded:
-    """Record the selected models; ``gone`` are those of the lock that the registry lacks."""
     from posezoo.cli.lock_entries import collect_entries
     from posezoo.core.lockfile.entries import update_entries
 
@@ -173,7 +172,6 @@ def _record(
 
 
 def _require_irs(spec: ModelSpec, snapshot: ModelSnapshot, lock: LockFile) -> None:
-    """Raise a LockError if IR of a changed model would leave the lock, and others were not made."""
     from posezoo.core.lockfile.entries import merge_entries
 
     locked = lock.entries_of(spec)

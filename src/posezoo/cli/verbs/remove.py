@@ -80,7 +80,6 @@ def run(args: _RemoveArgs) -> int:
 
 
 def _select(names: Sequence[str], context: Context, console: Console) -> Selection:
-    """The named models of the registry, and of those that it does not have any more."""
     from posezoo.cli.removal import find_gone
 
     found = find_gone(context.layout, context.registry.entries)
@@ -132,7 +131,6 @@ def _count(plan: RemovalPlan) -> str:
 
 
 def _ask(plan: RemovalPlan) -> bool:
-    """Ask on the terminal whether the files are removed; anything but yes means no."""
     for path in plan.removed:
         print_to_stderr(str(path))
     sys.stderr.write(f"remove {_count(plan)} for good? [y/N] ")

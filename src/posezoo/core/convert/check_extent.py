@@ -1,10 +1,10 @@
 """How much of a costly network the self-check runs, so that its time and memory are bounded.
 
 The self-check runs a network six times: the original, the FP32 IR and the FP16 IR, each on two
-images. Up to ``MAX_GFLOPS`` and ``MAX_TENSOR`` it does so with images of the declared size. Larger
-ones are smaller images for a network that computes the same for each pixel, whatever the number of
-pixels. Any other network runs on one image, and its FP16 IR does not run: all constants of the FP16
-IR are compared with those of the FP32 IR in any case.
+images of the declared size. Above ``MAX_GFLOPS`` or ``MAX_TENSOR`` the images are smaller, if the
+network computes the same for each pixel, whatever the number of pixels. Any other network runs on
+one image, and its FP16 IR does not run: all constants of the FP16 IR are compared with those of the
+FP32 IR in any case.
 """
 
 from __future__ import annotations
@@ -84,10 +84,8 @@ ONE_IMAGE = CheckExtent(SEEDS[:1], runs_rounded=False, reduction="on one image, 
 
 
 def choose_extent(network: Model, spec: ModelSpec) -> CheckExtent:
-    """The extent of the self-check of a prepared network (``openvino.Model``).
-
-    Args:
-        spec: the model, with its inputs completed from the network.
+    """The extent of the self-check of a prepared network (``openvino.Model``), whose inputs
+    ``spec`` has.
     """
     tables: dict[str, int] = {}
     for port in network.inputs:
@@ -153,7 +151,6 @@ def _has_fixed_image(port: Input) -> bool:
 
 
 def _shrink(port: Input, share: float) -> Shape:
-    """The shape of an input with about this share of its height and width."""
     sides = port.sides
     for axis in "HW":
         steps = math.ceil(sides[axis] * (1 - share) / STEP)
@@ -163,7 +160,6 @@ def _shrink(port: Input, share: float) -> Shape:
 
 
 def _is_local(network: Model, spec: ModelSpec, sizes: Mapping[str, Shape]) -> bool:
-    """Whether a network computes the same for each pixel of images with other sizes."""
     if not all(map(_is_local_operation, network.get_ops())):
         return False
     shapes = {}

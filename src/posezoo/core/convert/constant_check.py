@@ -59,11 +59,6 @@ class _Kernels:
     changes: dict[int, int] = field(default_factory=dict)
 
     def compare(self, values: Array, original: OriginalConstant) -> None:
-        """Compare each kernel with an original.
-
-        Args:
-            values: those of the original with its axes in the order of this shape.
-        """
         is_near = np.abs(self.directions - _directions(values)).max(-1) < 2 * SIMILAR_FILTER
         for number in map(int, np.flatnonzero(2 * is_near.sum(-1) > is_near.shape[-1])):
             fewest = self.changes.get(number)
@@ -189,7 +184,6 @@ def _scale_axes(kernel: Array, original: Array) -> Array:
 
 
 def _median(ratios: Array, axis: int) -> Array:
-    """The median without nan; 0 if there is no other value."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # all are nan
         median: Array = np.nanmedian(ratios, axis=axis, keepdims=True)

@@ -111,7 +111,6 @@ def _read_prepared(
     source: frontends.VerifiedSource,
     keep_onnx: Callable[[bytes], None] | None,
 ) -> Any:
-    """The network (``openvino.Model``) with its preprocessing, decoder and description."""
     from posezoo.core.convert.preprocess import apply_model_yml
     from posezoo.core.ir.ir_writer import prepare_for_writing
 

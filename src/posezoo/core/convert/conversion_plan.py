@@ -1,6 +1,6 @@
 """Decide which IR of a model have to be made, and why.
 
-This module imports neither OpenVINO nor numpy, so that a run with nothing to do is fast.
+Without OpenVINO and numpy, a run with nothing to do is fast.
 """
 
 from __future__ import annotations
@@ -98,7 +98,6 @@ def plan_irs(
 
     Args:
         mo_version: the version of the Model Optimizer that would make them; empty without one.
-        is_good: whether a file has the expected size and digest.
 
     Raises:
         ConversionError: an IR of other weights would be replaced (``refuse_to_replace``); or this
@@ -118,7 +117,6 @@ def plan_irs(
 
 
 def _require_readable(path: Path) -> None:
-    """Raise a ConversionError if the file of another user may not be read."""
     try:
         with open(path, "rb"):
             pass
@@ -141,7 +139,6 @@ def _explain_due(
     is_good: IsGood,
     mo_version: str,
 ) -> str:
-    """Why an IR has to be made; empty if it is up to date."""
     if target.converter is Converter.PUBLISHED:
         return "" if target.obstacle is None else "it is not published"
     if target.converter is Converter.QUANTIZATION:
@@ -184,7 +181,6 @@ def _explain_unusable(
 
 
 def _with_reason(target: Target, reason: str) -> Target:
-    """The target, whose obstacle says why its IR cannot be used if only photos make it."""
     is_unusable = target.converter is Converter.QUANTIZATION and reason and target.xml.is_file()
     if target.obstacle is None or not is_unusable:
         return target
@@ -202,7 +198,7 @@ def key_now(
 
 
 def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[Target]:
-    """The IR that have to be made; the listener receives those that are up to date.
+    """The IR that have to be made; the listener receives the others.
 
     Raises:
         LockError: a strict lock does not list an IR, or lists another one than exists.
@@ -223,10 +219,9 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
 
 
 def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
-    """Raise a ConversionError if the user's own weights, or an IR of other weights, could be lost.
-
-    A conversion of published weights may replace an IR of any published weights. A conversion of
-    the user's weights may only replace an IR of the same weights.
+    """Raise a ConversionError if the user's own weights, or an IR of other weights, could be lost:
+    published weights may replace an IR of any published weights, the user's only an IR of the same
+    weights.
     """
     digests = set(provenance.source_digests(model).values())
     for precision in Precision:

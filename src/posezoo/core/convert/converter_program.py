@@ -1,5 +1,5 @@
-"""A program of the user's, named by the setting ``mo``, that makes IR of models that posezoo itself
-does not convert. A feature knows it.
+"""The interface to the user's program that the setting ``mo`` names, for models that posezoo itself
+does not convert.
 """
 
 from __future__ import annotations
@@ -45,10 +45,6 @@ class ProgramFinder:
 
     def find(self, named: Path | None, python: Path | None = None) -> ConverterProgram:
         """Find the user's program.
-
-        Args:
-            named: the path of the program or of its environment.
-            python: the Python that starts it; None for the one beside it.
 
         Raises:
             ConversionError: there is no such program.

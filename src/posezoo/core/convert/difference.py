@@ -42,7 +42,7 @@ MEASURES: dict[str, Callable[[Array], Any]] = {
 
 
 def allow_difference(noise: float | None) -> float:
-    """How much a value may differ; the noise is 0 if it cannot be measured, None if it was not."""
+    """How much a value may differ; ``noise`` is 0 if it cannot be measured, None if it was not."""
     return WITHOUT_NOISE if noise == 0 else FACTOR * (noise or 0) + OFFSET
 
 
@@ -54,10 +54,8 @@ def allow_own_rounding(rounding: float) -> float:
 
 
 def compute_difference(reference: Array, actual: Array, measure: str = "max") -> float:
-    """The difference of an output, relative to the largest absolute value of the original's.
-
-    It is 0 if both are empty, and infinite if their shapes differ. Infinities that both have are
-    left out.
+    """The difference of an output, relative to the largest absolute value of the original's: 0 if
+    both are empty, infinite if their shapes differ; infinities that both have are left out.
     """
     if reference.shape != actual.shape:
         return float("inf")

@@ -1,4 +1,4 @@
-"""Steps of a conversion and of its self-check that features do: the core calls them."""
+"""Steps of a conversion and of its self-check that features do."""
 
 from __future__ import annotations
 
@@ -11,16 +11,11 @@ from posezoo.core.plugins import Hook
 
 
 class OnnxRewriting:
-    """Leaves each ONNX file as it is, also one that OpenVINO cannot read, or reads wrongly; a
-    feature overrides the methods.
-    """
+    """Leaves each ONNX file as it is; a feature overrides the methods."""
 
     def before_reading(self, path: Path, *, is_compared: bool) -> bytes | None:  # noqa: ARG002
         """The file without operations that OpenVINO reads wrongly; None if it stays as it is.
-
-        Args:
-            path: the file.
-            is_compared: whether the result is compared with ONNX Runtime if that is installed.
+        ``is_compared``: ONNX Runtime, if installed, checks the result.
         """
         return None
 
@@ -33,9 +28,7 @@ ONNX_REWRITING = Hook(OnnxRewriting())
 
 
 class ComparedRows:
-    """Selects all rows of outputs that two runtimes must compute alike; a feature, which knows
-    decoders, overrides the method.
-    """
+    """Selects all rows of outputs; a feature, which knows decoders, overrides the method."""
 
     def select(self, spec: ModelSpec, outputs: NamedArrays) -> NamedArrays:  # noqa: ARG002
         """Outputs by name, with only the rows to compare: those of people, and not padding."""
@@ -74,8 +67,8 @@ INT8_MAKER = Hook(Int8Maker())
 
 
 class SamplePhotos:
-    """Reads none of the photos that come with posezoo, on which INT8 is compared with FP16; a
-    feature overrides the method.
+    """Reads none of the photos on which INT8 is compared with FP16; a feature overrides the
+    method.
     """
 
     def read(self) -> Sequence[Array]:

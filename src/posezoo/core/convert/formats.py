@@ -1,8 +1,7 @@
 """Formats of published models: how each is recognised, read by OpenVINO, and run for the
 self-check.
 
-Features and installed packages add them. A module of a format is imported when one of its models is
-converted.
+Features and installed packages add them; their modules are imported when a model needs one.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ Partner = tuple[str, Shape]
 
 @frozen
 class InnerTensors:
-    """The tensors inside of an original that a runtime can give."""
+    """Gives the tensors inside of an original."""
 
     #: The partners of the tensors of an IR (``openvino.Model``).
     find_partners: Callable[[Any], Mapping[Tensor, Partner]]
@@ -190,10 +189,7 @@ def with_default_sizes(
 
 
 def import_runtime(module: str) -> Any | None:
-    """The module of a reference runtime; None if it is not installed.
-
-    The import takes 0.1 s; a caller can do it while it waits for something else.
-    """
+    """The module of a reference runtime; None if it is not installed. The import takes 0.1 s."""
     # ONNX Runtime 1.31 would write an identifier to the user's cache and report to its makers. It
     # reads this variable when it is loaded; its function that turns events off comes too late
     # (Privacy.md in its package).

@@ -44,10 +44,8 @@ class Fp16Comparison:
 
 @frozen
 class StoredConstant:
-    """A constant of an IR.
-
-    Its values are read when they are compared, and not mapped, so that a check needs the memory of
-    one constant and not of all.
+    """A constant of an IR, whose values are read from disk when they are compared: a check needs
+    the memory of one.
 
     Attributes:
         path: the .bin, in which the values are ``size`` bytes from ``offset`` on.
@@ -75,7 +73,7 @@ class StoredConstant:
         return values.reshape(self.shape) if self.is_float else values
 
     def read_blocks(self) -> Iterator[Array]:
-        """Its values as ``read`` gives them, in a row and some at a time."""
+        """Its values as ``read`` gives them, some at a time."""
         dtype = np.dtype(_TYPES.get(self.element_type, "u1"))
         for start in range(0, self.size // dtype.itemsize, _BLOCK):
             count = min(_BLOCK, self.size // dtype.itemsize - start)
@@ -96,8 +94,6 @@ def list_float_constants(graph: Any, xml: Path) -> list[StoredConstant]:
 
 @frozen
 class _IrNode:
-    """An operation in a form that does not depend on the numbers of layers."""
-
     name: str
     facts: tuple[object, ...]  # the type, attributes, shapes and sources of the operation
     constant: StoredConstant | None = None  # None for another operation
@@ -147,13 +143,7 @@ def _compare_values(values32: Array, values16: Array) -> tuple[bool, bool]:
 def measure_rounding(
     port: Output, fp32: Sequence[NamedArrays], fp16: Sequence[NamedArrays]
 ) -> OutputRounding:
-    """How far the rounding to FP16 moves the values of an output.
-
-    Args:
-        port: the output.
-        fp32: the outputs of the FP32 IR, for each input.
-        fp16: those of the FP16 IR.
-    """
+    """How far the rounding to FP16 moves the values of an output, for each input."""
     moved = 0.0
     largest = 0.0
     for exact, rounded in zip(fp32, fp16, strict=True):
@@ -188,7 +178,6 @@ def read_xml(xml: Path) -> Any:
 
 
 def _add_nodes(graph: Any, xml: Path, nodes: list[_IrNode]) -> dict[str, int]:
-    """Add the operations of a graph; returns their numbers, by the numbers in the file."""
     layers = {layer.get("id"): layer for layer in graph.iterfind("layers/layer")}
     sources = _find_sources(graph)
     # Constants in FP16 by the number of their conversion.
@@ -243,7 +232,6 @@ def _is_half_constant(layer: Any) -> bool:
 def _describe_parts(
     layer: Any, xml: Path, nodes: list[_IrNode]
 ) -> Iterator[list[tuple[object, ...]]]:
-    """The facts of a layer's elements; the operations of its bodies are added to the nodes."""
     bodies: dict[str, dict[str, int]] = {}
     parts = []
     for part in layer:
@@ -272,7 +260,6 @@ def _describe_constant(constant: Any, xml: Path) -> StoredConstant:
 
 
 def _facts_of(element: Any, inner: Mapping[str, int]) -> tuple[object, ...]:
-    """Tag, attributes and text of an element; numbers of layers in a body are replaced."""
     if not inner:
         return element.tag, element.attrib, element.text
     attributes = dict(element.items())

@@ -1,8 +1,7 @@
 """Verify the published file of a model, recognise it by its content, and read it with OpenVINO.
 
 If OpenVINO does not know a zip archive, it tries PyTorch's loaders, which can run code. So a file
-is passed to OpenVINO only if it has the declared format, and all files that it refers to were
-verified.
+is passed to it only if it has the declared format, and all files that it refers to were verified.
 """
 
 from __future__ import annotations
@@ -113,7 +112,7 @@ def _source_name(spec: ModelSpec) -> str:
 
 
 def users_file(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
-    """The file to convert of a model that the user declares, who trusts that file; errors as for
+    """The file to convert of a model that the user declares, and trusts; errors as for
     ``source_model_path``.
     """
     return VerifiedSource(source_model_path(spec, layout))
@@ -123,8 +122,8 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
     """Compare all files of the model with their digests, and return the path of the file to
     convert.
 
-    Records of earlier verifications are not used: if the original were damaged, the self-check
-    would not detect it, because it compares the IR with the same file.
+    Records of earlier verifications are not used: the self-check, which compares the IR with the
+    same file, would not detect damage.
 
     Raises:
         ConversionError: a file is missing, or its content differs from that declared in model.yml.
@@ -161,8 +160,8 @@ def is_large(spec: ModelSpec, path: Path) -> bool:
 
 
 def removed_archives(spec: ModelSpec, layout: ModelLayout) -> tuple[SourceFile, ...]:
-    """The archives that another program, such as Open Model Zoo's downloader, unpacked and removed:
-    their digests cannot be checked, but the file to convert is there.
+    """The archives that another program, such as Open Model Zoo's downloader, unpacked and
+    removed.
     """
     if not source_model_path(spec, layout).is_file():
         return ()
@@ -259,9 +258,8 @@ def _describe_kind(path: Path) -> str:
 def read_network(
     spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Callable[[bytes], None] | None = None
 ) -> Model:
-    """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it.
-
-    ``keep_onnx``, if it is given, receives the intermediate ONNX of a checkpoint.
+    """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it;
+    ``keep_onnx`` receives the intermediate ONNX of a checkpoint.
 
     Raises:
         ConversionError: see ``open_for_frontend``; or OpenVINO cannot read the file.
@@ -303,9 +301,6 @@ def read_network(
 
 
 def _refuse_large_tensors(network: Model, path: Path) -> None:
-    """Refuse a tensor that alone needs more memory than this process may use, before it is
-    computed.
-    """
     limits = own_limits()
     if limits is None:
         return
@@ -325,7 +320,6 @@ def _refuse_large_tensors(network: Model, path: Path) -> None:
 
 
 def _refuse_endless_loops(network: Model, path: Path) -> None:
-    """Refuse loops that the self-check could not run to their end."""
     if (rounds := _count_rounds(network)) > _MAX_ROUNDS:
         raise ConversionError(
             f"{path}: its loops run {rounds:,} times; the limit is {_MAX_ROUNDS:,}",
@@ -334,7 +328,6 @@ def _refuse_endless_loops(network: Model, path: Path) -> None:
 
 
 def _count_rounds(network: Model) -> int:
-    """How often the bodies of a network's loops run, if each has a known end."""
     rounds = 0
     for node in network.get_ops():
         if node.get_type_name() != "Loop":
@@ -365,7 +358,6 @@ def _keep_node_names(
 def _name_outputs(
     network: Model, declared: Mapping[str, str], spec: ModelSpec, path: Path
 ) -> Model:
-    """Give the outputs the names and the order that the file declares."""
     from posezoo.core.convert.graph_cutting import cut_outputs, find_output
 
     for title, name in declared.items():
@@ -419,7 +411,6 @@ def _read(
 
 
 def _read_onnx(source: Path) -> Model:
-    """The network, without operations that OpenVINO reads wrongly and functions that it lacks."""
     # A frontend that Python calls would not release Python's lock (GIL).
     core = openvino_core()
     rewriting = ONNX_REWRITING.part

@@ -1,6 +1,4 @@
-"""Cut a network at the inputs and outputs that a model declares by name, and freeze inputs to
-constants.
-"""
+"""Cut a network at the inputs and outputs that a model declares, and freeze inputs to constants."""
 
 from __future__ import annotations
 
@@ -25,11 +23,8 @@ MAX_SIZE = 1 << 24
 
 
 def find_output(network: Model, name: str) -> Output | None:
-    """The tensor of that name, an ``openvino.Output``: an output of the network, or else an inner
-    tensor.
-
-    ``operation:1`` is the second output of an operation, as for Model Optimizer. None if there is
-    none.
+    """The output or else the inner tensor of that name, an ``openvino.Output``; ``operation:1`` is
+    an operation's second output, as for Model Optimizer. None if there is none.
     """
     port = find_port((result.input_value(0) for result in network.get_results()), name)
     if port is not None:
@@ -71,10 +66,8 @@ def join_names(ports: Iterable[Output]) -> str:
 
 
 def cut_outputs(network: Model, names: Sequence[str], title: str) -> Model:
-    """A network with these outputs or inner tensors; without names, with all of its own.
-
-    The given network, an ``openvino.Model``, must not be used afterwards; ``title`` names the new
-    one.
+    """A network with these outputs or inner tensors, called ``title``; without names, with all of
+    its own. The given one must not be used afterwards.
 
     Raises:
         ConversionError: there is no output or tensor of a name.
@@ -99,10 +92,8 @@ def cut_outputs(network: Model, names: Sequence[str], title: str) -> Model:
 
 
 def cut_inputs(network: Model, spec: ModelSpec) -> Model:
-    """A network with the inputs that a model declares; the caller sets sizes and chooses outputs
-    later.
-
-    The network, an ``openvino.Model`` as read, must not be used afterwards.
+    """A network with the inputs that a model declares; the given one, an ``openvino.Model`` as
+    read, must not be used afterwards.
 
     Raises:
         ConversionError: an input to be frozen does not exist, a value does not fit it, or the
@@ -223,7 +214,6 @@ def _find_consumers(network: Model, name: str) -> list[Any]:
 
 
 def _reachable_nodes(results: Sequence[Node]) -> set[str]:
-    """OpenVINO's own names of the nodes on which any result depends."""
     visited = set[str]()
     pending = list(results)
     while pending:

@@ -60,7 +60,6 @@ class OperationOrder:
 
 
 def _find_real(node: Node) -> list[Tensor]:
-    """The results of an operation that are in floating point."""
     name = node.get_friendly_name()
     ports = enumerate(node.outputs())
     return [(name, place) for place, port in ports if port.get_element_type().is_real()]

@@ -1,7 +1,7 @@
 """Compare INT8 that was made with declared ranges with FP16, on photos.
 
-The ranges are those of values in photos, so that random images say little: on them, right INT8 of
-MoveNet Thunder is as far off as INT8 with some wrong ranges.
+Random images say little of ranges for photos: on them, right INT8 of MoveNet Thunder is as far off
+as INT8 with some wrong ranges.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ class PhotoInput:
     """The only input of a network, which takes a photo.
 
     Attributes:
-        name: the input's.
         layout: its layout, with N, H, W and C.
         sizes: by the letters of the layout; -1 for any.
         dtype: of its values.
@@ -55,8 +54,8 @@ class PhotoInput:
 
     @classmethod
     def find(cls, spec: ModelSpec, network: Model) -> PhotoInput | None:
-        """The input of an IR; None if it has several, or if its input is not declared as an image
-        of three channels.
+        """The input of an IR; None unless it is the only one, and declared as an image of three
+        channels.
         """
         if len(network.inputs) != 1:
             return None
@@ -96,11 +95,8 @@ class PhotoInput:
 def compare_with_half(
     spec: ModelSpec, half: Path, int8: Path, feeds: Sequence[NamedArrays]
 ) -> Int8Comparison:
-    """Run an INT8 IR and its FP16 IR on the inputs from ``draw_feeds``.
-
-    Returns:
-        The deviation of each output; of no photo if there are no inputs. The deviation is nan if
-        INT8 computes inf or nan.
+    """Run an INT8 IR and its FP16 IR on the inputs from ``draw_feeds``: the deviation of each
+    output, nan if INT8 computes inf or nan.
 
     Raises:
         RuntimeError: an IR cannot be run.
@@ -120,9 +116,7 @@ def compare_with_half(
 
 
 def draw_feeds(spec: ModelSpec, half: Path) -> list[dict[str, Array]]:
-    """The inputs for the sample photos; none if the network does not take photos, or if there are
-    none.
-    """
+    """The inputs for the sample photos; none if the network does not take photos."""
     taken = PhotoInput.find(spec, openvino_core().read_model(half))
     return [taken.fit(photo) for photo in SAMPLE_PHOTOS.part.read()] if taken else []
 
@@ -136,13 +130,10 @@ def _run(xml: Path, feeds: Sequence[NamedArrays]) -> Iterator[dict[str, Array]]:
 
 def measure_deviation(pairs: Sequence[tuple[Array, Array]]) -> float:
     """The root mean square of the differences of an output, divided by the standard deviation of
-    its exact values inside of a photo.
+    its exact values inside of a photo; ``pairs`` are exact values and others, for each photo.
 
-    An output without any content may have the right mean: coordinates that are all in the middle
-    of the image. So the mean is left out, unless hardly anything else is in the output.
-
-    Args:
-        pairs: the exact values and the others, for each photo.
+    The mean is left out, unless hardly anything else is in the output: one without any content may
+    have the right mean, with coordinates all in the middle of the image.
 
     Returns:
         It is 0 for equal values, infinite if an output of zeros changes, and nan if a value is inf

@@ -25,11 +25,8 @@ def make_irs(
     options: ConversionOptions,
     listener: Listener,
 ) -> None:
-    """Make IR of a model whose files are downloaded.
-
-    Args:
-        due: the IR.
-        program: makes them; None if another converter does.
+    """Make IR of a model whose files are downloaded, with the ``program`` or posezoo's own
+    converter.
 
     Raises:
         PosezooError: see ``core.convert.conversion.convert_with_openvino``.

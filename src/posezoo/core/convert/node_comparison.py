@@ -99,7 +99,7 @@ def find_wide_integer(
     original: ReferenceRuntime, xml: Path, case: ReferenceSample
 ) -> tuple[str, int] | None:
     """The first operation of the original whose integers have more than 32 bits for an image, and
-    the largest of them; None if there is none, or if the runtime gives outputs only.
+    the largest of them; None if there is none, or the runtime gives outputs only.
 
     Raises:
         RuntimeError: the original cannot be run.
@@ -142,7 +142,6 @@ class _Comparison:
     order: OperationOrder
 
     def split(self) -> Iterator[dict[Tensor, Partner]]:
-        """The partners of the tensors with a known size, by tensor, in batches."""
         partners = self.inner.find_partners(self.ir)
         nodes = {node.get_friendly_name(): node for node in self.ir.get_ops()}
         batch: dict[Tensor, Partner] = {}
@@ -162,7 +161,6 @@ class _Comparison:
             yield batch
 
     def compare(self, batch: Mapping[Tensor, Partner]) -> list[InnerDifference]:
-        """The difference of each tensor, in order, without those that are no floats."""
         run_original = self.inner.open([name for name, _ in batch.values()])
         run_ir = compile_tensors(self.ir, list(batch), "CPU", EXACT)
         expected = run_original(self.case.prepared)
@@ -191,7 +189,6 @@ class _Comparison:
         expected: NamedArrays,
         run_original: Callable[[NamedArrays], NamedArrays],
     ) -> dict[Tensor, float]:
-        """What a rounding of the input changes in the tensors whose difference needs it."""
         noises: dict[Tensor, float] = {}
         for draw in range(DRAWS[-1]):
             # Each draw can only raise a limit, so there are only as many as needed.
@@ -215,9 +212,6 @@ class _Comparison:
     def _measure_own_roundings(
         self, batch: Mapping[Tensor, Partner], tensors: Sequence[Tensor], expected: NamedArrays
     ) -> dict[Tensor, float]:
-        """How far the original in single precision differs in these tensors; empty if ``original``
-        is in single precision.
-        """
         single = self.original.single
         if not tensors or single is None or single.inner is None:
             return {}

@@ -1,10 +1,9 @@
 """Add the preprocessing to a network, so that the IR takes an image with values from 0 to 255,
 often BGR.
 
-The steps are: reverse the channels, subtract the mean, divide by the scale. Mean and scale are in
-the channel order of the network. Model Optimizer does the steps in the same order: in 29 cases the
-results are equal to those of release 2024.6 within 1e-6; with every other order they differ by 0.96
-to 966.
+The steps, of which mean and scale are in the network's channel order: reverse the channels,
+subtract the mean, divide by the scale. Model Optimizer has the same order: in 29 cases the results
+are equal to those of release 2024.6 within 1e-6; with every other order they differ by 0.96 to 966.
 """
 
 from __future__ import annotations
@@ -48,9 +47,9 @@ def apply_model_yml(network: Model, spec: ModelSpec, *, is_complete: bool = True
 
     Args:
         network: an ``openvino.Model`` as read; it is changed, and returned with the model's name.
-        spec: the model. If it declares no inputs, outputs or shapes, those of the network are kept.
-            A tensor inside the graph may be declared as output.
-        is_complete: whether it is an error if the network has an input besides the declared ones.
+        spec: undeclared inputs, outputs or shapes are those of the network. A tensor inside the
+            graph may be declared as output.
+        is_complete: whether an undeclared input is an error.
 
     Raises:
         ConversionError: the network does not have the declared inputs or outputs, or these do not
@@ -140,9 +139,7 @@ def fill_in_inputs(spec: ModelSpec, network: Model) -> ModelSpec:
 
 
 def describe_inputs(spec: ModelSpec, network: Model) -> ModelSpec:
-    """The model as ``fill_in_inputs`` completes it, with the shape of each input and with those
-    that it does not declare, for the self-check of a prepared network.
-    """
+    """The model as ``fill_in_inputs`` completes it, with all inputs and their shapes."""
     spec = fill_in_inputs(spec, network)
     sizes = {
         name: tuple(static_sizes(port.partial_shape))
@@ -201,7 +198,6 @@ def _shown_layouts(sizes: Sequence[int]) -> list[str]:
 
 
 def _image_layout(declared: Input, shape: PartialShape, framework: str) -> str:
-    """The layout of an image that is preprocessed; empty if it is none."""
     is_prepared = declared.mean or declared.scale or declared.reverse_input_channels
     if not is_prepared or shape.rank.is_dynamic or len(shape) not in _LAYOUTS:
         return ""
@@ -214,7 +210,6 @@ def _image_layout(declared: Input, shape: PartialShape, framework: str) -> str:
 def _check_ports(
     kind: str, spec: ModelSpec, declared: Sequence[Input | Output], network: Model
 ) -> None:
-    """Check that every declared port exists in the network, in the declared shape."""
     for port in declared:
         actual = (
             find_port(network.inputs, port.name)
@@ -246,7 +241,6 @@ def _check_ports(
 
 
 def _missing_port_error(kind: str, spec: ModelSpec, name: str, network: Model) -> ConversionError:
-    """The error of a declared port that the network lacks; one without a name is one too many."""
     port = f"{kind} named {name}" if name else f"further {kind}"
     names = join_names(network.inputs if kind == "input" else network.outputs)
     return ConversionError(

@@ -1,8 +1,5 @@
 """A small reader of Protocol Buffers, which recognises a file's format before a full parser reads
-it, and a writer of single fields.
-
-It skips the values of fields without reading them: the time depends on the number of fields, not on
-the size of the file.
+it, and a writer of fields. It skips values: the time does not depend on the size of the file.
 """
 
 from __future__ import annotations
@@ -52,7 +49,7 @@ class ProtobufField(NamedTuple):
 
 @contextmanager
 def map_file(path: Path) -> Iterator[Buffer]:
-    """Map a file into memory: its bytes are read from disk when they are accessed."""
+    """Map a file into memory."""
     with open(path, "rb") as stream:
         if stream.seek(0, 2) == 0:  # an empty file cannot be mapped
             yield b""
@@ -62,7 +59,7 @@ def map_file(path: Path) -> Iterator[Buffer]:
 
 
 def read_fields(buffer: Buffer, message: ProtobufField | None = None) -> Iterator[ProtobufField]:
-    """The fields of a message, or of that of the whole buffer, in order; ProtobufError if it is not
+    """The fields of a message, by default of the whole buffer, in order; ProtobufError if it is not
     valid.
     """
     _, _, start, end = message or _whole(buffer)
@@ -92,8 +89,8 @@ def read_fields(buffer: Buffer, message: ProtobufField | None = None) -> Iterato
 def find_messages(
     buffer: Buffer, *path: int, within: ProtobufField | None = None
 ) -> list[ProtobufField]:
-    """The messages inside a message, or a file's message, at a path of field numbers, in order;
-    ProtobufError as above.
+    """The messages inside a message at a path of field numbers, in order; ProtobufError as
+    above.
     """
     messages = [within or _whole(buffer)]
     for number in path:

@@ -57,7 +57,6 @@ class StagedIr:
     """A complete IR in a staging folder.
 
     Attributes:
-        xml: the .xml, on the file system of its target; its .bin is in the same folder.
         target: the IR that it becomes.
         contents: size and digest of its two files, from ``read_contents``.
         record: the content of its provenance.json; None if it gets none.
@@ -98,14 +97,10 @@ def write_checked_irs(
     check.
 
     Args:
-        read: makes the network, an ``openvino.Model`` with its preprocessing and description. Its
-            memory is free before an IR is run, unless the caller keeps the network.
-        resolved: the model, its folders, and the IR to write.
-        source: the original, whose outputs those of the IR are compared with.
-        options: whether and how they are compared.
+        read: makes the network, an ``openvino.Model`` with its preprocessing and description; its
+            memory is free before an IR is run.
         find_reference: gives the outputs of the original, if the caller has computed them.
         is_recorded: whether a provenance.json is written beside each IR.
-        listener: receives an event for each IR that passed the check.
 
     Raises:
         SelfCheckError: the outputs of an IR differ from those of the original.
@@ -169,9 +164,7 @@ def _start_checks(
     xmls: Mapping[Precision, Path],
     extent: CheckExtent,
 ) -> dict[Precision, Future[SelfCheckResult]]:
-    """The running checks of IR in a staging folder, if they are wanted; the first IR proves the
-    others.
-    """
+    """The running checks, if they are wanted; the first IR proves the others."""
     checks: dict[Precision, Future[SelfCheckResult]] = {}
     if not options.self_check:
         return checks
@@ -195,9 +188,7 @@ def _start_checks(
 def _wait_for(
     checks: Mapping[Precision, Future[SelfCheckResult]], resolved: Resolved, listener: Listener
 ) -> list[SelfCheckResult]:
-    """The result of each check, which is reported. What is not known of the source is not known of
-    the IR.
-    """
+    """What is not known of the source is not known of the IR."""
     spec = resolved.read_model
     start_time = time.monotonic()
     results = []
@@ -224,7 +215,6 @@ def _describe_check(result: SelfCheckResult, options: ConversionOptions) -> dict
 def _report_passed(
     spec: ModelSpec, precision: Precision, result: SelfCheckResult, listener: Listener
 ) -> None:
-    """Report the values of a check, unless nothing was run."""
     if not (result.reference or result.int8):
         return
     worst = result.worst_difference
@@ -253,15 +243,13 @@ def _report_passed(
 
 
 def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event) -> None:
-    """Move checked IR to their final folders.
+    """Move checked IR to their final folders; an IR with the same bytes is kept, and files that are
+    not those of its record are renamed.
 
-    An existing IR with the same bytes is kept. Files that are not those of its record are renamed.
-
-    A pair of files cannot be replaced in one step. Therefore the old .xml is removed first and the
-    new .xml is moved last: if the process stops, there is the old pair, the new pair, or no .xml,
-    but never a mixture. If the record, which is moved last, does not match the pair, the next
-    conversion makes the IR again. The same happens if a power failure damages an IR, since its
-    bytes are synced before its record is written.
+    The old .xml is removed first and the new .xml is moved last: if the process stops, there is the
+    old pair, the new pair, or no .xml, but never a mixture. If the record, which is moved last,
+    does not match the pair, the next conversion makes the IR again. The same happens after a power
+    failure: the bytes are synced before the record is written.
 
     Raises:
         LockError: a strict lock does not list one of them; then none is moved.

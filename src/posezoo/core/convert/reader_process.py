@@ -1,9 +1,8 @@
 """The process that reads published networks, so that a crash costs one model and not the run.
 
-A frontend of OpenVINO, or a runtime that computes the outputs of the original, trusts the file that
-it reads: one flipped bit can end the process by a signal. So posezoo calls them in a child process,
-which serves one model after the other. The process can do what its parent can: it protects the run,
-not the machine.
+OpenVINO's frontends and the runtimes of originals trust the file that they read: one flipped bit
+can end the process by a signal. The process can do what its parent can: it protects the run, not
+the machine.
 """
 
 from __future__ import annotations
@@ -48,9 +47,7 @@ SMALLEST_LIMITS = ResourceLimits(_BASE_S, int(_BASE_MEMORY))
 
 
 def start_reader_process() -> None:
-    """Start the process, unless it runs already: it imports OpenVINO while the caller downloads a
-    model.
-    """
+    """Start the process, unless it runs already, while the caller downloads a model."""
     if not is_child_process():
         with suppress(ProcessEndedError):  # the call raises it again
             _pool().start()
@@ -67,10 +64,9 @@ def run_in_reader_process(
 
     Args:
         work: a module-level function; the function, its arguments and its result are pickled.
-        source: the file that it reads, for the error message.
         limits: from ``limits_for``; the process is ended when it reaches one.
-        listener: receives the events that the function reports to its keyword argument
-            ``listener``; None: it has no such argument.
+        listener: receives what the function reports to its keyword argument ``listener``, if it has
+            one.
 
     Raises:
         PosezooError: the error that the function raises; a ConversionError if its process ended
@@ -101,12 +97,8 @@ def run_in_reader_process(
 def limits_for(
     files: Iterable[Path], timeout_s: float | None, memory_gb: float | None
 ) -> ResourceLimits:
-    """The limits for reading the files of a model, unless the settings state others.
-
-    Args:
-        files: the files; one that is missing has no size.
-        timeout_s: the setting ``conversion_timeout``; None for the default.
-        memory_gb: the setting ``conversion_memory``; None for the default.
+    """The limits for reading files, unless ``timeout_s`` and ``memory_gb`` (the settings
+    ``conversion_timeout``, ``conversion_memory``) state others.
     """
     size = sum(path.stat().st_size for path in files if path.is_file())
     memory = memory_gb * 1e9 if memory_gb else _BASE_MEMORY + size * _MEMORY_PER_BYTE

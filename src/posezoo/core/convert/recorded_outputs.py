@@ -1,8 +1,5 @@
-"""Outputs and inner tensors of a model that its publisher's runtime computed, recorded in a file
-beside the model.yml.
-
-The file has them for images that the names of its tensors determine; docs/model_yml.md describes
-it.
+"""Outputs and inner tensors of a model that its publisher's runtime computed, in a file beside the
+model.yml; docs/model_yml.md describes it.
 """
 
 from __future__ import annotations
@@ -21,7 +18,6 @@ from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.resolve.own_networks import OWN_NETWORKS
 from posezoo.core.values import frozen
 
-#: The seed of each kind of image.
 SEEDS = {"noise": 2024, "blocks": 2025}
 
 #: The most values of an output that are recorded; of a larger one, every n-th value is.
@@ -49,8 +45,6 @@ class Recording:
     """The content of a file with recorded outputs.
 
     Attributes:
-        inputs: the original's inputs by name.
-        shapes: the shape of each output by name.
         inner: the shape of each inner tensor by name, in the order of the original.
         values: for each kind of image, some values of each of these by name, from ``sample``.
     """
@@ -178,7 +172,7 @@ def draw_feed(
 
 
 def sample_values(values: Array) -> Array:
-    """Every n-th value of an output, so that there are at most ``MAX_VALUES``."""
+    """At most ``MAX_VALUES`` values, every n-th of an output."""
     step = -(-values.size // MAX_VALUES) or 1
     return values.reshape(-1)[::step]
 

@@ -1,8 +1,5 @@
 """Compute the outputs of the original model, with a runtime that is independent of OpenVINO if
-available.
-
-The preprocessing is done here in numpy, so that the preprocessing inside the IR is checked
-independently.
+available, and the preprocessing in numpy.
 """
 
 from __future__ import annotations
@@ -100,7 +97,6 @@ class RecordedComparison:
     Attributes:
         runtime: the publisher's runtime that computed the outputs in the registry.
         recorded: these outputs by name, for each image.
-        cases: our outputs for these images; only ``outputs`` and ``moved`` are used.
         moved: our outputs for each image and each draw of a moved image.
         inner: the names of the recorded inner tensors, which are compared as outputs are.
     """
@@ -114,7 +110,7 @@ class RecordedComparison:
 
 @frozen
 class ReferenceOutputs:
-    """The outputs that the IR of a model must reproduce, and the runtime that computed them."""
+    """The outputs that an IR must reproduce, and the runtime that computed them."""
 
     spec: ModelSpec
     runtime: str  # the name of the runtime, with its version
@@ -184,9 +180,7 @@ class ReferenceOutputs:
         return [results[start : start + step] for start in range(0, len(results), step)]
 
     def compute_in_double(self) -> ReferenceOutputs | None:
-        """The outputs for the same images, computed in double precision where the runtime can;
-        None if it has none.
-        """
+        """The outputs for the same images in double precision; None if the runtime has none."""
         try:
             original = self.original.open_double()
             if original is None:
@@ -201,10 +195,8 @@ class ReferenceOutputs:
         return replace(self, runtime=original.name, cases=cases, open=lambda: original)
 
     def shows_noise(self) -> bool:
-        """Run the original with moved images, and say whether that changes each output.
-
-        Otherwise its noise is unknown, as in quantized networks, or if the output is the number of
-        a class.
+        """Run the original with moved images, and return whether that changes each output: it does
+        not in quantized networks, or if the output is the number of a class.
         """
         moved = self.move(0)
         if not moved:
@@ -251,7 +243,7 @@ def compute_reference(
     """Run the original on seeded images.
 
     Args:
-        extent: on which images; one of the declared size if the original takes no smaller ones.
+        extent: on which images.
 
     Returns:
         The outputs; None if a runtime that reads the original is not installed, so that only the
@@ -316,9 +308,6 @@ def _run_original(
     *,
     by_openvino: bool,
 ) -> _OriginalRun | None:
-    """What the runtime of the format computes, or else OpenVINO; None as for
-    ``compute_reference``.
-    """
     attempts = _plan_attempts(spec, recording, extent)
     open_own = partial(_open_runtime, spec, path)
     if run := _run_first(spec, open_own, attempts):
@@ -339,7 +328,6 @@ _Attempt = tuple[Mapping[str, Shape], CheckExtent]
 def _plan_attempts(
     spec: ModelSpec, recording: Recording | None, extent: CheckExtent
 ) -> list[_Attempt]:
-    """How the original is run; each is tried if it cannot be run as before."""
     sized = [port for port in spec.inputs if port.shape]
     planned: list[_Attempt] = []
     if extent.sizes:  # an operation of the original may need its own size
@@ -358,7 +346,6 @@ _OpenSized = Callable[[Mapping[str, Shape]], ReferenceRuntime | None]
 def _run_first(
     spec: ModelSpec, open_original: _OpenSized, attempts: Sequence[_Attempt]
 ) -> _OriginalRun | None:
-    """The first of these attempts that succeeds; None if none does, or without the runtime."""
     for sizes, extent in attempts:
         with suppress(RuntimeError, ValueError):
             if run := _run(spec, open_original, sizes, extent):
@@ -369,7 +356,6 @@ def _run_first(
 def _run(
     spec: ModelSpec, open_original: _OpenSized, sizes: Mapping[str, Shape], extent: CheckExtent
 ) -> _OriginalRun | None:
-    """What the original computes; None without the runtime."""
     runtime = open_original(sizes)
     if runtime is None:
         return None
@@ -386,7 +372,7 @@ def find_missing_runtime(spec: ModelSpec) -> str:
 
 
 def explain_dependence(spec: ModelSpec) -> str:
-    """Why nothing but the reader that makes the IR read the original, and what to install."""
+    """Why only the reader that makes the IR read the original, and what to install."""
     model_format = frontends.select_format(spec)
     if command := find_missing_runtime(spec):
         return f"no other runtime that reads {model_format.kind} is installed: {command}"
@@ -399,7 +385,6 @@ def explain_dependence(spec: ModelSpec) -> str:
 def _open_runtime(
     spec: ModelSpec, path: VerifiedSource, sizes: Mapping[str, Shape]
 ) -> ReferenceRuntime | None:
-    """The runtime of the model's format; None if the format has none, or it has not all ports."""
     open_runtime = frontends.select_format(spec).open_runtime
     if open_runtime is None:
         return None
@@ -436,7 +421,6 @@ def _run_samples(
 def _run_sample(
     spec: ModelSpec, runtime: ReferenceRuntime, extent: CheckExtent, seed: int
 ) -> ReferenceSample:
-    """A sample of the first of its images that the original takes."""
     *special, plain = _plan_images(spec, extent, seed)
     for image in special:
         sample = draw_inputs(spec, runtime, image)
@@ -509,7 +493,6 @@ def _require_numbers(
 
 
 def _has_infinite_weight(spec: ModelSpec, path: VerifiedSource) -> bool:
-    """Whether a constant of the original has infinite values, and is no mask of those and 0."""
     return any(
         values[np.isfinite(values)].any() and not np.isfinite(values).all()
         for values in (constant.values for constant in frontends.read_constants(spec, path))
@@ -538,7 +521,6 @@ def _choose_sizes(port: Input, recording: Recording | None, sides: tuple[int, in
 def _run_recording(
     spec: ModelSpec, path: VerifiedSource, runtime: ReferenceRuntime, recording: Recording
 ) -> RecordedComparison:
-    """What OpenVINO computes from the original for the images of the recorded outputs."""
     assert spec.recorded_outputs
     sizes = {name: port.shape for name, port in recording.inputs.items()}
     runtime_sizes = {name: shape for name, (shape, _) in runtime.inputs.items()}
@@ -584,7 +566,6 @@ def _require_recorded_shapes(spec: ModelSpec, computed: NamedArrays, recording: 
 
 
 def _move_feed(feed: NamedArrays, runtime: ReferenceRuntime, draw: int) -> dict[str, Array]:
-    """Inputs that are moved by one rounding; empty if none can be."""
     rng = np.random.default_rng(draw)
     moved = {
         name: _move(values, rng)
@@ -645,7 +626,6 @@ def draw_inputs(
 def _draw_image(
     spec: ModelSpec, port: Input, shape: Shape, dtype: np.dtype[Any], wanted: CheckImage
 ) -> Array:
-    """A random image for an input of the IR, in the layout of the network's input."""
     ir_shape = list(shape)
     if port.resize:  # the IR takes an image that is higher and narrower than the network's
         height = port.layout.index("H")
@@ -677,7 +657,6 @@ def _draw_image(
 def _resize(
     image: Array, spec: ModelSpec, port: Input, shape: Shape, dtype: np.dtype[Any]
 ) -> Array:
-    """An image (float32) as the IR resizes it for the network's input of this shape and type."""
     if not spec.decoding:
         return resize(image, port.layout, shape)
     fitted = GRAPH_DECODER.part.fit_frame(image, spec, port)
@@ -685,10 +664,8 @@ def _resize(
 
 
 def resize(image: Array, layout: str, shape: Shape) -> Array:
-    """Resize an image by linear interpolation between the centres of pixels; edge values are
-    repeated.
-
-    Image and result (float32) are in ``layout``; of the new shape, only height and width are used.
+    """Resize an image (float32, in ``layout``) to the height and width of ``shape``, by linear
+    interpolation between the centres of pixels; edge values are repeated.
     """
     for axis in (layout.index("H"), layout.index("W")):
         before = image.shape[axis]
@@ -705,10 +682,8 @@ def resize(image: Array, layout: str, shape: Shape) -> Array:
 
 
 def preprocess(image: Array, port: Input) -> Array:
-    """Compute the original's input from an image in the same layout.
-
-    If the input declares these steps, the channels are reversed, then the mean is subtracted, then
-    the image is divided by the scale.
+    """The original's input from an image in the same layout: channels reversed, mean subtracted,
+    divided by the scale, as declared.
     """
     channel = port.layout.find("C")
     if port.reverse_input_channels:
@@ -725,10 +700,8 @@ def preprocess(image: Array, port: Input) -> Array:
 def open_openvino(
     spec: ModelSpec, path: VerifiedSource, sizes: Mapping[str, Shape]
 ) -> ReferenceRuntime:
-    """The original in OpenVINO, without preprocessing.
-
-    A comparison with it checks the preprocessing and the written IR, but not how the original is
-    read, except if it is an IR.
+    """The original in OpenVINO, without preprocessing: a comparison with it checks the
+    preprocessing and the written IR, but not how the original is read, except if it is an IR.
     """
     network, inputs = read_original(spec, path, sizes)
     float_inputs = [name for name in inputs if _accept_floats(network.input(name))]

@@ -1,13 +1,12 @@
 """Check that an IR computes the same outputs as its original.
 
-The IR is read from disk and run on random images, unless a runtime that reads the original is not
-installed: OpenVINO in its place would prove little for the time. Its outputs must have the
-original's names and shapes. They may differ by five times what one rounding of the input changes in
-the original's outputs: correct programs that add in another order differ by up to 2.2 times as
-much. Before an IR is refused, the original is run in double precision if its runtime has that,
-since it can be the less exact one. All differences are relative to the output's largest value. An
-IR in FP16 must be the FP32 IR with rounded constants (``fp16_check``). How far the rounding moves
-the outputs is measured, and has no limit.
+The IR is read from disk and run on random images; not so if a runtime that reads the original is
+not installed, since OpenVINO in its place would prove little. Outputs may differ by five times what
+one rounding of the input changes in the original's: correct programs that add in another order
+differ by up to 2.2 times as much, relative to the output's largest value. Before an IR is refused,
+the original is run in double precision if its runtime has that. An IR in FP16 must be the FP32 IR
+with rounded constants (``fp16_check``); how far that moves the outputs is measured, and has no
+limit.
 """
 
 from __future__ import annotations
@@ -124,12 +123,10 @@ class SelfCheckResult:
     """The values of a check that an IR passed.
 
     Attributes:
-        reference: what ran the original; empty if nothing did.
         unprovable: the outputs that a rounding changes so much that their numbers prove nothing.
         recorded: the differences of the outputs in the registry from those of the original as it is
             read here; empty if the registry has none, or another runtime was available.
-        not_compared: why nothing but the reader that the IR is made by read the original; empty if
-            something else did.
+        not_compared: why only the reader that made the IR read the original; else empty.
         reduction: what was left out of the whole check, in words; empty if nothing was.
         values: those of the inputs of which no mean and scale is declared, in words.
         nodes: the comparison of inner tensors; None if it was not requested.
@@ -181,12 +178,7 @@ class SelfCheckResult:
 
 @frozen
 class OutputComparison:
-    """The differences of outputs.
-
-    Attributes:
-        outputs: the difference of each output, by name.
-        unprovable: the outputs that numbers cannot prove.
-    """
+    """The differences of outputs."""
 
     outputs: Mapping[str, OutputDifference]
     unprovable: tuple[str, ...]
@@ -214,7 +206,6 @@ class NetworkCheck:
 
     Attributes:
         spec: the model; its ``self_check`` declares how outputs are compared.
-        precision: the precision of the network; for FP16 the tolerance is ``CLIPPED``.
         without_noise: the tolerance if no input can be moved by a rounding.
     """
 
@@ -229,9 +220,6 @@ class NetworkCheck:
         computed: Sequence[NamedArrays],
     ) -> OutputComparison:
         """Compare outputs, with as many draws of the original's noise as are needed.
-
-        Args:
-            computed: the outputs of the network, for each image of the reference.
 
         Raises:
             RandomNetworkError: the original computes other outputs in each run.
@@ -268,11 +256,8 @@ class NetworkCheck:
         computed: Sequence[NamedArrays],
         moved: Sequence[Sequence[NamedArrays]],
     ) -> OutputComparison:
-        """Compare outputs with those of some samples.
-
-        Args:
-            computed: the outputs of the network, for each case.
-            moved: the original's outputs with a moved image, for each case and each draw.
+        """Compare outputs with the samples' and, for each case and draw, the original's with a
+        moved image, ``moved``.
         """
         outputs = {}
         unprovable = []
@@ -293,7 +278,6 @@ class NetworkCheck:
     def _compare_output(
         self, name: str, cases: Sequence[ReferenceSample], pairs: _Pairs, draws: _Pairs
     ) -> tuple[OutputDifference, bool]:
-        """The difference of an output, and whether its numbers prove anything."""
         if not all(_is_like(*pair) for pair in pairs):
             raise self._create_infinity_error(name)
         measure = self.spec.self_check.measure
@@ -310,7 +294,6 @@ class NetworkCheck:
         return compared, finds_somebody and not compared.is_noisy
 
     def _allow(self, name: str, cases: Sequence[ReferenceSample], noise: float | None) -> float:
-        """The limit of an output for which none is declared."""
         if self.precision == Precision.FP16:
             limit = CLIPPED
         else:
@@ -341,12 +324,12 @@ class NetworkCheck:
         problem: str,
         hint: str = "no IR was written; self_check in model.yml can allow more, with a reason",
     ) -> SelfCheckError:
-        """The error that an IR has a problem."""
+        """The error of an IR with a problem."""
         problem = f"{self.spec.full_name}: the {self.precision} IR {problem}"
         return SelfCheckError(problem, hint=memory_hint(problem) or hint)
 
     def create_random_error(self, reason: str) -> RandomNetworkError:
-        """The error that outputs cannot be compared, because the original draws random numbers."""
+        """The error of an original that draws random numbers."""
         return RandomNetworkError(
             f"{self.spec.full_name}: the {self.precision} IR cannot be compared with its original,"
             f" which draws random numbers: {reason}",
@@ -359,11 +342,9 @@ class IrCheck(NetworkCheck):
     """Compares an IR on disk with its original.
 
     Attributes:
-        xml: the path of the IR.
-        source: the path of the original.
-        is_strict: whether it is an error if numbers cannot prove an output, or if the reader that
-            the IR is made by is the only one that read the original.
-        by_nodes: whether the tensors inside of the networks are compared, too.
+        is_strict: whether it is an error if numbers cannot prove an output, or only the reader that
+            made the IR read the original.
+        by_nodes: whether inner tensors are compared, too.
     """
 
     xml: Path
@@ -374,9 +355,8 @@ class IrCheck(NetworkCheck):
     def run(self, find_reference: FindReference) -> SelfCheckResult:
         """Compare the IR with what the original computes.
 
-        If a runtime that reads the original is not installed, neither is run: constants and outputs
-        are compared with what the original and model.yml declare, and the result names no
-        reference.
+        If no runtime reads the original, neither is run: constants and outputs are compared with
+        what the original and model.yml declare.
 
         Raises:
             ConversionError: the constants of the original cannot be read.
@@ -432,11 +412,8 @@ class IrCheck(NetworkCheck):
     ) -> SelfCheckResult:
         """Check that the IR is the rounding to FP16 of another one that passed its check.
 
-        The result has the differences of the FP32 IR, and how far the rounding moves its outputs.
-        Only an IR with a constant that is too large for FP16 is compared with the original.
-
-        Args:
-            find_fp32: waits for the check of ``fp32_xml``.
+        The result has the differences of the FP32 IR, and how far the rounding moves its outputs;
+        only an IR with a constant that is too large for FP16 is compared with the original.
 
         Raises:
             SelfCheckError: the graphs differ, a constant is not rounded correctly, the check of the
@@ -495,9 +472,6 @@ class IrCheck(NetworkCheck):
     def _with_rounding(
         self, fp32: SelfCheckResult, reference: ReferenceOutputs | None, *, is_exact: bool = False
     ) -> SelfCheckResult:
-        """The check of an IR that this one was rounded from, with how far that moves its
-        outputs.
-        """
         if reference is None:
             return fp32
         runtime = f"{_name_reference(reference)}, before rounding to {self.precision}"
@@ -511,9 +485,6 @@ class IrCheck(NetworkCheck):
     def _measure_rounding(
         self, names: Sequence[str], fp32: SelfCheckResult, computed: Sequence[NamedArrays]
     ) -> dict[str, OutputDifference]:
-        """The outputs of the FP32 IR's check, with how far the rounding to FP16 moves each of the
-        network's.
-        """
         ports = {port.name: port for port in self.spec.outputs}
         outputs = dict(fp32.outputs)
         rows = COMPARED_ROWS.part
@@ -531,7 +502,6 @@ class IrCheck(NetworkCheck):
         return outputs
 
     def _check_declared(self, changed: str) -> SelfCheckResult:
-        """Check what can be compared without running the original."""
         network = openvino_core().read_model(self.xml)
         for declared, port in zip(self.spec.outputs, network.outputs, strict=False):
             shape = list(declared.shape) or port.partial_shape
@@ -555,7 +525,6 @@ class IrCheck(NetworkCheck):
         )
 
     def _check_recorded(self, recorded: RecordedComparison | None) -> dict[str, OutputDifference]:
-        """Compare the outputs in the registry with those of the original as it is read here."""
         if recorded is None:
             return {}
         names = tuple(recorded.recorded[0])
@@ -625,9 +594,6 @@ class IrCheck(NetworkCheck):
     def _compute_outputs(
         self, names: Sequence[str], reference: ReferenceOutputs
     ) -> list[NamedArrays]:
-        """The outputs of the IR for each image; one with a decoder also puts out the outputs of its
-        network.
-        """
         network: Any = self.xml
         try:
             if self.spec.decoding:
@@ -645,11 +611,7 @@ class IrCheck(NetworkCheck):
             raise self.create_error(f"cannot be run: {error_text(error)}") from error
 
     def _refuse_wide_integers(self, reference: ReferenceOutputs) -> None:
-        """Say so if outputs are wrong because the original computes with larger integers than
-        OpenVINO.
-
-        Larger constants alone are common and harmless, such as the end of a Slice.
-        """
+        """Larger constants alone are common and harmless, such as the end of a Slice."""
         try:
             wide = find_wide_integer(reference.original, self.xml, reference.cases[0])
         except RuntimeError:
@@ -687,7 +649,6 @@ class IrCheck(NetworkCheck):
         )
 
     def _check_nodes(self, reference: ReferenceOutputs) -> NodeProof:
-        """Compare the inner tensors with those of an independent runtime."""
         if not reference.original.is_independent:
             return NodeProof(recorded=len(reference.recorded.inner) if reference.recorded else 0)
         case = reference.cases[0]
@@ -706,9 +667,6 @@ class IrCheck(NetworkCheck):
     def _check_decoding(
         self, names: Sequence[str], reference: ReferenceOutputs, computed: Sequence[NamedArrays]
     ) -> dict[str, OutputDifference]:
-        """Compare the outputs of a decoder in the IR with those of the numpy decoder for the IR's
-        own maps.
-        """
         outputs: dict[str, OutputDifference] = {}
         if self.spec.decoding is None:
             return outputs
@@ -797,7 +755,6 @@ def _name_reference(reference: ReferenceOutputs) -> str:
 
 
 def _find_port_mismatch(names: Sequence[str], reference: ReferenceOutputs, compiled: Any) -> str:
-    """How inputs or outputs differ in name, order or shape; empty if they do not differ."""
     case = reference.cases[0]
     for name in names:
         if name not in case.outputs:

@@ -1,4 +1,4 @@
-"""Code that comes with a model and creates the file to convert. A feature runs it, with the user's
+"""Code that comes with a model and creates the file to convert; a feature runs it, with the user's
 consent.
 """
 
@@ -22,16 +22,13 @@ class UpstreamCode:
     promise = ""  # what the sandbox lets the code do, for the user
 
     def find_obstacle(self, *, starts: bool = True) -> Obstacle | None:  # noqa: ARG002
-        """Why no code can be run on this system; None if it can.
-
-        Args:
-            starts: whether the sandbox is started to see this.
+        """Why no code can be run on this system; None if it can. ``starts``: the sandbox is started
+        to see this.
         """
         return _NO_SANDBOX
 
     def describe(self, spec: ModelSpec) -> tuple[str, ...]:  # noqa: ARG002
-        """For each piece of the model's code that creates the file to convert, a text that names
-        it.
+        """A text for each piece of the model's code that creates the file to convert.
 
         Raises:
             ConversionError: there is none, or its arguments in model.yml cannot be used.
@@ -41,8 +38,8 @@ class UpstreamCode:
     def run(
         self, spec: ModelSpec, layout: ModelLayout, listener: Listener = ignore_event
     ) -> AbstractContextManager[ModelLayout]:
-        """Run a model's code; the layout that is entered names the folder of its results, which is
-        removed at the end.
+        """Run a model's code; the entered layout names the folder of its results, which is removed
+        at the end.
 
         Raises:
             ConversionError: a file is missing or has another digest; or the code cannot be run, or

@@ -1,7 +1,5 @@
-"""Types of values in model.yml. Each type reads a YAML node and describes its values in JSON
-Schema.
-
-The keys of a mapping are one table. The reader and the schema for editors are both made from it.
+"""Types of values in model.yml: the reader and the JSON Schema for editors are both made
+from them.
 """
 
 from __future__ import annotations
@@ -93,7 +91,6 @@ def record(
 
     Args:
         make: takes the values by attribute; its own defaults are used for keys that are not given.
-        keys: the mapping's keys.
         check: raises SpecError if values contradict each other.
         tag: the mapping's ``$type``; empty if it has none.
         schema: additional parts of the JSON Schema.
@@ -116,7 +113,7 @@ def record(
 
 
 def tagged(types: Mapping[str, FieldType[ItemT]]) -> FieldType[ItemT]:
-    """One of several records, selected by its ``$type``."""
+    """One of several records, by its ``$type``."""
 
     def read(node: YamlNode) -> ItemT:
         name = node.as_mapping()["$type"].choice(types)
@@ -158,7 +155,7 @@ def list_of(
 
 
 def mapping_of(item: FieldType[ItemT]) -> FieldType[dict[str, ItemT]]:
-    """A mapping with any keys, whose values are all of one type."""
+    """A mapping with any keys and values of one type."""
 
     def read(node: YamlNode) -> dict[str, ItemT]:
         return {key: item.read(value) for key, value in node.as_mapping().items()}
@@ -193,9 +190,8 @@ def positive(maximum: float) -> FieldType[float]:
 def explained(
     explain: Callable[[str], str], problem: str, schema: Schema, *, hint: str = ""
 ) -> FieldType[str]:
-    """A text; if ``explain`` returns a reason, it is invalid.
-
-    ``problem`` is the error, with ``{text}`` and ``{reason}`` for both.
+    """A text that is invalid if ``explain`` returns a reason; ``problem`` is the error, with
+    ``{text}`` and ``{reason}``.
     """
 
     def read(node: YamlNode) -> str:
@@ -209,10 +205,10 @@ def explained(
 
 
 def matching(pattern: re.Pattern[str], label: str, *, numbers: bool = True) -> FieldType[str]:
-    """A text that matches a pattern, for ``re`` and for JSON Schema, as a whole; errors call it by
-    its label.
+    """A text that matches a pattern, for ``re`` and JSON Schema, as a whole; ``label`` is its name
+    in errors.
 
-    ``numbers`` is whether the text may look like a number; editors read such a text as a number.
+    ``numbers``: the text may look like a number, which editors read as a number.
     """
     schema: Schema = {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
     if numbers:

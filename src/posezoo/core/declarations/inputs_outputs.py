@@ -46,12 +46,8 @@ def explain_invalid_layout(text: str) -> str:
 
 
 def with_full_layouts(port: Input, rank: int) -> Input:
-    """The input with a letter for each dimension, where Model Optimizer's "..." stands for some.
-
-    Args:
-        port: with layouts such as N...C. If the IR takes another one than the network, dimensions
-            keep their letters.
-        rank: the number of dimensions.
+    """The input with a letter for each of ``rank`` dimensions, where Model Optimizer's "..."
+    (N...C) stands for some; those of an IR in another layout keep their letters.
     """
     if not port.has_open_layout:
         return port

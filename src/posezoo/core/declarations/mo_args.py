@@ -32,7 +32,6 @@ ArgumentT = TypeVar("ArgumentT")
 Inputs = tuple[Input, ...]
 _ValueSets = Sequence[tuple[str, tuple[float, ...]]]
 
-#: Flags that describe inputs.
 INPUT_FLAGS = ("--input", "--input_shape", "--layout", "--mean_values", "--scale_values")
 #: Flags that give each input its own numbers.
 VALUE_FLAGS = ("--mean_values", "--scale_values")
@@ -63,7 +62,6 @@ FLAG = "--?[A-Za-z][A-Za-z0-9_-]*"
 _ARGUMENT = re.compile(rf"({FLAG})(?:=(.*))?", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{[^}]*\}?|\w*)")
 MAX_LENGTH = 4000  # characters; Open Model Zoo's longest argument has 242
-#: The JSON Schema of an argument.
 ARGUMENT_SCHEMA = {
     "type": "string",
     "pattern": rf"^\s*(?:{FLAG})(?:=[^\u0000]*)?\s*$",
@@ -112,7 +110,6 @@ class _FlagValue(NamedTuple):
     text: str
 
     def make_error(self, expected: str, part: str) -> SpecError:
-        """An error for a part of the text that does not have the form that is expected."""
         return self.node.make_error(f"expected {expected}, got {sanitize(part)}")
 
 
@@ -131,7 +128,7 @@ class _InputItem(NamedTuple):
 
 @frozen
 class MoArguments:
-    """The meaning of a list of arguments: typed fields, and (flag, value) for all others."""
+    """The meaning of a list of arguments."""
 
     inputs: Inputs = ()
     outputs: tuple[Output, ...] = ()
@@ -140,8 +137,7 @@ class MoArguments:
 
 
 def read_arguments(node: YamlNode, inputs: Inputs) -> MoArguments:
-    """The meaning of ``model_optimizer_args``, added to the ``inputs`` that ``input_info``
-    declares.
+    """The meaning of ``model_optimizer_args``, added to the ``inputs`` of ``input_info``.
 
     A SpecError if an argument has no valid form, is given twice, or contradicts the inputs.
     """
@@ -179,7 +175,6 @@ def read_arguments(node: YamlNode, inputs: Inputs) -> MoArguments:
 
 
 def _frozen(items: Sequence[_InputItem]) -> list[tuple[str, str]]:
-    """The inputs whose values --input states, as the arguments that are for them."""
     return [supported_mo_args.freeze(item.name, item.value) for item in items if item.value]
 
 
@@ -261,9 +256,6 @@ def _input_items(given: _FlagValue) -> list[_InputItem]:
 
 
 def _named(inputs: Inputs, given: Given, items: Sequence[_InputItem]) -> Inputs:
-    """The inputs that --input names; without it, the declared inputs, or those that other flags
-    name.
-    """
     by_name = {port.name: port for port in inputs}
     if items:
         named = []
@@ -315,7 +307,6 @@ def _with_shape(port: Input, given: _FlagValue, text: str) -> Input:
 
 
 def _read_size(size: str, given: _FlagValue, text: str) -> int:
-    """One of the sizes in a text; -1 for any size, or a range."""
     match = _SIZE.fullmatch(size)
     if match is None:
         raise given.make_error("sizes of at least 1, 1..4 for a range, or -1 for any size", text)
@@ -328,7 +319,6 @@ def _read_size(size: str, given: _FlagValue, text: str) -> int:
 
 
 def _with_channel_values(inputs: Inputs, given: Given) -> Inputs:
-    """The inputs with their means, divisors and reversed channels."""
     scale = given.get("--scale")
     scales = given.get("--scale_values")
     if scale is not None and scales is not None:
@@ -359,7 +349,6 @@ def _with_reversed_channels(inputs: Inputs, given: _FlagValue | None) -> Inputs:
 
 
 def _value_sets(given: _FlagValue) -> _ValueSets:
-    """The name and the numbers of each set of a flag; the name is empty if it has none."""
     values = [(name, _numbers(given, text)) for name, text in _bracketed(given)]
     firsts = [numbers[0] for name, numbers in values if not name]
     if firsts != sorted(firsts):
@@ -397,7 +386,6 @@ def _explain_number_of_sets(values: Sequence[object], inputs: Inputs) -> str:
 def _numbers_for_each(
     inputs: Inputs, given: Given, sets: Mapping[str, _ValueSets], flag: str
 ) -> list[tuple[float, ...]]:
-    """The numbers of a flag for each input; none if there are none for it."""
     if flag not in sets:
         return [()] * len(inputs)
     values = sets[flag]
@@ -414,9 +402,6 @@ def _numbers(given: _FlagValue, text: str) -> tuple[float, ...]:
 
 
 def _with_layouts(inputs: Inputs, given: Given) -> Inputs:
-    """The inputs with the layouts of the network and of the IR, and a mean and scale for each
-    channel.
-    """
     flags = [flag for flag in _LAYOUT_FLAGS if flag in given]
     if len(flags) > 1 and "--layout" in flags:
         raise given["--layout"].node.make_error(f"gives layouts, and so does {flags[1]}")
@@ -520,7 +505,6 @@ def _refuse_duplicates(given: _FlagValue, names: list[str]) -> None:
 def _assigned(
     given: _FlagValue, inputs: Inputs, values: Sequence[tuple[str, ArgumentT]]
 ) -> list[tuple[Input, ArgumentT | None]]:
-    """Each input and its value: by name, or if there are no names, one for each input in order."""
     names = [name for name, _ in values]
     if any(names):
         _refuse_duplicates(given, names)

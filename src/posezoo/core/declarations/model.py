@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 
 class _StrEnum(str, Enum):
-    """A word of model.yml that compares, hashes and prints as its text."""
-
     __str__ = str.__str__
     __hash__ = str.__hash__  # Enum hashes the member's name, FP16_INT8, not its value, FP16-INT8
 
@@ -121,8 +119,8 @@ class Digest:
 
 @frozen
 class Source:
-    """Where a file comes from; ``str(source)`` is the name that users see. The types are in
-    ``core.declarations.sources``, and plug-ins add others.
+    """Where a file comes from; ``str(source)`` is the name that users see. Plug-ins add types to
+    those in ``core.declarations.sources``.
     """
 
     type: ClassVar[str] = ""  # its ``$type`` in model.yml; that of a plug-in may be empty
@@ -130,7 +128,7 @@ class Source:
 
 @frozen
 class SourceFile:
-    """A published file. Its digest decides whether a download is correct, not its source."""
+    """A published file, whose digest decides whether a download is correct, not its source."""
 
     name: str  # relative, with / between folders
     size: int | None = None  # bytes; None if the publisher states none
@@ -156,7 +154,7 @@ class SourceFile:
 
     @property
     def declared_checksum(self) -> Digest | None:
-        """The checksum in model.yml; that of the user's lock file is no fact about the model."""
+        """The checksum in model.yml, not that of the user's lock file."""
         return None if self.by_lock else self.checksum
 
     @property
@@ -217,8 +215,8 @@ class SourceFile:
 class RegexReplace:
     """A change to a downloaded text file, as ``re.sub`` makes it.
 
-    The pattern has no nested repetitions, so it never takes exponential time. It can still be slow
-    on a long line: apply it with a time limit.
+    The pattern has no nested repetitions, so it never takes exponential time, but it can be slow on
+    a long line: apply it with a time limit.
     """
 
     file: str  # relative, with / between folders
@@ -355,9 +353,8 @@ class Decoding:
     """The decoder inside an IR (--decode).
 
     Attributes:
-        decoder: the decoder, with its options.
         max_people: the number of people in the outputs; 0 for the most that the network finds.
-        min_score: the minimum score of a person.
+        min_score: of a person.
     """
 
     decoder: Decoder
@@ -367,9 +364,8 @@ class Decoding:
 
 @frozen
 class License:
-    """The license of the weights; other zoos give a ``url``, a name, or none.
-
-    ``text`` is a file in licenses/ that starts with the holder's copyright line.
+    """The license of the weights: of other zoos a ``url``, a name, or none. ``text`` is a file in
+    licenses/ that starts with the holder's copyright line.
     """
 
     spdx: str = ""  # SPDX's identifier; of other zoos, the name as they write it
@@ -422,9 +418,8 @@ class PublishedAccuracy:
 
 @frozen
 class PublishedMetrics:
-    """The metrics that a publisher states for a model.
-
-    ``known_difference`` says why a value differs from that of the published weights.
+    """The metrics that a publisher states; ``known_difference`` says why one is not that of the
+    published weights.
     """
 
     accuracy: tuple[PublishedAccuracy, ...] = ()
@@ -498,9 +493,9 @@ class People:
     Attributes:
         photo: the name of the model that detects them, or ``WHOLE_IMAGE``.
         video: the same, or ``TRACKING``.
-        whole_image: if the model finds no person in a photo, the whole image is taken as one
-            person, who is kept with this score or more, 0..1, and 5/6 of it in a second look at the
-            part with the keypoints; None: no person is found then.
+        whole_image: if no person is found in a photo, the whole image is one person, who is kept
+            with this score or more, 0..1, and 5/6 of it in a second look at the part with the
+            keypoints; None: no person is found then.
     """
 
     photo: str
@@ -561,8 +556,8 @@ Plain = str | int | float | bool | tuple["Plain", ...] | Mapping[str, "Plain"]
 
 @frozen
 class Declaration:
-    """What a model and a composite declare. A composite has the defaults of what only models
-    have.
+    """What a model and a composite declare; a composite has the defaults of what only
+    models have.
     """
 
     name: str
@@ -660,21 +655,20 @@ class ModelSpec(Declaration):
 
     @property
     def source_name(self) -> str:
-        """The path of the file to convert in the model's folder; empty if the model has no files.
+        """The path of the file to convert in the model's folder, such as the checkpoint of one of
+        our networks; empty if the model has no files.
 
-        If the model uses one of our networks, this is the checkpoint. A file that is not a
-        published one comes from an unpacked archive. Upstream code (``upstream_export``,
-        pre-convert.py), which runs only with consent, writes one whose path starts with
-        ``$conv_dir/``.
+        A file that is not a published one comes from an unpacked archive. Upstream code
+        (``upstream_export``, pre-convert.py), which runs only with consent, writes one whose path
+        starts with ``$conv_dir/``.
         """
         if not self.files:
             return ""
         return self.checkpoint or self.input_model.removeprefix("$dl_dir/") or self.files[0].name
 
     def path_beside_source(self, source: Path, name: str) -> Path:
-        """The path of another file of the model, from the path of the file to convert.
-
-        An absolute path, which only the command mo has, is returned as it is.
+        """The path of another file of the model, from that of the file to convert; an absolute one,
+        which only the command mo has, stays.
         """
         if posixpath.isabs(name):
             return Path(name)

@@ -1,7 +1,7 @@
 """model.yml -> ModelSpec: every key, its type and its allowed values.
 
-Two forms are read into the same values: ours, described by example in docs/model_yml.md, and Open
-Model Zoo's of 2021.4 and of its newest state. The keys of a file show its form, not its folder.
+Two forms, which the keys show, are read into the same values: ours (docs/model_yml.md), and Open
+Model Zoo's of 2021.4 and of its newest state.
 """
 
 from __future__ import annotations
@@ -167,8 +167,6 @@ def _check_people(fields: YamlMapping, people: model.People) -> None:
 def _named(
     make: Callable[[str, dict[str, Any]], ItemT], argument: FieldType[Any]
 ) -> FieldType[ItemT]:
-    """A mapping with a name, and with arguments of any keys."""
-
     def read(node: YamlNode) -> ItemT:
         fields = node.as_mapping()
         arguments = {key: argument.read(value) for key, value in fields.items() if key != "name"}
@@ -431,11 +429,10 @@ OURS = frozenset((*_MODEL_NAMES, *_COMPOSITE_NAMES)) - OMZ_KEYS
 def read_model(
     path: Path, *, family: model.Family, name: str, composite: str = "", parent: str | None = None
 ) -> model.ModelSpec:
-    """The model that a model.yml declares; its name and family are those of its folders.
-    ``parent`` is as in ``ModelSpec``.
+    """The model that a model.yml declares; name, family and ``parent`` as in ``ModelSpec``.
 
-    An unknown key is a mistake in our form. In Open Model Zoo's form it is left out, and the model
-    has a warning, since Open Model Zoo's own tools ignore unknown keys.
+    An unknown key is a mistake in our form, and a warning in Open Model Zoo's: its own tools ignore
+    unknown keys.
 
     Raises:
         SpecError: the first mistake in the file, with its position.
@@ -474,7 +471,6 @@ def is_in_our_form(node: YamlNode) -> bool:
 
 
 def _read_variant(top: YamlMapping, identity: Mapping[str, Any]) -> model.ModelSpec:
-    """The model of these keys; ``identity`` has what follows from the path of its file."""
     path: Path = identity["path"]
     _refuse_both_forms(top)
     top["files"]
@@ -523,7 +519,6 @@ def _refuse_both_forms(top: YamlMapping) -> None:
 
 
 def _give_to_decoder(values: dict[str, Any], top: YamlMapping) -> None:
-    """Give the decoder a skeleton that the package does not have."""
     skeleton = values.get("skeleton")
     if not isinstance(skeleton, Skeleton):
         return
@@ -534,7 +529,6 @@ def _give_to_decoder(values: dict[str, Any], top: YamlMapping) -> None:
 
 
 def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
-    """Check that what a key refers to is declared."""
     published = spec.file_names
     unpacked = False
     for index, step in enumerate(spec.postprocessing):
@@ -580,7 +574,7 @@ def read_composite(
 ) -> model.CompositeSpec:
     """The composite that a composite-model.yml declares.
 
-    If it names no stages, as in Open Model Zoo 2021.4, the stages are its subfolders that contain a
+    If it names no stages, as in Open Model Zoo 2021.4, they are its subfolders that contain a
     model.yml, in alphabetical order. Unknown keys are treated as in a model.yml.
 
     Raises:

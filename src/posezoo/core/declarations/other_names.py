@@ -29,7 +29,6 @@ class LeftOut:
     Args:
         names: globs of their names in lower case.
         reason: a sentence or two.
-        instead: models of the registry that do the same.
     """
 
     names: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Reads quantization.yml, a file of Open Model Zoo beside a model.yml. A feature does it."""
+"""The interface to the reader of quantization.yml, a file of Open Model Zoo beside a model.yml."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from posezoo.core.declarations.model import QuantizationSettings
 from posezoo.core.plugins import Hook
 
-#: The name of the file.
 NAME = "quantization.yml"
 
 

@@ -82,8 +82,8 @@ _ARGUMENT = Obstacle("argument", "posezoo does not support an argument of its mo
 
 
 def select_route(spec: ModelSpec) -> tuple[Route, Obstacle | None]:
-    """The route to IR, and why posezoo does not take it by itself. The first rule that applies is
-    used, and no file of the model is needed.
+    """The route to IR by the first rule that applies, and why posezoo does not take it by itself;
+    no file of the model is needed.
     """
     if spec.is_ir:
         return Route.IR, None
@@ -115,7 +115,6 @@ def _find_upstream_code(spec: ModelSpec) -> Obstacle | None:
 
 
 def _find_unsupported(spec: ModelSpec) -> Obstacle | None:
-    """What only Model Optimizer converts."""
     flags = _unsupported_flags(spec)
     if PIPELINE_CONFIG in flags:
         return _PIPELINE

@@ -29,7 +29,6 @@ _KEYPOINTS = required_key("keypoints", list_of(WORD, unique=str), "In the order 
 
 
 def _read_joint(node: YamlNode) -> int:
-    """The place of a keypoint in the list of its skeleton, which was read before."""
     above = node
     while not isinstance(above.value, dict) or _KEYPOINTS.name not in above.value:
         assert above.parent

@@ -1,8 +1,6 @@
-"""The skeletons of the package, by name.
-
-A skeleton is a YAML file (``skeleton_yml``): those of the package are in the folder beside this
-module, others in the folder ``skeletons`` of a registry. model.yml may also contain one, and so may
-the metadata of an IR, as JSON.
+"""The skeletons of the package by name: YAML files (``skeleton_yml``) in the folder beside this
+module. Others are in the folder ``skeletons`` of a registry, in model.yml, or, as JSON, in the
+metadata of an IR.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ from posezoo.core.declarations.field_types import WORD_PATTERN
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import PosezooError
 
-#: The folder of skeletons in a registry.
 FOLDER = "skeletons"
 
 #: The first word of the name of keypoints of which nothing but the number is known.

@@ -229,10 +229,9 @@ def explain_unsafe_regex(pattern: str) -> str:
 
     Python's ``re`` backtracks: with a nested repetition such as ``(a+)+b``, a text of thirty
     characters takes hours, and the match cannot be interrupted. So only a character, a class, or a
-    fixed text may be repeated. Features that would hide a repetition are refused: back references,
-    conditions, verbose and dot-all patterns. All 160 patterns of Open Model Zoo pass. A pattern
-    such as ``.*x.*y`` can still take polynomial time on a long line: patterns are applied with a
-    time limit.
+    fixed text may be repeated; back references, conditions, verbose and dot-all patterns, which
+    would hide a repetition, are refused. All 160 patterns of Open Model Zoo pass. ``.*x.*y`` can
+    still take polynomial time on a long line: apply patterns with a time limit.
     """
     if len(pattern) > MAX_PATTERN_LENGTH:
         return f"is longer than {MAX_PATTERN_LENGTH} characters"

@@ -1,7 +1,7 @@
 """The types of sources that model.yml can name: for each a class, and its keys in ``SOURCES``.
 
-``core.download.source_types`` downloads them. A type that few models use, or that a plug-in adds,
-has its class, keys and download in one module, which is imported when a model.yml names it.
+``core.download.source_types`` downloads them. A type that few models use, or a plug-in's, has
+class, keys and download in one module, imported when a model.yml names it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Model Optimizer's arguments that are kept as text in a model and that our conversion supports.
 
-Names and meanings are those of ``mo --help`` in OpenVINO 2024.6. Values are checked when model.yml
-is read, so parsing them again at the conversion cannot fail.
+Names and meanings are those of ``mo --help`` in OpenVINO 2024.6; model.yml's reader has checked the
+values.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Steps of a conversion for which a model.yml names a script of its authors, or a configuration of
+"""Steps of a conversion for which a model.yml names its authors' script, or a configuration of
 Model Optimizer, and which a feature does instead.
 """
 
@@ -56,7 +56,7 @@ class UpstreamSteps:
 
     def change_network(self, network: Model, spec: ModelSpec, source: Path) -> Model:  # noqa: ARG002
         """The network (``openvino.Model``) as read from ``source``, with the changes that the
-        model's arguments ask for; the one that is passed must not be used afterwards.
+        model's arguments ask for; it replaces the given one.
 
         Raises:
             ConversionError: a file that describes the changes is missing or damaged, or does not

@@ -1,10 +1,9 @@
 """YAML nodes that know their position, so that errors name file:line:column.
 
-A tree of nodes is built from the parser's events without recursion. It contains only what a
-model.yml needs: text, lists and mappings. Input that is dangerous or ambiguous is refused while it
-is read: anchors and aliases (a few lines of them can expand to gigabytes), explicit tags, duplicate
-keys, deep nesting, large files, and encodings other than UTF-8. The code that reads a value states
-its type; YAML's own type rules are not used.
+The tree, built from the parser's events without recursion, has only text, lists and mappings; the
+code that reads a value states its type. Dangerous or ambiguous input is refused while it is read:
+anchors and aliases (a few lines can expand to gigabytes), explicit tags, duplicate keys, deep
+nesting, large files, and encodings other than UTF-8.
 """
 
 from __future__ import annotations
@@ -227,10 +226,8 @@ class YamlMapping(dict[str, YamlNode]):
         raise self.node.make_error(f"the key {key} is missing")
 
     def merged_with(self, other: YamlMapping, item_by_item: Collection[str]) -> YamlMapping:
-        """These keys and those of ``other``; if both have a key, the value of ``other`` is used.
-
-        The lists at the keys ``item_by_item`` contain mappings, which are merged one by one in the
-        same way; both lists must have the same length.
+        """These keys and those of ``other``, whose values come first; the mappings in the lists at
+        ``item_by_item``, of equal length, are merged one by one.
         """
         nodes = self | other
         for key in item_by_item:
@@ -259,7 +256,8 @@ def read_yaml(path: Path) -> YamlNode:
 
 
 def read_yaml_bytes(path: Path) -> bytes:
-    """What ``parse_yaml`` takes: at most as many bytes as it needs to see that a file is too large.
+    """The bytes of a file for ``parse_yaml``, no more than it needs to see that the file is too
+    large.
 
     Raises:
         SpecError: the file cannot be read.
@@ -273,7 +271,6 @@ def read_yaml_bytes(path: Path) -> bytes:
 
 
 def _file_error(file: str, problem: str, mark: Any = None, *, hint: str = "") -> SpecError:
-    """An error at a mark of the parser; at the beginning of the file if there is none."""
     line = mark.line + 1 if mark else 1
     column = mark.column + 1 if mark else 1
     return SpecError(file, line, column, "", problem=problem, hint=hint)
@@ -319,7 +316,6 @@ def _decode(content: bytes, file: str) -> str:
 
 
 def _build(events: Iterable[Any], file: str) -> YamlNode | None:
-    """The tree of the first and only document, from the parser's events."""
     root: YamlNode | None = None
     parent: YamlNode | None = None
     key: YamlNode | None = None  # of the open mapping, if its value comes next
@@ -356,7 +352,6 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
 
 
 def _add_child(parent: YamlNode, key: YamlNode | None, node: YamlNode) -> YamlNode | None:
-    """Add a value, or check a key; returns the key whose value comes next."""
     siblings = parent.value
     if type(siblings) is list:
         siblings.append(node)

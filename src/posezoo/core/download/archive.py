@@ -52,8 +52,6 @@ _MAX_READ = CHUNK
 
 @dataclass(slots=True)
 class _StreamSlice:
-    """The next bytes of a stream, and no more of it."""
-
     stream: IO[bytes]
     left: int  # in bytes
 
@@ -77,15 +75,14 @@ def unpack_archive(
     listener: Listener = ignore_event,
 ) -> list[Path]:
     """Write each member of an archive to its path, and return the paths; if one is refused, none is
-    written. A file at such a path that is not as it was unpacked is kept under another name.
+    written. A file there that is not as it was unpacked is kept under another name, with a warning.
 
     Args:
         format: ``zip``, ``tar``, ``gztar`` or ``emscripten``.
         place: returns the path for a member's name (with / between folders), or None to skip the
             member.
         index: for ``emscripten``, the script that lists the members.
-        earlier: the files that were unpacked before, with their digests.
-        listener: receives a warning about each file that is kept.
+        earlier: the digests of files that were unpacked before.
 
     Raises:
         ArchiveError: it cannot be read, or contains a link, an unsafe name, two members with the
@@ -156,15 +153,12 @@ def _unpack_aside(
 
 
 class _MemberNames:
-    """The names of an archive's members, which must be safe and differ, also if case is ignored."""
-
     def __init__(self, archive: str) -> None:
         self._archive = archive
         self._names: set[str] = set()
         self._folders: set[str] = set()
 
     def add(self, member: str) -> str:
-        """Check the name of the next member, and return it without ``./``."""
         name = member
         while name.startswith("./"):  # `tar czf x.tgz ./folder` creates such names
             name = name[2:]
@@ -195,7 +189,6 @@ def read_pieces(archive: str, stream: IO[bytes] | _StreamSlice) -> Iterator[byte
 
 
 def _limit(archive: Path) -> int:
-    """The most bytes that an archive may contain."""
     return min(MAX_BYTES, max(SMALL_BYTES, MAX_RATIO * archive.stat().st_size))
 
 
@@ -203,8 +196,7 @@ def open_members(path: Path, format: str, label: str = "", *, only: str = "") ->
     """The members of an archive.
 
     Use it within ``translate_archive_errors``. The format is ``zip``, ``tar`` or ``gztar``; errors
-    name the ``label``, or else the path. If a name is given with ``only``, all other members are
-    left out.
+    name the ``label``, or else the path. ``only``: a member's name, to leave out all others.
 
     Raises:
         ArchiveError: a member is a link or a device, or lies beyond the limits of

@@ -1,4 +1,4 @@
-"""What downloads share: options, listener, temporary folder, threads, connections, and limits for
+"""What downloads share: options, listener, temporary folder, threads, connections, limits for
 hosts.
 """
 
@@ -48,10 +48,8 @@ _SUCCESSES_TO_RAISE = 32
 
 
 class HostLimiter:
-    """Limits the simultaneous requests to a host; no limit until the host answers "too many
-    requests".
-
-    If ``uses_single_connection`` is true, files are not split over several connections.
+    """Limits the simultaneous requests to a host, once it answers "too many requests". With
+    ``uses_single_connection``, files are not split over several connections.
     """
 
     def __init__(self) -> None:
@@ -109,7 +107,7 @@ class HostLimiter:
 
 
 class ConnectionPool(ExitStack[None]):
-    """A context manager that closes its connections and stops its threads on exit."""
+    """Closes its connections and stops its threads on exit."""
 
     def __init__(self, options: DownloadOptions) -> None:
         super().__init__()
@@ -138,7 +136,7 @@ class ConnectionPool(ExitStack[None]):
             return self._limiters.setdefault(network_host(url), HostLimiter())
 
     def once(self, key: Hashable, make: Callable[[], Result]) -> Result:
-        """What ``make`` returns; it is kept for the other files that share these connections."""
+        """What ``make`` returns, kept for the other files of these connections."""
         with self._lock:
             lock = self._kept_locks.setdefault(key, threading.Lock())
         with lock:
@@ -148,10 +146,8 @@ class ConnectionPool(ExitStack[None]):
             return result
 
     def run_all(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """Do the work for the items in parallel; if one fails, no other is started, but running
-        ones end.
-
-        The error is that of the first failed item, in the order of the items.
+        """Do the work for the items in parallel; after a failure no other is started, and the error
+        is that of the first failed item in their order.
         """
         if self._jobs == 1:
             return list(map(work, items))
@@ -196,12 +192,10 @@ class ConnectionPool(ExitStack[None]):
 
 
 class DownloadContext(ExitStack[None]):
-    """A context manager that closes its connections and removes its temporary folder on exit.
+    """Closes its connections and removes its temporary folder on exit.
 
     Args:
         model: the model, or the name in events if the files belong to no model.
-        options: the options of the downloads.
-        listener: receives the events.
         pool: the connections shared with other calls; None for a new pool.
         records_origins: whether to remember where each file came from, for provenance.json.
         roots: the folders that no link may lead a file out of.
@@ -252,11 +246,8 @@ class DownloadContext(ExitStack[None]):
         self.emit(WarningIssued(message))
 
     def for_package(self, file: SourceFile, size: int | None = None) -> DownloadContext:
-        """A copy of the context for a package that contains a requested file, with events about
-        packages.
-
-        For a part of a package, ``size`` is the size of the whole package in bytes, 0 if it is not
-        known.
+        """A copy for a package that contains a requested file, with events about packages; ``size``
+        is the whole package's in bytes if a part is read, 0 if it is not known.
         """
         listener = self._listener
         wanted = file.name

@@ -1,8 +1,8 @@
 """Files that are stored by their digest: the common code of caches and mirrors.
 
 The layout is that of Open Model Zoo's ``--cache_dir``: ``DIR/1/<first two hex digits>/<the
-others>``, and ``DIR/1/staging`` for files that are being added. A file that is read from a store is
-hashed like any other download, so a damaged entry is detected.
+others>``, and ``DIR/1/staging`` for files that are being added. What is read from a store is hashed
+like any other download.
 """
 
 from __future__ import annotations
@@ -94,11 +94,11 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     """Add a verified file to the cache; if the cache cannot be written, this context stops using
     it.
 
-    Where the file system can, the entry shares the bytes of the file until one changes. A hard link
-    would let one command damage the file, the cache and a mirror at once.
+    The caller has the ``cache_entry_lock``. With ``replace``, a damaged entry of this name and size
+    is replaced.
 
-    The caller must have the ``cache_entry_lock``. With ``replace``, an existing entry of this name
-    and size is damaged, and is replaced.
+    Where the file system can, the entry shares the bytes of the file until one changes; a hard link
+    would let one command damage the file, the cache and a mirror at once.
     """
     target = _find_entry(file, context)
     if target is None or path == target or (not replace and has_size(target, file.size)):
@@ -129,7 +129,6 @@ def is_cached(file: SourceFile, context: DownloadContext) -> bool:
 
 
 def _find_entry(file: SourceFile, context: DownloadContext) -> Path | None:
-    """The path of a file in the cache; None without a cache or without a digest."""
     if context.cache_dir is None or file.checksum is None:
         return None
     return context.cache_dir / entry_path(file.checksum)

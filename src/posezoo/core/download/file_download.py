@@ -1,7 +1,5 @@
-"""Download one file from the first candidate that sends the expected bytes.
-
-Bytes are counted and hashed while they are written to a part beside the target. The part is renamed
-only after it is verified, so a wrong download never replaces a good file.
+"""Download one file from the first candidate that sends the expected bytes, which are verified in a
+part beside the target, and only then renamed.
 """
 
 from __future__ import annotations
@@ -103,10 +101,9 @@ def download_file(
     context: DownloadContext,
     candidates: Sequence[Candidate] | None = None,
 ) -> None:
-    """Download a file to its target if it is missing there, and add it to the cache if it is
-    missing there.
+    """Download a file to its target, and add it to the cache, where it is missing.
 
-    The candidates are asked in their order; None stands for ``list_candidates``.
+    ``candidates`` are asked in order; by default ``list_candidates``.
 
     Raises:
         DownloadError: no candidate sent the file; SourceError, SizeError, DigestError or
@@ -146,10 +143,10 @@ def download_file(
 def download_part(
     part: SourceFile, target: Path, context: DownloadContext, candidate: Candidate, package: Digest
 ) -> Iterator[Path]:
-    """Download a part of a package, which has no digest of its own, for the time of a ``with``.
+    """Download a part of a package, which has no digest of its own, for the time of a ``with``, in
+    which the caller verifies what it reads.
 
     If the download is interrupted, the bytes stay beside the target for the next attempt or run.
-    The caller verifies what it reads from them within the ``with``.
 
     Raises:
         DownloadError: the candidate did not send the part; it was asked once.
@@ -179,7 +176,6 @@ def download_part(
 
 @contextmanager
 def _reporting(candidate: Candidate, file: SourceFile, context: DownloadContext) -> Iterator[None]:
-    """Report the start of a download from one candidate, and its end or failure."""
     context.emit(FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name))
     try:
         yield
@@ -190,7 +186,6 @@ def _reporting(candidate: Candidate, file: SourceFile, context: DownloadContext)
 
 
 def _waiting(file: SourceFile, context: DownloadContext) -> Callable[[], None]:
-    """Reports that another process has the lock of a file."""
     message = f"{file.name}: waiting for another process that is downloading it"
     return lambda: context.warn(message)
 
@@ -306,10 +301,7 @@ def _fill(
     partial: PartialFile,
     context: DownloadContext,
 ) -> Candidate:
-    """Fill the part from the first candidate that sends the expected bytes, and return that
-    candidate.
-
-    The first ones, on this machine, are asked one after the other; from the first host on, each
+    """The first ones, on this machine, are asked one after the other; from the first host on, each
     has a head start.
     """
     resume = partial.load_resume_state(file)
@@ -338,7 +330,7 @@ def _fill_in_turn(
     report: DownloadReport,
     failures: list[Failure],
 ) -> Candidate | None:
-    """Ask candidates one after the other; None if all failed. ``failures`` gets those that did."""
+    """None if all failed; ``failures`` gets the candidates that did."""
     for candidate in candidates:
         try:
             _ask(candidate, file, partial, report)
@@ -357,9 +349,8 @@ def _fill_from_hosts(
     report: DownloadReport,
     failures: list[Failure],
 ) -> Candidate | None:
-    """Ask hosts, and a further one at the same time if they are slow; None if all failed.
-
-    ``failures`` gets those that failed or were overtaken.
+    """None if all failed; ``failures`` gets those that failed or were overtaken. A further host is
+    asked at the same time if others are slow.
     """
     context = report.context
     pool = context.pool
@@ -397,7 +388,6 @@ def _fill_from_hosts(
 def _ask(
     candidate: Candidate, file: SourceFile, part: PartialFile, report: DownloadReport
 ) -> PartialFile:
-    """Fill a part from a candidate, and return it; ask it again if another attempt may succeed."""
     context = report.context
     name = candidate.name
     with suppress(ValueError):  # an invalid address; the error at the end has all of it
@@ -428,7 +418,6 @@ def _ask(
 
 
 def _clone(candidate: Candidate, file: SourceFile, part: PartialFile) -> bool:
-    """Use the bytes of the cache without a copy; False if that is not possible."""
     if candidate.path is None:
         return False
     try:
@@ -445,7 +434,7 @@ def _receive(
     partial: PartialFile,
     show_progress: Callable[[int], None],
 ) -> None:
-    """Request the missing bytes from a candidate once; wrong bytes are not kept for another run."""
+    """Request the missing bytes once; wrong bytes are not kept for another run."""
     with _open_rest(candidate, file, partial.load_resume_state(file)) as stream:
         start = ResumeState(stream.start, candidate.name, stream.etag)
         partial.start_at(file, start, resumable=stream.is_resumable)
@@ -472,7 +461,6 @@ def _receive(
 def _open_rest(
     candidate: Candidate, file: SourceFile, resume: ResumeState
 ) -> AbstractContextManager[ByteStream]:
-    """The bytes that are missing after those of an earlier attempt or run."""
     if resume.size and resume.size == file.size:  # nothing is missing, so no candidate is asked
         return nullcontext(ByteStream(iter(()), resume.size, resume.etag, is_resumable=True))
     if resume.source != candidate.name:
@@ -483,7 +471,6 @@ def _open_rest(
 
 
 def _write_pieces(stream: ByteStream, file: SourceFile, partial: PartialFile) -> Iterator[int]:
-    """Write the bytes of a candidate, and return the size so far whenever it is to be reported."""
     size = stream.start
     reported_at = float("-inf")  # the first piece is reported at once
     for piece in stream.pieces:
@@ -501,7 +488,6 @@ def _write_pieces(stream: ByteStream, file: SourceFile, partial: PartialFile) ->
 
 
 def _require_expected(file: SourceFile, partial: PartialFile) -> None:
-    """Raise an error if a complete download is not the expected file."""
     size = partial.size
     actual = partial.digests[0]
     if file.size is not None and size < file.size:

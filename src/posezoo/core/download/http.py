@@ -75,10 +75,7 @@ def open_response(
     """Request a file, or a range of it, from a URL.
 
     Args:
-        session: the connections of the run.
-        file: the expected file; a response that announces another size is refused before its body
-            is read.
-        resume: the part of the file that was downloaded before.
+        file: a response that announces another size is refused before its body is read.
         last: the last byte to read, counted from 0; None for all. A server without range requests
             sends all.
 
@@ -178,13 +175,11 @@ def follow_redirects(
     headers: Mapping[str, str],
     refuse: Callable[[str], None] = lambda _: None,
 ) -> tuple[requests.Response, str]:
-    """Follow redirects; requests itself would read each body to the end.
+    """Follow redirects, since requests would read each body to the end; the final response, and the
+    URL requested for it.
 
     Args:
         refuse: raises a SourceError for a URL that must not be requested.
-
-    Returns:
-        The final response, and the URL that was requested for it.
 
     Raises:
         SourceError: there are too many or circular redirects, or see ``require_safe_target`` and
@@ -293,7 +288,6 @@ def _send_request(
 
 
 def _is_named(url: str, download_options: DownloadOptions) -> bool:
-    """Whether the user named the host of a URL."""
     named = (*download_options.named_urls, *download_options.mirrors)
     host = _host(url)  # of a folder and of an invalid URL, it is empty
     return host != "" and host in map(_host, named)
@@ -305,7 +299,6 @@ def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest
 
 
 def _refuse_status(response: requests.Response, resume: ResumeState, last: int | None) -> None:
-    """Raise the error for a response that has neither the file nor the requested part."""
     status = response.status_code
     if status == HTTPStatus.OK:
         return

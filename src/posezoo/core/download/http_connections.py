@@ -1,8 +1,6 @@
-"""HTTP connections that are kept open between files, and closed at the time limit if a server
-stalls.
-
-They are those of requests, with two additions: informational responses are skipped, and the time
-limit also applies to a handshake or headers that arrive byte by byte.
+"""HTTP connections of requests that stay open between files, and two additions: informational
+responses are skipped, and the time limit also applies to a handshake or headers that arrive byte by
+byte.
 """
 
 from __future__ import annotations
@@ -105,17 +103,14 @@ class TimerThread:
                     call()
 
 
-#: The timers of this process.
 TIMERS = TimerThread()
 
 call_in_forks(TIMERS.__init__)  # type: ignore[misc]  # a forked child does not have our thread
 
 
 class Session(requests.Session):
-    """The connections and cookies of a run, and what its environment says about each host.
-
-    Args:
-        at_once: how many connections to a host are kept open.
+    """The connections and cookies of a run, ``at_once`` to a host, and what its environment says
+    about each host.
     """
 
     def __init__(self, at_once: int = 1) -> None:
@@ -210,13 +205,11 @@ def _refusal_of_proxy(error: requests.exceptions.ProxyError) -> SourceError:
 
 
 def _proxy_variables() -> str:
-    """The environment variables that have a proxy's address."""
     names = ("http_proxy", "https_proxy", "all_proxy")
     return ", ".join(sorted(name for name in os.environ if name.lower() in names))
 
 
 def _root_cause(error: BaseException) -> str:
-    """The message of the first error in the chain, usually that of the system."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
@@ -266,9 +259,8 @@ def peer_rules(**rules: bool) -> Iterator[None]:
 
 
 def refuse_link_local(host: str) -> None:
-    """Raise a SourceError if a host is a link-local IP address (RFC 3927, RFC 4291 2.5.6).
-
-    Clouds give their machines passwords at such an address, 169.254.169.254.
+    """Raise a SourceError if a host is a link-local IP address (RFC 3927, RFC 4291 2.5.6): at
+    169.254.169.254, clouds give their machines passwords.
     """
     if any(address.is_link_local for address in _reached_addresses(host)):
         raise SourceError(
@@ -367,8 +359,6 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 class _DeadlineAdapter(HTTPAdapter):
-    """Makes requests use our connections, with or without a proxy."""
-
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS

@@ -41,7 +41,6 @@ from posezoo.core.layout import ModelLayout, require_inside
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import find_interpreter
 
-# The files of a model, each with its path.
 Places = Sequence[tuple[SourceFile, Path]]
 
 
@@ -76,13 +75,13 @@ def download_model(
     listener: Listener = ignore_event,
     pool: ConnectionPool | None = None,
 ) -> tuple[Path, ...]:
-    """Download the published files of a model, and unpack them; files that are verified already are
-    kept. The paths of the files have the order of model.yml.
+    """Download the published files of a model, and unpack them; verified files are kept. Returns
+    the paths in model.yml's order.
 
     Args:
         precisions: skip files whose top-level folder names another precision (also FP16-INT1 and
             other names of Open Model Zoo); None for all files.
-        pool: the connections shared with parallel downloads; None for a new pool.
+        pool: as in ``DownloadContext``.
 
     Raises:
         DownloadError: no candidate provides a file; the error lists each candidate and the reason.
@@ -147,11 +146,9 @@ def plan_download(
     *,
     is_dry_run: bool = True,
 ) -> tuple[PlannedFile, ...]:
-    """What ``download_model`` would do. A LicenseError if the license is not allowed.
+    """What ``download_model`` would do; a LicenseError if the license is not allowed.
 
-    No source is asked. Existing files are hashed, unless they were verified before and have not
-    changed since. A dry run writes nothing. A real run records the verified files, so that the
-    download need not hash them again.
+    No source is asked. A dry run writes nothing, a real run records the verified files.
     """
     refuse_license(spec, download_options.allow_licenses)
     context = DownloadContext(spec, download_options)
@@ -230,10 +227,8 @@ def postprocess(
     rehash: bool,
     listener: Listener,
 ) -> None:
-    """Run the postprocessing steps of a downloaded model, except steps that are up to date.
-
-    Steps of files that were not downloaded (``left_out``) are skipped. ``rehash`` means that
-    records are not trusted.
+    """Run the postprocessing steps that are not up to date, except those of files ``left_out`` of
+    the download; ``rehash``: records are not trusted.
 
     Raises:
         ArchiveError: an archive cannot be read, or has members that must not be unpacked.
@@ -324,7 +319,6 @@ def _unpack(
     record: PostprocessRecord,
     listener: Listener,
 ) -> list[Path]:
-    """Unpack an archive into its folder, and return the paths of both."""
     from posezoo.core.download.archive import unpack_archive
 
     archive = layout.download_path(spec, step.file)

@@ -66,9 +66,8 @@ class DownloadOptions:
 
 
 def refuse_license(spec: ModelSpec, allowed: Collection[str]) -> None:
-    """Raise a LicenseError if a model's license is not allowed.
-
-    ``allowed`` has SPDX identifiers, glob patterns for them, or URLs of licenses; empty allows all.
+    """Raise a LicenseError if a model's license is not allowed: by SPDX identifiers, globs of them,
+    or URLs in ``allowed``; empty allows all.
     """
     if not allowed or is_license_allowed(spec.license, allowed):
         return

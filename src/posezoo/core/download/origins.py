@@ -1,6 +1,5 @@
-"""Where the files of a model are on this machine, before any source is asked.
-
-This module imports little: lists of all models look here, and most files are not on the machine.
+"""Where the files of a model are on this machine, before any source is asked; imports little, for
+lists of all models.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
-"""Download a large file in ranges over several connections; each range stays in memory until its
-turn.
-
-The ranges are written in order, so an interrupted download can be resumed like any other.
+"""Download a large file in ranges over several connections, each in memory until it is written in
+order, so that the download can be resumed.
 """
 
 from __future__ import annotations
@@ -75,9 +73,7 @@ def open_in_ranges(
     open_range: OpenRange, size: int, resume: ResumeState, connections: int
 ) -> Iterator[ByteStream]:
     """Read the missing bytes of a file, or of its first ``size`` bytes, in order; over one
-    connection if the server has no range requests.
-
-    This, and reading the pieces, raises the same errors as ``open_range``.
+    connection if the server has no range requests; the errors of ``open_range``.
     """
 
     def last_byte(start: int) -> int:

@@ -142,7 +142,6 @@ class PartialFile:
             self._handle = -1
 
     def _read_state(self) -> Json:
-        """What an earlier run recorded about its bytes: digest, source and etag of their file."""
         record = read_record(self.target)
         if record.partial:
             return record.partial
@@ -151,9 +150,8 @@ class PartialFile:
         return {**record.verified, "source": record.origin.get("url", "")} if is_complete else {}
 
     def fork(self) -> PartialFile:
-        """A part of another name with the same bytes, for another host that sends the file.
-
-        It is removed on exit. If the process is killed, a later run removes it.
+        """A part with the same bytes for another host; it is removed on exit, or by a later run if
+        the process is killed.
         """
         with self._changing():
             fork = PartialFile(
@@ -197,9 +195,8 @@ class PartialFile:
             return ResumeState()
 
     def start_at(self, file: SourceFile, start: ResumeState, *, resumable: bool) -> None:
-        """Keep the bytes up to the start, which another source continues.
-
-        ``resumable`` is whether another run can resume the download.
+        """Keep the bytes up to the start, which another source continues; ``resumable``: another
+        run can.
         """
         with self._changing():
             if start.size == 0:

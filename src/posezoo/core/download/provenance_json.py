@@ -34,10 +34,7 @@ def redact_url(url: str) -> str:
 
 
 def describe_origin(candidate: Candidate, final_url: str, size: int, digest: Digest) -> Json:
-    """The entry of a file that comes from a candidate.
-
-    ``final_url`` is the URL after redirects; empty if the candidate is not a URL.
-    """
+    """The entry of a file from a candidate; ``final_url`` is that after redirects, or empty."""
     final_url = redact_url(final_url) if final_url else ""
     return {
         "url": candidate.name,
@@ -58,10 +55,9 @@ def update_provenance_json(
     """Write the origins of files of a model into its provenance.json; entries of other files are
     kept.
 
-    The origins of files that the context just downloaded are known; those of others are in their
-    records, which are not read if provenance.json has them already. A file of the user of this name
-    is kept under another one. Nothing is written through a link that leads out of the context's
-    roots.
+    The origins of files that the context did not download are in their records. A file of the user
+    of this name is kept under another one, and nothing is written through a link that leads out of
+    the context's roots.
 
     Raises:
         OSError: the file cannot be written, or another run keeps it locked.

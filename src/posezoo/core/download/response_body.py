@@ -32,8 +32,7 @@ class StallDetectingReader:
     """Reads a body, and shuts its connection down if it is slower than the minimum rate for one
     timeout, or if its request is cancelled.
 
-    A timer does that, because a read that receives single bytes may never return, for example in
-    the line with the size of a chunk.
+    A timer does that, because a read that receives single bytes may never return.
     """
 
     _CHECKS = 4  # per timeout, so that a stall is detected before two timeouts have passed

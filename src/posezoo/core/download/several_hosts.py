@@ -1,4 +1,4 @@
-"""What several hosts share that are asked for one file at once: its parts, and its report."""
+"""What hosts share that are asked for one file at once."""
 
 from __future__ import annotations
 
@@ -18,11 +18,8 @@ from posezoo.core.events import (
 
 
 class HostParts:
-    """A context manager for the part of a file and its forks, one for each host that is asked at
-    the same time.
-
-    On exit, the part has the bytes of the host that sent the file. If none did, it has the most
-    bytes that a host sent, for the next run.
+    """The part of a file and its forks, one for each host that is asked at once; on exit it has the
+    bytes of the host that sent the file, else the most that one sent.
     """
 
     def __init__(self, part: PartialFile) -> None:
@@ -57,8 +54,8 @@ class HostParts:
 
 
 class DownloadReport:
-    """Reports the download of one file: of one source at a time, the last that was asked, with the
-    most bytes that one of them has sent.
+    """Reports the download of one file as from one source at a time, the last that was asked, with
+    the most bytes of one of them.
     """
 
     def __init__(self, file: SourceFile, context: DownloadContext) -> None:

@@ -35,9 +35,6 @@ def combine_failures(
 
 
 def _describe_failures(failures: Sequence[Failure]) -> str:
-    """What went wrong at each address; the hosts alone if all have the same problem, as without a
-    network.
-    """
     problems = {error.problem for _, error in failures}
     if len(problems) > 1:
         return "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in failures)
@@ -46,7 +43,6 @@ def _describe_failures(failures: Sequence[Failure]) -> str:
 
 
 def _is_missing(failures: Sequence[Failure]) -> bool:
-    """Whether all candidates answered that they do not have the file."""
     return bool(failures) and all(isinstance(error, NotFoundError) for _, error in failures)
 
 
@@ -58,7 +54,6 @@ def resume_hint(size: int) -> str:
 
 
 def _find_hint(file: SourceFile, failures: Sequence[Failure], resume_size: int) -> str:
-    """What the user can do after all candidates failed."""
     is_temporary = any(isinstance(error, TransientSourceError) for _, error in failures)
     if is_temporary and resume_size:
         return resume_hint(resume_size)
@@ -75,7 +70,6 @@ def _find_hint(file: SourceFile, failures: Sequence[Failure], resume_size: int) 
 
 
 def _find_size_hint(file: SourceFile, failures: Sequence[Failure]) -> str:
-    """What to do if a source has a file of another size; empty if none has."""
     is_other = any(
         candidate.kind is CandidateKind.SOURCE and isinstance(error, SizeError)
         for candidate, error in failures

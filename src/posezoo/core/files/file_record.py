@@ -1,8 +1,7 @@
 """The record of a file: ``.posezoo/NAME.json`` beside it.
 
-A record contains only facts that can be determined again, but it saves work: while the file's size,
-times and inode match the record, the file is not hashed again. A record out of an archive never
-matches, since nobody can set the time of change. Another user of the folder can write one that
+While the file's size, times and inode match, it is not hashed again. One out of an archive never
+matches, since nobody can set the time of change; another user of the folder can write one that
 does, so no fingerprint of another user is read.
 """
 
@@ -69,8 +68,8 @@ def record_path(path: Path) -> Path:
 
 
 def read_record(path: Path) -> FileRecord:
-    """The record of a file; an empty one if it is missing or cannot be read. The fingerprint in
-    another user's record is left out.
+    """The record of a file, without the fingerprint in another user's; empty if it is missing or
+    cannot be read.
     """
     try:
         content, status = read_small_file(record_path(path))
@@ -89,13 +88,8 @@ def read_record(path: Path) -> FileRecord:
 
 
 def update_record(path: Path, **sections: Json) -> None:
-    """Replace sections of a file's record; if it cannot be written, or the folder of the records is
-    a link, nothing happens.
-
-    Args:
-        path: the file, not the record.
-        sections: the new ones, by the names in ``FileRecord``; an empty one is removed, others are
-            kept.
+    """Replace sections of a file's record, by the names in ``FileRecord``; an empty one is removed.
+    Nothing happens if it cannot be written, or the folder of the records is a link.
     """
 
     record = record_path(path)
@@ -133,8 +127,8 @@ def fingerprint_of(status: os.stat_result) -> dict[str, int]:
 
 
 def is_unchanged(status: os.stat_result, recorded: Json) -> bool:
-    """Whether a file with this status is unchanged since ``fingerprint`` was recorded; unknown, so
-    False, on Windows: its ctime is the time of creation, and a program can set all others.
+    """Whether a file is unchanged since ``fingerprint`` was recorded; on Windows False: its ctime
+    is the time of creation, and a program can set all others.
     """
     return not IS_WINDOWS and fingerprint_of(status).items() <= recorded.items()
 

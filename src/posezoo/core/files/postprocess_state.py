@@ -1,6 +1,4 @@
-"""Records of the files that were made from published files after their download, by digest.
-
-While such a record is up to date, the files are not made again, and an archive that was removed
+"""Records of the files that were made from published files, by digest; an archive that was removed
 after it was unpacked counts as present.
 """
 
@@ -34,10 +32,8 @@ class PostprocessRecord:
     removable: bool = False  # whether the subject itself may be missing
 
     def is_up_to_date(self, *, rehash: bool = False) -> bool:
-        """Whether the same recipe was carried out and no file has changed since.
-
-        Args:
-            rehash: hash the files again; do not trust their fingerprints.
+        """Whether the same recipe was carried out and no file has changed since; ``rehash``: do not
+        trust fingerprints.
         """
         outputs = read_record(self.subject).outputs
         if outputs.get("recipe") != self.recipe:

@@ -1,7 +1,5 @@
-"""A temporary folder beside the target, so that finished files only need a rename.
-
-It is locked while it is in use. If a conversion is killed, the system unlocks its folder, and the
-next conversion of that model removes it.
+"""A temporary folder beside the target, so that finished files only need a rename; it is locked, so
+that the next conversion of the model can remove a killed one's.
 """
 
 from __future__ import annotations
@@ -66,8 +64,7 @@ def prepare_target(path: Path) -> None:
 
 @contextmanager
 def staging_dir(parent: Path) -> Iterator[Path]:
-    """An empty folder in ``parent``, which is created if it is missing; the folder is removed on
-    exit.
+    """An empty folder in ``parent``, which is created; removed on exit.
 
     Raises:
         OutputError: the folder cannot be created.
@@ -99,8 +96,8 @@ def staging_dir(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def temporary_dir() -> Iterator[Path]:
-    """As ``staging_dir``, in the system's folder for temporary files; what runs that were killed
-    left there is removed.
+    """As ``staging_dir``, in the system's folder for temporary files; what killed runs left there
+    is removed.
     """
     import tempfile
 
@@ -136,8 +133,8 @@ def _is_staging(folder: Path) -> bool:
 def remove_tree(folder: Path) -> None:
     """Remove a folder, however deeply its folders are nested and whatever permissions they have.
 
-    ``shutil.rmtree`` fails with folders that code of a model can leave: it opens a file for each
-    level.
+    ``shutil.rmtree``, which opens a file for each level, fails with folders that code of a model
+    can leave.
 
     Raises:
         OSError: something in it cannot be removed.

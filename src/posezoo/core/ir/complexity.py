@@ -32,8 +32,7 @@ def compute_complexity(network: Model) -> Complexity | None:
     """The complexity of an ``openvino.Model``; None if it has dynamic sizes, on which the cost
     depends.
 
-    Operations without a rule are not counted; there is a rule for all operations of our zoo that
-    compute.
+    Operations without a rule are not counted; all of our zoo that compute have one.
     """
     operations: list[Node] = []
     constants: set[str] = set()  # the names of weights, and of what unpacks them

@@ -18,7 +18,7 @@ def run_request(
 ) -> list[Array]:
     """The outputs of an inference, in the order of the network's ports.
 
-    They are in the memory of the request: its next inference overwrites them.
+    The request's next inference overwrites them.
 
     Args:
         request: an ``openvino.InferRequest``.

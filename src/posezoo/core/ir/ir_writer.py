@@ -39,9 +39,8 @@ _NUMBERED = re.compile(r"[A-Za-z][A-Za-z0-9]*_\d+(?:_.*)?")
 def prepare_for_writing(network: Model, spec: ModelSpec, decoder: Decoder | None) -> None:
     """Give a network, which is changed, canonical names and the description of its model (rt_info).
 
-    Operations that OpenVINO numbered become ``<Type>_<k>``, where k counts in topological order.
-    Names from the original are kept; a name is from the original if a tensor of the operation also
-    has it.
+    Operations that OpenVINO numbered become ``<Type>_<k>``, where k counts in topological order; a
+    name is the original's if a tensor of the operation also has it.
     """
     rename_numbered_operations(network)
     for name, value in build_rt_info(spec, decoder).items():
@@ -84,7 +83,6 @@ def rename_numbered_operations(network: Model) -> None:
 
 
 def _is_numbered(operation: Node) -> bool:
-    """Whether OpenVINO gave an operation its name."""
     kind = operation.get_type_name()
     name = operation.get_friendly_name()
     if kind == "Parameter" or not _NUMBERED.fullmatch(name):
@@ -102,10 +100,10 @@ def _format_plain(value: Plain) -> Any:
 
 
 def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
-    """The description that is stored in an IR, so that it can be used without its model.yml.
+    """The description that is stored in an IR, so that it can be used without its model.yml; the
+    same in each run and on each machine.
 
-    Numbers are separated by spaces. The values of several inputs are separated by ``; `` in the
-    order of the inputs. The description is the same in each run and on each machine.
+    Numbers are separated by spaces, the values of several inputs, in order, by ``; ``.
     """
     facts = {
         "model": spec.name,
@@ -143,7 +141,6 @@ def _describe_inputs(inputs: Sequence[Input]) -> dict[str, str]:
 
 
 def _resized_to(port: Input) -> str:
-    """The height and width to which the IR resizes images; empty if it does not."""
     if not port.resize:
         return ""
     return " ".join(str(port.shape[port.layout.index(side)]) for side in "HW")

@@ -1,4 +1,4 @@
-"""What an IR says of its model for other programs. A feature knows how."""
+"""The interface to what an IR says of its model for other programs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ class ModelDescription:
         spec: ModelSpec,  # noqa: ARG002
         shapes: Iterable[Sequence[int]],  # noqa: ARG002
     ) -> Sequence[str]:
-        """The names of a model's classes, from the shapes of its outputs, which an IR describes
-        though no model.yml has them.
-        """
+        """The names of a model's classes that no model.yml has, from the shapes of its outputs."""
         return ()
 
     def build_model_info(

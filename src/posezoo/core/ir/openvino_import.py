@@ -65,8 +65,7 @@ def openvino_core(*, extra: str = "convert") -> Any:
     """An ``openvino.Core`` that allows the files of its models to be moved, and obeys
     ``library_threads``.
 
-    Windows cannot move a mapped file; there, weights are read into memory, which takes a fifth
-    longer.
+    Windows cannot move a mapped file; there, reading weights into memory takes a fifth longer.
 
     Raises:
         MissingPackageError: see ``import_openvino``.

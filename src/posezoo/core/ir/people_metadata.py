@@ -8,8 +8,8 @@ The keys are those of ``people`` in model.yml::
     whole_image     if the detector finds nobody, the whole image is one person, who is kept with
                     this score or more, 0..1; absent if nobody is found then
 
-One more key is not about people: ``preparation`` is ``unstated`` if nothing says how images are
-prepared. It is here because IR of 0.2.0 have no such section.
+One more key, ``preparation``, is ``unstated`` if nothing says how images are prepared; it is here
+because IR of 0.2.0 have no such section.
 
 An export adds what its programs need (``export.people_programs``).
 """

@@ -1,8 +1,6 @@
-"""The record of an IR, provenance.json in its folder: sources, tools, time of conversion and
-self-check.
+"""The record of an IR, provenance.json in its folder: sources, tools, self-check.
 
-Facts that differ from run to run, such as the time, are only in this file, so that the IR is
-reproducible.
+Only this file has facts that differ from run to run, such as the time, so the IR is reproducible.
 """
 
 from __future__ import annotations
@@ -40,7 +38,6 @@ from posezoo.core.versions import package_version, version
 #: 2: each IR has a section model_info.
 CONVERSION_FORMAT = 2
 
-#: The two files of an IR.
 SUFFIXES = (".xml", ".bin")
 
 #: The measurements of an INT8 IR: numbers of photos, displacement of keypoints, numbers of people
@@ -321,7 +318,6 @@ def _read_dependence(check: Mapping[str, Any]) -> str:
 
 
 def _read_figures(record: Mapping[str, Any], key: str, names: Iterable[str]) -> dict[str, float]:
-    """The figures below a key of a record; empty if it has none."""
     if not record.get(key):
         return {}
     return {name: float(record[key][name]) for name in names}
@@ -339,9 +335,9 @@ def explain_stale_record(
 ) -> str:
     """Why an IR must be made; empty if it exists, is complete, and this record has the same key.
 
-    ``key_now`` computes the key that a conversion would have now; it is called only if the IR has a
-    record. The IR may also be required to have passed a self-check, or one that proved all of its
-    outputs, or one that compared its inner tensors.
+    ``key_now`` computes the key that a conversion would have now; it is called only if there is a
+    record. The IR may also have to have passed a self-check, one that proved all outputs, or one of
+    inner tensors.
     """
     if not xml.is_file():
         return "it does not exist yet"
@@ -410,9 +406,8 @@ def format_provenance(
 
     Args:
         contents: size and digest of the .xml and the .bin, by suffix.
-        self_check: the mode and result of the self-check, in JSON's types; None if there is none.
+        self_check: its mode and result, in JSON's types.
         complexity: the cost of one inference; None if sizes are dynamic.
-        int8: what only the record of an INT8 IR has; None for any other IR.
         model_optimizer: the version of the Model Optimizer that made the IR; empty if posezoo made
             it.
     """

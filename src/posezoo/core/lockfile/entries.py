@@ -1,7 +1,6 @@
 """Read and write the lines of a posezoo.lock, and update them to the present state of models.
 
-Each line is one entry in JSON, and the lines are sorted, so that version control can merge
-branches::
+Lines are sorted entries in JSON, so that version control can merge branches::
 
     {"model": "net@ccd24037", "file": "net.zip", "size": 5, "sha384": "...", "origin": "first_use",
     ...}
@@ -157,7 +156,7 @@ def published_entry(
     spec: ModelSpec, file: SourceFile, path: Path, now: str, *, remember: bool = True
 ) -> LockEntry | None:
     """The entry of a published file, from its declaration or else its bytes; None if it is not
-    verified. ``remember`` is as for ``is_verified``.
+    verified. ``remember`` as for ``is_verified``.
     """
     origin = FIRST_USE if file.first_use else PUBLISHED
     digest = file.checksum
@@ -215,7 +214,6 @@ def read_entries(path: Path) -> LockEntries:
 
 
 def _explain_line(line: str, entry: LockEntry | None) -> tuple[str, str]:
-    """Why a line is no entry whose names can be used, and what to do; two empty texts if it is."""
     if line.startswith(MERGE_MARKS):
         return MERGE_PROBLEM, (
             "remove the marks, and keep the lines of both sides, as Git does if .gitattributes has:"
@@ -229,7 +227,6 @@ def _explain_line(line: str, entry: LockEntry | None) -> tuple[str, str]:
 
 
 def _explain_unsafe_entry(entry: LockEntry) -> str:
-    """Why its names are no names of a model and a file; empty if they are."""
     for name in (entry.model, entry.file):
         if reason := explain_unsafe_file_name(name):
             return f"{sanitize(name)} {reason}"
@@ -293,10 +290,9 @@ def merge_entries(
 ) -> LockEntries:
     """Update the entries to the present state of one model, and of the composite that contains it.
 
-    An entry with the same content is kept. The entry of a missing file is kept too if it may still
-    be valid: an IR of the same model.yml, or a file that was trusted on first use. ``unpinned`` are
-    the missing files without a pin. A LockError if a model.yml is older than the lock's, unless
-    that is allowed.
+    An entry stays if its content is the same, or if its file is missing and it may still be valid:
+    an IR of the same model.yml, or a file that was trusted on first use (``unpinned``: without a
+    pin). A LockError if a model.yml is older than the lock's, unless that is allowed.
     """
     updated = update_entries(entries, present, allow_rollback=allow_rollback)
     declarations = {entry.model: entry for entry in present if entry.file == MODEL_YML}

@@ -51,10 +51,8 @@ def _now() -> datetime:
 
 
 class LockFile:
-    """The entries of a posezoo.lock, which may be missing; it is read at the first use.
-
-    A strict lock refuses every model, file and IR that it does not list, or lists with other
-    content. ``now`` returns the current time.
+    """The entries of a posezoo.lock, which may be missing; it is read at the first use. A strict
+    lock refuses every model, file and IR that it does not list, or lists with other content.
 
     Raises:
         PosezooError: at the first use: the lock cannot be read, or a line is not an entry.
@@ -166,7 +164,7 @@ class LockFile:
 
     def find_gone(self, registry: Registry) -> list[str]:
         """The models of the lock that a registry does not have; a LockError if they are most of
-        them, because it is a wrong one then.
+        them, as in a wrong registry.
         """
         locked = sorted({entry.model for entry in self.entries.values()})
         gone = [name for name in locked if not registry.matches_any(name)]
@@ -240,8 +238,8 @@ class LockFile:
     def update(self, work: Callable[[LockEntries], LockEntries]) -> None:
         """Replace the entries; other processes that write the lock wait.
 
-        ``work`` receives the entries that are in the file now, which another process may have just
-        changed, and returns the new ones; if it raises, the file is not changed.
+        ``work`` receives the entries that are in the file now and returns the new ones; if it
+        raises, the file is not changed.
 
         Raises:
             OutputError: the lock cannot be written, or another run keeps it locked.
@@ -295,7 +293,6 @@ class LockFile:
         )
 
     def _require(self, spec: ModelSpec) -> None:
-        """Refuse a model whose declaration or files differ from the locked ones."""
         command = format_command("lock", spec)
         if self.path != Path("posezoo.lock"):
             command += f" --lock {shlex.quote(str(self.path))}"
@@ -370,9 +367,9 @@ class AgreedIr:
             self.require(xml)
 
     def require(self, xml: Path) -> None:
-        """Raise a LockError if the lock does not list the IR, or lists other bytes of its files.
-        An .xml may name another version of OpenVINO, and a lock of 0.2.0 lists one that does not
-        say how people are found.
+        """Raise a LockError if the lock does not list the IR, or lists other bytes of its files. An
+        .xml may name another version of OpenVINO; a lock of 0.2.0 lists one that does not say how
+        people are found.
         """
         from posezoo.core.ir.people_metadata import list_equal_digests, read_stamp
 
@@ -397,7 +394,6 @@ class AgreedIr:
 
 
 def _describe_versions(openvino: str, posezoo: str) -> str:
-    """What made an IR; empty if neither version is known."""
     named = [f"OpenVINO {openvino}"] if openvino else []
     named += [f"posezoo {posezoo}"] if posezoo else []
     return f" (by {', '.join(named)})" if named else ""

@@ -1,5 +1,5 @@
-"""Where the published files of models can be read from: from a disk, or from which source; and what
-the user can do if a model cannot be downloaded.
+"""Where the published files of models can be read from, and what the user can do if a model cannot
+be downloaded.
 """
 
 from __future__ import annotations
@@ -128,9 +128,6 @@ def advise_after_failure(error: DownloadError, resolved: Resolved, context: Cont
 
 
 def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
-    """Up to three models with the same task: those on this machine, then those on package
-    indexes.
-    """
     local = []
     indexed = []
     for model in context.registry.select().all:

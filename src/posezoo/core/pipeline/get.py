@@ -54,7 +54,7 @@ def get(
     Args:
         options: how its IR are made; None for the defaults.
         downloads: whether missing files are downloaded; if False, they have to exist already.
-        pool: the connections that are kept for other models; None for new ones.
+        pool: for connections that are kept for other models.
         time_step: measures the steps ``DOWNLOAD`` and ``CONVERT``.
 
     Raises:
@@ -100,10 +100,8 @@ def download(
     listener: Listener = ignore_event,
     pool: ConnectionPool | None = None,
 ) -> Resolved:
-    """Download and verify the files of a plan, if it needs any; ``pool`` as for ``get``.
-
-    Returns:
-        The model with its final pins: trust on first use may have added some.
+    """Download and verify the files of a plan, if it needs any; returns the model with its final
+    pins: trust on first use may have added some.
 
     Raises:
         ConversionError: an IR that has to be made cannot be made here, so no file is downloaded.
@@ -189,11 +187,8 @@ def with_checkpoint_dir(context: Context, model: Model) -> Context:
     """The context in which the IR of the user's own weights do not take the place of the published
     model's.
 
-    It is used if the IR are only needed to run them, and the user gave them no name. ``convert``
-    and ``posezoo.get`` write the IR that the user asked for, under the model's name.
-
-    Args:
-        model: from ``spec_with_checkpoint``.
+    It is for IR that are only needed to run them: ``convert`` and ``posezoo.get`` write under the
+    model's name.
     """
     return context.with_output_dir(context.layout.output_dir / checkpoint_dir(model))
 
@@ -210,9 +205,6 @@ def get_irs(
 ) -> dict[str, Path]:
     """The .xml of each part of a model by its name; it is downloaded and converted if needed.
 
-    Args:
-        time_step: as for ``get``.
-
     Raises:
         FetchError: a file cannot be downloaded.
         ConversionError: an IR cannot be made, or was not published in this precision.
@@ -226,14 +218,8 @@ def get_irs(
 
 
 def write_sidecars(model: Model, context: Context, listener: Listener = ignore_event) -> list[Path]:
-    """Write what features keep in the folder of a model's IR; files that are up to date stay.
-
-    Args:
-        context: names the registry and the folder of the IR.
-        listener: receives a warning if a file cannot be written: the IR are there without it.
-
-    Returns:
-        The files, also those that stay.
+    """Write what features keep in the folder of a model's IR, and return all such files; the
+    listener receives a warning if one cannot be written.
     """
     files: list[Path] = []
     for _, sidecar in SIDECARS.items():

@@ -63,8 +63,8 @@ class Plan:
 
     @property
     def download_size(self) -> int:
-        """The bytes that the download of ``missing_files`` transfers; if one has an unknown size,
-        their total size, for which a file of unknown size counts with its read limit.
+        """The bytes that the download of ``missing_files`` transfers; if a size is unknown, their
+        total size, with read limits for unknown ones.
         """
         spec = self.resolved.spec
         files = [planned.file for planned in self.missing_files]
@@ -125,7 +125,6 @@ def _with_upstream_code(plan: Plan, *, is_dry_run: bool) -> Plan:
 
 
 def _with_files(plan: Plan, context: Context, *, downloads: bool, is_dry_run: bool) -> Plan:
-    """The plan with the published files, which are downloaded or have to exist."""
     resolved = plan.resolved
     spec = resolved.spec
     layout = resolved.layout
@@ -147,9 +146,7 @@ def _with_files(plan: Plan, context: Context, *, downloads: bool, is_dry_run: bo
 def _find_program(
     resolved: Resolved, context: Context, *, is_dry_run: bool
 ) -> ConverterProgram | None:
-    """The user's program that makes an IR; None if another converter makes them. A dry run does not
-    start it.
-    """
+    """None if another converter makes the IR; a dry run does not start the program."""
     converters = {each.converter for each in resolved.targets if not each.obstacle}
     if Converter.MODEL_OPTIMIZER not in converters:
         return None
@@ -160,7 +157,6 @@ def _find_program(
 
 
 def _explain_bad_source(plan: Plan) -> ConversionError | None:
-    """The error if the file to convert cannot be used."""
     from posezoo.core.convert.frontends import verify_source_model
 
     resolved = plan.resolved
@@ -172,11 +168,8 @@ def _explain_bad_source(plan: Plan) -> ConversionError | None:
 
 
 def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
-    """Check that an IR is the one that model.yml describes, complete and unchanged.
-
-    Args:
-        done: a participle for the error message, such as "counted": what is not done with a wrong
-            IR.
+    """Check that an IR is the one that model.yml describes, complete and unchanged; ``done`` is a
+    participle for the error, such as "counted".
 
     Raises:
         ConversionError: it is not that IR.

@@ -49,7 +49,6 @@ def open_context(
     Args:
         download_dir: the folder of published files; None for that of the setting ``weights_dir``.
         trust_on_first_use: accept a file without a known digest, and record its digest in the lock.
-        verify: whether files that were verified before are hashed again.
         mo_python: as in ``Context``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Puts a decoder into the graph of an IR (``--decode``): the core calls it, a feature does it."""
+"""The interface to the feature that puts a decoder into the graph of an IR (``--decode``)."""
 
 from __future__ import annotations
 

@@ -53,12 +53,8 @@ class InputOptions:
 def with_added_mo_args(
     spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = False
 ) -> ModelSpec:
-    """The model with its inputs and outputs changed by further arguments of Model Optimizer.
-
-    Args:
-        arguments: the values of --add_mo_arg.
-        has_mo: whether the user named a Model Optimizer; it may know arguments that posezoo does
-            not.
+    """The model with its inputs and outputs changed by --add_mo_arg; ``has_mo``: a Model Optimizer
+    may know arguments that posezoo does not.
 
     Raises:
         PosezooError: an argument is unknown, does not fit the model, or is not supported.

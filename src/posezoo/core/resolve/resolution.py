@@ -41,8 +41,6 @@ _CONVERTERS = {Route.IR: Converter.PUBLISHED, Route.MO: Converter.MODEL_OPTIMIZE
 
 @frozen
 class _ChosenRoute:
-    """The route of a model; the fields are those of ``Resolved`` and ``Target``."""
-
     source: ModelSpec
     route: Route
     runs_upstream_code: bool
@@ -63,11 +61,7 @@ def resolve_model(
     No file of the model is read.
 
     Args:
-        spec: the chosen variant; with the user's own checkpoint, the model from
-            ``networks.custom_weights``.
-        precisions: the precisions of the IR.
-        context: the registry, the folders and the lock, and which converters may be used.
-        inputs: how the IR's inputs differ from those in model.yml.
+        spec: the chosen variant; with own weights, from ``networks.custom_weights``.
         checkpoint: the user's own weights, which replace the published ones.
 
     Raises:
@@ -135,10 +129,6 @@ def with_camera_input(spec: ModelSpec, options: InputOptions, usual_layout: str)
     input.
 
     A frame is BGR: if the network is known to take RGB, the IR converts it.
-
-    Args:
-        options: the element type, the layout and the size that the IR takes.
-        usual_layout: the layout of images in the model's format; empty if there is none.
 
     Raises:
         ConversionError: the model is published as IR, takes no images, or has no fixed size to
@@ -280,7 +270,6 @@ def _choose_targets(
 
 
 def _made_target(spec: ModelSpec, target: Target, layout: ModelLayout, lock: LockFile) -> Target:
-    """The target of an IR that no publisher made."""
     precision = target.precision
     only = supported_mo_args.requested_precision(spec.mo_args) if spec.mo_args else None
     if precision in INT8_PRECISIONS and not spec.is_ir and not ranges_key(spec, precision):

@@ -1,4 +1,4 @@
-"""What every stage needs in addition to the model."""
+"""What every stage needs besides the model."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Hedged requests: ask several hosts for the same, the next one if those before are slow.
+"""Hedged requests: ask several hosts for the same, the next one if those before are slow; the first
+result counts.
 
-The first result counts; the other requests are cancelled. The term is that of J. Dean and L. A.
-Barroso, The Tail at Scale, CACM 56 (2013), https://doi.org/10.1145/2408776.2408794.
+The term is that of J. Dean and L. A. Barroso, The Tail at Scale, CACM 56 (2013),
+https://doi.org/10.1145/2408776.2408794.
 """
 
 from __future__ import annotations
@@ -29,9 +30,8 @@ _SLOW_S = 10.0
 
 
 class HedgedRequest:
-    """One of several requests for the same, in a thread of its own.
-
-    The code that waits for a host finds it by ``current_request``.
+    """One of several requests for the same, in a thread of its own, where ``current_request`` finds
+    it.
     """
 
     def __init__(self, parent: HedgedRequest | None = None, head_start_s: float = 0.0) -> None:
@@ -176,12 +176,10 @@ def ask_with_head_start(
     or they are slow.
 
     Slow is a host that sends nothing, or so little that the rest would take more than 10 s. Of
-    several that send, only the fastest goes on, since they may share one line; the others wait
-    until it fails. The first result counts; the other requests are cancelled. A host that is named
-    twice is not asked twice at once. If there is only one, it is asked in this thread.
+    several that send, which may share one line, only the fastest goes on until it fails. A host
+    that is named twice is not asked twice at once; a single one is asked in this thread.
 
     Args:
-        hosts: their names.
         prepare: returns the request to a host.
         head_start_s: how long the speed of a host is measured, in seconds.
         failure: an error that is part of the answer; any other error of a request is raised.
@@ -208,16 +206,12 @@ def ask_with_head_start(
 
 @frozen
 class _End(Generic[Result]):
-    """How a request ended: with a result, or with an error."""
-
     number: int
     result: Result | None = None
     error: BaseException | None = None
 
 
 class _Race(Generic[Result]):
-    """The hosts that are not asked yet, and the requests to the others."""
-
     def __init__(self, hosts: Sequence[str], prepare: Prepare[Result], head_start_s: float) -> None:
         self._hosts = hosts
         self._prepare = prepare
@@ -227,11 +221,9 @@ class _Race(Generic[Result]):
         self._ends: queue.SimpleQueue[_End[Result]] = queue.SimpleQueue()
 
     def goes_on(self) -> bool:
-        """Whether a host may still answer."""
         return bool(self._unasked or self._requests)
 
     def overtaken_by(self, winner: int) -> dict[int, str]:
-        """Why those take long that were asked before a host."""
         requests = self._requests.items()
         return {number: each.explain_rest() for number, each in requests if number < winner}
 
@@ -279,7 +271,6 @@ class _Race(Generic[Result]):
         run()
 
     def wait(self) -> _End[Result] | None:
-        """How the next request ended; None if none ends within a moment."""
         try:
             end = self._ends.get(timeout=_TICK_S)
         except queue.Empty:
@@ -288,6 +279,5 @@ class _Race(Generic[Result]):
         return end
 
     def cancel(self) -> None:
-        """Cancel all requests that have not ended."""
         for request in self._requests.values():
             request.cancel()

@@ -1,8 +1,7 @@
 """Python functions that run in child processes.
 
 Conversions need the GIL, so threads would wait for each other; and OpenVINO and PyTorch return
-memory only when their process ends. If a child crashes, for lack of memory or by an error in a
-library, only the item that it worked on fails.
+memory only when their process ends. If a child crashes, only the item that it worked on fails.
 
 ``multiprocessing`` is not used: its children import the user's main script again, and processes of
 its pools may have no children.
@@ -82,7 +81,7 @@ _own_limits: ResourceLimits | None = None
 
 @frozen
 class ResourceLimits:
-    """What the work on one file may use. If it needs more, its process is ended."""
+    """What the work on one file may use before its process is ended."""
 
     seconds: float  # of the clock, while it computes; ten times as many in all
     memory_bytes: int  # of the process and those that it started, without mapped files
@@ -127,11 +126,8 @@ def own_limits() -> ResourceLimits | None:
 
 
 def run_in_child(work: Callable[..., Result], *args: object, of: str) -> Result:
-    """Call a function in a new process and return its result; the process ends afterwards.
-
-    Args:
-        work: a module-level function; the function, its arguments and its result are pickled.
-        of: the model that it works on, for the error message.
+    """Call a module-level function in a new process, with pickled arguments, and return its pickled
+    result; ``of`` is its model, for errors.
 
     Raises:
         PosezooError: the error that the function raises; a ConversionError if its process ended
@@ -161,8 +157,7 @@ def map_in_processes(
 
     Args:
         work: a module-level function; the function, the items and the results are pickled.
-        jobs: how many processes run at once.
-        listener: receives the events of all processes.
+        jobs: the number of processes.
         lost: makes the result of an item that ended its process, and may report it.
         memory: the bytes of memory that an item needs; those that run together need no more than
             there is.
@@ -184,12 +179,8 @@ def map_in_processes(
 
 
 class ChildPool(Generic[Item, Result]):
-    """Calls a function in child processes; threads can call it at the same time.
-
-    A call uses a process that is idle, or starts one.
-
-    Args:
-        work, threads, idle_s, prepare: as for ``ChildProcess``.
+    """Calls a function in idle or new child processes, for several threads at a time; arguments as
+    for ``ChildProcess``.
     """
 
     def __init__(
@@ -212,9 +203,8 @@ class ChildPool(Generic[Item, Result]):
         self._give_back(self._take())
 
     def call(self, listener: Listener, item: Item, check: CancelCheck) -> Result:
-        """The result for an item.
-
-        If the process ends early, but not by a crash, a second process tries it again.
+        """The result for an item; if the process ends early without a crash, a second one tries
+        again.
 
         Raises:
             ProcessEndedError: the process ended by a crash, or two processes ended early.
@@ -271,18 +261,15 @@ def never_cancelled() -> None:
 
 
 class ChildProcess:
-    """A process that calls one function.
-
-    It ends with this process, even if this one is killed. It works in the same folder, with the
-    same environment variables. This process writes what it prints.
+    """A process that calls one function, ends with this process, even if this one is killed, and
+    has its folder, environment and output.
 
     Args:
         work: a function, or another callable that may keep a state between its calls; it is
             pickled.
         threads: how many threads the libraries that it uses may start; 0: as many as they like.
         idle_s: it ends after this many seconds without a call; None: it does not.
-        prepare: a module-level function that it calls before the first call, to import what that
-            call needs.
+        prepare: a module-level function that is called first, for imports.
 
     Raises:
         ProcessEndedError: the process could not be started.
@@ -320,9 +307,8 @@ class ChildProcess:
         """Call the function in the process and return its result.
 
         Args:
-            check: called regularly while the function runs; it may raise.
-            listener: receives the events that the function reports to its last argument, which it
-                gets in addition to ``args``; None: it gets no such argument.
+            check: called regularly; it may raise.
+            listener: receives what the function reports to an additional last argument.
 
         Raises:
             ProcessEndedError: the process ended before it answered.
@@ -427,7 +413,6 @@ class _Messages:
         raise EOFError
 
     def close(self) -> None:
-        """Close the pipe to the other process."""
         with suppress(OSError):
             self._outgoing.close()
 
@@ -442,15 +427,12 @@ class _Messages:
 
 
 class _LimitMonitor:
-    """Compares what a process uses with the limits that it has announced."""
-
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._limits: ResourceLimits | None = None
         self._started_s = self._looked_s = self._cpu_s = self._computed_s = 0.0
 
     def set_limits(self, limits: ResourceLimits | None) -> None:
-        """Begin to watch; None to end it."""
         self._limits = limits
         self._started_s = self._looked_s = time.monotonic()
         self._cpu_s = used_cpu_s(self._pid)
@@ -502,7 +484,6 @@ def _explain_end(exit_code: int) -> ProcessEndedError:
 
 
 def _working_folder() -> str:
-    """The current folder; empty if it was removed."""
     try:
         return str(Path.cwd())
     except OSError:

@@ -48,11 +48,10 @@ def run_program(
 ) -> ProgramResult:
     """Run a program and wait for its end.
 
-    It runs in its own session: when it ends, reaches the time limit, or the caller is interrupted
-    or killed, its process group is killed.
+    It runs in its own session, whose processes are killed when it ends, reaches the time limit, or
+    the caller is interrupted or killed.
 
     Args:
-        environment: its environment variables; None: those of this process.
         timeout_s: the time limit; None: no limit.
         pass_fds: open file descriptors that it inherits (not on Windows).
 
@@ -105,11 +104,8 @@ def start_in_session(
     environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> tuple[subprocess.Popen[bytes], Lifeline]:
-    """Start a program in its own session, with pipes for its input and output; it ends with this
-    process.
-
-    Returns:
-        The process, and its lifeline, which the caller closes when the process has ended.
+    """Start a program in its own session, with pipes for input and output; it ends with this
+    process. The caller closes the lifeline after the end.
 
     Raises:
         OSError: the program cannot be started.
@@ -135,8 +131,8 @@ def start_in_session(
 def find_interpreter() -> str:
     """The path of the Python that runs this process, or that of its environment.
 
-    ``sys.executable`` is another program where Python is embedded (uWSGI), or frozen (PyInstaller):
-    started in place of Python, that program would start itself again and again.
+    ``sys.executable`` is another program where Python is embedded (uWSGI), or frozen (PyInstaller),
+    which would start itself again and again.
 
     Raises:
         InterpreterError: there is none.

@@ -64,7 +64,7 @@ def ask_again(
     """Ask a source, and again after temporary failures; ``warn`` is called with each new problem
     after a connection, and before each pause of a second or more.
 
-    The error says how often its source may be asked, and when. An attempt after which the host gets
+    The error says how often its source may be asked, and when; an attempt after which the host gets
     fewer requests at a time is not counted.
 
     Raises:

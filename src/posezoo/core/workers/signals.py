@@ -36,8 +36,8 @@ def signals_raise(*names: str) -> Iterator[None]:
     Signals that this system does not have are left out, and those that are ignored stay so: nohup
     ignores SIGHUP, and a shell SIGINT of what it starts in the background.
 
-    Python ignores what is raised in a finalizer and in the callback of a weak reference, of which
-    imports have many. A signal that was lost so, or a ^C, is sent again.
+    Signals lost in a finalizer or the callback of a weak reference, where Python ignores
+    exceptions, are sent again.
     """
     before: dict[int, signal._HANDLER] = {}
     hook = sys.unraisablehook

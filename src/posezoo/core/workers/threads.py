@@ -43,8 +43,8 @@ def map_ordered(
     """The results of ``work`` for all items, in the order of the items, computed by ``jobs``
     threads.
 
-    If ``work`` raises for an item, the exception is raised here instead of its result. If the
-    caller is interrupted, the threads stop at their next check; they never keep the process alive.
+    An exception of an item is raised in its place. If the caller is interrupted, the threads stop
+    at their next check; they never keep the process alive.
     """
     if jobs == 1 or len(items) < 2:
         for item in items:
@@ -86,10 +86,8 @@ class MemoryBudget:
 
 
 def limit_library_threads(count: int) -> None:
-    """Set how many threads OpenVINO and PyTorch may use in this process, before they are imported.
-
-    Args:
-        count: the number of threads; 0: as many as they like.
+    """Set how many threads OpenVINO and PyTorch may use in this process, before they are imported;
+    0: as many as they like.
     """
     global _library_threads
     _library_threads = count

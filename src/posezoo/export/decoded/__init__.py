@@ -1,10 +1,8 @@
 """The decoder inside an IR (``--decode``), whose outputs are then people instead of the network's
 maps.
 
-A decoder's record names the function that builds it; ours are in the modules NAME_graph, or in
-``people_graphs``. The numpy decoders in ``posezoo.poses`` define the results: the graph has their
-constants, the self-check compares both. ``with_decoding`` changes a model so that its IR contains
-its decoder.
+A decoder's record names the function that builds it, in the modules NAME_graph or
+``people_graphs``; ``posezoo.poses`` defines the results, which the self-check compares.
 """
 
 from __future__ import annotations
@@ -91,11 +89,10 @@ def append_decoder(network: Model, spec: ModelSpec) -> Model:
     """A network whose outputs are people: ``keypoints`` or ``boxes``, and ``scores``, highest score
     first.
 
-    Coordinates are continuous, in pixels of the image that the IR takes: (0, 0) is the corner of
-    its top left pixel. A missing keypoint, and a row without a person, is 0.
+    Coordinates are continuous, in pixels of the IR's image from the corner of its top left pixel; a
+    missing keypoint, and a row without a person, is 0.
 
     Args:
-        network: an ``openvino.Model``, with its preprocessing; it is changed.
         spec: the model, from ``with_decoding``.
 
     Raises:
@@ -214,7 +211,6 @@ def _refused(
 def _find_score_option(
     spec: ModelSpec, decoder: DecoderType, name: str, max_people: int | None
 ) -> str:
-    """The decoder's option that is the minimum score of a person; empty if it has none."""
     network = find_decoder_network(spec, decoder)
     if network is None:
         raise _refused(spec, f"its outputs are not those of the decoder {name}")
@@ -235,7 +231,6 @@ def _with_usual_size(port: Input) -> Input:
 
 
 def _with_target_size(port: Input, decoder: Decoder, target: int) -> Input:
-    """The input with the size that a pipeline gives it for pictures of its aspect."""
     from posezoo.poses.decoders import sizing_of_input
 
     sides = port.sides

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 
 class _Decoded(GraphDecoder):
-    """Imports numpy and OpenVINO when they are needed."""
-
     with_decoding = staticmethod(decoded.with_decoding)
     append = staticmethod(decoded.append_decoder)
 

@@ -1,8 +1,7 @@
 """Frames of any size in a graph with a decoder: fit them into the network's input, and map points
 back.
 
-As in our pipelines, a frame is letterboxed; only networks that see stretched images get it
-stretched.
+A frame is letterboxed, or stretched if the network sees images so.
 """
 
 from __future__ import annotations
@@ -33,9 +32,8 @@ class FrameFit:
     Attributes:
         layout: of the frames, NCHW or NHWC.
         size: width and height of the network's input.
-        stretches: whether the aspect may change; otherwise a frame is letterboxed.
         color: the color beside a letterboxed frame, one value for each of the frame's channels.
-        sizing: where a letterboxed frame is in the input, and how its sides are rounded.
+        sizing: how a frame is letterboxed.
     """
 
     layout: str
@@ -74,7 +72,6 @@ class FrameFit:
         return step, sides / step, inner, begin
 
     def _scale(self, frame: Node) -> TwoNodes:
-        """The sides of the frame, and the pixels of the input for one of its pixels."""
         axes = [self.layout.index("W"), self.layout.index("H")]
         sides = take(ops.shape_of(frame, "i32"), axes, 0)
         scale = to_float(integers(self.size)) / to_float(sides)
@@ -121,7 +118,6 @@ class FrameFit:
         return reshape(frame, shape).output(0)
 
     def _pad(self, frame: Node, begin: Node, end: Node) -> Node:
-        """The frame with ``color`` beside it."""
         pads = []
         for amount in (begin, end):
             amounts = {"W": take(amount, [0], 0), "H": take(amount, [1], 0)}

@@ -269,7 +269,6 @@ def keep_people(values: Node, scores: Node, min_score: float) -> TwoNodes:
     Args:
         values: (N, K, 3) keypoints, or (N, 4) boxes.
         scores: (N,).
-        min_score: the minimum score of a person.
     """
     axes = range(1, len(values.shape))
     is_kept = are_all(is_at_least(scores, min_score), are_finite(values))

@@ -1,7 +1,7 @@
 """OpenPose's decoder in a graph: ``poses.openpose`` with the option ``single_pass``.
 
-Each step is done for P peaks of each of K joints (the option ``max_peaks``) and for all L limbs at
-once: a tensor (L, P, P) has a row for each start and a column for each end of a limb.
+Each step is for P peaks of K joints (``max_peaks``) and all L limbs at once: a tensor (L, P, P) has
+a row for each start and a column for each end.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Networks without maps in a graph: MoveNet, RTMO, RF-DETR Keypoint, DETRPose, SimCC, YOLO-pose,
-and detectors of people, as ``posezoo.poses`` decodes them, with OpenVINO's operations.
+"""Networks without maps, and detectors of people, in a graph: ``posezoo.poses`` with OpenVINO's
+operations.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """PoseNet in a graph: ``poses.posenet`` with OpenVINO's operations.
 
-A keypoint's position and its next cells follow from its cell, so one table says to which cell each
-edge leads. The keypoints of a person are then looked up in it, each from the one before.
+A table says to which cell each edge leads; a person's keypoints are looked up in it, each from the
+one before.
 """
 
 from __future__ import annotations

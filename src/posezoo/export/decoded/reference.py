@@ -74,17 +74,8 @@ def view_of(spec: ModelSpec, frame: tuple[int, ...], prepared: tuple[int, ...]) 
 def compare_decoding(
     spec: ModelSpec, outputs: NamedArrays, decoded: Sequence[Array], view: ImageTransform
 ) -> dict[str, tuple[float, float]]:
-    """The largest differences of an IR's outputs from those of the numpy decoder, and their limits,
-    by name.
-
-    Args:
-        spec: the model, from ``with_decoding``.
-        outputs: the network's, by name.
-        decoded: the IR's two outputs for the same image.
-        view: the transform from the image to the network's input.
-
-    Returns:
-        Of coordinates, relative to the longer side of the network's input; of scores.
+    """The largest differences of an IR's two outputs from those that numpy decodes, and their
+    limits: of coordinates, relative to the longer side of the network's input; of scores.
     """
     decoding = decoding_of(spec)
     values, scores = decoded
@@ -122,7 +113,6 @@ def compare_decoding(
 
 
 def _decode(spec: ModelSpec, outputs: NamedArrays, size: Size) -> list[Pose]:
-    """The poses that the numpy decoder finds in a network's outputs."""
     decoder = decoding_of(spec).decoder
     roles = match_roles(spec, {name: array.shape for name, array in outputs.items()})
     maps = {role: outputs[name] for role, name in roles.items()}

@@ -179,7 +179,6 @@ def run(args: _ExportArgs) -> int:
 def _describe_files(
     args: _ExportArgs, options: ExportOptions, context: Context
 ) -> dict[str, NetworkFile]:
-    """The files of networks that the user names instead of models, by the names they get."""
     from posezoo.run.runtime.runtime_config import LoadOptions
 
     paths = [Path(name) for name in args.models if is_network_file(name)]
@@ -211,7 +210,6 @@ def _select(
     context: Context,
     console: Console,
 ) -> Selection:
-    """The models that the user names, and the files as models."""
     from posezoo.core.registry import Selection
 
     patterns = flags.patterns_from_args(args)
@@ -266,7 +264,6 @@ def _options_from_args(args: _ExportArgs) -> ExportOptions:
 
 
 def _tell_people(model: ExportedModel, console: Console) -> str:
-    """Who finds the people; the user is told if the network does not."""
     pipeline = model.pipeline
     name = model.spec.full_name
     finder = pipeline.people_from

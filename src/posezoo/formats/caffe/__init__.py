@@ -1,5 +1,5 @@
 """Caffe networks, read without Caffe: the layers are in a .prototxt, the weights in a .caffemodel.
 
-The formats are those of ``caffe.proto`` (BVLC Caffe 1.0, and the branch ``ssd`` for detectors).
-Caffe's own upgrade of old files, from ``layers`` to ``layer``, is a part of reading.
+The formats are those of ``caffe.proto`` (BVLC Caffe 1.0, and the branch ``ssd`` for detectors),
+also before Caffe's upgrade from ``layers`` to ``layer``.
 """

@@ -113,8 +113,7 @@ def _is_misread(layer: Message) -> bool:
 def arrange_detections(rows: Array, count: int) -> Array:
     """The rows of a detector as OpenVINO has them: by class, then by score, and always this many.
 
-    A row is: image, class, score, left, top, right, bottom. The image of the row after the last is
-    -1.
+    A row is: image (-1 after the last), class, score, left, top, right, bottom.
     """
     import numpy as np
 

@@ -2,8 +2,8 @@
 operations.
 
 Names and defaults of the parameters are those of ``caffe.proto``, for detectors of that in the
-branch ``ssd``. What a layer computes is described in Caffe's layer catalogue
-(caffe.berkeleyvision.org/tutorial/layers.html); in Liu et al., SSD: Single Shot MultiBox Detector,
+branch ``ssd``. What a layer computes: Caffe's layer catalogue
+(caffe.berkeleyvision.org/tutorial/layers.html); Liu et al., SSD: Single Shot MultiBox Detector,
 2016.
 """
 
@@ -198,7 +198,6 @@ def _build_inner_product(layer: Layer) -> Node:
 
 
 def _flatten(values: Node | Output, axis: int) -> Node:
-    """The values with one size instead of those from an axis on."""
     axis %= rank_of(values)
     return ops.reshape(values, [0] * axis + [-1], True)
 

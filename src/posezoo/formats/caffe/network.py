@@ -44,10 +44,8 @@ def read_caffe(prototxt: Path, caffemodel: Path, inputs: Sequence[Input] = ()) -
     of the layers.
 
     Args:
-        prototxt: the layers.
-        caffemodel: the weights.
-        inputs: declarations whose static shapes replace those of the .prototxt, by name or, if they
-            have none, in order: OpenPose declares images of one pixel.
+        inputs: declarations whose static shapes replace those of the .prototxt, by name or else in
+            order: OpenPose declares images of one pixel.
 
     Raises:
         ConversionError: a file is damaged, or a layer has a type or parameter that is not
@@ -91,7 +89,6 @@ class CaffePorts:
     """What a network takes and makes, by names of its .prototxt.
 
     Attributes:
-        inputs: the shape of each input.
         ends: the tops that no layer reads; Silence reads them, Accuracy does not.
         writers: the layer that makes a top last, by the top and by the layer's own name.
         detections: how many rows a layer of detections makes, by its top and its own name.
@@ -178,7 +175,6 @@ def _activate(activate: Activation, layer: Layer) -> Node:
 
 
 def _read_inputs(net: Message) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Name and shape of each input; they are declared beside the layers, or by layers."""
     names = net.texts("input")
     sizes = net.integers("input_dim")
     shapes = [shape.integers("dim") for shape in net.messages("input_shape")]
@@ -200,7 +196,6 @@ def _build_layer(
     tensors: dict[str, Output],
     weights: dict[str, list[Any]],
 ) -> Sequence[Output]:
-    """The outputs of a layer, in the order of its tops."""
     name = declared.text("name")
     kind = type_of(declared)
     missing = [bottom for bottom in declared.texts("bottom") if bottom not in tensors]

@@ -106,9 +106,7 @@ class Message:
         return text in ("true", "1")
 
     def make_error(self, problem: str, *names: str) -> ConversionError:
-        """An error that names the line of the first of these fields that there is, or that on
-        which the message begins.
-        """
+        """An error that names the line of the first of these fields, or of the message."""
         line = next((self.lines[name] for name in names if name in self.lines), self.line)
         return ConversionError(f"{self.file}:{line}: {problem}")
 

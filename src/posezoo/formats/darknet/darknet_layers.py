@@ -66,14 +66,13 @@ class _Progress:
         return self.outputs[place]
 
     def find_previous(self, layer: Section) -> Output:
-        """The output before a layer; for the first layer, the image."""
         return self.outputs[0] if len(self.outputs) == 1 else self.find(layer, -1)
 
 
 def build_network(sections: Sequence[Section], weights: WeightsReader, names: EndNames) -> Model:
     """The network of a .cfg; its weights are taken from the reader.
 
-    The order of the outputs is that of their names, as in a SavedModel.
+    The outputs are in the order of their names, as in a SavedModel.
 
     Raises:
         ConversionError: a layer or a value is not supported, or the weights are those of another
@@ -100,9 +99,8 @@ def build_network(sections: Sequence[Section], weights: WeightsReader, names: En
 
 
 def build_as_opencv(sections: Sequence[Section], weights: WeightsReader) -> Model:
-    """The network of a .cfg with the input and the outputs that OpenCV 4 gives it: an image in
-    NCHW, RGB from 0 to 1, and the rows of each layer of boxes (``decode_boxes``), or the output of
-    the last layer if there are none.
+    """The network of a .cfg as OpenCV 4 gives it: an image in NCHW, RGB from 0 to 1, and the rows
+    of each layer of boxes (``decode_boxes``), or else the output of the last layer.
 
     Raises:
         ConversionError: as ``build_network``.
@@ -121,7 +119,6 @@ def build_as_opencv(sections: Sequence[Section], weights: WeightsReader) -> Mode
 
 
 def _create_image(net: Section, name: str, axes: Sequence[str]) -> Node:
-    """The input, with its sizes along these axes, of one image."""
     sizes = list(map(net.integer, axes))
     if math.prod(sizes) > MAX_VALUES:
         raise net.make_error(f"the image {sizes} is too large")
@@ -189,7 +186,6 @@ def _require_known(
 
 
 def _build_layer(layer: Section, progress: _Progress) -> Output:
-    """The output of a layer; None for boxes."""
     if layer.kind in _BOXES:
         return None
     build, _ = _LAYERS.get(layer.kind) or _LAYERS_OF_OPENCV[layer.kind]
@@ -226,7 +222,6 @@ def _build_convolutional(layer: Section, progress: _Progress) -> Node | Output:
 def _take_kernel(
     layer: Section, progress: _Progress, shape: tuple[int, ...]
 ) -> tuple[Array, Array]:
-    """The weights and the bias of a convolution, with its normalization."""
     weights = progress.weights
     filters = shape[0]
     bias = weights.take(layer, filters)
@@ -281,7 +276,6 @@ def _build_shortcut(layer: Section, progress: _Progress) -> Node | Output:
 
 
 def _add_common_channels(last: Output, other: Output) -> Node:
-    """The last output, to whose first channels those of another one are added."""
     channels, others = last.get_shape()[1], other.get_shape()[1]
     if channels == others:
         return ops.add(last, other)
@@ -354,10 +348,9 @@ def decode_boxes(layer: Section, maps: Output, image_sizes: Sequence[int]) -> Ou
     and height, as shares of the image; whether there is an object, 0 to 1; and the score of each
     class, 0 if it is not above the layer's ``thresh``.
 
-    OpenCV also removes overlapping boxes in [region]; that is left to the program here.
+    OpenCV also removes overlapping boxes in [region]; here the program does.
 
     Args:
-        layer: the section of the .cfg.
         maps: the output of the layer before, (1, channels, rows, columns).
         image_sizes: height and width of the network's input.
 
@@ -402,7 +395,6 @@ def decode_boxes(layer: Section, maps: Output, image_sizes: Sequence[int]) -> Ou
 
 
 def _read_anchors(layer: Section) -> Array:
-    """Width and height of each anchor that the layer uses."""
     anchors = layer.numbers("anchors")
     if len(anchors) != 2 * layer.integer("num"):
         raise layer.make_error(

@@ -1,8 +1,8 @@
-"""Readers of Darknet's .cfg files, which name the layers of a network in their order, and of its
-.weights files, a header, then FP32 numbers in the order of the layers.
+"""Readers of Darknet's .cfg files, which name the layers of a network, and of its .weights files, a
+header, then FP32 numbers in their order.
 
-A line of a .cfg is a layer (``[route]``), one of its values (``layers = -1, -7``), or a comment
-(#, ;).
+A line of a .cfg is a layer (``[route]``), one of its values (``layers = -1, -7``), or a comment (#,
+;).
 """
 
 from __future__ import annotations
@@ -140,11 +140,8 @@ def _header_size(path: Path) -> int:
 
 
 class WeightsReader:
-    """Takes one array after the other.
-
-    Attributes:
-        content: the bytes of the file; a change is not written to the file.
-        variances: those that were taken; each is a part of the content.
+    """Takes one array after the other from the bytes of the file; ``variances`` are those that were
+    taken.
     """
 
     def __init__(self, path: Path) -> None:

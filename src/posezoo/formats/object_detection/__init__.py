@@ -1,8 +1,8 @@
 """Ends networks of TensorFlow's Object Detection API at DetectionOutput, as Model Optimizer did.
 
-Their graph resizes the picture in one loop, and removes overlapping boxes in others, which takes 20
-times as long as the network of an SSD. The IR takes a picture of the network's size, and operations
-of OpenVINO remove the boxes. Unlike Model Optimizer's, the rows are sorted by score.
+Their graph resizes the picture and removes overlapping boxes in loops, which takes 20 times as long
+as the network of an SSD. The IR takes a picture of the network's size, and OpenVINO's operations
+remove the boxes; unlike Model Optimizer's, the rows are sorted by score.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _OUTPUT = "detection_boxes"
 
 
 def read_without_loops(spec: ModelSpec, source: Path) -> bytes | None:
-    """The parts of a detector's graph between its loops, for ``add_detection_output``; None if the
-    model is none.
+    """The parts of a detector's graph between its loops, for ``add_detection_output``; None for
+    other models.
 
     Raises:
         ConversionError: see ``add_detection_output``.
@@ -61,14 +61,14 @@ def read_without_loops(spec: ModelSpec, source: Path) -> bytes | None:
 def add_detection_output(network: Model, spec: ModelSpec, source: Path) -> Model:
     """The network of a detector, joined from its parts, with DetectionOutput.
 
-    Another model's network is returned as it is; the parts must not be used afterwards. An SSD's
-    output, ``detection_boxes`` [1, 1, rows, 7], has for each box: the image's number, its label
-    (the first class is 1), its score, and x and y of two corners from 0 to 1. Rows without a box
-    are last and have the score 0. See ``join_stages`` for the outputs of others, which
-    have another input: ``image_info`` [1, 3], the height and the width of the picture, and 1.
+    Another model's network is returned as it is; the given one must not be used afterwards. An
+    SSD's output, ``detection_boxes`` [1, 1, rows, 7], has for each box: the image's number, its
+    label (the first class is 1), its score (0 in rows without a box, which are last), and x and y
+    of two corners from 0 to 1. Others have the outputs of ``join_stages``, and the input
+    ``image_info`` [1, 3]: the height and the width of the picture, and 1.
 
     Args:
-        network: an ``openvino.Model``, read from what ``read_without_loops`` returned.
+        network: an ``openvino.Model`` from ``read_without_loops``.
         source: the path of the graph; the model's pipeline.config is beside it.
 
     Raises:
@@ -181,12 +181,11 @@ def join_stages(
     """The Results of Faster R-CNN, R-FCN or Mask R-CNN: ``detection_output`` [1, 1, rows, 7], or
     ``masks`` [rows, classes, height, width] and ``reshape_do_2d`` [rows, 7].
 
-    Between the stages, TensorFlow's loops remove overlapping boxes and scale the others. Here
-    NonMaxSuppression and DetectionOutput do. Unlike in Model Optimizer's networks, no box without
-    an area is found.
+    NonMaxSuppression and DetectionOutput replace TensorFlow's loops between the stages. Unlike in
+    Model Optimizer's networks, no box without an area is found.
 
     Args:
-        network: the parts of the graph, with their sizes.
+        network: the parts of the graph.
         size: height and width of the picture and another value, [1, 3].
     """
     height_width = ops.gather(size, [0, 1, 0, 1], 1)
@@ -298,7 +297,7 @@ def find_boxes(network: Model, names: Sequence[str], classes: int) -> tuple[Outp
 
 
 def replace_input(network: Model, name: str, port: Output) -> None:
-    """Give what a tensor computes to all readers of an input, which the network loses by that."""
+    """Give what a tensor computes to all readers of an input, which is removed."""
     for reader in find_tensor(network, name).get_target_inputs():
         reader.replace_source_output(port)
 

@@ -1,7 +1,7 @@
 """All lint rules by id, from this package and from installed plug-ins, and the check of a registry.
 
-A single model.yml is checked when it is read; the rules find mistakes that only a comparison of two
-places shows. They need no weights and no internet access, and hostile texts do not make them slow.
+They find mistakes that only a comparison of two places shows, need no weights and no internet
+access, and hostile texts do not make them slow.
 """
 
 from __future__ import annotations

@@ -49,9 +49,6 @@ def license_project(view: ModelView) -> Violations:
 
 
 def _project(address: str) -> str:
-    """The project on a code host that an address belongs to, as owner/name; empty if there is
-    none.
-    """
     match = _PROJECT.match(address)
     return f"{match[1]}/{match[2].removesuffix('.git')}".lower() if match else ""
 

@@ -153,7 +153,6 @@ def source_of_another(view: ModelView) -> Violations:
 
 
 def _find_trained(view: ModelView, address: str) -> str:
-    """Another model with the same address of a training, whose name fits it better."""
     models = view.zoo.models_by(_read_training_addresses)[address] if address else [view]
     best = max(models, key=lambda each: _count_named(each, address))
     return best.name if _count_named(view, address) < _count_named(best, address) else ""
@@ -185,7 +184,6 @@ def source_ending(view: ModelView) -> Violations:
 
 
 def _find_ending(name: str) -> tuple[str, ...]:
-    """The endings that may stand for that of a name; empty if it is no known one."""
     return next((endings for endings in _ENDINGS if name.lower().endswith(endings)), ())
 
 
@@ -230,7 +228,6 @@ def _read_own_description(view: ModelView) -> Iterator[str]:
 
 
 def _count_named(view: ModelView, text: str) -> int:
-    """How many parts of a model's name, and of the sizes of its inputs, a text contains."""
     sides = [port.sides for port in view.inputs]
     sizes = [f"{each.get('H')}x{each.get('W')}" for each in sides]
     parts = [*re.split("[-_]", view.name), *sizes]
@@ -286,7 +283,6 @@ def weights_size(view: ModelView) -> Violations:
 
 
 def _read_mparams(spec: ModelSpec) -> float:
-    """The millions of parameters that were published, or else counted on the IR; 0 if unknown."""
     if spec.published.known_difference:
         return 0.0
     if spec.published.mparams:
@@ -326,7 +322,6 @@ def dead_path(view: ModelView) -> Violations:
 
 
 def _may_exist(view: ModelView, flag: str, root: str, name: str) -> bool:
-    """Whether a file or a folder that an argument names may exist."""
     if not view.variants or flag == "--output-file":
         return True
     if root == "conv_dir":

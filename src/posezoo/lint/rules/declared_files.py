@@ -168,14 +168,12 @@ def same_source(view: ModelView) -> Violations:
 
 
 def _is_usual(view: ModelView, file: SourceFile, other: SourceFile) -> bool:
-    """Whether more files with the address or the checksum agree with this one than with another."""
     votes = {(name, each.size, each.checksum) for name, each in _find_same(view, file)}
     counts = Counter((size, checksum) for _, size, checksum in votes)
     return counts[file.size, file.checksum] > counts[other.size, other.checksum]
 
 
 def _find_same(view: ModelView, file: SourceFile) -> Iterator[tuple[str, SourceFile]]:
-    """The files with an address or the checksum of a file, with the names of their models."""
     for key in _file_keys(file):
         if view.find_owner(key):
             continue  # another rule reports an address that names the other model
@@ -190,7 +188,6 @@ def _file_keys(file: SourceFile) -> list[str]:
 
 
 def _read_file_keys(view: ModelView) -> Iterator[tuple[str, tuple[str, SourceFile]]]:
-    """The addresses and the checksum of each file, with the model's name and the file."""
     for variant in view.variants:
         for file in variant.files:
             for key in _file_keys(file):
@@ -198,7 +195,6 @@ def _read_file_keys(view: ModelView) -> Iterator[tuple[str, tuple[str, SourceFil
 
 
 def _compare_files(file: SourceFile, other: SourceFile, name: str, *, is_own: bool) -> str:
-    """Why two files with one address or checksum cannot both be right; empty if they can."""
     digest = file.checksum
     digests = {digest, other.checksum}
     # Checksums of different algorithms cannot be compared.

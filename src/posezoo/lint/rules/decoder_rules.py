@@ -1,7 +1,4 @@
-"""Rules on the decoder, and on the outputs that it reads.
-
-The sizes of outputs follow from the input, the skeleton and the classes; each decoder states how.
-"""
+"""Rules on the decoder, and on the outputs that it reads."""
 
 from __future__ import annotations
 
@@ -64,7 +61,6 @@ def _read_parts(view: ModelView) -> Sequence[str]:
 
 
 def _select_network(view: ModelView, decoder: DecoderType) -> tuple[Output, ...]:
-    """The network with the most roles of the model's outputs; the last one for a composite."""
     roles = {output.role for output in view.spec.outputs}
     return max(
         reversed(decoder.networks),
@@ -162,7 +158,6 @@ def _check_stages(view: ModelView, reader: Reader) -> Violations:
 
 
 def _describe_roles(outputs: Sequence[Output], reader: Reader) -> str:
-    """Why the roles are not those that a decoder takes; empty if they are."""
     decoder = reader.decoder
     recognized = decoder.recognize_outputs({output.name: output.shape for output in outputs})
     for output in outputs:
@@ -183,7 +178,6 @@ def _describe_roles(outputs: Sequence[Output], reader: Reader) -> str:
 
 
 def _describe_sizes(view: ModelView, variant: ModelSpec, reader: Reader) -> str:
-    """Which output does not have the sizes that a decoder states; empty if all have."""
     by_role = {output.role: output.shape for output in variant.outputs}
     rows = by_role.get(reader.network[0].role, ())[1:2]
     columns = by_role.get(reader.network[-1].role, ())[-1:]
@@ -284,7 +278,6 @@ def _count_keypoints(skeleton: Skeleton | None) -> float:
 
 
 def _count_classes(variant: ModelSpec) -> float:
-    """The number of classes that model.yml states in words; nan if it states none."""
     texts = [*(claim.protocol for claim in variant.published.accuracy)]
     texts += [*(output.note for output in variant.outputs), variant.description]
     match = _CLASSES.search("\n".join(texts))

@@ -128,7 +128,6 @@ def _sum_sizes(spec: ModelSpec, suffixes: str | tuple[str, ...], folder: str = "
 
 
 def _count_in_files(spec: ModelSpec) -> float:
-    """The millions of parameters that files can contain; 0 if a size is not known."""
     if any(file.size is None for file in spec.files):
         return 0.0
     return (_sum_sizes(spec, PLAIN) + _sum_archives(spec) / COMPRESSED) / 4e6
@@ -254,7 +253,6 @@ def framework(view: ModelView) -> Facts:
 
 
 def _read_index(view: ModelView, kind: str, read: Callable[[str], Any]) -> Iterator[Statement]:
-    """What the index pages state about a model in their columns of a kind."""
     for row in view.zoo.index[view.name]:
         if kind in row.cells:
             text = row.cells[kind].value
@@ -383,7 +381,6 @@ def same_network(view: ModelView) -> Violations:
 
 
 def _read_network(view: ModelView) -> Iterator[tuple[tuple[str, ...], tuple[float, str]]]:
-    """The network with its arguments; the counted millions of parameters, and the model."""
     spec = view.spec
     if spec.network is None:
         return
@@ -452,7 +449,6 @@ def accuracy(view: ModelView) -> Facts:
 
 
 def _state(view: ModelView, values: Sequence[CardValue[float]]) -> list[Statement]:
-    """What the card states, as a list of at most one statement."""
     numbers = [(each.value, len(each.text.partition(".")[2])) for each in values if each.value]
     if not numbers:
         return []

@@ -92,9 +92,6 @@ def drawn_index(view: ModelView) -> Violations:
 
 
 def _find_changed_rows(zoo: RegistryView) -> dict[Path | None, list[ChangedLine]]:
-    """The changed lines of each index, by the folder of the model that a line links to; None: other
-    lines.
-    """
     rows: dict[Path | None, list[ChangedLine]] = {}
     if any(path.name in (CARD, FACTS) for path in zoo.changed_pages | zoo.missing_pages):
         return rows  # what makes a card differ makes the index differ, too
@@ -173,7 +170,6 @@ def _wrong_declarations(view: ModelView) -> Violations:
 
 
 def _list_values(value: object, *keys: str) -> Iterator[tuple[tuple[str, ...], object]]:
-    """The values that are neither mappings nor lists, with their keys."""
     if isinstance(value, list):
         value = {str(index): item for index, item in enumerate(value)}
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
 """Rules on how a model's file is prepared and read: mean, scale, decoder, arguments of converters.
 
-If the cards are drawn again, no other statement shows that a mean is wrong. So a declaration is
+If the cards are drawn again, no other statement shows that a mean is wrong: a declaration is
 compared with that of the same file before a change, and with those of similar models.
 """
 
@@ -75,7 +75,6 @@ def list_facts(model: Model) -> Facts:
 
 
 def _read_value(port: Input, name: str) -> object:
-    """A value of an input; empty if it is the same as none."""
     value = getattr(port, name)
     if name not in _NONE:
         return ", ".join(map(str, value)) if name == "shape" else value
@@ -113,7 +112,6 @@ def unexplained_change(view: ModelView) -> Violations:
 
 
 def _compare(before: Model, now: Model) -> dict[str, str]:
-    """What needs a reason, by its key in model.yml: the value now, and that before."""
     differences: dict[str, str] = {}
     if isinstance(before, ModelSpec) and isinstance(now, ModelSpec):
         for index, file in enumerate(now.files):
@@ -134,7 +132,6 @@ def _compare(before: Model, now: Model) -> dict[str, str]:
 
 
 def _compare_files(key: str, before: SourceFile, file: SourceFile) -> dict[str, str]:
-    """The checksum, if it changed with neither size nor source; the size, if it changed alone."""
     old_pins = list_pins(before).items()
     pins = list_pins(file).items()
     is_kept = old_pins <= pins
@@ -147,7 +144,6 @@ def _compare_files(key: str, before: SourceFile, file: SourceFile) -> dict[str, 
 
 
 def _is_replaced(before: ModelSpec, now: ModelSpec) -> bool:
-    """Whether the weights have another checksum."""
     digests = (read_digests(before), read_digests(now))
     return all(digests) and digests[0].isdisjoint(digests[1])
 
@@ -205,7 +201,6 @@ def _report(
     expected: str = "",
     severity: Severity | None = None,
 ) -> RuleViolation:
-    """A violation at a key of model.yml, or at the converter's argument that stands for it."""
     argument = view.argument(_FLAGS.get(key.rpartition(".")[2], key))
     if argument is None:
         return view.declared(key, message, actual, expected, severity)
@@ -214,14 +209,12 @@ def _report(
 
 
 def _read_shared_values(view: ModelView) -> dict[str, object]:
-    """What siblings have in common, by its keys in model.yml."""
     facts = list_facts(view.spec)
     keys = [f"inputs[{index}].{name}" for index in range(len(view.inputs)) for name in _OF_SIBLINGS]
     return {key: facts.get(key) for key in (*keys, "decoder.convention")}
 
 
 def _find_siblings(view: ModelView) -> list[ModelView]:
-    """The models of its kind, without those that are known to differ."""
     kinds = [*_read_kind(view)]
     models = view.zoo.models_by(_read_kind)[kinds[0]] if kinds else []
     others = (each for each in models if each is not view)
@@ -229,7 +222,6 @@ def _find_siblings(view: ModelView) -> list[ModelView]:
 
 
 def _read_kind(view: ModelView) -> Iterator[tuple[object, ...]]:
-    """The publisher, the network and the decoder of a model that is converted."""
     spec = view.spec
     if not view.variants or spec.is_ir:
         return
@@ -305,7 +297,6 @@ def _read_stem(view: ModelView) -> Iterator[str]:
 
 
 def _is_alike(view: ModelView, other: ModelView) -> bool:
-    """Whether two models have the same repository, or the same decoder or none."""
     decoders = [each.spec.decoder.name if each.spec.decoder else "" for each in (view, other)]
     is_same = view.spec.origin.repository == other.spec.origin.repository
     return is_same or decoders[0] == decoders[1]

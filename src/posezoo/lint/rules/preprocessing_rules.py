@@ -131,7 +131,6 @@ def unusual_constant(view: ModelView) -> Violations:
 
 
 def _read_declared(view: ModelView, kind: str, values: Numbers, *keys: str | int) -> Statement:
-    """What model.yml states about the mean or the scale: as an argument, or else at these keys."""
     argument = view.argument(f"--{kind}_values")
     if argument:
         return Statement("in model.yml", argument.node, values, argument.value)
@@ -168,7 +167,6 @@ def channel_values(view: ModelView) -> Violations:
 
 
 def _find_channel_problem(port: Input) -> str:
-    """Why a mean and a scale are not those of a training; empty if they may be."""
     mean, scale = port.mean, port.scale
     largest_mean = max(mean, default=0)
     largest_scale = max(scale, default=1)
@@ -212,7 +210,6 @@ def reversed_channels(view: ModelView) -> Violations:
 
 
 def _read_ir_colors(view: ModelView) -> Iterator[tuple[str, str]]:
-    """The colour order that the IR takes, and the model, of each input of a model in our format."""
     for port in view.inputs if view.is_native else ():
         if port.color in _OTHER_COLOR:
             yield _ir_color(port), view.name
@@ -261,7 +258,6 @@ def _read_values(view: ModelView, kind: str) -> list[Statement]:
 
 
 def _read_card(view: ModelView, kind: str, *sides: str) -> Iterator[Statement]:
-    """What these sections of the card state about the mean or the scale of inputs."""
     for section in view.claims.sections_on("input", *sides):
         for each in section.values[kind]:
             yield Statement("on the card", view.card_location(each), each.value, each.text)

@@ -69,7 +69,6 @@ def _roots_of(view: ModelView) -> Iterable[Path]:
 
 
 def _read_access_points(path: Path) -> None:
-    """Raise a ValueError if a member starts nowhere."""
     if not path.is_file():
         return
     if path.stat().st_size > MAX_ACCESS_POINTS_BYTES:
@@ -159,7 +158,6 @@ def _find_wrong_pairs(skeleton: Skeleton) -> Iterator[tuple[str, str]]:
 
 
 def _mirror_name(name: str) -> str:
-    """The name of the keypoint on the other side; the same name for one that is on no side."""
     sides = {"left": "right", "right": "left"}
     return re.sub("left|right", lambda match: sides[match[0]], name)
 

@@ -77,7 +77,6 @@ def _missing_name(
 
 
 def _read_names(view: ModelView, kind: str, *sides: str) -> dict[str, CardValue[str]]:
-    """The names on the card, by their base names."""
     names = [port.name for port in view.claims.ports_on(kind, *sides)]
     return {_base_name(name.value): name for name in reversed(names) if name.value}
 
@@ -124,9 +123,6 @@ def input_shape(view: ModelView) -> Violations:
 
 
 def _find_port(declared: Input, section: CardPorts, count: int) -> CardPort:
-    """The port of a section that has the input's name, or the only one if the model has one
-    input; else an empty one.
-    """
     named = [port for port in section.ports if port.name.value == declared.name]
     if not named and len(section.ports) == count == 1:
         named = [*section.ports]
@@ -200,7 +196,6 @@ def _may_be_product(size: int | str, letter: int | str) -> bool:
 
 
 def _layout_mismatch(shape: tuple[int, ...], letters: str) -> str:
-    """Why a layout does not fit a shape; empty if it does."""
     if len(shape) != len(letters):
         return f"{len(letters)} letters for {len(shape)} sizes"
     if {"C", "H", "W"} <= set(letters):
@@ -280,7 +275,6 @@ def _list_names(view: ModelView, run: AccuracyCheckRun) -> Iterator[EvaluatedNam
 
 
 def _list_files(view: ModelView) -> list[str]:
-    """The names of files that may be evaluated; empty if an archive has unknown files."""
     spec = view.spec
     if not view.variants or any(isinstance(step, UnpackArchive) for step in spec.postprocessing):
         return []
@@ -291,7 +285,6 @@ def _list_files(view: ModelView) -> list[str]:
 
 
 def _list_on_card(view: ModelView, run: AccuracyCheckRun, kind: str) -> list[str]:
-    """The names on the card; empty if a port has none."""
     ports = view.claims.ports_on(kind, run.side, "")
     on_card = [_base_name(port.name.value) for port in ports]
     if not on_card or "" in on_card:

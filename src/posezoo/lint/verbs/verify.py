@@ -55,8 +55,8 @@ class _VerifyArgs(MetadataArgs, DeviceArgs):
 
 
 def run(args: _VerifyArgs) -> int:
-    """Print the state of each artifact, the findings in the metadata, or the differences on a
-    device; 1 if anything is wrong.
+    """Print the state of files, the findings, or the differences on a device; 1 if anything is
+    wrong.
     """
     if args.fix and not args.metadata:
         args.parser.error("--fix requires --metadata")

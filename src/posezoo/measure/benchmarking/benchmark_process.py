@@ -1,7 +1,6 @@
 """Measure benchmark cases in rounds, alone or in turns, each in its own process.
 
-The processes are new, so that the measured memory is only that of the case, and a crash ends only
-this case.
+A new process has only the memory of its case, and a crash ends only this case.
 """
 
 from __future__ import annotations
@@ -23,10 +22,9 @@ from posezoo.measure.benchmarking.workloads import BenchmarkCase, Work, Workload
 
 @frozen
 class BenchmarkSchedule:
-    """The number and duration of rounds.
+    """The number of rounds after a warm-up, and their duration.
 
     Attributes:
-        rounds: the number of rounds after one warm-up round.
         seconds: the minimum duration of a round.
     """
 
@@ -40,12 +38,8 @@ def run_rounds(
     *,
     listener: Listener = ignore_event,
 ) -> Iterator[tuple[BenchmarkResult, ...]]:
-    """Measure cases in turns: one round of each case, then the next round of each.
-
-    Args:
-        cases: the cases; each is loaded in its own process, and all processes run until the end.
-        schedule: the number and duration of rounds.
-        listener: receives an event for each round.
+    """Measure cases in turns, each in its own process until the end: one round of each case, then
+    the next round of each.
 
     Yields:
         After each round of all cases, the results so far, in the order of the cases.
@@ -76,10 +70,7 @@ def run_rounds(
 
 
 class BenchmarkProcess(AbstractContextManager["BenchmarkProcess"]):
-    """A process that measures one case; a context manager that ends the process.
-
-    Attributes:
-        info: the loaded workload, and how it runs.
+    """A process that measures one case, until the context ends; ``info`` says how it runs.
 
     Raises:
         PosezooError: the case cannot be loaded, or its process ended.
@@ -143,18 +134,12 @@ class _CaseRunner:
 def run_timed(
     work: Callable[[], None], at_once: int, seconds: float
 ) -> tuple[float, tuple[float, ...]]:
-    """Repeat a piece of work for a while.
-
-    Args:
-        work: a function that is safe to call from several threads.
-        at_once: the number of threads.
-        seconds: new runs start during this time; each thread runs at least once.
+    """Repeat thread-safe work in ``at_once`` threads for some ``seconds``, at least once in each.
 
     Returns:
-        Runs per second, and the milliseconds of each run. Each thread's rate is counted up to the
-        end of its own last run, and the rates are added. So threads that wait for the slowest one
-        at the end do not lower the rate, even if only a few runs fit into the round, and throughput
-        times mean latency is about ``at_once``.
+        Runs per second, and the milliseconds of each run. Each thread's rate counts up to the end
+        of its own last run, and the rates are added, so that waiting for the slowest does not lower
+        the rate, and throughput times mean latency is about ``at_once``.
     """
     deadline = time.perf_counter() + seconds
 

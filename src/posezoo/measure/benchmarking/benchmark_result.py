@@ -51,9 +51,7 @@ class BenchmarkResult:
     """The rounds of one case so far.
 
     Attributes:
-        case: the measured case.
-        info: how it ran.
-        rounds: the rounds in order, without the warm-up; at least one.
+        rounds: in order, without the warm-up; at least one.
     """
 
     case: BenchmarkCase
@@ -100,8 +98,7 @@ class BenchmarkResult:
         """The throughput divided by that of ``base``, for each pair of rounds; above 1 if this one
         is faster.
 
-        For interleaved results: other load on the machine slows both rounds of a pair, so ratios
-        are stable.
+        For interleaved results: other load slows both rounds of a pair.
         """
         pairs = zip(base.rounds, self.rounds, strict=False)
         return MedianRange.from_values(

@@ -1,6 +1,6 @@
 """The workloads: a network alone, or a model's whole pipeline from an image file to drawn poses.
 
-A workload is created in one process and loaded in another, so it contains only paths and values.
+It contains only paths and values, since another process loads it.
 """
 
 from __future__ import annotations
@@ -36,16 +36,12 @@ class WorkloadInfo:
     """How a loaded workload runs.
 
     Attributes:
-        batch: the number of images in one run.
-        requests: the number of simultaneous runs.
-        streams: the number of runs that the device executes in parallel; 0 if it does not report
-            this.
-        device: the device that is used.
-        executed_precision: the type of the arithmetic that is used.
+        streams: the number of runs in parallel; 0 if the device does not report this.
+        executed_precision: the type of the arithmetic.
         compile_s: the time from the IR on disk to a compiled model, without any cache.
         machine: the machine that it runs on, as ``Machine.describe`` describes it.
-        settings: other settings that affect the values.
-        provenance: what runs, as ``describe_run`` says it.
+        settings: others that affect the values.
+        provenance: as from ``describe_run``.
     """
 
     batch: int
@@ -64,10 +60,8 @@ class BenchmarkCase:
     """The case that one row of the results measures.
 
     Attributes:
-        model: the model's name; for an IR without a model.yml, the file's name.
+        model: its name; for an IR without a model.yml, the file's.
         precision: the IR's precision; None if unknown.
-        workload: the workload to run.
-        runtime: the device and how to run on it.
         weights: ``published``, or ``generated`` for random ones.
         is_recordable: whether the model has a measured.yml.
     """
@@ -95,9 +89,7 @@ class NetworkWorkload:
     """An IR as it is on disk; its input is random data in its own format.
 
     Attributes:
-        xml: the IR.
-        batch: the number of images in one inference.
-        size: height and width of the image, for an IR with dynamic sizes; None for other IR.
+        size: height and width, for an IR with dynamic sizes; else None.
     """
 
     xml: Path
@@ -153,10 +145,7 @@ class PipelineWorkload:
     """A model's whole pipeline: read an image file, find its people, and draw them.
 
     Attributes:
-        image: the image file.
-        compile: creates the estimator in the process that runs it; a module-level function, which
-            can be pickled.
-        irs: the .xml of each network.
+        compile: creates the estimator; a module-level function.
         shown: the number of people on the image; 0 if it is the user's.
         target_size: as in ``LoadOptions``.
     """

@@ -29,11 +29,7 @@ def read_task_dataset(
     annotations: Path, images: Path, task: str, *, keypoints: bool, category: str = ""
 ) -> CocoDataset:
     """The data set in COCO's format: objects of all categories for a task such as ``detection``,
-    people without one.
-
-    Args:
-        keypoints: whether those of people are required.
-        category: as for ``read_coco_dataset``; of objects, all count.
+    people without one; ``category`` as for ``read_coco_dataset``.
 
     Raises:
         DatasetError: the file is not a data set of that kind.

@@ -1,10 +1,10 @@
 """Read annotations in COCO's format, as annotation tools write them.
 
 The format: https://cocodataset.org/#format-data. A value is refused only if a figure would be wrong
-with it; what else is missing or unusual is a warning of the data set, one for each kind. An
-annotation may have ``keypoints_3d``, an extension of posezoo: for each keypoint x, y, z in mm from
-the camera, and 1, or 0 if the position is unknown. COCO-WholeBody (arXiv:2007.11858) and CrowdPose
-(arXiv:1812.00324) have more keys, which are read too.
+with it; the rest is a warning for each kind. An annotation may have ``keypoints_3d``, an extension
+of posezoo: for each keypoint x, y, z in mm from the camera, and 1, or 0 if the position is unknown.
+COCO-WholeBody (arXiv:2007.11858) and CrowdPose (arXiv:1812.00324) have more keys, which are read
+too.
 """
 
 from __future__ import annotations
@@ -69,8 +69,7 @@ def read_coco_dataset(
 
     Args:
         annotations: JSON in COCO's format, such as ``person_keypoints_val2017.json``.
-        images: the folder that the file names are relative to.
-        keypoints: whether keypoints are required; otherwise boxes are enough.
+        images: the folder of the file names.
         category: the name of the category of people, if several have keypoints.
 
     Raises:
@@ -117,17 +116,12 @@ class _Category(NamedTuple):
 
 
 class _AnnotationParser:
-    """Parses the sections of one file; ``where`` is the position of an entry in the file, for
-    messages.
-    """
-
     def __init__(self, path: Path, content: _Entry) -> None:
         self._path = path
         self._content = content
         self._noted: dict[str, list[str]] = {}
 
     def read_person_category(self, keypoints: bool, chosen: str) -> tuple[int, Skeleton]:
-        """The id of the category of people, and its keypoints."""
         categories = self._categories()
         person = self._choose(categories, chosen) if chosen else self._find_person(categories)
         skeleton = self._skeleton(person)
@@ -168,12 +162,10 @@ class _AnnotationParser:
         )
 
     def read_categories(self) -> dict[str, int]:
-        """The ids of all categories by their names, in lower case."""
         return {category.name.lower(): category.id for category in self._categories()}
 
     @cached_property
     def is_whole_body(self) -> bool:
-        """Whether the annotations are those of COCO-WholeBody."""
         entries = self._items("annotations")
         return bool(entries) and _WHOLE_BODY_KEYS[-1] in entries[0][1]
 
@@ -228,9 +220,6 @@ class _AnnotationParser:
     def read_annotations(
         self, category: int | None, num_keypoints: int
     ) -> dict[ImageId, list[PersonAnnotation]]:
-        """All annotations of a category, or of all if it is None, by image id; of people, there may
-        be none at all.
-        """
         people: dict[ImageId, list[PersonAnnotation]] = {}
         seen: dict[object, _Entry] = {}
         others: set[int] = set()
@@ -265,7 +254,6 @@ class _AnnotationParser:
         return people
 
     def _is_copy(self, entry: _Entry, where: str, seen: dict[object, _Entry]) -> bool:
-        """Whether an annotation repeats one of those seen before; it is added to them."""
         key = entry.get("id")
         earlier = entry if key is None else seen.setdefault(str(key), entry)
         if earlier is entry:
@@ -415,7 +403,6 @@ class _AnnotationParser:
         skeleton: Skeleton | None = None,
         categories: Mapping[str, int] | None = None,
     ) -> CocoDataset:
-        """The data set of all images, with the people or objects in them."""
         licenses = self._read_licenses()
         names = {where: self._file_name(entry, where) for where, entry in self._images}
         paths = ImageFolder(folder, [*names.values()])
@@ -450,7 +437,6 @@ class _AnnotationParser:
 
     @cached_property
     def _images(self) -> list[tuple[str, _Entry]]:
-        """The images, each once."""
         images: dict[object, tuple[str, _Entry]] = {}
         for where, entry in self._items("images"):
             key = entry.get("id")
@@ -471,14 +457,12 @@ class _AnnotationParser:
 
     @cached_property
     def _has_numbers(self) -> bool:
-        """Whether the ids of images are numbers, not texts."""
         numbers = (to_whole_number(entry["id"]) for _, entry in self._images)
         is_text = any(isinstance(entry["id"], str) for _, entry in self._images)
         return not is_text and None not in numbers
 
     @cached_property
     def _sizes(self) -> dict[ImageId, tuple[int, int] | None]:
-        """Width and height of all images by their ids."""
         return {self._image_id(entry, "id"): self._size(entry, at) for at, entry in self._images}
 
     def _image_id(self, entry: _Entry, key: str) -> ImageId:
@@ -562,7 +546,6 @@ class _AnnotationParser:
         self._noted.setdefault(problem, []).append(where)
 
     def _warnings(self) -> Iterable[str]:
-        """One for each kind of problem."""
         for problem, positions in self._noted.items():
             yield f"{self._path}: {_shorten(positions)}: {problem}"
 
@@ -571,13 +554,11 @@ class _AnnotationParser:
 
 
 def _shorten(positions: Sequence[str]) -> str:
-    """The first position in the file, and how many more there are."""
     more = f" and {len(positions) - 1} more" if len(positions) > 1 else ""
     return f"{positions[0]}{more}"
 
 
 def _first_of(entry: _Entry, keys: Sequence[str]) -> object:
-    """The value of the first of these keys that an entry has; None if it has none of them."""
     return next((entry[key] for key in keys if entry.get(key) is not None), None)
 
 

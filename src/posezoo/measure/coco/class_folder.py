@@ -23,10 +23,10 @@ def read_class_dataset(images: Path | str, annotations: Path | str | None = None
     """Read a data set in which each image has one class; the images are not read.
 
     Args:
-        images: the folder of the images. Without a list, it has a folder of images for each class,
-            with its name or number, or ImageNet's 1,000 folders such as ``n01440764``.
-        annotations: a list with a line for each image: its name, and the number or the name of its
-            class, as ImageNet's ``val.txt``.
+        images: without a list, it has a folder for each class, with its name or number, or
+            ImageNet's 1,000 folders such as ``n01440764``.
+        annotations: a list of lines: an image, and the number or the name of its class, as
+            ImageNet's ``val.txt``.
 
     Raises:
         DatasetError: the list or the folder cannot be read, or there are no images.

@@ -131,8 +131,8 @@ class CocoDataset:
         return not any(image.people for image in self.images)
 
     def find_category(self, label: str, class_id: int | None) -> int:
-        """The id of the category that a model found, by the name or the number of its class; that
-        of people if no other categories count; ``ANOTHER`` if the data set has no such category.
+        """The id of the category that a model found, by the name or number of its class; that of
+        people if no others count; ``ANOTHER`` if there is none.
         """
         if not self.categories:
             return PERSON

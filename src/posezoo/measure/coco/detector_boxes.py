@@ -36,9 +36,6 @@ def read_detector_boxes(
     The file is a JSON list of ``image_id``, ``category_id``, ``bbox`` (left, top, width, height in
     pixels) and ``score``.
 
-    Args:
-        dataset: the images that the boxes are of.
-
     Raises:
         DatasetError: the file is not such a list, or its boxes are of other images or not in
             pixels.
@@ -69,7 +66,6 @@ def read_detector_boxes(
 
 
 def _read_box(path: Path, index: int, entry: object) -> tuple[object, _Box]:
-    """The category of an entry, and its box."""
     if not isinstance(entry, dict):
         raise DatasetError(f"{path}: [{index}] is not a box: {_EXPECTED}")
     bbox = entry.get("bbox")
@@ -99,7 +95,6 @@ def _check_images(path: Path, boxes: Sequence[_Box], dataset: CocoDataset) -> No
 
 
 def _name_id(image_id: object, dataset: CocoDataset) -> str:
-    """How the id should be written."""
     text = str(image_id)
     example = dataset.images[0]
     for image in dataset.images:

@@ -16,9 +16,9 @@ _ADDRESS = re.compile(r"[a-z]+://", re.IGNORECASE)
 class ImageFolder:
     """The folder of the images, and the names that the annotations use.
 
-    A name may also be one of another computer, an address, or one that Label Studio writes, such as
-    ``/data/local-files/?d=photos/a.jpg``: then the last part is looked for, if it is the last part
-    of only one name.
+    A name may also be one of another computer, an address, or Label Studio's
+    ``/data/local-files/?d=photos/a.jpg``: then its last part is looked for, if no other name has
+    it.
     """
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:

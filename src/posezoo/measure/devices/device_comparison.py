@@ -2,8 +2,7 @@
 they begin to differ.
 
 A value may differ by ``FACTOR`` times its noise: what changes if each constant of the network is
-rounded otherwise in the device's precision. An output whose noise is above ``LARGEST_NOISE`` proves
-nothing if it is within its limit.
+rounded otherwise in the device's precision. Noise above ``LARGEST_NOISE`` proves nothing.
 """
 
 from __future__ import annotations
@@ -77,11 +76,10 @@ class FirstDifference:
 
     Attributes:
         name, kind: its name and its type in the network.
-        tensor: its result.
-        subgraph: the smallest ``openvino.Model`` found that shows the difference. If the device
-            shows it only in operations that it computes together, it has some before this one.
+        subgraph: the smallest ``openvino.Model`` found that shows the difference, with operations
+            before it if the device computes them together.
         inputs: inputs of the subgraph that show it, by name.
-        is_shown: whether the subgraph shows it. If not, the device computes each of its parts well.
+        is_shown: whether it does; if not, the device computes each of its parts well.
     """
 
     name: str
@@ -98,8 +96,7 @@ class DeviceComparison:
 
     Attributes:
         exact: the ``openvino.Model`` that the CPU runs.
-        tested: the one that the device runs: the same one, or one with the same operations.
-        runtime: where and how the device runs.
+        tested: that of the device, the same or one with the same operations.
         precision: in which it computes; if it is not in ``STEPS``, f16 decides on the limits.
         feeds: the inputs of each inference, by name.
     """
@@ -139,7 +136,6 @@ class DeviceComparison:
         return self._cut_out(first, order)
 
     def _cut_out(self, name: str, order: OperationOrder) -> FirstDifference:
-        """The smallest subgraph that ends in an operation and shows that it differs."""
         inner = {name}
         while True:
             subgraph, tensors = _cut(self.exact, name, inner, order)
@@ -183,7 +179,6 @@ class DeviceComparison:
 
 
 def _find_outputs(network: Model) -> dict[str, Tensor]:
-    """The tensors that are the outputs of a network, by the output's name, in order."""
     outputs = {}
     for result in network.get_results():
         port = result.input_value(0)
@@ -236,7 +231,6 @@ def _compare(exact: Array, other: Array) -> float:
 
 
 def _describe(exact: Sequence[Array], actual: Sequence[Array], noise: float) -> TensorDifference:
-    """The largest difference of a tensor, from its values for each feed."""
     differences = list(map(_compare, exact, actual))
     case = int(np.argmax(differences))  # nan is the largest
     tensor = TensorDifference(differences[case], FACTOR * noise + OFFSET, noise, case)

@@ -64,12 +64,12 @@ class DeviceProof:
     """How a model on a device differs from the same model on the CPU in f32.
 
     Attributes:
-        devices: those on which it ran, separated by commas.
+        devices: separated by commas.
         facts: about them, and OpenVINO's version (``describe_device``).
-        precision: in which they compute.
+        precision: that of the device.
         networks: of each network by the name of its IR, the difference of each output.
-        photos: the poses in each photo; empty for models that find no keypoints.
-        comparisons: by the name of the IR, to find out where a network begins to differ.
+        photos: the poses in each; empty without keypoints.
+        comparisons: by the name of the IR.
     """
 
     model: str
@@ -137,7 +137,6 @@ def prove(prepared: PreparedModel, photos: Sequence[Path]) -> DeviceProof:
 def _compile(
     prepared: PreparedModel, runtime: RuntimeConfig
 ) -> tuple[Estimator, dict[Path, Graph]]:
-    """The estimator, and the graphs of its networks as they were compiled, by their paths."""
     irs = prepared.irs.items()
     graphs = {name: Graph(ir) for name, ir in irs if isinstance(ir, Path)}
     xml = Graph(prepared.xml) if isinstance(prepared.xml, Path) else None
@@ -147,7 +146,6 @@ def _compile(
 
 
 def _collect_feeds(estimator: Estimator, place: int, images: Sequence[Image]) -> list[NamedArrays]:
-    """The inputs of a network: random images of its size, and those that it gets from photos."""
     ((name, shape),) = estimator.networks[place].inputs.items()
     feeds: list[NamedArrays] = []
     if -1 not in shape:
@@ -183,10 +181,7 @@ def write_first_differences(
     proof: DeviceProof, folder: Path, listener: Listener = ignore_event
 ) -> list[dict[str, Any]]:
     """Find where each network with an output that differs begins to do so, as JSON values with the
-    ``path`` of an IR: the smallest subgraph that shows it. Its inputs are in an .npz beside it.
-
-    Args:
-        listener: receives a warning if a file of the user is renamed.
+    ``path`` of an IR: the smallest subgraph that shows it, with its inputs in an .npz.
 
     Raises:
         OutputError: it cannot be written.

@@ -12,10 +12,6 @@ from posezoo.run.runtime.runtime_config import available_devices, require_device
 
 
 def _report(settings: Mapping[str, Setting]) -> Findings:
-    """The devices that OpenVINO finds, and whether the setting ``device`` names one of them.
-
-    Nothing without OpenVINO.
-    """
     if not package_version("openvino"):
         return Findings()
     setting = settings["device"]

@@ -46,12 +46,12 @@ class ImageScore:
     """How well a model did on one image, at the matches' first threshold.
 
     Attributes:
-        people: number of annotated people that count.
+        people: annotated people that count.
         found: how many of them were found.
-        wrong: number of predictions that match no person.
+        wrong: predictions that match no person.
         sure: how many of these have a score of ``SURE_AT`` or more.
-        similarity: mean similarity between the people and their predictions, 0 for people who were
-            not found; None if there are no people.
+        similarity: between the people and their predictions on average, 0 for those not found; None
+            without people.
     """
 
     image: DatasetImage
@@ -72,13 +72,10 @@ class KeypointScore:
     """How well a model finds one keypoint.
 
     Attributes:
-        labelled: number of people that count and for whom the keypoint is labelled.
-        found: the share of these people whose keypoint is found at a similarity of ``FOUND_AT`` or
-            more; None if there are none.
-        similarity: the mean similarity over all these people, 0 if the person was not found; None
-            if there are none.
-        error_px: the median distance in image pixels over people who were found; None if there are
-            none.
+        labelled: people that count and for whom it is labelled.
+        found: the share of them at a similarity of ``FOUND_AT`` or more; None if there are none.
+        similarity: the mean over them, 0 if not found; None if there are none.
+        error_px: the median distance in image pixels over people who were found; or None.
     """
 
     name: str
@@ -103,11 +100,10 @@ def score_image(matches: ImageMatches) -> ImageScore:
 
 @frozen
 class GroupScore:
-    """How many people a model finds in the images of a group, which have as many people.
+    """How many people a model finds in images with as many people.
 
     Attributes:
         title: the number of people in an image: 0, 1, 2, 3 to 4, ...
-        images: the number of images.
         people, found, wrong, sure: the sums over these images, as in ``ImageScore``.
     """
 
@@ -177,9 +173,6 @@ def compute_pck(predictions: Predictions, matches: Sequence[ImageMatches]) -> fl
 def _counted_people(
     predictions: Predictions, matches: Sequence[ImageMatches]
 ) -> Iterator[tuple[PersonAnnotation, Doubles | None]]:
-    """Each annotated person that counts, with the keypoints, (K, 3), of the prediction that found
-    them, if one did.
-    """
     for image_matches in matches:
         image = image_matches.image
         rows = image_matches.found()
@@ -251,13 +244,9 @@ def compute_mpjpe(
 ) -> float | None:
     """The mean distance of joints from the ground truth, in mm, with the necks aligned.
 
-    The mean is over all labelled joints, except the neck, of the people who were found. This is
-    MPJPE (C. Ionescu et al., Human3.6M, 2014) for several people, who are matched by their
-    keypoints in the image. People who were not found do not count here; AR includes them. The
-    matches' first threshold is used.
-
-    Returns:
-        None if the data set or the model has no 3D positions, or no person was found.
+    Over all labelled joints, except the neck, of people found at the matches' first threshold; None
+    without 3D positions or people. AR includes people not found. This is MPJPE (C. Ionescu et al.,
+    Human3.6M, 2014) for several people, matched by their keypoints in the image.
     """
     if ROOT not in dataset.keypoints:
         return None

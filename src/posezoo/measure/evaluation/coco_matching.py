@@ -1,8 +1,7 @@
 """Match predictions with annotated people by COCO's rules, for tables and confidence intervals.
 
-This reimplements pycocotools' ``evaluateImg`` for people of any size. The similarities and the
-reported metrics come from ``coco_metrics``; the tests check that the AP of these matches is the
-same.
+This reimplements pycocotools' ``evaluateImg`` for people of any size; the tests check that the AP
+is that of ``coco_metrics``.
 """
 
 from __future__ import annotations
@@ -180,7 +179,7 @@ def _match_greedily(
 
 def draw_images(count: int, draws: int) -> Iterator[Ints]:
     """How often each of ``count`` images occurs in each of some draws of as many images, with
-    replacement. The draws are seeded: the same matches give the same intervals.
+    replacement; always the same ones.
     """
     random = np.random.default_rng(SEED)
     for _ in range(draws):
@@ -192,11 +191,8 @@ def bootstrap_intervals(matches: Sequence[ImageMatches]) -> Mapping[str, Interva
 
     Images are drawn as by ``draw_images``; the bounds are the 2.5th and the 97.5th percentile of
     the metrics (B. Efron, R. Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13). Whole
-    images are drawn, because people in one image are not independent. The matches of an image do
-    not depend on other images, so they are computed once.
-
-    Returns:
-        Empty if fewer than two images have people: all draws would be the same.
+    images are drawn, because people in one image are not independent. Empty if fewer than two
+    images have people.
     """
     if sum(image.num_people > 0 for image in matches) < _FEWEST_IMAGES:
         return {}

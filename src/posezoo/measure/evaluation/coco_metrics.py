@@ -1,9 +1,9 @@
 """COCO's metrics of predictions, computed by faster-coco-eval; also of parts of a data set:
 CrowdPose's levels of crowding, and the parts of COCO-WholeBody's bodies.
 
-It returns exactly the same results as pycocotools in about half the time; the tests compare them.
-Ids of annotations are renumbered from 1, because both packages interpret 0 as "no match"; images
-are numbered, because their ids may be texts.
+The results are exactly pycocotools' in about half the time. Ids of annotations are renumbered from
+1, because both packages interpret 0 as "no match"; images are numbered, because their ids may be
+texts.
 """
 
 from __future__ import annotations
@@ -42,9 +42,8 @@ BODY_PARTS = {
 
 
 def require_people(dataset: CocoDataset, *, boxes: bool = False) -> None:
-    """Raise an ``EvaluationError`` if a data set has no people to evaluate.
-
-    Without any annotations it is allowed for keypoints: then only false positives are counted.
+    """Raise an ``EvaluationError`` if a data set has no people; without any annotations, keypoints'
+    false positives are counted.
     """
     if dataset.shows_nobody and not boxes:
         return
@@ -65,14 +64,13 @@ def compute_coco_metrics(
     """COCO's metrics, 0..1.
 
     Args:
-        dataset: the ground truth; all its images count, also those without predictions.
-        predictions: by image id.
+        dataset: all its images count, also those without predictions.
         boxes: compare boxes with boxes instead of keypoints with keypoints.
         sigmas: of the keypoints (default: ``keypoint_sigmas``).
 
     Returns:
-        The values by name of ``KEYPOINT_METRICS`` or ``BOX_METRICS``. A metric is left out if no
-        person in the data set counts for it; pycocotools reports it as -1.
+        The values by name of ``KEYPOINT_METRICS`` or ``BOX_METRICS`` for which a person counts;
+        pycocotools reports others as -1.
 
     Raises:
         EvaluationError: no person in the data set counts, or COCO's sigma of a keypoint is unknown.
@@ -96,9 +94,8 @@ def run_library(
 ) -> Any:
     """faster-coco-eval's evaluation, with the arguments and errors of ``compute_coco_metrics``.
 
-    Its ``stats`` are the metrics. Its ``ious``, by image and category, are the similarities of the
-    predictions that count, by descending score, to the annotations; they are empty if there are no
-    predictions or no annotations. Images are numbered in the order of the data set.
+    ``stats`` are the metrics; ``ious``, by image (numbered) and category, the similarities of the
+    predictions that count, by descending score, to the annotations, or empty.
     """
     library = import_optional("faster_coco_eval", extra="evaluate")
     truth: list[dict[str, Any]] = []
@@ -173,8 +170,8 @@ def keypoint_sigmas(dataset: CocoDataset) -> list[float]:
     """COCO's sigmas: the standard deviation of annotators for each keypoint, relative to the
     person's size.
 
-    They are those of the model's skeleton or of the annotations, if these have any; COCO's are
-    rounded as in pycocotools, so the results are exactly the same.
+    Those of the skeleton or the annotations, or COCO's, rounded as in pycocotools for the same
+    results.
 
     Raises:
         EvaluationError: the sigma of a keypoint is unknown.
@@ -229,7 +226,6 @@ def compute_part_metrics(dataset: CocoDataset, predictions: Predictions) -> dict
 
 
 def _crowd_levels(dataset: CocoDataset) -> Iterator[tuple[str, CocoDataset]]:
-    """The levels with people, and their images."""
     if not any(image.crowd_index is not None for image in dataset.images):
         return
     levels: dict[str, list[DatasetImage]] = {name: [] for name in CROWD_LEVELS}

@@ -33,15 +33,12 @@ class EvaluationProtocol:
     """How a model is evaluated.
 
     Attributes:
-        estimator: the model.
-        precision: of its IR; None if the folder of an .xml does not name it.
-        options: how the estimator was loaded: input size, flip, scales, decoder options.
-        given_boxes: the source of person boxes that replace those of the detector; empty if there
-            are none.
+        precision: of its IR; None if unknown.
+        options: how the estimator was loaded.
+        given_boxes: the source of boxes that replace the detector's; empty without.
         irs: the .xml of each of its networks and of its detector's.
-        like: the name of the model whose images and outputs an IR has; empty if it says so itself.
-        weights_name: the name of the user's own weights, whose IR have the name of a published
-            model; empty for others.
+        like: the name of the model whose images and outputs an IR has, if stated.
+        weights_name: of the user's own weights, whose IR have the name of a published model.
     """
 
     estimator: Estimator
@@ -93,8 +90,8 @@ class EvaluationProtocol:
 
 
 def unannotated_keypoints(model: Model, dataset: CocoDataset) -> tuple[str, ...]:
-    """The keypoints of a model that do not count, because the annotations name only some of those
-    of a skeleton of posezoo, such as COCO's without a nose.
+    """The keypoints of a model that do not count, because the annotations name only some of a
+    skeleton's.
     """
     annotated = set(dataset.keypoints)
     wider = [each.keypoints for each in SKELETONS.values() if annotated <= set(each.keypoints)]

@@ -45,10 +45,8 @@ class EvaluationReport:
     """The result of an evaluation, and the files that are written for it.
 
     Attributes:
-        folder: where they are written.
-        worst: the number of the worst images among them.
-        report: the file for the metrics, which may be replaced; None for ``accuracy.json`` in the
-            folder.
+        worst: the number of worst images to write.
+        report: the file for the metrics; None for ``accuracy.json`` in the folder.
     """
 
     protocol: EvaluationProtocol
@@ -128,9 +126,6 @@ class EvaluationReport:
     def write(self, listener: Listener) -> None:
         """Write metrics for ``posezoo record``, results in COCO's form, tables, and the worst
         images.
-
-        Args:
-            listener: receives a warning if a file of the user is renamed.
         """
         content: tuple[tuple[str, object, int | None], ...] = (
             ("accuracy", measurement_to_json(self.protocol.model_name, self.measurement), 2),
@@ -145,7 +140,6 @@ class EvaluationReport:
             self._write_worst_images(self.folder / "worst", listener)
 
     def _write_worst_images(self, folder: Path, listener: Listener) -> None:
-        """Write the worst images: the ground truth on the left, the predictions on the right."""
         for old in folder.glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have had more
             if is_own(old):
                 old.unlink(missing_ok=True)
@@ -233,6 +227,6 @@ class VideoReport:
         return {**project(score, _COUNTS), "switches": switches, **score.hota}
 
     def write(self, listener: Listener) -> None:
-        """Write the poses in annotated frames, in the form of COCO's results, with ``track_id``."""
+        """Write the poses in annotated frames as COCO's results with ``track_id``."""
         text = json.dumps(self.result.results) + "\n"
         write_result(self.folder / "tracks.json", text.encode(), listener)

@@ -22,12 +22,11 @@ from posezoo.poses.keypoints import Pose, Pose3D, to_pixel_indices
 
 @frozen_with_arrays
 class ImagePredictions:
-    """The people that a model found in one image, in the model's order, in the form of COCO's
-    annotations.
+    """The people found in one image, in the form of COCO's annotations.
 
     Attributes:
-        keypoints: (N, K, 3): x, y as indices of pixels and score of the annotations' keypoints, in
-            their order; all three are 0 if a keypoint was not found. K is 0 if only boxes count.
+        keypoints: (N, K, 3): x, y as indices of pixels and score, in the annotations' order; all 0
+            if one was not found. K is 0 if only boxes count.
         scores: (N,): of the people.
         boxes: (N, 4): left, top, width and height in image pixels.
         space: (N, K, 3): x, y and z of the keypoints in mm, from the camera; K is 0 without 3D
@@ -99,7 +98,6 @@ Predictions = Mapping[ImageId, ImagePredictions]
 
 
 def _flat(values: Doubles) -> Doubles:
-    """One flat row for each person; this also works if there are none."""
     return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
@@ -110,11 +108,7 @@ def predictions_of_objects(objects: Sequence[Pose], dataset: CocoDataset) -> Ima
 
 
 def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> ImagePredictions:
-    """Convert poses to predictions of the annotations' keypoints.
-
-    Args:
-        poses: the poses that the model found in one image.
-        names: the names of the annotations' keypoints; empty if only boxes count.
+    """Convert poses to predictions of the annotations' keypoints; no ``names`` if only boxes count.
 
     Raises:
         EvaluationError: the model's skeleton lacks some of them.

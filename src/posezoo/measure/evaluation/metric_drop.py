@@ -74,8 +74,8 @@ def measure_drop(
 ) -> MetricDrop:
     """The drop of a metric of two evaluations on the same images: ``AP`` or ``top1``.
 
-    The interval is that of the percentile bootstrap, as in ``bootstrap_intervals``; each draw takes
-    the same images for both, so that what is difficult for both does not widen it.
+    The interval is ``bootstrap_intervals``'; each draw takes the same images for both, so that what
+    is difficult for both does not widen it.
     """
     dataset = before.dataset
     samplers = [

@@ -1,7 +1,7 @@
 """How well a model finds people of each size, and of each posture.
 
-Sizes are COCO's, by the area of a person in the image. The posture is the angle, in the image, of
-the torso: from the middle of the hips to the middle of the shoulders.
+Sizes are COCO's; the posture is the angle, in the image, from the middle of the hips to the middle
+of the shoulders.
 """
 
 from __future__ import annotations
@@ -41,12 +41,11 @@ class PersonGroup:
     """How well a model finds the people of a group.
 
     Attributes:
-        title: of the group: small, medium, large; upright, leaning, lying, upside down, unknown.
-        people: number of people that count.
-        found: how many of them were found, at the matches' first threshold.
-        AP: COCO's, 0..1: people of other groups count neither as found nor as missed, nor do
-            predictions of other groups that match nobody, as in COCO's APm and APl. None if there
-            are fewer than ``ENOUGH_PEOPLE``.
+        title: small, medium, large; upright, leaning, lying, upside down, unknown.
+        people: those that count.
+        found: at the matches' first threshold.
+        AP: COCO's, 0..1, without people of other groups, and other groups' predictions that match
+            nobody, as in COCO's APm and APl. None if there are fewer than ``ENOUGH_PEOPLE``.
     """
 
     title: str
@@ -60,7 +59,7 @@ class Grouping:
     """How people are divided into groups.
 
     Attributes:
-        titles: of the groups, in the order in which they are shown.
+        titles: in the order in which they are shown.
         of_person: the title of a person's group.
         of_predictions: that of the group of each prediction in an image.
     """
@@ -85,11 +84,7 @@ BY_SIZE = Grouping(tuple(SIZES), lambda person: _size_of_area(person.area), _siz
 
 
 def group_by_posture(names: tuple[str, ...]) -> Grouping | None:
-    """The groups of people by posture; None if their keypoints have no torso.
-
-    Args:
-        names: of the keypoints.
-    """
+    """The groups of people by posture; None if keypoints with these names have no torso."""
     if not set(_TORSO) <= set(names):
         return None
     columns = list(map(names.index, _TORSO))
@@ -112,9 +107,8 @@ def torso_angle(torso: Doubles) -> float | None:
     side has a shoulder and a hip.
 
     Args:
-        torso: (4, 3): x, y, and a number above 0 if the keypoint is there, of the left and right
-            shoulder and the left and right hip. A side counts only if both are there: a line from
-            one side to the other would lean.
+        torso: (4, 3): x, y, and a number above 0 if it is there, of the left and right shoulder and
+            the left and right hip. A side counts if both are there.
     """
     shoulders, hips = torso[:2], torso[2:]
     is_there = (shoulders[:, 2] > 0) & (hips[:, 2] > 0)
@@ -127,12 +121,7 @@ def torso_angle(torso: Doubles) -> float | None:
 def score_person_groups(
     grouping: Grouping, matches: Sequence[ImageMatches], predictions: Predictions
 ) -> tuple[PersonGroup, ...]:
-    """The scores of the groups that anybody is in.
-
-    Args:
-        matches: those of each image.
-        predictions: by image id.
-    """
+    """The scores of the groups that anybody is in."""
     of_people = [[grouping.of_person(person) for person in each.image.people] for each in matches]
     of_predictions = [_in_order(grouping, each, predictions) for each in matches]
     groups = []
@@ -153,7 +142,6 @@ def score_person_groups(
 
 
 def _in_order(grouping: Grouping, matches: ImageMatches, predictions: Predictions) -> list[str]:
-    """The titles of the groups of the predictions that count, by descending score."""
     if not len(matches.order):
         return []
     titles = grouping.of_predictions(predictions[matches.image.id])

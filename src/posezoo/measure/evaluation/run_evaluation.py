@@ -63,16 +63,14 @@ class EvaluationResult:
     """How well a model did on a data set.
 
     Attributes:
-        figures: COCO's metrics, 0..1, by name: those of ``coco_metrics.KEYPOINT_METRICS`` or
-            ``BOX_METRICS`` for which a person in the data set counts, none if it shows nobody;
-            those of ``coco_metrics.compute_part_metrics``; and MPJPE_mm for 3D poses.
-        people: number of annotated people, or objects, that count.
+        figures: COCO's metrics, 0..1, by name: those of ``KEYPOINT_METRICS`` or ``BOX_METRICS`` for
+            which a person counts, those of ``compute_part_metrics``, and MPJPE_mm for 3D poses.
+        people: annotated people or objects that count.
         dataset: the data set without unreadable images.
         unreadable: the reason for each unreadable image, by its file name.
         predictions: by image id.
-        cached_count: number of images whose predictions came from an earlier run.
-        intervals: the 95 % confidence intervals by name; empty if the data set has enough people,
-            or other objects.
+        cached_count: images predicted by an earlier run.
+        intervals: 95 % confidence intervals by name; empty for many people, or objects.
         image_scores: one for each image; empty for objects.
         keypoint_scores: one for each keypoint; empty for boxes.
         size_groups, posture_groups: one for each size and posture of people; empty for boxes.
@@ -196,7 +194,6 @@ def _fingerprint(image: DatasetImage) -> list[int]:
 def _heading(
     dataset: CocoDataset, names: Sequence[str], heading: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Everything that the predictions in a file depend on."""
     complete = {"keypoints": list(names), "coordinates": "pixel indices", **(heading or {})}
     if dataset.categories:
         complete["categories"] = dict(dataset.categories)
@@ -205,13 +202,8 @@ def _heading(
 
 @frozen
 class ImagePredictor:
-    """Reads an image of a data set, and predicts its people; for an image that cannot be read, it
-    returns the error.
-
-    Attributes:
-        predictor, boxes: as for ``evaluate``.
-        names: the names of the annotations' keypoints; empty if only boxes count.
-        dataset: the data set, whose categories count if it has any, else people.
+    """Reads an image of a data set, and predicts its people, or returns the error; ``predictor``,
+    ``boxes`` as for ``evaluate``, ``names`` of the annotations' keypoints, none for boxes.
     """
 
     predictor: Predictor
@@ -372,7 +364,6 @@ def require_readable(dataset: CocoDataset, *, skip_unreadable: bool = False) -> 
 
 
 def _name_other_files(folder: Path, name: str) -> str:
-    """A hint for a missing image: the file in the folder with the most similar name."""
     files = sorted(path.name for path in folder.iterdir() if images.is_still(path))
     for similar in get_close_matches(name, files, n=1, cutoff=0):
         return f"the folder has other names, such as {similar}: file_name must be one of them"

@@ -3,7 +3,7 @@
 HOTA: J. Luiten et al., HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking, IJCV 2021.
 People found, ghosts and switches are the true positives, the false positives and the identity
 switches of CLEAR MOT: K. Bernardin and R. Stiefelhagen, Evaluating Multiple Object Tracking
-Performance, 2008. The tests compare both with TrackEval.
+Performance, 2008.
 """
 
 from __future__ import annotations
@@ -38,8 +38,7 @@ class ComparedFrame:
     """The people in a frame, and the poses that were found there.
 
     Attributes:
-        people: the P annotated people.
-        numbers: of the N poses: the track that each of them belongs to.
+        numbers: the tracks of the N poses.
         similarities: (P, N), 0..1.
     """
 
@@ -69,7 +68,7 @@ def count_found(frames: Sequence[ComparedFrame]) -> FrameCounts:
     """Count the people found, at a similarity of ``FOUND_AT``, and the switches of their numbers.
 
     As in CLEAR MOT, a person keeps their number of the frame before if that is similar enough; as
-    in TrackEval, that is the last frame that has both people and poses.
+    in TrackEval, the last frame with both people and poses.
     """
     num_found = switches = num_poses = num_people = 0
     last: dict[Identity, Identity] = {}  # the last number of each person
@@ -149,7 +148,6 @@ def _match(frame: ComparedFrame, alignment: Mapping[_Pair, float]) -> Iterator[t
 def _score(
     matched: Mapping[_Pair, int], people: Mapping[Identity, int], tracks: Mapping[Identity, int]
 ) -> tuple[float, float, float]:
-    """HOTA, DetA and AssA at one threshold, from the number of frames of each matched pair."""
     true_positives = sum(matched.values())
     found_or_missed = sum(people.values()) + sum(tracks.values()) - true_positives
     detection = true_positives / max(1, found_or_missed)

@@ -1,8 +1,8 @@
-"""Evaluate a model on videos whose people are annotated: in a folder of frames, or in a video.
+"""Evaluate a model on annotated videos, by COCO's object keypoint similarity: in a folder of
+frames, or in a video.
 
 The annotations are in COCO's format with the keys of PoseTrack: ``vid_id`` and ``frame_id`` of an
-image, ``track_id`` of a person. Poses are compared with people by COCO's object keypoint
-similarity.
+image, ``track_id`` of a person.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ class AnnotatedVideo:
     """A video of a data set.
 
     Attributes:
-        name: as in the annotations; empty if they do not name it.
+        name: empty if the annotations do not name it.
         images: its frames in the annotations, in their order.
-        read: returns all frames, each of which is read when it is needed.
+        read: returns all frames, one by one.
     """
 
     name: str
@@ -82,9 +82,8 @@ class VideoScore:
     """How well a model did on one video, or on all.
 
     Attributes:
-        name: of the video; empty for all.
+        name: empty for all.
         frames: number of annotated frames.
-        counts: of the people in these.
         hota: HOTA, DetA and AssA, 0..1, by name; empty without annotated tracks.
     """
 
@@ -99,14 +98,11 @@ class VideoResult:
     """How well a model did on videos.
 
     Attributes:
-        dataset: its annotated frames, with the keypoints that were compared.
+        dataset: with the keypoints that were compared.
         left_out: the annotated keypoints that the model does not find.
-        frames: number of frames that the model processed.
-        total: the score of all videos.
-        videos: that of each.
+        frames: processed ones.
         has_tracks: whether the people have numbers in the annotations.
-        results: the poses in annotated frames, in the form of COCO's result files, with
-            ``track_id``.
+        results: the poses in annotated frames as COCO's results with ``track_id``.
     """
 
     dataset: CocoDataset
@@ -181,7 +177,6 @@ def _frame_number(dataset: CocoDataset, image: DatasetImage) -> int:
 def _read_source(
     dataset: CocoDataset, source: FrameSource, images: Mapping[int, DatasetImage]
 ) -> Iterator[VideoFrame]:
-    """The frames of a video up to the last annotated one."""
     last = max(images)
     read = 0
     with closing(source.frames()) as frames:
@@ -213,11 +208,7 @@ def evaluate_videos(
     Frames that are not annotated are processed, too, and do not count.
 
     Args:
-        estimator: the model.
-        dataset: the annotations.
-        videos: as ``open_videos`` returns them.
-        options: how people are followed; they are numbered in any case.
-        listener: receives an event for every frame.
+        options: how people, who are always numbered, are followed.
 
     Raises:
         DatasetError: a video and its annotations do not fit, or only some people have a track.
@@ -269,7 +260,6 @@ def evaluate_videos(
 
 
 def _has_tracks(dataset: CocoDataset) -> bool:
-    """Whether people have tracks; all that count, or none."""
     people = [
         person
         for image in dataset.images
@@ -287,7 +277,6 @@ def _has_tracks(dataset: CocoDataset) -> bool:
 
 
 def _with_found_keypoints(estimator: Estimator, dataset: CocoDataset) -> CocoDataset:
-    """The data set with the keypoints that the model finds: PoseTrack's have a top of the head."""
     skeleton = estimator.model.own_skeleton or SKELETONS.get(estimator.model.skeleton)
     if skeleton is None:
         return dataset

@@ -255,14 +255,11 @@ def _options_from_args(args: _BenchmarkArgs, context: Context) -> BenchmarkOptio
 
 @dataclass
 class _Measuring:
-    """Measures the selected cases, and collects their results."""
-
     planner: BenchmarkPlanner
     schedule: BenchmarkSchedule
     results: list[BenchmarkResult] = field(default_factory=list)
 
     def measure(self, executor: Executor | None, *, is_compared: bool) -> None:
-        """Measure the cases in turns, on a cluster, or one after the other."""
         if is_compared:
             self._compare()
         elif executor:
@@ -273,7 +270,6 @@ class _Measuring:
                     self._measure([case])
 
     def _compare(self) -> None:
-        """Measure all cases in turns; none if one cannot be made."""
         cases = list(self.planner.cases())
         if self.planner.report.failures:
             return
@@ -298,9 +294,6 @@ class _Measuring:
                 self.results.extend(outcome.result or ())
 
     def _measure(self, cases: Sequence[BenchmarkCase]) -> None:
-        """Measure the cases in turns, and add their results; after ^C, those so far; after a
-        failure, none.
-        """
         from posezoo.measure.benchmarking.benchmark_process import run_rounds
 
         latest: tuple[BenchmarkResult, ...] = ()
@@ -343,7 +336,6 @@ def _refuse_invalid_flags(args: _BenchmarkArgs) -> None:
 def _measure_alone(
     schedule: BenchmarkSchedule, case: BenchmarkCase, listener: Listener
 ) -> tuple[BenchmarkResult, ...]:
-    """Measure a case, also on a worker of a cluster."""
     from posezoo.measure.benchmarking.benchmark_process import run_rounds
 
     *_, results = run_rounds([case], schedule, listener=listener)
@@ -373,7 +365,6 @@ def _keep(results: Sequence[BenchmarkResult], planner: BenchmarkPlanner) -> None
 
 
 def _write(path: Path, results: Sequence[BenchmarkResult], console: Console) -> None:
-    """Write the results of the zoo's models, in the format that posezoo record reads."""
     from posezoo.cli.result_files import write_result
     from posezoo.measure.benchmark_tables import measurements_to_json
 

@@ -154,7 +154,6 @@ def _facts(dataset: CocoDataset) -> Json:
 
 
 def _count_licenses(dataset: CocoDataset) -> Iterator[dict[str, object]]:
-    """The licenses of the images, the most common first."""
     counts = Counter(picture.license for picture in dataset.images)
     for terms, count in counts.most_common():
         name = terms.name if terms else ""

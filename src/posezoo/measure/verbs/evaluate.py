@@ -254,7 +254,6 @@ def _write(
     answer: Json,
     console: Console,
 ) -> int:
-    """Write what was measured, and print the answer in JSON; a full disk loses no figures."""
     try:
         for report in reports:
             report.write(console)
@@ -274,7 +273,6 @@ def _evaluate_videos(
     dataset: CocoDataset,
     console: Console,
 ) -> int:
-    """Evaluate on videos, print the figures, and write the poses."""
     from posezoo.measure.evaluation.evaluation_report import VideoReport
     from posezoo.measure.evaluation.video_evaluation import evaluate_videos, open_videos
     from posezoo.measure.evaluation_text import print_video_report
@@ -330,7 +328,6 @@ def _load(
     options: LoadOptions,
     console: Console,
 ) -> tuple[LoadedModel, Path]:
-    """The model, and the folder of its results."""
     from posezoo.core.settings import user_folder
     from posezoo.measure.model_evaluation import load_model
 
@@ -360,7 +357,6 @@ def _refuse_invalid_flags(args: _EvaluateArgs) -> None:
 
 
 def _is_video(args: _EvaluateArgs) -> bool:
-    """Whether people are followed through videos."""
     if args.track or args.smooth or args.detect_every is not None:
         return True
     if args.images is None or not args.images.is_file():
@@ -378,7 +374,6 @@ def _refuse_flags_of_images(args: _EvaluateArgs) -> None:
 
 
 def _require_keypoints(args: _EvaluateArgs, chosen: EvaluatedModel) -> None:
-    """Refuse flags for poses if the model finds none."""
     if chosen.finds_boxes or chosen.task:
         name = chosen.model.full_name
         if chosen.is_video:

@@ -1,6 +1,4 @@
-"""Read checkpoints without running code that they contain; the first bytes of a file decide its
-format.
-"""
+"""Read checkpoints without running their code; a file's first bytes decide its format."""
 
 from __future__ import annotations
 
@@ -46,16 +44,14 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
     """A checkpoint's tensors by their names, in the file's order.
 
     For a PyTorch checkpoint these are the tensors of the state dict, which may also be inside
-    ``{'state_dict': ...}``, ``{'model_state_dict': ...}``, ``{'model_state': ...}`` or
-    ``{'model': ...}``, or inside the only dict with tensors. What training programs add to names
-    is removed (``module.``, ``_orig_mod.``, MXNet's ``arg:`` and ``aux:``), and so are tensors of
-    a loss and counts of steps or operations. No code of the file is run, no object that it names
-    is made, and PyTorch is not needed.
+    ``{'state_dict': ...}``, ``{'model_state_dict': ...}``, ``{'model_state': ...}`` or ``{'model':
+    ...}``, or inside the only dict with tensors. What training programs add to names is removed
+    (``module.``, ``_orig_mod.``, MXNet's ``arg:`` and ``aux:``), and so are tensors of a loss and
+    counts. No code of the file is run, no object that it names is made.
 
     Returns:
         Arrays of floats, integers or bools in the machine's byte order; bfloat16 as float32. Most
-        are views of the file, mapped copy-on-write: writing to an array does not change the file.
-        While such an array exists, the file must not be truncated.
+        are views of the file, mapped copy-on-write, which must not be truncated while they exist.
 
     Raises:
         CheckpointError: it cannot be read: its format is unknown, it is damaged, it has no tensors,

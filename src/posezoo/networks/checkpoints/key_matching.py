@@ -52,10 +52,7 @@ class CheckpointMismatch:
 
 
 def match_tensors(tensors: NamedArrays, requested: Shapes) -> dict[str, Array]:
-    """The tensors of a checkpoint in the order of a network's keys.
-
-    Args:
-        requested: the shapes of the network's state dict, by name.
+    """The tensors of a checkpoint in the order of a network's keys, with the ``requested`` shapes.
 
     Returns:
         The tensors of exactly the network's keys, in its shapes; a ``num_batches_tracked`` that the

@@ -1,7 +1,7 @@
 """Map a checkpoint file into memory; a read beyond the end of the file is an error.
 
-It is mapped copy-on-write: only the bytes that are accessed are read, and writing to an array does
-not change the file. The mapping is released together with the last array that refers to it.
+It is mapped copy-on-write until the last array that refers to it is gone: only the accessed bytes
+are read, and writing to an array does not change the file.
 """
 
 from __future__ import annotations
@@ -40,10 +40,8 @@ _STORED = {BOOL: "u1", BFLOAT16: "<u2"}
 
 
 class CheckpointFormatError(ValueError):
-    """The bytes are not a valid checkpoint; the message is one line, without the file's name.
-
-    Attributes:
-        hint: what the user can do about it.
+    """The bytes are not a valid checkpoint; the message is one line, without the file's name,
+    ``hint`` what the user can do.
     """
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
@@ -79,9 +77,9 @@ class MappedFile:
     def read_array(self, start: int, count: int, kind: str, what: str) -> Array:
         """``count`` consecutive numbers, shape (count,).
 
-        The array is a view of the file. It is a copy if the numbers are not aligned, or if NumPy
-        lacks their type: bfloat16, the upper half of a float32, becomes float32, and a byte that is
-        not 0 becomes True.
+        It is a view of the file, or a copy if the numbers are not aligned, or if NumPy lacks their
+        type: bfloat16, the upper half of a float32, becomes float32, and a byte that is not 0
+        becomes True.
         """
         stored_as = np.dtype(_STORED.get(kind, f"<{kind}"))
         self.require_inside(start, count * stored_as.itemsize, what)
@@ -109,10 +107,7 @@ class MappedFile:
 
 
 class FileCursor:
-    """Reads a mapped file from its beginning to its end.
-
-    Its methods raise CheckpointFormatError if they read beyond the end.
-    """
+    """Reads a mapped file from its beginning; a CheckpointFormatError beyond the end."""
 
     def __init__(self, file: MappedFile, at: int = 0) -> None:
         self.file = file

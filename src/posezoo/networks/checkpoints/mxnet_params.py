@@ -1,8 +1,8 @@
 """Read MXNet's .params files, in which GluonCV published its networks.
 
-A file contains, in little endian: the magic number and a reserved number, 8 bytes each; the number
-of arrays and the arrays; the number of names and the names. An array begins with the version of its
-format, one of four. Source: ``NDArray::Save``, ``NDArray::Load`` and ``LegacyLoad`` of MXNet 1.9.1,
+In little endian: the magic number and a reserved number, 8 bytes each; the number of arrays, and
+the arrays, each with the version of its format, one of four; the number of names, and the names.
+Source: ``NDArray::Save``, ``NDArray::Load`` and ``LegacyLoad`` of MXNet 1.9.1,
 src/ndarray/ndarray.cc.
 """
 

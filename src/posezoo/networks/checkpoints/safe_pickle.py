@@ -1,8 +1,5 @@
-"""Read pickles without running their code; :mod:`pickletools` parses the opcodes and does not
-execute them.
-
-No object of a class that a pickle names is made, and no function that it names is called: tensors
-are made from a few known names, and everything else is ignored.
+"""Read pickles without running their code: :mod:`pickletools` parses the opcodes, tensors are made
+from a few known names, and everything else is ignored.
 
 ``torch.load(weights_only=True)`` promises the same, but had two vulnerabilities in the versions of
 PyTorch that we allow: CVE-2025-32434 (before 2.6) and CVE-2026-24747 (before 2.10).
@@ -72,9 +69,8 @@ class GlobalName:
 
 
 class IgnoredObject(GlobalName):
-    """Stands for an object that is not made, because tensors do not need its class or function;
-    what a pickle puts into it is dropped. The name is that of its class, or of the function that
-    would return it.
+    """Stands for an object that tensors do not need; what a pickle puts into it is dropped. The
+    name is that of its class, or of the function that would return it.
     """
 
 
@@ -82,11 +78,8 @@ class PickleSequence:
     """A sequence of pickles, and the stack machine of pickle.py, with only the opcodes that data
     needs.
 
-    Other bytes may follow. A call of a name that is not in the vocabulary gives an
+    A call of a name that is not in the vocabulary (``unknown_names``, in order) gives an
     ``IgnoredObject``; ``persistent`` resolves a reference to something outside the pickle.
-
-    Attributes:
-        unknown_names: the names that are not in the vocabulary, in order.
     """
 
     def __init__(

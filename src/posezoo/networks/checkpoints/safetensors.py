@@ -1,7 +1,6 @@
 """Read safetensors files: a header in JSON, then the numbers, without gaps or overlaps.
 
-The package safetensors checks the header. It does not read the numbers: it would copy them, and
-NumPy has no BF16.
+The package safetensors checks the header, but would copy the numbers, and NumPy has no BF16.
 
 The first eight bytes are the header's length. Each entry of the header has a ``dtype``, a ``shape``
 and two ``data_offsets``, counted from the end of the header. Source: safetensors 0.8, README.md,
@@ -33,10 +32,8 @@ _KINDS = {
 
 
 def is_safetensors(head: bytes) -> bool:
-    """Whether a file begins with a length and an opening brace.
-
-    Eight printable characters, as in a text file, are not a length, which would be more than 2^61
-    bytes.
+    """Whether a file begins with a length and an opening brace; eight printable characters would be
+    a length of more than 2^61 bytes.
     """
     length = head[:8]
     return head[8:9] == b"{" and not (length.isascii() and length.decode().isprintable())

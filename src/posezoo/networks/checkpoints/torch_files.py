@@ -42,8 +42,7 @@ def read_torch_zip(file: MappedFile) -> dict[str, Array]:
     """The tensors of a zip archive by their keys, in its order; a CheckpointFormatError if it is
     not valid.
 
-    It contains a pickle and the bytes of each storage, not compressed, so that arrays can be views
-    of it.
+    Its storages are not compressed, so that arrays can be views of it.
     """
     offsets = _read_offsets(file)
     if _PICKLE not in offsets:

@@ -1,9 +1,8 @@
 """The state dict of a PyTorch checkpoint: the names that its pickle may refer to, and the weights'
 positions.
 
-The two formats, zip and legacy, differ only in the positions of the numbers; in both, a tensor is a
-view of a storage. Source: torch/_utils.py (``_rebuild_*``) and torch/serialization.py of PyTorch
-2.13.
+The formats zip and legacy differ only in the positions of the numbers; in both, a tensor is a view
+of a storage. Source: torch/_utils.py (``_rebuild_*``) and torch/serialization.py of PyTorch 2.13.
 """
 
 from __future__ import annotations
@@ -253,7 +252,6 @@ class TorchPickles(PickleSequence):
 
 
 def _find_state_dict(table: dict[str, object]) -> dict[str, object]:
-    """The dict with the tensors, which may be inside others."""
     # For {'model': {'state_dict': ...}}; limited, because a dict may contain itself.
     for _ in range(4):
         members = (_table(table[key]) for key in _WRAPPERS if key in table)
@@ -321,7 +319,6 @@ def map_tensors(
 
 
 def _view_tensor(tensor: TensorView, row: Array, what: str) -> Array:
-    """The tensor as a view of the numbers of its storage."""
     shape = tensor.shape
     strides = tensor.strides
     if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):

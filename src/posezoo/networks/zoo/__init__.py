@@ -1,6 +1,5 @@
-"""Our definitions of the networks behind Open Model Zoo's PyTorch models.
+"""Our definitions of the networks behind Open Model Zoo's PyTorch models, with the keys of the
+published checkpoints: they convert without their authors' code.
 
-They have the keys of the published checkpoints, so these models convert without their authors'
-code. ``published_networks`` lists them, and ``declarations`` finds the one that a model.yml names;
-the other modules need PyTorch.
+``published_networks`` lists them, ``declarations`` finds that of a model.yml.
 """

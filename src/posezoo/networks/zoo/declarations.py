@@ -26,8 +26,6 @@ _NO_CHOICE = ("num_classes", "config_path", "file_config")
 
 @frozen
 class _Export:
-    """What conversion_to_onnx_args says."""
-
     module: str
     name: str
     parameters: Mapping[str, object]
@@ -40,8 +38,7 @@ class _Export:
 def with_declared_network(spec: ModelSpec) -> ModelSpec:
     """The model with the network of ours that its export names; any other is returned unchanged.
 
-    Its file to convert is then the checkpoint; its input and outputs have the shape and the names
-    of the export.
+    Its file to convert is then the checkpoint; ports are those of the export.
     """
     try:
         export = _read_export(spec)
@@ -90,7 +87,6 @@ def _read_export(spec: ModelSpec) -> _Export:
 
 
 def _find_network(export: _Export, files: set[str]) -> str:
-    """The name of the network; empty if none of ours is the class that is exported."""
     ports = (len(export.inputs), len(export.outputs), len(export.shape))
     for name, definition in NETWORKS.items():
         has_same_ports = ports == (1, len(definition.outputs), len(definition.input.shape))
@@ -111,7 +107,6 @@ def _is_named(published: PublishedClass, export: _Export, files: set[str]) -> bo
 
 
 def _find_checkpoint(export: _Export, spec: ModelSpec) -> str:
-    """The name of the file with the weights; empty if the arguments do not name it."""
     if export.weights.startswith(_DOWNLOADS):
         return export.weights.removeprefix(_DOWNLOADS)
     # A pre-convert.py would write it; ours read the file that this script reads.

@@ -1,5 +1,5 @@
-"""The networks of Open Model Zoo's PyTorch models, and the published classes whose weights they
-load: some tensors of published checkpoints differ from those of our networks.
+"""The networks of Open Model Zoo's PyTorch models, the published classes whose weights they load,
+and the tensors in which both differ.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def fuse_branches(tensors: Tensors) -> dict[str, Array]:
     """RepVGG with the branches of each block added up to one 3x3 convolution.
 
     Published checkpoints have a 3x3 convolution, a 1x1 convolution and, if input and output have
-    the same shape, the input itself, each with batch normalization. Other tensors are unchanged.
+    the same shape, the input itself, each with batch normalization.
 
     Raises:
         CheckpointError: a tensor of a block is missing, or has another shape.
@@ -102,10 +102,8 @@ class PublishedClass:
     """The Python class or function that builds a network where it was published.
 
     Attributes:
-        module: the module that a model.yml imports, or a library with such modules.
-        name: its name in this module.
         parameters: the arguments that choose this network.
-        file: a file of the model, if the other names do not show which network it is.
+        file: a file of the model, if nothing else shows which network it is.
     """
 
     module: str
@@ -117,7 +115,6 @@ class PublishedClass:
 # Their fields are ``published`` (the ``PublishedClass``), and those of ``read_definition``.
 _DECLARED = read_catalog(Path(__file__).with_suffix(".json"))
 
-#: The networks by name.
 NETWORKS: Mapping[str, NetworkDefinition] = {
     name: read_definition(name, fields, "posezoo.networks.zoo", _ADAPTERS.get(name, dict))
     for name, fields in _DECLARED.items()

@@ -1,7 +1,5 @@
-"""The common conventions of Open Model Zoo's commands that scripts rely on: flags, output, model
-selection.
-
-The README of tools/downloader documents them; it is generated from the parsers.
+"""The conventions of Open Model Zoo's commands that scripts rely on (README of tools/downloader):
+flags, output, model selection.
 """
 
 from __future__ import annotations
@@ -184,9 +182,7 @@ class OmzCommand:
         """Run the command, or print all names; return the exit code.
 
         Args:
-            argv: the arguments; None for those of the process.
-            release: the registry of Open Model Zoo whose models are meant if the user names no
-                registry; empty for posezoo's own.
+            release: Open Model Zoo's registry that is meant by default; empty for posezoo's own.
         """
 
         def work() -> int:
@@ -221,17 +217,14 @@ def _all_names(args: OmzArgs) -> list[str]:
 def omz_settings_from_args(
     args: OmzArgs, overrides: Mapping[str, object] | None = None
 ) -> dict[str, Setting]:
-    """The effective settings, each with its origin; --jobs is not a setting here.
-
-    The overrides are values of settings whose flags have another name or meaning here.
+    """The effective settings without --jobs, each with its origin; overrides are of flags with
+    another name or meaning here.
     """
     return read_settings(flags.given_settings(args, {"jobs": None, **(overrides or {})}))
 
 
 def omz_patterns_from_args(args: OmzArgs) -> list[str] | None:
-    """The patterns that select models; None selects all. Wrong flags end the process with exit code
-    2.
-    """
+    """The patterns that select models; None selects all. Wrong flags exit with code 2."""
     given = [args.all, args.name is not None, args.list is not None]
     if sum(given) > 1:
         args.parser.error('at most one of "--all", "--name" or "--list" can be specified')
@@ -249,14 +242,12 @@ def select_omz_models(
 ) -> tuple[Settings, Selection]:
     """The settings, with the registries that are needed, and the models that the flags select.
 
-    ``settings`` are by default those of the flags.
+    Errors in these models' files are shown at once. Names that posezoo's registry lacks are looked
+    up in Open Model Zoo's, unless the settings name folders or registries. An OmzError if a pattern
+    matches no name.
 
-    Errors in the files of these models are shown at once. Names that posezoo's own registry lacks
-    are looked up in Open Model Zoo's, unless the settings name the folders or registries to search.
-    An OmzError if a pattern matches no name.
-
-    In the stand-in for a release of openvino-dev, all models are those of the release, and a glob
-    also matches its models; older and newer releases answer only what this one lacks.
+    In the stand-in for a release of openvino-dev, all models are the release's, and other releases
+    answer only what it lacks.
     """
     output = LineBuffer()
     settings = settings or to_settings(omz_settings_from_args(args))
@@ -284,8 +275,6 @@ def select_omz_models(
 
 
 class _ReleaseSearch:
-    """Looks up patterns in Open Model Zoo's releases, and opens those that are needed."""
-
     def __init__(self, settings: Settings, patterns: Sequence[str], globs: Sequence[str]) -> None:
         self._globs = globs  # those that all releases are searched for
         self.missing = list(patterns)
@@ -295,7 +284,6 @@ class _ReleaseSearch:
         self.names = list(self.registry.entries)  # of everything that was searched
 
     def open(self, settings: Settings) -> None:
-        """Use the registries of these settings."""
         self.settings = settings
         self.registry = registry_from_settings(settings)
         self.missing = [
@@ -330,7 +318,6 @@ class _ReleaseSearch:
         return " ".join(f"--registry {registry}" for registry in registries)
 
     def require_all_found(self) -> None:
-        """Raise an OmzError if a pattern matches no name."""
         if not self.missing:
             return
         hint = self.registry.empty_message or suggest(self.missing[0], self.names)
@@ -341,9 +328,6 @@ class _ReleaseSearch:
         raise OmzError(f'No matching models: "{self.missing[0]}"', hint=hint)
 
     def _look_in(self, name: str) -> tuple[list[str], list[str]]:
-        """Open a release if it has what is missing; the patterns found, and names that only match
-        globs.
-        """
         wider = replace(self.settings, registries=(*self.settings.registries, name))
         registry = registry_from_settings(wider)
         self.names += registry.entries
@@ -364,7 +348,6 @@ def _meant_release(args: OmzArgs, settings: Settings) -> str:
 
 
 def _with_release(settings: Settings, release: str) -> Settings:
-    """The settings with a release of Open Model Zoo, which is read if it was not read before."""
     wider = replace(settings, registries=(release,))
     try:
         registry_from_settings(wider)
@@ -376,7 +359,6 @@ def _with_release(settings: Settings, release: str) -> Settings:
 
 
 def _names_of_release(release: str) -> list[str]:
-    """What --print_all of the release prints: composites or, in 2021.4, their parts."""
     registry = open_registry([named_registry_root(release)])
     if release == "omz@2021.4":
         return registry.names()
@@ -404,8 +386,8 @@ def precisions_from_args(args: PrecisionsArgs) -> frozenset[str]:
 
 
 def convertible_precisions(spec: ModelSpec) -> frozenset[str]:
-    """The precisions that the converter makes if they are named: FP16 and FP32, and FP16-INT8 of a
-    model with ranges; none of a published IR.
+    """The precisions that the converter makes on request: FP16 and FP32, and FP16-INT8 with ranges;
+    none of a published IR.
     """
     if spec.is_ir:
         return frozenset()

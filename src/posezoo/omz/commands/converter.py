@@ -143,7 +143,6 @@ def _run(args: _ConverterArgs) -> int:
 
 
 def _with_checkpoint(args: _ConverterArgs, selection: Selection) -> Selection:
-    """The selection; with --checkpoint, its one model with the user's own weights."""
     from posezoo.networks.custom_weights import spec_with_checkpoint
 
     if args.checkpoint is None:
@@ -163,7 +162,6 @@ def _with_checkpoint(args: _ConverterArgs, selection: Selection) -> Selection:
 
 
 def _contradiction(args: _ConverterArgs) -> str:
-    """An error message if flags contradict each other, for any model; empty if they do not."""
     long = {"-s": "--scale", "-m": "--input_model"}
     named = (text.partition("=")[0] for text in args.add_mo_arg if text.startswith("-"))
     given = Counter(long.get(flag, flag) for flag in named)
@@ -184,7 +182,6 @@ def _contradiction(args: _ConverterArgs) -> str:
 
 
 def _print_summary(failed: Mapping[str, PosezooError], selection: Selection, style: str) -> int:
-    """Print the models that failed, and, for several models, the reasons; return the exit code."""
     names = [spec.full_name for spec in selection.models]
     if style == "json":
         facts = [
@@ -234,9 +231,6 @@ class _ReportedConversion:
     def _convert(
         self, spec: ModelSpec, lines: TextReporter | JsonConversionReporter, listener: Listener
     ) -> bool:
-        """Convert a model; return False if there is nothing to convert, or if only the plan is
-        printed.
-        """
         from posezoo.core.pipeline.plan import make_plan
 
         makes = conventions.convertible_precisions(spec)

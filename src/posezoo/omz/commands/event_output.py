@@ -75,9 +75,6 @@ class TextReporter:
         self._downloads[event.model_file] = (output, Progress(event.size))
 
     def _move_file(self, event: events.FileDownloadProgress) -> None:
-        """Write how much is received: on a terminal as one changing line, in a log for
-        each tenth.
-        """
         output, progress = self._downloads[event.model_file]
         another_tenth = progress.update(event.size)
         terminal = sys.stdout.isatty()
@@ -123,9 +120,8 @@ class JsonReporter:
     """A listener that writes each event as one JSON object, for scripts that read Open Model Zoo's
     events.
 
-    In Open Model Zoo, each file has one begin event and one end event. So a file that is already on
-    disk or comes from the cache gets both, too. If a source fails and another one is tried, no end
-    event is written for the first one.
+    In Open Model Zoo, each file has one begin and one end event, so one on disk or from the cache
+    gets both; a source that fails before another has no end.
     """
 
     _lock = threading.Lock()

@@ -1,8 +1,8 @@
 """mo: convert one file to IR, with the arguments and the output of Model Optimizer (OpenVINO
 2024.6).
 
-Model Optimizer is no longer part of OpenVINO. This command carries out those of its arguments that
-posezoo's converter supports, and refuses each other one by its name.
+It carries out the arguments that posezoo's converter supports, and refuses each other one by its
+name.
 """
 
 from __future__ import annotations
@@ -84,7 +84,6 @@ _ARGUMENTS = json.loads(Path(__file__).with_name("mo_arguments.json").read_text(
 CARRIED_OUT: dict[str, str] = _ARGUMENTS["carried_out"]
 #: Arguments that cannot change the IR here; they are accepted and not used.
 WITHOUT_EFFECT: dict[str, str] = _ARGUMENTS["without_effect"]
-#: Arguments that are refused, and why.
 REFUSED: dict[str, str] = _ARGUMENTS["refused"]
 #: The framework of a file, by the ending of its name, as Model Optimizer knows it.
 _FRAMEWORKS: dict[str, str] = _ARGUMENTS["frameworks"]
@@ -214,14 +213,12 @@ class InputCutInfo(NamedTuple):
 
 
 def convert_model(input_model: object = None, **arguments: object) -> Model:
-    """Convert a file or a network in memory, as Model Optimizer's function of this name does, and
-    return OpenVINO's model.
+    """Convert a file or a network in memory to OpenVINO's model, as Model Optimizer's function of
+    this name.
 
     Args:
-        input_model: the path of the file, or a network that openvino.convert_model reads, such as a
-            module of PyTorch.
-        arguments: the arguments of the command, with Python's values, and for a network in memory
-            ``example_input``; weights are FP32 by default.
+        arguments: those of the command, with Python's values, and ``example_input`` for a network
+            in memory, such as a module of PyTorch; weights are FP32 by default.
 
     Raises:
         PosezooError: an argument is unknown, or the file or the network cannot be converted.
@@ -269,7 +266,6 @@ def _parse_arguments(input_model: object, arguments: Mapping[str, object]) -> Mo
 
 
 def _as_text(value: object) -> str:
-    """A value of Python as the command line has it; empty for one that says nothing."""
     if _is_type(value):
         return _as_input(None, None, value)
     if hasattr(value, "tolist"):  # an array of numpy
@@ -308,7 +304,6 @@ def _list_as_text(value: Sequence[object]) -> str:
 
 
 def _as_input(name: object, shape: object, kind: object = None, constant: object = None) -> str:
-    """An input as --input describes it."""
     text = f"{name or ''}{_as_text(shape)}"
     if kind is not None:
         text += f"{{{_type_name(kind)}}}"
@@ -320,7 +315,6 @@ def _is_type(value: object) -> bool:
 
 
 def _type_name(kind: Any) -> str:
-    """The name of a type of OpenVINO or numpy, or the name itself."""
     if isinstance(kind, str):
         return kind
     import numpy as np
@@ -401,7 +395,6 @@ def convert(args: MoArgs, listener: Listener, like: ModelSpec | None = None) -> 
 
 
 def _has_parts_without_names(args: MoArgs, spec: ModelSpec) -> bool:
-    """Whether values, shapes or layouts are given in the order of the inputs."""
     values = vars(args)
     # The program for a detector adds inputs, such as image_info, that the file does not have.
     is_given = not args.transformations_config and any(values[name] for name in _FOR_EACH_INPUT)
@@ -468,7 +461,6 @@ def read_command_line(args: MoArgs) -> tuple[ModelSpec, Path]:
 
 
 def _other_inputs(args: MoArgs, declared: Sequence[Input]) -> tuple[Input, ...]:
-    """What Model Optimizer does to all inputs, for those that the arguments do not name."""
     if not (declared and declared[-1].name):
         return ()
     texts = _arguments_of_model_yml(args)
@@ -479,9 +471,6 @@ def _other_inputs(args: MoArgs, declared: Sequence[Input]) -> tuple[Input, ...]:
 def _layers_argument(
     args: MoArgs, framework: Framework, original: Path
 ) -> tuple[tuple[str, str], ...]:
-    """The argument for the layers of a network of Caffe or Darknet, with a path that no model.yml
-    may have.
-    """
     if framework is not Framework.CAFFE and not _is_darknet(original):
         return ()
     suffix = ".cfg" if _is_darknet(original) else ".prototxt"
@@ -494,7 +483,6 @@ def _is_darknet(original: Path) -> bool:
 
 
 def _transformation_arguments(args: MoArgs, framework: Framework) -> tuple[tuple[str, str], ...]:
-    """The arguments for a detector or YOLO, with paths that no model.yml may have."""
     config = args.transformations_config
     pipeline = args.tensorflow_object_detection_api_pipeline_config
     if config is None and pipeline is None:
@@ -514,7 +502,6 @@ def _transformation_arguments(args: MoArgs, framework: Framework) -> tuple[tuple
 
 
 def _refuse_arguments(args: MoArgs) -> None:
-    """Raise a ConversionError for an argument that is not carried out, or that excludes another."""
     values = vars(args)
     for usage, why in REFUSED.items():
         flag = usage.split()[0].rstrip(",")
@@ -581,7 +568,6 @@ def _model_name(args: MoArgs, original: Path) -> str:
 
 
 def _arguments_of_model_yml(args: MoArgs) -> list[str]:
-    """The given arguments that a model.yml may have, too, in its form."""
     values = {name: getattr(args, name) for name in (*_TEXTS, *_SWITCHES)}
     for name in _OFTEN_EMPTY:  # scripts write --mean_values "" if there is none
         values[name] = values[name] or None

@@ -1,7 +1,7 @@
 """quantizer.py, omz_quantizer: quantize FP32 IR to INT8, with Open Model Zoo's flags and output.
 
-Without photos, INT8 is made with the ranges that a model.yml declares: as ``posezoo convert`` does
-it, from the model's files in ``--model_dir``.
+Without photos, INT8 is made with a model.yml's ranges, as by ``posezoo convert``, from
+``--model_dir``.
 """
 
 from __future__ import annotations
@@ -96,7 +96,6 @@ def _run(args: _QuantizerArgs) -> int:
 
 
 def _how_to_make(name: str, folder: Path, args: _QuantizerArgs) -> str:
-    """The commands that make the IR of a model."""
     registry = flags.registry_arguments(args)
     download = ["downloader.py", "--name", name, "-o", f"{folder}", *registry]
     convert = ["converter.py", "--name", name, "-d", f"{folder}", *registry]
@@ -105,8 +104,6 @@ def _how_to_make(name: str, folder: Path, args: _QuantizerArgs) -> str:
 
 @frozen
 class _ReportedQuantization:
-    """Quantizes a model and reports the result."""
-
     context: Context
     requested: frozenset[str]  # the precisions
     dataset_dir: Path | None  # None: the models have ranges, and need no photos
@@ -134,7 +131,6 @@ class _ReportedQuantization:
         lines.print_line("")
 
     def _apply_ranges(self, spec: ModelSpec, lines: TextReporter) -> None:
-        """Make FP16-INT8 with the declared ranges, or print the plan."""
         from posezoo.cli.conversion_task import ConversionTask
         from posezoo.core.convert.conversion_plan import ConversionOptions
 
@@ -165,7 +161,6 @@ class _ReportedQuantization:
     def _plan(
         self, spec: ModelSpec, dataset_dir: Path, lines: TextReporter
     ) -> QuantizationPlan | None:
-        """The plan; None, and a line that says why, if the model is skipped."""
         from posezoo.quantize.int8_models import plan_int8
         from posezoo.quantize.quantization_plan import QuantizationOptions, explain_unsupported
 

@@ -154,7 +154,6 @@ def _refuse_invalid_flags(args: _ConvertArgs) -> None:
 
 
 def _select_with_checkpoint(args: _ConvertArgs, checkpoint: Path, context: Context) -> Selection:
-    """The one model, or network, with the user's own weights."""
     from posezoo.networks import is_network
     from posezoo.networks.custom_weights import (
         find_fitting_network,
@@ -173,7 +172,6 @@ def _select_with_checkpoint(args: _ConvertArgs, checkpoint: Path, context: Conte
 
 
 def _export(args: _ConvertArgs, context: Context, selection: Selection | None) -> int:
-    """Write the ONNX file of each selected model, or show what would be written."""
     from posezoo.core.convert.conversion import write_onnx
     from posezoo.core.convert.frontends import verify_source_model
     from posezoo.core.resolve.own_networks import require_network
@@ -244,7 +242,6 @@ def convert_own_file(args: _ConvertArgs) -> int:
 
 
 def _choose_files(args: _ConvertArgs, files: Sequence[Path]) -> tuple[Path, list[str]]:
-    """The file with the weights, and the arguments of mo for it and for that with the layers."""
     layers = [path for path in files if path.suffix in _LAYERS]
     others = [path for path in files if path not in layers]
     if len(layers) > 1 or len(others) != 1:
@@ -261,7 +258,6 @@ def _choose_files(args: _ConvertArgs, files: Sequence[Path]) -> tuple[Path, list
 
 
 def _refuse_unread(original: Path) -> None:
-    """Raise an error if a file is no network, or one that cannot be converted."""
     from posezoo.omz.commands import mo
 
     framework = mo.framework_of(original)
@@ -313,7 +309,6 @@ def _write_ir(
 
 
 def _state_preparation(args: _ConvertArgs, like: ModelSpec | None) -> list[str]:
-    """Model Optimizer's arguments that say how images are prepared."""
     from posezoo.run.runtime.input_description import original_preprocessing
 
     mean: Sequence[object] = args.mean_values or ()
@@ -337,7 +332,6 @@ def _state_preparation(args: _ConvertArgs, like: ModelSpec | None) -> list[str]:
 def _state_pipeline(
     args: _ConvertArgs, graph: Graph, like: ModelSpec | None, context: Context | None
 ) -> None:
-    """Write into the metadata which decoder follows the network, and what finds its people."""
     from posezoo.core.ir.ir_writer import SECTION, build_rt_info
     from posezoo.core.ir.people_metadata import PIPELINE, describe_people
     from posezoo.run.pipeline_spec import require_detector_used, resolve_pipeline

@@ -1,7 +1,7 @@
 """posezoo shims: write commands with Open Model Zoo's names, so that old scripts find them.
 
-With --wheel, pip installs these commands if a script asks for openvino-dev. ``posezoo shims
-mediapipe`` does the same for MediaPipe's solutions.
+With --wheel, pip installs them for openvino-dev; ``posezoo shims mediapipe`` does so for
+MediaPipe's solutions.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ posezoo shims --wheel wheels && PIP_FIND_LINKS=$PWD/wheels pip install "openvino
 posezoo shims mediapipe --wheel wheels && PIP_FIND_LINKS=$PWD/wheels pip install "mediapipe==0.10.21"
 """  # noqa: E501
 
-#: The module of each command, by the command's name.
 COMMANDS = {
     "omz_downloader": "posezoo.omz.commands.downloader",
     "omz_converter": "posezoo.omz.commands.converter",
@@ -232,7 +231,6 @@ def _explain_use(folder: Path, requirement: str) -> list[str]:
 
 
 def _install_lines(folder: str, requirement: str) -> list[str]:
-    """How to install a requirement with the wheels of a folder, in the shells of this system."""
     install = f'pip install "{requirement}"'
     is_git_bash = "MSYSTEM" in os.environ
     if not IS_WINDOWS or is_git_bash:
@@ -245,7 +243,6 @@ def _install_lines(folder: str, requirement: str) -> list[str]:
 
 
 def _read_models(registry: str) -> Path | None:
-    """The folder of the release's models, which the stand-in carries; without it a warning."""
     from posezoo.core.pipeline.zoo_context import download_options
     from posezoo.core.settings import read_settings, to_settings
     from posezoo.packages.wheel_registry import read_wheel_registry
@@ -290,7 +287,6 @@ def _write_commands(folder: Path, release: str, *, replaces: bool) -> list[str]:
 
 
 def _warn_of_others(folder: Path) -> None:
-    """Warn if PATH does not find the commands in this folder."""
     from posezoo.omz.model_optimizer import is_stand_in
 
     first = f"put it first: export PATH={shlex.quote(str(folder))}:$PATH"

@@ -1,7 +1,5 @@
 """Read a model card with markdown-it-py: its sections, tables, links and metrics, each with its
-line number.
-
-Without that package, everything here raises a MissingPackageError.
+line number; a MissingPackageError without that package.
 """
 
 from __future__ import annotations
@@ -87,7 +85,7 @@ class CardMetric:
 
 @frozen
 class CardSection:
-    """The text below one heading, up to the next heading; the first section may have no heading."""
+    """The text below one heading, up to the next heading."""
 
     line: int  # the heading's line, or 1
     level: int  # the heading's level, 1 to 6; 0 if there is no heading
@@ -155,10 +153,8 @@ def read_card(path: Path) -> ParsedCard | None:
 
 
 def read_text(path: Path) -> str | None:
-    """The beginning of a text file; None if it cannot be read.
-
-    It may be one character longer than a card may be, so that a file that is too long is
-    recognized.
+    """The beginning of a text file, up to one character more than a card may have; None if it
+    cannot be read.
     """
     try:
         return read_beginning(path, 4 * MAX_CHARACTERS)[: MAX_CHARACTERS + 1]
@@ -167,7 +163,7 @@ def read_text(path: Path) -> str | None:
 
 
 def parse_card(text: str) -> ParsedCard:
-    """The parts of a card; the result's ``truncation_note`` says what was too long to be read."""
+    """The parts of a card."""
     notes = []
     if len(text) > MAX_CHARACTERS:
         notes.append(f"only its first {MAX_CHARACTERS:,} characters were read")
@@ -182,7 +178,6 @@ def parse_card(text: str) -> ParsedCard:
 
 
 def _count_front_matter(lines: Sequence[str]) -> int:
-    """The number of lines of the front matter, with its marks."""
     if lines and lines[0].rstrip() == "---":
         for number, line in enumerate(lines[1:], 2):
             if line.rstrip() in ("---", "..."):
@@ -193,10 +188,7 @@ def _count_front_matter(lines: Sequence[str]) -> int:
 def _find_all_links(
     tokens: Sequence[Token], lines: Sequence[str], start: int
 ) -> Iterator[MarkdownLink]:
-    """The links outside code and comments.
-
-    The parser's link tokens have no line or column, so links are searched in the lines.
-    """
+    """The parser's link tokens have no line or column, so links are searched in the lines."""
     skipped = set[int]()
     for token in tokens:
         is_comment = token.type == "html_block" and token.content.startswith("<!--")
@@ -293,7 +285,7 @@ def _read_metrics(table: CardTable, section: tuple[str, ...]) -> Iterator[CardMe
 
 @cache
 def create_parser() -> MarkdownIt:
-    """A parser of blocks: CommonMark with GitHub's tables. The text inside a block is not parsed.
+    """A parser of blocks, but not of the text inside: CommonMark with GitHub's tables.
 
     Indented text is not code, because Open Model Zoo's cards indent tables and fences too far in
     lists.

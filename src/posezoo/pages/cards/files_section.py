@@ -21,7 +21,7 @@ from posezoo.pages.facts.model_facts import ModelFacts
 
 
 def render_files_section(facts: ModelFacts) -> Paragraphs:
-    """The section Files: size, digest and sources of each file, including the files of variants."""
+    """The section Files: size, digest and sources of each file, with variants."""
     models = facts.parts_and_variants
     files = [(model, file) for model in models for file in model.files]
     yield "## Files"

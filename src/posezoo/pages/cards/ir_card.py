@@ -1,4 +1,4 @@
-"""The card beside the IR of a model: drawn again only if something that it shows has changed."""
+"""The card beside the IR of a model."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ from posezoo.run.measured import NAME as MEASURED
 
 
 def refresh_card(facts: ModelFacts) -> Path:
-    """The path of a model's card beside its IR; see ``model_card.write_card``.
-
-    The record of the card has a digest of what it was drawn from, and of the card itself: it is
-    drawn again also if the user removed or changed it.
+    """The path of a model's card beside its IR, which ``model_card.write_card`` draws again if
+    something that it shows, or the card itself, has changed.
     """
     assert facts.layout
     card = facts.layout.model_dir(facts.model) / "README.md"
@@ -45,7 +43,6 @@ def _describe_sources(facts: ModelFacts, card: Path) -> dict[str, str]:
 
 
 def _list_files(facts: ModelFacts, card: Path) -> Iterator[Path]:
-    """All files that a card is drawn from, then the card and the files beside it."""
     assert facts.layout
     for model in facts.models:
         yield model.path
@@ -70,7 +67,6 @@ def _fingerprint(path: Path) -> dict[str, int] | None:
 
 
 def _write(model: Model, context: Context) -> Sequence[Path]:
-    """The card, its facts as JSON, and the image of the skeleton."""
     parts = tuple(map(context.lock.with_pins, context.registry.parts(model)))
     detector = find_detector(model, context.registry)
     card = refresh_card(ModelFacts(model, parts, context.layout, detector))

@@ -1,7 +1,7 @@
 """Write Markdown; any text that is not marked as Markdown is escaped.
 
-Names, descriptions and addresses come from untrusted model.yml files. They are shown literally: no
-markup, no HTML, no invisible characters, one line.
+Names, descriptions and addresses come from untrusted model.yml files: they are shown literally,
+without markup, HTML or invisible characters, in one line.
 """
 
 from __future__ import annotations
@@ -69,12 +69,12 @@ def is_safe_url(address: str) -> bool:
 
 
 def format_local_link(path: str, text: str) -> Markdown:
-    """A link to a file beside the page, by a relative path with / between its parts."""
+    """A link to a file, by a relative path with / between its parts."""
     return Markdown(f"[{escape(text)}]({quote(path)})")
 
 
 def format_image(path: str, text: str) -> Markdown:
-    """An image beside the page, by a relative path with / between its parts."""
+    """An image, by a relative path with / between its parts."""
     return Markdown(f"![{escape(text)}]({quote(path)})")
 
 

@@ -276,7 +276,6 @@ def render_variants_section(facts: ModelFacts) -> Paragraphs:
 
 
 def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
-    """The published and the measured accuracy of a model; ``name`` is the first cell."""
     for claim in part.published.accuracy:
         metrics = {
             _MEASURED_NAMES[claim.metric]: (METRICS[claim.metric], claim.value),
@@ -296,7 +295,6 @@ def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
 
 
 def _converted_values(part: ModelSpec, claim: PublishedAccuracy, metric: str) -> Iterator[str]:
-    """The accuracy of the IR: as published, and as measured on the same data in the same way."""
     if claim.converted is not None and metric == _MEASURED_NAMES[claim.metric]:
         yield f"{_format_value(claim.converted, claim.metric)} (published)"
     for measured in measurements_of(part, "accuracy"):

@@ -1,7 +1,6 @@
 """A model's card: declared and measured values and, for a card beside IR, the facts of the IR.
 
-Its sections have the titles of Open Model Zoo's cards, so one parser reads both. The text is the
-same on every run, so an unchanged card is not written again.
+It has the titles of Open Model Zoo's cards, so one parser reads both, and is the same on every run.
 """
 
 from __future__ import annotations
@@ -114,10 +113,9 @@ def write_card(facts: ModelFacts) -> Path:
     """Write the card into the folder of the model's IR, with card.json and an image, and return its
     path.
 
-    Files that are up to date are not changed, nor those behind a link that leads out of the
-    layout's folders. Files that posezoo did not generate are not changed either; if the README.md
-    is such a file, nothing is written: it is the registry's own page of the model, was published
-    with the model, or is the user's file.
+    Not changed are files that are up to date, files behind a link that leads out of the layout's
+    folders, and files that posezoo did not generate. If the README.md is one of these, nothing is
+    written: it may be the registry's own page, the publisher's, or the user's.
     """
     assert facts.layout
     path = facts.layout.model_dir(facts.model) / NAME
@@ -137,8 +135,7 @@ def write_card(facts: ModelFacts) -> Path:
 def render_card_files(facts: ModelFacts) -> dict[str, str]:
     """The text of the card and of the files beside it, by name.
 
-    The card is the last: if it was written, the other files exist too. Models without keypoints
-    have no image of a skeleton.
+    The card is the last: if it was written, the other files exist too.
     """
     files = {FACTS: json.dumps(card_json(facts), indent=1, ensure_ascii=False) + "\n"}
     skeleton = facts.skeleton
@@ -148,7 +145,7 @@ def render_card_files(facts: ModelFacts) -> dict[str, str]:
 
 
 def render_model_pages(facts: ModelFacts) -> dict[str, str]:
-    """A model's own pages in a registry and their image: text by path below the root."""
+    """A model's own pages in a registry and their image, by path below the root."""
     files = render_card_files(facts)
     folder = facts.model.subdirectory
     pages = {f"{folder}/{NAME}": files.pop(NAME)}
@@ -176,8 +173,8 @@ def has_note(path: Path, note: str) -> bool:
 def render_card(facts: ModelFacts) -> str:
     """The card's text.
 
-    If the facts have no layout, this is the registry's card, which links to the license and to
-    other cards. If they have a layout, it is the card beside the IR, which also describes the IR.
+    Without a layout it is the registry's card, which links to the license and to other cards; else
+    the card beside the IR, which it also describes.
     """
     paragraphs = filter(None, _paragraphs(facts))
     return "\n\n".join(paragraphs) + "\n"
@@ -224,7 +221,6 @@ def _paragraphs(facts: ModelFacts) -> Paragraphs:
 
 
 def _render_front_matter(facts: ModelFacts, note: str) -> str:
-    """YAML metadata that model hubs read; ``note`` says in one line how the card was generated."""
     task = facts.model.task
     pipeline = _HUB_TASKS.get(task)
     tags = ["openvino", task.replace("_", "-")]
@@ -254,11 +250,8 @@ def _hub_license(parts: Sequence[ModelSpec]) -> list[str]:
 
 
 def _results(facts: ModelFacts, pipeline: str) -> list[str]:
-    """The declared and the measured accuracy as a model index; shares become percentages.
-
-    Only the card beside IR has it, which is the one to upload to a hub. For the other one it would
-    be noise: GitHub shows front matter as nested tables, and the card's own tables have the same
-    figures.
+    """Only the card beside IR has it, which is the one to upload to a hub: GitHub would show it as
+    nested tables beside the card's own, with the same figures.
     """
     if facts.layout is None:
         return []
@@ -290,10 +283,8 @@ def _results(facts: ModelFacts, pipeline: str) -> list[str]:
 
 
 def _quoted(value: str | list[str]) -> str:
-    """A text or a list of texts in a form that is the same in YAML and JSON.
-
-    Characters with a meaning in Markdown or HTML are escaped: some readers show front matter as
-    text.
+    """A form that is the same in YAML and JSON; characters with a meaning in Markdown or HTML are
+    escaped, because some readers show front matter as text.
     """
     if isinstance(value, list):
         return f"[{', '.join(map(_quoted, value))}]"
@@ -363,9 +354,8 @@ def _specification(facts: ModelFacts) -> Paragraphs:
 
 
 def _cost_rows(part: ModelSpec, owner: str, *, is_counted: bool) -> Iterator[tuple[str, str]]:
-    """GFLOPs and MParams: as published and, if wanted, as counted on the IR.
-
-    A card beside IR has a separate section for the complexity of that IR.
+    """A card beside IR has a separate section for the complexity of that IR, so it needs no counted
+    values here.
     """
     counts = measurements_of(part, "complexity") if is_counted else ()
     published = {"gflops": part.published.gflops, "mparams": part.published.mparams}
@@ -398,7 +388,6 @@ def _keypoints(facts: ModelFacts) -> Paragraphs:
 
 
 def _training(facts: ModelFacts) -> Paragraphs:
-    """The section Training Pipeline: how the publisher trained the model and its variants."""
     rows = []
     models = facts.parts_and_variants
     for model in models:
@@ -457,7 +446,6 @@ def link_to_license(part: ModelSpec, folder: Path) -> Markdown:
 
 
 def _short_text(part: ModelSpec) -> str:
-    """The license text without the copyright line; empty if it is too long or cannot be read."""
     try:
         text = read_beginning(license_path(part), 2 * SHORT)
     except OSError:

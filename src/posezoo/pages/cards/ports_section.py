@@ -34,9 +34,8 @@ LEGEND = {
 
 
 def render_ports_sections(part: ModelSpec, level: str) -> Paragraphs:
-    """The sections Input and Output, each with the subsections Original Model and Converted Model.
-
-    ``level`` is the heading level of the sections: ``##``, or deeper in a composite's card.
+    """The sections Input and Output, at the heading ``level`` (``##``, or deeper in a composite's
+    card), each for the original and the converted model.
     """
     if part.inputs:
         yield f"{level} Input"
@@ -134,7 +133,6 @@ def _flags(values: Mapping[str, str]) -> list[str]:
 
 
 def _join_values(values: Mapping[str, Sequence[float]]) -> str:
-    """``data[1,2,3],more[4]``, without empty ones."""
     return ",".join(f"{name}[{format_numbers(each, ',')}]" for name, each in values.items() if each)
 
 

@@ -1,7 +1,5 @@
-"""The pages of a registry: a card and a card.json for each model and composite, and an index.
-
-The index ends with GluonCV's models in three tables, like those of GluonCV's own page of pose
-models.
+"""The pages of a registry: a card and a card.json for each model and composite, and an index, with
+GluonCV's models in three tables as on GluonCV's own page.
 """
 
 from __future__ import annotations
@@ -144,7 +142,6 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs
 
 
 def _render_cost_table(models: Sequence[ModelFacts]) -> Paragraphs:
-    """What the networks cost, and what their publishers state; nothing if no value is known."""
     rows = []
     for facts in models:
         if isinstance(facts.model, CompositeSpec):
@@ -172,7 +169,6 @@ def _link(facts: ModelFacts) -> Markdown:
 
 
 def _read_models(root: Path) -> Iterator[ModelFacts]:
-    """All models; the parts of a composite follow it in the order in which they run."""
     registry = Registry([root])
     for entry in registry.entries.values():
         if entry.composite:
@@ -186,14 +182,12 @@ def _read_models(root: Path) -> Iterator[ModelFacts]:
 
 
 def _select(rows: Sequence[ComparisonRow]) -> Sequence[ComparisonRow | None]:
-    """The rows of a model that the index shows: those with an AP, else one."""
     return [row for row in rows if row.values["AP"]] or rows[:1] or [None]
 
 
 def _row(
     facts: ModelFacts, root: Path, compared: ComparisonRow | None, keys: Sequence[str]
 ) -> tuple[str, ...]:
-    """A row of a model's table; ``keys`` are those of the further columns."""
     model = facts.model
     name = _link(facts)
     if compared and compared.values["AP"]:
@@ -213,7 +207,6 @@ def _row(
 
 
 def _accuracy(row: ComparisonRow | None) -> str:
-    """The AP of a pipeline, with the source of people; or the published one."""
     if row is None or row.ap is None:
         return ""
     if row.ap.origin is MetricSource.DECLARED:
@@ -238,9 +231,6 @@ def _digits(value: float | None) -> str:
 
 
 def _render_gluoncv_tables(models: Iterable[Model]) -> Paragraphs:
-    """The paragraphs of the three tables and their footnotes; nothing if there is no GluonCV
-    model.
-    """
     variants = [
         model
         for model in models

@@ -33,7 +33,7 @@ def render_skeleton(skeleton: Skeleton) -> str:
     """The image: limbs, numbered keypoints in the colours of drawn poses, and a list of their
     names.
 
-    It contains no script, link or font, and is readable on light and dark pages.
+    No script, link or font; readable on light and dark pages.
     """
     positions = keypoint_positions(skeleton)
     colors = ["#{2:02x}{1:02x}{0:02x}".format(*keypoint_color(each)) for each in skeleton.keypoints]
@@ -88,8 +88,7 @@ def render_skeleton(skeleton: Skeleton) -> str:
 def keypoint_positions(skeleton: Skeleton) -> list[tuple[int, int]]:
     """The position of each keypoint in the image, in pixels.
 
-    The person is seen from the front: their left is on the right. If a keypoint is none of a
-    person that posezoo knows, all are on a circle.
+    If a keypoint is none of a person that posezoo knows, all are on a circle.
     """
     names = skeleton.keypoints
     if _POSITIONS.keys() >= set(names):

@@ -59,10 +59,7 @@ def credit_picture(facts: ModelFacts) -> str:
 
 
 def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragraphs:
-    """The section Example: the model's results on an image, and the shortest way to run the model.
-
-    ``linked``: whether the card is in the registry, so that it can show an image beside it.
-    """
+    """The section Example; ``linked``: the card is in the registry and shows an image beside it."""
     model = facts.model
     precision = facts.usual_precision
     if precision is None:
@@ -125,9 +122,6 @@ def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Para
 
 
 def _link_to_model(facts: ModelFacts, name: str, *, linked: bool) -> str:
-    """A link to the card of another model of the registry; its name if the card is not in a
-    registry.
-    """
     folder = None
     if linked:
         folder = next(registry_root(facts.model).glob(f"*/{name}"), None)
@@ -169,7 +163,6 @@ def render_usage_sections(facts: ModelFacts) -> Paragraphs:
 
 
 def _quantization(facts: ModelFacts) -> Paragraphs:
-    """The command that quantizes the model or some of its parts, and why others are not."""
     photos = _photos_of_ranges(facts)
     if photos:
         yield (
@@ -206,9 +199,7 @@ def _photos_of_ranges(facts: ModelFacts) -> str:
 
 
 def render_performance_hint(facts: ModelFacts) -> Paragraphs:
-    """The section Performance of a model whose speed was not measured; it says how to measure
-    it.
-    """
+    """The section Performance of a model whose speed was not measured."""
     if facts.usual_precision:
         yield "## Performance"
         yield "No measurement is recorded yet. To measure on your machine:"
@@ -219,7 +210,7 @@ def render_performance_hint(facts: ModelFacts) -> Paragraphs:
 
 
 def format_shortest_command(facts: ModelFacts, precision: Precision, inputs: str = "") -> str:
-    """The command that runs a model, by default on the sample photos; that gets its IR if it has no
+    """The command that runs a model, by default on the sample photos, or gets its IR if it has no
     decoder.
     """
     if facts.model.decoder is None:
@@ -292,9 +283,8 @@ def _python(facts: ModelFacts, precision: Precision) -> list[str]:
 
 
 def _is_copy_of_ours(root: Path) -> bool:
-    """Whether a registry is posezoo's own, or a copy of it: it has most of its folders of models.
-
-    Neither the path by which it was named nor an edited model.yml makes a difference.
+    """Whether it has most of posezoo's folders of models: neither the path by which it was named
+    nor an edited model.yml makes a difference.
     """
     ours = _builtin_names()
     shared = 0
@@ -308,7 +298,6 @@ def _is_copy_of_ours(root: Path) -> bool:
 
 @cache
 def _builtin_names() -> dict[str, set[str]]:
-    """By family, the names of the models and composites that are no part of another."""
     names: dict[str, set[str]] = {}
     for entry in open_registry().entries.values():
         if not entry.composite:

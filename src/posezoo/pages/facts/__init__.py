@@ -1,1 +1,1 @@
-"""The facts about each model, for its card, for lists, for the gallery and for comparisons."""
+"""The facts about each model, for cards, lists, galleries and comparisons."""

@@ -1,7 +1,5 @@
-"""A comparison of models: accuracy, speed, size, cost and license of each model and precision.
-
-Each metric has an origin: measured, or stated by the publisher. Measurements are compared if they
-were made on one machine with the same settings.
+"""A comparison of models: accuracy, speed, size, cost and license by model and precision, each
+measured (on one machine, with the same settings) or stated by the publisher.
 """
 
 from __future__ import annotations
@@ -58,9 +56,8 @@ class SourcedMetric:
     """A value in the metric's unit, its origin, and its data set or settings (empty if stated
     elsewhere).
 
-    ``interval`` has the bounds of its 95 % confidence interval, if they were computed. ``machine``
-    is where a speed was measured: its description, or ``THIS_MACHINE`` if this user measured it
-    here. ``record`` is where a measurement is kept, as in ``Measurement``.
+    ``interval`` is the 95 % confidence interval; ``machine`` the place of a speed's measurement, or
+    ``THIS_MACHINE``; ``record`` as in ``Measurement``.
     """
 
     number: float
@@ -72,7 +69,7 @@ class SourcedMetric:
 
     @property
     def as_json(self) -> Json:
-        """Number, origin, how it was measured, where it is recorded, and of a speed, where."""
+        """The value in JSON."""
         more = " machine" * bool(self.machine) + " record" * bool(self.record)
         return project(self, "number origin how=conditions" + more)
 
@@ -85,7 +82,7 @@ Metrics = dict[str, SourcedMetric]
 class ComparisonRow:
     """The record of one model in one precision, with people found as it does by default.
 
-    Every page and verb that states a figure of a model prints it from here.
+    Every figure of a model is printed from here.
     """
 
     pipeline: PipelineSpec  # the detector's precision is that of the AP and speed
@@ -233,8 +230,6 @@ class ModelComparison:
 
 @frozen
 class _Subject:
-    """What a row is about."""
-
     facts: ModelFacts
     precision: Precision
     target_size: int | None = None
@@ -252,13 +247,10 @@ def compare_models(
     every_precision: bool = False,
 ) -> ModelComparison:
     """Compare models and composites: a row for each precision and size in which the AP of a model
-    was measured, at least for its usual precision and the size that it declares.
+    was measured, at least for its usual precision and the size that it declares; with
+    ``every_precision``, for all that its parts have, or were quantized to, at that size.
 
     FP32 has no row beside FP16, which has the same weights, and computes in f32, too.
-
-    Args:
-        every_precision: whether the rows are those of all precisions that all parts of a model
-            have, or were quantized to, at the size that it declares.
     """
     subjects = []
     for facts in models:
@@ -420,7 +412,6 @@ def _estimate_time(
 def _networks_by_setting(
     model: Model, precision: Precision, selection: MeasurementSelection
 ) -> dict[str, Measurement]:
-    """The speeds of a network alone, at the size that it declares, by machine and settings."""
     return {
         format_measurement_setting(each): each
         for each in selection.select_of_network(model)
@@ -429,7 +420,6 @@ def _networks_by_setting(
 
 
 def _is_of_one_image(speed: Measurement, precision: Precision) -> bool:
-    """Whether it has the time of one image after the other."""
     is_single = speed.settings.get("batch", 1) == 1 and "latency_p50_ms" in speed.figures
     return is_single and is_of_one_request(speed) and speed.precision is precision
 
@@ -454,9 +444,6 @@ def _measured_precisions(facts: ModelFacts, selection: MeasurementSelection) -> 
 def _static_metrics(
     facts: ModelFacts, precision: Precision, layout: ModelLayout, selection: MeasurementSelection
 ) -> Metrics:
-    """Published values, the complexity, and the size of the IR; for a composite, the sums of its
-    parts.
-    """
     by_part = []
     for part in facts.parts:
         metrics = published_metrics(part)
@@ -495,7 +482,6 @@ def _count_metrics(
 
 
 def _ir_size(part: ModelSpec, precision: Precision, layout: ModelLayout) -> SourcedMetric | None:
-    """The size of the IR on disk, else as its publisher declares it; None if it is unknown."""
     xml = layout.ir_path(part, precision)
     files = (xml, xml.with_suffix(".bin"))
     if all(map(Path.is_file, files)):
@@ -524,10 +510,8 @@ def _measured_metrics(measurement: Measurement | None) -> Metrics:
 
 
 def published_metrics(spec: ModelSpec) -> Metrics:
-    """The publisher's values: ``published_AP`` and other accuracies as fractions, ``gflops`` and
-    ``mparams``.
-
-    If a metric has several values, the first one is used.
+    """The publisher's first values: ``published_AP`` and other accuracies as fractions, ``gflops``
+    and ``mparams``.
     """
     metrics: Metrics = {}
     published = spec.published
@@ -543,9 +527,8 @@ def published_metrics(spec: ModelSpec) -> Metrics:
 
 
 def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float | None:
-    """INT8's AP divided by that of FP32, or its throughput by that of FP16, in the same settings.
-
-    None if ``measurement`` is not of INT8, or ``others`` of the model have none to compare it with.
+    """INT8's AP divided by that of FP32, or its throughput by that of FP16, in the same settings;
+    None if ``measurement`` is not of INT8, or ``others`` have no such value.
     """
     if "INT8" not in measurement.precision or measurement.kind not in INT8_BASELINES:
         return None
@@ -560,7 +543,6 @@ def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float
 
 
 def _conditions(measurement: Measurement) -> tuple[object, ...]:
-    """All that INT8 and its baseline must have in common."""
     ignored = ("arithmetic", "executed_precision", DETECTOR_PRECISION, FOUND)
     settings = {SHOWN: USUALLY_SHOWN, **measurement.settings}
     settings = {key: value for key, value in settings.items() if key not in ignored}
@@ -633,7 +615,7 @@ def _of_record(groups: _Groups, record: str) -> _Groups:
 
 def in_order(rows: Iterable[ComparisonRow]) -> tuple[ComparisonRow, ...]:
     """The order of all lists, tables and charts: the user's own first, then by AP, measured or else
-    published; those without one come last, since nothing says where they belong.
+    published; those without one come last.
     """
     return tuple(
         sorted(

@@ -1,7 +1,7 @@
-"""The facts about one model: those that its files declare, and those that follow from them.
+"""The facts about one model for lists, ``posezoo info``, cards, card.json and the gallery: those
+that its files declare, and those that follow from them.
 
-Lists, ``posezoo info``, cards, card.json and the gallery are rendered from these facts.
-This module imports little, so that lists are shown at once.
+It imports little, so that lists are shown at once.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ class ModelFacts:
 
     @property
     def usual_precision(self) -> Precision | None:
-        """FP16 if the model has it, else its first precision; of a model that is published as
-        several IR, the one whose AP was measured.
+        """FP16 if the model has it, else its first precision; of several published IR, the one
+        whose AP was measured.
         """
         from posezoo.run.measured import measurements_of
 
@@ -161,8 +161,8 @@ class ModelFacts:
 
     @property
     def is_opened(self) -> bool:
-        """Whether the published weights were opened for this registry, and not only declared: they
-        were measured, or their outputs are recorded.
+        """Whether the published weights were opened for this registry: they were measured, or their
+        outputs are recorded.
         """
         from posezoo.run.measured import WEIGHTS
 

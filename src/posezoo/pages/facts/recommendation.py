@@ -35,8 +35,8 @@ class RequiredValues:
     licenses: Sequence[str] = ()
 
     def latency_of(self, row: ComparisonRow) -> SourcedMetric | None:
-        """The median time of the whole pipeline; None if it is not known, or was measured on a
-        picture of which fewer people were found.
+        """The median time of the whole pipeline; None if unknown, or if fewer people were found in
+        the picture.
         """
         return None if self._is_fewer(row) else row.values[LATENCIES[self.people]]
 
@@ -56,9 +56,8 @@ class RequiredValues:
 class Recommendation:
     """The rows that meet all limits, in the order of ``in_order``.
 
-    ``unknown`` has the models that may meet the limits, and the values that are missing: ``AP``,
-    ``latency``; ``miscounting`` those that are left out because they found fewer people, and that
-    number.
+    ``unknown`` has the models that may meet the limits, and the missing values, ``AP`` or
+    ``latency``; ``miscounting`` those that found fewer people, and that number.
     """
 
     rows: tuple[ComparisonRow, ...]
@@ -66,8 +65,8 @@ class Recommendation:
     miscounting: dict[str, int]
 
     def first(self, most: int) -> list[tuple[int, ComparisonRow]]:
-        """The first rows with their places, and the first one that was measured, if it is none of
-        them: everybody can have its weights.
+        """The first rows with their places, and the first measured one, whose weights everybody can
+        have.
         """
         places = [*enumerate(self.rows, 1)]
         measured = [each for each in places if each[1].values["AP"]]
@@ -98,7 +97,6 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
 
 
 def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:
-    """Whether each license of the model, and of its parts, is accepted."""
     if not limits.licenses:
         return True
     names = row.license.split(", ")

@@ -14,7 +14,6 @@ from posezoo.pages.facts.comparison import MetricSource, ModelComparison, Source
 
 _TEXT = 13  # the size of the letters, in pixels
 
-#: The colours of charts.
 INK = "#212529"
 RULE = "#dee2e6"
 WHITE = "#ffffff"
@@ -39,9 +38,9 @@ SIGNS = ('<svg xmlns="http://www.w3.org/2000/svg" width="', ' font-family="sans-
 
 @dataclass(kw_only=True)
 class Chart:
-    """Rectangles, and labels in front of them, as elements of SVG; and the scales from values to
-    places: AP is linear, the speed logarithmic. Places and sizes are in pixels from the upper left
-    corner, colours those of SVG.
+    """Rectangles and labels of an SVG, and the scales from values to places: AP is linear, the
+    speed logarithmic. Places and sizes are in pixels from the upper left corner, colours those of
+    SVG.
     """
 
     least_ap: float
@@ -100,10 +99,10 @@ class _Point:
 
 def draw_chart(comparison: ModelComparison) -> str:
     """The AP of each model, measured or as published, and the images per second of its pipeline on
-    one person, as an SVG file; in the list, they have the order of ``in_order``.
+    one person, as an SVG file, with 95 % intervals; a mark is white if the AP is published, or the
+    time is not of the published weights.
 
-    The lines are 95 % intervals. A mark is white if the AP is published, or the time is not of the
-    published weights. Empty if fewer than two models have both values.
+    Empty if fewer than two models have both values.
     """
     points = []
     for row in in_order(comparison.rows):
@@ -176,7 +175,6 @@ def _draw_grid(plot: Chart) -> None:
 def _place_mark(
     point: _Point, plot: Chart, others: Sequence[tuple[float, float]]
 ) -> tuple[float, float]:
-    """The left and the top of a mark: at its values, or above or below if other marks are there."""
     left = plot.x_of(point.speed) - _MARK_WIDTH / 2
     top = plot.y_of(point.ap.number) - _MARK_HEIGHT / 2
     near = [y for x, y in others if abs(x - left) < _MARK_WIDTH]

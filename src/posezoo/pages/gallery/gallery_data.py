@@ -1,7 +1,7 @@
-"""The gallery's data for each model: its facts, and its metrics with their origins.
+"""The gallery's data for each model: its facts, and the metrics that ``facts.comparison`` compares.
 
-The metrics are those that ``facts.comparison`` compares. If a model declares none, they are read
-from its card: Open Model Zoo states them in tables, in many spellings.
+If a model declares none, they are read from its card: Open Model Zoo states them in tables, in many
+spellings.
 """
 
 from __future__ import annotations
@@ -141,10 +141,8 @@ def collect_gallery_data(
     selection: MeasurementSelection,
     pictures: Mapping[str, Sequence[Picture]] | None = None,
 ) -> GalleryData:
-    """The gallery's data of these models and their variants.
-
-    Args:
-        pictures: of each model by its name; None for the example pictures in the registry.
+    """The gallery's data of these models and their variants; ``pictures`` by name, None for the
+    registry's.
     """
     by_name = {facts.name: facts for model in models for facts in (model, *model.variants)}
     compared = compare_models([*by_name.values()], layout, selection, every_precision=True)
@@ -181,7 +179,6 @@ def _read_card_metrics(path: Path) -> tuple[CardMetric, ...]:
 
 
 def _used_axes(entries: Iterable[GalleryEntry]) -> Mapping[str, ComparisonColumn]:
-    """The axes for which a model has a value; accuracies that only cards state come last."""
     used = set[str]()
     for entry in entries:
         used.update(entry.published, *entry.measured.values())

@@ -1,8 +1,7 @@
-"""All pages of a gallery: a page for each model with the facts of its card, the pictures, and the
-index.
+"""All pages of a gallery: a page for each model, the pictures side by side, and the index with
+search, filters, a chart and a table.
 
-The index has search, filters, a chart and a table of all models. One page shows the pictures of all
-models side by side. Only the index needs JavaScript; on the other pages, it only copies commands.
+Only the index needs JavaScript; on the other pages, it only copies commands.
 """
 
 from __future__ import annotations
@@ -88,8 +87,8 @@ def render_gallery_pages(
 
     Args:
         title: the heading of the index.
-        first: the name of the model that the index begins with; if the gallery does not have it,
-            the index begins with the first model that has a picture, if any.
+        first: the name of the model that the index begins with; by default the first one that has a
+            picture.
     """
     entries = gallery.entries
     names = {entry.name for entry in entries}
@@ -192,7 +191,6 @@ def _round(number: float) -> float:
 
 
 def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection[str]) -> bytes:
-    """A model's page; ``pages`` are the names of all models that have one."""
     facts = entry.facts
     ports = [_ports(part) for part in facts.parts if part.inputs or part.outputs]
     files = [_file_row(file) for part in facts.parts for file in part.files]
@@ -229,9 +227,6 @@ def _card_row(metric: CardMetric) -> Row:
 
 
 def _hero(entry: GalleryEntry) -> Json:
-    """What a page shows of a model first: pictures or the skeleton, the command, size and
-    license.
-    """
     facts = entry.facts
     precision = facts.usual_precision
     command = ""
@@ -260,10 +255,7 @@ def _hero(entry: GalleryEntry) -> Json:
 
 
 def _is_ours(facts: ModelFacts) -> bool:
-    """Whether it is one of posezoo's models: other registries may be in any folder.
-
-    A pasted command would not work there.
-    """
+    """Other registries may be in any folder, so a pasted command would not work there."""
     return facts.model.path.is_relative_to(builtin_models_dir())
 
 
@@ -300,13 +292,11 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dic
 
 
 def _column_title(axis: ComparisonColumn) -> str:
-    """The title without its scope, which is in that of the table."""
     title = axis.title.removesuffix(", whole pipeline").removesuffix(", network alone")
     return f"{title}, {axis.unit}"
 
 
 def _metric_notes(by_row: Mapping[str, Metrics], comparison: ModelComparison) -> Iterator[str]:
-    """What the marks of a table's values mean, and how the values were measured."""
     metrics = [metric for row in by_row.values() for metric in row.items()]
     keys = {key for key, _ in metrics}
     origins = {metric.origin for _, metric in metrics}
@@ -319,7 +309,6 @@ def _metric_notes(by_row: Mapping[str, Metrics], comparison: ModelComparison) ->
 
 
 def _describe_settings(comparison: ModelComparison, columns: Collection[str]) -> Iterator[str]:
-    """The settings that the compared measurements of these columns share."""
     of_pipeline = "images/s and latency of the whole pipeline"
     of_people = "ghosts, lying, upside down and in video"
     settings = (
@@ -377,7 +366,6 @@ def _share(share: float | None) -> str:
 
 
 def _ports(part: ModelSpec) -> tuple[str, Sequence[Row], Sequence[Row]]:
-    """A model's name, and the rows of its inputs and of its outputs."""
     inputs: list[Row] = []
     for port in part.inputs:
         original = _input_cells(port)
@@ -417,9 +405,6 @@ def _skeleton(skeleton: Skeleton) -> dict[str, object]:
 
 
 def _commands(facts: ModelFacts) -> list[tuple[str, str]]:
-    """The headings, texts and code blocks of the card's commands, for models that are part of
-    posezoo.
-    """
     if not _is_ours(facts):
         return []
     commands = []

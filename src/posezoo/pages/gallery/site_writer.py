@@ -1,8 +1,8 @@
 """Write the files of a site into a folder, and remove pages of models that no longer exist.
 
-``posezoo-gallery.json`` lists the files that posezoo wrote, with their digests; no other file is
-changed. It is written first, so that an interrupted site is still recognized, and again at the end
-without the removed pages.
+``posezoo-gallery.json`` lists them with their digests; no other file is changed. It is written
+first, so that an interrupted site is still recognized, and again at the end without the removed
+pages.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
     """The changes that ``write_site`` would make; an OutputError if the folder, which may be new,
     is no site.
 
-    With ``force``, any folder is accepted, and files that have the names of pages are replaced.
+    ``force`` accepts any folder, and replaces files that have the names of pages.
     """
     manifest = _read_manifest(folder)
     listed = manifest or {}
@@ -71,8 +71,7 @@ def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False)
     """Write the pages that differ, in their order; then remove pages of models that no longer
     exist.
 
-    The folder is created if needed; the last page links to the others. As for ``plan_site``
-    otherwise.
+    The last page links to the others. As for ``plan_site`` otherwise.
     """
     changes = plan_site(folder, pages, force=force)
     digests = _compute_digests(pages)
@@ -93,7 +92,6 @@ def _compute_digests(pages: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _read_manifest(folder: Path) -> dict[str, str] | None:
-    """The digests of the pages that posezoo wrote; None if there is no valid manifest."""
     manifest = read_manifest(folder / MANIFEST)
     if manifest is None:
         return None

@@ -1,7 +1,7 @@
 """Pages from templates: all values are escaped, and only the page's own script and style may run.
 
-Each page contains its style and script, and its content security policy allows only these, by their
-hashes. A page can be opened from a folder, and sends no requests.
+Each page contains its style and script, which its content security policy allows by their hashes;
+it can be opened from a folder, and sends no requests.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ def render_page(name: str, scripts: Sequence[str], **values: Any) -> bytes:
     Args:
         name: of the template, and of the last of the style sheets in assets/.
         scripts: the names of scripts of assets/, in order.
-        values: the template's variables.
     """
     template = _environment().get_template(f"{name}.html")
     sheets = "\n".join(read_asset(f"{sheet}.css") for sheet in ("base", "hero", name))
@@ -51,7 +50,6 @@ def render_page(name: str, scripts: Sequence[str], **values: Any) -> bytes:
 
 
 def _safe(text: str) -> Any:
-    """A text that is HTML already."""
     return import_optional("markupsafe", extra="gallery").Markup(text)
 
 
@@ -119,7 +117,5 @@ def non_empty_columns(rows: Sequence[Sequence[str]]) -> list[int]:
 
 
 def is_web_address(text: str) -> bool:
-    """Whether a page may link to a text: an http(s) address without a user name or special
-    characters.
-    """
+    """Whether a page may link to an http(s) address: it has no user name or special characters."""
     return _WEB_ADDRESS.fullmatch(text) is not None

@@ -1,1 +1,1 @@
-"""The verbs that show models and draw pages of them: list, info, card, gallery and more."""
+"""The verbs that show models and draw pages of them."""

@@ -1,7 +1,5 @@
-"""posezoo card: print the cards of models, or write them into a folder or a registry.
-
-``--format json`` prints a list with the content of each model's card.json; see
-``posezoo.pages.cards.card_json``.
+"""posezoo card: print the cards of models, or as JSON (``cards.card_json``), or write them into a
+folder or a registry.
 """
 
 from __future__ import annotations
@@ -119,11 +117,7 @@ def _print_cards(models: Sequence[ModelFacts], style: str) -> None:
 def _draw_in_place(
     registry: Registry, models: Sequence[ModelFacts] | None, console: Console, *, check: bool
 ) -> bool:
-    """Write the outdated pages of the models, or with ``check`` only report them; None means all
-    pages.
-
-    Returns whether all are now up to date.
-    """
+    """None means all pages; returns whether all are now up to date."""
     from posezoo.core.registry import registry_root
     from posezoo.pages.cards.model_card import render_model_pages
     from posezoo.pages.cards.registry_pages import render_pages
@@ -145,7 +139,6 @@ def _draw_in_place(
 def _without_foreign_folders(
     root: Path, pages: Mapping[str, str], console: Console
 ) -> dict[str, str]:
-    """The pages of the folders whose present pages posezoo wrote."""
     from posezoo.pages.cards.model_card import NOTE, has_note
 
     foreign = set()
@@ -158,7 +151,6 @@ def _without_foreign_folders(
 
 
 def _update_page(path: Path, text: str, console: Console, *, check: bool) -> bool:
-    """Write a page if it is outdated and posezoo's own; returns whether it is up to date now."""
     from posezoo.core.files.verified_files import write_atomically
     from posezoo.pages.cards import skeleton_svg
     from posezoo.pages.cards.model_card import FACTS_SIGNS, NOTE, PICTURES

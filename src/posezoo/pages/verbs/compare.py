@@ -109,7 +109,6 @@ def run(args: _CompareArgs) -> int:
 def _load(
     text: str, precision: Precision, height: int | None, context: Context, console: Console
 ) -> ComparedModel:
-    """``text`` is a model's name or file."""
     from posezoo.pages.keypoint_moves import ComparedModel
     from posezoo.run.load import ChosenModel, Loader, default_runtime
     from posezoo.run.run_flags import name_target_size

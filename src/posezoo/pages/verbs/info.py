@@ -134,7 +134,6 @@ def run(args: _InfoArgs) -> int:
 
 def _explain_missing(name: str, registry: Registry, style: str) -> int:
     """Print why a registry does not have a model; an UnknownModelError if no reason is known."""
-
     untagged, _, _ = name.partition(TAG_MARK)
     if registry.real_name(untagged) in registry.entries:
         raise PosezooError(f"the zoo has {name}", hint=f"posezoo info {name}")
@@ -146,7 +145,6 @@ def _explain_missing(name: str, registry: Registry, style: str) -> int:
 
 
 def _lines(answer: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of a model: its name, then a line for each key with a value."""
     yield answer["name"]
     for key, value in answer.items():
         if key == "name" or value in _EMPTY:
@@ -199,7 +197,6 @@ def _declared(spec: ModelSpec) -> Json:
 
 
 def _read_rehearsal(spec: ModelSpec) -> Json | None:
-    """The row of a model in the table of rehearsals that its registry may have."""
     path = registry_root(spec) / "rehearsed.tsv"
     with suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
         for row in csv.DictReader(file, delimiter="\t"):

@@ -114,7 +114,6 @@ def run(args: _ListArgs) -> int:
 def _table(
     models: Sequence[ModelFacts], selection: Selection, weights: Mapping[str, Weights]
 ) -> Iterator[str]:
-    """The lines of the table, as wide as the terminal; parts of a composite are indented."""
     parts = {stage for facts in models for stage in facts.model.stages}
     rows: list[tuple[str, ...]] = [HEADERS]
     for facts in models:

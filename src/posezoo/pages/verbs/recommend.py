@@ -83,7 +83,6 @@ posezoo recommend --task detection --license permissive
 #: Without --all, as many rows are shown, and as many names of models of which something is unknown.
 _MOST_ROWS = 5
 
-#: The headings of a row's columns.
 _HEADINGS = {
     "any_AP": "AP",
     "AR50_single": "OF ONE",
@@ -212,7 +211,6 @@ def run(args: _RecommendArgs) -> int:
 def _warn_of_requests(
     args: _RecommendArgs, measurements: MeasurementSelection, console: Console
 ) -> None:
-    """Warn if none of the times in the user's files can be used."""
     from posezoo.run.measurement_selection import is_of_one_request
 
     speeds = [each for _, each in measurements.user_measurements if each.kind == "speed"]
@@ -322,7 +320,6 @@ def _describe_order(rows: Sequence[ComparisonRow]) -> str:
 
 
 def _table_lines(shown: Sequence[tuple[int, ComparisonRow]], footnotes: Footnotes) -> Iterator[str]:
-    """A table of rows and their places; above the figures of each row is its command."""
     keys = [key for key in _HEADINGS if any(row.values[key] for _, row in shown)]
     table = [(" ", *(_HEADINGS[key] for key in keys), "LICENSE")]
     for _, row in shown:
@@ -336,7 +333,6 @@ def _table_lines(shown: Sequence[tuple[int, ComparisonRow]], footnotes: Footnote
 
 
 def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
-    """A value, with the marks of its protocol or its machine, and of people who were not found."""
     from posezoo.pages.facts.comparison import COLUMNS, MetricSource
     from posezoo.pages.facts.recommendation import LATENCIES
     from posezoo.run.measured import REGISTRY
@@ -363,7 +359,6 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
 
 
 def _conditions(rows: Sequence[ComparisonRow], comparison: ModelComparison) -> Iterator[str]:
-    """How the shown figures were measured; footnotes name the machines."""
     if comparison.accuracy_conditions and any(row.values["AP"] for row in rows):
         yield f"AP, OF ONE, OF SEVERAL, as measured: {comparison.accuracy_conditions}"
     if any(row.values["ghosts"] for row in rows):

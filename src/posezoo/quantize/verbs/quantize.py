@@ -223,7 +223,6 @@ def _own_xmls(args: _QuantizeArgs) -> list[str]:
 def _describe_own_irs(
     args: _QuantizeArgs, context: Context, given: LoadOptions
 ) -> dict[Path, QuantizationTarget]:
-    """The networks of the IR that the user names instead of models, by their paths."""
     from posezoo.quantize.int8_models import describe_own_ir
 
     in_float = (FloatLayers("--in_float", args.in_float),) if args.in_float else ()
@@ -256,9 +255,6 @@ def _options_from_args(args: _QuantizeArgs, context: Context) -> QuantizationOpt
 
 
 def _select_quantizable(args: _QuantizeArgs, context: Context, console: Console) -> Selection:
-    """The models that the flags select; of all, those that can be quantized, and a line says why
-    another cannot.
-    """
     from posezoo.quantize.quantization_plan import explain_unsupported
 
     patterns = flags.patterns_from_args(args)
@@ -341,7 +337,6 @@ class _QuantizationTask:
         return [*lines, f"would then quantize to {' and '.join(self.options.precisions)}"]
 
     def _compare(self, spec: ModelSpec, listener: Listener) -> Answer:
-        """Compare the existing INT8 IR with FP32."""
         from posezoo.quantize.int8_models import compare_ir_with_fp32
 
         irs = {}

@@ -1,5 +1,5 @@
-"""What PyInstaller must add to a frozen program that imports posezoo; it finds the hook by the
-entry point ``pyinstaller40``.
+"""What PyInstaller must add to a program that imports posezoo, found by the entry point
+``pyinstaller40``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 # ruff: noqa: N999 - PyInstaller needs this name
-"""PyInstaller runs this where a program imports posezoo: modules that posezoo imports by name, its
-data files, and the libraries that OpenVINO opens at run time, such as the reader of IR.
+"""PyInstaller's hook: modules that posezoo imports by name, data files, and the libraries that
+OpenVINO opens at run time.
 """
 
 from PyInstaller.utils.hooks import (

@@ -90,7 +90,6 @@ class TestTimeAugmentation(BottomUpPipeline):
         self.networks = tuple(dict.fromkeys((self._network, *networks)))
 
     def _resize(self, config: PipelineConfig, scale: float) -> BottomUpPipeline:
-        """The pipeline of the same network with an input of another size, if its size is fixed."""
         if self.input_size is None or scale == 1:
             return self
         size = self._scale(self.input_size, scale)

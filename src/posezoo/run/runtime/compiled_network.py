@@ -60,12 +60,11 @@ _HEAVY_LAYERS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
 class CompiledNetwork:
     """A compiled IR: it takes arrays by input name, and returns arrays by output name.
 
-    It may be called from several threads: ``requests`` inferences run at the same time, further
-    ones wait. A forked process compiles its own network when it first infers.
+    Threads may call it: ``requests`` inferences run at the same time, further ones wait. A forked
+    process compiles its own network.
 
     Args:
-        ir: the .xml, with its .bin in the same folder; or a graph that has been read and changed.
-        runtime: where and how it runs.
+        ir: the .xml, with its .bin in the same folder; or a graph.
 
     Attributes:
         path: the path of the .xml.
@@ -217,7 +216,6 @@ class _Slot:
     request: Any = None
 
     def use(self, compiled: CompiledModel) -> None:
-        """Run this network from now on."""
         if compiled is not self.compiled:
             self.compiled = compiled
             self.request = compiled.create_infer_request()
@@ -361,7 +359,7 @@ def load_compiled(core: Core, path: Path, config: dict[str, Any]) -> CompiledMod
     """The compiled network in a file; None if the file is missing, damaged, or from another
     OpenVINO.
 
-    The file stays mapped into memory as long as the network exists.
+    The file stays mapped as long as the network exists.
     """
     try:
         # OpenVINO needs a writable buffer, but does not write to it.

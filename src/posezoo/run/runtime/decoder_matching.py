@@ -1,8 +1,8 @@
 """Find the decoder for a network's outputs, and the role of each output.
 
 Both come from model.yml, or from the IR's metadata (``posezoo`` from our own conversion,
-``model_info`` from Open Model Zoo's), or else from the shapes and names of the outputs; for a model
-of Open Model Zoo that declares no decoder, also from its task.
+``model_info`` from Open Model Zoo's), or else from the outputs; for Open Model Zoo's models, also
+from the task.
 """
 
 from __future__ import annotations
@@ -74,10 +74,8 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
     """The names of the outputs that a decoder takes, by role.
 
     Args:
-        model: the model, whose outputs may declare their roles. With a skeleton of its own, outputs
-            that fit another decoder, too, are this one's.
-        name: the decoder's name.
-        graph: the IR.
+        model: its outputs may declare their roles; with a skeleton of its own, it takes outputs
+            that fit another decoder, too.
 
     Raises:
         DecoderError: the IR does not have the outputs that the decoder needs.
@@ -100,7 +98,6 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
 def _are_likely(
     roles: Mapping[str, str], decoder: DecoderType, graph: Graph, *, has_skeleton: bool
 ) -> bool:
-    """Whether outputs whose shapes fit are those of the decoder, and not of another network."""
     outputs = graph.distinct_outputs
     fitting = recognize_decoder(outputs)
     taken_by_other = find_decoder(fitting).recognize_outputs(outputs) if fitting else {}
@@ -113,7 +110,6 @@ def _are_likely(
 
 
 def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[str, str]:
-    """The outputs with the roles that model.yml declares; none if the decoder needs others."""
     ports = model.outputs if isinstance(model, ModelSpec) else ()
     declared = {port.role: port.name for port in ports if port.name in graph.outputs}
     for rules in decoder.rules:
@@ -123,7 +119,6 @@ def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[st
 
 
 def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderError:
-    """The error for outputs that a decoder cannot take; model_info may have named it."""
     fitting = recognize_decoder(graph.distinct_outputs)
     named = fitting or " or ".join(_list_fitting(graph))
     source = f", whose model_info says model_type {model_type}" if model_type else ""
@@ -159,7 +154,6 @@ def describe_network(
 
 
 def _read_people(graph: Graph) -> People | None:
-    """How the people are found for a top-down IR, as its metadata say; None if they do not."""
     read = graph.read_pipeline
     photo = read("photo")
     if not photo and read("crop"):  # an export of 0.2.0
@@ -178,7 +172,6 @@ def _read_people(graph: Graph) -> People | None:
 
 
 def _with_outputs(spec: ModelSpec, graph: Graph) -> ModelSpec:
-    """The specification with the outputs of an IR, and what they are for its decoder."""
     roles: dict[str, str] = {}
     if spec.decoder:
         matched = match_output_roles(spec, spec.decoder.name, graph)
@@ -200,13 +193,10 @@ def describe_ir(
     """The specification that a model.yml would give for an IR, and the description of its input.
 
     Args:
-        graph: the IR.
-        decoder: the decoder for its outputs; None: the one that the IR's metadata names, or else
-            the one that the outputs fit.
-        like: a model whose original takes such images and has such outputs, if the IR's metadata
-            say nothing; None: images are not changed.
+        decoder: None: the one that the IR's metadata names, or that the outputs fit.
+        like: a model with such images and outputs, if the IR's metadata say nothing.
         task: ``detection`` or ``classification``, whose decoder is found as for a model of Open
-            Model Zoo, if there is no ``like``; empty: the decoder is of people.
+            Model Zoo, if there is no ``like``.
         options: with what the user states, which replaces what the IR states; a skeleton with part
             affinity fields is for the decoder openpose.
 
@@ -242,7 +232,6 @@ def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, I
 
 
 def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> None:
-    """Refuse names of classes for a network that finds none, or not this many."""
     record = find_decoder(decoder.name)
     if not (record.finds_boxes or record.finds_classes or record.has_own_boxes):
         raise InferenceError(
@@ -265,9 +254,7 @@ def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
 def select_decoder(
     graph: Graph, name: str | None, like: ModelSpec | None, options: LoadOptions
 ) -> Decoder:
-    """The decoder, with its options from the IR's metadata if that names the same decoder, or that
-    of a model.
-    """
+    """The decoder, with its options from the metadata of the IR, or that of a model."""
     decoder = _find_decoder(graph, name, like, options)
     if options.decoder_options.get(MASKS):
         require_masks(decoder.name, graph.path.stem)
@@ -341,7 +328,6 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
 
 
 def _list_fitting(graph: Graph) -> Iterator[str]:
-    """The decoders that take outputs of such shapes."""
     for name, decoder in DECODERS.items():
         roles = decoder.match_outputs(graph.distinct_outputs)
         if roles and _are_likely(roles, decoder, graph, has_skeleton=False):
@@ -369,11 +355,6 @@ _MODEL_TYPES = {
 
 
 def _require_model_type(graph: Graph, record: DecoderType) -> None:
-    """Check that the outputs are what model_info says.
-
-    Raises:
-        DecoderError: they are for another kind of model.
-    """
     model_type = graph.read_model_info("model_type")
     expected = _MODEL_TYPES.get(model_type.lower(), "")
     actual = "boxes" if record.finds_boxes else "classes" if record.finds_classes else "keypoints"
@@ -386,7 +367,6 @@ def _require_model_type(graph: Graph, record: DecoderType) -> None:
 
 
 def _ultralytics_decoder(graph: Graph) -> Decoder | None:
-    """The decoder of a pose model that Ultralytics exported; None for any other graph."""
     try:
         count, values = map(int, graph.ultralytics["kpt_shape"])
         classes = len(graph.ultralytics["names"])
@@ -454,7 +434,7 @@ def _with_classes(
 
 def undeclared_task(model: Model) -> str:
     """The task of a model that declares no decoder, such as those of Open Model Zoo; empty for one
-    of poses, as for any other model.
+    of poses.
     """
     if not isinstance(model, ModelSpec) or model.decoder or finds_poses(model):
         return ""
@@ -506,8 +486,8 @@ def find_task_decoder(spec: ModelSpec, outputs: Mapping[str, Shape]) -> Decoder 
 
 
 def with_task_decoder(model: ModelSpec, irs: NamedIrs) -> tuple[ModelSpec, NamedIrs]:
-    """A model with the decoder that its task and its outputs name, and its IR, which was read for
-    it; unchanged if it declares a decoder.
+    """A model with the decoder that its task and outputs name, and its IR; unchanged if it declares
+    one.
 
     Raises:
         InferenceError: no decoder of its task takes its outputs.

@@ -383,7 +383,6 @@ class Estimator:
         return Poses(replace(pose, seen_from=self.seen_from) for pose in poses)
 
     def _steps_of_video(self, is_video: bool, detect_every: int | None) -> FrameSteps | None:
-        """The steps for the frames of a video; None if each frame is processed alone."""
         is_followed = is_video and self.can_track
         if detect_every is None and is_followed:
             assert isinstance(self._pipeline, VideoPipeline)
@@ -477,7 +476,6 @@ class VideoTracker:
 
 
 def _open_source(name: str | os.PathLike[str] | int) -> FrameSource:
-    """The reader of the command line for a video, a camera or images."""
     from posezoo.run.video.frame_sources import open_source
 
     def warn(problem: object) -> None:
@@ -488,7 +486,6 @@ def _open_source(name: str | os.PathLike[str] | int) -> FrameSource:
 
 
 def _require_images(images: object) -> None:
-    """Raise an ImageError unless these can be several images: one, or its path, cannot."""
     is_image = False
     if isinstance(images, np.ndarray):
         is_one = images.ndim == 1 or is_image_shape(images.shape)  # else a batch
@@ -549,15 +546,11 @@ class _Runner:
 
 @dataclass(eq=False)
 class _BatchedSteps:
-    """Steps that run together with others, and what gets their result."""
-
     steps: Steps[Any]
     finish: Callable[[Any], None]
 
 
 class _BatchRunner:
-    """Runs the steps of several images together."""
-
     def __init__(self) -> None:
         self._requests: dict[_BatchedSteps, InferenceRequest] = {}
 
@@ -574,7 +567,6 @@ class _BatchRunner:
         return results
 
     def _begin(self, steps: Sequence[Steps[Any]], finish: Callable[[list[Any]], None]) -> None:
-        """Advance each of these steps to its first request; ``finish`` gets all results."""
         results: dict[int, Any] = {}
 
         def add(place: int, result: object) -> None:
@@ -597,7 +589,6 @@ class _BatchRunner:
             self._requests[batched] = request
 
     def _infer(self) -> None:
-        """Infer the first request, with those that can be in one batch with it."""
         first = next(iter(self._requests.values()))
         alike = [each for each, request in self._requests.items() if _is_alike(request, first)]
         if not first.network.supports_batching:
@@ -614,7 +605,6 @@ class _BatchRunner:
 
 
 def _is_alike(request: InferenceRequest, other: InferenceRequest) -> bool:
-    """Whether two requests can be in one batch."""
     return request.network is other.network and all(
         request.inputs[name].shape == array.shape for name, array in other.inputs.items()
     )

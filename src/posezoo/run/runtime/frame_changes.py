@@ -34,8 +34,8 @@ _EMPTY = 12.0
 class SceneCuts:
     """Finds the frames of one video in which another scene begins.
 
-    A fast pan keeps the colors of the image. A flash or a lamp keeps the pattern in all of its
-    blocks, and a person who passes by in some of them.
+    A fast pan keeps the colors of the image; a flash or a lamp keeps the pattern in all of its
+    blocks, and a person who passes by in some.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class SceneCuts:
     def begins(self, image: Image) -> bool:
         """Whether the next frame, (H, W, 3) uint8, shows another scene than the frame before.
 
-        A frame of another size does. Frames that show nothing, such as black ones, are ignored.
+        A frame of another size does; frames that show nothing, such as black ones, are ignored.
         """
         width, height = size = image_size(image)
         rows = np.arange(_ROWS) * height // _ROWS

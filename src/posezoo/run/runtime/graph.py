@@ -81,11 +81,10 @@ class Graph:
     Attributes:
         path: the path of the .xml, whose .bin is in the same folder, or of an ONNX file.
         files: this file and those with its weights.
-        model: the ``openvino.Model``.
         decoding: how a decoder in the graph was made, as JSON (``ir_writer``); empty if there is
             none.
         changes: the changes since it was read, as texts; different changes have different texts.
-        takes_images: whether it was prepared for images, which is done once.
+        takes_images: whether it was prepared for images.
 
     Raises:
         InferenceError: the IR is missing or damaged.
@@ -263,10 +262,8 @@ class Graph:
         return shape[layout.index("W")], shape[layout.index("H")]
 
     def keep_outputs(self, outputs: Collection[str]) -> None:
-        """Keep only these outputs, in this order; parts that only other outputs need are not
-        computed.
-
-        A tensor with several names keeps only the given ones, and stays one output.
+        """Keep only these outputs, in this order, with only the given names; parts that only others
+        need are not computed.
 
         Raises:
             InferenceError: there is no such output.
@@ -290,12 +287,8 @@ class Graph:
         self.changes.append(f"keep only {list(outputs)}")
 
     def resize(self, name: str, layout: str, size: tuple[int, int]) -> None:
-        """Make an input take images of another size.
-
-        Args:
-            name: the input's name.
-            layout: NCHW or NHWC.
-            size: width and height, in pixels.
+        """Make an input with this layout, NCHW or NHWC, take images of another size, width and
+        height in pixels.
 
         Raises:
             InferenceError: the network supports only its own size.
@@ -319,13 +312,8 @@ class Graph:
         self._reshape({name: shape}, f"resize {name} {shape}", problem, hint)
 
     def fix_dynamic_sizes(self, size: tuple[int, int] | None) -> bool:
-        """Give image inputs of dynamic height or width a fixed size.
-
-        Args:
-            size: height and width, in pixels; None: a dynamic size is an error.
-
-        Returns:
-            Whether any size was dynamic.
+        """Give image inputs of dynamic height or width a fixed ``size``, height and width in
+        pixels, and return whether any was dynamic.
 
         Raises:
             InferenceError: a size is dynamic and none is given, or the network refuses this one.
@@ -342,10 +330,7 @@ class Graph:
         return bool(dynamic)
 
     def set_batch(self, batch: int) -> None:
-        """Make every inference take a batch of images.
-
-        Args:
-            batch: the first side of every input.
+        """Make every inference take a batch of images, the first side of every input.
 
         Raises:
             InferenceError: the network refuses the batch, or its outputs would not grow with it.
@@ -422,9 +407,6 @@ def read_graph(ir: Path | Graph) -> Graph:
 
 
 def _read_ultralytics_yaml(xml: Path) -> str:
-    """The first part of the file that Ultralytics' exporter writes beside an IR; empty if it cannot
-    be read.
-    """
     try:
         with open(xml.with_name(ULTRALYTICS_FILE), "rb") as stream:
             return stream.read(_MAX_METADATA).decode("utf-8", "replace")
@@ -438,7 +420,6 @@ def is_named_original(path: Path) -> bool:
 
 
 def _read_model(core: Core, path: Path) -> Model:
-    """The ``openvino.Model``; of ONNX without operations that OpenVINO reads wrongly."""
     content = None
     if path.suffix.lower() == ".onnx":
         from posezoo.core.convert.feature_steps import ONNX_REWRITING
@@ -514,7 +495,7 @@ def _require_original(path: Path) -> tuple[Path, ...]:
 
 
 def port_name(port: Any) -> str:
-    """The name of a port. An input can also have those of tensors that OpenVINO merged with it."""
+    """The name of a port, without those of tensors that OpenVINO merged with it."""
     name: str = port.node.get_friendly_name()
     return name if name in port.names else str(port.any_name)
 

@@ -1,7 +1,7 @@
 """The steps from an image to its poses, as a generator that requests inferences.
 
-A pipeline itself never waits for a device: it yields each request, and the function that runs it
-decides whether to infer now, with another network, or for several images at once.
+A pipeline never waits for a device: what runs it decides whether to infer now, with another
+network, or for several images at once.
 """
 
 from __future__ import annotations
@@ -47,11 +47,10 @@ InferFunction = Callable[[NamedArrays], Outputs]
 
 
 class Pipeline(Protocol):
-    """The interface of all pipelines, which run a model's networks to find poses. They are
-    thread-safe.
+    """The interface of all pipelines; they are thread-safe.
 
     Attributes:
-        networks: all networks that it uses, in the order in which they run.
+        networks: in the order in which they run.
         input_size: width and height in pixels of the input of the network that finds the keypoints;
             None if it varies.
     """
@@ -78,8 +77,8 @@ class VideoPipeline(Protocol):
         ...
 
     def track(self) -> FrameSteps:
-        """The steps for the frames of one video, in which people are tracked. Frames have the same
-        size, and must not overlap.
+        """The steps for the frames of one video, of one size, in which people are tracked; they
+        must not overlap.
         """
         ...
 
@@ -97,11 +96,7 @@ def best_first(poses: Iterable[Pose]) -> list[Pose]:
 
 
 def restart_at_each_scene(start: Callable[[], FrameSteps]) -> FrameSteps:
-    """The steps for a video in which people are tracked through frames of the same scene and size.
-
-    Args:
-        start: returns the steps for the frames of one scene.
-    """
+    """The steps for a video: ``start`` returns those of one scene, whose frames have one size."""
     steps = start()
     cuts = SceneCuts()
 

@@ -1,8 +1,5 @@
-"""How images are prepared for a network, and the names of what it finds: one description for all
-sources.
-
-model.yml, the model of ``--as``, ``model_info`` of Model API (Geti), and Ultralytics' metadata
-become an ``InputDescription``; the pipelines read nothing else.
+"""How images are prepared for a network, and the names of what it finds, by model.yml, the model of
+``--as``, ``model_info`` of Model API (Geti), or Ultralytics' metadata.
 """
 
 from __future__ import annotations
@@ -114,10 +111,8 @@ def describe_stated_input(
     """What a file that no model.yml describes says of its input and of the names of its outputs.
 
     Args:
-        graph: the file.
         decoder: of its outputs; None if only the preparation of images is needed.
-        like: a model whose original takes such images; what the file states itself takes
-            precedence.
+        like: a model with such images; the file takes precedence.
 
     Raises:
         InferenceError: a value is invalid, or contradicts the network's inputs or outputs.
@@ -253,9 +248,6 @@ class _ModelInfo:
 def _with_model_info(
     description: InputDescription, info: _ModelInfo, decoder: Decoder
 ) -> InputDescription:
-    """A description with the fields of ``model_info`` that say how images are fitted, and what the
-    classes or keypoints are called.
-    """
     record = find_decoder(decoder.name)
     sizing = _stated_sizing(info, record) or description.sizing
     size = info.embedded_size()
@@ -310,7 +302,6 @@ def _unused_fields(info: _ModelInfo, record: DecoderType) -> Iterator[str]:
 
 
 def _describe_ultralytics(graph: Graph, decoder: Decoder | None) -> InputDescription:
-    """What Ultralytics' predictor does with a model of these metadata."""
     metadata = graph.ultralytics
     preprocessing = Preprocessing(reverse_input_channels=True, scale=(255.0,))
     if decoder is None:
@@ -375,7 +366,6 @@ def _refuse_ultralytics(graph: Graph, name: str, expected: str) -> InferenceErro
 
 
 def _input_size(graph: Graph) -> Size:
-    """Width and height of the first input; -1 stands for any size."""
     for name in graph.inputs:
         layout = graph.image_layout(name)
         if layout and len(graph.inputs[name]) == len(layout):
@@ -384,7 +374,6 @@ def _input_size(graph: Graph) -> Size:
 
 
 def _count_keypoints(graph: Graph, record: DecoderType) -> int:
-    """The number of keypoints in the outputs of a top-down network; 0 if it is unknown."""
     roles = record.match_outputs(graph.distinct_outputs)
     for name in roles.values():
         shape = graph.outputs[name]
@@ -407,7 +396,7 @@ def are_channels_last(graph: Graph, maps: Shape) -> bool:
 
 def are_heatmaps(graph: Graph, maps: Shape) -> bool:
     """Whether maps of any number of keypoints have a cell for 2 to 16 pixels of the input, as in
-    published networks. Others are masks, pictures, boxes or classes. True if sizes are unknown.
+    published networks, or sizes are unknown; others are masks, pictures, boxes or classes.
     """
     width, height = _input_size(graph)
     if min(width, height, *maps) <= 0:

@@ -32,9 +32,7 @@ def load_estimator(
     """Compile the networks of a model.
 
     Args:
-        model: the model; its decoder determines the pipeline.
-        irs: the .xml, or the graph that was read from it, by the model's name; for a composite, of
-            each stage by the stage's name.
+        irs: the .xml, or the graph that was read from it, by the model's name, or by stages' names.
         options: where and how it runs; None: the defaults.
         description: how images get into the networks; None: as the model declares.
 
@@ -88,7 +86,6 @@ def _choose_precision(runtime: RuntimeConfig, model: Model, irs: NamedIrs) -> Ru
 
 
 def _refuse_options_of_others(model: Model, options: LoadOptions) -> None:
-    """Refuse options that only an IR without its decoder can have."""
     if options.has_several_passes or options.decoder_options.get(MASKS):
         raise InferenceError(
             f"{model.name}: its IR contains the decoder: images are not run mirrored or at several"
@@ -100,7 +97,6 @@ def _refuse_options_of_others(model: Model, options: LoadOptions) -> None:
 def _decoder_overrides(
     record: DecoderType, options: LoadOptions, description: InputDescription
 ) -> dict[str, Any]:
-    """The values of the decoder's options that are given or described, by name."""
     overrides = dict(options.decoder_options)
     if record.person_score:
         if options.min_person_score is not None:
@@ -135,9 +131,7 @@ def load_detector(
     """Compile a model as the person detector of another model.
 
     Args:
-        model, irs, description: as for ``load_estimator``.
-        options: those of the other model; the detector runs where that model does, but takes images
-            at its own size. None: the defaults.
+        options: those of the other model, except for the target size.
 
     Raises:
         InferenceError, MissingPackageError: as for ``load_estimator``.

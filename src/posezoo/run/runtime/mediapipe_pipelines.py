@@ -1,7 +1,5 @@
-"""MediaPipe's networks for hands, faces, masks and poses (BlazePose).
-
-A detector finds the hands, faces or people in an image, and a landmark network runs on a rotated
-square around each.
+"""MediaPipe's networks for hands, faces, masks and poses (BlazePose): a detector, and a landmark
+network on a rotated square around each detection.
 """
 
 from __future__ import annotations
@@ -180,11 +178,8 @@ class LandmarkPipeline(TopDownPipeline):
 
 
 class BlazePosePipeline:
-    """Runs BlazePose's two networks.
-
-    Attributes:
-        can_track: whether people are tracked through a video: networks that contain their decoders
-            do not return the points for that.
+    """Runs BlazePose's two networks. People are tracked unless the networks contain their decoders,
+    which do not return the points for that.
     """
 
     def __init__(self, config: PipelineConfig) -> None:
@@ -237,7 +232,6 @@ class BlazePosePipeline:
         )
 
     def _detect(self, image: Image) -> Steps[list[ImageTransform]]:
-        """The region of each person whose face is found."""
         options = self._options
         seen = []
         for view in blazepose.detector_views(image_size(image), quarters=options.quarters):
@@ -247,7 +241,6 @@ class BlazePosePipeline:
         return blazepose.body_regions(faces[: options.max_people])
 
     def _read_faces(self, outputs: Outputs) -> Detections:
-        """The faces that the detector finds in its input."""
         if not self._is_decoded:
             return blazepose.decode_faces(outputs["Identity"], outputs["Identity_1"], self._options)
         keypoints, scores = _values(outputs)
@@ -257,7 +250,6 @@ class BlazePosePipeline:
     def _estimate(
         self, image: Image, regions: Sequence[ImageTransform], *, is_video: bool
     ) -> Steps[list[_Person]]:
-        """The pose in each region, without duplicates, and its region in the next frame."""
         options = self._options
         people: list[_Person] = []
         for region in regions[: options.max_people]:
@@ -281,7 +273,6 @@ class BlazePosePipeline:
 
 
 def _values(outputs: Outputs) -> tuple[Floats, Floats]:
-    """The keypoints and scores of a network with its decoder."""
     return outputs["keypoints"].copy(), outputs["scores"].copy()
 
 

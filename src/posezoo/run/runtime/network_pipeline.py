@@ -45,12 +45,10 @@ _NAME_DECODER = "name a decoder for such outputs: decoder in model.yml, or --dec
 
 @frozen
 class PipelineConfig:
-    """The configuration of a pipeline: a model, its IRs, and how they are run.
+    """A model, its IRs, and how they are run.
 
     Attributes:
-        model: the model that is run.
-        irs: the .xml of each of its networks, or the graph that was read from it, in the order in
-            which they run.
+        irs: the .xml or graph of each network, in the order in which they run.
         decoder: a name of ``poses.decoders.DECODERS``.
         decoder_options: an instance of the decoder's ``options``.
         description: how images get into the networks, and the names of what they find.
@@ -78,7 +76,7 @@ class PipelineConfig:
         return self.options.target_size or self.model.target_size
 
     def refuse_target_size(self) -> None:
-        """Refuse a target size, for networks whose input size is fixed.
+        """Refuse a target size, as the input size is fixed.
 
         Raises:
             TargetSizeError: a target size is given.
@@ -183,7 +181,6 @@ class NetworkPipeline:
             self._require_decodable(graph, self.input_size)
 
     def _find_skeleton(self, graph: Graph, config: PipelineConfig) -> Skeleton:
-        """The skeleton of an IR with its decoder, whose keypoints it must have."""
         count = next(iter(graph.outputs.get("keypoints", ())[1:2]), 0)
         if (declared := config.model.own_skeleton) is not None:
             require_count(declared, count)
@@ -200,9 +197,6 @@ class NetworkPipeline:
         return skeleton
 
     def _fit_input(self, graph: Graph, config: PipelineConfig) -> Size | None:
-        """The size of the input, which a subclass may resize; None if each image has its own
-        size.
-        """
         config.refuse_target_size()
         size = graph.image_size(*image_input(graph, config.description.preprocessing))
         if -1 in size:
@@ -244,7 +238,6 @@ class NetworkPipeline:
         return self._decode(maps, transform, image_size(image))
 
     def _fit_image(self, image: Image) -> tuple[ImageTransform, Image]:
-        """The transform from an image to the input, and the input."""
         size = self.input_size or self._sizing.input_size(self._target, image_size(image))
         return fit_image(image, size, self._sizing)
 
@@ -270,7 +263,6 @@ class NetworkPipeline:
         return maps
 
     def _name_classes(self, objects: list[Pose]) -> list[Pose]:
-        """Objects with the names of their classes; people as they are."""
         named = []
         for each in objects:
             number = each.class_id
@@ -296,7 +288,7 @@ class NetworkPipeline:
 
 class ClassifierPipeline(NetworkPipeline):
     """Runs a classifier on the central square of an image if its classes are ImageNet's, and its
-    metadata do not say how images are fitted; else on the whole image, stretched to its input.
+    metadata do not say otherwise; else on the whole image, stretched.
     """
 
     def __init__(self, config: PipelineConfig) -> None:

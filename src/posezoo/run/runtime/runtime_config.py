@@ -268,8 +268,7 @@ def describe_device(devices: str) -> dict[str, str]:
     """Hardware, architecture and driver of devices whose names commas separate, and OpenVINO's
     version.
 
-    The keys are the names of OpenVINO's properties; not every device has each, and one that is not
-    there any more has none.
+    The keys are OpenVINO's properties; not every device has each.
     """
     core = import_openvino(extra="run").Core()
     facts = {"OpenVINO": package_version("openvino")}
@@ -282,11 +281,8 @@ def describe_device(devices: str) -> dict[str, str]:
 
 
 def require_device(device: str) -> None:
-    """Make sure that OpenVINO finds a device with this name on this machine.
-
-    Args:
-        device: as OpenVINO names it; the real devices behind HETERO and similar ones are not
-            checked.
+    """Make sure that OpenVINO finds this device; the real ones behind HETERO and similar ones are
+    not checked.
 
     Raises:
         InferenceError: there is no such device; the message lists the available ones.

@@ -92,10 +92,9 @@ class TopDownPipeline(NetworkPipeline):
         """A pipeline of the same network that runs on the boxes from another pipeline.
 
         Args:
-            tracks_videos: whether one person is still tracked through a video without the detector.
+            tracks_videos: whether one person is still tracked without it.
             whole_image: as in ``core.declarations.model.People``.
-            whole_score: the score of the whole image as a box: the detector's threshold, since it
-                found no person with a higher score.
+            whole_score: of the whole image as a box: the detector's threshold.
         """
         pipeline = copy(self)
         pipeline._detector = detector
@@ -138,9 +137,10 @@ class TopDownPipeline(NetworkPipeline):
     def detect_every(self, number: int) -> FrameSteps:
         """The steps for the frames of one video with any number of people.
 
-        The detector runs on each ``number``-th frame, and if nobody is followed. On the other
-        frames, the boxes are computed from the last keypoints; a person with too few visible ones
-        is lost until the next detection. There must be a detector.
+        The detector, which there must be, runs on each ``number``-th frame, and if nobody is
+        followed. On other frames, boxes are those around the last
+        keypoints; a person with too few visible
+        ones is lost until the next detection.
         """
         boxes: list[Box] = []
         frames_left = 0
@@ -195,7 +195,6 @@ class TopDownPipeline(NetworkPipeline):
     def _estimate_people(
         self, image: Image, boxes: Sequence[Box], padding: float
     ) -> Steps[list[tuple[Pose, Box]]]:
-        """The pose in each box, without duplicates."""
         size = image_size(image)
         steps = []
         for box in boxes:
@@ -217,7 +216,6 @@ class TopDownPipeline(NetworkPipeline):
     def _estimate_person(
         self, image: Image, box: Box, padding: float
     ) -> Steps[tuple[list[Pose], Box, float]]:
-        """The poses in a box, the box, and the area of its crop."""
         size = image_size(image)
         crop = self._crop(box, size, self._size, padding)
         picture = crop.extract(image, self._blank)

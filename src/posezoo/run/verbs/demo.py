@@ -1,6 +1,5 @@
-"""posezoo demo: show poses in images, videos and cameras.
-
-It follows Open Model Zoo's human_pose_estimation_demo.py.
+"""posezoo demo: show poses in images, videos and cameras, as Open Model Zoo's
+human_pose_estimation_demo.py.
 """
 
 from __future__ import annotations
@@ -404,7 +403,6 @@ def _open_list(
 
 
 def _load_options(args: _DemoArgs, settings: Settings, source: FrameSource) -> LoadOptions:
-    """How the model runs with the settings that the user gave."""
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -429,7 +427,6 @@ def _with_runtime(options: LoadOptions, requests: int, streams: str, threads: in
 
 
 def _choose_model(args: _DemoArgs, context: Context) -> ChosenModel:
-    """The model that ``-m`` names: the path of an IR or a checkpoint, or a model of the zoo."""
     from posezoo.networks.custom_weights import find_fitting_network, spec_with_checkpoint
     from posezoo.run.load import ChosenModel
 
@@ -455,7 +452,6 @@ def _choose_model(args: _DemoArgs, context: Context) -> ChosenModel:
 
 
 def _decoder_of(architecture: str) -> str | None:
-    """The name of the decoder that ``-at`` means; None for the model's own."""
     from posezoo.poses.decoders import DECODERS
 
     if architecture != "auto":
@@ -467,7 +463,6 @@ def _decoder_of(architecture: str) -> str | None:
 
 @contextmanager
 def _name_architecture() -> Iterator[None]:
-    """Name the value of ``-at`` in the hint of an error that names a decoder."""
     from posezoo.poses.decoders import DECODERS
 
     try:
@@ -481,7 +476,6 @@ def _name_architecture() -> Iterator[None]:
 
 
 def _compile(prepared: PreparedModel, options: LoadOptions) -> Estimator:
-    """Compile the model; errors name the demo's flags."""
     with _name_architecture(), name_target_size("--tsize", options.target_size):
         return prepared.compile(options)
 
@@ -489,7 +483,6 @@ def _compile(prepared: PreparedModel, options: LoadOptions) -> Estimator:
 def _load_first(
     prepared: PreparedModel, options: LoadOptions, *, is_video: bool
 ) -> tuple[Estimator, bool]:
-    """The model, and whether it follows people; it then processes one frame after the other."""
     estimator = _compile(prepared, options)
     is_tracking = estimator.can_track and is_video
     if is_tracking and not options.runtime.requests:
@@ -499,7 +492,6 @@ def _load_first(
 
 
 def _play(player: Player) -> BaseException | None:
-    """Play to the end; or the signal that ended it, after which the results so far are written."""
     try:
         player.play()
     except (KeyboardInterrupt, SignalExit) as signal:
@@ -509,8 +501,6 @@ def _play(player: Player) -> BaseException | None:
 
 @frozen
 class _PoseWriter:
-    """Prints and writes the poses of a frame, as the flags request."""
-
     source: FrameSource
     min_score: float
     publish: FramePublisher
@@ -535,7 +525,6 @@ class _PoseWriter:
 
 
 def _warn_of_limit(player: Player, limit: int, console: Console) -> None:
-    """Warn of an output that lacks the frames after the limit."""
     for output in player.outputs:
         if limit and output.written == limit < player.frames - output.dropped:
             frames = format_count(limit, "frame")

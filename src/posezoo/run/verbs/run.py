@@ -246,7 +246,6 @@ def _open_journal(
     results: Path,
     console: Console,
 ) -> AbstractContextManager[ResultJournal]:
-    """The results of many photos that the same command had when it ended early; none of a few."""
     from posezoo.run.result_journal import (
         describe_estimator,
         journal_path,
@@ -274,9 +273,6 @@ def _open_journal(
 
 
 def _run_on_inputs(runner: InputRunner, console: Console) -> None:
-    """Run the model on the inputs, but not on photos that an earlier run did; and warn of classes
-    without a name.
-    """
     if done := runner.describe_done():
         console.print_line(done)
     runner.run_all()
@@ -294,7 +290,6 @@ def _run_on_inputs(runner: InputRunner, console: Console) -> None:
 
 
 def _advise(args: _RunArgs, runner: InputRunner, context: Context) -> Iterator[str]:
-    """A line with what to try if people may be missing; else none."""
     from posezoo.run.advice import explain_no_people
 
     if not runner.has_empty_result:
@@ -319,9 +314,6 @@ def _refuse_invalid_flags(args: _RunArgs) -> None:
 def _load(
     loader: Loader, chosen: ChosenModel, args: _RunArgs, requests: int
 ) -> tuple[Estimator, LoadOptions, str | None]:
-    """The estimator, its options, and the path of the card of a model of the zoo; ``requests`` as
-    in ``RuntimeConfig``.
-    """
     from posezoo.core.pipeline.get import write_sidecars
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
@@ -395,8 +387,6 @@ def _end_run(runner: InputRunner, console: Console) -> None:
 
 
 class _Failures:
-    """Shows why inputs could not be read or written, and keeps it for the summary."""
-
     def __init__(self, console: Console) -> None:
         self.rows: list[dict[str, str]] = []
         self.console = console
@@ -409,7 +399,6 @@ class _Failures:
 def _open_inputs(
     args: _RunArgs, chosen: ChosenModel, context: Context, stack: ExitStack, failures: _Failures
 ) -> RunInputs:
-    """What the user names, else the sample photos of what the model finds."""
     from posezoo.poses.people import noun_of
     from posezoo.run.images import sample_photos
     from posezoo.run.video.run_inputs import ImageInput, InputOpener, RunInputs
@@ -430,7 +419,6 @@ def _open_inputs(
 
 
 def _choose_model(args: _RunArgs, context: Context) -> ChosenModel:
-    """The model that the user names: by a name, an IR, or a checkpoint; else the default one."""
     from posezoo.run.load import ChosenModel
 
     if args.checkpoint is None and args.model is None:
@@ -456,7 +444,6 @@ def _choose_model(args: _RunArgs, context: Context) -> ChosenModel:
 
 
 def _kind_of_input(text: str, suffix: str) -> str:
-    """What a name that is no model probably names; empty if it is no input either."""
     from posezoo.run.images import SUFFIXES, VIDEO_SUFFIXES
 
     if suffix in VIDEO_SUFFIXES:
@@ -466,7 +453,6 @@ def _kind_of_input(text: str, suffix: str) -> str:
 
 
 def _require_runnable(chosen: ChosenModel, detector: str | None, context: Context) -> None:
-    """Check the requirements before anything is downloaded."""
     from posezoo.run.pipeline_spec import require_detector_used, resolve_pipeline
     from posezoo.run.runtime.runtime_config import require_device
 
@@ -478,7 +464,6 @@ def _require_runnable(chosen: ChosenModel, detector: str | None, context: Contex
 
 
 def _require_video(args: _RunArgs, inputs: RunInputs) -> None:
-    """Refuse flags that would do nothing."""
     names = [name for flag in VIDEO.flags for name in flag.spellings]
     given = [name for name in names if getattr(args, name.removeprefix("--"))]
     if given and not inputs.videos:
@@ -489,7 +474,6 @@ def _require_video(args: _RunArgs, inputs: RunInputs) -> None:
 
 
 def _require_output(args: _RunArgs, inputs: RunInputs) -> None:
-    """Refuse a place for results that does not fit the inputs, or has the files of others."""
     from posezoo.run.openpose_files import BODIES
     from posezoo.run.video.frame_outputs import is_picture_or_video
     from posezoo.run.video.run_inputs import require_fitting_output
@@ -505,7 +489,6 @@ def _require_output(args: _RunArgs, inputs: RunInputs) -> None:
 
 
 def _result_lines(summary: dict[str, Any], runner: InputRunner) -> Iterator[str]:
-    """What was found in each input, and where the results are."""
     from posezoo.poses.decoders import find_decoder
     from posezoo.poses.people import noun_of
 
@@ -533,7 +516,6 @@ def _result_lines(summary: dict[str, Any], runner: InputRunner) -> Iterator[str]
 
 
 def _model_lines(summary: dict[str, Any], estimator: Estimator) -> Iterator[str]:
-    """What ran, what found the people, and the time of each step."""
     from posezoo.poses.people import ONE_IS_FOLLOWED, describe_people, noun_of, plural_of
 
     if summary["assumed"]:
@@ -557,7 +539,6 @@ def _model_lines(summary: dict[str, Any], estimator: Estimator) -> Iterator[str]
 
 
 def _describe_found(poses: Sequence[dict[str, Any]], noun: str) -> str:
-    """How many people or objects of each class are drawn; of a classifier, the best classes."""
     poses = [pose for pose in poses if pose["drawn"]]
     if not poses or noun != "result":
         return _count_found(len(poses), noun)
@@ -568,7 +549,6 @@ def _describe_found(poses: Sequence[dict[str, Any]], noun: str) -> str:
 
 
 def _describe_most(number: int, noun: str) -> str:
-    """How many people or objects the frames of a video show at most."""
     if not number:
         nobody = {"person": "nobody", "result": "nothing"}.get(noun, f"no {noun}")
         return f"{nobody} was found"

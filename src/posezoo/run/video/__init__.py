@@ -1,3 +1,1 @@
-"""Images, videos and cameras: sources of frames, the player that finds poses in them, its outputs
-and their speed.
-"""
+"""Sources of frames, the player that finds poses in them, its outputs and their speed."""

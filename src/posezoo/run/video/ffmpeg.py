@@ -68,11 +68,8 @@ def _limit_memory() -> None:
 
 
 class DecoderErrors:
-    """The frames of a video at which FFmpeg reported errors: it decodes what is left of a damaged
-    frame, and OpenCV returns that like any other.
-
-    Attributes:
-        places: the number of these frames.
+    """The ``places`` of a video at which FFmpeg reported errors: OpenCV returns what is left of a
+    damaged frame like any other.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,6 @@
 """Outputs for annotated frames: an image, a folder of images, or a video; and keypoints as JSON.
 
-Each file is written under a temporary name and renamed at the end, so a file with the final name is
-complete.
+Each file is renamed to its final name when it is complete.
 """
 
 from __future__ import annotations
@@ -66,11 +65,8 @@ class FrameOutput(ABC):
 
     @abstractmethod
     def write(self, frame: Frame, image: Image) -> None:
-        """Write one frame.
-
-        Args:
-            frame: the frame as it was read.
-            image: (height, width, 3) uint8, BGR, with poses; it must not be changed afterwards.
+        """Write one frame; the image, (height, width, 3) uint8, BGR, must not be changed
+        afterwards.
 
         Raises:
             OutputError: it cannot be written.
@@ -94,13 +90,11 @@ def open_output(
     """The output for a path: an image, a video, or a folder.
 
     Args:
-        path: the file or folder to which frames are written.
-        source: the source of the frames.
         limit: the maximum number of frames to write; 0: all.
-        listener: receives a warning if a file of the user is renamed.
+        listener: receives a warning if a user's file is renamed.
 
     Raises:
-        OutputError: the path does not fit the source,.
+        OutputError: the path does not fit the source.
     """
     suffix = path.suffix.lower()
     is_folder = os.path.isdir(path) or not suffix
@@ -134,7 +128,6 @@ def open_output(
 
 
 def _require_one_image(path: Path, source: FrameSource) -> Path:
-    """The only image of a source that is written to an image."""
     if path.suffix.lower() not in WRITTEN_SUFFIXES:
         raise unwritten_format(path)
     if len(source.image_paths) != 1:
@@ -171,12 +164,7 @@ def _name_images(folder: Path, images: Sequence[Path]) -> dict[str, Path]:
 
 
 class OutputNames:
-    """Gives each result a unique name that is never the name of an input (``inputs``).
-
-    Args:
-        results: the folder of the results; or the picture or video of the only input.
-        inputs: the files of the inputs.
-    """
+    """Gives each result in a folder, or at the path of the only one, a name that is no input's."""
 
     def __init__(self, results: Path, inputs: Sequence[Path]) -> None:
         self._folder = results
@@ -215,10 +203,7 @@ class ImageOutput(FrameOutput):
     """Images in the format of their suffix; no frame is dropped.
 
     Args:
-        path: the image, or the folder of the images.
-        limit: the maximum number of frames to write; 0: all.
-        targets: the paths of frames by the frame's name; other frames have numbers in the folder.
-        listener: as for ``open_output``.
+        targets: the paths of frames by name; others have numbers in the folder.
     """
 
     path: Path
@@ -258,18 +243,14 @@ class VideoOutput(FrameOutput):
     """A video, encoded in its own thread: if encoding is too slow, frames are dropped and counted,
     or wait.
 
-    All frames are fitted to the size of the first frame. Codecs need even sides: an odd one gets
-    its last row or column twice.
+    All frames are fitted to the size of the first frame. Codecs need even sides: odd ones get their
+    last row or column twice.
 
     Args:
-        path: the video.
-        fps: its frames per second.
-        limit: the maximum number of frames to write; 0: all.
         may_drop: whether frames are dropped if encoding is too slow; otherwise the caller waits.
         time_s: when a frame is shown, in seconds; a codec without times repeats it until the time
             of the next one. None: the frames are equally far apart.
         sound: the file that has the video's sound.
-        listener: as for ``open_output``.
     """
 
     def __init__(
@@ -398,7 +379,6 @@ def _writable_fps(fps: float) -> float:
 
 
 def _require_space(path: Path) -> None:
-    """Raise an OutputError if the folder of a file cannot hold another block of bytes."""
     try:
         with tempfile.TemporaryFile(dir=path.parent) as probe:
             probe.write(bytes(_BLOCK))
@@ -427,17 +407,12 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
     """Writes a JSON document with a list that grows on disk instead of in memory, for example for a
     camera.
 
-    It is a context manager. At the end the file is renamed to its final name, also after a failure
-    if ``keeps_part``, unless the failure came before the first item. A device or a pipe
-    (/dev/stdout) is written to directly.
+    At the end the file is renamed to its final name, also after a failure if ``keeps_part`` and
+    there is an item. A device or a pipe (/dev/stdout) is written to directly.
 
     Args:
-        path: the file to write.
-        key: the key of the list in the document, which is an object; empty: the document is the
-            list itself.
+        key: of the list in an object; empty: the document is the list.
         first: the object's values before the list.
-        keeps_part: whether the first items are kept after a failure.
-        listener: as for ``open_output``.
 
     Attributes:
         rest: its values after the list; they must be set before the end.

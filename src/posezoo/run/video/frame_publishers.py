@@ -1,7 +1,7 @@
 """Publish the poses of each frame as soon as they are found, as JSON lines.
 
-Each line is a JSON object: ``time`` (UTC, when the frame was read), ``seconds`` (its time in the
-video), and the keys of ``frame_to_json``. The first one also has ``provenance``: what ran.
+Each has ``time`` (UTC, when the frame was read), ``seconds`` (its time in the video), and the keys
+of ``frame_to_json``; the first one also ``provenance``.
 """
 
 from __future__ import annotations
@@ -45,9 +45,7 @@ class FramePublisher:
     def __call__(
         self, source: FrameSource, frame: Frame, poses: Sequence[Pose], min_score: float
     ) -> None:
-        """Publish the poses of a frame; keypoints of ``min_score`` or more are drawn.
-
-        A reader can see the line at once.
+        """Publish the poses of a frame at once; keypoints of ``min_score`` or more are drawn.
 
         Raises:
             OutputError: the file cannot be written.
@@ -71,10 +69,7 @@ class FramePublisher:
 
 
 def open_publisher(json_lines: Path | None, stack: ExitStack) -> FramePublisher:
-    """The publisher that the user asks for; the stack closes what it writes to.
-
-    Args:
-        json_lines: a file, to which lines are appended; ``-`` for the standard output.
+    """The publisher to a file, or ``-`` for the standard output; the stack closes it.
 
     Raises:
         OutputError: the file cannot be written.

@@ -15,13 +15,11 @@ _RECENT_S = 1.0
 
 @dataclass(slots=True)
 class FrameRateMeter:
-    """Frames per second, and latency: the time from before a frame is read to after it is shown or
-    written.
+    """Frames per second, and latency: from before a frame is read to after it is shown or written.
 
     Attributes:
-        frames: number of finished frames.
-        latency_s: the sum of their latencies.
-        running_s: how long the mode ran: from its start to its last frame.
+        latency_s: the sum of all frames.
+        running_s: from the mode's start to its last frame.
     """
 
     frames: int = 0
@@ -70,8 +68,7 @@ class FrameRateMeter:
 class StepTimer:
     """The total time of each step, in seconds and in order of first use.
 
-    Steps of several frames run at the same time, so their times may add up to more than the whole
-    run.
+    Steps of several frames run at the same time, so times may add up to more than the run.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)

@@ -1,7 +1,5 @@
-"""Frame sources: images, a video, a camera, or a network stream.
-
-A source ends by itself: if a video is damaged or a camera stays disconnected, it reports that and
-stops.
+"""Frame sources: images, a video, a camera, or a network stream; one ends by itself if it fails,
+and reports that.
 """
 
 from __future__ import annotations
@@ -146,9 +144,7 @@ class FrameSource(ABC):
 
     @abstractmethod
     def frames(self) -> Generator[Frame, None, None]:
-        """All frames; each is read when it is requested. Closing the iterator releases the
-        source.
-        """
+        """All frames, read on request; closing the iterator releases the source."""
 
 
 def open_source(
@@ -211,12 +207,8 @@ def reconnect_seconds(name: str, chosen_s: float | None) -> float:
 
 @frozen
 class ListedImages:
-    """What a folder or a glob has.
-
-    Attributes:
-        images: the paths of the images, in alphabetical order.
-        left_out: what else could be meant as an input: its name, and why it is left out.
-        hint: what to do if there are no images.
+    """What a folder or a glob has: images in alphabetical order, what else could be meant, with
+    reasons, and a hint if there are no images.
     """
 
     images: tuple[Path, ...]
@@ -232,8 +224,8 @@ class ListedImages:
 def list_images(text: str) -> ListedImages | None:
     """The images in a folder, or those that a glob matches; None if the text is neither.
 
-    Hidden files of a folder are left out, as a shell does: macOS puts a ``._me.jpg``, which is no
-    image, beside ``me.jpg``. A glob also matches files whose suffix is not that of an image.
+    Hidden files of a folder, such as macOS's ``._me.jpg``, are left out; a glob also matches other
+    suffixes.
 
     Raises:
         ImageError: the folder cannot be read.
@@ -261,7 +253,6 @@ def list_images(text: str) -> ListedImages | None:
 
 
 def _why_left_out(path: Path, *, is_folder: bool) -> str:
-    """Why a path that may be meant as an input is left out; empty for other paths, and images."""
     suffix = path.suffix.lower()
     is_image = suffix in SUFFIXES | UNREAD_SUFFIXES
     is_played = suffix in VIDEO_SUFFIXES or is_animated(path)
@@ -373,11 +364,8 @@ class AnimatedWebP(FrameSource):
 
 @frozen
 class Reconnection:
-    """How a live source that dropped is opened again.
-
-    Attributes:
-        limit_s: for how many seconds that is tried.
-        warn: receives one message each time that it dropped.
+    """How a live source that dropped is opened again, for ``limit_s`` seconds, with a warning each
+    time.
     """
 
     limit_s: float
@@ -419,10 +407,9 @@ class VideoSource(FrameSource):
 
     Args:
         target: a path, an address, or the number of a camera.
-        rounds: how often a video is played; None: endlessly. A live source is played once: its end
-            is an error, unless it is a whole video at an http address.
-        report_error: receives the reason if it ends too early.
-        reconnection: how a live source is opened again after it dropped.
+        rounds: how often it is played; None: endlessly. The end of a live source is an error,
+            unless it is a whole video at an http address.
+        report_error: as for ``open_source``.
 
     Raises:
         ImageError: it cannot be opened.
@@ -501,7 +488,6 @@ class VideoSource(FrameSource):
         return height / width if is_rotated else width / height
 
     def _shown_size(self, size: Size) -> Size:
-        """The size at which a frame is shown, whose pixels may not be square."""
         width, height = size
         return max(1, round(width * self._pixel_aspect)), height
 
@@ -613,7 +599,6 @@ class VideoSource(FrameSource):
                 return
 
     def _ended_early(self, read: int, lasted_s: float) -> bool:
-        """Whether no frame was read, or far fewer than the video states."""
         # Where frames are not equally far apart, there are fewer of them.
         reached = lasted_s * self.fps
         allowed = max(_TOLERATED_FRAMES, _TOLERATED_SHARE * self._stated_frames)
@@ -667,7 +652,6 @@ class VideoSource(FrameSource):
         return step_s
 
     def _open_again(self, dropped: str, pauses: Iterator[float]) -> bool:
-        """Open a live source that dropped; False if that fails after each of the pauses."""
         self._capture.release()
         for attempt, pause_s in enumerate(pauses):
             if not attempt:
@@ -686,7 +670,6 @@ _PHOTO_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 
 
 def _explain_unplayable(path: Path) -> tuple[str, str]:
-    """Why a file that is no image cannot be played, and what to do, by how it begins."""
     if problem := explain_lfs_pointer(path):
         return problem, LFS_HINT
     try:

@@ -1,9 +1,8 @@
 """The demo's loop: it reads frames from a source, runs a model, shows or writes the results, and
 sums up.
 
-A model can run in several modes (many requests at once, or one for the lowest latency), and Tab
-switches to the next mode: the current mode gets no more frames, its frames in progress are
-finished, and the next mode continues with the following frames.
+Tab switches between modes (many requests at once, or one for the lowest latency): frames in
+progress are finished, and the next mode continues.
 """
 
 from __future__ import annotations
@@ -45,9 +44,7 @@ class ExecutionMode:
     """A way to run a model.
 
     Attributes:
-        name: the name that is shown.
-        open: loads the model for this mode; called once, when the mode is first switched on.
-        speed: frame rate and latency of this mode.
+        open: loads the model, once, when the mode is first switched on.
     """
 
     name: str
@@ -65,7 +62,6 @@ class Player:
     """Plays a source once.
 
     Attributes:
-        source: the source of the frames.
         modes: the first one runs first; Tab switches to the next.
         is_video: whether the model may use that frames follow each other, as ``Estimator.stream``
             says.
@@ -74,9 +70,7 @@ class Player:
         min_score: poses and keypoints with a lower score are not drawn.
         within: the maximum width and height of drawn frames; None: no limit.
         screen: the window that shows frames; None: no window.
-        outputs: the outputs that write frames.
         on_poses: receives each frame and its poses, in order.
-        steps: the time of each step so far.
         frames: the number of finished frames.
         has_people: whether a person with a sufficient score was in one of them.
     """
@@ -182,7 +176,6 @@ class Player:
             key = self.screen.show(self._draw(frame, poses))
 
     def _select(self, frame: Frame, poses: Sequence[Pose]) -> list[Pose]:
-        """The poses with a sufficient score; with the people's numbers, if they are tracked."""
         selected = [pose for pose in poses if pose.score >= self.min_score]
         if not (self.video.track or self.video.smooth):
             return selected
@@ -271,8 +264,7 @@ def summarize_run(player: Player, failures: Sequence[PosezooError]) -> dict[str,
     """The summary as JSON values: ``frames``, ``modes``, ``steps_ms``, ``outputs``, ``machine``,
     ``failed``.
 
-    The time of a step is the mean over all frames; steps of several frames run at the same time, so
-    they may add up to more than the time of a frame.
+    A step's time is the mean over all frames, of which several run at the same time.
     """
     modes = {
         mode.name: {

@@ -1,6 +1,4 @@
-"""The inputs of ``posezoo run``: images, videos, cameras and addresses; how a model runs on them;
-and the names of its results.
-"""
+"""The inputs of ``posezoo run``, how a model runs on them, and the names of its results."""
 
 from __future__ import annotations
 
@@ -93,16 +91,9 @@ class RunInputs:
 
 @dataclass
 class InputOpener:
-    """Opens the inputs that the user names.
-
-    Args:
-        folder: a temporary folder for downloaded files.
-        options: how they are downloaded.
-        listener: receives the events of downloads.
-        warn: receives a warning for each name without images, and if a live source drops.
-        report_failure: receives ``image`` or ``video``, its name, and the reason if a file cannot
-            be downloaded, or a video cannot be opened or ends too early; the others are opened.
-        reconnect_s: for how many seconds a live source that dropped is opened again.
+    """Opens the inputs that the user names, with downloads to a temporary folder. ``warn`` is for
+    names without images and sources that drop, ``report_failure`` for an ``image`` or ``video``
+    that fails; the others are opened.
     """
 
     folder: Path
@@ -138,7 +129,6 @@ class InputOpener:
         return RunInputs(tuple(self._images), tuple(self._videos))
 
     def _add(self, name: str) -> bool:
-        """Open an address, a camera or a video; False if the name is none of these."""
         is_file_address = _is_file_address(name)
         is_live = not is_file_address and _is_live(name)
         if not (is_file_address or is_live or (os.path.isfile(name) and is_video_file(Path(name)))):
@@ -174,7 +164,6 @@ class InputOpener:
 
 
 def _require_one_image(images: Sequence[ImageInput]) -> None:
-    """Raise an ImageError, before a model is downloaded, if no file is an image."""
     errors = []
     for image in images:
         try:
@@ -191,7 +180,6 @@ def _is_file_address(name: str) -> bool:
 
 
 def _is_live(name: str) -> bool:
-    """Whether a name is that of a stream, or the number or the device of a camera."""
     return (
         "://" in name
         or name.startswith("/dev/video")
@@ -224,12 +212,11 @@ def _download(url: str, folder: Path, options: DownloadOptions, listener: Listen
 
 
 def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> list[Path]:
-    """The images that files, folders and globs name; the images of a folder are in alphabetical
-    order.
+    """The images that files, folders (in alphabetical order) and globs name, which may also match
+    videos.
 
-    For folders and globs, annotated images of an earlier run are left out, without a warning.
-    Globs also give files that are no images, such as videos. A name without images causes a
-    warning, no images at all an ImageError.
+    Annotated images of an earlier run in folders and globs are left out; a name without images
+    causes a warning, no images at all an ImageError.
     """
     images = []
     for name in names:
@@ -257,7 +244,6 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
 
 
 def _explain_missing(name: str) -> str:
-    """What to do about a name that is that of no file."""
     if name == "-":
         return "the standard input is not read: save it to a file, and name that"
     if name.startswith("~"):
@@ -344,15 +330,12 @@ class InputRunner:
         results: the folder of the annotated images and videos; or the picture or video itself, and
             nothing else is written.
         min_score: the minimum score of keypoints that are drawn.
-        draw: draws poses into an image in place, with the options that the user gave.
         limit: the number of frames of a video; None for all.
-        video: how the people in videos are tracked.
         publish: receives the source, each frame of a video, and its poses.
-        journal: the results of photos by their pictures; those of an earlier run are kept if the
-            photo and its picture are the same.
+        journal: results by picture; an earlier run's stay if the photo and its picture are the
+            same.
         report_failure: receives ``image``, its name, and why it could not be read or written.
         openpose: the keypoints of OpenPose's files, which are written, too; empty: none are.
-        listener: receives the progress.
     """
 
     estimator: Estimator
@@ -434,8 +417,8 @@ class InputRunner:
     def run_all(self) -> None:
         """Run the model on the images, then on the videos.
 
-        What ends the images early is raised; the next run continues. What ends the videos early is
-        raised if there are no results, and else kept in ``ended_by``.
+        What ends the images early is raised, and the next run continues; what ends the videos early
+        is raised without results, and else kept in ``ended_by``.
         """
         # A folder that cannot be written is one error, not one for each image.
         with staging_dir(self.results.parent if self.is_file else self.results):
@@ -451,7 +434,6 @@ class InputRunner:
             self.ended_by = error
 
     def _run_on_images(self) -> None:
-        """Read the next images, and find their poses, while one is drawn and written."""
         rest = [image for image in self._loaded if not image.is_done]
         with self.estimator.stream(rest, _LoadedImage.read) as stream:
             for number, image in enumerate(self._loaded, 1):
@@ -464,9 +446,7 @@ class InputRunner:
     def _run_on_image(
         self, image: _LoadedImage, stream: Iterator[tuple[_LoadedImage, Sequence[Pose]]]
     ) -> int:
-        """Draw the next image, and keep its poses, or report why there are none; returns the number
-        of people who are drawn.
-        """
+        """Returns the number of people who are drawn; reports why an image has no poses."""
         with self._reporting_failure("image", image.input.name):
             with self.timer.time_step("find poses"):
                 _, poses = next(stream)
@@ -501,7 +481,7 @@ class InputRunner:
         self.listener(InferenceProgress(model, unit, source, done, total, people))
 
     def _keep(self, image: _LoadedImage, row: dict[str, Any]) -> int:
-        """Keep a result, without its keypoints; returns the number of people who are drawn."""
+        """Returns the number of people who are drawn."""
         if image.openpose:
             write_openpose(image.openpose, row["poses"], self.openpose, self.listener)
         people = self._count_drawn(row["poses"])
@@ -598,7 +578,6 @@ class InputRunner:
                 self._report("frames", source.name, row["frames"], total, people)
 
     def _count_drawn(self, poses: Sequence[dict[str, Any]]) -> int:
-        """As ``count_drawn``; remembers whether there are others, and the skeletons."""
         drawn = count_drawn(poses)
         self.skeletons |= {pose["skeleton"]: len(pose["keypoints"]) for pose in poses}
         self.has_hidden_poses |= drawn < len(poses)

@@ -1,8 +1,4 @@
-"""The utilization of CPU and memory, drawn into a corner of the frame.
-
-The values are read from /proc, so only Linux is supported: other systems would need another
-package.
-"""
+"""The utilization of CPU and memory from Linux' /proc, drawn into a corner of the frame."""
 
 from __future__ import annotations
 
@@ -100,9 +96,8 @@ class UtilizationMonitor:
         self._bars.append(("m", text, used / total))
 
     def draw(self, canvas: Image) -> None:
-        """Draw the monitors into the lower left corner of an (H, W, 3) uint8 BGR image.
-
-        If there is not enough space, the last panels are left out.
+        """Draw the monitors into the lower left corner of an (H, W, 3) uint8 BGR image, as many as
+        fit.
         """
         self.sample(time.monotonic())
         if not self._shown or not self._history:
@@ -126,7 +121,6 @@ class UtilizationMonitor:
             bottom -= height
 
     def _draw_history(self, panel: Image, scale: float) -> None:
-        """CPU and memory over the last samples, the newest at the right."""
         cv2 = import_cv2()
         height, width = panel.shape[:2]
         cpu, used, total = np.transpose(self._history)

@@ -1,6 +1,5 @@
-"""Encoders of drawn videos: PyAV writes H.264 with the sound of the source, OpenCV what it can.
-
-Why PyAV, and why with these options: docs/decisions/0031.
+"""Encoders of drawn videos: PyAV writes H.264 with the sound of the source, OpenCV what it can
+(docs/decisions/0031).
 """
 
 from __future__ import annotations
@@ -37,14 +36,8 @@ _LIMITED_RANGE = 1
 def open_encoder(
     path: Path, size: Size, fps: float, sound: Path | None, listener: Listener
 ) -> VideoEncoder:
-    """The best encoder for a file.
-
-    Args:
-        path: the video.
-        size: the width and height of its frames, in pixels; both are even.
-        fps: frames per second.
-        sound: the file that has its sound.
-        listener: receives a warning if PyAV is not installed.
+    """The best encoder for a video of this even size in pixels, with sound from a file; the
+    listener receives a warning without PyAV.
 
     Raises:
         OutputError: no video of this size can be written there.

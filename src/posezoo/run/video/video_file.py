@@ -1,5 +1,5 @@
-"""A video in a file: when its frames are shown. FFmpeg does not read an animated WebP (RFC 9649),
-whose frames OpenCV decodes.
+"""When the frames of a video file are shown; OpenCV decodes animated WebP (RFC 9649), which FFmpeg
+does not read.
 """
 
 from __future__ import annotations
@@ -63,15 +63,8 @@ def plausible_fps(fps: float) -> float:
 
 
 def choose_even_fps(times: Sequence[float], fps: float) -> float | None:
-    """The rate at which a drawn video shows each frame at its time, by repeating some.
-
-    Args:
-        times: when the frames are shown, in seconds and in order.
-        fps: their mean rate, as the file states it.
-
-    Returns:
-        None if the frames are equally far apart, so that none is repeated, or if repeated frames
-        would be further from their times.
+    """The rate at which a drawn video shows each frame at its time (seconds, in order), by
+    repeating some; None if frames are equally far apart, or would be further from their times.
     """
     drifts = (abs(time - times[0] - at / fps) for at, time in enumerate(times))
     drift = max(drifts, default=0)

@@ -57,10 +57,7 @@ def require_display() -> None:
 class Window:
     """A window on the screen; a context manager that closes it.
 
-    Keys are lower-case characters; Tab and Escape are ``TAB`` and ``ESCAPE``.
-
-    Attributes:
-        is_open: whether the user has not closed it yet.
+    Keys are lower-case characters, ``TAB`` and ``ESCAPE``; ``is_open`` until the user closes it.
     """
 
     def __init__(self, title: str) -> None:

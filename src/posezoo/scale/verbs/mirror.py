@@ -117,8 +117,6 @@ def _refuse_invalid_selection(args: _MirrorArgs, patterns: list[str]) -> None:
 
 @frozen
 class _Creation:
-    """Adds models and registries to a mirror, or plans that."""
-
     mirror: Mirror
     context: Context
     selection: Selection
@@ -127,7 +125,6 @@ class _Creation:
     skips_unpinned: bool
 
     def plan(self) -> JobReport:
-        """What would be added."""
         mirror = self.mirror
         options = self.context.download_options
 
@@ -140,7 +137,6 @@ class _Creation:
         return report
 
     def make(self) -> JobReport:
-        """Add everything."""
         from posezoo.core.download.context import ConnectionPool
 
         mirror = self.mirror
@@ -198,7 +194,6 @@ def _planned(files: Sequence[PlannedFile]) -> Answer:
 
 
 def _check(mirror: Mirror, patterns: Sequence[str], console: Console) -> list[MirroredFile]:
-    """The states of all files, or of those of the models that the patterns select."""
     mirror.specs()  # raises an error if the folder is not a mirror
     names = []
     if patterns:

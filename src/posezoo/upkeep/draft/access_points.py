@@ -1,7 +1,6 @@
 """Find where decompression of an npm tarball can start for a member that a model uses.
 
-indexed_gzip (https://github.com/pauldmccarthy/indexed_gzip) finds these points; a download, which
-reads only a part of the tarball from them, does not need it.
+indexed_gzip (https://github.com/pauldmccarthy/indexed_gzip) finds these points.
 """
 
 from __future__ import annotations
@@ -23,9 +22,8 @@ _SPACINGS = range(33_500, 80_000, 7_750)
 
 
 def write_access_point(source: NpmPackageSource, tarball: Path, registry: Path) -> None:
-    """Add the point for a member of a tarball to the file of a registry, if there is one.
-
-    It needs indexed_gzip, of the extra ``points``.
+    """Add the point for a member of a tarball, if there is one, to the file of a registry; needs
+    indexed_gzip, of the extra ``points``.
 
     Raises:
         ArchiveError: the tarball or the file of the registry cannot be read.

@@ -139,9 +139,7 @@ def _local_path(address: str) -> Path:
 
 
 def refuse_sources_in_place(spec: model.ModelSpec, layout: ModelLayout) -> None:
-    """Raise a SettingsError if a file would be downloaded to where it is: what is there is removed
-    first.
-    """
+    """Raise a SettingsError if a file would be downloaded to where it is, and removed first."""
     for file in spec.files:
         (source,) = file.sources
         place = layout.file_path(spec, file)
@@ -157,11 +155,9 @@ def refuse_sources_in_place(spec: model.ModelSpec, layout: ModelLayout) -> None:
 def describe_files(
     spec: model.ModelSpec, context: Context, listener: Listener
 ) -> tuple[model.ModelSpec, str]:
-    """Download the files, and add their sizes, SHA-384, inputs and outputs to the model.
-
-    Returns:
-        The model, and the reason why inputs and outputs could not be read; it is empty if they
-        could be read. Those of a checkpoint are those of the only network that reads it.
+    """Download the files, and add their sizes, SHA-384, inputs and outputs (a checkpoint's are
+    those of the only network that reads it) to the model; also the reason if these could not be
+    read.
 
     Raises:
         FetchError: a file could not be downloaded, or was refused for safety.
@@ -201,9 +197,6 @@ def describe_files(
 
 
 def _describe_checkpoint(spec: model.ModelSpec, layout: ModelLayout) -> tuple[model.ModelSpec, str]:
-    """The model with its network, inputs, outputs and decoder, as ``posezoo run`` finds them from
-    the checkpoint; else the reason why they are unknown.
-    """
     checkpoints = [file for file in spec.files if file.name.lower().endswith(CHECKPOINTS)]
     if len(checkpoints) != 1:
         return spec, f"{len(checkpoints)} of its files are checkpoints"
@@ -226,9 +219,6 @@ def _describe_checkpoint(spec: model.ModelSpec, layout: ModelLayout) -> tuple[mo
 
 
 def _pin_tarball(file: model.SourceFile, context: DownloadContext) -> model.SourceFile:
-    """The file with the digest that npm's registry states for the tarball it is in, if it is in
-    one.
-    """
     (source,) = file.sources
     if not isinstance(source, NpmPackageSource):
         return file
@@ -239,7 +229,6 @@ def _pin_tarball(file: model.SourceFile, context: DownloadContext) -> model.Sour
 def _read_ports(
     spec: model.ModelSpec, path: Path
 ) -> tuple[tuple[model.Input, ...], tuple[model.Output, ...], str]:
-    """The inputs and outputs of a network, and the reason why they could not be read."""
     try:
         network = read_network(spec, VerifiedSource(path))
     except ConversionError as error:
@@ -255,7 +244,6 @@ def _read_ports(
 
 
 def _image_layout(shape: Sequence[int]) -> str:
-    """The layout of images with these sizes; empty if the channels are unclear."""
     if len(shape) != 4:
         return ""
     _, second, _, last = shape
@@ -265,7 +253,6 @@ def _image_layout(shape: Sequence[int]) -> str:
 
 
 def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The name and the shape of each port; -1 means a dynamic size."""
     for index, port in enumerate(ports):
         # TensorFlow calls the first output of an operation x "x:0"; converters call it "x".
         names = {name.removesuffix(":0") for name in port.get_names()} or {f"{kind}_{index}"}

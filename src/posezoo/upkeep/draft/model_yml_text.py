@@ -43,11 +43,8 @@ _LAST_COMMENTS = """\
 
 
 def format_model_yml(spec: ModelSpec, folder: Path) -> str:
-    """A model.yml in posezoo's format with the known values of a model, and comments on missing
-    ones.
-
-    Args:
-        folder: that of the model.yml.
+    """A model.yml in posezoo's format, in a folder, with a model's known values, and comments on
+    missing ones.
     """
     terms = spec.license
     lines = [
@@ -95,7 +92,6 @@ def _network_lines(spec: ModelSpec) -> list[str]:
 
 
 def _preprocessing_lines(port: Input) -> list[str]:
-    """How images are prepared, as posezoo's network is declared; else comments on what to say."""
     if port.color is None:
         return [_INPUT_COMMENTS]
     lines = [f"    color: {port.color}                          # as posezoo's own weights take it"]
@@ -108,7 +104,6 @@ def _preprocessing_lines(port: Input) -> list[str]:
 
 
 def _output_lines(spec: ModelSpec) -> Iterator[str]:
-    """The outputs, and the decoder: as declared, or the one that their shapes fit."""
     shapes = {output.name: output.shape for output in spec.outputs}
     decoder = "# decoder: {name: heatmap}              # how the outputs become poses"
     roles = {}  # that the outputs have for the decoder
@@ -222,7 +217,6 @@ def format_scalar(text: str) -> str:
 
 
 def _dump(value: object) -> str:
-    """A list or a mapping on one line, as YAML."""
     text: str = yaml.safe_dump(
         value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1 << 30
     )

@@ -1,5 +1,5 @@
-"""Change what a model.yml declares about its files: others, such as those of another training; or
-sizes and checksums that were unknown before a first download.
+"""Change what a model.yml declares about its files: others, or sizes and checksums that were
+unknown.
 """
 
 from __future__ import annotations
@@ -73,7 +73,6 @@ def write_replacement(
 
 
 def _edit_file(node: YamlNode, file: SourceFile, path: Path, folder: Path) -> Iterator[YamlEdit]:
-    """The changes of a file whose new bytes are at a path; ``folder`` is that of model.yml."""
     if size := find_node(node, "size"):
         yield YamlEdit(size, f"{file.size}")
     for key, algorithm in (("checksum", "sha384"), ("sha256", "sha256"), ("md5", "md5")):
@@ -92,12 +91,10 @@ def _edit_file(node: YamlNode, file: SourceFile, path: Path, folder: Path) -> It
 
 
 def write_missing_pins(spec: ModelSpec, origins: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Replace the line ``size: unknown`` of each file that was downloaded; return their names.
+    """Replace the line ``size: unknown`` of each file by its ``size`` and ``sha384`` in
+    provenance.json (``origins``); return the files' names.
 
-    Nothing else in the text changes, and a file that has not one line for each key is left alone.
-
-    Args:
-        origins: the ``size`` and the ``sha384`` of each file by its name, as in provenance.json.
+    A file that has not one line for each key is left alone.
 
     Raises:
         OutputError: model.yml cannot be written.

@@ -194,7 +194,6 @@ def _add_git_lines(lock: Path) -> list[Path]:
 
 
 def _write_access_points(spec: ModelSpec, registry: Path, cache_dir: Path | None) -> bool:
-    """Write where the parts of npm tarballs are, and return whether all could be written."""
     from importlib.util import find_spec
 
     from posezoo.core.declarations.sources import NpmPackageSource
@@ -236,7 +235,6 @@ def _writable_root(registry: Registry) -> Path:
 
 
 def _check_arguments(args: _NewArgs, registry: Registry) -> None:
-    """Reject invalid arguments before anything is downloaded."""
     from posezoo.core.declarations.field_types import WORD_PATTERN
     from posezoo.core.declarations.model_yml import TASKS
     from posezoo.core.declarations.safe_names import case_folded, explain_invalid_model_name

@@ -1,7 +1,6 @@
 """posezoo record: write measurements into the measured.yml next to a model's model.yml.
 
-It is for maintainers of a registry, in a checkout or in their own folder. Nothing else writes
-measured.yml.
+Only maintainers of a registry need it, in a checkout or in their own folder.
 """
 
 from __future__ import annotations

@@ -148,9 +148,6 @@ def _print_states(
 def _text_lines(
     checked: Sequence[CheckedSource], bad: Sequence[CheckedSource], *, only_bad: bool
 ) -> Iterator[str]:
-    """A row for each source, with what was compared or what is wrong, the bad ones last; and the
-    counts.
-    """
     from posezoo.lint.output_formats import relative_path
 
     rows = []

@@ -75,8 +75,6 @@ SOURCE_TYPE = SourceType(GoogleDriveSource, open_google_drive)
 
 
 class _DownloadFormParser(HTMLParser):
-    """Reads the address and the fields of the form whose id is ``download-form``."""
-
     def __init__(self) -> None:
         super().__init__()
         self.action = ""
