@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from posezoo.core.convert.formats import ModelFormat
-from posezoo.core.convert.protobuf_reader import (
-    LENGTH,
-    find_messages,
-    has_fields,
-    map_file,
-    read_fields,
-    read_texts,
-)
+from posezoo.core.convert.protobuf_reader import LENGTH, has_fields
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.ir.openvino_import import import_openvino
 
 # ProgramDesc of framework.proto; its blocks are field 1.
 _PROGRAM = {1: LENGTH, 4: LENGTH, 5: LENGTH}
-
-
-def _find_parameters(path: Path) -> Collection[str]:
-    """The file of the parameters, if a variable is stored there; OpenVINO opens no other."""
-    with map_file(path) as buffer:
-        for variable in find_messages(buffer, 1, 3):  # the blocks, their variables
-            (names,) = read_texts(buffer, variable, 1)
-            is_persistable = any(
-                field.number == 3 and buffer[field.start] for field in read_fields(buffer, variable)
-            )
-            if is_persistable and names not in (["feed"], ["fetch"]):
-                return (path.with_suffix(".pdiparams").name,)
-    return ()
 
 
 def _convert_arg_max(node: Any) -> dict[str, list[Any]]:
@@ -63,5 +42,5 @@ FORMAT = ModelFormat(
     image_layout="NCHW",
     read_network=_read,
     endings=(".pdmodel",),
-    external_files=_find_parameters,
+    external_files=lambda path: (path.with_suffix(".pdiparams").name,),
 )

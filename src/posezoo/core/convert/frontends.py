@@ -143,9 +143,8 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
             unpacked = spec.path_beside_source(path, name)
             # The publisher states this digest, or only its first digits; these are enough to detect
             # damage.
-            if unpacked.is_file() and not verified_files.compute_digest(
-                unpacked, digest.algorithm
-            ).value.startswith(digest.value):
+            found = verified_files.compute_digest(unpacked, digest.algorithm)
+            if not found.value.startswith(digest.value):
                 raise ConversionError(
                     f"{unpacked}: differs from the file in {archive.name}",
                     hint=f"remove it; {hint} unpacks it again",
