@@ -53,10 +53,8 @@ def _operation(kind: str, inputs: dict[str, str], outputs: dict[str, str], **att
     return described + b"".join(_attribute(name, value) for name, value in attributes.items())
 
 
-def write_paddle(
-    folder: Path, name: str = "net", *, image: str = "image", axis: int | None = None
-) -> Path:
-    """A convolution and a ReLU of an image of 3x8x8, and the largest along an axis; returns the .pdmodel."""
+def write_paddle(folder: Path, name: str = "net", image: str = "image", *, has_best=False) -> Path:
+    """A convolution and a ReLU of an image of 3x8x8, and the place of each row's best; returns the .pdmodel."""
     kernel = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype("<f4")
     variables = [
         _variable("feed", kind=_FEED, kept=True),
@@ -76,14 +74,11 @@ def write_paddle(
         _operation("relu", {"X": "map"}, {"Out": "out"}),
         _operation("fetch", {"X": "out"}, {"Out": "fetch"}, col=0),
     ]  # fmt: skip
-    if axis is not None:
+    if has_best:
         variables.append(_variable("best", (1, 4, 8)))
-        operations += [
-            _operation(
-                "arg_max", {"X": "out"}, {"Out": "best"}, axis=axis, flatten=False, keepdims=False
-            ),
-            _operation("fetch", {"X": "best"}, {"Out": "fetch"}, col=1),
-        ]
+        along = {"axis": -1, "flatten": False, "keepdims": False}
+        operations.append(_operation("arg_max", {"X": "out"}, {"Out": "best"}, **along))
+        operations.append(_operation("fetch", {"X": "best"}, {"Out": "fetch"}, col=1))
     block = encode_field(1, 0) + encode_field(2, 0)
     block += b"".join(encode_field(3, each) for each in variables)
     block += b"".join(encode_field(4, each) for each in operations)

@@ -161,8 +161,8 @@ def _build_pooling(layer: Layer) -> Node:
     averages = ops.avg_pool(layer.input, exclude_pad=False, **window)
     if not any(pads):
         return averages
-    # Windows count the padding, and nothing beyond it. With padding, OpenVINO divides by the size of
-    # a whole window, also at the end.
+    # Windows count the padding, and nothing beyond it. With padding, OpenVINO divides by the size
+    # of a whole window, also at the end.
     factors = []
     for axis, size, stride, pad in zip(_HEIGHT_AND_WIDTH, kernel, strides, pads, strict=True):
         starts = np.arange(averages.shape[axis]) * stride
