@@ -180,7 +180,9 @@ def rules_values() -> Mapping[str, Any]:
 
 
 def accuracy_values() -> Mapping[str, Any]:
-    """The published accuracy of each model, and the command that measures it again."""
+    """The published accuracy of each model, with the flags that measure it again, and what we
+    measured.
+    """
     from posezoo.cli.labels import format_conditions
     from posezoo.core.registry import open_registry
     from posezoo.pages.cards.markdown import format_code, format_table
@@ -190,21 +192,21 @@ def accuracy_values() -> Mapping[str, Any]:
         spec.full_name: spec
         for spec in (*registry.select().models, *registry.select(["*@*"]).models)
     }
+    by_command: dict[tuple[str, str], list[str]] = {}
+    for name, spec in sorted(models.items()):
+        for accuracy in spec.published.accuracy:
+            if accuracy.metric == "AP" and spec.task != "detection":
+                flags = rerun_command(spec, accuracy).partition(f" {name}")[2].strip()
+                row = by_command.setdefault((format_conditions(accuracy), flags), [])
+                row.append(f"{name} {accuracy.value:g}")
     rows = [
-        (
-            name,
-            f"{accuracy.value:g}",
-            format_conditions(accuracy),
-            format_code(rerun_command(spec, accuracy)),
-        )
-        for name, spec in sorted(models.items())
-        for accuracy in spec.published.accuracy
-        if accuracy.metric == "AP" and spec.task != "detection"
+        (conditions, format_code(flags) if flags else "none", ", ".join(published))
+        for (conditions, flags), published in by_command.items()
     ]
     videos = movenet_videos()
     compared = every_row()
     return dict(
-        table=format_table(["Model", "Published AP", "Measured on", "Command"], rows),
+        table=format_table(["Measured on", "Flags", "Models, and their published AP"], rows),
         measured=format_table(MEASURED_HEADERS, [*measured_rows(registry)]),
         origins=format_table(ORIGIN_HEADERS, [*origin_rows(registry)]),
         detectors=format_table(DETECTOR_HEADERS, [*detector_rows(registry)]),
@@ -257,7 +259,7 @@ VIDEO_HEADERS = (
     "Better",
     "Worse",
 )
-ORIGIN_HEADERS = ("Model", "AP", "Speed", "INT8")
+ORIGIN_HEADERS = ("AP", "Speed", "INT8", "Models")
 SUMMARY_HEADERS = (
     "Model",
     "People from",
@@ -382,25 +384,27 @@ def detector_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
 
 
 def origin_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
-    """For each model: whether its figures were measured on real or generated weights, or are
-    published.
+    """Whether figures were measured on real or generated weights, or are published, and the models of
+    which each is true.
     """
+    models: dict[tuple[str, ...], list[str]] = {}
     for facts in all_models(registry):
         measured = [each for _, each in facts.measurements()]
         accuracies = {each.precision for each in measured if each.kind == "accuracy"}
         claims = [claim for part in facts.parts for claim in part.published.accuracy]
         is_published = any(claim.metric == "AP" for claim in claims)
-        ap = "published only" if is_published else "none"
+        ap = "published" if is_published else "none"
         if accuracies:
-            ap = "measured and published" if is_published else "measured"
+            ap = "measured, published" if is_published else "measured"
         weights = {each.weights for each in measured if each.kind == "speed"}
         speeds = "".join(
-            "measured" if each == "published" else "measured on generated weights"
-            for each in weights
+            "measured" if each == "published" else "generated weights" for each in weights
         )
         is_measured = has_int8(facts) and any("INT8" in each for each in accuracies)
         int8 = "measured" if is_measured else "none"
-        yield facts.name, ap, speeds or "none", int8
+        models.setdefault((ap, speeds or "none", int8), []).append(facts.name)
+    for figures, names in sorted(models.items()):
+        yield *figures, ", ".join(names)
 
 
 def every_row() -> ModelComparison:

@@ -127,8 +127,8 @@ def _list_others(rows: Sequence[_Row]) -> str:
 def _render_figures(rows: Sequence[_Row]) -> str:
     """What the exports that were run find, beside ``posezoo run``."""
     columns = (
-        *("Export", "Photos", "People or boxes"),
-        *("Of", "Points within 0.1 px", "Farthest, px"),
+        *("Export", "Photos", "People or boxes, of posezoo run"),
+        *("Points within 0.1 px", "Farthest, px"),
     )
     lines = []
     for row in rows:
@@ -142,6 +142,5 @@ def _render_figures(rows: Sequence[_Row]) -> str:
         people = f"{row['people']} of {row['of_posezoo']}"
         share = f"{row['same_share']:.1%}"
         farthest = f"{row['farthest_px']:g}"
-        of = Markdown(format_code(row["of"]))
-        lines.append((Markdown(export), str(row["photos"]), people, of, share, farthest))
+        lines.append((Markdown(export), str(row["photos"]), people, share, farthest))
     return format_table(columns, lines)

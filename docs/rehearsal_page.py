@@ -14,25 +14,31 @@ from rehearsal_table import DONE, STEPS, declared_digest, read_table
 #: What a model.yml that has changed since its rehearsal is marked with.
 CHANGED = "declared again since"
 
+#: What becomes of the steps of most models, which need no row.
+USUAL = ("yes", "4 found", "yes", "yes", "yes", "yes")
+
 
 def draw_values() -> Mapping[str, Any]:
     """The table, and what stands above and below it."""
     rows = read_table().values()
     rehearsed = [row for row in rows if row["get"]]
     reasons: list[str] = []
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for row in rehearsed:
+        cells = tuple(_cell(row, step, reasons) for step in STEPS)
+        alike.setdefault(cells, []).append(f"{_name(row)} {_bytes(row['weights'])}".strip())
+    names = ", ".join(alike.pop(USUAL))
+    usual = f"In these, `run` draws the four people, and no other step has a remark: {names}."
     table = format_table(
-        ["Model", "Bytes", *STEPS],
-        [
-            (_name(row), _bytes(row["weights"]), *(_cell(row, step, reasons) for step in STEPS))
-            for row in rehearsed
-        ],
+        ["Other models, and bytes", *STEPS],
+        [(Markdown(", ".join(names)), *cells) for cells, names in alike.items()],
     )
     listed = "\n".join(f"{number}. {reason}" for number, reason in enumerate(reasons, 1))
     return {
         "count": len(rows),
         "others": len(rehearsed),
         "at_hand": len(rows) - len(rehearsed),
-        "summary": _summary(rehearsed),
+        "summary": f"{_summary(rehearsed)}\n\n{usual}",
         "table": table,
         "reasons": listed,
         "names": ", ".join(format_code(row["model"]) for row in rows if not row["get"]),
@@ -46,9 +52,9 @@ def _summary(rows: list[dict[str, str]]) -> str:
     return f"Of {len(rows)} models, {whole} come to the end of all steps: {steps}."
 
 
-def _name(row: Mapping[str, str]) -> Markdown:
+def _name(row: Mapping[str, str]) -> str:
     name = format_code(row["model"])
-    return Markdown(f"{name} ({CHANGED})") if is_changed(row) else name
+    return f"{name} ({CHANGED})" if is_changed(row) else name
 
 
 def is_changed(row: Mapping[str, str]) -> bool:
@@ -59,8 +65,8 @@ def is_changed(row: Mapping[str, str]) -> bool:
 
 
 def _bytes(weights: str) -> str:
-    """The share of the published bytes."""
-    return next((word for word in weights.split() if word[0].isdigit()), "unknown")
+    """The share of the published bytes, if their number is known."""
+    return next((word for word in weights.split() if word[0].isdigit()), "")
 
 
 def _cell(row: Mapping[str, str], step: str, reasons: list[str]) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from posezoo.cli.console import Console
     from posezoo.core.declarations.model import Model
     from posezoo.core.registry import Registry
+    from posezoo.pages.facts.comparison import ModelComparison
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.run.measured import Measurement
     from posezoo.run.measurement_selection import MeasurementSelection
@@ -119,7 +120,10 @@ def add_own_speeds(
     return replace(selection, user_measurements=(*kept, *selection.user_measurements))
 
 
-def warn_if_none_matched(args: MeasurementArgs, console: Console) -> None:
+def warn_if_none_matched(
+    args: MeasurementArgs, comparison: ModelComparison, console: Console
+) -> None:
     """Warn that no speed was found, if the flags ask for some."""
-    if args.setting or args.machine:
+    found = (comparison.speed_setting, comparison.single_setting, comparison.network_setting)
+    if (args.setting or args.machine) and not any(found):
         console.warn("no speed measurement matches --machine and --setting")

@@ -273,14 +273,20 @@ def _find_available(
     options = replace(options, jobs=_JOBS, attempts=1, timeout_s=min(options.timeout_s, _TIMEOUT_S))
     answers = check_sources([each.spec for each in asked], options, quiet=quiet)
     good = {(answer.model, answer.file) for answer in answers if answer.state == "good"}
-    for each in asked:
-        name = each.spec.full_name
-        for precision in each.places:
-            folder = f"{precision}/" if precision else ""  # the empty precision has all files
-            needed = {(name, file.name) for file in each.spec.files if file.name.startswith(folder)}
-            if needed and needed <= good:
-                available.add(name)
-    return available
+    return available | {each.spec.full_name for each in asked if _has_all_files(each, good)}
+
+
+def _has_all_files(model: Availability, good: set[tuple[str, str]]) -> bool:
+    """Whether all files of one of its precisions are good."""
+    spec = model.spec
+    for precision in model.places:
+        folder = f"{precision}/" if precision else ""  # the empty precision has all files
+        needed = {
+            (spec.full_name, file.name) for file in spec.files if file.name.startswith(folder)
+        }
+        if needed and needed <= good:
+            return True
+    return False
 
 
 def model_to_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict[str, Any]:

@@ -84,17 +84,6 @@ def test_a_measured_accuracy_stands_beside_the_published_one(tmp_path):
     assert published.conditions == "COCO val2017"
 
 
-def test_ap_and_speed_are_of_the_whole_pipeline_and_published_ap_of_the_network(tmp_path):
-    gallery = gathered(pose_zoo(tmp_path))
-    scopes = {key: axis.scope for key, axis in gallery.axes.items() if axis.scope}
-    assert scopes == {
-        "AP": "pipeline",
-        "throughput_fps": "pipeline",
-        "latency_p50_ms": "pipeline",
-        "published_AP": "network",
-    }
-
-
 def test_the_metrics_of_a_foreign_registry_are_those_of_its_cards(tmp_path):
     path = write_model(tmp_path / "models", "net", omz_yml())
     path.with_name("README.md").write_text(CARD)

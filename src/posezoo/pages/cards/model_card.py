@@ -421,14 +421,7 @@ def _legal_sections(facts: ModelFacts) -> Paragraphs:
     for part in parts:
         by_license.setdefault(part.license, part)
     for part in by_license.values():
-        license = part.license
-        address = f"the terms at {format_link(license.url)}" if license.url else ""
-        terms = join(escape(license.spdx), address, separator=" ")
-        if license.text:
-            terms = f"{escape(license.spdx)} ({format_code(f'licenses/{license.text}')})"
-        if license.text and facts.layout is None:  # the registry's card can link to its files
-            path = Path(os.path.relpath(license_path(part), facts.model.path.parent))
-            terms = format_local_link(path.as_posix(), license.spdx)
+        terms = _terms(part, facts)
         yield f"The model is distributed under {terms}." if terms else "No license is declared."
         yield escape(read_copyright_line(part))
         if text := _short_text(part):
@@ -442,6 +435,25 @@ def _legal_sections(facts: ModelFacts) -> Paragraphs:
     if facts.papers:
         yield "## Citation"
         yield format_code_block("bibtex", map(format_bibtex, facts.papers))
+
+
+def _terms(part: ModelSpec, facts: ModelFacts) -> str:
+    """The name of a part's license and where its text is; empty if none is declared."""
+    license = part.license
+    name = escape(license.spdx)
+    if not license.text:
+        address = f"the terms at {format_link(license.url)}" if license.url else ""
+        return join(name, address, separator=" ")
+    if facts.layout:
+        return f"{name} ({format_code(f'licenses/{license.text}')})"
+    # The registry's card can link to its files.
+    return link_to_license(part, facts.model.path.parent)
+
+
+def link_to_license(part: ModelSpec, folder: Path) -> Markdown:
+    """The link to the text of a part's license, from a page in a folder of its registry."""
+    path = Path(os.path.relpath(license_path(part), folder))
+    return format_local_link(path.as_posix(), part.license.spdx)
 
 
 def _short_text(part: ModelSpec) -> str:

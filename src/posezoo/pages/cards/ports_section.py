@@ -43,15 +43,7 @@ def render_ports_sections(part: ModelSpec, level: str) -> Paragraphs:
         yield from [_original_inputs(part)] if part.is_ir else _both_inputs(part, level)
     if part.outputs:
         yield f"{level} Output"
-        if not part.is_ir:
-            originals = [replace(port, note=port.original or port.note) for port in part.outputs]
-            yield f"{level}# Original Model"
-            yield _outputs(originals)
-            yield f"{level}# Converted Model"
-        if part.is_ir or any(port.original for port in part.outputs):
-            yield _outputs(part.outputs)
-        else:
-            yield "The same outputs as those of the original model."
+        yield from [_outputs(part.outputs)] if part.is_ir else _both_outputs(part, level)
     detector = find_detector(part.mo_args)
     if detector:
         yield f"Unlike in Model Optimizer's IR, {detector.difference}."
@@ -76,6 +68,16 @@ def _original_inputs(part: ModelSpec) -> Markdown:
         for port in part.inputs
     ]
     return render_compact_table(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
+
+
+def _both_outputs(part: ModelSpec, level: str) -> Paragraphs:
+    yield f"{level}# Original Model"
+    yield _outputs([replace(port, note=port.original or port.note) for port in part.outputs])
+    yield f"{level}# Converted Model"
+    if any(port.original for port in part.outputs):
+        yield _outputs(part.outputs)
+    else:
+        yield "The same outputs as those of the original model."
 
 
 def _both_inputs(part: ModelSpec, level: str) -> Paragraphs:

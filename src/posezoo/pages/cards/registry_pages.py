@@ -6,8 +6,7 @@ models.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from posezoo.cli.labels import (
@@ -19,7 +18,7 @@ from posezoo.cli.labels import (
 )
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec
 from posezoo.core.layout import ModelLayout
-from posezoo.core.registry import Registry, license_path
+from posezoo.core.registry import Registry
 from posezoo.pages.cards.markdown import (
     Markdown,
     Paragraphs,
@@ -32,7 +31,7 @@ from posezoo.pages.cards.markdown import (
     format_table,
 )
 from posezoo.pages.cards.measurement_tables import format_aps, format_complexity
-from posezoo.pages.cards.model_card import NAME, draw_note, render_model_pages
+from posezoo.pages.cards.model_card import NAME, draw_note, link_to_license, render_model_pages
 from posezoo.pages.facts.comparison import ComparisonRow, MetricSource, compare_models, in_order
 from posezoo.pages.facts.model_facts import ModelFacts, describe_model
 from posezoo.pages.facts.papers import collect_papers, format_citation
@@ -91,17 +90,17 @@ other than the default: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""  # n
 def render_pages(root: Path) -> dict[str, str]:
     """The text of each page by its path below the registry's root, with / between its parts."""
     models = list(_read_models(root))
+    with_variants = [each for facts in models for each in (facts, *facts.variants)]
     pages: dict[str, str] = {}
     for facts in models:
         pages |= render_model_pages(facts)
     paragraphs = [
         *_render_model_tables(models, root),
         *_render_cost_table(models),
-        *_render_gluoncv_tables([facts.model for facts in models]),
+        *_render_gluoncv_tables(facts.model for facts in with_variants),
     ]
     tables = "".join(f"\n{paragraph}\n" for paragraph in paragraphs)
     picture = ""
-    with_variants = [each for facts in models for each in (facts, *facts.variants)]
     compared = compare_models(
         with_variants, ModelLayout(root, root), MeasurementSelection(), every_precision=True
     )
@@ -202,13 +201,7 @@ def _row(
         name = Markdown(f"{name} {escape(details)}".rstrip())
     if model.deprecated:
         name = Markdown(f"{name} (deprecated)")
-    licenses = {
-        format_local_link(
-            Path(os.path.relpath(license_path(part), root)).as_posix(), part.license.spdx
-        )
-        for part in facts.parts
-        if part.license.text
-    }
+    licenses = {link_to_license(part, root) for part in facts.parts if part.license.text}
     size = compared.values["transfer_bytes"] if compared else None
     return (
         Markdown(f"↳ {name}") if model.composite else name,
@@ -244,37 +237,38 @@ def _digits(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def _render_gluoncv_tables(models: Sequence[Model]) -> Paragraphs:
+def _render_gluoncv_tables(models: Iterable[Model]) -> Paragraphs:
     """The paragraphs of the three tables and their footnotes; nothing if there is no GluonCV
     model.
     """
-    variants = []
-    for model in models:
-        if isinstance(model, ModelSpec) and model.tag and model.origin.repository == REPOSITORY:
-            variants += [each for each in (model, *model.variants) if each.published.accuracy]
+    variants = [
+        model
+        for model in models
+        if isinstance(model, ModelSpec)
+        and model.tag
+        and model.origin.repository == REPOSITORY
+        and model.published.accuracy
+    ]
     variants.sort(key=_order)
-    tables = {}
-    for prefix, title in TABLES.items():
-        rows = [model for model in variants if model.name.startswith(prefix)]
-        if rows:
-            tables[title] = rows
-    papers = collect_papers(row for rows in tables.values() for row in rows)
+    papers = collect_papers(variants)
     notes = {paper.address: f"[^{number}]" for number, paper in enumerate(papers, 1)}
     if variants:
         yield INTRODUCTION
-    for title, rows in tables.items():
-        yield f"### {title}"
-        yield format_table(
-            (
-                "Model",
-                "OKS AP",
-                "OKS AP (with flip)",
-                "Hashtag",
-                "Training Command",
-                "Training log",
-            ),
-            [_gluoncv_row(row, notes) for row in rows],
-        )
+    for prefix, title in TABLES.items():
+        rows = [_gluoncv_row(each, notes) for each in variants if each.name.startswith(prefix)]
+        if rows:
+            yield f"### {title}"
+            yield format_table(
+                (
+                    "Model",
+                    "OKS AP",
+                    "OKS AP (with flip)",
+                    "Hashtag",
+                    "Training Command",
+                    "Training log",
+                ),
+                rows,
+            )
     for paper in papers:
         citation = escape(format_citation(paper))
         yield f"{notes[paper.address]}: {citation} {format_link(paper.address)}"

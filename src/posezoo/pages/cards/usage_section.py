@@ -26,7 +26,7 @@ from posezoo.pages.cards.markdown import (
     format_image,
     format_local_link,
 )
-from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.pages.facts.model_facts import ModelFacts, unique
 from posezoo.poses.decoders import DECODERS
 from posezoo.poses.people import declared_people, noun_of, plural_of
 
@@ -72,7 +72,9 @@ def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragr
         yield format_image(PICTURE, describe_picture(facts))
         yield credit_picture(facts)
     parts = map(with_known_network, facts.parts)
-    extras = ["run", *(["torch"] if any(part.network is not None for part in parts) else [])]
+    extras = ["run"]
+    if any(part.network is not None for part in parts):
+        extras.append("torch")
     named = " and ".join(map(format_code, extras))
     install = format_code(f"pip install {pip_arguments(','.join(extras))}")
     checkout = "checkout of posezoo" if select_registry(model) else "checkout"
@@ -168,6 +170,13 @@ def render_usage_sections(facts: ModelFacts) -> Paragraphs:
 
 def _quantization(facts: ModelFacts) -> Paragraphs:
     """The command that quantizes the model or some of its parts, and why others are not."""
+    photos = _photos_of_ranges(facts)
+    if photos:
+        yield (
+            "INT8 needs no photos: the registry has the ranges of its values, measured on"
+            f" {escape(photos)}."
+        )
+        yield format_code_block("sh", [_command(facts, f"get {facts.name} --precisions FP16-INT8")])
     names = []
     refused = {}
     for part in facts.parts:
@@ -177,15 +186,6 @@ def _quantization(facts: ModelFacts) -> Paragraphs:
             names.append(part.full_name)
     if not refused:
         names = [facts.name]
-    ranges = [part.int8_ranges for part in facts.parts]
-    photos = "; ".join(dict.fromkeys(each.photos for each in ranges if each)) * all(ranges)
-    if photos:
-        yield (
-            "INT8 needs no photos: the registry has the ranges of its values, measured on"
-            f" {escape(photos)}."
-        )
-        command = f"posezoo get {facts.name} --precisions FP16-INT8"
-        yield format_code_block("sh", [f"{command}{select_registry(facts.model)}"])
     is_published = Precision.FP16_INT8 in facts.precisions and not photos
     is_quantized = is_published or any(part.quantized for part in facts.parts)
     is_in_float = facts.model.decoder is not None and Precision.FP32 in facts.precisions
@@ -195,6 +195,14 @@ def _quantization(facts: ModelFacts) -> Paragraphs:
         yield format_code_block("sh", [f"{command}{select_registry(facts.model)}"])
     for name, reason in refused.items():
         yield f"{format_code(name)} is not quantized to INT8: {escape(reason)}"
+
+
+def _photos_of_ranges(facts: ModelFacts) -> str:
+    """The photos on which the ranges of all parts were measured; empty if a part has no ranges."""
+    ranges = [part.int8_ranges for part in facts.parts if part.int8_ranges]
+    if len(ranges) < len(facts.parts):
+        return ""
+    return "; ".join(unique(each.photos for each in ranges))
 
 
 def render_performance_hint(facts: ModelFacts) -> Paragraphs:

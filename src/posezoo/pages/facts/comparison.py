@@ -318,8 +318,7 @@ def _make_row(
         metrics.pop("published_AP", None)
     if subject.target_size or facts.model.target_size:  # they were counted at another size
         metrics.pop("gflops", None)
-    for measurement in (speed, accuracy):
-        metrics |= _measured_metrics(measurement)
+    metrics |= _measured_metrics(speed) | _measured_metrics(accuracy)
     metrics.pop("ghosts", None)  # those of an accuracy are of other pictures
     metrics |= _measured_metrics(situations)
     if latency := _measured_metrics(single).get("latency_p50_ms"):
@@ -444,10 +443,12 @@ def _measured_precisions(facts: ModelFacts, selection: MeasurementSelection) -> 
     with_ap = {each.precision for each in measured if "AP" in each.figures}
     if Precision.FP16 in with_ap:
         with_ap.discard(Precision.FP32)
-    offered = {
-        each for each in with_ap if all(offers_precision(part, each) for part in facts.parts)
-    }
-    return [each for each in Precision if each in offered] or [best]
+    offered = [
+        each
+        for each in Precision
+        if each in with_ap and all(offers_precision(part, each) for part in facts.parts)
+    ]
+    return offered or [best]
 
 
 def _static_metrics(
@@ -595,19 +596,9 @@ def _choose(
     preferred.
 
     The user's must have the same settings, unless those ``of_any_setting`` are comparable enough.
-    If not, a file of the user decides which settings these are. Of two measurements of a subject,
-    the one with the larger metric is used.
+    If not, a file of the user decides which settings these are.
     """
-    groups: _Groups = {}
-    for subject in subjects:
-        for measurement in select(subject):
-            if measurement.precision is not subject.precision or metric not in measurement.figures:
-                continue
-            comparable = format_comparable_settings(measurement)
-            setting = (measurement.record, measurement.machine, comparable)
-            best = groups.setdefault(setting, {})
-            both = (best.get(subject.key, measurement), measurement)
-            best[subject.key] = max(both, key=lambda each: each.figures[metric])
+    groups = _group_by_setting(subjects, select, metric)
     registry = _of_record(groups, REGISTRY)
     deciding = {} if of_any_setting else _of_record(groups, FIGURES_FILE)
     *_, settings = _most_common_setting(deciding or registry or groups)
@@ -619,6 +610,21 @@ def _choose(
                 chosen |= measurements
     machines = {each.machine for each in chosen.values()}
     return join(*machines if len(machines) == 1 else (), settings, separator="; "), chosen
+
+
+def _group_by_setting(subjects: Sequence[_Subject], select: _Select, metric: str) -> _Groups:
+    """The measurement of each subject with the largest metric, by its setting."""
+    groups: _Groups = {}
+    for subject in subjects:
+        for measurement in select(subject):
+            if measurement.precision is not subject.precision or metric not in measurement.figures:
+                continue
+            comparable = format_comparable_settings(measurement)
+            setting = (measurement.record, measurement.machine, comparable)
+            best = groups.setdefault(setting, {})
+            both = (best.get(subject.key, measurement), measurement)
+            best[subject.key] = max(both, key=lambda each: each.figures[metric])
+    return groups
 
 
 def _of_record(groups: _Groups, record: str) -> _Groups:

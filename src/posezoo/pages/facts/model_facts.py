@@ -86,6 +86,11 @@ class ModelFacts:
         return tuple(model for part in self.parts for model in (part, *part.variants))
 
     @property
+    def is_variant(self) -> bool:
+        """Whether its publisher offers it beside the default variant."""
+        return isinstance(self.model, ModelSpec) and not self.model.is_default
+
+    @property
     def variants(self) -> tuple[ModelFacts, ...]:
         """The facts of each other variant that the publisher offers."""
         return tuple(

@@ -82,11 +82,6 @@ class GalleryEntry:
         return self.facts.name
 
     @property
-    def is_variant(self) -> bool:
-        """Whether it is a variant that its publisher offers beside the default one."""
-        return isinstance(self.facts.model, ModelSpec) and not self.facts.model.is_default
-
-    @property
     def page(self) -> str:
         """The path of its page below the site's root."""
         return f"models/{self.name}.html"
@@ -200,10 +195,9 @@ def read_example(facts: ModelFacts) -> Sequence[Picture]:
     """The picture that a registry has of a model; none if it has no JPEG of up to
     ``MAX_PICTURE_BYTES``.
     """
-    model = facts.model
-    if isinstance(model, ModelSpec) and not model.is_default:
+    if facts.is_variant:
         return ()
-    path = model.path.with_name(PICTURE)
+    path = facts.model.path.with_name(PICTURE)
     try:
         if not path.is_file() or path.stat().st_size > MAX_PICTURE_BYTES:
             return ()

@@ -105,9 +105,8 @@ def render_gallery_pages(
             credits=unique(credit for hero in shown for credit in hero["credits"]),
         )
     named = [entry for entry in entries if entry.name == first]
-    heroes = list(map(_hero, (*named, *with_pictures)[:1]))
     # posezoo list counts models like this, too.
-    variants = sum(entry.is_variant for entry in entries)
+    variants = sum(entry.facts.is_variant for entry in entries)
     models = format_count(len(entries) - variants, "model")
     models = join(models, format_count(variants, "variant") if variants else "")
     used_tasks = {entry.facts.model.task for entry in entries}
@@ -117,7 +116,7 @@ def render_gallery_pages(
         "index",
         SCRIPTS,
         title=title,
-        hero=heroes[0] if heroes else None,
+        hero=next(map(_hero, (*named, *with_pictures)), None),
         side_by_side=SIDE_BY_SIDE if with_pictures else "",
         summary=(
             f"{models}, {tasks}: find, compare and open them."
@@ -134,24 +133,23 @@ def index_data(gallery: GalleryData) -> Json:
     """The data of the index's script::
 
     axes      by name: title, unit, factor (from a value to the shown number), more, log, accuracy
-    families  the number of families
     ways      the settings of the measured values, in words
     models    name, page, description, facts (by the names of ``FACETS``, and people: what finds
               them if the model does not), precisions, published and, by precision, figures:
               [number, origin (m, g, e, p), conditions]; conditions only if known
+    own       the names of the models that the user measured
     outside   models that the registry does not have: name, figures (numbers), license, publisher,
               source, protocol
     """
-    families = {entry.facets["family"] for entry in gallery.entries}
     outside = []
     for reference in gallery.references:
         publication = project(reference, "license publisher source protocol")
         outside += [publication | project(model, "name figures") for model in reference.models]
     return {
         "axes": {key: project(axis, _AXIS) for key, axis in gallery.axes.items()},
-        "families": len(families),
         "ways": "; ".join(map(one_line, _describe_settings(gallery.comparison, COLUMNS))),
         "models": list(map(_model, gallery.entries)),
+        "own": [row.model for row in gallery.comparison.rows if row.is_own],
         "outside": outside,
     }
 
@@ -163,7 +161,6 @@ def _model(entry: GalleryEntry) -> Json:
         shortened = description[:157].rsplit(" ", 1)[0]
         description = f"{shortened} …"
     facets = {**entry.facets, "people": people_from(entry.facts.model)}
-    precisions = to_json(entry.precisions)
     measured = {name.value: _values(metrics) for name, metrics in entry.measured.items()}
     published = {**entry.published}
     if entry.facts.model.target_size:  # the operations are of another size
@@ -172,19 +169,16 @@ def _model(entry: GalleryEntry) -> Json:
         **project(entry, "name page=link"),
         "description": description,
         "facts": {key: one_line(value) for key, value in facets.items() if value},
-        "precisions": precisions,
+        "precisions": to_json(entry.precisions),
         "published": _values(published),
-        "figures": measured or {name: {} for name in precisions},
+        "figures": measured,
     }
 
 
 def _values(metrics: Metrics) -> dict[str, list[object]]:
     values = {}
     for key, metric in metrics.items():
-        number = _round(metric.number)
-        if number.is_integer():
-            number = int(number)
-        value: list[object] = [number, _LETTERS[metric.origin]]
+        value: list[object] = [_round(metric.number), _LETTERS[metric.origin]]
         if metric.conditions:
             value.append(one_line(metric.conditions))
         if metric.interval:
@@ -213,14 +207,14 @@ def _render_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collect
         hero=_hero(entry),
         facts=facts,
         pages=pages,
-        tags=list(filter(None, tags)),
+        tags=tags,
         ports=ports,
         commands=_commands(facts),
         files=files,
         licenses=unique(
             (part.license, read_copyright_line(part), part.license_note) for part in facts.parts
         ),
-        citations=list(map(format_bibtex, facts.papers)),
+        citations=map(format_bibtex, facts.papers),
         metrics=[_metrics_table(entry, gallery, scope) for scope in ("pipeline", "network")],
         accuracy=[_accuracy_row(claim) for each in published for claim in each.accuracy],
         known_difference=" ".join(unique(each.known_difference for each in published)),

@@ -83,10 +83,10 @@ def run(args: _CardArgs) -> int:
     with Console(quiet=args.quiet) as console:
         selection = select_models(registry, patterns, console, takes_checkpoints=not args.in_place)
         models = facts_of(selection, registry)
-        if args.in_place and args.all and selection.problems:
-            return 1  # an index must contain all models
         is_complete = True
         if args.in_place:
+            if args.all and selection.problems:
+                return 1  # an index must contain all models
             is_complete = _draw_in_place(
                 registry, None if args.all else models, console, check=args.check
             )

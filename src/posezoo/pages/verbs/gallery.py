@@ -108,8 +108,7 @@ def run(args: _GalleryArgs) -> int:
                 models, photos, context, are_samples=not args.pictures, listener=console
             )
         data = collect_gallery_data(models, context.layout, measurements, pictures)
-        if not data.comparison.speed_setting:
-            warn_if_none_matched(args, console)
+        warn_if_none_matched(args, data.comparison, console)
         pages = render_gallery_pages(data, args.title or TITLE, first=DEFAULT_MODEL)
         write = plan_site if args.dry_run else write_site
         changes = write(args.output, pages, force=args.force)

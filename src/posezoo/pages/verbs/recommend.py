@@ -185,10 +185,7 @@ def run(args: _RecommendArgs) -> int:
         measurements = add_own_speeds(measurements, models, console)
         comparison = compare_models(models, context.layout, measurements)
         answer = recommend(comparison.rows, limits)
-        if not any(
-            (comparison.speed_setting, comparison.single_setting, comparison.network_setting)
-        ):
-            warn_if_none_matched(args, console)
+        warn_if_none_matched(args, comparison, console)
     gallery = _gallery_address(answer, limits)
     answer_json = {
         "models": [_model_json(row, limits) for row in answer.rows],
@@ -267,7 +264,7 @@ def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
     from posezoo.cli.labels import task_label
     from posezoo.pages.facts.recommendation import LATENCIES
 
-    parameters = [("y", "any_AP"), ("x", LATENCIES[limits.people]), ("sort", "-any_AP")]
+    parameters = [("y", "any_AP"), ("x", LATENCIES[limits.people])]
     if {row.pipeline.model.task for row in answer.rows} == {_TASKS[1]}:
         parameters.append(("task", task_label(_TASKS[1])))
     if limits.min_ap is not None:

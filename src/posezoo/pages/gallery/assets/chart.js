@@ -73,7 +73,7 @@ let current = ""; // the key of the mark that has the keyboard's focus
 
 function drawChart(rows) {
   const box = document.getElementById("chart");
-  const width = Math.max(300, box.clientWidth || 800);
+  const width = Math.max(240, box.clientWidth || 800);
   const groups = groupsOf();
   const all = pointsOf(rows, groups, width);
   drawLegend(groups, all);
@@ -92,7 +92,7 @@ function drawChart(rows) {
   const x = scaleOf(xs, isLog("x"), area.left + 14, area.right - 14);
   const y = scaleOf(ys, isLog("y"), area.bottom - 10, area.top + 10);
   for (const point of points) Object.assign(point, { px: x.place(point.x), py: y.place(point.y) });
-  const front = haveOneScope() ? paretoFront(points, ends.x, ends.y) : [];
+  const fronts = haveOneScope() && state.front === "on" ? frontsOf(points) : [];
   const ordered = [...points].sort((a, b) => a.px - b.px || a.py - b.py);
   if (!ordered.some((point) => point.row.key === current)) current = ordered[0].row.key;
   const taken = points.map(boxOf); // where no name may lie
@@ -100,11 +100,11 @@ function drawChart(rows) {
     "svg",
     { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-labelledby": "chart-title", "aria-describedby": "chart-keys" },
     ...gridOf(x, y, area, width),
-    state.front === "on" && front.length ? frontOf(front, area) : undefined,
+    ...fronts.map((front) => lineOfFront(front, area)),
     ...marksOfOutside(outside, taken, x, y, area),
     // Large bubbles lie below small ones, so that no mark is hidden.
     ...[...points].sort((a, b) => b.r - a.r).map((point) => markOf(point, groups, ordered, x, y)),
-    ...(state.front === "on" ? namesOf(front, taken, area) : []),
+    ...namesOf(fronts, taken, area),
   );
   box.replaceChildren(drawn);
   if (hadFocus) focusMark(current);
@@ -117,13 +117,27 @@ function countsInWords(rows, all, points) {
   const left = rows.length - all.length;
   const others = left ? `; ${left} without both values ${left === 1 ? "is" : "are"} only in the table` : "";
   const mixed = haveOneScope() ? "" : "; no front: one value is of the whole pipeline, the other of the network alone";
-  return `${points.length} of ${rows.length} ${rows.length === 1 ? "model" : "models"} shown${where}${others}${mixed}`;
+  const pale = points.filter((point) => isPublished(point.row)).length;
+  const marks = pale && pale < points.length ? "; filled marks: measured, pale marks: as published" : "";
+  return `${points.length} of ${countOfModels(rows.length)} shown${where}${others}${mixed}${marks}`;
+}
+
+function countOfModels(number) {
+  return `${number} ${number === 1 ? "model" : "models"}`;
+}
+
+/** Whether the chart's accuracy is as published; if it has none, whether one of its costs is. */
+function isPublished(row) {
+  const both = [ends.x, ends.y];
+  const accuracies = both.filter((key) => axes[key].accuracy);
+  return (accuracies.length ? accuracies : both).some((key) => row.figures[key][1] === "p");
 }
 
 function gridOf(x, y, area, width) {
-  const label = (key) => `${axes[key].title}, ${axes[key].unit}`;
-  // On a phone only the arrow fits.
-  const better = (key) => (width < 500 ? "" : axes[key].more ? "higher is better" : "lower is better");
+  // On a phone only the metric, its unit and the arrow fit; the chart's heading has the rest.
+  const isPhone = width < 500;
+  const label = (key) => `${isPhone ? axes[key].title.split(",")[0] : axes[key].title}, ${axes[key].unit}`;
+  const better = (key) => (isPhone ? "" : axes[key].more ? "higher is better" : "lower is better");
   const crowded = x.ticks.length > (area.right - area.left) / 44;
   return [
     ...y.ticks.flatMap((tick) => [
@@ -147,26 +161,36 @@ function tickInWords(tick) {
   return tick >= 10000 ? `${tick / 1000}k` : String(tick);
 }
 
-/** A line of steps through the front: no model lies beyond it. */
-function frontOf(front, area) {
+/** "AP measured" or "AP as published" if the chart has both kinds of AP on one axis, else empty. */
+function kindOfAP({ row }) {
+  return [ends.x, ends.y].includes("any_AP") ? `AP ${ORIGINS[row.figures.any_AP[1]]}` : "";
+}
+
+/** The fronts of the measured and of the published AP, which are of different photos; else one front of all points. */
+function frontsOf(points) {
+  const kinds = [...new Set(points.map(kindOfAP))];
+  return kinds.map((kind) => paretoFront(points.filter((point) => kindOfAP(point) === kind), ends.x, ends.y));
+}
+
+/** A line of steps through the front: no model of its kind lies beyond it. */
+function lineOfFront(front, area) {
   const steps = front.slice(1).map((point) => `H${point.px}V${point.py}`).join("");
   const [first, last] = [front[0], front[front.length - 1]];
   const down = axes[ends.y].more ? area.bottom : area.top;
   const aside = axes[ends.x].more ? area.left : area.right;
   return svg("path", { class: "front", d: `M${first.px},${down}V${first.py}${steps}H${aside}` },
-    svg("title", {}, `Pareto front of ${front.length} models, ${first.row.model.name} to ${last.row.model.name}`));
+    svg("title", {}, [`Pareto front of ${countOfModels(front.length)}`, [...new Set([first.row.model.name, last.row.model.name])].join(" to "), kindOfAP(first)].filter(Boolean).join(", ")));
 }
 
 function markOf(point, groups, ordered, x, y) {
   const { row } = point;
   const number = groups.get(point.group);
-  const isPublished = row.figures[ends.x][1] === "p" || row.figures[ends.y][1] === "p";
   const label = `${row.key}: ${phrase(row, ends.y)}; ${phrase(row, ends.x)}; ${point.group}`;
   const [intervalX, intervalY] = [intervalOf(row, ends.x), intervalOf(row, ends.y)];
   return svg(
     "a",
     {
-      class: `mark c${number % COLORS_THERE}${isPublished ? " published" : ""}${state.compare.includes(row.model.name) ? " chosen" : ""}`,
+      class: `mark c${number % COLORS_THERE}${isPublished(row) ? " published" : ""}${state.compare.includes(row.model.name) ? " chosen" : ""}`,
       href: row.model.page,
       tabindex: row.key === current ? "0" : "-1",
       "data-key": row.key,
@@ -234,16 +258,18 @@ function boxOf({ px, py, r }) {
   return { left: px - r, right: px + r, top: py - r, bottom: py + r };
 }
 
-/** The names of the models on the front for which there is room. */
-function namesOf(front, taken, area) {
+/** The names of the models on the fronts for which there is room. */
+function namesOf(fronts, taken, area) {
   const around = (x1, y1, x2, y2, r) => ({ left: Math.min(x1, x2) - r, right: Math.max(x1, x2) + r, top: Math.min(y1, y2) - r, bottom: Math.max(y1, y2) + r });
-  front.forEach((point, i) => {
-    const next = front[i + 1];
-    taken.push(around(point.px, point.py, next ? next.px : axes[ends.x].more ? area.left : area.right, point.py, 1));
-    if (next) taken.push(around(next.px, point.py, next.px, next.py, 1));
-  });
+  for (const front of fronts) {
+    front.forEach((point, i) => {
+      const next = front[i + 1];
+      taken.push(around(point.px, point.py, next ? next.px : axes[ends.x].more ? area.left : area.right, point.py, 1));
+      if (next) taken.push(around(next.px, point.py, next.px, next.py, 1));
+    });
+  }
   const named = [];
-  for (const point of front) {
+  for (const point of fronts.flat()) {
     const name = point.row.model.name.length > 26 ? `${point.row.model.name.slice(0, 25)}…` : point.row.model.name;
     const length = name.length * 6.1;
     const place = [

@@ -42,7 +42,8 @@ function comparedTable() {
     make("thead", {}, make("tr", {}, make("td", {}), ...rows.map((row) =>
       make("th", { scope: "col" }, make("a", { href: row.model.page }, ...breakable(row.model.name)), row.precision ? make("small", {}, row.precision) : "")))),
     make("tbody", {},
-      ...known.filter((key) => rows.some((row) => row.figures[key])).map((key) => comparedFigure(rows, key)),
+      // Measured and published AP have rows of their own: between them, none is the best.
+      ...known.filter((key) => key !== "any_AP" && rows.some((row) => row.figures[key])).map((key) => comparedFigure(rows, key)),
       ...words.map(([title, key]) => make("tr", {}, make("th", { scope: "row" }, title), ...rows.map((row) => make("td", {}, row.model.facts[key])))),
       make("tr", {}, make("th", { scope: "row" }, "Precisions"), ...rows.map((row) => make("td", {}, row.model.precisions.join(", ")))),
       make("tr", {}, make("th", { scope: "row" }, "Description"), ...rows.map((row) => make("td", { class: "words" }, row.model.description)))),

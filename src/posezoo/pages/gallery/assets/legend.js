@@ -60,11 +60,12 @@ function focusMark(key) {
 function showCard(point) {
   const card = document.getElementById("card");
   const { row } = point;
-  const lines = Object.keys(axes).filter((key) => row.figures[key]).map((key) => {
+  const charted = [ends.x, ends.y].map((key) => statedKey(row, key));
+  const lines = known.filter((key) => key !== "any_AP" && row.figures[key]).map((key) => {
     const interval = intervalOf(row, key);
     const bounds = interval ? `; 95 % interval ${interval.map((bound) => inWords(bound, key)).join(" to ")}` : "";
     const origin = ORIGINS[row.figures[key][1]] + bounds;
-    return make("tr", { class: key === ends.x || key === ends.y ? "axis" : "" },
+    return make("tr", { class: charted.includes(key) ? "axis" : "" },
       make("th", {}, axes[key].title), make("td", {}, `${inWords(shown(row, key), key)} ${axes[key].unit}`), make("td", {}, make("small", {}, origin)));
   });
   const facts = [row.precision, (row.model.facts.input || "").replace("x", " × "), row.model.facts.framework, row.model.facts.license];

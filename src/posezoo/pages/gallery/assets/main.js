@@ -35,7 +35,7 @@ function drawControls() {
 
 /** Whether the values of an axis were measured with the same settings, which the chart states. */
 function hasSettings(key) {
-  return axes[key].scope === "pipeline" || key.startsWith("network_");
+  return axes[key].scope === "pipeline" || key.startsWith("network_") || key === "any_AP";
 }
 
 function listenToControls() {

@@ -13,11 +13,10 @@ const byName = new Map(data.models.map((model) => [model.name, model]));
 /** A row for each model in each chosen precision; if none is chosen, one for each model, in the precision with an AP. */
 function rowsOf(models, precisions) {
   return models.flatMap((model) => {
-    const available = Object.keys(model.figures);
     if (precisions.length) {
       return precisions.filter((each) => model.precisions.includes(each)).map((each) => rowOf(model, each));
     }
-    const best = PREFERRED.find((each) => model.figures[each]?.AP) || PREFERRED.find((each) => available.includes(each));
+    const best = PREFERRED.find((each) => model.figures[each]?.AP) || PREFERRED.find((each) => model.precisions.includes(each));
     return [rowOf(model, best || "")];
   });
 }
@@ -55,10 +54,16 @@ function inWords(number, key) {
   return String(Number(number.toPrecision(number < 1 ? 2 : 3)));
 }
 
+/** The metric that a row's value is of: any_AP is either the measured or the published AP. */
+function statedKey(row, key) {
+  if (key !== "any_AP") return key;
+  return row.figures[key][1] === "p" ? "published_AP" : "AP";
+}
+
 /** A value in one phrase: number, unit, origin. */
 function phrase(row, key) {
   const figure = row.figures[key];
-  return `${axes[key].title} ${inWords(shown(row, key), key)} ${axes[key].unit}, ${ORIGINS[figure[1]]}`;
+  return `${axes[statedKey(row, key)].title} ${inWords(shown(row, key), key)} ${axes[key].unit}, ${ORIGINS[figure[1]]}`;
 }
 
 /** Whether one number of an axis is better than another. */

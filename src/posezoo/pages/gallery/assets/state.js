@@ -30,7 +30,7 @@ const DEFAULTS = {
   y: "",
   scale: "",
   bubble: axes.mparams ? "mparams" : "none",
-  color: data.families > 14 ? "task" : "family",
+  color: new Set(data.models.map((model) => model.facts.family)).size > 14 ? "task" : "family",
   front: "on",
   sort: "",
   view: "",

@@ -33,6 +33,8 @@ function drawTable(rows) {
   more.hidden = !isCut;
   more.textContent = `show the other ${sorted.length - visible.length}`;
   document.getElementById("none").hidden = rows.length > 0;
+  const origins = rows.map((row) => row.figures.any_AP?.[1]);
+  document.getElementById("mixed").hidden = columns[0] !== "any_AP" || !["m", "p"].every((each) => origins.includes(each));
   if (picked) document.querySelector(`#rows [data-name="${CSS.escape(picked)}"]`)?.focus();
   if (focused) document.querySelector(`#head [data-sort="${CSS.escape(focused)}"]`)?.focus();
 }
@@ -64,10 +66,16 @@ function sorter(name, title, unit, key) {
   );
 }
 
+function isOwn(row) {
+  return data.own.includes(row.model.name);
+}
+
 function inSortOrder(name, way) {
   const value = name === "name" ? (row) => row.key : name === "task" ? (row) => row.model.facts.task : (row) => shown(row, name);
   return (a, b) => {
     const [one, other] = [value(a), value(b)];
+    // Until a column is chosen, the models that the user measured come first.
+    if (!state.sort && isOwn(a) !== isOwn(b)) return isOwn(a) ? -1 : 1;
     if (one === other) return a.key.localeCompare(b.key, "en");
     // Unknown values come last in both directions.
     if (one === undefined || other === undefined) return one === undefined ? 1 : -1;
@@ -103,7 +111,7 @@ function numberCell(row, key) {
   const figure = row.figures[key];
   if (!figure) return make("td", { class: "number" });
   const title = [ORIGINS[figure[1]], figure[2]].filter(Boolean).join(": ");
-  const label = `${axes[key].title} (${axes[key].unit})`;
+  const label = `${axes[statedKey(row, key)].title} (${axes[key].unit})`;
   return make("td", { class: `number o${figure[1]}`, title, "data-label": label }, inWords(shown(row, key), key),
-    figure[1] === "m" ? "" : make("sup", { "aria-label": ORIGINS[figure[1]] }, figure[1]));
+    figure[1] === "m" ? "" : make("sup", { role: "img", "aria-label": ORIGINS[figure[1]] }, figure[1]));
 }
