@@ -204,7 +204,7 @@ STRUCTURAL: dict[str, Bad] = {
     "deprecated for a folder": ours("deprecated.use", "is not a model name", deprecated={"since": "1", "use": "../x"}),
     "no variants": ours("variants", "at least one variant", variants={}),
     "a tag outside": ours("variants.../x", "a tag has up to 40", variants={"../x": {"files": [FILE]}}),
-    "unknown key of a variant": ours("variants.a.framework", "unknown key", variants={"a": {"framework": "onnx"}}),
+    "unknown key of a variant": ours("variants.a.skeleton", "unknown key", variants={"a": {"skeleton": "coco-17"}}),
     "variants are a list": ours("variants", "expected a mapping", variants=["a"]),
     "variant with a bad file": ours("variants.a.files[0].name", "absolute", variants={"a": {"files": [{**FILE, "name": "/x"}]}}),
     "network without a name": ours("network", "name is missing", network={"width": 32}, checkpoint="net.tflite"),

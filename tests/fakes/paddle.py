@@ -9,7 +9,7 @@ import numpy as np
 from posezoo.core.convert.protobuf_reader import encode_field
 
 _FP32, _LOD_TENSOR, _FEED, _FETCH = 5, 7, 9, 10
-_INT, _INTS, _STRING = 0, 3, 2
+_INT, _INTS, _STRING, _BOOLEAN, _LONG = 0, 3, 2, 6, 9
 
 
 def _text(number: int, text: str) -> bytes:
@@ -39,6 +39,10 @@ def _attribute(name: str, value: int | str | list[int]) -> bytes:
         kind, content = _STRING, _text(5, value)
     elif isinstance(value, list):
         kind, content = _INTS, b"".join(encode_field(6, each) for each in value)
+    elif isinstance(value, bool):
+        kind, content = _BOOLEAN, encode_field(10, value)
+    elif name == "axis":
+        kind, content = _LONG, encode_field(13, value)
     else:
         kind, content = _INT, encode_field(3, value)
     return encode_field(4, _text(1, name) + encode_field(2, kind) + content)
@@ -49,41 +53,39 @@ def _operation(kind: str, inputs: dict[str, str], outputs: dict[str, str], **att
     return described + b"".join(_attribute(name, value) for name, value in attributes.items())
 
 
-def write_paddle(
-    folder: Path, name: str = "net", *, image: str = "image", has_weights: bool = True
-) -> Path:
-    """A convolution and a ReLU of an image of 3x8x8; returns the .pdmodel."""
+def write_paddle(folder: Path, name: str = "net", image: str = "image", *, has_best=False) -> Path:
+    """A convolution and a ReLU of an image of 3x8x8, and the place of each row's best; returns the .pdmodel."""
     kernel = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype("<f4")
     variables = [
         _variable("feed", kind=_FEED, kept=True),
         _variable("fetch", kind=_FETCH, kept=True),
         _variable(image, (1, 3, 8, 8)),
-        _variable("out", (1, 4, 8, 8) if has_weights else (1, 3, 8, 8)),
+        _variable("kernel", kernel.shape, kept=True),
+        _variable("map", (1, 4, 8, 8)),
+        _variable("out", (1, 4, 8, 8)),
     ]
-    operations = [_operation("feed", {"X": "feed"}, {"Out": image}, col=0)]
-    source = image
-    if has_weights:
-        variables += [_variable("kernel", kernel.shape, kept=True), _variable("map", (1, 4, 8, 8))]
-        operations.append(
-            _operation(
-                "conv2d", {"Input": image, "Filter": "kernel"}, {"Output": "map"},
-                strides=[1, 1], paddings=[1, 1], dilations=[1, 1], groups=1,
-                padding_algorithm="EXPLICIT", data_format="NCHW",
-            )
-        )  # fmt: skip
-        source = "map"
-    operations.append(_operation("relu", {"X": source}, {"Out": "out"}))
-    operations.append(_operation("fetch", {"X": "out"}, {"Out": "fetch"}, col=0))
+    operations = [
+        _operation("feed", {"X": "feed"}, {"Out": image}, col=0),
+        _operation(
+            "conv2d", {"Input": image, "Filter": "kernel"}, {"Output": "map"},
+            strides=[1, 1], paddings=[1, 1], dilations=[1, 1], groups=1,
+            padding_algorithm="EXPLICIT", data_format="NCHW",
+        ),
+        _operation("relu", {"X": "map"}, {"Out": "out"}),
+        _operation("fetch", {"X": "out"}, {"Out": "fetch"}, col=0),
+    ]  # fmt: skip
+    if has_best:
+        variables.append(_variable("best", (1, 4, 8)))
+        along = {"axis": -1, "flatten": False, "keepdims": False}
+        operations.append(_operation("arg_max", {"X": "out"}, {"Out": "best"}, **along))
+        operations.append(_operation("fetch", {"X": "best"}, {"Out": "fetch"}, col=1))
     block = encode_field(1, 0) + encode_field(2, 0)
     block += b"".join(encode_field(3, each) for each in variables)
     block += b"".join(encode_field(4, each) for each in operations)
     path = folder / f"{name}.pdmodel"
     version = encode_field(1, 2_006_000)
     path.write_bytes(encode_field(1, block) + encode_field(4, version))
-    if has_weights:
-        described = encode_field(1, _FP32) + b"".join(
-            encode_field(2, each) for each in kernel.shape
-        )
-        header = b"\0" * 4 + b"\0" * 8 + b"\0" * 4 + len(described).to_bytes(4, "little")
-        path.with_suffix(".pdiparams").write_bytes(header + described + kernel.tobytes())
+    described = encode_field(1, _FP32) + b"".join(encode_field(2, each) for each in kernel.shape)
+    header = b"\0" * 4 + b"\0" * 8 + b"\0" * 4 + len(described).to_bytes(4, "little")
+    path.with_suffix(".pdiparams").write_bytes(header + described + kernel.tobytes())
     return path

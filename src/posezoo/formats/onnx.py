@@ -323,8 +323,12 @@ def _open_double(
 ) -> ReferenceRuntime | None:
     outputs = list(single.outputs)
     content = b"".join(read())
+    computed = [name for made, _ in _read_nodes(path) for name in made if name]
     try:
-        content = compute_in_double(content, _find_ranks(module, path, content, outputs))
+        session = _open_session(module, path, [content, _declare_outputs(computed, outputs)])
+        ports = session.get_outputs()
+        ranks = {port.name: len(port.shape) for port in ports if port.type == "tensor(float)"}
+        content = compute_in_double(content, ranks)
         session = _open_session(module, path, [content])
     except Exception:  # noqa: BLE001 one of its many: an operation lacks a variant
         return None
@@ -336,15 +340,6 @@ def _open_double(
         inner=InnerTensors(partial(_find_partners, path), inner),
         single=single,
     )
-
-
-def _find_ranks(module: Any, path: Path, content: bytes, outputs: Sequence[str]) -> dict[str, int]:
-    """The number of axes of each tensor in float32 that a node of the graph computes."""
-    names = [name for made, _ in _read_nodes(path) for name in made if name]
-    session = _open_session(module, path, [content, _declare_outputs(names, outputs)])
-    return {
-        port.name: len(port.shape) for port in session.get_outputs() if port.type == "tensor(float)"
-    }
 
 
 def _open_session(module: Any, path: Path, parts: Iterable[bytes]) -> Any:

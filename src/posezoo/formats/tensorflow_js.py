@@ -204,6 +204,8 @@ class _ManifestWeight(NamedTuple):
 
 
 def _read_weights(path: Path, model: Mapping[str, Any]) -> dict[str, Array]:
+    import numpy as np
+
     arrays: dict[str, Array] = {}
     for index, group in enumerate(model["weightsManifest"]):
         with _reading(path, f"weightsManifest[{index}].weights"):
@@ -212,7 +214,14 @@ def _read_weights(path: Path, model: Mapping[str, Any]) -> dict[str, Array]:
         start = 0
         for weight in weights:
             with _reading(path, f"the weight {weight.name:.60}"):
-                arrays[weight.name] = _dequantize(weight, content, start)
+                values = np.frombuffer(content, weight.stored, weight.size, start)
+                if weight.stored.kind == "u":
+                    scale, least = (float(weight.quantization[key]) for key in ("scale", "min"))
+                    values = values * scale + least
+                    if weight.kind == "int32":  # JavaScript rounds .5 up
+                        values = np.floor(values + 0.5)
+                array = values.astype(_WEIGHTS[weight.kind])
+                arrays[weight.name] = array.reshape(weight.shape)
             start += weight.size * weight.stored.itemsize
     return arrays
 
@@ -251,17 +260,6 @@ def _read_shards(path: Path, group: Any, weights: Sequence[_ManifestWeight]) -> 
             hint="a file is incomplete, or belongs to another model",
         )
     return content
-
-
-def _dequantize(weight: _ManifestWeight, content: bytes, start: int) -> Array:
-    import numpy as np
-
-    values = np.frombuffer(content, weight.stored, weight.size, start).reshape(weight.shape)
-    if weight.stored.kind == "u":
-        values = values * float(weight.quantization["scale"]) + float(weight.quantization["min"])
-        if weight.kind == "int32":  # JavaScript rounds .5 up
-            values = np.floor(values + 0.5)
-    return values.astype(_WEIGHTS[weight.kind])
 
 
 def _read_constants(_spec: ModelSpec, path: Path) -> list[OriginalConstant]:

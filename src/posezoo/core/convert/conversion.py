@@ -4,7 +4,6 @@ publish.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -90,33 +89,29 @@ def convert_with_openvino(
         # same time.
         verified = pool.submit(frontends.verify_source_model, spec, layout)
         # Imported here, so that a run with nothing to convert does not load them.
+        from posezoo.core.convert.preprocess import apply_model_yml
         from posezoo.core.convert.publish import write_checked_irs
+        from posezoo.core.ir.ir_writer import prepare_for_writing
 
         import_openvino()
         if options.self_check:
             import_runtime(model_format.runtime_module)
         source = verified.result()
         keep = partial(verified_files.write_keeping, layout.onnx_path(spec), listener=listener)
+
+        def read_prepared() -> Any:
+            keep_onnx = keep if options.keep_onnx else None
+            network = frontends.read_network(spec, source, keep_onnx=keep_onnx)
+            network = apply_model_yml(network, spec)
+            if spec.decoding:
+                network = GRAPH_DECODER.part.append(network, spec)
+            prepare_for_writing(network, resolved.source, resolved.decoder)
+            return network
+
         write_checked_irs(
-            partial(_read_prepared, resolved, source, keep if options.keep_onnx else None),
+            read_prepared,
             resolved,
             source,
             options,
             listener=listener,
         )
-
-
-def _read_prepared(
-    resolved: Resolved,
-    source: frontends.VerifiedSource,
-    keep_onnx: Callable[[bytes], None] | None,
-) -> Any:
-    from posezoo.core.convert.preprocess import apply_model_yml
-    from posezoo.core.ir.ir_writer import prepare_for_writing
-
-    spec = resolved.read_model
-    network = apply_model_yml(frontends.read_network(spec, source, keep_onnx=keep_onnx), spec)
-    if spec.decoding:
-        network = GRAPH_DECODER.part.append(network, spec)
-    prepare_for_writing(network, resolved.source, resolved.decoder)
-    return network

@@ -138,15 +138,14 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
         raise ConversionError(f"{path}: does not exist", hint=hint)
     for archive in spec.files:
         for member, digest in archive.contains.items():
-            if posixpath.join(posixpath.dirname(archive.name), member) != _source_name(spec):
-                continue
+            name = posixpath.join(posixpath.dirname(archive.name), member)
+            unpacked = spec.path_beside_source(path, name)
             # The publisher states this digest, or only its first digits; these are enough to detect
             # damage.
-            if not verified_files.compute_digest(path, digest.algorithm).value.startswith(
-                digest.value
-            ):
+            found = verified_files.compute_digest(unpacked, digest.algorithm)
+            if not found.value.startswith(digest.value):
                 raise ConversionError(
-                    f"{path}: differs from the file in {archive.name}",
+                    f"{unpacked}: differs from the file in {archive.name}",
                     hint=f"remove it; {hint} unpacks it again",
                 )
     return VerifiedSource(path)
@@ -213,12 +212,14 @@ def open_for_frontend(spec: ModelSpec, path: VerifiedSource) -> Path | bytes:
             f"{path}: not {model_format.kind}, but {_describe_kind(path)}",
             hint="check the framework, and that this is the right file and complete",
         )
-    # Weights may only be in further files of the model, because these are verified.
-    folder = posixpath.dirname(_source_name(spec))
+    # Weights may only be in further files of the model, because these are verified, or beside the
+    # file in its archive.
+    source = _source_name(spec)
     names = spec.file_names
     for external in sorted(model_format.external_files(path)):
-        if posixpath.normpath(posixpath.join(folder, external)) not in names:
-            is_outside = posixpath.isabs(external) or external.startswith("..")
+        is_outside = posixpath.isabs(external) or ".." in external
+        name = posixpath.normpath(posixpath.join(posixpath.dirname(source), external))
+        if name not in names and (is_outside or source in names):
             hint = "add it to the files in model.yml, if the model comes with it"
             raise ConversionError(
                 f"{path}: keeps weights in {sanitize(external)}, which is not one of the model's"

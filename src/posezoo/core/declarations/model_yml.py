@@ -91,8 +91,8 @@ EXCLUSIVE = (
 )  # fmt: skip
 #: Keys that may differ between variants; all other keys are given once for all variants.
 VARIANT_KEYS = (
-    "files", "checkpoint", "inputs", "outputs", "recorded_outputs", "int8_ranges", "published",
-    "training",
+    "framework", "license_note", "files", "postprocessing", "checkpoint", "inputs", "frozen_inputs",
+    "outputs", "recorded_outputs", "quantization", "int8_ranges", "published", "training",
 )  # fmt: skip
 #: The largest plausible value by metric: AP is a fraction, MPJPE is in millimetres.
 METRICS = {"AP": 1.0, "MPJPE": 10_000.0}

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -162,25 +161,17 @@ def _build_pooling(layer: Layer) -> Node:
     averages = ops.avg_pool(layer.input, exclude_pad=False, **window)
     if not any(pads):
         return averages
-    factors = _overhang_factors(layer.input, averages, window)
-    if np.all(factors == 1):
-        return averages
-    return ops.multiply(averages, constant(factors))
-
-
-def _overhang_factors(values: Output, averages: Node, window: Mapping[str, Any]) -> Array:
-    """What averages are multiplied with so that windows count the padding, and nothing beyond it.
-
-    With padding, OpenVINO divides by the size of a whole window, also at the end.
-    """
+    # Windows count the padding, and nothing beyond it. With padding, OpenVINO divides by the size
+    # of a whole window, also at the end.
     factors = []
-    for number, axis in enumerate(_HEIGHT_AND_WIDTH):
-        kernel = window["kernel_shape"][number]
-        starts = np.arange(averages.shape[axis]) * window["strides"][number]
-        padded = values.shape[axis] + 2 * window["pads_begin"][number]
-        ends = np.minimum(starts + kernel, padded)
-        factors.append(kernel / (ends - starts))
-    return np.asarray(np.multiply.outer(*factors)[None, None])
+    for axis, size, stride, pad in zip(_HEIGHT_AND_WIDTH, kernel, strides, pads, strict=True):
+        starts = np.arange(averages.shape[axis]) * stride
+        ends = np.minimum(starts + size, layer.input.shape[axis] + 2 * pad)
+        factors.append(size / (ends - starts))
+    scales = np.multiply.outer(*factors)[None, None]
+    if np.all(scales == 1):
+        return averages
+    return ops.multiply(averages, constant(scales))
 
 
 def _build_inner_product(layer: Layer) -> Node:
