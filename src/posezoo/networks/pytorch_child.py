@@ -104,8 +104,7 @@ def _export(
     ]
     sys.modules["onnx"] = _onnx_without_functions()
     graph: Any = io.BytesIO()  # it accepts a stream, although its types say otherwise
-    weights = _leave_weights_apart(module)
-    with _convolutions_without_values():
+    with _convolutions_without_values(), _weights_apart(module) as weights:
         torch.onnx.export(
             module,
             (torch.zeros(sizes),),
@@ -128,9 +127,10 @@ def _export(
     result.writelines(replace_fields(content, 7, 5, insert_values))  # the graph's initializers
 
 
-def _leave_weights_apart(module: Any) -> dict[str, Any]:
-    """From now on, the exporter leaves the weights out of the ONNX, and frees those of the module:
-    else it has four more copies of them at a time. They are then in the dict, by name.
+@contextlib.contextmanager
+def _weights_apart(module: Any) -> Iterator[dict[str, Any]]:
+    """In this context, the exporter leaves the weights out of the ONNX, and frees those of the
+    module: else it has four more copies of them at a time. They are in the dict, by name.
     """
     import torch
 
@@ -147,7 +147,10 @@ def _leave_weights_apart(module: Any) -> dict[str, Any]:
         return content, {}, *others
 
     graph_class._export_onnx = export_apart
-    return weights
+    try:
+        yield weights
+    finally:
+        graph_class._export_onnx = export
 
 
 def _onnx_without_functions() -> Any:
@@ -178,7 +181,10 @@ def _convolutions_without_values() -> Iterator[None]:
     operators: Any = torch.library  # its functions have no types
     library = operators.Library("aten", "IMPL")
     library.impl("_convolution", _empty_convolution, "CPU")
-    yield
+    try:
+        yield
+    finally:
+        library._destroy()
 
 
 def _empty_convolution(*arguments: Any) -> Any:

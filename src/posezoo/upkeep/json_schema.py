@@ -35,7 +35,9 @@ def model_schema() -> Schema:
         "then": {"required": ["network"]},
         "dependentSchemas": {"network": _require_somewhere("checkpoint")},
     }
-    schema["allOf"] = [*exclusive, _require_somewhere("files"), checkpoint]
+    schema["required"].remove("framework")
+    somewhere = [_require_somewhere(key) for key in ("files", "framework")]
+    schema["allOf"] = [*exclusive, *somewhere, checkpoint]
     return _document("model.yml of posezoo", schema)
 
 

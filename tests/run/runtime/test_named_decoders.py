@@ -25,11 +25,15 @@ TAKEN_FROM_OTHERS = {
     ("classification", "hand-recrop"),
     ("classification", "pp-tinypose-128x96"),
     ("classification", "pp-tinypose-256x192"),
+    ("classification", "pp-tinypose-128x96@paddle"),
+    ("classification", "pp-tinypose-256x192@paddle"),
     ("classification", "pose-detection-mediapipe"),
     ("classification", "pose_landmarker-detector"),
     ("classification", "face-landmark"),
     ("classification", "pp-tinypose-128x96"),
     ("classification", "pp-tinypose-256x192"),
+    ("classification", "pp-tinypose-128x96@paddle"),
+    ("classification", "pp-tinypose-256x192@paddle"),
 }
 
 
