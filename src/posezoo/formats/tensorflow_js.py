@@ -21,6 +21,7 @@ from posezoo.core.convert.protobuf_reader import encode_field
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.errors import ConversionError, sanitize
+from posezoo.core.files.file_record import Json
 from posezoo.core.regular_files import read_regular_bytes
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Operation(NamedTuple):
     name: str
     operation: str
     inputs: Sequence[str]
-    attributes: Mapping[str, Any]
+    attributes: Json
 
 
 def is_graph_model(path: Path) -> bool:
@@ -123,7 +124,7 @@ def write_graph_def(spec: ModelSpec, path: Path) -> bytes:
     return b"".join(encoded)
 
 
-def _encode_value(name: str, attributes: Mapping[str, Any], weights: Mapping[str, Array]) -> bytes:
+def _encode_value(name: str, attributes: Json, weights: Mapping[str, Array]) -> bytes:
     kind = attributes["dtype"]["type"]
     if name not in weights:
         raise ValueError("is a constant without weights")
@@ -137,7 +138,7 @@ def _encode_value(name: str, attributes: Mapping[str, Any], weights: Mapping[str
     return encode_field(8, encoded + encode_field(4, values))
 
 
-def _has_no_rank(attributes: Mapping[str, Any]) -> bool:
+def _has_no_rank(attributes: Json) -> bool:
     shape = attributes.get("shape", {}).get("shape", {})
     return "dim" not in shape and bool(shape.get("unknownRank", not shape))
 
@@ -152,7 +153,7 @@ def _end_at_tensors(input_model: Any, _spec: ModelSpec, outputs: Sequence[str]) 
         input_model.override_all_outputs(existing)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> Json:
     try:
         model = json.loads(read_regular_bytes(path))
     except json.JSONDecodeError as error:
@@ -196,14 +197,14 @@ class _ManifestWeight(NamedTuple):
     shape: tuple[int, ...]
     kind: str
     stored: Any
-    quantization: Mapping[str, Any]
+    quantization: Json
 
     @property
     def size(self) -> int:
         return math.prod(self.shape)
 
 
-def _read_weights(path: Path, model: Mapping[str, Any]) -> dict[str, Array]:
+def _read_weights(path: Path, model: Json) -> dict[str, Array]:
     import numpy as np
 
     arrays: dict[str, Array] = {}
@@ -226,10 +227,10 @@ def _read_weights(path: Path, model: Mapping[str, Any]) -> dict[str, Array]:
     return arrays
 
 
-def _read_weight(entry: Mapping[str, Any]) -> _ManifestWeight:
+def _read_weight(entry: Json) -> _ManifestWeight:
     import numpy as np
 
-    quantization = entry.get("quantization") or {}
+    quantization: Json = entry.get("quantization") or {}
     name = str(entry["name"])
     shape = entry["shape"]
     kind = entry["dtype"]
@@ -298,7 +299,7 @@ class _UnfusedOperations:
         self._node = node
         self._typed = {"T": self.kept.get("T", {"type": "DT_FLOAT"})}
 
-    def add(self, operation: str, *inputs: str, attributes: Mapping[str, Any] | None = None) -> str:
+    def add(self, operation: str, *inputs: str, attributes: Json | None = None) -> str:
         name = f"{self._node.name}/unfused_{len(self.nodes)}"
         if attributes is None:
             attributes = self._typed
@@ -335,7 +336,7 @@ def encode_node(node: Operation) -> bytes:
     return encode_field(1, b"".join(parts))
 
 
-def _encode_attribute(value: Mapping[str, Any]) -> bytes:
+def _encode_attribute(value: Json) -> bytes:
     """An AttrValue (attr_value.proto); a list has the same fields, repeated."""
     encoded = b""
     for kind, content in value.items():
@@ -361,7 +362,7 @@ def _decode_text(value: str) -> bytes:
     return base64.b64decode(value, validate=True)
 
 
-def _encode_shape(shape: Mapping[str, Any]) -> bytes:
+def _encode_shape(shape: Json) -> bytes:
     """A TensorShapeProto (tensor_shape.proto); JSON omits a size of 0."""
     if shape.get("unknownRank"):
         return encode_field(3, 1)

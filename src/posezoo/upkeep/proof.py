@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 
+from posezoo.cli.json_projection import Json
 from posezoo.cli.labels import format_count, format_pairs
 from posezoo.cli.result_files import write_result
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
@@ -85,7 +85,7 @@ class Proving:
     is_fresh: bool
     measures: bool
 
-    def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+    def __call__(self, spec: ModelSpec, listener: Listener) -> Json:
         """The report of a model; an earlier one of the same posezoo, OpenVINO, model.yml and
         images, of which only failed sources are asked again.
 
@@ -134,13 +134,13 @@ class Proving:
             f" {size / 1e6:,.0f} MB to download, and about {time}, by the speeds in measured.yml"
         )
 
-    def _find_report(self, spec: ModelSpec) -> dict[str, Any]:
+    def _find_report(self, spec: ModelSpec) -> Json:
         report = read_json(self.folder / f"{spec.full_name}.json")
         is_valid = report.get("made_from") == self._made_from(spec)
         is_complete = report.get("measured", False) >= self.measures
         return report if is_valid and is_complete and not self.is_fresh else {}
 
-    def list_reports(self) -> dict[str, dict[str, Any]]:
+    def list_reports(self) -> dict[str, Json]:
         """The reports of all runs, by model, but for those of another posezoo or model.yml, or APs
         of other images.
         """
@@ -169,7 +169,7 @@ class Proving:
         annotations = compute_digest(self.dataset.annotations).value
         return self.dataset.name, annotations, str(self.dataset.folder.resolve())
 
-    def _prove(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+    def _prove(self, spec: ModelSpec, listener: Listener) -> Json:
         context = self.context
         converted = get(resolve_model(spec, spec.precisions, context), context, listener=listener)
         try:
@@ -178,7 +178,7 @@ class Proving:
             listener(WarningIssued(f"{spec.full_name}: not counted: {error.problem}"))
         provenance = context.layout.model_download_dir(spec) / provenance_json.NAME
         origins = read_json(provenance).get("files", {})
-        report: dict[str, Any] = {
+        report: Json = {
             "completed": write_missing_pins(spec, origins),
             "irs": [precision.value for precision in converted.irs],
             "measured": self.measures,
@@ -236,7 +236,7 @@ class Proving:
         is_last = registry.parts(model)[-1] == spec
         return model if is_last and model.decoder and not finds_boxes(model.decoder) else None
 
-    def _run(self, model: Model, listener: Listener) -> dict[str, Any]:
+    def _run(self, model: Model, listener: Listener) -> Json:
         facts = describe_model(model, self.context.registry)
         usual = facts.usual_precision
         assert usual is not None  # it was converted
@@ -250,7 +250,7 @@ class Proving:
             found.append(sum(pose.score >= estimator.seen_from for pose in poses))
             pictures.append(draw(photo, poses))
         write_image(self.folder / f"{model.full_name}.jpg", np.hstack(pictures))
-        report: dict[str, Any] = {"model": model.full_name, "found": found}
+        report: Json = {"model": model.full_name, "found": found}
         report |= self._evaluate(loaded, listener)
         layout = self.context.layout
         has_int8 = all(layout.ir_path(part, INT8).is_file() for part in facts.parts)
@@ -263,7 +263,7 @@ class Proving:
         chosen = EvaluatedModel(model, precision=precision)
         return load_model(chosen, options, self.context, listener=listener)
 
-    def _evaluate(self, loaded: LoadedModel, listener: Listener) -> dict[str, Any]:
+    def _evaluate(self, loaded: LoadedModel, listener: Listener) -> Json:
         if self.dataset is None:
             return {}
         folder = self.folder / "evaluations" / loaded.folder_name
@@ -285,7 +285,7 @@ def _quantize(spec: ModelSpec, context: Context, photos: Path) -> list[dict[str,
     return to_measurements(quantize(plan_int8(spec, context, photos, options)))
 
 
-def render_page(reports: Mapping[str, Mapping[str, Any]], failures: Mapping[str, str]) -> str:
+def render_page(reports: Mapping[str, Json], failures: Mapping[str, str]) -> str:
     """A page in Markdown, also for a pull request: a row for each model with what was proven, or
     why it failed.
     """

@@ -61,6 +61,7 @@ from posezoo.run.run_flags import (
 )
 
 if TYPE_CHECKING:
+    from posezoo.cli.json_projection import Json
     from posezoo.core.resolve.stage_context import Context
     from posezoo.run.load import ChosenModel, Loader
     from posezoo.run.result_journal import ResultJournal
@@ -333,9 +334,7 @@ def _load(
         return prepared.compile(options), options, card
 
 
-def _write_summary(
-    runner: InputRunner, failures: _Failures, facts: dict[str, Any]
-) -> dict[str, Any]:
+def _write_summary(runner: InputRunner, failures: _Failures, facts: Json) -> Json:
     """Write poses.json, if there are results and a folder, and return what is in it, without the
     keypoints in images; if the run ended early, also the videos without a complete result.
     """
@@ -488,7 +487,7 @@ def _require_output(args: _RunArgs, inputs: RunInputs) -> None:
         require_fitting_output(args.output, inputs)
 
 
-def _result_lines(summary: dict[str, Any], runner: InputRunner) -> Iterator[str]:
+def _result_lines(summary: Json, runner: InputRunner) -> Iterator[str]:
     from posezoo.poses.decoders import find_decoder
     from posezoo.poses.people import noun_of
 
@@ -515,7 +514,7 @@ def _result_lines(summary: dict[str, Any], runner: InputRunner) -> Iterator[str]
         yield f"{'OpenPose':11} {runner.results / '**' / '*_keypoints.json'}"
 
 
-def _model_lines(summary: dict[str, Any], estimator: Estimator) -> Iterator[str]:
+def _model_lines(summary: Json, estimator: Estimator) -> Iterator[str]:
     from posezoo.poses.people import ONE_IS_FOLLOWED, describe_people, noun_of, plural_of
 
     if summary["assumed"]:
@@ -538,7 +537,7 @@ def _model_lines(summary: dict[str, Any], estimator: Estimator) -> Iterator[str]
         yield f"{seconds:9.2f} s  {name}"
 
 
-def _describe_found(poses: Sequence[dict[str, Any]], noun: str) -> str:
+def _describe_found(poses: Sequence[Json], noun: str) -> str:
     poses = [pose for pose in poses if pose["drawn"]]
     if not poses or noun != "result":
         return _count_found(len(poses), noun)

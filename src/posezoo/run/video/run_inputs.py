@@ -10,9 +10,10 @@ from functools import partial
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from posezoo.cli.json_projection import Json
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.errors import (
     DiskError,
@@ -370,8 +371,8 @@ class InputRunner:
         for image in self._loaded:
             image.is_done = self.journal.has(image.key, image.fingerprint())
         #: Each image with its results, but without their keypoints, which the journal has.
-        self.images: list[dict[str, Any]] = []
-        self.videos: list[dict[str, Any]] = []
+        self.images: list[Json] = []
+        self.videos: list[Json] = []
         #: How many keypoints the skeletons of the poses have, by their names.
         self.skeletons: dict[str, int] = {}
         #: Whether poses were left out of drawings: of too few visible keypoints.
@@ -410,7 +411,7 @@ class InputRunner:
         again = f"; {changed:,} changed since, and are done again" if changed else ""
         return f"continues: {done:,} of {len(self._loaded):,} photos are done{again}"
 
-    def read_images(self) -> Iterator[dict[str, Any]]:
+    def read_images(self) -> Iterator[Json]:
         """``images`` with the keypoints."""
         return (self.journal.read(row["picture"]) for row in self.images)
 
@@ -480,7 +481,7 @@ class InputRunner:
         model = self.estimator.model.full_name
         self.listener(InferenceProgress(model, unit, source, done, total, people))
 
-    def _keep(self, image: _LoadedImage, row: dict[str, Any]) -> int:
+    def _keep(self, image: _LoadedImage, row: Json) -> int:
         """Returns the number of people who are drawn."""
         if image.openpose:
             write_openpose(image.openpose, row["poses"], self.openpose, self.listener)
@@ -505,7 +506,7 @@ class InputRunner:
         if self.estimator.follows_one_person:
             people_from = TRACKING
         width, height = source.size
-        row: dict[str, Any] = {
+        row: Json = {
             "video": source.name,
             "picture": None,
             "keypoints": str(keypoints) if keypoints else None,
@@ -528,7 +529,7 @@ class InputRunner:
         self.missing.pop(0)
 
     def _write_video(
-        self, video: VideoInput, target: Path, keypoints: Path | None, row: dict[str, Any]
+        self, video: VideoInput, target: Path, keypoints: Path | None, row: Json
     ) -> None:
         """Write the annotated video and, if they have a file, the keypoints; ``row`` counts the
         frames, and the most people drawn in one, and names the video once it is there.
@@ -577,18 +578,18 @@ class InputRunner:
                 row["people"] = max(row["people"], people)
                 self._report("frames", source.name, row["frames"], total, people)
 
-    def _count_drawn(self, poses: Sequence[dict[str, Any]]) -> int:
+    def _count_drawn(self, poses: Sequence[Json]) -> int:
         drawn = count_drawn(poses)
         self.skeletons |= {pose["skeleton"]: len(pose["keypoints"]) for pose in poses}
         self.has_hidden_poses |= drawn < len(poses)
         return drawn
 
 
-def count_drawn(poses: Sequence[dict[str, Any]]) -> int:
+def count_drawn(poses: Sequence[Json]) -> int:
     """How many of these poses, as ``pose_to_json`` describes them, drawings show."""
     return sum(pose["drawn"] for pose in poses)
 
 
-def _finish_video(output: FrameOutput, target: Path, row: dict[str, Any]) -> None:
+def _finish_video(output: FrameOutput, target: Path, row: Json) -> None:
     output.close()
     row["picture"] = str(target)
