@@ -8,6 +8,7 @@ import cv2
 import pytest
 from PIL import Image
 
+from fakes.irs import state_images
 from fakes.loaded_irs import load_ir
 from fakes.published_models import MEAN, SCALE
 from fakes.when_used import import_when_used
@@ -44,7 +45,7 @@ def estimator(network, tmp_path_factory):
     image.preprocess().convert_color(ov.preprocess.ColorFormat.RGB).mean(MEAN).scale(SCALE)
     image.model().set_layout(ov.Layout("NCHW"))
     xml = tmp_path_factory.mktemp("ir") / "rf_detr.xml"
-    ov.save_model(steps.build(), xml, compress_to_fp16=False)
+    ov.save_model(state_images(steps.build()), xml, compress_to_fp16=False)
     return load_ir(xml)
 
 
