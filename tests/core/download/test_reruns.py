@@ -25,8 +25,7 @@ def places(server, tmp_path):
         "source": server.serve("net", WEIGHTS),
     }
     write_model(tmp_path / "models", "net", model_yml(files=[entry]))
-    folders = {"--models_dir": "models", "-o": "", "--cache_dir": "cache"}
-    return [word for flag, name in folders.items() for word in (flag, str(tmp_path / name))]
+    return [f"--models_dir={tmp_path}/models", f"-o={tmp_path}", f"--cache_dir={tmp_path}/cache"]
 
 
 def run(way, places, *more):
