@@ -313,6 +313,18 @@ def test_an_environment_without_model_optimizer_is_reported_with_its_openvino():
         find_model_optimizer(Path(sys.executable).parent / "python")
 
 
+def test_the_search_for_it_reports_to_nobody(tmp_path, monkeypatch):
+    """To find openvino.tools.mo, Python imports openvino."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    with pytest.raises(ConversionError, match="has no Model Optimizer"):
+        find_model_optimizer(
+            script(tmp_path / "python", f'exec {shlex.quote(sys.executable)} "$@"')
+        )
+    assert [*home.rglob("*")] == []
+
+
 @pytest.mark.parametrize("named", ["nowhere/mo", "empty", "text"])
 def test_a_file_that_is_not_model_optimizer_is_reported_in_one_line(tmp_path, named):
     (tmp_path / "empty").mkdir()

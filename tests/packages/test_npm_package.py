@@ -304,6 +304,7 @@ def own_npm(tmp_path, monkeypatch):
     npm.parent.mkdir()
     npm.write_text(
         '#!/bin/sh\n[ "$1 $2 $3" = "config get registry" ] || exit 1\n'
+        'case "$*" in *--no-update-notifier*) ;; *) exit 1 ;; esac  # it would ask for its newest version\n'
         '[ -z "$npm_config_registry$NPM_CONFIG_REGISTRY" ] || exit 1\necho https://default.invalid/\n'
     )
     npm.chmod(0o755)

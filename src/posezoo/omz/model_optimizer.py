@@ -65,6 +65,7 @@ HINT = "make mo-env makes an environment with it; --mo build/mo-env/bin/mo"
 # Prints the folder of Model Optimizer, the version of OpenVINO, and that of Python.
 _PROBE = """
 import importlib.metadata, importlib.util, json, sys
+sys.modules["openvino_telemetry"] = None  # find_spec imports openvino, which would report it
 folder = version = ""
 for name in ("openvino.tools.mo", "mo"):
     try:

@@ -190,7 +190,8 @@ def _ask_npm(npm: str) -> str:
     no_file = f"{os.devnull}/npmrc"
     command = [npm, "config", "get", "registry"]
     command += [f"--userconfig={no_file}", f"--globalconfig={no_file}.global"]
-    command.append(f"--cache={no_file}")  # where npm would write a log
+    # Where npm would write a log; and it would ask for its own newest version.
+    command += [f"--cache={no_file}", "--no-update-notifier"]
     with suppress(OSError, subprocess.SubprocessError):
         return subprocess.check_output(
             command,
