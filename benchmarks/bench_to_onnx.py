@@ -22,8 +22,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime
 from harness import amount, exit_code, record
+
+from posezoo.core.errors import import_optional
+
+onnxruntime = import_optional("onnxruntime", extra="convert")
 
 ROOT = Path(__file__).resolve().parents[1]
 JUDGES = ROOT / "build" / "onnx-judges"

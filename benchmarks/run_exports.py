@@ -33,12 +33,12 @@ import cv2
 import numpy as np
 from harness import RESULTS, machine
 from measure_generated import write_registry
-from openvino.utils import get_cmake_path
 from published_network import PublishedNetwork
 from triton_server import ask, serve
 
 from posezoo.api import load
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.registry import open_registry
 from posezoo.poses.keypoints import Pose
 from posezoo.run.images import read_image
@@ -159,7 +159,8 @@ class ExportRunner:
         """The people that the C++ program finds in each photo."""
         project = self.folder.parent / "cpp"  # of all models, so that it is compiled once
         self._export("cpp", project)
-        _run("cmake", "-S", project, "-B", project / "build", f"-DOpenVINO_DIR={get_cmake_path()}")
+        cmake_files = import_openvino().utils.get_cmake_path()
+        _run("cmake", "-S", project, "-B", project / "build", f"-DOpenVINO_DIR={cmake_files}")
         _run("cmake", "--build", project / "build")
         xml = project / "models" / f"{self.case.name}.xml"
         frames = [photo.with_suffix(".ppm") for photo in self._photos]

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from posezoo.core.operating_system import IS_WINDOWS
+from posezoo.core.telemetry import disable_telemetry
 
 
 class Advice(str):
@@ -353,12 +354,14 @@ def pip_command() -> str:
 
 
 def import_optional(package: str, *, extra: str) -> ModuleType:
-    """Import an optional package; the error says which extra installs it.
+    """Import an optional package, which then reports nothing to its makers; the error says which
+    extra installs it.
 
     Raises:
         MissingPackageError: it is not installed, or its import fails.
     """
     try:
+        disable_telemetry()
         return importlib.import_module(package)
     except ModuleNotFoundError as error:
         missing = error.name is not None and error.name.split(".")[0] == package.split(".")[0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from openvino import Node, Output
-from openvino import opset14 as ops
+
+from posezoo.core.ir.openvino_graph import Node, Output
+from posezoo.core.ir.openvino_graph import opset14 as ops
 
 #: Adds the operations of an activation, and returns the node, or the output itself if it is linear.
 Activation = Callable[[Output], Node | Output]

@@ -8,6 +8,7 @@ from typing import Any
 from posezoo.core.convert.formats import ModelFormat
 from posezoo.core.convert.protobuf_reader import LENGTH, has_fields
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.errors import import_optional
 from posezoo.core.ir.openvino_import import import_openvino
 
 # ProgramDesc of framework.proto; its blocks are field 1.
@@ -29,9 +30,8 @@ def _convert_arg_max(node: Any) -> dict[str, list[Any]]:
 def _read(_spec: ModelSpec, path: Path) -> Any:
     """The network; OpenVINO 2026.4.1 itself refuses an arg_max whose axis counts from the end."""
     frontend = import_openvino().frontend.FrontEndManager().load_by_framework("paddle")
-    from openvino.frontend.paddle import ConversionExtension
-
-    frontend.add_extension(ConversionExtension("arg_max", _convert_arg_max))
+    extensions = import_optional("openvino.frontend.paddle", extra="convert")
+    frontend.add_extension(extensions.ConversionExtension("arg_max", _convert_arg_max))
     return frontend.convert(frontend.load(path))
 
 

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from openvino import Model, Node, Output
-from openvino import opset14 as ops
-
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.routes import MO_ADVICE
 from posezoo.core.declarations.supported_mo_args import TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError, sanitize
+from posezoo.core.ir.openvino_graph import Model, Node, Output
+from posezoo.core.ir.openvino_graph import opset14 as ops
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.formats.region_configs import (
     REGION_CONFIGS,

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino.opset13 as ops
 from numpy.typing import ArrayLike
-from openvino import Model, Node, Output
 
 from posezoo.core.errors import ConversionError, import_optional
+from posezoo.core.ir.openvino_graph import Model, Node, Output
+from posezoo.core.ir.openvino_graph import opset13 as ops
 from posezoo.formats.flatbuffers import CustomOperation
 
 #: Returns a node, from its inputs and the content of its options.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from posezoo.core.errors import ConversionError, sanitize
+from posezoo.core.errors import ConversionError, import_optional, sanitize
 from posezoo.core.ir.openvino_import import error_text
 from posezoo.core.values import frozen
 
@@ -82,8 +82,7 @@ def apply_transformations(network: Model, transformations: Sequence[Transformati
     Raises:
         ConversionError: one does not fit the network.
     """
-    from openvino import _offline_transformations as openvinos
-
+    openvinos = import_optional("openvino._offline_transformations", extra="convert")
     for transformation in transformations:
         _, _, function = _TRANSFORMATIONS[transformation.name]
         try:

@@ -72,7 +72,7 @@ def quantize_network(
     if is_careful:
         kept |= delicate_layers(network)
     never = "NNCF does not quantize them"
-    import_openvino(extra="quantize")  # turns off OpenVINO's telemetry, which NNCF uses too
+    import_openvino(extra="quantize")
     if reason := explain_nncf_mismatch():
         raise MissingPackageError("nncf", extra="quantize", reason=reason)
     nncf = import_optional("nncf", extra="quantize")

@@ -6,15 +6,14 @@ Features and installed packages add them; their modules are imported when a mode
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.errors import MissingPackageError, import_optional
 from posezoo.core.plugins import LazyTable
 from posezoo.core.regular_files import read_beginning
 from posezoo.core.values import frozen
@@ -190,11 +189,7 @@ def with_default_sizes(
 
 def import_runtime(module: str) -> Any | None:
     """The module of a reference runtime; None if it is not installed. The import takes 0.1 s."""
-    # ONNX Runtime 1.31 would write an identifier to the user's cache and report to its makers. It
-    # reads this variable when it is loaded; its function that turns events off comes too late
-    # (Privacy.md in its package).
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
-        return import_module(module) if module else None
-    except (ImportError, OSError):  # OSError: a system library is missing
+        return import_optional(module, extra="convert") if module else None
+    except (MissingPackageError, OSError):  # OSError: a system library is missing
         return None

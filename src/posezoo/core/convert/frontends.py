@@ -25,7 +25,13 @@ from posezoo.core.declarations.routes import describe_obstacle, select_route
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_DIR, SAVED_MODEL_FILE
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
-from posezoo.core.errors import ConversionError, MissingPackageError, OutputError, sanitize
+from posezoo.core.errors import (
+    ConversionError,
+    MissingPackageError,
+    OutputError,
+    import_optional,
+    sanitize,
+)
 from posezoo.core.files import verified_files
 from posezoo.core.files.file_record import read_record
 from posezoo.core.files.postprocess_state import is_unpacked
@@ -438,11 +444,10 @@ def _simplifications() -> tuple[Callable[[Model], object], ...]:
     They are private to OpenVINO, and another version may move them: then there are none.
     """
     try:
-        from openvino import _offline_transformations as transformations
-
+        transformations = import_optional("openvino._offline_transformations", extra="convert")
         return (
             partial(transformations.apply_moc_transformations, cf=False, smart_reshape=True),
             transformations.compress_quantize_weights_transformation,
         )
-    except (ImportError, AttributeError):
+    except (MissingPackageError, AttributeError):
         return ()

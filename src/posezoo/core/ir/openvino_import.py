@@ -1,13 +1,12 @@
-"""The only module that imports OpenVINO; it checks the version and disables the telemetry."""
+"""Import OpenVINO, after a check of its version."""
 
 from __future__ import annotations
 
 import re
-import sys
 import threading
 from collections.abc import Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from posezoo.core.errors import MissingPackageError, import_optional, pip_command, sanitize
 from posezoo.core.operating_system import IS_WINDOWS, quota_cores
@@ -41,10 +40,6 @@ def import_openvino(*, extra: str = "convert") -> ModuleType:
             f"version {installed} is too old ({oldest} or newer converts every model correctly)"
         )
         raise MissingPackageError("openvino", extra=extra, reason=reason)
-    # The telemetry of OpenVINO's converter would start threads, look up a host and write to the
-    # home folder (0.95 s instead of 0.32 s for a tiny model). With None here its import fails, and
-    # OpenVINO uses a stub.
-    cast("dict[str, ModuleType | None]", sys.modules).setdefault("openvino_telemetry", None)
     # The first call fills a table in C++ under a lock, and meanwhile releases Python's lock (GIL).
     # Two threads that both infer for the first time would deadlock (7 of 20 processes in 2026.4.1).
     with _FIRST_CALL:
@@ -82,10 +77,9 @@ def fold_constants(network: Model) -> None:
     """Replace operations that depend on no input, or only on static sizes (ShapeOf), with
     constants.
     """
-    from openvino.passes import ConstantFolding, Manager
-
-    manager = Manager()
-    manager.register_pass(ConstantFolding())
+    passes = import_optional("openvino.passes", extra="convert")
+    manager = passes.Manager()
+    manager.register_pass(passes.ConstantFolding())
     manager.run_passes(network)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import openvino.opset13 as ops
-from openvino import Node
 
+from posezoo.core.ir.openvino_graph import Node
+from posezoo.core.ir.openvino_graph import opset13 as ops
 from posezoo.export.decoded.nodes import (
     NO_BOX,
     Maps,

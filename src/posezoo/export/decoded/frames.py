@@ -7,10 +7,10 @@ A frame is letterboxed, or stretched if the network sees images so.
 from __future__ import annotations
 
 import numpy as np
-import openvino.opset13 as ops
-from openvino import Node, Output, Type
 
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.ir.openvino_graph import Node, Output, Type
+from posezoo.core.ir.openvino_graph import opset13 as ops
 from posezoo.core.values import frozen
 from posezoo.export.decoded.nodes import (
     TwoNodes,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-import openvino.opset13 as ops
-from openvino import Node
 
+from posezoo.core.ir.openvino_graph import Node
+from posezoo.core.ir.openvino_graph import opset13 as ops
 from posezoo.export.decoded.nodes import (
     Maps,
     TwoNodes,

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 
 import numpy as np
-import openvino.opset13 as ops
 from numpy.typing import ArrayLike
-from openvino import Node
 
+from posezoo.core.ir.openvino_graph import Node
+from posezoo.core.ir.openvino_graph import opset13 as ops
 from posezoo.core.ir.openvino_import import static_sizes
 from posezoo.poses.letterbox import Size
 

@@ -7,11 +7,11 @@ one before.
 from __future__ import annotations
 
 import numpy as np
-import openvino.opset1 as ops1
-import openvino.opset13 as ops
-from openvino import Node
 
 from posezoo.core.arrays import Array
+from posezoo.core.ir.openvino_graph import Node
+from posezoo.core.ir.openvino_graph import opset1 as ops1
+from posezoo.core.ir.openvino_graph import opset13 as ops
 from posezoo.export.decoded.nodes import (
     Maps,
     TwoNodes,

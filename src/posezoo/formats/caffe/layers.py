@@ -14,11 +14,11 @@ from functools import reduce
 
 import numpy as np
 from numpy.typing import ArrayLike
-from openvino import Node, Output
-from openvino import opset14 as ops
 
 from posezoo.core.arrays import Array
 from posezoo.core.errors import ConversionError, sanitize
+from posezoo.core.ir.openvino_graph import Node, Output
+from posezoo.core.ir.openvino_graph import opset14 as ops
 from posezoo.core.values import frozen
 from posezoo.formats.caffe.prototxt import Message
 

@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from openvino import Model, Node, Output
-
 from posezoo.core.declarations.model import Input
 from posezoo.core.errors import sanitize
+from posezoo.core.ir.openvino_graph import Model, Node, Output
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.values import frozen
 from posezoo.formats.activations import Activation, find_activation

@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from openvino import Model, Node, Output
-from openvino import opset14 as ops
 
 from posezoo.core.arrays import Array
 from posezoo.core.errors import ConversionError, sanitize
+from posezoo.core.ir.openvino_graph import Model, Node, Output
+from posezoo.core.ir.openvino_graph import opset14 as ops
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.values import frozen
 from posezoo.formats.activations import find_activation

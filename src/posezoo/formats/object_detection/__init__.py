@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from openvino import Model, Node, Output, opset8, opset11
-from openvino import opset13 as ops
 
 from posezoo.core.convert.graph_cutting import find_output
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.routes import MO_ADVICE
 from posezoo.core.errors import ConversionError
+from posezoo.core.ir.openvino_graph import Model, Node, Output, opset8, opset11
+from posezoo.core.ir.openvino_graph import opset13 as ops
 from posezoo.core.ir.openvino_import import (
     error_text,
     fold_constants,
