@@ -214,7 +214,7 @@ build/triton-env/.installed: $(VENV)/.installed-test benchmarks/triton/CMakeList
 	$(CLONE_INTO) --branch r24.10 $(GITHUB)/triton-inference-server/core $(TRITON_SOURCES)/core
 	$(CLONE_INTO) $(GITHUB)/Tencent/rapidjson $(TRITON_SOURCES)/rapidjson
 	cmake -S benchmarks/triton -B build/triton-env/backends/openvino -D SOURCES=$(abspath $(TRITON_SOURCES)) \
-	  -D OpenVINO_DIR="$$($(BIN)/python -c 'import openvino.utils; print(openvino.utils.get_cmake_path())')"
+	  -D OpenVINO_DIR="$$($(BIN)/python -c 'from importlib.util import find_spec; print(find_spec("openvino").submodule_search_locations[0])')/cmake"
 	cmake --build build/triton-env/backends/openvino
 	@touch $@
 

@@ -6,6 +6,8 @@ Every import counts: at the top of a module, inside a function, and for the type
 import ast
 import re
 
+import pytest
+
 from fakes.checkout import ROOT
 from fakes.source import imports_in, nodes_in
 
@@ -35,7 +37,7 @@ PARTS = (
 )
 #: The same for the packages and modules inside the core; those of one row do not import each other.
 CORE = (
-    {"arrays", "ended", "features", "operating_system", "other_words", "values"},
+    {"arrays", "ended", "features", "operating_system", "other_words", "telemetry", "values"},
     {"regular_files"},
     {"errors", "events", "http_headers", "versions"},
     {"plugins"},
@@ -200,3 +202,114 @@ def test_each_text_is_read_and_written_in_a_stated_encoding():
     for path in sorted(SOURCE.rglob("*.py")):
         for node in nodes_in(path.read_text("utf-8")):
             assert not opens_without_encoding(node), f"{path.relative_to(SOURCE)}:{node.lineno}"
+
+
+#: The packages that report to their makers when they are imported, unless ``disable_telemetry`` was called before.
+REPORTING = {"nncf", "onnxruntime", "openvino", "openvino_telemetry"}
+#: The module that imports OpenVINO by a statement, so that types are known; it calls ``import_openvino`` before.
+_GRAPHS = SOURCE / "core" / "ir" / "openvino_graph.py"
+#: The function itself.
+_IMPORTER = SOURCE / "core" / "errors.py"
+
+
+def imported_directly(code):
+    """The packages of ``REPORTING`` that a module imports without ``import_optional`` and ``import_openvino``."""
+    found = set()
+    nodes = nodes_in(code)
+    for_types = {
+        inner
+        for node in nodes
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in nodes:
+        names = []
+        if node in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        elif isinstance(node, ast.Call):
+            function = ast.unparse(node.func).rpartition(".")[2]
+            if function in ("__import__", "import_module", "run_module"):
+                names = [each.value for each in node.args if isinstance(each, ast.Constant)]
+        found |= {str(name).partition(".")[0] for name in names} & REPORTING
+    return found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import onnxruntime",
+        "import openvino.opset13 as ops",
+        "def read():\n    from openvino.passes import Manager",
+        "from importlib import import_module\nimport_module('nncf.quantization')",
+        "import importlib\nimportlib.import_module('onnxruntime')",
+    ],
+)
+def test_an_import_without_the_function_is_found(code):
+    assert imported_directly(code)
+    typed = "if TYPE_CHECKING:\n" + "".join(f"    {line}\n" for line in code.splitlines())
+    assert not imported_directly(typed)
+
+
+def test_packages_that_report_are_imported_by_one_function():
+    folders = (SOURCE, *(ROOT / name for name in ("benchmarks", "demos", "docs", "tools", ".ci")))
+    paths = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    assert len(paths) > 500
+    found = {
+        str(path.relative_to(ROOT)): imported_directly(path.read_text("utf-8"))
+        for path in paths
+        if path != _GRAPHS
+    }
+    assert {name: packages for name, packages in found.items() if packages} == {}
+    graphs = _GRAPHS.read_text("utf-8")
+    assert graphs.index("\nimport_openvino()\n") < graphs.index("\nfrom openvino import")
+
+
+#: What turns off the reports of a package in an exported program; Model API imports both others.
+_OFF = {
+    "openvino": ['sys.modules["openvino_telemetry"] = None\n'],
+    "onnxruntime": ['environ["ORT_DISABLE_TELEMETRY"] = "1"\n'],
+    "onnxruntime-node": ['process.env.ORT_DISABLE_TELEMETRY = "1";\n'],
+}
+_OFF["model_api"] = _OFF["openvino"] + _OFF["onnxruntime"]
+_IMPORT = re.compile(r"""\b(?:import|from)\b[ (]["']?([\w-]+)""")
+
+
+def imported_with_reports(template):
+    """The packages that a program imports before it turns off their reports."""
+    return {
+        match[1]
+        for match in _IMPORT.finditer(template)
+        if not all(line in template[: match.start()] for line in _OFF.get(match[1], []))
+    }
+
+
+def test_exported_programs_turn_reports_off_before_they_import():
+    templates = sorted((SOURCE / "export" / "templates").iterdir())
+    texts = {path.name: path.read_text("utf-8") for path in templates}
+    importing = [name for name, text in texts.items() if {*_IMPORT.findall(text)} & _OFF.keys()]
+    assert len(importing) > 5
+    assert {
+        name: found for name, text in texts.items() if (found := imported_with_reports(text))
+    } == {}
+    assert imported_with_reports("import onnxruntime\n" + _OFF["onnxruntime"][0]) == {"onnxruntime"}
+    assert imported_with_reports('import * as ort from "onnxruntime-node";') == {"onnxruntime-node"}
+
+
+def test_no_command_for_users_imports_a_package_that_reports():
+    """``python -c "import openvino"`` would report."""
+    texts = [
+        *ROOT.rglob("docs/**/*.md"),
+        *(ROOT / ".ci").iterdir(),
+        ROOT / "Makefile",
+        *SOURCE.rglob("*.in"),
+    ]
+    commands = re.compile(rf"""-c ['"][^'"]*import ({"|".join(REPORTING)})\b""")
+    assert len(texts) > 50
+    assert [
+        path.name for path in texts if path.is_file() and commands.search(path.read_text("utf-8"))
+    ] == []

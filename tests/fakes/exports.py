@@ -48,8 +48,9 @@ def write_network(path: Path, weights: np.ndarray, width: int = 48) -> None:
 
 
 def write_zoo(folder: Path, **image: object) -> Path:
-    """A registry of one network, ``net``, in a folder; ``decoder`` and other keys of its image."""
+    """A registry of one network, ``net``, in a folder; ``decoder``, ``people`` and other keys of its image."""
     decoder = image.pop("decoder", {"name": "heatmap"})
+    people = image.pop("people", None)
     weights = np.random.default_rng(3).normal(0, 0.01, (17, 3, 4, 4)).astype(np.float32)
     write_network(folder / "net.onnx", weights)
     declared = {"name": "image", "shape": [1, 3, 64, 48], "layout": "NCHW", "color": "BGR"}
@@ -59,6 +60,7 @@ def write_zoo(folder: Path, **image: object) -> Path:
         inputs=[declared | image],
         outputs=[{"name": "heatmaps", "shape": [1, 17, 16, 12], "role": "heatmaps"}],
         decoder=decoder,
+        people=people,
         skeleton="coco-17",
     )
     write_model(folder / "models", "net", content)

@@ -16,6 +16,7 @@ from posezoo.export.people_programs import (
     render_python_sample,
 )
 from posezoo.export.target_type import (
+    NO_TELEMETRY,
     ExportedModel,
     ExportFile,
     ExportFolder,
@@ -148,6 +149,7 @@ TARGET = ExportTarget(
         "The sample needs Python with `pip install openvino opencv-python-headless`. It prints what"
         " it finds, and draws it into a new picture in the current folder. If the IR has no decoder"
         " (`--decode`), it also needs posezoo for that, and prints arrays without it."
+        f" {NO_TELEMETRY}"
     ),
     sets_f32="sample.py",
     refuse_detector=_refuse_detector,

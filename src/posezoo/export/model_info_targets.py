@@ -23,6 +23,7 @@ from posezoo.core.ir.openvino_import import import_openvino, openvino_core
 from posezoo.core.ir.provenance import SUFFIXES
 from posezoo.export.documents import render_documents
 from posezoo.export.target_type import (
+    NO_TELEMETRY,
     ExportedModel,
     ExportFile,
     ExportFolder,
@@ -337,7 +338,9 @@ MODEL_API = ExportTarget(
     render=render_modelapi,
     require=_require_wrapper,
     next_step="python {folder}/{name}/sample.py IMAGE",
-    needs='The sample needs Python with `pip install "openvino-model-api>=0.4.7"`.',
+    needs=(
+        f'The sample needs Python with `pip install "openvino-model-api>=0.4.7"`. {NO_TELEMETRY}'
+    ),
     sets_f32="the plugin_config of the adapter in sample.py",
     refuse_detector=lambda _spec, _detector: (
         "Model API cuts out people in another way than this network was trained with"

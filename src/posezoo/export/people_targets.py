@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from posezoo.core.convert.formats import import_runtime
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import ConversionError, ExportError, sanitize
 from posezoo.core.ir.openvino_import import is_quantized, openvino_core
-from posezoo.core.versions import package_version
 from posezoo.export.documents import render_documents
 from posezoo.export.people_programs import (
     INPUTS,
@@ -33,9 +33,14 @@ from posezoo.export.target_type import (
 )
 from posezoo.formats.onnx_writer import write_onnx
 
+# Prints the folder of the Python package, which reports to its makers if it is imported.
+_FIND_OPENVINO = (
+    "from importlib.util import find_spec;"
+    " print(find_spec('openvino').submodule_search_locations[0])"
+)
 _BUILD = (
-    'cmake -S {folder} -B {folder}/build -D OpenVINO_DIR="$(python -c "import openvino.utils;'
-    ' print(openvino.utils.get_cmake_path())")" && cmake --build {folder}/build'
+    "cmake -S {folder} -B {folder}/build"
+    f' -D OpenVINO_DIR="$(python -c "{_FIND_OPENVINO}")/cmake" && cmake --build {{folder}}/build'
 )
 _PROJECT = ("CMakeLists.txt", "main.cpp", "poses.hpp", "fit.hpp", "blazepose.hpp", "top_down.hpp")
 
@@ -48,7 +53,7 @@ def render_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFi
     yield from render_pipeline(model, "models")
     for name in _PROJECT:
         yield ExportFile(name, (TEMPLATES / name).read_bytes())
-    yield ExportFile("README.md", render("README.md"))
+    yield ExportFile("README.md", render("README.md", find=_FIND_OPENVINO))
 
 
 def render_onnx(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
@@ -95,10 +100,9 @@ def _write_network(model: ExportedModel) -> bytes:
 
 
 def _require_readable(content: bytes, name: str) -> None:
-    if not package_version("onnxruntime"):
+    onnxruntime = import_runtime("onnxruntime")
+    if onnxruntime is None:
         return
-    import onnxruntime
-
     options = onnxruntime.SessionOptions()
     level = onnxruntime.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_DISABLE_ALL
@@ -145,7 +149,9 @@ ONNX = ExportTarget(
         "The program in Python needs `pip install onnxruntime opencv-python-headless`, and draws"
         " what it finds into a new picture in the current folder. That for Node needs Node 20:"
         " `npm install --ignore-scripts && node sample.mjs PICTURE` in the folder {name}; with"
-        " onnxruntime-web instead of onnxruntime-node it runs on WebAssembly."
+        " onnxruntime-web instead of onnxruntime-node it runs on WebAssembly. ONNX Runtime would"
+        " report to its makers that it is used: network.py and network.mjs turn this off with"
+        " `ORT_DISABLE_TELEMETRY=1` before they import it; do the same in a program of yours."
     ),
     sets_f32="the type of the values in the file",
     inputs=INPUTS,

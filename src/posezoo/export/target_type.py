@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+#: For the README of a target whose program imports OpenVINO in Python.
+NO_TELEMETRY = (
+    "OpenVINO's Python package would report to its makers that it is used. The program turns this"
+    ' off with `sys.modules["openvino_telemetry"] = None` before the import; do the same in a'
+    " program of yours."
+)
+
 #: A place for a value in a template; render compares the text in the braces as it is.
 MARK = re.compile(r"@\{(.*?)\}")
 

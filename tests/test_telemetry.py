@@ -1,0 +1,300 @@
+"""Neither posezoo nor a program that it exports reports to anybody, nor leaves an identifier in the home folder.
+
+The tests' fence turns off the reports of the packages that they load. Here each program starts as at a user's: with
+an empty home folder, and without the fence's variables.
+"""
+
+import json
+import os
+import re
+import shutil
+import sys
+from configparser import ConfigParser
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from fakes import fence, seeker
+from fakes.checkout import ROOT
+from fakes.command import run_process, succeeded
+from fakes.exports import write_zoo
+from fakes.model_api import convert_simcc, simcc_network, simcc_spec
+from posezoo.cli.verbs import SUMMARIES
+from posezoo.core.declarations.model import Precision
+from posezoo.core.layout import ModelLayout
+from posezoo.export.export_writer import write_export
+from posezoo.export.model_export import read_ir_facts
+from posezoo.export.target_type import ExportFolder
+from posezoo.export.targets import TARGETS
+
+NODE_ENV = ROOT / "build" / "node-env"
+
+#: What docs/howto/upgrading.md names.
+OWN = (Path(".cache/posezoo"), Path(".local/share/posezoo"))
+#: Connections and messages, with all characters of texts as \\xNN.
+TRACE = [
+    "strace",
+    "--seccomp-bpf",
+    "-f",
+    "-qq",
+    "-xx",
+    "-s",
+    "300",
+    "-e",
+    "trace=connect,sendto,sendmsg,sendmmsg",
+]
+#: A name in a question to a name server: its labels, each after its length.
+NAME = re.compile(rb"(?:[\x01-\x3f][A-Za-z][\w-]*)+(?=\0\0)")
+
+#: Annotations of one of the photos, in the format of COCO.
+PEOPLE = {
+    "images": [{"id": 1, "file_name": "00.png", "width": seeker.SIDE, "height": seeker.SIDE}],
+    "categories": [{"id": 1, "name": "person"}],
+    "annotations": [
+        {
+            "id": 1,
+            "image_id": 1,
+            "category_id": 1,
+            "iscrowd": 0,
+            "area": 900,
+            "bbox": [4, 4, 40, 40],
+        }
+        | {"num_keypoints": 17, "keypoints": [20, 20, 2] * 17}
+    ],
+}
+#: For each verb the command lines that use the packages which it loads, each after those that it needs.
+VERBS = {
+    "benchmark": ["benchmark net --seconds 0.1"],
+    "cache": ["download net", "cache verify"],
+    "card": ["card net"],
+    "compare": ["compare --keypoints net --precisions FP16,FP32 --input photos"],
+    "completion": ["completion bash"],
+    "convert": ["convert net.onnx --output ir/net.xml"],
+    "dataset": ["dataset info --annotations people.json --images photos"],
+    "demo": ["demo -m net -i photos -no_show -o demo"],
+    "doctor": ["doctor"],
+    "download": ["download net --weights_dir downloaded"],
+    "evaluate": ["evaluate net --annotations people.json --images photos --output accuracy"],
+    "export": ["export net --to onnx exported"],
+    "gallery": ["gallery --output site"],
+    "get": ["get net --weights_dir got"],
+    "info": ["info net"],
+    "licenses": ["download net", "licenses"],
+    "list": ["list"],
+    "lock": ["get net", "lock net"],
+    "mirror": ["mirror create mirror --name net", "mirror check mirror"],
+    "new": ["new drafted --from net.onnx --license MIT --models_dir drafts"],
+    "plan": ["plan net"],
+    "prove": ["prove net"],
+    "quantize": ["quantize net --dataset photos --output int8"],
+    "recommend": ["recommend"],
+    "record": ["record net"],
+    "remove": ["download net --weights_dir left", "remove net --weights_dir left --yes"],
+    "run": ["run net --input photos --output poses"],
+    "shims": ["shims bin"],
+    "sources": ["sources check net"],
+    "verify": ["get net", "verify net", "verify --metadata"],
+}
+#: They take less than two seconds.
+QUICK = {"card", "completion", "dataset", "info", "licenses", "list", "plan", "recommend", "shims"}
+
+
+@cache
+def can_trace():
+    command = [*TRACE, "-o", os.devnull, "true"]
+    return bool(shutil.which("strace")) and not run_process(command).returncode
+
+
+def is_own(path):
+    """Whether a path below the home folder is one of ``OWN``, below it, or above it."""
+    return any(path in (own, *own.parents) or own in path.parents for own in OWN)
+
+
+def asked_in(trace):
+    """The addresses that programs connected to or sent messages to, and the names that they asked for."""
+    quoted = [
+        (before, bytes.fromhex(text.replace("\\x", "")))
+        for before, text in re.findall(r'(\w*, |\w*[(]|)"((?:\\x..)+)"', trace)
+    ]
+    asked = [text for before, text in quoted if before in ("inet_addr(", "AF_INET6, ")]
+    names = [name for _, text in quoted for name in NAME.findall(text)]
+    asked += [re.sub(rb"[\x01-\x3f]", b".", name).lstrip(b".") for name in names]
+    # systemd's own resolver has a socket.
+    asked += [text for _, text in quoted if b"io.systemd.Resolve" in text]
+    return {text.decode("utf-8", "replace") for text in asked}
+
+
+class Desk:
+    """A user's working folder, with an empty home folder in it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.home = folder / "home"
+        self._asked = set()
+
+    def run(self, *command):
+        kept = {name: os.environ[name] for name in fence.KEPT & os.environ.keys()}
+        own = {"HOME": str(self.home), "POSEZOO_MODELS_DIR": str(self.folder / "models")}
+        trace = self.folder / "trace"
+        tracer = [*TRACE, "-o", trace] if can_trace() else []
+        ended = run_process([*tracer, *command], cwd=self.folder, env=kept | own)
+        if tracer:
+            self._asked |= asked_in(trace.read_text())
+        return succeeded(ended)
+
+    def posezoo(self, line):
+        return self.run(sys.executable, "-m", "posezoo", *line.split())
+
+    def left(self):
+        """What lies in the home folder that is not posezoo's own."""
+        paths = sorted(path.relative_to(self.home) for path in self.home.rglob("*"))
+        return [path.as_posix() for path in paths if not is_own(path)]
+
+    def asked(self):
+        """Whom the programs asked."""
+        if not can_trace():
+            pytest.skip("strace cannot trace here")
+        return sorted(self._asked)
+
+    def tidy(self):
+        """Leave the cache to the next test, and nothing else."""
+        self._asked.clear()
+        for left in reversed(self.left()):
+            path = self.home / left
+            path.unlink() if path.is_file() else path.rmdir()
+
+
+@pytest.fixture(scope="module")
+def shared_desk(tmp_path_factory):
+    pytest.importorskip("openvino", reason="needs openvino")
+    folder = tmp_path_factory.mktemp("desk")
+    write_zoo(folder, people={"photo": "the whole image", "video": "tracking"})
+    seeker.write_photos(folder / "photos")
+    (folder / "people.json").write_text(json.dumps(PEOPLE))
+    desk = Desk(folder)
+    desk.home.mkdir()
+    return desk
+
+
+@pytest.fixture
+def desk(shared_desk):
+    yield shared_desk
+    shared_desk.tidy()
+
+
+def test_each_verb_is_used():
+    assert sorted(VERBS) == sorted(SUMMARIES)
+    assert all(lines[-1].startswith(verb) for verb, lines in VERBS.items())
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [verb if verb in QUICK else pytest.param(verb, marks=pytest.mark.slow) for verb in VERBS],
+)
+def test_a_verb_reports_to_nobody(desk, verb):
+    for line in VERBS[verb]:
+        desk.posezoo(line)
+    assert desk.left() == []
+    assert desk.asked() == []
+
+
+#: The exports with a program: the flags, and the command that runs it on a photo.
+PROGRAMS = {
+    "onnx": ("onnx out", "{python} out/net/sample.py {photo} out/drawn.png"),
+    "onnx for Node": ("onnx out", "node out/net/sample.mjs {photo}"),
+    "folder with the decoder": (
+        "folder out --decode",
+        "{python} out/net/sample.py {photo} out/drawn.png",
+    ),
+    "folder": ("folder out", "{python} out/net/sample.py {photo} out/drawn.png"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("export", PROGRAMS)
+def test_an_exported_program_reports_to_nobody(desk, export):
+    flags, program = PROGRAMS[export]
+    if "node" in program and not (NODE_ENV.is_dir() and shutil.which("node")):
+        pytest.skip("needs make node-env")
+    out = desk.folder / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    desk.posezoo(f"export net --to {flags}")
+    if "node" in program:
+        (out / "net" / "node_modules").symlink_to(NODE_ENV / "node_modules")
+    desk.run(*program.format(python=sys.executable, photo="photos/00.png").split())
+    assert desk.left() == []
+    assert desk.asked() == []
+
+
+@pytest.mark.slow
+def test_an_exported_program_for_model_api_reports_to_nobody(desk, tmp_path):
+    if sys.version_info < (3, 11):
+        pytest.skip("openvino-model-api needs Python 3.11")
+    pytest.importorskip("model_api.models", reason="needs openvino-model-api")
+    spec = simcc_spec(tmp_path, simcc_network())
+    facts = read_ir_facts(
+        spec, Precision.FP32, convert_simcc(tmp_path), ModelLayout(tmp_path, tmp_path)
+    )
+    files = TARGETS.find("modelapi").render(facts, ExportFolder({}))
+    write_export(tmp_path / "out", lambda _: list(files))
+    desk.run(sys.executable, tmp_path / "out" / spec.name / "sample.py", "photos/00.png")
+    assert desk.left() == []
+    assert desk.asked() == []
+
+
+REPORTER = """
+import socket, sys
+from pathlib import Path
+Path.home().joinpath("identifier").write_text("1")
+question = bytes(12) + b"\\7reports\\7example\\0" + bytes([0, 1, 0, 1])
+socket.socket(type=socket.SOCK_DGRAM).sendto(question, ("127.0.0.1", 53))
+"""
+
+
+#: Imports all packages that an extra of posezoo installs, as posezoo does.
+IMPORTER = """
+import contextlib, sys, time
+from posezoo.core.errors import import_optional
+for name in sys.argv[1:]:
+    with contextlib.suppress(Exception):
+        import_optional(name, extra="all")
+time.sleep(1)
+"""
+
+
+def packages_of_extras():
+    """The import names of the packages that setup.cfg names, but for those of contributors."""
+    config = ConfigParser(interpolation=None)
+    config.read(ROOT / "setup.cfg", "utf-8")
+    extras = dict(config["options.extras_require"])
+    for name in ("test", "docs", "release", "check"):
+        del extras[name]
+    lines = "\n".join([config["options"]["install_requires"], *extras.values()]).splitlines()
+    wanted = {
+        canonicalize_name(Requirement(line).name)
+        for line in lines
+        if line[:1] not in ("", "#", "%")
+    }
+    assert len(wanted) > 25
+    return [
+        package
+        for package, makers in packages_distributions().items()
+        if package.isidentifier() and wanted & {*map(canonicalize_name, makers)}
+    ]
+
+
+@pytest.mark.slow
+def test_no_package_that_posezoo_installs_reports_when_it_imports_it(desk):
+    desk.run(sys.executable, "-c", IMPORTER, *packages_of_extras())
+    assert desk.left() == []
+    assert desk.asked() == []
+
+
+def test_a_program_that_reports_is_found(desk):
+    desk.run(sys.executable, "-c", REPORTER)
+    assert desk.left() == ["identifier"]
+    assert desk.asked() == ["127.0.0.1", "reports.example"]
