@@ -17,6 +17,47 @@ from types import ModuleType
 
 from posezoo.core.operating_system import IS_WINDOWS
 
+# What users catch; the functions below serve posezoo alone.
+__all__ = [
+    "ArchiveError",
+    "CheckpointError",
+    "ConversionError",
+    "DatasetError",
+    "DecoderError",
+    "DigestError",
+    "DiskError",
+    "DownloadError",
+    "EvaluationError",
+    "ExportError",
+    "ImageError",
+    "ImageWarning",
+    "InferenceError",
+    "InterpreterError",
+    "LicenseError",
+    "LockError",
+    "MissingPackageError",
+    "NetworkError",
+    "OutputError",
+    "PluginError",
+    "PosezooError",
+    "QuantizationError",
+    "RandomNetworkError",
+    "SelfCheckError",
+    "SettingsError",
+    "SizeError",
+    "SourceError",
+    "SpecError",
+    "TargetSizeError",
+    "UnknownKeypointError",
+    "UnknownModelError",
+    "UnpinnedFileError",
+    "WideIntegerError",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Advice(str):
     """A hint that names a flag; a command without this flag words it in its own way."""
@@ -213,6 +254,12 @@ class DecoderError(InferenceError):
 
 class TargetSizeError(InferenceError):
     """A network does not support the requested size."""
+
+
+class UnknownKeypointError(PosezooError, KeyError):
+    """A pose has no keypoint of this name; the hint gives the most similar name."""
+
+    __str__ = PosezooError.__str__  # that of KeyError quotes its text
 
 
 class ImageError(PosezooError):
