@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from posezoo.cli.console import show_progress
 from posezoo.cli.model_argument import is_checkpoint_file
@@ -291,18 +291,19 @@ def load(
     load_options = _to_load_options(options or Options(), preparation, context)
     conversion = ConversionOptions(force=force)
     loader = Loader(context, detector, conversion=conversion, listener=listener)
+    for_files = [each for each in given_arguments(preparation) if each != "skeleton"]
     if name is None and checkpoint is None:
+        _refuse(_given(tag=tag, model_name=model_name), "no model is named")
+        _refuse(for_files, "only for an .xml or .onnx, and no file is named")
         chosen = ChosenModel(precision=_precision(precision, None, context))
         return loader.prepare(chosen).compile(load_options)
     text, weights = _as_name_and_weights(name, checkpoint)
     if text.endswith((".xml", *ORIGINALS)):
-        for_models = {"checkpoint": weights, "model_name": model_name, "tag": tag, "force": force}
-        given = [each for each, value in for_models.items() if value]
-        _refuse(given, f"only for the name of a model, and {text} is a file")
+        for_models = _given(tag=tag, checkpoint=weights, model_name=model_name, force=force)
+        _refuse(for_models, f"only for the name of a model, and {text} is a file")
         like = preparation.like
         original = context.registry.find_single(like) if like else None
         return loader.prepare(ChosenModel(xml=Path(text), like=original)).compile(load_options)
-    for_files = [each for each in given_arguments(preparation) if each != "skeleton"]
     _refuse(for_files, f"only for an .xml or .onnx, and {text} declares its preparation")
     model = _find_model(
         context, text, tag, weights, model_name=model_name, skeleton=load_options.skeleton
@@ -332,11 +333,15 @@ def _to_load_options(options: Options, preparation: Preparation, context: Contex
         aspect_size=options.aspect,
         decoder_options=options.decoder_options or {},
         decoder=preparation.decoder,
-        mean=preparation.mean_values,
-        scale=preparation.scale_values,
+        mean=cast("tuple[float, ...] | None", preparation.mean_values),
+        scale=cast("tuple[float, ...] | None", preparation.scale_values),
         reverse_input_channels=preparation.reverse_input_channels,
         skeleton=_as_skeleton(preparation.skeleton),
     )
+
+
+def _given(**arguments: object) -> list[str]:
+    return [name for name, value in arguments.items() if value]
 
 
 def _refuse(given: Sequence[str], reason: str) -> None:

@@ -109,12 +109,20 @@ def test_what_is_only_for_the_name_of_a_model_is_named_with_a_file(keywords, nam
     assert caught.value.problem == f"{names}: only for the name of a model, and {own} is a file"
 
 
-def test_what_is_only_for_a_file_is_named_with_a_model():
+@pytest.mark.parametrize("name", ["movenet-thunder", None])
+def test_what_is_only_for_a_file_is_named_with_a_model(name):
     stated = Preparation(decoder="heatmap", reverse_input_channels=False)
     with pytest.raises(
         posezoo.PosezooError, match=r"^decoder, reverse_input_channels: only for an"
     ):
-        posezoo.load("movenet-thunder", preparation=stated)
+        posezoo.load(name, preparation=stated)
+
+
+@pytest.mark.parametrize("keywords", [{"tag": "x"}, {"model_name": "mine"}])
+def test_a_variant_of_no_model_is_refused(keywords):
+    (name,) = keywords
+    with pytest.raises(posezoo.PosezooError, match=f"^{name}: no model is named"):
+        posezoo.load(**keywords)
 
 
 @pytest.mark.parametrize(

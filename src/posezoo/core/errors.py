@@ -17,47 +17,6 @@ from types import ModuleType
 
 from posezoo.core.operating_system import IS_WINDOWS
 
-# What users catch; the functions below serve posezoo alone.
-__all__ = [
-    "ArchiveError",
-    "CheckpointError",
-    "ConversionError",
-    "DatasetError",
-    "DecoderError",
-    "DigestError",
-    "DiskError",
-    "DownloadError",
-    "EvaluationError",
-    "ExportError",
-    "ImageError",
-    "ImageWarning",
-    "InferenceError",
-    "InterpreterError",
-    "LicenseError",
-    "LockError",
-    "MissingPackageError",
-    "NetworkError",
-    "OutputError",
-    "PluginError",
-    "PosezooError",
-    "QuantizationError",
-    "RandomNetworkError",
-    "SelfCheckError",
-    "SettingsError",
-    "SizeError",
-    "SourceError",
-    "SpecError",
-    "TargetSizeError",
-    "UnknownKeypointError",
-    "UnknownModelError",
-    "UnpinnedFileError",
-    "WideIntegerError",
-]
-
-
-def __dir__() -> list[str]:
-    return __all__
-
 
 class Advice(str):
     """A hint that names a flag; a command without this flag words it in its own way."""
@@ -573,6 +532,17 @@ def explain_windows_path(text: str) -> str:
     )
 
 
+#: What users catch; the functions above serve posezoo alone.
+__all__ = [
+    name
+    for name, value in [*vars().items()]
+    if isinstance(value, type) and issubclass(value, (PosezooError, ImageWarning))
+]
+
 #: The old names of some errors. They stay, since users' code catches them.
 FetchError = DownloadError
 NoPinError = UnpinnedFileError
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -13,66 +13,6 @@ from dataclasses import field
 
 from posezoo.core.values import frozen
 
-__all__ = [
-    "EVENT_TYPES",
-    "AccuracyCompared",
-    "AccuracySearched",
-    "BenchmarkProgress",
-    "BenchmarkStarted",
-    "CachedFileUsed",
-    "CalibrationProgress",
-    "ClusterJoined",
-    "ConversionFinished",
-    "ConversionSkipped",
-    "ConversionStarted",
-    "ConversionUpToDate",
-    "CountStarted",
-    "DisplacementMeasured",
-    "DownloadFinished",
-    "DownloadStarted",
-    "EvaluationProgress",
-    "Event",
-    "FileDownloadFinished",
-    "FileDownloadProgress",
-    "FileDownloadStarted",
-    "FileEvent",
-    "FilePostprocessingStarted",
-    "FileUpToDate",
-    "FloatLayersKept",
-    "InferenceProgress",
-    "Int8Comparison",
-    "IrOutdated",
-    "LayerNoise",
-    "LayerNoiseMeasured",
-    "LicenseNoted",
-    "Listener",
-    "ModelEvent",
-    "NodeProof",
-    "OutputsCompared",
-    "PackageDownloadFinished",
-    "PackageDownloadProgress",
-    "PackageDownloadStarted",
-    "PostprocessingFinished",
-    "PostprocessingStarted",
-    "QuantizationFinished",
-    "QuantizationStarted",
-    "RunFinished",
-    "RunStarted",
-    "SelfCheckFinished",
-    "SelfCheckPassed",
-    "SpeedCompared",
-    "StepStarted",
-    "TaskFinished",
-    "WarningIssued",
-    "WorkFinished",
-    "WorkStarted",
-    "WorkerChanged",
-]
-
-
-def __dir__() -> list[str]:
-    return __all__
-
 
 @frozen
 class Event:
@@ -760,3 +700,14 @@ EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
     BenchmarkStarted: ("benchmark", "benchmark_begin"),
     BenchmarkProgress: ("benchmark", "benchmark_progress"),
 }
+
+#: What users import; the functions above serve posezoo alone.
+__all__ = [
+    name
+    for name, value in [*vars().items()]
+    if isinstance(value, type) and value.__module__ == __name__
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -31,7 +31,7 @@ else:
         return made
 
 
-def _has_same_fields(one: Any, other: object) -> bool:
+def _has_same_fields(one: Any, other: Any) -> Any:
     if type(one) is not type(other):
         return NotImplemented
     return all(_is_same(getattr(one, each.name), getattr(other, each.name)) for each in fields(one))

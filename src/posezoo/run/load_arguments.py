@@ -8,12 +8,14 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import PosezooError, redact_secrets
 from posezoo.core.values import frozen
-from posezoo.poses.decoders import Option
+
+if TYPE_CHECKING:
+    from posezoo.poses.decoders import Option
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
