@@ -50,6 +50,7 @@ from posezoo.run.load_arguments import (
     Preparation,
     given_arguments,
     require_group,
+    spell_flags,
     spell_grouped,
     take_former_keywords,
 )
@@ -303,7 +304,11 @@ def load(
         _refuse(for_models, f"only for the name of a model, and {text} is a file")
         like = preparation.like
         original = context.registry.find_single(like) if like else None
-        return loader.prepare(ChosenModel(xml=Path(text), like=original)).compile(load_options)
+        try:
+            return loader.prepare(ChosenModel(xml=Path(text), like=original)).compile(load_options)
+        except PosezooError as error:
+            error.hint = spell_flags(error.hint)
+            raise
     _refuse(for_files, f"only for an .xml or .onnx, and {text} declares its preparation")
     model = _find_model(
         context, text, tag, weights, model_name=model_name, skeleton=load_options.skeleton

@@ -65,6 +65,15 @@ def test_a_file_that_does_not_say_it_is_refused_with_the_flags_that_say_it(form,
     assert "--mean_values, --scale_values (1 1 1 for images as they are)" in hint
 
 
+def test_the_hint_of_load_names_arguments_instead_of_flags(forms):
+    with pytest.raises(InferenceError) as caught:
+        load(forms / "own.onnx", detector=None)
+    assert caught.value.hint == (
+        'is it like hrnet-w32? preparation=posezoo.Preparation(like="hrnet-w32"); else mean_values,'
+        " scale_values (1 1 1 for images as they are) and reverse_input_channels"
+    )
+
+
 def test_a_height_of_a_network_of_fixed_size_is_refused(forms):
     with pytest.raises(InferenceError, match="its input size is fixed") as caught:
         load(

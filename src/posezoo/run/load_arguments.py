@@ -157,6 +157,15 @@ def spell_grouped(hint: str) -> str:
     return re.sub(r"(?:--|(?<=did you mean ))(\w+)", spell, hint)
 
 
+def spell_flags(hint: str) -> str:
+    """A hint for the command line as Python spells the flags that describe a file."""
+    if "posezoo " in hint:  # a command
+        return hint
+    hint = re.sub(r"--as ([\w-]+)", r'preparation=posezoo.Preparation(like="\1")', hint)
+    hint = hint.replace("--as", "like")
+    return re.sub(r"--(\w+)", lambda flag: flag[1] if flag[1] in GROUPED else flag[0], hint)
+
+
 def take_former_keywords(
     function: Callable[_Parameters, _Result],
 ) -> Callable[_Parameters, _Result]:
