@@ -42,6 +42,7 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.registry import open_registry
 from posezoo.poses.keypoints import Pose
 from posezoo.run.images import read_image
+from posezoo.run.runtime.estimator import override_network
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = RESULTS / "exports.json"
@@ -214,7 +215,7 @@ class ExportRunner:
         xml = folder / self.case.name / "1" / "model.xml"
         model = load(xml, detector=None)
         with serve(folder) as client:
-            find = model.with_network_override(partial(ask, client, self.case.name), 0)
+            find = override_network(model, partial(ask, client, self.case.name), 0)
             return self._find(find)
 
     def litert(self) -> list[list[Person]]:
@@ -231,7 +232,7 @@ class ExportRunner:
         assert isinstance(spec, ModelSpec)
         model = load(case.name, case.precision, detector=self._detector)
         network = PublishedNetwork(files[0], spec.first_input)
-        return self._find(model.with_network_override(network, -1))
+        return self._find(override_network(model, network, -1))
 
     @property
     def _detector(self) -> str | None:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import posezoo
+
 PAGE = Path(__file__).with_name("reference") / "api.md"
 
 _REGION = re.compile(r"<!-- directives\n(.*?)-->\n.*?<!-- end -->\n", re.DOTALL)
@@ -33,12 +35,17 @@ def _rows(kind: str, name: str, options: str) -> Iterator[str]:
         yield _row(name, _find(name))
         return
     module = importlib.import_module(name)
+    shown = next((f"posezoo.{each}" for each in dir(posezoo) if _is_home(each, module)), name)
     excluded = re.findall(r":exclude-members: (.*)", options)
     for member in _members(module):
         value = getattr(module, member)
         is_code = inspect.isclass(value) or inspect.isfunction(value)
         if is_code and member not in ", ".join(excluded).split(", "):
-            yield _row(f"{name}.{member}", value)
+            yield _row(f"{shown}.{member}", value)
+
+
+def _is_home(name: str, module: ModuleType) -> bool:
+    return getattr(posezoo, name) is module
 
 
 def _members(module: ModuleType) -> list[str]:

@@ -373,7 +373,8 @@ def test_an_openpose_ir_with_its_decoder_finds_what_the_decoder_finds(tmp_path):
         did("convert", *chosen, *flags, *more, "--weights_dir", tmp_path / folder)
         (xml,) = (tmp_path / folder).rglob("*.xml")
         options = {} if more else {"single_pass": True, "max_peaks": 32}
-        estimator = posezoo_package.load(xml, decoder_options=options, listener=None)
+        options = posezoo_package.Options(decoder_options=options)
+        estimator = posezoo_package.load(xml, options=options, listener=None)
         found.append(estimator(read_image(SAMPLE_PHOTOS[0])))
     plain, decoded = found
     assert len(plain) == len(decoded) > 0

@@ -118,6 +118,8 @@ def test_the_python_api_is_the_stored_one():
         "posezoo.evaluation.evaluate": posezoo.evaluation.evaluate,
     }
     lines += [f"{name}{signature(function)}" for name, function in functions.items()]
+    lines += members(posezoo.Options, "posezoo.Options")
+    lines += members(posezoo.Preparation, "posezoo.Preparation")
     lines += members(posezoo.Pose, "posezoo.Pose")
     lines += members(posezoo.Pose3D, "posezoo.Pose3D")
     lines += [

@@ -12,64 +12,69 @@ poses = posezoo.decode("openpose", outputs, (456, 256))     # outputs of any run
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.core import features
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from posezoo import networks
     from posezoo.api import get, load, network
     from posezoo.api import list_models as list
     from posezoo.cli.console import log_events
+    from posezoo.core import errors, events
     from posezoo.core.errors import PosezooError
     from posezoo.core.versions import version
+    from posezoo.measure import coco, evaluation
     from posezoo.poses.decoders import decode
     from posezoo.poses.drawing import draw
     from posezoo.poses.keypoints import Pose, Pose3D, Poses
+    from posezoo.run.load_arguments import Options, Preparation
 
 __all__ = [
+    "Options",
     "Pose",
     "Pose3D",
     "Poses",
     "PosezooError",
+    "Preparation",
+    "coco",
     "decode",
     "draw",
+    "errors",
+    "evaluation",
+    "events",
     "get",
     "load",
     "log_events",
     "network",
+    "networks",
     "version",
 ]
 if TYPE_CHECKING:  # ``from posezoo import *`` must not replace Python's own list
     __all__ += ["list"]
 
+# Where each public name is; of a module, nothing stands after the colon.
 _HOMES = {
-    "Pose": "posezoo.poses.keypoints",
-    "Pose3D": "posezoo.poses.keypoints",
-    "Poses": "posezoo.poses.keypoints",
-    "PosezooError": "posezoo.core.errors",
-    "decode": "posezoo.poses.decoders",
-    "draw": "posezoo.poses.drawing",
-    "get": "posezoo.api",
-    "list": "posezoo.api",
-    "load": "posezoo.api",
-    "log_events": "posezoo.cli.console",
-    "network": "posezoo.api",
-    "version": "posezoo.core.versions",
+    "Options": "posezoo.run.load_arguments:Options",
+    "Pose": "posezoo.poses.keypoints:Pose",
+    "Pose3D": "posezoo.poses.keypoints:Pose3D",
+    "Poses": "posezoo.poses.keypoints:Poses",
+    "PosezooError": "posezoo.core.errors:PosezooError",
+    "Preparation": "posezoo.run.load_arguments:Preparation",
+    "coco": "posezoo.measure.coco:",
+    "decode": "posezoo.poses.decoders:decode",
+    "draw": "posezoo.poses.drawing:draw",
+    "errors": "posezoo.core.errors:",
+    "evaluation": "posezoo.measure.evaluation:",
+    "events": "posezoo.core.events:",
+    "get": "posezoo.api:get",
+    "list": "posezoo.api:list_models",
+    "load": "posezoo.api:load",
+    "log_events": "posezoo.cli.console:log_events",
+    "network": "posezoo.api:network",
+    "networks": "posezoo.networks:",
+    "version": "posezoo.core.versions:version",
 }
-
-# Modules that are public: ``from posezoo import errors``.
-_MODULES = {
-    "coco": "posezoo.measure.coco",
-    "errors": "posezoo.core.errors",
-    "evaluation": "posezoo.measure.evaluation",
-    "events": "posezoo.core.events",
-}
-
-# Where the public name would hide one of Python's.
-_OWN_NAMES = {"list": "list_models"}
 
 # What features add to the core, which names none of them.
 features.PARTS.update(
@@ -123,16 +128,18 @@ features.PARTS.update(
 )
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used (PEP 562), so that ``import posezoo`` alone is
-    fast.
-    """
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), _OWN_NAMES.get(name, name))
-    if name in _MODULES:
-        return import_module(_MODULES[name])
-    raise AttributeError(f"module 'posezoo' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a checker sees the imports above, and refuses all other names
 
+    def __getattr__(name):
+        """Import a public name when it is first used (PEP 562), so that ``import posezoo`` alone is
+        fast.
+        """
+        from importlib import import_module
 
-def __dir__() -> Sequence[str]:
-    return sorted([*globals(), *__all__])
+        if name not in _HOMES:
+            raise AttributeError(f"module 'posezoo' has no attribute {name!r}")
+        module, _, value = _HOMES[name].partition(":")
+        return getattr(import_module(module), value) if value else import_module(module)
+
+    def __dir__():
+        return sorted([*_HOMES, *(name for name in globals() if name.startswith("__"))])

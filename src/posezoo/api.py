@@ -7,10 +7,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from posezoo.cli.console import show_progress
 from posezoo.cli.model_argument import is_checkpoint_file
@@ -45,14 +44,46 @@ from posezoo.networks.custom_weights import (
     with_known_network,
 )
 from posezoo.run.load import ChosenModel, Loader, default_runtime, find_default_model
+from posezoo.run.load_arguments import (
+    GROUPED,
+    Options,
+    Preparation,
+    given_arguments,
+    require_group,
+    spell_flags,
+    spell_grouped,
+    take_former_keywords,
+)
 
 if TYPE_CHECKING:
     from torch import nn
     from typing_extensions import Unpack
 
+    # The names of ``_FOR_PLUGINS``.
+    from posezoo.cli.flags import Flag as Flag
+    from posezoo.cli.flags import context_from_args as context_from_args
+    from posezoo.cli.parsers import Args as Args
+    from posezoo.cli.verbs import Verb as Verb
+    from posezoo.core.convert.formats import ModelFormat as ModelFormat
+    from posezoo.core.declarations.field_types import Key as Key
+    from posezoo.core.declarations.field_types import matching as matching
+    from posezoo.core.declarations.field_types import record as record
+    from posezoo.core.declarations.model import Input as Input
+    from posezoo.core.declarations.model import Output as Output
+    from posezoo.core.download.candidates import ByteStream as ByteStream
+    from posezoo.core.download.source_types import SourceType as SourceType
+    from posezoo.export.target_type import ExportTarget as ExportTarget
+    from posezoo.lint.finding import RuleViolation as RuleViolation
+    from posezoo.lint.rule import rule as rule
+    from posezoo.networks import NetworkDefinition as NetworkDefinition
     from posezoo.pages.facts.model_facts import ModelFacts
-    from posezoo.poses.decoders import Option
+    from posezoo.poses.decoder_type import BOTTOM_UP as BOTTOM_UP
+    from posezoo.poses.decoder_type import TOP_DOWN as TOP_DOWN
+    from posezoo.poses.decoder_type import DecoderGraph as DecoderGraph
+    from posezoo.poses.decoder_type import DecoderType as DecoderType
+    from posezoo.poses.keypoints import create_poses as create_poses
     from posezoo.run.runtime.estimator import Estimator
+    from posezoo.run.runtime.runtime_config import LoadOptions
 
 _Path = str | Path
 _Paths = _Path | Sequence[_Path]
@@ -82,6 +113,7 @@ class SettingValues(TypedDict, total=False):
     allow_upstream_code: bool | str
     lock: _Path
     locked: bool
+    inference_precision: str
     allow_licenses: _Texts
 
 
@@ -103,12 +135,16 @@ _FOR_PLUGINS = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import what plug-ins use when it is first used."""
-    for module, names in _FOR_PLUGINS.items():
-        if name in names:
-            return getattr(import_module(module), name)
-    raise AttributeError(f"module 'posezoo.api' has no attribute {name!r}")
+if not TYPE_CHECKING:  # a checker sees the imports above, and refuses all other names
+
+    def __getattr__(name):
+        """Import what plug-ins use when it is first used."""
+        from importlib import import_module
+
+        for module, names in _FOR_PLUGINS.items():
+            if name in names:
+                return getattr(import_module(module), name)
+        raise AttributeError(f"module 'posezoo.api' has no attribute {name!r}")
 
 
 def get(
@@ -200,6 +236,7 @@ def list_models(*patterns: str, **settings: Unpack[SettingValues]) -> list[Model
     return describe_models(selection, registry)
 
 
+@take_former_keywords
 def load(
     name: str | os.PathLike[str] | None = None,
     precision: str = "FP16",
@@ -210,146 +247,71 @@ def load(
     model_name: str = "",
     force: bool = False,
     trust_on_first_use: bool = False,
-    inference_precision: str | None = None,
     detector: str | None = "usual",
-    requests: int = 1,
-    streams: str | int = "",
-    threads: int = 0,
-    min_person_score: float | None = None,
-    whole_image: float | None = None,
-    height: int | None = None,
-    target_size: int | None = None,
-    aspect: tuple[int, int] | None = None,
-    decoder_options: Mapping[str, Option] | None = None,
-    like: str = "",
-    decoder: str | None = None,
-    mean_values: Sequence[float] | None = None,
-    scale_values: Sequence[float] | None = None,
-    reverse_input_channels: bool | None = None,
-    skeleton: Skeleton | str | os.PathLike[str] | None = None,
+    preparation: Preparation | None = None,
+    options: Options | None = None,
     listener: Listener | None = show_progress,
     **settings: Unpack[SettingValues],
 ) -> Estimator:
-    """Load a model that returns the poses in an image; it is downloaded and converted first if
-    needed.
+    """Load a model that returns the poses in an image; it is downloaded and converted if needed.
 
     Args:
-        name: a model or composite of the zoo that has a decoder; or the .xml of an IR, whose
-            metadata or outputs decide on the decoder; or an .onnx that describes its input; or a
-            checkpoint that one of our networks reads, as for ``checkpoint``. None: the network that
-            reads ``checkpoint``; without that, movenet-thunder, or if it cannot be downloaded now,
-            blazepose-full, which has another skeleton, and runs in FP16 if INT8 of it cannot be
-            made.
-        precision: the precision of a zoo model's IR: ``FP32``, ``FP16``, or one that it is
-            published in, has ranges for in the registry, or was quantized to; with INT8, that of
-            its person detector is INT8, too, if it has ranges or was quantized on this machine.
-        device: OpenVINO's device; None for the one in the settings, by default CPU.
-        inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); None
-            for the one in the settings, by default bf16 for a model that declares it on a CPU that
-            has it, else f32.
-        tag: one of the model's variants; empty for the default.
-        checkpoint: your own weights, as for ``get``; if ``name`` is a network, the outputs decide
-            on the decoder.
-        model_name: with ``checkpoint``, the name of the IR and their folder; empty for a folder
-            that is named after the weights, so that the published model can still be loaded by its
-            name.
-        force: as for ``get``.
-        trust_on_first_use: as for ``get``.
-        detector: the person detector of a top-down model: a model of the zoo; None for no detector
-            (the whole image is one person, unless boxes are given); ``usual`` for the one in the
-            settings, by default the one that the model declares. ``Estimator.people_from`` names
-            it.
-        requests: the number of images that ``stream`` processes at the same time; 0 for the
-            device's optimum.
-        streams: the number of parallel inferences, 4 or ``CPU:4,GPU:2``; empty for the device's
-            choice.
-        threads: the number of CPU threads; 0 for one per core.
-        min_person_score: the minimum score of a person, 0..1; of the person detector if one runs.
-            None for the decoder's default.
-        whole_image: if the detector finds no person, the whole image is taken as one person, who is
-            kept with this score or more, 0..1, and 5/6 of it in a second look at the part with
-            the keypoints; None: as the model declares; 1: never.
-        height: the size in pixels to which images are resized: the height for OpenPose-like
-            networks, the shorter side for those with associative embeddings; None: as the model
-            declares.
-        target_size: the former name of ``height``.
-        aspect: width and height of the expected images; the input is resized to fit them once, if
-            possible.
-        decoder_options: options of the model's decoder, such as ``{"segmentation": True}`` for
-            ``Pose.mask`` of BlazePose; None for those that the model declares.
-        like: a model of the zoo whose original is prepared for and decoded as the file ``name``,
-            which does not say it; empty for a file that does, and for any model of the zoo.
-        decoder: of the outputs of the file ``name``, such as ``heatmap``; None: as the file states
-            or its outputs show.
-        mean_values, scale_values: what is subtracted from the images of the file ``name``, and then
-            divides them: one number, or one for each channel; None: as the file states. ``[1]`` as
-            scale says that it takes images of 0..255 as they are.
-        reverse_input_channels: whether the file ``name`` takes RGB; None: as it states.
-        skeleton: of the network's keypoints: a skeleton, the path of its YAML file, or the name of
-            one of posezoo's; None for the one that the model or IR declares.
-        listener: receives events, see ``posezoo.core.events``; by default they are shown on the
-            standard error, as by the command line; None shows nothing.
-        settings: any of ``posezoo.core.settings.Settings``, such as ``weights_dir`` or ``mirror``.
+        name: a model of the zoo; or a file: the .xml of an IR, an .onnx, or a checkpoint that one
+            of our networks reads. None: the network that reads ``checkpoint``; without that,
+            movenet-thunder, or blazepose-full if it cannot be downloaded now.
+        precision: of a zoo model's IR: ``FP32``, ``FP16``, or one that it is published in, has
+            ranges for, or was quantized to; with INT8, its detector is INT8, too, if it can be.
+        device: OpenVINO's device; None: as in the settings, by default CPU.
+        tag, checkpoint, force, trust_on_first_use: of a model's name, as for ``get``.
+        model_name: as for ``get``; empty: the IR of ``checkpoint`` get a folder of their own.
+        detector: finds the people for a top-down model: a model of the zoo; None: the whole image
+            is one person; ``usual``: as in the settings, by default as the model declares.
+        preparation: how images are prepared for a file that does not say it.
+        options: sizes, scores, and how many images are processed at the same time.
+        listener: receives events, see ``posezoo.events``; by default they are shown on the
+            standard error; None shows nothing.
+        settings: of ``posezoo.core.settings.Settings``, such as ``weights_dir``, ``mirror`` or
+            ``inference_precision``.
 
     Returns:
         A callable that takes the path of an image, the bytes of an image file, or a uint8 image
         (height, width, 3), BGR unless ``color="RGB"`` is given, and returns ``Poses``, a list of
-        ``Pose``; for a list of images, it returns a list of them. It may be called in several
-        threads at the same time.
+        ``Pose``; for a list of images, a list of them. Several threads may call it at once.
 
     Raises:
-        PosezooError: it cannot be downloaded, converted or compiled, its decoder has no such
-            option, or a detector is given although the model finds people itself.
+        PosezooError: it cannot be downloaded, converted or compiled, or takes no such argument.
     """
+    require_group("options", options)
+    require_group("preparation", preparation)
     listener = listener or ignore_event
-    flags = {**settings, "device": device, "inference_precision": inference_precision}
+    preparation = preparation or Preparation()
+    flags: dict[str, object] = {**settings, "device": device}
     if detector != "usual":
         flags["detector"] = detector or "none"
     context = _open(load, flags, trust_on_first_use)
-    from posezoo.run.runtime.runtime_config import LoadOptions
-
-    options = LoadOptions(
-        replace(
-            default_runtime(context.settings),
-            requests=requests,
-            streams=str(streams),
-            threads=threads,
-        ),
-        min_person_score=min_person_score,
-        whole_image=whole_image,
-        target_size=height or target_size,
-        aspect_size=aspect,
-        decoder_options=decoder_options or {},
-        decoder=decoder,
-        mean=mean_values,
-        scale=scale_values,
-        reverse_input_channels=reverse_input_channels,
-        skeleton=_as_skeleton(skeleton),
-    )
+    load_options = _to_load_options(options or Options(), preparation, context)
     conversion = ConversionOptions(force=force)
     loader = Loader(context, detector, conversion=conversion, listener=listener)
+    for_files = [each for each in given_arguments(preparation) if each != "skeleton"]
     if name is None and checkpoint is None:
+        _refuse(_given(tag=tag, model_name=model_name), "no model is named")
+        _refuse(for_files, "only for an .xml or .onnx, and no file is named")
         chosen = ChosenModel(precision=_precision(precision, None, context))
-        return loader.prepare(chosen).compile(options)
+        return loader.prepare(chosen).compile(load_options)
     text, weights = _as_name_and_weights(name, checkpoint)
-    only_for_models = (weights, model_name, tag, force)
-    only_for_files = (like, decoder, options.states_preprocessing)
     if text.endswith((".xml", *ORIGINALS)):
-        if any(only_for_models):
-            raise PosezooError(
-                f"{text}: is an IR already",
-                hint="checkpoint, model_name, tag and force are only for the name of a model",
-            )
+        for_models = _given(tag=tag, checkpoint=weights, model_name=model_name, force=force)
+        _refuse(for_models, f"only for the name of a model, and {text} is a file")
+        like = preparation.like
         original = context.registry.find_single(like) if like else None
-        return loader.prepare(ChosenModel(xml=Path(text), like=original)).compile(options)
-    if any(only_for_files):
-        raise PosezooError(
-            "like is only for an .xml or .onnx, as decoder, mean_values, scale_values and"
-            " reverse_input_channels are",
-            hint="leave them out: a model of the zoo declares them",
-        )
+        try:
+            return loader.prepare(ChosenModel(xml=Path(text), like=original)).compile(load_options)
+        except PosezooError as error:
+            error.hint = spell_flags(error.hint)
+            raise
+    _refuse(for_files, f"only for an .xml or .onnx, and {text} declares its preparation")
     model = _find_model(
-        context, text, tag, weights, model_name=model_name, skeleton=options.skeleton
+        context, text, tag, weights, model_name=model_name, skeleton=load_options.skeleton
     )
     chosen = ChosenModel(
         model,
@@ -357,7 +319,39 @@ def load(
         checkpoint=weights,
         is_unnamed=not model_name,
     )
-    return loader.prepare(chosen).compile(options)
+    return loader.prepare(chosen).compile(load_options)
+
+
+def _to_load_options(options: Options, preparation: Preparation, context: Context) -> LoadOptions:
+    from posezoo.run.runtime.runtime_config import LoadOptions
+
+    return LoadOptions(
+        replace(
+            default_runtime(context.settings),
+            requests=options.requests,
+            streams=str(options.streams),
+            threads=options.threads,
+        ),
+        min_person_score=options.min_person_score,
+        whole_image=options.whole_image,
+        target_size=options.height,
+        aspect_size=options.aspect,
+        decoder_options=options.decoder_options or {},
+        decoder=preparation.decoder,
+        mean=cast("tuple[float, ...] | None", preparation.mean_values),
+        scale=cast("tuple[float, ...] | None", preparation.scale_values),
+        reverse_input_channels=preparation.reverse_input_channels,
+        skeleton=_as_skeleton(preparation.skeleton),
+    )
+
+
+def _given(**arguments: object) -> list[str]:
+    return [name for name, value in arguments.items() if value]
+
+
+def _refuse(given: Sequence[str], reason: str) -> None:
+    if given:
+        raise PosezooError(f"{', '.join(given)}: {reason}", hint=f"leave out {' and '.join(given)}")
 
 
 def network(
@@ -479,8 +473,10 @@ def _open(
 ) -> Context:
     for name in flags:
         if name not in SETTING_TYPES:
-            similar = suggest(name, signature(caller).parameters) or suggest_setting(name)
-            hint = explain_other_word(name).replace("--", "") or similar
+            grouped = GROUPED if caller is load else ()
+            known = [*signature(caller).parameters, *grouped, *SETTING_TYPES]
+            similar = suggest(name, known) or suggest_setting(name)
+            hint = spell_grouped(explain_other_word(name) or similar)
             raise SettingsError(f"unknown setting {name!r}", hint=hint)
     try:
         settings = to_settings(read_settings(flags))

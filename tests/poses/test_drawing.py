@@ -31,6 +31,12 @@ def test_the_image_itself_stays_as_it_was():
     assert (image == 128).all() and (drawn != image).any()
 
 
+def test_one_pose_is_drawn_as_a_list_of_it():
+    drawn = draw(plain_image(), person())
+    assert drawn.any()
+    np.testing.assert_array_equal(drawn, draw(plain_image(), [person()]))
+
+
 def test_a_label_stays_below_the_upper_edge_of_the_image():
     image = plain_image()
     nothing = np.zeros((0, 3), np.float32)

@@ -1,16 +1,20 @@
 """Poses have skeletons, and are written as COCO results and as JSON."""
 
 import json
+import pickle
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from fakes.people import standing_person
-from posezoo.core.errors import InferenceError, PosezooError
+from posezoo.core.errors import InferenceError, PosezooError, UnknownKeypointError
 from posezoo.poses.keypoints import (
+    NO_KEYPOINTS,
     SKELETONS,
     Pose,
+    Pose3D,
     Skeleton,
     bounding_box,
     coco_order,
@@ -266,3 +270,88 @@ def test_a_keypoint_is_found_by_its_name():
     with pytest.raises(PosezooError, match="has no keypoint 'left_kne'") as caught:
         pose["left_kne"]
     assert caught.value.hint == "did you mean left_knee?"
+
+
+def test_a_pose_is_a_mapping_from_names_to_keypoints():
+    pose = person()
+    names = list(pose.layout.keypoints)
+    assert isinstance(pose, Mapping)
+    assert list(pose) == list(pose.keys()) == names
+    assert len(pose) == len(names) == len(pose.values())
+    assert dict(pose) == dict(pose.items()) == {name: pose[name] for name in names}
+    assert "nose" in pose and "tail" not in pose and 0 not in pose and None not in pose
+    assert pose.get("tail") is None
+    match pose:
+        case {"nose": (_, _, score)}:
+            assert score == pose["nose"].score
+    with pytest.raises(KeyError):
+        pose["tail"]
+
+
+@pytest.mark.parametrize("place", [0, -1, slice(2), np.int64(1), None, ("nose", "left_eye")])
+def test_what_is_no_name_of_a_keypoint_is_refused_with_what_to_write(place):
+    with pytest.raises(UnknownKeypointError) as caught:
+        person()[place]
+    assert str(caught.value).startswith("the skeleton blazepose-33 has no keypoint ")
+    assert caught.value.hint == "by number: pose.keypoints[0]; by name: pose['nose']"
+    copied = pickle.loads(pickle.dumps(caught.value))
+    assert (str(copied), copied.hint) == (str(caught.value), caught.value.hint)
+
+
+@pytest.mark.parametrize("skeleton", ["box", "coco-17", "of an IR alone"])
+def test_a_box_is_an_empty_mapping_and_someone(skeleton):
+    box = Pose(NO_KEYPOINTS, skeleton, 0.5, (0, 0, 1, 1), label="cat")
+    assert box
+    assert (list(box), len(box), "nose" in box) == ([], 0, False)
+    with pytest.raises(UnknownKeypointError):
+        box["nose"]
+    assert "'cat'" in repr(box)
+
+
+def test_numpy_takes_poses_as_their_keypoints():
+    poses = [person(), person(score=0.5)]
+    assert np.array_equal(np.array(poses), np.stack([pose.keypoints for pose in poses]))
+    assert np.asarray(poses[0]) is poses[0].keypoints
+    assert np.asarray(poses[0], np.float64).dtype == np.float64
+    changed = np.array(poses[0])
+    changed[:] = 0
+    assert poses[0] == person()
+
+
+def test_poses_are_equal_if_all_that_they_hold_is():
+    pose = person()
+    assert pose == person() and hash(pose) == hash(person())
+    keypoints = pose.keypoints.copy()
+    keypoints[0, 0] += 1
+    for changes in (
+        {"keypoints": keypoints},
+        {"score": 0.1},
+        {"track_id": 1},
+        {"mask": np.zeros((2, 2), np.float32)},
+    ):
+        assert replace(pose, **changes) != pose
+    in_space = Pose3D(
+        pose.keypoints, pose.skeleton, pose.score, pose.box, pose.keypoints, pose.keypoints[0]
+    )
+    assert in_space != pose and in_space == replace(in_space)
+
+
+def test_a_pose_is_shown_in_a_short_line():
+    shown = "<Pose: 33 of 33 keypoints of 'blazepose-33', score 0.9, box 152 50 248 332>"
+    assert repr(person()) == shown
+    many = np.full((133, 3), 1e30, np.float32)
+    long = dict.fromkeys(("skeleton", "label", "people_from"), "\N{PERSONAL COMPUTER}\x00" * 500)
+    full = Pose3D(
+        many,
+        score=1e-9,
+        box=(-1e30, float("nan"), 1e30, 123456.789),
+        root_relative=many,
+        translation=many[0],
+        track_id=10**6,
+        z=many[:, 0],
+        world=many,
+        depths=many[:, 0],
+        mask=np.zeros((500, 500), np.float32),
+        **long,
+    )
+    assert len(repr(full)) <= 250

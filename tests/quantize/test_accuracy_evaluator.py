@@ -22,6 +22,7 @@ from posezoo.quantize.int8_models import plan_int8
 from posezoo.quantize.quantization_plan import QuantizationOptions
 from posezoo.run import images
 from posezoo.run.runtime.compiled_network import CompiledNetwork
+from posezoo.run.runtime.estimator import override_network
 from posezoo.run.runtime.loading import load_estimator
 
 
@@ -181,7 +182,8 @@ def test_the_layers_in_floating_point_are_those_of_nncfs_own_accuracy_control(ma
 
     def validate(compiled, ids):
         estimator = load_estimator(bench.spec, {seeker.NAME: bench.fp32})
-        predictor = estimator.with_network_override(
+        predictor = override_network(
+            estimator,
             lambda inputs: {
                 "keypoints": compiled(next(iter(inputs.values())).astype(np.float32))["keypoints"]
             },

@@ -13,10 +13,11 @@ from fakes.command import posezoo, read_json, refusal, succeeded
 from fakes.irs import write_ir
 from fakes.published_models import MEAN, SCALE
 from fakes.rtmo import write_onnx
-from posezoo import load
+from posezoo import Options, Preparation, load
 from posezoo.cli import flags
 from posezoo.cli.main import create_parser, verb_parsers
 from posezoo.core.errors import InferenceError
+from posezoo.run.load_arguments import GROUPED
 
 FLAGS = ("--mean_values", *MEAN, "--scale_values", *SCALE)
 DRAFT = "w/public/draft/FP16/draft.xml"
@@ -64,9 +65,23 @@ def test_a_file_that_does_not_say_it_is_refused_with_the_flags_that_say_it(form,
     assert "--mean_values, --scale_values (1 1 1 for images as they are)" in hint
 
 
+def test_the_hint_of_load_names_arguments_instead_of_flags(forms):
+    with pytest.raises(InferenceError) as caught:
+        load(forms / "own.onnx", detector=None)
+    assert caught.value.hint == (
+        'is it like hrnet-w32? preparation=posezoo.Preparation(like="hrnet-w32"); else mean_values,'
+        " scale_values (1 1 1 for images as they are) and reverse_input_channels"
+    )
+
+
 def test_a_height_of_a_network_of_fixed_size_is_refused(forms):
     with pytest.raises(InferenceError, match="its input size is fixed") as caught:
-        load(forms / "own.onnx", height=128, scale_values=[1], detector=None)
+        load(
+            forms / "own.onnx",
+            detector=None,
+            preparation=Preparation(scale_values=1),
+            options=Options(height=128),
+        )
     assert caught.value.hint == "leave out height"
 
 
@@ -95,11 +110,11 @@ def test_with_the_flags_each_file_gives_the_same_pose(flags, forms):
     for form in FORMS:
         succeeded(run(forms, form, *flags))
         found.append(keypoints_in(forms))
-    stated = (
-        {"mean_values": MEAN, "scale_values": SCALE} if flags == FLAGS else {"scale_values": [1]}
-    )
-    (pose,) = load(forms / FORMS[0], detector=None, listener=None, **stated)(forms / "photo.png")
-    found.append(pose.keypoints)
+    stated = Preparation(scale_values=1)
+    if flags == FLAGS:
+        stated = Preparation(mean_values=MEAN, scale_values=SCALE)
+    model = load(forms / FORMS[0], detector=None, listener=None, preparation=stated)
+    found.append(model(forms / "photo.png")[0].keypoints)
     for other in found[1:]:
         np.testing.assert_allclose(other, found[0], atol=0.1)  # pixels: FP16 rounds the places
 
@@ -174,7 +189,7 @@ def test_the_verbs_take_the_same_flags_for_a_pipeline_as_load(verb):
     parser = verb_parsers(create_parser([verb]))[verb]
     names = flags.PIPELINE.split()
     assert {f"--{name}" for name in names} <= parser._option_string_actions.keys()
-    assert {*names} <= inspect.signature(load).parameters.keys()
+    assert {*names} <= inspect.signature(load).parameters.keys() | GROUPED.keys()
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,12 @@ class TargetSizeError(InferenceError):
     """A network does not support the requested size."""
 
 
+class UnknownKeypointError(PosezooError, KeyError):
+    """A pose has no keypoint of this name; the hint gives the most similar name."""
+
+    __str__ = PosezooError.__str__  # that of KeyError quotes its text
+
+
 class ImageError(PosezooError):
     """An image could not be read."""
 
@@ -529,6 +535,17 @@ def explain_windows_path(text: str) -> str:
     )
 
 
+#: What users catch; the functions above serve posezoo alone.
+__all__ = [
+    name
+    for name, value in [*vars().items()]
+    if isinstance(value, type) and issubclass(value, (PosezooError, ImageWarning))
+]
+
 #: The old names of some errors. They stay, since users' code catches them.
 FetchError = DownloadError
 NoPinError = UnpinnedFileError
+
+
+def __dir__() -> list[str]:
+    return __all__

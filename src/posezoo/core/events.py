@@ -700,3 +700,14 @@ EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
     BenchmarkStarted: ("benchmark", "benchmark_begin"),
     BenchmarkProgress: ("benchmark", "benchmark_progress"),
 }
+
+#: What users import; the functions above serve posezoo alone.
+__all__ = [
+    name
+    for name, value in [*vars().items()]
+    if isinstance(value, type) and value.__module__ == __name__
+]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -94,7 +94,7 @@ class Drawing(np.ndarray[Any, Any]):
 
 def draw(
     image: Array | None,
-    poses: Iterable[Pose],
+    poses: Iterable[Pose] | Pose,
     *,
     min_score: float | None = None,
     color: Literal["person", "side"] | None = None,
@@ -111,7 +111,7 @@ def draw(
 
     Args:
         image: (H, W, 3) uint8, BGR; not changed unless ``in_place``.
-        poses: in pixels of the image.
+        poses: in pixels of the image; or one pose.
         min_score: keypoints of lower scores, 0..1, are left out, and limbs that end in one; None:
             ``seen_from`` of each pose.
         color: ``side``: left is blue, right is orange. ``person``: each person has a color, lighter
@@ -135,7 +135,8 @@ def draw(
     def threshold(pose: Pose) -> float:
         return pose.seen_from if options.min_score is None else options.min_score
 
-    shown = [pose for pose in poses if not is_sparse(pose, threshold(pose))]
+    people = [poses] if isinstance(poses, Pose) else poses
+    shown = [pose for pose in people if not is_sparse(pose, threshold(pose))]
     if options.color is None:
         is_by_person = len(shown) > 1 or any(pose.track_id for pose in shown)
         options = replace(options, color="person" if is_by_person else "side")

@@ -7,7 +7,7 @@ height) its bottom right corner. The center of the top left pixel is (0.5, 0.5).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY
 from functools import cache
 from typing import Any, NamedTuple, SupportsIndex, overload
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from posezoo.core.arrays import Array, Bools, Floats
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
-from posezoo.core.errors import InferenceError, PosezooError, suggest
+from posezoo.core.errors import InferenceError, PosezooError, UnknownKeypointError, suggest
 from posezoo.core.values import frozen_with_arrays
 from posezoo.poses.mask_encoding import encode_mask
 
@@ -165,8 +165,13 @@ class Keypoint(NamedTuple):
 
 
 @frozen_with_arrays
-class Pose:
+class Pose(Mapping[str, Keypoint]):
     """One person: keypoints in image pixels.
+
+    It is a mapping from the names of the keypoints, in the order of the rows of ``keypoints``, to
+    each ``Keypoint``: ``pose["nose"].x``, ``"nose" in pose``, ``dict(pose)``. An object without
+    keypoints is true, too. Poses with the same numbers are equal; NumPy takes one as its
+    ``keypoints``.
 
     Attributes:
         keypoints: (K, 3) float32: x, y in pixels (a keypoint may lie outside the image), and the
@@ -220,15 +225,55 @@ class Pose:
         """The keypoint of this name, such as ``left_knee``.
 
         Raises:
-            PosezooError: the skeleton has none.
+            UnknownKeypointError: the skeleton has none; it is also a KeyError.
         """
-        names = self.layout.keypoints
-        if name not in names:
-            raise PosezooError(
-                f"the skeleton {self.skeleton} has no keypoint {name!r}",
-                hint=suggest(str(name), names) or f"it has {', '.join(names)}",
-            )
-        return Keypoint(*self.keypoints[names.index(name)].tolist())
+        names = tuple(self)
+        if name in names:
+            return Keypoint(*self.keypoints[names.index(name)].tolist())
+        hint = f"it has {', '.join(names) or 'none'}"
+        if isinstance(name, str):
+            hint = suggest(name, names) or hint
+        elif names:
+            hint = f"by number: pose.keypoints[0]; by name: pose[{names[0]!r}]"
+        raise UnknownKeypointError(
+            f"the skeleton {self.skeleton} has no keypoint {name!r}", hint=hint
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        # A box or a mask may have the skeleton of its model, without its keypoints.
+        return iter(self.layout.keypoints if len(self) else ())
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    def __bool__(self) -> bool:
+        return True
+
+    _ipython_key_completions_ = Mapping.keys  # for TAB in a notebook
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        array = np.asarray(self.keypoints, dtype)
+        return array.copy() if copy else array
+
+    def __repr__(self) -> str:
+        seen = int(find_visible(self.keypoints, self.seen_from).sum())
+        shown = [f"{seen} of {len(self)} keypoints of {_shorten(self.skeleton)}"]
+        if not len(self):
+            shown = [_shorten(self.skeleton)]
+        if self.label:
+            shown.append(_shorten(self.label))
+        shown.append(f"score {self.score:.3g}")
+        shown.append(f"box {' '.join(f'{side:.5g}' for side in self.box)}")
+        if self.track_id is not None:
+            shown.append(f"track_id {self.track_id}")
+        known = [
+            name for name in ("z", "world", "depths", "mask") if getattr(self, name) is not None
+        ]
+        if known:
+            shown.append(f"with {' '.join(known)}")
+        if self.people_from:
+            shown.append(f"from {_shorten(self.people_from)}")
+        return f"<{type(self).__name__}: {', '.join(shown)}>"
 
     def coco_keypoints(self) -> Floats:
         """(17, 3) float32: x, y in pixels and score of COCO's keypoints, in COCO's order.
@@ -300,6 +345,11 @@ class Pose:
         return {"track_id": self.track_id, **fields}
 
 
+def _shorten(text: str) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= 24 else f"{shown[:23]}…"
+
+
 def _drop_unknown(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
@@ -318,6 +368,8 @@ class Pose3D(Pose):
 
     root_relative: Floats
     translation: Floats
+
+    __repr__ = Pose.__repr__
 
     @property
     def camera(self) -> Floats:

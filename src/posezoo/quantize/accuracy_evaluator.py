@@ -24,7 +24,7 @@ from posezoo.measure.model_evaluation import select_keypoints
 from posezoo.quantize.calibration_data import CalibrationSample, create_estimator
 from posezoo.quantize.quantization_plan import QuantizationPlan, find_annotations
 from posezoo.run.runtime.compiled_network import Outputs
-from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.estimator import Estimator, override_network
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class AccuracyEvaluator:
                 image = image[..., ::-1]
             return run_compiled(compiled, CalibrationSample(image, port, target.is_own).inputs())
 
-        predictor = self._estimator.with_network_override(infer, target.network_index)
+        predictor = override_network(self._estimator, infer, target.network_index)
         dataset = self.dataset
         if image_ids is not None:
             dataset = dataset.excluding({image.id for image in dataset.images} - set(image_ids))

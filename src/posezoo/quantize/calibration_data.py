@@ -28,7 +28,7 @@ from posezoo.quantize.quantization_plan import (
     spread,
 )
 from posezoo.run import images
-from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.estimator import Estimator, collect_network_inputs
 from posezoo.run.runtime.loading import load_detector, load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -105,7 +105,7 @@ def collect_calibration_data(
     if target.decoder:
         options = find_decoder(target.decoder.name).detector_options
         estimator = create_estimator(target, LoadOptions(decoder_options=options))
-        collect_inputs = partial(estimator.collect_network_inputs, place=target.network_index)
+        collect_inputs = partial(collect_network_inputs, estimator, place=target.network_index)
 
     def collect(paths: Sequence[Path]) -> tuple[int, tuple[CalibrationSample, ...]]:
         readable = 0

@@ -126,6 +126,7 @@ def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions
             without a detector, and a flag is for one.
     """
     from posezoo.poses.decoders import find_decoder
+    from posezoo.run.runtime.estimator import require_detector
     from posezoo.run.runtime.runtime_config import VideoOptions
 
     finds_classes = find_decoder(estimator.decoder).finds_classes
@@ -143,7 +144,7 @@ def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions
                 hint=f"leave out --{name}",
             )
     if args.detect_every and (args.detect_every > 1 or estimator.can_track):
-        estimator.require_detector("--detect_every")
+        require_detector(estimator, "--detect_every")
     return VideoOptions(args.track, args.smooth, args.detect_every)
 
 

@@ -10,7 +10,7 @@ import pytest
 from fakes.command import posezoo as run_posezoo
 from fakes.command import read_json, refusal, succeeded
 from fakes.irs import state_images
-from posezoo import load
+from posezoo import Preparation, load
 from posezoo.core.errors import InferenceError, PosezooError
 from posezoo.core.ir.openvino_import import import_openvino
 
@@ -288,11 +288,11 @@ def test_an_export_that_says_nothing_runs_as_the_model_that_it_is_like(tmp_path,
     (pose,) = summary["images"][0]["poses"]
     scores = [keypoint["score"] for keypoint in pose["keypoints"]]
     assert scores == pytest.approx([(200 - 123.675) / 58.395] * 12, rel=1e-3)
-    estimator = load(own, detector=None, like="rtmpose-m", listener=None)
+    estimator = load(own, detector=None, preparation=Preparation(like="rtmpose-m"), listener=None)
     (same,) = estimator(cv2.imread(str(tmp_path / "scene.png")))
     assert same.keypoints[:, 2] == pytest.approx(scores)
-    with pytest.raises(PosezooError, match=r"like is only for an \.xml"):
-        load("movenet-thunder", like="rtmpose-m", listener=None)
+    with pytest.raises(PosezooError, match=r"like: only for an \.xml"):
+        load("movenet-thunder", preparation=Preparation(like="rtmpose-m"), listener=None)
 
 
 @pytest.mark.parametrize(

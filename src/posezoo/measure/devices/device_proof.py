@@ -31,7 +31,7 @@ from posezoo.measure.devices.device_comparison import (
 from posezoo.poses.keypoints import Pose, pose_similarity
 from posezoo.run.images import Image, read_image
 from posezoo.run.load import PreparedModel, default_runtime
-from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.runtime.estimator import Estimator, collect_network_inputs
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig, describe_device
 
@@ -152,7 +152,7 @@ def _collect_feeds(estimator: Estimator, place: int, images: Sequence[Image]) ->
         for kind, seed in zip(IMAGE_KINDS, SEEDS, strict=True):
             feeds.append({name: draw_test_image(kind, shape, "NHWC", seed).astype(np.uint8)})
     for image in images:
-        feeds += estimator.collect_network_inputs(image, place)[:CROPS]
+        feeds += collect_network_inputs(estimator, image, place)[:CROPS]
     return feeds
 
 

@@ -276,13 +276,14 @@ def _evaluate_videos(
     from posezoo.measure.evaluation.evaluation_report import VideoReport
     from posezoo.measure.evaluation.video_evaluation import evaluate_videos, open_videos
     from posezoo.measure.evaluation_text import print_video_report
+    from posezoo.run.runtime.estimator import require_detector
     from posezoo.run.runtime.runtime_config import VideoOptions
 
     videos = open_videos(dataset, console)  # before a model is downloaded
     loaded, folder = _load(args, context, chosen, options, console)
     estimator = loaded.protocol.estimator
     if args.detect_every and (args.detect_every > 1 or estimator.can_track):
-        estimator.require_detector("--detect_every")
+        require_detector(estimator, "--detect_every")
     followed = VideoOptions(track=True, smooth=args.smooth, detect_every=args.detect_every)
     result = evaluate_videos(estimator, dataset, videos, followed, listener=console)
     report = VideoReport(loaded.protocol, followed, result, folder)

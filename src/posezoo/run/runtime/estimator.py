@@ -18,12 +18,8 @@ from posezoo.core.declarations.model import ITSELF, WHOLE_IMAGE, Decoder, Model
 from posezoo.core.errors import ImageError, ImageWarning, InferenceError
 from posezoo.core.layout import precision_of
 from posezoo.core.values import frozen
-from posezoo.poses.decoders import (
-    find_decoder,
-    named_task,
-    require_detector,
-    require_top_down,
-)
+from posezoo.poses import decoders
+from posezoo.poses.decoders import find_decoder, named_task, require_top_down
 from posezoo.poses.keypoints import Pose, Poses
 from posezoo.poses.ssd_detection import Box, parse_boxes
 from posezoo.run.images import Image, PillowImage, is_image_shape, open_image, to_bgr
@@ -389,66 +385,73 @@ class Estimator:
             return restart_at_each_scene(self._pipeline.track)
         if detect_every is None or (detect_every == 1 and not is_followed):
             return None
-        pipeline = self.require_detector("detect_every")
+        pipeline = require_detector(self, "detect_every")
         if detect_every < 1:
             raise InferenceError(f"detect_every: expected 1 or more, got {detect_every}")
         return restart_at_each_scene(partial(pipeline.detect_every, detect_every))
 
-    def require_detector(self, argument: str) -> VideoPipeline:
-        """The pipeline, in which a detector can run on some frames only.
 
-        Args:
-            argument: the argument or flag that the user gave for it, which an error names.
+def require_detector(estimator: Estimator, argument: str) -> VideoPipeline:
+    """The pipeline of an estimator, in which a detector can run on some frames only.
 
-        Raises:
-            InferenceError: no detector runs.
-        """
-        is_whole = self.people_from == WHOLE_IMAGE
-        require_detector(argument, self.decoder, self.model.full_name, is_whole=is_whole)
-        assert isinstance(self._pipeline, VideoPipeline)
-        return self._pipeline
+    Args:
+        argument: the argument or flag that the user gave for it, which an error names.
 
-    def with_network_override(self, infer: InferFunction, place: int) -> Callable[[object], Poses]:
-        """The same model with one of its networks replaced, for example by another precision of it.
+    Raises:
+        InferenceError: no detector runs.
+    """
+    is_whole = estimator.people_from == WHOLE_IMAGE
+    name = estimator.model.full_name
+    decoders.require_detector(argument, estimator.decoder, name, is_whole=is_whole)
+    assert isinstance(estimator._pipeline, VideoPipeline)
+    return estimator._pipeline
 
-        Args:
-            infer: returns the network's outputs for its input, uint8 (1, height, width, 3), BGR.
-            place: the index of the network, in the order in which the model's networks run.
-        """
-        network = self._pipeline.networks[place]
-        runner = _Runner(network=network, infer=infer)
-        return lambda image: self._poses(runner.run(self._pipeline(to_bgr(image))))
 
-    def collect_network_inputs(self, image: object, place: int) -> list[NamedArrays]:
-        """The inputs of one of the networks for an image, for example to calibrate it.
+def override_network(
+    estimator: Estimator, infer: InferFunction, place: int
+) -> Callable[[object], Poses]:
+    """The same model with one of its networks replaced, for example by another precision of it.
 
-        Args:
-            image: as for ``__call__``, in BGR.
-            place: the index of the network, in the order in which the model's networks run.
+    Args:
+        infer: returns the network's outputs for its input, uint8 (1, height, width, 3), BGR.
+        place: the index of the network, in the order in which the model's networks run.
+    """
+    pipeline = estimator._pipeline
+    runner = _Runner(network=pipeline.networks[place], infer=infer)
+    return lambda image: estimator._poses(runner.run(pipeline(to_bgr(image))))
 
-        Returns:
-            Arrays by input name for each of its inferences: uint8 (1, height, width, 3), BGR.
 
-        Raises:
-            ImageError: the image has another type or shape.
-            InferenceError: the device fails.
-        """
-        steps = self._pipeline(to_bgr(image))
-        network = self._pipeline.networks[place]
-        # The outputs lead to no further inputs: no inference is needed.
-        if len(self._pipeline.networks) == 1:
-            request = next(steps)
-            while isinstance(request, ParallelSteps):
-                request = next(request.steps[0])
-            return [request.inputs]
-        collected = []
+def collect_network_inputs(estimator: Estimator, image: object, place: int) -> list[NamedArrays]:
+    """The inputs of one of the networks for an image, for example to calibrate it.
 
-        def infer(inputs: NamedArrays) -> Outputs:
-            collected.append(inputs)
-            return network(inputs)
+    Args:
+        image: as for ``Estimator.__call__``, in BGR.
+        place: the index of the network, in the order in which the model's networks run.
 
-        _Runner(network=network, infer=infer).run(steps)
-        return collected
+    Returns:
+        Arrays by input name for each of its inferences: uint8 (1, height, width, 3), BGR.
+
+    Raises:
+        ImageError: the image has another type or shape.
+        InferenceError: the device fails.
+    """
+    pipeline = estimator._pipeline
+    steps = pipeline(to_bgr(image))
+    network = pipeline.networks[place]
+    # The outputs lead to no further inputs: no inference is needed.
+    if len(pipeline.networks) == 1:
+        request = next(steps)
+        while isinstance(request, ParallelSteps):
+            request = next(request.steps[0])
+        return [request.inputs]
+    collected = []
+
+    def infer(inputs: NamedArrays) -> Outputs:
+        collected.append(inputs)
+        return network(inputs)
+
+    _Runner(network=network, infer=infer).run(steps)
+    return collected
 
 
 @frozen

@@ -1,0 +1,205 @@
+"""The arguments of ``posezoo.load`` that belong together: a file's preparation, and how it runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.errors import PosezooError, redact_secrets
+from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from posezoo.poses.decoders import Option
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+
+
+def given_arguments(group: Any) -> dict[str, Any]:
+    """The arguments of a group that are not the defaults, by name."""
+    values = {each.name: (getattr(group, each.name), each.default) for each in fields(group)}
+    return {name: value for name, (value, default) in values.items() if value != default}
+
+
+def _show_given(group: Any) -> str:
+    """The call that makes this value."""
+    given = [f"{name}={_show(value)}" for name, value in given_arguments(group).items()]
+    return f"posezoo.{type(group).__name__}({', '.join(given)})"
+
+
+def _show(value: object) -> str:
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    plain = (str, int, float, tuple, list, Mapping, Options, Preparation)
+    return repr(value) if value is None or isinstance(value, plain) else "..."
+
+
+@frozen
+class Preparation:
+    """What the .xml or .onnx does not say itself, for ``posezoo.load``: how images are prepared for
+    it, and what its outputs are. A model of the zoo declares it.
+
+    Attributes:
+        like: a model of the zoo whose original is prepared for and decoded in the same way; empty
+            for a file that says it.
+        decoder: of the outputs, such as ``heatmap``; None: as the file states or its outputs show.
+        mean_values, scale_values: what is subtracted from images of 0..255, and then divides them:
+            a number, or one for each channel; None: as the file states. 1 as scale says that the
+            network takes images as they are.
+        reverse_input_channels: whether the network takes RGB; None: as the file states.
+        skeleton: of the network's keypoints: a skeleton, the path of its YAML file, or the name of
+            one of posezoo's; None: as the file or model declares. Also for checkpoints.
+
+    Raises:
+        PosezooError: a mean or scale is not a number.
+    """
+
+    like: str = ""
+    decoder: str | None = None
+    mean_values: float | Sequence[float] | None = None
+    scale_values: float | Sequence[float] | None = None
+    reverse_input_channels: bool | None = None
+    skeleton: Skeleton | str | os.PathLike[str] | None = None
+
+    __repr__ = _show_given
+
+    def __post_init__(self) -> None:
+        for name in ("mean_values", "scale_values"):
+            object.__setattr__(self, name, _as_numbers(name, getattr(self, name)))
+
+
+def _as_numbers(name: str, values: Any) -> tuple[float, ...] | None:
+    if values is None:
+        return None
+    try:
+        return tuple(map(float, [values] if isinstance(values, (int, float)) else values))
+    except (TypeError, ValueError) as error:
+        raise PosezooError(
+            f"{name}: expected a number, or one for each channel, got {values!r}",
+            hint=f"{name}=[123.675, 116.28, 103.53]",
+        ) from error
+
+
+@frozen
+class Options:
+    """How a model runs, for ``posezoo.load``.
+
+    Attributes:
+        requests: the number of images that ``stream`` processes at the same time; 0 for the
+            device's optimum.
+        streams: the number of parallel inferences, 4 or ``CPU:4,GPU:2``; empty for the device's
+            choice.
+        threads: the number of CPU threads; 0 for one per core.
+        min_person_score: the minimum score of a person, 0..1; of the person detector if one runs.
+            None: the decoder's default.
+        whole_image: if the detector finds no person, the whole image is taken as one person, who is
+            kept with this score or more, 0..1, and 5/6 of it in a second look at the part with
+            the keypoints; None: as the model declares; 1: never.
+        height: the size in pixels to which images are resized: the height for OpenPose-like
+            networks, the shorter side for those with associative embeddings; None: as the model
+            declares.
+        aspect: width and height of the expected images; the input is resized to fit them once, if
+            possible.
+        decoder_options: options of the model's decoder, such as ``{"segmentation": True}`` for
+            ``Pose.mask`` of BlazePose; None: those that the model declares.
+    """
+
+    requests: int = 1
+    streams: str | int = ""
+    threads: int = 0
+    min_person_score: float | None = None
+    whole_image: float | None = None
+    height: int | None = None
+    aspect: tuple[int, int] | None = None
+    decoder_options: Mapping[str, Option] | None = None
+
+    __repr__ = _show_given
+
+
+_GROUPS: dict[str, type[Options] | type[Preparation]] = {
+    "options": Options,
+    "preparation": Preparation,
+}
+
+
+def require_group(name: str, value: object) -> None:
+    """Raise a PosezooError if an argument of ``load`` is not the group of this name, or None."""
+    group = _GROUPS[name]
+    if value is not None and not isinstance(value, group):
+        raise PosezooError(
+            f"{name}: expected posezoo.{group.__name__}, got {type(value).__name__}",
+            hint=f"help(posezoo.{group.__name__}) shows its arguments",
+        )
+
+
+#: The group of each argument.
+GROUPED = {each.name: name for name, group in _GROUPS.items() for each in fields(group)}
+#: What ``load`` itself took until 0.2.0, by its name in the group.
+_FORMER = {"target_size": "height", **{name: name for name in GROUPED}}
+
+
+def spell_grouped(hint: str) -> str:
+    """A hint for an unknown argument of ``load``: flags that it names are spelled as arguments."""
+
+    def spell(match: re.Match[str]) -> str:
+        argument = match[1]
+        if argument not in GROUPED:
+            return argument
+        name = GROUPED[argument]
+        return f"{name}=posezoo.{_GROUPS[name].__name__}({argument}=...)"
+
+    return re.sub(r"(?:--|(?<=did you mean ))(\w+)", spell, hint)
+
+
+def spell_flags(hint: str) -> str:
+    """A hint for the command line as Python spells the flags that describe a file."""
+    if "posezoo " in hint:  # a command
+        return hint
+    hint = re.sub(r"--as ([\w-]+)", r'preparation=posezoo.Preparation(like="\1")', hint)
+    hint = hint.replace("--as", "like")
+    return re.sub(r"--(\w+)", lambda flag: flag[1] if flag[1] in GROUPED else flag[0], hint)
+
+
+def take_former_keywords(
+    function: Callable[_Parameters, _Result],
+) -> Callable[_Parameters, _Result]:
+    """Let ``load`` take the arguments of the groups itself, too, with a DeprecationWarning: until
+    0.4.0.
+    """
+
+    @wraps(function)
+    def call(*args: Any, **keywords: Any) -> _Result:
+        former = [name for name in keywords if name in _FORMER]
+        if former:
+            keywords = _group(keywords)
+            shown = [*map(_show, args)]
+            shown += [f"{name}={_show(value)}" for name, value in keywords.items()]
+            ending = ", ".join(f"{name}=..." for name in former)
+            warnings.warn(
+                f"posezoo.load({ending}) ends with posezoo 0.4.0; instead:"
+                f" posezoo.load({redact_secrets(', '.join(shown))})",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+        return function(*args, **keywords)
+
+    return call
+
+
+def _group(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in keywords.items() if name not in _FORMER}
+    for former, argument in _FORMER.items():
+        value = keywords.get(former)
+        if value is None:  # the default, too
+            continue
+        name = GROUPED[argument]
+        require_group(name, kept.get(name))
+        group = kept.get(name) or _GROUPS[name]()
+        kept[name] = replace(group, **{argument: value})
+    return {name: value for name, value in kept.items() if value not in (Options(), Preparation())}

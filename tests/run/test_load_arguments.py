@@ -1,0 +1,175 @@
+"""What posezoo.load takes in groups, and what it took until 0.2.0."""
+
+import inspect
+import pickle
+import pydoc
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+import posezoo
+from fakes.stated_inputs import ULTRALYTICS, write_whole_input
+from posezoo import Options, Preparation
+from posezoo.core.declarations.skeletons import SKELETONS
+
+#: The parameters of posezoo.load in 0.2.0 that are in a group now, each with a value.
+OF_0_2_0 = {
+    "requests": 2,
+    "streams": "1",
+    "threads": 1,
+    "min_person_score": 0.01,
+    "whole_image": 0.2,
+    "target_size": 64,
+    "aspect": (64, 64),
+    "decoder_options": {"max_people": 2},
+    "like": "rtmpose-m",
+    "skeleton": "coco-17",
+}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """The file of a network that finds one person in each image."""
+    return write_whole_input(tmp_path_factory.mktemp("own") / "own.onnx", ULTRALYTICS)
+
+
+def warning_of(*arguments, **keywords):
+    """What one call warns of; whether it fails later makes no difference."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            posezoo.load(*arguments, **keywords)
+        except posezoo.PosezooError as error:
+            assert "unknown setting" not in error.problem
+    (warned,) = (each for each in caught if each.category is DeprecationWarning)
+    assert warned.filename == __file__
+    return str(warned.message)
+
+
+@pytest.mark.parametrize("name", OF_0_2_0)
+def test_each_keyword_of_0_2_0_warns_with_the_call_to_type_instead(name, own):
+    said = warning_of(own, listener=None, **{name: OF_0_2_0[name]})
+    assert said.startswith(f"posezoo.load({name}=...) ends with posezoo 0.4.0; instead: ")
+    (call,) = re.findall(r"instead: posezoo\.load\((.*)\)$", said)
+    arguments = eval(f"dict(name={call})", {"posezoo": posezoo})
+    assert arguments["name"] == str(own)
+    assert arguments["listener"] is None
+    argument = "height" if name == "target_size" else name
+    group = arguments["preparation" if name in ("like", "skeleton") else "options"]
+    assert getattr(group, argument) == OF_0_2_0[name]
+
+
+def test_a_script_of_0_2_0_finds_the_same_as_its_new_form(own):
+    image = np.zeros((64, 64, 3), np.uint8)
+    with pytest.warns(DeprecationWarning, match=r"min_person_score=\.\.\., requests=\.\.\."):
+        former = posezoo.load(own, min_person_score=0.01, requests=2, device="CPU", listener=None)
+    now = posezoo.load(
+        own, device="CPU", options=Options(min_person_score=0.01, requests=2), listener=None
+    )
+    assert (former.requests, former.min_person_score) == (now.requests, now.min_person_score)
+    assert former(image) == now(image)
+    with pytest.warns(DeprecationWarning):
+        both = posezoo.load(own, requests=2, options=Options(threads=1), listener=None)
+    assert both.requests == 2
+
+
+def test_the_call_to_type_has_no_defaults_and_no_secrets(own):
+    assert warning_of(own, requests=1).endswith(f"instead: posezoo.load({str(own)!r})")
+    said = warning_of(own, threads=2, mirror="https://me:secret@host/models", listener=print)
+    assert "secret" not in said and "listener=..." in said
+
+
+def test_the_new_form_warns_of_nothing(own):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        posezoo.load(
+            own,
+            preparation=Preparation(skeleton="coco-17"),
+            options=Options(requests=2),
+            inference_precision="f32",
+            listener=None,
+        )
+
+
+@pytest.mark.parametrize(
+    ("keywords", "names"),
+    [
+        ({"tag": "x"}, "tag"),
+        ({"force": True}, "force"),
+        ({"model_name": "mine"}, "model_name"),
+        ({"checkpoint": "mine.pth"}, "checkpoint"),
+        ({"tag": "x", "force": True}, "tag, force"),
+    ],
+)
+def test_what_is_only_for_the_name_of_a_model_is_named_with_a_file(keywords, names, own):
+    with pytest.raises(posezoo.PosezooError) as caught:
+        posezoo.load(own, **keywords)
+    assert caught.value.problem == f"{names}: only for the name of a model, and {own} is a file"
+
+
+@pytest.mark.parametrize("name", ["movenet-thunder", None])
+def test_what_is_only_for_a_file_is_named_with_a_model(name):
+    stated = Preparation(decoder="heatmap", reverse_input_channels=False)
+    with pytest.raises(
+        posezoo.PosezooError, match=r"^decoder, reverse_input_channels: only for an"
+    ):
+        posezoo.load(name, preparation=stated)
+
+
+@pytest.mark.parametrize("keywords", [{"tag": "x"}, {"model_name": "mine"}])
+def test_a_variant_of_no_model_is_refused(keywords):
+    (name,) = keywords
+    with pytest.raises(posezoo.PosezooError, match=f"^{name}: no model is named"):
+        posezoo.load(**keywords)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "hint"),
+    [
+        ({"min_person_scor": 1}, "did you mean options=posezoo.Options(min_person_score=...)?"),
+        ({"scale_value": 1}, "did you mean preparation=posezoo.Preparation(scale_values=...)?"),
+        ({"option": 1}, "did you mean options?"),
+        ({"weight_dir": 1}, "did you mean weights_dir?"),
+        (
+            {"conf": 1},
+            "options=posezoo.Options(min_person_score=...) is the least score of a person",
+        ),
+    ],
+)
+def test_the_hint_for_an_unknown_keyword_says_where_the_right_one_goes(keywords, hint):
+    with pytest.raises(posezoo.PosezooError) as caught:
+        posezoo.load(**keywords)
+    assert caught.value.hint == hint
+
+
+def test_a_group_of_another_type_is_refused(own):
+    for keywords in ({"options": {"requests": 2}}, {"options": Preparation()}):
+        with pytest.raises(posezoo.PosezooError, match=r"options: expected posezoo\.Options, got"):
+            posezoo.load(own, **keywords)
+    with pytest.raises(posezoo.PosezooError, match="mean_values: expected a number, or one for"):
+        Preparation(mean_values="red")
+
+
+def test_groups_are_values_that_show_what_is_given():
+    skeleton = SKELETONS["coco-17"]
+    for group in (
+        Options(),
+        Options(requests=2, decoder_options={"max_people": 1}),
+        Preparation(mean_values=[1, 2, 3], scale_values=255, skeleton="mine.yml"),
+    ):
+        assert eval(repr(group)) == group == pickle.loads(pickle.dumps(group))
+    assert repr(Options(threads=1)) == "posezoo.Options(threads=1)"
+    numbers = np.array([1, 2, 3])
+    assert Preparation(mean_values=numbers) == Preparation(mean_values=[1, 2, 3])
+    assert Preparation(skeleton=skeleton) != Preparation()
+
+
+def test_help_for_load_is_one_screen_and_names_each_parameter():
+    text = pydoc.plain(pydoc.render_doc(posezoo.load))
+    rows = sum(-(-len(line) // 120) or 1 for line in text.splitlines())
+    assert rows <= 50
+    described = inspect.getdoc(posezoo.load)
+    for name in inspect.signature(posezoo.load).parameters:
+        assert re.search(rf"^ {{4}}(\w+, )*{name}(, \w+)*:", described, re.MULTILINE), name
