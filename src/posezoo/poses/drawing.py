@@ -211,7 +211,7 @@ def _above_head(pose: Pose, min_score: float, size: Size) -> tuple[float, float]
     is_head = is_visible & _parts(pose.layout).is_head
     points = pose.keypoints[is_head if is_head.any() else is_visible, :2]
     if not len(points):
-        x0, y0, x1, _ = pose.box
+        x0, y0, x1, _ = pose.keypoint_box
         return (x0 + x1) / 2, y0
     (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     height = 0.0
@@ -223,7 +223,7 @@ def _above_head(pose: Pose, min_score: float, size: Size) -> tuple[float, float]
 
 
 def _longer_side(pose: Pose) -> float:
-    x0, y0, x1, y1 = pose.box
+    x0, y0, x1, y1 = pose.keypoint_box
     return float(max(x1 - x0, y1 - y0))
 
 
