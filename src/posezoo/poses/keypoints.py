@@ -97,6 +97,9 @@ def _coco_sigmas() -> dict[str, float]:
     return dict(zip(joints, skeleton.sigmas, strict=True))
 
 
+#: A person usually covers this share of the box around the keypoints.
+BODY_SHARE = 0.53
+
 #: For keypoints whose sigma COCO does not state, such as fingers, and for the corners of boxes.
 USUAL_SIGMA = 0.079
 
@@ -589,8 +592,7 @@ def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
         second = other.coco_keypoints()[:, :2]
         skeleton = SKELETONS["coco-17"]
     if area is None:
-        # 0.53: a person usually covers this share of their box.
-        area = 0.53 * max(float(np.ptp(points, axis=0).prod()) for points in (first, second))
+        area = BODY_SHARE * max(float(np.ptp(points, axis=0).prod()) for points in (first, second))
     squared = ((first - second) ** 2).sum(axis=1)
     sigmas = 2 * np.array(usual_sigmas(skeleton), np.float32)
     return float(np.exp(-squared / (2 * max(area, 1.0) * sigmas**2)).mean())

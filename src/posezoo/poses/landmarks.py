@@ -290,7 +290,7 @@ def _decode_face(maps: Maps, size: Size, options: FaceOptions) -> list[Pose]:
     Args:
         maps: ``landmarks``, 468 times x, y, z in input pixels, and ``presence``, a logit; and of a
             network with attention x and y of ``lips``, ``left_eye`` and ``right_eye``, which are
-            more exact, and of ``left_iris`` and ``right_iris``, five each.
+            more exact, and of ``left_iris`` and ``right_iris``, five each: the person's own sides.
     """
     landmarks = maps["landmarks"].reshape(-1, 3)
     if "lips" in maps:
@@ -299,7 +299,7 @@ def _decode_face(maps: Maps, size: Size, options: FaceOptions) -> list[Pose]:
         for name, indices in _face_parts().items():
             refined[indices, :2] = maps[name].reshape(-1, 2)
         irises = []
-        for side in ("left", "right"):
+        for side in (_RIGHT, _LEFT):
             edge = _face_parts()[f"{side}_eye"][:_EYE_EDGE]
             depth = np.full((_IRIS, 1), refined[edge, 2].mean(), np.float32)
             irises.append(np.hstack([maps[f"{side}_iris"].reshape(-1, 2), depth]))
@@ -363,6 +363,14 @@ _PART_SHAPES = {
     "left_iris": (1, 1, 1, 10),
     "right_iris": (1, 1, 1, 10),
 }
+# MediaPipe's graph names them as in a mirrored image.
+_NAMES_OF_PARTS = {
+    "lips": "lips",
+    "left_eye": "right_eye",
+    "right_eye": "left_eye",
+    "left_iris": "right_iris",
+    "right_iris": "left_iris",
+}
 
 FACE = _LandmarkDecoder(
     networks=(declare_outputs(**_FACE_SHAPES),),
@@ -371,7 +379,11 @@ FACE = _LandmarkDecoder(
     decode=_decode_face,
     needs="468 landmarks, and the presence of a face",
     rules=(
-        _FACE_RULES | {role: has_shape(*shape, word=role) for role, shape in _PART_SHAPES.items()},
+        _FACE_RULES
+        | {
+            role: has_shape(*shape, word=_NAMES_OF_PARTS[role])
+            for role, shape in _PART_SHAPES.items()
+        },
         _FACE_RULES,
     ),
 )

@@ -316,9 +316,9 @@ def describe_run(
         device, arithmetic: as an estimator's ``device`` and ``executed_precision``.
 
     Returns:
-        Also ``format``: ``RESULT_FORMAT``; ``files``: the SHA-384 of each file of the networks by the name that ``posezoo.lock``
-        has for it; ``posezoo`` and ``openvino``: the versions; and ``date``: year-month-day, UTC,
-        since the same run gives the same results.
+        Also ``format``: ``RESULT_FORMAT``; ``files``: the SHA-384 of each file of the networks by
+        the name that ``posezoo.lock`` has for it; ``posezoo`` and ``openvino``: the versions; and
+        ``date``: year-month-day, UTC, since the same run gives the same results.
     """
     paths = [file for network in networks for file in network_files(network.path)]
     return {
