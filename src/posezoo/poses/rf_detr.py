@@ -85,7 +85,10 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
     middles, sides = np.split(maps["dets"][people].reshape(-1, 2, 2), 2, axis=1)
     boxes = np.concatenate([middles - sides / 2, middles + sides / 2], axis=1) * size
     corners = boxes.reshape(-1, 4).tolist()
-    return [replace(pose, box=tuple(box)) for pose, box in zip(poses, corners, strict=True)]
+    return [
+        replace(pose, box=(x0, y0, x1, y1))
+        for pose, (x0, y0, x1, y1) in zip(poses, corners, strict=True)
+    ]
 
 
 def decode_detrpose(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]:
