@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import PosezooError
 from posezoo.pages.keypoint_moves import ComparedModel, Move, compare_keypoints, format_moves
 from posezoo.poses.keypoints import Pose
@@ -93,10 +94,39 @@ def test_an_input_of_any_size_has_no_pixels_of_its_own():
     assert moves.of_input is None
 
 
-def test_models_of_other_keypoints_are_refused():
+def as_blazepose(seen):
+    """A pose of COCO's skeleton as one of BlazePose, whose other keypoints are somewhere else."""
+    names = SKELETONS["blazepose-33"].keypoints
+    keypoints = np.full((33, 3), (5, 5, 0.9), np.float32)
+    for name, row in zip(seen.layout.keypoints, seen.keypoints, strict=True):
+        keypoints[names.index(name)] = row
+    return replace(seen, skeleton="blazepose-33", keypoints=keypoints)
+
+
+def test_models_of_other_skeletons_are_compared_by_the_names_that_both_have():
     one = pose(PEOPLE[0])
-    other = replace(one, skeleton="blazepose-33", keypoints=np.zeros((33, 3), np.float32))
-    with pytest.raises(PosezooError, match="other keypoints: a FP16 coco-17 and a FP16-INT8 blaze"):
+    moves = compare(Known(one), Known(as_blazepose(pose(PEOPLE[0], shift=3))))
+    assert moves.by_both == 2 and moves.names == one.layout.keypoints  # in each of two photos
+    assert moves.keypoints == 2 * 17 and moves.of_image.median == pytest.approx(3)
+
+
+def test_a_hand_of_the_other_side_is_not_the_hand_of_a_person():
+    person = pose(PEOPLE[0])
+    hand = np.full((21, 3), 0.9, np.float32)
+    hand[:, :2] = person["left_wrist"][:2]
+    seen = {
+        label: replace(person, skeleton="hand-21", keypoints=hand, label=label)
+        for label in ("left", "right")
+    }
+    moves = {label: compare(Known(person), Known(each)) for label, each in seen.items()}
+    assert (moves["left"].by_both, moves["left"].names) == (2, ("left_wrist",))
+    assert moves["right"].by_both == 0
+
+
+def test_models_without_a_name_in_common_are_refused():
+    one = pose(PEOPLE[0])
+    other = replace(one, skeleton="hand-21", keypoints=np.zeros((21, 3), np.float32))
+    with pytest.raises(PosezooError, match="no keypoint of the same name: a FP16 coco-17 and a FP"):
         compare(Known(one), Known(other))
     box = replace(one, skeleton="box", keypoints=np.zeros((0, 3), np.float32))
     with pytest.raises(PosezooError, match="a FP16 finds no keypoints"):

@@ -33,12 +33,12 @@ def turned(points, angle):
     return (points - (50, 70)) @ np.array([[cos, sin], [-sin, cos]]) + (50, 70)
 
 
-def hand_outputs(*, presence=0.9, left=0.8):
+def hand_outputs(*, presence=0.9, right=0.8):
     points = np.random.default_rng(0).uniform(20, 200, (21, 3))
     return {
         "landmarks": points.reshape(1, 63),
         "presence": np.full((1, 1), presence),
-        "handedness": np.full((1, 1), left),
+        "handedness": np.full((1, 1), right),
         "world_landmarks": points.reshape(1, 63) / 1000,
     }
 
@@ -116,9 +116,9 @@ def test_of_squares_that_overlap_the_last_is_kept_and_one_that_is_followed_is_no
     assert find_distinct_squares([first, half]) == [first, half]
 
 
-@pytest.mark.parametrize(("left", "label", "score"), [(0.8, "Left", 0.8), (0.3, "Right", 0.7)])
-def test_a_hand_has_its_side_with_a_probability(left, label, score):
-    (pose,) = decode("hand_landmarks", hand_outputs(left=left), (224, 224))
+@pytest.mark.parametrize(("right", "label", "score"), [(0.8, "right", 0.8), (0.3, "left", 0.7)])
+def test_a_hand_has_its_own_side_with_a_probability(right, label, score):
+    (pose,) = decode("hand_landmarks", hand_outputs(right=right), (224, 224))
     assert (pose.label, pose.label_score) == (label, pytest.approx(score))
     written = pose.to_json()
     assert written["label"] == label and written["label_score"] == pytest.approx(score)

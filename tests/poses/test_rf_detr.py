@@ -80,4 +80,7 @@ def test_detrpose_keeps_the_people_of_its_publisher():
     poses = decode("detrpose", maps, SIZE)
     assert [pose.score for pose in poses] == [float(score) for score in maps["scores"][0, kept]]
     found = np.array([pose.keypoints for pose in poses])
-    assert (found[..., :2] == maps["keypoints"][0, kept]).all() and (found[..., 2] == 1).all()
+    assert (found[..., :2] == maps["keypoints"][0, kept]).all()
+    # The publisher gives keypoints no scores.
+    assert (found[..., 2] == maps["scores"][0, kept, None]).all()
+    assert {pose.keypoint_scores for pose in poses} == {"of the pose"}

@@ -58,9 +58,17 @@ def test_the_outputs_of_the_mirrored_person_are_mirrored_and_averaged():
     }
     (alone,), (pose,) = decode("simcc", maps, SIZE), decode("simcc", maps | mirrored, SIZE)
     assert np.allclose(pose.keypoints, alone.keypoints)
-    higher = {role: 3 * array for role, array in mirrored.items()}
-    (pose,) = decode("simcc", maps | higher, SIZE)
-    assert np.allclose(pose.keypoints[:, 2], 2 * alone.keypoints[:, 2])
+    lower = {role: array / 2 for role, array in mirrored.items()}
+    (pose,) = decode("simcc", maps | lower, SIZE)
+    assert np.allclose(pose.keypoints[:, 2], 0.75 * alone.keypoints[:, 2])
+
+
+def test_a_score_above_one_is_one():
+    places, scores = person()
+    maps = {role: 3 * array for role, array in outputs(places, scores).items()}
+    (pose,) = decode("simcc", maps, SIZE)
+    assert pose.keypoints[:, 2] == pytest.approx(np.minimum(3 * scores, 1))
+    assert pose.score == 1
 
 
 def test_x_and_y_have_the_same_keypoints():

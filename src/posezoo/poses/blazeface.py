@@ -28,7 +28,7 @@ from posezoo.poses.decoder_type import (
     declare_outputs,
     has_shape,
 )
-from posezoo.poses.keypoints import Pose, create_poses, sort_descending
+from posezoo.poses.keypoints import SCORES_OF_THE_POSE, Pose, create_poses, sort_descending
 from posezoo.poses.letterbox import ImageTransform, Size
 from posezoo.poses.ssd_detection import BOX_PRINTED, box_corners
 
@@ -115,7 +115,10 @@ class Detections:
         usual = _USUAL_SKELETONS.get(keypoints.shape[1])
         poses = create_poses(keypoints, self.scores, skeleton or usual, size)
         boxes = self.boxes.tolist()
-        return [replace(pose, box=tuple(box)) for pose, box in zip(poses, boxes, strict=True)]
+        return [
+            replace(pose, box=tuple(box), keypoint_scores=SCORES_OF_THE_POSE)
+            for pose, box in zip(poses, boxes, strict=True)
+        ]
 
 
 @lru_cache(maxsize=8)

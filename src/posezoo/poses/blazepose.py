@@ -255,7 +255,16 @@ def decode_pose(
     if mask is not None:
         mask = sigmoid(mask.reshape(LANDMARK_SIZE))
     box = bounding_box(keypoints, size)
-    pose = Pose(keypoints, SKELETON, presence, box, z=body[:, 2], world=world, mask=mask)
+    pose = Pose(
+        keypoints,
+        SKELETON,
+        presence,
+        box,
+        z=body[:, 2],
+        world=world,
+        mask=mask,
+        pose_score=presence,
+    )
     return convert_depths(pose, transform, size)
 
 

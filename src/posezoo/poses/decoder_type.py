@@ -155,8 +155,9 @@ class DecoderType:
         skeleton: the skeleton of the poses if none is declared, a name of ``SKELETONS``; empty:
             that of as many keypoints as the outputs have (``skeleton_of``).
         visible_score: keypoints with a lower score are guesses and are not drawn.
-        has_own_boxes: whether the box of a pose is the network's own, and the pose has a class;
-            otherwise the box is that around its keypoints.
+        has_own_boxes: whether the box of a pose is the network's own; otherwise the box is that
+            around its keypoints.
+        has_classes: whether a pose in such a box has a class.
         finds_boxes: whether it is a detector: it finds boxes, and perhaps a few keypoints.
         finds_masks: whether it finds the pixels that show people, and no keypoints.
         finds_classes: whether it finds the classes of an image, without their places.
@@ -207,6 +208,7 @@ class DecoderType:
     skeleton: str = ""
     visible_score: float = MIN_SCORE
     has_own_boxes: bool = False
+    has_classes: bool = False
     finds_boxes: bool = False
     finds_masks: bool = False
     finds_classes: bool = False

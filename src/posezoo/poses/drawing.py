@@ -35,6 +35,9 @@ _LIGHT: Color = (245, 245, 245)
 _BOX: Color = (120, 220, 60)
 _MASK: Color = (230, 110, 230)  # no color of a side
 
+# Of blue, green and red in the luminance of a color (WCAG 2.2).
+_LUMINANCE = np.array([0.0722, 0.7152, 0.2126])
+
 # The width of an image, relative to that of a limb.
 _LIMBS_ACROSS = 150
 # Relative to the width of a limb: its edge, the radius of a joint, and the lines of a head.
@@ -48,6 +51,10 @@ _THINNEST = 0.8
 # A limb is at most this share of the distance between keypoints of a part of the body, if they are
 # spread evenly over it; and points of a face that are closer than this, in pixels, are not drawn.
 _DENSITY = 1 / 14
+# One stray keypoint of a part of the body makes its lines this much thicker at most; of fewer
+# keypoints than these, none is called stray.
+_STRAY = 1.5
+_FEWEST_OF_A_PART = 4
 _CLOSE = 9.0
 
 # A keypoint of this score or more is drawn in its full color; one of score 0 has this share of it.
@@ -65,8 +72,8 @@ _HEAD_SHARE = 0.1
 # The longest side of a picture in a notebook, which stores it as PNG.
 _SHOWN_SIDE = 1024
 
-#: The skeleton of boxes: no keypoints.
-BOXES = "box"
+#: The skeletons of boxes and of the classes of an image: no keypoints.
+BOXES, CLASSES = "box", "class"
 
 
 @frozen
@@ -160,8 +167,9 @@ def _draw_group(
         if options.boxes or (is_box and pose.mask is None):
             _draw_box(canvas, pose, color)
     if options.labels:
+        is_list = skeleton.name == CLASSES  # all of the whole image
         for place, pose in enumerate(group):
-            _draw_words(canvas, pose, min_score, line=0 if is_box else place)
+            _draw_words(canvas, pose, min_score, line=place if is_list else 0)
 
 
 def _open_canvas(image: object, in_place: bool) -> Image:
@@ -185,22 +193,39 @@ def _open_canvas(image: object, in_place: bool) -> Image:
 def _draw_words(canvas: Image, pose: Pose, min_score: float, line: int) -> None:
     scale = max(0.5, _line_width(canvas, pose) / 5)
     if pose.track_id is not None:
-        cv2 = import_cv2()
-        text = str(pose.track_id)
-        ((width, height), _) = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-        x, y = _above_head(pose, min_score, image_size(canvas))
-        left = min(max(round(x - width / 2), 0), max(canvas.shape[1] - width, 0))
-        bottom = max(round(y - 8 * scale), height + round(4 * scale))
-        color = _person_color(pose.track_id)
+        place = _above_head(pose, min_score, image_size(canvas))
+        _draw_number(canvas, pose.track_id, place, scale)
     elif pose.label:
         text = f"{pose.label} {pose.score:.2f}"
         left = round(pose.box[0])
         top = max(round(pose.box[1] - 8 * scale), round(28 * scale))
         bottom = top + round(32 * scale * line)
-        color = _BOX
-    else:
-        return
-    write_text(canvas, text, (left, bottom), scale, color=color, edge=_OUTLINE)
+        write_text(canvas, text, (left, bottom), scale, color=_BOX, edge=_OUTLINE)
+
+
+def _draw_number(canvas: Image, number: int, place: tuple[float, float], scale: float) -> None:
+    """Write a person's number, above a place, on a plate in the person's color."""
+    cv2 = import_cv2()
+    text = str(number)
+    ((width, height), _) = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    color = _person_color(number)
+    margin = round(height / 3)
+    x, y = place
+    left = min(max(round(x - width / 2), margin), max(canvas.shape[1] - width - margin, 0))
+    bottom = max(round(y - 8 * scale), height + margin)
+    first = (left - margin, bottom - height - margin)
+    last = (left + width + margin, bottom + margin)
+    cv2.rectangle(canvas, first, last, color, thickness=cv2.FILLED)
+    write_text(canvas, text, (left, bottom), scale, color=_ink_on(color))
+
+
+def _ink_on(color: Color) -> Color:
+    """Black or white, whichever has the higher contrast: at least 4.58, as WCAG 2.2 computes it."""
+    shares = np.array(color) / 255
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    luminance = float(linear @ _LUMINANCE)
+    # Black and white have the same contrast with this luminance.
+    return (0, 0, 0) if luminance > 1.05**0.5 * 0.05**0.5 - 0.05 else (255, 255, 255)
 
 
 def _above_head(pose: Pose, min_score: float, size: Size) -> tuple[float, float]:
@@ -212,7 +237,7 @@ def _above_head(pose: Pose, min_score: float, size: Size) -> tuple[float, float]
     is_head = is_visible & _parts(pose.layout).is_head
     points = pose.keypoints[is_head if is_head.any() else is_visible, :2]
     if not len(points):
-        x0, y0, x1, _ = pose.box
+        x0, y0, x1, _ = pose.keypoint_box
         return (x0 + x1) / 2, y0
     (x0, y0), (x1, y1) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     height = 0.0
@@ -224,7 +249,7 @@ def _above_head(pose: Pose, min_score: float, size: Size) -> tuple[float, float]
 
 
 def _longer_side(pose: Pose) -> float:
-    x0, y0, x1, y1 = pose.box
+    x0, y0, x1, y1 = pose.keypoint_box
     return float(max(x1 - x0, y1 - y0))
 
 
@@ -309,10 +334,7 @@ def _widths(
     """
     spacing = np.empty(is_visible.shape, np.float32)
     for members in parts.members:
-        seen = is_visible[:, members, None]
-        highest = np.where(seen, positions[:, members], 0).max(axis=1)
-        lowest = np.where(seen, positions[:, members], highest[:, None]).min(axis=1)
-        spans = (highest - lowest).max(axis=1)
+        spans = _spans(positions[:, members], is_visible[:, members])
         spacing[:, members] = spans[:, None] / members.sum() ** 0.5
     usual = thickness or _usual_width(canvas)
     widths = np.minimum(usual, _DENSITY * spacing)
@@ -320,6 +342,22 @@ def _widths(
         widths[:, parts.is_body] = thickness
     widths = np.maximum(np.where(parts.is_head, _HEAD_WIDTH, 1) * widths, _THINNEST)
     return widths, spacing < _CLOSE
+
+
+def _spans(positions: Floats, is_visible: Bools) -> Floats:
+    """(P,) how far the visible keypoints (P, K, 2) of a part of the body are spread, in pixels: at
+    most ``_STRAY`` times as far as without the one that is farthest from the others.
+    """
+    seen = is_visible[:, :, None]
+    highest = np.sort(np.where(seen, positions, -np.inf), axis=1)[:, ::-1]
+    lowest = np.sort(np.where(seen, positions, np.inf), axis=1)
+    spans = highest[:, 0] - lowest[:, 0]
+    if positions.shape[1] > _FEWEST_OF_A_PART:
+        without = np.minimum(highest[:, 1] - lowest[:, 0], highest[:, 0] - lowest[:, 1])
+        has_enough = is_visible.sum(axis=1) > _FEWEST_OF_A_PART
+        spans = np.where(has_enough[:, None], np.minimum(spans, _STRAY * without), spans)
+    widest: Floats = np.maximum(spans, 0).max(axis=1)
+    return widest
 
 
 def _bars(points: Array, pairs: Array, widths: Array) -> NDArray[np.int32]:
@@ -355,14 +393,21 @@ def _draw_box(canvas: Image, pose: Pose, color: Color) -> None:
 
 
 def write_text(
-    canvas: Image, text: str, position: Size, scale: float, color: Color, edge: Color
+    canvas: Image,
+    text: str,
+    position: Size,
+    scale: float,
+    color: Color,
+    edge: Color | None = None,
 ) -> None:
-    """Write a line of text with an edge in another color, from its lower left corner."""
+    """Write a line of text from its lower left corner, with an edge in another color if there is
+    one.
+    """
     cv2 = import_cv2()
     width = max(1, round(1.6 * scale))
     left, bottom = position
     shifts = (-width, 0, width)
-    moves = [(x, y, edge) for x in shifts for y in shifts]
+    moves = [(x, y, edge) for x in shifts for y in shifts if edge]
     # The outline is the text at shifted positions: OpenCV 5 places thicker letters differently.
     for x, y, paint in (*moves, (0, 0, color)):
         cv2.putText(
@@ -380,8 +425,8 @@ def write_text(
 @cache
 def _person_color(number: int) -> Color:
     """A color for a person's number, in which neighbors differ much."""
-    # The golden ratio spreads any number of hues.
-    rgb = colorsys.hsv_to_rgb(number * 0.618 % 1, 0.75, 1)
+    # The golden ratio spreads any number of hues; the first three are not those of the sides.
+    rgb = colorsys.hsv_to_rgb((0.074 + number * 0.618) % 1, 0.75, 1)
     red, green, blue = (round(255 * part) for part in rgb)
     return blue, green, red
 

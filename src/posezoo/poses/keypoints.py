@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, replace
 from functools import cache
 from typing import Any, NamedTuple, SupportsIndex, overload
 
@@ -29,6 +29,12 @@ HALF_PIXEL = 0.5
 
 #: The default threshold: keypoints with this score or more count.
 MIN_SCORE = 0.5
+
+#: What the values of ``Pose.to_json`` mean; a number for each meaning (docs/howto/upgrading.md).
+RESULT_FORMAT = 2
+
+#: Whose scores the keypoints of a pose have.
+OWN_SCORES, SCORES_OF_THE_POSE = "own", "of the pose"
 
 #: Of a pose that is a box, a mask or a class.
 NO_KEYPOINTS = np.zeros((0, 3), np.float32)
@@ -90,6 +96,9 @@ def _coco_sigmas() -> dict[str, float]:
     joints = (keypoint.split("_")[-1] for keypoint in skeleton.keypoints)
     return dict(zip(joints, skeleton.sigmas, strict=True))
 
+
+#: A person usually covers this share of the box around the keypoints.
+BODY_SHARE = 0.53
 
 #: For keypoints whose sigma COCO does not state, such as fingers, and for the corners of boxes.
 USUAL_SIGMA = 0.079
@@ -177,12 +186,16 @@ class Pose(Mapping[str, Keypoint]):
         keypoints: (K, 3) float32: x, y in pixels (a keypoint may lie outside the image), and the
             score, 0..1; all three are 0 if the keypoint is missing.
         skeleton: its name; that of one of ``SKELETONS``, unless ``own_skeleton`` is given.
-        score: of the person, 0..1.
-        box: x0, y0, x1, y1 in pixels, inside the image.
+        score: of the person, 0..1: ``detector_score`` times ``pose_score``, of those that are
+            known; 1 if neither is.
+        box: x0, y0, x1, y1 in pixels, inside the image, in which the person was found: that of the
+            person detector or the user, or the network's own; of a network that finds keypoints
+            only, the part of ``keypoint_box`` inside the image.
         track_id: the number of the person in a video, from 1; None if people are not tracked, or
             this person is not numbered yet.
-        z: (K,) float32: how far each keypoint is behind the middle of the hips, the wrist of a hand
-            or the middle of a face, in image pixels; None if the network does not estimate it.
+        z: (K,) float32: the order of the keypoints in depth, from the middle of the hips, the wrist
+            of a hand or the middle of a face: a larger one is farther from the camera. It is no
+            length: those are in ``world``. None if the network does not estimate it.
         world: (K, 3) float32: x to the right, y down and z away from the camera, in meters from the
             middle of the hips or of the hand; None if the network does not estimate it.
         depths: (K,) float32: how far each keypoint is behind the middle of the hips, in meters;
@@ -194,9 +207,17 @@ class Pose(Mapping[str, Keypoint]):
         own_skeleton: the skeleton of the K keypoints; None: that of ``SKELETONS``.
         class_id: the number of the class, of an object that a detector of several classes found,
             or of a whole image; None for a person.
-        label: the name of that class; empty if it is unknown. Of a hand ``Left`` or ``Right``.
+        label: the name of that class; empty if it is unknown. Of a hand or an eye ``left`` or
+            ``right``: the person's own side, in an image that is not mirrored.
         label_score: the probability of the label of a hand, 0..1; None for all others.
         seen_from: keypoints with a lower score, 0..1, are guesses of the model, and not drawn.
+        detector_score: of the box in which the person was found, 0..1; of a person for whom the
+            whole image was taken, the least score of the detector's boxes; None if no detector ran:
+            BlazePose finds people itself.
+        pose_score: of the person, by the network that finds the keypoints, 0..1; None if it gives
+            no score.
+        keypoint_scores: ``own`` if each keypoint has a score of its own; ``of the pose`` if all
+            keypoints have that of their person.
     """
 
     keypoints: Floats
@@ -215,6 +236,17 @@ class Pose(Mapping[str, Keypoint]):
     label: str = ""
     label_score: float | None = None
     seen_from: float = MIN_SCORE
+    detector_score: float | None = None
+    pose_score: float | None = None
+    keypoint_scores: str = OWN_SCORES
+
+    @property
+    def keypoint_box(self) -> tuple[float, float, float, float]:
+        """x0, y0, x1, y1 in pixels: the box around the keypoints that are drawn, those with a score
+        of ``seen_from`` or more; of all that were found, if there are none. It may extend outside
+        the image, as keypoints may. Of a pose without keypoints, ``box``.
+        """
+        return bounds_of(self.keypoints, self.seen_from) if len(self.keypoints) else self.box
 
     @property
     def layout(self) -> Skeleton:
@@ -311,12 +343,14 @@ class Pose(Mapping[str, Keypoint]):
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain Python values: ``skeleton``, ``score``, ``box``, ``keypoints`` (name, x, y, score
-        each, and if they are known ``z``, ``x_m``, ``y_m`` and ``z_m`` of ``world``, or ``z_m`` of
-        ``depths``); before them ``track_id``, None if the person has no number, ``people_from``, if
+        """Plain Python values: ``skeleton``, ``score``, of a person also ``detector_score`` and
+        ``pose_score``, ``box``, of a person also ``keypoint_box`` and ``keypoint_scores``, and
+        ``keypoints`` (name, x, y, score each, and if they are known ``z``, ``x_m``, ``y_m`` and
+        ``z_m`` of ``world``, or ``z_m`` of ``depths``). A score that nothing gave is None. Before
+        them ``track_id``, None if the person has no number, ``people_from``, if
         it is not empty, ``class_id`` and ``label`` of an object, and ``label`` and ``label_score``
-        of a hand; after them ``mask``, the pixels above 0.5, in COCO's run-length encoding, if it
-        is known.
+        of a hand or an eye; after them ``mask``, the pixels above 0.5, in COCO's run-length
+        encoding, if it is known.
         """
         names = self.layout.keypoints
         columns = {"x": self.keypoints[:, 0], "y": self.keypoints[:, 1]}
@@ -328,21 +362,37 @@ class Pose(Mapping[str, Keypoint]):
         if self.world is not None:
             columns |= zip(("x_m", "y_m", "z_m"), self.world.T, strict=True)
         rows = np.stack([*columns.values()], axis=1).tolist()
-        fields = _drop_unknown(
+        keypoints = [
+            {"name": name, **dict(zip(columns, row, strict=True))}
+            for name, row in zip(names, rows, strict=True)
+        ]
+        # Without keypoints it is a box, a mask or a class, whose score is its own.
+        is_scored = not keypoints or not (self.detector_score is None and self.pose_score is None)
+        if not is_scored and self.keypoint_scores == SCORES_OF_THE_POSE:
+            for keypoint in keypoints:
+                keypoint["score"] = None
+        scores: dict[str, Any] = {"score": float(self.score) if is_scored else None}
+        boxes: dict[str, Any] = {"box": [float(side) for side in self.box]}
+        if keypoints:
+            scores |= {"detector_score": self.detector_score, "pose_score": self.pose_score}
+            boxes["keypoint_box"] = [float(side) for side in self.keypoint_box]
+            boxes["keypoint_scores"] = self.keypoint_scores
+        described = _drop_unknown(
             people_from=self.people_from or None,
             class_id=self.class_id,
             label=None if self.class_id is None and not self.label else self.label,
             label_score=self.label_score,
             skeleton=self.skeleton,
-            score=float(self.score),
-            box=[float(side) for side in self.box],
-            keypoints=[
-                {"name": name, **dict(zip(columns, row, strict=True))}
-                for name, row in zip(names, rows, strict=True)
-            ],
-            mask=None if self.mask is None else encode_mask(self.mask > 0.5),
         )
-        return {"track_id": self.track_id, **fields}
+        mask = {} if self.mask is None else {"mask": encode_mask(self.mask > 0.5)}
+        return {
+            "track_id": self.track_id,
+            **described,
+            **scores,
+            **boxes,
+            "keypoints": keypoints,
+            **mask,
+        }
 
 
 def _shorten(text: str) -> str:
@@ -479,17 +529,24 @@ def best_people(scores: Array, min_score: float, *values: Array) -> NDArray[np.i
     return best_first(scores, is_person)
 
 
-def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The box around all keypoints with a score of ``MIN_SCORE`` or more, clipped to an image of
-    this size.
-
-    If there are none, it is the box around all keypoints that were found. ``keypoints`` are (K, 3):
-    x, y in image pixels, and scores.
+def bounds_of(keypoints: Floats, min_score: float) -> tuple[float, float, float, float]:
+    """The box around the keypoints (K, 3) with this score or more; if there are none, around all
+    that were found.
     """
-    groups = (keypoints[keypoints[:, 2] >= MIN_SCORE], keypoints[keypoints[:, 2] > 0], keypoints)
-    points = next(group for group in groups if len(group))[:, :2].clip(0, size)
-    corners = np.concatenate([points.min(axis=0), points.max(axis=0)])
-    return tuple(corners.tolist())
+    found = keypoints[(keypoints[:, 2] > 0) & np.isfinite(keypoints).all(axis=1)]
+    groups = (found[found[:, 2] >= min_score], found, keypoints)
+    points = next(group for group in groups if len(group))[:, :2]
+    x0, y0 = points.min(axis=0).tolist()
+    x1, y1 = points.max(axis=0).tolist()
+    return x0, y0, x1, y1
+
+
+def bounding_box(
+    keypoints: Floats, size: tuple[int, int], min_score: float = MIN_SCORE
+) -> tuple[float, float, float, float]:
+    """As ``bounds_of``, clipped to an image of this size."""
+    corners = np.reshape(bounds_of(keypoints, min_score), (2, 2)).clip(0, size)
+    return tuple(corners.ravel().tolist())
 
 
 def create_poses(
@@ -501,7 +558,8 @@ def create_poses(
     """Create poses from arrays, in the same order; each box contains all keypoints that were found.
 
     Args:
-        keypoints: (N, K, 3): x, y in image pixels, and scores, 0 for missing keypoints.
+        keypoints: (N, K, 3): x, y in image pixels, and scores, 0 for missing keypoints. Values of
+            maps may be above 1: such a score is 1.
         scores: (N,), of the poses.
         skeleton: with K keypoints; or a name of ``SKELETONS``; None: the package's with K
             keypoints.
@@ -514,6 +572,7 @@ def create_poses(
     if not isinstance(skeleton, Skeleton):
         skeleton = SKELETONS[skeleton or skeleton_of(count)]
     require_count(skeleton, count)
+    keypoints = np.minimum(keypoints, (np.inf, np.inf, 1), dtype=np.float32)
     points = keypoints[:, :, :2]
     missing = keypoints[:, :, 2:] <= 0
     corner = np.array(size, np.float32)
@@ -521,7 +580,7 @@ def create_poses(
     high = np.where(missing, np.float32(0), points).max(axis=1)
     boxes = np.concatenate([np.maximum(low, 0), np.minimum(high, corner)], axis=1).tolist()
     return [
-        Pose(rows, skeleton.name, score, tuple(box), own_skeleton=skeleton)
+        Pose(rows, skeleton.name, score, tuple(box), own_skeleton=skeleton, pose_score=score)
         for rows, score, box in zip(keypoints, scores.tolist(), boxes, strict=True)
     ]
 
@@ -534,6 +593,12 @@ def require_count(skeleton: Skeleton, count: int) -> None:
             f" {len(skeleton.keypoints)}",
             hint="declare one name for each keypoint, in the order of the network's outputs",
         )
+
+
+def with_detector_score(pose: Pose, score: float) -> Pose:
+    """The pose of a person whose box has this score, 0..1."""
+    pose_score = 1.0 if pose.pose_score is None else pose.pose_score
+    return replace(pose, score=score * pose_score, detector_score=score)
 
 
 def read_people(
@@ -579,8 +644,7 @@ def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
         second = other.coco_keypoints()[:, :2]
         skeleton = SKELETONS["coco-17"]
     if area is None:
-        # 0.53: a person usually covers this share of their box.
-        area = 0.53 * max(float(np.ptp(points, axis=0).prod()) for points in (first, second))
+        area = BODY_SHARE * max(float(np.ptp(points, axis=0).prod()) for points in (first, second))
     squared = ((first - second) ** 2).sum(axis=1)
     sigmas = 2 * np.array(usual_sigmas(skeleton), np.float32)
     return float(np.exp(-squared / (2 * max(area, 1.0) * sigmas**2)).mean())

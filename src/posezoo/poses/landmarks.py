@@ -31,7 +31,7 @@ from posezoo.poses.decoder_type import (
     declare_outputs,
     has_shape,
 )
-from posezoo.poses.keypoints import Pose, create_poses
+from posezoo.poses.keypoints import SCORES_OF_THE_POSE, Pose, create_poses
 from posezoo.poses.letterbox import Size
 from posezoo.poses.ssd_detection import Box
 from posezoo.poses.top_down import CropFunction, TopDownOptions, crop_square
@@ -42,8 +42,9 @@ _HAND_DEPTH = 0.4
 # By the number of landmarks.
 _USUAL_SKELETONS = {21: "hand-21", 76: "eye-76", 468: "face-468", 478: "face-478"}
 
-#: The labels of hands: MediaPipe takes the image for a mirrored one, such as that of a selfie.
-HANDS = ("Left", "Right")
+# The person's own sides. MediaPipe takes the image for a mirrored one, such as that of a selfie, so
+# its ``Left`` is a right hand.
+_RIGHT, _LEFT = "right", "left"
 
 # The keypoints of the palm, which moves less than the fingers
 # (hand_landmarks_to_rect_calculator.cc).
@@ -222,7 +223,7 @@ class IrisOptions(LandmarkOptions):
             turned_square([*(eye - half), *(eye + half)], angle, shift=0, scale=_EYE_SCALE)
             for eye in eyes
         )
-        return [right, replace(left, is_mirrored=True)]
+        return [replace(right, side=_RIGHT), replace(left, side=_LEFT, is_mirrored=True)]
 
     def follow(self, points: Array, square: Box) -> Box:
         """Around the corners of the eye (iris_landmark_landmarks_to_roi.pbtxt)."""
@@ -230,9 +231,8 @@ class IrisOptions(LandmarkOptions):
         outer, inner = corners
         angle = find_turn(inner, outer, 0) if square.is_mirrored else find_turn(outer, inner, 0)
         box = [*corners.min(axis=0), *corners.max(axis=0)]
-        return replace(
-            turned_square(box, angle, shift=0, scale=_EYE_SCALE), is_mirrored=square.is_mirrored
-        )
+        turned = turned_square(box, angle, shift=0, scale=_EYE_SCALE)
+        return replace(turned, is_mirrored=square.is_mirrored, side=square.side)
 
 
 def _create_poses(
@@ -245,7 +245,7 @@ def _create_poses(
     keypoints[:, 2] = score
     skeleton = options.skeleton or _USUAL_SKELETONS.get(len(keypoints))
     poses = create_poses(keypoints[None], np.array([score]), skeleton, size)
-    return [replace(pose, z=landmarks[:, 2]) for pose in poses]
+    return [replace(pose, z=landmarks[:, 2], keypoint_scores=SCORES_OF_THE_POSE) for pose in poses]
 
 
 def _decode_hand(maps: Maps, size: Size, options: HandOptions) -> list[Pose]:
@@ -253,22 +253,22 @@ def _decode_hand(maps: Maps, size: Size, options: HandOptions) -> list[Pose]:
 
     Args:
         maps: ``landmarks``, 21 times x, y, z in input pixels; ``presence`` and ``handedness``,
-            0..1; and optionally ``world_landmarks``, 21 times x, y, z in meters.
+            the probability of a right hand, 0..1; and optionally ``world_landmarks``, 21 times x,
+            y, z in meters.
     """
     landmarks = maps["landmarks"].reshape(-1, 3)
     presence = float(maps["presence"].item())
     if not presence >= options.min_presence:
         return []
-    first = float(maps["handedness"].item())
+    right = float(maps["handedness"].item())
     world = maps.get("world_landmarks")
     if world is not None:
         world = world.reshape(-1, 3)
-    number = int(first < 0.5)
-    score = (first, 1 - first)[number]
+    side, score = (_RIGHT, right) if right >= 0.5 else (_LEFT, 1 - right)
     scaled = landmarks.copy()
     scaled[:, 2] /= _HAND_DEPTH
     return [
-        replace(pose, world=world, label=HANDS[number], label_score=score)
+        replace(pose, world=world, label=side, label_score=score)
         for pose in _create_poses(scaled, presence, size, options)
     ]
 
@@ -290,7 +290,7 @@ def _decode_face(maps: Maps, size: Size, options: FaceOptions) -> list[Pose]:
     Args:
         maps: ``landmarks``, 468 times x, y, z in input pixels, and ``presence``, a logit; and of a
             network with attention x and y of ``lips``, ``left_eye`` and ``right_eye``, which are
-            more exact, and of ``left_iris`` and ``right_iris``, five each.
+            more exact, and of ``left_iris`` and ``right_iris``, five each: the person's own sides.
     """
     landmarks = maps["landmarks"].reshape(-1, 3)
     if "lips" in maps:
@@ -299,7 +299,7 @@ def _decode_face(maps: Maps, size: Size, options: FaceOptions) -> list[Pose]:
         for name, indices in _face_parts().items():
             refined[indices, :2] = maps[name].reshape(-1, 2)
         irises = []
-        for side in ("left", "right"):
+        for side in (_RIGHT, _LEFT):
             edge = _face_parts()[f"{side}_eye"][:_EYE_EDGE]
             depth = np.full((_IRIS, 1), refined[edge, 2].mean(), np.float32)
             irises.append(np.hstack([maps[f"{side}_iris"].reshape(-1, 2), depth]))
@@ -310,14 +310,15 @@ def _decode_face(maps: Maps, size: Size, options: FaceOptions) -> list[Pose]:
 
 
 def _decode_iris(maps: Maps, size: Size, options: IrisOptions) -> list[Pose]:
-    """The eye that the network sees.
+    """The eye that the network sees, without a score.
 
     Args:
         maps: ``contour``, 71 times x, y, z of the eye and its brow in input pixels, and ``iris``,
             its middle and four points of its edge.
     """
     parts = [maps[name].reshape(-1, 3) for name in ("contour", "iris")]
-    return _create_poses(np.concatenate(parts), 1.0, size, options)
+    poses = _create_poses(np.concatenate(parts), 1.0, size, options)
+    return [replace(pose, pose_score=None) for pose in poses]
 
 
 def _is_called(called: str, *shape: int) -> OutputRule:
@@ -342,7 +343,7 @@ HAND = _LandmarkDecoder(
     optional=declare_outputs(world_landmarks=(1, 63)),
     options=HandOptions,
     decode=_decode_hand,
-    needs="21 landmarks, the presence of a hand, and whether it is a left one",
+    needs="21 landmarks, the presence of a hand, and whether it is a right one",
     rules=(
         {
             "landmarks": _is_called("Identity", 1, 63),
@@ -362,6 +363,14 @@ _PART_SHAPES = {
     "left_iris": (1, 1, 1, 10),
     "right_iris": (1, 1, 1, 10),
 }
+# MediaPipe's graph names them as in a mirrored image.
+_NAMES_OF_PARTS = {
+    "lips": "lips",
+    "left_eye": "right_eye",
+    "right_eye": "left_eye",
+    "left_iris": "right_iris",
+    "right_iris": "left_iris",
+}
 
 FACE = _LandmarkDecoder(
     networks=(declare_outputs(**_FACE_SHAPES),),
@@ -370,7 +379,11 @@ FACE = _LandmarkDecoder(
     decode=_decode_face,
     needs="468 landmarks, and the presence of a face",
     rules=(
-        _FACE_RULES | {role: has_shape(*shape, word=role) for role, shape in _PART_SHAPES.items()},
+        _FACE_RULES
+        | {
+            role: has_shape(*shape, word=_NAMES_OF_PARTS[role])
+            for role, shape in _PART_SHAPES.items()
+        },
         _FACE_RULES,
     ),
 )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from posezoo.core.arrays import Array, Doubles, Floats
 from posezoo.core.errors import import_cv2
 from posezoo.core.values import frozen, frozen_with_arrays
-from posezoo.poses.keypoints import Pose, create_poses
+from posezoo.poses.keypoints import Pose, bounding_box, create_poses
 
 Image = NDArray[np.uint8]
 #: Width and height of an image or of a network's input, in pixels.
@@ -429,12 +429,18 @@ def _reduce(part: Image, across: int, down: int, interpolation: int) -> Image:
 
 
 def to_image_pixels(
-    poses: Sequence[Pose], transform: ImageTransform, image: Size, *, has_own_boxes: bool = False
+    poses: Sequence[Pose],
+    transform: ImageTransform,
+    image: Size,
+    *,
+    seen_from: float = 0.0,
+    has_own_boxes: bool = False,
 ) -> list[Pose]:
     """Poses of one skeleton, converted from pixels of the input to the image's; missing keypoints
     stay 0.
 
-    Their boxes are those around their keypoints; or the network's own, which are converted, too.
+    Their boxes are those around their keypoints with a score of ``seen_from`` or more; or the
+    network's own, which are converted, too.
     """
     if not poses:
         return []
@@ -445,19 +451,18 @@ def to_image_pixels(
     keypoints[:, :, :2] = np.where(is_found, points, 0)
     scores = np.array([pose.score for pose in poses])
     converted = create_poses(keypoints, scores, poses[0].layout, image)
-    if poses[0].z is not None or poses[0].depths is not None:
-        return [
-            convert_depths(replace(given, keypoints=pose.keypoints, box=pose.box), transform, image)
-            for pose, given in zip(converted, poses, strict=True)
-        ]
-    if not has_own_boxes:
-        return converted
-    corners = np.array([pose.box for pose in poses], np.float64).reshape(-1, 2, 2)
-    boxes = transform.to_image(corners).clip(0, image).reshape(-1, 4).tolist()
-    return [
-        replace(pose, box=tuple(box), class_id=given.class_id)
-        for pose, box, given in zip(converted, boxes, poses, strict=True)
+    if has_own_boxes:
+        corners = np.array([pose.box for pose in poses], np.float64).reshape(-1, 2, 2)
+        boxes = list(map(tuple, transform.to_image(corners).clip(0, image).reshape(-1, 4).tolist()))
+    else:
+        boxes = [bounding_box(pose.keypoints, image, seen_from) for pose in converted]
+    moved = [
+        replace(given, keypoints=pose.keypoints, box=box, own_skeleton=pose.own_skeleton)
+        for given, pose, box in zip(poses, converted, boxes, strict=True)
     ]
+    if poses[0].z is None and poses[0].depths is None:
+        return moved
+    return [convert_depths(pose, transform, image) for pose in moved]
 
 
 def convert_depths(pose: Pose, transform: ImageTransform, image: Size) -> Pose:

@@ -123,12 +123,18 @@ def lift_poses(
             keypoints[_PELVIS, :2] = focal_length * np.array([x, y]) / z + middle
             keypoints[_PELVIS, 2] = keypoints[_HIPS, 2].min()
         root = relative[_NECK]
-        box = bounding_box(keypoints, image)
+        box = bounding_box(keypoints, image, PEAK_IS_VISIBLE)
         root_relative = (relative - root).astype(np.float32)
         neck = (translation + root).astype(np.float32)
         lifted.append(
             Pose3D(
-                keypoints, SKELETON, pose.score, box, root_relative=root_relative, translation=neck
+                keypoints,
+                SKELETON,
+                pose.score,
+                box,
+                pose_score=pose.score,
+                root_relative=root_relative,
+                translation=neck,
             )
         )
     return lifted

@@ -9,6 +9,8 @@ crop_utils.ts, constants.ts and detector.ts there.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from posezoo.core.arrays import Floats
@@ -113,8 +115,8 @@ def decode_multipose(maps: Maps, size: Size, options: MultiPoseOptions) -> list[
 
     Args:
         maps: ``people`` (6, 56) float32, for each person: 17 times y and x as shares of the input's
-            height and width and a score, 0..1; then a box, which is not used, and the person's
-            score.
+            height and width and a score, 0..1; then a box, top, left, bottom and right as shares
+            of the same, and the person's score.
     """
     people = maps["people"]
     scores = people[:, 55]
@@ -122,7 +124,9 @@ def decode_multipose(maps: Maps, size: Size, options: MultiPoseOptions) -> list[
     points = people[:, : 3 * JOINTS].reshape(-1, JOINTS, 3)[:, :, [1, 0, 2]] * np.array(
         [*size, 1], np.float32
     )
-    return create_poses(points, people[:, 55].clip(0, 1), SKELETON, size)
+    poses = create_poses(points, people[:, 55].clip(0, 1), SKELETON, size)
+    boxes = people[:, [52, 51, 54, 53]] * np.array([*size, *size], np.float32)
+    return [replace(pose, box=tuple(box)) for pose, box in zip(poses, boxes.tolist(), strict=True)]
 
 
 DECODER = TopDownDecoder(
@@ -147,6 +151,7 @@ MULTIPOSE = BottomUpDecoder(
     needs="6 people of 56 numbers",
     rules=({"people": has_shape(-1, 6, 56)},),
     visible_score=MAXIMUM_IS_VISIBLE,
+    has_own_boxes=True,
     input_sizing=InputSizing(default_target=256, centered=False),
     graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_multipose", "min_score"),
 )

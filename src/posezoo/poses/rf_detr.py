@@ -10,6 +10,7 @@ decoder L. Liu et al., EdgeCrafter, 2026, arXiv:2603.18739, use for ECPose.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 
 import numpy as np
@@ -26,7 +27,7 @@ from posezoo.poses.decoder_type import (
     has_shape,
     require_equal_rows,
 )
-from posezoo.poses.keypoints import Pose, best_people, create_poses
+from posezoo.poses.keypoints import SCORES_OF_THE_POSE, Pose, best_people, create_poses
 from posezoo.poses.letterbox import Size
 
 #: The class of people, the first one.
@@ -62,8 +63,8 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
 
     Args:
         maps: ``labels`` (N, classes), logits, of which the first is of a person; ``keypoints``
-            (N, K, 8), with any number of keypoints, K; and ``dets`` (N, 4), the boxes, of which
-            only is used whether they are finite.
+            (N, K, 8), with any number of keypoints, K; and ``dets`` (N, 4), their boxes: the
+            center, width and height as shares of the input.
         size: width and height of the input, in pixels.
 
     Raises:
@@ -80,11 +81,18 @@ def decode_rf_detr(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]
     keypoints = np.empty((len(people), rows.shape[1], 3), np.float32)
     keypoints[:, :, :2] = rows[people][:, :, PLACE] * size
     keypoints[:, :, 2] = visibility[people]
-    return create_poses(keypoints, scores[people], options.skeleton, size)
+    poses = create_poses(keypoints, scores[people], options.skeleton, size)
+    middles, sides = np.split(maps["dets"][people].reshape(-1, 2, 2), 2, axis=1)
+    boxes = np.concatenate([middles - sides / 2, middles + sides / 2], axis=1) * size
+    corners = boxes.reshape(-1, 4).tolist()
+    return [
+        replace(pose, box=(x0, y0, x1, y1))
+        for pose, (x0, y0, x1, y1) in zip(poses, corners, strict=True)
+    ]
 
 
 def decode_detrpose(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose]:
-    """The people, highest score first. Their keypoints have no scores: each gets 1.
+    """The people, highest score first. Their keypoints have no scores: each gets its person's.
 
     Args:
         maps: ``scores`` (N,), 0..1; ``labels`` (N,), which are not used, as by its publishers; and
@@ -98,8 +106,10 @@ def decode_detrpose(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose
     scores = maps["scores"]
     points = maps["keypoints"]
     people = best_people(scores, options.min_score, points)
-    keypoints = np.pad(points[people], [(0, 0), (0, 0), (0, 1)], constant_values=1)
-    return create_poses(keypoints, scores[people], options.skeleton, size)
+    shared = np.broadcast_to(scores[people, None, None], (*points[people].shape[:2], 1))
+    keypoints = np.concatenate([points[people], shared], axis=2)
+    poses = create_poses(keypoints, scores[people], options.skeleton, size)
+    return [replace(pose, keypoint_scores=SCORES_OF_THE_POSE) for pose in poses]
 
 
 def _mean_variance(rows: Floats, weights: Doubles) -> Doubles:
@@ -136,6 +146,7 @@ DECODER = BottomUpDecoder(
         },
     ),
     visible_score=0.5,
+    has_own_boxes=True,
     stretches=True,
     graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_rf_detr", "min_score"),
 )

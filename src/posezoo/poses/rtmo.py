@@ -7,6 +7,7 @@ Runtime the last anchor, in OpenVINO zeros.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -50,7 +51,7 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
     """The people, highest score first.
 
     Args:
-        maps: ``dets`` (N, 5), a box in pixels of the input, which is not used, and the person's
+        maps: ``dets`` (N, 5), a box, x0, y0, x1, y1 in pixels of the input, and the person's
             score, 0..1; and ``keypoints`` (N, K, 3): x, y in pixels of the input, and the
             visibility, 0..1, of any number of keypoints, K.
         size: width and height of the input, in pixels.
@@ -67,7 +68,9 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
     differs = keypoints[rows[1:]] != keypoints[rows[:-1]]
     is_new[1:] = differs.any(axis=(1, 2))
     rows = rows[is_new]
-    return create_poses(keypoints[rows], scores[rows].clip(0, 1), options.skeleton, size)
+    poses = create_poses(keypoints[rows], scores[rows].clip(0, 1), options.skeleton, size)
+    boxes = maps["dets"][rows, :4].tolist()
+    return [replace(pose, box=tuple(box)) for pose, box in zip(poses, boxes, strict=True)]
 
 
 DECODER = BottomUpDecoder(
@@ -82,6 +85,7 @@ DECODER = BottomUpDecoder(
     needs="boxes of 5 numbers, and 17 keypoints of 3",
     rules=({"dets": has_shape(-1, -1, 5), "keypoints": has_shape(-1, -1, JOINTS, 3)},),
     find_rows=partial(find_rows, min_score=NMS_SCORE),
+    has_own_boxes=True,
     visible_score=0.3,  # as rtmlib draws them
     input_sizing=InputSizing(default_target=640, padding=114),
     graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_rtmo", "min_score"),

@@ -39,24 +39,32 @@ PERSON = 1
 
 @frozen
 class Box:
-    """The box of a person: left, top, right and bottom in image pixels, and the score, 0..1.
+    """The box of a person: left, top, right and bottom in image pixels, and the score, 0..1; None
+    if nothing gave it one.
 
-    It may be rotated around its center by ``angle``, clockwise, in radians, and mirrored.
+    It may be rotated around its center by ``angle``, clockwise, in radians, and mirrored. ``side``
+    is that of an eye: ``left`` or ``right``; else empty.
     """
 
     x0: float
     y0: float
     x1: float
     y1: float
-    score: float = 1.0
+    score: float | None = None
     _: KW_ONLY
     angle: float = 0.0
     is_mirrored: bool = False
+    side: str = ""
 
     @property
     def center(self) -> tuple[float, float]:
         """x and y of the center, in image pixels."""
         return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
+
+    @property
+    def sides(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom in image pixels."""
+        return self.x0, self.y0, self.x1, self.y1
 
     @property
     def width(self) -> float:
@@ -233,7 +241,7 @@ def _parse_box(sides: Sequence[float]) -> Box:
             f"a box has no size: {tuple(numbers)}",
             hint="x0, y0 is its left top corner, x1, y1 its right bottom corner",
         )
-    if not 0 <= box.score <= 1:
+    if box.score is not None and not 0 <= box.score <= 1:
         raise InferenceError(f"the score of a box is 0 to 1, not {box.score:g}")
     return box
 

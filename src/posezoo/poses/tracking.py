@@ -19,7 +19,7 @@ import numpy as np
 from posezoo.core.arrays import Doubles
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.poses.assignment import solve_assignment
-from posezoo.poses.keypoints import USUAL_SIGMA, Pose, usual_sigmas
+from posezoo.poses.keypoints import USUAL_SIGMA, Pose, bounds_of, usual_sigmas
 
 # Poses with a lower similarity are not of the same person. The values here were chosen on synthetic
 # walks (tests/fakes/walks.py).
@@ -393,7 +393,7 @@ def _points(poses: Sequence[Pose]) -> Doubles:
 
 
 def _size(pose: Pose) -> float:
-    x0, y0, x1, y1 = pose.box
+    x0, y0, x1, y1 = bounds_of(pose.keypoints, 0.0) if len(pose.keypoints) else pose.box
     return max(x1 - x0, y1 - y0, 1.0)
 
 

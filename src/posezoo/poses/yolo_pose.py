@@ -34,7 +34,13 @@ from posezoo.poses.decoder_type import (
     SkeletonOptions,
     declare_outputs,
 )
-from posezoo.poses.keypoints import Pose, create_poses, sort_descending
+from posezoo.poses.keypoints import (
+    OWN_SCORES,
+    SCORES_OF_THE_POSE,
+    Pose,
+    create_poses,
+    sort_descending,
+)
 from posezoo.poses.letterbox import LONGER, InputSizing, Size
 from posezoo.poses.ssd_detection import box_corners, find_best_boxes
 from posezoo.poses.yolox_boxes import generate_cells
@@ -144,13 +150,19 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     scores = scores[order].clip(0, 1)
     count = (rows.shape[1] - first) // options.values
     keypoints = rows[order, first:].reshape(len(order), count, options.values)[:, :, :3]
-    if options.values == 2:
+    has_shared_scores = options.values == 2
+    if has_shared_scores:
         shared = np.broadcast_to(scores[:, None, None], (len(order), count, 1))
         keypoints = np.concatenate([keypoints, shared], axis=2)
     poses = create_poses(keypoints, scores, options.skeleton, size)
     corners = boxes[order].clip(0, [*size, *size]).tolist()
     return [
-        replace(pose, box=tuple(box), class_id=int(number))
+        replace(
+            pose,
+            box=tuple(box),
+            class_id=int(number),
+            keypoint_scores=SCORES_OF_THE_POSE if has_shared_scores else OWN_SCORES,
+        )
         for pose, box, number in zip(poses, corners, classes[order].tolist(), strict=True)
     ]
 
@@ -293,5 +305,6 @@ DECODER = BottomUpDecoder(
     visible_score=0.5,  # as Ultralytics draws them
     input_sizing=InputSizing(default_target=640, target_side=LONGER, padding=114),
     has_own_boxes=True,
+    has_classes=True,
     graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_yolo_pose", "min_score"),
 )

@@ -401,13 +401,24 @@ def _with_detector(
 
     people = pipeline.people
     if people and pipeline.detector:
-        loaded = load_detector(pipeline.detector, irs, options, description)
+        load = partial(load_detector, pipeline.detector, irs, options, description)
+        detector = load()
+        declared_score = detector.min_person_score
+        wanted = options.min_person_score
+        if wanted is not None and wanted < declared_score:
+            detector = load(wanted)
         whole_image = options.whole_image
         if whole_image is None:
             whole_image = people.whole_image
         # Without its detector, it tracks one person through a video.
         is_tracking = people.video == TRACKING
-        return estimator.with_detector(loaded, tracks_videos=is_tracking, whole_image=whole_image)
+        return estimator.with_detector(
+            detector,
+            tracks_videos=is_tracking,
+            whole_image=whole_image,
+            whole_score=declared_score,
+            min_person_score=wanted,
+        )
     if options.min_person_score is not None and not find_decoder(estimator.decoder).person_score:
         result = "classes"
         hint = "leave out min_person_score (--min_person_score)"

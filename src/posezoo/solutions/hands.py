@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from posezoo.poses.keypoints import Pose
-from posezoo.poses.landmarks import HAND, HANDS, HandOptions
+from posezoo.poses.landmarks import HAND, HandOptions
 from posezoo.poses.letterbox import Size
 from posezoo.solutions.messages import MESSAGES, create_landmarks, normalize
 from posezoo.solutions.region_tracking import DetectorNetwork, LandmarkNetwork, TrackingSolution
@@ -20,6 +20,10 @@ HandLandmark = landmark_names("HandLandmark", __name__)
 HAND_CONNECTIONS = connections("hands_connections")["HAND_CONNECTIONS"]
 
 _COMPLEXITIES = {0: "lite", 1: "full"}
+
+# MediaPipe takes the image for a mirrored one, such as that of a selfie: a person's right hand is
+# ``Left``. Its scripts expect this.
+_SIDES = {"right": (0, "Left"), "left": (1, "Right")}
 
 
 class Hands(TrackingSolution):
@@ -59,8 +63,8 @@ class Hands(TrackingSolution):
         hands: list[Any] = []
         for pose in poses:
             hand: Any = MESSAGES["ClassificationList"]()
-            index = HANDS.index(pose.label)
-            hand.classification.add(index=index, score=pose.label_score, label=pose.label)
+            index, label = _SIDES[pose.label]
+            hand.classification.add(index=index, score=pose.label_score, label=label)
             hands.append(hand)
         return {
             "multi_hand_landmarks": [normalize(pose, size) for pose in poses],

@@ -46,7 +46,7 @@ def test_a_drawn_hand_is_found_and_no_hand_in_a_blank_picture(run, model):
     assert blank == [] and "1 hand " in lines and "0 hands" in lines
     points = np.array([[each["x"], each["y"]] for each in hand["keypoints"]])
     assert np.hypot(*(points[DRAWN] - [WRIST, *TIPS]).T).max() < 30
-    assert hand["label"] == "Left" and hand["skeleton"] == "hand-21"
+    assert hand["label"] == "right" and hand["skeleton"] == "hand-21"
     assert hand["keypoints"][8]["name"] == "index_finger_tip" and "z_m" in hand["keypoints"][8]
 
 

@@ -276,7 +276,7 @@ def test_an_export_that_says_nothing_runs_as_the_model_that_it_is_like(tmp_path,
     if suffix == ".xml":
         ov.save_model(ov.convert_model(own), tmp_path / "own.xml", compress_to_fp16=False)
         own = tmp_path / "own.xml"
-    cv2.imwrite(str(tmp_path / "scene.png"), np.full((256, 192, 3), (10, 90, 200), np.uint8))  # BGR
+    cv2.imwrite(str(tmp_path / "scene.png"), np.full((256, 192, 3), (10, 90, 150), np.uint8))  # BGR
     command = ("run", own, "--input", tmp_path / "scene.png", "--output", tmp_path / "results")
     ended = run_posezoo(*command, POSEZOO_DETECTOR="none")
     asked = "does not say how images are prepared for it"
@@ -287,7 +287,7 @@ def test_an_export_that_says_nothing_runs_as_the_model_that_it_is_like(tmp_path,
     summary = read_json(tmp_path / "results" / "poses.json")
     (pose,) = summary["images"][0]["poses"]
     scores = [keypoint["score"] for keypoint in pose["keypoints"]]
-    assert scores == pytest.approx([(200 - 123.675) / 58.395] * 12, rel=1e-3)
+    assert scores == pytest.approx([(150 - 123.675) / 58.395] * 12, rel=1e-3)
     estimator = load(own, detector=None, preparation=Preparation(like="rtmpose-m"), listener=None)
     (same,) = estimator(cv2.imread(str(tmp_path / "scene.png")))
     assert same.keypoints[:, 2] == pytest.approx(scores)

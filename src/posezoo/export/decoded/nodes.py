@@ -264,7 +264,7 @@ def are_finite(values: Node) -> Node:
 
 def keep_people(values: Node, scores: Node, min_score: float) -> TwoNodes:
     """Set people with lower scores or values that are not finite, and keypoints without a score, to
-    0.
+    0; and scores of keypoints above 1 to 1.
 
     Args:
         values: (N, K, 3) keypoints, or (N, 4) boxes.
@@ -274,5 +274,9 @@ def keep_people(values: Node, scores: Node, min_score: float) -> TwoNodes:
     is_kept = are_all(is_at_least(scores, min_score), are_finite(values))
     is_found = unsqueeze(is_kept, axes)
     if len(axes) == 2:
-        is_found = are_all(is_found, is_above(take(values, [2], 2), 0))
+        point_scores = take(values, [2], 2)
+        is_found = are_all(is_found, is_above(point_scores, 0))
+        values = ops.concat(
+            [take(values, [0, 1], 2), ops.minimum(point_scores, constant(1))], axis=2
+        )
     return keep_where(is_found, values), keep_where(is_kept, scores)

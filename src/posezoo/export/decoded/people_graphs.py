@@ -129,7 +129,8 @@ def build_detrpose(maps: Maps, _size: Size, _options: RfDetrOptions, max_people:
     scores = keep_where(is_person, without_batch(maps["scores"]))
     order, best = select_highest(scores, max_people)
     people = take(points, order, 0)
-    keypoints = ops.concat([people, take(people, [0], 2) * constant(0) + constant(1)], 2)
+    shared = take(people, [0], 2) * constant(0) + unsqueeze(best, [1, 2])
+    keypoints = ops.concat([people, shared], 2)
     return keypoints, best
 
 

@@ -50,8 +50,8 @@ FLAGS = (
     ),
     Flag(
         "--keypoints",
-        "run both on your images, and print the distances between the keypoints that are visible in"
-        " both results",
+        "run both on your images, and print the distances between the keypoints with the same names"
+        " that are visible in both results",
     ),
     Flag("-i, --input INPUT", "images, folders or globs", nargs="+"),
     Flag(

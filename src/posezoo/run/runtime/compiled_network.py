@@ -30,6 +30,7 @@ from posezoo.core.ir.openvino_import import (
 )
 from posezoo.core.operating_system import PROC, call_before_forks
 from posezoo.core.versions import package_version, version
+from posezoo.poses.keypoints import RESULT_FORMAT
 from posezoo.run.machine import processor_details
 from posezoo.run.runtime.graph import (
     Graph,
@@ -315,12 +316,13 @@ def describe_run(
         device, arithmetic: as an estimator's ``device`` and ``executed_precision``.
 
     Returns:
-        Also ``files``: the SHA-384 of each file of the networks by the name that ``posezoo.lock``
-        has for it; ``posezoo`` and ``openvino``: the versions; and ``date``: year-month-day, UTC,
-        since the same run gives the same results.
+        Also ``format``: ``RESULT_FORMAT``; ``files``: the SHA-384 of each file of the networks by
+        the name that ``posezoo.lock`` has for it; ``posezoo`` and ``openvino``: the versions; and
+        ``date``: year-month-day, UTC, since the same run gives the same results.
     """
     paths = [file for network in networks for file in network_files(network.path)]
     return {
+        "format": RESULT_FORMAT,
         "model": model,
         **({"revision": revision} if revision else {}),
         "files": {f"{path.parent.name}/{path.name}": compute_digest(path).value for path in paths},

@@ -233,7 +233,7 @@ def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, I
 
 def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> None:
     record = find_decoder(decoder.name)
-    if not (record.finds_boxes or record.finds_classes or record.has_own_boxes):
+    if not (record.finds_boxes or record.finds_classes or record.has_classes):
         raise InferenceError(
             f"{graph.path}: finds keypoints of people, and no classes that have names",
             hint="leave out --labels; --skeleton names keypoints",

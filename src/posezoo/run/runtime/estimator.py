@@ -20,7 +20,7 @@ from posezoo.core.layout import precision_of
 from posezoo.core.values import frozen
 from posezoo.poses import decoders
 from posezoo.poses.decoders import find_decoder, named_task, require_top_down
-from posezoo.poses.keypoints import Pose, Poses
+from posezoo.poses.keypoints import OWN_SCORES, Pose, Poses
 from posezoo.poses.ssd_detection import Box, parse_boxes
 from posezoo.run.images import Image, PillowImage, is_image_shape, open_image, to_bgr
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs, describe_run
@@ -174,7 +174,13 @@ class Estimator:
         return self._poses(_Runner(self.requests).run(steps))
 
     def with_detector(
-        self, detector: Estimator, *, tracks_videos: bool = False, whole_image: float | None = None
+        self,
+        detector: Estimator,
+        *,
+        tracks_videos: bool = False,
+        whole_image: float | None = None,
+        whole_score: float | None = None,
+        min_person_score: float | None = None,
     ) -> Estimator:
         """An estimator of the same model that runs on the boxes of the people that another model
         finds.
@@ -184,8 +190,11 @@ class Estimator:
                 detector.
             whole_image: if the other model finds no person, the whole image is taken as one person,
                 who is kept with this score or more, 0..1, and 5/6 of it in a second look at the
-                part with the keypoints; None: no person is found then. As the score of a box, this
-                person gets the least score of the other model's boxes.
+                part with the keypoints; None: no person is found then.
+            whole_score: this person's score of a box; None: the least score of the other model's
+                boxes.
+            min_person_score: people whose boxes have lower scores are left out, 0..1. The whole
+                image is taken only if the other model finds no box at all.
 
         Raises:
             InferenceError: this model finds people itself.
@@ -194,10 +203,16 @@ class Estimator:
             detector._pipeline,
             tracks_videos=tracks_videos,
             whole_image=whole_image,
-            whole_score=detector.min_person_score,
+            whole_score=detector.min_person_score if whole_score is None else whole_score,
+            min_person_score=min_person_score or 0.0,
         )
         again = partial(
-            self.with_detector, detector, tracks_videos=tracks_videos, whole_image=whole_image
+            self.with_detector,
+            detector,
+            tracks_videos=tracks_videos,
+            whole_image=whole_image,
+            whole_score=whole_score,
+            min_person_score=min_person_score,
         )
         return Estimator(self.model, self.decoder, pipeline, detector=detector, again=again)
 
@@ -376,7 +391,12 @@ class Estimator:
         )
 
     def _poses(self, poses: Iterable[Pose]) -> Poses:
-        return Poses(replace(pose, seen_from=self.seen_from) for pose in poses)
+        return Poses(map(self._show, poses))
+
+    def _show(self, pose: Pose) -> Pose:
+        # Keypoints that have no scores of their own are drawn with their pose.
+        has_own = pose.keypoint_scores == OWN_SCORES
+        return replace(pose, seen_from=self.seen_from if has_own else 0.0)
 
     def _steps_of_video(self, is_video: bool, detect_every: int | None) -> FrameSteps | None:
         is_followed = is_video and self.can_track

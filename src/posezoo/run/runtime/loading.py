@@ -127,11 +127,13 @@ def load_detector(
     irs: NamedIrs,
     options: LoadOptions | None = None,
     description: InputDescription | None = None,
+    min_person_score: float | None = None,
 ) -> Estimator:
     """Compile a model as the person detector of another model.
 
     Args:
-        options: those of the other model, except for the target size.
+        options: those of the other model, of which only the runtime is used.
+        min_person_score: the least score of a box, 0..1; None: as the detector declares.
 
     Raises:
         InferenceError, MissingPackageError: as for ``load_estimator``.
@@ -139,7 +141,7 @@ def load_detector(
     options = options or LoadOptions()
     decoder_options = find_decoder(model.decoder.name).detector_options if model.decoder else {}
     options = LoadOptions(
-        options.runtime, decoder_options=decoder_options, min_person_score=options.min_person_score
+        options.runtime, decoder_options=decoder_options, min_person_score=min_person_score
     )
     return load_estimator(model, irs, options, description=description)
 

@@ -23,7 +23,7 @@ from posezoo.poses.blazeface import (
     find_new,
 )
 from posezoo.poses.blazepose import BlazePoseOptions
-from posezoo.poses.keypoints import Pose, read_people
+from posezoo.poses.keypoints import MIN_SCORE, Pose, read_people
 from posezoo.poses.landmarks import (
     LandmarkOptions,
     find_distinct_squares,
@@ -150,15 +150,27 @@ class LandmarkPipeline(TopDownPipeline):
             boxes = yield from super()._detect(image)
             return [square_around(box) for box in boxes]
         detections = yield from self._detector.detect(image)
+        detections = detections[detections.scores >= self._least_box_score]
         detections = detections[: self._options.max_people]
         squares = []
-        for box, keypoints in zip(detections.boxes, detections.keypoints, strict=True):
-            squares += self._options.find_squares(box, keypoints)
+        for place, score in enumerate(detections.scores.tolist()):
+            found = self._options.find_squares(detections.boxes[place], detections.keypoints[place])
+            squares += [replace(square, score=score) for square in found]
         squares = find_distinct_squares(squares)
         if self._options.refines_squares:
             people = yield from self._estimate_and_follow(image, squares)
             squares = [square for _, square in people]
         return squares
+
+    def _estimate_in_boxes(
+        self, image: Image, boxes: Sequence[Box]
+    ) -> Steps[list[tuple[Pose, Box]]]:
+        """The hands, faces or eyes in their squares, which are no boxes of theirs."""
+        people = yield from self._estimate_people(image, boxes, self._padding)
+        return [
+            (replace(pose, label=square.side) if square.side else pose, square)
+            for pose, square in people
+        ]
 
     def track(self) -> FrameSteps:
         """As ``detect_every``, with the detector on each frame."""
@@ -172,9 +184,12 @@ class LandmarkPipeline(TopDownPipeline):
     def _estimate_and_follow(
         self, image: Image, squares: Sequence[Box]
     ) -> Steps[list[tuple[Pose, Box]]]:
-        people = yield from self._estimate_people(image, squares, self._padding)
+        people = yield from self._estimate_in_boxes(image, squares)
         follow = self._options.follow
-        return [(pose, follow(pose.keypoints[:, :2], square)) for pose, square in people]
+        return [
+            (pose, replace(follow(pose.keypoints[:, :2], square), score=square.score))
+            for pose, square in people
+        ]
 
 
 class BlazePosePipeline:
@@ -258,7 +273,8 @@ class BlazePosePipeline:
             if self._is_decoded:
                 size = image_size(image)
                 found = read_people(*_values(outputs), SKELETONS[blazepose.SKELETON], region.size)
-                people += [(pose, None) for pose in to_image_pixels(found, region, size)]
+                poses = to_image_pixels(found, region, size, seen_from=MIN_SCORE)
+                people += [(pose, None) for pose in poses]
                 continue
             maps = {output.role: outputs[output.name] for output in self._outputs}
             pose = blazepose.decode_pose(maps, region, image_size(image))

@@ -159,26 +159,31 @@ class NetworkPipeline:
         graph.keep_outputs(list(self._roles.values()))
         self._channels_last = _roles_with_channels_last(graph, self._record, self._roles)
         self._is_decoded = bool(graph.decoded_outputs)
-        # The options of an IR that contains its decoder have no such score.
         self.min_person_score: float = getattr(self._options, self._record.person_score, 0.0)
         self._min_score = 0.0
         if self._is_decoded:
             self._skeleton = self._find_skeleton(graph, config)
-        if self._is_decoded and (wanted := config.options.min_person_score) is not None:
-            self._min_score = wanted
-            least = float(json.loads(graph.decoding)["min_score"])
-            if wanted < least:
-                raise InferenceError(
-                    f"{graph.path}: contains its decoder, which drops people with a score below"
-                    f" {least:g}",
-                    hint=f"convert it with --min_score {wanted:g}",
-                )
+            self.min_person_score = self._min_score = self._decoded_min_score(graph, config)
         self.input_size = description.size or self._fit_input(graph, config)
         self._network = compile_image_network(graph, config)
         self.networks: tuple[CompiledNetwork, ...] = (self._network,)
         (self._input,) = self._network.inputs
         if self.input_size and not self._is_decoded:
             self._require_decodable(graph, self.input_size)
+
+    def _decoded_min_score(self, graph: Graph, config: PipelineConfig) -> float:
+        """The least score of a person: what the user wants, else that of the decoder in the IR."""
+        least = float(json.loads(graph.decoding)["min_score"])
+        wanted = config.options.min_person_score
+        if wanted is None:
+            return least
+        if wanted < least:
+            raise InferenceError(
+                f"{graph.path}: contains its decoder, which drops people with a score below"
+                f" {least:g}",
+                hint=f"convert it with --min_score {wanted:g}",
+            )
+        return wanted
 
     def _find_skeleton(self, graph: Graph, config: PipelineConfig) -> Skeleton:
         count = next(iter(graph.outputs.get("keypoints", ())[1:2]), 0)
@@ -247,8 +252,14 @@ class NetworkPipeline:
         """
         poses = self._decode_outputs(maps, transform.size)
         has_own_boxes = self._record.has_own_boxes and not self._is_decoded
-        poses = to_image_pixels(poses, transform, image, has_own_boxes=has_own_boxes)
-        if has_own_boxes and not self.labels:  # of a single class, that nobody names
+        poses = to_image_pixels(
+            poses,
+            transform,
+            image,
+            seen_from=self._record.visible_score,
+            has_own_boxes=has_own_boxes,
+        )
+        if self._record.has_classes and not self.labels:  # of a single class, that nobody names
             return [replace(pose, class_id=None) for pose in poses]
         return self._name_classes(poses)
 

@@ -11,10 +11,9 @@ from functools import partial
 
 import numpy as np
 
-from posezoo.core.arrays import Floats
 from posezoo.core.declarations.model import WHOLE_IMAGE, ColorOrder, ModelSpec
 from posezoo.poses.decoder_type import Corners
-from posezoo.poses.keypoints import Pose
+from posezoo.poses.keypoints import Pose, bounding_box, bounds_of, with_detector_score
 from posezoo.poses.letterbox import Image, Size, image_size, to_image_pixels
 from posezoo.poses.ssd_detection import Box
 from posezoo.poses.top_down import (
@@ -74,6 +73,7 @@ class TopDownPipeline(NetworkPipeline):
         self._detector: Pipeline | None = None
         self._whole_image: float | None = None
         self._whole_score = 1.0
+        self._least_box_score = 0.0
         self.follows_one_person = self._next_crop is not None
 
     @property
@@ -88,18 +88,21 @@ class TopDownPipeline(NetworkPipeline):
         tracks_videos: bool = False,
         whole_image: float | None = None,
         whole_score: float = 1.0,
+        min_person_score: float = 0.0,
     ) -> TopDownPipeline:
         """A pipeline of the same network that runs on the boxes from another pipeline.
 
         Args:
             tracks_videos: whether one person is still tracked without it.
             whole_image: as in ``core.declarations.model.People``.
-            whole_score: of the whole image as a box: the detector's threshold.
+            whole_score: of the whole image as a box: the detector's own threshold.
+            min_person_score: boxes with lower scores are left out.
         """
         pipeline = copy(self)
         pipeline._detector = detector
         pipeline._whole_image = whole_image
         pipeline._whole_score = whole_score
+        pipeline._least_box_score = min_person_score
         pipeline.networks = (*detector.networks, self._network)
         pipeline.follows_one_person = self.follows_one_person and tracks_videos
         return pipeline
@@ -110,7 +113,7 @@ class TopDownPipeline(NetworkPipeline):
             return (yield from self._estimate_whole(image))
         boxes = yield from self._detect(image)
         if boxes:
-            return (yield from self._estimate(image, self._highest(boxes), self._padding))
+            return _poses((yield from self._estimate_in_boxes(image, self._highest(boxes))))
         return (yield from self._take_whole(image))
 
     def _take_whole(self, image: Image) -> PipelineSteps:
@@ -122,12 +125,18 @@ class TopDownPipeline(NetworkPipeline):
         if least is None:
             return []
         first = yield from self._estimate_whole(image)
-        boxes = [_enlarge(Box(*pose.box), SECOND_LOOK) for pose in first if pose.score >= least]
+        size = image_size(image)
+        likely = [pose.keypoints for pose in first if pose.score >= least]
+        boxes = [_enlarge(Box(*bounding_box(each, size, 0.0)), SECOND_LOOK) for each in likely]
         second = yield from self._estimate(image, boxes, padding=1)
+        found = [pose for pose in second if pose.score >= SECOND_SCORE * least]
         return [
-            replace(pose, people_from=WHOLE_IMAGE, score=pose.score * self._whole_score)
-            for pose in second
-            if pose.score >= SECOND_SCORE * least
+            replace(
+                with_detector_score(pose, self._whole_score),
+                people_from=WHOLE_IMAGE,
+                box=_box_around(bounds_of(pose.keypoints, self._visible_score)).clip(size).sides,
+            )
+            for pose in found
         ]
 
     def _estimate_whole(self, image: Image) -> PipelineSteps:
@@ -150,15 +159,17 @@ class TopDownPipeline(NetworkPipeline):
             frames_left -= 1
             if not boxes or frames_left < 0:
                 frames_left = number - 1
-                boxes = self._highest((yield from self._detect(image)))
-                if not boxes:
+                detected = yield from self._detect(image)
+                if not detected:
                     return (yield from self._take_whole(image))
-            people = yield from self._estimate_people(image, boxes, self._padding)
+                boxes = self._highest(detected)
+            people = yield from self._estimate_in_boxes(image, boxes)
             boxes = []
             for pose, box in people:
                 visible = pose.keypoints[pose.keypoints[:, 2] >= self._visible_score, :2]
                 if len(visible) >= _MIN_VISIBLE:
-                    boxes.append(_box_around(visible, box.score))
+                    corners = (*visible.min(axis=0).tolist(), *visible.max(axis=0).tolist())
+                    boxes.append(replace(_box_around(corners), score=box.score))
             return _poses(people)
 
         return steps
@@ -170,10 +181,23 @@ class TopDownPipeline(NetworkPipeline):
 
     def steps_for_boxes(self, image: Image, boxes: Sequence[Box]) -> PipelineSteps:
         """The steps for the people in these boxes of an image, at most ``max_people``."""
-        return (yield from self._estimate(image, self._highest(boxes), self._padding))
+        return _poses((yield from self._estimate_in_boxes(image, self._highest(boxes))))
 
     def _highest(self, boxes: Sequence[Box]) -> list[Box]:
-        return sorted(boxes, key=lambda box: -box.score)[: self._options.max_people]
+        """The boxes with the highest scores; one without a score comes first."""
+        scored = [(1.0 if box.score is None else box.score, box) for box in boxes]
+        scored.sort(key=lambda each: -each[0])
+        return [box for score, box in scored if score >= self._least_box_score][
+            : self._options.max_people
+        ]
+
+    def _estimate_in_boxes(
+        self, image: Image, boxes: Sequence[Box]
+    ) -> Steps[list[tuple[Pose, Box]]]:
+        """The people in their boxes, who get these as ``Pose.box``."""
+        size = image_size(image)
+        people = yield from self._estimate_people(image, boxes, self._padding)
+        return [(replace(pose, box=box.clip(size).sides), box) for pose, box in people]
 
     def track(self) -> FrameSteps:
         """The steps for the frames of one video, in which one person is followed."""
@@ -224,10 +248,12 @@ class TopDownPipeline(NetworkPipeline):
             maps = copy_outputs(maps)
             mirrored = yield from self._infer(np.ascontiguousarray(picture[:, ::-1]))
             maps |= {f"flipped_{role}": output for role, output in mirrored.items()}
-        poses = to_image_pixels(self._decode_outputs(maps, self._size), crop.view, size)
-        scored = [replace(pose, score=pose.score * box.score) for pose in poses]
+        found = self._decode_outputs(maps, self._size)
+        poses = to_image_pixels(found, crop.view, size, seen_from=self._record.visible_score)
+        if box.score is not None:
+            poses = [with_detector_score(pose, box.score) for pose in poses]
         least = self._options.min_pose_score
-        return [pose for pose in scored if pose.score >= least], box, crop.area
+        return [pose for pose in poses if pose.score >= least], box, crop.area
 
 
 def _poses(people: Sequence[tuple[Pose, Box]]) -> list[Pose]:
@@ -240,12 +266,11 @@ def _enlarge(box: Box, factor: float) -> Box:
     return Box(box.x0 - across, box.y0 - down, box.x1 + across, box.y1 + down)
 
 
-def _box_around(points: Floats, score: float) -> Box:
-    """The box around a person's visible keypoints, with a margin, as the body is larger."""
-    x0, y0 = points.min(axis=0).tolist()
-    x1, y1 = points.max(axis=0).tolist()
+def _box_around(corners: Corners) -> Box:
+    """The box of a person, around that of the visible keypoints: the body is larger."""
+    x0, y0, x1, y1 = corners
     margin = MARGIN * max(x1 - x0, y1 - y0)
-    return Box(x0 - margin, y0 - margin, x1 + margin, y1 + margin, score=score)
+    return Box(x0 - margin, y0 - margin, x1 + margin, y1 + margin)
 
 
 def _mean_color(config: PipelineConfig) -> Color:
