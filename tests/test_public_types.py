@@ -52,7 +52,7 @@ from posezoo import errors
 from posezoo.api import DecoderTyp  # maybe "DecoderType"?
 
 posezoo.lod("blazepose-full")  # maybe "load"?
-errors.ImageErorr  # maybe "ImageError"?
+errors.ImageErorr  # has no attribute "ImageErorr"
 posezoo.coco.red  # maybe "read"?
 posezoo.import_module  # has no attribute "import_module"
 posezoo.load(option=None)  # did you mean "options"?
