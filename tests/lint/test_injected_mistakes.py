@@ -13,6 +13,8 @@ import pytest
 from fakes.lint import check_registry
 from posezoo.cli.main import main
 from posezoo.core.registry import Registry
+from posezoo.lint.registry_view import RegistryView
+from posezoo.lint.rules import check_models
 from posezoo.pages.cards.registry_pages import render_pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -309,6 +311,13 @@ def test_the_registry_without_a_mistake_has_no_finding(capsys, few_models):
     assert verify(capsys, few_models) == (0, [])
 
 
+def test_a_composite_is_checked_alone_though_another_folder_has_one_of_its_parts(bare_models):
+    registry = Registry([bare_models])
+    name = Path(LITE).name
+    zoo = RegistryView(registry, only=[name, "pose-landmark-lite-mediapipe"])
+    assert [*check_models(zoo.select([name]))] == []
+
+
 def inject(path, changes):
     text = path.read_text("utf-8")
     assert all(old in text for old in changes)
@@ -408,6 +417,22 @@ def test_a_value_that_the_drawn_card_contradicts_is_named_with_both_values(few_m
     findings = [each for each in check_registry(Registry([few_models])) if each.file == str(file)]
     assert ("16394709", "16394708") in {(each.found, each.expected) for each in findings}
     assert {each.found for each in findings} <= {"16394709", "model.yml"}
+
+
+def test_a_model_yml_that_cannot_be_read_hides_no_finding_of_other_models(capsys, few_models):
+    (few_models / POSENET / "model.yml").write_text("files: [\n")
+    inject(few_models / OPENPOSE / "README.md", {"42.8%": "48.2%"})
+    inject(few_models / MULTIPOSE / "model.yml", {"up to six": "up to five"})
+    code, findings = verify(capsys, few_models)
+    places = {(each["rule"], each["file"]) for each in findings}
+    assert (code, places) == (
+        1,
+        {
+            ("readable", str(few_models / POSENET / "model.yml")),
+            ("drawn-card", str(few_models / OPENPOSE / "README.md")),
+            ("drawn-card", str(few_models / MULTIPOSE / "model.yml")),
+        },
+    )
 
 
 def test_two_swapped_stages_are_one_finding_though_many_drawn_lines_differ(capsys, few_models):
