@@ -61,7 +61,7 @@ dataset info --images photos --annotations people.json
 compare --keypoints blazepose-full blazepose-lite --input photos/astronaut.png
 recommend
 card blazepose-full
-gallery --output gallery
+gallery blazepose-full --output gallery
 gallery blazepose-full --output pictures --pictures photos
 licenses
 doctor
@@ -341,11 +341,9 @@ def compare_verbs(
         if code == 0:
             continue
         said = f"{place_of_extra(extra)}: posezoo {line} with [{extra}]: "
-        named = named_extras(printed)
+        named = named_extras(printed) - {extra}
         if code != 1 or not named <= read_extras().keys() or not named:
-            yield f"{said}exit code {code}, and no extra is named\n{end_of(printed)}"
-        elif extra in named:
-            yield f"{said}the extra that is there is named\n{end_of(printed)}"
+            yield f"{said}exit code {code}, and no other extra is named\n{end_of(printed)}"
         elif missing := named - named_extras(printed_bare):
             yield f"{said}{', '.join(missing)} is named too late\n{end_of(printed_bare)}"
 
