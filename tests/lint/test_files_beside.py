@@ -1,14 +1,18 @@
 """The files with recorded outputs and with ranges, which lie beside a model.yml."""
 
+import configparser
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fakes.command import posezoo
 from posezoo.core.files.verified_files import compute_digest
+from posezoo.pages.cards.card_reader import create_parser
 
 ROOT = Path(__file__).parents[2]
 RECORDED, RANGES = FILES = ("recorded_outputs.safetensors", "int8_ranges.safetensors")
@@ -33,10 +37,10 @@ def check(model, *names):
     ]
 
 
-def empty(path):
-    """A file of another form, with its checksum in model.yml."""
+def write_declared(path, content):
+    """Another file, with its checksum in model.yml."""
     before = compute_digest(path).value
-    path.write_bytes(b"\2\0\0\0\0\0\0\0{}")
+    path.write_bytes(content)
     declaration = path.with_name("model.yml")
     text = declaration.read_text("utf-8")
     assert before in text
@@ -111,7 +115,46 @@ def test_both_files_are_checked_alike(model, file, spoil, problem):
 )
 def test_a_file_without_tensors_is_an_error(model, file, problem):
     path = model / file
-    empty(path)
+    write_declared(path, b"\2\0\0\0\0\0\0\0{}")
     code, (line,) = check(model, "movenet-thunder")
     assert code == 1
     assert f"error: {path}: {problem} [files-beside]" in line
+
+
+def test_a_file_of_another_format_is_named_as_what_it_is(model):
+    write_declared(model / RECORDED, b"<html>")
+    code, (line,) = check(model, "movenet-thunder")
+    assert code == 1
+    assert f"{model / RECORDED}: is not a checkpoint, but a web page or XML" in line
+
+
+@pytest.mark.parametrize("style", ["text", "github", "json", "sarif"])
+def test_without_its_package_these_files_are_not_judged_and_all_else_is(model, style, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    declaration = model / "model.yml"
+    text = declaration.read_text("utf-8")
+    declaration.write_text(text.replace("human_pose_estimation", "detection", 1), "utf-8")
+    words = ("verify", "--metadata", "movenet-thunder", "--format", style)
+    ended = posezoo(*words, "--models_dir", model.parents[1])
+    assert ended.returncode == 1
+    assert "task_type is detection" in ended.stdout
+    place = ended.stderr if style in ("json", "sarif") else ended.stdout
+    assert "not judged: files-beside (safetensors is not installed: " in place
+    assert f"{RECORDED}:" not in ended.stdout + ended.stderr
+
+
+def test_without_the_package_that_reads_cards_nothing_is_judged(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "markdown_it", None)
+    create_parser.cache_clear()
+    ended = posezoo("verify", "--metadata", "--models_dir", model.parents[1])
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "error: markdown_it is not installed" in ended.stderr
+    assert "[lint]" in ended.stderr
+
+
+def test_the_extra_and_the_hook_bring_the_same_packages():
+    extras = configparser.ConfigParser(interpolation=None)
+    extras.read(ROOT / "setup.cfg", "utf-8")
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+    lint = extras["options.extras_require"]["lint"].split()
+    assert lint == hook["additional_dependencies"]

@@ -13,6 +13,8 @@ import pytest
 from fakes.lint import check_registry
 from posezoo.cli.main import main
 from posezoo.core.registry import Registry
+from posezoo.lint.registry_view import RegistryView
+from posezoo.lint.rules import check_models
 from posezoo.pages.cards.registry_pages import render_pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -307,6 +309,13 @@ def expect_error(capsys, models, file, rule):
 
 def test_the_registry_without_a_mistake_has_no_finding(capsys, few_models):
     assert verify(capsys, few_models) == (0, [])
+
+
+def test_a_composite_is_checked_alone_though_another_folder_has_one_of_its_parts(bare_models):
+    registry = Registry([bare_models])
+    name = Path(LITE).name
+    zoo = RegistryView(registry, only=[name, "pose-landmark-lite-mediapipe"])
+    assert [*check_models(zoo.select([name]))] == []
 
 
 def inject(path, changes):

@@ -27,7 +27,7 @@ from posezoo.core.declarations.model_yml import is_in_our_form
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.declarations.yaml_nodes import YamlNode, read_yaml
-from posezoo.core.errors import SpecError, suggest
+from posezoo.core.errors import MissingPackageError, SpecError, suggest
 from posezoo.core.registry import Registry, RegistryEntry
 from posezoo.core.values import frozen
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
@@ -69,14 +69,20 @@ class RegistryView:
         self.earlier = earlier
         self._only = only
         self._computed: dict[object, Any] = {}
+        #: What rules lack that could not judge, by their ids.
+        self.missing_packages: dict[str, MissingPackageError] = {}
+
+    @cached_property
+    def _views(self) -> Mapping[str, ModelView]:
+        return {name: ModelView(entry, self) for name, entry in self.registry.entries.items()}
 
     @cached_property
     def models(self) -> Mapping[str, ModelView]:
         """Every model and composite by name."""
-        entries = self.registry.entries
-        names = set(entries if self._only is None else self._only)
-        names |= {entries[name].composite for name in names}
-        return {name: ModelView(entry, self) for name, entry in entries.items() if name in names}
+        if self._only is None:
+            return self._views
+        names = {*self._only, *(self._views[name].entry.composite for name in self._only)}
+        return {name: view for name, view in self._views.items() if name in names}
 
     @cached_property
     def parts_by_composite(self) -> Mapping[str, list[str]]:
@@ -130,8 +136,10 @@ class RegistryView:
         return [each for name, each in self.models.items() if names is None or name in names]
 
     def find_models(self, names: Iterable[str]) -> list[ModelView]:
-        """The models with these names, in their order, without those that were left out."""
-        return [self.models[name] for name in names if name in self.models]
+        """The models of the registry with these names, in their order, also those that are not
+        checked.
+        """
+        return [self._views[name] for name in names if name in self._views]
 
     def group(
         self, read: Callable[[ModelView], Iterable[tuple[KeyT, ItemT]]]

@@ -32,7 +32,7 @@ from posezoo.core.convert.feature_steps import Int8Maker
 from posezoo.core.convert.recorded_outputs import verify_file_beside
 from posezoo.core.convert.reference_outputs import EXACT
 from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
-from posezoo.core.errors import ConversionError, QuantizationError, import_optional
+from posezoo.core.errors import ConversionError, QuantizationError, import_optional, os_reason
 from posezoo.core.ir import ir_writer
 from posezoo.core.ir.inference import run_request
 from posezoo.core.ir.openvino_import import (
@@ -162,12 +162,15 @@ def read_ranges(spec: ModelSpec) -> Int8Ranges:
 
     Raises:
         ConversionError: as for ``verify_file_beside``, or it is not such a file.
+        MissingPackageError: a package that reads it is not installed.
     """
     assert spec.int8_ranges
     path = verify_file_beside(spec, spec.int8_ranges)
     try:
         return Int8Ranges.from_tensors(read_safetensors(MappedFile(path)))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ConversionError(f"{path}: cannot be read: {os_reason(error)}") from error
+    except ValueError as error:
         raise ConversionError(f"{path}: is not a file with ranges: {error}") from error
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.declarations.model import ModelSpec, RecordedOutputs, RecordedRanges
-from posezoo.core.errors import ConversionError, PosezooError, os_reason
+from posezoo.core.errors import CheckpointError, ConversionError, os_reason
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.resolve.own_networks import OWN_NETWORKS
 from posezoo.core.values import frozen
@@ -73,15 +73,20 @@ def read_recording(spec: ModelSpec) -> Recording | None:
 
     Raises:
         ConversionError: as for ``verify_file_beside``, or it is not such a file.
+        MissingPackageError: a package that reads it is not installed.
     """
     if spec.recorded_outputs is None:
         return None
     path = verify_file_beside(spec, spec.recorded_outputs)
     try:
-        return parse_recording(OWN_NETWORKS.part.read_checkpoint(path))
+        tensors = OWN_NETWORKS.part.read_checkpoint(path)
+    except CheckpointError as error:
+        raise ConversionError(error.problem, hint=error.hint) from error
+    try:
+        return parse_recording(tensors)
     except KeyError as error:
         raise ConversionError(f"{path}: has no recorded {error}") from error
-    except (ValueError, TypeError, OverflowError, PosezooError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise ConversionError(f"{path}: is not a file with recorded outputs: {error}") from error
 
 

@@ -134,8 +134,7 @@ def source_of_another(view: ModelView) -> Violations:
         owner = view.find_owner(str(source))
         if not owner:
             continue
-        # It is not among the models if others are checked.
-        other = zoo.models.get(owner) or ModelView(zoo.registry.entries[owner], zoo)
+        (other,) = zoo.find_models([owner])
         checksums = [each.checksum for _, each, _ in other.sources]
         # Both may declare the same file, at an address that does not contain a name.
         is_same = file.checksum is not None and file.checksum in checksums
