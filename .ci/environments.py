@@ -305,15 +305,19 @@ def make_files_of_verbs(folder: Path) -> None:
     (folder / "people.json").write_text(json.dumps(people), "utf-8")
     key = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "team.key"]
     run(key, folder)
-    download = ["-m", "posezoo", "download", INPUTS["model"], "--output_dir", str(place() / "net")]
-    run([sys.executable, *download])
-    shutil.copy(next((place() / "net").rglob("*.tflite")), folder / "net.tflite")
+    download = [sys.executable, "-m", "posezoo", "download", INPUTS["model"]]
+    run(download, folder, XDG_CACHE_HOME=str(folder / "cache"))
+    network = next((folder / "cache").rglob("*.tflite"), None)
+    if not network:
+        raise ReadingError(f"models/public/{INPUTS['model']}:1: cannot be downloaded")
+    shutil.copy(network, folder / "net.tflite")
 
 
 def try_verbs(env: Path, folder: Path) -> list[tuple[int, str]]:
     """The exit code and the output of each command of VERBS."""
     command = [str(env / "bin" / "python"), "-c", RUN_VERBS]
     environ = {**settings(), "PATH": f"{env / 'bin'}{os.pathsep}{settings()['PATH']}"}
+    environ["XDG_CACHE_HOME"] = str(folder / "cache")
     ended = subprocess.run(
         command, cwd=folder, env=environ, input=json.dumps(VERBS), capture_output=True,
         text=True, check=True,
@@ -379,9 +383,8 @@ def wheel() -> Path:
 def follow_hints(line: str) -> Iterator[str]:
     """Two hints at most, followed to the letter, lead from the bare wheel to a verb that works."""
     env, folder = enter_with("")
-    environ = {
-        "PATH": f"{env / 'bin'}{os.pathsep}{Path(UV).parent}{os.pathsep}{settings()['PATH']}"
-    }
+    path = (str(env / "bin"), str(Path(UV).parent), settings()["PATH"])
+    environ = {"PATH": os.pathsep.join(path), "XDG_CACHE_HOME": str(folder / "cache")}
     hints: list[str] = []
     while True:
         ended = run(["posezoo", *shlex.split(line)], folder, **environ)
