@@ -207,10 +207,10 @@ def resolve_system(system: System, python: str, nightly: bool) -> Iterator[str]:
             yield f"{system.place}: [{','.join(named)}]: no wheels for {where}\n{end_of(why)}"
 
 
-def compare_pythons() -> Iterator[str]:
+def compare_pythons(wanted: Callable[[str], bool]) -> Iterator[str]:
     """A workflow that names more than one Python names each that setup.cfg names."""
     for where, found in read_python_lists():
-        if found != read_pythons():
+        if wanted(where) and found != read_pythons():
             yield f"{where}: {', '.join(found)}, and setup.cfg names {', '.join(read_pythons())}"
 
 
@@ -243,7 +243,9 @@ def enter(environment: Environment, checkout: Path) -> Iterator[str]:
     if unknown := environment.extras - read_extras().keys():
         yield f"{environment.place}: setup.cfg has no extra {', '.join(sorted(unknown))}"
         return
-    if why := install(folder / "env", environment.install, folder / "zoo"):
+    calls_pip = any("pip " in command.script for command in environment.commands)
+    words = (*environment.install, *(["pip"] if calls_pip else []))
+    if why := install(folder / "env", words, folder / "zoo"):
         yield f"{environment.place}: cannot be installed\n{why}"
         return
     if not environment.whole_zoo:
@@ -252,7 +254,7 @@ def enter(environment: Environment, checkout: Path) -> Iterator[str]:
         path = f"{folder / 'env' / 'bin'}{os.pathsep}{settings()['PATH']}"
         environ = {"PATH": path, "VENV": str(folder / "env"), **command.environ}
         ended = run([*command.shell, "-c", command.script], folder / "zoo", **environ)
-        if ended.returncode == 1 and "no connection: " in ended.stdout:
+        if ended.returncode == 1 and is_offline(ended.stdout):
             not_tested(
                 f"{command.place}, which asks hosts that do not answer\n{end_of(ended.stdout)}"
             )
@@ -265,7 +267,7 @@ def enter(environment: Environment, checkout: Path) -> Iterator[str]:
 def install(env: Path, words: Sequence[str], folder: Path, python: str = sys.executable) -> str:
     """Make an environment with what follows `pip install`; why it could not be made, or empty."""
     for command in (
-        [UV, "venv", "-q", "--clear", "--seed", "--python", python, str(env)],
+        [UV, "venv", "-q", "--clear", "--python", python, str(env)],
         [UV, "pip", "install", "-q", "--python", str(env), *words],
     ):
         ended = run(command, folder)
@@ -380,26 +382,34 @@ def wheel() -> Path:
 # --- Each night
 
 
-def follow_hints(line: str) -> Iterator[str]:
+def follow_hints(line: str, bare: Path) -> Iterator[str]:
     """Two hints at most, followed to the letter, lead from the bare wheel to a verb that works."""
     env, folder = enter_with("")
+    shutil.copytree(bare, folder, dirs_exist_ok=True, symlinks=True)
     path = (str(env / "bin"), str(Path(UV).parent), settings()["PATH"])
     environ = {"PATH": os.pathsep.join(path), "XDG_CACHE_HOME": str(folder / "cache")}
-    hints: list[str] = []
-    while True:
-        ended = run(["posezoo", *shlex.split(line)], folder, **environ)
+    commands = [f"posezoo {line}"]
+    for _ in range(3):
+        ended = run(["bash", "-c", commands[0]], folder, **environ)
         if ended.returncode == 0:
             return
         hint = read_hint(ended.stdout)
-        if not hint or len(hints) == 2:
+        if not hint or len(commands) == 3:
             break
-        hints.append(hint)
+        commands.append(hint)
         followed = run(["bash", "-c", hint], folder, **environ)
+        if is_offline(followed.stdout):
+            not_tested(f"{hint}, which asks hosts that do not answer")
+            return
         if followed.returncode:
             ended = followed
             break
-    after = f" after {' and '.join(hints)}" if hints else ""
-    yield f".ci/environments.py:1: posezoo {line}{after}: fails\n{end_of(ended.stdout)}"
+    yield f".ci/environments.py:1: {', then '.join(commands)}: fails\n{end_of(ended.stdout)}"
+
+
+def is_offline(printed: str) -> bool:
+    """Whether a command asked a host of the internet that this machine cannot reach."""
+    return bool(re.search("Failed to fetch|Name or service not known|no connection: ", printed))
 
 
 def find_pythons() -> list[str]:
@@ -503,60 +513,69 @@ def is_large(environment: Environment) -> bool:
     return bool(names & LARGE) or "release" in environment.extras
 
 
-def first_part() -> Iterator[Callable[[], Iterator[str]]]:
+def first_part(wanted: Callable[[str], bool]) -> Iterator[Callable[[], Iterator[str]]]:
     """What is checked for each change."""
-    environments = [*read_workflows(), *read_make_targets(), *read_hooks()]
-    yield compare_pythons
+    yield partial(compare_pythons, wanted)
     make_checkout(place() / "zoo", records=["models/*measured.yml"])
-    make_files_of_verbs(place() / "verbs")
-    wheel()
-    for environment in environments:
-        if not is_large(environment):
+    for environment in [*read_workflows(), *read_make_targets(), *read_hooks()]:
+        if wanted(environment.place) and not is_large(environment):
             yield partial(enter, environment, place() / "zoo")
-    bare = try_verbs(*enter_with(""))
-    yield partial(compare_verbs, "", bare, bare)
-    for extra in read_extras():
-        if extra and not is_large(Environment("", (f".[{extra}]",), ())):
-            yield partial(check_verbs, extra, bare)
     for python in read_pythons():
-        yield partial(resolve_extras, python)
+        if wanted("setup.cfg"):
+            yield partial(resolve_extras, python)
         for system in read_systems():
-            yield partial(resolve_system, system, python, False)
-    yield partial(enter_versions, "lowest-direct", find_pythons()[0], False)
+            if wanted(system.place):
+                yield partial(resolve_system, system, python, False)
+    if wanted("setup.cfg"):
+        make_files_of_verbs(place() / "verbs")
+        bare = try_verbs(*enter_with(""))
+        yield partial(compare_verbs, "", bare, bare)
+        for extra in read_extras():
+            if extra and not is_large(Environment("", (f".[{extra}]",), ())):
+                yield partial(check_verbs, extra, bare)
+        yield partial(enter_versions, "lowest-direct", find_pythons()[0], False)
 
 
-def nightly_part() -> Iterator[Callable[[], Iterator[str]]]:
+def nightly_part(wanted: Callable[[str], bool]) -> Iterator[Callable[[], Iterator[str]]]:
     """What takes too long for each change."""
-    environments = [*read_workflows(), *read_make_targets()]
     make_checkout(place() / "zoo", records=find_records())
-    make_files_of_verbs(place() / "verbs")
-    wheel()
-    for environment in environments:
-        # .ci/nightly makes the targets with `test` in .venv.
-        if is_large(environment) and "test" not in environment.extras:
+    for environment in read_workflows():
+        if wanted(environment.place) and is_large(environment):
             yield partial(enter, environment, place() / "zoo")
-    for line, (_, printed) in zip(VERBS, try_verbs(*enter_with("")), strict=True):
-        if read_hint(printed):
-            yield partial(follow_hints, line)
+    for environment in read_make_targets():
+        # .ci/nightly makes the targets with `test` in .venv.
+        if wanted(environment.place) and is_large(environment) and "test" not in environment.extras:
+            yield partial(enter, environment, place() / "zoo")
     for python in read_pythons():
         for system in read_systems():
-            yield partial(resolve_system, system, python, True)
-    pythons = find_pythons()
-    yield partial(enter_versions, "lowest-direct", pythons[0], True)
-    yield partial(enter_versions, "highest", pythons[-1], True)
+            if wanted(system.place):
+                yield partial(resolve_system, system, python, True)
+    if wanted("setup.cfg"):
+        make_files_of_verbs(place() / "verbs")
+        env, folder = enter_with("")
+        for line, (_, printed) in zip(VERBS, try_verbs(env, folder), strict=True):
+            if read_hint(printed):
+                yield partial(follow_hints, line, folder)
+        pythons = find_pythons()
+        yield partial(enter_versions, "lowest-direct", pythons[0], True)
+        yield partial(enter_versions, "highest", pythons[-1], True)
 
 
 def main() -> int:
     """Print what fails, a sentence each; the exit code is 1 if anything does."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--nightly", action="store_true", help="the large environments")
-    nightly = parser.parse_args().nightly
+    parser.add_argument("files", nargs="*", help="what these files promise, such as setup.cfg")
+    args = parser.parse_args()
+    part = nightly_part if args.nightly else first_part
+
+    def wanted(where: str) -> bool:
+        return not args.files or where.partition(":")[0] in args.files
+
     problems = []
     try:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for found in pool.map(
-                lambda part: list(part()), (nightly_part if nightly else first_part)()
-            ):
+            for found in pool.map(lambda step: list(step()), part(wanted)):
                 problems += found
     except ReadingError as error:
         problems.append(str(error))
