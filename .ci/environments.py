@@ -39,6 +39,8 @@ from promises import (
     read_workflows,
 )
 
+from posezoo.cli.verbs import SUMMARIES
+
 UV = str(Path(sys.executable).with_name("uv"))
 #: What makes an environment large: 0.7 GB and more.
 LARGE = {"openvino", "torch"}
@@ -354,6 +356,14 @@ def compare_verbs(
             yield f"{said}{', '.join(missing)} is named too late\n{end_of(printed_bare)}"
 
 
+def name_untried_verbs() -> Iterator[str]:
+    """VERBS has each verb."""
+    tried = {line.split()[0] for line in VERBS}
+    for verb in SUMMARIES:
+        if verb not in tried:
+            yield f".ci/environments.py:1: VERBS has no command of posezoo {verb}"
+
+
 def enter_with(extra: str) -> tuple[Path, Path]:
     """The environment of the wheel with an extra, and a folder to work in."""
     folder = Path(tempfile.mkdtemp(dir=place()))
@@ -527,6 +537,7 @@ def first_part(wanted: Callable[[str], bool]) -> Iterator[Callable[[], Iterator[
             if wanted(system.place):
                 yield partial(resolve_system, system, python, False)
     if wanted("setup.cfg"):
+        yield name_untried_verbs
         make_files_of_verbs(place() / "verbs")
         bare = try_verbs(*enter_with(""))
         yield partial(compare_verbs, "", bare, bare)
