@@ -1,6 +1,6 @@
 # What CI runs beside the targets of the Makefile, which includes this file.
 .PHONY: test-slow test-release test-hostile test-foreign test-again judge coverage cards mo-env demo-env bench bench-once rehearse exports \
-        resolve posenet-env judges network-judges onnx-judges mediapipe-models npm-models node-env triton-env resolve-readme soak image
+        environments posenet-env judges network-judges onnx-judges mediapipe-models npm-models node-env triton-env soak image
 
 MARKS ?= slow and not judge and not release and not soak
 # Arguments of pytest, such as files: none for all tests. It ends with 5 if none of them is slow.
@@ -223,34 +223,10 @@ triton-env: build/triton-env/.installed  ## Triton Inference Server with its Ope
 exports: $(VENV)/.installed-test  ## run exports on PHOTOS, compare them with posezoo run, and redraw docs/export.md; needs cmake, and make triton-env for Triton
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python benchmarks/run_exports.py --photos $(PHOTOS) && $(BIN)/python docs/draw.py
 
-# OpenVINO 2026.4 needs glibc 2.35 on ARM, and ONNX Runtime macOS 14.
-SYSTEMS = x86_64-manylinux_2_28 aarch64-manylinux_2_35 x86_64-pc-windows-msvc aarch64-apple-darwin x86_64-apple-darwin
-resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels for Linux, Windows and macOS, and run for an Intel Mac, on every Python from 3.10 to 3.14?
-	rm -rf build/resolve && $(BIN)/python -m build --quiet --wheel --outdir build/resolve
-	$(MAKE) --no-print-directory --jobs 4 --output-sync $(foreach system,$(SYSTEMS),$(foreach minor,10 11 12 13 14,resolve-3.$(minor)-$(system)))
-
-# uv reads the metadata of the wheels, where pip downloads the wheels. It does not read pip's configuration.
-PIP_INDEX = $${PIP_INDEX_URL:-$$($(PIP) config get global.index-url 2>/dev/null)}
-resolve-%: SYSTEM = $(patsubst $(firstword $(subst -, ,$*))-%,%,$*)
-resolve-%: RESOLVED = all,test
-# It has no OpenVINO 2026, which INT8 needs, and no PyTorch.
-resolve-%-x86_64-apple-darwin: RESOLVED = run
-resolve-%:
-	@index="$(PIP_INDEX)"; echo "posezoo[$(RESOLVED)] @ file://$$(ls $(CURDIR)/build/resolve/*.whl)" | \
-	  UV_PYTHON_DOWNLOADS=never MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip compile --quiet --only-binary :all: --python-version $(firstword $(subst -, ,$*)) --python-platform $(SYSTEM) \
-	  --output-file build/resolve/python-$* $${index:+--default-index "$$index"} -
-	@echo "Python $(firstword $(subst -, ,$*)), $(SYSTEM): $$(grep -c == build/resolve/python-$*) packages"
-
-# The pins that README's two commands use, make quickstart and make test.
-PINNED = run test
-resolve-readme: $(VENV)/.installed-check  ## do README's two commands find wheels with their pins, on every Python from 3.10 to 3.14?
-	rm -rf build/resolve && $(BIN)/python -m build --quiet --wheel --outdir build/resolve
-	@index="$(PIP_INDEX)"; for extra in $(PINNED); do for minor in 10 11 12 13 14; do \
-	  echo "posezoo[$$extra] @ file://$$(ls $(CURDIR)/build/resolve/*.whl)" | UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet \
-	    --only-binary :all: --python-version 3.$$minor --python-platform x86_64-unknown-linux-gnu -c constraints.txt \
-	    --output-file build/resolve/pinned-3.$$minor-$$extra $${index:+--default-index "$$index"} - || exit 1; \
-	  echo "Python 3.$$minor, $$extra: $$(grep -c == build/resolve/pinned-3.$$minor-$$extra) packages"; \
-	done; done
+# ENTER=--nightly: also the large ones, and what takes long in them.
+ENTER ?=
+environments: $(VENV)/.installed-check  ## enter each environment that workflows, make, setup.cfg and pages promise, and run there what is promised
+	$(BIN)/python .ci/environments.py $(ENTER)
 
 # docker, or podman. PIP_CONF is pip's configuration for the build alone.
 DOCKER   ?= docker

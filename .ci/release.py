@@ -159,6 +159,8 @@ def read_release() -> Release:
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     version = setup["metadata"]["version"]
     title = rf"^## {re.escape(version)} - \d{{4}}-\d\d-\d\d\n"
+    if ".dev" in version:
+        title = "^## Unreleased\n"
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
     section = re.search(rf"{title}(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
     if not section:

@@ -418,7 +418,7 @@ def _refuse_skip(report):
 
 @cache
 def _allowed_skips() -> frozenset[str]:
-    """The reasons that tests/allowed_skips.txt has; in .ci/nightly, without those of things that are there. What an
+    """The reasons that tests/allowed_skips.txt has; without those of things that are there. What an
     imitated Windows lacks may be skipped there.
     """
     text = (ROOT / "tests" / "allowed_skips.txt").read_text("utf-8")
@@ -426,6 +426,8 @@ def _allowed_skips() -> frozenset[str]:
     reasons = dict(zip(runs[::2], runs[1::2], strict=True))
     if fence.tests_all == "nightly":
         del reasons[".ci/nightly"]
+    if SHARED.is_dir():
+        del reasons["the shared data beside the checkout"]
     lines = "".join(reasons.values()).splitlines()
     named = {line for line in lines if line and not line.startswith("#")}
     return frozenset(named | {*_not_there().values()})

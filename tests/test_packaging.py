@@ -11,7 +11,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import yaml
 
 from fakes.checkout import ROOT, copy_checkout, git
 from fakes.command import assert_success, printed, refusal, run_process
@@ -273,12 +272,3 @@ def test_no_extra_brings_two_opencvs():
         assert len(brought) <= 1, name
         assert all("<6" in line for line in brought)
     assert "opencv-python-headless" in config["options.extras_require"]["all"]
-
-
-def test_the_tests_run_on_each_python_that_setup_cfg_names():
-    config = configparser.ConfigParser(interpolation=None)
-    config.read(ROOT / "setup.cfg", encoding="utf-8")
-    named = re.findall(r"Python :: (3\.\d+)", config["metadata"]["classifiers"])
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text())
-    tested = workflow["jobs"]["tests"]["strategy"]["matrix"]["python"]
-    assert tested == named

@@ -84,7 +84,8 @@ def test_make_release_installs_and_runs_what_it_built(released):
         digest, _, name = line.partition("  ")
         assert hashlib.sha256((dist / name).read_bytes()).hexdigest() == digest
     assert packages == {line.split()[1] for line in (dist / "SHA256SUMS").read_text().splitlines()}
-    changes = (ROOT / "CHANGELOG.md").read_text().partition(f"\n## {version} - ")[2]
+    title = "Unreleased" if ".dev" in version else f"{version} - "
+    changes = (ROOT / "CHANGELOG.md").read_text().partition(f"\n## {title}")[2]
     expected = changes.partition("\n")[2].partition("\n## ")[0].strip()
     assert (dist / "NOTES.md").read_text().strip() == expected != ""
 

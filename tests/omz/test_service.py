@@ -32,6 +32,7 @@ from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import PosezooError
 from posezoo.core.registry import Registry
 from posezoo.networks.zoo.declarations import with_declared_network
+from posezoo.omz.model_optimizer import stand_in_version
 from posezoo.packages.package_indexes import read_index_settings
 from posezoo.packages.wheel_registry import read_wheel_registry
 
@@ -229,7 +230,7 @@ def service_with_torch(service):
 
 
 def test_uv_takes_the_stand_in_and_makes_no_pip(service):
-    stand_in = f"2024.6.0+posezoo.{metadata.version('posezoo')}"
+    stand_in = stand_in_version("2024.6.0")
     assert f'version = "{stand_in}"' in (service.folder / "opt" / "uv.lock").read_text()
     (packages,) = (service.folder / "opt" / ".venv-omz").glob("lib/python3.12/site-packages")
     assert not (packages / "pip").exists()

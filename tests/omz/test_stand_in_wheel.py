@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.utils import parse_wheel_filename
+from packaging.version import Version
 
 from fakes.command import (
     assert_quiet_success,
@@ -30,9 +31,12 @@ from fakes.server import Server
 from fakes.waiting import HANG_S
 from fakes.wheels import make_wheel, serve_index
 from fakes.zoo import omz_yml, write_model
+from posezoo.omz import model_optimizer
+from posezoo.omz.model_optimizer import stand_in_version
 
 VERSION = version("posezoo")
-STAND_IN = f"openvino_dev-2024.6.0+posezoo.{VERSION}-py3-none-any.whl"
+STAND_IN_VERSION = stand_in_version("2024.6.0")
+STAND_IN = f"openvino_dev-{STAND_IN_VERSION}-py3-none-any.whl"
 POSEZOO = f"posezoo-{VERSION}-py3-none-any.whl"
 NOT_HERE = "is not in posezoo's stand-in for openvino-dev: "
 
@@ -97,10 +101,8 @@ def test_writing_them_again_gives_the_same_bytes(wheels, cache, tmp_path):
 
 
 def test_the_stand_in_is_private_and_requires_this_posezoo(wheels):
-    metadata = members_of(wheels / STAND_IN)[
-        f"openvino_dev-2024.6.0+posezoo.{VERSION}.dist-info/METADATA"
-    ]
-    assert f"Name: openvino-dev\nVersion: 2024.6.0+posezoo.{VERSION}\n" in metadata
+    metadata = members_of(wheels / STAND_IN)[f"openvino_dev-{STAND_IN_VERSION}.dist-info/METADATA"]
+    assert f"Name: openvino-dev\nVersion: {STAND_IN_VERSION}\n" in metadata
     assert "\nClassifier: Private :: Do Not Upload\n" in metadata
     assert f"\nRequires-Dist: posezoo[convert]=={VERSION}\n" in metadata
     extras = ["caffe", "kaldi", "mxnet", "onnx", "paddle", "pytorch", "tensorflow", "tensorflow2"]
@@ -132,7 +134,7 @@ def test_the_stand_in_has_no_file_of_the_package_openvino(wheels):
     commands = {Path(path).name for path in theirs if "/bin/" in path}
     assert {"benchmark_app", "ovc"} <= commands
     entry_points = members_of(wheels / STAND_IN)[
-        f"openvino_dev-2024.6.0+posezoo.{VERSION}.dist-info/entry_points.txt"
+        f"openvino_dev-{STAND_IN_VERSION}.dist-info/entry_points.txt"
     ]
     assert not commands & set(re.findall(r"^(\w+) =", entry_points, re.MULTILINE))
 
@@ -198,7 +200,7 @@ def test_blanks_in_the_folder_are_written_as_pip_reads_them(tmp_path):
 @pytest.mark.slow
 def test_a_script_finds_the_package_and_its_commands(installed):
     shown = run(sys.executable, "-m", "pip", "show", "openvino-dev", **installed)
-    assert f"\nVersion: 2024.6.0+posezoo.{VERSION}\n" in shown.stdout
+    assert f"\nVersion: {STAND_IN_VERSION}\n" in shown.stdout
     for command in ("omz_downloader", "omz_converter", "omz_quantizer", "omz_info_dumper"):
         listed = run(command, "--print_all", **installed)
         assert (listed.returncode, listed.stdout, listed.stderr) == (0, "of-omz\n", "")
@@ -366,9 +368,7 @@ def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(
     except AssertionError:
         pytest.skip("needs a package index")
     succeed(python, "-m", "pip", "install", "openvino-dev[onnx]==2024.6.0")
-    assert f"Version: 2024.6.0+posezoo.{VERSION}" in succeed(
-        python, "-m", "pip", "show", "openvino-dev"
-    )
+    assert f"Version: {STAND_IN_VERSION}" in succeed(python, "-m", "pip", "show", "openvino-dev")
     succeed(python, "-m", "pip", "check")
     for requested in ("openvino-dev==2024.6", "openvino-dev[caffe,onnx,tensorflow2]>=2023"):
         succeed(python, "-m", "pip", "install", "--dry-run", requested)
@@ -388,3 +388,11 @@ def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(
     succeed(python, "-m", "pip", "uninstall", "--yes", "openvino-dev")
     succeed(python, "-c", "import openvino, openvino.tools.ovc")
     succeed(commands / "benchmark_app", "--help")
+
+
+def test_pip_takes_the_stand_in_of_a_release_for_newer_than_that_of_its_development(monkeypatch):
+    versions = []
+    for ours in ("0.2.0", "0.3.0.dev0", "0.3.0", "0.3.1"):
+        monkeypatch.setattr(model_optimizer, "release_version", lambda ours=ours: ours)
+        versions.append(Version(stand_in_version("2024.6.0")))
+    assert versions == sorted(versions) and len(set(versions)) == len(versions)

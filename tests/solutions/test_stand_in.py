@@ -16,9 +16,11 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import parse_wheel_filename
 
 from fakes.command import posezoo, refusal, run_process, succeeded
+from posezoo.omz.model_optimizer import stand_in_version
 
 VERSION = version("posezoo")
-STAND_IN = f"mediapipe-0.10.21+posezoo.{VERSION}-py3-none-any.whl"
+STAND_IN_VERSION = stand_in_version("0.10.21")
+STAND_IN = f"mediapipe-{STAND_IN_VERSION}-py3-none-any.whl"
 POSEZOO = f"posezoo-{VERSION}-py3-none-any.whl"
 NOT_HERE = "is not in posezoo's stand-in for mediapipe: "
 
@@ -58,10 +60,8 @@ def members_of(wheel):
 
 
 def test_the_stand_in_is_private_and_brings_no_old_numpy(wheels):
-    metadata = members_of(wheels / STAND_IN)[
-        f"mediapipe-0.10.21+posezoo.{VERSION}.dist-info/METADATA"
-    ]
-    assert f"Name: mediapipe\nVersion: 0.10.21+posezoo.{VERSION}\n" in metadata
+    metadata = members_of(wheels / STAND_IN)[f"mediapipe-{STAND_IN_VERSION}.dist-info/METADATA"]
+    assert f"Name: mediapipe\nVersion: {STAND_IN_VERSION}\n" in metadata
     assert "\nClassifier: Private :: Do Not Upload\n" in metadata
     assert re.findall(r"Requires-Dist: (.*)", metadata) == [
         f"posezoo[convert]=={VERSION}",

@@ -89,7 +89,8 @@ def stand_in_version(release: str) -> str:
     """The version of posezoo's stand-in for a release of another package, such as
     ``2024.6.0+posezoo.0.2.0``, which pip prefers.
     """
-    return f"{release}+{_LOCAL_VERSION}.{release_version()}"
+    # PEP 440 sorts 0.3.0.dev0 above 0.3.0 behind a plus sign, and 0.3.dev0 below it.
+    return f"{release}+{_LOCAL_VERSION}.{release_version().replace('.0.dev', '.dev')}"
 
 
 def is_stand_in_version(version: str) -> bool:

@@ -1,0 +1,236 @@
+"""Read which environments workflows, make's targets, the hook, setup.cfg and pages promise."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKFLOWS = Path(".github", "workflows")
+HOOKS = Path(".pre-commit-hooks.yaml")
+SYSTEMS = Path("docs", "howto", "installing.md")
+#: What a person types who starts a workflow: a model whose files the package index has.
+INPUTS = {"model": "blazepose-full"}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A script of a shell, and where it is written."""
+
+    place: str  # file:line
+    script: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+    shell: tuple[str, ...] = ("bash", "-e")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What is installed, and what is run there."""
+
+    place: str  # file:line
+    install: tuple[str, ...]  # the words after `pip install`, run in a checkout
+    commands: tuple[Command, ...]
+    #: Whether it is about all models, or about the one of `INPUTS`.
+    whole_zoo: bool = True
+
+    @property
+    def extras(self) -> frozenset[str]:
+        """The extras of posezoo that it installs."""
+        named = [re.fullmatch(r"\.\[([\w,-]+)\]", word) for word in self.install]
+        return frozenset(name for each in named if each for name in each[1].split(","))
+
+
+class ReadingError(Exception):
+    """Why a file cannot be read as what it promises; the text begins with its place."""
+
+
+class _Text(str):
+    line = 0
+
+
+class _Loader(yaml.SafeLoader):
+    """Texts know their lines."""
+
+
+def _construct_text(_loader: _Loader, node: yaml.ScalarNode) -> _Text:
+    text = _Text(node.value)
+    text.line = node.start_mark.line + 1
+    return text
+
+
+_Loader.add_constructor("tag:yaml.org,2002:str", _construct_text)
+
+
+def _load(path: Path) -> Any:
+    return yaml.load((ROOT / path).read_text("utf-8"), _Loader)  # a SafeLoader
+
+
+def read_workflows() -> Iterator[Environment]:
+    """The jobs that install with pip, for each event that starts them: a person, rather than the
+    clock.
+    """
+    found = []
+    for path in sorted((ROOT / WORKFLOWS).glob("*.yml")):
+        name = path.relative_to(ROOT)
+        workflow = _load(name)
+        events = list(workflow[True])  # YAML 1.1 reads `on` as true
+        if "workflow_dispatch" in events and "schedule" in events:
+            events.remove("schedule")
+        for job in workflow["jobs"].values():
+            found += [read for event in events if (read := _read_job(name, job, event))]
+    # Two events may run the same.
+    return iter([each for index, each in enumerate(found) if each not in found[:index]])
+
+
+def _read_job(file: Path, job: Mapping[str, Any], event: str) -> Environment | None:
+    if not _evaluate(job.get("if", "true"), event):
+        return None
+    steps = [step for step in job["steps"] if "run" in step]
+    steps = [step for step in steps if _evaluate(step.get("if", "true"), event)]
+    installs = [step for step in steps if "pip install" in step["run"]]
+    if not installs:
+        return None
+    place = f"{file}:{installs[0]['run'].line}"
+    words = shlex.split(installs[0]["run"])
+    if words[:4] != ["python", "-m", "pip", "install"]:
+        raise ReadingError(f"{place}: is not one command python -m pip install: {words}")
+    commands = tuple(
+        Command(
+            f"{file}:{step['run'].line}",
+            _expand(step["run"], event),
+            {key: _expand(str(value), event) for key, value in step.get("env", {}).items()}
+            | {"GITHUB_BASE_REF": "main"},
+            ("bash", "-eo", "pipefail") if step.get("shell") == "bash" else ("bash", "-e"),
+        )
+        for step in steps[steps.index(installs[0]) + 1 :]
+    )
+    return Environment(place, tuple(words[4:]), commands, event in ("push", "pull_request"))
+
+
+class _Context(dict[str, str]):
+    def __getattr__(self, name: str) -> str:
+        return self.get(name, "")
+
+
+def _evaluate(expression: str, event: str) -> Any:
+    """The value of an expression of GitHub, if nothing has failed."""
+    names: dict[str, Any] = dict.fromkeys(("matrix", "secrets", "steps", "vars"), _Context())
+    names |= {"github": _Context(event_name=event), "inputs": _Context(INPUTS)}
+    names |= {"always": lambda: True, "success": lambda: True}
+    names |= {"cancelled": lambda: False, "failure": lambda: False, "true": True}
+    inner = expression.removeprefix("${{").removesuffix("}}")
+    python = re.sub(r"!(?!=)", " not ", inner.replace("&&", " and ").replace("||", " or "))
+    return eval(python.strip(), {"__builtins__": {}}, names)  # it is our file
+
+
+def _expand(text: str, event: str) -> str:
+    return re.sub(r"\$\{\{(.*?)\}\}", lambda match: str(_evaluate(match[1], event)), text)
+
+
+def read_make_targets() -> Iterator[Environment]:
+    """The targets of make that need an environment, as make itself reads them."""
+    printed = subprocess.run(
+        ["make", "-pqrR", "VENV=VENV"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout
+    for block in printed.split("\n\n"):
+        recipe = re.search(r"recipe to execute \(from '(.*)', line (\d+)\)", block)
+        for target, needed in re.findall(r"^([\w-]+): (.*\.installed-.*)$", block, re.MULTILINE):
+            extras = re.findall(r"VENV/\.installed-([\w-]+)", needed)
+            if not recipe or not extras or "environments.py" in block:
+                continue
+            place = f"{recipe[1]}:{recipe[2]}"
+            pins = ("-c", "constraints.txt", "--config-settings", "editable_mode=compat")
+            install = (*pins, "--editable", f".[{','.join(extras)}]")
+            stamps = " ".join(f'"$VENV/.installed-{extra}"' for extra in extras)
+            script = f'touch {stamps} && make --no-print-directory {target} VENV="$VENV"'
+            yield Environment(place, install, (Command(place, script),))
+
+
+def read_hooks() -> Iterator[Environment]:
+    """The hooks of pre-commit, which installs the packages beside posezoo, without our pins."""
+    for hook in _load(HOOKS):
+        place = f"{HOOKS}:{hook['entry'].line}"
+        script = f"{hook['entry']} {shlex.join(hook.get('args', []))}"
+        install = (".", *hook.get("additional_dependencies", []))
+        yield Environment(place, install, (Command(place, script),))
+
+
+@dataclass(frozen=True)
+class System:
+    """A row of the table of systems: which extras find wheels there."""
+
+    place: str
+    platform: str  # as uv calls it
+    pinned: tuple[str, ...]
+    unpinned: tuple[str, ...]
+
+
+def read_systems() -> Iterator[System]:
+    """The systems that the page of installing names.
+
+    Raises:
+        ReadingError: the page has no such table.
+    """
+    lines = (ROOT / SYSTEMS).read_text("utf-8").splitlines()
+    rows = [(number, re.split(r"\s*\|\s*", line)[1:-1]) for number, line in enumerate(lines, 1)]
+    found = [
+        (number, row) for number, row in rows if len(row) == 4 and re.search("`.+-.+`", row[1])
+    ]
+    if not found:
+        raise ReadingError(f"{SYSTEMS}:1: has no table of systems")
+    for number, (_, platform, pinned, unpinned) in found:
+        extras = [tuple(re.findall(r"`(\w+)`", cell)) for cell in (pinned, unpinned)]
+        yield System(f"{SYSTEMS}:{number}", platform.strip("`"), extras[0], extras[1])
+
+
+def read_python_lists() -> Iterator[tuple[str, list[str]]]:
+    """Where a workflow names more than one Python, and which, the lowest first."""
+    listed = r"python: \[(.*)\]|python-version: \|\n((?: +(?:#.*|3\.\d+)\n)+)"
+    for path in sorted((ROOT / WORKFLOWS).glob("*.yml")):
+        text = path.read_text("utf-8")
+        for match in re.finditer(listed, text):
+            line = text.count("\n", 0, match.start()) + 1
+            found = re.findall(r"3\.(\d+)", match[0])
+            yield (
+                f"{path.relative_to(ROOT)}:{line}",
+                [f"3.{minor}" for minor in sorted(map(int, found))],
+            )
+
+
+def read_setup() -> configparser.ConfigParser:
+    """setup.cfg, with the extras that others name."""
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg", "utf-8")
+    return parser
+
+
+def read_extras() -> dict[str, list[str]]:
+    """The requirements of posezoo with each extra; those of the bare wheel are those of ""."""
+    setup = read_setup()
+
+    def read(text: str) -> list[str]:
+        return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+    bare = read(setup["options"]["install_requires"])
+    extras = setup["options.extras_require"]
+    return {"": bare} | {name: bare + read(text) for name, text in extras.items()}
+
+
+def read_pythons() -> list[str]:
+    """The versions of Python that setup.cfg names, the lowest first."""
+    return re.findall(r"Python :: (3\.\d+)", read_setup()["metadata"]["classifiers"])
+
+
+def place_of_extra(extra: str) -> str:
+    """Where setup.cfg has an extra."""
+    lines = (ROOT / "setup.cfg").read_text("utf-8").splitlines()
+    wanted = f"{extra} =" if extra else "install_requires ="
+    return f"setup.cfg:{lines.index(wanted) + 1 if wanted in lines else 1}"
