@@ -23,7 +23,7 @@ from posezoo.core.versions import package_version, parse_version, version
 PACKAGES = (
     ("numpy", "arrays", "", "1.24", ""),
     ("pyyaml", "reading model.yml", "", "6", ""),
-    ("requests", "downloads over http", "", "2.32.2", ""),
+    ("requests", "downloads over http", "", "2.32.3", ""),
     ("tqdm", "progress bars", "", "4.64", ""),
     ("truststore", "certificate authorities of the system", "", "0.10", ""),
     ("openvino", "conversion and inference", "convert", "2025.4", ""),
