@@ -157,7 +157,7 @@ def place() -> Path:
     """The folder of this run."""
     folder = ROOT / "build" / "environments"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
