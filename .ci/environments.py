@@ -129,7 +129,9 @@ def settings() -> Mapping[str, str]:
     """The environment of all commands: pip's index and folders for uv, which does not read pip's
     configuration; a cache that no earlier run filled; each Python that pyenv has.
     """
-    environ = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    # What make that runs this program tells its own commands is not for those that this one runs.
+    foreign = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"}
+    environ = {name: value for name, value in os.environ.items() if name not in foreign}
     index = environ.get("PIP_INDEX_URL") or pip_config("global.index-url")
     if index:
         environ["UV_DEFAULT_INDEX"] = index
@@ -137,7 +139,6 @@ def settings() -> Mapping[str, str]:
         environ["UV_FIND_LINKS"] = folders
     pythons = sorted(Path(environ.get("PYENV_ROOT", "/none")).glob("versions/3.*/bin"))
     environ["PATH"] = os.pathsep.join([environ.get("PATH", os.defpath), *map(str, pythons)])
-    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return environ | {
         "UV_PYTHON_DOWNLOADS": "never",
         "MACOSX_DEPLOYMENT_TARGET": "14.0",
@@ -157,7 +158,7 @@ def place() -> Path:
     """The folder of this run."""
     folder = ROOT / "build" / "environments"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

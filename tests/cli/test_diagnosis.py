@@ -15,7 +15,7 @@ from fakes.command import posezoo, posezoo_process, printed, printed_alone, run_
 from posezoo.cli.diagnosis import Diagnosis, DoctorIssue
 from posezoo.cli.verbs import doctor as doctor_verb
 from posezoo.core import features
-from posezoo.core.errors import pip_command
+from posezoo.core.install_commands import pip_command
 from posezoo.core.plugins import PLUGIN_GROUPS, installed
 from posezoo.core.versions import package_version
 
@@ -75,15 +75,15 @@ def test_an_opencv_of_the_next_major_version_is_found(tmp_path):
     install(tmp_path, "opencv-python", "6.0.0.1")
     reported = problems(doctor("--format", "json", site=tmp_path))
     assert (
-        reported["opencv-python 6.0.0.1 is not supported, opencv-python>=4.8,<6 is"]
-        == f'{pip_command()} install "opencv-python>=4.8,<6"'
+        reported["opencv-python 6.0.0.1 is not supported, opencv-python>=4.14,<6 is"]
+        == f'{pip_command()} install "opencv-python>=4.14,<6"'
     )
 
 
 def test_an_openvino_that_converts_wrongly_is_found(tmp_path):
     install(tmp_path, "openvino", "2025.0.0")
     reported = problems(doctor("--format", "json", site=tmp_path))
-    assert "openvino 2025.0.0 is not supported, openvino>=2025.2 is" in reported
+    assert "openvino 2025.0.0 is not supported, openvino>=2025.4 is" in reported
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from fakes.irs import write_ir
 from fakes.source import nodes_in
 from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
-from posezoo.core.errors import install_command
+from posezoo.core.install_commands import install_command
 from test_hints import ROOT, SOURCES, VERBS, hints_of
 
 onnx = needs("onnx")

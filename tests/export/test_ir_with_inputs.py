@@ -1,6 +1,7 @@
 """Exports with other inputs, or with their decoder: they are made from the IR that is there."""
 
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def converted(shared, pytorch_here, tmp_path_factory):
 
 @pytest.fixture
 def without_torch(monkeypatch):
-    monkeypatch.setattr("posezoo.core.pipeline.plan.package_version", lambda _name: "")
+    monkeypatch.setitem(sys.modules, "torch", None)
 
 
 def places(folder, irs="irs"):

@@ -17,7 +17,7 @@ from fakes.when_used import needs
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import StorageSource
 from posezoo.core.download.origins import entry_path
-from posezoo.core.errors import DigestError, SizeError, SourceError
+from posezoo.core.errors import DigestError, MissingPackageError, SizeError, SourceError
 from posezoo.scale import storage_source as stores
 
 fsspec = needs("fsspec")
@@ -192,3 +192,19 @@ def test_what_is_not_installed_is_named_with_its_extra_and_the_next_source_asked
     with pytest.raises(SourceError) as caught:
         fetch(declared("other.onnx", WEIGHTS, StorageSource(url)))
     assert "[storage]" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("store", "package"),
+    [("s3", "s3fs"), ("gs", "gcsfs"), ("az", "adlfs"), ("sftp", "paramiko")],
+)
+def test_without_the_packages_of_a_mirrors_store_no_other_source_is_asked(
+    server, fetch, store, package, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    file = declared("net.onnx", WEIGHTS, server.serve("net", WEIGHTS))
+    with pytest.raises(MissingPackageError) as caught:
+        fetch(file, mirrors=(f"{store}://bucket/mirror",))
+    assert caught.value.problem == f"{package} is not installed"
+    assert "[storage]" in caught.value.hint
+    assert not server.requests

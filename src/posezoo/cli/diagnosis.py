@@ -11,13 +11,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 
-from posezoo.core.errors import (
-    SettingsError,
-    explain_broken_cv2,
-    install_command,
-    is_cv2_broken,
-    pip_command,
-)
+from posezoo.core.errors import SettingsError, explain_broken_cv2, is_cv2_broken
+from posezoo.core.install_commands import install_command, pip_command
 from posezoo.core.plugins import PLUGIN_GROUPS, LazyTable, installed
 from posezoo.core.settings import Setting
 from posezoo.core.values import frozen
@@ -28,15 +23,15 @@ from posezoo.core.versions import package_version, parse_version, version
 PACKAGES = (
     ("numpy", "arrays", "", "1.24", ""),
     ("pyyaml", "reading model.yml", "", "6", ""),
-    ("requests", "downloads over http", "", "2.32.2", ""),
+    ("requests", "downloads over http", "", "2.32.3", ""),
     ("tqdm", "progress bars", "", "4.64", ""),
     ("truststore", "certificate authorities of the system", "", "0.10", ""),
-    ("openvino", "conversion and inference", "convert", "2025.2", ""),
+    ("openvino", "conversion and inference", "convert", "2025.4", ""),
     ("ai-edge-litert", "independent self-check of TFLite models", "convert", "2.1", ""),
     ("onnxruntime", "independent self-check of ONNX models", "convert", "1.17", ""),
     ("onnx", "operations of ONNX that OpenVINO reads wrongly", "convert", "1.16", ""),
-    ("opencv-python-headless", "reading and drawing images", "run", "4.8", "6"),
-    ("opencv-python", "images and windows", "window", "4.8", "6"),
+    ("opencv-python-headless", "reading and drawing images", "run", "4.14", "6"),
+    ("opencv-python", "images and windows", "window", "4.14", "6"),
     ("faster-coco-eval", "COCO's metrics", "evaluate", "1.6", ""),
     ("nncf", "quantization to INT8", "quantize", "", ""),
     ("model-signing", "signing a posezoo.lock", "sign", "1.1", ""),

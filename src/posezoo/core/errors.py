@@ -5,16 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import re
-import shlex
-import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
 from importlib.util import find_spec
-from pathlib import Path
 from types import ModuleType
 
+from posezoo.core.install_commands import install_command, pip_command
 from posezoo.core.operating_system import IS_WINDOWS
 from posezoo.core.telemetry import disable_telemetry
 
@@ -39,8 +37,8 @@ class PosezooError(Exception):
 
     Args:
         problem: what went wrong and where, in one line.
-        hint: what to do next, in one line; empty if the problem says enough. A traceback shows it
-            below the problem.
+        hint: what to do next, in one line; empty if the problem says enough. From Python 3.11 on, a
+            traceback shows it below the problem.
     """
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
@@ -69,11 +67,6 @@ class PosezooError(Exception):
         error.problem = printable(f"{place}: {self.problem}")
         error.args = (error.problem,)
         return error
-
-    if sys.version_info < (3, 11):  # its tracebacks have no notes
-
-        def __str__(self) -> str:
-            return "\n".join([self.problem, *self.__notes__])
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle without calling ``__init__``, whose parameters differ from class to class."""
@@ -262,8 +255,8 @@ class MissingPackageError(PosezooError):
     """An optional package is not installed.
 
     Args:
-        package: its import name.
-        extra: the extra of posezoo that installs it.
+        package: its import name, or those of several with commas between them.
+        extra: the extra of posezoo that installs it, or several with commas between them.
         reason: the error message of the import, if the package is installed but cannot be imported.
     """
 
@@ -271,8 +264,9 @@ class MissingPackageError(PosezooError):
         state = "not installed"
         if reason:
             state = f"installed but does not load: {reason}"
+        are = "are" if "," in package else "is"
         hint = memory_hint(reason) or install_command(extra)
-        super().__init__(f"{package} is {state}", hint=hint)
+        super().__init__(f"{package} {are} {state}", hint=hint)
         self.package = package
         self.extra = extra
 
@@ -308,57 +302,6 @@ def memory_hint(reason: object) -> str:
     return ""
 
 
-def install_command(extra: str) -> str:
-    """The command that installs an extra: from this checkout, by posezoo's name, or with uv's own
-    commands where uv keeps the environment.
-    """
-    checkout = Path(__file__).resolve().parents[3]
-    requirement = f'"posezoo[{extra}]"'
-    if (checkout / "setup.cfg").is_file():
-        requirement = f"-e '{checkout}[{extra}]'"
-    elif _is_made_by_uvx():
-        return f"uvx {_choose_build(extra, by_uv=True)}--from {requirement} posezoo"
-    elif (Path(sys.prefix) / "uv-receipt.toml").is_file():
-        return f"uv tool install {_choose_build(extra, by_uv=True)}{requirement}"
-    pip = pip_command()
-    return f"{pip} install {_choose_build(extra, by_uv=pip.endswith('uv pip'))}{requirement}"
-
-
-def pip_arguments(extra: str) -> str:
-    """What comes after ``pip install`` in a checkout to install extras."""
-    return f"{_choose_build(extra)}-e '.[{extra}]'"
-
-
-def _choose_build(extra: str, *, by_uv: bool = False) -> str:
-    """The flag that chooses PyTorch's build for the CPU, with a space after it; empty for other
-    extras. On Linux, the usual build brings CUDA: several GB.
-    """
-    if "torch" not in extra.split(","):
-        return ""
-    if by_uv:
-        return "--torch-backend cpu "
-    return "--extra-index-url https://download.pytorch.org/whl/cpu "
-
-
-def _is_made_by_uvx() -> bool:
-    environment = Path(sys.prefix)
-    return (environment / "pyvenv.cfg").is_file() and any(
-        (folder / "CACHEDIR.TAG").is_file() and (folder / "archive-v0").is_dir()
-        for folder in environment.parents
-    )
-
-
-def pip_command() -> str:
-    """How a shell calls pip for this environment: ``pip``; ``python -m pip`` if ``pip`` belongs to
-    another environment; ``uv pip`` if pip is not installed.
-    """
-    beside_python = Path(sys.executable).with_name("pip")
-    if shutil.which("pip") == str(beside_python):
-        return "pip"
-    python = shlex.quote(sys.executable)
-    return f"{python} -m pip" if find_spec("pip") else f"UV_PYTHON={python} uv pip"
-
-
 def import_optional(package: str, *, extra: str) -> ModuleType:
     """Import an optional package, which then reports nothing to its makers; the error says which
     extra installs it.
@@ -376,6 +319,32 @@ def import_optional(package: str, *, extra: str) -> ModuleType:
         ) from error
     except ImportError as error:
         raise MissingPackageError(package, extra=extra, reason=str(error)) from error
+
+
+def find_missing_packages(extras: Mapping[str, str]) -> MissingPackageError | None:
+    """The error that names all packages which are not installed; None if all are.
+
+    Args:
+        extras: the extra of posezoo that installs a package, by the name that is imported.
+    """
+    missing = [package for package in extras if find_spec(package) is None]
+    if not missing:
+        return None
+    needed = dict.fromkeys(extras[package] for package in missing)
+    return MissingPackageError(", ".join(missing), extra=",".join(needed))
+
+
+def require_packages(extras: Mapping[str, str]) -> None:
+    """Refuse before the work begins what would fail in the middle of it.
+
+    Args:
+        extras: as for ``find_missing_packages``.
+
+    Raises:
+        MissingPackageError: not all are installed.
+    """
+    if error := find_missing_packages(extras):
+        raise error
 
 
 def import_cv2() -> ModuleType:

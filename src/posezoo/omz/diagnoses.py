@@ -16,7 +16,7 @@ from posezoo.cli.diagnosis import (
     PackageStatus,
     find_overwriting,
 )
-from posezoo.core.errors import pip_command
+from posezoo.core.install_commands import pip_command
 from posezoo.core.settings import Setting
 from posezoo.core.versions import package_version
 from posezoo.omz.model_optimizer import is_stand_in_version

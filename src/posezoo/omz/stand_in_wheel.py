@@ -17,7 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
-from posezoo.core.errors import PosezooError, pip_command
+from posezoo.core.errors import PosezooError
+from posezoo.core.install_commands import pip_command
 from posezoo.core.registry import STAND_IN_DATA, builtin_models_dir
 from posezoo.core.versions import version
 from posezoo.omz.model_optimizer import STAND_IN_MODULE, stand_in_version

@@ -141,6 +141,30 @@ def test_a_missing_openvino_is_reported_as_such(tmp_path, monkeypatch):
         frontends.read_network(spec, path)
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ModuleNotFoundError("No module named 'flat.x'", name="flat.x"), "flat is not installed"),
+        (ImportError("no symbol", name="flat"), "flat is installed but does not load: no symbol"),
+    ],
+)
+def test_a_package_that_is_missing_while_a_file_is_read_is_named_with_its_extra(
+    tmp_path, monkeypatch, error, said
+):
+    content = network("onnx")
+    spec = spec_of(content, tmp_path, framework=Framework.ONNX)
+    path = downloaded(spec, content, tmp_path).file_path(spec, spec.files[0])
+
+    def fail(*_args):
+        raise error
+
+    monkeypatch.setattr(frontends, "_read", fail)
+    with pytest.raises(MissingPackageError) as caught:
+        frontends.read_network(spec, path)
+    assert caught.value.problem == said
+    assert "[convert]" in caught.value.hint
+
+
 def test_an_incomplete_download_is_refused_by_its_size(tmp_path):
     spec = spec_of(network(), tmp_path)
     layout = downloaded(spec, network()[:1000], tmp_path)

@@ -8,7 +8,7 @@ import pytest
 import posezoo
 from fakes.command import run_process
 from fakes.waiting import HANG_S
-from posezoo.core.errors import install_command, pip_command
+from posezoo.core.install_commands import install_command, pip_command
 from posezoo.core.ir.openvino_import import error_text, import_openvino
 
 IMPORT = """
@@ -38,7 +38,7 @@ def test_an_openvino_that_converts_wrongly_is_refused(tmp_path, version):
     record.mkdir()
     (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: openvino\nVersion: {version}\n")
     said = in_an_environment_with(tmp_path)
-    assert f"version {version} is too old (2025.2 or newer" in said
+    assert f"version {version} is too old (2025.4 or newer" in said
     assert said.endswith(f"| {install_command('convert')}")
 
 

@@ -1,5 +1,7 @@
 """A model that is converted by PyTorch: its users learn before a download that PyTorch is missing."""
 
+import sys
+
 import pytest
 
 from fakes.command import assert_success, posezoo, printed, refusal
@@ -10,8 +12,8 @@ CPU = "--extra-index-url https://download.pytorch.org/whl/cpu"
 
 @pytest.fixture(autouse=True)
 def no_torch(monkeypatch):
-    monkeypatch.setattr("posezoo.core.pipeline.plan.package_version", lambda _name: "")
-    monkeypatch.setattr("posezoo.core.errors.pip_command", lambda: "pip")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setattr("posezoo.core.install_commands.pip_command", lambda: "pip")
 
 
 def test_the_plan_names_the_command_for_the_build_without_cuda(tmp_path):

@@ -1,6 +1,7 @@
 """Compiled networks are cached; a damaged cache costs only time."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -146,6 +147,24 @@ def test_the_oldest_go_when_there_is_too_much(ir, tmp_path, monkeypatch):
     monkeypatch.setattr(compiled_network, "_MAX_BYTES", oldest.stat().st_size * 3 // 2)
     loaded(ir, folder, streams="2")
     assert len(stamps(folder)) == 1 and not oldest.exists()
+
+
+def test_where_little_space_is_free_it_is_left_to_results(ir, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=20 << 20))
+    assert answer(loaded(ir, tmp_path / "cache")) == pytest.approx(0.2)
+    assert stamps(tmp_path / "cache") == {}
+
+
+@pytest.mark.parametrize("error", [RuntimeError, TypeError, OSError])
+def test_a_copy_that_openvino_does_not_import_costs_only_time(ir, tmp_path, monkeypatch, error):
+    loaded(ir, tmp_path / "cache")
+
+    def refuse(*_args):
+        raise error("incompatible")
+
+    monkeypatch.setattr("openvino.Core.import_model", refuse)
+    assert answer(loaded(ir, tmp_path / "cache")) == pytest.approx(0.2)
 
 
 def test_a_network_lives_on_when_its_file_is_gone(ir, tmp_path):

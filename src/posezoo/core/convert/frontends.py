@@ -294,6 +294,10 @@ def read_network(
                 network = _read(model_format, source, spec, names)
     except (ConversionError, MissingPackageError, OutputError, MemoryError):
         raise
+    except ImportError as error:
+        reason = "" if isinstance(error, ModuleNotFoundError) else str(error)
+        package = (error.name or "openvino").partition(".")[0]
+        raise MissingPackageError(package, extra="convert", reason=reason) from error
     except Exception as error:
         # OpenVINO's frontends raise classes that derive from Exception directly.
         raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error

@@ -35,7 +35,8 @@ from posezoo.core.convert.inner_tensors import compile_tensors
 from posezoo.core.convert.recorded_outputs import Recording, draw_feed, read_recording
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec, Output
-from posezoo.core.errors import ConversionError, SelfCheckError, install_command
+from posezoo.core.errors import ConversionError, SelfCheckError
+from posezoo.core.install_commands import install_command
 from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER

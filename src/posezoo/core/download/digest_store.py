@@ -33,7 +33,7 @@ from posezoo.core.download.candidates import (
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.origins import entry_path, is_in_store, mirror_folder
 from posezoo.core.download.source_types import find_source_type
-from posezoo.core.errors import SourceError, os_reason, redact_secrets
+from posezoo.core.errors import SourceError, os_reason, redact_secrets, require_packages
 from posezoo.core.files.file_lock import ABANDONED_AFTER_S, discard, lock_guard, release_guard
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import has_size
@@ -41,6 +41,8 @@ from posezoo.core.operating_system import reflink, replace_file
 
 _LOCK = ".lock"
 _COPY_BYTES = 1 << 20
+# What fsspec reads a store with.
+_STORE_PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "sftp": "paramiko"}
 _OURS = re.compile(r"([0-9a-f]{40,128})(\.\d+-[0-9a-f]{8})?\.(new|lock)")
 
 
@@ -66,8 +68,19 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
         source = StorageSource(url) if is_in_store(address) else HttpSource(url)
         name = f"{source}" if is_in_store(address) else redact_secrets(address)
         read = partial(find_source_type(source).open, source, file, context)
+        if is_in_store(address):
+            package = _STORE_PACKAGES.get(address.partition(":")[0].lower(), "fsspec")
+            read = partial(_open_store, read, package)
         candidates.append(Candidate(name, CandidateKind.MIRROR, read, host=network_host(url)))
     return tuple(candidates)
+
+
+def _open_store(
+    read: OpenCandidate, package: str, resume: ResumeState
+) -> AbstractContextManager[ByteStream]:
+    """Without the packages of a mirror's store, the download ends, and asks nobody else."""
+    require_packages({"fsspec": "storage", package: "storage"})
+    return read(resume)
 
 
 @contextmanager

@@ -31,7 +31,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from posezoo.core.errors import Advice, SourceError, pip_command, redact_secrets
+from posezoo.core.errors import Advice, SourceError, redact_secrets
+from posezoo.core.install_commands import pip_command
 from posezoo.core.operating_system import call_in_forks
 from posezoo.core.versions import version
 from posezoo.core.workers.hedging import current_request

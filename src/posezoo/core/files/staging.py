@@ -25,9 +25,14 @@ _OTHER_FOLDER = (
     " shows those in use"
 )
 
+_FREE_SPACE = (
+    "free some space there, or choose another folder; posezoo cache prune --everything empties"
+    " posezoo's cache"
+)
+
 #: What to do if something cannot be written, by the number of the system's error.
 WRITE_HINTS = {
-    errno.ENOSPC: "free some space there, or choose another folder",
+    errno.ENOSPC: _FREE_SPACE,
     errno.EDQUOT: "free some of your quota there, or choose another folder",
     errno.EROFS: _OTHER_FOLDER,
     errno.EACCES: _OTHER_FOLDER,

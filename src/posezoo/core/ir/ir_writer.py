@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from collections import Counter
@@ -14,6 +15,7 @@ import numpy as np
 from posezoo.core.declarations.model import Decoder, Input, ModelSpec, Plain, Precision
 from posezoo.core.declarations.safe_names import OWN
 from posezoo.core.errors import DiskError, OutputError
+from posezoo.core.files.staging import WRITE_HINTS
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.core.ir.people_metadata import PIPELINE, UNSTATED, describe_people
@@ -210,6 +212,6 @@ def write_ir(network: Model, xml: Path, precision: Precision) -> Path:
         )
         raise kind(
             f"{folder}: the {precision} IR cannot be written completely: {reason}",
-            hint="check the free space there",
+            hint=WRITE_HINTS[errno.ENOSPC] if kind is DiskError else "check the free space there",
         ) from error
     return xml

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from posezoo.core.errors import MissingPackageError, import_optional, pip_command, sanitize
+from posezoo.core.errors import MissingPackageError, import_optional, sanitize
+from posezoo.core.install_commands import pip_command
 from posezoo.core.operating_system import IS_WINDOWS, quota_cores
 from posezoo.core.versions import package_version, parse_version
 from posezoo.core.workers.threads import library_threads
@@ -16,8 +17,9 @@ from posezoo.core.workers.threads import library_threads
 if TYPE_CHECKING:
     from openvino import Model
 
-#: The oldest version; older ones convert MoveNet incorrectly, without an error.
-MINIMUM = (2025, 2)
+#: The oldest version. 2025.1 and older convert MoveNet incorrectly, without an error; 2025.2 runs
+#: no sum of all values, and neither it nor 2025.3 imports a network that is mapped into memory.
+MINIMUM = (2025, 4)
 
 # https://www.w3.org/TR/xml/#charsets lists all others: a set of them takes 4 ms to compile.
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -31,7 +33,7 @@ def import_openvino(*, extra: str = "convert") -> ModuleType:
     install.
 
     Raises:
-        MissingPackageError: it is not installed, does not load, or is older than 2025.2.
+        MissingPackageError: it is not installed, does not load, or is older than 2025.4.
     """
     installed = package_version("openvino")
     if installed and parse_version(installed) < MINIMUM:

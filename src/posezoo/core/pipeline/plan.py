@@ -17,14 +17,13 @@ from posezoo.core.declarations.model import Route
 from posezoo.core.declarations.routes import Obstacle
 from posezoo.core.download.model_download import PlannedFile, plan_download
 from posezoo.core.download.transfer import transfer_bytes
-from posezoo.core.errors import ConversionError, MissingPackageError
+from posezoo.core.errors import ConversionError, MissingPackageError, find_missing_packages
 from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolved import Converter, Resolved, Target
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
-from posezoo.core.versions import package_version
 
 
 @frozen
@@ -101,8 +100,8 @@ def make_plan(
     due = [ir.target for ir in irs if not ir.is_up_to_date]
     obstacle = next((each.obstacle for each in due if each.obstacle), None)
     missing = None
-    if due and resolved.route is Route.NETWORK and not package_version("torch"):
-        missing = MissingPackageError("torch", extra="torch")
+    if due and resolved.route is Route.NETWORK:
+        missing = find_missing_packages({"torch": "torch", "openvino": "convert"})
     plan = Plan(resolved, irs, obstacle=obstacle, program=program, missing_package=missing)
     is_done = resolved.spec.is_converted and not due
     if obstacle or is_done:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 
+from posezoo.core.errors import import_cv2
 from posezoo.core.ir.openvino_graph import Node
 from posezoo.core.ir.openvino_graph import opset13 as ops
 from posezoo.export.decoded.nodes import (
@@ -116,6 +116,7 @@ def _blur(maps: Node, width: int, mode: str) -> Node:
     around = integers([0, 0, radius, radius])
     beyond = constant(0) if mode == "constant" else None
     smooth = ops.pad(maps, around, around, mode, arg_pad_value=beyond)
+    cv2 = import_cv2()
     kernel = cv2.getGaussianKernel(width, 0, cv2.CV_32F).reshape(-1)
     kernels = np.tile(kernel, joints)
     for shape in ((joints, 1, 1, width, 1), (joints, 1, 1, 1, width)):

@@ -30,7 +30,7 @@ from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.ended import explain_ended
-from posezoo.core.errors import ExportError
+from posezoo.core.errors import ExportError, require_packages
 from posezoo.export.targets import TARGETS
 from posezoo.run.run_flags import described_options_from_args
 
@@ -117,6 +117,8 @@ def run(args: _ExportArgs) -> int:
     from posezoo.run.pipeline_spec import require_detector_used
 
     options = _options_from_args(args)
+    if options.inputs.decode and not args.dry_run:
+        require_packages({"openvino": "run", "cv2": "run"})  # the self-check decodes, too
     context = flags.context_from_args(args)
     files = _describe_files(args, options, context)
     exported: list[ExportedModel] = []

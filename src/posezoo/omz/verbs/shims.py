@@ -49,7 +49,7 @@ RELEASES = (
 
 _OLD_RELEASE = (
     "It has the commands and models of {release}, but not its OpenVINO: pip installs OpenVINO"
-    " 2025.2 or later and NumPy 1.24 or later, also instead of older ones that an earlier command"
+    " 2025.4 or later and NumPy 1.24 or later, also instead of older ones that an earlier command"
     " installed. Where scripts need those, name them in a file for PIP_CONSTRAINT; then pip takes"
     " the real openvino-dev."
 )

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, Model, People, Precision
-from posezoo.core.errors import pip_arguments
+from posezoo.core.install_commands import pip_arguments
 from posezoo.core.registry import (
     is_declared,
     open_registry,

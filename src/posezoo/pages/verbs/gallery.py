@@ -22,7 +22,7 @@ from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
-from posezoo.core.errors import PosezooError, import_cv2, import_optional
+from posezoo.core.errors import PosezooError, import_cv2, require_packages
 from posezoo.core.settings import DEFAULT_MODEL
 from posezoo.pages.measurement_flags import (
     MEASUREMENT_FLAGS,
@@ -73,8 +73,10 @@ def run(args: _GalleryArgs) -> int:
     from posezoo.pages.gallery.gallery_pages import TITLE, render_gallery_pages
     from posezoo.pages.gallery.site_writer import plan_site, write_site
 
-    for package in ("jinja2", "markdown_it"):
-        import_optional(package, extra="gallery")
+    needed = {"jinja2": "gallery", "markdown_it": "gallery"}
+    if args.pictures is not None:
+        needed |= {"openvino": "run", "cv2": "run"}
+    require_packages(needed)
     if args.pictures is not None:
         import_cv2()
         if args.dry_run:

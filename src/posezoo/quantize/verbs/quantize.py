@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from posezoo.core.declarations.model import (
     Precision,
     QuantizationSettings,
 )
-from posezoo.core.errors import MissingPackageError
+from posezoo.core.errors import require_packages
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.registry import Selection
 from posezoo.core.values import frozen
@@ -204,16 +203,15 @@ def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
 
 
 def _require_packages(args: _QuantizeArgs) -> None:
-    """Refuse before anything is downloaded what would fail after the photos were measured."""
     if args.dry_run:
         return
-    needed = {} if args.measure_only else {"nncf": "quantize"}
+    needed = {"openvino": "run", "cv2": "run"}
+    if not args.measure_only:
+        needed["nncf"] = "quantize"
     is_coco = args.annotations is not None and args.annotations.suffix == ".json"
     if args.metric in ("ap", "map") or (args.metric is None and is_coco):
         needed["faster_coco_eval"] = "evaluate"
-    for package in needed:
-        if find_spec(package) is None:
-            raise MissingPackageError(package, extra=",".join(needed.values()))
+    require_packages(needed)
 
 
 def _own_xmls(args: _QuantizeArgs) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.errors import InferenceError, OutputError, memory_hint, suggest
+from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import compute_digest, write_atomically
 from posezoo.core.ir.inference import run_request
 from posezoo.core.ir.openvino_import import (
@@ -54,6 +56,8 @@ _PRECISIONS = ("f32", "bf16", "f16", "i8", "u8")
 _DIGITS = 64
 #: Of all files in the folder; HigherHRNet-W32 takes 115 MB.
 _MAX_BYTES = 1 << 30
+# A copy is not worth the space that results need.
+_LEFT_FREE_BYTES = 256 << 20
 
 _HEAVY_LAYERS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
 
@@ -358,8 +362,8 @@ def cache_path(graph: Graph, core: Core, config: dict[str, Any], folder: Path) -
 
 
 def load_compiled(core: Core, path: Path, config: dict[str, Any]) -> CompiledModel | None:
-    """The compiled network in a file; None if the file is missing, damaged, or from another
-    OpenVINO.
+    """The compiled network in a file; None if the file is missing or damaged, or if this OpenVINO
+    does not import it.
 
     The file stays mapped as long as the network exists.
     """
@@ -374,21 +378,27 @@ def load_compiled(core: Core, path: Path, config: dict[str, Any]) -> CompiledMod
     tensor = import_openvino(extra="run").Tensor(content[_DIGITS:], shared_memory=True)
     try:
         compiled = core.import_model(tensor, "CPU", config)
-    except RuntimeError:
+    except Exception:  # noqa: BLE001 without its copy, the network is compiled
         return None
     compiled.mapped = content
     return compiled
 
 
 def store_compiled(compiled: CompiledModel, path: Path) -> None:
-    """Write a compiled network to a file, and delete the oldest files if the cache is too large."""
+    """Write a compiled network to a file, unless little space is free, and delete the oldest files
+    if the cache is too large.
+    """
     stream = io.BytesIO(b"0" * _DIGITS)
     stream.seek(_DIGITS)
     try:
         compiled.export_model(stream)
         content = stream.getbuffer()
         content[:_DIGITS] = hashlib.sha256(content[_DIGITS:]).hexdigest().encode()
+        size = content.nbytes
         content.release()
+        create_parent(path)
+        if shutil.disk_usage(path.parent).free < size + _LEFT_FREE_BYTES:
+            return
         write_atomically(path, stream.getvalue(), lasting=False)
         total = 0
         files = path.parent.glob("*.compiled")

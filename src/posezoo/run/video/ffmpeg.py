@@ -25,6 +25,9 @@ _MAX_BYTES = 256 << 20
 # AV_LOG_ERROR of libavutil/log.h; less is worse.
 _ERROR = 16
 
+# LOG_LEVEL_SILENT of OpenCV's utils/logger.defines.hpp.
+_LOG_LEVEL_SILENT = 0
+
 # The options that OpenCV hands to FFmpeg when it opens a video: name;value|name;value
 _VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
@@ -41,7 +44,8 @@ def import_quiet_opencv() -> ModuleType:
     # OpenCV reads this once, before it opens the first video; -8 is AV_LOG_QUIET.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     cv2 = import_cv2()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # OpenCV before 4.13 has no such module, but the function.
+    getattr(cv2.utils, "logging", cv2).setLogLevel(_LOG_LEVEL_SILENT)
     _limit_memory()
     return cv2
 

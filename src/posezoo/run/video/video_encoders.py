@@ -11,8 +11,9 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from posezoo.core.errors import MissingPackageError, OutputError, import_optional, install_command
+from posezoo.core.errors import MissingPackageError, OutputError, import_optional
 from posezoo.core.events import Listener, WarningIssued
+from posezoo.core.install_commands import install_command
 from posezoo.poses.letterbox import Image, Size
 from posezoo.run.video.ffmpeg import import_quiet_opencv
 

@@ -16,7 +16,7 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer, JobReport
 from posezoo.cli.selection import select_models
-from posezoo.core.errors import InferenceError, PosezooError
+from posezoo.core.errors import InferenceError, PosezooError, require_packages
 from posezoo.core.events import CountStarted, Listener
 from posezoo.core.regular_files import is_open_pipe
 from posezoo.core.values import frozen
@@ -67,6 +67,8 @@ def run(args: _RecordArgs) -> int:
     """Record the measurements, and print the paths of the measured.yml files."""
     if args.generated and args.size:
         args.parser.error("--size is for existing IR, --generated makes its own")
+    if args.generated:
+        require_packages({"torch": "torch", "openvino": "convert"})
     from posezoo.core.registry import Selection
 
     context = flags.context_from_args(args, {"registries": ()})  # measurements go beside model.yml

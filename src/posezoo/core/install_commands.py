@@ -1,0 +1,222 @@
+"""Commands that install an extra of posezoo beside what is installed.
+
+No package index has posezoo, and whoever registers its name there would get the installation. So
+these commands name what was installed (a checkout, a wheel, a URL), or only other packages.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from importlib import metadata
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from posezoo.core.operating_system import PROC
+
+# The program that uvx runs, which may be a requirement: posezoo, posezoo[run]==0.2.0
+_PROGRAM = re.compile(r"posezoo([\s\[@=<>~!]|$)")
+_BEFORE_REQUIREMENT = ("--from", "--with", "--with-editable")
+_EXTRAS = re.compile(r"\[([^\]]*)\]")
+_VERSION = re.compile(r"[=<>~!][^@/]*$")
+
+
+def install_command(extra: str) -> str:
+    """The command that installs an extra, or several with commas between them, and keeps those that
+    are installed.
+    """
+    checkout = Path(__file__).resolve().parents[3]
+    if (checkout / "setup.cfg").is_file():
+        return _pip_install(extra, f"-e '{checkout}[{extra}]'")
+    if _is_made_by_uvx():
+        return _uvx_command(extra)
+    if receipt := _read_uv_receipt():
+        return _uv_tool_command(extra, receipt)
+    if _origin():
+        return _pip_install(extra, _requirement(extra))
+    packages = [f'"{each}"' for each in _missing_packages(extra.split(","))]
+    return _pip_install(extra, " ".join(packages) or _requirement(extra))
+
+
+def pip_arguments(extra: str) -> str:
+    """What comes after ``pip install`` in a checkout to install extras."""
+    return f"{_choose_build(extra)}-e '.[{extra}]'"
+
+
+def pip_command() -> str:
+    """How a shell calls pip for this environment: ``pip``; ``python -m pip`` if ``pip`` belongs to
+    another environment; ``uv pip`` if pip is not installed.
+    """
+    beside_python = Path(sys.executable).with_name("pip")
+    if shutil.which("pip") == str(beside_python):
+        return "pip"
+    python = shlex.quote(sys.executable)
+    return f"{python} -m pip" if find_spec("pip") else f"UV_PYTHON={python} uv pip"
+
+
+def _pip_install(extra: str, arguments: str) -> str:
+    pip = pip_command()
+    return f"{pip} install {_choose_build(extra, by_uv=pip.endswith('uv pip'))}{arguments}"
+
+
+def _choose_build(extra: str, *, by_uv: bool = False) -> str:
+    """The flag that chooses PyTorch's build for the CPU, with a space after it; empty for other
+    extras. On Linux, the usual build brings CUDA: several GB.
+    """
+    if "torch" not in extra.split(","):
+        return ""
+    if by_uv:
+        return "--torch-backend cpu "
+    return "--extra-index-url https://download.pytorch.org/whl/cpu "
+
+
+def _requirement(extra: str, version: str = "") -> str:
+    """posezoo with extras, from where it was installed; ``version`` such as ``==0.2.0``."""
+    origin = _origin()
+    return f'"posezoo[{extra}] @ {origin}"' if origin else f'"posezoo[{extra}]{version}"'
+
+
+def _origin() -> str:
+    """The URL of the wheel, folder or repository that posezoo was installed from, as PEP 610
+    records it; empty if it was installed by its name, or if the file is gone.
+    """
+    try:
+        recorded = metadata.distribution("posezoo").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        return ""
+    if not recorded:
+        return ""
+    origin = json.loads(recorded)
+    address = urlsplit(str(origin["url"]))
+    if repository := origin.get("vcs_info"):
+        return f"{repository['vcs']}+{address.geturl()}@{repository['commit_id']}"
+    if address.scheme == "file" and not os.path.exists(url2pathname(address.path)):
+        return ""
+    return address.geturl()
+
+
+def _missing_packages(extras: list[str]) -> list[str]:
+    """The requirements of extras that are not installed; all of them if none is missing."""
+    from packaging.requirements import Requirement  # slow import, only needed for a hint
+
+    try:
+        required = [Requirement(text) for text in metadata.requires("posezoo") or ()]
+    except metadata.PackageNotFoundError:
+        return []
+    named = {}
+    for each in required:
+        if each.marker and any(each.marker.evaluate({"extra": extra}) for extra in extras):
+            each.marker = None
+            named[str(each)] = _is_installed(each.name, each.specifier)
+    return [text for text, is_installed in named.items() if not is_installed] or list(named)
+
+
+def _is_installed(package: str, specifier: Any) -> bool:
+    with suppress(metadata.PackageNotFoundError):
+        return bool(specifier.contains(metadata.version(package), prereleases=True))
+    return False
+
+
+def _merge(extras: str, extra: str) -> str:
+    """Both with commas between them, each once."""
+    names = [name.strip() for name in f"{extras},{extra}".split(",")]
+    return ",".join(dict.fromkeys(filter(None, names)))
+
+
+def _read_uv_receipt() -> Mapping[str, Any] | None:
+    """What ``uv tool install`` was asked for; None if it did not make this environment, and before
+    Python 3.11, which cannot read it.
+    """
+    if sys.version_info < (3, 11):
+        return None
+    import tomllib
+
+    try:
+        text = (Path(sys.prefix) / "uv-receipt.toml").read_text("utf-8")
+        receipt: Mapping[str, Any] = tomllib.loads(text)["tool"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return receipt
+
+
+def _uv_tool_command(extra: str, receipt: Mapping[str, Any]) -> str:
+    """``uv tool install`` removes what it is not asked for again."""
+    flags = list(_uv_flags(receipt.get("options", {})))
+    for required in receipt.get("requirements", ()):
+        extras = ",".join(required.get("extras", ()))
+        version = required.get("specifier", "")
+        if required["name"] == "posezoo":
+            requirement = _requirement(_merge(extras, extra), version)
+        else:
+            flags += ["--with", required["name"] + (f"[{extras}]" if extras else "") + version]
+    words = "".join(f"{shlex.quote(flag)} " for flag in flags)
+    return f"uv tool install {_choose_build(extra, by_uv=True)}{words}{requirement}"
+
+
+def _uv_flags(options: Mapping[str, Any]) -> Iterator[str]:
+    """The flags that say where packages come from, from the options of a receipt."""
+    if options.get("no-index"):
+        yield "--no-index"
+    for index in options.get("index", ()):
+        yield from ("--default-index" if index.get("default") else "--index", index["url"])
+    for place in options.get("find-links", ()):
+        yield from ("--find-links", place)
+
+
+def _is_made_by_uvx() -> bool:
+    environment = Path(sys.prefix)
+    return (environment / "pyvenv.cfg").is_file() and any(
+        (folder / "CACHEDIR.TAG").is_file() and (folder / "archive-v0").is_dir()
+        for folder in environment.parents
+    )
+
+
+def _uvx_command(extra: str) -> str:
+    """The command of uvx that runs, with one more extra, up to the name of the program."""
+    words = _command_of_uv()
+    programs = [
+        place
+        for place, word in enumerate(words)
+        if _PROGRAM.match(word) and words[place - 1] not in _BEFORE_REQUIREMENT
+    ]
+    build = _choose_build(extra, by_uv=True)
+    if not programs:  # not every system says who started a program
+        return f"uvx, with the flags that it had, {build}--from {_requirement(extra)} posezoo"
+    flags, named, option = words[: programs[0]], words[programs[0]], "--from"
+    for place, (flag, value) in enumerate(pairwise(flags)):
+        if flag == "--from" or (flag == "--with" and "posezoo" in value):
+            named, option = value, flag
+            del flags[place : place + 2]
+            break
+    extras = "".join(_EXTRAS.findall(named))
+    version = "".join(_VERSION.findall(named))
+    requirement = _requirement(_merge(extras, extra), version)
+    build = "" if "--torch-backend" in flags else build
+    return f"{shlex.join(flags)} {build}{option} {requirement} posezoo"
+
+
+def _command_of_uv() -> list[str]:
+    """The words of the command of uv that started this process, each value of a flag by itself;
+    empty if they are not known.
+    """
+    try:
+        content = (PROC / f"{os.getppid()}/cmdline").read_text("utf-8", "replace")
+    except OSError:
+        return []
+    path, *words = content.rstrip("\0").split("\0")
+    if Path(path).name != "uv":
+        return []
+    # uvx starts uv tool uvx.
+    words = ["uvx", *words[2:]] if words[:1] == ["tool"] else ["uv", *words]
+    separate = "\0".join(re.sub("^(--from|--with)=", r"\1\0", word) for word in words)
+    return re.sub(r"(?<=://)[^/@\0]+@", "", separate).split("\0")

@@ -1,0 +1,172 @@
+import json
+import sys
+from importlib import metadata
+
+import pytest
+
+from posezoo.core import install_commands
+from posezoo.core.install_commands import install_command
+
+# As setup.cfg has them, with fewer packages.
+METADATA = """\
+Metadata-Version: 2.1
+Name: posezoo
+Version: 0.2.0
+Provides-Extra: run
+Provides-Extra: torch
+Requires-Dist: numpy>=1.24
+Requires-Dist: absent-package<6,>=4.14; extra == "run"
+Requires-Dist: numpy>=1; extra == "run"
+Requires-Dist: absent-elsewhere>=1; sys_platform == "other" and extra == "run"
+Requires-Dist: absent-torch>=2.4; extra == "torch"
+"""
+
+
+class Environment:
+    """An environment that posezoo was installed into, without a checkout."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.info = folder / "site-packages" / "posezoo-0.2.0.dist-info"
+        self.info.mkdir(parents=True)
+        (self.info / "METADATA").write_text(METADATA, "utf-8")
+
+    def came_from(self, url, **facts):
+        origin = json.dumps({"url": url, **facts})
+        (self.info / "direct_url.json").write_text(origin, "utf-8")
+
+    def is_tool(self, receipt):
+        (self.folder / "uv-receipt.toml").write_text(receipt, "utf-8")
+
+    def is_of_uvx(self):
+        (self.folder / "pyvenv.cfg").touch()
+        (self.folder.parents[1] / "CACHEDIR.TAG").touch()
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+    environment = Environment(tmp_path / "uv" / "archive-v0" / "E7UZtLbYwYbM1xPp")
+    monkeypatch.setattr("sys.prefix", str(environment.folder))
+    code = environment.folder / "site-packages" / "posezoo" / "core" / "install_commands.py"
+    monkeypatch.setattr(install_commands, "__file__", str(code))
+    monkeypatch.setattr(install_commands, "pip_command", lambda: "pip")
+    find = metadata.distribution
+
+    def find_here(name):
+        return metadata.PathDistribution(environment.info) if name == "posezoo" else find(name)
+
+    monkeypatch.setattr(metadata, "distribution", find_here)
+    return environment
+
+
+@pytest.fixture
+def started_by(environment, tmp_path, monkeypatch):
+    """Lets the environment be one of uvx, which was called with these words."""
+
+    def start(*words):
+        environment.is_of_uvx()
+        (tmp_path / "7").mkdir()
+        (tmp_path / "7" / "cmdline").write_bytes(b"".join(f"{word}\0".encode() for word in words))
+        monkeypatch.setattr(install_commands, "PROC", tmp_path)
+        monkeypatch.setattr("os.getppid", lambda: 7)
+
+    return start
+
+
+def test_a_wheel_is_named_again(environment, tmp_path):
+    wheel = tmp_path / "my wheels" / "posezoo-0.2.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    wheel.touch()
+    environment.came_from(wheel.as_uri(), archive_info={})
+    assert install_command("run") == f'pip install "posezoo[run] @ {wheel.as_uri()}"'
+    assert "/my%20wheels/" in wheel.as_uri()
+
+
+def test_a_repository_is_named_with_its_commit(environment):
+    git = {"vcs": "git", "requested_revision": "main", "commit_id": "1a2b3c"}
+    environment.came_from("https://git.example/zoo.git", vcs_info=git)
+    origin = "git+https://git.example/zoo.git@1a2b3c"
+    assert install_command("run") == f'pip install "posezoo[run] @ {origin}"'
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_of_what_was_found_by_its_name_or_is_gone_only_packages_that_are_missing_are_named(
+    environment, tmp_path, is_gone
+):
+    if is_gone:
+        environment.came_from((tmp_path / "posezoo-0.2.0-py3-none-any.whl").as_uri())
+    assert install_command("run") == 'pip install "absent-package<6,>=4.14"'
+    both = 'pip install "absent-package<6,>=4.14" "absent-torch>=2.4"'
+    build = "--extra-index-url https://download.pytorch.org/whl/cpu"
+    assert install_command("run,torch") == both.replace("install", f"install {build}")
+
+
+# Python 3.10 cannot read the receipt.
+@pytest.mark.parametrize("can_read", [sys.version_info >= (3, 11), False])
+def test_a_tool_of_uv_keeps_its_extras_and_other_packages_and_where_they_came_from(
+    environment, monkeypatch, can_read
+):
+    environment.is_tool(
+        """
+[tool]
+requirements = [
+    { name = "posezoo", extras = ["run"], specifier = "==0.2.0" },
+    { name = "plug-in", extras = ["x"], specifier = ">=3" },
+]
+
+[tool.options]
+index = [{ url = "https://index.example/simple", default = true }]
+find-links = ["file:///home/ann/my%20wheels"]
+"""
+    )
+    if not can_read:
+        monkeypatch.setattr("sys.version_info", (3, 10, 0))
+        assert install_command("torch").endswith(' "absent-torch>=2.4"')
+        return
+    flags = (
+        "--default-index https://index.example/simple --find-links file:///home/ann/my%20wheels"
+        " --with 'plug-in[x]>=3'"
+    )
+    torch = f'uv tool install --torch-backend cpu {flags} "posezoo[run,torch]==0.2.0"'
+    assert install_command("torch") == torch
+    assert install_command("run") == f'uv tool install {flags} "posezoo[run]==0.2.0"'
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (
+            "uv tool uvx --find-links dist posezoo[gallery] run --input posezoo",
+            'uvx --find-links dist --from "posezoo[gallery,run]" posezoo',
+        ),
+        (
+            "uv tool run --from=posezoo[gallery]==0.2.0 --with humanize posezoo run",
+            'uvx --with humanize --from "posezoo[gallery,run]==0.2.0" posezoo',
+        ),
+        (
+            "uv run --with posezoo --find-links dist posezoo run",
+            'uv run --find-links dist --with "posezoo[run]" posezoo',
+        ),
+        (
+            "uv tool uvx --index https://ann:secret@index.example/ posezoo@0.2.0 run",
+            'uvx --index https://index.example/ --from "posezoo[run]" posezoo',
+        ),
+        (
+            "uv tool uvx --from posezoo python program.py",
+            'uvx, with the flags that it had, --from "posezoo[run]" posezoo',
+        ),
+        ("bash", 'uvx, with the flags that it had, --from "posezoo[run]" posezoo'),
+    ],
+)
+def test_uvx_is_called_again_with_its_flags_and_extras(started_by, words, command):
+    started_by(*words.split())
+    assert install_command("run") == command
+
+
+def test_uvx_names_the_wheel_again(environment, started_by, tmp_path):
+    wheel = tmp_path / "posezoo-0.2.0-py3-none-any.whl"
+    wheel.touch()
+    environment.came_from(wheel.as_uri(), archive_info={})
+    started_by("uv", "tool", "uvx", "--from", f"{wheel}[run]", "posezoo", "get", "simple_pose")
+    requirement = f'"posezoo[run,torch] @ {wheel.as_uri()}"'
+    assert install_command("torch") == f"uvx --torch-backend cpu --from {requirement} posezoo"
