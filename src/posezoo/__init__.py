@@ -95,6 +95,17 @@ features.PARTS.update(
             "storage": "posezoo.scale.storage_source:STORAGE_TYPE",  # s3, gs, az, sftp
         },
         "sidecars": {"card": "posezoo.pages.cards.ir_card:SIDECAR"},
+        # What the cards of a registry may show.
+        "card_commands": {
+            "downloader.py": "posezoo.omz.commands.downloader:COMMAND",
+            "omz_downloader": "posezoo.omz.commands.downloader:COMMAND",
+            "converter.py": "posezoo.omz.commands.converter:COMMAND",
+            "omz_converter": "posezoo.omz.commands.converter:COMMAND",
+            "quantizer.py": "posezoo.omz.commands.quantizer:COMMAND",
+            "omz_quantizer": "posezoo.omz.commands.quantizer:COMMAND",
+            "info_dumper.py": "posezoo.omz.commands.info_dumper:COMMAND",
+            "omz_info_dumper": "posezoo.omz.commands.info_dumper:COMMAND",
+        },
         "completers": {"to": "posezoo.export.targets:COMPLETER"},
         "diagnoses": {
             "sandbox": "posezoo.omz.diagnoses:SANDBOX_REPORT",

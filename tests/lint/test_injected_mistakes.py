@@ -419,6 +419,22 @@ def test_a_value_that_the_drawn_card_contradicts_is_named_with_both_values(few_m
     assert {each.found for each in findings} <= {"16394709", "model.yml"}
 
 
+def test_a_model_yml_that_cannot_be_read_hides_no_finding_of_other_models(capsys, few_models):
+    (few_models / POSENET / "model.yml").write_text("files: [\n")
+    inject(few_models / OPENPOSE / "README.md", {"42.8%": "48.2%"})
+    inject(few_models / MULTIPOSE / "model.yml", {"up to six": "up to five"})
+    code, findings = verify(capsys, few_models)
+    places = {(each["rule"], each["file"]) for each in findings}
+    assert (code, places) == (
+        1,
+        {
+            ("readable", str(few_models / POSENET / "model.yml")),
+            ("drawn-card", str(few_models / OPENPOSE / "README.md")),
+            ("drawn-card", str(few_models / MULTIPOSE / "model.yml")),
+        },
+    )
+
+
 def test_two_swapped_stages_are_one_finding_though_many_drawn_lines_differ(capsys, few_models):
     file = few_models / "public" / "blazepose-full" / "composite-model.yml"
     stages = ("pose-detection-mediapipe", "pose-landmark-full-mediapipe")

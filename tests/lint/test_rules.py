@@ -17,6 +17,8 @@ from posezoo.pages.cards.card_reader import parse_card
 A, B = "public/pose-a", "public/pose-b"
 DETECTOR = "intel/detector-0001"
 
+CONVERTED = "### Converted Model\n\nHeatmaps, name - `heatmaps`, shape -"
+
 #: For each rule: a file, a text in it, and the mistake that replaces the text.
 PLANTED = [
     ("readable", f"{A}/model.yml", "framework: pytorch", "framework: pytroch"),
@@ -70,6 +72,24 @@ PLANTED = [
     ("mparams-size", f"{A}/model.yml", "size: 132665000", "size: 13266500"),
     ("license-project", f"{A}/model.yml", "license: https://raw.githubusercontent.com/owner/project-a", "license: "
      "https://raw.githubusercontent.com/somebody/else"),
+    ("title", f"{A}/README.md", "# pose-a\n", "# pose-b\n"),
+    ("title", f"{A}/README.md", "# pose-a\n", "# A Network for Poses\n"),
+    ("license-untold", f"{A}/README.md", "## Legal Information", "## Notes"),
+    ("port-name", f"{A}/README.md", "Heatmaps, name - `heatmaps`, shape", "- `heatmap` of shape"),
+    ("port-name", f"{A}/README.md", "Heatmaps, name - `heatmaps`, shape", "1. The `heatmap` is a blob with the shape"),
+    ("port-name", f"{A}/README.md", "## Output", "## Results"),
+    ("port-name", f"{A}/README.md", "## Input", "## Values"),
+    ("output-shape", f"{A}/README.md", "`1, 17, 56, 72`", "`1, 17, 56, 27`"),
+    ("output-shape", f"{A}/README.md", f"{CONVERTED} `1, 17, 56, 72`", f"{CONVERTED} `1, 17, 28, 36`"),
+    ("output-shape", f"{A}/README.md", f"{CONVERTED} `1, 17, 56, 72`", f"{CONVERTED} `1, 18, 56, 72`"),
+    ("keypoint-count", f"{A}/README.md", "trained for tests.", "trained for tests. It finds 19 keypoints."),
+    ("keypoint-count", f"{A}/model.yml", "trained for tests.", "trained for tests. It finds 19 keypoints."),
+    ("card-command", f"{A}/README.md", "## Legal", "```\nomz_downloader --nmae pose-a\n```\n\n## Legal"),
+    ("card-command", f"{A}/README.md", "## Legal", "```sh\npython3 <omz_dir>/tools/downloader/converter.py --name pose-b\n```\n\n## Legal"),
+    ("card-command", f"{A}/README.md", "## Legal", "```\nposezoo run pose-b --input me.jpg\n```\n\n## Legal"),
+    ("card-command", f"{A}/README.md", "## Legal", "```\n$ posezoo get \\\n  pose-a --precison FP16\n```\n\n## Legal"),
+    ("card-command", f"{A}/README.md", "## Legal", "```\nposezoo donwload pose-a\n```\n\n## Legal"),
+    ("card-command", f"{A}/README.md", "## Legal", "```\nomz_downlaoder --name pose-a\n```\n\n## Legal"),
     ("placeholder", f"{A}/README.md", "[123.675, 116.28, 103.53]", "TODO"),
     ("placeholder", f"{A}/model.yml", "trained for tests.", "trained for tests, FIXME."),
 ]  # fmt: skip
@@ -124,6 +144,63 @@ def test_a_rule_finds_its_mistake(zoo, rule, file, old, new):
         assert isinstance(finding["line"], int)
         assert finding["line"] >= 1
         assert finding["message"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "omz_downloader --name <model_name>",
+        "python3 <omz_dir>/tools/downloader/converter.py --name pose-a --precisions FP16,FP32",
+        "downloader.py --name pose-* -o models",
+        "omz_data_downloader --name pose-b",
+        "python3 tools/model_converter/convert.py --nmae pose-b",
+        "posezoo run pose-a --input me.jpg --detector detector-0001",
+        "posezoo recommend pose-b pose-a",
+        "POSEZOO_DEVICE=CPU posezoo get pose-a --precision FP16 && ls -l",
+        "net = 'pose-b",
+    ],
+)
+def test_a_command_of_the_cards_own_model_is_silent(zoo, command):
+    plant(zoo, f"{A}/README.md", "## Legal", f"```\n{command}\n```\n\n## Legal")
+    assert check(zoo) == (0, [])
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda card: card.write_text("")])
+def test_a_model_without_a_card_is_found_where_others_have_one(zoo, spoil):
+    spoil(zoo / A / "README.md")
+    code, (finding,) = check(zoo)
+    assert (code, finding["rule"]) == (1, "no-card")
+    assert (finding["file"], finding["line"]) == (str(zoo / A / "model.yml"), 1)
+    for folder in (A, B):
+        (zoo / folder / "README.md").unlink(missing_ok=True)
+    assert check(zoo) == (0, [])  # most models have none
+
+
+LINK = "A copy is in [MIT.txt](../licenses/MIT.txt) and `<omz_dir>/models/public/licenses/MIT.txt`."
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("](../licenses/MIT.txt", "](../licenses/MTI.txt"),
+        ("](../licenses/MIT.txt", "](../licences/MIT.txt"),
+        ("](../licenses/MIT.txt", "](../../licenses/MIT.txt?raw=1"),
+        ("<omz_dir>/models/public/licenses/MIT.txt", "<omz_dir>/models/public/licenses/MTI.txt"),
+    ],
+)
+def test_a_link_to_a_license_that_does_not_exist_is_found(zoo, old, new):
+    for folder in (A, B):
+        plant(zoo, f"{folder}/README.md", "## Legal Information", f"## Legal Information\n\n{LINK}")
+    assert check(zoo) == (0, [])  # this copy has no licenses
+    licenses = zoo / "public" / "licenses"
+    licenses.mkdir()
+    (licenses / "MIT.txt").write_text("MIT License")
+    assert check(zoo) == (0, [])
+    plant(zoo, f"{A}/README.md", old, new)
+    code, (finding,) = check(zoo)
+    assert (code, finding["rule"], finding["model"]) == (1, "dead-link", "pose-a")
+    (licenses / "MIT.txt").unlink()
+    assert {each["model"] for each in check(zoo)[1]} == {"pose-a", "pose-b"}
 
 
 def test_a_source_of_another_model_is_found_if_a_model_is_checked_alone(zoo):
@@ -416,6 +493,9 @@ GONE = {"file": "gone.safetensors", "checksum": "0a" * 48}
         ({"recorded_outputs": {"runtime": "LiteRT 2", **GONE}}, "files-beside"),
         ({"int8_ranges": {"photos": "3", **GONE}}, "files-beside"),
         ({"outputs": None}, "declared-ends"),
+        ({"frozen_inputs": {"image_size": [32, 32]}}, "frozen-input"),
+        ({"frozen_inputs": {"scale_factor": [2, 2]}}, "frozen-input"),
+        ({"frozen_inputs": {"input": [1]}}, "frozen-input"),
         (
             {
                 "framework": "pytorch",
@@ -539,6 +619,7 @@ Name - `output`, shape - `1, 5`.
         ("| GFLOPs | 5.9206 |", "| GFLOPs | 9.9 |", "index-figures"),
         ("64.64%", "46.46%", "accuracy"),
         ("1, 4, 6, 3", "1, 6, 4, 3", "input-shape"),
+        ("1, 5", "1, 6", "output-shape"),
     ],
 )
 def test_our_own_format_is_compared_with_its_card(models, old, new, rule):
@@ -625,10 +706,12 @@ LEFT_OUT = "left_out: [{names: [other], reason: No weights., instead: [%s]}]"
         ("aliases: {pose: plantet}", "no model is called plantet; did you mean planted?"),
         (LEFT_OUT % "planted, gone", "no model is called gone"),
         ("aliases: {planted: planted}", "planted is a model of this registry"),
+        ("aliases: {people: detector}", "the alias people means detector, which is for detection"),
     ],
 )
 def test_a_name_of_no_model_in_names_yml_is_found(models, names, problem):
     write_model(models, "planted", model_yml())
+    write_model(models, "detector", model_yml(task_type="detection", description="Finds boxes."))
     (models / "names.yml").write_text(names)
     code, findings = check(models)
     assert (code, [each["rule"] for each in findings]) == (

@@ -7,20 +7,19 @@ _CARD = "0.3.0: posezoo card draws complete cards from model.yml"
 _COPY = "0.3.0: copy the folder, and lock it: docs/operators.md#copy-models-to-other-machines"
 _ENDED: dict[str, str] = {
     "--explain axis-words": _CARD,
-    "--explain dead-link": "0.3.0: use a program that checks links",
     "--explain decoder-of-kin": "0.3.0: the rule unlike-siblings replaces it",
     "--explain description-differs": _CARD,
     "--explain index-row": "0.3.0: posezoo card --all --in_place draws an index of all models",
     "--explain int8-ranges": "0.3.0: the rule files-beside replaces it",
-    "--explain license-untold": _CARD,
     "--explain misplaced-section": _CARD,
     "--explain missing-figures": _CARD,
     "--explain missing-section": _CARD,
-    "--explain misspelt-flag": "0.3.0: posezoo get --dry_run names each argument it cannot use",
+    "--explain misspelt-flag": (
+        "0.3.0: posezoo get --dry_run names each argument of model.yml that it cannot use; the rule"
+        " card-command checks the flags on cards"
+    ),
     "--explain misspelt-heading": _CARD,
-    "--explain no-card": _CARD,
     "--explain recorded-outputs": "0.3.0: the rule files-beside replaces it",
-    "--explain title": _CARD,
     "--explain video-task": "0.3.0: no other rule replaces it",
     "folders in stores": (
         "0.3.0: mount the store, or copy the folder with rclone:"

@@ -89,6 +89,11 @@ _NAME = re.compile(
     rf"\bname[sd]?{_LINK_WORD}`([^`\n]{{1,200}})`|\bnamed\s+`([^`\n]{{1,200}})`", re.IGNORECASE
 )
 _NEXT_NAME = re.compile(r"\s*(?:,|and|, and)\s*`([^`\n]{1,200})`(?!\s+shape)")
+#: The name at the beginning of an item of a list that states its shape: - `heatmaps` of shape ...
+_BARE_NAME = re.compile(
+    r"\s*(?:[0-9]{1,3}[.)]|[-*+])\s+(?:The\s+)?`([A-Za-z_][^`\s,]{1,200})`[^`]{0,60}\bshape",
+    re.IGNORECASE,
+)
 _SHAPE = re.compile(
     # not `1, 32` for one of several uses
     rf"\bshapes?{_LINK_WORD}[`\[]([^`\]]{{1,120}})[`\]](?!\s+for\b)"
@@ -246,6 +251,8 @@ class TextBlock:
             while following:  # `a`, `b` and `c`
                 names.append(self.value(following[following.lastindex or 0].strip(), following))
                 following = _NEXT_NAME.match(self.text, following.end())
+        if not names and (bare := _BARE_NAME.match(self.text)):
+            names.append(self.value(bare[1], bare))
         shapes = self.find_all(_SHAPE, _dimensions)
         formats = self.find_all(_FORMAT, _dimensions)
         if not names:

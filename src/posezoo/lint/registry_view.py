@@ -44,7 +44,12 @@ from posezoo.pages.cards.card_reader import (
     read_text,
 )
 from posezoo.pages.cards.model_card import NOTE, has_note
-from posezoo.pages.cards.registry_pages import INDEX, PICTURE, render_pages
+from posezoo.pages.cards.registry_pages import (
+    INDEX,
+    PICTURE,
+    render_pages,
+    render_readable_pages,
+)
 
 #: If more than this fraction of models or of pairs are alike, the others should be, too.
 USUAL_SHARE = 0.8
@@ -171,8 +176,8 @@ class RegistryView:
 
     @cached_property
     def drawn_pages(self) -> Mapping[Path, str]:
-        """What posezoo draws now for each page that it drew; if a file cannot be read, the pages as
-        they are.
+        """What posezoo draws now for each page that it drew; the pages that a file concerns which
+        cannot be read are as they are.
         """
         pages: dict[Path, str] = {}
         for root in self.registry.roots:
@@ -180,9 +185,11 @@ class RegistryView:
             if not drawn:
                 continue
             try:
-                pages |= {root / name: text for name, text in render_pages(root).items()}
+                rendered = render_pages(root)
             except SpecError:  # other rules report it
                 pages |= {page: read_text(page) or "" for page in drawn}
+                rendered = render_readable_pages(root)
+            pages |= {root / name: text for name, text in rendered.items()}
         return pages
 
     @cached_property

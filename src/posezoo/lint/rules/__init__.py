@@ -27,7 +27,7 @@ EXTRA = "lint"
 _MODULES = (
     "declared_files", "contradictions", "native_format", "decoder_rules",
     "preprocessing_rules", "preparation_rules", "metrics", "shapes_and_names",
-    "card_text", "page_rules", "registry_files",
+    "card_text", "card_commands", "page_rules", "registry_files",
 )  # fmt: skip
 #: Each part is a module, all of whose rules count, or one rule, or a tuple of rules.
 FAMILIES = LazyTable(

@@ -1,17 +1,24 @@
-"""Rules on the text of a card: license, placeholders, papers, names and class IDs."""
+"""Rules on the card as a whole, its title and its links to licenses, and on texts: placeholders,
+papers, names and class IDs.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from itertools import chain
+from pathlib import Path
+from urllib.parse import unquote
 
+from posezoo.core.registry import registry_root
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.card_claims import read_blocks
-from posezoo.lint.finding import RuleViolation, Severity, Violations
-from posezoo.lint.registry_view import ModelView
+from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity, Violations
+from posezoo.lint.registry_view import USUAL_SHARE, ModelView, RegistryView
 from posezoo.lint.rule import rule
+from posezoo.lint.text_comparison import simplify
 from posezoo.pages.cards.card_reader import MarkdownLink
 
 _PROJECT = re.compile(
@@ -25,8 +32,134 @@ _PLACEHOLDER = re.compile(
 _ARXIV = re.compile(r"https?://arxiv\.org/(?:abs|pdf)/([0-9]{4}\.[0-9]{4,5})")
 #: A name with at least three parts, not in an address or a path.
 _NAME = re.compile(r"(?<![\w./:-])[A-Za-z][\w.]{0,40}(?:-[A-Za-z0-9][\w.]{0,40}){2,12}(?![\w/:-])")
+#: The beginning of an address, as opposed to a path.
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:|//|#", re.IGNORECASE)
+#: Longer ones are no paths: systems refuse a name of more than 255 characters.
+MAX_PATH = 200
+_LICENSE = re.compile(r"licen[cs]e", re.IGNORECASE)
+#: A file that a card of Open Model Zoo names without a link.
+_OMZ_PATH = re.compile(r"<omz_dir>(/[\w./-]{1,300}\w)")
 _RANGE = re.compile(r"(\[\s*[01]\s*,\s*[0-9]{2,5}\s*\])")
 _CATEGORIES = re.compile(r"\b([0-9]{2,5}) (?:categories|classes)\b")
+
+
+@rule()
+def no_card(view: ModelView) -> Violations:
+    """Every model has a card, if most models of the registry have one; a part may have that of its
+    composite.
+
+    Example: a folder with a model.yml and no README.md
+    """
+    path = view.card_path
+    if path in view.zoo.missing_pages or not view.zoo.once(
+        _have_cards, lambda: _have_cards(view.zoo)
+    ):
+        return  # another rule reports a page that posezoo drew
+    if not (view.card and view.card.sections):
+        state = "is empty" if path.is_file() else "is missing"
+        message = f"{path.name}, which should describe the model, {state}"
+        yield RuleViolation(FileLocation(view.entry.path), message, "card")
+
+
+def _have_cards(zoo: RegistryView) -> bool:
+    views = zoo.find_models(zoo.registry.entries)
+    return sum(each.card_path.is_file() for each in views) * 2 > len(views)
+
+
+@rule()
+def title(view: ModelView) -> Violations:
+    """The title of a card is not the name of another model, and contains the model's own name, if
+    almost all titles of the registry do.
+
+    Example: # resnet-50 in resnet-101/README.md
+    """
+    section = next((each for each in view.own_sections if each.level == 1), None)
+    if section is None or simplify(view.name) in simplify(section.title):
+        return
+    names = view.zoo.registry.entries.keys() - view.related_names
+    is_of_another = not names.isdisjoint(re.findall(r"\w[\w.-]*\w", section.title))
+    is_near = bool(get_close_matches(section.title, [view.name], 1, cutoff=0.85))
+    if is_of_another or is_near or _is_usual(view, _read_title_answer):
+        message = f"the title of the card is {section.title}, and the model is {view.name}"
+        place = view.card_line(section.line)
+        yield RuleViolation(place, message, "title", section.title, expected=view.name)
+
+
+def _is_usual(view: ModelView, read: Callable[[ModelView], Iterator[tuple[str, bool]]]) -> bool:
+    """Whether the answer is yes for almost all other cards, if there are several."""
+    answers = view.zoo.group(read)[""]
+    return len(answers) > 2 and sum(answers) >= USUAL_SHARE * (len(answers) - 1)
+
+
+def _read_title_answer(view: ModelView) -> Iterator[tuple[str, bool]]:
+    titles = [each.title for each in view.own_sections if each.level == 1]
+    if titles:
+        yield "", simplify(view.name) in simplify(titles[0])
+
+
+@rule()
+def dead_link(view: ModelView) -> Violations:
+    """The file of a license to which a card links exists, unless this copy of the registry has no
+    licenses.
+
+    Example: [APACHE-2.0.txt](../licenses/APACHE-2.txt)
+    """
+    for target, path, place in _list_license_files(view):
+        if path.exists():
+            continue
+        if path.parent.is_dir() or view.zoo.models_by(_read_licenses)[True]:
+            message = f"{target} leads to {path}, which does not exist"
+            yield RuleViolation(place, message, "link", target)
+
+
+def _list_license_files(view: ModelView) -> Iterator[tuple[str, Path, Place]]:
+    """Each path of a license that a card which posezoo did not draw names, as it is written and
+    resolved.
+    """
+    if view.own_card is None or view.card_path in view.zoo.drawn_pages:
+        return
+    in_legal = {link.target for link in view.claims.licenses}
+    targets = [
+        (link.target, view.card_line(link.line, link.column))
+        for link in view.own_links
+        if link.target in in_legal or _LICENSE.search(link.target)
+    ]
+    for number, line in view.own_lines:
+        for match in _OMZ_PATH.finditer(line):
+            if _LICENSE.search(match[1]):
+                targets.append((match[1], view.card_line(number, match.start() + 1)))
+    top = registry_root(view.declaration).parent
+    for target, place in targets:
+        name = unquote(re.split("[#?]", target)[0])
+        if _ADDRESS.match(target) or "\0" in name or len(name) > MAX_PATH:
+            continue
+        folder = top if name.startswith("/") else view.folder
+        path = Path(os.path.normpath(f"{folder}/{name}"))
+        if path.is_relative_to(top):
+            yield target, path, place
+
+
+def _read_licenses(view: ModelView) -> Iterator[bool]:
+    """Whether the licenses exist."""
+    return (path.exists() for _, path, _ in _list_license_files(view))
+
+
+@rule()
+def license_untold(view: ModelView) -> Violations:
+    """A card has a section with the license, if almost all cards of the registry have one.
+
+    Example: a card without ## Legal Information
+    """
+    is_told = all(answer for _, answer in _read_legal_answer(view))
+    if not is_told and _is_usual(view, _read_legal_answer):
+        message = "the card has no section with the license; almost all cards have one"
+        yield RuleViolation(view.card_line(), message, "license", expected="## Legal Information")
+
+
+def _read_legal_answer(view: ModelView) -> Iterator[tuple[str, bool]]:
+    if view.own_sections:
+        titles = (each.title.lower() for each in view.own_sections)
+        yield "", any(title.startswith("legal") or bool(_LICENSE.search(title)) for title in titles)
 
 
 @rule()

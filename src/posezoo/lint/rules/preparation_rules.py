@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 
+from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import (
     Input,
     Model,
     ModelSpec,
     SourceFile,
 )
+from posezoo.core.declarations.supported_mo_args import FrozenValue
 from posezoo.core.errors import InferenceError, SpecError
 from posezoo.core.registry import registry_root
 from posezoo.lint.earlier_models import list_pins, read_digests
@@ -42,6 +44,9 @@ _FLAGS = {
     "mean": "--mean_values", "scale": "--scale_values", "shape": "--input_shape",
     "outputs": "--output",
 }  # fmt: skip
+#: Names of inputs that are the height and the width of an image, or how much it was scaled.
+_SIZE_NAME = re.compile(r"size|shape|info|height|width", re.IGNORECASE)
+_SCALE_NAME = re.compile(r"scale", re.IGNORECASE)
 #: What is the same as no value.
 _NONE = {"mean": (0.0,), "scale": (1.0,)}
 
@@ -191,6 +196,52 @@ def unlike_siblings(view: ModelView) -> Violations:
         is_sure = view.is_native or len(siblings) > 1
         severity = None if is_sure else Severity.WARNING
         yield _report(view, key, message, f"{value}", f"{other}", severity=severity)
+
+
+@rule(unless=("known-decoder", "known-network"))
+def frozen_input(view: ModelView) -> Violations:
+    """An input of the network's file that becomes a constant is one that the network has: it is not
+    among the inputs of the IR, and siblings freeze inputs of the same names. One that is the
+    size of the image has the declared size, and a scale of the image is 1.
+
+    Example: frozen_inputs: {orig_target_sizes: [480, 480]}, and shape: [1, 3, 640, 640]
+    """
+    siblings = [each for sibling in _find_siblings(view) for each in sibling.variants]
+    for variant in view.variants:
+        frozen = supported_mo_args.frozen_inputs(variant.mo_args)
+        similar = [_list_frozen(each) for each in siblings if each.tag == variant.tag]
+        problems = [_explain_frozen(name, value, variant) for name, value in frozen.items()]
+        if similar and {*frozen} not in similar:
+            others = ", ".join(sorted(similar[0])) or "none"
+            problems.append(
+                f"{', '.join(frozen) or 'none'} becomes a constant, {others} in siblings"
+            )
+        for problem in filter(None, problems):
+            message = f"frozen_inputs: {problem}"
+            yield view.declared("frozen_inputs", message, ", ".join(frozen), variant=variant)
+
+
+def _list_frozen(spec: ModelSpec) -> set[str]:
+    return {*supported_mo_args.frozen_inputs(spec.mo_args)}
+
+
+def _explain_frozen(name: str, value: FrozenValue, spec: ModelSpec) -> str:
+    """Why an input cannot become this constant; empty if it can."""
+    if spec.network or name in [port.name for port in spec.inputs]:
+        inputs = ", ".join(port.name for port in spec.inputs)
+        return f"{name} is not an input beside those of the IR: {inputs}"
+    if not isinstance(value, tuple) or len(value) < 2:
+        return ""
+    text = ", ".join(f"{number:g}" for number in value)
+    if _SCALE_NAME.search(name) and {*value} != {1}:
+        return f"{name} is {text}, and the decoder reads coordinates of the network's own input: 1"
+    sides = [port.sides for port in spec.inputs]
+    sizes = [sorted((each["H"], each["W"])) for each in sides if each.keys() >= {"H", "W"}]
+    known = [size for size in sizes if min(size) > 0]
+    if _SIZE_NAME.search(name) and known and sorted(value[:2]) not in known:
+        expected = " or ".join("x".join(map(str, size)) for size in known)
+        return f"{name} is {text}, and the image has {expected}"
+    return ""
 
 
 def _report(

@@ -25,6 +25,7 @@ from posezoo.lint.accuracy_check_yml import find_node, list_below
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Violations, describe_error
 from posezoo.lint.registry_view import USUAL_SHARE, ModelView, read_tree
 from posezoo.lint.rule import rule
+from posezoo.lint.rules.decoder_rules import POSES
 from posezoo.pages.cards.card_reader import read_text
 from posezoo.pages.cards.usage_section import PICTURE
 from posezoo.pages.facts import outside_references
@@ -87,9 +88,9 @@ def _read_access_points(path: Path) -> None:
 @rule()
 def known_names(view: ModelView) -> Violations:
     """The aliases of names.yml, and the models that it names instead of others, are models of the
-    registry, and no alias is itself the name of a model.
+    registry; an alias means one that finds poses, and is not itself the name of a model.
 
-    Example: aliases: {pose: rtmpose-mm}
+    Example: aliases: {pose: rtmpose-mm}, or {pose: nanodet-g}, which finds boxes of people
     """
     for root in _roots_of(view):
         path = root / other_names.NAME
@@ -105,6 +106,14 @@ def known_names(view: ModelView) -> Violations:
             if isinstance(name, str) and (message := view.zoo.explain_missing(name)):
                 yield RuleViolation(node, message, actual=name)
         for alias, node in aliases.items():
+            for model in view.zoo.find_models([str(node.value)]):
+                task = model.declaration.task
+                problem = f"a part of {model.entry.composite}" if model.entry.composite else ""
+                if task and not task.startswith(POSES):  # it is empty if model.yml cannot be read
+                    problem = f"for {task}"
+                if problem:
+                    message = f"the alias {alias} means {model.name}, which is {problem}"
+                    yield RuleViolation(node, message, actual=model.name)
             if alias in view.zoo.registry.entries:
                 message = f"{alias} is a model of this registry, so that the alias is never used"
                 yield RuleViolation(node, message, actual=alias)

@@ -5,7 +5,7 @@ compared with the card.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -16,6 +16,7 @@ from posezoo.lint.card_claims import CardPort, CardPorts, CardValue, Shape
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
+from posezoo.lint.rules.decoder_rules import POSES
 
 #: x:0, 0:x, x/sink_port_0, x/placeholder_port_0, x/placeholder_out_port_0
 _PORT = re.compile(
@@ -24,10 +25,14 @@ _PORT = re.compile(
 _COLOR_CHANNELS = 3
 #: The sides of a card that describe the converted model.
 CONVERTED = ("", "converted")
+ALL_SIDES = ("original", "", "preamble", "converted")
 #: Keys of an adapter that name an output; raw_output does not.
 _OUTPUT_KEYS = re.compile(r"(?!raw_output$).*_out(?:put)?")
 #: Arguments that name a file which the original framework may evaluate.
 _FILE_FLAGS = ("--output-file", "--input_model")
+#: Smaller outputs are no maps, but rows of numbers, such as 17 keypoints with 3 numbers each.
+SMALLEST_MAP = 8
+_KEYPOINTS = re.compile(r"\b([1-9][0-9]{1,2}) key ?points\b", re.IGNORECASE)
 #: What a name is for, its node, and the names that the model has; empty if these are unknown.
 EvaluatedName = tuple[str, YamlNode | None, list[str]]
 
@@ -53,6 +58,10 @@ def port_name(view: ModelView) -> Violations:
                 groups = groups[1:]
             else:
                 groups = [groups[0] | groups[1] | groups[2]]
+        named = declared or _list_evaluated(view, kind)
+        if named and not _describes(view, kind):
+            message = f"the card has no section on the {kind}s, such as {named[0]}"
+            yield RuleViolation(view.card_line(), message, f"{kind}.name", expected=named[0])
         for names in filter(None, groups):
             missing = [name for name in declared if not _is_listed(name, names)]
             if are_renamed and kind == "output":
@@ -60,6 +69,17 @@ def port_name(view: ModelView) -> Violations:
             if missing:
                 yield _missing_name(view, kind, declared, names, expected=", ".join(missing))
                 break
+
+
+def _describes(view: ModelView, kind: str) -> bool:
+    """Whether a card has a section on inputs or outputs; true of one that posezoo drew."""
+    sections = view.claims.sections_on(kind, *ALL_SIDES)
+    return not view.claims.ports or any(each.side != "preamble" or each.ports for each in sections)
+
+
+def _list_evaluated(view: ModelView, kind: str) -> list[str]:
+    names = (each for run in view.runs for each in _list_names(view, run))
+    return [str(node.value) for of, node, _ in names if of == kind and node and node.is_text()]
 
 
 def _missing_name(
@@ -111,7 +131,7 @@ def input_shape(view: ModelView) -> Violations:
         shape = declared.shape
         if not shape:
             continue
-        for section in view.claims.sections_on("input", "original", "", "preamble", "converted"):
+        for section in view.claims.sections_on("input", *ALL_SIDES):
             on_card = _find_port(declared, section, len(view.inputs)).shape
             may_transpose = section.side != "original"
             if not _is_same_shape(shape, on_card.value, may_transpose=may_transpose):
@@ -130,7 +150,7 @@ def _find_port(declared: Input, section: CardPorts, count: int) -> CardPort:
 
 
 def _is_same_shape(declared: tuple[int, ...], on_card: Shape, *, may_transpose: bool) -> bool:
-    if not on_card:
+    if not declared or not on_card:
         return True
     if len(declared) == len(on_card) + 1 and declared[0] in (1, -1):
         declared = declared[1:]  # the card leaves out the batch
@@ -145,6 +165,136 @@ def _is_same_shape(declared: tuple[int, ...], on_card: Shape, *, may_transpose: 
 
 def _format_shape(shape: Shape) -> str:
     return ", ".join(map(str, shape))
+
+
+@rule()
+def output_shape(view: ModelView) -> Violations:
+    """The card has the shape of an output that model.yml declares. The maps of a pose network are
+    as large as the input divided by its stride, a whole number; those with the same number of
+    channels have one size, and the only one has the channels of the original.
+
+    Example: input `1, 3, 256, 456`, and output `1, 19, 32, 75`, where 57 is meant
+    """
+    for declared in view.spec.outputs:
+        for port in view.claims.ports_on("output", *CONVERTED):
+            is_same = _base_name(port.name.value) == _base_name(declared.name)
+            if is_same and not _is_same_shape(declared.shape, port.shape.value, may_transpose=True):
+                expected = _format_shape(declared.shape)
+                message = f"{declared.name} has the shape {port.shape.text} on the card"
+                message += f", {expected} in model.yml"
+                yield view.quote(port.shape, message, "output.shape", expected)
+    if view.spec.task.startswith(POSES):
+        yield from _check_channels(view)
+        yield from _check_sides(view)
+
+
+def _check_channels(view: ModelView) -> Violations:
+    """The only maps of the original and of the converted model have as many channels."""
+    shapes = [
+        [port.shape for port in view.claims.ports_on("output", side) if _read_maps(port.shape)]
+        for side in ("original", "converted")
+    ]
+    if [len(each) for each in shapes] != [1, 1]:
+        return
+    ((original,), (converted,)) = shapes
+    if original.value[1] != converted.value[1]:
+        message = f"the original has the shape {original.text} on the card"
+        message += f", the converted model {converted.text}"
+        yield view.quote(converted, message, "output.shape", original.text)
+
+
+def _check_sides(view: ModelView) -> Violations:
+    size = _read_image_size(view)
+    shown: dict[int, str] = {}  # height and width of the first maps with so many channels
+    for port in view.claims.ports_on("output", "original", "", "converted"):
+        maps = _read_maps(port.shape)
+        if maps is None:
+            continue
+        channels, *sides = maps
+        text = "x".join(map(str, sides))
+        other = shown.setdefault(channels, text)
+        problem = ""
+        if size and not _have_stride(size, sides):
+            other = "x".join(map(str, size))
+            problem = f"no stride makes {text} of an input of {other}"
+        elif text != other:
+            problem = f"another output with {channels} channels has {other}"
+        if problem:
+            message = f"an output has the shape {port.shape.text} on the card: {problem}"
+            yield view.quote(port.shape, message, "output.shape", other)
+
+
+def _read_maps(on_card: CardValue[Shape]) -> tuple[int, int, int] | None:
+    """Channels, height and width of an output, with the channels first; None if it has no maps."""
+    shape = on_card.value
+    sizes = [size for size in shape if isinstance(size, int)]
+    if len(sizes) != len(shape) or len(shape) not in (4, 5) or shape[4:] not in ((), (1,)):
+        return None
+    _, channels, height, width = sizes[:4]
+    if min(height, width) < SMALLEST_MAP:
+        return None
+    return channels, height, width
+
+
+def _read_image_size(view: ModelView) -> tuple[int, int] | None:
+    """Height and width of the only image that a network takes, as the card states it."""
+    found = set()
+    for port in view.claims.ports_on("input", "original", "", "converted"):
+        sides = dict(zip(port.format.value, port.shape.value, strict=False))
+        height, width = sides.get("H"), sides.get("W")
+        if isinstance(height, int) and isinstance(width, int):
+            found.add((height, width))
+    return found.pop() if len(found) == 1 else None
+
+
+def _have_stride(size: Sequence[int], sides: Sequence[int]) -> bool:
+    """Whether maps have the sides of an image, divided by one whole number and rounded."""
+    pairs = [*zip(size, sides, strict=True)]
+    strides = range(1, max(size) // SMALLEST_MAP + 1)
+    return any(all(abs(a / stride - b) < 1 for a, b in pairs) for stride in strides)
+
+
+@rule()
+def keypoint_count(view: ModelView) -> Violations:
+    """The number of keypoints in the description and on the card is that of the skeleton, or fits
+    the channels of the card's maps: one for each keypoint, and maybe one for the background.
+
+    Example: up to 18 keypoints, and heatmaps of shape `1, 17, 256, 256`
+    """
+    declared = view.declaration
+    if not declared.task.startswith(POSES):
+        return
+    described = [
+        (text, view.location("description")) for text in _find_counts(declared.description)
+    ]
+    on_card = [
+        (text, view.card_line(number, line.index(text) + 1))
+        for number, line in (() if view.card_path in view.zoo.drawn_pages else view.own_lines)
+        for text in _find_counts(line)
+    ]
+    known = _list_keypoint_counts(view) or {int(text) for text, _ in described}
+    for statements in (described, on_card):
+        if known and statements and known.isdisjoint(int(text) for text, _ in statements):
+            text, place = statements[0]
+            expected = " or ".join(map(str, sorted(known)))
+            message = f"{text} keypoints, and {expected} by the skeleton, outputs or description"
+            yield RuleViolation(place, message, "keypoints", text, expected=expected)
+
+
+def _find_counts(text: str) -> list[str]:
+    return [match[1] for match in _KEYPOINTS.finditer(text)]
+
+
+def _list_keypoint_counts(view: ModelView) -> set[int]:
+    if view.known_skeleton:
+        return {len(view.known_skeleton.keypoints)}
+    ports = view.claims.ports_on("output", "original", "", "converted")
+    channels = {port.name.value: maps[0] for port in ports if (maps := _read_maps(port.shape))}
+    heatmaps = {count for name, count in channels.items() if "heatmap" in name}
+    if any("embedding" in name for name in channels):  # such a network has no background
+        return heatmaps or {*channels.values()}
+    counts = heatmaps or {*channels.values()}
+    return {*counts, *(count - 1 for count in counts)}
 
 
 @rule()

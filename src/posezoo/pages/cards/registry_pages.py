@@ -5,6 +5,7 @@ GluonCV's models in three tables as on GluonCV's own page.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from posezoo.cli.labels import (
@@ -15,8 +16,9 @@ from posezoo.cli.labels import (
     task_label,
 )
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec
+from posezoo.core.errors import SpecError
 from posezoo.core.layout import ModelLayout
-from posezoo.core.registry import Registry
+from posezoo.core.registry import Registry, RegistryEntry
 from posezoo.pages.cards.markdown import (
     Markdown,
     Paragraphs,
@@ -168,17 +170,34 @@ def _link(facts: ModelFacts) -> Markdown:
     return format_local_link(f"{facts.model.subdirectory}/{NAME}", facts.model.name)
 
 
-def _read_models(root: Path) -> Iterator[ModelFacts]:
+def render_readable_pages(root: Path) -> dict[str, str]:
+    """The cards as ``render_pages`` has them, without those that an unreadable file concerns."""
     registry = Registry([root])
+    pages: dict[str, str] = {}
     for entry in registry.entries.values():
         if entry.composite:
             continue
-        model = entry.read()
-        facts = describe_model(model, registry)
-        yield facts
-        for part in facts.parts:
-            if part.composite == model.name:
-                yield ModelFacts(part, (part,))
+        with suppress(SpecError):
+            for facts in _describe(entry, registry):
+                pages |= render_model_pages(facts)
+    return pages
+
+
+def _read_models(root: Path) -> Iterator[ModelFacts]:
+    registry = Registry([root])
+    for entry in registry.entries.values():
+        if not entry.composite:
+            yield from _describe(entry, registry)
+
+
+def _describe(entry: RegistryEntry, registry: Registry) -> Iterator[ModelFacts]:
+    """A model, and its parts in the same folder."""
+    model = entry.read()
+    facts = describe_model(model, registry)
+    yield facts
+    for part in facts.parts:
+        if part.composite == model.name:
+            yield ModelFacts(part, (part,))
 
 
 def _select(rows: Sequence[ComparisonRow]) -> Sequence[ComparisonRow | None]:
