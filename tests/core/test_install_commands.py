@@ -11,7 +11,7 @@ from posezoo.core.install_commands import install_command
 METADATA = """\
 Metadata-Version: 2.1
 Name: posezoo
-Version: 0.2.0
+Version: 1.2.3
 Provides-Extra: run
 Provides-Extra: torch
 Requires-Dist: numpy>=1.24
@@ -27,7 +27,7 @@ class Environment:
 
     def __init__(self, folder):
         self.folder = folder
-        self.info = folder / "site-packages" / "posezoo-0.2.0.dist-info"
+        self.info = folder / "site-packages" / "posezoo-1.2.3.dist-info"
         self.info.mkdir(parents=True)
         (self.info / "METADATA").write_text(METADATA, "utf-8")
 
@@ -74,7 +74,7 @@ def started_by(environment, tmp_path, monkeypatch):
 
 
 def test_a_wheel_is_named_again(environment, tmp_path):
-    wheel = tmp_path / "my wheels" / "posezoo-0.2.0-py3-none-any.whl"
+    wheel = tmp_path / "my wheels" / "posezoo-1.2.3-py3-none-any.whl"
     wheel.parent.mkdir()
     wheel.touch()
     environment.came_from(wheel.as_uri(), archive_info={})
@@ -94,7 +94,7 @@ def test_of_what_was_found_by_its_name_or_is_gone_only_packages_that_are_missing
     environment, tmp_path, is_gone
 ):
     if is_gone:
-        environment.came_from((tmp_path / "posezoo-0.2.0-py3-none-any.whl").as_uri())
+        environment.came_from((tmp_path / "posezoo-1.2.3-py3-none-any.whl").as_uri())
     assert install_command("run") == 'pip install "absent-package<6,>=4.14"'
     both = 'pip install "absent-package<6,>=4.14" "absent-torch>=2.4"'
     build = "--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -110,7 +110,7 @@ def test_a_tool_of_uv_keeps_its_extras_and_other_packages_and_where_they_came_fr
         """
 [tool]
 requirements = [
-    { name = "posezoo", extras = ["run"], specifier = "==0.2.0" },
+    { name = "posezoo", extras = ["run"], specifier = "==1.2.3" },
     { name = "plug-in", extras = ["x"], specifier = ">=3" },
 ]
 
@@ -127,9 +127,9 @@ find-links = ["file:///home/ann/my%20wheels"]
         "--default-index https://index.example/simple --find-links file:///home/ann/my%20wheels"
         " --with 'plug-in[x]>=3'"
     )
-    torch = f'uv tool install --torch-backend cpu {flags} "posezoo[run,torch]==0.2.0"'
+    torch = f'uv tool install --torch-backend cpu {flags} "posezoo[run,torch]==1.2.3"'
     assert install_command("torch") == torch
-    assert install_command("run") == f'uv tool install {flags} "posezoo[run]==0.2.0"'
+    assert install_command("run") == f'uv tool install {flags} "posezoo[run]==1.2.3"'
 
 
 @pytest.mark.parametrize(
@@ -140,15 +140,15 @@ find-links = ["file:///home/ann/my%20wheels"]
             'uvx --find-links dist --from "posezoo[gallery,run]" posezoo',
         ),
         (
-            "uv tool run --from=posezoo[gallery]==0.2.0 --with humanize posezoo run",
-            'uvx --with humanize --from "posezoo[gallery,run]==0.2.0" posezoo',
+            "uv tool run --from=posezoo[gallery]==1.2.3 --with humanize posezoo run",
+            'uvx --with humanize --from "posezoo[gallery,run]==1.2.3" posezoo',
         ),
         (
             "uv run --with posezoo --find-links dist posezoo run",
             'uv run --find-links dist --with "posezoo[run]" posezoo',
         ),
         (
-            "uv tool uvx --index https://ann:secret@index.example/ posezoo@0.2.0 run",
+            "uv tool uvx --index https://ann:secret@index.example/ posezoo@1.2.3 run",
             'uvx --index https://index.example/ --from "posezoo[run]" posezoo',
         ),
         (
@@ -164,7 +164,7 @@ def test_uvx_is_called_again_with_its_flags_and_extras(started_by, words, comman
 
 
 def test_uvx_names_the_wheel_again(environment, started_by, tmp_path):
-    wheel = tmp_path / "posezoo-0.2.0-py3-none-any.whl"
+    wheel = tmp_path / "posezoo-1.2.3-py3-none-any.whl"
     wheel.touch()
     environment.came_from(wheel.as_uri(), archive_info={})
     started_by("uv", "tool", "uvx", "--from", f"{wheel}[run]", "posezoo", "get", "simple_pose")
