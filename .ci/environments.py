@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
+from hashlib import sha384
 from itertools import chain
 from pathlib import Path
 
@@ -75,9 +76,9 @@ verify blazepose-full
 verify --metadata blazepose-full
 shims commands
 mirror create mirror blazepose-full
-new my-pose --models_dir zoo --from net.tflite --license MIT
-sources check my-pose --models_dir zoo
-prove my-pose --models_dir zoo --output proof
+new my-pose --models_dir drafts --from net.tflite --license MIT
+sources check our-pose --models_dir zoo
+prove our-pose --models_dir zoo --output proof
 record --generated human-pose-estimation-3d-0001
 remove --yes blazepose-full
 """.strip().splitlines()
@@ -316,6 +317,15 @@ def make_files_of_verbs(folder: Path) -> None:
     if not network:
         raise ReadingError(f"models/public/{INPUTS['model']}:1: cannot be downloaded")
     shutil.copy(network, folder / "net.tflite")
+    content = network.read_bytes()
+    license_ = {"spdx": "MIT", "text": "MIT-our-pose.txt"}
+    file = {"name": "net.tflite", "size": len(content), "checksum": sha384(content).hexdigest()}
+    file["source"] = {"$type": "file", "path": "../../../net.tflite"}
+    model = {"description": "A zoo of one model.", "task_type": "human_pose_estimation"}
+    model |= {"framework": "tflite", "license": license_, "revision": 1, "files": [file]}
+    (folder / "zoo/public/our-pose").mkdir(parents=True)
+    # JSON is YAML, too.
+    (folder / "zoo/public/our-pose/model.yml").write_text(json.dumps(model), "utf-8")
 
 
 def try_verbs(env: Path, folder: Path) -> list[tuple[int, str]]:
