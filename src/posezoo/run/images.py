@@ -33,7 +33,7 @@ from posezoo.core.errors import (
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.regular_files import LFS_HINT, LFS_PROBLEM, explain_link, is_lfs_pointer
 from posezoo.core.values import frozen
-from posezoo.run.video.ffmpeg import import_quiet_opencv
+from posezoo.run.video.ffmpeg import import_quiet_opencv, open_media
 
 Image = NDArray[np.uint8]
 
@@ -331,7 +331,8 @@ def _is_playable(text: str) -> bool:
     """Whether a path is a video, also by its content: the reader of videos finds a frame."""
     if Path(text).suffix.lower() not in VIDEO_SUFFIXES | {".gif"} or not os.path.isfile(text):
         return False
-    capture = import_quiet_opencv().VideoCapture(str(Path(text).absolute()))
+    cv2 = import_quiet_opencv()
+    capture = open_media(Path(text), cv2.VideoCapture, cv2.CAP_FFMPEG)
     try:
         return bool(capture.read()[0])
     finally:
