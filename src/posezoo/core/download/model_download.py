@@ -117,9 +117,7 @@ def download_model(
     listener(DownloadFinished(spec.full_name, True))
     if spec.postprocessing:
         left_out = set(spec.file_names) - {file.name for file in files}
-        postprocess(
-            spec, layout, left_out=left_out, options=download_options, listener=listener
-        )
+        postprocess(spec, layout, left_out=left_out, options=download_options, listener=listener)
     return targets
 
 
