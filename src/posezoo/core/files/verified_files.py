@@ -17,6 +17,7 @@ from posezoo.core.files.file_record import (
     Json,
     fingerprint,
     fingerprint_of,
+    read_digests,
     read_record,
     update_record,
 )
@@ -193,9 +194,7 @@ def is_as_written(path: Path, accepted: Iterable[Digest] = ()) -> bool:
     Raises:
         OSError: it cannot be read.
     """
-    digests = {*accepted}
-    for algorithm, value in read_record(path).known_digests.items():
-        digests.add(Digest(algorithm, value))
+    digests = {*accepted, *read_digests(read_record(path).verified)}
     return any(compute_digest(path, digest.algorithm) == digest for digest in digests)
 
 
