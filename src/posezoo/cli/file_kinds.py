@@ -9,7 +9,7 @@ from pathlib import Path
 from posezoo.core.convert.formats import FORMATS
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, PADDLE_3
 from posezoo.core.registry import FileExplainer
-from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_no_file
+from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_no_file, open_regular
 from posezoo.core.values import frozen
 
 _CONVERT = "posezoo convert {file} -o {stem}.xml makes an IR, which can be run"
@@ -128,7 +128,7 @@ def is_paddle_3(path: Path) -> bool:
     """Whether a file is a network of PaddlePaddle 3 in its new format, which is JSON."""
     if path.suffix.lower() != ".json" or explain_no_file(path):
         return False
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         return stream.read(len(PADDLE_3)) == PADDLE_3
 
 

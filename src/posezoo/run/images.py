@@ -31,7 +31,14 @@ from posezoo.core.errors import (
     suggest,
 )
 from posezoo.core.events import Listener, ignore_event
-from posezoo.core.regular_files import LFS_HINT, LFS_PROBLEM, explain_link, is_lfs_pointer
+from posezoo.core.regular_files import (
+    LFS_HINT,
+    LFS_PROBLEM,
+    explain_link,
+    is_lfs_pointer,
+    open_regular,
+    read_regular_bytes,
+)
 from posezoo.core.values import frozen
 from posezoo.run.video.ffmpeg import import_quiet_opencv, open_media
 
@@ -227,7 +234,7 @@ def _read_file(path: Path) -> bytes:
             raise ImageError(
                 f"{path}: {status.st_size:,} bytes are too many: the limit is {MAX_BYTES:,}"
             )
-        data = path.read_bytes()
+        data = read_regular_bytes(path)
     except OSError as error:
         reason = explain_link(path) or f"cannot be read: {os_reason(error)}"
         raise ImageError(f"{path}: {reason}") from error
@@ -254,7 +261,7 @@ def is_animated(path: Path) -> bool:
     if path.suffix.lower() not in _ANIMATED_SUFFIXES or not path.is_file():
         return False
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             start = stream.read(_START)
         is_likely = start.startswith((_PNG_MAGIC, b"RIFF"))
         return is_likely and _read_header(str(path), start).has_several

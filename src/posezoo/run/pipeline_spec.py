@@ -20,6 +20,7 @@ from posezoo.core.errors import InferenceError, SpecError, UnknownModelError
 from posezoo.core.files.verified_files import is_verified_file
 from posezoo.core.ir.provenance import ranges_key, read_ir_record, was_made_from
 from posezoo.core.registry import Registry
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import DEFAULT_DETECTOR
@@ -122,7 +123,7 @@ def find_published(xml: Path, registry: Registry) -> ModelSpec | None:
     size = str(xml.stat().st_size).encode()
     for entry in registry.entries.values():
         # To parse all files takes 0.1 s, and few of them have this number.
-        if size not in entry.path.read_bytes():
+        if size not in read_regular_bytes(entry.path):
             continue
         with suppress(SpecError):
             model = registry.find(entry.name)

@@ -403,7 +403,7 @@ class Mirror:
                 content = read_regular_bytes(source)
             except OSError as error:
                 raise PosezooError(f"{source}: cannot be read: {os_reason(error)}") from error
-            if not target.is_file() or target.is_symlink() or target.read_bytes() != content:
+            if not target.is_file() or target.is_symlink() or read_regular_bytes(target) != content:
                 verified_files.write_keeping(target, content, listener)
 
 

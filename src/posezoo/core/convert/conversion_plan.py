@@ -19,6 +19,7 @@ from posezoo.core.ir import provenance
 from posezoo.core.ir.provenance import IsGood, Provenance
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import format_command
+from posezoo.core.regular_files import open_regular
 from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Resolved, Target
 from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
@@ -122,7 +123,7 @@ def plan_irs(
 
 def _require_readable(path: Path) -> None:
     try:
-        with open(path, "rb"):
+        with open_regular(path):
             pass
     except PermissionError as error:
         folder = next(each for each in path.parents if os.access(each.parent, os.X_OK))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 from collections.abc import Collection, Sequence
@@ -38,6 +39,7 @@ from posezoo.core.files.postprocess_state import (
 from posezoo.core.files.staging import remove_stale_staging_dirs
 from posezoo.core.files.verified_files import has_size, is_verified_file, write_keeping
 from posezoo.core.layout import ModelLayout, require_inside
+from posezoo.core.regular_files import read_regular_text
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import find_interpreter
 
@@ -357,7 +359,7 @@ def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> s
                 f"{name}: is larger than {MAX_BYTES} bytes: too large to replace text in"
             )
         # This converts line ends to newlines, as Open Model Zoo does.
-        text = published.read_text("utf-8")
+        text = io.StringIO(read_regular_text(published), newline=None).read()
     except FileNotFoundError as error:
         raise DownloadError(
             f"{name}: does not exist: neither published nor in an archive",

@@ -234,7 +234,7 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
         try:
             hasher = Hasher([expected.algorithm])
             with (
-                ZipReader(io.FileIO(path)) as packed,
+                ZipReader(open_regular(path).detach()) as packed,
                 zipfile.ZipFile(packed) as archive,
                 archive.open(_find_member(archive.namelist(), member)) as stream,
             ):

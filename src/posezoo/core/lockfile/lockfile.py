@@ -41,7 +41,7 @@ from posezoo.core.lockfile.entries import (
     read_entries,
 )
 from posezoo.core.registry import Registry, format_command
-from posezoo.core.regular_files import is_open_pipe
+from posezoo.core.regular_files import is_open_pipe, read_regular_bytes
 from posezoo.core.values import frozen
 from posezoo.core.versions import version
 
@@ -249,7 +249,7 @@ class LockFile:
             with self._lock, exclusive(self.path):
                 entries = work(read_entries(self.path))
                 content = format_entries(entries.values())
-                if not self.path.is_file() or self.path.read_bytes() != content:
+                if not self.path.is_file() or read_regular_bytes(self.path) != content:
                     write_atomically(self.path, content)
                 self._entries = entries
 

@@ -18,6 +18,7 @@ from posezoo.cli.result_files import is_own
 from posezoo.cli.run_main import print_while_read
 from posezoo.cli.selection import select_models
 from posezoo.cli.terminal import terminal_width
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.pages.model_filters import facts_of
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _update_page(path: Path, text: str, console: Console, *, check: bool) -> boo
     from posezoo.pages.facts import scatter_chart
 
     content = text.encode()
-    if path.is_file() and path.read_bytes() == content:
+    if path.is_file() and read_regular_bytes(path) == content:
         return True
     of_image = skeleton_svg.SIGNS if path.parent.name == PICTURES else scatter_chart.SIGNS
     signs = {".md": (NOTE,), ".json": FACTS_SIGNS, ".svg": of_image}[path.suffix]

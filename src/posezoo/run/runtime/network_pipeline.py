@@ -4,7 +4,6 @@ inference.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -166,7 +165,7 @@ class NetworkPipeline:
             self._skeleton = self._find_skeleton(graph, config)
         if self._is_decoded and (wanted := config.options.min_person_score) is not None:
             self._min_score = wanted
-            least = float(json.loads(graph.decoding)["min_score"])
+            least = graph.read_decoding_score()
             if wanted < least:
                 raise InferenceError(
                     f"{graph.path}: contains its decoder, which drops people with a score below"

@@ -28,7 +28,7 @@ from posezoo.core.errors import (
     os_reason,
     redact_secrets,
 )
-from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_link
+from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_link, open_regular
 from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.core.workers.retries import TransientSourceError
 from posezoo.poses.letterbox import Size, image_size
@@ -674,7 +674,7 @@ def _explain_unplayable(path: Path) -> tuple[str, str]:
     if problem := explain_lfs_pointer(path):
         return problem, LFS_HINT
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             start = stream.read(200)
     except OSError as error:
         return f"cannot be read: {os_reason(error)}", ""
