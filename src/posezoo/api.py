@@ -25,7 +25,7 @@ from posezoo.core.errors import (
     import_optional,
     suggest,
 )
-from posezoo.core.events import Listener, ignore_event
+from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.other_words import explain_other_word
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
@@ -34,6 +34,7 @@ from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import (
     SETTING_TYPES,
+    describe_folders,
     read_settings,
     suggest_setting,
     to_settings,
@@ -156,7 +157,7 @@ def get(
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
     """
     listener = listener or ignore_event
-    context = _open(get, settings, trust_on_first_use)
+    context = _open(get, settings, trust_on_first_use, listener)
     weights = None if checkpoint is None else Path(checkpoint)
     if skeleton is not None and weights is None:
         raise PosezooError(
@@ -193,7 +194,7 @@ def list_models(*patterns: str, **settings: Unpack[SettingValues]) -> list[Model
     """
     from posezoo.pages.facts.model_facts import describe_models
 
-    registry = _open(list_models, settings, trust_on_first_use=False).registry
+    registry = _open(list_models, settings, False, show_progress).registry
     selection = registry.select(patterns or None)
     for problem in selection.problems:
         raise problem
@@ -305,7 +306,7 @@ def load(
     flags = {**settings, "device": device, "inference_precision": inference_precision}
     if detector != "usual":
         flags["detector"] = detector or "none"
-    context = _open(load, flags, trust_on_first_use)
+    context = _open(load, flags, trust_on_first_use, listener)
     from posezoo.run.runtime.runtime_config import LoadOptions
 
     options = LoadOptions(
@@ -398,7 +399,7 @@ def network(
     from posezoo.core.download.model_download import download_model
     from posezoo.networks.pretrained import read_network_checkpoint
 
-    context = _open(network, settings, trust_on_first_use)
+    context = _open(network, settings, trust_on_first_use, listener)
     if pretrained is True:
         spec = with_known_network(_model_with_network(context, name))
         choice = require_network(spec)
@@ -475,7 +476,10 @@ def _model_with_network(context: Context, name: str) -> ModelSpec:
 
 
 def _open(
-    caller: Callable[..., object], flags: Mapping[str, object], trust_on_first_use: bool
+    caller: Callable[..., object],
+    flags: Mapping[str, object],
+    trust_on_first_use: bool,
+    listener: Listener = ignore_event,
 ) -> Context:
     for name in flags:
         if name not in SETTING_TYPES:
@@ -483,10 +487,12 @@ def _open(
             hint = explain_other_word(name).replace("--", "") or similar
             raise SettingsError(f"unknown setting {name!r}", hint=hint)
     try:
-        settings = to_settings(read_settings(flags))
+        found = read_settings(flags)
     except SettingsError as error:  # which names the flag of an argument
         raise SettingsError(error.problem.removeprefix("--"), hint=error.hint) from error
-    return open_context(settings, trust_on_first_use=trust_on_first_use)
+    if folders := describe_folders(found):
+        listener(WarningIssued(f"this program uses {folders}"))
+    return open_context(to_settings(found), trust_on_first_use=trust_on_first_use)
 
 
 def _precision(text: str, model: Model | None, context: Context) -> Precision:

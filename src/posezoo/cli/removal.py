@@ -17,7 +17,10 @@ from posezoo.core.declarations.model import (
     RegexReplace,
     SourceFile,
 )
-from posezoo.core.declarations.safe_names import explain_unsafe_file_name
+from posezoo.core.declarations.safe_names import (
+    explain_invalid_model_name,
+    explain_unsafe_file_name,
+)
 from posezoo.core.download import provenance_json
 from posezoo.core.download.provenance_json import NAME as PROVENANCE
 from posezoo.core.errors import OutputError, os_reason
@@ -61,6 +64,8 @@ def find_gone(layout: ModelLayout, known: Container[str]) -> Iterator[ModelSpec]
         origins = read_json(path)
         # Beside an IR, a file of this name has the name of the model, too.
         if name in known or name in own or origins.get("model") != folder.name:
+            continue
+        if explain_invalid_model_name(name):  # a folder called --yes
             continue
         files = []
         listed = origins.get("files")

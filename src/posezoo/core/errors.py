@@ -301,6 +301,12 @@ def memory_hint(reason: object) -> str:
     return ""
 
 
+def shell_word(path: Path | str) -> str:
+    """A path in a command that a user may paste: one that looks like a flag begins with ./ then."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
+
+
 def install_command(extra: str) -> str:
     """The command that installs an extra: from this checkout, by posezoo's name, or with uv's own
     commands where uv keeps the environment.

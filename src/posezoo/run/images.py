@@ -28,6 +28,7 @@ from posezoo.core.errors import (
     MissingPackageError,
     import_cv2,
     os_reason,
+    shell_word,
     suggest,
 )
 from posezoo.core.events import Listener, ignore_event
@@ -246,7 +247,7 @@ def _read_file(path: Path) -> bytes:
         raise ImageError(
             f"{path}: is a raw photo of a camera, which is not read",
             hint="save it as JPEG with the program of the camera, or: darktable-cli"
-            f" {path.name} {path.with_suffix('.jpg').name}",
+            f" {shell_word(path.name)} {shell_word(path.with_suffix('.jpg').name)}",
         )
     return data
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from posezoo.core.declarations.model import OWN_CHECKPOINT, ModelSpec, Precision
-from posezoo.core.errors import ConversionError
+from posezoo.core.errors import ConversionError, shell_word
 from posezoo.core.events import ConversionUpToDate, IrOutdated, Listener
 from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
@@ -130,7 +130,8 @@ def _require_readable(path: Path) -> None:
         owner = folder.stat().st_uid
         raise ConversionError(
             f"{path}: cannot be read: it belongs to another user (number {owner})",
-            hint=f"its owner can allow it: chmod -R a+rX {folder}; or choose another --weights_dir",
+            hint=f"its owner can allow it: chmod -R a+rX {shell_word(folder)}; or choose another"
+            " --weights_dir",
         ) from error
     except OSError:
         pass  # there is none

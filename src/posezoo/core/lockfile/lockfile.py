@@ -4,7 +4,6 @@ not list.
 
 from __future__ import annotations
 
-import shlex
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from posezoo.core.declarations.model import Digest, ModelSpec, Precision, SourceFile
-from posezoo.core.errors import DigestError, LockError
+from posezoo.core.errors import DigestError, LockError, shell_word
 from posezoo.core.files.file_lock import exclusive
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import (
@@ -295,7 +294,7 @@ class LockFile:
     def _require(self, spec: ModelSpec) -> None:
         command = format_command("lock", spec)
         if self.path != Path("posezoo.lock"):
-            command += f" --lock {shlex.quote(str(self.path))}"
+            command += f" --lock {shell_word(self.path)}"
         hint = f"{command} records the files as they are now"
         again = format_command("get", spec)
         changed = f"if you agree with the change: {again}; then {command}"

@@ -27,6 +27,7 @@ from posezoo.core.errors import (
     explain_windows_path,
     os_reason,
     redact_secrets,
+    shell_word,
 )
 from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_link, open_regular
 from posezoo.core.values import frozen, frozen_with_arrays
@@ -679,10 +680,10 @@ def _explain_unplayable(path: Path) -> tuple[str, str]:
     except OSError as error:
         return f"cannot be read: {os_reason(error)}", ""
     if start[4:8] == b"ftyp" and start[8:12] in _PHOTO_BRANDS:
-        as_jpeg = path.with_suffix(".jpg").name
+        as_jpeg = shell_word(path.with_suffix(".jpg").name)
         return (
             "is a HEIC or AVIF photo, which OpenCV does not read",
-            f"save it as JPEG, for example: heif-convert {path.name} {as_jpeg}",
+            f"save it as JPEG, for example: heif-convert {shell_word(path.name)} {as_jpeg}",
         )
     if start and start.isascii() and b"\0" not in start:
         images = " ".join(sorted(SUFFIXES))

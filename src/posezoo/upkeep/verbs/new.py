@@ -10,7 +10,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
-from posezoo.core.errors import OutputError, PosezooError, SettingsError, os_reason
+from posezoo.core.errors import OutputError, PosezooError, SettingsError, os_reason, shell_word
 from posezoo.core.files.file_record import RECORDS_DIR
 from posezoo.core.files.verified_files import (
     compute_digest,
@@ -144,7 +144,9 @@ def run(args: _NewArgs) -> int:
         )
     missing = list_missing_fields(spec, "" if license_text.is_file() else str(license_text))
     words = shlex.join([args.name, *flags.registry_arguments(args)])
-    committed = shlex.join(map(os.path.relpath, [*written, *local_files(spec)]))
+    committed = " ".join(
+        shell_word(os.path.relpath(path)) for path in [*written, *local_files(spec)]
+    )
     print_result(
         args.format,
         {"model": args.name, "file": path, "left_to_fill_in": missing},
