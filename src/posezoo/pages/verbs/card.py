@@ -152,7 +152,7 @@ def _without_foreign_folders(
 
 
 def _update_page(path: Path, text: str, console: Console, *, check: bool) -> bool:
-    from posezoo.core.files.verified_files import write_atomically
+    from posezoo.core.files.verified_files import is_device, write_atomically
     from posezoo.pages.cards import skeleton_svg
     from posezoo.pages.cards.model_card import FACTS_SIGNS, NOTE, PICTURES
     from posezoo.pages.facts import scatter_chart
@@ -162,7 +162,7 @@ def _update_page(path: Path, text: str, console: Console, *, check: bool) -> boo
         return True
     of_image = skeleton_svg.SIGNS if path.parent.name == PICTURES else scatter_chart.SIGNS
     signs = {".md": (NOTE,), ".json": FACTS_SIGNS, ".svg": of_image}[path.suffix]
-    if not is_own(path, signs):
+    if is_device(path) or not is_own(path, signs):
         console.warn(f"{path}: was not written by posezoo: move it, and draw the card again")
         return False
     if check:
