@@ -162,9 +162,10 @@ def convert(
     if not spec.is_converted:
         listener(ConversionSkipped(spec.full_name, "published as IR"))
         irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
-        is_read = bool(plan.files)  # the download has read the bytes
+        # A download has read the bytes.
+        must_read = not (plan.trusts_records or plan.files)
         for target in resolved.targets:
-            if target.precision in irs and not is_read and (target.agreed or options.is_strict):
+            if must_read and target.precision in irs:
                 require_current_ir(resolved, target, "used", trust_record=False)
         if irs:
             return Converted(resolved, irs)

@@ -42,6 +42,7 @@ class Plan:
     program: ConverterProgram | None = None
     missing_package: MissingPackageError | None = None  # that the conversion needs
     source_error: ConversionError | None = None  # dry run: why the file to convert cannot be used
+    trusts_records: bool = True  # whether records say which files and IR are unchanged
 
     @property
     def is_due(self) -> bool:
@@ -94,10 +95,9 @@ def make_plan(
     """
     options = with_settings(options, context.settings)
     program = _find_program(resolved, context, is_dry_run=is_dry_run)
+    trusts_records = context.trusts_records and not options.is_strict
     is_good = partial(
-        verified_files.is_verified,
-        trust_record=context.trusts_records and not options.is_strict,
-        remember=not is_dry_run,
+        verified_files.is_verified, trust_record=trusts_records, remember=not is_dry_run
     )
     irs = plan_irs(
         resolved, options, mo_version=program.version if program else "", is_good=is_good
@@ -107,7 +107,14 @@ def make_plan(
     missing = None
     if due and resolved.route is Route.NETWORK and not package_version("torch"):
         missing = MissingPackageError("torch", extra="torch")
-    plan = Plan(resolved, irs, obstacle=obstacle, program=program, missing_package=missing)
+    plan = Plan(
+        resolved,
+        irs,
+        obstacle=obstacle,
+        program=program,
+        missing_package=missing,
+        trusts_records=trusts_records,
+    )
     is_done = resolved.spec.is_converted and not due
     if obstacle or is_done:
         return plan
