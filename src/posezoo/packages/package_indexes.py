@@ -138,6 +138,8 @@ def _read_uv() -> Iterator[dict[str, list[str]]]:
     named = os.environ.get("UV_CONFIG_FILE")
     folders = (_own_folder(), _shared_folder())
     for path in (named,) if named else (f"{folder}/uv/uv.toml" for folder in folders):
+        if path == os.devnull:
+            continue
         try:
             table = tomllib.loads(read_regular_text(Path(path)))
             default = [table["index-url"]] if "index-url" in table else []

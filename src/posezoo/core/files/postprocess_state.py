@@ -70,7 +70,7 @@ class PostprocessRecord:
     def _entries(self) -> dict[Path, Json]:
         """What the record has of each file; nothing if it names one that posezoo does not write."""
         files = read_record(self.subject).outputs.get("files")
-        entries = {}
+        entries: dict[Path, Json] = {}
         for name, entry in files.items() if isinstance(files, dict) else ():
             if explain_unsafe_file_name(name.replace(os.sep, "/")) or not isinstance(entry, dict):
                 return {}

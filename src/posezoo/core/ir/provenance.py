@@ -27,7 +27,6 @@ from posezoo.core.events import (
     OutputsCompared,
     SpeedCompared,
 )
-from posezoo.core.files.file_record import read_digests
 from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.ir.complexity import Complexity
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
@@ -270,7 +269,7 @@ def parse_provenance(content: bytes) -> Provenance | None:
         record = parse_json(content, finite=False)  # INT8 may compute nan
         contents = {}
         for name, entry in record["files"].items():
-            (digest,) = read_digests({"sha384": entry["sha384"]})
+            digest = Digest("sha384", str(entry["sha384"]))
             contents[Path(name).suffix] = FileContent(int(entry["size"]), digest)
         if set(contents) != set(SUFFIXES):
             return None
