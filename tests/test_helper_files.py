@@ -52,6 +52,10 @@ ROWS = {
         f"{IR}/metadata.yaml",
         ("run net -i photo.png", f"run {IR}/net.xml -i photo.png"),
     ),
+    "metadata.yaml of a model": (
+        f"{IR}/metadata.yaml",
+        (f"run {IR}/net.xml --detector none -i photos",),
+    ),
     "posezoo.lock": ("posezoo.lock", (*USES, "get net --locked")),
     "posezoo.cfg": ("posezoo.cfg", ("doctor", "info net")),
     "measured.yml": (

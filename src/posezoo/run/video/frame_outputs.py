@@ -446,8 +446,11 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
                 result = writing_result(path, listener)
                 self._part = self._stack.enter_context(result)
             # Without a buffer, the file is known to end with a complete item.
-            open_part = open_device if self._is_stream else partial(open, mode="wb", buffering=0)
-            self._stream: FileIO = open_part(self._part)
+            self._stream: FileIO
+            if self._is_stream:
+                self._stream = open_device(path)
+            else:
+                self._stream = open(self._part, "wb", buffering=0)  # noqa: SIM115
 
     def __exit__(
         self,
