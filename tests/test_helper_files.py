@@ -205,6 +205,21 @@ def plant(write, path):
     write(path)
 
 
+@pytest.mark.parametrize("digest", [7, None, [], "x", {"sha384": 1}])
+def test_a_folder_of_a_model_that_no_registry_has_is_no_bug_and_no_flag(made, tmp_path, digest):
+    zoo = shutil.copytree(made, tmp_path / "zoo", symlinks=True)
+    for name in ("gone", "--yes"):
+        (zoo / "out/public" / name).mkdir()
+        stated = {"model": name, "files": {"a.onnx": {"sha384": digest}, "../../outside": digest}}
+        (zoo / "out/public" / name / "provenance.json").write_text(json.dumps(stated))
+    for command in ("verify --all", "remove gone --dry_run", "remove gone --yes"):
+        ended = call(zoo, command)
+        assert ended.returncode in (0, 1), ended.stderr
+        assert "a bug in" not in ended.stderr
+        assert "--yes" not in ended.stdout
+    assert (zoo / "outside").read_text() == "precious"
+
+
 def test_each_name_that_posezoo_writes_or_reads_has_a_row():
     names = {row.partition(" of ")[0] for row in ROWS}
     unknown = {}

@@ -68,3 +68,11 @@ def test_a_traceback_has_the_present_hint_also_after_a_pickle():
     *_, problem, hint = text.splitlines()
     assert problem == "posezoo.core.errors.PosezooError: no model is called 'ne'"
     assert hint == "hint: did you mean net?"
+
+
+def test_no_path_in_a_command_of_a_hint_is_taken_for_a_flag_or_another_command():
+    from posezoo.core.errors import shell_word
+
+    assert shell_word("--yes") == "./--yes"
+    assert shell_word("a; rm -rf b.onnx") == "'a; rm -rf b.onnx'"
+    assert shell_word("models/net.xml") == "models/net.xml"
