@@ -87,6 +87,7 @@ OURS = {
     "core/download/partial.py: os.open(self.path, WRITE_FLAGS)",
     "core/files/file_lock.py: os.open(path, READ_FLAGS)",
     "core/files/file_lock.py: os.open(path, WRITE_FLAGS, 438)",
+    "core/files/verified_files.py: os.open(path, os.O_WRONLY | getattr(os, 'O_NONBLOCK', 0))",
     "core/operating_system.py: os.open(path, os.O_RDWR if IS_WINDOWS else os.O_RDONLY)",
     "core/regular_files.py: open(path, 'rb')",
 }

@@ -252,7 +252,7 @@ def _path(text: str | Path) -> Path:
 def _read_npmrc(path: Path) -> dict[str, str]:
     try:
         text = ""
-        if path.is_file():  # not /dev/null
+        if path.exists() and str(path) != os.devnull:
             text = read_regular_bytes(path).decode("utf-8-sig", "replace")
     except OSError as error:
         raise LocalSettingsError(f"{path}: cannot be read: {os_reason(error)}") from error

@@ -158,7 +158,7 @@ def _record(
         error = LockError(
             f"{name}: is in {lock.path}, but not in this registry: it is older, or a different one",
             hint="use the newer registry, or if it was withdrawn:"
-            f" posezoo lock --prune {shell_word(name)}",
+            f" posezoo lock {shell_word(name)} --prune",
         )
         console.print_error(error)
         report.add_failure(name, error)
