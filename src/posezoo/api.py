@@ -24,7 +24,7 @@ from posezoo.core.errors import (
     import_optional,
     suggest,
 )
-from posezoo.core.events import Listener, ignore_event
+from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.other_words import explain_other_word
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
@@ -33,6 +33,7 @@ from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import (
     SETTING_TYPES,
+    describe_folders,
     read_settings,
     suggest_setting,
     to_settings,
@@ -192,7 +193,7 @@ def get(
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
     """
     listener = listener or ignore_event
-    context = _open(get, settings, trust_on_first_use)
+    context = _open(get, settings, trust_on_first_use, listener)
     weights = None if checkpoint is None else Path(checkpoint)
     if skeleton is not None and weights is None:
         raise PosezooError(
@@ -229,7 +230,7 @@ def list_models(*patterns: str, **settings: Unpack[SettingValues]) -> list[Model
     """
     from posezoo.pages.facts.model_facts import describe_models
 
-    registry = _open(list_models, settings, trust_on_first_use=False).registry
+    registry = _open(list_models, settings, False, show_progress).registry
     selection = registry.select(patterns or None)
     for problem in selection.problems:
         raise problem
@@ -288,7 +289,7 @@ def load(
     flags: dict[str, object] = {**settings, "device": device}
     if detector != "usual":
         flags["detector"] = detector or "none"
-    context = _open(load, flags, trust_on_first_use)
+    context = _open(load, flags, trust_on_first_use, listener)
     load_options = _to_load_options(options or Options(), preparation, context)
     conversion = ConversionOptions(force=force)
     loader = Loader(context, detector, conversion=conversion, listener=listener)
@@ -392,7 +393,7 @@ def network(
     from posezoo.core.download.model_download import download_model
     from posezoo.networks.pretrained import read_network_checkpoint
 
-    context = _open(network, settings, trust_on_first_use)
+    context = _open(network, settings, trust_on_first_use, listener)
     if pretrained is True:
         spec = with_known_network(_model_with_network(context, name))
         choice = require_network(spec)
@@ -469,7 +470,10 @@ def _model_with_network(context: Context, name: str) -> ModelSpec:
 
 
 def _open(
-    caller: Callable[..., object], flags: Mapping[str, object], trust_on_first_use: bool
+    caller: Callable[..., object],
+    flags: Mapping[str, object],
+    trust_on_first_use: bool,
+    listener: Listener = ignore_event,
 ) -> Context:
     for name in flags:
         if name not in SETTING_TYPES:
@@ -479,10 +483,12 @@ def _open(
             hint = spell_grouped(explain_other_word(name) or similar)
             raise SettingsError(f"unknown setting {name!r}", hint=hint)
     try:
-        settings = to_settings(read_settings(flags))
+        found = read_settings(flags)
     except SettingsError as error:  # which names the flag of an argument
         raise SettingsError(error.problem.removeprefix("--"), hint=error.hint) from error
-    return open_context(settings, trust_on_first_use=trust_on_first_use)
+    if folders := describe_folders(found):
+        listener(WarningIssued(f"this program uses {folders}"))
+    return open_context(to_settings(found), trust_on_first_use=trust_on_first_use)
 
 
 def _precision(text: str, model: Model | None, context: Context) -> Precision:

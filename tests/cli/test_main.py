@@ -488,6 +488,29 @@ def test_a_bug_is_written_to_a_log_whose_path_is_shown(monkeypatch, capsys, tmp_
     assert "Traceback" in log.read_text()
 
 
+def test_a_bug_in_compiled_code_without_names_is_reported_too(monkeypatch, capsys, tmp_path):
+    from posezoo.pages.verbs import list as listing
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    nameless = {"fail": None}
+    exec(compile("def fail(args): 1 // 0", "compiled.pyx", "exec"), nameless)
+    del nameless["__builtins__"]
+    monkeypatch.setattr(listing, "run", nameless["fail"])
+    assert command_line.main(["list"]) == 3
+    assert "a bug in posezoo: ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_bug_is_shown_itself_if_its_log_cannot_be_written(monkeypatch, capsys, tmp_path):
+    from posezoo.pages.verbs import list as listing
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    monkeypatch.setattr(listing, "run", lambda args: 1 // 0)
+    assert command_line.main(["list"]) == 3
+    shown = capsys.readouterr().err
+    assert "a bug in posezoo: ZeroDivisionError" in shown
+    assert "Traceback" in shown
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )

@@ -40,3 +40,11 @@ def test_a_traceback_has_the_present_hint_also_after_a_pickle():
 def test_the_text_of_an_error_is_its_problem_on_each_python():
     error = errors.PosezooError("no model is called 'ne'", hint="did you mean net?")
     assert str(error) == "no model is called 'ne'"
+
+
+def test_no_path_in_a_command_of_a_hint_is_taken_for_a_flag_or_another_command():
+    from posezoo.core.errors import shell_word
+
+    assert shell_word("--yes") == "./--yes"
+    assert shell_word("a; rm -rf b.onnx") == "'a; rm -rf b.onnx'"
+    assert shell_word("models/net.xml") == "models/net.xml"

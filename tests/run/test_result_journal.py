@@ -22,3 +22,39 @@ def test_another_heading_begins_anew(tmp_path):
         journal.add("first", [], {})
     with open_journal(tmp_path / "results.jsonl", {"model": "b"}) as journal:
         assert "first" not in journal
+
+
+def test_a_line_that_this_user_did_not_write_is_no_result(tmp_path):
+    path = tmp_path / "results.jsonl"
+    with open_journal(path, {"model": "a"}) as journal:
+        journal.add("first", [1], {"poses": []})
+        journal.add("second", [2], {"poses": []})
+    heading, first, second = path.read_bytes().splitlines()
+    forged = b'{"id": "third", "file": [3], "result": {"poses": [1]}}'
+    coded = b'{"code": "%b", "id": "fourth", "file": [4], "result": {}}' % (b"0" * 64)
+    path.write_bytes(b"\n".join([heading, first.replace(b"[]", b"[7]"), second, forged, coded]))
+    with open_journal(path, {"model": "a"}) as journal:
+        assert [key for key in ("first", "second", "third", "fourth") if key in journal] == [
+            "second"
+        ]
+
+
+def test_lines_of_another_heading_are_no_results_below_this_one(tmp_path):
+    with open_journal(tmp_path / "a.jsonl", {"model": "a"}) as journal:
+        journal.add("first", [1], {})
+    with open_journal(tmp_path / "b.jsonl", {"model": "b"}):
+        pass
+    line = (tmp_path / "a.jsonl").read_bytes().splitlines()[1]
+    with open(tmp_path / "b.jsonl", "ab") as stream:
+        stream.write(b"\n" + line)
+    with open_journal(tmp_path / "b.jsonl", {"model": "b"}) as journal:
+        assert "first" not in journal
+
+
+def test_with_another_key_the_images_are_done_again(tmp_path, monkeypatch):
+    path = tmp_path / "results.jsonl"
+    with open_journal(path, {"model": "a"}) as journal:
+        journal.add("first", [1], {})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    with open_journal(path, {"model": "a"}) as journal:
+        assert "first" not in journal

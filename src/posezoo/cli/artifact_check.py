@@ -12,7 +12,7 @@ from posezoo.cli.json_projection import project, to_json
 from posezoo.cli.labels import format_count, join
 from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
-from posezoo.core.errors import LockError
+from posezoo.core.errors import LockError, shell_word
 from posezoo.core.events import Listener, RunStarted, WorkFinished, WorkStarted
 from posezoo.core.values import frozen
 
@@ -90,12 +90,13 @@ def run_artifact_check(
         models = format_count(len(not_fetched), "model")
         lines.append(f"not checked: {models} that no command fetched, and that no lock names")
     if gone:
-        words = ["posezoo", "remove", *gone, "--weights_dir", f"{layout.output_dir}"]
+        words = ["posezoo remove", *gone, "--weights_dir", shell_word(layout.output_dir)]
         if layout.download_dir != layout.output_dir:
-            words += ["-d", f"{layout.download_dir}"]
+            words += ["-d", shell_word(layout.download_dir)]
+        words += map(shlex.quote, repair.flags)
         lines.append(
             f"not checked: {format_count(len(gone), 'model')} in {layout.download_dir} that this"
-            f" registry does not have; if no other does: {shlex.join([*words, *repair.flags])}"
+            f" registry does not have; if no other does: {' '.join(words)}"
         )
     answer = {
         "artifacts": to_json(artifacts),
@@ -132,7 +133,7 @@ def _check_models(
             for xml in layout.made_irs(spec) if lock.is_strict else ():
                 agreed = lock.agreed_ir(spec, Precision(xml.parent.name))
                 if agreed and read_ir_record(xml):  # else it was published
-                    agreed.require_listed(xml)
+                    agreed.require(xml)
         except LockError as error:
             refusals.append(error)
             problems.append(error.problem)

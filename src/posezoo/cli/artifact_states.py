@@ -5,6 +5,7 @@ others.
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -179,18 +180,18 @@ def conversion_flags(record: provenance.Provenance, spec: ModelSpec) -> str:
             continue
         element_type = recorded.get("element_type", "")
         if element_type != declared.element_type:
-            flags[f"--input_type {element_type}"] = None
+            flags[f"--input_type {shlex.quote(str(element_type))}"] = None
         layout = recorded.get("to_layout", "")
         if layout != declared.to_layout:
-            flags[f"--input_layout {layout or declared.layout}"] = None
+            flags[f"--input_layout {shlex.quote(str(layout or declared.layout))}"] = None
         if recorded.get("resize") and not declared.resize:
             flags["--resize"] = None
     decoding = arguments.get("decoding")
     if isinstance(decoding, Mapping):
         flags["--decode"] = None
         if decoding.get("max_people"):
-            flags[f"--max_people {decoding['max_people']}"] = None
-        flags[f"--min_score {decoding.get('min_score')}"] = None
+            flags[f"--max_people {shlex.quote(str(decoding['max_people']))}"] = None
+        flags[f"--min_score {shlex.quote(str(decoding.get('min_score')))}"] = None
     return "".join(f" {flag}" for flag in flags)
 
 

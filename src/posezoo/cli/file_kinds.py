@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
 from posezoo.core.convert.formats import FORMATS
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, PADDLE_3
+from posezoo.core.errors import shell_word
 from posezoo.core.registry import FileExplainer
-from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_no_file
+from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_no_file, open_regular
 from posezoo.core.values import frozen
 
 _CONVERT = "posezoo convert {file} -o {stem}.xml makes an IR, which can be run"
@@ -128,7 +128,7 @@ def is_paddle_3(path: Path) -> bool:
     """Whether a file is a network of PaddlePaddle 3 in its new format, which is JSON."""
     if path.suffix.lower() != ".json" or explain_no_file(path):
         return False
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         return stream.read(len(PADDLE_3)) == PADDLE_3
 
 
@@ -167,7 +167,8 @@ def explain_model_file(name: str) -> tuple[str, str]:
     if kind is None and path.is_file():
         kind = _find_format(path)
     if kind is None and (irs := find_irs(path)):
-        return f"{name}: is a folder, not a model", f"name an IR in it: {shlex.join(irs)}"
+        shown = " ".join(map(shell_word, irs))
+        return f"{name}: is a folder, not a model", f"name an IR in it: {shown}"
     if kind is None or not os.path.exists(name):
         return "", ""
     if not os.path.isdir(name) and (problem := explain_no_file(path)):
@@ -175,8 +176,8 @@ def explain_model_file(name: str) -> tuple[str, str]:
     if problem := explain_lfs_pointer(path):
         return f"{name}: {problem}", LFS_HINT
     problem = f"{name}: is {kind.name}, which is not read here"
-    stem = shlex.quote(str(path.with_suffix("")))
-    return problem, kind.advice.replace("{file}", shlex.quote(name)).replace("{stem}", stem)
+    stem = shell_word(path.with_suffix(""))
+    return problem, kind.advice.replace("{file}", shell_word(name)).replace("{stem}", stem)
 
 
 class _Explainer(FileExplainer):

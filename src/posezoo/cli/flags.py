@@ -23,6 +23,7 @@ from posezoo.core.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
     Settings,
+    describe_folders,
     explain_wrong_path,
     read_settings,
     to_settings,
@@ -698,16 +699,8 @@ def settings_from_args(args: Args, overrides: Mapping[str, object] | None = None
     for error in unknown_variables(os.environ):
         _print_once(f"warning: {error.problem}{f'; {error.hint}' if error.hint else ''}")
     settings = read_settings(given_settings(args, overrides))
-    if not args.quiet:
-        # The working folder may come from others.
-        named = []
-        for name, what in (("models_dir", "the models"), ("weights_dir", "the IR")):
-            if settings[name].origin == "posezoo.cfg":
-                folders = settings[name].value
-                shown = folders if isinstance(folders, Path) else ", ".join(map(str, folders))
-                named.append(f"{what} of the folder {shown}")
-        if named:
-            _print_once(f"note: this command uses {' and '.join(named)}, as ./posezoo.cfg says")
+    if folders := describe_folders(settings):  # also with --quiet: it decides what a name means
+        _print_once(f"note: this command uses {folders}")
     return to_settings(settings)
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from posezoo.cli.artifact_states import DEVICE_PROOFS, ArtifactState, check_artifacts
 from posezoo.core.declarations.model import (
     CompositeSpec,
-    Digest,
     Family,
     Framework,
     License,
@@ -18,6 +17,10 @@ from posezoo.core.declarations.model import (
     RegexReplace,
     SourceFile,
 )
+from posezoo.core.declarations.safe_names import (
+    explain_invalid_model_name,
+    explain_unsafe_file_name,
+)
 from posezoo.core.download import provenance_json
 from posezoo.core.download.provenance_json import NAME as PROVENANCE
 from posezoo.core.errors import OutputError, os_reason
@@ -25,6 +28,7 @@ from posezoo.core.files.file_lock import is_part_of
 from posezoo.core.files.file_record import (
     RECORDS_DIR,
     is_unchanged,
+    read_digests,
     read_json,
     read_record,
     record_path,
@@ -61,12 +65,15 @@ def find_gone(layout: ModelLayout, known: Container[str]) -> Iterator[ModelSpec]
         # Beside an IR, a file of this name has the name of the model, too.
         if name in known or name in own or origins.get("model") != folder.name:
             continue
+        if explain_invalid_model_name(name):  # a folder called --yes
+            continue
         files = []
-        with suppress(AttributeError):  # another program wrote it
-            for file_name, origin in origins["files"].items():
-                for algorithm, digits in origin.items():
-                    if algorithm.startswith("sha"):
-                        files.append(SourceFile(file_name, checksum=Digest(algorithm, digits)))
+        listed = origins.get("files")
+        for file_name, origin in listed.items() if isinstance(listed, dict) else ():
+            if explain_unsafe_file_name(file_name) or not isinstance(origin, dict):
+                continue  # another program wrote it
+            for digest in read_digests(origin):
+                files.append(SourceFile(file_name, checksum=digest))
         yield ModelSpec(
             name,
             Family.PUBLIC,

@@ -250,15 +250,23 @@ def _report_bug(error: Exception) -> int:
     import traceback
 
     trace = traceback.format_exc()
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="posezoo-", suffix=".log", delete=False, encoding="utf-8"
-    ) as log:
-        log.write(hide_passwords(redact_secrets(f"{command_line()}\n\n{trace}")))
-    plugin = _find_plugin(error)
+    report = hide_passwords(redact_secrets(f"{command_line()}\n\n{trace}"))
+    plugin = ""
+    with contextlib.suppress(Exception):  # whatever packages are installed
+        plugin = _find_plugin(error)
     what = trace.strip().splitlines()[-1]
     print_to_stderr(f"error: a bug in {plugin or 'posezoo'}: {what}")
     to_whom = " to its makers" if plugin else ""
-    print_to_stderr(f"  hint: the details are in {log.name}: please report them{to_whom}")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "wb", prefix="posezoo-", suffix=".log", delete=False
+        ) as log:
+            # A name that is not UTF-8 may be in the command.
+            log.write(report.encode(errors="backslashreplace"))
+    except OSError:
+        print_to_stderr(f"  hint: please report this{to_whom}:\n{report}")
+    else:
+        print_to_stderr(f"  hint: the details are in {log.name}: please report them{to_whom}")
     return 3
 
 
@@ -269,7 +277,8 @@ def _find_plugin(error: BaseException) -> str:
     from posezoo.core.plugins import PLUGIN_GROUPS, describe_plugin, installed
 
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
-    packages = {frame.f_globals["__name__"].partition(".")[0] for frame in frames}
+    # Frames of compiled code may have no names.
+    packages = {str(frame.f_globals.get("__name__")).partition(".")[0] for frame in frames}
     for group in PLUGIN_GROUPS:
         for entry_point in installed(group).values():
             if re.split("[.:]", entry_point.value)[0] in packages:

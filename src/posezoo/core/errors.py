@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 
 from posezoo.core.install_commands import install_command, pip_command
@@ -300,6 +302,12 @@ def memory_hint(reason: object) -> str:
     if isinstance(reason, MemoryError) or any(sign in str(reason) for sign in signs):
         return "there is too little memory: close other programs, or raise ulimit -v"
     return ""
+
+
+def shell_word(path: Path | str) -> str:
+    """A path in a command that a user may paste: one that looks like a flag begins with ./ then."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def import_optional(package: str, *, extra: str) -> ModuleType:

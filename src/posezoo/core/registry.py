@@ -9,7 +9,6 @@ file with an error does not stop the others.
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
@@ -29,6 +28,7 @@ from posezoo.core.errors import (
     UnknownModelError,
     os_reason,
     sanitize,
+    shell_word,
     suggest,
 )
 from posezoo.core.other_words import explain_other_word
@@ -556,7 +556,7 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
     """A command of posezoo about a model, with its registry, and its root ``folder``
     (``--weights_dir``), if they are not the default.
     """
-    words = ["posezoo", verb, spec.full_name]
+    words = ["posezoo", verb, shell_word(spec.full_name)]
     usual = None
     if is_declared(spec):  # the user's own weights are in no registry
         root = registry_root(spec)
@@ -564,14 +564,14 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
         if registry in WHEEL_REGISTRIES:
             words += ["--registry", registry]
         elif registry != "posezoo" and root.is_dir():
-            words += ["--models_dir", f"{root}"]
+            words += ["--models_dir", shell_word(root)]
     elif any(file.sources for file in getattr(spec, "files", ())):  # a checkpoint that was named
-        words[-1] = f"{spec.path}"
+        words[-1] = shell_word(spec.path)
     with suppress(SettingsError):  # a user without a home folder
         usual = user_folder("cache") / "models"
     if folder not in (None, usual):
-        words += ["--weights_dir", f"{folder}"]
-    return shlex.join(words)
+        words += ["--weights_dir", shell_word(folder)]
+    return " ".join(words)
 
 
 def license_path(spec: ModelSpec) -> Path:

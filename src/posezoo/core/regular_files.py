@@ -70,7 +70,7 @@ def explain_lfs_pointer(path: Path) -> str:
     """Whether git left a pointer of Git LFS where a file should be; empty for any other file."""
     with suppress(OSError):
         is_small = path.is_file() and path.stat().st_size < _MAX_POINTER_BYTES
-        if is_small and is_lfs_pointer(path.read_bytes()):
+        if is_small and is_lfs_pointer(read_regular_bytes(path)):
             return LFS_PROBLEM
     return ""
 

@@ -575,6 +575,19 @@ def to_settings(settings: Mapping[str, Setting]) -> Settings:
     return Settings(**{name: setting.value for name, setting in settings.items()})
 
 
+def describe_folders(settings: Mapping[str, Setting]) -> str:
+    """The folders of models and IR that the posezoo.cfg in the working folder names, which may come
+    from others; empty if it names none.
+    """
+    named = []
+    for name, what in (("models_dir", "the models"), ("weights_dir", "the IR")):
+        if settings[name].origin == "posezoo.cfg":
+            folders = settings[name].value
+            shown = folders if isinstance(folders, Path) else ", ".join(map(str, folders))
+            named.append(f"{what} of the folder {shown}")
+    return f"{' and '.join(named)}, as ./posezoo.cfg says" if named else ""
+
+
 def _refuse_untrusted(
     values: dict[str, str], path: Path, environ: Mapping[str, str]
 ) -> Iterator[SettingsError]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.export.documents import render_texts
 from posezoo.export.people_programs import (
     describe_pipeline,
@@ -50,7 +51,7 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
         detector = render_texts(model.detector, TARGET)
         texts |= {f"{model.detector.name}-{name}": text for name, text in detector.items()}
     if record.is_file():
-        texts["provenance.json"] = record.read_bytes()
+        texts["provenance.json"] = read_regular_bytes(record)
     for name, text in texts.items():
         files.append(ExportFile(f"{model.name}/{name}", text, digest(text)))
     yield from files

@@ -21,7 +21,7 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.declarations.safe_names import avoid_reserved
 from posezoo.core.declarations.sources import FileSource
-from posezoo.core.errors import DecoderError, ExportError
+from posezoo.core.errors import DecoderError, ExportError, shell_word
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.values import frozen
@@ -78,7 +78,8 @@ class NetworkFile:
             raise ExportError(
                 f"{path}: takes images of any size, {list(sizes)}, and this export needs a fixed"
                 " one",
-                hint=f"posezoo convert {original} --input_shape [1,3,HEIGHT,WIDTH] -o fixed.xml",
+                hint=f"posezoo convert {shell_word(original)} --input_shape [1,3,HEIGHT,WIDTH]"
+                " -o fixed.xml",
             )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.convert.formats import FORMATS
+from posezoo.core.regular_files import open_regular
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import Array
@@ -42,4 +43,5 @@ def read_array(path: Path, start: int, end: int, dtype: str, shape: Sequence[int
 
     if end - start != math.prod(shape) * np.dtype(dtype).itemsize:
         return []
-    return [np.fromfile(path, dtype, math.prod(shape), offset=start).reshape(shape)]
+    with open_regular(path) as stream:
+        return [np.fromfile(stream, dtype, math.prod(shape), offset=start).reshape(shape)]

@@ -4,9 +4,11 @@ Detection API.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 from posezoo.core.errors import ConversionError
+from posezoo.core.regular_files import read_regular_bytes
 
 #: The largest tensor of a network, in values; the largest one of YOLOv4 has 12 million.
 MAX_VALUES = 1 << 28
@@ -25,7 +27,8 @@ def read_layers_text(path: Path, suffix: str, max_bytes: int, *, hint: str = "")
     if size > max_bytes:
         raise ConversionError(f"{path}: has {size} bytes, more than a network's layers need")
     try:
-        return path.read_text("utf-8-sig")
+        text = read_regular_bytes(path).decode("utf-8-sig")
+        return io.StringIO(text, newline=None).read()
     except UnicodeDecodeError as error:
         problem = f"{path}: is not text, so it cannot be a {suffix}"
         raise ConversionError(problem, hint=hint) from error

@@ -22,7 +22,7 @@ from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.errors import ConversionError, sanitize
 from posezoo.core.files.file_record import Json
-from posezoo.core.regular_files import read_regular_bytes
+from posezoo.core.regular_files import open_regular, read_regular_bytes
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import Array
@@ -66,7 +66,7 @@ class Operation(NamedTuple):
 
 def is_graph_model(path: Path) -> bool:
     """Whether a file is JSON, complete or not, with a network of TensorFlow.js."""
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         if not stream.read(64).lstrip().startswith(b"{"):
             return False
         stream.seek(0)

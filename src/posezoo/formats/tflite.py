@@ -22,6 +22,7 @@ from posezoo.core.convert.formats import (
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.regular_files import open_regular, read_regular_bytes
 from posezoo.core.versions import package_version
 from posezoo.formats import read_array
 from posezoo.formats.flatbuffers import CustomOperation, FlatBuffer
@@ -55,13 +56,13 @@ def is_tflite(path: Path) -> bool:
     """Whether a FlatBuffers file has TFLite's identifier, "TFL3", after the first offset
     (schema.fbs).
     """
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         return stream.read(8)[4:] == b"TFL3"
 
 
 def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[OriginalConstant]:
     """The float constants, read from the tables of FlatBuffers (schema.fbs)."""
-    file = FlatBuffer(path.read_bytes())
+    file = FlatBuffer(read_regular_bytes(path))
     buffers = file.read_tables(file.root, 4)
     graphs = file.read_tables(file.root, 2)
     for tensor in (tensor for graph in graphs for tensor in file.read_tables(graph, 0)):
@@ -98,7 +99,7 @@ def _load(path: Path) -> Iterator[tuple[Any, Any, FlatBuffer]]:
     """
     frontend = import_openvino().frontend.FrontEndManager().load_by_framework("tflite")
     input_model = frontend.load(path)  # it reports what is wrong with a damaged file
-    file = FlatBuffer(path.read_bytes())
+    file = FlatBuffer(read_regular_bytes(path))
     content = rewrite_operations(path, file)
     if content is None:
         yield frontend, input_model, file
@@ -133,7 +134,7 @@ def _open_runtime(
     try:
         interpreter = _open_interpreter(module, path, sizes)
     except RuntimeError:  # it lacks a custom operation
-        if _find_custom_operations(FlatBuffer(path.read_bytes())):
+        if _find_custom_operations(FlatBuffer(read_regular_bytes(path))):
             return None
         raise
     inputs = interpreter.get_input_details()
@@ -157,7 +158,7 @@ def _open_runtime(
 def _open_interpreter(
     module: Any, path: Path, sizes: Mapping[str, Shape], *, keeps_tensors: bool = False
 ) -> Any:
-    content = widen_weights(FlatBuffer(path.read_bytes()))
+    content = widen_weights(FlatBuffer(read_regular_bytes(path)))
     interpreter = module.Interpreter(
         model_path=None if content else str(path),
         model_content=content,

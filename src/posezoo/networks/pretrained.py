@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo import networks
-from posezoo.core.errors import CheckpointError, NetworkError, import_optional
+from posezoo.core.errors import CheckpointError, NetworkError, import_optional, shell_word
 from posezoo.core.values import frozen
 from posezoo.networks import ArgumentValue, NetworkDefinition
 from posezoo.networks.gluon_names import rename_tensors
@@ -62,7 +61,7 @@ class NetworkCheckpoint:
                     f"its tensors are those of {' or '.join(fitting)}",
                     hint=(
                         f"posezoo convert --network {fitting[0]} --checkpoint"
-                        f" {shlex.quote(str(self.path))}"
+                        f" {shell_word(self.path)}"
                     ),
                 ) from None
         state = {

@@ -17,6 +17,7 @@ from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.model_files import CHECKPOINTS
 from posezoo.core.errors import ConversionError, MissingPackageError
 from posezoo.core.files.staging import temporary_dir
+from posezoo.core.regular_files import open_regular
 from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.versions import package_version
 from posezoo.core.workers.program import python_command, run_program
@@ -46,7 +47,7 @@ def is_checkpoint(path: Path) -> bool:
     # deadlock.
     from posezoo.networks import checkpoints
 
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         return checkpoints.has_checkpoint_header(stream.read(512))
 
 

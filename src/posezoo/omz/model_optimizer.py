@@ -28,6 +28,7 @@ from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.ir.openvino_import import error_text, import_openvino
 from posezoo.core.layout import ModelLayout
+from posezoo.core.regular_files import open_regular
 from posezoo.core.resolve.resolved import Resolved
 from posezoo.core.values import frozen
 from posezoo.core.versions import release_version
@@ -210,7 +211,7 @@ def is_stand_in(named: Path) -> bool:
     ``mo``.
     """
     try:
-        with open(_find_script(named), "rb") as stream:
+        with open_regular(_find_script(named)) as stream:
             return f"from {STAND_IN_MODULE} import".encode() in stream.read(4096)
     except (OSError, ConversionError):
         return False

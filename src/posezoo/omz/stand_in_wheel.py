@@ -20,6 +20,7 @@ from pathlib import Path
 from posezoo.core.errors import PosezooError
 from posezoo.core.install_commands import pip_command
 from posezoo.core.registry import STAND_IN_DATA, builtin_models_dir
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.versions import version
 from posezoo.omz.model_optimizer import STAND_IN_MODULE, stand_in_version
 from posezoo.solutions.stand_in import REQUIRED, write_modules
@@ -228,7 +229,8 @@ def pack_stand_in(
         folder = f"{STAND_IN_DATA}/registries/{registry}/models"
         for path in models.rglob("*"):
             if path.is_file():
-                members[f"{folder}/{path.relative_to(models).as_posix()}"] = path.read_bytes()
+                name = f"{folder}/{path.relative_to(models).as_posix()}"
+                members[name] = read_regular_bytes(path)
     names = sorted((*commands, "mo", *_MISSING_COMMANDS))
     scripts = "".join(f"{name} = {STAND_IN_MODULE}:{name}\n" for name in names)
     info = {"entry_points.txt": f"[console_scripts]\n{scripts}"}

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from posezoo.cli.diagnosis import NpmRegistry
 from posezoo.core.download.candidates import LocalSettingsError
 from posezoo.core.errors import os_reason, redact_secrets
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import find_program
 
@@ -252,8 +253,8 @@ def _path(text: str | Path) -> Path:
 def _read_npmrc(path: Path) -> dict[str, str]:
     try:
         text = ""
-        if path.exists():
-            text = path.read_text(encoding="utf-8-sig", errors="replace")
+        if path.exists() and str(path) != os.devnull:
+            text = read_regular_bytes(path).decode("utf-8-sig", "replace")
     except OSError as error:
         raise LocalSettingsError(f"{path}: cannot be read: {os_reason(error)}") from error
     values: dict[str, str] = {}

@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from posezoo.core.errors import SourceError
 from posezoo.core.operating_system import IS_MACOS, IS_WINDOWS
+from posezoo.core.regular_files import read_regular_text
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import find_program, run_program
 
@@ -137,8 +138,10 @@ def _read_uv() -> Iterator[dict[str, list[str]]]:
     named = os.environ.get("UV_CONFIG_FILE")
     folders = (_own_folder(), _shared_folder())
     for path in (named,) if named else (f"{folder}/uv/uv.toml" for folder in folders):
+        if path == os.devnull:
+            continue
         try:
-            table = tomllib.loads(Path(path).read_text("utf-8"))
+            table = tomllib.loads(read_regular_text(Path(path)))
             default = [table["index-url"]] if "index-url" in table else []
             extra = list(table.get("extra-index-url", []))
             for index in table.get("index", []):

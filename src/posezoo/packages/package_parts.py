@@ -41,6 +41,7 @@ from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeEr
 from posezoo.core.files.file_lock import discard
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import MAX_DIRECTORY, Hasher, writing
+from posezoo.core.regular_files import open_regular
 from posezoo.packages.small_answers import join_pieces
 
 # The directory of a wheel with 760 members has 75 kB.
@@ -193,7 +194,11 @@ def open_zip_part(
         # The next member, or the directory, follows.
         part = range(start, min((each for each in starts if each > start), default=end))
         with open_part(package, part, file, open_range, context) as received:
-            with writing(path), open(received, "rb") as compressed, open(sparse, "r+b") as written:
+            with (
+                writing(path),
+                open_regular(received) as compressed,
+                open(sparse, "r+b") as written,
+            ):
                 written.seek(part.start)
                 shutil.copyfileobj(compressed, written)
             with open_member(sparse, "zip", package.name, member, file=file) as stream:
@@ -245,7 +250,7 @@ def open_npm_part(
 
 def _inflate(path: Path, label: str, point: AccessPoint, size: int) -> Iterator[bytes]:
     skip = point.skip
-    with translate_archive_errors(label), open(path, "rb") as compressed:
+    with translate_archive_errors(label), open_regular(path) as compressed:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS, zdict=point.window)
         while size and (block := compressed.read(_PIECE)):
             contents = inflater.decompress(block)

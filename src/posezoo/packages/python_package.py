@@ -34,6 +34,7 @@ from posezoo.core.download.source_types import SourceType
 from posezoo.core.errors import DigestError, DownloadError, SourceError, redact_secrets
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.http_headers import HostHeader
+from posezoo.core.regular_files import read_regular_text
 from posezoo.packages.package_indexes import IndexSettings, read_index_settings
 from posezoo.packages.package_parts import extract_member, needs_part, open_member, open_zip_part
 from posezoo.packages.small_answers import PackageLink, read_small
@@ -177,7 +178,7 @@ def _find_link(place: str, wheel: Wheel, context: DownloadContext) -> PackageLin
         if path.is_file():
             return PackageLink(path.as_uri(), compute_digest(path, "sha256"))
         path = folder if folder.is_file() else folder / "index.html"
-        page = path.read_text("utf-8", "replace") if path.is_file() else ""
+        page = read_regular_text(path, "replace") if path.is_file() else ""
     return _parse_link(page, path.as_uri(), wheel)
 
 

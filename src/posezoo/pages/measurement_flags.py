@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
 from posezoo.cli.parsers import Args
-from posezoo.core.errors import PosezooError, SettingsError
+from posezoo.core.errors import PosezooError, SettingsError, shell_word
 from posezoo.core.regular_files import is_open_pipe
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def measurement_selection(args: MeasurementArgs, registry: Registry) -> Measurem
     measurements = []
     for file in args.figures:
         if not file.is_file() and not is_open_pipe(file):
-            hint = f"posezoo benchmark MODEL --output {shlex.quote(str(file))}"
+            hint = f"posezoo benchmark MODEL --output {shell_word(file)}"
             raise PosezooError(f"{file}: no such file", hint=hint)
         for model, measurement in read_measurements(file, registry):
             measurements.append((model.full_name, replace(measurement, record=FIGURES_FILE)))

@@ -26,6 +26,7 @@ from posezoo.core.errors import (
     SourceError,
     redact_secrets,
 )
+from posezoo.core.regular_files import read_regular_text
 from posezoo.core.values import frozen
 from posezoo.core.workers.retries import TransientSourceError, ask_again
 
@@ -169,7 +170,7 @@ def find_line(path: Path, source: Source) -> int:
         (str(text) for text in texts if isinstance(text, (str, Path))), key=len, default=""
     )
     try:
-        lines = path.read_text("utf-8", "replace").splitlines()
+        lines = read_regular_text(path, "replace").splitlines()
     except OSError:
         return 0
     return next((number for number, line in enumerate(lines, 1) if wanted and wanted in line), 0)

@@ -28,12 +28,20 @@ from posezoo.core.errors import (
     MissingPackageError,
     import_cv2,
     os_reason,
+    shell_word,
     suggest,
 )
 from posezoo.core.events import Listener, ignore_event
-from posezoo.core.regular_files import LFS_HINT, LFS_PROBLEM, explain_link, is_lfs_pointer
+from posezoo.core.regular_files import (
+    LFS_HINT,
+    LFS_PROBLEM,
+    explain_link,
+    is_lfs_pointer,
+    open_regular,
+    read_regular_bytes,
+)
 from posezoo.core.values import frozen
-from posezoo.run.video.ffmpeg import import_quiet_opencv
+from posezoo.run.video.ffmpeg import import_quiet_opencv, open_media
 
 Image = NDArray[np.uint8]
 
@@ -227,7 +235,7 @@ def _read_file(path: Path) -> bytes:
             raise ImageError(
                 f"{path}: {status.st_size:,} bytes are too many: the limit is {MAX_BYTES:,}"
             )
-        data = path.read_bytes()
+        data = read_regular_bytes(path)
     except OSError as error:
         reason = explain_link(path) or f"cannot be read: {os_reason(error)}"
         raise ImageError(f"{path}: {reason}") from error
@@ -239,7 +247,7 @@ def _read_file(path: Path) -> bytes:
         raise ImageError(
             f"{path}: is a raw photo of a camera, which is not read",
             hint="save it as JPEG with the program of the camera, or: darktable-cli"
-            f" {path.name} {path.with_suffix('.jpg').name}",
+            f" {shell_word(path.name)} {shell_word(path.with_suffix('.jpg').name)}",
         )
     return data
 
@@ -254,7 +262,7 @@ def is_animated(path: Path) -> bool:
     if path.suffix.lower() not in _ANIMATED_SUFFIXES or not path.is_file():
         return False
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             start = stream.read(_START)
         is_likely = start.startswith((_PNG_MAGIC, b"RIFF"))
         return is_likely and _read_header(str(path), start).has_several
@@ -331,7 +339,8 @@ def _is_playable(text: str) -> bool:
     """Whether a path is a video, also by its content: the reader of videos finds a frame."""
     if Path(text).suffix.lower() not in VIDEO_SUFFIXES | {".gif"} or not os.path.isfile(text):
         return False
-    capture = import_quiet_opencv().VideoCapture(str(Path(text).absolute()))
+    cv2 = import_quiet_opencv()
+    capture = open_media(Path(text), cv2.VideoCapture, cv2.CAP_FFMPEG)
     try:
         return bool(capture.read()[0])
     finally:

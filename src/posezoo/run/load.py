@@ -174,7 +174,11 @@ class Loader:
         if graph.takes_images:
             graph = Graph(graph.path)
         is_described = like or options.describes_network
-        if not is_described and (published := find_published(graph.path, context.registry)):
+        published = None
+        if not is_described:
+            trust_record = context.trusts_records
+            published = find_published(graph.path, context.registry, trust_record=trust_record)
+        if published:
             own = published.decoder or find_task_decoder(published, graph.distinct_outputs)
             if self.decoder is None or (own and own.name == self.decoder):
                 return self._compile_published(published, graph, options)

@@ -31,6 +31,7 @@ from posezoo.core.declarations.field_types import (
 )
 from posezoo.core.declarations.model import ITSELF, Model, Precision, PublishedAccuracy
 from posezoo.core.declarations.safe_names import TAG
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -326,7 +327,7 @@ def update_measured_yml(
         oldest_first = sorted(by_key, key=lambda key: by_key[key].date)
         ordered = [by_key[key] for key in sorted(oldest_first[-most:] if most else by_key)]
         content = format_measured_yml(ordered, note).encode()
-        if path.is_file() and path.read_bytes() == content:
+        if path.is_file() and read_regular_bytes(path) == content:
             return False
         write_atomically(path, content)
         return True

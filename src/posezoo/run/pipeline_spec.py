@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from posezoo.core.errors import InferenceError, SpecError, UnknownModelError
 from posezoo.core.files.verified_files import is_verified_file
 from posezoo.core.ir.provenance import ranges_key, read_ir_record, was_made_from
 from posezoo.core.registry import Registry
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import DEFAULT_DETECTOR
@@ -115,27 +117,27 @@ def resolve_ir_pipeline(
     return resolve_pipeline(model, context, graph.precision, is_video=is_video)
 
 
-def find_published(xml: Path, registry: Registry) -> ModelSpec | None:
+def find_published(xml: Path, registry: Registry, *, trust_record: bool = True) -> ModelSpec | None:
     """The model that was published as this IR, by the digests of both files; None if there is
-    none.
+    none. ``trust_record`` as for ``is_verified``.
     """
     size = str(xml.stat().st_size).encode()
     for entry in registry.entries.values():
         # To parse all files takes 0.1 s, and few of them have this number.
-        if size not in entry.path.read_bytes():
+        if size not in read_regular_bytes(entry.path):
             continue
         with suppress(SpecError):
             model = registry.find(entry.name)
-            if isinstance(model, ModelSpec) and _is_published_as(model, xml):
+            if isinstance(model, ModelSpec) and _is_published_as(model, xml, trust_record):
                 return model
     return None
 
 
-def _is_published_as(model: ModelSpec, xml: Path) -> bool:
+def _is_published_as(model: ModelSpec, xml: Path, trust_record: bool) -> bool:
+    is_good = partial(is_verified_file, trust_record=trust_record, remember=False)
     files = {file.name: file for file in model.files}
     return any(
-        is_verified_file(xml, file, remember=False)
-        and is_verified_file(xml.with_suffix(".bin"), files[weights], remember=False)
+        is_good(xml, file) and is_good(xml.with_suffix(".bin"), files[weights])
         for name, file in files.items()
         if (weights := name.removesuffix(".xml") + ".bin") in files
     )

@@ -11,6 +11,7 @@ from posezoo.core.declarations.model import Model, ModelSpec
 from posezoo.core.errors import InferenceError
 from posezoo.core.ir.people_metadata import UNSTATED
 from posezoo.core.registry import Registry, open_registry
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.poses.decoders import recognize_decoder
 from posezoo.run.pipeline_spec import find_published
 
@@ -100,7 +101,7 @@ def _find_similar(graph: Graph, registry: Registry) -> ModelSpec | None:
     sizes = [graph.image_size(name, layout) for name, layout in layouts.items() if layout]
     for entry in registry.entries.values():
         # To parse all files takes 0.1 s, and few of them have the decoder's name.
-        if decoder.encode() not in entry.path.read_bytes():
+        if decoder.encode() not in read_regular_bytes(entry.path):
             continue
         model = registry.find(entry.name)
         if not isinstance(model, ModelSpec) or not model.decoder or model.decoder.name != decoder:

@@ -1,13 +1,20 @@
 """A file with the results of images, with which a run that ended early continues: a heading with
 everything that the results depend on, and a line of JSON for each image.
+
+The file may have come with the folder of the results, so each line has an authentication code with
+a key in the user's cache folder (HMAC, RFC 2104). A line with another code is no result: its image
+is done again.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import io
 import json
 import os
+import re
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -15,11 +22,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from posezoo import poses
-from posezoo.core.errors import import_cv2
+from posezoo.core.errors import PosezooError, import_cv2
 from posezoo.core.files.file_lock import discard, exclusive
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import compute_digest, write_atomically, writing
-from posezoo.core.regular_files import open_regular
+from posezoo.core.regular_files import open_regular, read_small
+from posezoo.core.settings import user_folder
 from posezoo.core.values import frozen
 from posezoo.run import runtime
 from posezoo.run.machine import Machine
@@ -29,6 +37,9 @@ from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 # In bytes; one of many inputs that the shell listed has a few hundred thousand.
 _MAX_HEADING = 16 << 20
+
+_KEY_SIZE = 32
+_SIGNED = re.compile(rb'\{"code": "([0-9a-f]{64})", (.*)')
 
 #: What names an image among the others.
 ImageKey = str | int
@@ -45,11 +56,16 @@ class ResultJournal:
     """The results by the key of their image; ``open_journal`` opens it."""
 
     def __init__(
-        self, path: Path | None, stream: BinaryIO, lines: Mapping[ImageKey, _Line]
+        self,
+        path: Path | None,
+        stream: BinaryIO,
+        lines: Mapping[ImageKey, _Line],
+        signer: hmac.HMAC | None = None,
     ) -> None:
         self._path = path
         self._stream = stream
         self._lines = dict(lines)
+        self._signer = signer
 
     def __contains__(self, key: ImageKey) -> bool:
         return key in self._lines
@@ -71,6 +87,8 @@ class ResultJournal:
             OutputError: the file cannot be written.
         """
         line = json.dumps({"id": key, "file": fingerprint, "result": result}).encode()
+        if self._signer:
+            line = b'{"code": "%b", %b' % (_sign(self._signer, line[1:]), line[1:])
         end = self._stream.seek(0, os.SEEK_END)
         # The line feed comes first: the line before may be incomplete.
         rest = memoryview(b"\n" + line)
@@ -100,27 +118,49 @@ def open_journal(path: Path | None, heading: Mapping[str, Any]) -> Iterator[Resu
         yield ResultJournal(None, io.BytesIO(), {})
         return
     first = json.dumps(heading)
+    signer = hmac.new(_read_key(), first.encode(), "sha256")
     with ExitStack() as stack:
         with writing(path):
             create_parent(path)
             stack.enter_context(exclusive(path, wait_s=0.5))
             if read_heading(path) != json.loads(first):
                 write_atomically(path, first.encode())
-            lines = _find_lines(path)
+            lines = _find_lines(path, signer)
             # Without a buffer, a line is in the file at once.
             stream = stack.enter_context(open(path, "a+b", buffering=0))
-        yield ResultJournal(path, stream, lines)
+        yield ResultJournal(path, stream, lines, signer)
 
 
-def _find_lines(path: Path) -> dict[ImageKey, _Line]:
+def _read_key() -> bytes:
+    """The user's key; a new one if there is none, or it cannot be kept."""
+    key = secrets.token_bytes(_KEY_SIZE)
+    with suppress(OSError, PosezooError):
+        path = user_folder("cache") / "journal.key"
+        create_parent(path)
+        with exclusive(path):
+            if not path.is_file():
+                write_atomically(path, key)
+                path.chmod(0o600)
+            kept = read_small(path)
+            return kept if len(kept) == _KEY_SIZE else key
+    return key
+
+
+def _sign(signer: hmac.HMAC, content: bytes) -> bytes:
+    signed = signer.copy()
+    signed.update(content)
+    return signed.hexdigest().encode()
+
+
+def _find_lines(path: Path, signer: hmac.HMAC) -> dict[ImageKey, _Line]:
     lines = {}
     start = 0
     with open_regular(path) as stream:
         for line in stream:
-            with suppress(ValueError, KeyError, TypeError, RecursionError):
+            signed = _SIGNED.match(line)
+            if signed and hmac.compare_digest(signed[1], _sign(signer, signed[2])):
                 entry = json.loads(line)
-                if "result" in entry:
-                    lines[entry["id"]] = _Line(entry["file"], start, len(line))
+                lines[entry["id"]] = _Line(entry["file"], start, len(line))
             start += len(line)
     return lines
 

@@ -11,7 +11,6 @@ Any static file server can serve it, and every copy of it is a mirror too.
 from __future__ import annotations
 
 import os
-import shlex
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -32,7 +31,14 @@ from posezoo.core.download.file_download import download_file
 from posezoo.core.download.model_download import PlannedFile, plan_file, require_allowed
 from posezoo.core.download.options import DownloadOptions, refuse_license
 from posezoo.core.download.origins import entry_path
-from posezoo.core.errors import LockError, PosezooError, SpecError, UnknownModelError, os_reason
+from posezoo.core.errors import (
+    LockError,
+    PosezooError,
+    SpecError,
+    UnknownModelError,
+    os_reason,
+    shell_word,
+)
 from posezoo.core.events import Listener
 from posezoo.core.files import verified_files
 from posezoo.core.files.staging import create_parent
@@ -243,7 +249,7 @@ class Mirror:
         if not (self.root / NAME).is_file():
             raise LockError(
                 f"{self.root}: is not a mirror: it has no {NAME}",
-                hint=f"posezoo mirror create {shlex.quote(str(self.root))} --all",
+                hint=f"posezoo mirror create {shell_word(self.root)} --all",
             )
         own_registry = open_registry([self.models_dir])
         specs = []
@@ -403,7 +409,7 @@ class Mirror:
                 content = read_regular_bytes(source)
             except OSError as error:
                 raise PosezooError(f"{source}: cannot be read: {os_reason(error)}") from error
-            if not target.is_file() or target.is_symlink() or target.read_bytes() != content:
+            if not target.is_file() or target.is_symlink() or read_regular_bytes(target) != content:
                 verified_files.write_keeping(target, content, listener)
 
 

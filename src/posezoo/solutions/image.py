@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from posezoo.core.arrays import Array
 from posezoo.core.errors import import_cv2
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.solutions.tables import TABLES
 
 # Of each format of mp.Image: the type of the pixels, and the number of their channels.
@@ -120,7 +122,8 @@ class Image:
 def _read_pixels(file_name: str | PathLike[str]) -> Any:
     cv2 = import_cv2()
     try:
-        content = np.fromfile(file_name, np.uint8)  # cv2.imread cannot open each name on Windows
+        # cv2.imread cannot open each name on Windows.
+        content = np.frombuffer(read_regular_bytes(Path(file_name)), np.uint8)
     except OSError:
         return None
     return cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None

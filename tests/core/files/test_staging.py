@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from core.convert.test_conversion import tiny
 from fakes.conversion import convert_model
 from fakes.files import give_away
+from fakes.waiting import wait_until
 from posezoo.core.errors import OutputError
+from posezoo.core.files import staging
 from posezoo.core.files.staging import (
     ABANDONED_AFTER_S,
     MARK,
@@ -53,6 +56,24 @@ def test_a_folder_is_gone_after_a_failure_too(tmp_path):
     with pytest.raises(ZeroDivisionError), staging_dir(tmp_path) as folder:
         (folder / "half.xml").write_text("half")
         raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_renewed", [True, False])
+def test_without_locks_a_folder_in_use_is_kept_however_old_it_looked(
+    tmp_path, monkeypatch, is_renewed
+):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setattr(staging, "_RENEWED_EACH_S", 0.01 if is_renewed else 1000)
+    with staging_dir(tmp_path) as folder:
+        (folder / "video.mp4").write_text("half")
+        old = (0, 0) if is_renewed else (time.time(), time.time())
+        os.utime(folder / "video.mp4", old)  # where nobody renews, what is written decides
+        os.utime(folder / MARK, (0, 0))
+        os.utime(folder, (0, 0))
+        wait_until(lambda: not is_renewed or folder.stat().st_mtime > 0)
+        remove_stale_staging_dirs(tmp_path)
+        assert (folder / "video.mp4").exists()
     assert list(tmp_path.iterdir()) == []
 
 

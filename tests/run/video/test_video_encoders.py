@@ -1,5 +1,6 @@
 """A drawn video plays in a browser, with the sound and at the times of its source."""
 
+import os
 import sys
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from fakes.browser import Browser
 from fakes.videos import SIZE, damage, frame, read_video, write_uneven_video, write_video
 from posezoo.core.events import WarningIssued
+from posezoo.run.video import video_encoders
 from posezoo.run.video.frame_outputs import open_output
 from posezoo.run.video.frame_sources import open_source
 from posezoo.run.video.video_encoders import CODECS
@@ -21,9 +23,10 @@ def av():
     return pytest.importorskip("av", reason="needs PyAV: the extra video")
 
 
-def write_sounding(av, path, sound, *, frames=25):
+def write_sounding(av, path, sound, *, frames=25, title=""):
     """A video of one second with a tone."""
     with av.open(str(path), "w") as container:
+        container.metadata["title"] = title
         video = container.add_stream("mpeg4", rate=25, width=SIZE[0], height=SIZE[1])
         audio = container.add_stream(sound, rate=_RATE, layout="stereo")
         for number in range(frames):
@@ -102,6 +105,46 @@ def test_damaged_sound_costs_no_frame(av, tmp_path):
     damage(video)
     draw_video(video, tmp_path / "drawn.mp4")
     assert len(read_video(tmp_path / "drawn.mp4")) == 3
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+def test_a_title_that_is_not_utf_8_costs_no_sound(av, tmp_path, suffix):
+    video = write_sounding(av, tmp_path / f"walk{suffix}", "mp3", title="Gr--e")
+    content = video.read_bytes()
+    assert b"Gr--e" in content
+    video.write_bytes(content.replace(b"Gr--e", b"Gr\xf6\xdfe"))
+    assert draw_video(video, tmp_path / "drawn.mp4") == []
+    assert heard_seconds(av, tmp_path / "drawn.mp4") > 0.9
+
+
+def test_sound_of_an_unknown_codec_costs_a_warning_and_no_frame(av, tmp_path):
+    video = write_sounding(av, tmp_path / "walk.avi", "pcm_s16le", frames=3)
+    content = bytearray(video.read_bytes())
+    codec = content.index(b"strf", content.index(b"auds")) + 8
+    content[codec : codec + 2] = b"\x99\x99"  # the tag of no codec
+    video.write_bytes(content)
+    (warning,) = draw_video(video, tmp_path / "drawn.mp4")
+    assert warning.message == f"{video}: its sound cannot be copied: its codec is not known"
+    assert len(read_video(tmp_path / "drawn.mp4")) == 3
+
+
+def test_sound_that_the_container_refuses_costs_a_warning_and_no_frame(av, tmp_path, monkeypatch):
+    video = write_sounding(av, tmp_path / "walk.mov", "pcm_alaw", frames=3)
+    # MP4 cannot have this sound: the header with both streams is refused.
+    monkeypatch.setattr(video_encoders, "_COPIED", {"pcm_alaw"})
+    (warning,) = draw_video(video, tmp_path / "drawn.mp4")
+    assert "its sound cannot be copied" in warning.message
+    assert len(read_video(tmp_path / "drawn.mp4")) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no colon in a name")
+@pytest.mark.parametrize("name", ["12:30.mp4", "concat:other.mp4", "udp:127.0.0.1:9.mp4"])
+def test_a_video_with_a_colon_in_its_name_keeps_its_own_sound(av, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_sounding(av, tmp_path / name, "aac")
+    write_video(tmp_path / "other.mp4", 5, "mp4v")
+    assert draw_video(name, tmp_path / "drawn.mp4") == []
+    assert heard_seconds(av, tmp_path / "drawn.mp4") == pytest.approx(1, abs=0.05)
 
 
 def test_the_index_comes_before_the_frames(av, tmp_path):

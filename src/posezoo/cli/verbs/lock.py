@@ -24,7 +24,7 @@ from posezoo.cli.json_projection import to_json
 from posezoo.cli.labels import format_count
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models, with_required_models
-from posezoo.core.errors import LockError
+from posezoo.core.errors import LockError, shell_word
 from posezoo.core.registry import Selection, format_command
 from posezoo.core.values import frozen
 
@@ -157,7 +157,8 @@ def _record(
     for name in () if args.prune else gone:
         error = LockError(
             f"{name}: is in {lock.path}, but not in this registry: it is older, or a different one",
-            hint=f"use the newer registry, or if it was withdrawn: posezoo lock {name} --prune",
+            hint="use the newer registry, or if it was withdrawn:"
+            f" posezoo lock {shell_word(name)} --prune",
         )
         console.print_error(error)
         report.add_failure(name, error)

@@ -20,6 +20,7 @@ from posezoo.core.errors import ConversionError
 from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.files import verified_files
 from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.resolved import Resolved
@@ -51,7 +52,7 @@ def write_onnx(
     assert isinstance(content, bytes)
     path = layout.onnx_path(spec)
     # An ONNX file has no record of its source: it may come from a training that cannot be repeated.
-    if not force and path.is_file() and path.read_bytes() != content:
+    if not force and path.is_file() and read_regular_bytes(path) != content:
         raise ConversionError(f"{path}: exists already, with other content", hint=KEEP_OR_REPLACE)
     verified_files.write_keeping(path, content, listener)
     return path

@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 
 from posezoo.core.declarations.model import OWN_CHECKPOINT, ModelSpec, Precision
-from posezoo.core.errors import ConversionError
+from posezoo.core.errors import ConversionError, shell_word
 from posezoo.core.events import ConversionUpToDate, IrOutdated, Listener
 from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
 from posezoo.core.ir.provenance import IsGood, Provenance
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import format_command
+from posezoo.core.regular_files import open_regular
 from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Resolved, Target
 from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
@@ -70,6 +71,7 @@ class PlannedIr:
     target: Target  # its precision, path and converter
     reason: str  # why it has to be made; empty if it is up to date
     record: Provenance | None  # how the IR that exists was made; None if that is not known
+    is_listed: bool = False  # whether a strict lock lists its bytes, which were read for this
 
     @property
     def precision(self) -> Precision:
@@ -108,8 +110,11 @@ def plan_irs(
         for name in (target.xml.name, f"{target.xml.stem}.bin", "provenance.json"):
             _require_readable(target.xml.with_name(name))
         record = provenance.read_ir_record(target.xml)
-        reason = _explain_due(resolved, target, record, options, is_good, mo_version)
-        irs.append(PlannedIr(_with_reason(target, reason), reason, record))
+        is_listed = bool(target.agreed and target.agreed.lists(target.xml))
+        reason = _explain_due(
+            resolved, target, record, options, is_good, mo_version, is_listed=is_listed
+        )
+        irs.append(PlannedIr(_with_reason(target, reason), reason, record, is_listed))
     replaces = resolved.spec.is_converted and not all(ir.is_up_to_date for ir in irs)
     if replaces and not options.force:
         refuse_to_replace(resolved.source, resolved.layout)
@@ -118,14 +123,15 @@ def plan_irs(
 
 def _require_readable(path: Path) -> None:
     try:
-        with open(path, "rb"):
+        with open_regular(path):
             pass
     except PermissionError as error:
         folder = next(each for each in path.parents if os.access(each.parent, os.X_OK))
         owner = folder.stat().st_uid
         raise ConversionError(
             f"{path}: cannot be read: it belongs to another user (number {owner})",
-            hint=f"its owner can allow it: chmod -R a+rX {folder}; or choose another --weights_dir",
+            hint=f"its owner can allow it: chmod -R a+rX {shell_word(folder)}; or choose another"
+            " --weights_dir",
         ) from error
     except OSError:
         pass  # there is none
@@ -138,6 +144,8 @@ def _explain_due(
     options: ConversionOptions,
     is_good: IsGood,
     mo_version: str,
+    *,
+    is_listed: bool,
 ) -> str:
     if target.converter is Converter.PUBLISHED:
         return "" if target.obstacle is None else "it is not published"
@@ -151,7 +159,7 @@ def _explain_due(
     # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no check.
     can_check = target.converter is Converter.OPENVINO and target.obstacle is None
     is_checked = options.self_check and can_check
-    if target.agreed and target.agreed.lists(target.xml):
+    if is_listed:
         return ""
     return provenance.explain_stale_record(
         target.xml,
@@ -208,8 +216,8 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
     if up_to_date:
         listener(ConversionUpToDate(name, tuple(ir.precision for ir in up_to_date)))
     for ir in up_to_date:
-        if ir.target.agreed:
-            ir.target.agreed.require_listed(ir.xml)
+        if ir.target.agreed and not ir.is_listed:
+            ir.target.agreed.require(ir.xml)
     for ir in due:
         if ir.target.agreed:  # checked before hours of work, and before upstream code runs
             ir.target.agreed.require_known()

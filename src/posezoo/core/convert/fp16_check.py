@@ -22,6 +22,7 @@ from posezoo.core.declarations.model import Output
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.ir_writer import LARGEST_HALF
 from posezoo.core.ir.provenance import OutputRounding
+from posezoo.core.regular_files import open_regular
 from posezoo.core.values import frozen
 
 # The bits of infinity in FP16 without the sign; those of nan are larger.
@@ -69,7 +70,8 @@ class StoredConstant:
     def read(self) -> Array:
         """Its values; those of other types than floats are bytes in one row."""
         dtype = np.dtype(_TYPES.get(self.element_type, "u1"))
-        values = np.fromfile(self.path, dtype, self.size // dtype.itemsize, offset=self.offset)
+        with open_regular(self.path) as stream:
+            values = np.fromfile(stream, dtype, self.size // dtype.itemsize, offset=self.offset)
         return values.reshape(self.shape) if self.is_float else values
 
     def read_blocks(self) -> Iterator[Array]:
@@ -77,7 +79,9 @@ class StoredConstant:
         dtype = np.dtype(_TYPES.get(self.element_type, "u1"))
         for start in range(0, self.size // dtype.itemsize, _BLOCK):
             count = min(_BLOCK, self.size // dtype.itemsize - start)
-            yield np.fromfile(self.path, dtype, count, offset=self.offset + start * dtype.itemsize)
+            offset = self.offset + start * dtype.itemsize
+            with open_regular(self.path) as stream:
+                yield np.fromfile(stream, dtype, count, offset=offset)
 
 
 def find_types(graph: Any, types: Set[str]) -> list[str]:

@@ -44,7 +44,7 @@ from posezoo.core.ir.openvino_import import (
 )
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import format_command
-from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer
+from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, open_regular
 from posezoo.core.resolve.resolved import UPSTREAM_RESULTS
 from posezoo.core.workers.processes import RAISE_MEMORY_HINT, own_limits
 
@@ -247,7 +247,7 @@ def _refuse_lfs_pointers(*paths: Path) -> None:
 
 
 def _describe_kind(path: Path) -> str:
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         head = stream.read(64)
     if not head:
         return "empty"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from posezoo.core.operating_system import release_pages
+from posezoo.core.regular_files import open_regular
 
 #: Wire types of fields (protobuf's encoding guide, "Message Structure"); groups, 3 and 4, are not
 #: used.
@@ -50,7 +51,7 @@ class ProtobufField(NamedTuple):
 @contextmanager
 def map_file(path: Path) -> Iterator[Buffer]:
     """Map a file into memory."""
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         if stream.seek(0, 2) == 0:  # an empty file cannot be mapped
             yield b""
             return

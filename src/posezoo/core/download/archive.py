@@ -6,14 +6,13 @@ Python's own ``shutil.unpack_archive`` follows links and ``..`` and has no limit
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import re
 import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -33,6 +32,7 @@ from posezoo.core.files.verified_files import (
     writing,
 )
 from posezoo.core.operating_system import replace_file
+from posezoo.core.regular_files import open_regular
 
 # The largest archives of Open Model Zoo contain about 1.5 GB, or (source code) about 2000 files.
 MAX_MEMBERS = 20_000
@@ -210,7 +210,7 @@ def open_members(path: Path, format: str, label: str = "", *, only: str = "") ->
 
 
 def _open_zip_members(path: Path, label: str, only: str) -> Members:
-    with ZipReader(io.FileIO(path)) as packed, zipfile.ZipFile(packed) as archive:
+    with ZipReader(open_regular(path).detach()) as packed, zipfile.ZipFile(packed) as archive:
         for member in archive.infolist():
             name = member.filename
             if member.is_dir():
@@ -225,7 +225,8 @@ def _open_zip_members(path: Path, label: str, only: str) -> Members:
 
 def _open_tar_members(path: Path, format: str, label: str, only: str) -> Members:
     with (
-        gzip.open(path) if format == "gztar" else open(path, "rb") as packed,
+        open_regular(path) as stream,
+        gzip.open(stream) if format == "gztar" else nullcontext(stream) as packed,
         tarfile.open(fileobj=_BoundedStream(path, label, packed), mode="r:") as archive,  # type: ignore[call-overload]
     ):
         for number, member in enumerate(archive):
@@ -255,7 +256,7 @@ def _open_packed(path: Path, index: Path) -> Members:
         raise ArchiveError(
             f"{index.name}: belongs to a file of {declared} bytes, {path.name} has {size}"
         )
-    with open(path, "rb") as packed:
+    with open_regular(path) as packed:
         for each in listed["files"]:
             # Names begin at the root of the program's own file system.
             name = str(each["filename"]).removeprefix("/")
@@ -270,7 +271,7 @@ def _open_packed(path: Path, index: Path) -> Members:
 
 
 def _read_index(path: Path, index: Path) -> dict[str, Any]:
-    with open(index, "rb") as stream:
+    with open_regular(index) as stream:
         script = stream.read(_MAX_INDEX + 1)
     call = re.search(rb"\bloadPackage\(\s*(?=\{)", script)
     if call is None or len(script) > _MAX_INDEX:

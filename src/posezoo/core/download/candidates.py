@@ -4,6 +4,7 @@ continues.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 from posezoo.core.errors import SourceError, os_reason
 from posezoo.core.files.verified_files import CHUNK
-from posezoo.core.regular_files import is_lfs_pointer
+from posezoo.core.regular_files import is_lfs_pointer, open_regular
 from posezoo.core.values import frozen
 from posezoo.core.workers.retries import TransientSourceError
 
@@ -128,7 +129,8 @@ def open_local_file(path: Path, _resume: ResumeState) -> Iterator[ByteStream]:
     with reading():
         if path.exists() and not path.is_file():
             raise SourceError("is not a file")  # reading a pipe or a device may never end
-        stream = open(path, "rb")  # noqa: SIM115 closed below: the caller's errors are not ours
+        stream = open_regular(path)  # closed below: the caller's errors are not ours
+        assert isinstance(stream, io.BufferedReader)  # no pipe
         refuse_lfs_pointer(stream.peek())
 
     def read_pieces() -> Iterator[bytes]:

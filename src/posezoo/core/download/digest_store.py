@@ -38,6 +38,7 @@ from posezoo.core.files.file_lock import ABANDONED_AFTER_S, discard, lock_guard,
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import has_size
 from posezoo.core.operating_system import reflink, replace_file
+from posezoo.core.regular_files import open_regular
 
 _LOCK = ".lock"
 _COPY_BYTES = 1 << 20
@@ -121,7 +122,7 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     try:
         create_parent(target)
         create_parent(staged)
-        with open(path, "rb") as source, open(staged, "xb") as clone:
+        with open_regular(path) as source, open(staged, "xb") as clone:
             if not reflink(source.fileno(), clone.fileno()):
                 shutil.copyfileobj(source, clone, _COPY_BYTES)
         # Without a sync: an entry that a power failure damages is found when it is read.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 from collections.abc import Collection, Sequence
@@ -38,6 +39,7 @@ from posezoo.core.files.postprocess_state import (
 from posezoo.core.files.staging import remove_stale_staging_dirs
 from posezoo.core.files.verified_files import has_size, is_verified_file, write_keeping
 from posezoo.core.layout import ModelLayout, require_inside
+from posezoo.core.regular_files import read_regular_text
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import find_interpreter
 
@@ -117,9 +119,7 @@ def download_model(
     listener(DownloadFinished(spec.full_name, True))
     if spec.postprocessing:
         left_out = set(spec.file_names) - {file.name for file in files}
-        postprocess(
-            spec, layout, left_out=left_out, rehash=download_options.verify, listener=listener
-        )
+        postprocess(spec, layout, left_out=left_out, options=download_options, listener=listener)
     return targets
 
 
@@ -128,7 +128,8 @@ def _download_missing(
 ) -> None:
     needed = []
     for file, target in files_and_targets:
-        if is_unpacked(file, spec, layout, rehash=context.options.verify):
+        options = context.options
+        if options.trusts_records and is_unpacked(file, spec, layout, rehash=options.verify):
             context.emit(FileUpToDate(spec.full_name, file.name))
         else:
             needed.append((file, target))
@@ -153,10 +154,12 @@ def plan_download(
     refuse_license(spec, download_options.allow_licenses)
     context = DownloadContext(spec, download_options)
     rehash = download_options.verify and is_dry_run
+    may_be_removed = download_options.trusts_records
     plan = []
     for file in select_files(spec, precisions):
         target = layout.file_path(spec, file)
-        if file.is_pinned and is_unpacked(file, spec, layout, rehash=rehash):
+        is_there = may_be_removed and file.is_pinned
+        if is_there and is_unpacked(file, spec, layout, rehash=rehash):
             plan.append(PlannedFile(file, target, FileOrigin.HERE, ()))
         else:
             plan.append(plan_file(file, target, context, is_dry_run=is_dry_run))
@@ -224,11 +227,11 @@ def postprocess(
     layout: ModelLayout,
     *,
     left_out: Collection[str],
-    rehash: bool,
+    options: DownloadOptions,
     listener: Listener,
 ) -> None:
     """Run the postprocessing steps that are not up to date, except those of files ``left_out`` of
-    the download; ``rehash``: records are not trusted.
+    the download.
 
     Raises:
         ArchiveError: an archive cannot be read, or has members that must not be unpacked.
@@ -245,7 +248,7 @@ def postprocess(
                 # Another process may have been killed while it unpacked the same archive.
                 remove_stale_staging_dirs(layout.download_path(spec, step.file).parent)
                 record = archive_record(step, spec, layout)
-                if not record.is_up_to_date(rehash=rehash):
+                if not _is_done(record, options):
                     listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
                     record.write(_unpack(step, spec, layout, record, listener))
         replacements: dict[str, list[RegexReplace]] = {}
@@ -254,7 +257,7 @@ def postprocess(
                 replacements.setdefault(step.file, []).append(step)
         for file, of_file in replacements.items():
             record = text_record(file, of_file, spec, layout)
-            if not record.is_up_to_date(rehash=rehash):
+            if not _is_done(record, options):
                 listener(FilePostprocessingStarted(spec.full_name, file, "replace_text"))
                 published = layout.published_path(spec, file)
                 target = layout.download_path(spec, file)
@@ -266,6 +269,10 @@ def postprocess(
         listener(PostprocessingFinished(spec.full_name, False, error.problem))
         raise
     listener(PostprocessingFinished(spec.full_name, True))
+
+
+def _is_done(record: PostprocessRecord, options: DownloadOptions) -> bool:
+    return options.trusts_records and record.is_up_to_date(rehash=options.verify)
 
 
 class _Placement:
@@ -352,7 +359,7 @@ def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> s
                 f"{name}: is larger than {MAX_BYTES} bytes: too large to replace text in"
             )
         # This converts line ends to newlines, as Open Model Zoo does.
-        text = published.read_text("utf-8")
+        text = io.StringIO(read_regular_text(published), newline=None).read()
     except FileNotFoundError as error:
         raise DownloadError(
             f"{name}: does not exist: neither published nor in an archive",

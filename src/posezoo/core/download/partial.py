@@ -42,6 +42,7 @@ from posezoo.core.operating_system import (
     replace_file,
     sync_open_file,
 )
+from posezoo.core.regular_files import open_regular
 from posezoo.core.workers.hedging import current_request
 
 # Fewer bytes are downloaded again as fast as a record of them is written.
@@ -159,7 +160,7 @@ class PartialFile:
             )
             fork._identity = self._identity
             fork._state = dict(self._state)
-            with writing(self.target), open(self.path, "rb") as stream:
+            with writing(self.target), open_regular(self.path) as stream:
                 while piece := stream.read(CHUNK):
                     fork.write(piece)
             return fork
@@ -262,7 +263,7 @@ class PartialFile:
         is_right = stat.S_ISREG(original.st_mode) and file.size in (None, original.st_size)
         if expected is None or not is_right:
             return False
-        with open(path, "rb") as source:
+        with open_regular(path) as source:
             cloned = reflink(source.fileno(), self._handle)
         if not cloned:
             return False

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from posezoo.core.declarations.model import Digest
+from posezoo.core.declarations.model import SHA1_DIGITS, Digest
 from posezoo.core.errors import OutputError
 from posezoo.core.files.file_lock import WAIT_S, discard, exclusive, lock_file, unique_part
 from posezoo.core.files.foreign_json import parse_json
@@ -27,6 +28,8 @@ from posezoo.core.values import frozen
 RECORDS_DIR = ".posezoo"
 
 Json = Mapping[str, Any]
+
+_HEX_DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha1": SHA1_DIGITS}
 
 
 @frozen
@@ -59,7 +62,19 @@ class FileRecord:
     @property
     def known_digests(self) -> dict[str, str]:
         """The digests of the bytes that posezoo verified or wrote, by algorithm."""
-        return {name: value for name, value in self.verified.items() if isinstance(value, str)}
+        return {digest.algorithm: digest.value for digest in read_digests(self.verified)}
+
+
+def read_digests(section: Json) -> list[Digest]:
+    """The digests in a section of a file that others may have written; what is not understood is
+    left out.
+    """
+    digests = []
+    for algorithm, digits in _HEX_DIGITS.items():
+        value = section.get(algorithm)
+        if isinstance(value, str) and re.fullmatch(f"[0-9a-f]{{{digits}}}", value):
+            digests.append(Digest(algorithm, value))
+    return digests
 
 
 def record_path(path: Path) -> Path:

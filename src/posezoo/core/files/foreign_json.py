@@ -20,8 +20,11 @@ _MANY = 1 << 18
 _MAX_DIGITS = 30
 
 
-def parse_json(content: bytes) -> dict[str, Any]:
+def parse_json(content: bytes, *, finite: bool = True) -> dict[str, Any]:
     """The object in a text.
+
+    Args:
+        finite: whether its numbers must be finite.
 
     Raises:
         ValueError: the text is not a JSON object, or is too large; or it is nested too deep, or has
@@ -32,7 +35,10 @@ def parse_json(content: bytes) -> dict[str, Any]:
     if content.count(b"{") + content.count(b"[") > max(_MANY, len(content) // 16):
         raise ValueError("it has too many lists and objects for its size")
     try:
-        value = json.loads(content, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
+        to_float = _finite if finite else float
+        value = json.loads(
+            content, parse_int=_integer, parse_float=to_float, parse_constant=to_float
+        )
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
     except json.JSONDecodeError as error:

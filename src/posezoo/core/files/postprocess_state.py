@@ -16,7 +16,8 @@ from posezoo.core.declarations.model import (
     SourceFile,
     UnpackArchive,
 )
-from posezoo.core.files.file_record import is_unchanged, read_record, update_record
+from posezoo.core.declarations.safe_names import explain_unsafe_file_name
+from posezoo.core.files.file_record import Json, is_unchanged, read_record, update_record
 from posezoo.core.files.verified_files import compute_digest, hash_file
 from posezoo.core.layout import ModelLayout
 from posezoo.core.operating_system import sync
@@ -39,16 +40,16 @@ class PostprocessRecord:
         if outputs.get("recipe") != self.recipe:
             return False
         is_removed = self.removable and not os.path.lexists(self.subject)
+        files = self._entries()
         try:
-            for name, entry in outputs["files"].items():
-                path = self.subject.parent / name
-                if is_removed and name == self.subject.name:
+            for path, entry in files.items():
+                if is_removed and path == self.subject:
                     continue
                 if not _is_unchanged(path, entry, rehash=rehash):
                     return False
-        except (OSError, LookupError, TypeError, AttributeError):
+        except (OSError, LookupError):
             return False
-        return True
+        return bool(files)
 
     def outputs(self) -> dict[Path, str]:
         """The files that were made, with SHA-384, or "" if only the size is known; empty without a
@@ -64,13 +65,17 @@ class PostprocessRecord:
         return {path: Digest("sha384", sha384) for path, sha384 in digests.items()}
 
     def _files(self) -> dict[Path, str]:
-        try:
-            return {
-                self.subject.parent / name: str(entry.get("sha384", ""))
-                for name, entry in read_record(self.subject).outputs["files"].items()
-            }
-        except (LookupError, TypeError, AttributeError):
-            return {}
+        return {path: str(entry.get("sha384", "")) for path, entry in self._entries().items()}
+
+    def _entries(self) -> dict[Path, Json]:
+        """What the record has of each file; nothing if it names one that posezoo does not write."""
+        files = read_record(self.subject).outputs.get("files")
+        entries: dict[Path, Json] = {}
+        for name, entry in files.items() if isinstance(files, dict) else ():
+            if explain_unsafe_file_name(name.replace(os.sep, "/")) or not isinstance(entry, dict):
+                return {}
+            entries[self.subject.parent / name] = entry
+        return entries
 
     def write(self, files: Collection[Path], *, sizes_only: bool = False) -> None:
         """Record the files; if the record cannot be written, the next run makes the files again."""

@@ -8,7 +8,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from posezoo.core.errors import DiskError, OutputError, os_reason
@@ -19,6 +19,9 @@ from posezoo.core.operating_system import IS_WINDOWS, belongs_to_user
 #: have such a name.
 PREFIX = ".posezoo-"
 MARK = f"{PREFIX}staging"
+
+# A folder that was copied or restored with its time is in use again after so many seconds.
+_RENEWED_EACH_S = 5.0
 
 _OTHER_FOLDER = (
     "choose a folder that can be written (--weights_dir, --cache_dir, --output); posezoo doctor"
@@ -91,12 +94,34 @@ def staging_dir(parent: Path) -> Iterator[Path]:
     except OSError as error:
         raise output_error(f"{parent}: cannot be written to", error) from error
     try:
-        yield folder
+        with nullcontext() if lock is not None else _renewing(folder):
+            yield folder
     finally:
         with suppress(OSError):
             remove_tree(folder)
         if lock is not None:
             os.close(lock)
+
+
+@contextmanager
+def _renewing(folder: Path) -> Iterator[None]:
+    """Renew the time of a folder that cannot be locked, so that it does not seem abandoned."""
+    from threading import Event, Thread
+
+    is_ended = Event()
+
+    def renew() -> None:
+        while not is_ended.wait(min(_RENEWED_EACH_S, ABANDONED_AFTER_S / 4)):
+            with suppress(OSError):
+                os.utime(folder)
+
+    thread = Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_ended.set()
+        thread.join()
 
 
 @contextmanager
@@ -123,10 +148,15 @@ def remove_stale_staging_dirs(parent: Path) -> None:
             ):
                 continue
             lock = lock_folder(folder)
-            if lock is not None or time.time() - folder.stat().st_mtime > ABANDONED_AFTER_S:
+            if lock is not None or time.time() - _last_change(folder) > ABANDONED_AFTER_S:
                 remove_tree(folder)
             if lock is not None:
                 os.close(lock)
+
+
+def _last_change(folder: Path) -> float:
+    """When something in a folder was written, in seconds since 1970: a video is for hours."""
+    return max(path.lstat().st_mtime for path in (folder, *folder.rglob("*")))
 
 
 def _is_staging(folder: Path) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,11 +14,12 @@ from pathlib import Path
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.errors import OutputError
 from posezoo.core.events import Listener, WarningIssued
-from posezoo.core.files.file_lock import lock_file, remove_stale_parts, unique_part
+from posezoo.core.files.file_lock import WAIT_S, lock_file, remove_stale_parts, unique_part
 from posezoo.core.files.file_record import (
     Json,
     fingerprint,
     fingerprint_of,
+    read_digests,
     read_record,
     update_record,
 )
@@ -28,6 +31,8 @@ from posezoo.core.regular_files import open_regular
 CHUNK = 1 << 20
 
 _LARGE = 4 << 20
+
+_PAUSE_S = 0.05
 
 #: The largest member of an archive that is hashed, in bytes.
 MAX_MEMBER = 4 << 30
@@ -193,9 +198,7 @@ def is_as_written(path: Path, accepted: Iterable[Digest] = ()) -> bool:
     Raises:
         OSError: it cannot be read.
     """
-    digests = {*accepted}
-    for algorithm, value in read_record(path).known_digests.items():
-        digests.add(Digest(algorithm, value))
+    digests = {*accepted, *read_digests(read_record(path).verified)}
     return any(compute_digest(path, digest.algorithm) == digest for digest in digests)
 
 
@@ -235,7 +238,7 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
         try:
             hasher = Hasher([expected.algorithm])
             with (
-                ZipReader(io.FileIO(path)) as packed,
+                ZipReader(open_regular(path).detach()) as packed,
                 zipfile.ZipFile(packed) as archive,
                 archive.open(_find_member(archive.namelist(), member)) as stream,
             ):
@@ -283,7 +286,8 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> dic
     """
     with writing(path):
         if is_device(path):
-            path.write_bytes(content)
+            with open_device(path) as stream:
+                stream.write(content)
             return {}
         create_parent(path)
         remove_stale_parts(path.parent)
@@ -315,6 +319,28 @@ def is_device(path: Path) -> bool:
     if not path.exists():
         return False
     return path.parent in OPEN_FILES or not (path.is_file() or path.is_dir())
+
+
+def open_device(path: Path) -> io.FileIO:
+    """Open a device or a pipe to write to it; a pipe that nothing reads may be a stranger's.
+
+    Raises:
+        OSError: it cannot be opened, or nothing reads it within 10 s.
+    """
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        try:
+            handle = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+            break
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > deadline:
+                raise OSError(errno.ENXIO, "nothing reads this pipe", str(path)) from error
+            time.sleep(_PAUSE_S)
+    if hasattr(os, "O_NONBLOCK"):
+        os.set_blocking(handle, True)
+    return io.FileIO(handle, "wb")
 
 
 def replace_atomically(part: Path, path: Path) -> None:

@@ -21,6 +21,7 @@ import re
 from pathlib import Path
 
 from posezoo.core.declarations.model import WHOLE_IMAGE, People
+from posezoo.core.regular_files import read_regular_bytes
 
 PIPELINE = "pipeline"
 UNSTATED = "unstated"
@@ -44,7 +45,7 @@ def describe_people(people: People | None) -> dict[str, str]:
 
 def read_stamp(xml: Path) -> str:
     """The version of OpenVINO that an .xml names; empty if it names none."""
-    found = _STAMP.search(xml.read_bytes())
+    found = _STAMP.search(read_regular_bytes(xml))
     return found[1].decode() if found else ""
 
 
@@ -55,7 +56,7 @@ def list_equal_digests(xml: Path, stamp: str) -> set[str]:
     Args:
         stamp: as from ``read_stamp``; empty if it is unknown.
     """
-    own = xml.read_bytes()
+    own = read_regular_bytes(xml)
     stamped = _STAMP.sub(b'<info name="OpenVINO Runtime" value="%b" />' % stamp.encode(), own)
     texts = {own, stamped if stamp else own}
     texts |= {_without_people(text) for text in texts}
@@ -66,7 +67,7 @@ def digest_network(xml: Path) -> str:
     """The SHA-384 of an .xml without this section: a network stays the same if its people are found
     in another way, and IR of 0.2.0 have no such section.
     """
-    return hashlib.sha384(_without_people(xml.read_bytes())).hexdigest()
+    return hashlib.sha384(_without_people(read_regular_bytes(xml))).hexdigest()
 
 
 def _without_people(content: bytes) -> bytes:

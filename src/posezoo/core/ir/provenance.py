@@ -27,10 +27,11 @@ from posezoo.core.events import (
     OutputsCompared,
     SpeedCompared,
 )
+from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.ir.complexity import Complexity
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.ir.people_metadata import describe_people
-from posezoo.core.regular_files import read_regular_bytes
+from posezoo.core.regular_files import read_small
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version, version
 
@@ -246,7 +247,7 @@ def was_made_from(record: Provenance, spec: ModelSpec) -> bool:
 def read_provenance(path: Path) -> Provenance | None:
     """The record in a file; None if the file is missing or not a valid record."""
     try:
-        return parse_provenance(read_regular_bytes(path))
+        return parse_provenance(read_small(path))
     except OSError:
         return None
 
@@ -265,7 +266,7 @@ def was_calibrated(record: Provenance | None) -> bool:
 def parse_provenance(content: bytes) -> Provenance | None:
     """The record with this JSON; None if it is not a valid record."""
     try:
-        record = json.loads(content)
+        record = parse_json(content, finite=False)  # INT8 may compute nan
         contents = {}
         for name, entry in record["files"].items():
             digest = Digest("sha384", str(entry["sha384"]))
@@ -279,7 +280,12 @@ def parse_provenance(content: bytes) -> Provenance | None:
             tolerance = float(output["tolerance"])
             rounding = None
             if output.get("rounding"):
-                rounding = OutputRounding(**output["rounding"])
+                stated = output["rounding"]
+                rounding = OutputRounding(
+                    float(stated["relative"]),
+                    float(stated["absolute"]),
+                    str(stated.get("unit", "")),
+                )
             reference = str(check["reference"])
             checks.append(OutputCheck(name, difference, tolerance, reference, rounding=rounding))
         int8 = Int8Comparison(**check["int8"]) if check.get("int8") else None
@@ -288,7 +294,8 @@ def parse_provenance(content: bytes) -> Provenance | None:
             events = {
                 name: kind(**record[name]) for kind, name in INT8_EVENTS.items() if name in record
             }
-        for each in (int8, *events.values()):
+        nodes = NodeProof(**check["nodes"]) if check.get("nodes") else None
+        for each in (int8, nodes, *events.values()):
             str(each)  # a value of another type is an error
         return Provenance(
             dict(record["key"]),
@@ -299,7 +306,7 @@ def parse_provenance(content: bytes) -> Provenance | None:
             unprovable=tuple(map(str, check.get("unprovable", ()))),
             not_compared=_read_dependence(check),
             reduction=str(check.get("reduction", "")),
-            nodes=NodeProof(**check["nodes"]) if check.get("nodes") else None,
+            nodes=nodes,
             int8=int8,
             # 0.2.0 pulled IR from registries, and recorded whom it trusted.
             was_checked="reference" in check or "trust" in record,

@@ -4,7 +4,6 @@ not list.
 
 from __future__ import annotations
 
-import shlex
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from posezoo.core.declarations.model import Digest, ModelSpec, Precision, SourceFile
-from posezoo.core.errors import DigestError, LockError
+from posezoo.core.errors import DigestError, LockError, shell_word
 from posezoo.core.files.file_lock import exclusive
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import (
@@ -41,7 +40,7 @@ from posezoo.core.lockfile.entries import (
     read_entries,
 )
 from posezoo.core.registry import Registry, format_command
-from posezoo.core.regular_files import is_open_pipe
+from posezoo.core.regular_files import is_open_pipe, read_regular_bytes
 from posezoo.core.values import frozen
 from posezoo.core.versions import version
 
@@ -249,7 +248,7 @@ class LockFile:
             with self._lock, exclusive(self.path):
                 entries = work(read_entries(self.path))
                 content = format_entries(entries.values())
-                if not self.path.is_file() or self.path.read_bytes() != content:
+                if not self.path.is_file() or read_regular_bytes(self.path) != content:
                     write_atomically(self.path, content)
                 self._entries = entries
 
@@ -295,7 +294,7 @@ class LockFile:
     def _require(self, spec: ModelSpec) -> None:
         command = format_command("lock", spec)
         if self.path != Path("posezoo.lock"):
-            command += f" --lock {shlex.quote(str(self.path))}"
+            command += f" --lock {shell_word(self.path)}"
         hint = f"{command} records the files as they are now"
         again = format_command("get", spec)
         changed = f"if you agree with the change: {again}; then {command}"
@@ -352,19 +351,17 @@ class AgreedIr:
                 raise _unknown_file_error(self.lock, self.model, file, hint)
 
     def lists(self, xml: Path) -> bool:
-        """Whether an IR has the bytes that the lock lists, whatever made it."""
+        """Whether an IR has the bytes that the lock lists, whatever made it; they are read."""
         return all(
             suffix in self.entries
             and is_verified(
-                xml.with_suffix(suffix), None, Digest("sha384", self.entries[suffix].sha384)
+                xml.with_suffix(suffix),
+                None,
+                Digest("sha384", self.entries[suffix].sha384),
+                trust_record=False,
             )
             for suffix in self.files
         )
-
-    def require_listed(self, xml: Path) -> None:
-        """Raise a LockError as ``require``; files that are known to be listed are not read."""
-        if not self.lists(xml):
-            self.require(xml)
 
     def require(self, xml: Path) -> None:
         """Raise a LockError if the lock does not list the IR, or lists other bytes of its files. An

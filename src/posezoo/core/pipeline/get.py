@@ -14,7 +14,7 @@ from posezoo.core.errors import ConversionError, DownloadError, InferenceError, 
 from posezoo.core.events import ConversionSkipped, Listener, WarningIssued, ignore_event
 from posezoo.core.files.staging import remove_stale_staging_dirs
 from posezoo.core.layout import checkpoint_dir, require_inside
-from posezoo.core.pipeline.plan import Plan, make_plan
+from posezoo.core.pipeline.plan import Plan, make_plan, require_current_ir
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.resolution import resolve_model
@@ -162,6 +162,11 @@ def convert(
     if not spec.is_converted:
         listener(ConversionSkipped(spec.full_name, "published as IR"))
         irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
+        # A download has read the bytes.
+        must_read = not (plan.trusts_records or plan.files)
+        for target in resolved.targets:
+            if must_read and target.precision in irs:
+                require_current_ir(resolved, target, "used", trust_record=False)
         if irs:
             return Converted(resolved, irs)
         paths = ", ".join(str(ir.xml) for ir in plan.irs)

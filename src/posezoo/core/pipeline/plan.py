@@ -41,6 +41,7 @@ class Plan:
     program: ConverterProgram | None = None
     missing_package: MissingPackageError | None = None  # that the conversion needs
     source_error: ConversionError | None = None  # dry run: why the file to convert cannot be used
+    trusts_records: bool = True  # whether records say which files and IR are unchanged
 
     @property
     def is_due(self) -> bool:
@@ -93,7 +94,10 @@ def make_plan(
     """
     options = with_settings(options, context.settings)
     program = _find_program(resolved, context, is_dry_run=is_dry_run)
-    is_good = partial(verified_files.is_verified, remember=not is_dry_run)
+    trusts_records = context.trusts_records and not options.is_strict
+    is_good = partial(
+        verified_files.is_verified, trust_record=trusts_records, remember=not is_dry_run
+    )
     irs = plan_irs(
         resolved, options, mo_version=program.version if program else "", is_good=is_good
     )
@@ -102,7 +106,14 @@ def make_plan(
     missing = None
     if due and resolved.route is Route.NETWORK:
         missing = find_missing_packages({"torch": "torch", "openvino": "convert"})
-    plan = Plan(resolved, irs, obstacle=obstacle, program=program, missing_package=missing)
+    plan = Plan(
+        resolved,
+        irs,
+        obstacle=obstacle,
+        program=program,
+        missing_package=missing,
+        trusts_records=trusts_records,
+    )
     is_done = resolved.spec.is_converted and not due
     if obstacle or is_done:
         return plan
@@ -166,27 +177,36 @@ def _explain_bad_source(plan: Plan) -> ConversionError | None:
     return None
 
 
-def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
-    """Check that an IR is the one that model.yml describes, complete and unchanged; ``done`` is a
-    participle for the error, such as "counted".
+def require_current_ir(
+    resolved: Resolved, target: Target, done: str, *, trust_record: bool = True
+) -> None:
+    """Check that an IR is the one that model.yml describes, complete and unchanged.
+
+    Args:
+        done: a participle for the error, such as "counted".
+        trust_record: as for ``is_verified``; a strict lock trusts none.
 
     Raises:
         ConversionError: it is not that IR.
     """
     spec = resolved.spec
     layout = resolved.layout
+    trust_record = trust_record and target.agreed is None
     if target.converter is Converter.PUBLISHED:
         folder = layout.download_dir
         files = [file for file in spec.files if file.name.startswith(f"{target.precision}/")]
         is_whole = all(
-            verified_files.is_verified_file(layout.file_path(spec, file), file) for file in files
+            verified_files.is_verified_file(
+                layout.file_path(spec, file), file, trust_record=trust_record
+            )
+            for file in files
         )
         reason = "" if is_whole else "it is not the file that was published"
     else:
         folder = layout.output_dir
         record = provenance.read_ir_record(target.xml)
         key = key_now(resolved, target)
-        is_good = verified_files.is_verified
+        is_good = partial(verified_files.is_verified, trust_record=trust_record)
         reason = provenance.explain_stale_record(target.xml, record, key, is_good)
     if reason:
         raise ConversionError(

@@ -110,6 +110,13 @@ def _read_registry(name: str, settings: Settings) -> Path:
     return _WHEEL_REGISTRY.part.read(name, download_options(settings))
 
 
+def requires_bytes(settings: Settings) -> bool:
+    """Whether the user requires proof of the bytes of files and IR: then no record of an earlier
+    verification is used, since others can write one.
+    """
+    return settings.locked or settings.require_proof
+
+
 def download_options(
     settings: Settings, first_use: FirstUse | None = None, *, verify: bool = False
 ) -> DownloadOptions:
@@ -126,7 +133,8 @@ def download_options(
         ca_bundle=settings.ca_bundle,
         allow_http=settings.allow_http,
         allow_private_redirects=settings.allow_private_redirects,
-        verify=verify,
+        verify=verify or requires_bytes(settings),
+        trusts_records=not requires_bytes(settings),
         jobs=settings.jobs,
         connections=settings.connections,
         allow_licenses=settings.allow_licenses,

@@ -11,6 +11,7 @@ from posezoo.core.convert.formats import ModelFormat, ReferenceRuntime, Shape, i
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.supported_mo_args import INPUT_PROTO, TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.formats.opencv import describe_opencv, read_exact, run_opencv
 from posezoo.formats.region_configs import FREEZING_SCRIPT, find_only
 
@@ -73,9 +74,9 @@ def _open_runtime(
 
     cfg = _find_cfg(spec, path)
     sections = read_cfg(cfg)
-    read = partial(read_exact, module, module.dnn.readNetFromDarknet, np.fromfile(cfg, np.uint8))
+    read = partial(read_exact, module, module.dnn.readNetFromDarknet, _read(cfg))
     if INPUT_PROTO in dict(spec.mo_args):
-        return _open_with_boxes(module, read(np.fromfile(path, np.uint8)), sections)
+        return _open_with_boxes(module, read(_read(path)), sections)
     weights = WeightsReader(path)
     names = _select_names(spec)
     network = build_network(sections, weights, names)
@@ -95,6 +96,12 @@ def _open_runtime(
         return {name: each.transpose(0, 2, 3, 1) for name, each in zip(ends, maps, strict=True)}
 
     return ReferenceRuntime(describe_opencv(module), {INPUT: signature}, ends, run)
+
+
+def _read(path: Path) -> Any:
+    import numpy as np
+
+    return np.frombuffer(bytearray(read_regular_bytes(path)), np.uint8)
 
 
 def _open_with_boxes(module: Any, net: Any, sections: Sequence[Section]) -> ReferenceRuntime | None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from posezoo.core.arrays import Array
 from posezoo.core.errors import ConversionError, sanitize
+from posezoo.core.regular_files import open_regular
 from posezoo.core.values import frozen
 from posezoo.formats.layers_text import read_layers_text
 
@@ -128,7 +129,7 @@ def is_darknet(path: Path) -> bool:
 
 def _header_size(path: Path) -> int:
     """The bytes of the version and of the number of images in training; 0 if it is no header."""
-    with open(path, "rb") as stream:
+    with open_regular(path) as stream:
         head = stream.read(12)
     if len(head) < 12:
         return 0
@@ -149,7 +150,8 @@ class WeightsReader:
         start = _header_size(path)
         if not 0 < start < size or size % 4:
             raise ConversionError(f"{path}: is damaged, or no .weights file", hint=_HINT)
-        self.content: Array = np.memmap(path, np.uint8, "c")
+        with open_regular(path) as stream:
+            self.content: Array = np.memmap(stream, np.uint8, "c")
         self.variances: list[Array] = []
         self._values = self.content[start:].view("<f4")
         self._path = path

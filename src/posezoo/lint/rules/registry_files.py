@@ -191,7 +191,7 @@ def example_picture(view: ModelView) -> Violations:
     path = view.folder / PICTURE
     if not path.is_file():
         return
-    content = path.read_bytes()
+    content = read_regular_bytes(path)
     message = ""
     if not (content.startswith(_JPEG[0]) and content.rstrip(b"\0").endswith(_JPEG[1])):
         message = f"{PICTURE} is not a complete JPEG image"
@@ -207,4 +207,4 @@ def example_picture(view: ModelView) -> Violations:
 def _read_picture(view: ModelView) -> Iterator[bytes]:
     path = view.folder / PICTURE
     if path.is_file():
-        yield sha256(path.read_bytes()).digest()
+        yield sha256(read_regular_bytes(path)).digest()

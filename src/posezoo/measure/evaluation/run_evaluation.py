@@ -5,7 +5,6 @@ tables.
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import field, replace
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.cli.labels import name_first
-from posezoo.core.errors import EvaluationError, ImageError, import_optional
+from posezoo.core.errors import EvaluationError, ImageError, import_optional, shell_word
 from posezoo.core.events import EvaluationProgress, Listener, WarningIssued, ignore_event
 from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.measure.coco import CocoBox, CocoDataset, DatasetImage, ImageId
@@ -352,7 +351,7 @@ def require_readable(dataset: CocoDataset, *, skip_unreadable: bool = False) -> 
         problem = "is not a folder" if dataset.folder.exists() else "no such folder"
         hint = "--images names the folder of the images"
         raise EvaluationError(f"{dataset.folder}: {problem}", hint=hint)
-    files = shlex.join(["--annotations", str(dataset.annotations), "--images", str(dataset.folder)])
+    files = f"--annotations {shell_word(dataset.annotations)} --images {shell_word(dataset.folder)}"
     hint = f"posezoo dataset info {files} lists them; --skip_unreadable evaluates without them"
     if not is_any_there:
         hint = _name_other_files(dataset.folder, missing[0])

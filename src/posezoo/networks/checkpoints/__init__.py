@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from posezoo.core.arrays import Array
-from posezoo.core.errors import CheckpointError, os_reason
+from posezoo.core.errors import CheckpointError, os_reason, shell_word
 from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer
 from posezoo.networks.checkpoints import mxnet_params, safetensors, torch_files
 from posezoo.networks.checkpoints.key_matching import match_tensors
@@ -74,7 +73,7 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {os_reason(error)}") from error
     except CheckpointFormatError as error:
-        hint = error.hint.replace("{file}", shlex.quote(str(path)))
+        hint = error.hint.replace("{file}", shell_word(path))
         raise CheckpointError(f"{path}: {error}", hint=hint) from error
 
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 
 from posezoo.core.arrays import Array
+from posezoo.core.regular_files import open_regular
 from posezoo.networks.checkpoints.mapped_file import (
     MAX_HEADER,
     MAX_PICKLE,
@@ -76,7 +77,7 @@ def _read_offsets(file: MappedFile) -> dict[str, tuple[int, int]]:
     """
     _check_directory(file)
     try:
-        with zipfile.ZipFile(file.path) as archive:
+        with open_regular(file.path) as stream, zipfile.ZipFile(stream) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         raise CheckpointFormatError(f"is a damaged zip archive: {error}") from error

@@ -19,6 +19,7 @@ from posezoo.cli.report import print_lines
 from posezoo.cli.run_main import print_to_stderr
 from posezoo.core.errors import OutputError, PosezooError, os_reason
 from posezoo.core.operating_system import IS_WINDOWS
+from posezoo.core.regular_files import open_regular, read_regular_text
 from posezoo.solutions.stand_in import RELEASE
 
 if TYPE_CHECKING:
@@ -274,7 +275,7 @@ def _write_commands(folder: Path, release: str, *, replaces: bool) -> list[str]:
                     "or choose another folder, and put it first on PATH"
                 ),
             )
-        if not replaces and path.read_text("utf-8") != content:
+        if not replaces and read_regular_text(path) != content:
             problem = f"{path}: was written by another posezoo or Python, or for another release"
             raise OutputError(problem, hint="--force replaces it")
     for path, content in requested.items():
@@ -317,7 +318,7 @@ def shim_script(module: str, registry: str) -> str:
 
 def _is_ours(path: Path) -> bool:
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             head = stream.read(4096)
     except OSError:
         return False

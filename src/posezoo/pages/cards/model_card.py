@@ -14,10 +14,10 @@ from pathlib import Path
 from posezoo.cli.labels import format_megabytes, format_protocol, join, task_label
 from posezoo.cli.result_files import is_own
 from posezoo.core.declarations.model import CompositeSpec, License, Model, ModelSpec, Precision
-from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.files.verified_files import is_device, write_atomically
 from posezoo.core.layout import find_link_out
 from posezoo.core.registry import is_declared, license_path, registry_root
-from posezoo.core.regular_files import read_beginning
+from posezoo.core.regular_files import read_beginning, read_regular_bytes
 from posezoo.networks.custom_weights import with_known_network
 from posezoo.pages.cards.card_json import card_json
 from posezoo.pages.cards.files_section import render_files_section, render_ir_section
@@ -126,8 +126,9 @@ def write_card(facts: ModelFacts) -> Path:
         target = path.with_name(name)
         content = text.encode()
         signs = FACTS_SIGNS if name == FACTS else SKELETON_SIGNS
-        is_ours = name == NAME or is_own(target, signs)
-        if is_ours and not (target.is_file() and target.read_bytes() == content):
+        # A pipe would wait for a reader.
+        is_ours = name == NAME or (is_own(target, signs) and not is_device(target))
+        if is_ours and not (target.is_file() and read_regular_bytes(target) == content):
             write_atomically(target, content)
     return path
 

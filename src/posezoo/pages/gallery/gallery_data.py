@@ -14,6 +14,7 @@ from posezoo.cli.labels import task_label
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import registry_root
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
 from posezoo.pages.cards.card_reader import CardMetric, read_card, to_plain_text
 from posezoo.pages.cards.markdown import one_line
@@ -198,7 +199,7 @@ def read_example(facts: ModelFacts) -> Sequence[Picture]:
     try:
         if not path.is_file() or path.stat().st_size > MAX_PICTURE_BYTES:
             return ()
-        jpeg = path.read_bytes()
+        jpeg = read_regular_bytes(path)
     except OSError:
         return ()
     if not jpeg.startswith(b"\xff\xd8\xff"):

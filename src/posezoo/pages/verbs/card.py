@@ -18,6 +18,7 @@ from posezoo.cli.result_files import is_own
 from posezoo.cli.run_main import print_while_read
 from posezoo.cli.selection import select_models
 from posezoo.cli.terminal import terminal_width
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.pages.model_filters import facts_of
 
 if TYPE_CHECKING:
@@ -151,17 +152,17 @@ def _without_foreign_folders(
 
 
 def _update_page(path: Path, text: str, console: Console, *, check: bool) -> bool:
-    from posezoo.core.files.verified_files import write_atomically
+    from posezoo.core.files.verified_files import is_device, write_atomically
     from posezoo.pages.cards import skeleton_svg
     from posezoo.pages.cards.model_card import FACTS_SIGNS, NOTE, PICTURES
     from posezoo.pages.facts import scatter_chart
 
     content = text.encode()
-    if path.is_file() and path.read_bytes() == content:
+    if path.is_file() and read_regular_bytes(path) == content:
         return True
     of_image = skeleton_svg.SIGNS if path.parent.name == PICTURES else scatter_chart.SIGNS
     signs = {".md": (NOTE,), ".json": FACTS_SIGNS, ".svg": of_image}[path.suffix]
-    if not is_own(path, signs):
+    if is_device(path) or not is_own(path, signs):
         console.warn(f"{path}: was not written by posezoo: move it, and draw the card again")
         return False
     if check:

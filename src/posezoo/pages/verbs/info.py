@@ -72,6 +72,7 @@ from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 from posezoo.core.errors import PosezooError
 from posezoo.core.registry import TAG_MARK, Registry, Selection, license_path, registry_root
+from posezoo.core.regular_files import read_regular_text
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.license_notice import read_copyright_line
 from posezoo.pages.model_filters import (
@@ -198,9 +199,9 @@ def _declared(spec: ModelSpec) -> Json:
 
 def _read_rehearsal(spec: ModelSpec) -> Json | None:
     path = registry_root(spec) / "rehearsed.tsv"
-    with suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            if row.pop("model") == spec.name and row.pop("declared"):
+    with suppress(OSError, UnicodeDecodeError, csv.Error):
+        for row in csv.DictReader(read_regular_text(path).splitlines(), delimiter="\t"):
+            if row.pop("model", "") == spec.name and row.pop("declared", ""):
                 return row
     return None
 

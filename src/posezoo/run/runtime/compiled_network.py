@@ -31,6 +31,7 @@ from posezoo.core.ir.openvino_import import (
     static_sizes,
 )
 from posezoo.core.operating_system import PROC, call_before_forks
+from posezoo.core.regular_files import open_regular
 from posezoo.core.versions import package_version, version
 from posezoo.poses.keypoints import RESULT_FORMAT
 from posezoo.run.machine import processor_details
@@ -369,7 +370,8 @@ def load_compiled(core: Core, path: Path, config: dict[str, Any]) -> CompiledMod
     """
     try:
         # OpenVINO needs a writable buffer, but does not write to it.
-        content = np.memmap(path, np.uint8, "c")
+        with open_regular(path) as stream:
+            content = np.memmap(stream, np.uint8, "c")
     except (OSError, ValueError):
         return None
     digest = hashlib.sha256(content[_DIGITS:].data).hexdigest()

@@ -7,7 +7,6 @@ from the task.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -402,11 +401,7 @@ def _named_decoder(graph: Graph, *, is_chosen: bool) -> Decoder | None:
     """
     name = graph.read_rt_info("posezoo", "decoder")
     if name and DECODERS.find(name):
-        try:
-            options = json.loads(graph.read_rt_info("posezoo", "decoder_options") or "{}")
-        except ValueError:
-            options = {}
-        return Decoder(name, options if isinstance(options, dict) else {})
+        return Decoder(name, graph.read_json("decoder_options"))
     model_type = graph.read_model_info("model_type")
     for other, record in DECODERS.items():
         if model_type and model_type.lower() in record.omz_model_types:

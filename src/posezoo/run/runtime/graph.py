@@ -16,6 +16,7 @@ import yaml
 
 from posezoo.core.declarations.model import ORIGINALS, Precision
 from posezoo.core.errors import InferenceError, sanitize, suggest
+from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.ir.openvino_import import (
     add_mean_and_scale,
     error_text,
@@ -27,7 +28,7 @@ from posezoo.core.ir.openvino_import import (
 )
 from posezoo.core.ir.people_metadata import PIPELINE
 from posezoo.core.layout import precision_of
-from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_no_file
+from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_no_file, open_regular
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -112,7 +113,10 @@ class Graph:
         self.changes: list[str] = []
         self.takes_images = False
         self.decoding = self.read_rt_info("posezoo", "decoding")
-        self._resizes = self._disable_resize()
+        try:
+            self._resizes = self._disable_resize()
+        except (ValueError, RuntimeError) as error:
+            raise self.refuse("resize", "is not that of its inputs") from error
         self._freeze_photo_size()
 
     def _disable_resize(self) -> frozenset[str]:
@@ -209,6 +213,34 @@ class Graph:
                 f"{self.path}: {'.'.join(path)} in its rt_info is not UTF-8"
             ) from error
 
+    def read_json(self, name: str) -> dict[str, Any]:
+        """The JSON object at a key of our metadata; empty if there is none.
+
+        Raises:
+            InferenceError: it is no JSON object, or nested too deep.
+        """
+        text = self.read_rt_info("posezoo", name)
+        try:
+            return parse_json(text.encode()) if text else {}
+        except ValueError as error:
+            raise self.refuse(name, f"cannot be read: {error}") from error
+
+    def read_decoding_score(self) -> float:
+        """The score below which a decoder in the graph drops people.
+
+        Raises:
+            InferenceError: it is not stated.
+        """
+        try:
+            return float(self.read_json("decoding")["min_score"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self.refuse("decoding", "has no min_score") from error
+
+    def refuse(self, name: str, problem: str) -> InferenceError:
+        """The error of metadata that posezoo would not write."""
+        where = f"{self.path}: {name} in its rt_info"
+        return InferenceError(f"{where} {problem}", hint="convert the model again")
+
     def read_pipeline(self, name: str) -> str:
         """What it says of how people are found (``people_metadata``); empty if it says nothing."""
         return self.read_rt_info("posezoo", PIPELINE, name)
@@ -238,7 +270,8 @@ class Graph:
         texts = (f"{key}: {self.read_rt_info('framework', key)}" for key in _ULTRALYTICS_KEYS)
         for text in (beside, "\n".join(texts)):
             try:
-                metadata = yaml.safe_load(text)
+                has_aliases = any(isinstance(each, yaml.AliasEvent) for each in yaml.parse(text))
+                metadata = {} if has_aliases else yaml.safe_load(text)
             except (yaml.YAMLError, ValueError, RecursionError):
                 continue
             if isinstance(metadata, dict) and metadata.get("author") == _AUTHOR:
@@ -408,7 +441,7 @@ def read_graph(ir: Path | Graph) -> Graph:
 
 def _read_ultralytics_yaml(xml: Path) -> str:
     try:
-        with open(xml.with_name(ULTRALYTICS_FILE), "rb") as stream:
+        with open_regular(xml.with_name(ULTRALYTICS_FILE)) as stream:
             return stream.read(_MAX_METADATA).decode("utf-8", "replace")
     except OSError:
         return ""
@@ -449,7 +482,7 @@ def _refuse_lfs_pointer(file: Path) -> None:
 def _require_ir(xml: Path) -> tuple[Path, ...]:
     weights = xml.with_suffix(".bin")
     _require_file_of_ir(xml)
-    with open(xml, "rb") as stream:
+    with open_regular(xml) as stream:
         beginning = stream.read(1024)
     if b"<net" not in beginning:
         raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")

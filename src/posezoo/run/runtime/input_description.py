@@ -140,7 +140,7 @@ def _sizing_of_original(graph: Graph, decoder: Decoder) -> InputSizing | None:
     """How images are fitted, if the user's own file said it from which posezoo made an IR."""
     usual = usual_sizing(find_decoder(decoder.name))
     word, pad = (graph.read_rt_info("posezoo", name) for name in ("resize_type", "pad_value"))
-    padding = int(pad) if pad.isdecimal() else 0
+    padding = int(pad) if pad.isdecimal() and len(pad) <= 3 else 0
     if word in RESIZE_TYPES:
         return usual.as_stated(word, padding)
     return replace(usual, padding=padding) if padding else None
@@ -149,7 +149,10 @@ def _sizing_of_original(graph: Graph, decoder: Decoder) -> InputSizing | None:
 def _read_own_mean(graph: Graph) -> tuple[float, ...]:
     """The mean color in BGR that an IR of posezoo subtracts; empty if it subtracts none."""
     first, _, _ = graph.read_rt_info("posezoo", "mean").partition(";")
-    mean = tuple(map(float, first.split()))
+    try:
+        mean = tuple(map(float, first.split()))
+    except ValueError as error:
+        raise graph.refuse("mean", "has other values than numbers") from error
     is_reversed = graph.read_rt_info("posezoo", "reverse_input_channels").startswith("true")
     takes_rgb = graph.read_rt_info("posezoo", "color") == ColorOrder.RGB
     # The mean is in the order of the original's colors.

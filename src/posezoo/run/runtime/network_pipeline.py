@@ -4,7 +4,6 @@ inference.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -173,7 +172,7 @@ class NetworkPipeline:
 
     def _decoded_min_score(self, graph: Graph, config: PipelineConfig) -> float:
         """The least score of a person: what the user wants, else that of the decoder in the IR."""
-        least = float(json.loads(graph.decoding)["min_score"])
+        least = graph.read_decoding_score()
         wanted = config.options.min_person_score
         if wanted is None:
             return least

@@ -10,9 +10,10 @@ import atexit
 import ctypes
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -48,6 +49,20 @@ def import_quiet_opencv() -> ModuleType:
     getattr(cv2.utils, "logging", cv2).setLogLevel(_LOG_LEVEL_SILENT)
     _limit_memory()
     return cv2
+
+
+def open_media(
+    target: Path | str | int, open_it: Callable[..., Any], *args: object, **options: object
+) -> Any:
+    """Open a file, an address or a camera with ``open_it``, a function of OpenCV or PyAV that takes
+    the target first.
+
+    A ``Path`` is a file, whatever its name: FFmpeg takes a relative one with a colon to begin with
+    a protocol, such as tcp: or concat:.
+    """
+    if isinstance(target, Path):
+        target = str(target.absolute())
+    return open_it(target, *args, **options)
 
 
 @cache

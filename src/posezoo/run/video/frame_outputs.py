@@ -26,7 +26,7 @@ from posezoo.core.errors import OutputError, import_cv2
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.file_lock import discard
 from posezoo.core.files.staging import create_parent
-from posezoo.core.files.verified_files import is_device, write_error, writing
+from posezoo.core.files.verified_files import is_device, open_device, write_error, writing
 from posezoo.poses.keypoints import Pose, is_sparse
 from posezoo.poses.letterbox import Size, image_size, letterbox_image
 from posezoo.run import images
@@ -446,7 +446,11 @@ class JsonListWriter(AbstractContextManager["JsonListWriter"]):
                 result = writing_result(path, listener)
                 self._part = self._stack.enter_context(result)
             # Without a buffer, the file is known to end with a complete item.
-            self._stream: FileIO = open(self._part, "wb", buffering=0)  # noqa: SIM115
+            self._stream: FileIO
+            if self._is_stream:
+                self._stream = open_device(path)
+            else:
+                self._stream = open(self._part, "wb", buffering=0)  # noqa: SIM115
 
     def __exit__(
         self,

@@ -27,8 +27,9 @@ from posezoo.core.errors import (
     explain_windows_path,
     os_reason,
     redact_secrets,
+    shell_word,
 )
-from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_link
+from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_link, open_regular
 from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.core.workers.retries import TransientSourceError
 from posezoo.poses.letterbox import Size, image_size
@@ -49,6 +50,7 @@ from posezoo.run.video.ffmpeg import (
     ffmpeg_options,
     follow_redirects,
     import_quiet_opencv,
+    open_media,
 )
 from posezoo.run.video.video_file import (
     MAX_EVEN_FPS,
@@ -423,24 +425,23 @@ class VideoSource(FrameSource):
         reconnection: Reconnection,
     ) -> None:
         self.name = redact_secrets(target) if isinstance(target, str) else f"camera {target}"
-        self._target = target
+        self._target: Path | str | int = target
         self._report_error = report_error
         self._reconnection = reconnection
         is_stream = "://" in str(target)
         self._is_http = str(target).lower().startswith(("http://", "https://"))
-        # /dev/video0 is a camera, too.
-        is_file = (
-            isinstance(target, str) and not is_stream and stat.S_ISREG(Path(target).stat().st_mode)
-        )
+        is_file = False
+        if isinstance(target, str) and not is_stream:
+            mode = Path(target).stat().st_mode
+            is_file = stat.S_ISREG(mode)
+            if not is_file and not stat.S_ISCHR(mode):  # /dev/video0 is a camera, too
+                raise ImageError(f"{self.name}: is not a regular file")
         self._is_camera = not (is_stream or is_file)
         self.is_live = is_stream or self._is_camera
         self._rounds = 1 if self.is_live else rounds
         self._steps = FrameSteps()
         if is_file:
-            path = Path(str(target))
-            # FFmpeg takes a relative name with a colon to begin with a protocol.
-            self._target = str(path.absolute())
-            self.sound = path
+            self._target = self.sound = Path(str(target))
         self._capture = self._open()
         self._last_begun = time.perf_counter()
         self._stated_s = 0.0
@@ -502,7 +503,7 @@ class VideoSource(FrameSource):
     def _open(self) -> Any:
         cv2 = import_quiet_opencv()
         if self._is_camera:
-            capture = cv2.VideoCapture(self._target)
+            capture = open_media(self._target, cv2.VideoCapture)
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # otherwise the driver returns old frames
         else:
             capture = self._open_by_ffmpeg(self._target)
@@ -524,13 +525,13 @@ class VideoSource(FrameSource):
             problem, hint = _explain_unplayable(Path(self._target))
         raise ImageError(f"{self.name}: {problem}", hint=hint)
 
-    def _open_by_ffmpeg(self, target: str | int) -> Any:
+    def _open_by_ffmpeg(self, target: Path | str | int) -> Any:
         cv2 = import_quiet_opencv()
         open_limit, read_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC
         limits = (open_limit, 1000 * SILENCE_S, read_limit, 1000 * SILENCE_S)
         # FFmpeg follows no redirect: its target would not be checked.
         with ffmpeg_options(max_redirects="0") if self._is_http else nullcontext():
-            return cv2.VideoCapture(str(target), cv2.CAP_FFMPEG, limits)
+            return open_media(target, cv2.VideoCapture, cv2.CAP_FFMPEG, limits)
 
     def _follow_redirects(self) -> str:
         """The address that the target leads to; the target itself if its server does not answer.
@@ -638,7 +639,8 @@ class VideoSource(FrameSource):
         """As in ``FrameSource``; the file is read for it, but not decoded."""
         if self.is_live:
             return min(self.fps, MAX_EVEN_FPS)
-        return choose_even_fps(read_frame_times(str(self._target)), self.fps)
+        assert isinstance(self._target, Path)
+        return choose_even_fps(read_frame_times(self._target), self.fps)
 
     def _step_s(self, begun: float, *, is_first: bool) -> float:
         """The time since the last frame as the stream states it; else, from read to read."""
@@ -673,15 +675,15 @@ def _explain_unplayable(path: Path) -> tuple[str, str]:
     if problem := explain_lfs_pointer(path):
         return problem, LFS_HINT
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             start = stream.read(200)
     except OSError as error:
         return f"cannot be read: {os_reason(error)}", ""
     if start[4:8] == b"ftyp" and start[8:12] in _PHOTO_BRANDS:
-        as_jpeg = path.with_suffix(".jpg").name
+        as_jpeg = shell_word(path.with_suffix(".jpg").name)
         return (
             "is a HEIC or AVIF photo, which OpenCV does not read",
-            f"save it as JPEG, for example: heif-convert {path.name} {as_jpeg}",
+            f"save it as JPEG, for example: heif-convert {shell_word(path.name)} {as_jpeg}",
         )
     if start and start.isascii() and b"\0" not in start:
         images = " ".join(sorted(SUFFIXES))

@@ -15,7 +15,7 @@ from posezoo.core.errors import MissingPackageError, OutputError, import_optiona
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.install_commands import install_command
 from posezoo.poses.letterbox import Image, Size
-from posezoo.run.video.ffmpeg import import_quiet_opencv
+from posezoo.run.video.ffmpeg import import_quiet_opencv, open_media
 
 #: OpenCV's FOURCC by video suffix; every FFmpeg in OpenCV can write these codecs.
 CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
@@ -43,8 +43,6 @@ def open_encoder(
     Raises:
         OutputError: no video of this size can be written there.
     """
-    # FFmpeg takes a relative name with a colon to begin with a protocol.
-    path = path.absolute()
     try:
         if path.suffix.lower() == ".avi":  # this format has no times of frames
             return _OpenCVEncoder(path, size, fps)
@@ -56,9 +54,21 @@ def open_encoder(
         listener(WarningIssued(f"{lost}; PyAV changes both: {install_command('video')}"))
         return _OpenCVEncoder(path, size, fps)
     try:
-        return _PyAVEncoder(av, path, size, fps, sound)
-    except av.FFmpegError as error:
-        raise _explain_size(path, size) from error
+        return _PyAVEncoder(av, path, size, fps, sound, listener)
+    except Exception as error:
+        if sound is None and isinstance(error, av.FFmpegError):
+            raise _explain_size(path, size) from error
+        if sound is None:
+            raise
+        problem = error
+    encoder = open_encoder(path, size, fps, None, listener)
+    listener(_lost_sound(sound, problem))
+    return encoder
+
+
+def _lost_sound(sound: Path, error: Exception) -> WarningIssued:
+    """No failure of the sound may cost the video, whatever kind of error its reader raises."""
+    return WarningIssued(f"{sound}: its sound cannot be copied: {error or type(error).__name__}")
 
 
 def _explain_size(path: Path, size: Size) -> OutputError:
@@ -71,7 +81,7 @@ class _OpenCVEncoder:
     def __init__(self, path: Path, size: Size, fps: float) -> None:
         cv2 = import_quiet_opencv()
         codec = cv2.VideoWriter_fourcc(*CODECS[path.suffix.lower()])
-        self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, fps, size)
+        self._writer = open_media(path, cv2.VideoWriter, cv2.CAP_FFMPEG, codec, fps, size)
         if not self._writer.isOpened():
             raise _explain_size(path, size)
 
@@ -85,11 +95,19 @@ class _OpenCVEncoder:
 class _PyAVEncoder:
     keeps_times = True
 
-    def __init__(self, av: Any, path: Path, size: Size, fps: float, sound: Path | None) -> None:
+    def __init__(
+        self,
+        av: Any,
+        path: Path,
+        size: Size,
+        fps: float,
+        sound: Path | None,
+        listener: Listener,
+    ) -> None:
         self._frame_type = av.VideoFrame
         # With its index at the beginning, a video plays before all of it is loaded.
         options = {} if path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
-        self._container = av.open(str(path), "w", container_options=options)
+        self._container = open_media(path, av.open, "w", container_options=options)
         rate = Fraction(fps).limit_denominator(1001)
         self._stream = self._container.add_stream("libx264", rate=rate, options=_OPTIONS)
         context = self._stream.codec_context
@@ -101,11 +119,17 @@ class _PyAVEncoder:
         self._step_s = 1 / fps
         self._tick = -1
         self._heard_s = -inf
+        self._source = sound
+        self._listener = listener
         self._sound: Iterator[Any] = iter(())
-        if sound is not None:
-            self._sound = _copy_sound(av, sound, self._container)
-            next(self._sound, None)
-        self._container.start_encoding()
+        try:
+            if sound is not None:
+                self._sound = _copy_sound(av, sound, self._container)
+                next(self._sound, None)
+            self._container.start_encoding()
+        except Exception:
+            self._container.close()  # else it could write into the file of its successor
+            raise
 
     def write(self, image: Image, shown_s: float) -> None:
         frame = self._frame_type.from_ndarray(image, "bgr24")
@@ -113,11 +137,18 @@ class _PyAVEncoder:
         self._tick = max(self._tick + 1, round(shown_s / _TICK))
         frame.pts, frame.time_base = self._tick, _TICK
         self._container.mux(self._stream.encode(frame))
-        # The sound of the frames so far.
-        end_s = self._tick * _TICK + self._step_s
-        while self._heard_s < end_s and (packet := next(self._sound, None)) is not None:
-            self._container.mux(packet)
-            self._heard_s = packet.pts * packet.time_base
+        self._write_sound(self._tick * _TICK + self._step_s)
+
+    def _write_sound(self, end_s: float) -> None:
+        """The sound of the frames so far."""
+        try:
+            while self._heard_s < end_s and (packet := next(self._sound, None)) is not None:
+                self._container.mux(packet)
+                self._heard_s = packet.pts * packet.time_base
+        except Exception as error:  # noqa: BLE001 the sound may be of any kind, and damaged
+            self._sound = iter(())
+            assert self._source  # it has sound
+            self._listener(_lost_sound(self._source, error))
 
     def close(self) -> None:
         self._container.mux(self._stream.encode(None))
@@ -131,10 +162,13 @@ def _copy_sound(av: Any, path: Path, container: Any) -> Iterator[Any]:
     """The sound of a file for another container: first None, when its stream is there; then the
     packets. Damaged ones are left out.
     """
-    with suppress(av.FFmpegError), av.open(str(path)) as source:
+    # A title may be in any encoding.
+    with open_media(path, av.open, metadata_errors="replace") as source:
         track = source.streams.best("audio")
         if track is None:
             return
+        if track.codec_context is None:
+            raise ValueError("its codec is not known")
         if track.codec_context.name in _COPIED:
             stream = container.add_stream_from_template(track)
             packets = source.demux(track)

@@ -16,7 +16,7 @@ from posezoo.core.errors import ImageError
 from posezoo.run import images
 from posezoo.run.images import Image
 from posezoo.run.runtime.frame_changes import USUAL_FPS
-from posezoo.run.video.ffmpeg import import_quiet_opencv
+from posezoo.run.video.ffmpeg import import_quiet_opencv, open_media
 
 # The times of equally distant frames are rounded, so they may be off by this share of their step,
 # but not by more seconds than anybody sees: half a frame at 25 a second.
@@ -42,10 +42,10 @@ _MAX_REPEATS = 10
 _MAX_BYTES = 256 << 20
 
 
-def read_frame_times(path: str) -> list[float]:
+def read_frame_times(path: Path) -> list[float]:
     """When the frames are shown, in seconds and in order, read without decoding them."""
     cv2 = import_quiet_opencv()
-    capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+    capture = open_media(path, cv2.VideoCapture, cv2.CAP_FFMPEG)
     times = []
     try:
         if not capture.set(cv2.CAP_PROP_FORMAT, -1):

@@ -16,6 +16,7 @@ from posezoo.core.declarations.sources import NpmPackageSource
 from posezoo.core.download.archive import translate_archive_errors
 from posezoo.core.download.transfer import ACCESS_POINTS, WINDOW_BYTES
 from posezoo.core.files.verified_files import write_atomically
+from posezoo.core.regular_files import read_regular_bytes
 
 #: Contents between two points, which indexed_gzip allows from 32 KiB on. Each finds others.
 _SPACINGS = range(33_500, 80_000, 7_750)
@@ -38,12 +39,12 @@ def write_access_point(source: NpmPackageSource, tarball: Path, registry: Path) 
         translate_archive_errors(f"{path}, {tarball.name}"),
         indexed_gzip.IndexedGzipFile(tarball) as contents,
     ):
-        points = json.loads(path.read_bytes()) if path.exists() else {}
+        points = json.loads(read_regular_bytes(path)) if path.exists() else {}
         described = points.setdefault(key, {"members": {}, "windows": {}})
         archive = tarfile.open(fileobj=contents)  # noqa: SIM115 nothing to close
         member = next(member for member in archive if member.name == source.member)
         body = contents.pread(member.size, member.offset_data)
-        compressed = memoryview(tarball.read_bytes())
+        compressed = memoryview(read_regular_bytes(tarball))
         points_of_contents = set()  # where blocks of deflate start there, and in the tarball
         for spacing in _SPACINGS:
             with indexed_gzip.IndexedGzipFile(tarball, spacing=spacing) as spaced:

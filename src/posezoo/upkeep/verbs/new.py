@@ -10,7 +10,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
-from posezoo.core.errors import OutputError, PosezooError, SettingsError
+from posezoo.core.errors import OutputError, PosezooError, SettingsError, os_reason, shell_word
 from posezoo.core.files.file_record import RECORDS_DIR
 from posezoo.core.files.verified_files import (
     compute_digest,
@@ -19,7 +19,7 @@ from posezoo.core.files.verified_files import (
     writing,
 )
 from posezoo.core.registry import Registry, builtin_models_dir
-from posezoo.core.regular_files import is_open_pipe, read_regular_bytes
+from posezoo.core.regular_files import explain_link, is_open_pipe, read_regular_bytes
 from posezoo.core.resolve.stage_context import Context
 
 EXAMPLES = """
@@ -113,6 +113,9 @@ def run(args: _NewArgs) -> int:
     )
     refuse_sources_in_place(spec, context.layout)
     path = root / args.family / args.name / "model.yml"
+    # Before anything is written: these may be no files that can be read.
+    git_files = _plan_git_files(context.lock.path)
+    text = _read(args.license_text) if args.license_text else b""
     if args.dry_run:
         downloads = {context.layout.file_path(spec, file): file.sources[0] for file in spec.files}
         answer = {"model": args.name, "file": path, "downloads": [*downloads]}
@@ -126,15 +129,14 @@ def run(args: _NewArgs) -> int:
             console.warn(f"{spec.files[0].name}: inputs and outputs could not be read: {reason}")
     beside = root.parent if root == builtin_models_dir() else root
     license_text = beside / "licenses" / license.text
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if args.license_text:
-            license_text.parent.mkdir(parents=True, exist_ok=True)
+    if args.license_text:
+        with writing(license_text):
             set_aside(license_text, console, [compute_digest(args.license_text)])
-            write_atomically(license_text, read_regular_bytes(args.license_text))
+        write_atomically(license_text, text)
     write_atomically(path, format_model_yml(spec, path.parent).encode())
-    written = [path, *([license_text] if args.license_text else [])]
-    written += _add_git_lines(context.lock.path)
+    written = [path, *([license_text] if args.license_text else []), *git_files]
+    for file, content in git_files.items():
+        write_atomically(file, content)
     if not _write_access_points(spec, root, context.download_options.cache_dir):
         console.warn(
             f"{args.name}: users will download its whole npm tarball: for a part of it, install the"
@@ -142,7 +144,9 @@ def run(args: _NewArgs) -> int:
         )
     missing = list_missing_fields(spec, "" if license_text.is_file() else str(license_text))
     words = shlex.join([args.name, *flags.registry_arguments(args)])
-    committed = shlex.join(map(os.path.relpath, [*written, *local_files(spec)]))
+    committed = " ".join(
+        shell_word(os.path.relpath(path)) for path in [*written, *local_files(spec)]
+    )
     print_result(
         args.format,
         {"model": args.name, "file": path, "left_to_fill_in": missing},
@@ -173,24 +177,37 @@ def _replace(args: _NewArgs, context: Context) -> int:
     return 0
 
 
-def _add_git_lines(lock: Path) -> list[Path]:
-    """Add to a repository's files what a zoo needs, and return those that changed: Git keeps the
+def _plan_git_files(lock: Path) -> dict[Path, bytes]:
+    """The new content of a repository's files that lack a line that a zoo needs: Git keeps the
     lines of both sides if it merges locks, and ignores what is known of the files of one machine.
     """
     folder = lock.parent
     folders = lock.absolute().parents
     is_ours = builtin_models_dir().parent in folders
     if is_ours or not any((each / ".git").exists() for each in folders):
-        return []
-    changed = []
-    for name, line in ((".gitattributes", f"{lock.name} merge=union"), (".gitignore", RECORDS_DIR)):
+        return {}
+    changed = {}
+    for name, line in (
+        (".gitattributes", f"{lock.name} merge=union".encode()),
+        (".gitignore", RECORDS_DIR.encode()),
+    ):
         path = folder / name
-        content = read_regular_bytes(path) if path.exists() else b""
-        lines = content.decode().splitlines()
-        if line not in lines:
-            write_atomically(path, "".join(f"{each}\n" for each in [*lines, line]).encode())
-            changed.append(path)
+        content = _read(path) if os.path.lexists(path) else b""
+        if line in content.splitlines():
+            continue
+        end = b"\r\n" if b"\r\n" in content else b"\n"
+        if content and not content.endswith(b"\n"):
+            content += end
+        changed[path] = content + line + end
     return changed
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_regular_bytes(path)
+    except OSError as error:
+        reason = explain_link(path) or f"cannot be read: {os_reason(error)}"
+        raise OutputError(f"{path}: {reason}", hint="nothing was written") from error
 
 
 def _write_access_points(spec: ModelSpec, registry: Path, cache_dir: Path | None) -> bool:

@@ -1,0 +1,253 @@
+"""Every file beside the data may be a stranger's, whatever it is: no command waits for it, believes it or
+calls it a bug. One row for each name that posezoo writes or reads; a new name needs a row.
+"""
+
+import ast
+import json
+import os
+import re
+import shutil
+import signal
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import posezoo
+from fakes import seeker
+from fakes.command import posezoo as run_posezoo
+from fakes.files import give_away
+from fakes.network import network
+from fakes.when_used import needs
+from fakes.zoo import declared_file, onnx_yml, write_model
+
+needs("openvino")
+needs("onnx")
+
+SOURCES = Path(posezoo.__file__).parent
+WAIT_S = 60
+
+MODEL = "out/public/net"
+IR = f"{MODEL}/FP16"
+CHECKS = ("verify net", "info net", "remove net --dry_run", "lock net --check", "plan net")
+USES = (*CHECKS, "get net --quiet", "lock net", "card net")
+RUN = "run ir/seeker.xml --detector none -i photos -o r --quiet"
+
+#: The file of each row in the zoo of these tests, and the commands that read it, by the name that posezoo
+#: gives it.
+ROWS = {
+    "*.json": (f"{MODEL}/.posezoo/net.onnx.json", USES),
+    "*.json of an .xml": (f"{IR}/.posezoo/net.xml.json", USES),
+    "*.json of a .bin": (f"{IR}/.posezoo/net.bin.json", USES),
+    "*.json of a card": (f"{MODEL}/.posezoo/README.md.json", USES),
+    ".posezoo": (f"{IR}/.posezoo", USES),
+    "provenance.json": (f"{IR}/provenance.json", USES),
+    "provenance.json of downloads": (f"{MODEL}/provenance.json", (*USES, "verify")),
+    "card.json": (f"{MODEL}/card.json", USES),
+    "README.md": (f"{MODEL}/README.md", USES),
+    ".*.part": (f"{MODEL}/.net.onnx.part", ("download net --verify", *USES)),
+    ".*.*-*.part": (f"{IR}/.net.xml.7-0123abcd.part", USES),
+    ".*.guard": ("./.posezoo.lock.guard", USES),
+    "metadata.yaml": (
+        f"{IR}/metadata.yaml",
+        ("run net -i photo.png", f"run {IR}/net.xml -i photo.png"),
+    ),
+    "metadata.yaml of a model": (
+        f"{IR}/metadata.yaml",
+        (f"run {IR}/net.xml --detector none -i photos",),
+    ),
+    "posezoo.lock": ("posezoo.lock", (*USES, "get net --locked")),
+    "posezoo.cfg": ("posezoo.cfg", ("doctor", "info net")),
+    "measured.yml": (
+        "models/public/net/measured.yml",
+        ("info net", "card net", "verify net --metadata"),
+    ),
+    "model.yml": ("models/public/net/model.yml", CHECKS),
+    "names.yml": ("models/names.yml", ("info net", "verify --metadata", "list")),
+    "papers.yml": ("models/papers.yml", ("info net", "card net", "verify --metadata")),
+    "outside_references.yml": (
+        "models/outside_references.yml",
+        ("info net", "recommend", "verify --metadata"),
+    ),
+    "rehearsed.tsv": ("models/rehearsed.tsv", ("info net",)),
+    "quantization.yml": ("models/quantization.yml", ("info net", "verify --metadata")),
+    "accuracy-check.yml": (
+        "models/public/net/accuracy-check.yml",
+        ("info net", "verify --metadata"),
+    ),
+    "access_points.json": ("models/access_points.json", ("verify --metadata", "plan net")),
+    "device_proofs.json": (f"{IR}/device_proofs.json", USES),
+    "composite-model.yml": ("models/public/two/composite-model.yml", ("list", "verify --metadata")),
+    "LICENSE": (f"{MODEL}/LICENSE", USES),
+    "poses.json": ("r/poses.json", (RUN,)),
+    "poses-*.jsonl": ("r/poses-0123456789ab.jsonl", (RUN,)),
+    "*.json of a result": ("r/.posezoo/poses.json.json", (RUN, RUN)),
+    "*_poses.png": ("r/03_poses.png", (RUN,)),
+    "journal.key": ("home/.cache/posezoo/journal.key", (RUN,)),
+    ".gitignore": (".gitignore", ("new other --from net.onnx --license MIT --dry_run",)),
+    ".gitattributes": (".gitattributes", ("new other --from net.onnx --license MIT --dry_run",)),
+}
+
+#: Names in the code that are no rows: the files are parts of the package, written but never read, read
+#: only if the user names them, or kept in the cache by their digest.
+NO_ROWS = {
+    "*-*.jsonl", "predictions-*.jsonl",  # with the journal of a run
+    "*-int8.json", "-int8.json", "*_keypoints.json", "_keypoints.json", "config.json", "package.json", "tracks.json",
+    "posezoo-export.json", "posezoo-gallery.json",
+    "*-*.compiled", "*.compiled", ".*-*.new", "*.prototxt", "*.yml", "model.json",
+    "face_parts.json", "importable.json", "keypoint_positions.json", "layer_tables.json",
+    "mo_arguments.json", "model_procs.yml", "tables.json",
+    "setup.cfg", "pyvenv.cfg", "uv-receipt.toml", ".*-*.part",
+}  # fmt: skip
+
+DEEP = b"[" * 3000
+
+#: What a stranger's file may be, by what writes it.
+KINDS = {
+    "a pipe": os.mkfifo if hasattr(os, "mkfifo") else None,
+    "a folder": os.mkdir,
+    "a link to nothing": lambda path: path.symlink_to("nothing"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "an endless device": lambda path: path.symlink_to("/dev/zero"),
+    "empty": lambda path: path.write_bytes(b""),
+    "a number": lambda path: path.write_bytes(b"7"),
+    "a list": lambda path: path.write_bytes(b"[[], {}]"),
+    "unknown words": lambda path: path.write_bytes(
+        json.dumps(
+            {
+                "verified": {"blake3": "00", "sha384": 7, "size": "x"},
+                "outputs": {"recipe": 1, "files": {"../../outside": {"sha384": "0" * 96}, "\0": 1}},
+                "model": "net",
+                "files": {
+                    "--yes": {"sha384": 7},
+                    "../../outside": {"sha384": "0" * 96},
+                    "net.xml": 1,
+                },
+                "key": {
+                    "sources": {"a": [], "b": {}},
+                    "arguments": {"inputs": [7], "decoding": {}},
+                },
+                "self_check": {"outputs": {"x": 1}},
+            }
+        ).encode()
+    ),
+    "not UTF-8": lambda path: path.write_bytes(b"# Gr\xf6\xdfe\n\xff\xfe"),
+    "nested deeply": lambda path: path.write_bytes(b'{"verified": %b' % DEEP),
+    "nested deeply in YAML": lambda path: path.write_bytes(b"a: %b" % DEEP),
+    "another user's": lambda path: (path.write_bytes(b"{}"), give_away(path)),
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A registry of one model, its files, IR, card and lock."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "net.onnx").write_bytes(network("onnx"))
+    write_model(folder / "models", "net", onnx_yml(declared_file(folder / "net.onnx")))
+    seeker.write_ir(folder / "ir")
+    seeker.write_photos(folder / "photos", 9)
+    (folder / "outside").write_text("precious")
+    for command in ("get net --quiet", "lock net", RUN):
+        assert call(folder, command).returncode == 0
+    return folder
+
+
+def call(folder, command):
+    return run_posezoo(
+        *command.split(),
+        cwd=folder,
+        HOME=str(folder / "home"),
+        XDG_CACHE_HOME=str(folder / "home" / ".cache"),
+        POSEZOO_MODELS_DIR="models",
+        POSEZOO_WEIGHTS_DIR="out",
+        POSEZOO_LOCK="posezoo.lock",
+        POSEZOO_OFFLINE="",
+    )
+
+
+@contextmanager
+def not_for_ever():
+    def end(*_):
+        raise AssertionError(f"it waits for longer than {WAIT_S} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(WAIT_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("row", ROWS)
+def test_no_command_waits_for_a_stranger_s_file_or_calls_it_a_bug(made, tmp_path, row, kind):
+    name, commands = ROWS[row]
+    zoo = tmp_path / "zoo"
+    for command in commands:
+        shutil.copytree(made, zoo, symlinks=True)
+        plant(KINDS[kind], zoo / name)
+        with not_for_ever():
+            ended = call(zoo, command)
+        said = f"{command}: {ended.returncode}\n{ended.stderr}"
+        assert ended.returncode in (0, 1, 2), said
+        assert "a bug in" not in ended.stderr and "Traceback" not in ended.stderr, said
+        assert (zoo / "outside").read_text() == "precious"
+        shutil.rmtree(zoo)
+
+
+def plant(write, path):
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(path)
+
+
+@pytest.mark.parametrize("digest", [7, None, [], "x", {"sha384": 1}])
+def test_a_folder_of_a_model_that_no_registry_has_is_no_bug_and_no_flag(made, tmp_path, digest):
+    zoo = shutil.copytree(made, tmp_path / "zoo", symlinks=True)
+    for name in ("gone", "--yes"):
+        (zoo / "out/public" / name).mkdir()
+        stated = {"model": name, "files": {"a.onnx": {"sha384": digest}, "../../outside": digest}}
+        (zoo / "out/public" / name / "provenance.json").write_text(json.dumps(stated))
+    for command in ("verify --all", "remove gone --dry_run", "remove gone --yes"):
+        ended = call(zoo, command)
+        assert ended.returncode in (0, 1), ended.stderr
+        assert "a bug in" not in ended.stderr
+        assert "--yes" not in ended.stdout
+    assert (zoo / "outside").read_text() == "precious"
+
+
+def test_each_name_that_posezoo_writes_or_reads_has_a_row():
+    names = {row.partition(" of ")[0] for row in ROWS}
+    unknown = {}
+    for path in SOURCES.rglob("*.py"):
+        for name in find_names(path.read_text("utf-8")):
+            if name not in names | NO_ROWS:
+                unknown.setdefault(name, path.relative_to(SOURCES).as_posix())
+    assert unknown == {}, "these need a row, or must be among the names without one"
+
+
+NAME = re.compile(
+    r"[\w.*@-]*[\w*]\.(json|jsonl|yml|yaml|lock|cfg|part|guard|key|tsv|new|compiled|prototxt|toml)"
+)
+
+
+def find_names(source):
+    """The texts of a program that are names of files; ``*`` stands for what is put in."""
+    for node in ast.walk(ast.parse(source)):
+        text = ""
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        elif isinstance(node, ast.JoinedStr):
+            parts = (each.value if isinstance(each, ast.Constant) else "*" for each in node.values)
+            text = "".join(map(str, parts))
+        if NAME.fullmatch(text):
+            yield text
+
+
+def test_a_new_name_is_found():
+    source = 'open(folder / "state.json"); write(f"{name}-{digits}.key")'
+    assert sorted(find_names(source)) == ["*-*.key", "state.json"]
