@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from functools import lru_cache
 from importlib.util import find_spec
@@ -159,13 +159,11 @@ class ConversionError(PosezooError):
 
 
 class SelfCheckError(ConversionError):
-    """The outputs of the IR differ from those of the original.
+    """The outputs of the IR differ from those of the original."""
 
-    ``far_off`` has the mean difference of each output whose largest one is a hundred times as large
-    as allowed.
-    """
 
-    far_off: Mapping[str, float] = {}
+class NoReferenceError(SelfCheckError):
+    """The original computes nothing that an IR could be compared with."""
 
 
 class RandomNetworkError(SelfCheckError):

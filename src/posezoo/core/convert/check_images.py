@@ -32,12 +32,15 @@ class CheckImage:
         batch: how many images are in the inputs that take any number.
         is_normalized: whether an input has the values of a normalized image, if nothing is declared
             of them.
+        has_contrast: whether such an input has many values of 0 and 255, which show where the
+            network limits values.
         tables: how many rows the table has from which an input of integers chooses, by its name.
     """
 
     seed: int
     batch: int = 1
     is_normalized: bool = False
+    has_contrast: bool = False
     tables: Mapping[str, int] = field(default_factory=dict)
 
 

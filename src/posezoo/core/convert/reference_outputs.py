@@ -4,7 +4,7 @@ available, and the preprocessing in numpy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 from functools import cache, partial
@@ -15,9 +15,9 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert import frontends
-from posezoo.core.convert.check_extent import ONE_IMAGE, WHOLE, CheckExtent
+from posezoo.core.convert.check_extent import ONE_IMAGE, SEEDS, WHOLE, CheckExtent
 from posezoo.core.convert.check_images import NORMALIZED, CheckImage, draw_test_image
-from posezoo.core.convert.difference import FACTOR, compute_difference
+from posezoo.core.convert.difference import LARGEST_OWN_ROUNDING, compute_difference
 from posezoo.core.convert.formats import (
     DEFAULT_SIDES,
     InnerTensors,
@@ -35,7 +35,12 @@ from posezoo.core.convert.inner_tensors import compile_tensors
 from posezoo.core.convert.recorded_outputs import Recording, draw_feed, read_recording
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec, Output
-from posezoo.core.errors import ConversionError, SelfCheckError, install_command
+from posezoo.core.errors import (
+    ConversionError,
+    NoReferenceError,
+    SelfCheckError,
+    install_command,
+)
 from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
@@ -65,9 +70,6 @@ DRAWS = (1, 5)
 #: The largest difference of two runs on the same image: threads may add in another order.
 REPEATABLE = 1e-5
 
-#: So many roundings at a time show whether the noise of an output can be measured at all.
-MANY_ROUNDINGS = 100
-
 #: How often an image with recorded outputs is moved.
 RECORDED_DRAWS = 3
 
@@ -87,6 +89,15 @@ class ReferenceSample:
     moved_outputs: NamedArrays | None = None
     #: If ``outputs`` were computed in double precision: those in single precision.
     single_outputs: NamedArrays | None = None
+
+    @property
+    def own_rounding(self) -> float:
+        """The largest difference of an output in single precision from that in double."""
+        single = self.single_outputs or {}
+        return max(
+            (compute_difference(self.outputs[name], each) for name, each in single.items()),
+            default=0.0,
+        )
 
 
 @frozen
@@ -194,38 +205,17 @@ class ReferenceOutputs:
         )
         return replace(self, runtime=original.name, cases=cases, open=lambda: original)
 
-    def shows_noise(self) -> bool:
-        """Run the original with moved images, and return whether that changes each output: it does
-        not in quantized networks, or if the output is the number of a class.
-        """
-        moved = self.move(0)
-        if not moved:
-            return False
-        changed = set()
-        for case, draws in zip(self.cases, moved, strict=True):
-            for draw in draws:
-                changed |= {
-                    name
-                    for name, output in case.outputs.items()
-                    if not np.array_equal(output, draw[name])
-                }
-        return self.cases[0].outputs.keys() <= changed
 
-    def excludes_noise(self, differences: Mapping[str, float]) -> bool:
-        """Whether ``MANY_ROUNDINGS`` change one of these outputs, but on average by far less than
-        its mean difference.
+    def without_amplified(self) -> ReferenceOutputs:
+        """Without the guessed image on which the network's own rounding is too large to compare:
+        its values are not those that the network takes.
         """
-        changes = dict.fromkeys(differences, 0.0)
-        for case in self.cases:
-            for draw in range(RECORDED_DRAWS):
-                sample = draw_inputs(self.spec, self.original, case.image, draw, MANY_ROUNDINGS)
-                if sample.moved is None:
-                    return False
-                moved = self.original.run(sample.moved)
-                for name, largest in changes.items():
-                    change = compute_difference(case.outputs[name], moved[name], "mean")
-                    changes[name] = max(largest, change)
-        return any(0 < FACTOR * changes[name] < differences[name] for name in differences)
+        cases = tuple(
+            case
+            for case in self.cases
+            if not (case.image.is_normalized and case.own_rounding > LARGEST_OWN_ROUNDING)
+        )
+        return replace(self, cases=cases or self.cases)
 
 
 #: Waits for the outputs of the original; they are None if no runtime that reads it is installed.
@@ -253,8 +243,8 @@ def compute_reference(
     Raises:
         ConversionError: the recorded outputs that the model declares cannot be read, or an output
             has texts.
-        SelfCheckError: no runtime can run the original; an output is not finite, or has another
-            shape than the recorded one.
+        NoReferenceError: no runtime can run the original on the images, or an output is not finite.
+        SelfCheckError: a weight is infinite, or an output has another shape than the recorded one.
     """
     recording = read_recording(spec)
     if recording and not by_nodes:
@@ -267,9 +257,8 @@ def compute_reference(
         if recording and not run.runtime.is_independent:
             recorded = _run_recording(spec, path, run.runtime, recording)
     except (RuntimeError, ValueError) as error:
-        raise SelfCheckError(
-            f"{spec.full_name}: the original cannot be run: {error_text(error)}",
-            hint="without the outputs of the original model the IR cannot be checked",
+        raise NoReferenceError(
+            f"the original cannot be run: {error_text(error)}"
         ) from error
     _require_numbers(spec, path, run.cases)
     runtime = run.runtime
@@ -402,7 +391,10 @@ def _run_samples(
     spec: ModelSpec, runtime: ReferenceRuntime, extent: CheckExtent
 ) -> tuple[ReferenceSample, ...]:
     if not runtime.run_several:
-        return tuple(_run_sample(spec, runtime, extent, seed) for seed in extent.seeds)
+        samples = [_run_sample(spec, runtime, extent, seed) for seed in extent.seeds]
+        if not extent.reduction:
+            samples += _run_normalized(spec, runtime)
+        return tuple(samples)
     # It takes longer to start PyTorch's process again than to run a network once more.
     samples = [
         draw_inputs(spec, runtime, replace(_plan_images(spec, extent, seed)[0], batch=1))
@@ -418,6 +410,26 @@ def _run_samples(
     )
 
 
+def _run_normalized(spec: ModelSpec, runtime: ReferenceRuntime) -> Iterator[ReferenceSample]:
+    """One more image, with the values of a normalized one, if nothing says which values images
+    have.
+    """
+    if spec.decoding or not any(_is_unprepared(spec, port) for port in spec.inputs):
+        return
+    sample = draw_inputs(spec, runtime, CheckImage(SEEDS[-1] + 1, is_normalized=True))
+    if all(values.dtype.kind != "f" for values in sample.feed.values()):
+        return
+    with suppress(RuntimeError, ValueError):
+        outputs = runtime.run(sample.prepared)
+        if not _has_nan(outputs):
+            yield replace(sample, outputs=outputs)
+
+
+def _has_nan(outputs: NamedArrays) -> bool:
+    floats = [values for values in outputs.values() if values.dtype.kind == "f"]
+    return any(np.isnan(values).any() for values in floats)
+
+
 def _run_sample(
     spec: ModelSpec, runtime: ReferenceRuntime, extent: CheckExtent, seed: int
 ) -> ReferenceSample:
@@ -426,8 +438,7 @@ def _run_sample(
         sample = draw_inputs(spec, runtime, image)
         with suppress(RuntimeError, ValueError):
             outputs = runtime.run(sample.prepared)
-            floats = [values for values in outputs.values() if values.dtype.kind == "f"]
-            if not any(np.isnan(values).any() for values in floats):
+            if not _has_nan(outputs):
                 return replace(sample, outputs=outputs)
     sample = draw_inputs(spec, runtime, plain)
     return replace(sample, outputs=runtime.run(sample.prepared))
@@ -436,12 +447,15 @@ def _run_sample(
 def _plan_images(spec: ModelSpec, extent: CheckExtent, seed: int) -> list[CheckImage]:
     """How the image of a seed may be drawn, from the one that shows most to the plainest.
 
-    The last image of a check is a batch of two if the network takes that, and has the values of a
-    normalized image unless the preparation of images is declared.
+    The last image of a check is a batch of two if the network takes that. In a reduced check, it
+    has the values of a normalized image unless the preparation of images is declared.
     """
     planned = [CheckImage(seed, tables=extent.tables)]
     if seed == extent.seeds[-1] and not spec.decoding:
-        planned.insert(0, replace(planned[0], is_normalized=True))
+        if extent.reduction:
+            planned.insert(0, replace(planned[0], is_normalized=True))
+        else:
+            planned[0] = replace(planned[0], has_contrast=True)
         if not spec.decoder:
             planned = [replace(image, batch=2) for image in planned] + planned
     if extent.tables:
@@ -469,9 +483,7 @@ def _is_unprepared(spec: ModelSpec, port: Input) -> bool:
 def _require_numbers(
     spec: ModelSpec, path: VerifiedSource, cases: Sequence[ReferenceSample]
 ) -> None:
-    """Refuse outputs with texts or nan, and with infinities that prove nothing: all values are
-    infinite, or a weight is.
-    """
+    """Refuse outputs with texts, with nan or only infinities, and infinite weights."""
     for case in cases:
         for name, values in case.outputs.items():
             if values.dtype.kind in "OSUT":
@@ -482,14 +494,17 @@ def _require_numbers(
             is_finite = np.isfinite(values)
             if is_finite.all():
                 continue
-            if np.isnan(values).any() or not is_finite.any() or _has_infinite_weight(spec, path):
+            problem = f"the original itself computes inf or nan in {name}"
+            if _has_infinite_weight(spec, path):
                 raise SelfCheckError(
-                    f"{spec.full_name}: the original itself computes inf or nan in {name}",
+                    f"{spec.full_name}: {problem}",
                     hint=(
                         "its weights may be damaged: compare the file with the one that its authors"
                         " publish"
                     ),
                 )
+            if np.isnan(values).any() or not is_finite.any():
+                raise NoReferenceError(problem)
 
 
 def _has_infinite_weight(spec: ModelSpec, path: VerifiedSource) -> bool:
@@ -568,19 +583,18 @@ def _require_recorded_shapes(spec: ModelSpec, computed: NamedArrays, recording: 
 def _move_feed(feed: NamedArrays, runtime: ReferenceRuntime, draw: int) -> dict[str, Array]:
     rng = np.random.default_rng(draw)
     moved = {
-        name: _move(values, rng)
+        name: move_values(values, rng)
         for name, values in feed.items()
         if values.dtype.kind == "f" or name in runtime.float_inputs
     }
     return {**feed, **moved} if moved else {}
 
 
-def _move(values: Array, rng: np.random.Generator, roundings: int = 1) -> Array:
-    """Floats that differ from the values by so many roundings, up or down."""
+def move_values(values: Array, rng: np.random.Generator) -> Array:
+    """Floats that differ from the values by one rounding, up or down."""
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
     signs = rng.choice((-1.0, 1.0), values.shape)
-    step = roundings * ROUNDING * float(np.finfo(dtype).eps) * signs
-    moved = values * (1 + step)
+    moved = values * (1 + ROUNDING * float(np.finfo(dtype).eps) * signs)
     return moved.astype(dtype)
 
 
@@ -589,9 +603,8 @@ def draw_inputs(
     runtime: ReferenceRuntime,
     wanted: CheckImage,
     draw: int = 0,
-    roundings: int = 1,
 ) -> ReferenceSample:
-    """A sample without outputs; the draw decides how the image is moved by so many roundings."""
+    """A sample without outputs; the draw decides how the image is moved by a rounding."""
     declared = {port.name: port for port in spec.inputs}
     frozen = supported_mo_args.frozen_inputs(spec.mo_args)
     rng = np.random.default_rng([wanted.seed, 1 + draw])
@@ -618,7 +631,7 @@ def draw_inputs(
         image = image.astype(dtype)
         prepared[name] = preprocess(image, port).astype(dtype)
         if dtype.kind == "f" or name in runtime.float_inputs:
-            changed = _move(image, rng, roundings)
+            changed = move_values(image, rng)
             moved[name] = preprocess(changed, port).astype(changed.dtype)
     return ReferenceSample(wanted, feed, prepared, {**prepared, **moved} if moved else None)
 
@@ -643,6 +656,8 @@ def _draw_image(
         drawn *= (high - low) / 255
         drawn += low
     else:
+        if wanted.has_contrast and _is_unprepared(spec, port):
+            drawn = np.clip(2 * drawn - 127.5, 0, 255)
         drawn *= spec.self_check.largest / 255
     if port.element_type:
         dtype = np.dtype(getattr(import_openvino().Type, port.element_type).to_dtype())

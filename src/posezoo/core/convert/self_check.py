@@ -12,6 +12,7 @@ limit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, field, replace
 from functools import partial
 from pathlib import Path
@@ -43,8 +44,15 @@ from posezoo.core.convert.fp16_check import (
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
 from posezoo.core.convert.int8_check import compare_with_half, draw_feeds
-from posezoo.core.convert.node_comparison import compare_nodes, find_wide_integer
+from posezoo.core.convert.ir_noise import run_moved
+from posezoo.core.convert.node_comparison import (
+    InnerDifference,
+    compare_before,
+    compare_nodes,
+    find_wide_integer,
+)
 from posezoo.core.convert.reference_outputs import (
+    DRAWS,
     EXACT,
     FindReference,
     RecordedComparison,
@@ -57,6 +65,7 @@ from posezoo.core.convert.reference_outputs import (
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
 from posezoo.core.errors import (
     Advice,
+    NoReferenceError,
     PosezooError,
     RandomNetworkError,
     SelfCheckError,
@@ -75,14 +84,15 @@ from posezoo.core.values import frozen
 #: The allowed difference of an IR in FP16 with a constant that is too large for FP16.
 CLIPPED = 2e-2
 
-#: A difference of so many times its limit may be an error also where roundings change nothing.
-FAR_OFF = 100
-
 # Layers that ONNX Runtime has not in double precision.
 _SINGLE = frozenset({
     "Convolution", "ConvolutionBackpropData", "GRUSequence", "GroupConvolution",
     "GroupConvolutionBackpropData", "LSTMSequence", "Loop", "RNNSequence", "TensorIterator",
 })  # fmt: skip
+
+#: How an IR and its original compare, as JSON, records and the IR itself say it.
+EQUAL = "equal"
+NOT_COMPARABLE = "cannot be compared"
 
 _ONLY_PROOF = Advice(
     "no IR was written; only --require_proof refuses such an IR", "--require_proof"
@@ -104,12 +114,14 @@ class OutputDifference:
             None if it was not measured, because the difference is small enough without it.
         rounding: for an IR in FP16 how far it differs from the FP32 IR; None if that was not
             measured.
+        is_share: whether these are means, as a rounding changes single values altogether.
     """
 
     difference: float
     tolerance: float
     noise: float | None = None
     rounding: OutputRounding | None = None
+    is_share: bool = False
 
     @property
     def is_noisy(self) -> bool:
@@ -123,10 +135,11 @@ class SelfCheckResult:
     """The values of a check that an IR passed.
 
     Attributes:
-        unprovable: the outputs that a rounding changes so much that their numbers prove nothing.
+        unprovable: the outputs whose numbers prove nothing: a rounding changes them too much, or
+            they are the same for all images.
         recorded: the differences of the outputs in the registry from those of the original as it is
             read here; empty if the registry has none, or another runtime was available.
-        not_compared: why only the reader that made the IR read the original; else empty.
+        not_compared: why the IR cannot be compared with its original, or some outputs; else empty.
         reduction: what was left out of the whole check, in words; empty if nothing was.
         values: those of the inputs of which no mean and scale is declared, in words.
         nodes: the comparison of inner tensors; None if it was not requested.
@@ -148,6 +161,11 @@ class SelfCheckResult:
     nodes: NodeProof | None = None
     int8: Int8Comparison | None = None
     computed: Sequence[NamedArrays] = field(default=(), repr=False, compare=False)
+
+    @property
+    def proof(self) -> str:
+        """``EQUAL`` or ``NOT_COMPARABLE``: an IR that differs has no result."""
+        return NOT_COMPARABLE if self.not_compared else EQUAL
 
     @property
     def worst_difference(self) -> OutputDifference:
@@ -173,7 +191,7 @@ class SelfCheckResult:
         """The values as JSON's types, for provenance.json."""
         record = asdict(replace(self, computed=()))
         del record["computed"]
-        return record
+        return {"proof": self.proof, **record}
 
 
 @frozen
@@ -289,15 +307,18 @@ class NetworkCheck:
         if tolerance is not None:
             return OutputDifference(difference, tolerance, noise), finds_somebody
         compared = OutputDifference(difference, self._allow(name, cases, noise), noise)
-        if compared.is_noisy and pairs[0][0].dtype.kind in "biu":
-            compared = _compare_most(pairs, draws)
+        if compared.is_noisy:
+            most = _compare_most(pairs, draws)
+            compared = compared if most.is_noisy else most
         return compared, finds_somebody and not compared.is_noisy
 
     def _allow(self, name: str, cases: Sequence[ReferenceSample], noise: float | None) -> float:
         if self.precision == Precision.FP16:
             limit = CLIPPED
         else:
-            limit = self.without_noise if cases[0].moved is None else allow_difference(noise)
+            limit = allow_difference(noise)
+            if cases[0].moved is None:
+                limit = max(limit, self.without_noise)
         pairs = [
             (case.outputs[name], case.single_outputs[name])
             for case in cases
@@ -366,38 +387,49 @@ class IrCheck(NetworkCheck):
                 read here differs from the recorded outputs; or the check is strict, and numbers
                 cannot prove an output or nothing else read the original.
         """
+        result = self._compare(find_reference)
+        if self.is_strict and result.not_compared:
+            raise self.create_error(
+                f"{NOT_COMPARABLE} with its original, because {result.not_compared}", _ONLY_PROOF
+            )
+        return result
+
+    def _compare(self, find_reference: FindReference) -> SelfCheckResult:
         changed = self._check_layers()  # while the original is run
         release_memory()
-        reference = find_reference()
-        if self.is_strict and not (reference and reference.is_independent):
-            why = explain_dependence(self.spec)
-            raise self.create_error(
-                f"was not compared with its original, because {why}", _ONLY_PROOF
-            )
+        try:
+            reference = find_reference()
+        except NoReferenceError as error:
+            return self._check_declared(changed, error.problem)
         if reference is None:
-            return self._check_declared(changed)
+            return self._check_declared(changed, explain_dependence(self.spec))
         recorded = self._check_recorded(reference.recorded)
         names = self._name_outputs(reference)
         computed = self._compute_outputs(names, reference)
         reference, compared = self._compare_with_most_exact(names, reference, computed)
+        levels: tuple[str, ...] = ()
+        if compared.wrong:
+            compared, levels = self._compare_with_own_noise(compared, reference, computed)
         if compared.wrong:
             raise self._create_difference_error(compared, changed, reference, computed)
         if changed:
             raise self._create_constant_error(changed)
         nodes = self._check_nodes(reference) if self.by_nodes else None
         outputs = {**compared.outputs, **self._check_decoding(names, reference, computed)}
-        if compared.unprovable and self.is_strict:
-            name = compared.unprovable[0]
-            raise self._create_unprovable_error(name, outputs[name])
+        reasons = self._explain_unprovable(compared, reference, levels)
+        if reference.is_independent:
+            not_compared = next(iter(reasons.values()), "")
+        else:
+            not_compared = explain_dependence(self.spec)
         return SelfCheckResult(
             _name_reference(reference),
             self.spec.self_check.measure,
             self.spec.self_check.inputs,
             tuple(case.image.seed for case in reference.cases),
             outputs=outputs,
-            unprovable=compared.unprovable,
+            unprovable=tuple(reasons),
             recorded=recorded,
-            not_compared="" if reference.is_independent else explain_dependence(self.spec),
+            not_compared=not_compared,
             reduction=reference.extent.reduction,
             values=reference.describe_values(),
             nodes=nodes,
@@ -424,7 +456,9 @@ class IrCheck(NetworkCheck):
         if comparison.difference:
             raise self.create_error(f"is not the FP32 IR rounded to FP16: {comparison.difference}")
         fp32 = find_fp32()
-        reference = find_reference()
+        reference = None
+        with suppress(NoReferenceError):  # the result of the FP32 IR says it
+            reference = find_reference()
         if comparison.is_clipped:
             # How much this changes can be measured by any reader.
             original = reference or compute_reference(self.spec, self.source, by_openvino=True)
@@ -501,7 +535,7 @@ class IrCheck(NetworkCheck):
             outputs[name] = replace(outputs[name], rounding=rounding if is_half else None)
         return outputs
 
-    def _check_declared(self, changed: str) -> SelfCheckResult:
+    def _check_declared(self, changed: str, reason: str) -> SelfCheckResult:
         network = openvino_core().read_model(self.xml)
         for declared, port in zip(self.spec.outputs, network.outputs, strict=False):
             shape = list(declared.shape) or port.partial_shape
@@ -521,7 +555,7 @@ class IrCheck(NetworkCheck):
             settings.inputs,
             (),
             outputs={},
-            not_compared=explain_dependence(self.spec),
+            not_compared=reason,
         )
 
     def _check_recorded(self, recorded: RecordedComparison | None) -> dict[str, OutputDifference]:
@@ -562,8 +596,108 @@ class IrCheck(NetworkCheck):
         exact = reference.compute_in_double()
         if exact is None:
             return reference, compared
+        exact = exact.without_amplified()
+        kept = [case.image for case in exact.cases]
+        pairs = zip(reference.cases, computed, strict=True)
+        computed = [outputs for case, outputs in pairs if case.image in kept]
         check = replace(self, without_noise=OFFSET) if is_rough else self
         return exact, check.compare(names, exact, computed)
+
+    def _compare_with_own_noise(
+        self,
+        compared: OutputComparison,
+        reference: ReferenceOutputs,
+        computed: Sequence[NamedArrays],
+    ) -> tuple[OutputComparison, tuple[str, ...]]:
+        """Compare the wrong outputs with the noise of the IR itself, if no input of the original
+        can be moved, or its runtime computes in 8 bits.
+
+        Returns:
+            The comparison, and the outputs that differ as other roundings to 8 bits do.
+        """
+        in_levels = reference.original.in_levels
+        if reference.cases[0].moved is not None and not in_levels:
+            return compared, ()
+        names = [name for name in compared.wrong if np.isfinite(compared.outputs[name].difference)]
+        select = partial(COMPARED_ROWS.part.select, self.spec)
+        exact = list(map(select, computed))
+        feeds = [case.feed for case in reference.cases]
+        try:
+            draws = [
+                list(map(select, each))
+                for each in run_moved(self.xml, feeds, DRAWS[-1], rounds_levels=in_levels)
+            ]
+        except RuntimeError:
+            return compared, ()
+        outputs = dict(compared.outputs)
+        unprovable = list(compared.unprovable)
+        for name in names:
+            pairs = [
+                (select(case.outputs)[name], each[name])
+                for case, each in zip(reference.cases, exact, strict=True)
+            ]
+            moved = [
+                (each[name], other[name])
+                for draw in draws
+                for each, other in zip(exact, draw, strict=True)
+            ]
+            if in_levels:
+                most = _compare_most(pairs, moved)
+                is_proof = not most.difference <= most.tolerance
+            else:
+                outputs[name], is_proof = self._compare_output(name, reference.cases, pairs, moved)
+            if not is_proof:
+                unprovable.append(name)
+        return OutputComparison(outputs, tuple(unprovable)), tuple(names) if in_levels else ()
+
+    def _explain_unprovable(
+        self,
+        compared: OutputComparison,
+        reference: ReferenceOutputs,
+        levels: Sequence[str],
+    ) -> dict[str, str]:
+        """Why outputs cannot be compared, by their names: neither their own values nor what the
+        network computes before them proves them.
+
+        Raises:
+            SelfCheckError: what it computes before an output that a rounding changes differs.
+        """
+        silent = {
+            name: f"{name} is the same for all test images"
+            for name in compared.outputs
+            if name in reference.cases[0].outputs and _is_silent(name, reference.cases)
+        }
+        noisy = [
+            name
+            for name, output in compared.outputs.items()
+            if (output.is_noisy or output.is_share) and name not in levels
+        ]
+        doubtful = {*silent, *noisy, *compared.unprovable} - set(levels)
+        proven: set[str] = set()
+        first: InnerDifference | None = None
+        if doubtful and reference.is_independent:
+            with suppress(PosezooError, RuntimeError):  # the outputs stay unproven
+                proven, first = compare_before(
+                    self.spec, reference.original, self.xml, reference.cases[0], doubtful, noisy
+                )
+        if first and not silent.keys() >= doubtful:
+            raise self.create_error(
+                f"differs from the original before {', '.join(sorted(doubtful))}: first in"
+                f" {first.operation}, by {first.difference:.1e} of its largest value,"
+                f" {first.limit:.0e} is allowed (by {reference.runtime})"
+            )
+        reasons = {name: silent.get(name, "") for name in (*silent, *compared.unprovable)}
+        for name in compared.unprovable:
+            output = compared.outputs[name]
+            if name in levels:
+                reasons[name] = f"{reference.runtime} rounds {name} to 8 bits otherwise"
+            elif output.is_noisy:
+                noise = f"{output.noise:.0%} of its largest value"
+                reasons[name] = f"a rounding of the input changes {name} by {noise}"
+            else:
+                reasons[name] = f"{name} finds no person in the test images"
+        inside = f"; before it, {first.operation} differs" if first else ""
+        return {name: reason + inside for name, reason in reasons.items() if name not in proven}
 
     def _name_outputs(self, reference: ReferenceOutputs) -> tuple[str, ...]:
         """The names of the outputs to compare; those of the original if its decoder is a part of
@@ -603,7 +737,7 @@ class IrCheck(NetworkCheck):
                 network = openvino_core().read_model(self.xml)
                 reshape_to(network, reference.cases[0].feed)
             release_memory()
-            compiled = openvino_core().compile_model(network, "CPU", EXACT)
+            compiled = _compile(network)
             if problem := _find_port_mismatch(names, reference, compiled):
                 raise self.create_error(problem)
             return [run_compiled(compiled, case.feed) for case in reference.cases]
@@ -700,39 +834,43 @@ class IrCheck(NetworkCheck):
             problem += f"; its constant {changed}"
         else:
             problem += self._describe_first_difference(reference)
-        error = self.create_error(problem)
-        wrong = {name: compared.outputs[name] for name in compared.wrong}
-        error.far_off = {
-            name: _find_largest(
-                (
-                    (case.outputs[name], each[name])
-                    for case, each in zip(reference.cases, computed, strict=True)
-                ),
-                "mean",
-            )
-            for name, output in wrong.items()
-            if output.difference >= FAR_OFF * output.tolerance
-        }
-        return error
-
-    def _create_unprovable_error(self, name: str, output: OutputDifference) -> SelfCheckError:
-        reason = f"{name} finds no person in the test images"
-        if output.is_noisy:
-            noise = f"{output.noise:.0%} of its largest value"
-            reason = f"a rounding of the input changes {name} by {noise}"
-        return self.create_error(
-            f"cannot be proven by numbers: {reason}",
-            hint=_ONLY_PROOF,
-        )
+        return self.create_error(problem)
 
 
 def _compare_most(pairs: _Pairs, draws: _Pairs) -> OutputDifference:
-    """The mean difference of an output of truths or integers: a rounding may tip over single
-    values, whose difference is then as large as any.
+    """The mean difference of an output: a rounding may tip over single values, whose difference is
+    then as large as any.
     """
     difference = _find_largest(pairs, "mean")
     noise = _find_largest(draws, "mean")
-    return OutputDifference(difference, allow_difference(noise) + WITHOUT_NOISE, noise)
+    limit = allow_difference(noise) + WITHOUT_NOISE
+    return OutputDifference(difference, limit, noise, is_share=True)
+
+
+def _is_silent(name: str, cases: Sequence[ReferenceSample]) -> bool:
+    """Whether an output is the same for all images; of one image, whether all values are equal."""
+    first, *others = (case.outputs[name] for case in cases)
+    if not others:
+        return first.size > 1 and bool((first == first.flat[0]).all())
+    return all(_are_same(first, other) for other in others)
+
+
+def _compile(network: Any) -> Any:
+    try:
+        return openvino_core().compile_model(network, "CPU", EXACT)
+    except RuntimeError as error:
+        if "f64 precision" not in str(error):
+            raise
+        # OpenVINO 2026.4 joins operations to a group, and then does not compute float64 in it.
+        return openvino_core().compile_model(network, "CPU", {**EXACT, "SNIPPETS_MODE": "DISABLE"})
+
+
+def _are_same(first: Array, other: Array) -> bool:
+    if first.shape == other.shape:
+        return np.array_equal(first, other)
+    # A batch of two may have the same row twice.
+    is_batch = first.ndim and first.shape[1:] == other.shape[1:]
+    return bool(is_batch and (other == first[:1]).all())
 
 
 def _find_largest(pairs: Iterable[tuple[Array, Array]], measure: str) -> float:

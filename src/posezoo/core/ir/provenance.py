@@ -141,10 +141,10 @@ class Provenance:
 
     @property
     def dependence(self) -> str:
-        """That the IR was not compared with its original, and why; empty if it was."""
+        """That the IR cannot be compared with its original, and why; empty if it is equal."""
         if not self.not_compared:
             return ""
-        return f"not compared with its original, because {self.not_compared}"
+        return f"cannot be compared with its original, because {self.not_compared}"
 
     @property
     def sources(self) -> Mapping[str, object]:
@@ -355,11 +355,10 @@ def explain_stale_record(
     requirements = (
         (True, is_whole, "the search for its layers in floating point was interrupted"),
         (is_checked, record.was_checked, "it was not self-checked"),
-        (is_proven, not record.unprovable, "its self-check could not prove its outputs"),
         (
             is_proven,
-            not record.not_compared,
-            "it was not compared with its original",
+            not (record.not_compared or record.unprovable),
+            "it cannot be compared with its original",
         ),
         (by_nodes, record.nodes is not None, "its self-check compared outputs only"),
     )

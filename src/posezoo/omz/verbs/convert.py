@@ -230,13 +230,20 @@ def convert_own_file(args: _ConvertArgs) -> int:
     words += [f"--output_dir={output.parent}", f"--model_name={output.stem}"]
     lines = [f"{'would write' if args.dry_run else 'wrote'} {output}"]
     answer: dict[str, object] = {"file": output}
+    from posezoo.core.ir.ir_writer import SECTION
+
     with flags.console_from_args(args) as console, temporary_dir() as private:
         if output.suffix == ".onnx":
             report = _write_onnx(args, words, output, private, console)
             lines += _describe_onnx(report, output)
             answer |= asdict(report)
         else:
-            _write_ir(args, words, output, private, console)
+            graph = _write_ir(args, words, output, private, console)
+            proof, why = (graph.read_rt_info(SECTION, key) for key in ("proof", "not_compared"))
+            answer["proof"] = proof
+            if why:
+                answer["not_compared"] = why
+                lines += [f"{output}: {proof} with its original, because {why}"]
     print_result(args.format, answer, *(() if args.quiet else lines))
     return 0
 
@@ -254,7 +261,10 @@ def _choose_files(args: _ConvertArgs, files: Sequence[Path]) -> tuple[Path, list
         args.parser.error("--input_shape: the sizes of a Darknet network are in its .cfg")
     given = {name: getattr(args, name) for name in _OF_MODEL_OPTIMIZER.split()}
     words = [f"--input_model={original}", *(f"--input_proto={path}" for path in layers)]
-    return original, words + [f"--{name}={value}" for name, value in given.items() if value]
+    for name, value in given.items():
+        if value:
+            words.append(f"--{name}" if value is True else f"--{name}={value}")
+    return original, words
 
 
 def _refuse_unread(original: Path) -> None:
@@ -272,7 +282,7 @@ def _refuse_unread(original: Path) -> None:
 
 def _write_ir(
     args: _ConvertArgs, words: list[str], output: Path, private: Path, console: Console
-) -> None:
+) -> Graph:
     from posezoo.cli.result_files import write_result
     from posezoo.core.ir.ir_writer import write_ir
     from posezoo.omz.commands import mo
@@ -306,6 +316,7 @@ def _write_ir(
         )
     for suffix in () if args.dry_run else (".bin", ".xml"):
         write_result(output.with_suffix(suffix), xml.with_suffix(suffix).read_bytes(), console)
+    return graph
 
 
 def _state_preparation(args: _ConvertArgs, like: ModelSpec | None) -> list[str]:
