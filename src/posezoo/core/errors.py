@@ -221,6 +221,10 @@ class ImageWarning(UserWarning):
     """An image could be read, but not all that its file has; the command line shows it."""
 
 
+class PreparationWarning(UserWarning):
+    """The mean or the scale of a network is likely wrong."""
+
+
 class DatasetError(PosezooError):
     """Images or annotations could not be read, or do not match."""
 

@@ -33,6 +33,14 @@ from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import cut_inputs, cut_outputs, find_port, to_frozen_array
 from posezoo.core.convert.inner_tensors import compile_tensors
 from posezoo.core.convert.recorded_outputs import Recording, draw_feed, read_recording
+from posezoo.core.convert.samples import (
+    Sample,
+    arrange,
+    find_ranges,
+    find_sizes,
+    read_samples,
+    resize,
+)
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec, Output
 from posezoo.core.errors import (
@@ -148,6 +156,9 @@ class ReferenceOutputs:
         declared = {port.name: port for port in self.spec.inputs}
         texts = []
         for case in self.cases:
+            if case.image.title:
+                texts.append(f"of {case.image.title}")  # and the further ones are like these
+                continue
             low, high = (
                 NORMALIZED if case.image.is_normalized else (0, self.spec.self_check.largest)
             )
@@ -155,7 +166,10 @@ class ReferenceOutputs:
                 port = declared.get(name)
                 if port is None or not _is_unprepared(self.spec, port):
                     continue
-                if values.dtype.kind == "f":
+                if name in case.image.ranges:
+                    low, high = case.image.ranges[name]
+                    texts.append(f"of {name} from {low:g} to {high:g}")
+                elif values.dtype.kind == "f":
                     texts.append(f"from {low} to {high:g}")
                 elif name in case.image.tables:
                     texts.append(f"of {name} from 0 to {case.image.tables[name] - 1}")
@@ -247,11 +261,12 @@ def compute_reference(
         SelfCheckError: a weight is infinite, or an output has another shape than the recorded one.
     """
     recording = read_recording(spec)
+    samples = read_samples(spec)
     if recording and not by_nodes:
         recording = recording.without_inner()
     recorded = None
     try:
-        run = _run_original(spec, path, recording, extent, by_openvino=by_openvino)
+        run = _run_original(spec, path, recording, extent, samples, by_openvino=by_openvino)
         if run is None:
             return None
         if recording and not run.runtime.is_independent:
@@ -294,20 +309,21 @@ def _run_original(
     path: VerifiedSource,
     recording: Recording | None,
     extent: CheckExtent,
+    samples: Sequence[Sample],
     *,
     by_openvino: bool,
 ) -> _OriginalRun | None:
-    attempts = _plan_attempts(spec, recording, extent)
+    attempts = _plan_attempts(spec, recording, extent, samples)
     open_own = partial(_open_runtime, spec, path)
-    if run := _run_first(spec, open_own, attempts):
+    if run := _run_first(spec, open_own, attempts, samples):
         return run
     open_own(attempts[-1][0])  # an error if it cannot be opened; or it cannot run its layers
     is_needed = recording or spec.decoding or by_openvino
     if not is_needed and find_missing_runtime(spec):
         return None
     open_other = partial(open_openvino, spec, path)
-    run = _run_first(spec, open_other, attempts[:-1])
-    return run or _run(spec, open_other, *attempts[-1])
+    run = _run_first(spec, open_other, attempts[:-1], samples)
+    return run or _run(spec, open_other, *attempts[-1], samples)
 
 
 #: The input shapes by name with which the original is run, and the images.
@@ -315,8 +331,16 @@ _Attempt = tuple[Mapping[str, Shape], CheckExtent]
 
 
 def _plan_attempts(
-    spec: ModelSpec, recording: Recording | None, extent: CheckExtent
+    spec: ModelSpec,
+    recording: Recording | None,
+    extent: CheckExtent,
+    samples: Sequence[Sample],
 ) -> list[_Attempt]:
+    if samples:
+        # They have the network's own size. Of a costly network, a single random input is run.
+        whole = replace(extent, sizes={}, tables={}, runs_rounded=True, reduction="")
+        extent = replace(whole, seeds=extent.seeds[:1]) if extent.reduction else whole
+        return [(find_sizes(spec, samples), extent)]
     sized = [port for port in spec.inputs if port.shape]
     planned: list[_Attempt] = []
     if extent.sizes:  # an operation of the original may need its own size
@@ -333,22 +357,29 @@ _OpenSized = Callable[[Mapping[str, Shape]], ReferenceRuntime | None]
 
 
 def _run_first(
-    spec: ModelSpec, open_original: _OpenSized, attempts: Sequence[_Attempt]
+    spec: ModelSpec,
+    open_original: _OpenSized,
+    attempts: Sequence[_Attempt],
+    samples: Sequence[Sample],
 ) -> _OriginalRun | None:
     for sizes, extent in attempts:
         with suppress(RuntimeError, ValueError):
-            if run := _run(spec, open_original, sizes, extent):
+            if run := _run(spec, open_original, sizes, extent, samples):
                 return run
     return None
 
 
 def _run(
-    spec: ModelSpec, open_original: _OpenSized, sizes: Mapping[str, Shape], extent: CheckExtent
+    spec: ModelSpec,
+    open_original: _OpenSized,
+    sizes: Mapping[str, Shape],
+    extent: CheckExtent,
+    samples: Sequence[Sample],
 ) -> _OriginalRun | None:
     runtime = open_original(sizes)
     if runtime is None:
         return None
-    cases = _run_samples(spec, runtime, extent)
+    cases = _run_cases(spec, runtime, extent, samples)
     return _OriginalRun(partial(open_original, sizes), runtime, cases, extent)
 
 
@@ -387,19 +418,29 @@ def _open_runtime(
     return runtime if has_ports else None
 
 
-def _run_samples(
-    spec: ModelSpec, runtime: ReferenceRuntime, extent: CheckExtent
+def _run_cases(
+    spec: ModelSpec,
+    runtime: ReferenceRuntime,
+    extent: CheckExtent,
+    given: Sequence[Sample],
 ) -> tuple[ReferenceSample, ...]:
+    ranges = find_ranges(given)
+    images = [
+        CheckImage(number, title=f"sample {sample.title}", values=sample.values)
+        for number, sample in enumerate(given)
+    ]
     if not runtime.run_several:
-        samples = [_run_sample(spec, runtime, extent, seed) for seed in extent.seeds]
-        if not extent.reduction:
+        samples = [draw_inputs(spec, runtime, image) for image in images]
+        samples = [replace(each, outputs=runtime.run(each.prepared)) for each in samples]
+        samples += [_run_sample(spec, runtime, extent, seed, ranges) for seed in extent.seeds]
+        if not (extent.reduction or given):
             samples += _run_normalized(spec, runtime)
         return tuple(samples)
     # It takes longer to start PyTorch's process again than to run a network once more.
-    samples = [
-        draw_inputs(spec, runtime, replace(_plan_images(spec, extent, seed)[0], batch=1))
-        for seed in extent.seeds
+    images += [
+        replace(_plan_images(spec, extent, seed, ranges)[0], batch=1) for seed in extent.seeds
     ]
+    samples = [draw_inputs(spec, runtime, image) for image in images]
     moved = [sample.moved for sample in samples if sample.moved is not None]
     results = runtime.run_several([sample.prepared for sample in samples] + moved)
     originals = results[: len(samples)]
@@ -431,9 +472,13 @@ def _has_nan(outputs: NamedArrays) -> bool:
 
 
 def _run_sample(
-    spec: ModelSpec, runtime: ReferenceRuntime, extent: CheckExtent, seed: int
+    spec: ModelSpec,
+    runtime: ReferenceRuntime,
+    extent: CheckExtent,
+    seed: int,
+    ranges: Mapping[str, tuple[float, float]],
 ) -> ReferenceSample:
-    *special, plain = _plan_images(spec, extent, seed)
+    *special, plain = _plan_images(spec, extent, seed, ranges)
     for image in special:
         sample = draw_inputs(spec, runtime, image)
         with suppress(RuntimeError, ValueError):
@@ -444,12 +489,19 @@ def _run_sample(
     return replace(sample, outputs=runtime.run(sample.prepared))
 
 
-def _plan_images(spec: ModelSpec, extent: CheckExtent, seed: int) -> list[CheckImage]:
+def _plan_images(
+    spec: ModelSpec,
+    extent: CheckExtent,
+    seed: int,
+    ranges: Mapping[str, tuple[float, float]],
+) -> list[CheckImage]:
     """How the image of a seed may be drawn, from the one that shows most to the plainest.
 
     The last image of a check is a batch of two if the network takes that. In a reduced check, it
     has the values of a normalized image unless the preparation of images is declared.
     """
+    if ranges:
+        return [CheckImage(seed, ranges=ranges)]
     planned = [CheckImage(seed, tables=extent.tables)]
     if seed == extent.seeds[-1] and not spec.decoding:
         if extent.reduction:
@@ -621,7 +673,10 @@ def draw_inputs(
             shape = (*shape[:axis], wanted.batch, *shape[axis + 1 :])
         # Each input gets a different image, so that exchanged inputs are detected.
         different = replace(wanted, seed=wanted.seed + 1000 * number)
-        image = _draw_image(spec, port, shape, dtype, wanted=different)
+        if name in wanted.values:
+            image = arrange(wanted.values[name], port).astype(_ir_dtype(port, dtype))
+        else:
+            image = _draw_image(spec, port, shape, dtype, wanted=different)
         feed[name] = image
         if port.to_layout:
             axes = list(map(port.layout.index, port.ir_layout))
@@ -651,6 +706,11 @@ def _draw_image(
             ir_shape[height] = shape[height] * 3 // 2 + 1
             ir_shape[width] = shape[width] * 2 // 3 + 1
     drawn = draw_test_image(spec.self_check.inputs, ir_shape, port.layout, wanted.seed)
+    if port.name in wanted.ranges:
+        low, high = wanted.ranges[port.name]
+        drawn = drawn * ((high - low) / 255) + low
+        dtype = _ir_dtype(port, dtype)
+        return (drawn if dtype.kind == "f" else np.round(drawn)).astype(dtype)
     if wanted.is_normalized and dtype.kind == "f" and _is_unprepared(spec, port):
         low, high = NORMALIZED
         drawn *= (high - low) / 255
@@ -659,14 +719,19 @@ def _draw_image(
         if wanted.has_contrast and _is_unprepared(spec, port):
             drawn = np.clip(2 * drawn - 127.5, 0, 255)
         drawn *= spec.self_check.largest / 255
-    if port.element_type:
-        dtype = np.dtype(getattr(import_openvino().Type, port.element_type).to_dtype())
+    dtype = _ir_dtype(port, dtype)
     if dtype.kind in "iu" and dtype.itemsize > 1 and not port.color:
         # Usually these are row indices, and tables have at least two rows.
         rows = wanted.tables.get(port.name, 2)
         drawn *= rows / spec.self_check.largest
         np.minimum(drawn, rows - 1, out=drawn)
     return drawn.astype(dtype)
+
+
+def _ir_dtype(port: Input, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    if not port.element_type:
+        return dtype
+    return np.dtype(getattr(import_openvino().Type, port.element_type).to_dtype())
 
 
 def _resize(
@@ -676,24 +741,6 @@ def _resize(
         return resize(image, port.layout, shape)
     fitted = GRAPH_DECODER.part.fit_frame(image, spec, port)
     return np.floor(fitted + 0.5) if dtype.kind in "iu" else fitted
-
-
-def resize(image: Array, layout: str, shape: Shape) -> Array:
-    """Resize an image (float32, in ``layout``) to the height and width of ``shape``, by linear
-    interpolation between the centres of pixels; edge values are repeated.
-    """
-    for axis in (layout.index("H"), layout.index("W")):
-        before = image.shape[axis]
-        after = shape[axis]
-        centers = np.arange(after, dtype=np.float64) + 0.5
-        position = np.clip(centers * before / after - 0.5, 0, before - 1)
-        low = np.floor(position).astype(int)
-        high = np.minimum(low + 1, before - 1)
-        sides = [1] * image.ndim
-        sides[axis] = -1
-        share = (position - low).reshape(sides)
-        image = np.take(image, low, axis) * (1 - share) + np.take(image, high, axis) * share
-    return image.astype(np.float32)
 
 
 def preprocess(image: Array, port: Input) -> Array:

@@ -75,7 +75,7 @@ from posezoo.core.errors import (
 from posezoo.core.events import Int8Comparison, NodeProof
 from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core
-from posezoo.core.ir.provenance import OutputRounding
+from posezoo.core.ir.provenance import EQUAL, NOT_COMPARABLE, OutputRounding
 from posezoo.core.operating_system import release_memory
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
@@ -89,10 +89,6 @@ _SINGLE = frozenset({
     "Convolution", "ConvolutionBackpropData", "GRUSequence", "GroupConvolution",
     "GroupConvolutionBackpropData", "LSTMSequence", "Loop", "RNNSequence", "TensorIterator",
 })  # fmt: skip
-
-#: How an IR and its original compare, as JSON, records and the IR itself say it.
-EQUAL = "equal"
-NOT_COMPARABLE = "cannot be compared"
 
 _ONLY_PROOF = Advice(
     "no IR was written; only --require_proof refuses such an IR", "--require_proof"
@@ -641,11 +637,16 @@ class IrCheck(NetworkCheck):
                 for draw in draws
                 for each, other in zip(exact, draw, strict=True)
             ]
+            is_proof = True
             if in_levels:
                 most = _compare_most(pairs, moved)
                 is_proof = not most.difference <= most.tolerance
-            else:
-                outputs[name], is_proof = self._compare_output(name, reference.cases, pairs, moved)
+            elif _find_largest(moved, self.spec.self_check.measure):
+                # With a measured noise, no limit has to be guessed.
+                measured = replace(self, without_noise=OFFSET)
+                outputs[name], is_proof = measured._compare_output(
+                    name, reference.cases, pairs, moved
+                )
             if not is_proof:
                 unprovable.append(name)
         return OutputComparison(outputs, tuple(unprovable)), tuple(names) if in_levels else ()
@@ -830,6 +831,8 @@ class IrCheck(NetworkCheck):
     ) -> SelfCheckError:
         self._refuse_wide_integers(reference)
         problem = self.describe_wrong(compared, reference.runtime)
+        name, worst = compared.worst
+        problem += _describe_place(name, worst.tolerance, reference.cases, computed)
         if changed:
             problem += f"; its constant {changed}"
         else:
@@ -871,6 +874,32 @@ def _are_same(first: Array, other: Array) -> bool:
     # A batch of two may have the same row twice.
     is_batch = first.ndim and first.shape[1:] == other.shape[1:]
     return bool(is_batch and (other == first[:1]).all())
+
+
+def _describe_place(
+    name: str,
+    limit: float,
+    cases: Sequence[ReferenceSample],
+    computed: Sequence[NamedArrays],
+) -> str:
+    """Where an output differs most in the first input that shows it; samples are first."""
+    pairs = [
+        (case.outputs[name], each[name]) for case, each in zip(cases, computed, strict=True)
+    ]
+    differences = [compute_difference(*pair) for pair in pairs]
+    above = [number for number, each in enumerate(differences) if not each <= limit]
+    shown = above[0] if above else int(np.argmax(differences))
+    original, actual = pairs[shown]
+    image = cases[shown].image
+    if original.shape != actual.shape:
+        return (
+            f", which has the shape {list(actual.shape)} instead of {list(original.shape)} for"
+            f" {image}"
+        )
+    with np.errstate(invalid="ignore"):  # infinities that both have
+        distance = np.nan_to_num(np.abs(original.astype(np.float64) - actual))
+    place = [int(index) for index in np.unravel_index(distance.argmax(), distance.shape)]
+    return f", most at {place} for {image}"
 
 
 def _find_largest(pairs: Iterable[tuple[Array, Array]], measure: str) -> float:

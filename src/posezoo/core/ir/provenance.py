@@ -40,6 +40,11 @@ CONVERSION_FORMAT = 2
 
 SUFFIXES = (".xml", ".bin")
 
+#: How an IR compares with its original, as JSON, records and IR say it. One that differs is not
+#: written.
+EQUAL = "equal"
+NOT_COMPARABLE = "cannot be compared"
+
 #: The measurements of an INT8 IR: numbers of photos, displacement of keypoints, numbers of people
 #: detected.
 SHIFT = (
@@ -138,6 +143,12 @@ class Provenance:
     in_float: FloatLayersKept | None = None
     search: AccuracySearched | None = None  # the end of the search for layers in floating point
     posezoo: str = ""  # the version that made the IR
+
+    @property
+    def proof(self) -> str:
+        """``EQUAL`` or ``NOT_COMPARABLE``."""
+        is_equal = self.was_checked and not (self.not_compared or self.unprovable)
+        return EQUAL if is_equal else NOT_COMPARABLE
 
     @property
     def dependence(self) -> str:

@@ -34,7 +34,7 @@ posezoo convert blazepose-full
 posezoo convert --all --precisions FP16 --download_dir models --weights_dir ir
 posezoo convert blazepose-full --dry_run
 posezoo convert blazepose-full --proof nodes
-posezoo convert mine.onnx --mean_values 123.675 116.28 103.53 --scale_values 58.4 57.1 57.4
+posezoo convert mine.onnx --reverse_input_channels --mean_values 123.675 116.28 103.53 --scale_values 58.4 57.1 57.4
 posezoo convert net.tflite --as rtmpose-m --output ir/net.xml --precisions FP32
 posezoo convert deploy.prototxt res10.caffemodel --output res10.onnx
 posezoo convert yolov4.cfg yolov4.weights -o yolov4.onnx --dry_run
@@ -70,6 +70,13 @@ FLAGS = (
             "the shape of each input, such as [1,3,368,656] (default: that of the file)",
         ),
         *(replace(flags.FLAGS[name], type=str) for name in ("mean_values", "scale_values")),
+        Flag(
+            "--sample FILE",
+            "an input that is right for the network, which is compared first: an image, or a .npz"
+            " with arrays by input name, as the IR takes them; several rows are several samples",
+            Path,
+            repeats=True,
+        ),
         *flags.shared("reverse_input_channels as decoder decoder_options detector"),
         title="a file of your own",
         description="the IR then says it; shapes and values are as Model Optimizer takes them",
@@ -99,6 +106,7 @@ class _ConvertArgs(flags.ConversionArgs, flags.CheckpointArgs, flags.InputArgs, 
     mean_values: list[str] | None
     scale_values: list[str] | None
     reverse_input_channels: bool
+    sample: list[Path] | None
     network: str | None
     onnx_only: bool
     weights_dir: Path | None
@@ -137,6 +145,10 @@ def _refuse_invalid_flags(args: _ConvertArgs) -> None:
     flags.refuse_description(args)
     if args.output and args.output.suffix in (".onnx", ".xml"):
         args.parser.error(f"-o {args.output}: IR of a model go into a folder: --weights_dir DIR")
+    if args.sample:
+        args.parser.error(
+            "--sample is for a file of your own: model.yml declares samples in self_check"
+        )
     for name in ("input_shape", "detector"):
         if getattr(args, name):
             args.parser.error(f"--{name} is for a file of your own, and not for a model")
@@ -202,6 +214,8 @@ _OF_PIPELINE = "as decoder decoder_options skeleton detector"
 
 _LAYERS = (".prototxt", ".cfg")
 
+GIVE_SAMPLE = "--sample FILE compares it with an input of yours"
+
 
 def is_own_file(name: str) -> bool:
     """Whether a name is that of the user's file or SavedModel, and not of a model."""
@@ -243,7 +257,8 @@ def convert_own_file(args: _ConvertArgs) -> int:
             answer["proof"] = proof
             if why:
                 answer["not_compared"] = why
-                lines += [f"{output}: {proof} with its original, because {why}"]
+                hint = "" if args.sample else f"; {GIVE_SAMPLE}"
+                lines += [f"{output}: {proof} with its original, because {why}{hint}"]
     print_result(args.format, answer, *(() if args.quiet else lines))
     return 0
 
@@ -286,8 +301,13 @@ def _write_ir(
     from posezoo.cli.result_files import write_result
     from posezoo.core.ir.ir_writer import write_ir
     from posezoo.omz.commands import mo
-    from posezoo.run.preparation import FLAGS_THAT_STATE_IT, explain_unstated, find_statement
-    from posezoo.run.runtime.graph import Graph
+    from posezoo.run.preparation import (
+        FLAGS_THAT_STATE_IT,
+        explain_unstated,
+        explain_wrong_values,
+        find_statement,
+    )
+    from posezoo.run.runtime.graph import Graph, Preprocessing
 
     precision, *others = args.precisions or (Precision.FP16,)
     if others or precision not in (Precision.FP16, Precision.FP32):
@@ -299,9 +319,11 @@ def _write_ir(
     mo.require_other_file(arguments)
     arguments.output_dir = str(private)
     try:
-        graph = Graph(mo.convert(arguments, console, like))
+        graph = Graph(mo.convert(arguments, console, like, args.sample or ()))
     except SelfCheckError as error:
         error.hint = "nothing was written"
+        if not args.sample:
+            error.hint += f"; if the network takes no random values, {GIVE_SAMPLE}"
         raise
     xml = graph.path
     graph.path = output  # as errors name it
@@ -309,7 +331,9 @@ def _write_ir(
         _state_pipeline(args, graph, like, context)
         # What is in FP16 stays so.
         xml = write_ir(graph.model, private / "stated" / output.name, Precision.FP32)
-    elif any(map(graph.image_layout, graph.inputs)) and not find_statement(graph):
+    if wrong := explain_wrong_values(graph, Preprocessing()):
+        console.warn(f"{output}: {wrong}")
+    if any(map(graph.image_layout, graph.inputs)) and not find_statement(graph):
         console.warn(
             f"{explain_unstated(output)}; to write it into the IR: --as MODEL, or"
             f" {FLAGS_THAT_STATE_IT}"
@@ -378,7 +402,7 @@ def _write_onnx(
     from posezoo.formats.onnx_conversion import convert_to_onnx
     from posezoo.omz.commands import mo
 
-    given = flags.given_flags(args, f"{_OF_PIPELINE} {flags.DESCRIPTION}")
+    given = flags.given_flags(args, f"{_OF_PIPELINE} {flags.DESCRIPTION} sample")
     if given:
         args.parser.error(f"{given} is for an IR: -o {output.stem}.xml")
     spec, original = mo.read_command_line(mo.parse_arguments(words))
