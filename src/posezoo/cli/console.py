@@ -102,8 +102,8 @@ def _self_check_lines(event: events.SelfCheckPassed) -> Iterator[str]:
     images = _describe_images(event)
     if event.unprovable:
         yield (
-            f"{event.precision} cannot be compared in {', '.join(event.unprovable)}: difference"
-            f" {event.difference:.1e}, compared with {event.reference}"
+            f"{event.precision} cannot be compared in {', '.join(event.unprovable)},"
+            f" compared with {event.reference}"
             f"{_describe_rounding(event)}{images}"
         )
         return

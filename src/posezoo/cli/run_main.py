@@ -19,8 +19,8 @@ from typing import Any, TextIO
 
 from posezoo.core.errors import (
     ImageWarning,
-    PreparationWarning,
     PosezooError,
+    PreparationWarning,
     explain_missing_requirement,
     hide_passwords,
     os_reason,

@@ -120,9 +120,7 @@ def draw_feeds(spec: ModelSpec, half: Path) -> list[dict[str, Array]]:
     """The declared samples, and the sample photos; none if the network does not take photos."""
     network = openvino_core().read_model(half)
     taken = PhotoInput.find(spec, network)
-    types = {
-        name: port.element_type.to_dtype() for port in network.inputs for name in port.names
-    }
+    types = {name: port.element_type.to_dtype() for port in network.inputs for name in port.names}
     feeds = [
         {name: values.astype(types[name]) for name, values in sample.values.items()}
         for sample in read_samples(spec)

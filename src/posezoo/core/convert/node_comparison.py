@@ -224,7 +224,7 @@ def _ends_in(port: Port, good: Collection[Tensor]) -> bool:
     """
     if port.get_node().get_type_name() not in _PLAIN | _KNOWN:
         return False
-    waiting = [each for each in port.get_node().input_values()]
+    waiting = list(port.get_node().input_values())
     seen = set()
     while waiting:
         before = waiting.pop()
@@ -319,6 +319,8 @@ class _Comparison:
         wrong = [tensor for tensor, limit in limits.items() if not differences[tensor] <= limit]
         for tensor, rounding in self._measure_own_roundings(batch, wrong, expected).items():
             limits[tensor] += allow_own_rounding(rounding)
+            if not rounding <= LARGEST_NOISE:
+                noises[tensor] = rounding
         compared = []
         for tensor, difference in differences.items():
             operation = f"{tensor[0]} ({self.order.kinds[tensor[0]]})"

@@ -219,17 +219,16 @@ class ReferenceOutputs:
         )
         return replace(self, runtime=original.name, cases=cases, open=lambda: original)
 
-
-    def without_amplified(self) -> ReferenceOutputs:
-        """Without the guessed image on which the network's own rounding is too large to compare:
-        its values are not those that the network takes.
+    def find_comparable(self) -> list[int]:
+        """The numbers of the cases but for a guessed image on which the network's own rounding is
+        too large to compare: its values are not those that the network takes.
         """
-        cases = tuple(
-            case
-            for case in self.cases
-            if not (case.image.is_normalized and case.own_rounding > LARGEST_OWN_ROUNDING)
-        )
-        return replace(self, cases=cases or self.cases)
+        return [
+            number
+            for number, case in enumerate(self.cases)
+            if number == 0
+            or not (case.image.is_normalized and case.own_rounding > LARGEST_OWN_ROUNDING)
+        ]
 
 
 #: Waits for the outputs of the original; they are None if no runtime that reads it is installed.
@@ -272,9 +271,7 @@ def compute_reference(
         if recording and not run.runtime.is_independent:
             recorded = _run_recording(spec, path, run.runtime, recording)
     except (RuntimeError, ValueError) as error:
-        raise NoReferenceError(
-            f"the original cannot be run: {error_text(error)}"
-        ) from error
+        raise NoReferenceError(f"the original cannot be run: {error_text(error)}") from error
     _require_numbers(spec, path, run.cases)
     runtime = run.runtime
     # A large original is closed, because the IR needs its memory.

@@ -25,6 +25,7 @@ from posezoo.core.convert import frontends
 from posezoo.core.convert.check_extent import reshape_to
 from posezoo.core.convert.constant_check import find_changed_constant
 from posezoo.core.convert.difference import (
+    FACTOR,
     LARGEST_NOISE,
     OFFSET,
     WITHOUT_NOISE,
@@ -296,6 +297,7 @@ class NetworkCheck:
             raise self._create_infinity_error(name)
         measure = self.spec.self_check.measure
         difference = _find_largest(pairs, measure)
+        draws = [*draws, *_find_amplified(name, cases)]
         noise = _find_largest(draws, measure) if draws else None
         finds_somebody = any(output.size for pair in pairs for output in pair)
         declared = self.spec.self_check.tolerance
@@ -305,7 +307,9 @@ class NetworkCheck:
         compared = OutputDifference(difference, self._allow(name, cases, noise), noise)
         if compared.is_noisy:
             most = _compare_most(pairs, draws)
-            compared = compared if most.is_noisy else most
+            # Of floats, it must be single values that change.
+            largest = LARGEST_NOISE / (1 if pairs[0][0].dtype.kind in "biu" else FACTOR)
+            compared = most if (most.noise or 0) <= largest else compared
         return compared, finds_somebody and not compared.is_noisy
 
     def _allow(self, name: str, cases: Sequence[ReferenceSample], noise: float | None) -> float:
@@ -402,16 +406,16 @@ class IrCheck(NetworkCheck):
         recorded = self._check_recorded(reference.recorded)
         names = self._name_outputs(reference)
         computed = self._compute_outputs(names, reference)
-        reference, compared = self._compare_with_most_exact(names, reference, computed)
+        reference, judged, compared = self._compare_with_most_exact(names, reference, computed)
         levels: tuple[str, ...] = ()
         if compared.wrong:
-            compared, levels = self._compare_with_own_noise(compared, reference, computed)
+            compared, levels = self._compare_with_own_noise(compared, reference, judged)
         if compared.wrong:
-            raise self._create_difference_error(compared, changed, reference, computed)
+            raise self._create_difference_error(compared, changed, reference, judged)
         if changed:
             raise self._create_constant_error(changed)
         nodes = self._check_nodes(reference) if self.by_nodes else None
-        outputs = {**compared.outputs, **self._check_decoding(names, reference, computed)}
+        outputs = {**compared.outputs, **self._check_decoding(names, reference, judged)}
         reasons = self._explain_unprovable(compared, reference, levels)
         if reference.is_independent:
             not_compared = next(iter(reasons.values()), "")
@@ -575,9 +579,12 @@ class IrCheck(NetworkCheck):
 
     def _compare_with_most_exact(
         self, names: Sequence[str], reference: ReferenceOutputs, computed: Sequence[NamedArrays]
-    ) -> tuple[ReferenceOutputs, OutputComparison]:
+    ) -> tuple[ReferenceOutputs, Sequence[NamedArrays], OutputComparison]:
         """Compare the outputs, and unless that proves them, compare them with those of the original
         in double precision: its runtime may be the less exact one.
+
+        Returns:
+            The reference, and what the IR computed, for the inputs that were compared at last.
         """
         compared = self.compare(names, reference, computed)
         # The limit was a guess: no input can be moved by a rounding. Double precision gives a
@@ -588,16 +595,15 @@ class IrCheck(NetworkCheck):
         is_rough = is_guess and not find_types(read_xml(self.xml), _SINGLE)
         is_noisy = any(output.is_noisy for output in outputs)
         if not (compared.wrong or is_noisy or is_rough):
-            return reference, compared
+            return reference, computed, compared
         exact = reference.compute_in_double()
         if exact is None:
-            return reference, compared
-        exact = exact.without_amplified()
-        kept = [case.image for case in exact.cases]
-        pairs = zip(reference.cases, computed, strict=True)
-        computed = [outputs for case, outputs in pairs if case.image in kept]
+            return reference, computed, compared
+        kept = exact.find_comparable()
+        exact = replace(exact, cases=tuple(exact.cases[number] for number in kept))
+        computed = [computed[number] for number in kept]
         check = replace(self, without_noise=OFFSET) if is_rough else self
-        return exact, check.compare(names, exact, computed)
+        return exact, computed, check.compare(names, exact, computed)
 
     def _compare_with_own_noise(
         self,
@@ -681,9 +687,9 @@ class IrCheck(NetworkCheck):
                 proven, first = compare_before(
                     self.spec, reference.original, self.xml, reference.cases[0], doubtful, noisy
                 )
-        if first and not silent.keys() >= doubtful:
+        if first and noisy:
             raise self.create_error(
-                f"differs from the original before {', '.join(sorted(doubtful))}: first in"
+                f"differs from the original before {', '.join(noisy)}: first in"
                 f" {first.operation}, by {first.difference:.1e} of its largest value,"
                 f" {first.limit:.0e} is allowed (by {reference.runtime})"
             )
@@ -693,8 +699,9 @@ class IrCheck(NetworkCheck):
             if name in levels:
                 reasons[name] = f"{reference.runtime} rounds {name} to 8 bits otherwise"
             elif output.is_noisy:
-                noise = f"{output.noise:.0%} of its largest value"
-                reasons[name] = f"a rounding of the input changes {name} by {noise}"
+                noise = output.noise or 0
+                share = f"by {noise:.0%} of its largest value" if noise < 1 else "altogether"
+                reasons[name] = f"a rounding of the input changes {name} {share}"
             else:
                 reasons[name] = f"{name} finds no person in the test images"
         inside = f"; before it, {first.operation} differs" if first else ""
@@ -840,6 +847,16 @@ class IrCheck(NetworkCheck):
         return self.create_error(problem)
 
 
+def _find_amplified(name: str, cases: Sequence[ReferenceSample]) -> _Pairs:
+    """Outputs in both precisions, if they differ so much that they are noise."""
+    pairs = [
+        (case.outputs[name], case.single_outputs[name])
+        for case in cases
+        if case.single_outputs is not None
+    ]
+    return [pair for pair in pairs if not compute_difference(*pair) <= LARGEST_NOISE]
+
+
 def _compare_most(pairs: _Pairs, draws: _Pairs) -> OutputDifference:
     """The mean difference of an output: a rounding may tip over single values, whose difference is
     then as large as any.
@@ -883,9 +900,7 @@ def _describe_place(
     computed: Sequence[NamedArrays],
 ) -> str:
     """Where an output differs most in the first input that shows it; samples are first."""
-    pairs = [
-        (case.outputs[name], each[name]) for case, each in zip(cases, computed, strict=True)
-    ]
+    pairs = [(case.outputs[name], each[name]) for case, each in zip(cases, computed, strict=True)]
     differences = [compute_difference(*pair) for pair in pairs]
     above = [number for number, each in enumerate(differences) if not each <= limit]
     shown = above[0] if above else int(np.argmax(differences))

@@ -14,6 +14,7 @@ from posezoo.core.declarations.channel_values import (
     is_factor,
     is_usual,
 )
+from posezoo.core.declarations.model import Input
 from posezoo.lint.accuracy_check_yml import by_channel
 from posezoo.lint.card_claims import CardValue, Numbers, Shape
 from posezoo.lint.finding import RuleViolation, Violations

@@ -402,7 +402,9 @@ def _write_onnx(
     from posezoo.formats.onnx_conversion import convert_to_onnx
     from posezoo.omz.commands import mo
 
-    given = flags.given_flags(args, f"{_OF_PIPELINE} {flags.DESCRIPTION} sample")
+    given = flags.given_flags(args, f"{_OF_PIPELINE} {flags.DESCRIPTION}") or (
+        "--sample" if args.sample else ""
+    )
     if given:
         args.parser.error(f"{given} is for an IR: -o {output.stem}.xml")
     spec, original = mo.read_command_line(mo.parse_arguments(words))
