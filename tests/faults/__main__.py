@@ -95,18 +95,7 @@ def convert_files(
     python: str, cases: Sequence[Case], registry: Path, environment: Mapping[str, str]
 ) -> Outcomes:
     """Convert the same files as ``posezoo convert FILE`` does."""
-    commands = []
-    for case in cases:
-        output = xml_of(case, registry, BY_FILE)
-        output.parent.mkdir(exist_ok=True)
-        original = registry / "downloads" / "public" / case.name / f"net.{case.file.ending}"
-        words = ["convert", str(original), "-o", str(output), "--format", "json", "--quiet"]
-        for kind in ("mean", "scale"):
-            if kind in case.preprocessing:
-                words += [f"--{kind}_values", *map(str, case.preprocessing[kind])]
-        if case.preprocessing.get("reverse_input_channels"):
-            words.append("--reverse_input_channels")
-        commands.append(words)
+    commands = list_commands(cases, registry)
     done = subprocess.run(
         [python, registry / "misreading" / "file_commands.py"], input=json.dumps(commands),
         capture_output=True, text=True, env=environment, cwd=registry, check=False,
@@ -123,6 +112,23 @@ def convert_files(
         elif answer["proof"] != EQUAL:
             outcomes[case.name] = answer["proof"]
     return outcomes
+
+
+def list_commands(cases: Sequence[Case], registry: Path) -> list[list[str]]:
+    """The words after ``posezoo`` that convert the file of each case."""
+    commands = []
+    for case in cases:
+        output = xml_of(case, registry, BY_FILE)
+        output.parent.mkdir(exist_ok=True)
+        original = registry / "downloads" / "public" / case.name / f"net.{case.file.ending}"
+        words = ["convert", str(original), "-o", str(output), "--format", "json", "--quiet"]
+        for kind in ("mean", "scale"):
+            if kind in case.preprocessing:
+                words += [f"--{kind}_values", *map(str, case.preprocessing[kind])]
+        if case.preprocessing.get("reverse_input_channels"):
+            words.append("--reverse_input_channels")
+        commands.append(words)
+    return commands
 
 
 def xml_of(case: Case, folder: Path, way: str) -> Path:

@@ -1,5 +1,6 @@
-"""The noise of a network whose inputs cannot be moved by a rounding: ids, truths and bytes. The
-IR runs again with its weights moved instead, or with its levels rounded at random.
+"""The noise of an IR that the moved inputs of its original do not show: of ids, truths and bytes,
+of an arg max between nearly equal values, and of values in 8 bits. The IR runs again with other
+roundings inside.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from posezoo.core.arrays import NamedArrays
 from posezoo.core.convert.check_extent import reshape_to
 from posezoo.core.convert.inner_tensors import OperationOrder
+from posezoo.core.convert.node_comparison import is_step
 from posezoo.core.convert.reference_outputs import EXACT, move_values
 from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import import_openvino, openvino_core
@@ -47,6 +49,7 @@ def run_moved(
             _move_levels(network, rng)
         else:
             _move_weights(network, rng)
+            _move_before_steps(network, rng)
         network.validate_nodes_and_infer_types()
         if any(feed[name].shape != feeds[0][name].shape for feed in feeds for name in feed):
             network.reshape({name: [-1] * values.ndim for name, values in feeds[0].items()})
@@ -65,6 +68,20 @@ def _move_weights(network: Model, rng: np.random.Generator) -> None:
             moved = ov.op.Constant(move_values(node.data, rng))
             for reader in readers:
                 reader.replace_source_output(moved.output(0))
+
+
+def _move_before_steps(network: Model, rng: np.random.Generator) -> None:
+    """Move what an operation gets whose result a rounding changes altogether."""
+    ov = import_openvino()
+    for node in network.get_ordered_ops():
+        if not is_step(node) or node.get_type_name() == "FakeQuantize":
+            continue
+        port = node.input_value(0)
+        if port.get_element_type().is_real() and port.get_partial_shape().is_static:
+            kind = port.get_element_type().to_dtype()
+            factors = move_values(np.ones(port.get_shape(), kind), rng)
+            moved = ov.opset13.multiply(port, ov.op.Constant(factors))
+            node.input(0).replace_source_output(moved.output(0))
 
 
 def _move_levels(network: Model, rng: np.random.Generator) -> None:

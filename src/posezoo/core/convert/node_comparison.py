@@ -40,15 +40,15 @@ BATCH = 256 << 20
 _WIDE_TYPES = ("i64", "u64", "u32")
 _LARGEST_INTEGER = 2**31 - 1
 
-# Operations whose results change altogether if a rounding changes their input.
-_STEPS = frozenset({
+#: Operations whose results change altogether if a rounding changes their input.
+STEPS = frozenset({
     "Bucketize", "Ceiling", "Equal", "FakeQuantize", "Floor", "FloorMod", "Greater", "GreaterEqual",
     "Less", "LessEqual", "MatrixNms", "Mod", "MulticlassNms", "NonZero", "NotEqual", "Round",
     "Sign", "TopK",
 })  # fmt: skip
 
 # Operations that only select, arrange or limit values.
-_PLAIN = _STEPS - {"MatrixNms", "MulticlassNms"} | {
+_PLAIN = STEPS - {"MatrixNms", "MulticlassNms"} | {
     "Abs", "Add", "Clamp", "Concat", "Convert", "Divide", "Gather", "LogicalAnd", "LogicalNot",
     "LogicalOr", "Maximum", "Minimum", "Multiply", "ReduceLogicalAnd", "ReduceLogicalOr",
     "ReduceMax", "ReduceMin", "Relu", "Reshape", "Select", "Sigmoid", "Slice", "Softmax", "Squeeze",
@@ -203,15 +203,16 @@ class _Ancestors:
         tensors = {(node.get_friendly_name(), place) for place in range(node.get_output_size())}
         before = {_tensor_of(port) for port in node.input_values()}
         self.tensors |= tensors
-        if _is_step(node) or before & self.after_steps:
+        if is_step(node) or before & self.after_steps:
             self.after_steps |= tensors
 
 
-def _is_step(node: Node) -> bool:
+def is_step(node: Node) -> bool:
+    """Whether a rounding may change results of an operation altogether."""
     kind = node.get_type_name()
     if kind == "Convert":
         return node.get_input_element_type(0).is_real() and not node.get_element_type().is_real()
-    return kind in _STEPS or "NonMaxSuppression" in kind
+    return kind in STEPS or "NonMaxSuppression" in kind
 
 
 def _tensor_of(port: Port) -> Tensor:

@@ -47,14 +47,15 @@ from posezoo.core.convert.graph_cutting import join_names
 from posezoo.core.convert.int8_check import compare_with_half, draw_feeds
 from posezoo.core.convert.ir_noise import run_moved
 from posezoo.core.convert.node_comparison import (
+    STEPS,
     InnerDifference,
     compare_before,
     compare_nodes,
     find_wide_integer,
 )
 from posezoo.core.convert.reference_outputs import (
-    DRAWS,
     EXACT,
+    RECORDED_DRAWS,
     FindReference,
     RecordedComparison,
     ReferenceOutputs,
@@ -612,13 +613,14 @@ class IrCheck(NetworkCheck):
         computed: Sequence[NamedArrays],
     ) -> tuple[OutputComparison, tuple[str, ...]]:
         """Compare the wrong outputs with the noise of the IR itself, if no input of the original
-        can be moved, or its runtime computes in 8 bits.
+        can be moved, a step enlarges roundings, or the runtime computes in 8 bits.
 
         Returns:
             The comparison, and the outputs that differ as other roundings to 8 bits do.
         """
         in_levels = reference.original.in_levels
-        if reference.cases[0].moved is not None and not in_levels:
+        is_measured = reference.cases[0].moved is not None
+        if is_measured and not (in_levels or find_types(read_xml(self.xml), STEPS)):
             return compared, ()
         names = [name for name in compared.wrong if np.isfinite(compared.outputs[name].difference)]
         select = partial(COMPARED_ROWS.part.select, self.spec)
@@ -627,7 +629,7 @@ class IrCheck(NetworkCheck):
         try:
             draws = [
                 list(map(select, each))
-                for each in run_moved(self.xml, feeds, DRAWS[-1], rounds_levels=in_levels)
+                for each in run_moved(self.xml, feeds, RECORDED_DRAWS, rounds_levels=in_levels)
             ]
         except RuntimeError:
             return compared, ()
