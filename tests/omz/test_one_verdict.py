@@ -1,5 +1,6 @@
 """posezoo convert FILE: an IR is equal to its original, different, or cannot be compared."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -303,3 +304,49 @@ def test_with_a_decoder_and_without_a_mean_the_unknown_preparation_is_a_warning(
 def test_a_sample_is_for_an_ir_of_a_file(folder, convert):
     with pytest.raises(SystemExit, match="2"):
         convert("blazepose-full", "--sample", "photo.jpg")
+
+
+MODEL_YML = """\
+description: A network that limits its values.
+task_type: human_pose_estimation
+framework: onnx
+license: {{spdx: Apache-2.0, text: Apache-2.0.txt}}
+files: [{{name: net.onnx, size: {size}, checksum: {digest}, source: "https://models.invalid/net.onnx"}}]
+inputs: [{{name: image, shape: [1, 3, 32, 48], layout: NCHW}}]
+self_check: {check}
+"""
+
+
+def declare(folder, check):
+    """A registry with the model ``limited``, whose file is downloaded; returns the flags for it."""
+    model, downloads = (folder / kind / "public" / "limited" for kind in ("models", "downloads"))
+    for each in (model, downloads):
+        each.mkdir(parents=True)
+    for name in ("net.onnx", "wrong.onnx"):
+        (downloads / name).write_bytes((folder / name).read_bytes())
+    content = (folder / "net.onnx").read_bytes()
+    digest = hashlib.sha384(content).hexdigest()
+    text = MODEL_YML.format(size=len(content), digest=digest, check=check)
+    (model / "model.yml").write_text(text, "utf-8")
+    folders = {"models_dir": "models", "download_dir": "downloads", "weights_dir": "irs"}
+    flags = [word for name, path in folders.items() for word in (f"--{name}", str(folder / path))]
+    return model, ["limited", "--format", "json", *flags]
+
+
+def test_the_samples_of_a_model_in_a_registry_are_compared(folder, convert, misread):
+    write_limited("net.onnx", 1500)
+    write_limited("wrong.onnx", 1600)
+    model, words = declare(folder, "{samples: [inputs.npz]}")
+    image = np.full((1, 3, 32, 48), 1920, np.float32)
+    np.savez(model / "inputs.npz", image=image)
+    code, shown, _ = convert(*words)
+    (failed,) = json.loads(shown)["failed"]
+    assert (code, "for sample inputs.npz" in failed["reason"]) == (1, True), failed
+
+
+def test_a_tolerance_needs_a_reason_and_samples_do_not(folder, convert):
+    for name in ("net.onnx", "wrong.onnx"):
+        write_limited(name, 1500)
+    _, words = declare(folder, "{measure: median, samples: [inputs.npz]}")
+    code, _, told = convert(*words)
+    assert (code, "measure: is given without `reason`" in told) == (1, True), told
