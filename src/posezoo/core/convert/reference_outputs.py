@@ -167,8 +167,8 @@ class ReferenceOutputs:
                 if port is None or not _is_unprepared(self.spec, port):
                     continue
                 if name in case.image.ranges:
-                    low, high = case.image.ranges[name]
-                    texts.append(f"of {name} from {low:g} to {high:g}")
+                    smallest, largest = case.image.ranges[name]
+                    texts.append(f"of {name} from {smallest:g} to {largest:g}")
                 elif values.dtype.kind == "f":
                     texts.append(f"from {low} to {high:g}")
                 elif name in case.image.tables:
@@ -728,7 +728,8 @@ def _draw_image(
 def _ir_dtype(port: Input, dtype: np.dtype[Any]) -> np.dtype[Any]:
     if not port.element_type:
         return dtype
-    return np.dtype(getattr(import_openvino().Type, port.element_type).to_dtype())
+    kind: np.dtype[Any] = getattr(import_openvino().Type, port.element_type).to_dtype()
+    return kind
 
 
 def _resize(

@@ -429,7 +429,7 @@ def _describe_onnx(report: OnnxReport, output: Path) -> Iterator[str]:
             yield f"  {kind:7} {name} [{','.join(map(str, shape))}]"
     yield f"  values  {report.preprocessing}"
     for name in report.unprovable:
-        yield f"  {name}: not proven, since a rounding of the input changes it too much"
+        yield f"  {name}: cannot be compared, since a rounding of the input changes it too much"
     if report.runtime:
         for runtime, difference in report.differences.items():
             yield f"  {report.runtime} differs by {difference:.1e} from {runtime}"
