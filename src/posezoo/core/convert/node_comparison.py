@@ -83,6 +83,12 @@ class InnerDifference:
         # "not <=" instead of ">", so that nan also counts.
         return not self.difference <= self.limit and self.noise <= LARGEST_NOISE
 
+    @property
+    def is_evidence(self) -> bool:
+        """Whether it shows that what is computed up to this tensor is right."""
+        is_equal = self.difference <= self.limit and self.noise <= LARGEST_NOISE
+        return is_equal and not self.is_constant
+
 
 def compare_nodes(
     spec: ModelSpec, original: ReferenceRuntime, xml: Path, case: ReferenceSample
@@ -158,27 +164,36 @@ def compare_before(
     if not ends:
         return fixed, None
     before = _Ancestors(ends)
-    compared: dict[Tensor, InnerDifference] = {}
+    compared, first = _compare_tensors(comparison, before)
+    if first:
+        return set(), first
+    good = {each.tensor for each in compared if each.is_evidence}
+    proven = [port for port in ends if _is_proven(port, good, before, noisy)]
+    return fixed.union(*(port.names for port in proven)), None
+
+
+def _compare_tensors(
+    comparison: _Comparison, before: _Ancestors
+) -> tuple[list[InnerDifference], InnerDifference | None]:
+    """The tensors before the outputs, and the first that differs, unless a step is before it."""
+    compared: list[InnerDifference] = []
     for batch in comparison.split():
         wanted = {tensor: partner for tensor, partner in batch.items() if tensor in before.tensors}
         for each in comparison.compare(wanted) if wanted else ():
-            compared[each.tensor] = each
             if each.is_wrong and each.tensor not in before.after_steps:
-                return set(), each
-    good = {
-        tensor
-        for tensor, each in compared.items()
-        if not each.is_constant and each.difference <= each.limit and each.noise <= LARGEST_NOISE
-    }
-    proven = set(fixed)
-    for port in ends:
-        source = port.get_node().input_value(0)
-        is_noisy = not port.names.isdisjoint(noisy)
-        if is_noisy and _tensor_of(source) not in before.after_steps:
-            continue
-        if _ends_in(source, good):
-            proven |= port.names
-    return proven, None
+                return compared, each
+            compared.append(each)
+    return compared, None
+
+
+def _is_proven(
+    port: Port, good: Collection[Tensor], before: _Ancestors, noisy: Collection[str]
+) -> bool:
+    source = port.get_node().input_value(0)
+    is_noisy = not port.names.isdisjoint(noisy)
+    if is_noisy and _tensor_of(source) not in before.after_steps:
+        return False
+    return _ends_in(source, good)
 
 
 class _Ancestors:

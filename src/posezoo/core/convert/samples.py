@@ -89,17 +89,7 @@ def arrange(values: Array, port: Input) -> Array:
 
 
 def _read_arrays(spec: ModelSpec, path: Path) -> Iterator[Sample]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > LARGEST:
-            raise ConversionError(f"{path.name}: has arrays of {size:,} bytes, more than 1 GiB")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ConversionError(
-            f"{path.name}: cannot be read: {error}", hint="numpy.savez(file, NAME=array) writes it"
-        ) from error
+    arrays = _load(path)
     names = [port.name for port in spec.inputs]
     if set(arrays) != set(names):
         raise ConversionError(
@@ -114,6 +104,20 @@ def _read_arrays(spec: ModelSpec, path: Path) -> Iterator[Sample]:
     for row in range(count):
         title = f"{path.name}, row {row}" if count > 1 else path.name
         yield Sample(title, {name: each[row] for name, each in rows.items()})
+
+
+def _load(path: Path) -> dict[str, Array]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > LARGEST:
+            raise ConversionError(f"{path.name}: has arrays of {size:,} bytes, more than 1 GiB")
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ConversionError(
+            f"{path.name}: cannot be read: {error}", hint="numpy.savez(file, NAME=array) writes it"
+        ) from error
 
 
 def _split(path: Path, port: Input, values: Array) -> list[Array]:

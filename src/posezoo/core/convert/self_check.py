@@ -113,6 +113,7 @@ class OutputDifference:
         rounding: for an IR in FP16 how far it differs from the FP32 IR; None if that was not
             measured.
         is_share: whether these are means, as a rounding changes single values altogether.
+        is_in_levels: whether they are within the noise of a rounding to 8 bits.
     """
 
     difference: float
@@ -120,12 +121,28 @@ class OutputDifference:
     noise: float | None = None
     rounding: OutputRounding | None = None
     is_share: bool = False
+    is_in_levels: bool = False
 
     @property
     def is_noisy(self) -> bool:
         """Whether the noise is so large that the numbers prove nothing."""
         # "not <=" instead of ">", so that nan also counts.
         return self.noise is not None and not self.noise <= LARGEST_NOISE
+
+    @property
+    def needs_more(self) -> bool:
+        """Whether what the network computes before the output must be compared, too."""
+        return (self.is_noisy or self.is_share) and not self.is_in_levels
+
+    def explain(self, name: str, runtime: str) -> str:
+        """Why this output, which has a name, proves nothing."""
+        if self.is_in_levels:
+            return f"{runtime} rounds {name} to 8 bits otherwise"
+        if not self.is_noisy:
+            return f"{name} finds no person in the test images"
+        noise = self.noise or 0
+        share = f"by {noise:.0%} of its largest value" if noise < 1 else "altogether"
+        return f"a rounding of the input changes {name} {share}"
 
 
 @frozen
@@ -208,6 +225,16 @@ class OutputComparison:
             for name, output in self.outputs.items()
             if not output.difference <= output.tolerance and name not in self.unprovable
         ]
+
+    def with_judged(
+        self, name: str, judged: tuple[OutputDifference, bool] | None
+    ) -> OutputComparison:
+        """With another difference of an output, and whether that is proof."""
+        if judged is None:
+            return self
+        output, is_proof = judged
+        unprovable = self.unprovable if is_proof else (*self.unprovable, name)
+        return OutputComparison({**self.outputs, name: output}, unprovable)
 
     @property
     def worst(self) -> tuple[str, OutputDifference]:
@@ -408,16 +435,15 @@ class IrCheck(NetworkCheck):
         names = self._name_outputs(reference)
         computed = self._compute_outputs(names, reference)
         reference, judged, compared = self._compare_with_most_exact(names, reference, computed)
-        levels: tuple[str, ...] = ()
         if compared.wrong:
-            compared, levels = self._compare_with_own_noise(compared, reference, judged)
+            compared = self._compare_with_own_noise(compared, reference, judged)
         if compared.wrong:
             raise self._create_difference_error(compared, changed, reference, judged)
         if changed:
             raise self._create_constant_error(changed)
         nodes = self._check_nodes(reference) if self.by_nodes else None
         outputs = {**compared.outputs, **self._check_decoding(names, reference, judged)}
-        reasons = self._explain_unprovable(compared, reference, levels)
+        reasons = self._explain_unprovable(compared, reference)
         if reference.is_independent:
             not_compared = next(iter(reasons.values()), "")
         else:
@@ -611,59 +637,50 @@ class IrCheck(NetworkCheck):
         compared: OutputComparison,
         reference: ReferenceOutputs,
         computed: Sequence[NamedArrays],
-    ) -> tuple[OutputComparison, tuple[str, ...]]:
+    ) -> OutputComparison:
         """Compare the wrong outputs with the noise of the IR itself, if no input of the original
         can be moved, a step enlarges roundings, or the runtime computes in 8 bits.
-
-        Returns:
-            The comparison, and the outputs that differ as other roundings to 8 bits do.
         """
         in_levels = reference.original.in_levels
         is_measured = reference.cases[0].moved is not None
         if is_measured and not (in_levels or find_types(read_xml(self.xml), STEPS)):
-            return compared, ()
-        names = [name for name in compared.wrong if np.isfinite(compared.outputs[name].difference)]
-        select = partial(COMPARED_ROWS.part.select, self.spec)
-        exact = list(map(select, computed))
+            return compared
         feeds = [case.feed for case in reference.cases]
         try:
-            draws = [
-                list(map(select, each))
-                for each in run_moved(self.xml, feeds, RECORDED_DRAWS, rounds_levels=in_levels)
-            ]
+            draws = list(run_moved(self.xml, feeds, RECORDED_DRAWS, rounds_levels=in_levels))
         except RuntimeError:
-            return compared, ()
-        outputs = dict(compared.outputs)
-        unprovable = list(compared.unprovable)
-        for name in names:
-            pairs = [
-                (select(case.outputs)[name], each[name])
-                for case, each in zip(reference.cases, exact, strict=True)
-            ]
-            moved = [
-                (each[name], other[name])
-                for draw in draws
-                for each, other in zip(exact, draw, strict=True)
-            ]
-            is_proof = True
-            if in_levels:
-                most = _compare_most(pairs, moved)
-                is_proof = not most.difference <= most.tolerance
-            elif _find_largest(moved, self.spec.self_check.measure):
-                # With a measured noise, no limit has to be guessed.
-                measured = replace(self, without_noise=OFFSET)
-                outputs[name], is_proof = measured._compare_output(
-                    name, reference.cases, pairs, moved
-                )
-            if not is_proof:
-                unprovable.append(name)
-        return OutputComparison(outputs, tuple(unprovable)), tuple(names) if in_levels else ()
+            return compared
+        for name in compared.wrong:
+            if np.isfinite(compared.outputs[name].difference):
+                pairs = self._pair(name, [case.outputs for case in reference.cases], computed)
+                moved = [pair for draw in draws for pair in self._pair(name, computed, draw)]
+                judged = self._judge_by_own_noise(name, reference, pairs, moved)
+                compared = compared.with_judged(name, judged)
+        return compared
+
+    def _pair(
+        self, name: str, ones: Sequence[NamedArrays], others: Sequence[NamedArrays]
+    ) -> _Pairs:
+        select = partial(COMPARED_ROWS.part.select, self.spec)
+        pairs = zip(ones, others, strict=True)
+        return [(select(one)[name], select(other)[name]) for one, other in pairs]
+
+    def _judge_by_own_noise(
+        self, name: str, reference: ReferenceOutputs, pairs: _Pairs, moved: _Pairs
+    ) -> tuple[OutputDifference, bool] | None:
+        """The difference and whether it is proof; None if there is no noise."""
+        if reference.original.in_levels:
+            most = _compare_most(pairs, moved)
+            if most.difference <= most.tolerance:
+                return replace(most, is_in_levels=True), False
+            return None
+        if not _find_largest(moved, self.spec.self_check.measure):
+            return None
+        measured = replace(self, without_noise=OFFSET)  # no limit has to be guessed
+        return measured._compare_output(name, reference.cases, pairs, moved)
 
     def _explain_unprovable(
-        self,
-        compared: OutputComparison,
-        reference: ReferenceOutputs,
-        levels: Sequence[str],
+        self, compared: OutputComparison, reference: ReferenceOutputs
     ) -> dict[str, str]:
         """Why outputs cannot be compared, by their names: neither their own values nor what the
         network computes before them proves them.
@@ -671,43 +688,36 @@ class IrCheck(NetworkCheck):
         Raises:
             SelfCheckError: what it computes before an output that a rounding changes differs.
         """
-        silent = {
-            name: f"{name} is the same for all test images"
-            for name in compared.outputs
-            if name in reference.cases[0].outputs and _is_silent(name, reference.cases)
-        }
-        noisy = [
+        cases = reference.cases
+        silent = [
             name
-            for name, output in compared.outputs.items()
-            if (output.is_noisy or output.is_share) and name not in levels
+            for name in compared.outputs
+            if name in cases[0].outputs and _is_silent(name, cases)
         ]
-        doubtful = {*silent, *noisy, *compared.unprovable} - set(levels)
+        noisy = [name for name, output in compared.outputs.items() if output.needs_more]
+        declared = self.spec.self_check.tolerance
+        noisy = [name for name in noisy if not {name, "*"} & declared.keys()]
+        reasons = {name: f"{name} is the same for all test images" for name in silent}
+        for name in compared.unprovable:
+            reasons[name] = compared.outputs[name].explain(name, reference.runtime)
+        doubtful = {*reasons, *noisy}
         proven: set[str] = set()
         first: InnerDifference | None = None
         if doubtful and reference.is_independent:
             with suppress(PosezooError, RuntimeError):  # the outputs stay unproven
                 proven, first = compare_before(
-                    self.spec, reference.original, self.xml, reference.cases[0], doubtful, noisy
+                    self.spec, reference.original, self.xml, cases[0], doubtful, noisy
                 )
-        if first and noisy:
+        if first is None:
+            return {name: reason for name, reason in reasons.items() if name not in proven}
+        if noisy:
             raise self.create_error(
                 f"differs from the original before {', '.join(noisy)}: first in"
                 f" {first.operation}, by {first.difference:.1e} of its largest value,"
                 f" {first.limit:.0e} is allowed (by {reference.runtime})"
             )
-        reasons = {name: silent.get(name, "") for name in (*silent, *compared.unprovable)}
-        for name in compared.unprovable:
-            output = compared.outputs[name]
-            if name in levels:
-                reasons[name] = f"{reference.runtime} rounds {name} to 8 bits otherwise"
-            elif output.is_noisy:
-                noise = output.noise or 0
-                share = f"by {noise:.0%} of its largest value" if noise < 1 else "altogether"
-                reasons[name] = f"a rounding of the input changes {name} {share}"
-            else:
-                reasons[name] = f"{name} finds no person in the test images"
-        inside = f"; before it, {first.operation} differs" if first else ""
-        return {name: reason + inside for name, reason in reasons.items() if name not in proven}
+        before = f"; before it, {first.operation} differs"
+        return {name: reason + before for name, reason in reasons.items()}
 
     def _name_outputs(self, reference: ReferenceOutputs) -> tuple[str, ...]:
         """The names of the outputs to compare; those of the original if its decoder is a part of

@@ -70,7 +70,8 @@ def state_proof(xml: Path, proof: str, reason: str) -> None:
     """Write into an IR on disk how it compares with its original, and why if it cannot be compared:
     ``proof`` and ``not_compared`` of its section of the rt_info.
     """
-    facts = {"proof": proof, "not_compared": reason}
+    allowed = "".join(each if each.isprintable() else " " for each in reason)  # in XML
+    facts = {"proof": proof, "not_compared": allowed}
     lines = [
         f"\n\t\t\t<{name} value={quoteattr(value)} />" for name, value in facts.items() if value
     ]
