@@ -57,6 +57,7 @@ def test_faults_are_found_and_right_networks_accepted(
     models, downloads, irs = (tmp_path / each for each in ("models", "downloads", "irs"))
     folders = ["--models_dir", models, "--download_dir", downloads, "--weights_dir", irs]
     ended = posezoo("convert", *names, "--format", "json", "--precisions", "FP32", *folders)
+    assert ended.stdout, ended.stderr
     reasons = {each["name"]: each["reason"] for each in json.loads(ended.stdout)["failed"]}
     verdicts = {
         case.title: judge(case, reasons.get(case.name), xml_of(case, tmp_path, BY_NAME))
@@ -65,7 +66,9 @@ def test_faults_are_found_and_right_networks_accepted(
     assert verdicts == CHOSEN
     verdicts = {}
     for case, words in zip(chosen, list_commands(chosen, tmp_path), strict=True):
-        answer = json.loads(posezoo(*words).stdout)
+        ended = posezoo(*words)
+        assert ended.stdout, ended.stderr
+        answer = json.loads(ended.stdout)
         outcome = answer["error"]["problem"] if "error" in answer else answer["proof"]
         outcome = None if outcome == EQUAL else outcome
         verdicts[case.title] = judge(case, outcome, xml_of(case, tmp_path, BY_FILE))

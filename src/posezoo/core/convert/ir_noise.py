@@ -21,6 +21,7 @@ from posezoo.core.ir.openvino_import import import_openvino, openvino_core
 
 if TYPE_CHECKING:
     from openvino import Model, Node
+    from openvino import Output as Port
 
 # Operations whose constants are numbers to compute with, and not sizes or limits.
 _ARITHMETIC = frozenset({
@@ -60,12 +61,12 @@ def run_moved(
 def _move_weights(network: Model, rng: np.random.Generator) -> None:
     ov = import_openvino()
     for node in network.get_ordered_ops():
-        if node.get_type_name() != "Constant" or not node.get_element_type().is_real():
+        if node.get_type_name() != "Constant" or not _is_float(node.output(0)):
             continue
         readers = list(node.output(0).get_target_inputs())
         kinds = {reader.get_node().get_type_name() for reader in readers}
         if kinds <= _ARITHMETIC:
-            moved = ov.op.Constant(move_values(node.data, rng))
+            moved = ov.op.Constant(np.asarray(move_values(node.data, rng)))
             for reader in readers:
                 reader.replace_source_output(moved.output(0))
 
@@ -77,10 +78,10 @@ def _move_before_steps(network: Model, rng: np.random.Generator) -> None:
         if not is_step(node) or node.get_type_name() == "FakeQuantize":
             continue
         port = node.input_value(0)
-        if port.get_element_type().is_real() and port.get_partial_shape().is_static:
+        if _is_float(port) and port.get_partial_shape().is_static:
             kind = port.get_element_type().to_dtype()
             factors = move_values(np.ones(port.get_shape(), kind), rng)
-            moved = ov.opset13.multiply(port, ov.op.Constant(factors))
+            moved = ov.opset13.multiply(port, ov.op.Constant(np.asarray(factors)))
             node.input(0).replace_source_output(moved.output(0))
 
 
@@ -96,6 +97,11 @@ def _move_levels(network: Model, rng: np.random.Generator) -> None:
         noise = rng.uniform(-0.5, 0.5, node.get_input_shape(0)) * step
         moved = ov.opset13.add(node.input_value(0), noise.astype(np.float32))
         node.input(0).replace_source_output(moved.output(0))
+
+
+def _is_float(port: Port) -> bool:
+    """Whether a tensor has floats that numpy has, too."""
+    return port.get_element_type().get_type_name() in ("f16", "f32", "f64")
 
 
 def _find_step(node: Node) -> np.ndarray | None:
