@@ -39,7 +39,7 @@ README_ENV = build/readme-env
 readme-env:
 	$(MAKE) --no-print-directory $(README_ENV)/.installed-run VENV=$(README_ENV)
 
-faults: readme-env  ## convert right and wrong networks there: how many faults the self-check finds, how many right ones it refuses
+faults: readme-env  ## convert right and wrong networks there: how many faults the self-check finds by name and by FILE, how many right ones it refuses
 	PYTHONPATH=tests $(README_ENV)/bin/python -m faults --found 184 --refused 0
 
 # The folder is of this command: --force replaces what an earlier version left there without a record.

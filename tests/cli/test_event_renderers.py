@@ -100,7 +100,7 @@ def test_the_self_checks_of_a_model_have_one_line_and_what_proves_nothing_its_ow
     ]
     blind = replace(full, unprovable=("heatmaps",))
     first, second = shown(blind, CHECKED, finished)
-    assert first.startswith("net: FP32 cannot be proven by numbers") and "heatmaps" in first
+    assert first.startswith("net: FP32 cannot be compared in heatmaps") and "heatmaps" in first
     assert second.startswith("net: FP16 self-check passed in 3.2 s: difference 1.0e-05")
     assert len(shown(full, CHECKED, finished, verbose=True)) == 3
 

@@ -115,7 +115,7 @@ def numbers_of_the_network():
 def test_the_self_check_of_own_weights_can_be_strict_or_off(checkpoint, tmp_path):
     ours = ("--network", NETWORK, "--checkpoint", checkpoint, "-o", tmp_path, *FP32)
     record = tmp_path / "public" / NETWORK / "FP32" / "provenance.json"
-    unchecked = "not compared with its original, because --self_check off was given"
+    unchecked = "cannot be compared with its original, because --self_check off was given"
     for mode, warning in (("off", f"warning: {NETWORK}: {unchecked}\n"), ("strict", "")):
         ended = posezoo("convert", *ours, "--force", "--self_check", mode)
         assert (ended.returncode, ended.stderr) == (0, warning)

@@ -11,8 +11,9 @@ import pytest
 
 from fakes.command import posezoo
 from fakes.pages import ROOT
-from faults.__main__ import judge
+from faults.__main__ import BY_FILE, BY_NAME, judge, list_commands, xml_of
 from faults.corpus import Expected, all_cases, write_registry
+from posezoo.core.ir.provenance import EQUAL
 
 #: One fault and one right network of each format and kind, and one that the outputs do not show.
 CHOSEN = {
@@ -56,8 +57,21 @@ def test_faults_are_found_and_right_networks_accepted(
     models, downloads, irs = (tmp_path / each for each in ("models", "downloads", "irs"))
     folders = ["--models_dir", models, "--download_dir", downloads, "--weights_dir", irs]
     ended = posezoo("convert", *names, "--format", "json", "--precisions", "FP32", *folders)
+    assert ended.stdout, ended.stderr
     reasons = {each["name"]: each["reason"] for each in json.loads(ended.stdout)["failed"]}
-    verdicts = {case.title: judge(case, reasons.get(case.name), tmp_path) for case in chosen}
+    verdicts = {
+        case.title: judge(case, reasons.get(case.name), xml_of(case, tmp_path, BY_NAME))
+        for case in chosen
+    }
+    assert verdicts == CHOSEN
+    verdicts = {}
+    for case, words in zip(chosen, list_commands(chosen, tmp_path), strict=True):
+        ended = posezoo(*words)
+        assert ended.stdout, ended.stderr
+        answer = json.loads(ended.stdout)
+        outcome = answer["error"]["problem"] if "error" in answer else answer["proof"]
+        outcome = None if outcome == EQUAL else outcome
+        verdicts[case.title] = judge(case, outcome, xml_of(case, tmp_path, BY_FILE))
     assert verdicts == CHOSEN
 
 
@@ -68,5 +82,5 @@ def test_the_counts_of_the_page_are_the_bars_of_make_faults(cases):
     page = " ".join((ROOT / "docs" / "explanations" / "proof.md").read_text("utf-8").split())
     counts = Counter(case.expected for case in cases)
     faults = len(cases) - counts[Expected.ACCEPTED]
-    assert f"{bars[0]} of {faults} faults" in page
-    assert f"{bars[1]} of {counts[Expected.ACCEPTED]} right" in page
+    assert page.count(f"{bars[0]} of {faults} faults") == 2  # by name and by FILE
+    assert page.count(f"{bars[1]} of {counts[Expected.ACCEPTED]} right") == 2

@@ -4,7 +4,7 @@ and listed at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -258,8 +258,18 @@ def _answer(result: Answer | Converted | Plan | None) -> Answer:
     from posezoo.core.pipeline.get import Converted
 
     if isinstance(result, Converted):
-        return Answer(irs=result.irs)
+        return Answer(irs=result.irs, facts=_describe_proof(result.irs.values()))
     return Answer(plan=format_plan(result))
+
+
+def _describe_proof(xmls: Iterable[Path]) -> dict[str, str]:
+    """How the IR compare with their original, by their records; published IR have none."""
+    from posezoo.core.ir.provenance import EQUAL, NOT_COMPARABLE, read_ir_record
+
+    proofs = {record.proof for record in map(read_ir_record, xmls) if record}
+    if not proofs:
+        return {}
+    return {"proof": NOT_COMPARABLE if NOT_COMPARABLE in proofs else EQUAL}
 
 
 # Bytes for any model, and for each byte of its files. The measured peaks of 14 models are below:

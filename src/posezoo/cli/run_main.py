@@ -20,6 +20,7 @@ from typing import Any, TextIO
 from posezoo.core.errors import (
     ImageWarning,
     PosezooError,
+    PreparationWarning,
     explain_missing_requirement,
     hide_passwords,
     os_reason,
@@ -120,7 +121,7 @@ class MessageWriter:
 def _show_warning(
     show: Callable[..., None], message: Warning | str, kind: type[Warning], *place: Any
 ) -> None:
-    if issubclass(kind, ImageWarning):
+    if issubclass(kind, (ImageWarning, PreparationWarning)):
         print_to_stderr(f"warning: {message}")
     else:
         show(message, kind, *place)

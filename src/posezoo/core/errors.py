@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from copy import copy
 from functools import lru_cache
 from importlib.util import find_spec
@@ -155,13 +155,11 @@ class ConversionError(PosezooError):
 
 
 class SelfCheckError(ConversionError):
-    """The outputs of the IR differ from those of the original.
+    """The outputs of the IR differ from those of the original."""
 
-    ``far_off`` has the mean difference of each output whose largest one is a hundred times as large
-    as allowed.
-    """
 
-    far_off: Mapping[str, float] = {}
+class NoReferenceError(SelfCheckError):
+    """The original computes nothing that an IR could be compared with."""
 
 
 class RandomNetworkError(SelfCheckError):
@@ -223,6 +221,10 @@ class ImageError(PosezooError):
 
 class ImageWarning(UserWarning):
     """An image could be read, but not all that its file has; the command line shows it."""
+
+
+class PreparationWarning(UserWarning):
+    """The mean or the scale of a network is likely wrong."""
 
 
 class DatasetError(PosezooError):

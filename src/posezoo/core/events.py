@@ -250,10 +250,10 @@ class NodeProof:
         if self.recorded:
             return f"inner tensors: {self.recorded} of the original are as recorded in the registry"
         if not self.equal + self.within_noise + self.unprovable:
-            return "not proven by nodes: no runtime here gives the inner tensors of the original"
+            return "inner tensors cannot be compared: no runtime here gives those of the original"
         return (
             f"inner tensors: {self.equal} equal, {self.within_noise} within noise,"
-            f" {self.unprovable} prove nothing, {self.no_partner} without a partner"
+            f" {self.unprovable} cannot be compared, {self.no_partner} without a partner"
         )
 
 

@@ -149,9 +149,21 @@ def _open_runtime(
         signatures,
         [port["name"] for port in outputs],
         partial(_run, interpreter, outputs),
+        in_levels=_computes_in_levels(interpreter),
         inner=InnerTensors(
             partial(_find_partners, path, interpreter), partial(_open_inner, module, path, sizes)
         ),
+    )
+
+
+def _computes_in_levels(interpreter: Any) -> bool:
+    """Whether an operation computes integers that stand for floats, other than to round floats."""
+    dtypes = {port["index"]: port["dtype"].__name__ for port in interpreter.get_tensor_details()}
+    return any(
+        dtypes.get(number) in ("int8", "uint8", "int16")
+        for operation in interpreter._get_ops_details()
+        if operation["op_name"] not in ("QUANTIZE", "RESHAPE")
+        for number in operation["outputs"]
     )
 
 

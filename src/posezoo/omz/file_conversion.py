@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from posezoo.core.convert import frontends
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import ModelSpec, SourceFile
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
-from posezoo.core.errors import RandomNetworkError, SelfCheckError, WideIntegerError
+from posezoo.core.errors import NoReferenceError
 from posezoo.core.events import Listener, StepStarted, WarningIssued, ignore_event
 from posezoo.core.files.staging import remove_stale_staging_dirs, temporary_dir
 from posezoo.core.resolve.resolved import Resolved
@@ -37,10 +38,9 @@ def convert_file(
     Args:
         resolved: what the user declares; its first file is the one to convert, in the folder of
             the downloads.
-        options: how the IR is compared with the original, if at all. If its outputs cannot be
-            computed, or if they differ and their noise is unknown
-            (``ReferenceOutputs.shows_noise``, ``excludes_noise``), it is written nevertheless, and
-            the listener receives a warning; if the check is strict, that is an error instead.
+        options: how the IR is compared with the original, if at all. If it cannot be compared, it
+            is written nevertheless, and says so in its rt_info; if the check is strict, that is an
+            error instead.
         batch: the first size of all inputs, or that of N if they declare a layout; None for the
             file's own.
         needs_all_inputs: whether the inputs, which have no names, must be all of the network's.
@@ -86,15 +86,17 @@ def convert_file(
     later = [each.name for each in transformations]
     if transposed:
         later.insert(0, "the layouts of its outputs")
-    is_published = False
-    if options.self_check and not later:
-        is_published = _publish_checked(publish, compute, resolved, options, listener)
-    elif options.self_check:
-        with temporary_dir() as folder:
+    checked = resolved
+    with temporary_dir() as folder:
+        if later:
             layout = replace(resolved.layout, output_dir=folder)
             copy = replace(target, xml=folder / target.xml.name)
-            before = replace(resolved, layout=layout, targets=(copy,))
-            _publish_checked(publish, compute, before, options, listener)
+            checked = replace(resolved, layout=layout, targets=(copy,))
+        find_reference = _run_original(compute, spec.full_name, options, listener)
+        (result,) = publish(
+            checked, options=options, find_reference=find_reference, listener=listener
+        )
+    if later and options.self_check:
         listener(
             WarningIssued(
                 f"the self-check compared the IR before {', '.join(later)}, and not after"
@@ -105,10 +107,9 @@ def convert_file(
     if later:
         apply_transformations(network, transformations)
         ir_writer.rename_numbered_operations(network)
-    if not is_published:
-        report = ignore_event if options.self_check else listener
         unchecked = replace(options, self_check=False)
-        publish(resolved, options=unchecked, listener=report)
+        publish(resolved, options=unchecked, listener=ignore_event)
+    ir_writer.state_proof(target.xml, result.proof, result.not_compared)
     return target.xml
 
 
@@ -122,38 +123,16 @@ def _with_files_beside(spec: ModelSpec, path: frontends.VerifiedSource) -> Model
     return replace(spec, files=(*spec.files, *files))
 
 
-def _publish_checked(
-    publish: Callable[..., None],
-    find_reference: FindReference,
-    resolved: Resolved,
-    options: ConversionOptions,
-    listener: Listener,
-) -> bool:
-    """Whether the IR was published, because it has the outputs of the original; if these are not
-    certain, the listener receives a warning instead.
-    """
-    name = resolved.source.full_name
-    reference: ReferenceOutputs | None = None
-    is_run = False
-    try:
+def _run_original(
+    compute: FindReference, name: str, options: ConversionOptions, listener: Listener
+) -> FindReference:
+    """Compute the reference outputs now, so that the caller knows what a crash was in."""
+    outcome: Future[ReferenceOutputs | None] = Future()
+    if options.self_check:
         listener(StepStarted(name, "running the original for the self-check"))
-        reference = find_reference()
-        is_run = True
+        try:
+            outcome.set_result(compute())
+        except NoReferenceError as error:
+            outcome.set_exception(error)
         listener(StepStarted(name, "running the IR on the CPU for the self-check"))
-        publish(
-            resolved,
-            options=options,
-            find_reference=lambda: reference,
-            listener=listener,
-        )
-    except (RandomNetworkError, WideIntegerError):
-        raise
-    except SelfCheckError as error:
-        is_certain = (
-            reference is None or reference.shows_noise() or reference.excludes_noise(error.far_off)
-        )
-        if options.is_strict or (is_run and is_certain):
-            raise
-        listener(WarningIssued(f"the IR is not proven by its self-check: {error.problem}"))
-        return False
-    return True
+    return outcome.result

@@ -24,6 +24,7 @@ import numpy as np
 
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
+from posezoo.core.errors import InferenceError
 from posezoo.core.values import frozen
 from posezoo.poses.augmentation_merge import merge_openpose
 from posezoo.poses.decoder_type import (
@@ -156,6 +157,11 @@ def _split_heatmaps_and_pafs(outputs: Maps) -> Maps:
             if both.shape[1] != _BOTH:  # channels last
                 both = both.transpose(0, 3, 1, 2)
             return {"heatmaps": both[:, :_HEATMAPS], "pafs": both[:, _HEATMAPS:]}
+        sizes = "x".join(map(str, both.shape))
+        raise InferenceError(
+            f"openpose needs {_HEATMAPS} heatmaps and {_PAFS} part affinity fields, or one output"
+            f" with all {_BOTH} maps; given is one of {sizes}"
+        )
     return outputs
 
 

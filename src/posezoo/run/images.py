@@ -105,6 +105,9 @@ class _SamplePhotos(SamplePhotos):
         except MissingPackageError:
             return ()
 
+    def read_photo(self, path: Path) -> Image:
+        return read_image(path)
+
 
 PHOTOS = _SamplePhotos()
 

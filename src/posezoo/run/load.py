@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import field, replace
@@ -14,6 +15,7 @@ from posezoo.core.declarations.model import TRACKING, Model, ModelSpec, Precisio
 from posezoo.core.errors import (
     DownloadError,
     InferenceError,
+    PreparationWarning,
     SettingsError,
     SourceError,
     UnknownModelError,
@@ -46,7 +48,7 @@ from posezoo.run.pipeline_spec import (
     resolve_ir_pipeline,
     resolve_pipeline,
 )
-from posezoo.run.preparation import require_stated
+from posezoo.run.preparation import explain_wrong_values, require_stated
 
 if TYPE_CHECKING:
     from posezoo.run.runtime.estimator import Estimator
@@ -188,6 +190,8 @@ class Loader:
         estimator = load_estimator(model, parts, options, description=description)
         for doubt in doubts:
             listener(WarningIssued(f"{graph.path}: {doubt}"))
+        if wrong := explain_wrong_values(graph, description.preprocessing):
+            warnings.warn(f"{graph.path}: {wrong}", PreparationWarning, stacklevel=1)
         require_detector_used(self.named_detector, estimator.model)
         if exported and context.settings.detector == "usual":
             detector, description = describe_ir(exported)

@@ -7,7 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.core.declarations.model import Model, ModelSpec
+from posezoo.core.declarations.channel_values import explain_preparation
+from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec
 from posezoo.core.errors import InferenceError
 from posezoo.core.ir.people_metadata import UNSTATED
 from posezoo.core.registry import Registry, open_registry
@@ -16,7 +17,7 @@ from posezoo.poses.decoders import recognize_decoder
 from posezoo.run.pipeline_spec import find_published
 
 if TYPE_CHECKING:
-    from posezoo.run.runtime.graph import Graph
+    from posezoo.run.runtime.graph import Graph, Preprocessing
 
 #: The keys of posezoo's metadata that say how: they are written if model.yml or flags do.
 _OWN_KEYS = ("color", "reverse_input_channels", "mean", "scale")
@@ -76,6 +77,30 @@ def require_statement(graph: Graph, like: ModelSpec | None, *, is_given: bool) -
     if similar := _find_similar(graph, registry):
         likely = f"is it like {similar.name}? --as {similar.name}; else"
     raise _refuse(graph.path, f"{likely} {FLAGS_THAT_STATE_IT}")
+
+
+def explain_wrong_values(graph: Graph, given: Preprocessing) -> str:
+    """A sentence on the mean and the scale that a network subtracts and divides by itself, or that
+    are added to it, if they are likely wrong; empty if they are not.
+    """
+    mean, scale = (_read_first(graph, name) for name in ("mean", "scale"))
+    is_reversed = graph.read_rt_info("posezoo", "reverse_input_channels").startswith("true")
+    is_rgb = (graph.read_rt_info("posezoo", "color") == ColorOrder.RGB) != is_reversed
+    if not (mean or scale):
+        mean, scale, is_rgb = given.mean, given.scale, given.reverse_input_channels
+    color = ColorOrder.RGB if is_rgb else ColorOrder.BGR
+    problem = explain_preparation(mean, scale, color)
+    if "order" in problem:
+        problem += ", which reverse_input_channels changes"
+    return problem
+
+
+def _read_first(graph: Graph, name: str) -> tuple[float, ...]:
+    first, _, _ = graph.read_rt_info("posezoo", name).partition(";")
+    try:
+        return tuple(map(float, first.split()))
+    except ValueError:
+        return ()
 
 
 #: What the user gives, if no model is like a file.

@@ -445,12 +445,14 @@ def test_without_another_runtime_nothing_is_run_and_a_warning_says_what_to_insta
     publish(resolved_of(spec, layout, (FP16,)), options=ConversionOptions(), listener=events.append)
     warning, finished = events
     assert isinstance(warning, WarningIssued) and isinstance(finished, SelfCheckFinished)
-    assert warning.message.startswith(f"{spec.full_name}: not compared with its original, because")
+    assert warning.message.startswith(
+        f"{spec.full_name}: cannot be compared with its original, because"
+    )
     assert "is installed" in warning.message and "[convert]" in warning.message
     record = provenance.read_provenance(layout.provenance_path(spec, FP16))
     assert (record.was_checked, record.checks) == (True, ())
     assert warning.message == f"{spec.full_name}: {record.dependence}"
-    with pytest.raises(SelfCheckError, match="was not compared with its original, because"):
+    with pytest.raises(SelfCheckError, match="cannot be compared with its original, because"):
         resolved = resolved_of(spec, layout, (FP32,))
         publish(resolved, options=ConversionOptions(is_strict=True))
     assert not layout.ir_path(spec, FP32).exists()
@@ -498,7 +500,7 @@ def test_a_network_may_differ_by_its_own_rounding(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rounding", "allowed"), [(None, 1e-3), (1e-4, 1.5e-3), (3e-4, 2e-3), (2e-3, 1e-3)]
+    ("rounding", "allowed"), [(None, 1e-3), (1e-4, 1.5e-3), (3e-4, 2e-3), (2e-3, 5e-3)]
 )
 def test_five_times_the_rounding_of_the_originals_runtime_is_allowed_and_at_most_1e3(
     tmp_path, rounding, allowed
@@ -586,7 +588,7 @@ def test_a_fault_is_found_also_if_the_originals_runtime_is_less_exact(tmp_path, 
     (weight,) = floats_of(wrong)
     replace_constant(weight, weight.data * (1 + off))
     problem = refusal(spec, layout, wrong)
-    assert "differs from the original in wave" in problem
+    assert "differs from the original" in problem
     assert "in double precision" in problem
 
 
@@ -633,10 +635,13 @@ def test_another_value_in_place_of_an_infinity_is_found(tmp_path, other):
 
 
 @pytest.mark.parametrize("value", [-np.inf, np.nan])
-def test_an_output_of_infinities_alone_or_with_nan_proves_nothing(tmp_path, value):
+def test_an_output_of_infinities_alone_or_with_nan_cannot_be_compared(tmp_path, value):
     spec, layout = masked(tmp_path, np.full((HEIGHT, WIDTH), value))
     network = prepared(spec, layout)
-    assert "the original itself computes inf or nan in wave" in refusal(spec, layout, network)
+    publish_as(spec, layout, network, (FP32,))
+    record = provenance.read_provenance(layout.provenance_path(spec, FP32))
+    assert record.proof == "cannot be compared"
+    assert record.not_compared == "the original itself computes inf or nan in wave"
 
 
 def test_weights_that_openvino_takes_for_zero_are_accepted(tmp_path):
@@ -677,11 +682,9 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
         ("wave",)
     ] * 2
     line = next(result_lines(events[0]))
-    assert line.startswith(
-        "FP32 cannot be proven by numbers: a rounding of the input changes wave by more than 5 %"
-    )
+    assert line.startswith("FP32 cannot be compared in wave, compared with ")
     assert provenance.read_provenance(layout.provenance_path(spec, FP16)).unprovable == ("wave",)
-    with pytest.raises(SelfCheckError, match="cannot be proven by numbers") as refused:
+    with pytest.raises(SelfCheckError, match="cannot be compared with its original") as refused:
         resolved = resolved_of(spec, layout, (FP32,))
         publish(resolved, options=ConversionOptions(is_strict=True))
     assert "only --require_proof" in refused.value.hint
@@ -693,7 +696,7 @@ def test_a_strict_check_makes_an_unproven_ir_again(tmp_path):
     assert is_up_to_date(spec, layout, FP16)
     resolved = resolved_of(spec, layout, [FP16])
     (planned,) = plan_irs(resolved, ConversionOptions(is_strict=True))
-    assert planned.reason == "its self-check could not prove its outputs"
+    assert planned.reason == "it cannot be compared with its original"
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from dataclasses import field
 
 import numpy as np
 
-from posezoo.core.arrays import Doubles, Floats
+from posezoo.core.arrays import Array, Doubles, Floats
 from posezoo.core.values import frozen
 
 _Draw = Callable[[int, int, int, np.random.Generator], Doubles]
@@ -32,13 +32,25 @@ class CheckImage:
         batch: how many images are in the inputs that take any number.
         is_normalized: whether an input has the values of a normalized image, if nothing is declared
             of them.
+        has_contrast: whether such an input has many values of 0 and 255, which show where the
+            network limits values.
+        title: the file of a sample, whose values the inputs have; empty for random values.
+        values: of a sample, by the names of the inputs, as the IR takes them.
+        ranges: the smallest and largest value of each input in the samples, by its name.
         tables: how many rows the table has from which an input of integers chooses, by its name.
     """
 
     seed: int
     batch: int = 1
     is_normalized: bool = False
+    has_contrast: bool = False
     tables: Mapping[str, int] = field(default_factory=dict)
+    title: str = ""
+    values: Mapping[str, Array] = field(default_factory=dict, repr=False)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.title or f"random input {self.seed}"
 
 
 def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> Floats:

@@ -16,6 +16,7 @@ from posezoo.core.convert.conversion_plan import (
     refuse_to_replace,
 )
 from posezoo.core.convert.formats import import_runtime
+from posezoo.core.declarations.channel_values import explain_preparation
 from posezoo.core.errors import ConversionError
 from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.files import verified_files
@@ -85,6 +86,10 @@ def convert_with_openvino(
                 " its digest cannot be checked"
             )
         )
+    for port in spec.inputs:
+        wrong = explain_preparation(port.mean, port.scale, port.color)
+        if wrong and not spec.published.known_difference:
+            listener(WarningIssued(f"{spec.full_name}: {wrong}"))
     with ThreadPoolExecutor() as pool:
         # Hashing 115 MB takes as long as importing OpenVINO and numpy, 0.1 s: both are done at the
         # same time.

@@ -67,13 +67,20 @@ INT8_MAKER = Hook(Int8Maker())
 
 
 class SamplePhotos:
-    """Reads none of the photos on which INT8 is compared with FP16; a feature overrides the
-    method.
-    """
+    """Reads no photos; a feature overrides the methods."""
 
     def read(self) -> Sequence[Array]:
         """The photos: uint8 (height, width, 3), BGR; none if they cannot be decoded."""
         return ()
+
+    def read_photo(self, path: Path) -> Array:
+        """A photo in the same form.
+
+        Raises:
+            ImageError: it cannot be decoded.
+            MissingPackageError: OpenCV is not installed.
+        """
+        raise NotImplementedError
 
 
 SAMPLE_PHOTOS = Hook(SamplePhotos())

@@ -64,6 +64,7 @@ class ReferenceRuntime:
     run_several: Callable[[Sequence[NamedArrays]], list[dict[str, Array]]] | None = None
     is_independent: bool = True  # whether it shares no reader of the original with the conversion
     float_inputs: Collection[str] = ()  # the integer inputs that also take float32
+    in_levels: bool = False  # whether it computes in integers what an IR computes in floats
     inner: InnerTensors | None = None  # None if it gives outputs only
     #: Opens the original in the same runtime, in double precision where it has that; returns None
     #: if the runtime cannot run it so.

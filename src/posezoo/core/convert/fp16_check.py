@@ -132,6 +132,8 @@ def _compare_values(values32: Array, values16: Array) -> tuple[bool, bool]:
         return values32.tobytes() == values16.tobytes(), False
     if values32.dtype.kind != "f" or values16.dtype != np.float16:
         return False, False
+    with np.errstate(over="ignore"):
+        values32 = values32.astype(np.float32, copy=False)  # OpenVINO rounds float64 twice
     with np.errstate(over="ignore", invalid="ignore"):
         rounded = values32.astype(np.float16)
     # np.isfinite takes five times as long.
@@ -210,8 +212,9 @@ def _add_nodes(graph: Any, xml: Path, nodes: list[_IrNode]) -> dict[str, int]:
             if source not in compressed:
                 continue
             # If a constant is an output, OpenVINO writes the precision before the conversion.
+            kind = layers[source].find("data").get("destination_type")
             for described in layer.iterfind(f"input/port[@id='{port}']"):
-                described.set("precision", "FP32")
+                described.set("precision", f"FP{kind.removeprefix('f')}")
         nodes.append(_IrNode(layer.get("name"), ()))
         parts = _describe_parts(layer, xml, nodes)
         facts = (layer.get("type"), layer.get("version"), inputs, *parts)

@@ -14,7 +14,8 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert.feature_steps import SAMPLE_PHOTOS
-from posezoo.core.convert.reference_outputs import EXACT, resize
+from posezoo.core.convert.reference_outputs import EXACT
+from posezoo.core.convert.samples import fit_photo, read_samples
 from posezoo.core.declarations.model import ColorOrder, ModelSpec
 from posezoo.core.events import Int8Comparison
 from posezoo.core.ir.inference import run_compiled
@@ -83,7 +84,7 @@ class PhotoInput:
             side if self.sizes[letter] < 0 else self.sizes[letter]
             for letter, side in zip("HW", photo.shape, strict=False)
         ]
-        image: Array = resize(photo.astype(np.float32), "HWC", (*sides, 3))
+        image = fit_photo(photo, (sides[0], sides[1]), 3)
         if self.is_rgb:
             image = image[..., ::-1]
         image = image * (self.largest / 255)
@@ -116,9 +117,15 @@ def compare_with_half(
 
 
 def draw_feeds(spec: ModelSpec, half: Path) -> list[dict[str, Array]]:
-    """The inputs for the sample photos; none if the network does not take photos."""
-    taken = PhotoInput.find(spec, openvino_core().read_model(half))
-    return [taken.fit(photo) for photo in SAMPLE_PHOTOS.part.read()] if taken else []
+    """The declared samples, and the sample photos; none if the network does not take photos."""
+    network = openvino_core().read_model(half)
+    taken = PhotoInput.find(spec, network)
+    types = {name: port.element_type.to_dtype() for port in network.inputs for name in port.names}
+    feeds = [
+        {name: values.astype(types[name]) for name, values in sample.values.items()}
+        for sample in read_samples(spec)
+    ]
+    return feeds + ([taken.fit(photo) for photo in SAMPLE_PHOTOS.part.read()] if taken else [])
 
 
 def _run(xml: Path, feeds: Sequence[NamedArrays]) -> Iterator[dict[str, Array]]:

@@ -5,7 +5,7 @@ A fault in a branch that adds 0.1 % to an output is as large there as anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -29,7 +29,8 @@ from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from openvino import Model
+    from openvino import Model, Node
+    from openvino import Output as Port
 
 #: The bytes of the tensors of one network that are compared at a time; all those of a large network
 #: take gigabytes.
@@ -39,6 +40,25 @@ BATCH = 256 << 20
 _WIDE_TYPES = ("i64", "u64", "u32")
 _LARGEST_INTEGER = 2**31 - 1
 
+#: Operations whose results change altogether if a rounding changes their input.
+STEPS = frozenset({
+    "Bucketize", "Ceiling", "Equal", "FakeQuantize", "Floor", "FloorMod", "Greater", "GreaterEqual",
+    "Less", "LessEqual", "MatrixNms", "Mod", "MulticlassNms", "NonZero", "NotEqual", "Round",
+    "Sign", "TopK",
+})  # fmt: skip
+
+# Operations that only select, arrange or limit values.
+_PLAIN = STEPS - {"MatrixNms", "MulticlassNms"} | {
+    "Abs", "Add", "Clamp", "Concat", "Convert", "Divide", "Gather", "LogicalAnd", "LogicalNot",
+    "LogicalOr", "Maximum", "Minimum", "Multiply", "ReduceLogicalAnd", "ReduceLogicalOr",
+    "ReduceMax", "ReduceMin", "Relu", "Reshape", "Select", "Sigmoid", "Slice", "Softmax", "Squeeze",
+    "StridedSlice", "Subtract", "Transpose", "Unsqueeze",
+}  # fmt: skip
+
+# What is equal in the IR and the original without a comparison: the inputs, and what does not
+# depend on their values.
+_KNOWN = frozenset({"Constant", "Parameter", "ShapeOf"})
+
 
 @frozen
 class InnerDifference:
@@ -47,18 +67,27 @@ class InnerDifference:
     Attributes:
         operation: the name and the type of the operation of the IR that computes it.
         noise: what a rounding of the input changes; 0 if the difference is small enough without it.
+        is_constant: whether all of its values are equal, so that it says little of what is before.
     """
 
+    tensor: Tensor
     operation: str
     difference: float
     noise: float
     limit: float
+    is_constant: bool
 
     @property
     def is_wrong(self) -> bool:
         """Whether the difference is an error."""
         # "not <=" instead of ">", so that nan also counts.
         return not self.difference <= self.limit and self.noise <= LARGEST_NOISE
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether it shows that what is computed up to this tensor is right."""
+        is_equal = self.difference <= self.limit and self.noise <= LARGEST_NOISE
+        return is_equal and not self.is_constant
 
 
 def compare_nodes(
@@ -75,10 +104,8 @@ def compare_nodes(
     """
     if original.inner is None:
         return NodeProof(), None
-    ir = openvino_core().read_model(xml)
-    reshape_to(ir, case.feed)
-    order = OperationOrder(ir)
-    comparison = _Comparison(spec, original, original.inner, case, ir=ir, order=order)
+    comparison = _start(spec, original, original.inner, xml, case)
+    order = comparison.order
     compared: list[InnerDifference] = []
     for batch in comparison.split():
         compared += comparison.compare(batch)
@@ -93,6 +120,159 @@ def compare_nodes(
         no_partner=sum(map(len, order.tensors.values())) - len(compared),
     )
     return proof, None
+
+
+def _start(
+    spec: ModelSpec,
+    original: ReferenceRuntime,
+    inner: InnerTensors,
+    xml: Path,
+    case: ReferenceSample,
+) -> _Comparison:
+    ir = openvino_core().read_model(xml)
+    reshape_to(ir, case.feed)
+    return _Comparison(spec, original, inner, case, ir=ir, order=OperationOrder(ir))
+
+
+def compare_before(
+    spec: ModelSpec,
+    original: ReferenceRuntime,
+    xml: Path,
+    case: ReferenceSample,
+    outputs: Collection[str],
+    noisy: Collection[str],
+) -> tuple[set[str], InnerDifference | None]:
+    """Compare what an IR computes before outputs whose own values prove nothing, for one image.
+
+    Args:
+        noisy: the outputs that a rounding changes; only a step before them excuses that.
+
+    Returns:
+        The outputs before which all tensors that come next are equal and not constant; and the
+        first tensor that differs, unless a step is before it: a rounding may tip over there.
+
+    Raises:
+        RuntimeError: one of the two networks cannot be run.
+    """
+    if original.inner is None:
+        return set(), None
+    comparison = _start(spec, original, original.inner, xml, case)
+    ends = [port for port in comparison.ir.outputs if port.names & set(outputs)]
+    # An output that depends on no value of the input is compared by its own values.
+    fixed = {name for port in ends if _is_fixed(port.get_node()) for name in port.names}
+    ends = [port for port in ends if port.names.isdisjoint(fixed)]
+    if not ends:
+        return fixed, None
+    before = _Ancestors(ends)
+    compared, first = _compare_tensors(comparison, before)
+    if first:
+        return set(), first
+    good = {each.tensor for each in compared if each.is_evidence}
+    proven = [port for port in ends if _is_proven(port, good, before, noisy)]
+    return fixed.union(*(port.names for port in proven)), None
+
+
+def _compare_tensors(
+    comparison: _Comparison, before: _Ancestors
+) -> tuple[list[InnerDifference], InnerDifference | None]:
+    """The tensors before the outputs, and the first that differs, unless a step is before it."""
+    compared: list[InnerDifference] = []
+    for batch in comparison.split():
+        wanted = {tensor: partner for tensor, partner in batch.items() if tensor in before.tensors}
+        for each in comparison.compare(wanted) if wanted else ():
+            if each.is_wrong and each.tensor not in before.after_steps:
+                return compared, each
+            compared.append(each)
+    return compared, None
+
+
+def _is_proven(
+    port: Port, good: Collection[Tensor], before: _Ancestors, noisy: Collection[str]
+) -> bool:
+    source = port.get_node().input_value(0)
+    is_noisy = not port.names.isdisjoint(noisy)
+    if is_noisy and _tensor_of(source) not in before.after_steps:
+        return False
+    return _ends_in(source, good)
+
+
+class _Ancestors:
+    """The tensors before some results of a network, and those of them after a step."""
+
+    def __init__(self, ends: Sequence[Port]) -> None:
+        self.tensors: set[Tensor] = set()
+        self.after_steps: set[Tensor] = set()
+        for port in ends:
+            self._visit(port.get_node())
+
+    def _visit(self, end: Node) -> None:
+        """Go through the operations before a result, each after those before it."""
+        waiting = [(end, False)]
+        seen: set[str] = set()
+        while waiting:
+            node, is_done = waiting.pop()
+            name = node.get_friendly_name()
+            if is_done:
+                self._add(node)
+            elif name not in seen:
+                seen.add(name)
+                waiting.append((node, True))
+                waiting += ((port.get_node(), False) for port in node.input_values())
+
+    def _add(self, node: Node) -> None:
+        tensors = {(node.get_friendly_name(), place) for place in range(node.get_output_size())}
+        before = {_tensor_of(port) for port in node.input_values()}
+        self.tensors |= tensors
+        if is_step(node) or before & self.after_steps:
+            self.after_steps |= tensors
+
+
+def is_step(node: Node) -> bool:
+    """Whether a rounding may change results of an operation altogether."""
+    kind = node.get_type_name()
+    if kind == "Convert":
+        return node.get_input_element_type(0).is_real() and not node.get_element_type().is_real()
+    return kind in STEPS or "NonMaxSuppression" in kind
+
+
+def _is_fixed(end: Node) -> bool:
+    """Whether a result depends on the sizes of the inputs at most."""
+    waiting = [end]
+    seen: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        kind = node.get_type_name()
+        if kind == "Parameter":
+            return False
+        if kind != "ShapeOf" and node.get_friendly_name() not in seen:
+            seen.add(node.get_friendly_name())
+            waiting += (port.get_node() for port in node.input_values())
+    return True
+
+
+def _tensor_of(port: Port) -> Tensor:
+    return port.get_node().get_friendly_name(), port.get_index()
+
+
+def _ends_in(port: Port, good: Collection[Tensor]) -> bool:
+    """Whether each way back from an output meets an equal tensor or an input, and no operation
+    before that could hide a fault.
+    """
+    if port.get_node().get_type_name() not in _PLAIN | _KNOWN:
+        return False
+    waiting = list(port.get_node().input_values())
+    seen = set()
+    while waiting:
+        before = waiting.pop()
+        tensor = _tensor_of(before)
+        kind = before.get_node().get_type_name()
+        if tensor in seen or tensor in good or kind in _KNOWN:
+            continue
+        seen.add(tensor)
+        if kind not in _PLAIN:
+            return False
+        waiting += before.get_node().input_values()
+    return True
 
 
 def find_wide_integer(
@@ -175,11 +355,19 @@ class _Comparison:
         wrong = [tensor for tensor, limit in limits.items() if not differences[tensor] <= limit]
         for tensor, rounding in self._measure_own_roundings(batch, wrong, expected).items():
             limits[tensor] += allow_own_rounding(rounding)
+            if not rounding <= LARGEST_NOISE:
+                noises[tensor] = rounding
         compared = []
         for tensor, difference in differences.items():
             operation = f"{tensor[0]} ({self.order.kinds[tensor[0]]})"
             noise = noises.get(tensor, 0.0)
-            compared.append(InnerDifference(operation, difference, noise, limits[tensor]))
+            values = expected[batch[tensor][0]]
+            is_constant = values.size > 1 and bool((values == values.flat[0]).all())
+            compared.append(
+                InnerDifference(
+                    tensor, operation, difference, noise, limits[tensor], is_constant=is_constant
+                )
+            )
         return compared
 
     def _measure_noises(

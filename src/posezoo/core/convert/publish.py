@@ -92,7 +92,7 @@ def write_checked_irs(
     find_reference: FindReference | None = None,
     is_recorded: bool = True,
     listener: Listener = ignore_event,
-) -> None:
+) -> list[SelfCheckResult]:
     """Write, check and publish the IR of a network; no file is replaced unless all IR pass the
     check.
 
@@ -101,6 +101,9 @@ def write_checked_irs(
             memory is free before an IR is run.
         find_reference: gives the outputs of the original, if the caller has computed them.
         is_recorded: whether a provenance.json is written beside each IR.
+
+    Returns:
+        The result of the check for each IR.
 
     Raises:
         SelfCheckError: the outputs of an IR differ from those of the original.
@@ -153,6 +156,7 @@ def write_checked_irs(
                 )
             staged.append(StagedIr(paths[target.precision], target, contents, record))
         replace_irs(staged, listener=listener)
+    return results
 
 
 def _start_checks(
@@ -199,7 +203,7 @@ def _wait_for(
         _report_passed(spec, target.precision, result, listener)
         results.append(result)
     for reason in filter(None, dict.fromkeys(result.not_compared for result in results)):
-        problem = f"not compared with its original, because {reason}"
+        problem = f"cannot be compared with its original, because {reason}"
         listener(WarningIssued(f"{spec.full_name}: {problem}"))
     if checks:
         listener(SelfCheckFinished(spec.full_name, time.monotonic() - start_time))
@@ -208,7 +212,12 @@ def _wait_for(
 
 def _describe_check(result: SelfCheckResult, options: ConversionOptions) -> dict[str, object]:
     if result is _NOT_CHECKED:
-        return {"mode": "off", "outputs": {}, "not_compared": result.not_compared}
+        return {
+            "mode": "off",
+            "proof": result.proof,
+            "outputs": {},
+            "not_compared": result.not_compared,
+        }
     return {"mode": "strict" if options.is_strict else "", **result.to_record()}
 
 

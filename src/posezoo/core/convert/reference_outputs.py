@@ -4,7 +4,7 @@ available, and the preprocessing in numpy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
 from functools import cache, partial
@@ -15,9 +15,9 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert import frontends
-from posezoo.core.convert.check_extent import ONE_IMAGE, WHOLE, CheckExtent
+from posezoo.core.convert.check_extent import ONE_IMAGE, SEEDS, WHOLE, CheckExtent
 from posezoo.core.convert.check_images import NORMALIZED, CheckImage, draw_test_image
-from posezoo.core.convert.difference import FACTOR, compute_difference
+from posezoo.core.convert.difference import LARGEST_OWN_ROUNDING, compute_difference
 from posezoo.core.convert.formats import (
     DEFAULT_SIDES,
     InnerTensors,
@@ -33,9 +33,17 @@ from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import cut_inputs, cut_outputs, find_port, to_frozen_array
 from posezoo.core.convert.inner_tensors import compile_tensors
 from posezoo.core.convert.recorded_outputs import Recording, draw_feed, read_recording
+from posezoo.core.convert.samples import (
+    Sample,
+    arrange,
+    find_ranges,
+    find_sizes,
+    read_samples,
+    resize,
+)
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec, Output
-from posezoo.core.errors import ConversionError, SelfCheckError
+from posezoo.core.errors import ConversionError, NoReferenceError, SelfCheckError
 from posezoo.core.install_commands import install_command
 from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
@@ -66,9 +74,6 @@ DRAWS = (1, 5)
 #: The largest difference of two runs on the same image: threads may add in another order.
 REPEATABLE = 1e-5
 
-#: So many roundings at a time show whether the noise of an output can be measured at all.
-MANY_ROUNDINGS = 100
-
 #: How often an image with recorded outputs is moved.
 RECORDED_DRAWS = 3
 
@@ -88,6 +93,15 @@ class ReferenceSample:
     moved_outputs: NamedArrays | None = None
     #: If ``outputs`` were computed in double precision: those in single precision.
     single_outputs: NamedArrays | None = None
+
+    @property
+    def own_rounding(self) -> float:
+        """The largest difference of an output in single precision from that in double."""
+        single = self.single_outputs or {}
+        return max(
+            (compute_difference(self.outputs[name], each) for name, each in single.items()),
+            default=0.0,
+        )
 
 
 @frozen
@@ -138,6 +152,9 @@ class ReferenceOutputs:
         declared = {port.name: port for port in self.spec.inputs}
         texts = []
         for case in self.cases:
+            if case.image.title:
+                texts.append(f"of {case.image.title}")  # and the further ones are like these
+                continue
             low, high = (
                 NORMALIZED if case.image.is_normalized else (0, self.spec.self_check.largest)
             )
@@ -145,7 +162,10 @@ class ReferenceOutputs:
                 port = declared.get(name)
                 if port is None or not _is_unprepared(self.spec, port):
                     continue
-                if values.dtype.kind == "f":
+                if name in case.image.ranges:
+                    smallest, largest = case.image.ranges[name]
+                    texts.append(f"of {name} from {smallest:g} to {largest:g}")
+                elif values.dtype.kind == "f":
                     texts.append(f"from {low} to {high:g}")
                 elif name in case.image.tables:
                     texts.append(f"of {name} from 0 to {case.image.tables[name] - 1}")
@@ -195,38 +215,16 @@ class ReferenceOutputs:
         )
         return replace(self, runtime=original.name, cases=cases, open=lambda: original)
 
-    def shows_noise(self) -> bool:
-        """Run the original with moved images, and return whether that changes each output: it does
-        not in quantized networks, or if the output is the number of a class.
+    def find_comparable(self) -> list[int]:
+        """The numbers of the cases but for a guessed image on which the network's own rounding is
+        too large to compare: its values are not those that the network takes.
         """
-        moved = self.move(0)
-        if not moved:
-            return False
-        changed = set()
-        for case, draws in zip(self.cases, moved, strict=True):
-            for draw in draws:
-                changed |= {
-                    name
-                    for name, output in case.outputs.items()
-                    if not np.array_equal(output, draw[name])
-                }
-        return self.cases[0].outputs.keys() <= changed
-
-    def excludes_noise(self, differences: Mapping[str, float]) -> bool:
-        """Whether ``MANY_ROUNDINGS`` change one of these outputs, but on average by far less than
-        its mean difference.
-        """
-        changes = dict.fromkeys(differences, 0.0)
-        for case in self.cases:
-            for draw in range(RECORDED_DRAWS):
-                sample = draw_inputs(self.spec, self.original, case.image, draw, MANY_ROUNDINGS)
-                if sample.moved is None:
-                    return False
-                moved = self.original.run(sample.moved)
-                for name, largest in changes.items():
-                    change = compute_difference(case.outputs[name], moved[name], "mean")
-                    changes[name] = max(largest, change)
-        return any(0 < FACTOR * changes[name] < differences[name] for name in differences)
+        return [
+            number
+            for number, case in enumerate(self.cases)
+            if number == 0
+            or not (case.image.is_normalized and case.own_rounding > LARGEST_OWN_ROUNDING)
+        ]
 
 
 #: Waits for the outputs of the original; they are None if no runtime that reads it is installed.
@@ -254,24 +252,22 @@ def compute_reference(
     Raises:
         ConversionError: the recorded outputs that the model declares cannot be read, or an output
             has texts.
-        SelfCheckError: no runtime can run the original; an output is not finite, or has another
-            shape than the recorded one.
+        NoReferenceError: no runtime can run the original on the images, or an output is not finite.
+        SelfCheckError: a weight is infinite, or an output has another shape than the recorded one.
     """
     recording = read_recording(spec)
+    samples = read_samples(spec)
     if recording and not by_nodes:
         recording = recording.without_inner()
     recorded = None
     try:
-        run = _run_original(spec, path, recording, extent, by_openvino=by_openvino)
+        run = _run_original(spec, path, recording, extent, samples, by_openvino=by_openvino)
         if run is None:
             return None
         if recording and not run.runtime.is_independent:
             recorded = _run_recording(spec, path, run.runtime, recording)
     except (RuntimeError, ValueError) as error:
-        raise SelfCheckError(
-            f"{spec.full_name}: the original cannot be run: {error_text(error)}",
-            hint="without the outputs of the original model the IR cannot be checked",
-        ) from error
+        raise NoReferenceError(f"the original cannot be run: {error_text(error)}") from error
     _require_numbers(spec, path, run.cases)
     runtime = run.runtime
     # A large original is closed, because the IR needs its memory.
@@ -306,20 +302,21 @@ def _run_original(
     path: VerifiedSource,
     recording: Recording | None,
     extent: CheckExtent,
+    samples: Sequence[Sample],
     *,
     by_openvino: bool,
 ) -> _OriginalRun | None:
-    attempts = _plan_attempts(spec, recording, extent)
+    attempts = _plan_attempts(spec, recording, extent, samples)
     open_own = partial(_open_runtime, spec, path)
-    if run := _run_first(spec, open_own, attempts):
+    if run := _run_first(spec, open_own, attempts, samples):
         return run
     open_own(attempts[-1][0])  # an error if it cannot be opened; or it cannot run its layers
     is_needed = recording or spec.decoding or by_openvino
     if not is_needed and find_missing_runtime(spec):
         return None
     open_other = partial(open_openvino, spec, path)
-    run = _run_first(spec, open_other, attempts[:-1])
-    return run or _run(spec, open_other, *attempts[-1])
+    run = _run_first(spec, open_other, attempts[:-1], samples)
+    return run or _run(spec, open_other, *attempts[-1], samples)
 
 
 #: The input shapes by name with which the original is run, and the images.
@@ -327,8 +324,16 @@ _Attempt = tuple[Mapping[str, Shape], CheckExtent]
 
 
 def _plan_attempts(
-    spec: ModelSpec, recording: Recording | None, extent: CheckExtent
+    spec: ModelSpec,
+    recording: Recording | None,
+    extent: CheckExtent,
+    samples: Sequence[Sample],
 ) -> list[_Attempt]:
+    if samples:
+        # They have the network's own size. Of a costly network, a single random input is run.
+        whole = replace(extent, sizes={}, tables={}, runs_rounded=True, reduction="")
+        extent = replace(whole, seeds=extent.seeds[:1]) if extent.reduction else whole
+        return [(find_sizes(spec, samples), extent)]
     sized = [port for port in spec.inputs if port.shape]
     planned: list[_Attempt] = []
     if extent.sizes:  # an operation of the original may need its own size
@@ -345,22 +350,29 @@ _OpenSized = Callable[[Mapping[str, Shape]], ReferenceRuntime | None]
 
 
 def _run_first(
-    spec: ModelSpec, open_original: _OpenSized, attempts: Sequence[_Attempt]
+    spec: ModelSpec,
+    open_original: _OpenSized,
+    attempts: Sequence[_Attempt],
+    samples: Sequence[Sample],
 ) -> _OriginalRun | None:
     for sizes, extent in attempts:
         with suppress(RuntimeError, ValueError):
-            if run := _run(spec, open_original, sizes, extent):
+            if run := _run(spec, open_original, sizes, extent, samples):
                 return run
     return None
 
 
 def _run(
-    spec: ModelSpec, open_original: _OpenSized, sizes: Mapping[str, Shape], extent: CheckExtent
+    spec: ModelSpec,
+    open_original: _OpenSized,
+    sizes: Mapping[str, Shape],
+    extent: CheckExtent,
+    samples: Sequence[Sample],
 ) -> _OriginalRun | None:
     runtime = open_original(sizes)
     if runtime is None:
         return None
-    cases = _run_samples(spec, runtime, extent)
+    cases = _run_cases(spec, runtime, extent, samples)
     return _OriginalRun(partial(open_original, sizes), runtime, cases, extent)
 
 
@@ -399,16 +411,29 @@ def _open_runtime(
     return runtime if has_ports else None
 
 
-def _run_samples(
-    spec: ModelSpec, runtime: ReferenceRuntime, extent: CheckExtent
+def _run_cases(
+    spec: ModelSpec,
+    runtime: ReferenceRuntime,
+    extent: CheckExtent,
+    given: Sequence[Sample],
 ) -> tuple[ReferenceSample, ...]:
-    if not runtime.run_several:
-        return tuple(_run_sample(spec, runtime, extent, seed) for seed in extent.seeds)
-    # It takes longer to start PyTorch's process again than to run a network once more.
-    samples = [
-        draw_inputs(spec, runtime, replace(_plan_images(spec, extent, seed)[0], batch=1))
-        for seed in extent.seeds
+    ranges = find_ranges(given)
+    images = [
+        CheckImage(number, title=f"sample {sample.title}", values=sample.values)
+        for number, sample in enumerate(given)
     ]
+    if not runtime.run_several:
+        samples = [draw_inputs(spec, runtime, image) for image in images]
+        samples = [replace(each, outputs=runtime.run(each.prepared)) for each in samples]
+        samples += [_run_sample(spec, runtime, extent, seed, ranges) for seed in extent.seeds]
+        if not (extent.reduction or given):
+            samples += _run_normalized(spec, runtime)
+        return tuple(samples)
+    # It takes longer to start PyTorch's process again than to run a network once more.
+    images += [
+        replace(_plan_images(spec, extent, seed, ranges)[0], batch=1) for seed in extent.seeds
+    ]
+    samples = [draw_inputs(spec, runtime, image) for image in images]
     moved = [sample.moved for sample in samples if sample.moved is not None]
     results = runtime.run_several([sample.prepared for sample in samples] + moved)
     originals = results[: len(samples)]
@@ -419,30 +444,63 @@ def _run_samples(
     )
 
 
+def _run_normalized(spec: ModelSpec, runtime: ReferenceRuntime) -> Iterator[ReferenceSample]:
+    """One more image, with the values of a normalized one, if nothing says which values images
+    have.
+    """
+    if spec.decoding or not any(_is_unprepared(spec, port) for port in spec.inputs):
+        return
+    sample = draw_inputs(spec, runtime, CheckImage(SEEDS[-1] + 1, is_normalized=True))
+    if all(values.dtype.kind != "f" for values in sample.feed.values()):
+        return
+    with suppress(RuntimeError, ValueError):
+        outputs = runtime.run(sample.prepared)
+        if not _has_nan(outputs):
+            yield replace(sample, outputs=outputs)
+
+
+def _has_nan(outputs: NamedArrays) -> bool:
+    floats = [values for values in outputs.values() if values.dtype.kind == "f"]
+    return any(np.isnan(values).any() for values in floats)
+
+
 def _run_sample(
-    spec: ModelSpec, runtime: ReferenceRuntime, extent: CheckExtent, seed: int
+    spec: ModelSpec,
+    runtime: ReferenceRuntime,
+    extent: CheckExtent,
+    seed: int,
+    ranges: Mapping[str, tuple[float, float]],
 ) -> ReferenceSample:
-    *special, plain = _plan_images(spec, extent, seed)
+    *special, plain = _plan_images(spec, extent, seed, ranges)
     for image in special:
         sample = draw_inputs(spec, runtime, image)
         with suppress(RuntimeError, ValueError):
             outputs = runtime.run(sample.prepared)
-            floats = [values for values in outputs.values() if values.dtype.kind == "f"]
-            if not any(np.isnan(values).any() for values in floats):
+            if not _has_nan(outputs):
                 return replace(sample, outputs=outputs)
     sample = draw_inputs(spec, runtime, plain)
     return replace(sample, outputs=runtime.run(sample.prepared))
 
 
-def _plan_images(spec: ModelSpec, extent: CheckExtent, seed: int) -> list[CheckImage]:
+def _plan_images(
+    spec: ModelSpec,
+    extent: CheckExtent,
+    seed: int,
+    ranges: Mapping[str, tuple[float, float]],
+) -> list[CheckImage]:
     """How the image of a seed may be drawn, from the one that shows most to the plainest.
 
-    The last image of a check is a batch of two if the network takes that, and has the values of a
-    normalized image unless the preparation of images is declared.
+    The last image of a check is a batch of two if the network takes that. In a reduced check, it
+    has the values of a normalized image unless the preparation of images is declared.
     """
+    if ranges:
+        return [CheckImage(seed, ranges=ranges)]
     planned = [CheckImage(seed, tables=extent.tables)]
     if seed == extent.seeds[-1] and not spec.decoding:
-        planned.insert(0, replace(planned[0], is_normalized=True))
+        if extent.reduction:
+            planned.insert(0, replace(planned[0], is_normalized=True))
+        else:
+            planned[0] = replace(planned[0], has_contrast=True)
         if not spec.decoder:
             planned = [replace(image, batch=2) for image in planned] + planned
     if extent.tables:
@@ -470,9 +528,7 @@ def _is_unprepared(spec: ModelSpec, port: Input) -> bool:
 def _require_numbers(
     spec: ModelSpec, path: VerifiedSource, cases: Sequence[ReferenceSample]
 ) -> None:
-    """Refuse outputs with texts or nan, and with infinities that prove nothing: all values are
-    infinite, or a weight is.
-    """
+    """Refuse outputs with texts, with nan or only infinities, and infinite weights."""
     for case in cases:
         for name, values in case.outputs.items():
             if values.dtype.kind in "OSUT":
@@ -483,14 +539,17 @@ def _require_numbers(
             is_finite = np.isfinite(values)
             if is_finite.all():
                 continue
-            if np.isnan(values).any() or not is_finite.any() or _has_infinite_weight(spec, path):
+            problem = f"the original itself computes inf or nan in {name}"
+            if _has_infinite_weight(spec, path):
                 raise SelfCheckError(
-                    f"{spec.full_name}: the original itself computes inf or nan in {name}",
+                    f"{spec.full_name}: {problem}",
                     hint=(
                         "its weights may be damaged: compare the file with the one that its authors"
                         " publish"
                     ),
                 )
+            if np.isnan(values).any() or not is_finite.any():
+                raise NoReferenceError(problem)
 
 
 def _has_infinite_weight(spec: ModelSpec, path: VerifiedSource) -> bool:
@@ -569,19 +628,18 @@ def _require_recorded_shapes(spec: ModelSpec, computed: NamedArrays, recording: 
 def _move_feed(feed: NamedArrays, runtime: ReferenceRuntime, draw: int) -> dict[str, Array]:
     rng = np.random.default_rng(draw)
     moved = {
-        name: _move(values, rng)
+        name: move_values(values, rng)
         for name, values in feed.items()
         if values.dtype.kind == "f" or name in runtime.float_inputs
     }
     return {**feed, **moved} if moved else {}
 
 
-def _move(values: Array, rng: np.random.Generator, roundings: int = 1) -> Array:
-    """Floats that differ from the values by so many roundings, up or down."""
+def move_values(values: Array, rng: np.random.Generator) -> Array:
+    """Floats that differ from the values by one rounding, up or down."""
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
     signs = rng.choice((-1.0, 1.0), values.shape)
-    step = roundings * ROUNDING * float(np.finfo(dtype).eps) * signs
-    moved = values * (1 + step)
+    moved = values * (1 + ROUNDING * float(np.finfo(dtype).eps) * signs)
     return moved.astype(dtype)
 
 
@@ -590,9 +648,8 @@ def draw_inputs(
     runtime: ReferenceRuntime,
     wanted: CheckImage,
     draw: int = 0,
-    roundings: int = 1,
 ) -> ReferenceSample:
-    """A sample without outputs; the draw decides how the image is moved by so many roundings."""
+    """A sample without outputs; the draw decides how the image is moved by a rounding."""
     declared = {port.name: port for port in spec.inputs}
     frozen = supported_mo_args.frozen_inputs(spec.mo_args)
     rng = np.random.default_rng([wanted.seed, 1 + draw])
@@ -609,7 +666,10 @@ def draw_inputs(
             shape = (*shape[:axis], wanted.batch, *shape[axis + 1 :])
         # Each input gets a different image, so that exchanged inputs are detected.
         different = replace(wanted, seed=wanted.seed + 1000 * number)
-        image = _draw_image(spec, port, shape, dtype, wanted=different)
+        if name in wanted.values:
+            image = arrange(wanted.values[name], port).astype(_ir_dtype(port, dtype))
+        else:
+            image = _draw_image(spec, port, shape, dtype, wanted=different)
         feed[name] = image
         if port.to_layout:
             axes = list(map(port.layout.index, port.ir_layout))
@@ -619,7 +679,7 @@ def draw_inputs(
         image = image.astype(dtype)
         prepared[name] = preprocess(image, port).astype(dtype)
         if dtype.kind == "f" or name in runtime.float_inputs:
-            changed = _move(image, rng, roundings)
+            changed = move_values(image, rng)
             moved[name] = preprocess(changed, port).astype(changed.dtype)
     return ReferenceSample(wanted, feed, prepared, {**prepared, **moved} if moved else None)
 
@@ -639,20 +699,33 @@ def _draw_image(
             ir_shape[height] = shape[height] * 3 // 2 + 1
             ir_shape[width] = shape[width] * 2 // 3 + 1
     drawn = draw_test_image(spec.self_check.inputs, ir_shape, port.layout, wanted.seed)
+    if port.name in wanted.ranges:
+        low, high = wanted.ranges[port.name]
+        drawn = drawn * ((high - low) / 255) + low
+        dtype = _ir_dtype(port, dtype)
+        return (drawn if dtype.kind == "f" else np.round(drawn)).astype(dtype)
     if wanted.is_normalized and dtype.kind == "f" and _is_unprepared(spec, port):
         low, high = NORMALIZED
         drawn *= (high - low) / 255
         drawn += low
     else:
+        if wanted.has_contrast and _is_unprepared(spec, port):
+            drawn = np.clip(2 * drawn - 127.5, 0, 255)
         drawn *= spec.self_check.largest / 255
-    if port.element_type:
-        dtype = np.dtype(getattr(import_openvino().Type, port.element_type).to_dtype())
+    dtype = _ir_dtype(port, dtype)
     if dtype.kind in "iu" and dtype.itemsize > 1 and not port.color:
         # Usually these are row indices, and tables have at least two rows.
         rows = wanted.tables.get(port.name, 2)
         drawn *= rows / spec.self_check.largest
         np.minimum(drawn, rows - 1, out=drawn)
     return drawn.astype(dtype)
+
+
+def _ir_dtype(port: Input, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    if not port.element_type:
+        return dtype
+    kind: np.dtype[Any] = getattr(import_openvino().Type, port.element_type).to_dtype()
+    return kind
 
 
 def _resize(
@@ -662,24 +735,6 @@ def _resize(
         return resize(image, port.layout, shape)
     fitted = GRAPH_DECODER.part.fit_frame(image, spec, port)
     return np.floor(fitted + 0.5) if dtype.kind in "iu" else fitted
-
-
-def resize(image: Array, layout: str, shape: Shape) -> Array:
-    """Resize an image (float32, in ``layout``) to the height and width of ``shape``, by linear
-    interpolation between the centres of pixels; edge values are repeated.
-    """
-    for axis in (layout.index("H"), layout.index("W")):
-        before = image.shape[axis]
-        after = shape[axis]
-        centers = np.arange(after, dtype=np.float64) + 0.5
-        position = np.clip(centers * before / after - 0.5, 0, before - 1)
-        low = np.floor(position).astype(int)
-        high = np.minimum(low + 1, before - 1)
-        sides = [1] * image.ndim
-        sides[axis] = -1
-        share = (position - low).reshape(sides)
-        image = np.take(image, low, axis) * (1 - share) + np.take(image, high, axis) * share
-    return image.astype(np.float32)
 
 
 def preprocess(image: Array, port: Input) -> Array:

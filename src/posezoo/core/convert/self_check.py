@@ -12,6 +12,7 @@ limit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from posezoo.core.convert import frontends
 from posezoo.core.convert.check_extent import reshape_to
 from posezoo.core.convert.constant_check import find_changed_constant
 from posezoo.core.convert.difference import (
+    FACTOR,
     LARGEST_NOISE,
     OFFSET,
     WITHOUT_NOISE,
@@ -43,9 +45,17 @@ from posezoo.core.convert.fp16_check import (
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
 from posezoo.core.convert.int8_check import compare_with_half, draw_feeds
-from posezoo.core.convert.node_comparison import compare_nodes, find_wide_integer
+from posezoo.core.convert.ir_noise import run_moved
+from posezoo.core.convert.node_comparison import (
+    STEPS,
+    InnerDifference,
+    compare_before,
+    compare_nodes,
+    find_wide_integer,
+)
 from posezoo.core.convert.reference_outputs import (
     EXACT,
+    RECORDED_DRAWS,
     FindReference,
     RecordedComparison,
     ReferenceOutputs,
@@ -57,6 +67,7 @@ from posezoo.core.convert.reference_outputs import (
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
 from posezoo.core.errors import (
     Advice,
+    NoReferenceError,
     PosezooError,
     RandomNetworkError,
     SelfCheckError,
@@ -66,7 +77,7 @@ from posezoo.core.errors import (
 from posezoo.core.events import Int8Comparison, NodeProof
 from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core
-from posezoo.core.ir.provenance import OutputRounding
+from posezoo.core.ir.provenance import EQUAL, NOT_COMPARABLE, OutputRounding
 from posezoo.core.operating_system import release_memory
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
@@ -74,9 +85,6 @@ from posezoo.core.values import frozen
 
 #: The allowed difference of an IR in FP16 with a constant that is too large for FP16.
 CLIPPED = 2e-2
-
-#: A difference of so many times its limit may be an error also where roundings change nothing.
-FAR_OFF = 100
 
 # Layers that ONNX Runtime has not in double precision.
 _SINGLE = frozenset({
@@ -104,12 +112,16 @@ class OutputDifference:
             None if it was not measured, because the difference is small enough without it.
         rounding: for an IR in FP16 how far it differs from the FP32 IR; None if that was not
             measured.
+        is_share: whether these are means, as a rounding changes single values altogether.
+        is_in_levels: whether they are within the noise of a rounding to 8 bits.
     """
 
     difference: float
     tolerance: float
     noise: float | None = None
     rounding: OutputRounding | None = None
+    is_share: bool = False
+    is_in_levels: bool = False
 
     @property
     def is_noisy(self) -> bool:
@@ -117,16 +129,32 @@ class OutputDifference:
         # "not <=" instead of ">", so that nan also counts.
         return self.noise is not None and not self.noise <= LARGEST_NOISE
 
+    @property
+    def needs_more(self) -> bool:
+        """Whether what the network computes before the output must be compared, too."""
+        return (self.is_noisy or self.is_share) and not self.is_in_levels
+
+    def explain(self, name: str, runtime: str) -> str:
+        """Why this output, which has a name, proves nothing."""
+        if self.is_in_levels:
+            return f"{runtime} rounds {name} to 8 bits otherwise"
+        if not self.is_noisy:
+            return f"{name} finds no person in the test images"
+        noise = self.noise or 0
+        share = f"by {noise:.0%} of its largest value" if noise < 1 else "altogether"
+        return f"a rounding of the input changes {name} {share}"
+
 
 @frozen
 class SelfCheckResult:
     """The values of a check that an IR passed.
 
     Attributes:
-        unprovable: the outputs that a rounding changes so much that their numbers prove nothing.
+        unprovable: the outputs whose numbers prove nothing: a rounding changes them too much, or
+            they are the same for all images.
         recorded: the differences of the outputs in the registry from those of the original as it is
             read here; empty if the registry has none, or another runtime was available.
-        not_compared: why only the reader that made the IR read the original; else empty.
+        not_compared: why the IR cannot be compared with its original, or some outputs; else empty.
         reduction: what was left out of the whole check, in words; empty if nothing was.
         values: those of the inputs of which no mean and scale is declared, in words.
         nodes: the comparison of inner tensors; None if it was not requested.
@@ -148,6 +176,11 @@ class SelfCheckResult:
     nodes: NodeProof | None = None
     int8: Int8Comparison | None = None
     computed: Sequence[NamedArrays] = field(default=(), repr=False, compare=False)
+
+    @property
+    def proof(self) -> str:
+        """``EQUAL`` or ``NOT_COMPARABLE``: an IR that differs has no result."""
+        return NOT_COMPARABLE if self.not_compared else EQUAL
 
     @property
     def worst_difference(self) -> OutputDifference:
@@ -173,7 +206,7 @@ class SelfCheckResult:
         """The values as JSON's types, for provenance.json."""
         record = asdict(replace(self, computed=()))
         del record["computed"]
-        return record
+        return {"proof": self.proof, **record}
 
 
 @frozen
@@ -192,6 +225,16 @@ class OutputComparison:
             for name, output in self.outputs.items()
             if not output.difference <= output.tolerance and name not in self.unprovable
         ]
+
+    def with_judged(
+        self, name: str, judged: tuple[OutputDifference, bool] | None
+    ) -> OutputComparison:
+        """With another difference of an output, and whether that is proof."""
+        if judged is None:
+            return self
+        output, is_proof = judged
+        unprovable = self.unprovable if is_proof else (*self.unprovable, name)
+        return OutputComparison({**self.outputs, name: output}, unprovable)
 
     @property
     def worst(self) -> tuple[str, OutputDifference]:
@@ -282,6 +325,7 @@ class NetworkCheck:
             raise self._create_infinity_error(name)
         measure = self.spec.self_check.measure
         difference = _find_largest(pairs, measure)
+        draws = [*draws, *_find_amplified(name, cases)]
         noise = _find_largest(draws, measure) if draws else None
         finds_somebody = any(output.size for pair in pairs for output in pair)
         declared = self.spec.self_check.tolerance
@@ -289,15 +333,20 @@ class NetworkCheck:
         if tolerance is not None:
             return OutputDifference(difference, tolerance, noise), finds_somebody
         compared = OutputDifference(difference, self._allow(name, cases, noise), noise)
-        if compared.is_noisy and pairs[0][0].dtype.kind in "biu":
-            compared = _compare_most(pairs, draws)
+        if compared.is_noisy:
+            most = _compare_most(pairs, draws)
+            # Of floats, it must be single values that change.
+            largest = LARGEST_NOISE / (1 if pairs[0][0].dtype.kind in "biu" else FACTOR)
+            compared = most if (most.noise or 0) <= largest else compared
         return compared, finds_somebody and not compared.is_noisy
 
     def _allow(self, name: str, cases: Sequence[ReferenceSample], noise: float | None) -> float:
         if self.precision == Precision.FP16:
             limit = CLIPPED
         else:
-            limit = self.without_noise if cases[0].moved is None else allow_difference(noise)
+            limit = allow_difference(noise)
+            if cases[0].moved is None:
+                limit = max(limit, self.without_noise)
         pairs = [
             (case.outputs[name], case.single_outputs[name])
             for case in cases
@@ -366,38 +415,48 @@ class IrCheck(NetworkCheck):
                 read here differs from the recorded outputs; or the check is strict, and numbers
                 cannot prove an output or nothing else read the original.
         """
+        result = self._compare(find_reference)
+        if self.is_strict and result.not_compared:
+            raise self.create_error(
+                f"{NOT_COMPARABLE} with its original, because {result.not_compared}", _ONLY_PROOF
+            )
+        return result
+
+    def _compare(self, find_reference: FindReference) -> SelfCheckResult:
         changed = self._check_layers()  # while the original is run
         release_memory()
-        reference = find_reference()
-        if self.is_strict and not (reference and reference.is_independent):
-            why = explain_dependence(self.spec)
-            raise self.create_error(
-                f"was not compared with its original, because {why}", _ONLY_PROOF
-            )
+        try:
+            reference = find_reference()
+        except NoReferenceError as error:
+            return self._check_declared(changed, error.problem)
         if reference is None:
-            return self._check_declared(changed)
+            return self._check_declared(changed, explain_dependence(self.spec))
         recorded = self._check_recorded(reference.recorded)
         names = self._name_outputs(reference)
         computed = self._compute_outputs(names, reference)
-        reference, compared = self._compare_with_most_exact(names, reference, computed)
+        reference, judged, compared = self._compare_with_most_exact(names, reference, computed)
         if compared.wrong:
-            raise self._create_difference_error(compared, changed, reference, computed)
+            compared = self._compare_with_own_noise(compared, reference, judged)
+        if compared.wrong:
+            raise self._create_difference_error(compared, changed, reference, judged)
         if changed:
             raise self._create_constant_error(changed)
         nodes = self._check_nodes(reference) if self.by_nodes else None
-        outputs = {**compared.outputs, **self._check_decoding(names, reference, computed)}
-        if compared.unprovable and self.is_strict:
-            name = compared.unprovable[0]
-            raise self._create_unprovable_error(name, outputs[name])
+        outputs = {**compared.outputs, **self._check_decoding(names, reference, judged)}
+        reasons = self._explain_unprovable(compared, reference)
+        if reference.is_independent:
+            not_compared = next(iter(reasons.values()), "")
+        else:
+            not_compared = explain_dependence(self.spec)
         return SelfCheckResult(
             _name_reference(reference),
             self.spec.self_check.measure,
             self.spec.self_check.inputs,
             tuple(case.image.seed for case in reference.cases),
             outputs=outputs,
-            unprovable=compared.unprovable,
+            unprovable=tuple(reasons),
             recorded=recorded,
-            not_compared="" if reference.is_independent else explain_dependence(self.spec),
+            not_compared=not_compared,
             reduction=reference.extent.reduction,
             values=reference.describe_values(),
             nodes=nodes,
@@ -424,7 +483,9 @@ class IrCheck(NetworkCheck):
         if comparison.difference:
             raise self.create_error(f"is not the FP32 IR rounded to FP16: {comparison.difference}")
         fp32 = find_fp32()
-        reference = find_reference()
+        reference = None
+        with suppress(NoReferenceError):  # the result of the FP32 IR says it
+            reference = find_reference()
         if comparison.is_clipped:
             # How much this changes can be measured by any reader.
             original = reference or compute_reference(self.spec, self.source, by_openvino=True)
@@ -501,7 +562,7 @@ class IrCheck(NetworkCheck):
             outputs[name] = replace(outputs[name], rounding=rounding if is_half else None)
         return outputs
 
-    def _check_declared(self, changed: str) -> SelfCheckResult:
+    def _check_declared(self, changed: str, reason: str) -> SelfCheckResult:
         network = openvino_core().read_model(self.xml)
         for declared, port in zip(self.spec.outputs, network.outputs, strict=False):
             shape = list(declared.shape) or port.partial_shape
@@ -521,7 +582,7 @@ class IrCheck(NetworkCheck):
             settings.inputs,
             (),
             outputs={},
-            not_compared=explain_dependence(self.spec),
+            not_compared=reason,
         )
 
     def _check_recorded(self, recorded: RecordedComparison | None) -> dict[str, OutputDifference]:
@@ -545,9 +606,12 @@ class IrCheck(NetworkCheck):
 
     def _compare_with_most_exact(
         self, names: Sequence[str], reference: ReferenceOutputs, computed: Sequence[NamedArrays]
-    ) -> tuple[ReferenceOutputs, OutputComparison]:
+    ) -> tuple[ReferenceOutputs, Sequence[NamedArrays], OutputComparison]:
         """Compare the outputs, and unless that proves them, compare them with those of the original
         in double precision: its runtime may be the less exact one.
+
+        Returns:
+            The reference, and what the IR computed, for the inputs that were compared at last.
         """
         compared = self.compare(names, reference, computed)
         # The limit was a guess: no input can be moved by a rounding. Double precision gives a
@@ -558,12 +622,102 @@ class IrCheck(NetworkCheck):
         is_rough = is_guess and not find_types(read_xml(self.xml), _SINGLE)
         is_noisy = any(output.is_noisy for output in outputs)
         if not (compared.wrong or is_noisy or is_rough):
-            return reference, compared
+            return reference, computed, compared
         exact = reference.compute_in_double()
         if exact is None:
-            return reference, compared
+            return reference, computed, compared
+        kept = exact.find_comparable()
+        exact = replace(exact, cases=tuple(exact.cases[number] for number in kept))
+        computed = [computed[number] for number in kept]
         check = replace(self, without_noise=OFFSET) if is_rough else self
-        return exact, check.compare(names, exact, computed)
+        return exact, computed, check.compare(names, exact, computed)
+
+    def _compare_with_own_noise(
+        self,
+        compared: OutputComparison,
+        reference: ReferenceOutputs,
+        computed: Sequence[NamedArrays],
+    ) -> OutputComparison:
+        """Compare the wrong outputs with the noise of the IR itself, if no input of the original
+        can be moved, a step enlarges roundings, or the runtime computes in 8 bits.
+        """
+        in_levels = reference.original.in_levels
+        is_measured = reference.cases[0].moved is not None
+        if is_measured and not (in_levels or find_types(read_xml(self.xml), STEPS)):
+            return compared
+        feeds = [case.feed for case in reference.cases]
+        try:
+            draws = list(run_moved(self.xml, feeds, RECORDED_DRAWS, rounds_levels=in_levels))
+        except RuntimeError:
+            return compared
+        for name in compared.wrong:
+            if np.isfinite(compared.outputs[name].difference):
+                pairs = self._pair(name, [case.outputs for case in reference.cases], computed)
+                moved = [pair for draw in draws for pair in self._pair(name, computed, draw)]
+                judged = self._judge_by_own_noise(name, reference, pairs, moved)
+                compared = compared.with_judged(name, judged)
+        return compared
+
+    def _pair(
+        self, name: str, ones: Sequence[NamedArrays], others: Sequence[NamedArrays]
+    ) -> _Pairs:
+        select = partial(COMPARED_ROWS.part.select, self.spec)
+        pairs = zip(ones, others, strict=True)
+        return [(select(one)[name], select(other)[name]) for one, other in pairs]
+
+    def _judge_by_own_noise(
+        self, name: str, reference: ReferenceOutputs, pairs: _Pairs, moved: _Pairs
+    ) -> tuple[OutputDifference, bool] | None:
+        """The difference and whether it is proof; None if there is no noise."""
+        if reference.original.in_levels:
+            most = _compare_most(pairs, moved)
+            if most.difference <= most.tolerance:
+                return replace(most, is_in_levels=True), False
+            return None
+        if not _find_largest(moved, self.spec.self_check.measure):
+            return None
+        measured = replace(self, without_noise=OFFSET)  # no limit has to be guessed
+        return measured._compare_output(name, reference.cases, pairs, moved)
+
+    def _explain_unprovable(
+        self, compared: OutputComparison, reference: ReferenceOutputs
+    ) -> dict[str, str]:
+        """Why outputs cannot be compared, by their names: neither their own values nor what the
+        network computes before them proves them.
+
+        Raises:
+            SelfCheckError: what it computes before an output that a rounding changes differs.
+        """
+        cases = reference.cases
+        silent = [
+            name
+            for name in compared.outputs
+            if name in cases[0].outputs and _is_silent(name, cases)
+        ]
+        noisy = [name for name, output in compared.outputs.items() if output.needs_more]
+        declared = self.spec.self_check.tolerance
+        noisy = [name for name in noisy if not {name, "*"} & declared.keys()]
+        reasons = {name: f"{name} is the same for all test images" for name in silent}
+        for name in compared.unprovable:
+            reasons[name] = compared.outputs[name].explain(name, reference.runtime)
+        doubtful = {*reasons, *noisy}
+        proven: set[str] = set()
+        first: InnerDifference | None = None
+        if doubtful and reference.is_independent:
+            with suppress(PosezooError, RuntimeError):  # the outputs stay unproven
+                proven, first = compare_before(
+                    self.spec, reference.original, self.xml, cases[0], doubtful, noisy
+                )
+        if first is None:
+            return {name: reason for name, reason in reasons.items() if name not in proven}
+        if noisy:
+            raise self.create_error(
+                f"differs from the original before {', '.join(noisy)}: first in"
+                f" {first.operation}, by {first.difference:.1e} of its largest value,"
+                f" {first.limit:.0e} is allowed (by {reference.runtime})"
+            )
+        before = f"; before it, {first.operation} differs"
+        return {name: reason + before for name, reason in reasons.items()}
 
     def _name_outputs(self, reference: ReferenceOutputs) -> tuple[str, ...]:
         """The names of the outputs to compare; those of the original if its decoder is a part of
@@ -603,7 +757,7 @@ class IrCheck(NetworkCheck):
                 network = openvino_core().read_model(self.xml)
                 reshape_to(network, reference.cases[0].feed)
             release_memory()
-            compiled = openvino_core().compile_model(network, "CPU", EXACT)
+            compiled = _compile(network)
             if problem := _find_port_mismatch(names, reference, compiled):
                 raise self.create_error(problem)
             return [run_compiled(compiled, case.feed) for case in reference.cases]
@@ -696,43 +850,83 @@ class IrCheck(NetworkCheck):
     ) -> SelfCheckError:
         self._refuse_wide_integers(reference)
         problem = self.describe_wrong(compared, reference.runtime)
+        name, worst = compared.worst
+        problem += _describe_place(name, worst.tolerance, reference.cases, computed)
         if changed:
             problem += f"; its constant {changed}"
         else:
             problem += self._describe_first_difference(reference)
-        error = self.create_error(problem)
-        wrong = {name: compared.outputs[name] for name in compared.wrong}
-        error.far_off = {
-            name: _find_largest(
-                (
-                    (case.outputs[name], each[name])
-                    for case, each in zip(reference.cases, computed, strict=True)
-                ),
-                "mean",
-            )
-            for name, output in wrong.items()
-            if output.difference >= FAR_OFF * output.tolerance
-        }
-        return error
+        return self.create_error(problem)
 
-    def _create_unprovable_error(self, name: str, output: OutputDifference) -> SelfCheckError:
-        reason = f"{name} finds no person in the test images"
-        if output.is_noisy:
-            noise = f"{output.noise:.0%} of its largest value"
-            reason = f"a rounding of the input changes {name} by {noise}"
-        return self.create_error(
-            f"cannot be proven by numbers: {reason}",
-            hint=_ONLY_PROOF,
-        )
+
+def _find_amplified(name: str, cases: Sequence[ReferenceSample]) -> _Pairs:
+    """Outputs in both precisions, if they differ so much that they are noise."""
+    pairs = [
+        (case.outputs[name], case.single_outputs[name])
+        for case in cases
+        if case.single_outputs is not None
+    ]
+    return [pair for pair in pairs if not compute_difference(*pair) <= LARGEST_NOISE]
 
 
 def _compare_most(pairs: _Pairs, draws: _Pairs) -> OutputDifference:
-    """The mean difference of an output of truths or integers: a rounding may tip over single
-    values, whose difference is then as large as any.
+    """The mean difference of an output: a rounding may tip over single values, whose difference is
+    then as large as any.
     """
     difference = _find_largest(pairs, "mean")
     noise = _find_largest(draws, "mean")
-    return OutputDifference(difference, allow_difference(noise) + WITHOUT_NOISE, noise)
+    limit = allow_difference(noise) + WITHOUT_NOISE
+    return OutputDifference(difference, limit, noise, is_share=True)
+
+
+def _is_silent(name: str, cases: Sequence[ReferenceSample]) -> bool:
+    """Whether an output is the same for all images; of one image, whether all values are equal."""
+    first, *others = (case.outputs[name] for case in cases)
+    if not others:
+        return first.size > 1 and bool((first == first.flat[0]).all())
+    return all(_are_same(first, other) for other in others)
+
+
+def _compile(network: Any) -> Any:
+    try:
+        return openvino_core().compile_model(network, "CPU", EXACT)
+    except RuntimeError as error:
+        if "f64 precision" not in str(error):
+            raise
+        # OpenVINO 2026.4 joins operations to a group, and then does not compute float64 in it.
+        return openvino_core().compile_model(network, "CPU", {**EXACT, "SNIPPETS_MODE": "DISABLE"})
+
+
+def _are_same(first: Array, other: Array) -> bool:
+    if first.shape == other.shape:
+        return np.array_equal(first, other)
+    # A batch of two may have the same row twice.
+    is_batch = first.ndim and first.shape[1:] == other.shape[1:]
+    return bool(is_batch and (other == first[:1]).all())
+
+
+def _describe_place(
+    name: str,
+    limit: float,
+    cases: Sequence[ReferenceSample],
+    computed: Sequence[NamedArrays],
+) -> str:
+    """Where an output differs most in the first input that shows it; samples are first."""
+    pairs = [(case.outputs[name], each[name]) for case, each in zip(cases, computed, strict=True)]
+    differences = [compute_difference(*pair) for pair in pairs]
+    above = [number for number, each in enumerate(differences) if not each <= limit]
+    shown = above[0] if above else int(np.argmax(differences))
+    original, actual = pairs[shown]
+    image = cases[shown].image
+    if original.shape != actual.shape:
+        return (
+            f", which has the shape {list(actual.shape)} instead of {list(original.shape)} for"
+            f" {image}"
+        )
+    with np.errstate(invalid="ignore"):  # infinities that both have
+        distance = np.nan_to_num(np.abs(original.astype(np.float64) - actual))
+    place = [int(index) for index in np.unravel_index(distance.argmax(), distance.shape)]
+    return f", most at {place} for {image}"
 
 
 def _find_largest(pairs: Iterable[tuple[Array, Array]], measure: str) -> float:

@@ -472,6 +472,9 @@ class SelfCheckSettings:
     #: By output name; ``*`` for all others.
     tolerance: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""  # why the default does not fit
+    #: Files beside model.yml with inputs that are right for the network: images, and .npz files
+    #: with arrays by input name, as the IR takes them. They are compared first.
+    samples: tuple[str, ...] = ()
 
 
 #: The name of the one file of a model with the user's own weights.

@@ -219,12 +219,26 @@ _NETWORK_ARGUMENT = FieldType(
 )
 _NETWORK = _named(model.NetworkChoice, _NETWORK_ARGUMENT)
 _SHARE = FieldType(_read_share, {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1})
+
+
+def _check_self_check(fields: YamlMapping, settings: model.SelfCheckSettings) -> None:
+    for name in ("measure", "inputs", "tolerance"):
+        if name in fields and not settings.reason:
+            raise fields[name].make_error("is given without `reason`: say why the default is wrong")
+
+
 _SELF_CHECK = record(
     model.SelfCheckSettings,
     Key("measure", one_of(("max", "p99", "median"))),
     Key("inputs", one_of(("noise", "photo"))),
     Key("tolerance", mapping_of(_SHARE)),
-    required_key("reason", LINE),
+    Key("reason", LINE),
+    Key(
+        "samples",
+        list_of(FILE_NAME, minimum=1, unique=str),
+        "Files beside model.yml with right inputs: images, or .npz with arrays by input name.",
+    ),
+    check=_check_self_check,
 )
 _FILE_BESIDE = (
     required_key("file", FILE_NAME, "A safetensors file beside model.yml."),

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from posezoo.core.declarations.model import Decoder, Input, ModelSpec, Plain, Pr
 from posezoo.core.declarations.safe_names import OWN
 from posezoo.core.errors import DiskError, OutputError
 from posezoo.core.files.staging import WRITE_HINTS
+from posezoo.core.files import verified_files
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.core.ir.people_metadata import PIPELINE, UNSTATED, describe_people
@@ -64,6 +66,21 @@ def prepare_for_writing(network: Model, spec: ModelSpec, decoder: Decoder | None
             shapes[name] = static_sizes(port.partial_shape)
     if info := MODEL_DESCRIPTION.part.build_model_info(shapes, spec, decoder):
         network.set_rt_info(_format_plain(info), [MODEL_INFO])
+
+
+def state_proof(xml: Path, proof: str, reason: str) -> None:
+    """Write into an IR on disk how it compares with its original, and why if it cannot be compared:
+    ``proof`` and ``not_compared`` of its section of the rt_info.
+    """
+    allowed = "".join(each if each.isprintable() else " " for each in reason)  # in XML
+    facts = {"proof": proof, "not_compared": allowed}
+    lines = [
+        f"\n\t\t\t<{name} value={quoteattr(value)} />" for name, value in facts.items() if value
+    ]
+    content = xml.read_bytes()
+    network, section, description = content.rpartition(b"<%b>" % SECTION.encode())
+    stated = network + section + "".join(lines).encode() + description
+    verified_files.write_atomically(xml, stated, lasting=False)
 
 
 def rename_numbered_operations(network: Model) -> None:
@@ -168,7 +185,7 @@ def _keep_infinities(network: Model) -> Model:
         node.get_friendly_name()
         for node in network.get_ops()
         if node.get_type_name() == "Constant"
-        and node.get_element_type() == ov.Type.f32
+        and node.get_element_type() in (ov.Type.f32, ov.Type.f64)
         and np.isinf(node.data).any()
     ]
     if not infinite:
@@ -182,7 +199,8 @@ def _keep_infinities(network: Model) -> Model:
         constant = ov.op.Constant(half)
         # As OpenVINO names those that it rounds; otherwise it would get a number.
         constant.set_friendly_name(f"{node.get_friendly_name()}_compressed")
-        rounded = ov.opset13.convert(constant, "f32", name=node.get_friendly_name())
+        kind = node.get_element_type()
+        rounded = ov.opset13.convert(constant, kind.get_type_name(), name=node.get_friendly_name())
         rounded.output(0).set_names(node.output(0).names)
         for reader in node.output(0).get_target_inputs():
             reader.replace_source_output(rounded.output(0))

@@ -41,6 +41,11 @@ CONVERSION_FORMAT = 2
 
 SUFFIXES = (".xml", ".bin")
 
+#: How an IR compares with its original, as JSON, records and IR say it. One that differs is not
+#: written.
+EQUAL = "equal"
+NOT_COMPARABLE = "cannot be compared"
+
 #: The measurements of an INT8 IR: numbers of photos, displacement of keypoints, numbers of people
 #: detected.
 SHIFT = (
@@ -141,11 +146,17 @@ class Provenance:
     posezoo: str = ""  # the version that made the IR
 
     @property
+    def proof(self) -> str:
+        """``EQUAL`` or ``NOT_COMPARABLE``."""
+        is_equal = self.was_checked and not (self.not_compared or self.unprovable)
+        return EQUAL if is_equal else NOT_COMPARABLE
+
+    @property
     def dependence(self) -> str:
-        """That the IR was not compared with its original, and why; empty if it was."""
+        """That the IR cannot be compared with its original, and why; empty if it is equal."""
         if not self.not_compared:
             return ""
-        return f"not compared with its original, because {self.not_compared}"
+        return f"cannot be compared with its original, because {self.not_compared}"
 
     @property
     def sources(self) -> Mapping[str, object]:
@@ -362,11 +373,10 @@ def explain_stale_record(
     requirements = (
         (True, is_whole, "the search for its layers in floating point was interrupted"),
         (is_checked, record.was_checked, "it was not self-checked"),
-        (is_proven, not record.unprovable, "its self-check could not prove its outputs"),
         (
             is_proven,
-            not record.not_compared,
-            "it was not compared with its original",
+            not (record.not_compared or record.unprovable),
+            "it cannot be compared with its original",
         ),
         (by_nodes, record.nodes is not None, "its self-check compared outputs only"),
     )

@@ -7,18 +7,20 @@ from dataclasses import replace
 from itertools import chain
 from math import isclose
 
-from posezoo.core.declarations.model import ColorOrder, Input
+from posezoo.core.declarations.channel_values import (
+    CONSTANTS,
+    explain_channel_values,
+    format_numbers,
+    is_factor,
+    is_usual,
+)
+from posezoo.core.declarations.model import Input
 from posezoo.lint.accuracy_check_yml import by_channel
 from posezoo.lint.card_claims import CardValue, Numbers, Shape
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import USUAL_SHARE, ModelView
 from posezoo.lint.rule import Facts, Statement, fact, rule
 
-#: Usual training constants: means and divisors of ImageNet's channels in 0..255, RGB, and similar
-#: values.
-MEANS = ((123.675, 116.28, 103.53), (123.68, 116.78, 103.94), (123.68, 116.779, 103.939))
-SCALES = ((58.395, 57.12, 57.375),)
-CONSTANTS = (*MEANS, *SCALES, (127.5, 127.5, 127.5), (255.0, 255.0, 255.0), (128.0, 128.0, 128.0))
 #: Numbers that differ by less than this share are equal, but written with fewer digits.
 ROUNDING = 2e-3
 ORIGINAL_SIDES = ("original", "", "preamble")
@@ -47,17 +49,6 @@ def are_equal(one: Numbers, other: Numbers) -> bool:
     if len(one) != len(other) and 1 not in (len(one), len(other)):
         return False
     return all(isclose(a, b, rel_tol=ROUNDING) for a, b in by_channel(one, other))
-
-
-def is_usual(values: Numbers) -> bool:
-    """Whether these are usual constants, in the order RGB or BGR, perhaps computed in two steps."""
-    rounded = tuple(round(value, 3) for value in values)
-    return rounded in CONSTANTS or rounded[::-1] in CONSTANTS
-
-
-def format_numbers(values: Numbers) -> str:
-    """Numbers in the form that reports use."""
-    return ", ".join(f"{value:.7g}" for value in values)
 
 
 @rule()
@@ -159,31 +150,11 @@ def channel_values(view: ModelView) -> Violations:
     for index, port in enumerate(view.inputs):
         problem = ""
         if len(port.mean or port.scale) == 3:
-            problem = _find_channel_problem(port)
+            problem = explain_channel_values(port.mean, port.scale, port.color)
         if problem:
             actual = f"{format_numbers(port.mean)} / {format_numbers(port.scale)}"
             message = f"mean and scale are {actual}: {problem}"
             yield view.declared(f"inputs[{index}].mean", message, actual)
-
-
-def _find_channel_problem(port: Input) -> str:
-    mean, scale = port.mean, port.scale
-    largest_mean = max(mean, default=0)
-    largest_scale = max(scale, default=1)
-    if min((*mean, *scale)) < 0:
-        return "a negative one is of values below 0"
-    if not mean and is_usual(scale) and len(set(scale)) > 1:
-        return "there is no mean to this scale"
-    if 0 < largest_mean <= 1:
-        return "a mean from 0 to 1 is of values that were divided by 255"
-    if largest_scale < 1 and not is_factor(scale):
-        return "a scale below 1 is of values that were divided by 255"
-    if largest_mean > 200 or scale in MEANS or scale[::-1] in MEANS:
-        return "they have changed places"
-    step = 1 if port.color is ColorOrder.BGR else -1
-    if port.color and (mean[::step] in MEANS + SCALES or scale[::step] in MEANS + SCALES):
-        return f"their order is not that of {port.color}"
-    return ""
 
 
 @rule(unless=("channel-values",))
@@ -218,11 +189,6 @@ def _read_ir_colors(view: ModelView) -> Iterator[tuple[str, str]]:
 def _ir_color(port: Input) -> str:
     color = str(port.color)
     return _OTHER_COLOR[color] if port.reverse_input_channels else color
-
-
-def is_factor(scale: Numbers) -> bool:
-    """Whether a scale is so small that it was meant to multiply."""
-    return bool(scale) and 0 < max(scale) < 0.1
 
 
 @fact(agree=are_equal, unless=("unusual-constant",))

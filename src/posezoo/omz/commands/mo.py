@@ -340,12 +340,18 @@ def _run(args: MoArgs) -> int:
     return 0
 
 
-def convert(args: MoArgs, listener: Listener, like: ModelSpec | None = None) -> Path:
+def convert(
+    args: MoArgs,
+    listener: Listener,
+    like: ModelSpec | None = None,
+    samples: Sequence[Path] = (),
+) -> Path:
     """Convert the file that the arguments name, and return the path of the .xml.
 
     Args:
         like: a model whose inputs become constants and whose outputs are compared as those of the
             file.
+        samples: as in ``SelfCheckSettings``.
 
     Raises:
         PosezooError: the file cannot be converted, or an argument is not carried out.
@@ -354,6 +360,8 @@ def convert(args: MoArgs, listener: Listener, like: ModelSpec | None = None) -> 
     if like:
         frozen = tuple(pair for pair in like.mo_args if frozen_inputs([pair]))
         spec = replace(spec, self_check=like.self_check, mo_args=(*spec.mo_args, *frozen))
+    names = tuple(str(path.absolute()) for path in samples)
+    spec = replace(spec, self_check=replace(spec.self_check, samples=names))
     requested = requested_precision(spec.mo_args)
     if args.compress_to_fp16 is not None:
         requested = Precision.FP16 if args.compress_to_fp16 else Precision.FP32

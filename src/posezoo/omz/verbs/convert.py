@@ -34,7 +34,7 @@ posezoo convert blazepose-full
 posezoo convert --all --precisions FP16 --download_dir models --weights_dir ir
 posezoo convert blazepose-full --dry_run
 posezoo convert blazepose-full --proof nodes
-posezoo convert mine.onnx --mean_values 123.675 116.28 103.53 --scale_values 58.4 57.1 57.4
+posezoo convert mine.onnx --reverse_input_channels --mean_values 123.675 116.28 103.53 --scale_values 58.4 57.1 57.4
 posezoo convert net.tflite --as rtmpose-m --output ir/net.xml --precisions FP32
 posezoo convert deploy.prototxt res10.caffemodel --output res10.onnx
 posezoo convert yolov4.cfg yolov4.weights -o yolov4.onnx --dry_run
@@ -70,6 +70,13 @@ FLAGS = (
             "the shape of each input, such as [1,3,368,656] (default: that of the file)",
         ),
         *(replace(flags.FLAGS[name], type=str) for name in ("mean_values", "scale_values")),
+        Flag(
+            "--sample FILE",
+            "an input that is right for the network, which is compared first: an image, or a .npz"
+            " with arrays by input name, as the IR takes them; several rows are several samples",
+            Path,
+            repeats=True,
+        ),
         *flags.shared("reverse_input_channels as decoder decoder_options detector"),
         title="a file of your own",
         description="the IR then says it; shapes and values are as Model Optimizer takes them",
@@ -99,6 +106,7 @@ class _ConvertArgs(flags.ConversionArgs, flags.CheckpointArgs, flags.InputArgs, 
     mean_values: list[str] | None
     scale_values: list[str] | None
     reverse_input_channels: bool
+    sample: list[Path] | None
     network: str | None
     onnx_only: bool
     weights_dir: Path | None
@@ -137,6 +145,10 @@ def _refuse_invalid_flags(args: _ConvertArgs) -> None:
     flags.refuse_description(args)
     if args.output and args.output.suffix in (".onnx", ".xml"):
         args.parser.error(f"-o {args.output}: IR of a model go into a folder: --weights_dir DIR")
+    if args.sample:
+        args.parser.error(
+            "--sample is for a file of your own: model.yml declares samples in self_check"
+        )
     for name in ("input_shape", "detector"):
         if getattr(args, name):
             args.parser.error(f"--{name} is for a file of your own, and not for a model")
@@ -202,6 +214,8 @@ _OF_PIPELINE = "as decoder decoder_options skeleton detector"
 
 _LAYERS = (".prototxt", ".cfg")
 
+GIVE_SAMPLE = "--sample FILE compares it with an input of yours"
+
 
 def is_own_file(name: str) -> bool:
     """Whether a name is that of the user's file or SavedModel, and not of a model."""
@@ -230,13 +244,21 @@ def convert_own_file(args: _ConvertArgs) -> int:
     words += [f"--output_dir={output.parent}", f"--model_name={output.stem}"]
     lines = [f"{'would write' if args.dry_run else 'wrote'} {output}"]
     answer: dict[str, object] = {"file": output}
+    from posezoo.core.ir.ir_writer import SECTION
+
     with flags.console_from_args(args) as console, temporary_dir() as private:
         if output.suffix == ".onnx":
             report = _write_onnx(args, words, output, private, console)
             lines += _describe_onnx(report, output)
             answer |= asdict(report)
         else:
-            _write_ir(args, words, output, private, console)
+            graph = _write_ir(args, words, output, private, console)
+            proof, why = (graph.read_rt_info(SECTION, key) for key in ("proof", "not_compared"))
+            answer["proof"] = proof
+            if why:
+                answer["not_compared"] = why
+                hint = "" if args.sample else f"; {GIVE_SAMPLE}"
+                lines += [f"{output}: {proof} with its original, because {why}{hint}"]
     print_result(args.format, answer, *(() if args.quiet else lines))
     return 0
 
@@ -254,7 +276,10 @@ def _choose_files(args: _ConvertArgs, files: Sequence[Path]) -> tuple[Path, list
         args.parser.error("--input_shape: the sizes of a Darknet network are in its .cfg")
     given = {name: getattr(args, name) for name in _OF_MODEL_OPTIMIZER.split()}
     words = [f"--input_model={original}", *(f"--input_proto={path}" for path in layers)]
-    return original, words + [f"--{name}={value}" for name, value in given.items() if value]
+    for name, value in given.items():
+        if value:
+            words.append(f"--{name}" if value is True else f"--{name}={value}")
+    return original, words
 
 
 def _refuse_unread(original: Path) -> None:
@@ -272,12 +297,17 @@ def _refuse_unread(original: Path) -> None:
 
 def _write_ir(
     args: _ConvertArgs, words: list[str], output: Path, private: Path, console: Console
-) -> None:
+) -> Graph:
     from posezoo.cli.result_files import write_result
     from posezoo.core.ir.ir_writer import write_ir
     from posezoo.omz.commands import mo
-    from posezoo.run.preparation import FLAGS_THAT_STATE_IT, explain_unstated, find_statement
-    from posezoo.run.runtime.graph import Graph
+    from posezoo.run.preparation import (
+        FLAGS_THAT_STATE_IT,
+        explain_unstated,
+        explain_wrong_values,
+        find_statement,
+    )
+    from posezoo.run.runtime.graph import Graph, Preprocessing
 
     precision, *others = args.precisions or (Precision.FP16,)
     if others or precision not in (Precision.FP16, Precision.FP32):
@@ -289,9 +319,11 @@ def _write_ir(
     mo.require_other_file(arguments)
     arguments.output_dir = str(private)
     try:
-        graph = Graph(mo.convert(arguments, console, like))
+        graph = Graph(mo.convert(arguments, console, like, args.sample or ()))
     except SelfCheckError as error:
         error.hint = "nothing was written"
+        if not args.sample:
+            error.hint += f"; if the network takes no random values, {GIVE_SAMPLE}"
         raise
     xml = graph.path
     graph.path = output  # as errors name it
@@ -299,13 +331,16 @@ def _write_ir(
         _state_pipeline(args, graph, like, context)
         # What is in FP16 stays so.
         xml = write_ir(graph.model, private / "stated" / output.name, Precision.FP32)
-    elif any(map(graph.image_layout, graph.inputs)) and not find_statement(graph):
+    if wrong := explain_wrong_values(graph, Preprocessing()):
+        console.warn(f"{output}: {wrong}")
+    if any(map(graph.image_layout, graph.inputs)) and not find_statement(graph):
         console.warn(
             f"{explain_unstated(output)}; to write it into the IR: --as MODEL, or"
             f" {FLAGS_THAT_STATE_IT}"
         )
     for suffix in () if args.dry_run else (".bin", ".xml"):
         write_result(output.with_suffix(suffix), xml.with_suffix(suffix).read_bytes(), console)
+    return graph
 
 
 def _state_preparation(args: _ConvertArgs, like: ModelSpec | None) -> list[str]:
@@ -367,7 +402,9 @@ def _write_onnx(
     from posezoo.formats.onnx_conversion import convert_to_onnx
     from posezoo.omz.commands import mo
 
-    given = flags.given_flags(args, f"{_OF_PIPELINE} {flags.DESCRIPTION}")
+    given = flags.given_flags(args, f"{_OF_PIPELINE} {flags.DESCRIPTION}") or (
+        "--sample" if args.sample else ""
+    )
     if given:
         args.parser.error(f"{given} is for an IR: -o {output.stem}.xml")
     spec, original = mo.read_command_line(mo.parse_arguments(words))
@@ -392,7 +429,7 @@ def _describe_onnx(report: OnnxReport, output: Path) -> Iterator[str]:
             yield f"  {kind:7} {name} [{','.join(map(str, shape))}]"
     yield f"  values  {report.preprocessing}"
     for name in report.unprovable:
-        yield f"  {name}: not proven, since a rounding of the input changes it too much"
+        yield f"  {name}: cannot be compared, since a rounding of the input changes it too much"
     if report.runtime:
         for runtime, difference in report.differences.items():
             yield f"  {report.runtime} differs by {difference:.1e} from {runtime}"

@@ -55,6 +55,16 @@ and keys that only Open Model Zoo's files declare; they are empty for other mode
     quantizable      bool        whether Open Model Zoo quantized it
     quantized        str         the type that its weights are quantized to
 
+For the .xml of an IR, the output is an object::
+
+    file          str    its path
+    model         str    the name of its model; empty if it does not say it
+    proof         str    how it compares with its original: equal, or cannot be compared; empty if
+                         nothing says it
+    not_compared  str    why it cannot be compared; absent otherwise
+    inputs        object  the shapes of its inputs, by their names
+    outputs       object  the shapes of its outputs, by their names
+
 With ``--why_not``, the output is an object: names (globs), reason, instead (names of models).
 """
 
@@ -63,6 +73,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from posezoo.cli import flags
@@ -90,6 +101,7 @@ posezoo info blazepose-full
 posezoo info pose-detection-mediapipe --format json
 posezoo info --all --framework tflite
 posezoo info --why_not yolo26n-pose
+posezoo info mine.xml
 """
 
 _INPUT = "name shape layout ir_layout color ir_color mean scale reverse_input_channels dynamic"
@@ -118,6 +130,10 @@ def run(args: _InfoArgs) -> int:
     """Print one block per model, or a JSON list."""
     if args.why_not:
         return _explain_missing(args.why_not, flags.context_from_args(args).registry, args.format)
+    if len(args.models) == 1 and args.models[0].endswith(".xml"):
+        answer = describe_ir(Path(args.models[0]))
+        print_result(args.format, answer, *_lines({"name": answer["file"], **answer}))
+        return 0
     filters = filters_from_args(args)
     by_filters = str(filters) and not args.all and not args.models
     patterns = None if by_filters else flags.patterns_from_args(args)
@@ -131,6 +147,30 @@ def run(args: _InfoArgs) -> int:
         lines += [*([""] if lines else []), *_lines(answer)]
     print_result(args.format, answers, *lines)
     return selection.exit_code
+
+
+def describe_ir(xml: Path) -> Json:
+    """The object of an IR for ``--format json``; the module's docstring explains the keys.
+
+    Raises:
+        InferenceError: it is missing or damaged.
+    """
+    from posezoo.core.ir.ir_writer import SECTION
+    from posezoo.core.ir.provenance import read_ir_record
+    from posezoo.run.runtime.graph import Graph
+
+    graph = Graph(xml)
+    proof, reason = (graph.read_rt_info(SECTION, key) for key in ("proof", "not_compared"))
+    if record := read_ir_record(xml):
+        proof, reason = record.proof, record.not_compared
+    return {
+        "file": str(xml),
+        "model": graph.read_rt_info(SECTION, "model"),
+        "proof": proof,
+        **({"not_compared": reason} if reason else {}),
+        "inputs": {name: list(shape) for name, shape in graph.inputs.items()},
+        "outputs": {name: list(shape) for name, shape in graph.outputs.items()},
+    }
 
 
 def _explain_missing(name: str, registry: Registry, style: str) -> int:
