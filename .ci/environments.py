@@ -321,7 +321,8 @@ def make_files_of_verbs(folder: Path) -> None:
     license_ = {"spdx": "MIT", "text": "MIT-our-pose.txt"}
     file = {"name": "net.tflite", "size": len(content), "checksum": sha384(content).hexdigest()}
     file["source"] = {"$type": "file", "path": "../../../net.tflite"}
-    model = {"description": "A zoo of one model.", "task_type": "human_pose_estimation"}
+    model: dict[str, object] = {"description": "A zoo of one model."}
+    model |= {"task_type": "human_pose_estimation"}
     model |= {"framework": "tflite", "license": license_, "revision": 1, "files": [file]}
     (folder / "zoo/public/our-pose").mkdir(parents=True)
     # JSON is YAML, too.
