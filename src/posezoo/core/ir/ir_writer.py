@@ -16,8 +16,8 @@ import numpy as np
 from posezoo.core.declarations.model import Decoder, Input, ModelSpec, Plain, Precision
 from posezoo.core.declarations.safe_names import OWN
 from posezoo.core.errors import DiskError, OutputError
-from posezoo.core.files.staging import WRITE_HINTS
 from posezoo.core.files import verified_files
+from posezoo.core.files.staging import WRITE_HINTS
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.core.ir.people_metadata import PIPELINE, UNSTATED, describe_people
