@@ -162,11 +162,7 @@ def convert(
     if not spec.is_converted:
         listener(ConversionSkipped(spec.full_name, "published as IR"))
         irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
-        # A download has read the bytes.
-        must_read = not (plan.trusts_records or plan.files)
-        for target in resolved.targets:
-            if must_read and target.precision in irs:
-                require_current_ir(resolved, target, "used", trust_record=False)
+        _require_published(plan, irs)
         if irs:
             return Converted(resolved, irs)
         paths = ", ".join(str(ir.xml) for ir in plan.irs)
@@ -186,6 +182,15 @@ def convert(
 
         write_onnx(resolved, force=True, listener=listener)
     return Converted(resolved, irs)
+
+
+def _require_published(plan: Plan, irs: Mapping[Precision, Path]) -> None:
+    """Read the bytes of published IR, if the user requires proof and no download has read them."""
+    if plan.trusts_records or plan.files:
+        return
+    for target in plan.resolved.targets:
+        if target.precision in irs:
+            require_current_ir(plan.resolved, target, "used", trust_record=False)
 
 
 def with_checkpoint_dir(context: Context, model: Model) -> Context:

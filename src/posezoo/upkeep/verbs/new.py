@@ -115,7 +115,9 @@ def run(args: _NewArgs) -> int:
     path = root / args.family / args.name / "model.yml"
     # Before anything is written: these may be no files that can be read.
     git_files = _plan_git_files(context.lock.path)
-    text = _read(args.license_text) if args.license_text else b""
+    beside = root.parent if root == builtin_models_dir() else root
+    license_text = beside / "licenses" / license.text
+    given_text = _read_text(args.license_text, license_text)
     if args.dry_run:
         downloads = {context.layout.file_path(spec, file): file.sources[0] for file in spec.files}
         answer = {"model": args.name, "file": path, "downloads": [*downloads]}
@@ -127,15 +129,11 @@ def run(args: _NewArgs) -> int:
         spec, reason = describe_files(spec, context, console)
         if reason:
             console.warn(f"{spec.files[0].name}: inputs and outputs could not be read: {reason}")
-    beside = root.parent if root == builtin_models_dir() else root
-    license_text = beside / "licenses" / license.text
-    if args.license_text:
-        with writing(license_text):
-            set_aside(license_text, console, [compute_digest(args.license_text)])
-        write_atomically(license_text, text)
-    write_atomically(path, format_model_yml(spec, path.parent).encode())
-    written = [path, *([license_text] if args.license_text else []), *git_files]
-    for file, content in git_files.items():
+    new_files = {path: format_model_yml(spec, path.parent).encode(), **given_text, **git_files}
+    for target in given_text:
+        with writing(target):
+            set_aside(target, console, [compute_digest(args.license_text or target)])
+    for file, content in new_files.items():
         write_atomically(file, content)
     if not _write_access_points(spec, root, context.download_options.cache_dir):
         console.warn(
@@ -145,12 +143,12 @@ def run(args: _NewArgs) -> int:
     missing = list_missing_fields(spec, "" if license_text.is_file() else str(license_text))
     words = shlex.join([args.name, *flags.registry_arguments(args)])
     committed = " ".join(
-        shell_word(os.path.relpath(path)) for path in [*written, *local_files(spec)]
+        shell_word(os.path.relpath(path)) for path in [*new_files, *local_files(spec)]
     )
     print_result(
         args.format,
         {"model": args.name, "file": path, "left_to_fill_in": missing},
-        *written,
+        *new_files,
         "left to fill in:",
         *(f"  {line}" for line in missing),
         f"then: posezoo verify --metadata {words}; posezoo get {words}; posezoo lock {words}",
@@ -200,6 +198,11 @@ def _plan_git_files(lock: Path) -> dict[Path, bytes]:
             content += end
         changed[path] = content + line + end
     return changed
+
+
+def _read_text(given: Path | None, target: Path) -> dict[Path, bytes]:
+    """The license text by the path that it is copied to; empty if none was given."""
+    return {target: _read(given)} if given else {}
 
 
 def _read(path: Path) -> bytes:
