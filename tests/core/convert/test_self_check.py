@@ -445,7 +445,9 @@ def test_without_another_runtime_nothing_is_run_and_a_warning_says_what_to_insta
     publish(resolved_of(spec, layout, (FP16,)), options=ConversionOptions(), listener=events.append)
     warning, finished = events
     assert isinstance(warning, WarningIssued) and isinstance(finished, SelfCheckFinished)
-    assert warning.message.startswith(f"{spec.full_name}: cannot be compared with its original, because")
+    assert warning.message.startswith(
+        f"{spec.full_name}: cannot be compared with its original, because"
+    )
     assert "is installed" in warning.message and "[convert]" in warning.message
     record = provenance.read_provenance(layout.provenance_path(spec, FP16))
     assert (record.was_checked, record.checks) == (True, ())
@@ -680,9 +682,7 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
         ("wave",)
     ] * 2
     line = next(result_lines(events[0]))
-    assert line.startswith(
-        "FP32 cannot be compared in wave, compared with "
-    )
+    assert line.startswith("FP32 cannot be compared in wave, compared with ")
     assert provenance.read_provenance(layout.provenance_path(spec, FP16)).unprovable == ("wave",)
     with pytest.raises(SelfCheckError, match="cannot be compared with its original") as refused:
         resolved = resolved_of(spec, layout, (FP32,))
