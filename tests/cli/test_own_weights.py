@@ -483,7 +483,7 @@ def test_a_folder_with_an_ir_in_place_of_a_model_is_answered_with_the_ir(tmp_pat
     assert "no model is called 'mine'" in ended.stderr
 
 
-@pytest.mark.parametrize("verb", ["info", "plan"])
+@pytest.mark.parametrize("verb", ["plan"])
 def test_an_ir_that_a_verb_cannot_take_is_answered_with_both_of_its_files(verb, tmp_path):
     for ending in ("xml", "bin"):
         (tmp_path / f"net.{ending}").write_text("")
