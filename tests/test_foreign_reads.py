@@ -26,6 +26,8 @@ OPEN = {"stream", "packed", "text", "io", "open_regular"}
 OURS = {
     # Parts of the package, of an installed package, or of the checkout.
     "cli/verbs/__init__.py: path.read_text('utf-8')",
+    "core/install_commands.py: metadata.distribution('posezoo').read_text('direct_url.json')",
+    "core/install_commands.py: (Path(sys.prefix) / 'uv-receipt.toml').read_text('utf-8')",
     "core/versions.py: (Path(__file__).parents[1] / 'commit.txt').read_text('ascii')",
     "core/versions.py: (git / 'HEAD').read_text('utf-8')",
     "core/versions.py: (git / 'packed-refs').read_text('utf-8')",
@@ -56,6 +58,8 @@ OURS = {
     "solutions/importable.py:"
     " files('posezoo.solutions').joinpath('importable.json').read_text('utf-8')",
     "solutions/tables.py: files('posezoo.solutions').joinpath('tables.json').read_text('utf-8')",
+    # Written just before by this process.
+    "core/ir/ir_writer.py: xml.read_bytes()",
     # In a temporary folder of this process.
     "cli/lock_signature.py: signed.read_bytes()",
     "export/model_info_targets.py: xml.with_suffix(suffix).read_bytes()",
@@ -66,6 +70,7 @@ OURS = {
     "packages/package_parts.py: open(sparse, 'r+b')",
     "packages/package_parts.py: zipfile.ZipFile(sparse)",
     # The system's.
+    "core/install_commands.py: (PROC / f'{os.getppid()}/cmdline').read_text('utf-8', 'replace')",
     "cli/run_main.py: os.open(os.devnull, os.O_RDWR)",
     "cli/run_main.py: os.open(os.devnull, os.O_WRONLY)",
     "core/operating_system.py: (CGROUPS / 'memory.max').read_text('ascii')",

@@ -97,7 +97,7 @@ NO_ROWS = {
     "*-*.compiled", "*.compiled", ".*-*.new", "*.prototxt", "*.yml", "model.json",
     "face_parts.json", "importable.json", "keypoint_positions.json", "layer_tables.json",
     "mo_arguments.json", "model_procs.yml", "tables.json",
-    "setup.cfg", "pyvenv.cfg", "uv-receipt.toml", ".*-*.part",
+    "setup.cfg", "direct_url.json", "pyvenv.cfg", "uv-receipt.toml", ".*-*.part",
 }  # fmt: skip
 
 DEEP = b"[" * 3000

@@ -88,9 +88,10 @@ PROMISES = {
     "Anyone who can connect": "",
     "Use only clusters": "",
     "`--cluster local` opens no port": "scale/test_cluster.py",
-    "posezoo sends no telemetry": "core/convert/test_conversion.py::test_no_telemetry_no_trace_in_the_home_folder_and_no_noise",
-    "OpenVINO, NNCF": "core/ir/test_openvino_import.py::test_its_telemetry_is_never_imported",
-    "It uses the network only": "",
+    "posezoo sends no telemetry": "test_telemetry.py::test_a_verb_reports_to_nobody",
+    "OpenVINO, NNCF": "core/ir/test_openvino_import.py::test_its_telemetry_is_never_imported test_telemetry.py::test_no_package_that_posezoo_installs_reports_when_it_imports_it",
+    "Programs that `posezoo export` writes": "test_telemetry.py::test_an_exported_program_reports_to_nobody",
+    "A package that your own program imports": "",
 }
 
 

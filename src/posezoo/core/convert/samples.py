@@ -14,6 +14,7 @@ from posezoo.core.convert.feature_steps import SAMPLE_PHOTOS
 from posezoo.core.convert.formats import Shape
 from posezoo.core.declarations.model import ColorOrder, Input, ModelSpec
 from posezoo.core.errors import ConversionError
+from posezoo.core.regular_files import open_regular
 from posezoo.core.values import frozen
 
 #: The most bytes of the arrays in a file.
@@ -108,12 +109,14 @@ def _read_arrays(spec: ModelSpec, path: Path) -> Iterator[Sample]:
 
 def _load(path: Path) -> dict[str, Array]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > LARGEST:
-            raise ConversionError(f"{path.name}: has arrays of {size:,} bytes, more than 1 GiB")
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        with open_regular(path) as stream:
+            with zipfile.ZipFile(stream) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+            if size > LARGEST:
+                raise ConversionError(f"{path.name}: has arrays of {size:,} bytes, more than 1 GiB")
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ConversionError(
             f"{path.name}: cannot be read: {error}", hint="numpy.savez(file, NAME=array) writes it"
