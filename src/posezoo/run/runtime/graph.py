@@ -22,6 +22,7 @@ from posezoo.core.ir.openvino_import import (
     explain_invalid_names,
     import_openvino,
     is_quantized,
+    name_ports,
     openvino_core,
     static_sizes,
 )
@@ -85,6 +86,7 @@ class Graph:
             none.
         changes: the changes since it was read, as texts; different changes have different texts.
         takes_images: whether it was prepared for images.
+        unnamed: the inputs and outputs that had no name, and got one by their place.
 
     Raises:
         InferenceError: the IR is missing or damaged.
@@ -109,6 +111,7 @@ class Graph:
             raise InferenceError(
                 f"{xml}: {problem}", hint="rename it in the original, and convert it again"
             )
+        self.unnamed = name_ports(self.model)
         self.changes: list[str] = []
         self.takes_images = False
         self.decoding = self.read_rt_info("posezoo", "decoding")
@@ -174,14 +177,14 @@ class Graph:
         return {
             name: static_sizes(port.partial_shape)
             for port in self.model.outputs
-            for name in _output_names(port)
+            for name in sorted(port.names)
         }
 
     @property
     def distinct_outputs(self) -> dict[str, Shape]:
         """The shape by output name; each output is listed once."""
         ports = self.model.outputs
-        return {_output_names(port)[0]: static_sizes(port.partial_shape) for port in ports}
+        return {min(port.names): static_sizes(port.partial_shape) for port in ports}
 
     @property
     def input_types(self) -> dict[str, Any]:
@@ -498,11 +501,6 @@ def port_name(port: Any) -> str:
     """The name of a port, without those of tensors that OpenVINO merged with it."""
     name: str = port.node.get_friendly_name()
     return name if name in port.names else str(port.any_name)
-
-
-def _output_names(port: Any) -> list[str]:
-    # Outputs of old IRs may have no name; then the name of their node is used.
-    return sorted(port.names) or [port.node.get_friendly_name()]
 
 
 def format_shape(shape: Shape) -> str:

@@ -230,7 +230,7 @@ class _ModelInfo:
 
     def embedded_size(self) -> Size | None:
         """The size to which the graph itself fits images of any size; None if it does not."""
-        if not self.flag("embedded_processing") or -1 not in _input_size(self.graph):
+        if not self.flag("embedded_processing") or -1 not in input_size(self.graph):
             return None
         size = self.stated_size()
         if size is None:
@@ -295,7 +295,7 @@ def _unused_fields(info: _ModelInfo, record: DecoderType) -> Iterator[str]:
     if info["pad_value"] not in ("", "0") and record.takes_boxes and not info.resize_type():
         yield f"pad_value {info['pad_value']}"
     original = info.stated_size()
-    actual = _input_size(info.graph)
+    actual = input_size(info.graph)
     if original and original != actual and not info.flag("embedded_processing"):
         size = format_shape(actual)
         yield f"orig_width {original[0]} and orig_height {original[1]}: its input is {size}"
@@ -312,7 +312,7 @@ def _describe_ultralytics(graph: Graph, decoder: Decoder | None) -> InputDescrip
         raise _refuse_ultralytics(graph, "stride", "a whole number above 0")
     sizing = replace(usual_sizing(record), stride=stride, keeps_scale=True)
     window = _read_image_size(graph, stride)
-    size = _input_size(graph)
+    size = input_size(graph)
     unused: tuple[str, ...] = ()
     if window and -1 in size:
         sizing = replace(sizing, window=window)
@@ -365,7 +365,8 @@ def _refuse_ultralytics(graph: Graph, name: str, expected: str) -> InferenceErro
     )
 
 
-def _input_size(graph: Graph) -> Size:
+def input_size(graph: Graph) -> Size:
+    """Width and height of the image input; -1 for any size, and 0, 0 if there is none."""
     for name in graph.inputs:
         layout = graph.image_layout(name)
         if layout and len(graph.inputs[name]) == len(layout):
@@ -387,7 +388,7 @@ def are_channels_last(graph: Graph, maps: Shape) -> bool:
     """
     if len(maps) != 4:
         return False
-    width, height = _input_size(graph)
+    width, height = input_size(graph)
     if min(width, height, *maps[1:]) <= 0:
         return False
     _, first, second, third = maps
@@ -398,7 +399,7 @@ def are_heatmaps(graph: Graph, maps: Shape) -> bool:
     """Whether maps of any number of keypoints have a cell for 2 to 16 pixels of the input, as in
     published networks, or sizes are unknown; others are masks, pictures, boxes or classes.
     """
-    width, height = _input_size(graph)
+    width, height = input_size(graph)
     if min(width, height, *maps) <= 0:
         return True
     _, channels, rows, columns = maps
