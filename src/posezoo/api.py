@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from posezoo.cli.console import show_progress
-from posezoo.cli.model_argument import is_checkpoint_file
 from posezoo.core.convert.conversion_plan import ConversionOptions
-from posezoo.core.declarations.model import ORIGINALS, Model, ModelSpec, NetworkChoice, Precision
+from posezoo.core.declarations.model import Model, ModelSpec, NetworkChoice, Precision
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import find_skeleton
 from posezoo.core.errors import (
@@ -40,11 +39,11 @@ from posezoo.core.settings import (
 )
 from posezoo.networks import build_network, is_network
 from posezoo.networks.custom_weights import (
-    find_fitting_network,
     find_with_checkpoint,
     with_known_network,
 )
-from posezoo.run.load import ChosenModel, Loader, default_runtime, find_default_model
+from posezoo.run.load import Loader, default_runtime, find_default_model
+from posezoo.run.subject import Statement, find_subject
 
 if TYPE_CHECKING:
     from torch import nn
@@ -94,11 +93,12 @@ _FOR_PLUGINS = {
     "posezoo.core.declarations.model": ("Input", "Output"),
     "posezoo.core.download.candidates": ("ByteStream",),
     "posezoo.core.download.source_types": ("SourceType",),
+    "posezoo.export.decoded.graphs": ("DecoderGraph",),
     "posezoo.export.target_type": ("ExportTarget",),
     "posezoo.lint.finding": ("RuleViolation",),
     "posezoo.lint.rule": ("rule",),
     "posezoo.networks": ("NetworkDefinition",),
-    "posezoo.poses.decoder_type": ("BOTTOM_UP", "TOP_DOWN", "DecoderGraph", "DecoderType"),
+    "posezoo.poses.decoder_type": ("BOTTOM_UP", "TOP_DOWN", "DecoderType"),
     "posezoo.poses.keypoints": ("create_poses",),
 }
 
@@ -168,7 +168,7 @@ def get(
     conversion = ConversionOptions(force=force)
     return get_irs(
         model,
-        _precision(precision, model, context),
+        _precision(precision, name, context),
         context,
         checkpoint=weights,
         options=conversion,
@@ -317,47 +317,28 @@ def load(
         ),
         min_person_score=min_person_score,
         whole_image=whole_image,
-        target_size=height or target_size,
         aspect_size=aspect,
+    )
+    text = None if name is None else os.fspath(name)
+    said = Statement(
+        checkpoint=None if checkpoint is None else Path(checkpoint),
+        model_name=model_name,
+        tag=tag,
+        force=force,
+        precision=None if precision == "FP16" else _precision(precision, text, context),
+        detector=detector,
+        height=height or target_size,
         decoder_options=decoder_options or {},
-        decoder=decoder,
-        mean=mean_values,
-        scale=scale_values,
-        reverse_input_channels=reverse_input_channels,
         skeleton=_as_skeleton(skeleton),
+        like=like,
+        decoder=decoder,
+        reverse_input_channels=reverse_input_channels,
+        mean_values=mean_values,
+        scale_values=scale_values,
     )
-    conversion = ConversionOptions(force=force)
-    loader = Loader(context, detector, conversion=conversion, listener=listener)
-    if name is None and checkpoint is None:
-        chosen = ChosenModel(precision=_precision(precision, None, context))
-        return loader.prepare(chosen).compile(options)
-    text, weights = _as_name_and_weights(name, checkpoint)
-    only_for_models = (weights, model_name, tag, force)
-    only_for_files = (like, decoder, options.states_preprocessing)
-    if text.endswith((".xml", *ORIGINALS)):
-        if any(only_for_models):
-            raise PosezooError(
-                f"{text}: is an IR already",
-                hint="checkpoint, model_name, tag and force are only for the name of a model",
-            )
-        original = context.registry.find_single(like) if like else None
-        return loader.prepare(ChosenModel(xml=Path(text), like=original)).compile(options)
-    if any(only_for_files):
-        raise PosezooError(
-            "like is only for an .xml or .onnx, as decoder, mean_values, scale_values and"
-            " reverse_input_channels are",
-            hint="leave them out: a model of the zoo declares them",
-        )
-    model = _find_model(
-        context, text, tag, weights, model_name=model_name, skeleton=options.skeleton
-    )
-    chosen = ChosenModel(
-        model,
-        _precision(precision, model, context),
-        checkpoint=weights,
-        is_unnamed=not model_name,
-    )
-    return loader.prepare(chosen).compile(options)
+    subject = find_subject(text, context, said)
+    loader = Loader(context, conversion=ConversionOptions(force=force), listener=listener)
+    return loader.prepare(subject).compile(options)
 
 
 def network(
@@ -414,21 +395,6 @@ def network(
     if pretrained is False:
         return build_network(choice.name, **choice.arguments)
     return read_network_checkpoint(Path(pretrained), choice.name, assumed=choice.arguments).load()
-
-
-def _as_name_and_weights(
-    name: str | os.PathLike[str] | None, checkpoint: str | os.PathLike[str] | None
-) -> tuple[str, Path | None]:
-    """A checkpoint without a model, or in its place, is read by the network that fits; a
-    PosezooError if none fits, or several do.
-    """
-    text = "" if name is None else os.fspath(name)
-    if checkpoint is None:
-        if not is_checkpoint_file(text):
-            return text, None
-        text, checkpoint = "", text
-    weights = Path(checkpoint)
-    return text or find_fitting_network(weights), weights
 
 
 def _as_skeleton(skeleton: Skeleton | str | os.PathLike[str] | None) -> Skeleton | None:
@@ -489,12 +455,13 @@ def _open(
     return open_context(settings, trust_on_first_use=trust_on_first_use)
 
 
-def _precision(text: str, model: Model | None, context: Context) -> Precision:
+def _precision(text: str, name: str | None, context: Context) -> Precision:
     try:
         return Precision(text)
     except ValueError as error:
         registry = context.registry
-        model = model or find_default_model(registry)
+        is_known = name is not None and registry.real_name(name) in registry.entries
+        model = registry.find(name) if name and is_known else find_default_model(registry)
         parts = registry.parts(model)
         own_precisions = [
             each for each in Precision if all(each in part.precisions for part in parts)

@@ -42,7 +42,6 @@ from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Resolved, 
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.export.export_writer import ExportChanges, write_export
-from posezoo.export.network_file import NetworkFile
 from posezoo.export.target_type import (
     ExportedModel,
     ExportFolder,
@@ -260,17 +259,16 @@ class _IrMaker:
 
 
 def prepare_file_export(
-    file: NetworkFile,
+    spec: ModelSpec,
     options: ExportOptions,
     context: Context,
     *,
     listener: Listener,
 ) -> ExportedModel | Plan:
-    """As ``prepare_export``, for the file of a network, whose copy and IR have a folder of their
-    own. It is exported alone unless it says who finds its people, or the user names a detector: it
-    may find no people.
+    """As ``prepare_export``, for a model from ``describe_network_file``: its copy and IR have a
+    folder of their own. It is exported alone unless it says who finds its people, or the user names
+    a detector: it may find no people.
     """
-    spec = file.spec
     folder = context.layout.output_dir / checkpoint_dir(spec)
     context = replace(context, layout=ModelLayout(folder, folder))
     if spec.people is None and context.settings.detector == "usual":

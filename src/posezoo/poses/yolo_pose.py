@@ -24,7 +24,6 @@ from posezoo.poses.blazeface import sigmoid
 from posezoo.poses.decoder_type import (
     BottomUpDecoder,
     Count,
-    DecoderGraph,
     Maps,
     NetworkFacts,
     Range,
@@ -293,5 +292,4 @@ DECODER = BottomUpDecoder(
     visible_score=0.5,  # as Ultralytics draws them
     input_sizing=InputSizing(default_target=640, target_side=LONGER, padding=114),
     has_own_boxes=True,
-    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_yolo_pose", "min_score"),
 )

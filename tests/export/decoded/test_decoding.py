@@ -35,8 +35,9 @@ from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.export.decoded import append_decoder, nodes, with_decoding
 from posezoo.export.decoded.frames import FrameFit
+from posezoo.export.decoded.graphs import GRAPHS
 from posezoo.poses.blazepose import BlazePoseOptions, decode_faces
-from posezoo.poses.decoders import DECODERS, find_decoder, resolve_options
+from posezoo.poses.decoders import find_decoder, resolve_options
 from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.keypoints import from_pixel_indices
 from posezoo.poses.letterbox import InputSizing, letterbox_image
@@ -306,13 +307,13 @@ CASES = {
     "blazepose": (landmarks, {}),
     "detection": (detections, {}),
     "posenet": (group, {"min_score": 0.06}),
-    "openpose": (crowd, find_decoder("openpose").graph.options),
-    "openpose/in one output": (crowd_in_one_output, find_decoder("openpose").graph.options),
+    "openpose": (crowd, GRAPHS.find("openpose").options),
+    "openpose/in one output": (crowd_in_one_output, GRAPHS.find("openpose").options),
 }
 
 
 def test_each_decoder_with_a_graph_has_a_case():
-    with_graph = {name for name, record in DECODERS.items() if record.graph is not None}
+    with_graph = {*GRAPHS.builtin}
     cases = {case.partition("/")[0] for case in CASES}
     assert with_graph == cases, "add outputs of its network to CASES"
 

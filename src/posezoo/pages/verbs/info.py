@@ -1,4 +1,4 @@
-"""posezoo info: show everything that a model's files declare.
+"""posezoo info: show everything that a model's files declare, or what is known of a file.
 
 With ``--format json``, the output is a list of objects with the keys of ``posezoo list`` (see
 there) and::
@@ -55,13 +55,20 @@ and keys that only Open Model Zoo's files declare; they are empty for other mode
     quantizable      bool        whether Open Model Zoo quantized it
     quantized        str         the type that its weights are quantized to
 
+An .xml or .onnx is an object with other keys::
+
+    name, file    str         the path of the file
+    values        list        name, value, and source: a flag, --as, the file's metadata, its
+                              network, or what is usual for its decoder
+    undecoded     str | null  why no decoder takes its outputs
+
 With ``--why_not``, the output is an object: names (globs), reason, instead (names of models).
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -70,6 +77,7 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.json_projection import Json, project, to_json
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
+from posezoo.core.declarations.model_files import is_network_file
 from posezoo.core.errors import PosezooError
 from posezoo.core.registry import TAG_MARK, Registry, Selection, license_path, registry_root
 from posezoo.pages.facts.model_facts import ModelFacts
@@ -83,12 +91,14 @@ from posezoo.pages.model_filters import (
     model_to_json,
     select_filtered,
 )
+from posezoo.run.run_flags import find_subject_from_args, spell_flag, statement_from_args
 
 EXAMPLES = """
 posezoo info blazepose-full
 posezoo info pose-detection-mediapipe --format json
 posezoo info --all --framework tflite
 posezoo info --why_not yolo26n-pose
+posezoo info mine.onnx --as rtmpose-m
 """
 
 _INPUT = "name shape layout ir_layout color ir_color mean scale reverse_input_channels dynamic"
@@ -105,7 +115,7 @@ FLAGS = (
         "say why the zoo does not have a model, and which models can replace it",
     ),
     FILTER_FLAGS,
-    f"{flags.REGISTRY} {flags.FORMAT}",
+    f"{flags.PIPELINE} {flags.DESCRIPTION} {flags.REGISTRY} {flags.FORMAT}",
 )
 
 
@@ -117,6 +127,12 @@ def run(args: _InfoArgs) -> int:
     """Print one block per model, or a JSON list."""
     if args.why_not:
         return _explain_missing(args.why_not, flags.context_from_args(args).registry, args.format)
+    files = list(filter(is_network_file, args.models))
+    args.models = [name for name in args.models if name not in files]
+    described = [_describe_file(name, args) for name in files]
+    if files and not args.models:
+        print_result(args.format, described, *_in_blocks(map(_file_lines, described)))
+        return 0
     filters = filters_from_args(args)
     by_filters = str(filters) and not args.all and not args.models
     patterns = None if by_filters else flags.patterns_from_args(args)
@@ -125,11 +141,39 @@ def run(args: _InfoArgs) -> int:
         models, selection = select_filtered(settings, filters, patterns, console, is_all=args.all)
         weights = find_weights(settings, models)
         answers = [info_json(facts, selection, weights[facts.name]) for facts in models]
-    lines: list[str] = []
-    for answer in answers:
-        lines += [*([""] if lines else []), *_lines(answer)]
-    print_result(args.format, answers, *lines)
+    blocks = [*map(_lines, answers), *map(_file_lines, described)]
+    print_result(args.format, [*answers, *described], *_in_blocks(blocks))
     return selection.exit_code
+
+
+def _in_blocks(blocks: Iterable[Iterable[str]]) -> list[str]:
+    lines: list[str] = []
+    for block in blocks:
+        lines += [*([""] if lines else []), *block]
+    return lines
+
+
+def _describe_file(name: str, args: _InfoArgs) -> Json:
+    from posezoo.run.subject_values import list_values
+
+    said = statement_from_args(args, precision=None)
+    context = flags.context_from_args(args)
+    subject = find_subject_from_args(name, args, context, said, needs_decoder=False)
+    values = to_json(list_values(subject, spell_flag))
+    return {
+        "name": name,
+        "file": name,
+        "values": values,
+        "undecoded": subject.undecoded or None,
+    }
+
+
+def _file_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    yield answer["name"]
+    for row in answer["values"]:
+        yield f"  {row['name']}: {_in_words(row['value'])} ({row['source']})"
+    if answer["undecoded"]:
+        yield f"  note: {answer['undecoded']}"
 
 
 def _explain_missing(name: str, registry: Registry, style: str) -> int:

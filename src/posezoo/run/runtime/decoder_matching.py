@@ -44,6 +44,7 @@ from posezoo.poses.decoders import (
     with_all_classes,
     with_decoder_options,
 )
+from posezoo.poses.keypoints import require_count
 from posezoo.poses.yolo_pose import CELLS, SUPPRESSED, are_predictions
 from posezoo.run.model_procs import decoded_task, find_anchors
 from posezoo.run.preparation import require_statement
@@ -58,6 +59,7 @@ from posezoo.run.runtime.graph import (
 from posezoo.run.runtime.input_description import (
     InputDescription,
     are_heatmaps,
+    count_keypoints,
     describe_stated_input,
     input_size,
     require_class_names,
@@ -247,8 +249,31 @@ def describe_ir(
     if options.labels:
         _require_labels(graph, options.labels, selected)
     skeleton = options.skeleton or description.skeleton or _read_skeleton(graph, spec.skeleton)
-    spec = with_skeleton(spec, skeleton)
-    return _with_outputs(spec, graph), description
+    return _with_keypoints(spec, graph, skeleton, options), description
+
+
+def describe_pipeline(graph: Graph, like: ModelSpec | None, options: LoadOptions) -> ModelSpec:
+    """As ``describe_ir``, for an IR of which it does not matter how images are prepared."""
+    decoder = select_decoder(graph, options.decoder, like, options)
+    spec = describe_network(graph, "", decoder, like)
+    return _with_keypoints(spec, graph, options.skeleton, options)
+
+
+def _with_keypoints(
+    spec: ModelSpec, graph: Graph, skeleton: Skeleton | None, options: LoadOptions
+) -> ModelSpec:
+    spec = _with_outputs(with_skeleton(spec, skeleton), graph)
+    if options.skeleton:
+        _require_keypoints(graph, spec, options.skeleton)
+    return spec
+
+
+def _require_keypoints(graph: Graph, spec: ModelSpec, skeleton: Skeleton) -> None:
+    assert spec.decoder
+    resolve_options(spec.decoder)  # it may have a skeleton of its own
+    roles = {port.role: port.name for port in spec.outputs if port.role}
+    if count := count_keypoints(graph, spec.decoder, roles):
+        require_count(skeleton, count)
 
 
 def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, InputDescription]:

@@ -166,6 +166,15 @@ class Graph:
         return Precision.FP16_INT8 if is_quantized(self.model) else None
 
     @property
+    def stored_precision(self) -> Precision:
+        """That of its weights, whatever its folder is named after."""
+        constants = (node for node in self.model.get_ops() if node.get_type_name() == "Constant")
+        has_halves = any(node.get_element_type().get_type_name() == "f16" for node in constants)
+        if is_quantized(self.model):
+            return Precision.FP16_INT8 if has_halves else Precision.FP32_INT8
+        return Precision.FP16 if has_halves else Precision.FP32
+
+    @property
     def inputs(self) -> dict[str, Shape]:
         """The shape by input name; -1 stands for any size."""
         ports = self.model.inputs

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isnan, prod
 
@@ -257,7 +257,8 @@ def _with_model_info(
     skeleton = description.skeleton
     # Without boxes of its own, a network that takes a skeleton names keypoints, not classes.
     if names and record.takes_boxes and record.takes_skeleton:
-        count = _count_keypoints(info.graph, record)
+        roles = record.match_outputs(info.graph.distinct_outputs)
+        count = count_keypoints(info.graph, decoder, roles)
         skeleton = decoder.skeleton or name_keypoints(info.graph, names, count)
         names = ()
     labels = names or description.labels
@@ -374,12 +375,40 @@ def input_size(graph: Graph) -> Size:
     return (0, 0)
 
 
-def _count_keypoints(graph: Graph, record: DecoderType) -> int:
-    roles = record.match_outputs(graph.distinct_outputs)
-    for name in roles.values():
-        shape = graph.outputs[name]
-        return shape[3] if are_channels_last(graph, shape) else shape[1]
-    return 0
+#: More than any network finds.
+_MANY_KEYPOINTS = 1000
+
+
+def count_keypoints(graph: Graph, decoder: Decoder, roles: Mapping[str, str]) -> int:
+    """How many keypoints of a person are in outputs with these roles; 0 if their sizes do not tell
+    it.
+    """
+    if graph.decoded_outputs:
+        shape = graph.outputs.get("keypoints", ())
+        return shape[1] if len(shape) == 3 else 0
+    record = find_decoder(decoder.name)
+    options = resolve_options(replace(decoder, skeleton=None))
+    shapes = {role: _channels_first(graph, graph.outputs[name]) for role, name in roles.items()}
+
+    def fits(count: int) -> bool:
+        for role, shape in shapes.items():
+            facts = NetworkFacts(rows=max(0, *shape[1:2]), keypoints=count)
+            sizes = record.sizes(facts, options).get(role, shape)
+            pairs = zip(shape[1:], sizes[1:], strict=False)
+            if any(not isnan(size) and side not in (-1, size) for side, size in pairs):
+                return False
+        return True
+
+    if fits(1) and fits(2):  # their sizes do not depend on it
+        return 0
+    return next(filter(fits, range(1, _MANY_KEYPOINTS)), 0)
+
+
+def _channels_first(graph: Graph, shape: Shape) -> Shape:
+    if not are_channels_last(graph, shape):
+        return shape
+    images, height, width, channels = shape
+    return images, channels, height, width
 
 
 def are_channels_last(graph: Graph, maps: Shape) -> bool:
