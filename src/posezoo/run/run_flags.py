@@ -121,7 +121,7 @@ class RunArgs(DescriptionArgs, FormatArgs):
     reconnect: float | None
     json_lines: Path | None
 
-    precision: Precision
+    precision: Precision | None
     min_person_score: float | None
     whole_image: float | None
     masks: bool

@@ -37,12 +37,11 @@ DEVICE_FLAGS = FlagGroup(
 )
 
 
-class DeviceArgs(flags.ModelsArgs, flags.FormatArgs):
+class DeviceArgs(flags.ModelsArgs, flags.FormatArgs, flags.DescriptionArgs):
     """The values of ``DEVICE_FLAGS``, and of posezoo verify's flags for models."""
 
     device: str | None
-    detector: str | None
-    precision: Precision
+    precision: Precision | None
     inputs: list[Path] | None
     nodes: Path | None
 

@@ -204,7 +204,7 @@ class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, fl
     output: Path | None
     report: Path | None
     fresh: bool
-    precision: Precision
+    precision: Precision | None
 
 
 def run(args: _EvaluateArgs) -> int:

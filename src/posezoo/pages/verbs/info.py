@@ -119,7 +119,7 @@ FLAGS = (
 )
 
 
-class _InfoArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs):
+class _InfoArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs, flags.DescriptionArgs):
     why_not: str | None
 
 
