@@ -186,10 +186,6 @@ def statement_from_args(args: Args, **others: Any) -> Statement:
     values = {name: value for name, value in vars(args).items() if value is not None} | others
     labels: Path | None = values.get("labels")
     skeleton: str | None = values.get("skeleton")
-    stated = {
-        name: parse_channel_values(args, name, values.get(name))
-        for name in ("mean_values", "scale_values")
-    }
     return Statement(
         checkpoint=values.get("checkpoint"),
         model_name=values.get("model_name", ""),
@@ -205,7 +201,8 @@ def statement_from_args(args: Args, **others: Any) -> Statement:
         labels=_read_labels(labels) if labels else (),
         layout=values.get("layout", ""),
         reverse_input_channels=values.get("reverse_input_channels") or None,
-        **stated,
+        mean_values=parse_channel_values(args, "mean_values", values.get("mean_values")),
+        scale_values=parse_channel_values(args, "scale_values", values.get("scale_values")),
     )
 
 

@@ -90,7 +90,7 @@ class Statement:
 
     def given(self) -> list[str]:
         """The names of what is said."""
-        nothing = (None, False, "", (), {}, [])
+        nothing: tuple[object, ...] = (None, False, "", (), {}, [])
         return [each.name for each in fields(self) if getattr(self, each.name) not in nothing]
 
     @property
@@ -302,9 +302,10 @@ def refuse_unused(kind: Kind, name: str, said: Statement, spell: Callable[[str],
 @contextmanager
 def wrong_use(said: Statement, *others: type[PosezooError]) -> Iterator[None]:
     """An error about what is said is one of usage."""
+    kinds: tuple[type[PosezooError], ...] = (InferenceError, ConversionError, *others)
     try:
         yield
-    except (InferenceError, ConversionError, *others) as error:
+    except kinds as error:
         if said.given():
             error.exit_code = 2
         raise
