@@ -895,7 +895,7 @@ def test_real_networks_with_their_decoders_find_the_same_people(zoo, shared, mod
     height, width = whole.input(0).shape[1:3] if is_nhwc else whole.input(0).shape[2:]
     roles, found = {port.role: port.name for port in spec.outputs}, 0
     decoder = resolved.decoder.name  # of its composite, if it is a part
-    options = find_decoder(decoder).graph.options
+    options = GRAPHS.find(decoder).options
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
         picture = cv2.resize(cv2.imread(str(photo)), (width, height))
         feed = (picture if is_nhwc else picture.transpose(2, 0, 1))[None]
