@@ -28,9 +28,10 @@ from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_version
 from posezoo.poses.keypoints import Pose
 from posezoo.run.images import read_image
-from posezoo.run.load import ChosenModel, Loader
+from posezoo.run.load import Loader
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.subject import find_subject
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "video_people.jsonl"
@@ -157,7 +158,7 @@ def main() -> None:
     tools = {"opencv": cv2.__version__, "openvino": package_version("openvino")}
     lines = []
     for name in MODELS:
-        prepared = Loader(context).prepare(ChosenModel(context.registry.find(name)))
+        prepared = Loader(context).prepare(find_subject(name, context))
         estimator = prepared.compile()
         for every in (None, *EVERY):
             row = {"model": name, "detect_every": every, "videos": len(videos)}

@@ -23,8 +23,9 @@ from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.poses.keypoints import Pose
 from posezoo.run.images import read_image
-from posezoo.run.load import ChosenModel, Loader
+from posezoo.run.load import Loader
 from posezoo.run.runtime.estimator import Estimator
+from posezoo.run.subject import find_subject
 
 if TYPE_CHECKING:
     from fakes.walks import Walk
@@ -163,7 +164,7 @@ def _render(
 def load_model(name: str) -> Estimator:
     """A model of the zoo, in FP16."""
     context = open_context(to_settings(read_settings({})))
-    return Loader(context).prepare(ChosenModel(context.registry.find(name))).compile()
+    return Loader(context).prepare(find_subject(name, context)).compile()
 
 
 def find_poses(estimator: Estimator, frames: Iterable[Array]) -> list[list[Pose]]:

@@ -1,6 +1,7 @@
 """A part imports only parts above it in one table, and no two modules import each other in a cycle.
 
-Every import counts: at the top of a module, inside a function, and for the type checker alone.
+Every import counts: at the top of a module, inside a function, and for the type checker alone; and so does a text with
+the name of a module, such as ``posezoo.run.load:Loader``.
 """
 
 import ast
@@ -28,6 +29,7 @@ PARTS = (
     "quantize",
     "lint",
     "solutions",
+    "convert",
     "omz",
     "export",
     "upkeep",
@@ -79,12 +81,48 @@ def parts_named_in(code, package="posezoo"):
     return used
 
 
+def texts_in(code):
+    """The texts in a module's code, without docstrings."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [*nodes_in(code)]
+    docstrings = {
+        id(node.body[0].value)
+        for node in nodes
+        if isinstance(node, documented) and has_docstring(node)
+    }
+    for node in nodes:
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in docstrings
+        ):
+            yield node.value
+
+
+def has_docstring(node):
+    return bool(node.body) and isinstance(node.body[0], ast.Expr)
+
+
+def parts_in_text(code):
+    """The parts whose modules a text names; ``posezoo.decoders`` alone is a group of entry points."""
+    named = (re.findall(r"\bposezoo\.([a-z_]+)\.[a-z_]", text) for text in texts_in(code))
+    return {part for parts in named for part in parts if part in PARTS}
+
+
+def test_a_text_that_names_a_module_counts_as_an_import():
+    code = (
+        '"""posezoo.api.load"""\nPIPELINE = "posezoo.run.load:Loader"\nGROUP = "posezoo.formats"\n'
+    )
+    assert parts_in_text(code) == {"run"}
+
+
 def test_a_part_imports_only_parts_above_it():
     above = set()
     for part in PARTS:
         for path in sorted(SOURCE.rglob("*.py")):
             if part_of(path) == part:
-                upward = set(parts_named_in(path.read_text("utf-8"))) - above - {part}
+                code = path.read_text("utf-8")
+                upward = {*parts_named_in(code), *parts_in_text(code)} - above - {part}
                 assert not upward, f"{path.relative_to(SOURCE)} may not import {sorted(upward)}"
         above.add(part)
 

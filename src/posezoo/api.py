@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from posezoo.cli.console import show_progress
-from posezoo.cli.model_argument import is_checkpoint_file
 from posezoo.core.convert.conversion_plan import ConversionOptions
-from posezoo.core.declarations.model import ORIGINALS, Model, ModelSpec, NetworkChoice, Precision
+from posezoo.core.declarations.model import Model, ModelSpec, NetworkChoice, Precision
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import find_skeleton
 from posezoo.core.errors import (
@@ -40,21 +39,20 @@ from posezoo.core.settings import (
 )
 from posezoo.networks import build_network, is_network
 from posezoo.networks.custom_weights import (
-    find_fitting_network,
     find_with_checkpoint,
     with_known_network,
 )
-from posezoo.run.load import ChosenModel, Loader, default_runtime, find_default_model
+from posezoo.run.load import Loader, default_runtime, find_default_model
 from posezoo.run.load_arguments import (
     GROUPED,
     Options,
     Preparation,
-    given_arguments,
     require_group,
     spell_flags,
     spell_grouped,
     take_former_keywords,
 )
+from posezoo.run.subject import Statement, find_subject
 
 if TYPE_CHECKING:
     from torch import nn
@@ -127,11 +125,12 @@ _FOR_PLUGINS = {
     "posezoo.core.declarations.model": ("Input", "Output"),
     "posezoo.core.download.candidates": ("ByteStream",),
     "posezoo.core.download.source_types": ("SourceType",),
+    "posezoo.export.decoded.graphs": ("DecoderGraph",),
     "posezoo.export.target_type": ("ExportTarget",),
     "posezoo.lint.finding": ("RuleViolation",),
     "posezoo.lint.rule": ("rule",),
     "posezoo.networks": ("NetworkDefinition",),
-    "posezoo.poses.decoder_type": ("BOTTOM_UP", "TOP_DOWN", "DecoderGraph", "DecoderType"),
+    "posezoo.poses.decoder_type": ("BOTTOM_UP", "TOP_DOWN", "DecoderType"),
     "posezoo.poses.keypoints": ("create_poses",),
 }
 
@@ -205,7 +204,7 @@ def get(
     conversion = ConversionOptions(force=force)
     return get_irs(
         model,
-        _precision(precision, model, context),
+        _precision(precision, name, context),
         context,
         checkpoint=weights,
         options=conversion,
@@ -290,40 +289,38 @@ def load(
     if detector != "usual":
         flags["detector"] = detector or "none"
     context = _open(load, flags, trust_on_first_use, listener)
-    load_options = _to_load_options(options or Options(), preparation, context)
-    conversion = ConversionOptions(force=force)
-    loader = Loader(context, detector, conversion=conversion, listener=listener)
-    for_files = [each for each in given_arguments(preparation) if each != "skeleton"]
-    if name is None and checkpoint is None:
-        _refuse(_given(tag=tag, model_name=model_name), "no model is named")
-        _refuse(for_files, "only for an .xml or .onnx, and no file is named")
-        chosen = ChosenModel(precision=_precision(precision, None, context))
-        return loader.prepare(chosen).compile(load_options)
-    text, weights = _as_name_and_weights(name, checkpoint)
-    if text.endswith((".xml", *ORIGINALS)):
-        for_models = _given(tag=tag, checkpoint=weights, model_name=model_name, force=force)
-        _refuse(for_models, f"only for the name of a model, and {text} is a file")
-        like = preparation.like
-        original = context.registry.find_single(like) if like else None
-        try:
-            return loader.prepare(ChosenModel(xml=Path(text), like=original)).compile(load_options)
-        except PosezooError as error:
-            error.hint = spell_flags(error.hint)
-            raise
-    _refuse(for_files, f"only for an .xml or .onnx, and {text} declares its preparation")
-    model = _find_model(
-        context, text, tag, weights, model_name=model_name, skeleton=load_options.skeleton
+    options = options or Options()
+    if name is None and checkpoint is None and (given := _given(tag=tag, model_name=model_name)):
+        raise PosezooError(
+            f"{', '.join(given)}: no model is named", hint=f"leave out {' and '.join(given)}"
+        )
+    text = None if name is None else os.fspath(name)
+    said = Statement(
+        checkpoint=None if checkpoint is None else Path(checkpoint),
+        model_name=model_name,
+        tag=tag,
+        force=force,
+        precision=None if precision == "FP16" else _precision(precision, text, context),
+        detector=detector,
+        height=options.height,
+        decoder_options=options.decoder_options or {},
+        skeleton=_as_skeleton(preparation.skeleton),
+        like=preparation.like,
+        decoder=preparation.decoder,
+        reverse_input_channels=preparation.reverse_input_channels,
+        mean_values=cast("tuple[float, ...] | None", preparation.mean_values),
+        scale_values=cast("tuple[float, ...] | None", preparation.scale_values),
     )
-    chosen = ChosenModel(
-        model,
-        _precision(precision, model, context),
-        checkpoint=weights,
-        is_unnamed=not model_name,
-    )
-    return loader.prepare(chosen).compile(load_options)
+    loader = Loader(context, conversion=ConversionOptions(force=force), listener=listener)
+    try:
+        subject = find_subject(text, context, said)
+        return loader.prepare(subject).compile(_to_load_options(options, context))
+    except PosezooError as error:
+        error.hint = spell_flags(error.hint)
+        raise
 
 
-def _to_load_options(options: Options, preparation: Preparation, context: Context) -> LoadOptions:
+def _to_load_options(options: Options, context: Context) -> LoadOptions:
     from posezoo.run.runtime.runtime_config import LoadOptions
 
     return LoadOptions(
@@ -335,24 +332,12 @@ def _to_load_options(options: Options, preparation: Preparation, context: Contex
         ),
         min_person_score=options.min_person_score,
         whole_image=options.whole_image,
-        target_size=options.height,
         aspect_size=options.aspect,
-        decoder_options=options.decoder_options or {},
-        decoder=preparation.decoder,
-        mean=cast("tuple[float, ...] | None", preparation.mean_values),
-        scale=cast("tuple[float, ...] | None", preparation.scale_values),
-        reverse_input_channels=preparation.reverse_input_channels,
-        skeleton=_as_skeleton(preparation.skeleton),
     )
 
 
 def _given(**arguments: object) -> list[str]:
     return [name for name, value in arguments.items() if value]
-
-
-def _refuse(given: Sequence[str], reason: str) -> None:
-    if given:
-        raise PosezooError(f"{', '.join(given)}: {reason}", hint=f"leave out {' and '.join(given)}")
 
 
 def network(
@@ -409,21 +394,6 @@ def network(
     if pretrained is False:
         return build_network(choice.name, **choice.arguments)
     return read_network_checkpoint(Path(pretrained), choice.name, assumed=choice.arguments).load()
-
-
-def _as_name_and_weights(
-    name: str | os.PathLike[str] | None, checkpoint: str | os.PathLike[str] | None
-) -> tuple[str, Path | None]:
-    """A checkpoint without a model, or in its place, is read by the network that fits; a
-    PosezooError if none fits, or several do.
-    """
-    text = "" if name is None else os.fspath(name)
-    if checkpoint is None:
-        if not is_checkpoint_file(text):
-            return text, None
-        text, checkpoint = "", text
-    weights = Path(checkpoint)
-    return text or find_fitting_network(weights), weights
 
 
 def _as_skeleton(skeleton: Skeleton | str | os.PathLike[str] | None) -> Skeleton | None:
@@ -491,12 +461,13 @@ def _open(
     return open_context(to_settings(found), trust_on_first_use=trust_on_first_use)
 
 
-def _precision(text: str, model: Model | None, context: Context) -> Precision:
+def _precision(text: str, name: str | None, context: Context) -> Precision:
     try:
         return Precision(text)
     except ValueError as error:
         registry = context.registry
-        model = model or find_default_model(registry)
+        is_known = name is not None and registry.real_name(name) in registry.entries
+        model = registry.find(name) if name and is_known else find_default_model(registry)
         parts = registry.parts(model)
         own_precisions = [
             each for each in Precision if all(each in part.precisions for part in parts)

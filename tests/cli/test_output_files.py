@@ -37,7 +37,8 @@ def is_path(action):
 
 
 def names_output(action):
-    return getattr(action, "output", None) is not None
+    flag = getattr(action, "flag", None)
+    return flag is not None and flag.output is not None
 
 
 def words_for(parser, tried, value):

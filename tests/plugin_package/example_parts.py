@@ -49,8 +49,8 @@ DECODER = DecoderType(
     decode=decode_one_point,
     pipeline=BOTTOM_UP,
     skeleton="coco-17",
-    graph=DecoderGraph("example_graph:build", score_option="score"),
 )
+DECODER_GRAPH = DecoderGraph("example_graph:build", score_option="score")
 
 
 @dataclass(frozen=True, slots=True)

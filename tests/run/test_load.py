@@ -40,6 +40,7 @@ from posezoo.run import advice, images, load
 from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
+from posezoo.run.subject import Statement, Subject, find_subject
 
 cv2 = pytest.importorskip("cv2")
 
@@ -140,6 +141,11 @@ def asked(context, detector):
     return replace(context, settings=replace(context.settings, detector=detector))
 
 
+def compile_file(xml, context):
+    """Compile an IR that no model.yml describes."""
+    return load.Loader(context).compile_file(find_subject(f"{xml}", context), LoadOptions())
+
+
 def compile_with(context, spec, irs, options=None):
     """Compile a model with the detector that the context names."""
     pipeline = resolve_pipeline(spec, context)
@@ -212,7 +218,7 @@ def npm_context(npm_mirror, folder):
 def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_context):
     spec = replace(npm_context.registry.find(MOVENET), people=People(OUT_OF_REACH, OUT_OF_REACH))
     events = []
-    prepared = load.Loader(npm_context, listener=events.append).prepare(load.ChosenModel(spec))
+    prepared = load.Loader(npm_context, listener=events.append).prepare(Subject(model=spec))
     assert prepared.compile().people_from == DEFAULT_DETECTOR
     (warned,) = [
         event.message
@@ -242,7 +248,7 @@ def test_the_conversion_of_a_detector_counts_as_a_conversion(npm_context, tmp_pa
 
     context = npm_context.with_output_dir(tmp_path)
     loader = load.Loader(context, listener=follow_event, time_step=follow_step)
-    loader.prepare(load.ChosenModel(npm_context.registry.find(DEFAULT_MODEL)))
+    loader.prepare(Subject(model=npm_context.registry.find(DEFAULT_MODEL)))
     assert converted_in == [CONVERT, CONVERT]
 
 
@@ -280,7 +286,7 @@ def test_a_detector_that_the_user_named_is_not_replaced(npm_context):
     named = asked(npm_context, OUT_OF_REACH)
     spec = named.registry.find(MOVENET)
     with pytest.raises(DownloadError) as caught:
-        load.Loader(named, OUT_OF_REACH).prepare(load.ChosenModel(spec))
+        load.Loader(named).prepare(find_subject(spec.name, named, Statement(detector=OUT_OF_REACH)))
     assert caught.value.problem.startswith(f"the person detector {OUT_OF_REACH}: ")
 
 
@@ -291,11 +297,12 @@ def test_an_ir_in_any_folder_finds_the_people_that_its_model_finds(
 ):
     """Of the photos, there are two in which the default detector finds nobody."""
     model = npm_context.registry.find(DEFAULT_MODEL)
-    named = load.Loader(npm_context).prepare(load.ChosenModel(model, precision))
+    said = Statement(precision=precision)
+    named = load.Loader(npm_context).prepare(Subject(said=said, model=model))
     for suffix in (".xml", ".bin"):
         shutil.copy(named.irs[DEFAULT_MODEL].with_suffix(suffix), tmp_path / f"net{suffix}")
     estimator = named.compile()
-    alone = load.Loader(npm_context).compile_ir(tmp_path / "net.xml", LoadOptions())
+    alone = compile_file(tmp_path / "net.xml", npm_context)
     assert alone.detector_precision == estimator.detector_precision == precision
     photos = sorted((shared / "data" / "photos").glob("*.jpg"))
     from_whole_image = 0
@@ -324,9 +331,9 @@ def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
     xml.write_text(text.replace(f"{DEFAULT_DETECTOR}.xml", "mine.xml"), "utf-8")
     nothing = {"weights_dir": tmp_path / "empty", "cache_dir": tmp_path / "empty"}
     nowhere = context_with(nothing)
-    alone = load.Loader(nowhere).compile_ir(xml, LoadOptions())
+    alone = compile_file(xml, nowhere)
     assert [network.path.parent for network in alone.networks] == [xml.parent] * 2
-    estimator = load.Loader(npm_context).prepare(load.ChosenModel()).compile()
+    estimator = load.Loader(npm_context).prepare(Subject()).compile()
     people_count = 0
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
         for pose, other in zip(alone(photo), estimator(photo), strict=True):
@@ -339,10 +346,7 @@ def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
 @pytest.mark.slow
 def test_an_ir_alone_has_its_detector_fetched(context, one_at_a_time):
     (xml,) = one_at_a_time[1].values()
-    assert (
-        load.Loader(asked(context, BLAZEPOSE)).compile_ir(xml, LoadOptions()).people_from
-        == BLAZEPOSE
-    )
+    assert compile_file(xml, asked(context, BLAZEPOSE)).people_from == BLAZEPOSE
 
 
 def test_who_sees_everybody_has_no_detector(context):

@@ -131,8 +131,8 @@ def test_an_ir_that_says_nothing_is_quantized_as_a_model_says(forms):
 #: What convert is told, and what run must then be told of the original.
 STATED = {
     "values": (FLAGS, FLAGS),
-    "Model Optimizer's forms": (
-        ("--mean_values", f"input{list(MEAN)}", "--scale_values", f"input{list(SCALE)}"),
+    "values in brackets": (
+        ("--mean_values", f"{list(MEAN)}", "--scale_values", f"{list(SCALE)}"),
         FLAGS,
     ),
     "as a model": (("--as", "hrnet-w32"), ("--as", "hrnet-w32")),
@@ -165,7 +165,7 @@ def test_an_ir_that_convert_is_told_of_runs_without_flags_as_its_original_runs_w
         (("--decoder", "heatmap", "--decoder_options", "sigma=2"), "it has padding, max_people"),
         (("--decoder_options", "sigma"), "expected NAME=VALUE, got 'sigma'"),
         (("--detector", "no-such"), "the person detector: "),
-        (("--weights_dir", "w"), "--weights_dir is for models, and not for a file"),
+        (("--weights_dir", "w"), "either --output, the .xml to write, or --weights_dir"),
         (("--precisions", "FP16,FP32"), "a file becomes one IR, in FP16 or FP32"),
         (("--mean_values", "a"), "mean_values"),
     ],

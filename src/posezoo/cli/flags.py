@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from posezoo.cli.console import Console
     from posezoo.cli.for_each import Executor
     from posezoo.core.convert.conversion_plan import ConversionOptions
-    from posezoo.core.declarations.model import ModelSpec
-    from posezoo.core.declarations.skeleton import Skeleton
     from posezoo.core.resolve.input_options import InputOptions
     from posezoo.core.resolve.stage_context import Context
 
@@ -220,6 +218,9 @@ class Flag:
     former: str = ""
     #: If it names a result.
     output: OutputFile | None = None
+    #: The values, by their names, of which one must be given, too; and those that cannot be.
+    needs: str = ""
+    excludes: str = ""
 
     @property
     def spellings(self) -> list[str]:
@@ -250,8 +251,8 @@ class Flag:
         elif self.usage.startswith("-") and not any((placeholder, self.type, self.choices)):
             options["action"] = "store_true"
         action = parser.add_argument(*self.spellings, help=self.help, **options)
-        # For protect_inputs.
-        action.output = self.output  # type: ignore[attr-defined]
+        # For protect_inputs and require_rules.
+        action.flag = self  # type: ignore[attr-defined]
         if self.former:
             options |= {"dest": action.dest, "default": argparse.SUPPRESS}
             if not action.option_strings:  # that of a positional argument has one value
@@ -445,6 +446,7 @@ _SHARED = (
         "with --decode: the number of people in the outputs; rows without a person are 0 (default:"
         " as many as the network finds)",
         whole_number(1, 1000),
+        needs="decode",
     ),
     Flag(
         "--min_person_score S",
@@ -456,6 +458,7 @@ _SHARED = (
         "--min_score S",
         "with --decode: the minimum score of a person, 0 to 1 (default: the decoder's)",
         parse_fraction,
+        needs="decode",
     ),
     Flag(
         "--model_name M",
@@ -467,7 +470,6 @@ _SHARED = (
         " ranges in the registry, or quantized. The person detector is then INT8, too, if it has"
         " ranges or was quantized, else FP16 (default: FP16)",
         parse_precision,
-        default=Precision.FP16,
         former="--precisions",
     ),
     Flag(
@@ -665,7 +667,7 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
             named.append(name)
             if name not in in_sections:
                 FLAGS[name].add_to(parser)
-    results = filter(None, (getattr(action, "output", None) for action in parser._actions))
+    results = [flag.output for flag in _flags_of(parser).values() if flag.output]
     if "--force" not in parser._option_string_actions and not all(each.appends for each in results):
         FORCE.add_to(parser)
     for title, names in SECTIONS.items():
@@ -674,15 +676,39 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
             FlagGroup(*members, title=title, folded=title != EXPLAINED).add_to(parser)
 
 
+def _flags_of(parser: argparse.ArgumentParser) -> dict[str, Flag]:
+    """The flags of a parser by the names of their values."""
+    flags = ((action.dest, getattr(action, "flag", None)) for action in parser._actions)
+    return {name: flag for name, flag in flags if flag}
+
+
+def require_rules(args: Args) -> None:
+    """End with a usage error if a flag is given without what it needs, or with what it excludes."""
+    flags = _flags_of(args.parser)
+    values = vars(args)
+    given = {
+        name: flag.spellings[-1]
+        for name, flag in flags.items()
+        if values.get(name) not in (None, False, (), [], flag.default)
+    }
+    for name, spelling in given.items():
+        needed = flags[name].needs.split()
+        if needed and given.keys().isdisjoint(needed):
+            names = " or ".join(flags[other].spellings[-1] for other in needed)
+            args.parser.error(f"{spelling} requires {names}")
+        for other in flags[name].excludes.split():
+            if other in given:
+                first, second = sorted((spelling, given[other]))
+                args.parser.error(f"either {first} or {second}")
+
+
 def protect_inputs(args: Args) -> None:
     """As ``cli.named_outputs.protect_inputs``."""
     outputs = []
-    for action in args.parser._actions:
-        kind = getattr(action, "output", None)
-        value = vars(args).get(action.dest)
-        is_named = value is not None and f"{value}" != "-"
-        if kind and is_named and action.help != argparse.SUPPRESS:
-            outputs.append(NamedOutput(action.option_strings[-1], Path(f"{value}"), kind))
+    for name, flag in _flags_of(args.parser).items():
+        value = vars(args).get(name)
+        if flag.output and value is not None and f"{value}" != "-":
+            outputs.append(NamedOutput(flag.spellings[-1], Path(f"{value}"), flag.output))
     if outputs:
         from posezoo.cli import named_outputs
 
@@ -818,42 +844,11 @@ def require_suffix(args: Args, flag: str, path: Path | None, suffixes: Sequence[
         args.parser.error(f"--{flag}: expected a name that ends with {ends}, got {path}")
 
 
-def skeleton_from_args(args: SkeletonArgs, *models: str | None) -> Skeleton | None:
-    """The skeleton of ``--skeleton``, which must come with a file: a checkpoint, or one of the
-    models; None if it is not given.
-    """
-    if not args.skeleton:
-        return None
-    from posezoo.core.declarations.skeletons import find_skeleton
-
-    if args.checkpoint is None and not any(map(os.path.isfile, filter(None, models))):
-        args.parser.error("--skeleton requires a checkpoint or an IR: a model declares its own")
-    return find_skeleton(args.skeleton)
-
-
-def like_from_args(args: PipelineArgs, context: Context) -> ModelSpec | None:
-    """The model of ``--as``; None if it is not given."""
-    return context.registry.find_single(args.like) if args.like else None
-
-
 def given_flags(args: Args, names: str) -> str:
     """The shared flags of these names that are given, separated by commas."""
     values = vars(args)
     given = [FLAGS[name] for name in names.split() if values.get(FLAGS[name].dest or name)]
     return ", ".join(flag.spellings[-1] for flag in given)
-
-
-def refuse_description(args: PipelineArgs, *models: str | None) -> str:
-    """The given flags of ``DESCRIPTION``, and --decoder, separated by commas; a usage error for a
-    model that is no file.
-    """
-    names = given_flags(args, f"decoder {DESCRIPTION}")
-    if not names:
-        return ""
-    are_files = all(Path(model or "").suffix.lower() in (".xml", ".onnx") for model in models)
-    if not (models and are_files):
-        args.parser.error(f"{names}: only for an .xml or .onnx; a model says it in its model.yml")
-    return names
 
 
 def parse_channel_values(
@@ -872,9 +867,6 @@ def parse_channel_values(
 
 def input_options_from_args(args: InputArgs) -> InputOptions:
     """The options for the inputs and outputs of the IR: ``CAMERA_INPUT``, ``DECODE`` and others."""
-    for name in ("max_people", "min_score"):
-        if getattr(args, name) is not None and not args.decode:
-            args.parser.error(f"--{name} requires --decode")
     from posezoo.core.resolve.input_options import InputOptions
 
     return InputOptions(

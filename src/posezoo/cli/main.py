@@ -109,8 +109,9 @@ def _run_verb(words: Sequence[str], args: Args) -> int:
     _, unknown = parser.parse_known_intermixed_args(others, args)
     if unknown:
         _refuse_unknown(unknown, others, verb, parser)
-    from posezoo.cli.flags import protect_inputs
+    from posezoo.cli.flags import protect_inputs, require_rules
 
+    require_rules(args)
     protect_inputs(args)
     with run_main.interruptible(AFTER_INTERRUPT.get(verb, "")):
         return record.run(args)

@@ -75,7 +75,9 @@ def _input_paths(args: Args, renewed: Collection[str]) -> Iterator[Path]:
     without those of the flags in ``renewed``.
     """
     actions = args.parser._actions
-    results = {action.dest for action in actions if getattr(action, "output", None)}
+    results = {
+        action.dest for action in actions if (flag := getattr(action, "flag", None)) and flag.output
+    }
     for name in {action.dest for action in actions} - results - {*renewed}:
         for path in _paths_in(vars(args).get(name)):
             if name not in _MODEL_FOLDERS or path.is_file():

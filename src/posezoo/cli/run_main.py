@@ -1,7 +1,8 @@
 """Runs a command, and turns its result, error or signal into an exit code.
 
 Exit codes: the command's return value · 1 a failure that the user can act on · 2 wrong flags (by
-argparse) · 3 a bug of posezoo (a log is written, and its path shown) · 130, 143, 129 ended by ^C,
+argparse), or flags that do not fit what is named
+· 3 a bug of posezoo (a log is written, and its path shown) · 130, 143, 129 ended by ^C,
 SIGTERM, SIGHUP.
 """
 
@@ -170,7 +171,7 @@ def run_main(
             except PosezooError as error:
                 report_error(error)
                 flush_output()
-                return 1
+                return error.exit_code
     except SignalExit as ended:
         return ended.exit_code
     except KeyboardInterrupt as interrupt:

@@ -10,8 +10,8 @@ from itertools import filterfalse
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from posezoo.cli.model_argument import is_checkpoint_file
 from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE
+from posezoo.core.declarations.model_files import is_checkpoint_file
 from posezoo.core.errors import PosezooError, UnknownModelError, os_reason
 from posezoo.core.regular_files import open_regular
 

@@ -41,7 +41,12 @@ class PosezooError(Exception):
         problem: what went wrong and where, in one line.
         hint: what to do next, in one line; empty if the problem says enough. From Python 3.11 on, a
             traceback shows it below the problem.
+
+    Attributes:
+        exit_code: of a command that it ends: 2 if what the user says does not fit, else 1.
     """
+
+    exit_code = 1
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
         self.problem = printable(problem)
@@ -205,7 +210,13 @@ class DecoderError(InferenceError):
         self.fitting = fitting
 
 
-class TargetSizeError(InferenceError):
+class UsageError(InferenceError):
+    """What the user says of a model or a file does not fit it."""
+
+    exit_code = 2
+
+
+class TargetSizeError(UsageError):
     """A network does not support the requested size."""
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PartT = TypeVar("PartT")
 
 PLUGIN_GROUPS = (
-    "posezoo.decoders", "posezoo.source_types", "posezoo.formats",
+    "posezoo.decoders", "posezoo.decoder_graphs", "posezoo.source_types", "posezoo.formats",
     "posezoo.networks", "posezoo.lint_rules", "posezoo.export_targets", "posezoo.verbs",
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.regular_files import read_regular_bytes
+from posezoo.export.decoded.graphs import GRAPHS
 from posezoo.export.documents import render_texts
 from posezoo.export.people_programs import (
     describe_pipeline,
@@ -29,7 +30,7 @@ from posezoo.pages.cards.model_card import NAME as CARD
 from posezoo.pages.cards.model_card import render_card_files
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.file_manifest import digest
-from posezoo.poses.decoders import find_decoder, sizing_of_input
+from posezoo.poses.decoders import sizing_of_input
 from posezoo.poses.letterbox import InputSizing, Size
 
 
@@ -133,7 +134,7 @@ def _fitted_size(model: ExportedModel) -> Size | None:
 
 def _refuse_detector(spec: ModelSpec, detector: ModelSpec) -> str:
     for declared in (spec.decoder, detector.decoder):
-        if declared and find_decoder(declared.name).graph is None:
+        if declared and GRAPHS.find(declared.name) is None:
             return f"no program of an export can run the decoder {declared.name}"
     if spec.decoding is None:
         return "its sample cannot cut out people for an IR without its decoder: add --decode"

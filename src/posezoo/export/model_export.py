@@ -24,7 +24,13 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.errors import ConversionError, ExportError, InferenceError
 from posezoo.core.events import Listener, ignore_event
-from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core, static_sizes
+from posezoo.core.ir.openvino_import import (
+    error_text,
+    import_openvino,
+    name_ports,
+    openvino_core,
+    static_sizes,
+)
 from posezoo.core.ir.provenance import SUFFIXES, read_ir_record
 from posezoo.core.layout import ModelLayout, checkpoint_dir
 from posezoo.core.pipeline.get import get
@@ -36,7 +42,6 @@ from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Resolved, 
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.export.export_writer import ExportChanges, write_export
-from posezoo.export.network_file import NetworkFile
 from posezoo.export.target_type import (
     ExportedModel,
     ExportFolder,
@@ -254,17 +259,16 @@ class _IrMaker:
 
 
 def prepare_file_export(
-    file: NetworkFile,
+    spec: ModelSpec,
     options: ExportOptions,
     context: Context,
     *,
     listener: Listener,
 ) -> ExportedModel | Plan:
-    """As ``prepare_export``, for the file of a network, whose copy and IR have a folder of their
-    own. It is exported alone unless it says who finds its people, or the user names a detector: it
-    may find no people.
+    """As ``prepare_export``, for a model from ``describe_network_file``: its copy and IR have a
+    folder of their own. It is exported alone unless it says who finds its people, or the user names
+    a detector: it may find no people.
     """
-    spec = file.spec
     folder = context.layout.output_dir / checkpoint_dir(spec)
     context = replace(context, layout=ModelLayout(folder, folder))
     if spec.people is None and context.settings.detector == "usual":
@@ -328,6 +332,7 @@ def read_ir_facts(
         network = openvino_core().read_model(xml)
     except RuntimeError as error:
         raise InferenceError(f"{xml}: cannot be read as an IR: {error_text(error)}") from error
+    name_ports(network)
     digests = {suffix: digest_of_file(xml.with_suffix(suffix)) for suffix in SUFFIXES}
     inputs = _ports(network.inputs, spec.inputs)
     outputs = _ports(network.outputs, spec.outputs)
@@ -339,9 +344,8 @@ def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Po
     layouts = import_openvino().layout_helpers
     facts = []
     for port in ports:
-        names = port.get_names()
-        name = port.get_any_name() if names else port.get_node().get_friendly_name()
-        candidates = [each for each in declared if each.name in {*names, name}]
+        name = port.get_any_name()
+        candidates = [each for each in declared if each.name in port.get_names()]
         if not candidates and len(ports) == 1:
             candidates = [*declared]
         layout, color = _layout_and_color(candidates[0]) if candidates else ("", "")

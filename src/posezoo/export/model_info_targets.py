@@ -21,6 +21,7 @@ from posezoo.core.errors import ExportError
 from posezoo.core.ir.ir_writer import MODEL_INFO
 from posezoo.core.ir.openvino_import import import_openvino, openvino_core
 from posezoo.core.ir.provenance import SUFFIXES
+from posezoo.export.decoded.graphs import GRAPHS
 from posezoo.export.documents import render_documents
 from posezoo.export.target_type import (
     NO_TELEMETRY,
@@ -227,17 +228,17 @@ def _choose_converter(model: ExportedModel, decoder: DecoderType | None) -> str:
         layouts = {port.role: port.layout for port in spec.outputs}
         if decoder.reader_names and layouts == dict.fromkeys(decoder.reader_names, "NCHW"):
             return decoder.model_info(resolve_options(spec.decoder))["model_type"]
-    raise _explain_refusal(spec, decoder)
+    raise _explain_refusal(spec)
 
 
 def _require_converter(spec: ModelSpec) -> None:
     if not (spec.decoding or spec.decoder or spec.model_info or find_model_proc(spec.name)):
-        raise _explain_refusal(spec, None)
+        raise _explain_refusal(spec)
 
 
-def _explain_refusal(spec: ModelSpec, decoder: DecoderType | None) -> ExportError:
+def _explain_refusal(spec: ModelSpec) -> ExportError:
     name = exported_name(spec)
-    if spec.composite or (decoder and decoder.graph):
+    if spec.composite or (spec.decoder and GRAPHS.find(spec.decoder.name)):
         return ExportError(
             f"{name}: DL Streamer has a converter for its outputs only with --decode",
             hint=(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from posezoo.core.declarations.model import (
     ORIGINALS,
@@ -16,111 +15,82 @@ from posezoo.core.declarations.model import (
     Framework,
     Input,
     ModelSpec,
-    Precision,
     SourceFile,
 )
 from posezoo.core.declarations.safe_names import avoid_reserved
 from posezoo.core.declarations.sources import FileSource
-from posezoo.core.errors import DecoderError, ExportError, shell_word
+from posezoo.core.errors import ExportError, shell_word
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.resolve.input_options import InputOptions
-from posezoo.core.values import frozen
 from posezoo.poses.letterbox import LETTERBOX, RESIZE_TYPES, InputSizing
-from posezoo.quantize.int8_layers import count_layers, layers_in_float
 from posezoo.run.model_info import build_model_info
 from posezoo.run.preparation import FLAGS_THAT_STATE_IT, explain_unstated, find_statement
 from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.input_description import InputDescription
 from posezoo.run.runtime.runtime_config import LoadOptions
+from posezoo.run.subject import Subject
 
 
-@frozen
-class NetworkFile:
-    """A file, and what it and the user say of it.
-
-    Attributes:
-        spec: the model that it is; without a decoder if no decoder takes its outputs.
-        undecoded: why it has no decoder; empty if it has one.
-    """
-
-    spec: ModelSpec
-    undecoded: str
-
-    @property
-    def unstated(self) -> str:
-        """The warning if nothing says how images are prepared; else empty."""
-        return explain_unstated(self.spec.path) if self.spec.first_input.is_unstated else ""
-
-    def require(self, inputs: InputOptions) -> None:
-        """Check that it says what is put into the IR.
-
-        Raises:
-            ExportError: a flag has to say it.
-        """
-        path = self.spec.path
-        if inputs != InputOptions() and self.unstated:
-            raise ExportError(self.unstated, hint=f"--as MODEL, or {FLAGS_THAT_STATE_IT}")
-        if inputs.decode and self.undecoded:
-            raise ExportError(
-                self.undecoded,
-                hint="--decoder NAME says what reads them; --to folder, ovms and triton"
-                " without --decode take any outputs",
-            )
-        if inputs.decode and self.spec.first_input.resize_type == "crop":
-            raise ExportError(
-                f"{path}: its resize_type is crop, and a decoder in an IR takes whole pictures",
-                hint="--to folder, ovms and triton without --decode take it",
-            )
-        sizes = self.spec.first_input.shape
-        if (inputs.decode or inputs.resize) and min(sizes, default=1) < 0:
-            original = "ORIGINAL" if self.spec.is_ir else path
-            raise ExportError(
-                f"{path}: takes images of any size, {list(sizes)}, and this export needs a fixed"
-                " one",
-                hint=f"posezoo convert {shell_word(original)} --input_shape [1,3,HEIGHT,WIDTH]"
-                " -o fixed.xml",
-            )
-
-
-def describe_network_file(
-    path: Path, like: ModelSpec | None, given: LoadOptions, *, fixes_size: bool
-) -> NetworkFile:
-    """The file as a model of its own.
+def describe_network_file(subject: Subject, inputs: InputOptions) -> Subject:
+    """The file of a network as a model of its own, whose source it is.
 
     Args:
-        like: a model with such images and outputs.
-        fixes_size: whether a network for images of any size gets the stated one, as Ultralytics'
-            ``imgsz``.
+        inputs: a network for images of any size gets the stated one, as Ultralytics' ``imgsz``, if
+            they need a fixed size.
 
     Raises:
-        InferenceError: it cannot be read, or what is stated contradicts the network.
+        InferenceError: what is stated contradicts the network.
+        ExportError: the inputs need what nobody says.
     """
-    graph = Graph(path)
-    is_stated = bool(like or given.states_preprocessing) or bool(find_statement(graph))
-    undecoded = ""
+    graph = subject.graph
+    assert graph
+    options = subject.said.added_to(LoadOptions())
+    is_stated = bool(subject.like or options.states_preprocessing or find_statement(graph))
+    undecoded = subject.undecoded
     if graph.decoding:
-        undecoded = f"{path}: contains its decoder already"
-    elif not is_stated:
-        undecoded = explain_unstated(path)
-    else:
-        try:
-            spec, description = describe_ir(graph, None, like, options=given)
-        except DecoderError as error:
-            if like:
-                raise
-            undecoded = error.problem
+        undecoded = f"{graph.path}: contains its decoder already"
     if undecoded:
-        spec, description = describe_undecoded(graph, given)
+        spec, description = describe_undecoded(graph, options)
+    else:
+        spec, description = describe_ir(graph, None, subject.like, options=options)
     spec = replace(spec, inputs=(*_describe_image(spec, description, is_stated),))
+    fixes_size = inputs.decode or inputs.resize
     if fixes_size and description.sizing and description.sizing.window:
         width, height = description.sizing.window
         sides = {"N": 1, "C": 3, "H": height, "W": width}
         port = spec.first_input
         shape = tuple(sides[axis] for axis in port.layout)
         spec = replace(spec, inputs=(replace(port, shape=shape, reshaped=True),))
-    spec = _with_stated_names(spec, description.labels)
-    return NetworkFile(_with_files(spec, graph), undecoded)
+    spec = _with_files(_with_stated_names(spec, description.labels), graph)
+    if inputs != InputOptions():
+        _require_stated(spec, undecoded, inputs)
+    return replace(subject, model=spec, undecoded=undecoded)
+
+
+def _require_stated(spec: ModelSpec, undecoded: str, inputs: InputOptions) -> None:
+    path = spec.path
+    if spec.first_input.is_unstated:
+        raise ExportError(explain_unstated(path), hint=f"--as MODEL, or {FLAGS_THAT_STATE_IT}")
+    if inputs.decode and undecoded:
+        raise ExportError(
+            undecoded,
+            hint="--decoder NAME says what reads them; --to folder, ovms and triton"
+            " without --decode take any outputs",
+        )
+    if inputs.decode and spec.first_input.resize_type == "crop":
+        raise ExportError(
+            f"{path}: its resize_type is crop, and a decoder in an IR takes whole pictures",
+            hint="--to folder, ovms and triton without --decode take it",
+        )
+    sizes = spec.first_input.shape
+    if (inputs.decode or inputs.resize) and min(sizes, default=1) < 0:
+        original = "ORIGINAL" if spec.is_ir else path
+        raise ExportError(
+            f"{path}: takes images of any size, {list(sizes)}, and this export needs a fixed one",
+            hint=f"posezoo convert {shell_word(original)} --input_shape [1,3,HEIGHT,WIDTH]"
+            " -o fixed.xml",
+        )
 
 
 def _describe_image(
@@ -165,7 +135,7 @@ def _with_files(spec: ModelSpec, graph: Graph) -> ModelSpec:
     framework = ORIGINALS.get(path.suffix.lower(), Framework.DLDT)
     folder = ""
     if framework is Framework.DLDT:
-        folder = f"{_stored_precision(graph)}/"
+        folder = f"{graph.stored_precision}/"
     files = []
     for file in graph.files:
         beside = file.relative_to(path.parent).as_posix()
@@ -176,12 +146,3 @@ def _with_files(spec: ModelSpec, graph: Graph) -> ModelSpec:
         size = file.stat().st_size
         files.append(SourceFile(f"{folder}{file_name}", size, digest, sources=(source,)))
     return replace(spec, name=name, framework=framework, files=tuple(files))
-
-
-def _stored_precision(graph: Graph) -> Precision:
-    network = graph.model
-    constants = (node for node in network.get_ops() if node.get_type_name() == "Constant")
-    has_halves = any(node.get_element_type().get_type_name() == "f16" for node in constants)
-    if len(layers_in_float(network)) < count_layers(network):
-        return Precision.FP16_INT8 if has_halves else Precision.FP32_INT8
-    return Precision.FP16 if has_halves else Precision.FP32

@@ -50,6 +50,7 @@ FIX_FLAG = Flag(
     "with --metadata: change model.yml in place: addresses of pages to those of files, and sizes"
     " and SHA-384 of files that are here with the declared digest; --dry_run only shows the"
     " changes",
+    needs="metadata",
 )
 
 

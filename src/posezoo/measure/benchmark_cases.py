@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.cli.console import Console
-from posezoo.cli.model_argument import is_network_file
 from posezoo.cli.model_jobs import Answer, JobReport, format_plan
-from posezoo.cli.selection import select_models
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, InferenceError, PosezooError, import_cv2
 from posezoo.core.events import Listener, WorkFinished
@@ -22,7 +20,7 @@ from posezoo.core.layout import precision_of
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.plan import make_plan
 from posezoo.core.pipeline.zoo_context import open_context
-from posezoo.core.registry import is_declared
+from posezoo.core.registry import Selection, is_declared
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import Settings
@@ -32,9 +30,10 @@ from posezoo.measure import complexity_count
 from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkload, PipelineWorkload
 from posezoo.run import images, load
-from posezoo.run.pipeline_spec import resolve_ir_pipeline, resolve_pipeline
-from posezoo.run.runtime.graph import Graph
+from posezoo.run.pipeline_spec import PipelineSpec, resolve_ir_pipeline, resolve_pipeline
+from posezoo.run.runtime.graph import NamedIrs
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig, require_device
+from posezoo.run.subject import Statement, Subject
 
 if TYPE_CHECKING:
     from posezoo.run.runtime.estimator import Estimator
@@ -51,8 +50,6 @@ class BenchmarkOptions:
         image: for the pipeline; None for a photo of ``people``, one or four.
         target_sizes: as in ``LoadOptions``, for the pipeline.
         generates: whether networks of ours without an IR get random weights.
-        described: what the user states of an IR's input.
-        like: as in ``ChosenModel``.
     """
 
     runtime: RuntimeConfig
@@ -65,8 +62,6 @@ class BenchmarkOptions:
     people: int = 4
     generates: bool = False
     target_sizes: Sequence[int | None] = (None,)
-    described: LoadOptions = LoadOptions()
-    like: ModelSpec | None = None
 
     @property
     def runtimes(self) -> list[RuntimeConfig]:
@@ -116,37 +111,41 @@ class CaseMaker:
         is_wanted = self.options.generates and precision in model.precisions
         return is_wanted and model.network is not None and not self.has_ir(model, precision)
 
-    def of_ir(self, xml: Path) -> Iterator[BenchmarkCase]:
-        """The cases of an IR that no model.yml describes."""
-        if not self.options.is_pipeline:
-            yield from self._network_cases(xml.stem, precision_of(xml), xml, is_recordable=False)
-            return
-        from posezoo.run.runtime.decoder_matching import describe_ir
-
-        options = self.options
-        graph = Graph(xml)
-        model, _ = describe_ir(graph, None, options.like, options=options.described)
-        # The detector is downloaded now, so that the download is not part of the measured time.
-        pipeline = resolve_ir_pipeline(graph, model, self.context)
-        detector = load.get_detector_irs(pipeline, self.context, self.listener)
-        compiled = partial(
-            _compiled_ir, self.context.settings, xml, options.described, options.like
-        )
-        irs = (xml, *detector.values())
-        yield from self._pipeline_cases(
-            xml.stem, graph.precision, compiled, irs, is_recordable=False
-        )
-
-    def of_model(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:
-        """The cases of a model; for a composite, of its pipeline.
+    def cases(
+        self, subject: Subject, precision: Precision = Precision.FP16
+    ) -> Iterator[BenchmarkCase]:
+        """The cases of a model in this precision, for a composite of its pipeline; or of a file.
 
         Raises:
             FetchError: a file cannot be downloaded.
             ConversionError: an IR cannot be made.
             InferenceError: the pipeline of a model without a decoder is requested.
         """
+        if subject.file:
+            yield from self._cases_of_file(subject, subject.file)
+        elif subject.model:
+            yield from self._cases_of_model(subject.model, precision, subject.said)
+
+    def _cases_of_file(self, subject: Subject, file: Path) -> Iterator[BenchmarkCase]:
+        if not self.options.is_pipeline:
+            yield from self._network_cases(file.stem, precision_of(file), file, is_recordable=False)
+            return
+        graph = subject.graph
+        assert graph and isinstance(subject.model, ModelSpec)
+        # The detector is downloaded now, so that the download is not part of the measured time.
+        pipeline = resolve_ir_pipeline(graph, subject.model, self.context)
+        detector = load.get_detector_irs(pipeline, self.context, self.listener)
+        compiled = partial(_compiled_file, self.context.settings, subject)
+        irs = (file, *detector.values())
+        yield from self._pipeline_cases(
+            file.stem, graph.precision, compiled, irs, is_recordable=False
+        )
+
+    def _cases_of_model(
+        self, model: Model, precision: Precision, said: Statement
+    ) -> Iterator[BenchmarkCase]:
         if isinstance(model, CompositeSpec) or self.options.is_pipeline:
-            yield from self._cases_of_poses(model, precision)
+            yield from self._cases_of_poses(model, precision, said)
             return
         xml = self.context.layout.ir_path(model, precision)
         weights = "published"
@@ -181,7 +180,9 @@ class CaseMaker:
                     name, precision, workload, runtime, weights=weights, is_recordable=is_recordable
                 )
 
-    def _cases_of_poses(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:
+    def _cases_of_poses(
+        self, model: Model, precision: Precision, said: Statement
+    ) -> Iterator[BenchmarkCase]:
         if model.decoder is None:
             raise InferenceError(
                 f"{model.full_name}: finds no poses: it has no decoder",
@@ -190,7 +191,7 @@ class CaseMaker:
         own_irs = get_irs(model, precision, self.context, listener=self.listener)
         pipeline = resolve_pipeline(model, self.context, precision)
         irs = load.get_detector_irs(pipeline, self.context, self.listener) | own_irs
-        compiled = partial(load.compile_pipeline, pipeline, irs)
+        compiled = partial(_compiled_model, pipeline, irs, said)
         yield from self._pipeline_cases(
             model.full_name, precision, compiled, [*irs.values()], is_recordable=is_declared(model)
         )
@@ -227,16 +228,15 @@ def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Prec
     return converted.irs[precision]
 
 
-def _compiled_ir(
-    settings: Settings,
-    xml: Path,
-    described: LoadOptions,
-    like: ModelSpec | None,
-    options: LoadOptions,
-) -> Estimator:
+def _compiled_file(settings: Settings, subject: Subject, options: LoadOptions) -> Estimator:
     """Runs in a child process."""
-    options = replace(described, runtime=options.runtime, target_size=options.target_size)
-    return load.Loader(open_context(settings)).compile_ir(xml, options, like)
+    return load.Loader(open_context(settings)).compile_file(subject, options)
+
+
+def _compiled_model(
+    pipeline: PipelineSpec, irs: NamedIrs, said: Statement, options: LoadOptions
+) -> Estimator:
+    return load.compile_pipeline(pipeline, irs, said.added_to(options))
 
 
 @frozen
@@ -244,12 +244,16 @@ class BenchmarkPlanner:
     """Turns names into benchmark cases.
 
     Attributes:
-        names: globs of models, and the .xml of IR; None for all models.
+        files: those of networks.
+        selection: the models.
+        said: what is said of them.
         report: has the models that could not be measured.
     """
 
     maker: CaseMaker
-    names: Sequence[str] | None
+    files: Sequence[Subject]
+    selection: Selection
+    said: Statement
     console: Console
     report: JobReport = field(default_factory=JobReport)
 
@@ -268,9 +272,9 @@ class BenchmarkPlanner:
         precision.
         """
         self.maker.require_runnable()
-        for xml in self._xmls:
-            with self.report_failure(xml.stem):
-                yield from self.maker.of_ir(xml)
+        for file in self.files:
+            with self.report_failure(Path(file.name).stem):
+                yield from self.maker.cases(file)
         for model in self._models():
             name = model.full_name
             precisions = self.maker.available_precisions(model)
@@ -278,7 +282,8 @@ class BenchmarkPlanner:
                 with self.report_failure(name):
                     if self.maker.generates_weights(model, precision):
                         self.console.print_line(f"generating weights for {name}")
-                    yield from self.maker.of_model(model, precision)
+                    subject = Subject(name, said=self.said, model=model)
+                    yield from self.maker.cases(subject, precision)
             with self.report_failure(name):
                 if not precisions:
                     requested = ", ".join(self.maker.options.precisions)
@@ -289,8 +294,8 @@ class BenchmarkPlanner:
 
     def plans(self, schedule: BenchmarkSchedule) -> Iterator[tuple[str, Answer]]:
         """The plan of each model: its name, and one line for each step."""
-        for xml in self._xmls:
-            yield f"{xml}", Answer(plan=list(self._measurement_lines(None, schedule)))
+        for file in self.files:
+            yield file.name, Answer(plan=list(self._measurement_lines(None, schedule)))
         for model in self._models():
             for precision in self.maker.available_precisions(model):
                 lines = []
@@ -299,19 +304,8 @@ class BenchmarkPlanner:
                 lines += self._measurement_lines(precision, schedule)
                 yield model.full_name, Answer(plan=lines)
 
-    @property
-    def _xmls(self) -> list[Path]:
-        return [Path(name) for name in self.names or () if is_network_file(name)]
-
     def _models(self) -> Sequence[Model]:
-        patterns = None
-        if self.names is not None:
-            patterns = [name for name in self.names if not is_network_file(name)]
-        if patterns == []:
-            return ()
-        selection = select_models(
-            self.maker.context.registry, patterns, self.console, takes_checkpoints=True
-        )
+        selection = self.selection
         for problem in selection.problems:
             self.report.add_failure(Path(problem.file).parent.name, problem)
         if not self.maker.options.is_pipeline:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from posezoo.cli.for_each import Executor, for_each
 from posezoo.core.convert.conversion_plan import ConversionOptions
-from posezoo.core.declarations.model import Model, ModelSpec, Precision
+from posezoo.core.declarations.model import Model
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import EvaluationError, ImageError
 from posezoo.core.events import Listener, WarningIssued
@@ -30,45 +30,39 @@ from posezoo.run.pipeline_spec import require_detector_used, resolve_pipeline
 from posezoo.run.result_journal import describe_estimator, journal_path
 from posezoo.run.runtime.decoder_matching import require_decoded_task, undeclared_task
 from posezoo.run.runtime.estimator import Estimator
-from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.result_stream import ResultStream
 from posezoo.run.runtime.runtime_config import LoadOptions
+from posezoo.run.subject import Subject
 
 #: On a cluster, the images are divided into at least this number of shards of at most this size.
 MIN_SHARDS = 8
 MAX_SHARD = 64
 
-#: The value of ``EvaluatedModel.boxes`` for the annotated boxes.
+#: The value of ``EvaluationTask.boxes`` for the annotated boxes.
 TRUTH = "truth"
 
 
 @frozen
-class EvaluatedModel:
-    """What is evaluated.
+class EvaluationTask:
+    """What is evaluated, and how its people are found.
 
     Attributes:
-        graph: an IR, which loading prepares for images; None for a model.
-        precision: of a model's IR.
-        detector: named by the user, or None.
         boxes: ``truth`` for the annotated ones, or a file in COCO's format; empty for the
             detector's.
-        checkpoint: the user's own weights.
-        like: as in ``ChosenModel``.
-        weights_name: of own weights in results, if their IR have none.
         conversion: how IR are made.
         is_video: whether it runs on videos.
     """
 
-    model: Model
-    graph: Graph | None = None
-    precision: Precision = Precision.FP16
-    detector: str | None = None
+    subject: Subject
     boxes: str = ""
-    checkpoint: Path | None = None
-    like: ModelSpec | None = None
-    weights_name: str = ""
     conversion: ConversionOptions = field(default_factory=ConversionOptions)
     is_video: bool = False
+
+    @property
+    def model(self) -> Model:
+        """The model of the subject."""
+        assert self.subject.model
+        return self.subject.model
 
     @property
     def finds_boxes(self) -> bool:
@@ -78,7 +72,7 @@ class EvaluatedModel:
     @property
     def task(self) -> str:
         """As ``undeclared_task`` of the model; of an IR that names its classes, their task."""
-        if self.graph and self.model.decoder:
+        if self.subject.graph and self.model.decoder:
             return named_task(self.model.decoder)
         return undeclared_task(self.model)
 
@@ -87,7 +81,7 @@ class EvaluatedModel:
 class LoadedModel:
     """A model that is ready to be evaluated, and a function that loads it in another process."""
 
-    chosen: EvaluatedModel
+    chosen: EvaluationTask
     protocol: EvaluationProtocol
     load: Callable[[], Estimator]
 
@@ -95,12 +89,13 @@ class LoadedModel:
     def folder_name(self) -> Path:
         """The folder of its results, below that of all evaluations."""
         model = self.protocol.estimator.model
-        name = checkpoint_dir(model) if self.chosen.weights_name else Path(model.full_name)
+        is_unnamed = self.chosen.subject.weights_name
+        name = checkpoint_dir(model) if is_unnamed else Path(model.full_name)
         return name / (self.protocol.precision or "")
 
 
 def load_model(
-    chosen: EvaluatedModel,
+    chosen: EvaluationTask,
     options: LoadOptions,
     context: Context,
     *,
@@ -119,41 +114,46 @@ def load_model(
         declared = chosen.model.decoder
         option = find_decoder(declared.name).person_score if declared else "min_box_score"
         options = replace(options, decoder_options={option: 0.0})
+    subject = chosen.subject
     model = chosen.model
-    if chosen.graph:
-        xml = chosen.graph.path
-        loader = load.Loader(context, chosen.detector, is_video=chosen.is_video)
-        like = chosen.like
-        estimator = replace(loader, listener=listener).compile_ir(chosen.graph, options, like)
-        name = like.full_name if like else ""
+    if xml := subject.file:
+        loader = load.Loader(context, is_video=chosen.is_video)
+        estimator = replace(loader, listener=listener).compile_file(subject, options)
+        name = subject.like.full_name if subject.like else ""
         networks = (network.path for network in estimator.networks)  # also of the detector
         xmls = [*dict.fromkeys((xml, *networks))]
         protocol = EvaluationProtocol(
-            estimator, precision_of(xml), options, boxes, irs=xmls, like=name
+            estimator,
+            precision_of(xml),
+            subject.said.added_to(options),
+            boxes,
+            irs=xmls,
+            like=name,
         )
-        return LoadedModel(chosen, protocol, partial(loader.compile_ir, xml, options, like))
+        return LoadedModel(chosen, protocol, partial(loader.compile_file, subject, options))
+    options = subject.said.added_to(options)
     require_decoded_task(model)
-    require_detector_used(chosen.detector or boxes, model)
+    require_detector_used(subject.said.detector or boxes, model)
     own_irs = get_irs(
         model,
-        chosen.precision,
-        with_checkpoint_dir(context, model) if chosen.weights_name else context,
-        checkpoint=chosen.checkpoint,
+        subject.precision,
+        with_checkpoint_dir(context, model) if subject.weights_name else context,
+        checkpoint=subject.checkpoint,
         options=chosen.conversion,
         listener=listener,
     )
     model = load.with_found_decoder(model, own_irs)
-    require_detector_used(chosen.detector or boxes, model)
-    pipeline = resolve_pipeline(model, context, chosen.precision, is_video=chosen.is_video)
+    require_detector_used(subject.said.detector or boxes, model)
+    pipeline = resolve_pipeline(model, context, subject.precision, is_video=chosen.is_video)
     irs = load.get_detector_irs(pipeline, context, listener) | own_irs
     load_again = partial(load.compile_pipeline, pipeline, irs, options)
     protocol = EvaluationProtocol(
         load_again(),
-        chosen.precision,
+        subject.precision,
         options,
         boxes,
         irs=[*irs.values()],
-        weights_name=chosen.weights_name,
+        weights_name=subject.weights_name,
     )
     return LoadedModel(chosen, protocol, load_again)
 

@@ -225,7 +225,9 @@ def spec_with_checkpoint(
     )
 
 
-def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
+def spec_of_checkpoint(
+    registry: Registry, checkpoint: Path, skeleton: Skeleton | None = None
+) -> ModelSpec:
     """The model of a checkpoint for the only network that reads it, with the file as its source.
 
     Every verb can take it by the name of ``name_weights``.
@@ -235,7 +237,7 @@ def spec_of_checkpoint(registry: Registry, checkpoint: Path) -> ModelSpec:
         PosezooError: as for ``spec_with_checkpoint``.
     """
     network = find_fitting_network(checkpoint)
-    spec = find_with_checkpoint(registry, network, checkpoint)
+    spec = find_with_checkpoint(registry, network, checkpoint, skeleton=skeleton)
     (pinned,) = spec.files
     name = name_weights(spec, checkpoint)
     file_name = f"{name}{checkpoint.suffix}"
@@ -335,6 +337,7 @@ def require_fitting_skeleton(
         limb_table(decoder.skeleton)
     if spec.network is None:
         return
+    is_declared = arguments is None
     if arguments is None:
         definition = find_network(spec.network.name)
         arguments = definition.complete_arguments(**spec.network.arguments)
@@ -342,7 +345,8 @@ def require_fitting_skeleton(
     try:
         require_count(decoder.skeleton, _keypoint_count(arguments))
     except InferenceError as error:
-        if "keypoints" in arguments and "keypoints" not in spec.network.arguments:
+        is_silent = "keypoints" in arguments and "keypoints" not in spec.network.arguments
+        if is_declared and is_silent:
             name = spec.network.name
             error.hint = (
                 f"if the network finds {count}, say so in model.yml:"

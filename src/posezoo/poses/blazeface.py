@@ -254,7 +254,7 @@ DECODER = DecoderType(
     decode=lambda maps, size, options: decode_maps(maps, size, options).to_poses(
         options.skeleton, size
     ),
-    pipeline="posezoo.run.runtime.mediapipe_pipelines:FacePipeline",
+    pipeline="face",
     sizes=lambda facts, _options: {
         "boxes": (1, facts.rows, 4 + 2 * facts.keypoints),
         "scores": (1, facts.rows, 1),

@@ -28,7 +28,6 @@ from posezoo.poses.blazeface import (
 )
 from posezoo.poses.decoder_type import (
     Count,
-    DecoderGraph,
     DecoderType,
     Maps,
     NetworkFacts,
@@ -329,17 +328,10 @@ DECODER = DecoderType(
     # minimum score of 0.5.
     detector_options={"quarters": True, "min_detection_score": 0.4},
     decode=_decode,
-    pipeline="posezoo.run.runtime.mediapipe_pipelines:BlazePosePipeline",
+    pipeline="blazepose",
     sizes=_find_sizes,
     skeleton=SKELETON,
     needs="the outputs of two networks",
-    graph=DecoderGraph(
-        "posezoo.export.decoded.blazepose_graph:build",
-        "min_presence",
-        decode_first=lambda maps, size, options: decode_faces(
-            maps["boxes"], maps["scores"], options
-        ).to_poses(None, size),
-    ),
     architectures=("blazepose",),
     approach="top-down",
 )

@@ -93,7 +93,7 @@ DECODER = DecoderType(
     networks=(declare_outputs(scores=(1, -1)),),
     options=ClassificationOptions,
     decode=decode_classes,
-    pipeline="posezoo.run.runtime.network_pipeline:ClassifierPipeline",
+    pipeline="classifier",
     skeleton=SKELETON,
     needs="one score for each class",
     optional=declare_outputs(more_scores=(1, -1), value=(1, 1)),

@@ -29,9 +29,9 @@ MergePasses = Callable[[Sequence[AugmentedOutputs], Skeleton | None], dict[str, 
 #: Whether an output with this name and shape can have a role.
 OutputRule = Callable[[str, Shape], bool]
 
-#: Pipelines that run decoders. They are given as text, because the runtime imports this package.
-BOTTOM_UP = "posezoo.run.runtime.bottom_up_pipeline:BottomUpPipeline"
-TOP_DOWN = "posezoo.run.runtime.top_down_pipeline:TopDownPipeline"
+#: The usual pipelines that run decoders.
+BOTTOM_UP = "bottom-up"
+TOP_DOWN = "top-down"
 
 #: For a decoder that returns the maximum of each map, which always exists: SimpleBaseline's
 #: ``IN_VIS_THRE``.
@@ -41,28 +41,6 @@ PEAK_IS_VISIBLE = 0.1
 
 #: The part of a pose that the example on a model card prints by default, and its comment.
 KEYPOINTS_PRINTED = ("pose.keypoints", "x and y in pixels of the image, score")
-
-
-@frozen
-class DecoderGraph:
-    """How a decoder becomes part of an IR (``--decode``).
-
-    Attributes:
-        build: the function that builds it, as ``module:function``, because it imports OpenVINO. It
-            takes the outputs by role, the width and height of the network's input, the options, and
-            the number of people (0: all). It returns keypoints [N, K, 3] or boxes [N, 4], in pixels
-            of the network's input, as ``decode`` computes them; and scores [N].
-        score_option: the option that is the minimum score of a person; empty: there is none, and
-            the scores of the graph are compared.
-        options: options that it has in a graph, if the model does not declare them.
-        decode_first: as ``decode``, for the outputs of the first of two networks, with their batch
-            axis; None: only the last network gets a decoder.
-    """
-
-    build: str
-    score_option: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    decode_first: Callable[[Maps, Size, Any], list[Pose]] | None = None
 
 
 def require_equal_rows(name: str, maps: Maps) -> None:
@@ -121,8 +99,8 @@ class DecoderType:
         decode: returns poses in pixels of the last network's input, from the outputs of that
             network by role, without their batch axis, the width and height of the input in pixels,
             and the options.
-        pipeline: the class that runs the networks, as ``module:class``; its argument is a
-            ``PipelineConfig``.
+        pipeline: what runs the networks: a name of ``run.runtime.pipelines.PIPELINES``; or of a
+            plug-in, a class of its own as ``module:class``, whose argument is a ``PipelineConfig``.
         needs: a description of the outputs, for messages.
         rules: how the roles of an IR's outputs are recognized. These are alternatives: the first
             one is used whose rules fit exactly one output each. Empty: the decoder cannot be
@@ -168,7 +146,6 @@ class DecoderType:
         find_rows: for outputs with a row for each person or box, (1, N, ...): from the outputs by
             role, which rows are compared between runtimes, (N,) bool; the others are padding. None:
             outputs are compared as a whole.
-        graph: how it becomes part of an IR; None: this is not supported.
         model_info: what Model API and DL Streamer call the outputs in ``model_info``, from the
             options; empty: they cannot read them.
         reader_names: the names that they require for the outputs, by role; empty: any names, but
@@ -217,7 +194,6 @@ class DecoderType:
     # What checks, conversions, exports and cards ask.
     sizes: Callable[[NetworkFacts, Any], Mapping[str, Sizes]] = lambda _facts, _options: {}
     find_rows: Callable[[Maps], Bools] | None = None
-    graph: DecoderGraph | None = None
     model_info: Callable[[Any], Mapping[str, str]] = lambda _options: {}
     reader_names: Mapping[str, str] = field(default_factory=dict)
     printed: tuple[str, str] = KEYPOINTS_PRINTED

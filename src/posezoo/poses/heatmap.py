@@ -19,7 +19,6 @@ from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import InferenceError, import_cv2, suggest
 from posezoo.core.values import frozen
 from posezoo.poses.decoder_type import (
-    DecoderGraph,
     Maps,
     Range,
     Share,
@@ -293,7 +292,6 @@ DECODER = TopDownDecoder(
     rules=({"heatmaps": are_coco_heatmaps}, {"heatmaps": has_shape(-1, -1, -1, 17)}),
     optional=declare_outputs(flipped_heatmaps=_MAPS),
     has_pixel_centers=True,
-    graph=DecoderGraph("posezoo.export.decoded.heatmap_graph:build"),
     model_info=lambda _options: {"model_type": "keypoints_hrnet"},
     architectures=("topdown",),
 )

@@ -333,7 +333,7 @@ def _is_called(called: str, *shape: int) -> OutputRule:
 #: What the decoders of hands and faces have in common.
 _LandmarkDecoder = partial(
     DecoderType,
-    pipeline="posezoo.run.runtime.mediapipe_pipelines:LandmarkPipeline",
+    pipeline="landmarks",
     takes_boxes=True,
     approach="top-down",
 )

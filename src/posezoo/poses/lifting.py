@@ -212,7 +212,7 @@ DECODER = BottomUpDecoder(
     decode=lambda maps, size, options: lift_poses(
         maps, ImageTransform(np.eye(2, 3), size), size, options
     ),
-    pipeline="posezoo.run.runtime.bottom_up_pipeline:LiftingPipeline",
+    pipeline="lifting",
     sizes=lambda facts, _options: {
         "coordinates": facts.maps(3 * facts.keypoints),
         "heatmaps": facts.maps(facts.keypoints),

@@ -19,7 +19,6 @@ from posezoo.poses.decoder_type import (
     MAXIMUM_IS_VISIBLE,
     BottomUpDecoder,
     Corners,
-    DecoderGraph,
     DecoderOptions,
     Maps,
     Share,
@@ -139,7 +138,6 @@ DECODER = TopDownDecoder(
     rules=({"keypoints": has_shape(-1, 1, 17, 3)},),
     takes_all_outputs=True,
     next_crop=next_crop,
-    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_movenet"),
 )
 
 MULTIPOSE = BottomUpDecoder(
@@ -153,5 +151,4 @@ MULTIPOSE = BottomUpDecoder(
     visible_score=MAXIMUM_IS_VISIBLE,
     has_own_boxes=True,
     input_sizing=InputSizing(default_target=256, centered=False),
-    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_multipose", "min_score"),
 )

@@ -13,7 +13,6 @@ from posezoo.core.declarations.model import Output
 from posezoo.core.errors import InferenceError
 from posezoo.core.values import frozen
 from posezoo.poses.decoder_type import (
-    DecoderGraph,
     Maps,
     NetworkFacts,
     Share,
@@ -119,5 +118,4 @@ DECODER = BoxDecoder(
             },
         },
     ),
-    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_nanodet", "min_box_score"),
 )

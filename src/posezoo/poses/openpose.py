@@ -30,7 +30,6 @@ from posezoo.poses.augmentation_merge import merge_openpose
 from posezoo.poses.decoder_type import (
     PEAK_IS_VISIBLE,
     BottomUpDecoder,
-    DecoderGraph,
     Maps,
     are_maps,
     declare_outputs,
@@ -191,10 +190,6 @@ DECODER = BottomUpDecoder(
     input_sizing=InputSizing(stride=8, default_target=368, padding=128),
     merge_passes=merge_openpose,
     # No score option: min_score is compared with another sum.
-    graph=DecoderGraph(
-        "posezoo.export.decoded.openpose_graph:build",
-        options={"single_pass": True, "max_peaks": 32},
-    ),
     model_info=lambda _options: {"model_type": "keypoints_openpose"},
     reader_names={"heatmaps": "Mconv7_stage2_L2", "pafs": "Mconv7_stage2_L1"},
     architectures=("openpose",),

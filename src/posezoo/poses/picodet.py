@@ -10,7 +10,7 @@ import numpy as np
 
 from posezoo.core.errors import InferenceError
 from posezoo.core.values import frozen
-from posezoo.poses.decoder_type import DecoderGraph, Maps, Share, declare_outputs, has_shape
+from posezoo.poses.decoder_type import Maps, Share, declare_outputs, has_shape
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size
 from posezoo.poses.ssd_detection import (
@@ -70,5 +70,4 @@ DECODER = BoxDecoder(
     needs="boxes of 4 numbers, and their scores",
     rules=({"boxes": has_shape(-1, _COUNTS, 4), "scores": has_shape(-1, -1, _COUNTS)},),
     stretches=True,
-    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_picodet", "min_box_score"),
 )

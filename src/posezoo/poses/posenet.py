@@ -24,7 +24,6 @@ from posezoo.poses.decoder_type import (
     MAXIMUM_IS_VISIBLE,
     BottomUpDecoder,
     Count,
-    DecoderGraph,
     DecoderOptions,
     Maps,
     Positive,
@@ -247,7 +246,6 @@ DECODER = BottomUpDecoder(
     needs="maps of 17, 34, 32 and 32 channels",
     rules=(_RULES,),
     visible_score=MAXIMUM_IS_VISIBLE,
-    graph=DecoderGraph("posezoo.export.decoded.posenet_graph:build", "min_score"),
     # The published code mirrors a keypoint to width - 1 - x.
     has_pixel_centers=True,
     input_sizing=InputSizing(stride=16, extra=1, default_target=385, target_side=SHORTER),

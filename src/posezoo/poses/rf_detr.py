@@ -19,7 +19,6 @@ from posezoo.core.arrays import Doubles, Floats
 from posezoo.core.values import frozen
 from posezoo.poses.decoder_type import (
     BottomUpDecoder,
-    DecoderGraph,
     Maps,
     Share,
     SkeletonOptions,
@@ -131,7 +130,7 @@ DECODER = BottomUpDecoder(
     networks=(declare_outputs(dets=(1, -1, 4), labels=(1, -1, -1), keypoints=(1, -1, -1, VALUES)),),
     options=RfDetrOptions,
     decode=decode_rf_detr,
-    pipeline="posezoo.run.runtime.network_pipeline:NetworkPipeline",
+    pipeline="network",
     sizes=lambda facts, _options: {
         "dets": (1, facts.rows, 4),
         "labels": (1, facts.rows, nan),
@@ -148,7 +147,6 @@ DECODER = BottomUpDecoder(
     visible_score=0.5,
     has_own_boxes=True,
     stretches=True,
-    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_rf_detr", "min_score"),
 )
 
 DETRPOSE = BottomUpDecoder(
@@ -170,5 +168,4 @@ DETRPOSE = BottomUpDecoder(
         },
     ),
     stretches=True,
-    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_detrpose", "min_score"),
 )

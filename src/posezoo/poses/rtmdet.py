@@ -15,7 +15,6 @@ import numpy as np
 from posezoo.core.arrays import Bools
 from posezoo.core.values import frozen
 from posezoo.poses.decoder_type import (
-    DecoderGraph,
     Maps,
     Share,
     declare_outputs,
@@ -80,7 +79,6 @@ DECODER = BoxDecoder(
     rules=({"dets": has_shape(-1, -1, 5), "labels": has_shape(-1, -1)},),
     find_rows=partial(find_rows, min_score=0.05),
     input_sizing=TOP_LEFT_ON_GREY,
-    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_rtmdet", "min_box_score"),
 )
 
 
@@ -90,6 +88,5 @@ BOXES_LABELS = replace(
     rules=({"dets": has_shape(-1, 5), "labels": has_shape(-1)},),
     convert_outputs=lambda outputs: {role: rows[None] for role, rows in outputs.items()},
     find_rows=None,
-    graph=None,
     stretches=True,
 )

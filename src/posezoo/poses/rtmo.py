@@ -15,7 +15,6 @@ import numpy as np
 from posezoo.core.values import frozen
 from posezoo.poses.decoder_type import (
     BottomUpDecoder,
-    DecoderGraph,
     Maps,
     Share,
     SkeletonOptions,
@@ -88,5 +87,4 @@ DECODER = BottomUpDecoder(
     has_own_boxes=True,
     visible_score=0.3,  # as rtmlib draws them
     input_sizing=InputSizing(default_target=640, padding=114),
-    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_rtmo", "min_score"),
 )

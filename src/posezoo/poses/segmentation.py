@@ -57,7 +57,7 @@ DECODER = DecoderType(
     networks=(declare_outputs(person_mask=(1, -1, -1, 1)),),
     options=SegmentationOptions,
     decode=decode_mask,
-    pipeline="posezoo.run.runtime.mediapipe_pipelines:MaskPipeline",
+    pipeline="mask",
     sizes=lambda facts, _options: {"person_mask": (1, 1, facts.height, facts.width)},
     skeleton=SKELETON,
     needs="a map of probabilities, as large as the input",

@@ -21,7 +21,6 @@ from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import InferenceError
 from posezoo.core.values import frozen
 from posezoo.poses.decoder_type import (
-    DecoderGraph,
     Maps,
     Positive,
     Range,
@@ -161,6 +160,5 @@ DECODER = TopDownDecoder(
     ),
     omz_model_types=("keypoint_detection",),
     has_pixel_centers=True,
-    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_simcc"),
     model_info=_model_info,
 )

@@ -14,7 +14,6 @@ from posezoo.core.arrays import Array, Bools
 from posezoo.core.errors import InferenceError, import_cv2
 from posezoo.core.values import frozen
 from posezoo.poses.decoder_type import (
-    DecoderGraph,
     DecoderOptions,
     DecoderType,
     Maps,
@@ -249,7 +248,7 @@ def _parse_box(sides: Sequence[float]) -> Box:
 #: What the decoders of all detectors have in common.
 BoxDecoder = partial(
     DecoderType,
-    pipeline="posezoo.run.runtime.network_pipeline:DetectorPipeline",
+    pipeline="detector",
     person_score="min_box_score",
     skeleton=SKELETON,
     finds_boxes=True,
@@ -264,7 +263,6 @@ DECODER = BoxDecoder(
     decode=decode_ssd,
     needs="boxes of 7 numbers",
     rules=({"detections": has_shape(-1, -1, -1, 7)},),
-    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_ssd", "min_box_score"),
     model_info=lambda options: {
         "model_type": "ssd",
         "model_type_dlstreamer": "detection_output",

@@ -24,7 +24,6 @@ from posezoo.poses.blazeface import sigmoid
 from posezoo.poses.decoder_type import (
     BottomUpDecoder,
     Count,
-    DecoderGraph,
     Maps,
     NetworkFacts,
     Range,
@@ -306,5 +305,4 @@ DECODER = BottomUpDecoder(
     input_sizing=InputSizing(default_target=640, target_side=LONGER, padding=114),
     has_own_boxes=True,
     has_classes=True,
-    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_yolo_pose", "min_score"),
 )

@@ -13,7 +13,7 @@ import numpy as np
 from posezoo.core.arrays import Array
 from posezoo.core.errors import InferenceError
 from posezoo.core.values import frozen
-from posezoo.poses.decoder_type import Count, DecoderGraph, Maps, Share, declare_outputs, has_shape
+from posezoo.poses.decoder_type import Count, Maps, Share, declare_outputs, has_shape
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import InputSizing, Size
 from posezoo.poses.ssd_detection import (
@@ -126,5 +126,4 @@ DECODER = BoxDecoder(
     needs="rows of 85 numbers",
     rules=({"predictions": has_shape(-1, _COUNTS, PERSON + 80)},),
     input_sizing=TOP_LEFT_ON_GREY,
-    graph=DecoderGraph("posezoo.export.decoded.people_graphs:build_yolox", "min_box_score"),
 )

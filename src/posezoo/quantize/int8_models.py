@@ -43,6 +43,7 @@ from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.input_description import describe_stated_input
 from posezoo.run.runtime.runtime_config import LoadOptions
+from posezoo.run.subject import Subject
 
 
 def plan_int8(
@@ -81,36 +82,36 @@ class OwnIrLayout(ModelLayout):
 
 
 def describe_own_ir(
-    xml: Path,
+    subject: Subject,
     metric: str,
-    like: ModelSpec | None,
-    given: LoadOptions,
     settings: QuantizationSettings,
 ) -> QuantizationTarget:
     """The network of an IR that no model.yml describes, without its person detector.
 
     Args:
         metric: as in ``QuantizationOptions``.
-        given: what the user states, which replaces what the IR states.
 
     Raises:
-        InferenceError: the IR cannot be read, no decoder takes its outputs, or nothing says how
-            images are prepared.
+        InferenceError: no decoder takes its outputs, or nothing says how images are prepared.
         QuantizationError: it is in INT8 already.
     """
-    graph = Graph(xml)
+    graph = subject.graph
+    assert graph
+    xml = graph.path
+    like = subject.like
+    given = subject.said.added_to(LoadOptions())
     if len(layers_in_float(graph.model)) < count_layers(graph.model):
         raise QuantizationError(f"{xml}: its weights are quantized already", hint="name an FP32 IR")
     require_statement(graph, like, is_given=given.states_preprocessing)
     sizes = ", ".join(f"{name} {list(shape)}" for name, shape in graph.inputs.items())
     if [bool(graph.image_layout(name)) for name in graph.inputs] != [True]:
         raise QuantizationError(f"{graph.path}: takes {sizes}, and not one image")
-    try:
-        spec, description = describe_ir(graph, None, like, TASKS.get(metric, ""), given)
-    except DecoderError:
-        if like or metric:
-            raise
+    if subject.undecoded and metric:
+        raise DecoderError(subject.undecoded)
+    if subject.undecoded:
         spec, description = describe_undecoded(graph, given)
+    else:
+        spec, description = describe_ir(graph, None, like, TASKS.get(metric, ""), given)
     preprocessing = description.preprocessing
     spec = replace(spec, name=xml.stem)
     if spec.decoder or metric:

@@ -30,7 +30,7 @@ from posezoo.core.events import (
 )
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.core.ir import ir_writer, provenance
-from posezoo.core.ir.openvino_import import error_text, openvino_core
+from posezoo.core.ir.openvino_import import error_text, name_ports, openvino_core
 from posezoo.core.layout import require_inside
 from posezoo.core.registry import format_command
 from posezoo.core.values import frozen
@@ -259,6 +259,7 @@ def _read_fp32(target: QuantizationTarget, samples: Sequence[CalibrationSample] 
             f"{target.fp32_xml}: cannot be read as an IR: {error_text(error)}",
             hint="convert the model again",
         ) from error
+    name_ports(network)
     declared = {port.name for port in target.spec.inputs}
     if not declared <= {name for port in network.inputs for name in port.names}:
         raise InferenceError(

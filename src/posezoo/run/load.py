@@ -39,16 +39,16 @@ from posezoo.core.settings import (
     compiled_folder,
 )
 from posezoo.core.values import frozen
-from posezoo.poses.decoders import MASKS, find_decoder, require_masks, require_named_decoder
+from posezoo.poses.decoders import find_decoder, require_named_decoder
 from posezoo.run.pipeline_spec import (
     PipelineSpec,
-    find_published,
     is_quantized_here,
     require_detector_used,
     resolve_ir_pipeline,
     resolve_pipeline,
 )
 from posezoo.run.preparation import explain_wrong_values, require_stated
+from posezoo.run.subject import Subject, find_subject
 
 if TYPE_CHECKING:
     from posezoo.run.runtime.estimator import Estimator
@@ -75,124 +75,84 @@ def find_default_model(registry: Registry) -> Model:
 
 
 @frozen
-class ChosenModel:
-    """What the user wants to load: a model, maybe with the user's own weights, or an IR; by default
-    the default model.
-    """
-
-    model: Model | None = None  # None for an IR
-    precision: Precision = Precision.FP16  # of the IR of a model
-    xml: Path | None = None  # the IR; None for a model
-    checkpoint: Path | None = None  # the user's own weights
-    like: ModelSpec | None = None  # the model that describes an IR without metadata
-    #: Whether the IR of these weights have a folder of their own, so that they do not replace those
-    #: of the published model.
-    is_unnamed: bool = True
-
-
-@frozen
 class Loader:
     """Makes the IR of a model and of its detector, which are downloaded if they are missing.
 
     Attributes:
-        named_detector: the detector that the user named for this model.
-        decoder: the decoder to use; None for the one that the model declares or its outputs fit.
         is_video: as for ``resolve_pipeline``.
         conversion: how IR are made; None for the defaults.
-        masks: whether poses get their ``mask``.
         time_step: measures the time of each step of ``get``, and of ``compile``.
     """
 
     context: Context
-    named_detector: str | None = None
-    decoder: str | None = None
     is_video: bool = False
     conversion: ConversionOptions | None = None
-    masks: bool = False
     listener: Listener = ignore_event
     time_step: TimeStep = nullcontext
 
-    def prepare(self, chosen: ChosenModel) -> PreparedModel:
+    def prepare(self, subject: Subject) -> PreparedModel:
         """Make the IR.
 
         Raises:
             FetchError: a file cannot be downloaded.
             ConversionError: an IR cannot be made, or was not published in this precision.
             LockError: a strict lock does not list the file.
-            InferenceError: a detector is named, and the model finds people itself; or masks are
-                requested, and it has none; or another decoder than the model's is named.
+            InferenceError: the decoder that the outputs show takes no detector, and one is named.
         """
-        if chosen.xml:
-            from posezoo.run.runtime.graph import network_files
-
-            lock = self.context.lock
-            for file in network_files(chosen.xml) if lock.is_strict else ():
-                lock.require_file(file)
-            return PreparedModel(self, xml=chosen.xml, like=chosen.like)
-        model = chosen.model
+        if subject.graph:
+            return PreparedModel(self, subject)
+        model = subject.model
         if model is None:
-            return self._prepare_default(chosen.precision)
-        require_named_decoder(self.decoder, model)
-        require_detector_used(self.named_detector, model)
+            return self._prepare_default(subject)
         require_stated(model)
-        if chosen.checkpoint is None and model.decoder is None:
+        if subject.checkpoint is None and model.decoder is None:
             from posezoo.run.runtime.decoder_matching import require_decoded_task
 
             require_decoded_task(model)
-        if self.masks:
-            require_masks(model.decoder.name if model.decoder else "", model.full_name)
         if not isinstance(model, ModelSpec):  # of models, their files are downloaded or kept
             warn_of_deprecated(model, self.listener)
-        irs = self._get_irs(chosen, model)
-        if chosen.checkpoint and model.decoder is None:
-            return PreparedModel(self, xml=irs[model.name])  # its outputs determine the decoder
+        irs = self._get_irs(subject, model)
+        if subject.checkpoint and model.decoder is None:  # its outputs determine the decoder
+            said = replace(subject.said, checkpoint=None, model_name="", precision=None)
+            own = find_subject(f"{irs[model.name]}", self.context, said)
+            return PreparedModel(self, own)
         model = with_found_decoder(model, irs)
-        require_detector_used(self.named_detector, model)
-        pipeline = resolve_pipeline(model, self.context, chosen.precision, is_video=self.is_video)
+        require_detector_used(subject.said.detector, model)
+        pipeline = resolve_pipeline(model, self.context, subject.precision, is_video=self.is_video)
         pipeline, detector = self._get_detector(pipeline)
-        return PreparedModel(self, pipeline, detector | irs)
+        return PreparedModel(self, subject, pipeline, detector | irs)
 
-    def compile_ir(
-        self, xml: Path | Graph, options: LoadOptions, like: ModelSpec | None = None
-    ) -> Estimator:
-        """Compile an IR without a model.yml, and its detector, which is downloaded if missing.
-
-        Args:
-            xml: its path, or the graph that was read from it; one that was compiled is read again.
-            like: as in ``ChosenModel``.
+    def compile_file(self, subject: Subject, options: LoadOptions) -> Estimator:
+        """Compile a network without a model.yml, and its detector, which is downloaded if missing.
 
         Raises:
-            InferenceError: it cannot be read or compiled, no decoder fits its outputs, or a
-                detector is named, and it finds people itself.
+            InferenceError: it cannot be compiled.
             FetchError: a file of the detector cannot be downloaded.
         """
-        from posezoo.run.runtime.decoder_matching import describe_ir, find_task_decoder
-        from posezoo.run.runtime.graph import Graph, read_graph
+        from posezoo.run.runtime.decoder_matching import describe_ir
         from posezoo.run.runtime.loading import load_estimator
 
         context = self.context
         listener = self.listener
-        graph = read_graph(xml)
-        if graph.takes_images:
-            graph = Graph(graph.path)
-        is_described = like or options.describes_network
-        published = None
-        if not is_described:
-            trust_record = context.trusts_records
-            published = find_published(graph.path, context.registry, trust_record=trust_record)
-        if published:
-            own = published.decoder or find_task_decoder(published, graph.distinct_outputs)
-            if self.decoder is None or (own and own.name == self.decoder):
-                return self._compile_published(published, graph, options)
-        model, description = describe_ir(graph, self.decoder, like, options=options)
+        graph = subject.graph
+        if graph is None or graph.takes_images:
+            graph = subject.open_file()
+        assert graph
+        options = subject.said.added_to(options)
+        if subject.is_published:
+            assert isinstance(subject.model, ModelSpec)
+            return self._compile_published(subject.model, graph, options)
+        architecture = subject.said.architecture
+        model, description = describe_ir(graph, architecture, subject.like, options=options)
         parts, exported = _find_exported_parts(graph, model.name)
         doubts = list(_list_doubts(model, description))
+        if subject.doubt:
+            listener(WarningIssued(subject.doubt))
         estimator = load_estimator(model, parts, options, description=description)
         for doubt in doubts:
             listener(WarningIssued(f"{graph.path}: {doubt}"))
         if wrong := explain_wrong_values(graph, description.preprocessing):
             warnings.warn(f"{graph.path}: {wrong}", PreparationWarning, stacklevel=1)
-        require_detector_used(self.named_detector, estimator.model)
         if exported and context.settings.detector == "usual":
             detector, description = describe_ir(exported)
             pipeline = PipelineSpec(
@@ -206,23 +166,21 @@ class Loader:
 
     def _compile_published(self, model: ModelSpec, graph: Graph, options: LoadOptions) -> Estimator:
         irs: dict[str, Path | Graph] = {model.name: graph}
-        decoded = with_found_decoder(model, irs)
-        require_detector_used(self.named_detector, decoded)
-        pipeline = resolve_pipeline(decoded, self.context, graph.precision, is_video=self.is_video)
+        pipeline = resolve_pipeline(model, self.context, graph.precision, is_video=self.is_video)
         irs |= get_detector_irs(pipeline, self.context, self.listener)
         return compile_pipeline(pipeline, irs, options)
 
-    def _prepare_default(self, precision: Precision) -> PreparedModel:
+    def _prepare_default(self, subject: Subject) -> PreparedModel:
         registry = self.context.registry
-        model = find_default_model(registry)
-        if model.name == SECOND_MODEL:  # for example in a mirror's registry
-            return self._prepare_second(model, precision)
+        name = find_default_model(registry).name
+        if name == SECOND_MODEL:  # for example in a mirror's registry
+            return self._prepare_second(subject)
         options = self.context.download_options
         timeout_s = min(_DEFAULT_TIMEOUT_S, options.timeout_s)
         one_attempt = replace(options, attempts=1, timeout_s=timeout_s)
         first = replace(self, context=replace(self.context, download_options=one_attempt))
         try:
-            return first.prepare(ChosenModel(model, precision))
+            return first.prepare(find_subject(name, self.context, subject.said))
         except DownloadError as error:
             if type(error) not in _UNAVAILABLE or SECOND_MODEL not in registry.entries:
                 raise
@@ -233,18 +191,21 @@ class Loader:
                     f" fewer people: {error.problem}{advice}"
                 )
             )
-        return self._prepare_second(registry.find(SECOND_MODEL), precision)
+        return self._prepare_second(subject)
 
-    def _prepare_second(self, model: Model, precision: Precision) -> PreparedModel:
+    def _prepare_second(self, subject: Subject) -> PreparedModel:
         """As ``prepare``, for the second model; in FP16 if its INT8 cannot be made here."""
+        said = subject.said
+        precision = subject.precision
+        model = self.context.registry.find(SECOND_MODEL)
         if precision in INT8_PRECISIONS and not is_quantized_here(model, precision, self.context):
             self.listener(
                 WarningIssued(
                     f"{SECOND_MODEL} runs in FP16: it has no {precision} IR, and no ranges for one"
                 )
             )
-            precision = Precision.FP16
-        return self.prepare(ChosenModel(model, precision))
+            said = replace(said, precision=Precision.FP16)
+        return self.prepare(find_subject(SECOND_MODEL, self.context, said))
 
     def _get_detector(self, pipeline: PipelineSpec) -> tuple[PipelineSpec, dict[str, Path]]:
         """The IR of a pipeline's detector, and the pipeline: with the default detector if the one
@@ -270,17 +231,17 @@ class Loader:
         )
         return pipeline, get_irs_of(pipeline, context)
 
-    def _get_irs(self, chosen: ChosenModel, model: Model) -> dict[str, Path]:
+    def _get_irs(self, subject: Subject, model: Model) -> dict[str, Path]:
         make_irs = partial(
-            get_irs, model, chosen.precision, options=self.conversion, listener=self.listener
+            get_irs, model, subject.precision, options=self.conversion, listener=self.listener
         )
-        if chosen.checkpoint is None:
+        if subject.checkpoint is None:
             return make_irs(self.context, time_step=self.time_step)
         context = self.context
-        if chosen.is_unnamed:
+        if subject.weights_name:
             context = with_checkpoint_dir(context, model)
         with self.time_step(CONVERT):
-            return make_irs(context, checkpoint=chosen.checkpoint)
+            return make_irs(context, checkpoint=subject.checkpoint)
 
 
 @frozen
@@ -288,33 +249,30 @@ class PreparedModel:
     """A model whose IR are on this machine; it can be compiled several times."""
 
     loader: Loader
-    pipeline: PipelineSpec | None = None  # None for an IR
-    #: By name, with those of the detector; empty for an IR. Compiling a graph that was read adds
+    subject: Subject
+    pipeline: PipelineSpec | None = None  # None for a file
+    #: By name, with those of the detector; empty for a file. Compiling a graph that was read adds
     #: preprocessing to it.
     irs: NamedIrs = field(default_factory=dict)
-    xml: Path | Graph | None = None
-    like: ModelSpec | None = None  # as in ``ChosenModel``
 
     def compile(self, options: LoadOptions | None = None) -> Estimator:
-        """Compile it and its detector, by default for the device in the settings.
+        """Compile it and its detector as was said of it, by default for the device in the settings.
 
         Raises:
-            InferenceError: as for ``compile_pipeline`` and ``Loader.compile_ir``.
+            InferenceError: as for ``compile_pipeline`` and ``Loader.compile_file``.
             FetchError: the detector of an IR cannot be downloaded.
         """
         from posezoo.run.runtime.runtime_config import LoadOptions
 
         loader = self.loader
         options = options or LoadOptions(default_runtime(loader.context.settings))
-        if loader.masks:
-            options = replace(options, decoder_options={**options.decoder_options, MASKS: True})
+        said = self.subject.said
         with loader.time_step("compile"):
-            if self.pipeline:
-                estimator = compile_pipeline(self.pipeline, self.irs, options)
-                require_named_decoder(loader.decoder, estimator.model)
-                return estimator
-            assert self.xml
-            return loader.compile_ir(self.xml, options, self.like)
+            if self.pipeline is None:
+                return loader.compile_file(self.subject, options)
+            estimator = compile_pipeline(self.pipeline, self.irs, said.added_to(options))
+            require_named_decoder(said.architecture, estimator.model)
+            return estimator
 
 
 def with_found_decoder(model: Model, irs: NamedIrs) -> Model:

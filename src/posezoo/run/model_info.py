@@ -102,8 +102,10 @@ def _describe_outputs(
     # An IR with its decoder has none of these outputs; its model.yml may declare no roles.
     is_decoded = spec.decoding is not None
     present = {*declared.values()} if is_decoded else {*roles}
-    needed = {output.role for output in record.networks[-1]}
-    if (present or not is_decoded) and not needed <= present:
+    needed = [{output.role for output in record.networks[-1]}]
+    if is_decoded:  # its decoder took one of several forms of outputs
+        needed += [{*rules} for rules in record.rules]
+    if (present or not is_decoded) and not any(each <= present for each in needed):
         return {}  # the first network of a composite
     info: dict[str, str] = {}
     if not is_decoded and _are_readable(outputs, roles, record):

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.flags import (
+    FLAGS,
     DescriptionArgs,
     Flag,
     FlagGroup,
     FormatArgs,
+    ModelsArgs,
     number,
     parse_channel_values,
-    skeleton_from_args,
+    patterns_from_args,
     whole_number,
 )
-from posezoo.cli.parsers import OutputFile
+from posezoo.cli.parsers import Args, OutputFile
+from posezoo.cli.selection import MessageOutput, select_models
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.model_files import is_checkpoint_file, is_network_file
+from posezoo.core.declarations.skeletons import find_skeleton
 from posezoo.core.errors import InferenceError, TargetSizeError, os_reason
+from posezoo.core.registry import Selection
 from posezoo.core.regular_files import read_regular_text
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.model import Model, Precision
     from posezoo.core.resolve.stage_context import Context
     from posezoo.run.runtime.estimator import Estimator
-    from posezoo.run.runtime.runtime_config import LoadOptions, VideoOptions
+    from posezoo.run.runtime.runtime_config import VideoOptions
+    from posezoo.run.subject import Statement, Subject
 
 _IS_SHOWN: dict[str, object] = {"yes": True, "no": False}
 _DRAWN: dict[str, dict[str, object]] = {
@@ -112,7 +121,7 @@ class RunArgs(DescriptionArgs, FormatArgs):
     reconnect: float | None
     json_lines: Path | None
 
-    precision: Precision
+    precision: Precision | None
     min_person_score: float | None
     whole_image: float | None
     masks: bool
@@ -167,22 +176,116 @@ def refuse_detect_every(
     require_detector("--detect_every", decoder, model.full_name, is_whole=is_whole)
 
 
-def described_options_from_args(
-    args: DescriptionArgs, options: LoadOptions, *models: str | None
-) -> LoadOptions:
-    """The options with what ``PIPELINE`` says, and ``DESCRIPTION`` of an .xml."""
-    return replace(
-        options,
-        decoder=args.decoder,
-        decoder_options=dict(args.decoder_options),
-        target_size=args.height or options.target_size,
-        layout=args.layout or "",
-        reverse_input_channels=args.reverse_input_channels or None,
-        mean=parse_channel_values(args, "mean_values", args.mean_values),
-        scale=parse_channel_values(args, "scale_values", args.scale_values),
-        skeleton=skeleton_from_args(args, *models),
-        labels=_read_labels(args.labels) if args.labels else (),
+def statement_from_args(args: Args, **others: Any) -> Statement:
+    """What the flags say of what is named; a flag that the verb does not have says nothing.
+
+    Args:
+        others: values of statements that come from other flags.
+    """
+    from posezoo.run.subject import Statement
+
+    values = {name: value for name, value in vars(args).items() if value is not None} | others
+    labels: Path | None = values.get("labels")
+    skeleton: str | None = values.get("skeleton")
+    return Statement(
+        checkpoint=values.get("checkpoint"),
+        model_name=values.get("model_name", ""),
+        precision=values.get("precision"),
+        detector=values.get("detector"),
+        height=values.get("height"),
+        decoder_options=dict(values.get("decoder_options", ())),
+        masks=values.get("masks", False),
+        skeleton=find_skeleton(skeleton) if skeleton else None,
+        like=values.get("like", ""),
+        decoder=values.get("decoder"),
+        architecture=values.get("architecture"),
+        labels=_read_labels(labels) if labels else (),
+        layout=values.get("layout", ""),
+        reverse_input_channels=values.get("reverse_input_channels") or None,
+        mean_values=parse_channel_values(args, "mean_values", values.get("mean_values")),
+        scale_values=parse_channel_values(args, "scale_values", values.get("scale_values")),
     )
+
+
+def find_subject_from_args(
+    name: str | None,
+    args: Args,
+    context: Context,
+    said: Statement | None = None,
+    *,
+    spell: Callable[[str], str] | None = None,
+    needs_decoder: bool = True,
+    is_source: bool = False,
+    task: str = "",
+) -> Subject:
+    """As ``find_subject``; by default with what the flags say (``statement_from_args``)."""
+    from posezoo.run.subject import find_subject
+
+    said = said or statement_from_args(args)
+    return find_subject(
+        name,
+        context,
+        said,
+        spell=spell or spell_flag,
+        needs_decoder=needs_decoder,
+        is_source=is_source,
+        task=task,
+    )
+
+
+def select_subjects(
+    args: ModelsArgs,
+    context: Context,
+    output: MessageOutput,
+    said: Statement | None = None,
+    *,
+    needs_decoder: bool = True,
+    task: str = "",
+) -> tuple[list[Subject], Selection]:
+    """The files of networks that the flags name, and the models: those of globs, and weights as
+    models of their own; all checked against what the flags say.
+
+    Raises:
+        PosezooError: as for ``find_subject`` and ``select_models``.
+    """
+    from posezoo.run.subject import Kind, refuse_unused, require_usable
+
+    patterns = patterns_from_args(args)
+    said = said or statement_from_args(args)
+    find = partial(
+        find_subject_from_args,
+        args=args,
+        context=context,
+        said=said,
+        needs_decoder=needs_decoder,
+        is_source=True,
+        task=task,
+    )
+    own = [name for name in patterns or () if is_network_file(name) or is_checkpoint_file(name)]
+    subjects = list(map(find, own))
+    names = None if patterns is None else [name for name in patterns if name not in own]
+    selection = Selection(())
+    if names != []:
+        refuse_unused(Kind.MODEL, ", ".join(names or ()), said, spell_flag)
+        selection = select_models(context.registry, names, output)
+        for model in selection.tops:
+            require_usable(model, said, context, spell_flag)
+    models = {model.full_name: model for model in selection.models}
+    for subject in subjects:
+        if subject.checkpoint:  # two files with the same weights are one model
+            assert isinstance(subject.model, ModelSpec)
+            models.setdefault(subject.model.full_name, subject.model)
+    files = [subject for subject in subjects if not subject.checkpoint]
+    for file in files:
+        if file.doubt:
+            output.warn(file.doubt)
+    return files, replace(selection, models=tuple(models.values()))
+
+
+def spell_flag(name: str) -> str:
+    """The flag that says what a field of ``Statement`` has."""
+    named = (flag.spellings[-1] for key, flag in FLAGS.items() if (flag.dest or key) == name)
+    return next(named, f"--{name}")
 
 
 def _read_labels(path: Path) -> tuple[str, ...]:

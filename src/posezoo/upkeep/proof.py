@@ -43,7 +43,7 @@ from posezoo.measure.complexity_count import (
     require_own_registry,
 )
 from posezoo.measure.evaluation.evaluation_report import EvaluationReport
-from posezoo.measure.model_evaluation import EvaluatedModel, LoadedModel, evaluate_model, load_model
+from posezoo.measure.model_evaluation import EvaluationTask, LoadedModel, evaluate_model, load_model
 from posezoo.pages.facts.model_facts import describe_model
 from posezoo.pages.source_check import BAD_STATES, check_sources
 from posezoo.poses.decoders import finds_boxes
@@ -56,6 +56,7 @@ from posezoo.run.load import default_runtime
 from posezoo.run.machine import Machine
 from posezoo.run.measured import MAX_DIFFERENCE, measurements_of, read_measurement_file
 from posezoo.run.runtime.runtime_config import LoadOptions
+from posezoo.run.subject import Statement, Subject
 from posezoo.upkeep.draft.replacement import write_missing_pins
 
 INT8 = Precision.FP16_INT8
@@ -221,7 +222,8 @@ class Proving:
             for model, options in ways:
                 maker = CaseMaker(options, self.context, Path(folder), listener)
                 for precision in maker.available_precisions(model):
-                    for case in maker.of_model(model, precision):
+                    named = Subject(model.full_name, model=model)
+                    for case in maker.cases(named, precision):
                         try:
                             *_, (result,) = run_rounds(
                                 [case], BenchmarkSchedule(), listener=listener
@@ -260,7 +262,9 @@ class Proving:
 
     def _load(self, model: Model, precision: Precision, listener: Listener) -> LoadedModel:
         options = LoadOptions(default_runtime(self.context.settings))
-        chosen = EvaluatedModel(model, precision=precision)
+        chosen = EvaluationTask(
+            Subject(model.full_name, said=Statement(precision=precision), model=model)
+        )
         return load_model(chosen, options, self.context, listener=listener)
 
     def _evaluate(self, loaded: LoadedModel, listener: Listener) -> Json:

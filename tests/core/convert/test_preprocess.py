@@ -14,11 +14,11 @@ from fakes.network import (
     network,
     spec_of,
 )
+from posezoo.convert import file_ports
 from posezoo.core.convert import preprocess
 from posezoo.core.declarations.model import ColorOrder, Input, Output, Precision
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import import_openvino
-from posezoo.omz import mo_ports
 
 FP32 = Precision.FP32
 IMAGE = Input("image", (1, HEIGHT, WIDTH, 3), "NHWC", ColorOrder.RGB, MEAN, SCALE, True)
@@ -175,4 +175,4 @@ def test_a_network_that_begins_inside_may_have_inputs_of_unknown_rank(tmp_path):
     spec = replace(spec_of(network(), tmp_path), inputs=(open_layout,))
     assert preprocess.fill_in_inputs(spec, cut).inputs[0].layout == "N..."
     with pytest.raises(ConversionError, match="its number of sizes is unknown"):
-        mo_ports.with_batch(spec, cut, 2)
+        file_ports.with_batch(spec, cut, 2)

@@ -35,8 +35,9 @@ from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.export.decoded import append_decoder, nodes, with_decoding
 from posezoo.export.decoded.frames import FrameFit
+from posezoo.export.decoded.graphs import GRAPHS
 from posezoo.poses.blazepose import BlazePoseOptions, decode_faces
-from posezoo.poses.decoders import DECODERS, find_decoder, resolve_options
+from posezoo.poses.decoders import find_decoder, resolve_options
 from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.keypoints import from_pixel_indices
 from posezoo.poses.letterbox import InputSizing, letterbox_image
@@ -306,13 +307,13 @@ CASES = {
     "blazepose": (landmarks, {}),
     "detection": (detections, {}),
     "posenet": (group, {"min_score": 0.06}),
-    "openpose": (crowd, find_decoder("openpose").graph.options),
-    "openpose/in one output": (crowd_in_one_output, find_decoder("openpose").graph.options),
+    "openpose": (crowd, GRAPHS.find("openpose").options),
+    "openpose/in one output": (crowd_in_one_output, GRAPHS.find("openpose").options),
 }
 
 
 def test_each_decoder_with_a_graph_has_a_case():
-    with_graph = {name for name, record in DECODERS.items() if record.graph is not None}
+    with_graph = {*GRAPHS.builtin}
     cases = {case.partition("/")[0] for case in CASES}
     assert with_graph == cases, "add outputs of its network to CASES"
 
@@ -894,7 +895,7 @@ def test_real_networks_with_their_decoders_find_the_same_people(zoo, shared, mod
     height, width = whole.input(0).shape[1:3] if is_nhwc else whole.input(0).shape[2:]
     roles, found = {port.role: port.name for port in spec.outputs}, 0
     decoder = resolved.decoder.name  # of its composite, if it is a part
-    options = find_decoder(decoder).graph.options
+    options = GRAPHS.find(decoder).options
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
         picture = cv2.resize(cv2.imread(str(photo)), (width, height))
         feed = (picture if is_nhwc else picture.transpose(2, 0, 1))[None]

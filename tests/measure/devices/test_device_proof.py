@@ -27,8 +27,9 @@ from posezoo.measure.devices.device_proof import (
     write_first_differences,
 )
 from posezoo.run.images import SAMPLE_PHOTOS
-from posezoo.run.load import ChosenModel, Loader
+from posezoo.run.load import Loader
 from posezoo.run.runtime.runtime_config import RuntimeConfig
+from posezoo.run.subject import find_subject
 
 pytest.importorskip("cv2")
 
@@ -52,7 +53,8 @@ def proof_of(outputs, *photos):
 
 
 def test_an_ir_agrees_with_itself_on_another_device(spots):
-    prepared = loader(spots.parent).prepare(ChosenModel(xml=spots))
+    loaded = loader(spots.parent)
+    prepared = loaded.prepare(find_subject(f"{spots}", loaded.context))
     proof = prove(prepared, SAMPLE_PHOTOS[:1])
     assert (proof.verdict, proof.devices, proof.precision) == (AGREES, "CPU", "f32")
     assert set(proof.networks) == {"spot"}

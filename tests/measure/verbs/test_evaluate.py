@@ -11,7 +11,7 @@ import pytest
 
 from fakes import scaling_irs
 from fakes.coco import PERSON, annotations, person, written
-from fakes.command import json_of, posezoo, read_json, refusal, succeeded
+from fakes.command import json_of, misuse, posezoo, read_json, refusal, succeeded
 from fakes.small_disk import small_disk
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from measure.evaluation.test_coco_metrics import pycocotools_says
@@ -57,8 +57,8 @@ def evaluate(mirror, models, shared, out):
         model=MODEL,
         data=("--annotations", photos / "person_keypoints.json", "--images", photos),
     ):
-        flags = ("--precision", "FP16-INT8", "-o", out, *data)
-        return posezoo("evaluate", model, *flags, *args, **environ)
+        precision = () if f"{model}".endswith((".xml", ".onnx")) else ("--precision", "FP16-INT8")
+        return posezoo("evaluate", model, *precision, "-o", out, *data, *args, **environ)
 
     return run
 
@@ -225,12 +225,14 @@ def test_a_detector_is_evaluated_by_boxes(evaluate):
 
 
 @pytest.mark.parametrize(
-    "flags",
-    [("--boxes", "truth"), ("--detector", "person-detection-retail-0013")],
-    ids=lambda flags: flags[0],
+    ("flag", "value", "code"),
+    [("--boxes", "truth", 1), ("--detector", "person-detection-retail-0013", 2)],
 )
-def test_a_model_that_finds_people_itself_takes_neither_boxes_nor_a_detector(evaluate, flags):
-    assert "takes neither boxes nor a detector" in refusal(evaluate(*flags, "--limit", 1))
+def test_a_model_that_finds_people_itself_takes_neither_boxes_nor_a_detector(
+    evaluate, flag, value, code
+):
+    ended = evaluate(flag, value, "--limit", 1)
+    assert "takes neither boxes nor a detector" in refusal(ended, code)
 
 
 @pytest.mark.slow
@@ -326,7 +328,7 @@ def test_a_keypoint_without_a_known_sigma_is_refused_before_a_download(evaluate,
 )
 def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(evaluate, flag, named):
     args = ("--precision", "FP16", "--limit", 1, "--quiet", "--boxes", "truth")
-    error, hint = refusal(
+    error, hint = misuse(
         evaluate(*args, flag, 300, model="movenet-singlepose-lightning-int8")
     ).splitlines()[-2:]
     assert (

@@ -20,6 +20,7 @@ from fakes import seeker
 from fakes.command import (
     heed_interrupts,
     json_of,
+    misuse,
     posezoo,
     posezoo_process,
     read_json,
@@ -263,7 +264,7 @@ def test_a_link_that_leads_to_no_file_is_said_to_be_one(tmp_path, verb, target, 
 
 
 def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose, camera, out):
-    problem, hint = refusal(
+    problem, hint = misuse(
         run_blazepose(blazepose, "-i", camera, "-o", out, "--height", 300)
     ).splitlines()[-2:]
     assert problem == "error: --height 300: blazepose-full: its input size is fixed"
@@ -941,7 +942,7 @@ def test_a_detector_finds_the_people_for_movenet(mirrored, shared, out):
     assert summary["people_from"] == "person-detection-retail-0013"
     (answer,) = summary["images"]
     assert len(answer["poses"]) == 1 and answer["poses"][0]["skeleton"] == "coco-17"
-    assert "person-detection-retail-0013" in refusal(
+    assert "person-detection-retail-0013" in misuse(
         posezoo(
             *(
                 "run",
@@ -1104,7 +1105,7 @@ def test_a_model_without_masks_is_refused_before_it_is_downloaded(empty_cache, v
     model = () if None in verb else ("movenet-thunder",)
     silent = ("-no_show",) if "demo" in verb else ()
     words = [word for word in verb if word]
-    error, hint = refusal(
+    error, hint = misuse(
         posezoo(*words, *model, "-i", camera, *silent, "--masks", "--attempts", "1", **empty_cache)
     ).splitlines()
     assert error == "error: movenet-thunder: its network finds no masks"
@@ -1113,7 +1114,7 @@ def test_a_model_without_masks_is_refused_before_it_is_downloaded(empty_cache, v
 
 def test_a_file_without_masks_is_refused_in_the_same_words(camera, tmp_path, out):
     xml = write_ir(tmp_path / "net.xml", {"heatmaps": (1, 17, 16, 24)}, image=(1, 3, 64, 96))
-    assert "error: net: its network finds no masks" in refusal(
+    assert "error: net: its network finds no masks" in misuse(
         posezoo("run", xml, "-i", camera, "--masks", "-o", out)
     )
 

@@ -40,6 +40,7 @@ from posezoo.core.ir.openvino_import import (
     error_text,
     explain_invalid_names,
     import_openvino,
+    name_ports,
     openvino_core,
 )
 from posezoo.core.layout import ModelLayout
@@ -303,11 +304,13 @@ def read_network(
         raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error
     if problem := explain_invalid_names(network):
         raise ConversionError(f"{path}: {problem}", hint="rename it where the file is made")
+    if model_format.frontend == "ir":
+        name_ports(network)
     _refuse_large_tensors(network, path)
     _refuse_endless_loops(network, path)
     _keep_node_names(network, model_format, spec, path)
     if declared:
-        network = _name_outputs(network, declared, spec, path)
+        network = _name_ports(network, declared, spec, path)
     return steps.change_network(network, spec, path)
 
 
@@ -366,9 +369,7 @@ def _keep_node_names(
             port.add_names({name})
 
 
-def _name_outputs(
-    network: Model, declared: Mapping[str, str], spec: ModelSpec, path: Path
-) -> Model:
+def _name_ports(network: Model, declared: Mapping[str, str], spec: ModelSpec, path: Path) -> Model:
     from posezoo.core.convert.graph_cutting import cut_outputs, find_output
 
     for title, name in declared.items():

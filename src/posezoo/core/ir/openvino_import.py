@@ -104,6 +104,24 @@ def explain_invalid_names(network: Model) -> str:
     return ""
 
 
+def name_ports(network: Model) -> list[str]:
+    """Give each input and output without a name one that says its place, such as output0, and
+    return these names: ``openvino.convert_model`` gives the outputs of a PyTorch module none.
+    """
+    taken = {name for port in (*network.inputs, *network.outputs) for name in port.names}
+    given = []
+    for kind, ports in (("input", network.inputs), ("output", network.outputs)):
+        for place, port in enumerate(ports):
+            if port.names:  # another one of the same tensor gets its name with it
+                continue
+            name = f"{kind}{place}"
+            while name in taken:
+                name += "_"
+            port.get_tensor().set_names({name})
+            given.append(name)
+    return given
+
+
 def is_quantized(network: Model) -> bool:
     """Whether a network rounds some of its values to few levels."""
     return any(node.get_type_name() == "FakeQuantize" for node in network.get_ops())

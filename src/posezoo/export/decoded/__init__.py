@@ -1,7 +1,7 @@
 """The decoder inside an IR (``--decode``), whose outputs are then people instead of the network's
 maps.
 
-A decoder's record names the function that builds it, in the modules NAME_graph or
+A record in ``graphs`` names the function that builds a decoder, in the modules NAME_graph or
 ``people_graphs``; ``posezoo.poses`` defines the results, which the self-check compares.
 """
 
@@ -24,6 +24,7 @@ from posezoo.core.ir.openvino_import import (
 from posezoo.core.plugins import import_part
 from posezoo.core.resolve.graph_decoder import USUAL
 from posezoo.core.resolve.input_options import InputOptions
+from posezoo.export.decoded.graphs import GRAPHS
 
 if TYPE_CHECKING:
     from openvino import Model
@@ -106,7 +107,8 @@ def append_decoder(network: Model, spec: ModelSpec) -> Model:
     ov = import_openvino()
     size = _input_size(network, spec)
     record = find_decoder(decoding.decoder.name)
-    assert record.graph
+    graph = GRAPHS.find(decoding.decoder.name)
+    assert graph
     if not spec.is_ir:  # folding would make INT8 weights f32
         # Else OpenVINO does not know in FP16 which sizes follow from the image's.
         fold_constants(network)
@@ -118,7 +120,7 @@ def append_decoder(network: Model, spec: ModelSpec) -> Model:
     }
     for port in network.outputs:  # the names of the outputs become free for those of the decoder
         port.node.input_value(0).set_names(set(map(inner_name, port.names)))
-    build = import_part(record.graph.build, FunctionType)
+    build = import_part(graph.build, FunctionType)
     options = resolve_options(decoding.decoder)
     try:
         values, scores = build(maps, size, options, decoding.max_people)
@@ -171,13 +173,14 @@ def with_decoding(
         raise _refused(spec, "has no decoder to put into its IR")
     decoder = with_decoder_options(decoder, dict(options.decoder_options))
     kind = DECODERS.find(decoder.name)
-    if kind is None or kind.graph is None:
-        names = sorted(name for name, other in DECODERS.items() if other.graph)
+    graph = GRAPHS.find(decoder.name)
+    if kind is None or graph is None:
+        names = sorted(GRAPHS.names())
         hint = Advice(f"remove --decode; these decoders can: {', '.join(names)}", "--decode")
         raise _refused(spec, f"its decoder {decoder.name} cannot be put into an IR", hint)
     option = _find_score_option(spec, kind, decoder.name, options.max_people)
     min_score = options.min_score
-    values = {**kind.graph.options, **decoder.options}
+    values = {**graph.options, **decoder.options}
     if option and min_score is not None:
         values[option] = min_score
     decoder = replace(decoder, options=values)
@@ -219,7 +222,8 @@ def _find_score_option(
     if max_people is not None and decoder.approach == "top-down":
         problem = f"finds one person, so --max_people {max_people} cannot be used"
         raise _refused(spec, problem, "remove --max_people")
-    return decoder.graph.score_option if decoder.graph else ""
+    graph = GRAPHS.find(name)
+    return graph.score_option if graph else ""
 
 
 def _with_usual_size(port: Input) -> Input:

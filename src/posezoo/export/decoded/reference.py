@@ -16,6 +16,7 @@ from posezoo.core.declarations.model import Input, ModelSpec
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.export.decoded import BOXES, KEYPOINTS, SCORES, decoding_of, inner_name, match_roles
 from posezoo.export.decoded.frames import FrameFit
+from posezoo.export.decoded.graphs import GRAPHS
 from posezoo.poses.decoders import decode_with_options, find_decoder, resolve_options
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import ImageTransform, Size, letterbox_image
@@ -118,7 +119,8 @@ def _decode(spec: ModelSpec, outputs: NamedArrays, size: Size) -> list[Pose]:
     maps = {role: outputs[name] for role, name in roles.items()}
     record = find_decoder(decoder.name)
     options = resolve_options(decoder)
-    decode_first = record.graph.decode_first if record.graph else None
+    graph = GRAPHS.find(decoder.name)
+    decode_first = graph.decode_first if graph else None
     is_last = {output.role for output in record.networks[-1]} <= maps.keys()
     if decode_first is not None and not is_last:
         return decode_first(maps, size, options)

@@ -17,22 +17,20 @@ With ``--format json``, the output is an object::
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.cli.model_argument import is_network_file
 from posezoo.cli.model_jobs import Answer
 from posezoo.cli.report import print_result
-from posezoo.cli.selection import select_models
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.ended import explain_ended
 from posezoo.core.errors import ExportError, require_packages
 from posezoo.export.targets import TARGETS
-from posezoo.run.run_flags import described_options_from_args
+from posezoo.run.preparation import explain_unstated
+from posezoo.run.run_flags import select_subjects, statement_from_args
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
     from posezoo.export.export_writer import ExportChanges
     from posezoo.export.model_export import ExportOptions
-    from posezoo.export.network_file import NetworkFile
     from posezoo.export.target_type import ExportedModel
 
 EXAMPLES = """
@@ -114,22 +111,18 @@ def run(args: _ExportArgs) -> int:
         prepare_file_export,
         write_exports,
     )
-    from posezoo.run.pipeline_spec import require_detector_used
 
     options = _options_from_args(args)
     if options.inputs.decode and not args.dry_run:
         require_packages({"openvino": "run", "cv2": "run"})  # the self-check decodes, too
     context = flags.context_from_args(args)
-    files = _describe_files(args, options, context)
     exported: list[ExportedModel] = []
 
     def work(spec: ModelSpec, listener: Listener) -> Answer:
-        file = files.get(spec.name)
         composite = composites.get(spec.name)
-        require_detector_used(args.detector, composite or spec)
         try:
-            if file:
-                model = prepare_file_export(file, options, context, listener=listener)
+            if spec.path in files:
+                model = prepare_file_export(spec, options, context, listener=listener)
             else:
                 model = prepare_export(
                     spec, options, context, composite=composite, listener=listener
@@ -160,7 +153,7 @@ def run(args: _ExportArgs) -> int:
         return Answer(facts=facts)
 
     with flags.console_from_args(args) as console:
-        selection = _select(args, files, context, console)
+        files, selection = _select(args, options, context, console)
         models, composites = join_parts(selection, options)
         selection = replace(selection, models=models)
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
@@ -178,60 +171,28 @@ def run(args: _ExportArgs) -> int:
     return report.exit_code
 
 
-def _describe_files(
-    args: _ExportArgs, options: ExportOptions, context: Context
-) -> dict[str, NetworkFile]:
-    from posezoo.run.runtime.runtime_config import LoadOptions
-
-    paths = [Path(name) for name in args.models if is_network_file(name)]
-    flags.refuse_description(args, *args.models)
-    if not paths:
-        return {}
+def _select(
+    args: _ExportArgs, options: ExportOptions, context: Context, console: Console
+) -> tuple[set[Path], Selection]:
+    """The files of networks, and the models with those that the files are."""
     from posezoo.export.network_file import describe_network_file
 
-    like = flags.like_from_args(args, context)
-    given = described_options_from_args(args, LoadOptions(), *args.models)
-    fixes_size = options.inputs.decode or options.inputs.resize
-    files: dict[str, NetworkFile] = {}
-    for path in paths:
-        file = describe_network_file(path, like, given, fixes_size=fixes_size)
-        name = file.spec.name
-        if name in files:
+    said = statement_from_args(args)
+    subjects, selection = select_subjects(args, context, console, said, needs_decoder=False)
+    specs = {spec.full_name: spec for spec in selection.models}
+    for subject in subjects:
+        spec = describe_network_file(subject, options.inputs).model
+        assert isinstance(spec, ModelSpec)
+        other = specs.setdefault(spec.name, spec)
+        if other is not spec:
             raise ExportError(
-                f"{files[name].spec.path} and {path}: both would be called {name}",
+                f"{other.path} and {spec.path}: both would be called {spec.name}",
                 hint="rename one of them",
             )
-        file.require(options.inputs)
-        files[name] = file
-    return files
-
-
-def _select(
-    args: _ExportArgs,
-    files: Mapping[str, NetworkFile],
-    context: Context,
-    console: Console,
-) -> Selection:
-    from posezoo.core.registry import Selection
-
-    patterns = flags.patterns_from_args(args)
-    if files and patterns:
-        patterns = [name for name in patterns if not is_network_file(name)]
-    selection = Selection(())
-    if patterns is None or patterns:
-        selection = select_models(context.registry, patterns, console, takes_checkpoints=True)
-    for model in selection.models:
-        if model.full_name in files:
-            raise ExportError(
-                f"{files[model.full_name].spec.path}: would be called {model.full_name}, as a"
-                " model that is exported with it",
-                hint="rename the file",
-            )
-    for file in files.values():
-        if file.unstated:
-            console.warn(f"{file.unstated}: it is exported as it is")
-    specs = (*selection.models, *(file.spec for file in files.values()))
-    return replace(selection, models=specs)
+        if spec.first_input.is_unstated:
+            console.warn(f"{explain_unstated(spec.path)}: it is exported as it is")
+    files = {Path(subject.name) for subject in subjects}
+    return files, replace(selection, models=tuple(specs.values()))
 
 
 def _options_from_args(args: _ExportArgs) -> ExportOptions:

@@ -42,7 +42,8 @@ FLAGS = (
     FIX_FLAG,
     DEVICE_FLAGS,
     flags.download_dir_flag(),
-    f"weights_dir detector {flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
+    f"weights_dir {flags.PIPELINE} {flags.DESCRIPTION}",
+    f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
     flags.format_flag(FORMATS),
     "dry_run log quiet",
 )
@@ -58,8 +59,6 @@ def run(args: _VerifyArgs) -> int:
     """Print the state of files, the findings, or the differences on a device; 1 if anything is
     wrong.
     """
-    if args.fix and not args.metadata:
-        args.parser.error("--fix requires --metadata")
     if args.dry_run and not args.fix:
         args.parser.error("--dry_run requires --fix")
     if wants_metadata_check(args):

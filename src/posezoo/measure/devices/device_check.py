@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import import_cv2
@@ -18,11 +17,17 @@ if TYPE_CHECKING:
 
 DEVICE_FLAGS = FlagGroup(
     *flags.shared("device inference_precision precision"),
-    Flag("--inputs FILE", "with --device: your photos (default: two sample photos)", nargs="+"),
+    Flag(
+        "--inputs FILE",
+        "with --device: your photos (default: two sample photos)",
+        nargs="+",
+        needs="device",
+    ),
     Flag(
         "--nodes DIR",
         "with --device: if an output differs, name the first operation that differs, and write"
         " the smallest IR that shows it, with its inputs, to this folder, for a bug report",
+        needs="device",
     ),
     title="proof on a device",
     description="With --device, each MODEL is the name of a model, an .xml or an .onnx. It runs on"
@@ -32,22 +37,20 @@ DEVICE_FLAGS = FlagGroup(
 )
 
 
-class DeviceArgs(flags.ModelsArgs, flags.FormatArgs):
+class DeviceArgs(flags.ModelsArgs, flags.FormatArgs, flags.DescriptionArgs):
     """The values of ``DEVICE_FLAGS``, and of posezoo verify's flags for models."""
 
     device: str | None
-    detector: str | None
-    precision: Precision
+    precision: Precision | None
     inputs: list[Path] | None
     nodes: Path | None
 
 
 def refuse_device_flags(args: DeviceArgs) -> None:
     """Refuse flags that need --device, if it is not given."""
-    values = {"inputs": args.inputs, "nodes": args.nodes, "detector": args.detector}
-    for name, value in values.items():
-        if value:
-            args.parser.error(f"--{name} requires --device")
+    names = f"{flags.PIPELINE} {flags.DESCRIPTION}"
+    if given := flags.given_flags(args, names):
+        args.parser.error(f"{given} requires --device")
 
 
 def run_device_check(args: DeviceArgs) -> int:
@@ -55,7 +58,8 @@ def run_device_check(args: DeviceArgs) -> int:
     from posezoo.measure.devices.device_comparison import DIFFERS
     from posezoo.measure.devices.device_proof import prove, write_first_differences
     from posezoo.run.images import SAMPLE_PHOTOS
-    from posezoo.run.load import ChosenModel, Loader
+    from posezoo.run.load import Loader
+    from posezoo.run.run_flags import find_subject_from_args
     from posezoo.run.runtime.runtime_config import require_device
 
     if not args.models:
@@ -66,13 +70,10 @@ def run_device_check(args: DeviceArgs) -> int:
     rows = []
     lines: list[str] = []
     with flags.console_from_args(args) as console:
-        loader = Loader(context, args.detector, listener=console)
-        for name in args.models:
-            named = find_named_model(name, context)
-            chosen = ChosenModel(
-                named.model, args.precision, xml=named.file, checkpoint=named.checkpoint
-            )
-            proof = prove(loader.prepare(chosen), args.inputs or SAMPLE_PHOTOS)
+        loader = Loader(context, listener=console)
+        subjects = [find_subject_from_args(name, args, context) for name in args.models]
+        for prepared in map(loader.prepare, subjects):
+            proof = prove(prepared, args.inputs or SAMPLE_PHOTOS)
             row = proof.to_json()
             lines += _describe_proof(proof)
             if args.nodes:

@@ -139,10 +139,11 @@ def _compile(
 ) -> tuple[Estimator, dict[Path, Graph]]:
     irs = prepared.irs.items()
     graphs = {name: Graph(ir) for name, ir in irs if isinstance(ir, Path)}
-    xml = Graph(prepared.xml) if isinstance(prepared.xml, Path) else None
-    read = replace(prepared, irs=graphs, xml=xml)
+    graph = prepared.subject.open_file()
+    subject = replace(prepared.subject, graph=graph)
+    read = replace(prepared, irs=graphs, subject=subject)
     estimator = read.compile(LoadOptions(runtime))
-    return estimator, {graph.path: graph for graph in (*graphs.values(), xml) if graph}
+    return estimator, {each.path: each for each in (*graphs.values(), graph) if each}
 
 
 def _collect_feeds(estimator: Estimator, place: int, images: Sequence[Image]) -> list[NamedArrays]:

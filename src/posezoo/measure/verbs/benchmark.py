@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -32,14 +33,16 @@ from posezoo.cli.labels import format_count
 from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
 from posezoo.core.declarations.model import Precision
+from posezoo.core.declarations.model_files import is_network_file
 from posezoo.core.errors import InferenceError, OutputError, PosezooError, SettingsError
 from posezoo.core.events import Listener, RunStarted
-from posezoo.run.run_flags import described_options_from_args
+from posezoo.core.registry import Selection
+from posezoo.run.run_flags import select_subjects, statement_from_args
 
 if TYPE_CHECKING:
     from posezoo.cli.for_each import Executor
     from posezoo.core.resolve.stage_context import Context
-    from posezoo.measure.benchmark_cases import BenchmarkOptions, BenchmarkPlanner
+    from posezoo.measure.benchmark_cases import BenchmarkOptions, BenchmarkPlanner, CaseMaker
     from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
     from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult
     from posezoo.measure.benchmarking.workloads import BenchmarkCase
@@ -182,7 +185,7 @@ class _BenchmarkArgs(flags.ConversionArgs, flags.DescriptionArgs):
 def run(args: _BenchmarkArgs) -> int:
     """Measure, and print the results."""
     _refuse_invalid_flags(args)
-    from posezoo.measure.benchmark_cases import BenchmarkPlanner, CaseMaker
+    from posezoo.measure.benchmark_cases import CaseMaker
     from posezoo.measure.benchmark_tables import format_results, results_to_json
     from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
 
@@ -198,7 +201,7 @@ def run(args: _BenchmarkArgs) -> int:
     with flags.console_from_args(args) as console, temporary as folder:
         console(RunStarted(command_line(), 0))
         maker = CaseMaker(options, context, Path(folder), console)
-        planner = BenchmarkPlanner(maker, None if args.all else args.models, console)
+        planner = _make_planner(args, maker, console)
         if args.dry_run:
             planner.report.answers += planner.plans(schedule)
             return planner.report.print(args.format)
@@ -225,10 +228,27 @@ def run(args: _BenchmarkArgs) -> int:
     return planner.report.exit_code
 
 
+def _make_planner(args: _BenchmarkArgs, maker: CaseMaker, console: Console) -> BenchmarkPlanner:
+    from posezoo.measure.benchmark_cases import BenchmarkPlanner
+    from posezoo.run.subject import Kind, Statement, Subject
+
+    if args.pipeline:
+        files, selection = select_subjects(args, maker.context, console)
+        return BenchmarkPlanner(maker, files, selection, statement_from_args(args), console)
+    # What a network alone puts out is not read.
+    networks = list(filter(is_network_file, args.models))
+    named = copy(args)
+    named.models = [name for name in args.models if name not in networks]
+    selection = Selection(())
+    if named.models or args.all:
+        _, selection = select_subjects(named, maker.context, console)
+    files = [Subject(name, Kind.FILE) for name in networks]
+    return BenchmarkPlanner(maker, files, selection, Statement(), console)
+
+
 def _options_from_args(args: _BenchmarkArgs, context: Context) -> BenchmarkOptions:
     from posezoo.measure.benchmark_cases import BenchmarkOptions
     from posezoo.run.load import default_runtime
-    from posezoo.run.runtime.runtime_config import LoadOptions
 
     runtime = replace(
         default_runtime(context.settings),
@@ -248,8 +268,6 @@ def _options_from_args(args: _BenchmarkArgs, context: Context) -> BenchmarkOptio
         people=int(args.people),
         target_sizes=args.heights or (None,),
         generates=args.generated,
-        described=described_options_from_args(args, LoadOptions(), *args.models),
-        like=flags.like_from_args(args, context),
     )
 
 
@@ -309,7 +327,7 @@ class _Measuring:
 
 def _refuse_invalid_flags(args: _BenchmarkArgs) -> None:
     flags.patterns_from_args(args)
-    described = flags.refuse_description(args, *args.models)
+    described = flags.given_flags(args, f"decoder {flags.DESCRIPTION}")
     refused = {
         "--input requires --pipeline: a network alone is fed with random data": args.input,
         "--people requires --pipeline: a network alone finds no people": args.people != "4",

@@ -54,10 +54,9 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.model_argument import find_named_model, is_network_file
 from posezoo.cli.report import print_json
 from posezoo.cli.run_main import command_line
-from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import EvaluationError, PosezooError, import_optional
 from posezoo.core.events import RunStarted
 from posezoo.measure.dataset_flags import (
@@ -66,7 +65,7 @@ from posezoo.measure.dataset_flags import (
     read_dataset,
     refuse_invalid_flags,
 )
-from posezoo.run.run_flags import described_options_from_args, name_target_size
+from posezoo.run.run_flags import find_subject_from_args, name_target_size
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
@@ -74,7 +73,7 @@ if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
     from posezoo.measure.coco import CocoDataset
     from posezoo.measure.evaluation.evaluation_report import EvaluationReport, VideoReport
-    from posezoo.measure.model_evaluation import EvaluatedModel, LoadedModel
+    from posezoo.measure.model_evaluation import EvaluationTask, LoadedModel
     from posezoo.run.runtime.runtime_config import LoadOptions
 
 EXAMPLES = """
@@ -120,6 +119,7 @@ FLAGS = (
         "evaluate at each of these heights, or shorter sides, and print the metrics by size; each"
         " height has its own folder of results",
         flags.whole_numbers(32, 4096),
+        excludes="height",
     ),
     Flag("--flip", "also run each image mirrored, and average both results"),
     Flag(
@@ -133,6 +133,7 @@ FLAGS = (
         "--boxes truth|FILE",
         "person boxes for a top-down model: truth for the annotated boxes, or a file of detections"
         " in COCO's format (default: run the detector)",
+        excludes="detector",
     ),
     FlagGroup(
         Flag(
@@ -203,7 +204,7 @@ class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, fl
     output: Path | None
     report: Path | None
     fresh: bool
-    precision: Precision
+    precision: Precision | None
 
 
 def run(args: _EvaluateArgs) -> int:
@@ -220,7 +221,7 @@ def run(args: _EvaluateArgs) -> int:
     with flags.console_from_args(args) as console:
         console(RunStarted(command_line(), 1))
         options = _load_options(args, context)
-        chosen = _choose_model(args, context, options)
+        chosen = _choose_model(args, context)
         _require_keypoints(args, chosen)
         dataset = read_dataset(args, console, keypoints=not chosen.finds_boxes, task=chosen.task)
         if not chosen.is_video:
@@ -237,7 +238,7 @@ def run(args: _EvaluateArgs) -> int:
         require_readable(dataset, skip_unreadable=args.skip_unreadable)
         reports = [
             _evaluate(args, context, chosen, replace(options, target_size=size), dataset, console)
-            for size in args.heights or (options.target_size,)
+            for size in args.heights or (None,)
         ]
         answers = [report.to_json() for report in reports]
         answer = {"sizes": answers} if args.heights else answers[0]
@@ -268,7 +269,7 @@ def _write(
 def _evaluate_videos(
     args: _EvaluateArgs,
     context: Context,
-    chosen: EvaluatedModel,
+    chosen: EvaluationTask,
     options: LoadOptions,
     dataset: CocoDataset,
     console: Console,
@@ -295,7 +296,7 @@ def _evaluate_videos(
 def _evaluate(
     args: _EvaluateArgs,
     context: Context,
-    chosen: EvaluatedModel,
+    chosen: EvaluationTask,
     options: LoadOptions,
     dataset: CocoDataset,
     console: Console,
@@ -325,7 +326,7 @@ def _evaluate(
 def _load(
     args: _EvaluateArgs,
     context: Context,
-    chosen: EvaluatedModel,
+    chosen: EvaluationTask,
     options: LoadOptions,
     console: Console,
 ) -> tuple[LoadedModel, Path]:
@@ -333,26 +334,17 @@ def _load(
     from posezoo.measure.model_evaluation import load_model
 
     flag = "--heights" if args.heights else "--height"
-    with name_target_size(flag, options.target_size):
+    with name_target_size(flag, options.target_size or args.height):
         loaded = load_model(chosen, options, context, listener=console)
     return loaded, args.output or user_folder("cache") / "evaluations" / loaded.folder_name
 
 
 def _refuse_invalid_flags(args: _EvaluateArgs) -> None:
     refuse_invalid_flags(args)
-    if args.heights and args.height:
-        args.parser.error("either --height or --heights")
     if args.heights and args.by:
         args.parser.error("--by is of one height; with --format json, each height has the groups")
     if args.heights and args.report:
         args.parser.error("--report is of one height: each folder has an accuracy.json")
-    if args.boxes and args.detector:
-        args.parser.error("either --boxes or --detector")
-    if args.model_name is not None and args.checkpoint is None:
-        args.parser.error("--model_name requires --checkpoint")
-    if args.checkpoint and is_network_file(args.model):
-        args.parser.error("--checkpoint requires a model or network, not an IR")
-    flags.refuse_description(args, args.model)
     if _is_video(args):
         _refuse_flags_of_images(args)
 
@@ -374,7 +366,7 @@ def _refuse_flags_of_images(args: _EvaluateArgs) -> None:
             args.parser.error(f"--{name} is for images, not for videos")
 
 
-def _require_keypoints(args: _EvaluateArgs, chosen: EvaluatedModel) -> None:
+def _require_keypoints(args: _EvaluateArgs, chosen: EvaluationTask) -> None:
     if chosen.finds_boxes or chosen.task:
         name = chosen.model.full_name
         if chosen.is_video:
@@ -388,36 +380,12 @@ def _require_keypoints(args: _EvaluateArgs, chosen: EvaluatedModel) -> None:
             )
 
 
-def _choose_model(args: _EvaluateArgs, context: Context, options: LoadOptions) -> EvaluatedModel:
-    from posezoo.measure.model_evaluation import EvaluatedModel
-    from posezoo.networks.custom_weights import name_weights
-    from posezoo.run.runtime.decoder_matching import describe_ir
-    from posezoo.run.runtime.graph import Graph
+def _choose_model(args: _EvaluateArgs, context: Context) -> EvaluationTask:
+    from posezoo.measure.model_evaluation import EvaluationTask
 
-    name = args.model_name or ""
-    skeleton = flags.skeleton_from_args(args, args.model)
-    named = find_named_model(
-        args.model, context, checkpoint=args.checkpoint, ir_name=name, skeleton=skeleton
-    )
-    model, graph, like = named.model, None, None
-    if named.file:
-        graph = Graph(named.file)
-        like = flags.like_from_args(args, context)
-        model, _ = describe_ir(graph, None, like, options=options)
-    assert model
-    weights_name = ""
-    if named.checkpoint and not name:
-        assert isinstance(model, ModelSpec)
-        weights_name = name_weights(model, named.checkpoint)
-    return EvaluatedModel(
-        model,
-        graph,
-        args.precision,
-        args.detector,
+    return EvaluationTask(
+        find_subject_from_args(args.model, args, context),
         boxes=args.boxes or "",
-        checkpoint=named.checkpoint,
-        like=like,
-        weights_name=weights_name,
         conversion=flags.conversion_options_from_args(args),
         is_video=_is_video(args),
     )
@@ -427,9 +395,8 @@ def _load_options(args: _EvaluateArgs, context: Context) -> LoadOptions:
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
 
-    options = LoadOptions(
+    return LoadOptions(
         replace(default_runtime(context.settings), requests=args.requests),
         flip=args.flip,
         scales=args.scales,
     )
-    return described_options_from_args(args, options, args.model)

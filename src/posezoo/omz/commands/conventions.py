@@ -192,6 +192,7 @@ class OmzCommand:
             if reason:
                 args.parser.error(reason)
             if not args.print_all:
+                flags.require_rules(args)
                 flags.protect_inputs(args)
                 with run_main.interruptible(self.after_interrupt):
                     return self.run(args)

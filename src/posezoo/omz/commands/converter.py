@@ -143,6 +143,7 @@ def _run(args: _ConverterArgs) -> int:
 
 
 def _with_checkpoint(args: _ConverterArgs, selection: Selection) -> Selection:
+    from posezoo.core.declarations.skeletons import find_skeleton
     from posezoo.networks.custom_weights import spec_with_checkpoint
 
     if args.checkpoint is None:
@@ -156,7 +157,7 @@ def _with_checkpoint(args: _ConverterArgs, selection: Selection) -> Selection:
         selection.models[0],
         args.checkpoint,
         args.model_name or "",
-        skeleton=flags.skeleton_from_args(args),
+        skeleton=find_skeleton(args.skeleton) if args.skeleton else None,
     )
     return replace(selection, models=(spec,), composites=())
 

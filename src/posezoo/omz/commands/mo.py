@@ -12,8 +12,6 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,31 +22,18 @@ from posezoo.cli.file_kinds import explain_model_file, is_paddle_3
 from posezoo.cli.report import print_lines
 from posezoo.core import events
 from posezoo.core.convert.formats import FORMATS
-from posezoo.core.declarations.model import (
-    Family,
-    Framework,
-    Input,
-    License,
-    ModelSpec,
-    Precision,
-    Route,
-    SelfCheckSettings,
-    SourceFile,
-)
+from posezoo.core.declarations.mo_args import MoArguments
+from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
 from posezoo.core.declarations.model_files import CHECKPOINTS
 from posezoo.core.declarations.safe_names import MAX_LENGTH
 from posezoo.core.declarations.supported_mo_args import (
-    INPUT_PROTO,
     PIPELINE_CONFIG,
     SAVED_MODEL_FILE,
     TRANSFORMATIONS_CONFIG,
-    frozen_inputs,
     requested_precision,
 )
 from posezoo.core.errors import ConversionError, OutputError, PosezooError, SelfCheckError, sanitize
 from posezoo.core.ir.openvino_import import import_openvino
-from posezoo.core.layout import FlatLayout
-from posezoo.core.regular_files import explain_no_file
 from posezoo.core.resolve.input_options import read_given_arguments
 from posezoo.core.versions import version
 from posezoo.formats import find_framework
@@ -58,7 +43,6 @@ if TYPE_CHECKING:
     from openvino import Model
 
     from posezoo.core.events import Listener
-    from posezoo.core.workers.processes import ResourceLimits
 
 #: The release whose arguments these are.
 RELEASE = "2024.6.0"
@@ -340,66 +324,39 @@ def _run(args: MoArgs) -> int:
     return 0
 
 
-def convert(
-    args: MoArgs,
-    listener: Listener,
-    like: ModelSpec | None = None,
-    samples: Sequence[Path] = (),
-) -> Path:
+def convert(args: MoArgs, listener: Listener) -> Path:
     """Convert the file that the arguments name, and return the path of the .xml.
-
-    Args:
-        like: a model whose inputs become constants and whose outputs are compared as those of the
-            file.
-        samples: as in ``SelfCheckSettings``.
 
     Raises:
         PosezooError: the file cannot be converted, or an argument is not carried out.
     """
+    from posezoo.convert.file_conversion import NetworkChange, convert_own_file
+    from posezoo.core.convert.conversion_plan import ConversionOptions
+    from posezoo.omz.offline_transformations import apply_transformations, read_transformations
+
     spec, original = read_command_line(args)
-    if like:
-        frozen = tuple(pair for pair in like.mo_args if frozen_inputs([pair]))
-        spec = replace(spec, self_check=like.self_check, mo_args=(*spec.mo_args, *frozen))
-    names = tuple(str(path.absolute()) for path in samples)
-    spec = replace(spec, self_check=replace(spec.self_check, samples=names))
     requested = requested_precision(spec.mo_args)
     if args.compress_to_fp16 is not None:
         requested = Precision.FP16 if args.compress_to_fp16 else Precision.FP32
-    if problem := explain_no_file(original):
-        raise ConversionError(f"{original}: {problem}")
-    from posezoo.core.convert.conversion_plan import ConversionOptions, with_settings
-    from posezoo.core.convert.reader_process import run_in_reader_process
-    from posezoo.core.resolve.resolved import Converter, Resolved, Target
-    from posezoo.omz.file_conversion import convert_file
-    from posezoo.omz.offline_transformations import read_transformations
-
-    limits = reading_limits(args, original)
     options = ConversionOptions(
         self_check=args.self_check != "off", is_strict=args.self_check == "strict"
     )
-    work = partial(
-        convert_file,
-        options=with_settings(options, flags.settings_from_args(args)),
+    changes = [
+        NetworkChange(each.name, partial(apply_transformations, transformations=(each,)))
+        for each in read_transformations(args.transform or "")
+    ]
+    return convert_own_file(
+        spec,
+        original,
+        Path(args.output_dir or "."),
+        requested or Precision.FP16,
+        options=options,
+        settings=flags.settings_from_args(args),
         batch=args.batch,
         needs_all_inputs=_has_parts_without_names(args, spec),
-        transformations=read_transformations(args.transform or ""),
+        changes=changes,
+        listener=listener,
     )
-    folders = FlatLayout(
-        original.parent, Path(args.output_dir or ".").absolute(), checkpoint=original
-    )
-    precision = requested or Precision.FP16
-    xml = folders.converted_ir_path(spec, precision)
-    targets = (Target(precision, xml, Converter.OPENVINO),)
-    resolved = Resolved(
-        spec,
-        spec,
-        Route.CONVERT,
-        runs_upstream_code=False,
-        decoder=None,
-        layout=folders,
-        targets=targets,
-    )
-    return run_in_reader_process(work, resolved, source=original, limits=limits, listener=listener)
 
 
 def _has_parts_without_names(args: MoArgs, spec: ModelSpec) -> bool:
@@ -407,20 +364,6 @@ def _has_parts_without_names(args: MoArgs, spec: ModelSpec) -> bool:
     # The program for a detector adds inputs, such as image_info, that the file does not have.
     is_given = not args.transformations_config and any(values[name] for name in _FOR_EACH_INPUT)
     return is_given and not any(port.name for port in spec.inputs)
-
-
-def reading_limits(args: parsers.Args, original: Path) -> ResourceLimits:
-    """The limits for reading a file, from the flags and settings."""
-    from posezoo.core.convert.reader_process import limits_for
-
-    settings = flags.settings_from_args(args)
-    # The file, and those that belong to it by their names: external data of ONNX, and variables.
-    files: list[Path] = []
-    with suppress(OSError):  # the reader reports that it does not exist
-        folder = original.parent
-        files += (path for path in folder.iterdir() if path.name.startswith(original.stem))
-        files += (folder / "variables").glob("*")
-    return limits_for(files, settings.conversion_timeout, settings.conversion_memory)
 
 
 def require_other_file(args: MoArgs) -> None:
@@ -443,27 +386,21 @@ def read_command_line(args: MoArgs) -> tuple[ModelSpec, Path]:
     original = _named_file(args)
     is_saved_model = args.saved_model_dir is not None or original.is_dir()
     framework = _framework(args, original, is_saved_model)
+    from posezoo.convert.file_conversion import declare_file
+
     name = _model_name(args, original)
     declared = read_given_arguments(_arguments_of_model_yml(args))
     transformation = _transformation_arguments(args, framework)
     # Of the outputs that --output names for a detector, Model Optimizer makes a single one.
     outputs = () if find_detector(transformation) else declared.outputs
-    # The file gets another name here, because it may have one that a model.yml cannot declare.
-    file_name = SAVED_MODEL_FILE if is_saved_model else f"model{original.suffix.lower()}"
-    largest = 1 if _is_darknet(original) else 255
-    spec = ModelSpec(
-        name=name,
-        family=Family.PUBLIC,
-        path=original,
-        description="",
-        task="",
-        framework=framework,
-        license=License(),
-        files=(SourceFile(file_name, None, None, ()),),
-        inputs=declared.inputs + _other_inputs(args, declared.inputs),
-        outputs=outputs,
-        self_check=SelfCheckSettings(largest=largest),
-        mo_args=declared.kept + _layers_argument(args, framework, original) + transformation,
+    declared = MoArguments(
+        declared.inputs + _other_inputs(args, declared.inputs),
+        outputs,
+        kept=declared.kept + transformation,
+    )
+    layers = Path(args.input_proto) if args.input_proto else None
+    spec = declare_file(
+        original, framework, name, declared, is_folder=is_saved_model, layers=layers
     )
     return spec, original / SAVED_MODEL_FILE if is_saved_model else original
 
@@ -474,20 +411,6 @@ def _other_inputs(args: MoArgs, declared: Sequence[Input]) -> tuple[Input, ...]:
     texts = _arguments_of_model_yml(args)
     general = [text for text in texts if text.startswith(("--scale=", "--reverse_input_channels"))]
     return read_given_arguments(general).inputs
-
-
-def _layers_argument(
-    args: MoArgs, framework: Framework, original: Path
-) -> tuple[tuple[str, str], ...]:
-    if framework is not Framework.CAFFE and not _is_darknet(original):
-        return ()
-    suffix = ".cfg" if _is_darknet(original) else ".prototxt"
-    layers = Path(args.input_proto or original.with_suffix(suffix))
-    return ((INPUT_PROTO, str(layers.absolute())),)
-
-
-def _is_darknet(original: Path) -> bool:
-    return original.suffix.lower() == ".weights"
 
 
 def _transformation_arguments(args: MoArgs, framework: Framework) -> tuple[tuple[str, str], ...]:

@@ -1,1 +1,1 @@
-"""posezoo convert, and posezoo shims, which writes the stand-ins for Open Model Zoo's tools."""
+"""posezoo shims, which writes the stand-ins for Open Model Zoo's tools."""

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.json_projection import to_json
-from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import Precision
+from posezoo.core.declarations.model_files import is_network_file
 from posezoo.core.ended import explain_ended
 from posezoo.core.errors import import_cv2
 
@@ -100,26 +100,30 @@ def run(args: _CompareArgs) -> int:
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
         paths = expand_image_paths(args.input, console.warn)
-        first, second = (_load(*variant, context, console) for variant in variants)
+        first, second = (_load(*variant, args, context, console) for variant in variants)
         moves = compare_keypoints(first, second, paths)
     print_result(args.format, to_json(moves), *format_moves(moves))
     return 0
 
 
 def _load(
-    text: str, precision: Precision, height: int | None, context: Context, console: Console
+    text: str,
+    precision: Precision,
+    height: int | None,
+    args: _CompareArgs,
+    context: Context,
+    console: Console,
 ) -> ComparedModel:
     from posezoo.pages.keypoint_moves import ComparedModel
-    from posezoo.run.load import ChosenModel, Loader, default_runtime
-    from posezoo.run.run_flags import name_target_size
+    from posezoo.run.load import Loader, default_runtime
+    from posezoo.run.run_flags import find_subject_from_args, name_target_size
     from posezoo.run.runtime.runtime_config import LoadOptions
+    from posezoo.run.subject import Statement
 
-    named = find_named_model(text, context)
-    chosen = ChosenModel(
-        named.model, precision, xml=named.file, checkpoint=named.checkpoint, is_unnamed=True
-    )
-    options = LoadOptions(default_runtime(context.settings), target_size=height)
+    said = Statement(height=height, precision=None if is_network_file(text) else precision)
+    subject = find_subject_from_args(text, args, context, said)
+    options = LoadOptions(default_runtime(context.settings))
     with name_target_size("--heights", height):
-        estimator = Loader(context, listener=console).prepare(chosen).compile(options)
-    words = (text, "" if named.file else str(precision), f"height {height}" if height else "")
+        estimator = Loader(context, listener=console).prepare(subject).compile(options)
+    words = (text, "" if subject.file else str(precision), f"height {height}" if height else "")
     return ComparedModel(" ".join(filter(None, words)), estimator)

@@ -1,4 +1,4 @@
-"""posezoo info: show everything that a model's files declare.
+"""posezoo info: show everything that a model's files declare, or what is known of a file.
 
 With ``--format json``, the output is a list of objects with the keys of ``posezoo list`` (see
 there) and::
@@ -55,15 +55,15 @@ and keys that only Open Model Zoo's files declare; they are empty for other mode
     quantizable      bool        whether Open Model Zoo quantized it
     quantized        str         the type that its weights are quantized to
 
-For the .xml of an IR, the output is an object::
+An .xml or .onnx is an object with other keys::
 
-    file          str    its path
-    model         str    the name of its model; empty if it does not say it
-    proof         str    how it compares with its original: equal, or cannot be compared; empty if
-                         nothing says it
-    not_compared  str    why it cannot be compared; absent otherwise
-    inputs        object  the shapes of its inputs, by their names
-    outputs       object  the shapes of its outputs, by their names
+    name, file    str         the path of the file
+    values        list        name, value, and source: a flag, --as, the file's metadata, its
+                              network, or what is usual for its decoder
+    undecoded     str | null  why no decoder takes its outputs
+    proof         str         of an IR: how it compares with its original: equal, or cannot be
+                              compared; empty if nothing says it
+    not_compared  str         why it cannot be compared; absent otherwise
 
 With ``--why_not``, the output is an object: names (globs), reason, instead (names of models).
 """
@@ -71,16 +71,16 @@ With ``--why_not``, the output is an object: names (globs), reason, instead (nam
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.json_projection import Json, project, to_json
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
+from posezoo.core.declarations.model_files import is_network_file
 from posezoo.core.errors import PosezooError
 from posezoo.core.registry import TAG_MARK, Registry, Selection, license_path, registry_root
 from posezoo.core.regular_files import read_regular_text
@@ -95,13 +95,17 @@ from posezoo.pages.model_filters import (
     model_to_json,
     select_filtered,
 )
+from posezoo.run.run_flags import find_subject_from_args, spell_flag, statement_from_args
+
+if TYPE_CHECKING:
+    from posezoo.run.runtime.graph import Graph
 
 EXAMPLES = """
 posezoo info blazepose-full
 posezoo info pose-detection-mediapipe --format json
 posezoo info --all --framework tflite
 posezoo info --why_not yolo26n-pose
-posezoo info mine.xml
+posezoo info mine.onnx --as rtmpose-m
 """
 
 _INPUT = "name shape layout ir_layout color ir_color mean scale reverse_input_channels dynamic"
@@ -118,11 +122,11 @@ FLAGS = (
         "say why the zoo does not have a model, and which models can replace it",
     ),
     FILTER_FLAGS,
-    f"{flags.REGISTRY} {flags.FORMAT}",
+    f"{flags.PIPELINE} {flags.DESCRIPTION} {flags.REGISTRY} {flags.FORMAT}",
 )
 
 
-class _InfoArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs):
+class _InfoArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs, flags.DescriptionArgs):
     why_not: str | None
 
 
@@ -130,9 +134,14 @@ def run(args: _InfoArgs) -> int:
     """Print one block per model, or a JSON list."""
     if args.why_not:
         return _explain_missing(args.why_not, flags.context_from_args(args).registry, args.format)
-    if len(args.models) == 1 and args.models[0].endswith(".xml"):
-        answer = describe_ir(Path(args.models[0]))
-        print_result(args.format, answer, *_lines({"name": answer["file"], **answer}))
+    files = list(filter(is_network_file, args.models))
+    args.models = [name for name in args.models if name not in files]
+    given = flags.given_flags(args, f"{flags.PIPELINE} {flags.DESCRIPTION}")
+    if given and (args.models or not files):
+        args.parser.error(f"{given}: only for an .xml or .onnx")
+    described = [_describe_file(name, args) for name in files]
+    if files and not args.models:
+        print_result(args.format, described, *_in_blocks(map(_file_lines, described)))
         return 0
     filters = filters_from_args(args)
     by_filters = str(filters) and not args.all and not args.models
@@ -142,35 +151,54 @@ def run(args: _InfoArgs) -> int:
         models, selection = select_filtered(settings, filters, patterns, console, is_all=args.all)
         weights = find_weights(settings, models)
         answers = [info_json(facts, selection, weights[facts.name]) for facts in models]
-    lines: list[str] = []
-    for answer in answers:
-        lines += [*([""] if lines else []), *_lines(answer)]
-    print_result(args.format, answers, *lines)
+    blocks = [*map(_lines, answers), *map(_file_lines, described)]
+    print_result(args.format, [*answers, *described], *_in_blocks(blocks))
     return selection.exit_code
 
 
-def describe_ir(xml: Path) -> Json:
-    """The object of an IR for ``--format json``; the module's docstring explains the keys.
+def _in_blocks(blocks: Iterable[Iterable[str]]) -> list[str]:
+    lines: list[str] = []
+    for block in blocks:
+        lines += [*([""] if lines else []), *block]
+    return lines
 
-    Raises:
-        InferenceError: it is missing or damaged.
-    """
+
+def _describe_file(name: str, args: _InfoArgs) -> Json:
+    from posezoo.run.subject_values import list_values
+
+    said = statement_from_args(args, precision=None)
+    context = flags.context_from_args(args)
+    subject = find_subject_from_args(name, args, context, said, needs_decoder=False)
+    values = to_json(list_values(subject, spell_flag))
+    return {
+        "name": name,
+        "file": name,
+        "values": values,
+        "undecoded": subject.undecoded or None,
+        **(_read_proof(subject.graph) if subject.graph and name.endswith(".xml") else {}),
+    }
+
+
+def _read_proof(graph: Graph) -> dict[str, str]:
+    """How an IR compares with its original: as its record says, else as the IR does."""
     from posezoo.core.ir.ir_writer import SECTION
     from posezoo.core.ir.provenance import read_ir_record
-    from posezoo.run.runtime.graph import Graph
 
-    graph = Graph(xml)
     proof, reason = (graph.read_rt_info(SECTION, key) for key in ("proof", "not_compared"))
-    if record := read_ir_record(xml):
+    if record := read_ir_record(graph.path):
         proof, reason = record.proof, record.not_compared
-    return {
-        "file": str(xml),
-        "model": graph.read_rt_info(SECTION, "model"),
-        "proof": proof,
-        **({"not_compared": reason} if reason else {}),
-        "inputs": {name: list(shape) for name, shape in graph.inputs.items()},
-        "outputs": {name: list(shape) for name, shape in graph.outputs.items()},
-    }
+    return {"proof": proof, **({"not_compared": reason} if reason else {})}
+
+
+def _file_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    yield answer["name"]
+    for row in answer["values"]:
+        yield f"  {row['name']}: {_in_words(row['value'])} ({row['source']})"
+    if answer["undecoded"]:
+        yield f"  note: {answer['undecoded']}"
+    if answer.get("proof"):
+        why = f", because {answer['not_compared']}" if "not_compared" in answer else ""
+        yield f"  proof: {answer['proof']}{why}"
 
 
 def _explain_missing(name: str, registry: Registry, style: str) -> int:

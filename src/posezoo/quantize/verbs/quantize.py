@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_jobs import Answer
-from posezoo.cli.selection import select_models
 from posezoo.core.declarations.model import (
     FloatLayers,
     ModelSpec,
@@ -26,7 +25,7 @@ from posezoo.quantize.quantization_flags import (
     QuantizationArgs,
     require_dataset_dir,
 )
-from posezoo.run.run_flags import described_options_from_args
+from posezoo.run.run_flags import select_subjects, statement_from_args
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
         QuantizationPlan,
         QuantizationTarget,
     )
-    from posezoo.run.runtime.runtime_config import LoadOptions
 
 EXAMPLES = """
 posezoo quantize person-detection-retail-0013 --dataset_dir photos --output int8
@@ -89,6 +87,7 @@ FLAGS = (
         " allows AP 0.605 after 0.610. More layers stay in floating point until the drop is small"
         " enough; if it never is, the best IR is still written, and the exit code is 1",
         flags.number(0, 100),
+        needs="annotations metric",
     ),
     Flag(
         "--preset",
@@ -143,30 +142,23 @@ def run(args: _QuantizeArgs) -> int:
     import json
 
     from posezoo.cli.result_files import write_result
-    from posezoo.run.pipeline_spec import require_detector_used
     from posezoo.run.runtime.runtime_config import require_device
 
     context = flags.context_from_args(args)
     require_device(context.settings.device)
     options = _options_from_args(args, context)
-    own_irs = _describe_own_irs(args, context, options.given)
     photo = next(filter(Path.is_file, dataset_dir.glob("*")), None)
-    work = _QuantizationTask(
-        context,
-        options,
-        dataset_dir,
-        args.output,
-        own_irs=own_irs,
-        measures_only=args.measure_only,
-        is_dry_run=args.dry_run,
-    )
     with flags.console_from_args(args) as console:
-        if own_irs:
-            selection = Selection(tuple(target.spec for target in own_irs.values()))
-        else:
-            selection = _select_quantizable(args, context, console)
-        for spec in selection.models:
-            require_detector_used(args.detector, context.registry.composite_of(spec))
+        own_irs, selection = _select(args, context, console)
+        work = _QuantizationTask(
+            context,
+            options,
+            dataset_dir,
+            args.output,
+            own_irs=own_irs,
+            measures_only=args.measure_only,
+            is_dry_run=args.dry_run,
+        )
         report = model_jobs.run_for_each(
             selection,
             work,
@@ -187,8 +179,6 @@ def run(args: _QuantizeArgs) -> int:
 
 
 def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
-    if args.max_drop is not None and not (args.annotations or args.metric):
-        args.parser.error("--max_drop requires --annotations or --metric")
     for name in (
         "report", "annotations", "metric", "max_drop", "layers", "height", "decoder_options",
     ):  # fmt: skip
@@ -199,7 +189,6 @@ def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
         args.parser.error("--preset and --in_float are for .xml files; model.yml declares them")
     if xmls and (xmls != args.models or args.all or args.measure_only):
         args.parser.error("name either .xml files, or models; --measure_only is for models")
-    flags.refuse_description(args, *args.models)
 
 
 def _require_packages(args: _QuantizeArgs) -> None:
@@ -218,21 +207,6 @@ def _own_xmls(args: _QuantizeArgs) -> list[str]:
     return [name for name in args.models if name.endswith(".xml")]
 
 
-def _describe_own_irs(
-    args: _QuantizeArgs, context: Context, given: LoadOptions
-) -> dict[Path, QuantizationTarget]:
-    from posezoo.quantize.int8_models import describe_own_ir
-
-    in_float = (FloatLayers("--in_float", args.in_float),) if args.in_float else ()
-    settings = QuantizationSettings(in_float=in_float)
-    if args.preset:
-        settings = replace(settings, preset=args.preset)
-    like = flags.like_from_args(args, context)
-    metric = args.metric or ""
-    xmls = map(Path, _own_xmls(args))
-    return {xml: describe_own_ir(xml, metric, like, given, settings) for xml in xmls}
-
-
 def _options_from_args(args: _QuantizeArgs, context: Context) -> QuantizationOptions:
     from posezoo.quantize.quantization_plan import QuantizationOptions
     from posezoo.run.load import default_runtime
@@ -248,17 +222,30 @@ def _options_from_args(args: _QuantizeArgs, context: Context) -> QuantizationOpt
         metric=args.metric or "",
         # Networks that are only measured are not kept.
         runtime=replace(default_runtime(context.settings), cache_dir=None),
-        given=described_options_from_args(args, LoadOptions(), *args.models),
+        given=statement_from_args(args).added_to(LoadOptions()),
     )
 
 
-def _select_quantizable(args: _QuantizeArgs, context: Context, console: Console) -> Selection:
-    from posezoo.quantize.quantization_plan import explain_unsupported
+def _select(
+    args: _QuantizeArgs, context: Context, console: Console
+) -> tuple[dict[Path, QuantizationTarget], Selection]:
+    """The networks of files by their paths, and the models, or those that the files are."""
+    from posezoo.quantize.int8_models import describe_own_ir
+    from posezoo.quantize.quantization_plan import TASKS, explain_unsupported
 
-    patterns = flags.patterns_from_args(args)
-    selection = select_models(context.registry, patterns, console, takes_checkpoints=True)
+    in_float = (FloatLayers("--in_float", args.in_float),) if args.in_float else ()
+    settings = QuantizationSettings(in_float=in_float)
+    if args.preset:
+        settings = replace(settings, preset=args.preset)
+    metric = args.metric or ""
+    files, selection = select_subjects(
+        args, context, console, needs_decoder=False, task=TASKS.get(metric, "")
+    )
+    own_irs = {Path(file.name): describe_own_ir(file, metric, settings) for file in files}
+    if own_irs:
+        return own_irs, Selection(tuple(target.spec for target in own_irs.values()))
     if not args.all:
-        return selection
+        return {}, selection
     quantizable = []
     for spec in selection.models:
         reason = explain_unsupported(spec, context.registry)
@@ -266,7 +253,7 @@ def _select_quantizable(args: _QuantizeArgs, context: Context, console: Console)
             console.print_line(f"Skipping {spec.full_name} ({reason})")
         else:
             quantizable.append(spec)
-    return replace(selection, models=tuple(quantizable))
+    return {}, replace(selection, models=tuple(quantizable))
 
 
 @frozen

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 from posezoo.cli.labels import task_label
@@ -29,7 +30,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
 from posezoo.core.registry import format_command
-from posezoo.poses.decoder_type import DecoderType, Shape
+from posezoo.poses.decoder_type import DecoderType, NetworkFacts, Shape
 from posezoo.poses.decoders import (
     DECODERS,
     MASKS,
@@ -42,6 +43,7 @@ from posezoo.poses.decoders import (
     with_all_classes,
     with_decoder_options,
 )
+from posezoo.poses.keypoints import require_count
 from posezoo.poses.yolo_pose import CELLS, SUPPRESSED, are_predictions
 from posezoo.run.model_procs import decoded_task, find_anchors
 from posezoo.run.preparation import require_statement
@@ -56,7 +58,9 @@ from posezoo.run.runtime.graph import (
 from posezoo.run.runtime.input_description import (
     InputDescription,
     are_heatmaps,
+    count_keypoints,
     describe_stated_input,
+    input_size,
     require_class_names,
 )
 from posezoo.run.runtime.runtime_config import LoadOptions
@@ -89,9 +93,34 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
     if declared := _declared_roles(model, decoder, graph):
         return declared
     roles = decoder.match_outputs(outputs)
-    if not roles or not _are_likely(roles, decoder, graph, has_skeleton=bool(model.own_skeleton)):
-        raise _refuse_outputs(graph, name)
-    return roles
+    if roles and _are_likely(roles, decoder, graph, has_skeleton=bool(model.own_skeleton)):
+        return roles
+    if by_place := _match_by_place(decoder, graph, model.decoder):
+        return by_place
+    raise _refuse_outputs(graph, name)
+
+
+def _match_by_place(
+    record: DecoderType, graph: Graph, decoder: Decoder | None = None
+) -> dict[str, str]:
+    """The outputs by role, if none has a name: those whose sizes follow from the input's are told
+    by these, and by their order if the sizes are equal, as of simcc for a square.
+    """
+    outputs = graph.distinct_outputs
+    roles = [output.role for output in record.networks[-1]]
+    if not {*outputs}.issubset(graph.unnamed) or not len(outputs) == len(roles) > 1:
+        return {}
+    is_same = decoder and find_decoder(decoder.name) is record
+    options = resolve_options(decoder) if decoder and is_same else record.options()
+    width, height = input_size(graph)
+    keypoints = {shape[1] for shape in outputs.values() if len(shape) > 1}
+    facts = NetworkFacts(width, height, keypoints=min(keypoints, default=-1))
+    sizes = record.sizes(facts, options)
+    for order in permutations(outputs):
+        named = dict(zip(roles, order, strict=True))
+        if all(outputs[name] == sizes.get(role) for role, name in named.items()):
+            return named
+    return {}
 
 
 def _are_likely(
@@ -220,8 +249,31 @@ def describe_ir(
     if options.labels:
         _require_labels(graph, options.labels, selected)
     skeleton = options.skeleton or description.skeleton or _read_skeleton(graph, spec.skeleton)
-    spec = with_skeleton(spec, skeleton)
-    return _with_outputs(spec, graph), description
+    return _with_keypoints(spec, graph, skeleton, options), description
+
+
+def describe_pipeline(graph: Graph, like: ModelSpec | None, options: LoadOptions) -> ModelSpec:
+    """As ``describe_ir``, for an IR of which it does not matter how images are prepared."""
+    decoder = select_decoder(graph, options.decoder, like, options)
+    spec = describe_network(graph, "", decoder, like)
+    return _with_keypoints(spec, graph, options.skeleton, options)
+
+
+def _with_keypoints(
+    spec: ModelSpec, graph: Graph, skeleton: Skeleton | None, options: LoadOptions
+) -> ModelSpec:
+    spec = _with_outputs(with_skeleton(spec, skeleton), graph)
+    if options.skeleton:
+        _require_keypoints(graph, spec, options.skeleton)
+    return spec
+
+
+def _require_keypoints(graph: Graph, spec: ModelSpec, skeleton: Skeleton) -> None:
+    assert spec.decoder
+    resolve_options(spec.decoder)  # it may have a skeleton of its own
+    roles = {port.role: port.name for port in spec.outputs if port.role}
+    if count := count_keypoints(graph, spec.decoder, roles):
+        require_count(skeleton, count)
 
 
 def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, InputDescription]:
@@ -330,7 +382,8 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
 def _list_fitting(graph: Graph) -> Iterator[str]:
     for name, decoder in DECODERS.items():
         roles = decoder.match_outputs(graph.distinct_outputs)
-        if roles and _are_likely(roles, decoder, graph, has_skeleton=False):
+        is_likely = roles and _are_likely(roles, decoder, graph, has_skeleton=False)
+        if is_likely or _match_by_place(decoder, graph):
             yield name
 
 

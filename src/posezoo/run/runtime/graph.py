@@ -23,6 +23,7 @@ from posezoo.core.ir.openvino_import import (
     explain_invalid_names,
     import_openvino,
     is_quantized,
+    name_ports,
     openvino_core,
     static_sizes,
 )
@@ -86,6 +87,7 @@ class Graph:
             none.
         changes: the changes since it was read, as texts; different changes have different texts.
         takes_images: whether it was prepared for images.
+        unnamed: the inputs and outputs that had no name, and got one by their place.
 
     Raises:
         InferenceError: the IR is missing or damaged.
@@ -110,6 +112,7 @@ class Graph:
             raise InferenceError(
                 f"{xml}: {problem}", hint="rename it in the original, and convert it again"
             )
+        self.unnamed = name_ports(self.model)
         self.changes: list[str] = []
         self.takes_images = False
         self.decoding = self.read_rt_info("posezoo", "decoding")
@@ -167,6 +170,15 @@ class Graph:
         return Precision.FP16_INT8 if is_quantized(self.model) else None
 
     @property
+    def stored_precision(self) -> Precision:
+        """That of its weights, whatever its folder is named after."""
+        constants = (node for node in self.model.get_ops() if node.get_type_name() == "Constant")
+        has_halves = any(node.get_element_type().get_type_name() == "f16" for node in constants)
+        if is_quantized(self.model):
+            return Precision.FP16_INT8 if has_halves else Precision.FP32_INT8
+        return Precision.FP16 if has_halves else Precision.FP32
+
+    @property
     def inputs(self) -> dict[str, Shape]:
         """The shape by input name; -1 stands for any size."""
         ports = self.model.inputs
@@ -178,14 +190,14 @@ class Graph:
         return {
             name: static_sizes(port.partial_shape)
             for port in self.model.outputs
-            for name in _output_names(port)
+            for name in sorted(port.names)
         }
 
     @property
     def distinct_outputs(self) -> dict[str, Shape]:
         """The shape by output name; each output is listed once."""
         ports = self.model.outputs
-        return {_output_names(port)[0]: static_sizes(port.partial_shape) for port in ports}
+        return {min(port.names): static_sizes(port.partial_shape) for port in ports}
 
     @property
     def input_types(self) -> dict[str, Any]:
@@ -531,11 +543,6 @@ def port_name(port: Any) -> str:
     """The name of a port, without those of tensors that OpenVINO merged with it."""
     name: str = port.node.get_friendly_name()
     return name if name in port.names else str(port.any_name)
-
-
-def _output_names(port: Any) -> list[str]:
-    # Outputs of old IRs may have no name; then the name of their node is used.
-    return sorted(port.names) or [port.node.get_friendly_name()]
 
 
 def format_shape(shape: Shape) -> str:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isnan, prod
 
@@ -233,7 +233,7 @@ class _ModelInfo:
 
     def embedded_size(self) -> Size | None:
         """The size to which the graph itself fits images of any size; None if it does not."""
-        if not self.flag("embedded_processing") or -1 not in _input_size(self.graph):
+        if not self.flag("embedded_processing") or -1 not in input_size(self.graph):
             return None
         size = self.stated_size()
         if size is None:
@@ -260,7 +260,8 @@ def _with_model_info(
     skeleton = description.skeleton
     # Without boxes of its own, a network that takes a skeleton names keypoints, not classes.
     if names and record.takes_boxes and record.takes_skeleton:
-        count = _count_keypoints(info.graph, record)
+        roles = record.match_outputs(info.graph.distinct_outputs)
+        count = count_keypoints(info.graph, decoder, roles)
         skeleton = decoder.skeleton or name_keypoints(info.graph, names, count)
         names = ()
     labels = names or description.labels
@@ -298,7 +299,7 @@ def _unused_fields(info: _ModelInfo, record: DecoderType) -> Iterator[str]:
     if info["pad_value"] not in ("", "0") and record.takes_boxes and not info.resize_type():
         yield f"pad_value {info['pad_value']}"
     original = info.stated_size()
-    actual = _input_size(info.graph)
+    actual = input_size(info.graph)
     if original and original != actual and not info.flag("embedded_processing"):
         size = format_shape(actual)
         yield f"orig_width {original[0]} and orig_height {original[1]}: its input is {size}"
@@ -315,7 +316,7 @@ def _describe_ultralytics(graph: Graph, decoder: Decoder | None) -> InputDescrip
         raise _refuse_ultralytics(graph, "stride", "a whole number above 0")
     sizing = replace(usual_sizing(record), stride=stride, keeps_scale=True)
     window = _read_image_size(graph, stride)
-    size = _input_size(graph)
+    size = input_size(graph)
     unused: tuple[str, ...] = ()
     if window and -1 in size:
         sizing = replace(sizing, window=window)
@@ -368,7 +369,8 @@ def _refuse_ultralytics(graph: Graph, name: str, expected: str) -> InferenceErro
     )
 
 
-def _input_size(graph: Graph) -> Size:
+def input_size(graph: Graph) -> Size:
+    """Width and height of the image input; -1 for any size, and 0, 0 if there is none."""
     for name in graph.inputs:
         layout = graph.image_layout(name)
         if layout and len(graph.inputs[name]) == len(layout):
@@ -376,12 +378,40 @@ def _input_size(graph: Graph) -> Size:
     return (0, 0)
 
 
-def _count_keypoints(graph: Graph, record: DecoderType) -> int:
-    roles = record.match_outputs(graph.distinct_outputs)
-    for name in roles.values():
-        shape = graph.outputs[name]
-        return shape[3] if are_channels_last(graph, shape) else shape[1]
-    return 0
+#: More than any network finds.
+_MANY_KEYPOINTS = 1000
+
+
+def count_keypoints(graph: Graph, decoder: Decoder, roles: Mapping[str, str]) -> int:
+    """How many keypoints of a person are in outputs with these roles; 0 if their sizes do not tell
+    it.
+    """
+    if graph.decoded_outputs:
+        shape = graph.outputs.get("keypoints", ())
+        return shape[1] if len(shape) == 3 else 0
+    record = find_decoder(decoder.name)
+    options = resolve_options(replace(decoder, skeleton=None))
+    shapes = {role: _channels_first(graph, graph.outputs[name]) for role, name in roles.items()}
+
+    def fits(count: int) -> bool:
+        for role, shape in shapes.items():
+            facts = NetworkFacts(rows=max(0, *shape[1:2]), keypoints=count)
+            sizes = record.sizes(facts, options).get(role, shape)
+            pairs = zip(shape[1:], sizes[1:], strict=False)
+            if any(not isnan(size) and side not in (-1, size) for side, size in pairs):
+                return False
+        return True
+
+    if fits(1) and fits(2):  # their sizes do not depend on it
+        return 0
+    return next(filter(fits, range(1, _MANY_KEYPOINTS)), 0)
+
+
+def _channels_first(graph: Graph, shape: Shape) -> Shape:
+    if not are_channels_last(graph, shape):
+        return shape
+    images, height, width, channels = shape
+    return images, channels, height, width
 
 
 def are_channels_last(graph: Graph, maps: Shape) -> bool:
@@ -390,7 +420,7 @@ def are_channels_last(graph: Graph, maps: Shape) -> bool:
     """
     if len(maps) != 4:
         return False
-    width, height = _input_size(graph)
+    width, height = input_size(graph)
     if min(width, height, *maps[1:]) <= 0:
         return False
     _, first, second, third = maps
@@ -401,7 +431,7 @@ def are_heatmaps(graph: Graph, maps: Shape) -> bool:
     """Whether maps of any number of keypoints have a cell for 2 to 16 pixels of the input, as in
     published networks, or sizes are unknown; others are masks, pictures, boxes or classes.
     """
-    width, height = _input_size(graph)
+    width, height = input_size(graph)
     if min(width, height, *maps) <= 0:
         return True
     _, channels, rows, columns = maps

@@ -10,7 +10,6 @@ from typing import Any
 from posezoo.core.declarations.model import Decoder, Model, ModelSpec, with_skeleton
 from posezoo.core.errors import InferenceError
 from posezoo.core.layout import precision_of
-from posezoo.core.plugins import import_part
 from posezoo.poses.decoder_type import DecoderType
 from posezoo.poses.decoders import MASKS, find_decoder, require_masks, resolve_options
 from posezoo.run.runtime.bottom_up_pipeline import TestTimeAugmentation
@@ -19,6 +18,7 @@ from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.graph import Graph, NamedIrs
 from posezoo.run.runtime.input_description import InputDescription, describe_declared_input
 from posezoo.run.runtime.network_pipeline import PipelineConfig
+from posezoo.run.runtime.pipelines import find_pipeline
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 
@@ -73,7 +73,7 @@ def load_estimator(
         description=options.override(description),
         options=options,
     )
-    create_pipeline = import_part(record.pipeline, type)
+    create_pipeline = find_pipeline(record.pipeline)
     if options.has_several_passes:
         create_pipeline = TestTimeAugmentation
     return Estimator(model, decoder.name, create_pipeline(config), again=again)

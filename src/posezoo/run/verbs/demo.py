@@ -22,7 +22,7 @@ from posezoo.cli.json_projection import project
 from posezoo.cli.labels import format_count
 from posezoo.cli.report import print_result
 from posezoo.cli.verbs import SUMMARIES
-from posezoo.core.declarations.model import ORIGINALS, TRACKING
+from posezoo.core.declarations.model import TRACKING
 from posezoo.core.errors import (
     DecoderError,
     PosezooError,
@@ -35,18 +35,21 @@ from posezoo.core.workers.signals import SignalExit
 from posezoo.run.run_flags import (
     VIDEO,
     RunArgs,
-    described_options_from_args,
+    find_subject_from_args,
     name_target_size,
     refuse_detect_every,
+    spell_flag,
+    statement_from_args,
     video_options_from_args,
 )
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
     from posezoo.poses.keypoints import Pose
-    from posezoo.run.load import ChosenModel, PreparedModel
+    from posezoo.run.load import PreparedModel
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import LoadOptions
+    from posezoo.run.subject import Subject
     from posezoo.run.video.frame_outputs import FrameOutput, JsonListWriter
     from posezoo.run.video.frame_publishers import FramePublisher
     from posezoo.run.video.frame_sources import Frame, FrameSource
@@ -264,6 +267,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         args = parser.parse_args(argv, _DemoArgs())
+        flags.require_rules(args)
         flags.protect_inputs(args)
         return run(args)
 
@@ -274,7 +278,6 @@ def run(args: _DemoArgs) -> int:
     """Run the model on the source; 1 if something could not be read, or a source was
     disconnected.
     """
-    described = flags.refuse_description(args, args.model)
     from posezoo.run.advice import explain_no_people
     from posezoo.run.load import Loader
     from posezoo.run.runtime.runtime_config import require_device
@@ -309,20 +312,10 @@ def run(args: _DemoArgs) -> int:
         context = flags.context_from_args(args)
         require_device(context.settings.device)
         is_video = not source.image_paths and not args.no_tracking
-        loader = Loader(
-            context,
-            args.detector,
-            decoder=_decoder_of(args.architecture_type),
-            is_video=is_video,
-            masks=args.masks,
-            listener=console,
-        )
-        chosen = _choose_model(args, context)
-        refuse_detect_every(args, chosen.model, context, is_video=is_video)
         with _name_architecture():
-            prepared = loader.prepare(chosen)
-        if described and not args.like:
-            console.warn(f"{described}: override the input that {args.model} declares")
+            subject = _find_subject(args, context)
+        refuse_detect_every(args, subject.model, context, is_video=is_video)
+        prepared = Loader(context, is_video=is_video, listener=console).prepare(subject)
         options = _load_options(args, context.settings, source)
         estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
         description = _describe(estimator, is_tracking)
@@ -408,12 +401,10 @@ def _load_options(args: _DemoArgs, settings: Settings, source: FrameSource) -> L
 
     options = LoadOptions(
         default_runtime(settings),
-        target_size=args.tsize,
         min_person_score=args.min_person_score,
         whole_image=args.whole_image,
         aspect_size=source.size,
     )
-    options = described_options_from_args(args, options, args.model)
     streams = args.num_streams or ""
     # With --detect_every, frames are processed one after the other.
     is_in_turn = (args.detect_every or 1) > 1
@@ -426,29 +417,23 @@ def _with_runtime(options: LoadOptions, requests: int, streams: str, threads: in
     return replace(options, runtime=runtime)
 
 
-def _choose_model(args: _DemoArgs, context: Context) -> ChosenModel:
-    from posezoo.networks.custom_weights import find_fitting_network, spec_with_checkpoint
-    from posezoo.run.load import ChosenModel
-
-    skeleton = flags.skeleton_from_args(args, args.model)
+def _find_subject(args: _DemoArgs, context: Context) -> Subject:
     text = args.model
-    if text is None:
-        if args.architecture_type != "auto":
-            args.parser.error("--architecture_type: only with --model")
-        return ChosenModel(precision=args.precision)
-    path = Path(text)
-    if path.suffix.lower() in (".xml", *ORIGINALS):
-        return ChosenModel(xml=path, like=flags.like_from_args(args, context))
-    if os.path.isfile(text):
-        spec = spec_with_checkpoint(find_fitting_network(path), path, skeleton=skeleton)
-        return ChosenModel(spec, checkpoint=path)
+    if text is None and args.architecture_type != "auto":
+        args.parser.error("--architecture_type: only with --model")
+    said = statement_from_args(
+        args, height=args.height or args.tsize, architecture=_decoder_of(args.architecture_type)
+    )
     try:
-        model = context.registry.find(text)
+        return find_subject_from_args(text, args, context, said, spell=_spell_flag)
     except UnknownModelError as error:
-        if os.sep in text or "." in text:
+        if text and (os.sep in text or "." in text) and not os.path.exists(text):
             raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
         raise
-    return ChosenModel(model, args.precision)
+
+
+def _spell_flag(name: str) -> str:
+    return "--tsize" if name == "height" else spell_flag(name)
 
 
 def _decoder_of(architecture: str) -> str | None:
@@ -476,7 +461,7 @@ def _name_architecture() -> Iterator[None]:
 
 
 def _compile(prepared: PreparedModel, options: LoadOptions) -> Estimator:
-    with _name_architecture(), name_target_size("--tsize", options.target_size):
+    with _name_architecture(), name_target_size("--tsize", prepared.subject.said.height):
         return prepared.compile(options)
 
 

@@ -35,7 +35,6 @@ from posezoo.cli.console import Console
 from posezoo.cli.file_kinds import explain_model_file
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.labels import format_count, name_first
-from posezoo.cli.model_argument import find_named_model
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
@@ -54,7 +53,7 @@ from posezoo.run.run_flags import (
     DRAW,
     VIDEO,
     RunArgs,
-    described_options_from_args,
+    find_subject_from_args,
     name_target_size,
     refuse_detect_every,
     video_options_from_args,
@@ -63,10 +62,11 @@ from posezoo.run.run_flags import (
 if TYPE_CHECKING:
     from posezoo.cli.json_projection import Json
     from posezoo.core.resolve.stage_context import Context
-    from posezoo.run.load import ChosenModel, Loader
+    from posezoo.run.load import Loader
     from posezoo.run.result_journal import ResultJournal
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import LoadOptions
+    from posezoo.run.subject import Subject
     from posezoo.run.video.run_inputs import InputRunner, RunInputs
 
 EXAMPLES = """
@@ -162,31 +162,23 @@ def run(args: _RunArgs) -> int:
     from posezoo.run.video.frame_rate import StepTimer
     from posezoo.run.video.run_inputs import InputRunner
 
-    _refuse_invalid_flags(args)
     context = flags.context_from_args(args)
     timer = StepTimer()
     with flags.console_from_args(args) as console, ExitStack() as stack:
         failures = _Failures(console)
-        chosen = _choose_model(args, context)
-        _require_runnable(chosen, args.detector, context)
-        inputs = _open_inputs(args, chosen, context, stack, failures)
+        subject = _find_subject(args, context)
+        _require_runnable(subject, context)
+        inputs = _open_inputs(args, subject, context, stack, failures)
         _require_video(args, inputs)
         _require_output(args, inputs)
         is_video = not inputs.images  # in which some models track a person and need no detector
-        refuse_detect_every(args, chosen.model, context, is_video=is_video)
+        refuse_detect_every(args, subject.model, context, is_video=is_video)
         publisher = open_publisher(args.json_lines, stack)
-        loader = Loader(
-            context,
-            args.detector,
-            is_video=is_video,
-            masks=args.masks,
-            listener=console,
-            time_step=timer.time_step,
-        )
-        estimator, options, card = _load(loader, chosen, args, _choose_requests(inputs))
+        loader = Loader(context, is_video=is_video, listener=console, time_step=timer.time_step)
+        estimator, options, card = _load(loader, subject, args, _choose_requests(inputs))
         provenance = estimator.provenance()
         publisher.first_keys["provenance"] = provenance
-        own_file = chosen.checkpoint or chosen.xml
+        own_file = subject.checkpoint or subject.file
         name = own_file.stem if own_file else estimator.model.full_name
         results = args.output or user_folder("cache") / "results" / name
         journal = _open_journal(args, estimator, options, inputs, results, console)
@@ -305,23 +297,16 @@ def _advise(args: _RunArgs, runner: InputRunner, context: Context) -> Iterator[s
     yield f"hint        {advice}"
 
 
-def _refuse_invalid_flags(args: _RunArgs) -> None:
-    if args.checkpoint and (args.model or "").endswith(".xml"):
-        args.parser.error("--checkpoint requires a model or network, not an IR")
-    flags.refuse_description(args, args.model)
-    flags.skeleton_from_args(args, args.model)  # before anything is downloaded
-
-
 def _load(
-    loader: Loader, chosen: ChosenModel, args: _RunArgs, requests: int
+    loader: Loader, subject: Subject, args: _RunArgs, requests: int
 ) -> tuple[Estimator, LoadOptions, str | None]:
     from posezoo.core.pipeline.get import write_sidecars
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
 
-    prepared = loader.prepare(chosen)
+    prepared = loader.prepare(subject)
     card = None
-    if prepared.pipeline and chosen.checkpoint is None:
+    if prepared.pipeline and subject.checkpoint is None:
         written = write_sidecars(prepared.pipeline.model, loader.context)
         card = next((str(path) for path in written if path.suffix == ".md"), None)
     options = LoadOptions(
@@ -329,9 +314,8 @@ def _load(
         min_person_score=args.min_person_score,
         whole_image=args.whole_image,
     )
-    options = described_options_from_args(args, options, args.model)
     with name_target_size("--height", args.height):
-        return prepared.compile(options), options, card
+        return prepared.compile(options), subject.said.added_to(options), card
 
 
 def _write_summary(runner: InputRunner, failures: _Failures, facts: Json) -> Json:
@@ -396,14 +380,14 @@ class _Failures:
 
 
 def _open_inputs(
-    args: _RunArgs, chosen: ChosenModel, context: Context, stack: ExitStack, failures: _Failures
+    args: _RunArgs, subject: Subject, context: Context, stack: ExitStack, failures: _Failures
 ) -> RunInputs:
     from posezoo.poses.people import noun_of
     from posezoo.run.images import sample_photos
     from posezoo.run.video.run_inputs import ImageInput, InputOpener, RunInputs
 
     if not args.input:
-        photos = sample_photos(noun_of(chosen.model) if chosen.model else "")
+        photos = sample_photos(noun_of(subject.model) if subject.model else "")
         return RunInputs(tuple(ImageInput(photo, str(photo)) for photo in photos))
     console = failures.console
     opener = InputOpener(
@@ -417,14 +401,9 @@ def _open_inputs(
     return opener.open(args.input)
 
 
-def _choose_model(args: _RunArgs, context: Context) -> ChosenModel:
-    from posezoo.run.load import ChosenModel
-
-    if args.checkpoint is None and args.model is None:
-        return ChosenModel(precision=args.precision)
-    skeleton = flags.skeleton_from_args(args, args.model)
+def _find_subject(args: _RunArgs, context: Context) -> Subject:
     try:
-        named = find_named_model(args.model, context, checkpoint=args.checkpoint, skeleton=skeleton)
+        return find_subject_from_args(args.model, args, context)
     except UnknownModelError as error:
         text = args.model or ""
         suffix = Path(text).suffix.lower()
@@ -436,10 +415,6 @@ def _choose_model(args: _RunArgs, context: Context) -> ChosenModel:
             hint = f"to run on {kind}: --input {shlex.quote(text)}"
             raise UnknownModelError(error.problem, hint=hint) from error
         raise
-    like = flags.like_from_args(args, context)
-    return ChosenModel(
-        named.model, args.precision, xml=named.file, checkpoint=named.checkpoint, like=like
-    )
 
 
 def _kind_of_input(text: str, suffix: str) -> str:
@@ -451,15 +426,14 @@ def _kind_of_input(text: str, suffix: str) -> str:
     return "an image" if is_image else ""
 
 
-def _require_runnable(chosen: ChosenModel, detector: str | None, context: Context) -> None:
-    from posezoo.run.pipeline_spec import require_detector_used, resolve_pipeline
+def _require_runnable(subject: Subject, context: Context) -> None:
+    from posezoo.run.pipeline_spec import resolve_pipeline
     from posezoo.run.runtime.runtime_config import require_device
 
     import_cv2()
     require_device(context.settings.device)
-    if chosen.model:
-        require_detector_used(detector, chosen.model)
-        resolve_pipeline(chosen.model, context)
+    if subject.model and not subject.graph:
+        resolve_pipeline(subject.model, context)
 
 
 def _require_video(args: _RunArgs, inputs: RunInputs) -> None:

@@ -4,30 +4,34 @@ self-check.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.file_kinds import explain_model_file
+from posezoo.cli.file_kinds import explain_model_file, is_paddle_3
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.model_argument import is_checkpoint_file
 from posezoo.cli.model_jobs import Answer
 from posezoo.cli.report import print_result
-from posezoo.core.declarations.model import ModelSpec, Precision, with_skeleton
-from posezoo.core.errors import ConversionError, SelfCheckError
+from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
+from posezoo.core.declarations.model_files import is_checkpoint_file
+from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_FILE
+from posezoo.core.errors import ConversionError, OutputError, SelfCheckError
 from posezoo.core.events import Listener
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.registry import Selection
+from posezoo.core.resolve.input_options import read_given_arguments
 from posezoo.core.resolve.stage_context import Context
+from posezoo.formats import find_framework
+from posezoo.run.run_flags import find_subject_from_args, spell_flag, statement_from_args
+from posezoo.run.subject import Kind, Statement, refuse_unused
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
     from posezoo.formats.onnx_conversion import OnnxReport
-    from posezoo.run.runtime.graph import Graph
+    from posezoo.run.runtime.graph import Graph, Preprocessing
 
 EXAMPLES = """
 posezoo convert blazepose-full
@@ -44,6 +48,8 @@ posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --we
 posezoo convert movenet-lightning --decode --input_type u8 --input_layout NHWC --resize --weights_dir decoded
 """  # noqa: E501
 
+_PREPARATION = "mean_values scale_values reverse_input_channels as"
+
 FLAGS = (
     Flag(
         "models MODEL|FILE",
@@ -57,6 +63,7 @@ FLAGS = (
         "--network NETWORK",
         "with --checkpoint, instead of a model: the network of posezoo that fits the weights, or a"
         " model that uses it (default: the only network that fits)",
+        needs="checkpoint",
     ),
     FlagGroup(
         Flag(
@@ -69,7 +76,6 @@ FLAGS = (
             "--input_shape SHAPE",
             "the shape of each input, such as [1,3,368,656] (default: that of the file)",
         ),
-        *(replace(flags.FLAGS[name], type=str) for name in ("mean_values", "scale_values")),
         Flag(
             "--sample FILE",
             "an input that is right for the network, which is compared first: an image, or a .npz"
@@ -77,9 +83,9 @@ FLAGS = (
             Path,
             repeats=True,
         ),
-        *flags.shared("reverse_input_channels as decoder decoder_options detector"),
+        *flags.shared(f"{_PREPARATION} decoder decoder_options detector"),
         title="a file of your own",
-        description="the IR then says it; shapes and values are as Model Optimizer takes them",
+        description="the IR then says it",
     ),
     flags.download_dir_flag(),
     flags.weights_dir_flag("folder of the models' IR", former="--output_dir"),
@@ -103,8 +109,8 @@ FLAGS = (
 class _ConvertArgs(flags.ConversionArgs, flags.CheckpointArgs, flags.InputArgs, flags.PipelineArgs):
     output: Path | None
     input_shape: str | None
-    mean_values: list[str] | None
-    scale_values: list[str] | None
+    mean_values: list[tuple[float, ...]] | None
+    scale_values: list[tuple[float, ...]] | None
     reverse_input_channels: bool
     sample: list[Path] | None
     network: str | None
@@ -114,10 +120,10 @@ class _ConvertArgs(flags.ConversionArgs, flags.CheckpointArgs, flags.InputArgs, 
 
 def run(args: _ConvertArgs) -> int:
     """Convert, and print the paths of the IR."""
+    if args.checkpoint is None and any(map(is_own_file, args.models)):
+        return _convert_own_file(args)
     if args.checkpoint is None and len(args.models) == 1 and is_checkpoint_file(args.models[0]):
         args.checkpoint = Path(args.models.pop())
-    if args.checkpoint is None and any(map(is_own_file, args.models)):
-        return convert_own_file(args)
     _refuse_invalid_flags(args)
     args.weights_dir = args.weights_dir or args.output  # -o of Open Model Zoo's converter
     args.precisions = args.precisions or (Precision.FP32, Precision.FP16)
@@ -126,6 +132,8 @@ def run(args: _ConvertArgs) -> int:
     selection = None
     if args.checkpoint:
         selection = _select_with_checkpoint(args, args.checkpoint, context)
+    else:
+        refuse_unused(Kind.MODEL, ", ".join(args.models), statement_from_args(args), spell_flag)
     if args.onnx_only:
         return _export(args, context, selection)
     from posezoo.cli.conversion_task import ConversionTask
@@ -142,7 +150,6 @@ def run(args: _ConvertArgs) -> int:
 
 
 def _refuse_invalid_flags(args: _ConvertArgs) -> None:
-    flags.refuse_description(args)
     if args.output and args.output.suffix in (".onnx", ".xml"):
         args.parser.error(f"-o {args.output}: IR of a model go into a folder: --weights_dir DIR")
     if args.sample:
@@ -154,32 +161,21 @@ def _refuse_invalid_flags(args: _ConvertArgs) -> None:
             args.parser.error(f"--{name} is for a file of your own, and not for a model")
     if args.decoder_options and not args.decode:
         args.parser.error("--decoder_options of a model requires --decode")
-    if args.dynamic and args.resize:
-        args.parser.error("--dynamic leaves the size open, --resize sets it: give one of them")
-    if args.checkpoint:
-        if args.all or len(args.models) + (args.network is not None) > 1:
-            args.parser.error("--checkpoint requires one model, or --network without a model")
-        return
-    for name in ("network", "model_name", "skeleton"):
-        if getattr(args, name):
-            args.parser.error(f"--{name} requires --checkpoint")
+    if args.checkpoint and (args.all or len(args.models) + (args.network is not None) > 1):
+        args.parser.error("--checkpoint requires one model, or --network without a model")
 
 
 def _select_with_checkpoint(args: _ConvertArgs, checkpoint: Path, context: Context) -> Selection:
     from posezoo.networks import is_network
-    from posezoo.networks.custom_weights import (
-        find_fitting_network,
-        find_with_checkpoint,
-        spec_with_checkpoint,
-    )
+    from posezoo.networks.custom_weights import spec_with_checkpoint
 
-    ir_name = args.model_name or ""
-    skeleton = flags.skeleton_from_args(args, *args.models)
+    said = statement_from_args(args)
+    name = args.network or next(iter(args.models), None)
+    subject = find_subject_from_args(name, args, context, said)
+    spec = subject.model
     if args.network and is_network(args.network):  # a model may have the name of its network
-        spec = spec_with_checkpoint(args.network, checkpoint, ir_name, skeleton)
-    else:
-        name = args.network or next(iter(args.models), None) or find_fitting_network(checkpoint)
-        spec = find_with_checkpoint(context.registry, name, checkpoint, ir_name, skeleton)
+        spec = spec_with_checkpoint(args.network, checkpoint, said.model_name, said.skeleton)
+    assert isinstance(spec, ModelSpec)
     return Selection((spec,))
 
 
@@ -204,55 +200,54 @@ def _export(args: _ConvertArgs, context: Context, selection: Selection | None) -
 
 #: Flags of ``posezoo convert`` that change nothing for a file.
 _OF_MODELS = (
-    f"all network download_dir weights_dir {flags.LOCK} mo allow_upstream_code onnx_only model_name"
-    f" proof dynamic keep_onnx {flags.CAMERA_INPUT} {flags.DECODE} cluster"
+    f"all network download_dir {flags.LOCK} mo allow_upstream_code onnx_only model_name"
+    f" dynamic keep_onnx {flags.CAMERA_INPUT} {flags.DECODE} cluster"
 )
-#: Flags whose text means what it means for Model Optimizer.
-_OF_MODEL_OPTIMIZER = f"input_shape self_check {flags.LIMITS}"
 #: The flags that say what follows the network.
 _OF_PIPELINE = "as decoder decoder_options skeleton detector"
 
 _LAYERS = (".prototxt", ".cfg")
+#: Darknet is declared as TensorFlow.
+_OF_TENSORFLOW = (".weights", ".meta")
 
 GIVE_SAMPLE = "--sample FILE compares it with an input of yours"
 
 
 def is_own_file(name: str) -> bool:
     """Whether a name is that of the user's file or SavedModel, and not of a model."""
-    from posezoo.omz.commands import mo
-
     path = Path(name)
     if path.is_file():
-        return path.suffix not in ("", ".yml")
-    if path.is_fifo():
-        return True
-    return (path / "saved_model.pb").is_file() or mo.framework_of(path) not in ("", *mo.UNREAD)
+        return path.suffix not in ("", ".yml") and not is_checkpoint_file(name)
+    return path.is_fifo() or (path / SAVED_MODEL_FILE).is_file() or bool(_framework_of(path))
 
 
-def convert_own_file(args: _ConvertArgs) -> int:
-    """Convert the file, and print what was written."""
+def _framework_of(original: Path) -> str:
+    """The framework of a file or SavedModel that is converted; empty if there is none."""
+    if original.is_dir() or original.suffix.lower() in _OF_TENSORFLOW:
+        return Framework.TF
+    framework = "" if is_paddle_3(original) else find_framework(original.name)
+    # An IR needs no conversion, and a checkpoint a network.
+    return "" if framework in (Framework.DLDT, Framework.PYTORCH) else framework
+
+
+def _convert_own_file(args: _ConvertArgs) -> int:
     for name in _OF_MODELS.split():
         if getattr(args, name):
             args.parser.error(f"--{name} is for models, and not for a file")
-    files = [*map(Path, args.models)]
-    for path in files:
-        if not path.exists():
-            raise ConversionError(f"{path}: does not exist")
-    original, words = _choose_files(args, files)
-    output = args.output or Path(f"{original.stem}.xml")
+    original, layers = _choose_files(args)
+    output = args.output or (args.weights_dir or Path()) / f"{original.stem}.xml"
     flags.require_suffix(args, "output", output, (".onnx", ".xml"))
-    words += [f"--output_dir={output.parent}", f"--model_name={output.stem}"]
     lines = [f"{'would write' if args.dry_run else 'wrote'} {output}"]
     answer: dict[str, object] = {"file": output}
     from posezoo.core.ir.ir_writer import SECTION
 
     with flags.console_from_args(args) as console, temporary_dir() as private:
         if output.suffix == ".onnx":
-            report = _write_onnx(args, words, output, private, console)
+            report = _write_onnx(args, original, layers, output, private, console)
             lines += _describe_onnx(report, output)
             answer |= asdict(report)
         else:
-            graph = _write_ir(args, words, output, private, console)
+            graph = _write_ir(args, original, layers, output, private, console)
             proof, why = (graph.read_rt_info(SECTION, key) for key in ("proof", "not_compared"))
             answer["proof"] = proof
             if why:
@@ -263,44 +258,80 @@ def convert_own_file(args: _ConvertArgs) -> int:
     return 0
 
 
-def _choose_files(args: _ConvertArgs, files: Sequence[Path]) -> tuple[Path, list[str]]:
+def _choose_files(args: _ConvertArgs) -> tuple[Path, Path | None]:
+    """The file to convert, and the one with the layers of Caffe or Darknet."""
+    files = [*map(Path, args.models)]
+    for path in files:
+        if not path.exists():
+            raise ConversionError(f"{path}: does not exist")
     layers = [path for path in files if path.suffix in _LAYERS]
     others = [path for path in files if path not in layers]
     if len(layers) > 1 or len(others) != 1:
         args.parser.error(
             "give one file with weights, and for Caffe or Darknet the one with the layers"
         )
+    if args.output and args.weights_dir:
+        args.parser.error("either --output, the .xml to write, or --weights_dir, its folder")
     (original,) = others
-    _refuse_unread(original)
     if args.input_shape and original.suffix == ".weights":
         args.parser.error("--input_shape: the sizes of a Darknet network are in its .cfg")
-    given = {name: getattr(args, name) for name in _OF_MODEL_OPTIMIZER.split()}
-    words = [f"--input_model={original}", *(f"--input_proto={path}" for path in layers)]
-    for name, value in given.items():
-        if value:
-            words.append(f"--{name}" if value is True else f"--{name}={value}")
-    return original, words
+    if not _framework_of(original):
+        problem, hint = explain_model_file(str(original))
+        raise ConversionError(
+            problem or f"{original}: the ending of its name is not that of a network",
+            hint=hint or "posezoo convert --help lists the endings",
+        )
+    return original, next(iter(layers), None)
 
 
-def _refuse_unread(original: Path) -> None:
-    from posezoo.omz.commands import mo
+def _declare(
+    args: _ConvertArgs,
+    original: Path,
+    layers: Path | None,
+    output: Path,
+    preparation: Preprocessing,
+    like: ModelSpec | None = None,
+) -> tuple[ModelSpec, Path]:
+    """The model that a file is, and the file that is read."""
+    from posezoo.convert.file_conversion import declare_file
 
-    framework = mo.framework_of(original)
-    if (framework or original.is_dir()) and framework not in mo.UNREAD:
-        return
-    problem, hint = explain_model_file(str(original))
-    raise ConversionError(
-        problem or f"{original}: the ending of its name is not that of a network",
-        hint=hint or "posezoo convert --help lists the endings",
+    shape = [f"--input_shape={args.input_shape}"] if args.input_shape else []
+    declared = read_given_arguments(shape)
+    prepared = Input(
+        "",
+        (),
+        mean=preparation.mean,
+        scale=preparation.scale,
+        reverse_input_channels=preparation.reverse_input_channels,
     )
+    inputs = tuple(replace(prepared, name=port.name, shape=port.shape) for port in declared.inputs)
+    if prepared.states_preparation:
+        inputs = inputs or (prepared,)
+    spec = declare_file(
+        original,
+        Framework(_framework_of(original)),
+        output.stem,
+        replace(declared, inputs=inputs),
+        is_folder=original.is_dir(),
+        layers=layers,
+        like=like,
+        samples=args.sample or (),
+    )
+    return spec, original / SAVED_MODEL_FILE if original.is_dir() else original
 
 
 def _write_ir(
-    args: _ConvertArgs, words: list[str], output: Path, private: Path, console: Console
+    args: _ConvertArgs,
+    original: Path,
+    layers: Path | None,
+    output: Path,
+    private: Path,
+    console: Console,
 ) -> Graph:
     from posezoo.cli.result_files import write_result
+    from posezoo.convert.file_conversion import convert_own_file
+    from posezoo.convert.stated_pipeline import state_pipeline
     from posezoo.core.ir.ir_writer import write_ir
-    from posezoo.omz.commands import mo
     from posezoo.run.preparation import (
         FLAGS_THAT_STATE_IT,
         explain_unstated,
@@ -312,23 +343,33 @@ def _write_ir(
     precision, *others = args.precisions or (Precision.FP16,)
     if others or precision not in (Precision.FP16, Precision.FP32):
         args.parser.error("--precisions: a file becomes one IR, in FP16 or FP32")
-    words.append(f"--compress_to_fp16={precision is Precision.FP16}")
-    context = flags.context_from_args(args) if args.like or args.detector else None
-    like = flags.like_from_args(args, context) if context else None
-    arguments = mo.parse_arguments(words + _state_preparation(args, like))
-    mo.require_other_file(arguments)
-    arguments.output_dir = str(private)
+    for path in (output, output.with_suffix(".bin")):
+        if path.exists() and path.samefile(original):
+            raise OutputError(f"{path}: is the file to convert", hint="give another --output")
+    said = statement_from_args(args)
+    settings = flags.settings_from_args(args)
+    context = flags.context_from_args(args) if said.like or said.detector else None
+    like = context.registry.find_single(said.like) if context and said.like else None
+    spec, file = _declare(args, original, layers, output, _choose_preparation(said, like), like)
     try:
-        graph = Graph(mo.convert(arguments, console, like, args.sample or ()))
+        xml = convert_own_file(
+            spec,
+            file,
+            private,
+            precision,
+            options=flags.conversion_options_from_args(args),
+            settings=settings,
+            listener=console,
+        )
     except SelfCheckError as error:
         error.hint = "nothing was written"
         if not args.sample:
             error.hint += f"; if the network takes no random values, {GIVE_SAMPLE}"
         raise
-    xml = graph.path
+    graph = Graph(xml)
     graph.path = output  # as errors name it
     if flags.given_flags(args, _OF_PIPELINE):
-        _state_pipeline(args, graph, like, context)
+        state_pipeline(graph, said, like, context)
         # What is in FP16 stays so.
         xml = write_ir(graph.model, private / "stated" / output.name, Precision.FP32)
     if wrong := explain_wrong_values(graph, Preprocessing()):
@@ -343,80 +384,53 @@ def _write_ir(
     return graph
 
 
-def _state_preparation(args: _ConvertArgs, like: ModelSpec | None) -> list[str]:
+def _choose_preparation(said: Statement, like: ModelSpec | None) -> Preprocessing:
+    from posezoo.run.runtime.graph import Preprocessing
     from posezoo.run.runtime.input_description import original_preprocessing
 
-    mean: Sequence[object] = args.mean_values or ()
-    scale: Sequence[object] = args.scale_values or ()
-    is_rgb = args.reverse_input_channels
+    stated = Preprocessing()
     if like:
         stated = original_preprocessing(like)
-        mean = mean or stated.mean
         # Without a mean, a scale of 1 says that images are taken as they are.
-        scale = scale or stated.scale or (1,)
-        is_rgb = is_rgb or stated.reverse_input_channels
-    words = ["--reverse_input_channels"] if is_rgb else []
-    for name, values in (("mean_values", mean), ("scale_values", scale)):
-        text = " ".join(map(str, values))
-        if text and not re.search(r"[\[(]", text):  # else it is as Model Optimizer takes it
-            text = f"[{re.sub('[, ]+', ',', text)}]"
-        words.append(f"--{name}={text}")
-    return words
-
-
-def _state_pipeline(
-    args: _ConvertArgs, graph: Graph, like: ModelSpec | None, context: Context | None
-) -> None:
-    from posezoo.core.ir.ir_writer import SECTION, build_rt_info
-    from posezoo.core.ir.people_metadata import PIPELINE, describe_people
-    from posezoo.run.pipeline_spec import require_detector_used, resolve_pipeline
-    from posezoo.run.runtime.decoder_matching import (
-        describe_network,
-        match_output_roles,
-        select_decoder,
+        stated = replace(stated, scale=stated.scale or (1.0,))
+    return replace(
+        stated,
+        mean=tuple(said.mean_values or stated.mean),
+        scale=tuple(said.scale_values or stated.scale),
+        reverse_input_channels=said.reverse_input_channels or stated.reverse_input_channels,
     )
-    from posezoo.run.runtime.runtime_config import LoadOptions
-
-    skeleton = flags.skeleton_from_args(args, *args.models)
-    options = LoadOptions(skeleton=skeleton, decoder_options=dict(args.decoder_options))
-    decoder = select_decoder(graph, args.decoder, like, options)
-    spec = with_skeleton(describe_network(graph, "", decoder, like), skeleton)
-    match_output_roles(spec, decoder.name, graph)
-    require_detector_used(args.detector, spec)
-    if args.detector and context:
-        spec = replace(spec, people=resolve_pipeline(spec, context).people)
-    facts = build_rt_info(replace(spec, inputs=()), spec.decoder)
-    for name in ("decoder", "decoder_options", "skeleton", "own_skeleton"):
-        if name in facts:
-            graph.model.set_rt_info(facts[name], [SECTION, name])
-    for name, value in describe_people(spec.people).items():
-        graph.model.set_rt_info(value, [SECTION, PIPELINE, name])
 
 
 def _write_onnx(
-    args: _ConvertArgs, words: list[str], output: Path, private: Path, console: Console
+    args: _ConvertArgs,
+    original: Path,
+    layers: Path | None,
+    output: Path,
+    private: Path,
+    console: Console,
 ) -> OnnxReport:
     from posezoo.cli.result_files import write_result
+    from posezoo.convert.file_conversion import reading_limits
     from posezoo.core.convert.reader_process import run_in_reader_process
     from posezoo.core.layout import FlatLayout
     from posezoo.formats.onnx_conversion import convert_to_onnx
-    from posezoo.omz.commands import mo
+    from posezoo.run.runtime.graph import Preprocessing
 
     given = flags.given_flags(args, f"{_OF_PIPELINE} {flags.DESCRIPTION}") or (
         "--sample" if args.sample else ""
     )
     if given:
         args.parser.error(f"{given} is for an IR: -o {output.stem}.xml")
-    spec, original = mo.read_command_line(mo.parse_arguments(words))
-    folders = FlatLayout(original.parent, output.absolute().parent, checkpoint=original)
+    spec, file = _declare(args, original, layers, output, Preprocessing())
+    folders = FlatLayout(file.parent, output.absolute().parent, checkpoint=file)
     onnx = private / output.name
     report = run_in_reader_process(
         partial(convert_to_onnx, is_dry_run=args.dry_run),
         spec,
         folders,
         onnx,
-        source=original,
-        limits=mo.reading_limits(args, original),
+        source=file,
+        limits=reading_limits(file, flags.settings_from_args(args)),
     )
     if not args.dry_run:
         write_result(output, onnx.read_bytes(), console)

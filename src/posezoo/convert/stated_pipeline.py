@@ -1,0 +1,40 @@
+"""Writes into an IR what follows its network: decoder, keypoints, and what finds the people."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.ir.ir_writer import SECTION, build_rt_info
+from posezoo.core.ir.people_metadata import PIPELINE, describe_people
+from posezoo.core.resolve.stage_context import Context
+from posezoo.run.pipeline_spec import resolve_pipeline
+from posezoo.run.runtime.decoder_matching import describe_pipeline
+from posezoo.run.runtime.graph import Graph
+from posezoo.run.runtime.runtime_config import LoadOptions
+from posezoo.run.subject import Statement, require_fitting, wrong_use
+
+
+def state_pipeline(
+    graph: Graph, said: Statement, like: ModelSpec | None, context: Context | None
+) -> None:
+    """Write what the user says of a network into its metadata.
+
+    Args:
+        like: the model of ``--as``.
+        context: finds a detector that the user names.
+
+    Raises:
+        InferenceError: it does not fit the network.
+    """
+    with wrong_use(said):
+        model = describe_pipeline(graph, like, said.added_to(LoadOptions()))
+        require_fitting(model, said)
+    if said.detector and context:
+        model = replace(model, people=resolve_pipeline(model, context).people)
+    facts = build_rt_info(replace(model, inputs=()), model.decoder)
+    for name in ("decoder", "decoder_options", "skeleton", "own_skeleton"):
+        if name in facts:
+            graph.model.set_rt_info(facts[name], [SECTION, name])
+    for name, value in describe_people(model.people).items():
+        graph.model.set_rt_info(value, [SECTION, PIPELINE, name])

@@ -1,0 +1,436 @@
+"""What the user names, and all that is said of it: one value for each verb and ``posezoo.load``.
+
+``find_subject`` makes it, and checks it once against the network: what cannot be used is an error
+before anything is downloaded or written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import field, fields, replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.core.declarations.model import Model, ModelSpec, Precision
+from posezoo.core.declarations.model_files import is_checkpoint_file, is_network_file
+from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.errors import (
+    ConversionError,
+    DecoderError,
+    InferenceError,
+    PosezooError,
+    TargetSizeError,
+    UnknownModelError,
+    UsageError,
+)
+from posezoo.core.registry import TAG_MARK
+from posezoo.core.resolve.stage_context import Context
+from posezoo.core.values import frozen
+from posezoo.networks.custom_weights import (
+    find_fitting_network,
+    find_with_checkpoint,
+    name_weights,
+    spec_of_checkpoint,
+)
+from posezoo.poses.decoders import (
+    DECODERS,
+    MASKS,
+    Option,
+    require_masks,
+    require_named_decoder,
+    resolve_options,
+)
+from posezoo.run.pipeline_spec import find_published, require_detector_used, resolve_pipeline
+
+if TYPE_CHECKING:
+    from posezoo.run.runtime.graph import Graph
+    from posezoo.run.runtime.runtime_config import LoadOptions
+
+
+class Kind(Enum):
+    """What a name stands for."""
+
+    MODEL = "a model"
+    CHECKPOINT = "weights of your own"
+    FILE = "an .xml or .onnx"
+
+
+@frozen
+class Statement:
+    """What the user says of what is named; None, False or empty says nothing.
+
+    Attributes:
+        like: the model of ``--as``.
+        architecture: the decoder that a model has, or by which a file is read.
+        checkpoint, model_name, tag, force: as for ``posezoo.load``.
+        precision: of the IR that is made; a file has its own.
+        height: the target size of ``LoadOptions``; the others are as there.
+    """
+
+    checkpoint: Path | None = None
+    model_name: str = ""
+    tag: str = ""
+    force: bool = False
+    precision: Precision | None = None
+    detector: str | None = None
+    height: int | None = None
+    decoder_options: Mapping[str, Option] = field(default_factory=dict)
+    masks: bool = False
+    skeleton: Skeleton | None = None
+    like: str = ""
+    decoder: str | None = None
+    architecture: str | None = None
+    labels: Sequence[str] = ()
+    layout: str = ""
+    reverse_input_channels: bool | None = None
+    mean_values: Sequence[float] | None = None
+    scale_values: Sequence[float] | None = None
+
+    def given(self) -> list[str]:
+        """The names of what is said."""
+        nothing: tuple[object, ...] = (None, False, "", (), {}, [])
+        return [each.name for each in fields(self) if getattr(self, each.name) not in nothing]
+
+    @property
+    def is_of_outputs(self) -> bool:
+        """Whether something is said of what a network puts out."""
+        return bool(
+            self.decoder
+            or self.decoder_options
+            or self.skeleton
+            or self.labels
+            or self.height
+            or self.masks
+            or self.like
+            or self.detector not in (None, "none", "usual")
+        )
+
+    def added_to(self, options: LoadOptions) -> LoadOptions:
+        """The options with what is said."""
+        decoder_options = {**options.decoder_options, **self.decoder_options}
+        if self.masks:
+            decoder_options[MASKS] = True
+        return replace(
+            options,
+            decoder=self.decoder,
+            decoder_options=decoder_options,
+            target_size=self.height or options.target_size,
+            layout=self.layout,
+            reverse_input_channels=self.reverse_input_channels,
+            mean=self.mean_values,
+            scale=self.scale_values,
+            skeleton=self.skeleton,
+            labels=tuple(self.labels),
+        )
+
+
+_NOTHING = Statement()
+
+_FILES = (Kind.FILE,)
+#: What can use a statement; all can use each other one.
+_TAKEN_BY: Mapping[str, tuple[Kind, ...]] = {
+    "model_name": (Kind.CHECKPOINT,),
+    "tag": (Kind.MODEL,),
+    **dict.fromkeys(("checkpoint", "force"), (Kind.MODEL, Kind.CHECKPOINT)),
+    "skeleton": (Kind.FILE, Kind.CHECKPOINT),
+    **dict.fromkeys(("like", "decoder", "labels", "layout", "reverse_input_channels"), _FILES),
+    **dict.fromkeys(("mean_values", "scale_values"), _FILES),
+}
+
+
+@frozen
+class Subject:
+    """What the user named, and all that was said of it; ``find_subject`` makes it.
+
+    Attributes:
+        name: as the user wrote it; empty for the default model.
+        model: of the registry; or one of our networks with the user's weights; or what a file's
+            metadata and the user say of it. None: the default model, or a file without any.
+        like: the model of ``--as``.
+        graph: the network of a file.
+        is_published: whether a file is the IR of ``model`` as it was published.
+        undecoded: why no decoder takes the outputs of a file; empty if one does.
+        overruled: what a file states otherwise than the user, by the user's words.
+    """
+
+    name: str = ""
+    kind: Kind = Kind.MODEL
+    said: Statement = _NOTHING
+    model: Model | None = None
+    like: ModelSpec | None = None
+    graph: Graph | None = field(default=None, compare=False)
+    is_published: bool = False
+    undecoded: str = ""
+    overruled: tuple[str, ...] = ()
+
+    @property
+    def doubt(self) -> str:
+        """The warning if the user overrules what a file states; else empty."""
+        if not self.overruled:
+            return ""
+        return f"{', '.join(self.overruled)}: overrule what {self.name} states"
+
+    @property
+    def precision(self) -> Precision:
+        """Of the IR of a model."""
+        return self.said.precision or Precision.FP16
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The user's own weights."""
+        return self.said.checkpoint
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a network."""
+        return Path(self.name) if self.kind is Kind.FILE else None
+
+    @property
+    def weights_name(self) -> str:
+        """Of the user's own weights that got no name: their IR have a folder of their own, so that
+        they do not replace those of the published model.
+        """
+        if self.checkpoint is None or self.said.model_name:
+            return ""
+        assert isinstance(self.model, ModelSpec)
+        return name_weights(self.model, self.checkpoint)
+
+    def open_file(self) -> Graph | None:
+        """The network of a file, read anew; None if no file is named."""
+        return _open(self.graph.path, self.like) if self.graph else None
+
+
+def _open(file: Path, like: ModelSpec | None) -> Graph:
+    from posezoo.run.runtime.graph import Graph
+
+    graph = Graph(file)
+    if like and like.first_input.reshaped:  # published for images of any size, as the file may be
+        sides = like.first_input.sides
+        graph.fix_dynamic_sizes((sides["H"], sides["W"]))
+    return graph
+
+
+def find_subject(
+    name: str | None,
+    context: Context,
+    said: Statement = _NOTHING,
+    *,
+    spell: Callable[[str], str] = str,
+    needs_decoder: bool = True,
+    task: str = "",
+    is_source: bool = False,
+) -> Subject:
+    """What a user names, checked against the network.
+
+    Args:
+        name: a model's name, the path of its model.yml, an IR, an ONNX file or a checkpoint; with
+            own weights also a network's name, or None for the only one that reads them; else None
+            for the default model.
+        spell: the word of the user for the name of a statement, such as ``--height``.
+        needs_decoder: whether an error says that no decoder takes the outputs of a file.
+        task: as for ``describe_ir``.
+        is_source: whether weights become a model of their own, with their file as its source.
+
+    Raises:
+        UnknownModelError: there is no such model; an existing file is explained.
+        CheckpointError: the checkpoint cannot be read, or not only one network reads it.
+        InferenceError: a file cannot be read, or nothing says how images are prepared for it.
+        PosezooError: what is said does not fit; its ``exit_code`` is 2.
+    """
+    text = name or ""
+    if said.checkpoint is None and is_checkpoint_file(text):
+        said = replace(said, checkpoint=Path(text))
+        text = ""
+    kind = Kind.CHECKPOINT if said.checkpoint else Kind.MODEL
+    if is_network_file(text) or Path(text).suffix == ".xml":
+        kind = Kind.FILE
+    refuse_unused(kind, name or "", said, spell)
+    if kind is Kind.FILE:
+        return _find_file(text, context, said, spell, needs_decoder=needs_decoder, task=task)
+    if kind is Kind.CHECKPOINT:
+        assert said.checkpoint
+        with wrong_use(said):
+            model = _find_weights(text, said.checkpoint, context, said, is_source=is_source)
+    elif text:
+        model = context.registry.find(f"{text}{TAG_MARK}{said.tag}" if said.tag else text)
+    else:
+        return Subject(said=said)
+    require_usable(model, said, context, spell)
+    return Subject(name or "", kind, said, model)
+
+
+def require_usable(
+    model: Model, said: Statement, context: Context, spell: Callable[[str], str] = str
+) -> None:
+    """Check what is said of a model against its declaration.
+
+    Raises:
+        PosezooError: it does not fit; its ``exit_code`` is 2.
+    """
+    with wrong_use(said):
+        require_fitting(model, said, spell)
+    if said.detector not in (None, "none", "usual"):
+        with wrong_use(said, UnknownModelError):
+            resolve_pipeline(model, context)
+
+
+def _find_weights(
+    network: str, checkpoint: Path, context: Context, said: Statement, *, is_source: bool
+) -> Model:
+    if is_source:
+        return spec_of_checkpoint(context.registry, checkpoint, said.skeleton)
+    name = network or find_fitting_network(checkpoint)
+    return find_with_checkpoint(context.registry, name, checkpoint, said.model_name, said.skeleton)
+
+
+def refuse_unused(kind: Kind, name: str, said: Statement, spell: Callable[[str], str]) -> None:
+    """Raise a UsageError if something is said that such a subject cannot use."""
+    unused = [each for each in said.given() if kind not in _TAKEN_BY.get(each, (kind,))]
+    if not unused:
+        return
+    takers = " or ".join(taker.value for taker in _TAKEN_BY[unused[0]])
+    why = f"{name} is {kind.value}"
+    if kind is Kind.MODEL and Kind.FILE in _TAKEN_BY[unused[0]]:
+        why = "a model says it in its model.yml"
+    raise UsageError(
+        f"{', '.join(map(spell, unused))}: only for {takers}; {why}", hint="leave it out"
+    )
+
+
+@contextmanager
+def wrong_use(said: Statement, *others: type[PosezooError]) -> Iterator[None]:
+    """An error about what is said is one of usage."""
+    kinds: tuple[type[PosezooError], ...] = (InferenceError, ConversionError, *others)
+    try:
+        yield
+    except kinds as error:
+        if said.given():
+            error.exit_code = 2
+        raise
+
+
+def require_fitting(model: Model, said: Statement, spell: Callable[[str], str] = str) -> None:
+    """Check what is said of a model against its declaration.
+
+    Raises:
+        InferenceError: it does not fit.
+    """
+    require_named_decoder(said.architecture, model)
+    require_detector_used(said.detector, model)
+    decoder = model.decoder
+    if said.masks:
+        require_masks(decoder.name if decoder else "", model.full_name)
+    record = DECODERS.find(decoder.name) if decoder else None
+    if decoder is None or record is None:
+        return
+    resolve_options(decoder, said.decoder_options)
+    if said.height and record.approach == "top-down":
+        flag = spell("height")
+        raise TargetSizeError(
+            f"{flag} {said.height}: {model.full_name}: its input size is fixed",
+            hint=f"leave out {flag}",
+        )
+
+
+def _find_file(
+    text: str,
+    context: Context,
+    said: Statement,
+    spell: Callable[[str], str],
+    *,
+    needs_decoder: bool,
+    task: str,
+) -> Subject:
+    from posezoo.run.preparation import explain_unstated, find_statement
+    from posezoo.run.runtime.decoder_matching import describe_ir, find_task_decoder
+    from posezoo.run.runtime.graph import network_files
+    from posezoo.run.runtime.network_pipeline import image_input
+    from posezoo.run.runtime.runtime_config import LoadOptions
+
+    with wrong_use(said, UnknownModelError):
+        like = context.registry.find_single(said.like) if said.like else None
+    for file in network_files(Path(text)) if context.lock.is_strict else ():
+        context.lock.require_file(file)
+    graph = _open(Path(text), like)
+    subject = Subject(text, Kind.FILE, said, like=like, graph=graph)
+    if said.precision not in (None, graph.precision, graph.stored_precision):
+        flag = spell("precision")
+        raise UsageError(
+            f"{flag} {said.precision}: {text} is in {graph.precision or graph.stored_precision}",
+            hint=f"leave out {flag}",
+        )
+    options = said.added_to(LoadOptions())
+    is_described = like or options.describes_network
+    published = None
+    if not is_described:
+        trust_record = context.trusts_records
+        published = find_published(graph.path, context.registry, trust_record=trust_record)
+    if published:
+        own = published.decoder or find_task_decoder(published, graph.distinct_outputs)
+        if said.architecture is None or (own and own.name == said.architecture):
+            model = replace(published, decoder=own)
+            require_usable(model, said, context, spell)
+            return replace(subject, model=model, is_published=True)
+    may_be_undecoded = not needs_decoder and not said.is_of_outputs
+    is_stated = options.states_preprocessing or find_statement(graph)
+    if may_be_undecoded and not is_stated:
+        return replace(subject, undecoded=explain_unstated(graph.path))
+    try:
+        model, description = describe_ir(graph, said.architecture, like, task, options)
+        if said.layout:
+            image_input(graph, description.preprocessing)
+    except InferenceError as error:
+        if may_be_undecoded and isinstance(error, DecoderError):
+            return replace(subject, undecoded=error.problem)
+        if said.given() and not _is_of_file(graph, error):
+            error.exit_code = 2
+        raise
+    require_usable(model, said, context, spell)
+    overruled = tuple(map(spell, _find_overruled(graph, options, said)))
+    return replace(subject, model=model, overruled=overruled)
+
+
+def _find_overruled(graph: Graph, options: LoadOptions, said: Statement) -> list[str]:
+    """What is said, and stated otherwise by a file."""
+    from posezoo.run.runtime.decoder_matching import describe_ir
+
+    try:
+        model, own = describe_ir(graph)
+    except InferenceError:
+        return []
+    stated = own.preprocessing
+    new = options.override(own)
+    changed = new.preprocessing
+    decoder = model.decoder.name if model.decoder else ""
+    pairs: dict[str, tuple[object, object]] = {
+        "decoder": (decoder, said.decoder),
+        "skeleton": (own.skeleton or model.own_skeleton, said.skeleton),
+        "labels": (own.labels, new.labels),
+        "reverse_input_channels": (stated.reverse_input_channels, changed.reverse_input_channels),
+        "mean_values": (stated.mean, changed.mean),
+        "scale_values": (stated.scale, changed.scale),
+    }
+    given = said.given()
+    return [
+        name for name, (before, now) in pairs.items() if name in given and before and before != now
+    ]
+
+
+def _is_of_file(graph: Graph, error: InferenceError) -> bool:
+    """Whether a file has the same error if nothing is said of it, or only that it takes images as
+    they are.
+    """
+    from posezoo.run.preparation import find_statement
+    from posezoo.run.runtime.decoder_matching import describe_ir
+    from posezoo.run.runtime.runtime_config import LoadOptions
+
+    as_they_are = LoadOptions() if find_statement(graph) else LoadOptions(scale=(1,))
+    for options in (LoadOptions(), as_they_are):
+        try:
+            describe_ir(graph, options=options)
+        except InferenceError as own:
+            if own.problem == error.problem:
+                return True
+    return False

@@ -1,0 +1,138 @@
+"""What is known of the file of a network, and who says it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from posezoo.core.declarations.model import Decoder, ModelSpec
+from posezoo.core.values import frozen
+from posezoo.poses.decoders import find_decoder
+from posezoo.run.preparation import find_statement
+from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded
+from posezoo.run.runtime.graph import Graph, format_shape
+from posezoo.run.runtime.input_description import InputDescription, count_keypoints
+from posezoo.run.runtime.runtime_config import LoadOptions
+from posezoo.run.subject import Subject
+
+#: The sources of values beside metadata and flags.
+NETWORK = "the network"
+USUAL = "usual for the decoder"
+
+
+@frozen
+class StatedValue:
+    """A value, and its source: a flag, ``--as MODEL``, metadata, the network itself, or what is
+    usual.
+    """
+
+    name: str
+    value: Any
+    source: str
+
+
+@frozen
+class _Described:
+    subject: Subject
+    graph: Graph
+    spec: ModelSpec
+    description: InputDescription
+    spell: Callable[[str], str]
+
+    def source_of(self, name: str, stated: str, usual: str = "") -> str:
+        """Who says a value: a flag overrules ``--as``, and that what is stated."""
+        said = self.subject.said
+        if name in said.given():
+            return self.spell(name)
+        if self.subject.like and not usual:
+            return f"{self.spell('like')} {said.like}"
+        return stated or usual or NETWORK
+
+
+def list_values(subject: Subject, spell: Callable[[str], str] = str) -> list[StatedValue]:
+    """What is known of a file, in the order in which it is used.
+
+    Args:
+        spell: as for ``find_subject``.
+
+    Raises:
+        InferenceError: as for ``describe_ir``.
+    """
+    graph = subject.graph
+    assert graph
+    options = subject.said.added_to(LoadOptions())
+    if subject.undecoded:
+        spec, description = describe_undecoded(graph, options)
+    elif subject.is_published:
+        assert isinstance(subject.model, ModelSpec)
+        source = f"published as {subject.model.full_name}"
+        decoder = subject.model.decoder
+        return [
+            StatedValue("model", subject.model.full_name, source),
+            StatedValue("decoder", decoder.name if decoder else "", source),
+            *_list_ports(graph),
+        ]
+    else:
+        spec, description = describe_ir(graph, None, subject.like, options=options)
+    described = _Described(subject, graph, spec, description, spell)
+    values = [*_list_ports(graph), *_list_preparation(described)]
+    if spec.decoder:
+        values += _list_decoded(described, spec.decoder)
+    if spec.license.spdx:
+        values.append(StatedValue("license", spec.license.spdx, "metadata of Ultralytics"))
+    return [each for each in values if each.value not in ("", (), None)]
+
+
+def _list_ports(graph: Graph) -> Iterator[StatedValue]:
+    yield StatedValue("precision", str(graph.precision or graph.stored_precision), NETWORK)
+    for kind, ports in (("input", graph.inputs), ("output", graph.distinct_outputs)):
+        for name, shape in ports.items():
+            source = "its place" if name in graph.unnamed else NETWORK
+            yield StatedValue(kind, f"{name} {format_shape(shape)}", source)
+
+
+def _list_preparation(described: _Described) -> Iterator[StatedValue]:
+    preparation = described.description.preprocessing
+    statement = find_statement(described.graph)
+    is_stated = statement or described.subject.like or described.subject.said.given()
+    if not is_stated:
+        return
+    color = "RGB" if preparation.reverse_input_channels else "BGR"
+    yield StatedValue("color", color, described.source_of("reverse_input_channels", statement))
+    mean = preparation.mean or described.description.own_mean
+    yield StatedValue("mean", mean, described.source_of("mean_values", statement))
+    yield StatedValue("scale", preparation.scale, described.source_of("scale_values", statement))
+    yield StatedValue("layout", preparation.layout, described.source_of("layout", statement))
+    sizing = described.description.sizing
+    if sizing:
+        yield StatedValue("fit", sizing.fit, statement or USUAL)
+        yield StatedValue("padding", sizing.padding, statement or USUAL)
+
+
+def _list_decoded(described: _Described, decoder: Decoder) -> Iterator[StatedValue]:
+    graph = described.graph
+    spec = described.spec
+    named = ""
+    if graph.read_rt_info("posezoo", "decoder"):
+        named = "metadata of posezoo"
+    elif graph.read_model_info("model_type"):
+        named = "model_info"
+    elif graph.ultralytics.get("kpt_shape"):
+        named = "metadata of Ultralytics"
+    yield StatedValue("decoder", decoder.name, described.source_of("decoder", named))
+    source = described.source_of("decoder_options", named)
+    for name, value in sorted(decoder.options.items()):
+        yield StatedValue(f"decoder option {name}", value, source)
+    roles = {port.role: port.name for port in spec.outputs if port.role}
+    yield StatedValue("keypoints", count_keypoints(graph, decoder, roles) or None, NETWORK)
+    skeleton = decoder.skeleton
+    names = skeleton.name if skeleton else find_decoder(decoder.name).skeleton
+    stated = named if skeleton else ""
+    yield StatedValue("skeleton", names, described.source_of("skeleton", stated, USUAL))
+    labels = ", ".join(described.description.labels)
+    yield StatedValue("labels", labels, described.source_of("labels", find_statement(graph)))
+    if spec.people:
+        source = "metadata of posezoo"
+        if described.subject.like:
+            source = described.source_of("detector", source)
+        yield StatedValue("people from", spec.people.photo, source)

@@ -1,0 +1,223 @@
+"""What is said of a model, an .xml, an .onnx or a checkpoint: each verb uses it, or refuses it before it writes."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from fakes.command import json_of, posezoo, succeeded
+from fakes.irs import write_ir
+from fakes.when_used import import_when_used
+from posezoo.networks import build_network
+
+pytest.importorskip("cv2")
+torch = import_when_used("torch")
+
+NAMES = [f"point_{number}" for number in range(17)]
+#: A model whose decoder takes one person at a time; nothing of it is downloaded.
+MODEL = "rtmpose-s"
+#: By what is named, the flags of which each value does not fit it.
+UNFIT = {
+    "model": (
+        "--skeleton coco-17",
+        "--decoder heatmap",
+        "--decoder_options nonsense=1",
+        "--detector nonsense",
+        "--height 256",
+        "--as rtmpose-m",
+        "--mean_values 1",
+        "--scale_values 2",
+        "--reverse_input_channels",
+        "--labels {labels}",
+        "--layout NCHW",
+    ),
+    "xml": (
+        "--skeleton blazepose-33",
+        "--decoder openpose",
+        "--decoder_options nonsense=1",
+        "--detector nonsense",
+        "--height 256",
+        "--as rtmpose-m",
+        "--mean_values 1 2",
+        "--scale_values 0",
+        "--labels {labels}",
+        "--layout NHWC",
+        "--precision FP16-INT8",
+    ),
+    "onnx": (
+        "--skeleton blazepose-33",
+        "--decoder openpose",
+        "--decoder_options nonsense=1",
+        "--detector nonsense",
+        "--height 256",
+        "--as nonsense",
+        "--mean_values 1 2",
+        "--scale_values 0",
+        "--labels {labels}",
+        "--layout NHWC",
+        "--precision FP16-INT8",
+    ),
+    "pth": (
+        "--skeleton blazepose-33",
+        "--decoder heatmap",
+        "--decoder_options nonsense=1",
+        "--detector nonsense",
+        "--height 256",
+        "--as rtmpose-m",
+        "--mean_values 1",
+        "--scale_values 2",
+        "--reverse_input_channels",
+        "--labels {labels}",
+        "--layout NCHW",
+    ),
+}
+#: The command of each verb; {named} is what is named.
+VERBS = {
+    "run": "run {named} --input {photo} --output out",
+    "demo": "demo -m {named} -i {photo} -no_show -o out.png",
+    "evaluate": "evaluate {named} --annotations {annotations} --images {photos} --output out",
+    "benchmark": "benchmark --pipeline {named} --seconds 0.01 --output out.json",
+    "quantize": "quantize {named} --dataset_dir {photos} --output out",
+    "export": "export {named} --to folder out --decode",
+    "verify": "verify {named} --device CPU --inputs {photo}",
+    "info": "info {named}",
+}
+#: Flags that a verb does not have: argparse refuses them.
+WITHOUT = {
+    "info": ("--precision",),
+    "benchmark": ("--precision", "--height"),
+    "quantize": ("--precision",),
+}
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    """What is named, and the files of the commands, by the words in them."""
+    folder = tmp_path_factory.mktemp("named")
+    torch.manual_seed(0)
+    network = build_network("mobile_pose_mobilenetv3_small", keypoints=17)
+    torch.save(network.state_dict(), folder / "mine.pth")
+    photos = folder / "photos"
+    photos.mkdir()
+    picture = np.random.default_rng(0).integers(0, 255, (120, 90, 3), np.uint8)
+    images = []
+    for number in range(3):
+        cv2.imwrite(str(photos / f"{number}.png"), picture + number)
+        images.append({"id": number, "file_name": f"{number}.png", "width": 90, "height": 120})
+    (folder / "labels.txt").write_text("cat\ndog\n", "utf-8")
+    (folder / "mine.yml").write_text(f"keypoints: [{', '.join(NAMES)}]\n", "utf-8")
+    person = {
+        "id": 1, "image_id": 0, "category_id": 1, "iscrowd": 0, "area": 5000.0, "num_keypoints": 17,
+        "bbox": [5, 5, 70, 100], "keypoints": [value for number in range(17) for value in (10 + number, 20 + number, 2)],
+    }  # fmt: skip
+    category = {"id": 1, "name": "person", "keypoints": NAMES, "skeleton": []}
+    document = {"images": images, "annotations": [person], "categories": [category]}
+    (folder / "people.json").write_text(json.dumps(document), "utf-8")
+    return {
+        "model": MODEL,
+        "xml": write_ir(folder / "heat.xml", {"maps": (1, 17, 16, 24)}, image=(1, 3, 64, 96)),
+        "onnx": write_onnx(folder / "maps.onnx"),
+        "pth": folder / "mine.pth",
+        "photo": photos / "0.png",
+        "photos": photos,
+        "labels": folder / "labels.txt",
+        "skeleton": folder / "mine.yml",
+        "annotations": folder / "people.json",
+    }
+
+
+def write_onnx(path):
+    """Heatmaps of 17 keypoints; it says that images are taken as they are."""
+    maps = np.zeros((1, 17, 16, 24), np.float32)
+    for number in range(17):
+        maps[0, number, 2 + number % 12, 4 + number] = 0.9
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=1),
+        helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+        helper.make_node("Add", ["constant", "nothing"], ["maps"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "maps",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 64, 96])],
+        [helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, 17, 16, 24])],
+        [
+            numpy_helper.from_array(maps, "constant"),
+            numpy_helper.from_array(np.zeros((1, 1, 1, 1), np.float32), "zero"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=9)
+    prop = model.metadata_props.add()
+    prop.key, prop.value = "model_info reverse_input_channels", "False"
+    onnx.save(model, path)
+    return path
+
+
+def command(verb, named, kind, *flags):
+    words = VERBS[verb].format(**{**named, "named": named[kind]}).split()
+    given = [word.format(**named) for flag in flags for word in flag.split()]
+    return [*words, *given]
+
+
+@pytest.mark.parametrize("kind", UNFIT)
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_does_not_fit_is_wrong_usage_and_nothing_is_written(verb, kind, named, tmp_path):
+    if (verb, kind) in (("quantize", "onnx"),):
+        pytest.skip("needs a file that this verb reads")
+    wrong = []
+    for flag in UNFIT[kind]:
+        if flag.split()[0] in WITHOUT.get(verb, ()):
+            continue
+        ended = posezoo(*command(verb, named, kind, flag), cwd=tmp_path)
+        written = [path.name for path in tmp_path.iterdir()]
+        if ended.returncode != 2 or written or "Traceback" in ended.stderr:
+            wrong.append((flag, ended.returncode, written, ended.stderr[-200:]))
+            for path in tmp_path.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("kind", ["xml", "onnx", "pth"])
+def test_the_keypoints_have_the_names_that_the_user_gives(kind, named, tmp_path):
+    flags = (f"--skeleton {named['skeleton']}", "--detector none")
+    ran = json_of(
+        succeeded(posezoo(*command("run", named, kind, *flags, "--format json"), cwd=tmp_path))
+    )
+    (image,) = ran["images"]
+    assert [each["name"] for each in image["poses"][0]["keypoints"]] == NAMES
+    succeeded(posezoo(*command("export", named, kind, *flags), cwd=tmp_path))
+    (card,) = (tmp_path / "out").rglob("card.json")
+    assert "point_16" in card.read_text("utf-8")
+    if kind != "xml":
+        succeeded(
+            posezoo(
+                "convert",
+                named[kind],
+                *" ".join(flags[: 1 + (kind == "onnx")]).split(),
+                cwd=tmp_path,
+            )
+        )
+
+
+@pytest.mark.parametrize("kind", ["xml", "onnx"])
+def test_info_says_each_value_of_a_file_and_its_source(kind, named, tmp_path):
+    flags = f"--skeleton {named['skeleton']} --format json"
+    (answer,) = json_of(succeeded(posezoo(*command("info", named, kind, flags), cwd=tmp_path)))
+    sources = {row["name"]: (row["value"], row["source"]) for row in answer["values"]}
+    assert sources["decoder"] == ("heatmap", "the network")
+    assert sources["keypoints"] == (17, "the network")
+    assert sources["skeleton"] == ("mine", "--skeleton")
+    assert sources["color"] == ("BGR", "model_info")
+
+
+def test_what_overrules_a_file_is_said(named, tmp_path):
+    ended = posezoo(
+        *command("run", named, "xml", "--reverse_input_channels", "--detector none"), cwd=tmp_path
+    )
+    assert "overrule" not in succeeded(ended).stderr  # BGR is what nothing else says
+    usual = "info", named["xml"], "--as", MODEL
+    assert "already states how images are prepared" in posezoo(*usual, cwd=tmp_path).stderr
