@@ -184,6 +184,8 @@ class Loader:
         estimator = load_estimator(model, parts, options, description=description)
         for doubt in doubts:
             listener(WarningIssued(f"{graph.path}: {doubt}"))
+        if model.assumption:
+            listener(WarningIssued(model.assumption))
         require_detector_used(self.named_detector, estimator.model)
         if exported and context.settings.detector == "usual":
             detector, description = describe_ir(exported)

@@ -18,7 +18,7 @@ from posezoo.cli.model_argument import is_checkpoint_file
 from posezoo.cli.model_jobs import Answer
 from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import ModelSpec, Precision, with_skeleton
-from posezoo.core.errors import ConversionError, SelfCheckError
+from posezoo.core.errors import ConversionError, InferenceError, SelfCheckError
 from posezoo.core.events import Listener
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.registry import Selection
@@ -304,8 +304,33 @@ def _write_ir(
             f"{explain_unstated(output)}; to write it into the IR: --as MODEL, or"
             f" {FLAGS_THAT_STATE_IT}"
         )
+    _warn_of_assumed_keypoints(args, graph, like, console)
     for suffix in () if args.dry_run else (".bin", ".xml"):
         write_result(output.with_suffix(suffix), xml.with_suffix(suffix).read_bytes(), console)
+
+
+def _warn_of_assumed_keypoints(
+    args: _ConvertArgs, graph: Graph, like: ModelSpec | None, console: Console
+) -> None:
+    from posezoo.run.runtime.decoder_matching import (
+        describe_network,
+        find_assumption,
+        select_decoder,
+        stated_skeleton,
+    )
+    from posezoo.run.runtime.input_description import describe_stated_input
+    from posezoo.run.runtime.runtime_config import LoadOptions
+
+    options = LoadOptions(skeleton=flags.skeleton_from_args(args, *args.models))
+    try:
+        decoder = select_decoder(graph, args.decoder, like, options)
+        spec = describe_network(graph, "", decoder, like)
+        description = describe_stated_input(graph, decoder, like)
+        skeleton = options.skeleton or stated_skeleton(graph, spec, description)
+    except InferenceError:
+        return  # no decoder takes its outputs
+    if assumption := find_assumption(graph, with_skeleton(spec, skeleton), like):
+        console.warn(assumption)
 
 
 def _state_preparation(args: _ConvertArgs, like: ModelSpec | None) -> list[str]:

@@ -28,6 +28,7 @@ from posezoo.core.declarations.model import (
     with_skeleton,
 )
 from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.declarations.skeletons import SKELETONS, describe_assumed
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
 from posezoo.core.registry import format_command
 from posezoo.poses.decoder_type import DecoderType, Shape
@@ -57,6 +58,7 @@ from posezoo.run.runtime.graph import (
 from posezoo.run.runtime.input_description import (
     InputDescription,
     are_heatmaps,
+    count_keypoints,
     describe_stated_input,
     require_class_names,
 )
@@ -219,9 +221,20 @@ def describe_ir(
         return spec, description
     if options.labels:
         _require_labels(graph, options.labels, selected)
-    skeleton = options.skeleton or description.skeleton or _read_skeleton(graph, spec.skeleton)
-    spec = with_skeleton(spec, skeleton)
-    return _with_outputs(spec, graph), description
+    skeleton = options.skeleton or stated_skeleton(graph, spec, description)
+    spec = _with_outputs(with_skeleton(spec, skeleton), graph)
+    return replace(spec, assumption=find_assumption(graph, spec, like)), description
+
+
+def find_assumption(graph: Graph, spec: ModelSpec, like: ModelSpec | None) -> str:
+    """What is assumed about the keypoints of an IR that nothing names; empty if they are named."""
+    assert spec.decoder
+    if spec.skeleton or spec.decoder.skeleton or not find_decoder(spec.decoder.name).takes_skeleton:
+        return ""
+    count = count_keypoints(graph, spec.decoder)
+    if like and count in (0, len(SKELETONS[like.skeleton].keypoints) if like.skeleton else 0):
+        return ""
+    return f"{graph.path}: {describe_assumed(count)}" if count else ""
 
 
 def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, InputDescription]:
@@ -241,14 +254,18 @@ def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> No
     require_class_names(graph, labels, decoder)
 
 
-def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
+def stated_skeleton(
+    graph: Graph, spec: ModelSpec, description: InputDescription
+) -> Skeleton | None:
     """The skeleton in an IR's metadata; a SpecError if it has a mistake."""
+    if description.skeleton:
+        return description.skeleton
     text = graph.read_rt_info("posezoo", "own_skeleton")
     if not text:
         return None
     from posezoo.core.declarations.skeleton_yml import parse_skeleton
 
-    return parse_skeleton(name, text, f"{graph.path} (own_skeleton)")
+    return parse_skeleton(spec.skeleton, text, f"{graph.path} (own_skeleton)")
 
 
 def select_decoder(

@@ -42,6 +42,9 @@ _NEUTRAL = {
 #: What OTX writes after the last class, for images of none.
 _NO_CLASS = "otx_empty_lbl"
 
+# More than any published skeleton has.
+_MOST_KEYPOINTS = 600
+
 _FLAGS = {"true": True, "yes": True, "1": True, "": False, "false": False, "no": False, "0": False}
 
 
@@ -257,7 +260,7 @@ def _with_model_info(
     skeleton = description.skeleton
     # Without boxes of its own, a network that takes a skeleton names keypoints, not classes.
     if names and record.takes_boxes and record.takes_skeleton:
-        count = _count_keypoints(info.graph, record)
+        count = count_keypoints(info.graph, decoder)
         skeleton = decoder.skeleton or name_keypoints(info.graph, names, count)
         names = ()
     labels = names or description.labels
@@ -373,12 +376,34 @@ def _input_size(graph: Graph) -> Size:
     return (0, 0)
 
 
-def _count_keypoints(graph: Graph, record: DecoderType) -> int:
-    roles = record.match_outputs(graph.distinct_outputs)
-    for name in roles.values():
+def count_keypoints(graph: Graph, decoder: Decoder) -> int:
+    """The keypoints of a person, from the sizes of a network's outputs; 0 if they do not say it."""
+    if graph.decoded_outputs:
+        return next(iter(graph.outputs.get("keypoints", ())[1:2]), 0)
+    record = find_decoder(decoder.name)
+    options = resolve_options(decoder)
+    shapes = {}
+    for role, name in record.match_outputs(graph.distinct_outputs).items():
         shape = graph.outputs[name]
-        return shape[3] if are_channels_last(graph, shape) else shape[1]
+        if are_channels_last(graph, shape):
+            shape = tuple(shape[axis] for axis in (0, 3, 1, 2))
+        shapes[role] = shape
+    if not shapes:
+        return 0
+    rows = next(iter(shapes.values()))[1]
+    for count in range(1, _MOST_KEYPOINTS):
+        sizes = record.sizes(NetworkFacts(rows=rows, keypoints=count), options)
+        if all(_fits(shape, sizes.get(role, ())) for role, shape in shapes.items()):
+            return count
     return 0
+
+
+def _fits(shape: Shape, sizes: Sequence[float]) -> bool:
+    """Whether a shape has these sizes; nan, and -1 in the shape, stand for any size."""
+    return len(shape) == len(sizes) and all(
+        isnan(expected) or actual in (-1, expected)
+        for actual, expected in zip(shape, sizes, strict=True)
+    )
 
 
 def are_channels_last(graph: Graph, maps: Shape) -> bool:
