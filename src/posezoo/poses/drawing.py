@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
+from types import FunctionType
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from posezoo.core.arrays import Array, Bools, Floats, Ints
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import ImageError, import_cv2
+from posezoo.core.plugins import import_part
 from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.poses.keypoints import (
     Color,
@@ -72,6 +74,9 @@ _HEAD_SHARE = 0.1
 # The longest side of a picture in a notebook, which stores it as PNG.
 _SHOWN_SIDE = 1024
 
+# Reads what a model takes as an image.
+_OPEN_IMAGE = "posezoo.run.images:open_image"
+
 #: The skeletons of boxes and of the classes of an image: no keypoints.
 BOXES, CLASSES = "box", "class"
 
@@ -88,10 +93,10 @@ class _DrawingOptions:
 
 
 class Drawing(np.ndarray[Any, Any]):
-    """An image, (H, W, 3) uint8, BGR, that a notebook shows as a picture."""
+    """An image, (H, W, 3) uint8, BGR, or (H, W, 4), that a notebook shows as a picture."""
 
     def _repr_png_(self) -> bytes | None:
-        if self.dtype != np.uint8 or self.ndim != 3 or self.shape[2] != 3 or not self.size:
+        if self.dtype != np.uint8 or self.ndim != 3 or self.shape[2] < 3 or not self.size:
             return None  # a part, or what was computed from it
         cv2 = import_cv2()
         scale = min(1.0, _SHOWN_SIDE / max(self.shape))
@@ -100,8 +105,8 @@ class Drawing(np.ndarray[Any, Any]):
 
 
 def draw(
-    image: Array | None,
-    poses: Iterable[Pose],
+    image: object,
+    poses: Iterable[Pose] | Pose,
     *,
     min_score: float | None = None,
     color: Literal["person", "side"] | None = None,
@@ -117,8 +122,10 @@ def draw(
     is. A pose that ``is_sparse`` is left out.
 
     Args:
-        image: (H, W, 3) uint8, BGR; not changed unless ``in_place``.
-        poses: in pixels of the image.
+        image: (H, W, 3) uint8, BGR; not changed unless ``in_place``. Or what a model takes: a grey
+            image, a path, the bytes of a file or an image of Pillow, of which the result is BGR;
+            or (H, W, 4): what is drawn is opaque, and the other pixels keep their alpha.
+        poses: in pixels of the image; or one pose.
         min_score: keypoints of lower scores, 0..1, are left out, and limbs that end in one; None:
             ``seen_from`` of each pose.
         color: ``side``: left is blue, right is orange. ``person``: each person has a color, lighter
@@ -132,13 +139,26 @@ def draw(
         in_place: draw into the image itself and return it.
 
     Raises:
-        ImageError: the image is no array; or ``in_place``, and it is read-only, or a view whose
-            channels are not contiguous.
+        ImageError: the image cannot be read, or its values are not uint8; or ``in_place``, and it
+            is no array of three channels, read-only, or a view whose channels are not contiguous.
         MissingPackageError: OpenCV is not installed.
     """
     options = _DrawingOptions(min_score, color, thickness, radius, boxes, labels, masks)
-    canvas = _open_canvas(image, in_place)
+    people = [poses] if isinstance(poses, Pose) else poses
+    if in_place:
+        canvas = _require_drawable(image)
+        _draw_on(canvas, people, options)
+        return canvas
+    picture: Image = import_part(_OPEN_IMAGE, FunctionType)(image)
+    canvas = picture.copy()
+    _draw_on(canvas, people, options)
+    if isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 4:
+        is_drawn = (canvas != picture).any(axis=2)
+        canvas = np.dstack([canvas, np.where(is_drawn, np.uint8(255), image[..., 3])])
+    return canvas.view(Drawing)
 
+
+def _draw_on(canvas: Image, poses: Iterable[Pose], options: _DrawingOptions) -> None:
     def threshold(pose: Pose) -> float:
         return pose.seen_from if options.min_score is None else options.min_score
 
@@ -148,7 +168,6 @@ def draw(
         options = replace(options, color="person" if is_by_person else "side")
     for (skeleton, score), people in groupby(shown, key=lambda p: (p.layout, threshold(p))):
         _draw_group(canvas, skeleton, list(people), score, options)
-    return canvas if in_place else canvas.view(Drawing)
 
 
 def _draw_group(
@@ -171,20 +190,18 @@ def _draw_group(
             _draw_words(canvas, pose, min_score, line=place if is_list else 0)
 
 
-def _open_canvas(image: object, in_place: bool) -> Image:
+def _require_drawable(image: object) -> Image:
     if not isinstance(image, np.ndarray):
         raise ImageError(
             f"poses are drawn into a numpy array, not into {type(image).__name__}",
-            hint="cv2.imread reads a file as an array, and gives None if it cannot",
+            hint="leave out in_place: then a path or an image of Pillow is read",
         )
-    if not in_place:
-        copied: Image = image.copy()
-        return copied
     # OpenCV can draw into an array with gaps between its rows, but not between its pixels.
-    if image.flags.writeable and image.strides[1:] == (3, 1) and image.strides[0] > 0:
+    has_bytes = image.dtype == np.uint8
+    if has_bytes and image.flags.writeable and image.strides[1:] == (3, 1) and image.strides[0] > 0:
         return image
     raise ImageError(
-        "this frame cannot be drawn into: it is read-only, or its B, G, R are not contiguous",
+        "this frame cannot be drawn into: it is read-only, or its B, G, R are not contiguous bytes",
         hint="leave out in_place to draw into a copy",
     )
 
