@@ -8,7 +8,8 @@ import pytest
 from fakes.people import standing_person
 from posezoo.core.errors import ImageError
 from posezoo.poses.drawing import draw, write_text
-from posezoo.poses.keypoints import SKELETONS, Pose, bounding_box, keypoint_color
+from posezoo.poses.keypoints import SKELETONS, Pose, bounding_box
+from posezoo.poses.limb_drawing import keypoint_color
 
 cv2 = pytest.importorskip("cv2")
 

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.export.documents import render_texts
 from posezoo.export.people_programs import (
+    DRAWING,
     describe_pipeline,
     explain_unknown_crop,
     render_drawing,
+    render_limb_drawing,
     render_pipeline,
     render_python_sample,
 )
@@ -43,6 +45,8 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
         texts |= render_python_sample(model, ".xml", "openvino", "network.py")
     else:
         texts["sample.py"] = render_sample(model)
+        if _draws_keypoints(model):
+            texts[DRAWING] = render_limb_drawing()
         if _fitted_size(model):
             texts["fit.py"] = render("fit.py")
     if model.detector:
@@ -96,7 +100,7 @@ def render_sample(model: ExportedModel) -> bytes:
     show = render("sample_arrays.py")
     if model.spec.decoding:
         show = render("sample_boxes.py")
-        if any(port.name == "keypoints" for port in model.outputs):
+        if _draws_keypoints(model):
             show = render("sample_decoded.py", limbs=render_drawing(model))
         show += drawing
     elif model.decoder and not model.spec.composite:
@@ -111,6 +115,11 @@ def render_sample(model: ExportedModel) -> bytes:
         prepare="\n".join(lines),
         show=show.decode().rstrip(),
     )
+
+
+def _draws_keypoints(model: ExportedModel) -> bool:
+    names = {port.name for port in model.outputs}
+    return _takes_image(model) and model.spec.decoding is not None and "keypoints" in names
 
 
 def _takes_image(model: ExportedModel) -> bool:
