@@ -99,6 +99,7 @@ def require_same(
     apart=0.1,
     share=0.9,
     score_share=0,
+    has_own_boxes=True,
     **settings,
 ):
     """The program's results are those of posezoo run, at most so many pixels apart, and 0.1 for this share of the
@@ -113,7 +114,7 @@ def require_same(
         for pose, same in zip(image["poses"], other["poses"], strict=True):
             assert pose.keys() <= same.keys() and pose["skeleton"] == same["skeleton"]
             assert pose["score"] == pytest.approx(same["score"], abs=apart / 100)
-            for box in ("box", "keypoint_box"):
+            for box in ("box", "keypoint_box")[not has_own_boxes :]:
                 assert pose[box] == pytest.approx(same[box], abs=apart)
             for score in ("detector_score", "pose_score"):
                 wanted_score = same[score] and pytest.approx(same[score], abs=apart / 100)
@@ -383,7 +384,10 @@ def test_other_decoders_find_the_people_of_posezoo_run(project, shared, tmp_path
     xml = tmp_path / "own" / "models" / "net.xml"
     found = people(project, xml, *frames)
     args = ("net", *ALONE, *models, "-i", *pictures)
-    assert require_same(found, *args, folder=tmp_path) >= len(frames)
+    # The boxes that RTMO finds are no outputs of an IR with its decoder.
+    has_own_boxes = name != "rtmo-t"
+    same = {"folder": tmp_path, "has_own_boxes": has_own_boxes}
+    assert require_same(found, *args, **same) >= len(frames)
 
 
 def test_the_detector_and_the_whole_photo_find_the_people_of_posezoo_run(
