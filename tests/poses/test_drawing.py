@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import posezoo
 from fakes.people import standing_person
 from posezoo.core.errors import ImageError
 from posezoo.poses.drawing import draw, write_text
 from posezoo.poses.keypoints import SKELETONS, Pose, bounding_box
-from posezoo.poses.limb_drawing import keypoint_color
+from posezoo.poses.limb_drawing import keypoint_color, person_color
+from posezoo.run.images import SAMPLE_PHOTOS, read_image
 
 cv2 = pytest.importorskip("cv2")
 
@@ -385,3 +387,58 @@ def test_people_with_masks_have_different_colors():
     assert (drawn[50, 50] != drawn[50, 150]).any()
     empty = replace(nobody, mask=np.zeros((100, 200), np.float32))
     assert (draw(drawn, [empty]) == drawn).all()
+
+
+def luminance(color):
+    """Of blue, green and red, 0..255, as WCAG 2.2 computes it."""
+    shares = np.array(color) / 255
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.0722, 0.7152, 0.2126]
+
+
+@pytest.mark.parametrize("number", range(1, 51))
+def test_a_number_can_be_read_on_its_plate(number):
+    drawn = draw(plain_image(90), [replace(person(), track_id=number)])
+    rows, columns = np.nonzero((drawn == person_color(number)).all(axis=2))
+    plate = drawn[rows.min() : rows.min() + 20, columns.min() : columns.max() + 1].reshape(-1, 3)
+    own = luminance(person_color(number)) + 0.05
+    letters = [luminance(color) + 0.05 for color in np.unique(plate, axis=0)]
+    assert max(max(own, each) / min(own, each) for each in letters) >= 4.5
+
+
+def test_one_stray_keypoint_does_not_make_its_person_thick():
+    whole = person(height=100)
+    stray = replace(whole, keypoints=whole.keypoints.copy())
+    stray.keypoints[31, :2] = 20, 470  # a toe
+    part = np.s_[60:130, 250:400]
+    counts = [draw(plain_image(), [each])[part].any(axis=2).sum() for each in (whole, stray)]
+    assert counts[1] < 1.6 * counts[0]
+
+
+def test_the_label_of_each_hand_stands_at_its_hand():
+    names = SKELETONS["hand-21"].keypoints
+    hands = []
+    for column in range(4):
+        keypoints = np.full((len(names), 3), 0.9, np.float32)
+        keypoints[:, 0] = 40 + 150 * column + np.arange(21) % 5 * 12
+        keypoints[:, 1] = 200 + np.arange(21) // 5 * 20
+        box = bounding_box(keypoints, SIZE)
+        hands.append(Pose(keypoints, "hand-21", 0.9, box, label="left", label_score=0.9))
+    alone = np.stack([draw(plain_image(), [each], color="person") for each in hands])
+    written = draw(plain_image(), hands, color="person")
+    np.testing.assert_array_equal(written[:190].any(axis=2), alone[:, :190].any(axis=(0, 3)))
+
+
+@pytest.mark.slow
+def test_a_face_of_90_pixels_is_six_shapes_of_lines(mediapipe, monkeypatch):
+    """Its oval, brows, eyes and lips, each apart from the others."""
+    for name, value in mediapipe.items():
+        monkeypatch.setenv(name, value)
+    photo = read_image(SAMPLE_PHOTOS[0])
+    (face,) = posezoo.load("face-landmark", listener=None)(photo)
+    x0, y0, x1, y1 = face.keypoint_box
+    assert photo.shape[:2] == (512, 512) and 80 < x1 - x0 < 100
+    is_drawn = (draw(photo, [face]) != photo).any(axis=2)
+    shapes, _ = cv2.connectedComponents(is_drawn.astype(np.uint8))
+    assert 6 <= shapes - 1 <= 8  # a brow has two lines
+    assert is_drawn.sum() < 0.3 * (x1 - x0) * (y1 - y0)

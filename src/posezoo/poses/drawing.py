@@ -210,7 +210,8 @@ def _draw_number(canvas: Image, number: int, place: tuple[float, float], scale: 
     first = (left - margin, bottom - height - margin)
     last = (left + width + margin, bottom + margin)
     cv2.rectangle(canvas, first, last, color, thickness=cv2.FILLED)
-    write_text(canvas, text, (left, bottom), scale, color=_ink_on(color))
+    # In lines of one pixel, smoothed, no pixel has the color of the letters.
+    write_text(canvas, text, (left, bottom), scale, color=_ink_on(color), thinnest=2)
 
 
 def _ink_on(color: Color) -> Color:
@@ -280,12 +281,13 @@ def write_text(
     scale: float,
     color: Color,
     edge: Color | None = None,
+    thinnest: int = 1,
 ) -> None:
     """Write a line of text from its lower left corner, with an edge in another color if there is
-    one.
+    one. ``thinnest`` is the least width of its lines, in pixels.
     """
     cv2 = import_cv2()
-    width = max(1, round(1.6 * scale))
+    width = max(thinnest, round(1.6 * scale))
     left, bottom = position
     shifts = (-width, 0, width)
     moves = [(x, y, edge) for x in shifts for y in shifts if edge]
