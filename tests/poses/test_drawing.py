@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import posezoo
 from fakes.people import standing_person
 from posezoo.core.errors import ImageError
 from posezoo.poses.drawing import draw, write_text
-from posezoo.poses.keypoints import SKELETONS, Pose, bounding_box, keypoint_color
+from posezoo.poses.keypoints import SKELETONS, Pose, bounding_box
+from posezoo.poses.limb_drawing import keypoint_color, person_color
+from posezoo.run.images import SAMPLE_PHOTOS, read_image
 
 cv2 = pytest.importorskip("cv2")
 
@@ -83,14 +86,59 @@ def test_an_image_that_cannot_be_drawn_into_is_refused_but_its_copy_is_not(view)
         with pytest.raises(ImageError, match="cannot be drawn into") as caught:
             draw(image, each, in_place=True)
         assert "in_place" in caught.value.hint
-    assert (draw(image, people) != image).any()
+    assert draw(image, people).any()
 
 
-@pytest.mark.parametrize("image", ["photo.jpg", None, [np.zeros((9, 9, 3), np.uint8)]])
-def test_what_is_no_array_is_refused_by_its_type(image):
-    with pytest.raises(ImageError, match=f"not into {type(image).__name__}") as caught:
+@pytest.mark.parametrize("image", [None, [np.zeros((9, 9, 3), np.uint8)], 7])
+def test_what_is_no_image_is_refused_by_its_type(image):
+    with pytest.raises(ImageError, match=f"not {type(image).__name__}"):
         draw(image, [])
-    assert "cv2.imread" in caught.value.hint
+    with pytest.raises(ImageError, match=f"not into {type(image).__name__}"):
+        draw(image, [], in_place=True)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.uint16, np.int64, bool])
+def test_values_that_are_no_bytes_are_refused_by_name_with_a_hint(kind):
+    image = plain_image().astype(kind)
+    with pytest.raises(ImageError, match=f"uint8 from 0 to 255, .* {image.dtype}") as caught:
+        draw(image, [person()])
+    assert caught.value.hint
+    with pytest.raises(ImageError, match="contiguous bytes"):
+        draw(image, [person()], in_place=True)
+
+
+def test_a_path_and_an_image_of_pillow_are_drawn_like_their_pixels(tmp_path):
+    image_of_pillow = pytest.importorskip("PIL.Image")
+    image = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), image)
+    expected = draw(image, [person()])
+    for each in (path, str(path), path.read_bytes(), image_of_pillow.fromarray(image[..., ::-1])):
+        np.testing.assert_array_equal(draw(each, [person()]), expected)
+    with pytest.raises(ImageError, match=r"missing\.png"):
+        draw(tmp_path / "missing.png", [person()])
+
+
+def test_what_is_drawn_into_an_image_with_alpha_is_opaque_and_the_rest_keeps_its_alpha():
+    image = np.full((480, 640, 4), 90, np.uint8)
+    image[..., 3] = np.arange(640) % 200
+    drawn = draw(image, [person()])
+    expected = draw(image[..., :3], [person()])
+    np.testing.assert_array_equal(drawn[..., :3], expected)
+    is_drawn = (expected != image[..., :3]).any(axis=2)
+    assert is_drawn.any() and (drawn[is_drawn, 3] == 255).all()
+    np.testing.assert_array_equal(drawn[~is_drawn, 3], image[~is_drawn, 3])
+    assert cv2.imdecode(np.frombuffer(drawn._repr_png_(), np.uint8), -1).shape == drawn.shape
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (480, 640, 1)])
+def test_a_grey_image_is_drawn_into_in_color(shape):
+    expected = draw(plain_image(90), [person()])
+    np.testing.assert_array_equal(draw(np.full(shape, 90, np.uint8), [person()]), expected)
+
+
+def test_one_pose_is_drawn_like_a_list_of_it():
+    np.testing.assert_array_equal(draw(plain_image(), person()), draw(plain_image(), [person()]))
 
 
 def test_a_part_of_an_image_can_be_drawn_into():
@@ -345,3 +393,58 @@ def test_people_with_masks_have_different_colors():
     assert (drawn[50, 50] != drawn[50, 150]).any()
     empty = replace(nobody, mask=np.zeros((100, 200), np.float32))
     assert (draw(drawn, [empty]) == drawn).all()
+
+
+def luminance(color):
+    """Of blue, green and red, 0..255, as WCAG 2.2 computes it."""
+    shares = np.array(color) / 255
+    linear = np.where(shares <= 0.04045, shares / 12.92, ((shares + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.0722, 0.7152, 0.2126]
+
+
+@pytest.mark.parametrize("number", range(1, 51))
+def test_a_number_can_be_read_on_its_plate(number):
+    drawn = draw(plain_image(90), [replace(person(), track_id=number)])
+    rows, columns = np.nonzero((drawn == person_color(number)).all(axis=2))
+    plate = drawn[rows.min() : rows.min() + 20, columns.min() : columns.max() + 1].reshape(-1, 3)
+    own = luminance(person_color(number)) + 0.05
+    letters = [luminance(color) + 0.05 for color in np.unique(plate, axis=0)]
+    assert max(max(own, each) / min(own, each) for each in letters) >= 4.5
+
+
+def test_one_stray_keypoint_does_not_make_its_person_thick():
+    whole = person(height=100)
+    stray = replace(whole, keypoints=whole.keypoints.copy())
+    stray.keypoints[31, :2] = 20, 470  # a toe
+    part = np.s_[60:130, 250:400]
+    counts = [draw(plain_image(), [each])[part].any(axis=2).sum() for each in (whole, stray)]
+    assert counts[1] < 1.6 * counts[0]
+
+
+def test_the_label_of_each_hand_stands_at_its_hand():
+    names = SKELETONS["hand-21"].keypoints
+    hands = []
+    for column in range(4):
+        keypoints = np.full((len(names), 3), 0.9, np.float32)
+        keypoints[:, 0] = 40 + 150 * column + np.arange(21) % 5 * 12
+        keypoints[:, 1] = 200 + np.arange(21) // 5 * 20
+        box = bounding_box(keypoints, SIZE)
+        hands.append(Pose(keypoints, "hand-21", 0.9, box, label="left", label_score=0.9))
+    alone = np.stack([draw(plain_image(), [each], color="person") for each in hands])
+    written = draw(plain_image(), hands, color="person")
+    np.testing.assert_array_equal(written[:190].any(axis=2), alone[:, :190].any(axis=(0, 3)))
+
+
+@pytest.mark.slow
+def test_a_face_of_90_pixels_is_six_shapes_of_lines(mediapipe, monkeypatch):
+    """Its oval, brows, eyes and lips, each apart from the others."""
+    for name, value in mediapipe.items():
+        monkeypatch.setenv(name, value)
+    photo = read_image(SAMPLE_PHOTOS[0])
+    (face,) = posezoo.load("face-landmark", listener=None)(photo)
+    x0, y0, x1, y1 = face.keypoint_box
+    assert photo.shape[:2] == (512, 512) and 80 < x1 - x0 < 100
+    is_drawn = (draw(photo, [face]) != photo).any(axis=2)
+    shapes, _ = cv2.connectedComponents(is_drawn.astype(np.uint8))
+    assert 6 <= shapes - 1 <= 8  # a brow has two lines
+    assert is_drawn.sum() < 0.3 * (x1 - x0) * (y1 - y0)

@@ -37,8 +37,8 @@ def name_first(names: Sequence[str], count: int = 3) -> str:
 
 
 def format_megabytes(size: int | None) -> str:
-    """A size in bytes: ``9.4 MB``."""
-    return "unknown" if size is None else f"{size / 1e6:.1f} MB"
+    """The size of files, in bytes: ``9.4 MB``. (Memory is in MiB.)"""
+    return "unknown" if size is None else f"{size / 1e6:,.1f} MB"
 
 
 def format_figure(value: float) -> str:
@@ -58,11 +58,6 @@ def format_ap(share: float, interval: tuple[float, float] | None = None) -> str:
     """An AP with its 95 % interval: ``0.393 (0.262 to 0.596)``."""
     bounds = " ({:.3f} to {:.3f})".format(*interval) if interval else ""
     return f"{share:.3f}{bounds}"
-
-
-def format_percent(share: float) -> str:
-    """A fraction from 0 to 1, as Open Model Zoo's cards write it: ``64.64%``, ``66.3%``."""
-    return f"{share * 100:.6g}%"
 
 
 def format_protocol(claim: PublishedAccuracy) -> str:

@@ -11,9 +11,11 @@ from posezoo.core.regular_files import read_regular_bytes
 from posezoo.export.decoded.graphs import GRAPHS
 from posezoo.export.documents import render_texts
 from posezoo.export.people_programs import (
+    DRAWING,
     describe_pipeline,
     explain_unknown_crop,
     render_drawing,
+    render_limb_drawing,
     render_pipeline,
     render_python_sample,
 )
@@ -46,6 +48,8 @@ def render_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
         texts |= render_python_sample(model, ".xml", "openvino", "network.py")
     else:
         texts["sample.py"] = render_sample(model)
+        if _draws_keypoints(model):
+            texts[DRAWING] = render_limb_drawing()
         if _fitted_size(model):
             texts["fit.py"] = render("fit.py")
     if model.detector:
@@ -99,7 +103,7 @@ def render_sample(model: ExportedModel) -> bytes:
     show = render("sample_arrays.py")
     if model.spec.decoding:
         show = render("sample_boxes.py")
-        if any(port.name == "keypoints" for port in model.outputs):
+        if _draws_keypoints(model):
             show = render("sample_decoded.py", limbs=render_drawing(model))
         show += drawing
     elif model.decoder and not model.spec.composite:
@@ -114,6 +118,11 @@ def render_sample(model: ExportedModel) -> bytes:
         prepare="\n".join(lines),
         show=show.decode().rstrip(),
     )
+
+
+def _draws_keypoints(model: ExportedModel) -> bool:
+    names = {port.name for port in model.outputs}
+    return _takes_image(model) and model.spec.decoding is not None and "keypoints" in names
 
 
 def _takes_image(model: ExportedModel) -> bool:

@@ -13,6 +13,7 @@ The keys of the metadata are those of ``core.ir.people_metadata``, and::
     outside         the color beside the image in a crop: blue, green and red, 0..255
     max_people      the maximum number of boxes that are used
     max_similarity  poses with a higher object keypoint similarity are of one person, 0..1
+    seen_from       keypoints with a lower score are guesses, 0..1: boxes are around the others
     min_pose_score  poses with a lower score are left out, 0..1; BlazePose has none
     similarity      the keypoints that are compared: the index and the standard deviation of each
     whole_score     the score of the whole image as a box
@@ -22,6 +23,7 @@ The keys of the metadata are those of ``core.ir.people_metadata``, and::
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 from xml.etree import ElementTree
@@ -33,6 +35,7 @@ from posezoo.core.ir.people_metadata import PIPELINE, describe_people
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export.target_type import ExportedModel, ExportFile, render, render_part
 from posezoo.pages.file_manifest import digest
+from posezoo.poses import limb_drawing
 from posezoo.poses.blazepose import BlazePoseOptions
 from posezoo.poses.decoders import (
     find_decoder,
@@ -99,6 +102,7 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
         "max_people": str(options.max_people),
         "max_similarity": f"{options.max_similarity:g}",
         "similarity": _describe_similarity(model, decoder),
+        **_describe_guesses(decoder),
     }
     if not isinstance(options, BlazePoseOptions):
         _, color = fit_to_input(decoder, spec.first_input)
@@ -116,6 +120,10 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
         facts["second_look"] = f"{SECOND_LOOK:g}"
         facts["second_score"] = f"{SECOND_SCORE * people.whole_image:g}"
     return facts
+
+
+def _describe_guesses(decoder: Decoder) -> dict[str, str]:
+    return {"seen_from": f"{find_decoder(decoder.name).visible_score:g}"}
 
 
 def _describe_similarity(model: ExportedModel, decoder: Decoder) -> str:
@@ -140,6 +148,8 @@ def render_pipeline(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
     the export's.
     """
     facts = describe_pipeline(model)
+    if not facts and model.spec.decoding:
+        facts = _describe_guesses(model.spec.decoding.decoder)
     for file in model.ir_files(folder):
         # docs/export.md is drawn without IR.
         if not (facts and file.name.endswith(".xml") and model.xml.is_file()):
@@ -171,16 +181,25 @@ def describe_skeleton(model: ExportedModel) -> tuple[list[str], list[list[int]]]
     names = info.get("labels", "").split()
     if len(names) != count:
         names = list(map(str, range(count)))
-    limbs = [[*map(int, limb.split("-"))] for limb in info.get("limbs", "").split()]
-    return names, limbs
+    pairs = [[*map(int, limb.split("-"))] for limb in info.get("limbs", "").split()]
+    return names, pairs
+
+
+#: The module that draws in posezoo, which programs in Python contain.
+DRAWING = "limb_drawing.py"
+
+
+def render_limb_drawing() -> bytes:
+    """The text of ``DRAWING``."""
+    return inspect.getsource(limb_drawing).encode()
 
 
 def render_drawing(model: ExportedModel) -> str:
-    """Python that draws the keypoints of one person as ``posezoo.draw`` does, in a simpler way."""
+    """Python that draws people as ``posezoo.draw`` does, by the functions of ``DRAWING``."""
     assert model.spec.decoding
-    names, limbs = describe_skeleton(model)
+    names, pairs = describe_skeleton(model)
     seen_from = find_decoder(model.spec.decoding.decoder.name).visible_score
-    return render_part("sample_limbs.py", names=names, limbs=limbs, min_score=seen_from)
+    return render_part("sample_limbs.py", names=names, limbs=pairs, min_score=seen_from)
 
 
 def render_facts(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
@@ -207,7 +226,7 @@ def render_facts(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
         port = each.inputs[0]
         assert each.spec.decoding
         sizing = sizing_of_input(each.spec.decoding.decoder, each.spec.first_input)
-        keypoints, limbs = describe_skeleton(each)
+        keypoints, pairs = describe_skeleton(each)
         facts = {
             "model": each.pipeline.model.full_name,
             "width": port.sides["W"],
@@ -219,7 +238,7 @@ def render_facts(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
             "truncates": sizing.truncates,
             "keeps_scale": sizing.maps_by_scale,
             "keypoints": keypoints,
-            "limbs": limbs,
+            "limbs": pairs,
             "pipeline": describe_pipeline(each, ".onnx"),
         }
         text = json.dumps(facts, indent=2)
@@ -248,6 +267,7 @@ def render_python_sample(
         "top_down.py": render("top_down.py"),
         "fit.py": render("fit.py"),
         "network.py": render(network),
+        DRAWING: render_limb_drawing(),
     }
 
 

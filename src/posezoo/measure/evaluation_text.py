@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from posezoo.cli.labels import format_conditions, format_count, format_pairs
+from posezoo.cli.labels import format_ap, format_conditions, format_count, format_pairs
 from posezoo.cli.report import align_columns, print_lines
 from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
@@ -55,7 +55,7 @@ def print_sizes(reports: Sequence[EvaluationReport]) -> None:
         interval = " to ".join(f"{bound:.3f}" for bound in result.intervals.get("AP", ()))
         names = ("AR50_single", "AR50_several", "ghosts")
         shares = (f"{result.figures[name]:.2f}" if name in result.figures else "" for name in names)
-        ap = f"{result.figures['AP']:.3f}" if "AP" in result.figures else ""
+        ap = format_ap(result.figures["AP"]) if "AP" in result.figures else ""
         rows.append((str(settings[TARGET_SIZE]), str(settings["input"]), ap, interval, *shares))
     heading_lines = _heading(reports[0], left_out=(TARGET_SIZE, "input"))
     lines = align_columns(_filled_columns(rows), right=frozenset({0, 2, 4, 5, 6}))
@@ -151,7 +151,7 @@ def _published_lines(report: EvaluationReport) -> Iterator[str]:
     for accuracy, reasons in report.published_comparisons():
         conditions = format_conditions(accuracy)
         suffix = f" ({conditions})" if conditions else ""
-        yield f"published: AP {accuracy.value:g}{suffix}"
+        yield f"published: AP {format_ap(accuracy.value)}{suffix}"
         for reason in reasons:
             yield f"  {reason}"
 
@@ -182,7 +182,7 @@ def _person_group_lines(report: EvaluationReport, by: str) -> list[str]:
     groups = {"size": result.size_groups, "posture": result.posture_groups}.get(by, ())
     rows = []
     for group in groups:
-        ap = "" if group.AP is None else f"{group.AP:.3f}"
+        ap = "" if group.AP is None else format_ap(group.AP)
         share = f"{group.found / group.people:.2f}"
         rows.append((group.title, f"{group.people}", f"{group.found}", share, ap))
     note = [] if all(row[-1] for row in rows) else [f"no AP: fewer than {ENOUGH_PEOPLE} people"]

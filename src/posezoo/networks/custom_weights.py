@@ -32,7 +32,7 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.declarations.safe_names import avoid_reserved, explain_invalid_model_name
 from posezoo.core.declarations.skeleton import Skeleton
-from posezoo.core.declarations.skeletons import SKELETONS, UNKNOWN, skeleton_of
+from posezoo.core.declarations.skeletons import SKELETONS, describe_assumed, skeleton_of
 from posezoo.core.declarations.sources import FileSource
 from posezoo.core.errors import (
     CheckpointError,
@@ -303,14 +303,14 @@ def _with_keypoints(
         require_fitting_skeleton(model, arguments)
         return model
     assumed = SKELETONS[skeleton_of(count)]
-    so = f"keypoints are assumed to be {assumed.name}"
-    if assumed.name.startswith(UNKNOWN):
-        so = "keypoints are only numbered"
+    text = describe_assumed(count)
     if decoder.name == "openpose":
-        so = "keypoints cannot be decoded: their limbs are unknown"
+        text = (
+            f"its {count} keypoints cannot be decoded: their limbs are unknown;"
+            " --skeleton FILE declares them"
+        )
         model = replace(model, decoder=None)
-    text = f"{model.name}: its {count} {so}; --skeleton FILE declares a skeleton"
-    return replace(with_skeleton(model, assumed), assumption=text)
+    return replace(with_skeleton(model, assumed), assumption=f"{model.name}: {text}")
 
 
 def _keypoint_count(arguments: Mapping[str, str | int | bool]) -> int:

@@ -6,7 +6,6 @@ height) its bottom right corner. The center of the top left pixel is (0.5, 0.5).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, replace
 from functools import cache
@@ -20,9 +19,8 @@ from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
 from posezoo.core.errors import InferenceError, PosezooError, UnknownKeypointError, suggest
 from posezoo.core.values import frozen_with_arrays
+from posezoo.poses.limb_drawing import FEWEST, find_visible
 from posezoo.poses.mask_encoding import encode_mask
-
-Color = tuple[int, int, int]
 
 #: Our coordinates minus COCO's, which are indices of pixels.
 HALF_PIXEL = 0.5
@@ -38,44 +36,6 @@ OWN_SCORES, SCORES_OF_THE_POSE = "own", "of the pose"
 
 #: Of a pose that is a box, a mask or a class.
 NO_KEYPOINTS = np.zeros((0, 3), np.float32)
-# A pose with fewer visible keypoints shows no more than a limb. In 17 photos, none of the four such
-# poses of movenet-thunder is of an annotated person (OKS above 0.5).
-_FEWEST = 3
-
-_LEFT: Color = (255, 178, 29)
-_RIGHT: Color = (46, 125, 255)
-_MIDDLE: Color = (120, 220, 60)
-
-
-# Of a hand's keypoints; those of blazepose-33 are ends of its arms.
-_FINGER = re.compile(
-    r"(?:left_|right_)?(thumb|index|forefinger|middle|ring|pinky)(?:_finger)?(?:\d|_[a-z]+)"
-)
-_FINGERS: dict[str, Color] = {
-    "thumb": (90, 90, 245),
-    "index": (60, 200, 250),
-    "forefinger": (60, 200, 250),
-    "middle": (100, 210, 90),
-    "ring": (235, 180, 60),
-    "pinky": (220, 110, 220),
-}
-
-
-def finger_of(keypoint: str) -> str:
-    """The finger of a hand that has a keypoint; empty if there is none."""
-    found = _FINGER.fullmatch(keypoint)
-    return found[1] if found else ""
-
-
-def keypoint_color(keypoint: str) -> Color:
-    """The color of a keypoint, BGR 0..255, by the finger or the side that its name says."""
-    if finger := finger_of(keypoint):
-        return _FINGERS[finger]
-    if "left" in keypoint:
-        return _LEFT
-    if "right" in keypoint:
-        return _RIGHT
-    return _MIDDLE
 
 
 @cache
@@ -492,20 +452,14 @@ class Poses(list[Pose]):
         )
 
 
-def find_visible(keypoints: Floats, min_score: float) -> Bools:
-    """Whether each keypoint, (..., K, 3), has a place and at least this score: (..., K)."""
-    is_visible: Bools = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=-1)
-    return is_visible
-
-
 def is_sparse(pose: Pose, min_score: float) -> bool:
-    """Whether a pose shows too little of a person to be drawn: fewer than ``_FEWEST`` keypoints
+    """Whether a pose shows too little of a person to be drawn: fewer than ``FEWEST`` keypoints
     have this score or more. A box without keypoints is not sparse, nor is a pose with a mask.
     """
     if pose.mask is not None:
         return False
     number = len(pose.keypoints)
-    return int(find_visible(pose.keypoints, min_score).sum()) < min(_FEWEST, number)
+    return int(find_visible(pose.keypoints, min_score).sum()) < min(FEWEST, number)
 
 
 def sort_descending(scores: Array) -> NDArray[np.intp]:

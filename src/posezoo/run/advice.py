@@ -66,6 +66,8 @@ def describe_assumed_skeleton(model: Model, skeletons: Mapping[str, int]) -> str
     Args:
         skeletons: the numbers of keypoints by skeleton. COCO's is the usual one, and not reported.
     """
+    if model.assumption:
+        return model.assumption
     for name, count in skeletons.items():
         if name.startswith(UNKNOWN):
             return f"the {count} keypoints are numbered, and drawn as points"

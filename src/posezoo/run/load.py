@@ -151,6 +151,8 @@ class Loader:
         estimator = load_estimator(model, parts, options, description=description)
         for doubt in doubts:
             listener(WarningIssued(f"{graph.path}: {doubt}"))
+        if model.assumption:
+            listener(WarningIssued(model.assumption))
         if wrong := explain_wrong_values(graph, description.preprocessing):
             warnings.warn(f"{graph.path}: {wrong}", PreparationWarning, stacklevel=1)
         if exported and context.settings.detector == "usual":

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from posezoo.cli.json_projection import Json
-from posezoo.cli.labels import format_count, format_pairs
+from posezoo.cli.labels import format_ap, format_count, format_megabytes, format_pairs
 from posezoo.cli.result_files import write_result
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.download import provenance_json
@@ -132,7 +132,8 @@ class Proving:
         time = f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.0f} minutes"
         return (
             f"{len(due)} of {format_count(len(specs), 'model')} to prove: at most"
-            f" {size / 1e6:,.0f} MB to download, and about {time}, by the speeds in measured.yml"
+            f" {format_megabytes(size)} to download, and about {time}, by the speeds in"
+            " measured.yml"
         )
 
     def _find_report(self, spec: ModelSpec) -> Json:
@@ -277,7 +278,8 @@ class Proving:
         record_measurements(loaded.chosen.model, [evaluated.measurement])
         ap = result.figures.get("AP", 0.0)
         notes = [
-            f"AP {ap:.3f}, published {claim.value:g}: {'; '.join(reasons) or 'no reason is known'}"
+            f"AP {format_ap(ap)}, published {format_ap(claim.value)}:"
+            f" {'; '.join(reasons) or 'no reason is known'}"
             for claim, reasons in evaluated.published_comparisons()
             if abs(ap - claim.value) > MAX_DIFFERENCE
         ]
@@ -306,7 +308,7 @@ def render_page(reports: Mapping[str, Json], failures: Mapping[str, str]) -> str
         sources = f"{report['sources'] - bad} of {report['sources']}"
         people = ", ".join(map(str, report.get("found", ())))
         pins = len(report["completed"])
-        ap = f"{report['AP']:.3f}" if "AP" in report else ""
+        ap = format_ap(report["AP"]) if "AP" in report else ""
         lines.append(
             f"| {name} | {sources} | {pins} | {', '.join(report['irs'])} | {people} | {ap} |"
         )

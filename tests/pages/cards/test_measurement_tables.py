@@ -134,8 +134,8 @@ def test_a_variant_with_several_accuracies_is_one_row(tmp_path):
     published = {"accuracy": [claim, {**claim, "value": 0.684, "flip": True}]}
     variants = {"small": {"files": files}, "large": {"files": files, "published": published}}
     write_model(tmp_path / "models", "net", model_yml(files=None, variants=variants))
-    titles = "Variant | Input | AP/AP50/AP75 (%) | AP/AP50/AP75 with flip (%) | Dataset"
-    row = "`net@large` | 1, 4, 6, 3 | 66.3/89.2/73.4 | 68.4/89.2/73.4 | COCO val2017"
+    titles = "Variant | Input | AP/AP50/AP75 | AP/AP50/AP75 with flip | Dataset"
+    row = "`net@large` | 1, 4, 6, 3 | 0.663/0.892/0.734 | 0.684/0.892/0.734 | COCO val2017"
     assert f"| {titles} |\n| --- | --- | --- | --- | --- |\n| {row} |\n\n" in card(
         tmp_path / "models"
     )
@@ -196,9 +196,9 @@ def test_accuracy_measured_with_the_same_protocol_stands_beside_the_published_on
     write_model(root, "net", model_yml(published={"accuracy": [alike, flipped]}))
     measure(root, GOOD.replace("settings: {", "settings: {images: 100, "))
     assert rows_of(root, "| Average Precision (AP) | 6") == [
-        "| Average Precision (AP) | 65% (COCO val2017, single scale, no flip) |",
-        "| Average Precision (AP) | 65% | 64.64% (FP16, 100 images) | COCO val2017 | single scale, no flip |",
-        "| Average Precision (AP) | 66% | 65.5% (published) | COCO val2017 | single scale, flip |",
+        "| Average Precision (AP) | 0.650 (COCO val2017, single scale, no flip) |",
+        "| Average Precision (AP) | 0.650 | 0.646 (FP16, 100 images) | COCO val2017 | single scale, no flip |",
+        "| Average Precision (AP) | 0.660 | 0.655 (published) | COCO val2017 | single scale, flip |",
     ]
 
 
@@ -208,8 +208,8 @@ def test_an_accuracy_that_is_only_published_for_the_converted_model_is_not_shown
     claim = {"metric": "AP", "converted": 0.69, "dataset": "COCO"}
     write_model(root, "net", model_yml(published={"accuracy": [claim]}))
     assert rows_of(root, "| Average Precision (AP) |") == [
-        "| Average Precision (AP) | 69% (COCO, measured on the converted model) |",
-        "| Average Precision (AP) | not published | 69% (published) | COCO | measured on the converted model |",
+        "| Average Precision (AP) | 0.690 (COCO, measured on the converted model) |",
+        "| Average Precision (AP) | not published | 0.690 (published) | COCO | measured on the converted model |",
     ]
     write_model(root, "net", model_yml(published={"accuracy": [{"metric": "AP"}]}))
     with pytest.raises(SpecError, match="the key value is missing"):

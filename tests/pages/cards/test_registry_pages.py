@@ -161,8 +161,8 @@ def test_gluoncv_models_are_in_its_tables_with_empty_cells_for_unknown_values(tm
         ["mobile_pose_x [^1]", "mobile_pose_x (128x96) [^1]"],
     ]
     assert [row.cells[1:] for row in tables[1].rows] == [
-        ("66.3/89.2/73.4", "68.4/89.2/73.4", "aaaa", "", ""),
-        ("66.3/89.2/73.4", "", "bbbb", "", ""),
+        ("0.663/0.892/0.734", "0.684/0.892/0.734", "aaaa", "", ""),
+        ("0.663/0.892/0.734", "", "bbbb", "", ""),
     ]
     assert index.endswith("\n[^1]: Jane Doe: On \\_Poses\\_. 2020. <https://p.invalid/2>\n")
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.json_projection import project
-from posezoo.cli.labels import format_count
+from posezoo.cli.labels import format_count, format_megabytes
 from posezoo.cli.report import align_columns, print_result
 
 if TYPE_CHECKING:
@@ -105,9 +105,9 @@ def run(args: _CacheArgs) -> int:
         answer, lines = _describe(root, shown, summary)
         answer["compiled"] = [{"path": path, "size": size} for path, size in compiled.items()]
         if compiled:
-            size = sum(compiled.values()) / 1e6
+            size = format_megabytes(sum(compiled.values()))
             networks = format_count(len(compiled), "compiled network")
-            lines.append(f"{next(iter(compiled)).parent}: {networks}, {size:.1f} MB")
+            lines.append(f"{next(iter(compiled)).parent}: {networks}, {size}")
         print_result(args.format, answer, *lines)
         if args.what != "verify" or not shown:
             return 0
@@ -148,11 +148,11 @@ def _describe(
         row = project(entry, "path algorithm=digest.algorithm digest=digest.value size")
         answers.append({**row, "changed": changed, "files": list(entry.names)})
         names = ", ".join(entry.names) or "no model's"
-        rows.append((f"{entry.size / 1e6:.1f} MB", changed[:10], str(entry.digest), names))
+        rows.append((format_megabytes(entry.size), changed[:10], str(entry.digest), names))
     lines = []
     if rows:
         lines = align_columns(rows, right=frozenset({0}))
     size = sum(entry.size for entry in entries)
-    total = f", {size / 1e6:.1f} MB" if entries else ""
+    total = f", {format_megabytes(size)}" if entries else ""
     answer = {"cache_dir": root, "bytes": size, "entries": answers}
     return answer, [*lines, f"{root}: {summary}{total}"]

@@ -5,6 +5,7 @@ self-check.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from posezoo.cli.report import print_result
 from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
 from posezoo.core.declarations.model_files import is_checkpoint_file
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_FILE
-from posezoo.core.errors import ConversionError, OutputError, SelfCheckError
+from posezoo.core.errors import ConversionError, InferenceError, OutputError, SelfCheckError
 from posezoo.core.events import Listener
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.registry import Selection
@@ -379,9 +380,21 @@ def _write_ir(
             f"{explain_unstated(output)}; to write it into the IR: --as MODEL, or"
             f" {FLAGS_THAT_STATE_IT}"
         )
+    _warn_of_assumed_keypoints(said, graph, like, console)
     for suffix in () if args.dry_run else (".bin", ".xml"):
         write_result(output.with_suffix(suffix), xml.with_suffix(suffix).read_bytes(), console)
     return graph
+
+
+def _warn_of_assumed_keypoints(
+    said: Statement, graph: Graph, like: ModelSpec | None, console: Console
+) -> None:
+    from posezoo.run.runtime.decoder_matching import describe_assumption
+    from posezoo.run.runtime.runtime_config import LoadOptions
+
+    with suppress(InferenceError):  # no decoder takes its outputs
+        if assumption := describe_assumption(graph, like, said.added_to(LoadOptions())):
+            console.warn(assumption)
 
 
 def _choose_preparation(said: Statement, like: ModelSpec | None) -> Preprocessing:

@@ -647,7 +647,7 @@ class ModelSpec(Declaration):
     #: A published file, or a path in an unpacked archive; empty without a network.
     checkpoint: str = ""
     license_note: str = ""  # shown before a download; empty if there is nothing to note
-    #: What is assumed about the keypoints of the user's own weights; empty if nothing is.
+    #: What is assumed about the keypoints of the user's own weights or IR; empty if nothing is.
     assumption: str = ""
     stages: ClassVar[tuple[str, ...]] = ()  # only a composite has some
 
@@ -721,6 +721,7 @@ class CompositeSpec(Declaration):
     stages: tuple[str, ...]
     framework: Framework | None = None  # the newest metadata of Open Model Zoo repeats it here
     license: License = License()
+    assumption: ClassVar[str] = ""  # about the user's own weights
 
 
 Model = ModelSpec | CompositeSpec

@@ -89,3 +89,11 @@ def skeleton_of(count: int) -> str:
     """
     names = (name for name in SKELETONS if name.endswith(f"-{count}"))
     return next(names, f"{UNKNOWN}-{count}")
+
+
+def describe_assumed(count: int) -> str:
+    """What is assumed about this number of keypoints if nothing names them."""
+    name = skeleton_of(count)
+    if name.startswith(UNKNOWN):
+        return f"its {count} keypoints are only numbered: --skeleton names them"
+    return f"its {count} keypoints are assumed to be {name}: --skeleton says otherwise"

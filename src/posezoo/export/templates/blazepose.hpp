@@ -34,7 +34,6 @@ public:
             const Square body{hip.x, hip.y, unit * (hip.y - top.y), unit * (top.x - hip.x), 256};
             Image cropped = cut_at_corner(image, body, fitting::edge);
             for (Pose& pose : landmarks_.find_in(image, ToImage::of(body), cropped)) {
-                pose.box = bounding_box(pose.keypoints, image, 0.5F);
                 // Two faces may lead to the same body.
                 const auto is_same = [&](const Pose& other) { return similarity(pose, other) > max_similarity_; };
                 if (std::none_of(poses.begin(), poses.end(), is_same)) poses.push_back(pose);

@@ -119,10 +119,22 @@ std::string quoted(const std::string& text) {
     return json.str();
 }
 
+void write_json(std::ostream& json, const Corners& box) {
+    for (std::size_t side = 0; side < box.size(); ++side) json << (side ? ", " : "[") << box[side];
+    json << ']';
+}
+
 void write_json(std::ostream& json, const Network& network, const Pose& pose) {
-    json << "{\"skeleton\": " << quoted(network.skeleton) << ", \"score\": " << pose.score << ", \"box\": [";
-    for (std::size_t side = 0; side < pose.box.size(); ++side) json << (side ? ", " : "") << pose.box[side];
-    json << "], \"keypoints\": [";
+    json << "{\"skeleton\": " << quoted(network.skeleton) << ", \"score\": " << pose.score << ", \"detector_score\": ";
+    if (pose.detector_score)
+        json << *pose.detector_score;
+    else
+        json << "null";
+    json << ", \"pose_score\": " << pose.pose_score << ", \"box\": ";
+    write_json(json, pose.box);
+    json << ", \"keypoint_box\": ";
+    write_json(json, bounds_of(pose.keypoints, network.seen_from()));
+    json << ", \"keypoints\": [";
     for (std::size_t place = 0; place < pose.keypoints.size(); ++place) {
         const Keypoint& point = pose.keypoints[place];
         json << (place ? ",\n  " : "\n  ") << "{\"name\": " << quoted(network.keypoints[place])

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <fstream>
 #include <locale>
+#include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <stdexcept>
@@ -23,25 +25,36 @@ struct Keypoint {
     float x, y, score;
 };
 
+using Corners = std::array<float, 4>;  // left, top, right, bottom
+
+// What they mean is said of posezoo.Pose.
 struct Pose {
-    float score;
+    float score;  // detector_score times pose_score
     std::vector<Keypoint> keypoints;
-    std::array<float, 4> box;  // left, top, right, bottom
+    Corners box;           // in which the person was found, inside the image
+    float pose_score = 1;  // by the network that finds the keypoints
+    std::optional<float> detector_score = std::nullopt;  // of the box; none if no detector found it
 };
 
 // The box around the keypoints with this score or more; if there are none, around all that were found.
-inline std::array<float, 4> bounding_box(const std::vector<Keypoint>& keypoints, const Image& image,
-                                         float least) {
+inline Corners bounds_of(const std::vector<Keypoint>& keypoints, float least) {
     const auto counts = [&least](const Keypoint& point) { return point.score > 0 && point.score >= least; };
     if (std::none_of(keypoints.begin(), keypoints.end(), counts)) least = 0;
-    const auto right = static_cast<float>(image.width), bottom = static_cast<float>(image.height);
-    std::array<float, 4> box{right, bottom, 0, 0};
-    for (const Keypoint& point : keypoints) {
+    constexpr float most = std::numeric_limits<float>::max();
+    Corners box{most, most, -most, -most};
+    for (const auto& point : keypoints) {
         if (!counts(point)) continue;
-        const float x = std::clamp(point.x, 0.0F, right), y = std::clamp(point.y, 0.0F, bottom);
-        box = {std::min(box[0], x), std::min(box[1], y), std::max(box[2], x), std::max(box[3], y)};
+        box = {std::min(box[0], point.x), std::min(box[1], point.y), std::max(box[2], point.x),
+               std::max(box[3], point.y)};
     }
     return box;
+}
+
+// The part of a box inside the image.
+inline Corners clip(const Corners& box, const Image& image) {
+    const auto right = static_cast<float>(image.width), bottom = static_cast<float>(image.height);
+    return {std::clamp(box[0], 0.0F, right), std::clamp(box[1], 0.0F, bottom),
+            std::clamp(box[2], 0.0F, right), std::clamp(box[3], 0.0F, bottom)};
 }
 
 // The keypoints that a similarity compares, and COCO's standard deviation of each.
@@ -120,6 +133,12 @@ public:
     std::size_t width() const { return fit_.width; }
     std::size_t height() const { return fit_.height; }
 
+    // Keypoints with a lower score are guesses.
+    float seen_from() const {
+        const auto stated = pipeline.find("seen_from");
+        return stated == pipeline.end() ? 0 : static_cast<float>(numbers_in(stated->second).at(0));
+    }
+
     // The keypoints by which its poses are compared.
     Deviations deviations() const {
         const std::vector<double> numbers = numbers_in(pipeline.at("similarity"));
@@ -158,15 +177,13 @@ public:
             for (Keypoint& point : pose.keypoints)
                 if (point.score > 0) convert(point.x, point.y);
             if (!finds_boxes_) {
-                pose.box = bounding_box(pose.keypoints, image, 0);
+                pose.box = clip(bounds_of(pose.keypoints, seen_from()), image);
                 continue;
             }
             auto& [left, top, right, bottom] = pose.box;
             convert(left, top);
             convert(right, bottom);
-            const auto width = static_cast<float>(image.width), height = static_cast<float>(image.height);
-            pose.box = {std::clamp(left, 0.0F, width), std::clamp(top, 0.0F, height),
-                        std::clamp(right, 0.0F, width), std::clamp(bottom, 0.0F, height)};
+            pose.box = clip(pose.box, image);
         }
         return poses;
     }
@@ -188,7 +205,7 @@ private:
 
     void read_pipeline(const ov::Model& model) {
         for (const char* key : {"detector", "crop", "padding", "outside", "max_people", "max_similarity",
-                                "min_pose_score", "similarity", "whole_image", "whole_score", "second_look",
+                                "min_pose_score", "seen_from", "similarity", "whole_image", "whole_score", "second_look",
                                 "second_score"}) {
             const std::vector<std::string> path{"posezoo", "pipeline", key};
             if (model.has_rt_info(path)) pipeline[key] = model.get_rt_info<std::string>(path);
@@ -207,7 +224,7 @@ private:
         for (std::size_t row = 0; row < scores.get_size(); ++row) {
             const float score = scores.data<float>()[row];
             if (finds_boxes_) {
-                if (score > 0) poses.push_back({score, {}, {value[0], value[1], value[2], value[3]}});
+                if (score > 0) poses.push_back({score, {}, {value[0], value[1], value[2], value[3]}, score});
                 value += 4;
                 continue;
             }
@@ -217,7 +234,7 @@ private:
             // A row of zeros is not a person.
             if (std::any_of(points.begin(), points.end(),
                             [](const Keypoint& point) { return point.score > 0; }))
-                poses.push_back({score, points, {}});
+                poses.push_back({score, points, {}, score});
         }
         return poses;
     }

@@ -33,7 +33,7 @@ public:
     // The people in an image, in its pixels, highest score first.
     std::vector<Pose> operator()(Image& image) {
         if (network_.width() == 0) return network_(image);  // it fits images itself
-        const Box whole{0, 0, static_cast<double>(image.width), static_cast<double>(image.height), 1};
+        const Box whole{0, 0, static_cast<double>(image.width), static_cast<double>(image.height), {}};
         if (detector_ == nullptr) return find_in(image, {whole}, 1);
         std::vector<Box> boxes;
         for (const Pose& person : (*detector_)(image)) {
@@ -47,8 +47,13 @@ public:
 
 private:
     struct Box {
-        double left, top, right, bottom, score;
+        double left, top, right, bottom;
+        std::optional<float> score;  // none if no detector found it
 
+        Corners corners() const {
+            return {static_cast<float>(left), static_cast<float>(top), static_cast<float>(right),
+                    static_cast<float>(bottom)};
+        }
         double width() const { return right - left; }
         double height() const { return bottom - top; }
         double x() const { return (left + right) / 2; }
@@ -62,6 +67,7 @@ private:
     };
 
     static constexpr double half_pixel = 0.5;
+    static constexpr float person_margin = 0.1F;  // a body is larger than the box around its keypoints
     Network& network_;
     Network* detector_;
     std::string crop_;
@@ -77,15 +83,19 @@ private:
         std::vector<Box> boxes;
         for (const Pose& pose : find_in(image, {whole}, 1)) {
             if (pose.score < *whole_image_) continue;
-            const auto [left, top, right, bottom] = pose.box;
-            const Box box{left, top, right, bottom, 1};
+            const auto [left, top, right, bottom] = clip(bounds_of(pose.keypoints, 0), image);
+            const Box box{left, top, right, bottom, {}};
             const double across = box.width() * second_look_ / 2, down = box.height() * second_look_ / 2;
-            boxes.push_back({box.x() - across, box.y() - down, box.x() + across, box.y() + down, 1});
+            boxes.push_back({box.x() - across, box.y() - down, box.x() + across, box.y() + down, {}});
         }
         std::vector<Pose> poses;
         for (Pose& pose : find_in(image, boxes, 1)) {
             if (pose.score < second_score_) continue;
-            pose.score = static_cast<float>(pose.score * whole_score_);
+            pose.detector_score = static_cast<float>(whole_score_);
+            pose.score = pose.pose_score * *pose.detector_score;
+            const auto [left, top, right, bottom] = bounds_of(pose.keypoints, network_.seen_from());
+            const float margin = person_margin * std::max(right - left, bottom - top);
+            pose.box = clip({left - margin, top - margin, right + margin, bottom + margin}, image);
             poses.push_back(pose);
         }
         return poses;
@@ -108,7 +118,11 @@ private:
             const double area = static_cast<double>(crop.view.width) / crop.view.across *
                                 static_cast<double>(crop.view.height) / crop.view.down;
             for (Pose& pose : network_.find_in(image, ToImage::of(crop.view), seen)) {
-                pose.score = static_cast<float>(pose.score * box.score);
+                if (box.score) {
+                    pose.score = pose.pose_score * *box.score;
+                    pose.detector_score = box.score;
+                    pose.box = clip(box.corners(), image);
+                }
                 if (pose.score >= min_pose_score_) found.push_back({pose, area});
             }
         }
@@ -149,7 +163,7 @@ private:
             const double side = height_of(shown, 1);
             return part(shown, view(shown.x(), shown.y(), side * aspect(), side, 0));
         }
-        const Box all{0, 0, static_cast<double>(image.width), static_cast<double>(image.height), 1};
+        const Box all{0, 0, static_cast<double>(image.width), static_cast<double>(image.height), {}};
         const double side = height_of(box, padding > 0 ? padding : 1.25);
         if (crop_ == "align")  // UDP's: from the center of the first pixel to that of the last
             return part(all, view(box.x() + half_pixel, box.y() + half_pixel, side * aspect(), side, 1));

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag
 from posezoo.cli.json_projection import Json, project
+from posezoo.cli.labels import format_megabytes
 from posezoo.cli.report import align_columns, print_result
 from posezoo.core.errors import DatasetError, DownloadError, suggest
 from posezoo.measure.dataset_flags import (
@@ -124,7 +125,7 @@ def _get(args: _DatasetArgs, name: str) -> int:
                 run_main.print_to_stderr(line)
         if not args.accept_terms:
             raise DownloadError(
-                f"{name}: {dataset.size / 1e6:.0f} MB are downloaded only on these terms",
+                f"{name}: {format_megabytes(dataset.size)} are downloaded only on these terms",
                 hint=f"posezoo dataset get {name} --accept_terms",
             )
         options = replace(download_options(settings), cache_dir=None, mirrors=())

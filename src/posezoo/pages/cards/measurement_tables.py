@@ -12,7 +12,6 @@ from posezoo.cli.labels import (
     format_conditions,
     format_figure,
     format_pairs,
-    format_percent,
     format_port_shape,
     format_protocol,
     join,
@@ -216,13 +215,11 @@ def format_costs(measurement: Measurement) -> dict[str, str]:
 
 
 def format_aps(model: ModelSpec, *, flip: bool) -> str:
-    """Published AP, AP50 and AP75 in percent, as GluonCV writes them: ``66.3/89.2/73.4``; or
-    empty.
-    """
+    """Published AP, AP50 and AP75: ``0.663/0.892/0.734``; or empty."""
     for claim in model.published.accuracy:
         if claim.metric == "AP" and claim.flip == flip:
             values = (claim.value, claim.ap50, claim.ap75)
-            return "/".join("" if value is None else f"{value * 100:.1f}" for value in values)
+            return "/".join("" if value is None else format_ap(value) for value in values)
     return ""
 
 
@@ -271,7 +268,7 @@ def render_variants_section(facts: ModelFacts) -> Paragraphs:
             aps = (format_aps(variant, flip=flip) for flip in (False, True))
             datasets = unique(claim.dataset for claim in variant.published.accuracy)
             rows.append((format_code(variant.full_name), shapes, *costs, *aps, ", ".join(datasets)))
-        titles = ("AP/AP50/AP75 (%)", "AP/AP50/AP75 with flip (%)", "Dataset")
+        titles = ("AP/AP50/AP75", "AP/AP50/AP75 with flip", "Dataset")
         yield render_compact_table(("Variant", "Input", *COSTS.values(), *titles), rows)
 
 
@@ -307,4 +304,4 @@ def _converted_values(part: ModelSpec, claim: PublishedAccuracy, metric: str) ->
 
 
 def _format_value(value: float, metric: str) -> str:
-    return f"{value:g}" if metric == "MPJPE" else format_percent(value)
+    return f"{value:g}" if metric == "MPJPE" else format_ap(value)

@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from posezoo.core.declarations.skeleton import Skeleton
-from posezoo.poses.keypoints import keypoint_color
+from posezoo.poses.limb_drawing import keypoint_color
 
 #: Positions of the keypoints of all skeletons in pixels: faces and hands are beside the person.
 _POSITIONS: Mapping[str, tuple[int, int]] = json.loads(

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from posezoo.cli.json_projection import Json, project, to_json
 from posezoo.cli.labels import (
+    format_ap,
     format_count,
     format_figure,
     format_megabytes,
@@ -337,6 +338,8 @@ def _format_metric(metric: SourcedMetric | None, axis: ComparisonColumn, row: st
     value = metric.number * axis.factor
     is_measured = metric.origin is not MetricSource.DECLARED
     number = format_figure(value) if is_measured or axis.factor < 1 else f"{value:.5g}"
+    if axis.accuracy:
+        number = format_ap(value)
     if row == PUBLISHED or metric.origin is MetricSource.MEASURED:
         return number
     return f"{number} {_LETTERS[metric.origin]}"

@@ -344,7 +344,7 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
     if metric.origin is MetricSource.ESTIMATED:
         words = [f"~{metric.number:.0f}"]
     if key == "any_AP":
-        words = [f"{metric.number:.2f}" if metric.interval else format_ap(metric.number)]
+        words = [format_ap(metric.number)]
         protocol = join(metric.record or "as published", metric.conditions, separator=": ")
         if metric.record == REGISTRY:
             protocol = "measured by us; how, and how sure it is: posezoo card MODEL"

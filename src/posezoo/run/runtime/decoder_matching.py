@@ -28,6 +28,7 @@ from posezoo.core.declarations.model import (
     with_skeleton,
 )
 from posezoo.core.declarations.skeleton import Skeleton
+from posezoo.core.declarations.skeletons import SKELETONS, describe_assumed
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
 from posezoo.core.registry import format_command
 from posezoo.poses.decoder_type import DecoderType, NetworkFacts, Shape
@@ -248,8 +249,9 @@ def describe_ir(
         return spec, description
     if options.labels:
         _require_labels(graph, options.labels, selected)
-    skeleton = options.skeleton or description.skeleton or _read_skeleton(graph, spec.skeleton)
-    return _with_keypoints(spec, graph, skeleton, options), description
+    skeleton = options.skeleton or stated_skeleton(graph, spec, description)
+    spec = _with_keypoints(spec, graph, skeleton, options)
+    return replace(spec, assumption=find_assumption(graph, spec, like)), description
 
 
 def describe_pipeline(graph: Graph, like: ModelSpec | None, options: LoadOptions) -> ModelSpec:
@@ -271,9 +273,38 @@ def _with_keypoints(
 def _require_keypoints(graph: Graph, spec: ModelSpec, skeleton: Skeleton) -> None:
     assert spec.decoder
     resolve_options(spec.decoder)  # it may have a skeleton of its own
-    roles = {port.role: port.name for port in spec.outputs if port.role}
-    if count := count_keypoints(graph, spec.decoder, roles):
+    if count := _count_keypoints(graph, spec):
         require_count(skeleton, count)
+
+
+def _count_keypoints(graph: Graph, spec: ModelSpec) -> int:
+    assert spec.decoder
+    roles = {port.role: port.name for port in spec.outputs if port.role}
+    return count_keypoints(graph, spec.decoder, roles)
+
+
+def describe_assumption(graph: Graph, like: ModelSpec | None, options: LoadOptions) -> str:
+    """As ``find_assumption``, for an IR of which it does not matter how images are prepared.
+
+    Raises:
+        InferenceError: no decoder takes its outputs.
+    """
+    decoder = select_decoder(graph, options.decoder, like, options)
+    spec = describe_network(graph, "", decoder, like)
+    description = describe_stated_input(graph, decoder, like)
+    skeleton = options.skeleton or stated_skeleton(graph, spec, description)
+    return find_assumption(graph, _with_keypoints(spec, graph, skeleton, options), like)
+
+
+def find_assumption(graph: Graph, spec: ModelSpec, like: ModelSpec | None) -> str:
+    """What is assumed about the keypoints of an IR that nothing names; empty if they are named."""
+    assert spec.decoder
+    if spec.skeleton or spec.decoder.skeleton or not find_decoder(spec.decoder.name).takes_skeleton:
+        return ""
+    count = _count_keypoints(graph, spec)
+    if like and count in (0, len(SKELETONS[like.skeleton].keypoints) if like.skeleton else 0):
+        return ""
+    return f"{graph.path}: {describe_assumed(count)}" if count else ""
 
 
 def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, InputDescription]:
@@ -293,14 +324,18 @@ def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> No
     require_class_names(graph, labels, decoder)
 
 
-def _read_skeleton(graph: Graph, name: str) -> Skeleton | None:
+def stated_skeleton(
+    graph: Graph, spec: ModelSpec, description: InputDescription
+) -> Skeleton | None:
     """The skeleton in an IR's metadata; a SpecError if it has a mistake."""
+    if description.skeleton:
+        return description.skeleton
     text = graph.read_rt_info("posezoo", "own_skeleton")
     if not text:
         return None
     from posezoo.core.declarations.skeleton_yml import parse_skeleton
 
-    return parse_skeleton(name, text, f"{graph.path} (own_skeleton)")
+    return parse_skeleton(spec.skeleton, text, f"{graph.path} (own_skeleton)")
 
 
 def select_decoder(

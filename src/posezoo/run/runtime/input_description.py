@@ -42,6 +42,9 @@ _NEUTRAL = {
 #: What OTX writes after the last class, for images of none.
 _NO_CLASS = "otx_empty_lbl"
 
+# More than any published skeleton has.
+_MOST_KEYPOINTS = 600
+
 _FLAGS = {"true": True, "yes": True, "1": True, "": False, "false": False, "no": False, "0": False}
 
 

@@ -491,7 +491,7 @@ def _result_lines(summary: Json, runner: InputRunner) -> Iterator[str]:
 def _model_lines(summary: Json, estimator: Estimator) -> Iterator[str]:
     from posezoo.poses.people import ONE_IS_FOLLOWED, describe_people, noun_of, plural_of
 
-    if summary["assumed"]:
+    if summary["assumed"] and not estimator.model.assumption:  # which was a warning
         yield f"skeleton    none is declared: {summary['assumed']}; --skeleton FILE declares one"
     if summary["card"]:
         yield f"model card  {summary['card']}"

@@ -49,7 +49,9 @@ function sortKey() {
 function heading(key, kind, ...buttons) {
   const isSorted = buttons.some((button) => button.dataset.sort === key.replace(/^-/, ""));
   const way = isSorted ? (key.startsWith("-") ? "descending" : "ascending") : undefined;
-  return make("th", { scope: "col", "aria-sort": way, class: kind }, ...buttons);
+  // Chromium leaves out buttons in the heads that it repeats on each printed page.
+  const printed = buttons.map((button) => make("span", { class: "printed" }, ...[...button.childNodes].map((node) => node.cloneNode(true))));
+  return make("th", { scope: "col", "aria-sort": way, class: kind }, ...buttons, ...printed);
 }
 
 function sorter(name, title, unit, key) {
