@@ -109,7 +109,7 @@ def test_doctor_lists_the_parts_with_their_package(installed):
         "plugins"
     ]
     assert {plugin["group"] for plugin in plugins} == {
-        "posezoo.decoders", "posezoo.formats", "posezoo.lint_rules", "posezoo.networks", "posezoo.source_types",
+        "posezoo.decoder_graphs", "posezoo.decoders", "posezoo.formats", "posezoo.lint_rules", "posezoo.networks", "posezoo.source_types",
         "posezoo.verbs",
     }  # fmt: skip
     assert {plugin["package"] for plugin in plugins} == {"posezoo-example-parts 1.0"}
