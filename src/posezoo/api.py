@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from posezoo.core.declarations.model import Output as Output
     from posezoo.core.download.candidates import ByteStream as ByteStream
     from posezoo.core.download.source_types import SourceType as SourceType
+    from posezoo.export.decoded.graphs import DecoderGraph as DecoderGraph
     from posezoo.export.target_type import ExportTarget as ExportTarget
     from posezoo.lint.finding import RuleViolation as RuleViolation
     from posezoo.lint.rule import rule as rule
@@ -78,7 +79,6 @@ if TYPE_CHECKING:
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.poses.decoder_type import BOTTOM_UP as BOTTOM_UP
     from posezoo.poses.decoder_type import TOP_DOWN as TOP_DOWN
-    from posezoo.poses.decoder_type import DecoderGraph as DecoderGraph
     from posezoo.poses.decoder_type import DecoderType as DecoderType
     from posezoo.poses.keypoints import create_poses as create_poses
     from posezoo.run.runtime.estimator import Estimator

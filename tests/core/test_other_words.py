@@ -31,7 +31,8 @@ def test_words_of_ultralytics_and_rtmlib_lead_to_ours(line, hint):
 def test_in_python_a_setting_of_another_program_leads_to_ours():
     with pytest.raises(posezoo.PosezooError, match="unknown setting 'conf'") as refused:
         posezoo.load("movenet-thunder", conf=0.3)
-    assert refused.value.hint == "min_person_score is the least score of a person"
+    hint = "options=posezoo.Options(min_person_score=...) is the least score of a person"
+    assert refused.value.hint == hint
 
 
 def test_the_dashes_of_a_flag_make_no_flag_similar():

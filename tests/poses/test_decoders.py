@@ -289,7 +289,7 @@ def test_maps_with_turned_signs_stay_as_they_were():
             "given are 1,19,8,8 and 1,38,8,8",
             "such maps are for openpose",
         ),
-        ("openpose", {"heatmaps": zeros(1, 19, 8, 8)}, "the outputs given are heatmaps", ""),
+        ("openpose", {"heatmaps": zeros(1, 19, 8, 8)}, "given is one of 1x19x8x8", ""),
         (
             "heatmap",
             {"heatmap": zeros(1, 17, 8, 8)},

@@ -6,15 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
-from types import FunctionType
 from typing import Any, Literal
 
 import numpy as np
 
 from posezoo.core.arrays import Floats
+from posezoo.core.convert.feature_steps import SAMPLE_PHOTOS
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import ImageError, import_cv2
-from posezoo.core.plugins import import_part
 from posezoo.core.values import frozen
 from posezoo.poses.keypoints import Pose, is_sparse
 from posezoo.poses.letterbox import Image, Size, image_size
@@ -42,9 +41,6 @@ _HEAD_SHARE = 0.1
 
 # The longest side of a picture in a notebook, which stores it as PNG.
 _SHOWN_SIDE = 1024
-
-# Reads what a model takes as an image.
-_OPEN_IMAGE = "posezoo.run.images:open_image"
 
 #: The skeletons of boxes and of the classes of an image: no keypoints.
 BOXES, CLASSES = "box", "class"
@@ -118,7 +114,7 @@ def draw(
         canvas = _require_drawable(image)
         _draw_on(canvas, people, options)
         return canvas
-    picture: Image = import_part(_OPEN_IMAGE, FunctionType)(image)
+    picture = SAMPLE_PHOTOS.part.open(image)
     canvas = picture.copy()
     _draw_on(canvas, people, options)
     if isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 4:
@@ -131,8 +127,7 @@ def _draw_on(canvas: Image, poses: Iterable[Pose], options: _DrawingOptions) -> 
     def threshold(pose: Pose) -> float:
         return pose.seen_from if options.min_score is None else options.min_score
 
-    people = [poses] if isinstance(poses, Pose) else poses
-    shown = [pose for pose in people if not is_sparse(pose, threshold(pose))]
+    shown = [pose for pose in poses if not is_sparse(pose, threshold(pose))]
     if options.color is None:
         is_by_person = len(shown) > 1 or any(pose.track_id for pose in shown)
         options = replace(options, color="person" if is_by_person else "side")

@@ -108,6 +108,9 @@ class _SamplePhotos(SamplePhotos):
     def read_photo(self, path: Path) -> Image:
         return read_image(path)
 
+    def open(self, image: object) -> Image:
+        return open_image(image)
+
 
 PHOTOS = _SamplePhotos()
 

@@ -145,11 +145,12 @@ def test_a_stand_in_for_an_older_release_lies_beside_the_others_and_says_what_it
     tmp_path,
 ):
     older = posezoo("shims", "--wheel", tmp_path, "--wheel_version", "2023.0.1")
+    local = version("posezoo").replace(".0.dev", ".dev")  # so that pip sorts it below the release
     usual = posezoo("shims", "--wheel", tmp_path)
     assert older.returncode == usual.returncode == 0
     assert sorted(path.name for path in tmp_path.glob("[!.]*")) == [
-        f"openvino_dev-2023.0.1+posezoo.{version('posezoo')}-py3-none-any.whl",
-        f"openvino_dev-2024.6.0+posezoo.{version('posezoo')}-py3-none-any.whl",
+        f"openvino_dev-2023.0.1+posezoo.{local}-py3-none-any.whl",
+        f"openvino_dev-2024.6.0+posezoo.{local}-py3-none-any.whl",
         f"posezoo-{version('posezoo')}-py3-none-any.whl",
     ]
     assert "the commands and models of 2023.0.1, but not its OpenVINO" in older.stdout

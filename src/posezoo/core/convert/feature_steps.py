@@ -82,5 +82,14 @@ class SamplePhotos:
         """
         raise NotImplementedError
 
+    def open(self, image: object) -> Array:
+        """A photo in the same form, of an array, a path, the bytes of a file or an image of Pillow.
+
+        Raises:
+            ImageError: it cannot be decoded, or has another type.
+            MissingPackageError: OpenCV is not installed.
+        """
+        raise NotImplementedError
+
 
 SAMPLE_PHOTOS = Hook(SamplePhotos())

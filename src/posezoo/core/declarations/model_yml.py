@@ -221,8 +221,12 @@ _NETWORK = _named(model.NetworkChoice, _NETWORK_ARGUMENT)
 _SHARE = FieldType(_read_share, {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1})
 
 
+# The keys of a self-check that need a reason.
+_WITH_REASON = ("measure", "inputs", "tolerance")
+
+
 def _check_self_check(fields: YamlMapping, settings: model.SelfCheckSettings) -> None:
-    for name in ("measure", "inputs", "tolerance"):
+    for name in _WITH_REASON:
         if name in fields and not settings.reason:
             raise fields[name].make_error("is given without `reason`: say why the default is wrong")
 
@@ -239,6 +243,7 @@ _SELF_CHECK = record(
         "Files beside model.yml with right inputs: images, or .npz with arrays by input name.",
     ),
     check=_check_self_check,
+    schema={"dependentRequired": {key: ["reason"] for key in _WITH_REASON}},
 )
 _FILE_BESIDE = (
     required_key("file", FILE_NAME, "A safetensors file beside model.yml."),
