@@ -23,16 +23,15 @@ from posezoo.core.errors import ConversionError, InferenceError, OutputError, Se
 from posezoo.core.events import Listener
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.registry import Selection
-from posezoo.core.resolve.input_options import read_given_arguments
 from posezoo.core.resolve.stage_context import Context
 from posezoo.formats import find_framework
 from posezoo.run.run_flags import find_subject_from_args, spell_flag, statement_from_args
-from posezoo.run.subject import Kind, Statement, refuse_unused
 
 if TYPE_CHECKING:
     from posezoo.cli.console import Console
     from posezoo.formats.onnx_conversion import OnnxReport
     from posezoo.run.runtime.graph import Graph, Preprocessing
+    from posezoo.run.subject import Statement
 
 EXAMPLES = """
 posezoo convert blazepose-full
@@ -134,6 +133,8 @@ def run(args: _ConvertArgs) -> int:
     if args.checkpoint:
         selection = _select_with_checkpoint(args, args.checkpoint, context)
     else:
+        from posezoo.run.subject import Kind, refuse_unused
+
         refuse_unused(Kind.MODEL, ", ".join(args.models), statement_from_args(args), spell_flag)
     if args.onnx_only:
         return _export(args, context, selection)
@@ -295,6 +296,7 @@ def _declare(
 ) -> tuple[ModelSpec, Path]:
     """The model that a file is, and the file that is read."""
     from posezoo.convert.file_conversion import declare_file
+    from posezoo.core.resolve.input_options import read_given_arguments
 
     shape = [f"--input_shape={args.input_shape}"] if args.input_shape else []
     declared = read_given_arguments(shape)

@@ -29,7 +29,6 @@ from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.ended import explain_ended
 from posezoo.core.errors import ExportError, require_packages
 from posezoo.export.targets import TARGETS
-from posezoo.run.preparation import explain_unstated
 from posezoo.run.run_flags import select_subjects, statement_from_args
 
 if TYPE_CHECKING:
@@ -190,6 +189,8 @@ def _select(
                 hint="rename one of them",
             )
         if spec.first_input.is_unstated:
+            from posezoo.run.preparation import explain_unstated
+
             console.warn(f"{explain_unstated(spec.path)}: it is exported as it is")
     files = {Path(subject.name) for subject in subjects}
     return files, replace(selection, models=tuple(specs.values()))
