@@ -147,6 +147,27 @@ def test_a_rule_finds_its_mistake(zoo, rule, file, old, new):
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("`heatmaps`", "`heatmap`", "port-name"),  # the name in accuracy-check.yml is right
+        (f"{CONVERTED} `1, 17, 56, 72`", f"{CONVERTED} `1, 18, 56, 27`", "output-shape"),
+        (
+            "format is `B, C, H, W`.",
+            "format is `B, C, H, W`. It has 19 keypoints.",
+            "keypoint-count",
+        ),
+    ],
+)
+def test_what_contradicts_several_places_is_one_finding(zoo, old, new, rule):
+    adapter = "type: human_pose_estimation"
+    named = f"{adapter}\n          heatmaps_out: heatmaps"
+    plant(zoo, f"{A}/accuracy-check.yml", adapter, named)
+    assert check(zoo) == (0, [])
+    plant(zoo, f"{A}/README.md", old, new)
+    assert rules_of(zoo) == [rule]
+
+
+@pytest.mark.parametrize(
     "command",
     [
         "omz_downloader --name <model_name>",

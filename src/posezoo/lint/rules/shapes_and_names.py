@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from itertools import chain, islice
 
 from posezoo.core.declarations.model import Framework, Input, UnpackArchive, fits
 from posezoo.core.declarations.yaml_nodes import YamlNode
@@ -167,7 +168,7 @@ def _format_shape(shape: Shape) -> str:
     return ", ".join(map(str, shape))
 
 
-@rule()
+@rule(unless=("decoder-outputs",))
 def output_shape(view: ModelView) -> Violations:
     """The card has the shape of an output that model.yml declares. The maps of a pose network are
     as large as the input divided by its stride, a whole number; those with the same number of
@@ -183,9 +184,8 @@ def output_shape(view: ModelView) -> Violations:
                 message = f"{declared.name} has the shape {port.shape.text} on the card"
                 message += f", {expected} in model.yml"
                 yield view.quote(port.shape, message, "output.shape", expected)
-    if view.spec.task.startswith(POSES):
-        yield from _check_channels(view)
-        yield from _check_sides(view)
+    if view.spec.task.startswith(POSES):  # one wrong size contradicts several others
+        yield from islice(chain(_check_channels(view), _check_sides(view)), 1)
 
 
 def _check_channels(view: ModelView) -> Violations:
@@ -254,7 +254,7 @@ def _have_stride(size: Sequence[int], sides: Sequence[int]) -> bool:
     return any(all(abs(a / stride - b) < 1 for a, b in pairs) for stride in strides)
 
 
-@rule()
+@rule(unless=("decoder-outputs", "evaluated-keypoints"))
 def keypoint_count(view: ModelView) -> Violations:
     """The number of keypoints in the description and on the card is that of the skeleton, or fits
     the channels of the card's maps: one for each keypoint, and maybe one for the background.
@@ -440,6 +440,6 @@ def _list_on_card(view: ModelView, run: AccuracyCheckRun, kind: str) -> list[str
     if not on_card or "" in on_card:
         return []
     # If model.yml has the name, too, then the card is wrong, and another rule reports it.
-    if kind == "input" and not run.is_converted:
-        on_card += [_base_name(port.name) for port in view.inputs if port.name]
+    declared = view.spec.outputs if kind == "output" else () if run.is_converted else view.inputs
+    on_card += [_base_name(port.name) for port in declared if port.name]
     return list(dict.fromkeys(on_card))
