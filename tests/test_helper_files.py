@@ -83,7 +83,7 @@ ROWS = {
     "poses-*.jsonl": ("r/poses-0123456789ab.jsonl", (RUN,)),
     "*.json of a result": ("r/.posezoo/poses.json.json", (RUN, RUN)),
     "*_poses.png": ("r/03_poses.png", (RUN,)),
-    "journal.key": ("home/.cache/posezoo/journal.key", (RUN,)),
+    "records.key": ("home/.cache/posezoo/records.key", (*USES, RUN)),
     ".gitignore": (".gitignore", ("new other --from net.onnx --license MIT --dry_run",)),
     ".gitattributes": (".gitattributes", ("new other --from net.onnx --license MIT --dry_run",)),
 }

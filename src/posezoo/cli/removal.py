@@ -27,13 +27,12 @@ from posezoo.core.errors import OutputError, os_reason
 from posezoo.core.files.file_lock import is_part_of
 from posezoo.core.files.file_record import (
     RECORDS_DIR,
-    is_unchanged,
     read_digests,
     read_json,
-    read_record,
     record_path,
 )
 from posezoo.core.files.postprocess_state import text_record
+from posezoo.core.files.verified_files import is_as_written
 from posezoo.core.ir.provenance import read_provenance
 from posezoo.core.layout import ModelLayout, find_link_out
 from posezoo.core.registry import TAG_MARK, license_path, open_registry
@@ -128,9 +127,8 @@ def plan_removal(
 
 def _is_recorded(path: Path) -> bool:
     """Whether a file is as posezoo verified or made it, also for an earlier model.yml."""
-    verified = read_record(path).verified
     with suppress(OSError):
-        return is_unchanged(path.stat(), verified)
+        return not path.is_symlink() and is_as_written(path)
     return False
 
 

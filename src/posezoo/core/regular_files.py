@@ -112,22 +112,16 @@ def read_regular_bytes(path: Path) -> bytes:
 
 
 def read_small(path: Path) -> bytes:
-    """The bytes of a regular file of at most 1 MiB, such as settings; as ``read_small_file``."""
-    return read_small_file(path)[0]
-
-
-def read_small_file(path: Path) -> tuple[bytes, os.stat_result]:
-    """The bytes of a regular file of at most 1 MiB, such as a record, and its status.
+    """The bytes of a regular file of at most 1 MiB, such as a record.
 
     Raises:
         OSError: it is larger; and as for ``open_regular``.
     """
     with open_regular(path) as stream:
         content = stream.read(_SMALL + 1)
-        status = os.fstat(stream.fileno())
     if len(content) > _SMALL:
         raise OSError(errno.EFBIG, f"it has more than {_SMALL:,} bytes", str(path))
-    return content, status
+    return content
 
 
 def read_beginning(path: Path, size: int) -> str:

@@ -1,9 +1,8 @@
 """A file with the results of images, with which a run that ended early continues: a heading with
 everything that the results depend on, and a line of JSON for each image.
 
-The file may have come with the folder of the results, so each line has an authentication code with
-a key in the user's cache folder (HMAC, RFC 2104). A line with another code is no result: its image
-is done again.
+The file may have come with the folder of the results, so each line has an authentication code of
+the user. A line with another code is no result: its image is done again.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import io
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -22,12 +20,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from posezoo import poses
-from posezoo.core.errors import PosezooError, import_cv2
+from posezoo.core.errors import import_cv2
 from posezoo.core.files.file_lock import discard, exclusive
 from posezoo.core.files.staging import create_parent
+from posezoo.core.files.user_key import user_key
 from posezoo.core.files.verified_files import compute_digest, write_atomically, writing
-from posezoo.core.regular_files import open_regular, read_small
-from posezoo.core.settings import user_folder
+from posezoo.core.regular_files import open_regular
 from posezoo.core.values import frozen
 from posezoo.run import runtime
 from posezoo.run.machine import Machine
@@ -38,7 +36,6 @@ from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 # In bytes; one of many inputs that the shell listed has a few hundred thousand.
 _MAX_HEADING = 16 << 20
 
-_KEY_SIZE = 32
 _SIGNED = re.compile(rb'\{"code": "([0-9a-f]{64})", (.*)')
 
 #: What names an image among the others.
@@ -118,7 +115,7 @@ def open_journal(path: Path | None, heading: Mapping[str, Any]) -> Iterator[Resu
         yield ResultJournal(None, io.BytesIO(), {})
         return
     first = json.dumps(heading)
-    signer = hmac.new(_read_key(), first.encode(), "sha256")
+    signer = hmac.new(user_key(), first.encode(), "sha256")
     with ExitStack() as stack:
         with writing(path):
             create_parent(path)
@@ -129,21 +126,6 @@ def open_journal(path: Path | None, heading: Mapping[str, Any]) -> Iterator[Resu
             # Without a buffer, a line is in the file at once.
             stream = stack.enter_context(open(path, "a+b", buffering=0))
         yield ResultJournal(path, stream, lines, signer)
-
-
-def _read_key() -> bytes:
-    """The user's key; a new one if there is none, or it cannot be kept."""
-    key = secrets.token_bytes(_KEY_SIZE)
-    with suppress(OSError, PosezooError):
-        path = user_folder("cache") / "journal.key"
-        create_parent(path)
-        with exclusive(path):
-            if not path.is_file():
-                write_atomically(path, key)
-                path.chmod(0o600)
-            kept = read_small(path)
-            return kept if len(kept) == _KEY_SIZE else key
-    return key
 
 
 def _sign(signer: hmac.HMAC, content: bytes) -> bytes:

@@ -97,6 +97,17 @@ def test_a_dry_run_removes_nothing(zoo):
     assert files_in(zoo) == before
 
 
+def test_a_file_of_an_earlier_model_yml_goes_also_if_its_record_has_another_code(zoo, monkeypatch):
+    """As those of 0.2.0, which have none."""
+    (zoo / "new.tflite").write_bytes(b"newer weights")
+    write_model(
+        zoo / "zoo", "one", model_yml(files=[declared_file(zoo / "new.tflite", name="one.tflite")])
+    )
+    monkeypatch.setenv("HOME", str(zoo / "other"))
+    assert_success(remove(zoo, "one", "--yes"))
+    assert not (zoo / "weights" / "public" / "one" / "one.tflite").exists()
+
+
 def test_a_changed_file_and_a_strangers_file_stay(zoo):
     folder = zoo / "weights" / "public" / "one"
     (folder / "one.tflite").write_bytes(b"trained for a week")

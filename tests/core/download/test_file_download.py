@@ -24,6 +24,7 @@ from posezoo.core.events import (
     FileUpToDate,
 )
 from posezoo.core.files.file_record import fingerprint
+from posezoo.core.files.user_key import user_key
 from posezoo.core.files.verified_files import remember_written
 
 
@@ -67,6 +68,7 @@ def test_each_digest_that_is_declared_is_checked(server, fetch):
 )
 def test_bytes_are_synced_once_before_the_rename_and_the_record(server, fetch, monkeypatch):
     file = served(server)
+    user_key()
     steps = []
     fsync, rename = os.fsync, os.replace
 

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import stat
@@ -13,6 +14,7 @@ from posezoo.core.declarations.model import Digest
 from posezoo.core.errors import OutputError
 from posezoo.core.files import file_record, verified_files
 from posezoo.core.files.file_record import FileRecord, fingerprint, read_record, record_path
+from posezoo.core.files.user_key import user_key
 from posezoo.core.files.verified_files import (
     compute_digest,
     compute_digests,
@@ -124,12 +126,26 @@ def test_a_record_that_is_no_small_file_counts_as_missing(file, kind):
     assert is_good(file)
 
 
-def test_the_record_of_another_user_is_not_believed(file, monkeypatch):
+def test_the_record_of_another_user_is_not_believed(file, tmp_path, monkeypatch):
     file.write_bytes(bytes(len(CONTENT)))
     remember_written(file, GOOD, written=fingerprint(file))
     assert is_good(file)
-    user = os.getuid() if os.name != "nt" else 0
-    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "of another user"))
+    assert read_record(file).known_digests
+    assert not is_good(file)
+
+
+@pytest.mark.parametrize("code", [None, "", 7, [], "\udc80", "0" * 64])
+@pytest.mark.parametrize("changed", ["code", "size", "sha384"])
+def test_a_record_that_anybody_changed_is_not_believed(file, code, changed):
+    file.write_bytes(bytes(len(CONTENT)))
+    remember_written(file, GOOD, written=fingerprint(file))
+    stored = json.loads(record_path(file).read_bytes())
+    if changed == "code":
+        stored["code"] = code
+    else:
+        stored["verified"][changed] = code
+    record_path(file).write_text(json.dumps(stored))
     assert not is_good(file)
 
 
@@ -218,6 +234,8 @@ def test_bytes_reach_the_disk_before_their_name_and_then_the_name(tmp_path, step
 )
 def test_bytes_reach_the_disk_before_the_record_that_they_are_good(file, steps):
     # Else a file of the right size and zeros, as a power failure may leave it, would count as verified.
+    user_key()
+    steps.clear()
     assert is_good(file)
     assert steps == [
         ("flushed", file.name),

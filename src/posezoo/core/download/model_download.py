@@ -129,7 +129,9 @@ def _download_missing(
     needed = []
     for file, target in files_and_targets:
         options = context.options
-        if options.trusts_records and is_unpacked(file, spec, layout, rehash=options.verify):
+        if options.trusts_records and is_unpacked(
+            file, spec, layout, rehash=options.verify, remember=True
+        ):
             context.emit(FileUpToDate(spec.full_name, file.name))
         else:
             needed.append((file, target))
@@ -159,7 +161,8 @@ def plan_download(
     for file in select_files(spec, precisions):
         target = layout.file_path(spec, file)
         is_there = may_be_removed and file.is_pinned
-        if is_there and is_unpacked(file, spec, layout, rehash=rehash):
+        remember = not is_dry_run
+        if is_there and is_unpacked(file, spec, layout, rehash=rehash, remember=remember):
             plan.append(PlannedFile(file, target, FileOrigin.HERE, ()))
         else:
             plan.append(plan_file(file, target, context, is_dry_run=is_dry_run))
@@ -272,7 +275,7 @@ def postprocess(
 
 
 def _is_done(record: PostprocessRecord, options: DownloadOptions) -> bool:
-    return options.trusts_records and record.is_up_to_date(rehash=options.verify)
+    return options.trusts_records and record.is_up_to_date(rehash=options.verify, remember=True)
 
 
 class _Placement:

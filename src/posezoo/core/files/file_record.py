@@ -1,12 +1,13 @@
 """The record of a file: ``.posezoo/NAME.json`` beside it.
 
-While the file's size, times and inode match, it is not hashed again. One out of an archive never
-matches, since nobody can set the time of change; another user of the folder can write one that
-does, so no fingerprint of another user is read.
+While the file's size, times and inode match, it is not hashed again. A disk image, a stick or
+another user of the folder can bring a record that matches other bytes, so a fingerprint is read
+only with an authentication code of this user.
 """
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import re
@@ -20,12 +21,16 @@ from posezoo.core.declarations.model import SHA1_DIGITS, Digest
 from posezoo.core.errors import OutputError
 from posezoo.core.files.file_lock import WAIT_S, discard, exclusive, lock_file, unique_part
 from posezoo.core.files.foreign_json import parse_json
-from posezoo.core.operating_system import IS_WINDOWS, belongs_to_user, replace_file
-from posezoo.core.regular_files import read_small, read_small_file
+from posezoo.core.files.user_key import user_key
+from posezoo.core.operating_system import IS_WINDOWS, replace_file
+from posezoo.core.regular_files import read_small
 from posezoo.core.values import frozen
 
 #: Our folder for records, beside the files.
 RECORDS_DIR = ".posezoo"
+
+# The key of the authentication code of all sections.
+_CODE = "code"
 
 Json = Mapping[str, Any]
 
@@ -83,23 +88,42 @@ def record_path(path: Path) -> Path:
 
 
 def read_record(path: Path) -> FileRecord:
-    """The record of a file, without the fingerprint in another user's; empty if it is missing or
-    cannot be read.
+    """The record of a file; without fingerprints if it has no code of this user, and empty if it is
+    missing or cannot be read.
     """
-    try:
-        content, status = read_small_file(record_path(path))
-        stored = parse_json(content)
-    except (OSError, ValueError):
-        return FileRecord()
+    stored = read_json(record_path(path))
+    code = stored.pop(_CODE, None)
+    is_own = code is not None and code == _sign(stored)
     stored.setdefault("verified", stored.get("result"))  # 0.2.0 recorded results there
     sections = {}
     for each in fields(FileRecord):
         if isinstance(stored.get(each.name), dict):
             sections[each.name] = stored[each.name]
     record = FileRecord(**sections)
-    if belongs_to_user(status):
+    if is_own:
         return record
-    return replace(record, verified=record.known_digests)
+    return replace(
+        record, verified=record.known_digests, outputs=_without_fingerprints(record.outputs)
+    )
+
+
+def _sign(sections: Json) -> str:
+    """The authentication code of a record."""
+    content = json.dumps(sections, sort_keys=True).encode()
+    return hmac.digest(user_key(), content, "sha256").hex()
+
+
+def _without_fingerprints(outputs: Json) -> dict[str, Any]:
+    """The section ``outputs`` with no more than size and digest of each file."""
+    files = outputs.get("files")
+    if not isinstance(files, dict):
+        return {}
+    kept = {}
+    for name, entry in files.items():
+        if not isinstance(entry, dict):
+            return {}
+        kept[name] = {key: entry[key] for key in ("size", "sha384") if key in entry}
+    return {**outputs, "files": kept}
 
 
 def update_record(path: Path, **sections: Json) -> None:
@@ -110,9 +134,10 @@ def update_record(path: Path, **sections: Json) -> None:
     record = record_path(path)
 
     def change(_stored: Json) -> dict[str, Any]:
-        known = read_record(path)  # without what another user states
+        known = read_record(path)  # without what others state
         merged = {each.name: getattr(known, each.name) for each in fields(known)} | sections
-        return {name: section for name, section in merged.items() if section}
+        kept = {name: section for name, section in merged.items() if section}
+        return {**kept, _CODE: _sign(kept)} if kept else {}
 
     if record.parent.is_symlink() or change({}) == read_json(record):
         return

@@ -18,7 +18,7 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.files.file_record import Json, is_unchanged, read_record, update_record
-from posezoo.core.files.verified_files import compute_digest, hash_file
+from posezoo.core.files.verified_files import hash_file
 from posezoo.core.layout import ModelLayout
 from posezoo.core.operating_system import sync
 from posezoo.core.values import frozen
@@ -32,23 +32,33 @@ class PostprocessRecord:
     recipe: Mapping[str, object]  # in JSON types; if it changes, the files are made again
     removable: bool = False  # whether the subject itself may be missing
 
-    def is_up_to_date(self, *, rehash: bool = False) -> bool:
-        """Whether the same recipe was carried out and no file has changed since; ``rehash``: do not
-        trust fingerprints.
+    def is_up_to_date(self, *, rehash: bool = False, remember: bool = False) -> bool:
+        """Whether the same recipe was carried out and no file has changed since.
+
+        Args:
+            rehash: do not trust fingerprints.
+            remember: record those of the files that had to be hashed.
         """
         outputs = read_record(self.subject).outputs
         if outputs.get("recipe") != self.recipe:
             return False
         is_removed = self.removable and not os.path.lexists(self.subject)
         files = self._entries()
+        current = dict(files)
         try:
             for path, entry in files.items():
                 if is_removed and path == self.subject:
                     continue
-                if not _is_unchanged(path, entry, rehash=rehash):
+                if not rehash and _has_not_changed(path, entry):
+                    continue
+                (digest,), hashed = hash_file(path, ["sha384"])
+                if digest.value != entry["sha384"]:
                     return False
+                current[path] = {**hashed, "sha384": digest.value}
         except (OSError, LookupError):
             return False
+        if remember and current != files:
+            self._record(current)
         return bool(files)
 
     def outputs(self) -> dict[Path, str]:
@@ -79,24 +89,26 @@ class PostprocessRecord:
 
     def write(self, files: Collection[Path], *, sizes_only: bool = False) -> None:
         """Record the files; if the record cannot be written, the next run makes the files again."""
-        entries: dict[str, dict[str, object]] = {}
+        entries: dict[Path, Json] = {}
         for path in files:
-            name = os.path.relpath(path, self.subject.parent)
-            entries[name] = {"size": path.stat().st_size}
+            entries[path] = {"size": path.stat().st_size}
             if not sizes_only:
                 (digest,), hashed = hash_file(path, ["sha384"])
-                entries[name] = {**hashed, "sha384": digest.value}
-        with suppress(OSError):
-            for path in files:
+                entries[path] = {**hashed, "sha384": digest.value}
+        self._record(entries)
+
+    def _record(self, entries: Mapping[Path, Json]) -> None:
+        for path in entries:
+            with suppress(OSError):
                 sync(path)
-        update_record(self.subject, outputs={"recipe": self.recipe, "files": entries})
+        folder = self.subject.parent
+        files = {os.path.relpath(path, folder): entry for path, entry in entries.items()}
+        update_record(self.subject, outputs={"recipe": self.recipe, "files": files})
 
 
-def _is_unchanged(path: Path, entry: Mapping[str, object], *, rehash: bool) -> bool:
+def _has_not_changed(path: Path, entry: Json) -> bool:
     status = path.stat()
-    if not rehash and (entry == {"size": status.st_size} or is_unchanged(status, entry)):
-        return True
-    return compute_digest(path).value == entry["sha384"]
+    return entry == {"size": status.st_size} or is_unchanged(status, entry)
 
 
 def archive_record(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> PostprocessRecord:
@@ -121,10 +133,15 @@ def text_record(
 
 
 def is_unpacked(
-    file: SourceFile, spec: ModelSpec, layout: ModelLayout, *, rehash: bool = False
+    file: SourceFile,
+    spec: ModelSpec,
+    layout: ModelLayout,
+    *,
+    rehash: bool = False,
+    remember: bool = False,
 ) -> bool:
     """Whether a file is an archive that was unpacked and removed, and all its members are up to
-    date.
+    date; as ``PostprocessRecord.is_up_to_date``.
     """
     records = []
     for step in spec.postprocessing:
@@ -132,4 +149,4 @@ def is_unpacked(
             records.append(archive_record(step, spec, layout))
     if not records or os.path.lexists(records[0].subject):
         return False
-    return all(record.is_up_to_date(rehash=rehash) for record in records)
+    return all(record.is_up_to_date(rehash=rehash, remember=remember) for record in records)
