@@ -65,8 +65,8 @@ OURS = {
     "export/model_info_targets.py: xml.with_suffix(suffix).read_bytes()",
     "measure/devices/device_proof.py: written.with_suffix(suffix).read_bytes()",
     "networks/pytorch_format.py: result.read_bytes()",
-    "omz/verbs/convert.py: onnx.read_bytes()",
-    "omz/verbs/convert.py: xml.with_suffix(suffix).read_bytes()",
+    "convert/verbs/convert.py: onnx.read_bytes()",
+    "convert/verbs/convert.py: xml.with_suffix(suffix).read_bytes()",
     "packages/package_parts.py: open(sparse, 'r+b')",
     "packages/package_parts.py: zipfile.ZipFile(sparse)",
     # The system's.
