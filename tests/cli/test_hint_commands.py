@@ -143,6 +143,7 @@ CASES = (
 
 #: Hints with a command that no case here produces, with the reason.
 NOT_RUN = {
+    "give another --output": "the file itself as the result; tests/run/test_preparation.py",
     r"--as ([\w-]+)": "a pattern for hints of posezoo.load; tests/run/test_load_arguments.py",
     "export it to ONNX with its authors' code": "their code; docs/explanations/rehearsal.md",
     "--prune removes the line": "a second training; tests/cli/verbs/test_lock.py",

@@ -106,7 +106,8 @@ def test_the_new_form_warns_of_nothing(own):
 def test_what_is_only_for_the_name_of_a_model_is_named_with_a_file(keywords, names, own):
     with pytest.raises(posezoo.PosezooError) as caught:
         posezoo.load(own, **keywords)
-    assert caught.value.problem == f"{names}: only for the name of a model, and {own} is a file"
+    assert re.match(f"{names}: only for (a model|weights of your own)", caught.value.problem)
+    assert caught.value.problem.endswith(f"; {own} is an .xml or .onnx")
 
 
 @pytest.mark.parametrize("name", ["movenet-thunder", None])

@@ -90,8 +90,14 @@ class Statement:
 
     def given(self) -> list[str]:
         """The names of what is said."""
-        nothing: tuple[object, ...] = (None, False, "", (), {}, [])
-        return [each.name for each in fields(self) if getattr(self, each.name) not in nothing]
+        nothing: tuple[object, ...] = (None, "", (), {}, [])
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        defaults = {each.name: each.default for each in fields(self)}
+        return [
+            name
+            for name, value in values.items()
+            if value not in nothing and value is not defaults[name]
+        ]
 
     @property
     def is_of_outputs(self) -> bool:
