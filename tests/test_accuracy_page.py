@@ -5,6 +5,7 @@ import shlex
 
 from fakes.checkout import ROOT
 from posezoo.cli.main import create_parser
+from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import open_registry
 
 DRAW = ROOT / "docs" / "draw.py"
@@ -30,6 +31,6 @@ def test_each_command_is_valid_and_evaluates_as_the_publisher_did():
         assert args.flip == accuracy.flip
         boxes = "truth" if spec.decoder.name == "heatmap" else None
         assert args.boxes == ("boxes.json" if "boxes of a detector" in accuracy.protocol else boxes)
-        assert args.precision in spec.precisions
+        assert (args.precision or Precision.FP16) in spec.precisions
         if f"side {args.height}" not in accuracy.protocol:
             assert spec.decoder.name != "associative_embedding"

@@ -83,7 +83,7 @@ def test_an_invalid_value_is_wrong_usage(capsys, words, problem):
 def test_switches_and_defaults():
     args = parse("--dry_run", names=("dry_run", "force", "precision"))
     assert (args.dry_run, args.force) == (True, False)
-    assert args.precision is Precision.FP16
+    assert args.precision is None  # a file has its own; of a model FP16
     # --precision also takes this spelling, so no verb has both.
     args = parse(names=("precisions",))
     assert args.precisions == (Precision.FP32, Precision.FP16)

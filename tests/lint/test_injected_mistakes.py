@@ -421,7 +421,7 @@ def test_a_value_that_the_drawn_card_contradicts_is_named_with_both_values(few_m
 
 def test_a_model_yml_that_cannot_be_read_hides_no_finding_of_other_models(capsys, few_models):
     (few_models / POSENET / "model.yml").write_text("files: [\n")
-    inject(few_models / OPENPOSE / "README.md", {"42.8%": "48.2%"})
+    inject(few_models / OPENPOSE / "README.md", {"0.428": "0.482"})
     inject(few_models / MULTIPOSE / "model.yml", {"up to six": "up to five"})
     code, findings = verify(capsys, few_models)
     places = {(each["rule"], each["file"]) for each in findings}

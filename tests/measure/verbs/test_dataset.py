@@ -66,7 +66,7 @@ def test_info_lists_every_missing_image_and_ends_with_1(tmp_path):
 def test_nothing_is_downloaded_before_the_terms_are_accepted(tmp_path):
     said = refusal(posezoo("dataset", "get", "coco-val2017", "-o", tmp_path / "coco"))
     assert "Creative Commons Attribution 4.0" in said
-    assert "1068 MB are downloaded only on these terms" in said
+    assert "1,068.5 MB are downloaded only on these terms" in said
     assert "--accept_terms" in said
     assert not (tmp_path / "coco").exists()
 

@@ -13,10 +13,10 @@ from posezoo.core.declarations.model import WHOLE_IMAGE, People
 from posezoo.core.declarations.skeleton import LimbField, Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import DecoderError, InferenceError
-from posezoo.core.plugins import import_part
 from posezoo.poses.decoders import DECODERS, find_decoder
 from posezoo.run.runtime.decoder_matching import describe_ir
 from posezoo.run.runtime.graph import Graph
+from posezoo.run.runtime.pipelines import find_pipeline
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")
@@ -316,7 +316,7 @@ def test_a_network_that_takes_batches_is_asked_once(tmp_path):
 
 @pytest.mark.parametrize("name", DECODERS.builtin)
 def test_every_decoder_names_a_pipeline(name):
-    assert import_part(find_decoder(name).pipeline, type)
+    assert isinstance(find_pipeline(find_decoder(name).pipeline), type)
 
 
 def test_a_decoder_of_an_installed_package_is_recognized_and_runs(tmp_path):

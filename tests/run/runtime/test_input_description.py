@@ -58,10 +58,10 @@ def run_on_all(path, pictures, folder, *flags):
     return [image["poses"] for image in summary["images"]], ended.stderr
 
 
-def refused(path, picture, folder, *flags):
-    """The standard error of posezoo run, which ends with exit code 1."""
+def refused(path, picture, folder, *flags, code=1):
+    """The standard error of posezoo run, which ends with exit code 1, or another."""
     command = ("run", path, "--input", picture, "--output", folder / "results", *flags)
-    said = refusal(run_posezoo(*command, POSEZOO_DETECTOR="none"))
+    said = refusal(run_posezoo(*command, POSEZOO_DETECTOR="none"), code)
     assert "Traceback" not in said
     assert sum(line.startswith("error: ") for line in said.splitlines()) == 1
     return said
@@ -369,7 +369,9 @@ def test_classes_are_named_if_there_is_a_name_for_each(tmp_path, pictures, by):
             ((pose,), _) = run(*command)
             assert pose["label"] == "bee"
         else:
-            assert "2 classes are named (ant, bee), but its outputs output" in refused(*command)
+            assert "2 classes are named (ant, bee), but its outputs output" in refused(
+                *command, code=2
+            )
 
 
 @pytest.mark.parametrize("labels", ["ant bee", "ant bee otx_empty_lbl", "ant", "ant bee wasp"])
@@ -426,7 +428,8 @@ def test_names_of_classes_in_a_file_replace_those_of_the_ir(tmp_path, pictures):
     (pose,), _ = run(xml, pictures[300, 300], tmp_path, "--labels", tmp_path / "names.txt")
     assert pose["label"] == "lynx"
     (tmp_path / "names.txt").write_text("\n", "utf-8")
-    said = refused(xml, pictures[300, 300], tmp_path, "--labels", tmp_path / "names.txt")
+    names = ("--labels", tmp_path / "names.txt")
+    said = refused(xml, pictures[300, 300], tmp_path, *names)
     assert "names.txt: has no names" in said
     assert "--labels: only for an .xml or .onnx" in refusal(
         run_posezoo("run", "movenet-thunder", "--labels", tmp_path / "names.txt"), code=2

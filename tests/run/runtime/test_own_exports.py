@@ -306,13 +306,13 @@ def test_an_export_that_says_nothing_runs_as_the_model_that_it_is_like(tmp_path,
 def test_a_model_that_an_export_is_not_like_is_refused(tmp_path, words, reason):
     own = write_simcc(tmp_path / "own.onnx")
     ended = run_posezoo("run", own, *words, "--output", tmp_path / "results")
-    assert ended.returncode == 1 and reason in ended.stderr, ended.stderr
+    assert ended.returncode == 2 and reason in ended.stderr, ended.stderr
 
 
 def test_an_export_that_states_its_preprocessing_is_like_no_other(tmp_path):
     own = write_onnx(tmp_path / "own.onnx", columns(), **METADATA)
     assert "already states how images are prepared" in refusal(
-        run_posezoo("run", own, "--as", "rtmpose-m", "--output", tmp_path / "results")
+        run_posezoo("run", own, "--as", "rtmpose-m", "--output", tmp_path / "results"), code=2
     )
     assert "--as: only for an .xml or .onnx" in refusal(
         run_posezoo("run", "movenet-thunder", "--as", "rtmpose-m"), code=2
