@@ -35,6 +35,8 @@ cd "$place"
 python3 -m venv wheels-env
 for commit in "$earlier" "$now"; do
   git -C clone checkout -q "$commit"
+  # The wheel states the version that is installed.
+  step make -C clone .venv/.installed-run
   step clone/.venv/bin/posezoo shims --wheel "wheels-$commit" --force
   step wheels-env/bin/python -m pip install --upgrade --find-links "wheels-$commit" openvino-dev
   step wheels-env/bin/omz_info_dumper --name movenet-thunder
