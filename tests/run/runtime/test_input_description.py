@@ -431,6 +431,7 @@ def test_names_of_classes_in_a_file_replace_those_of_the_ir(tmp_path, pictures):
     names = ("--labels", tmp_path / "names.txt")
     said = refused(xml, pictures[300, 300], tmp_path, *names)
     assert "names.txt: has no names" in said
+    (tmp_path / "names.txt").write_text("lynx\n", "utf-8")
     assert "--labels: only for an .xml or .onnx" in refusal(
         run_posezoo("run", "movenet-thunder", "--labels", tmp_path / "names.txt"), code=2
     )
