@@ -92,12 +92,14 @@ class Answer:
     irs: Mapping[Precision, Path] | None = None
     facts: Mapping[str, object] = field(default_factory=dict)  # further keys in JSON
     measurements: Sequence[Mapping[str, object]] = ()  # for posezoo record
+    has_proof: bool = False  # whether records of the IR say how they compare with the original
 
     def to_json(self, name: str) -> dict[str, object]:
         """The object of a model for ``--format json``."""
         shown = {"plan": self.plan, "files": self.files, "irs": self.irs}
         given = {key: to_json(value) for key, value in shown.items() if value is not None}
-        return {"name": name, **given, **self.facts}
+        proof = _describe_proof(self.irs.values()) if self.irs and self.has_proof else {}
+        return {"name": name, **given, **self.facts, **proof}
 
 
 @dataclass
@@ -135,7 +137,8 @@ class JobReport:
         """Print everything as JSON, or only the paths and planned steps as text; return the exit
         code.
         """
-        print_result(style, self.to_json(), *self.lines)
+        answer = self.to_json() if style == "json" else None  # it reads the records of IR
+        print_result(style, answer, *self.lines)
         return self.exit_code
 
 
@@ -258,7 +261,7 @@ def _answer(result: Answer | Converted | Plan | None) -> Answer:
     from posezoo.core.pipeline.get import Converted
 
     if isinstance(result, Converted):
-        return Answer(irs=result.irs, facts=_describe_proof(result.irs.values()))
+        return Answer(irs=result.irs, has_proof=True)
     return Answer(plan=format_plan(result))
 
 
