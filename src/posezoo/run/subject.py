@@ -91,12 +91,11 @@ class Statement:
     def given(self) -> list[str]:
         """The names of what is said."""
         nothing: tuple[object, ...] = (None, "", (), {}, [])
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        defaults = {each.name: each.default for each in fields(self)}
+        values = ((each, getattr(self, each.name)) for each in fields(self))
         return [
-            name
-            for name, value in values.items()
-            if value not in nothing and value is not defaults[name]
+            each.name
+            for each, value in values
+            if value is not each.default and value not in nothing
         ]
 
     @property

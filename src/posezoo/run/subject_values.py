@@ -9,9 +9,13 @@ from posezoo.core.declarations.model import Decoder, ModelSpec
 from posezoo.core.values import frozen
 from posezoo.poses.decoders import find_decoder
 from posezoo.run.preparation import find_statement
-from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded
+from posezoo.run.runtime.decoder_matching import (
+    count_spec_keypoints,
+    describe_ir,
+    describe_undecoded,
+)
 from posezoo.run.runtime.graph import Graph, format_shape
-from posezoo.run.runtime.input_description import InputDescription, count_keypoints
+from posezoo.run.runtime.input_description import InputDescription
 from posezoo.run.runtime.runtime_config import LoadOptions
 from posezoo.run.subject import Subject
 
@@ -123,8 +127,7 @@ def _list_decoded(described: _Described, decoder: Decoder) -> Iterator[StatedVal
     source = described.source_of("decoder_options", named)
     for name, value in sorted(decoder.options.items()):
         yield StatedValue(f"decoder option {name}", value, source)
-    roles = {port.role: port.name for port in spec.outputs if port.role}
-    yield StatedValue("keypoints", count_keypoints(graph, decoder, roles) or None, NETWORK)
+    yield StatedValue("keypoints", count_spec_keypoints(graph, spec) or None, NETWORK)
     skeleton = decoder.skeleton
     names = skeleton.name if skeleton else find_decoder(decoder.name).skeleton
     stated = named if skeleton else ""

@@ -241,8 +241,6 @@ def _convert_own_file(args: _ConvertArgs) -> int:
     flags.require_suffix(args, "output", output, (".onnx", ".xml"))
     lines = [f"{'would write' if args.dry_run else 'wrote'} {output}"]
     answer: dict[str, object] = {"file": output}
-    from posezoo.core.ir.ir_writer import SECTION
-
     with flags.console_from_args(args) as console, temporary_dir() as private:
         if output.suffix == ".onnx":
             report = _write_onnx(args, original, layers, output, private, console)
@@ -250,7 +248,7 @@ def _convert_own_file(args: _ConvertArgs) -> int:
             answer |= asdict(report)
         else:
             graph = _write_ir(args, original, layers, output, private, console)
-            proof, why = (graph.read_rt_info(SECTION, key) for key in ("proof", "not_compared"))
+            proof, why = graph.read_proof()
             answer["proof"] = proof
             if why:
                 answer["not_compared"] = why

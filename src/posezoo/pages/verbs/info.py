@@ -181,10 +181,9 @@ def _describe_file(name: str, args: _InfoArgs) -> Json:
 
 def _read_proof(graph: Graph) -> dict[str, str]:
     """How an IR compares with its original: as its record says, else as the IR does."""
-    from posezoo.core.ir.ir_writer import SECTION
     from posezoo.core.ir.provenance import read_ir_record
 
-    proof, reason = (graph.read_rt_info(SECTION, key) for key in ("proof", "not_compared"))
+    proof, reason = graph.read_proof()
     if record := read_ir_record(graph.path):
         proof, reason = record.proof, record.not_compared
     return {"proof": proof, **({"not_compared": reason} if reason else {})}

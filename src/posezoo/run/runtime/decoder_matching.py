@@ -273,11 +273,12 @@ def _with_keypoints(
 def _require_keypoints(graph: Graph, spec: ModelSpec, skeleton: Skeleton) -> None:
     assert spec.decoder
     resolve_options(spec.decoder)  # it may have a skeleton of its own
-    if count := _count_keypoints(graph, spec):
+    if count := count_spec_keypoints(graph, spec):
         require_count(skeleton, count)
 
 
-def _count_keypoints(graph: Graph, spec: ModelSpec) -> int:
+def count_spec_keypoints(graph: Graph, spec: ModelSpec) -> int:
+    """``count_keypoints``, of a model with a decoder that ``describe_ir`` returns."""
     assert spec.decoder
     roles = {port.role: port.name for port in spec.outputs if port.role}
     return count_keypoints(graph, spec.decoder, roles)
@@ -301,7 +302,7 @@ def find_assumption(graph: Graph, spec: ModelSpec, like: ModelSpec | None) -> st
     assert spec.decoder
     if spec.skeleton or spec.decoder.skeleton or not find_decoder(spec.decoder.name).takes_skeleton:
         return ""
-    count = _count_keypoints(graph, spec)
+    count = count_spec_keypoints(graph, spec)
     if like and count in (0, len(SKELETONS[like.skeleton].keypoints) if like.skeleton else 0):
         return ""
     return f"{graph.path}: {describe_assumed(count)}" if count else ""

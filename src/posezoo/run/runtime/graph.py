@@ -209,6 +209,12 @@ class Graph:
         """The names of the outputs of an IR that contains its decoder; empty for any other IR."""
         return tuple(port.any_name for port in self.model.outputs if self.decoding)
 
+    def read_proof(self) -> tuple[str, str]:
+        """How the IR compares with its original, and why if it cannot be compared; empty if its
+        metadata do not say it.
+        """
+        return self.read_rt_info("posezoo", "proof"), self.read_rt_info("posezoo", "not_compared")
+
     def read_rt_info(self, *path: str) -> str:
         """The text at a path of the IR's metadata (rt_info); empty if there is none.
 
