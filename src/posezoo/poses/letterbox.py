@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from posezoo.core.arrays import Array, Doubles, Floats
 from posezoo.core.errors import import_cv2
 from posezoo.core.values import frozen, frozen_with_arrays
-from posezoo.poses.keypoints import Pose, bounding_box, create_poses
+from posezoo.poses.keypoints import Pose, bounding_box
 
 Image = NDArray[np.uint8]
 #: Width and height of an image or of a network's input, in pixels.
@@ -449,16 +449,15 @@ def to_image_pixels(
     is_found = keypoints[:, :, 2:] > 0
     points = transform.to_image(keypoints[:, :, :2])
     keypoints[:, :, :2] = np.where(is_found, points, 0)
-    scores = np.array([pose.score for pose in poses])
-    converted = create_poses(keypoints, scores, poses[0].layout, image)
     if has_own_boxes:
         corners = np.array([pose.box for pose in poses], np.float64).reshape(-1, 2, 2)
         boxes = list(map(tuple, transform.to_image(corners).clip(0, image).reshape(-1, 4).tolist()))
     else:
-        boxes = [bounding_box(pose.keypoints, image, seen_from) for pose in converted]
+        boxes = [bounding_box(rows, image, seen_from) for rows in keypoints]
+    skeleton = poses[0].layout
     moved = [
-        replace(given, keypoints=pose.keypoints, box=box, own_skeleton=pose.own_skeleton)
-        for given, pose, box in zip(poses, converted, boxes, strict=True)
+        replace(given, keypoints=rows, box=box, own_skeleton=skeleton)
+        for given, rows, box in zip(poses, keypoints, boxes, strict=True)
     ]
     if poses[0].z is None and poses[0].depths is None:
         return moved
