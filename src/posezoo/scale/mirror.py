@@ -364,7 +364,7 @@ class Mirror:
             OutputError: the lock cannot be written.
         """
         lock = self.open_lock()
-        gone = lock.find_gone(registry)
+        gone = lock.find_withdrawn(registry)
         removed = []
         for file in self._check_locked(lock, {}, gone) if gone else ():
             if file.file in (MODEL_YML, COMPOSITE_YML) and file.state == "good":

@@ -164,14 +164,12 @@ class _Creation:
 
     def _warn_of_models_without_ir(self) -> None:
         """Say of which models --locked will refuse the IR, where the mirror is used."""
-        lock = self.mirror.open_lock()
-        lacking = [
-            spec.full_name
-            for spec in self.selection.models
-            if lock.has_declaration(spec) and spec.is_converted and not lock.made_entries(spec)
-        ]
+        from posezoo.cli.lock_entries import list_without_ir
+
+        lacking = list_without_ir(self.mirror.open_lock(), self.selection.models)
         if lacking:
-            names = ", ".join(lacking[:3]) + (" and others" if len(lacking) > 3 else "")
+            names = ", ".join(spec.full_name for spec in lacking[:3])
+            names += " and others" if len(lacking) > 3 else ""
             self.console.warn(
                 f"{names}: the mirror's lock lists no IR, so --locked refuses conversions there;"
                 " to add the IR, run posezoo get, posezoo lock and posezoo mirror create again"
