@@ -304,7 +304,8 @@ def merge_entries(
 
     An entry stays, and is completed, if its content is the same, or if its file is missing and it
     may still be valid: an IR of the same model.yml, or a file that was trusted on first use
-    (``unpinned``: without a pin). A LockError if a model.yml is older than the lock's, unless that is allowed.
+    (``unpinned``: without a pin). A LockError if a model.yml is older than the lock's, unless that
+    is allowed.
     """
     updated = update_entries(entries, present, allow_rollback=allow_rollback)
     declarations = {entry.model: entry for entry in present if entry.file == MODEL_YML}

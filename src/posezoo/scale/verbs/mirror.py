@@ -1,15 +1,16 @@
 """posezoo mirror: fill a folder for machines without network access, or check one.
 
 With ``--format json``, ``create`` prints ``models`` (name, files) and ``failed`` (name, reason,
-hint); ``check`` prints ``files``: model, file, path, state (good, missing, changed, extra,
-symlinked, special).
+hint); ``check`` prints ``files`` (model, file, path, state: good, missing, changed, extra,
+symlinked, special) and ``needs_posezoo`` (the models that an earlier posezoo cannot read, by the
+least version that can).
 
 The exit code is 1 if a model cannot be added, or if the state of a file is not good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,8 +77,9 @@ def run(args: _MirrorArgs) -> int:
     patterns = [*args.models, *names, *listed]
     with Console(quiet=args.quiet) as console:
         if args.what == "check":
-            files = _check(mirror, patterns, console)
-            return _print_states(mirror, files, args.format)
+            names = _select_mirrored(mirror, patterns, console)
+            files = list(mirror.check(names))
+            return _print_states(mirror, files, mirror.list_needed_versions(names), args.format)
         _refuse_invalid_selection(args, patterns)
         if args.folder.exists() and not args.folder.is_dir():
             raise OutputError(
@@ -191,17 +193,22 @@ def _planned(files: Sequence[PlannedFile]) -> Answer:
     return Answer(plan=[model_jobs.format_planned_file(file) for file in files])
 
 
-def _check(mirror: Mirror, patterns: Sequence[str], console: Console) -> list[MirroredFile]:
+def _select_mirrored(mirror: Mirror, patterns: Sequence[str], console: Console) -> list[str]:
     mirror.specs()  # raises an error if the folder is not a mirror
     names = []
     if patterns:
         selection = select_models(open_registry([mirror.models_dir]), patterns, console)
         names += [spec.full_name for spec in selection.models]
         names += [composite.name for composite in selection.composites]
-    return list(mirror.check(names))
+    return names
 
 
-def _print_states(mirror: Mirror, files: Sequence[MirroredFile], style: str) -> int:
+def _print_states(
+    mirror: Mirror,
+    files: Sequence[MirroredFile],
+    needed_versions: Mapping[str, Sequence[str]],
+    style: str,
+) -> int:
     failed = [file for file in files if file.state != "good"]
     summary = f"{mirror.root}: all {len(files)} files are good"
     if failed:
@@ -215,5 +222,9 @@ def _print_states(mirror: Mirror, files: Sequence[MirroredFile], style: str) -> 
     for file in failed:
         model = f"{file.model}: " if file.model else ""
         lines.append(f"{file.state:9} {model}{file.file} ({file.path})")
-    print_result(style, {"files": [asdict(file) for file in files]}, *lines, summary)
+    for version, names in needed_versions.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        lines.append(f"needs posezoo {version} or newer: {', '.join(names[:3])}{more}")
+    answer = {"files": [asdict(file) for file in files], "needs_posezoo": needed_versions}
+    print_result(style, answer, *lines, summary)
     return 1 if failed else 0
