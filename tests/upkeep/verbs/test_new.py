@@ -442,6 +442,21 @@ def test_a_model_that_was_trained_again_gets_digests_and_a_revision_and_keeps_th
     succeeded(run(zoo, "download", "my-pose"))
 
 
+def test_a_file_stays_if_the_source_of_its_replacement_is_of_another_kind(zoo, server):
+    (zoo / "one.onnx").write_bytes(network("onnx"))
+    draft(zoo, zoo / "one.onnx")
+    before = model_of(zoo).read_text()
+    downloaded = zoo / "out" / "public" / "my-pose" / "one.onnx"
+    kept = downloaded.read_bytes()
+    address = server.serve("two.onnx", network("onnx") + b"\x12\x01x")
+    for words in ([], ["--dry_run"]):
+        refused = refusal(new(zoo, "my-pose", "--from", address, "--replace", *words))
+        assert "files[0].source: the source is of another kind than the address" in refused
+        assert downloaded.read_bytes() == kept
+    assert server.requests == []
+    assert model_of(zoo).read_text() == before
+
+
 def test_an_ir_with_halves_is_filed_as_fp16(zoo):
     from fakes.irs import write_ir
 
