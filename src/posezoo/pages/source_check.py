@@ -66,14 +66,15 @@ class CheckedSource:
 
 def check_sources(
     specs: Sequence[ModelSpec],
-    layout: ModelLayout,
     download_options: DownloadOptions,
     *,
+    layout: ModelLayout | None = None,
     quiet: bool = True,
 ) -> tuple[CheckedSource, ...]:
     """Ask each source of each file of the models, ``jobs`` at once; nothing is written.
 
-    What a server said about the version of a file when it was downloaded is in the layout.
+    In the folders of ``layout``, what a server said about a file when it was downloaded is looked
+    up.
 
     A host that does not answer is not asked again. Caches and mirrors are not asked, and plain http
     is allowed, because no byte is used.
@@ -94,8 +95,10 @@ def check_sources(
         compared: tuple[str, ...] = ()
         try:
             with DownloadContext(spec, options, pool=pool) as context:
-                record = layout.model_download_dir(spec) / NAME
-                origin = read_origin(record, file, str(source))
+                origin: Json = {}
+                if layout:
+                    record = layout.model_download_dir(spec) / NAME
+                    origin = read_origin(record, file, str(source))
                 compared = _ask(source, file, context, silent_hosts, origin)
         except PosezooError as error:
             state = _state_after(error)

@@ -126,7 +126,7 @@ def run(args: _SourcesArgs) -> int:
     with Console(quiet=args.quiet) as console:
         models = select_models(registry_from_settings(settings), patterns, console)
         layout = ModelLayout(settings.weights_dir, settings.weights_dir)
-        checked = check_sources(models.models, layout, options, quiet=args.quiet)
+        checked = check_sources(models.models, options, layout=layout, quiet=args.quiet)
     bad = [each for each in checked if each.state in BAD_STATES]
     if args.format == "sarif":
         print_json(_to_sarif(bad))
