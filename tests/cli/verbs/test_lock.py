@@ -672,6 +672,18 @@ def test_a_lock_that_git_merged_by_union_is_read_or_names_its_contradiction(zoo)
     assert "remove the lines of the model, and record it again: posezoo lock a" in refused.stderr
 
 
+def test_in_a_repository_a_lock_brings_what_git_needs_to_merge_it(zoo):
+    """A zoo of 0.2.0 has no such files."""
+    (zoo / ".git").mkdir()
+    (zoo / ".gitignore").write_text("out/\n")
+    assert_success(run(zoo, "lock", "a", "--dry_run"))
+    assert not (zoo / ".gitattributes").exists()
+    assert ".gitattributes" in printed(run(zoo, "lock", "a"))
+    assert (zoo / ".gitattributes").read_text() == "posezoo.lock merge=union\n"
+    assert (zoo / ".gitignore").read_text() == "out/\n.posezoo\n"
+    assert ".gitattributes" not in printed(run(zoo, "lock", "a"))
+
+
 def test_a_model_yml_with_both_sides_of_a_merge_is_named_by_its_line(zoo):
     declaration = zoo / "models" / "public" / "a" / "model.yml"
     text = declaration.read_text()

@@ -427,7 +427,10 @@ def test_a_model_that_was_trained_again_gets_digests_and_a_revision_and_keeps_th
         addresses = (server.serve("one.onnx", first), server.serve("two.onnx", second))
     draft(zoo, addresses[0])
     before = yaml.safe_load(model_of(zoo).read_text())
-    succeeded(new(zoo, "my-pose", "--from", addresses[1], "--replace"))
+    (zoo / ".git").mkdir()
+    replaced = succeeded(new(zoo, "my-pose", "--from", addresses[1], "--replace"))
+    assert ".gitattributes" in replaced.stdout
+    assert (zoo / ".gitattributes").read_text() == "posezoo.lock merge=union\n"
     after = yaml.safe_load(model_of(zoo).read_text())
     (file,) = after["files"]
     source = {"$type": "file", "path": "../../../two.onnx"} if place == "file" else addresses[1]

@@ -86,22 +86,29 @@ def run(args: _LockArgs) -> int:
     """Record, check, sign, or verify a signature."""
     if args.sign or args.verify_signature:
         return _signature(args, flags.settings_from_args(args).lock)
+    from posezoo.core.files.verified_files import write_atomically
+    from posezoo.core.lockfile.git_files import plan_git_files
+
     # The lock must accept a newer state.
     context = flags.context_from_args(args, {"locked": False})
     registry = context.registry.with_builtin()
+    # A zoo of 0.2.0 lacks them; they may be no files that can be read.
+    git_files = {} if args.check or args.dry_run else plan_git_files(context.lock.path)
     with Console(quiet=args.quiet) as console:
         gone = _find_gone(args, context.lock, registry)
         patterns = _select_patterns(args, context.lock, gone, registry)
         chosen = select_models(registry, patterns, console)
         selection = with_required_models(chosen, registry, context.settings.detector, console)
         recorded = _record(args, selection, gone, context, console=console)
+    for path, content in git_files.items():
+        write_atomically(path, content)
     answer = {
         "lock": context.lock.path,
         "changes": to_json(recorded.changes),
         "failed": recorded.failures,
     }
     summary = _summary(args, context.lock.path, recorded)
-    print_result(args.format, answer, *recorded.changes, summary)
+    print_result(args.format, answer, *recorded.changes, *git_files, summary)
     differs = recorded.changes or recorded.warnings
     return 1 if recorded.failures or (args.check and differs) else 0
 
