@@ -575,8 +575,6 @@ class Declaration:
     target_size: int | None = None
     compute_types: tuple[str, ...] = ()  # in which it keeps its accuracy, besides f32
     skeleton: str = ""
-    #: The least version of posezoo that reads it rightly; empty if none is stated.
-    requires_posezoo: str = ""
     revision: int = 1
     composite: str = ""  # the composite that this model is a part of
     #: The folder of the registry that contains the model's own, as a path from the registry's root;

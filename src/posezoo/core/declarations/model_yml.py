@@ -542,6 +542,7 @@ def _read_variant(top: YamlMapping, identity: Mapping[str, Any]) -> model.ModelS
     _refuse_both_forms(top)
     top["files"]
     values = {"license": model.License(), **read_keys(top, _READ_KEYS)}
+    values.pop("requires_posezoo", None)
     _give_to_decoder(values, top)
     arguments = MoArguments(values.pop("input_info", ()))
     if "model_optimizer_args" in values:
@@ -659,6 +660,7 @@ def read_composite(
             "is given in addition to stages: only one of them is allowed"
         )
     values = read_keys(top, COMPOSITE_KEYS)
+    values.pop("requires_posezoo", None)
     _give_to_decoder(values, top)
     listed = values.pop("stages_order", None)
     stages = values.pop("stages", listed)

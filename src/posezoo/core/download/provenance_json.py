@@ -51,9 +51,11 @@ def describe_origin(candidate: Candidate, partial: PartialFile, size: int, diges
 
 def read_origin(path: Path, file: SourceFile, url: str) -> Json:
     """The entry of a file in a provenance.json, if these bytes came from this URL; else empty."""
-    origin = _read_files(read_json(path)).get(file.name)
-    is_same = isinstance(origin, dict) and origin.get("url") == url
-    return origin if is_same and _is_listed(file, {file.name: origin}) else {}
+    listed = _read_files(read_json(path))
+    origin = listed.get(file.name)
+    if not isinstance(origin, dict) or origin.get("url") != url:
+        return {}
+    return origin if _is_listed(file, listed) else {}
 
 
 def update_provenance_json(
