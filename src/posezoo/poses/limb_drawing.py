@@ -213,8 +213,8 @@ def _spans(positions: Array, is_visible: Array) -> Array:
     return widest
 
 
-def _follow(spans: Sequence[Array], recent: Sequence[Array]) -> Array:
-    """(M, P) how far the parts of the body were spread in the last frames, with this one.
+def _follow(spans: Sequence[Array], recent: Sequence[Array]) -> list[Array]:
+    """(P,) of each part: how far it was spread in the last frames, with this one.
 
     Args:
         spans: (P,) in this frame, of each part; 0 where none of it is visible.
@@ -223,7 +223,7 @@ def _follow(spans: Sequence[Array], recent: Sequence[Array]) -> Array:
     for now, last in zip(np.stack(spans, axis=1), recent, strict=True):
         share = np.where(last > 0, _NEWEST, 1)
         last += np.where(now > 0, share * (now - last), 0)
-    return np.stack(recent, axis=1)
+    return [*np.stack(recent, axis=1)]
 
 
 def _bars(points: Array, pairs: Array, widths: Array) -> NDArray[np.int32]:
