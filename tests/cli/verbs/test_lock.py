@@ -389,7 +389,7 @@ def test_a_copied_folder_is_accepted_by_the_lock_and_a_spoilt_copy_is_refused(
     spoilt.write_bytes(spoilt.read_bytes()[:-1] + b"!")
     changed = run(copied, "verify", "net", "--locked")
     assert changed.returncode == 1
-    assert "changed   net: FP16/net.bin" in changed.stdout
+    assert "changed  net: FP16/net.bin" in changed.stdout
     other = hashlib.sha384(spoilt.read_bytes()).hexdigest()
     record.write_text(record.read_text().replace(digest, other))
     refused = refusal(run(copied, "get", "net", "--locked"))
