@@ -30,8 +30,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.release]
 
 #: The last commit of 0.2.0, which has no tag.
 UNTAGGED = "63352bcb"
-#: What `posezoo get`, `run` and others need, and the pages of a zoo.
+#: What `posezoo get`, `run` and others need, and the pages of a zoo; one machine also makes INT8.
 EXTRAS = "run,lint"
+INT8_EXTRAS = "run,lint,quantize"
 OTHER_OPENVINO = "2026.3.1"
 UPGRADING = ROOT / "docs" / "howto" / "upgrading.md"
 CFG = "[posezoo]\nmodels_dir = zoo\nweights_dir = models\n"
@@ -141,7 +142,9 @@ class Month:
             machine = Machine(self.place / f"{posezoo}-{openvino}", openvino, self.place / "home")
             command = [sys.executable, "-m", "uv", "venv", "--quiet", "--python", sys.executable]
             subprocess.run([*command, machine.folder], env=ONLINE, check=True)
-            machine.install(f"{self.wheels[posezoo]}[{EXTRAS}]", f"openvino=={openvino}")
+            is_first = key == ("old", self.versions[0])
+            extras = INT8_EXTRAS if is_first else EXTRAS
+            machine.install(f"{self.wheels[posezoo]}[{extras}]", f"openvino=={openvino}")
             self.machines[key] = machine
         return self.machines[key]
 
@@ -233,6 +236,11 @@ def live_a_month(old: Machine, zoo: Path) -> None:
         (zoo / "licenses" / f"MIT-{name}.txt").write_text("Copyright (c) 2026 Ann\n\nMIT License\n")
         fill_in(zoo / "zoo" / "public" / name / "model.yml", f"Finds pose {number}.", people)
     old.posezoo("get --all --precisions FP16,FP32", zoo)
+    photos = zoo.with_name("photos")
+    photos.mkdir()
+    for photo in SAMPLE_PHOTOS:
+        shutil.copy(photo, photos)
+    old.run("posezoo", "quantize", "p2", "--dataset_dir", photos, cwd=zoo)
     old.posezoo("card --all --in_place", zoo)
     old.posezoo("verify --metadata --write_baseline known.json", zoo, code=None)
     old.posezoo("lock --all", zoo)
@@ -308,13 +316,14 @@ def test_the_new_version_fetches_and_makes_nothing_again(month, tmp_path, which)
     new = month.machine("new", month.versions[which])
     zoo = month.copy(tmp_path / "zoo")
     before = read_files(zoo / "models")
-    assert len(before) == 10
+    assert len(before) == 12
     photo = shlex.quote(str(SAMPLE_PHOTOS[0]))
     steps = [
         "get --all --locked --precisions FP16,FP32",
         "verify --all --locked",
         "verify --all",
         f"run p1 --locked --detector none --input {photo} --output results/new",
+        f"run p2 --locked --precision FP16-INT8 --input {photo} --output results/int8",
         "mirror check mirror",
         "info exported/p1/p1.xml",
     ]
@@ -378,6 +387,8 @@ def test_a_lock_holds_whatever_its_age_and_the_openvino(month, tmp_path, age, wh
     first = month.machine("new", month.versions[0])
     kept = zoo.with_name("kept")
     shutil.copytree(zoo / "models", kept)
+    if age == "new":  # its lock lists no INT8
+        shutil.rmtree(kept / "public" / "p2" / "FP16-INT8")
     if age == "new":
         (zoo / "posezoo.lock").unlink()
         shutil.rmtree(zoo / "models")
