@@ -416,8 +416,9 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
 
 
 def _list_fitting(graph: Graph) -> Iterator[str]:
+    outputs = graph.distinct_outputs
     for name, decoder in DECODERS.items():
-        roles = decoder.match_outputs(graph.distinct_outputs)
+        roles = decoder.match_outputs(outputs)
         is_likely = roles and _are_likely(roles, decoder, graph, has_skeleton=False)
         if is_likely or _match_by_place(decoder, graph):
             yield name
