@@ -38,7 +38,7 @@ from posezoo.core.convert.feature_steps import COMPARED_ROWS, INT8_MAKER
 from posezoo.core.convert.fp16_check import (
     compare_with_fp32,
     find_types,
-    list_float_constants,
+    list_constants,
     measure_rounding,
     read_xml,
 )
@@ -742,7 +742,7 @@ class IrCheck(NetworkCheck):
         if self.precision == Precision.FP16:
             return ""  # compare_with_fp32 compared them
         originals = frontends.read_constants(self.spec, self.source)
-        constants = list_float_constants(graph, self.xml)
+        constants = list_constants(graph, self.xml)
         return find_changed_constant(self.spec, originals, constants)
 
     def _compute_outputs(
