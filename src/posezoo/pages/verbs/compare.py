@@ -52,6 +52,7 @@ FLAGS = (
         "--keypoints",
         "run both on your images, and print the distances between the keypoints with the same names"
         " that are visible in both results",
+        needs="input",
     ),
     Flag("-i, --input INPUT", "images, folders or globs", nargs="+"),
     Flag(
@@ -94,8 +95,6 @@ def run(args: _CompareArgs) -> int:
             f"--keypoints compares two, not {len(variants)}: name two models, or one and two of"
             " --precisions or --heights"
         )
-    if not args.input:
-        args.parser.error("--keypoints requires --input, such as --input photos/")
     import_cv2()
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
