@@ -13,6 +13,7 @@ import posezoo as posezoo_package
 from fakes.command import json_of, posezoo, read_json, succeeded
 from fakes.irs import write_ir
 from fakes.when_used import import_when_used
+from posezoo.cli.main import create_parser, verb_parsers
 from posezoo.networks import build_network
 
 pytest.importorskip("cv2")
@@ -21,60 +22,36 @@ torch = import_when_used("torch")
 NAMES = [f"point_{number}" for number in range(17)]
 #: A model whose decoder takes one person at a time; nothing of it is downloaded.
 MODEL = "rtmpose-s"
+_OF_MODELS = (
+    "--decoder heatmap",
+    "--decoder_options nonsense=1",
+    "--detector nonsense",
+    "--height 256",
+    "--as rtmpose-m",
+    "--mean_values 1",
+    "--scale_values 2",
+    "--reverse_input_channels",
+    "--labels {labels}",
+    "--layout NCHW",
+)
+_OF_FILES = (
+    "--skeleton blazepose-33",
+    "--decoder openpose",
+    "--decoder_options nonsense=1",
+    "--detector nonsense",
+    "--height 256",
+    "--mean_values 1 2",
+    "--scale_values 0",
+    "--labels {labels}",
+    "--layout NHWC",
+    "--precision FP16-INT8",
+)
 #: By what is named, the flags of which each value does not fit it.
 UNFIT = {
-    "model": (
-        "--skeleton coco-17",
-        "--decoder heatmap",
-        "--decoder_options nonsense=1",
-        "--detector nonsense",
-        "--height 256",
-        "--as rtmpose-m",
-        "--mean_values 1",
-        "--scale_values 2",
-        "--reverse_input_channels",
-        "--labels {labels}",
-        "--layout NCHW",
-    ),
-    "xml": (
-        "--skeleton blazepose-33",
-        "--decoder openpose",
-        "--decoder_options nonsense=1",
-        "--detector nonsense",
-        "--height 256",
-        "--as rtmpose-m",
-        "--mean_values 1 2",
-        "--scale_values 0",
-        "--labels {labels}",
-        "--layout NHWC",
-        "--precision FP16-INT8",
-    ),
-    "onnx": (
-        "--skeleton blazepose-33",
-        "--decoder openpose",
-        "--decoder_options nonsense=1",
-        "--detector nonsense",
-        "--height 256",
-        "--as nonsense",
-        "--mean_values 1 2",
-        "--scale_values 0",
-        "--labels {labels}",
-        "--layout NHWC",
-        "--precision FP16-INT8",
-    ),
-    "pth": (
-        "--skeleton blazepose-33",
-        "--decoder heatmap",
-        "--decoder_options nonsense=1",
-        "--detector nonsense",
-        "--height 256",
-        "--as rtmpose-m",
-        "--mean_values 1",
-        "--scale_values 2",
-        "--reverse_input_channels",
-        "--labels {labels}",
-        "--layout NCHW",
-    ),
+    "model": ("--skeleton coco-17", *_OF_MODELS),
+    "xml": ("--as rtmpose-m", *_OF_FILES),
+    "onnx": ("--as nonsense", *_OF_FILES),
+    "pth": ("--skeleton blazepose-33", *_OF_MODELS),
 }
 #: The command of each verb; {named} is what is named.
 VERBS = {
@@ -86,13 +63,19 @@ VERBS = {
     "export": "export {named} --to folder out --decode",
     "verify": "verify {named} --device CPU --inputs {photo}",
     "info": "info {named}",
+    "convert": "convert {named}",
+    "compare": "compare {named} {named} --keypoints --input {photo}",
 }
-#: Flags that a verb does not have: argparse refuses them.
-WITHOUT = {
-    "info": ("--precision",),
-    "benchmark": ("--precision", "--height"),
-    "quantize": ("--precision",),
-}
+#: What no verb of these reads.
+UNREAD = {("quantize", "onnx"), ("convert", "xml")}
+
+
+def spell(flag, verb):
+    """A flag as a verb has it, maybe for several values; None if it has none."""
+    name, *values = flag.split()
+    offered = verb_parsers(create_parser((verb,)))[verb]._option_string_actions
+    found = next((each for each in (name, f"{name}s") if each in offered), None)
+    return found and " ".join([found, *values])
 
 
 @pytest.fixture(scope="module")
@@ -164,21 +147,57 @@ def command(verb, named, kind, *flags):
     return [*words, *given]
 
 
-@pytest.mark.parametrize("kind", UNFIT)
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    ("verb", "kind"),
+    [(verb, kind) for verb in VERBS for kind in UNFIT if (verb, kind) not in UNREAD],
+)
 def test_what_does_not_fit_is_wrong_usage_and_nothing_is_written(verb, kind, named, tmp_path):
-    if (verb, kind) in (("quantize", "onnx"),):
-        pytest.skip("needs a file that this verb reads")
     wrong = []
-    for flag in UNFIT[kind]:
-        if flag.split()[0] in WITHOUT.get(verb, ()):
-            continue
+    for flag in filter(None, (spell(flag, verb) for flag in UNFIT[kind])):
         ended = posezoo(*command(verb, named, kind, flag), cwd=tmp_path)
         written = [path.name for path in tmp_path.iterdir()]
         if ended.returncode != 2 or written or "Traceback" in ended.stderr:
             wrong.append((flag, ended.returncode, written, ended.stderr[-200:]))
             for path in tmp_path.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert wrong == []
+
+
+def as_arguments(flag, named):
+    """A flag as arguments of ``posezoo.load``."""
+    name, *values = flag.format(**named).removeprefix("--").split()
+    value = values[0] if values else True
+    if name in ("detector", "precision"):
+        return {name: value}
+    if name == "decoder_options":
+        return {"options": posezoo_package.Options(decoder_options=dict([value.split("=")]))}
+    if name == "height":
+        return {"options": posezoo_package.Options(height=int(value))}
+    value = list(map(float, values)) if name.endswith("_values") else value
+    return {
+        "preparation": posezoo_package.Preparation(
+            **{"as": {"like": value}}.get(name, {name: value})
+        )
+    }
+
+
+@pytest.mark.parametrize("kind", UNFIT)
+def test_load_refuses_what_does_not_fit_before_it_writes(kind, named, tmp_path):
+    wrong = []
+    for flag in UNFIT[kind]:
+        if flag.split()[0] in ("--labels", "--layout"):
+            continue  # it has no such argument
+        try:
+            arguments = as_arguments(flag, named)
+            posezoo_package.load(
+                named[kind], **arguments, weights_dir=tmp_path / "out", listener=None
+            )
+        except posezoo_package.PosezooError as error:
+            if error.exit_code == 2 and not [*tmp_path.iterdir()]:
+                continue
+            wrong.append((flag, error.exit_code, error.problem))
+        else:
+            wrong.append((flag, "taken", ""))
     assert wrong == []
 
 

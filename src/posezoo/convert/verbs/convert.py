@@ -19,7 +19,13 @@ from posezoo.core.convert.file_kinds import explain_model_file, is_paddle_3
 from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
 from posezoo.core.declarations.model_files import is_checkpoint_file
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_FILE
-from posezoo.core.errors import ConversionError, InferenceError, OutputError, SelfCheckError
+from posezoo.core.errors import (
+    ConversionError,
+    InferenceError,
+    OutputError,
+    SelfCheckError,
+    UnknownModelError,
+)
 from posezoo.core.events import Listener
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.registry import Selection
@@ -331,6 +337,7 @@ def _write_ir(
         find_statement,
     )
     from posezoo.run.runtime.graph import Graph, Preprocessing
+    from posezoo.run.subject import wrong_use
 
     precision, *others = args.precisions or (Precision.FP16,)
     if others or precision not in (Precision.FP16, Precision.FP32):
@@ -341,8 +348,10 @@ def _write_ir(
     said = statement_from_args(args)
     settings = flags.settings_from_args(args)
     context = flags.context_from_args(args) if said.like or said.detector else None
-    like = context.registry.find_single(said.like) if context and said.like else None
-    spec, file = _declare(args, original, layers, output, _choose_preparation(said, like), like)
+    with wrong_use(said, UnknownModelError):
+        like = context.registry.find_single(said.like) if context and said.like else None
+        preparation = _choose_preparation(said, like)
+    spec, file = _declare(args, original, layers, output, preparation, like)
     try:
         xml = convert_own_file(
             spec,

@@ -243,8 +243,13 @@ def _make_planner(args: _BenchmarkArgs, maker: CaseMaker, console: Console) -> B
     from posezoo.run.subject import Kind, Statement, Subject
 
     if args.pipeline:
-        files, selection = select_subjects(args, maker.context, console)
-        return BenchmarkPlanner(maker, files, selection, statement_from_args(args), console)
+        said = statement_from_args(args)
+        checked = replace(said, height=next(iter(args.heights), None))
+        if args.precisions != (Precision.FP16,) and all(map(is_network_file, args.models)):
+            checked = replace(checked, precision=args.precisions[0])
+        files, selection = select_subjects(args, maker.context, console, checked)
+        files = [replace(file, said=said) for file in files]
+        return BenchmarkPlanner(maker, files, selection, said, console)
     # What a network alone puts out is not read.
     networks = list(filter(is_network_file, args.models))
     named = copy(args)

@@ -119,7 +119,8 @@ def _load(
     from posezoo.run.subject import Statement
     from posezoo.run.verbs.run_flags import find_subject_from_args, name_target_size
 
-    said = Statement(height=height, precision=None if is_network_file(text) else precision)
+    is_stated = args.precisions != (Precision.FP16,) or not is_network_file(text)
+    said = Statement(height=height, precision=precision if is_stated else None)
     subject = find_subject_from_args(text, args, context, said)
     options = LoadOptions(default_runtime(context.settings))
     with name_target_size("--heights", height):
