@@ -74,7 +74,8 @@ def spell(flag, verb):
     """A flag as a verb has it, maybe for several values; None if it has none."""
     name, *values = flag.split()
     offered = verb_parsers(create_parser((verb,)))[verb]._option_string_actions
-    found = next((each for each in (name, f"{name}s") if each in offered), None)
+    spellings = (name,) if verb == "quantize" else (name, f"{name}s")  # its --precisions are INT8's
+    found = next((each for each in spellings if each in offered), None)
     return found and " ".join([found, *values])
 
 

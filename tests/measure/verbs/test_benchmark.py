@@ -366,7 +366,7 @@ def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose):
         *("benchmark", "--pipeline", "blazepose-full", "--heights", "300", "-q", *SHORT),
         *("-o", blazepose.output_dir),
     )
-    assert (ended.returncode, ended.stdout) == (1, "")
+    assert (ended.returncode, ended.stdout) == (2, "")
     problem, hint = ended.stderr.splitlines()
     assert problem == "error: --heights 300: blazepose-full: its input size is fixed"
     assert hint == "  hint: leave out --heights"

@@ -98,7 +98,7 @@ def run(args: _CompareArgs) -> int:
     import_cv2()
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
-        paths = expand_image_paths(args.input, console.warn)
+        paths = expand_image_paths(args.input or (), console.warn)
         first, second = (_load(*variant, args, context, console) for variant in variants)
         moves = compare_keypoints(first, second, paths)
     print_result(args.format, to_json(moves), *format_moves(moves))
