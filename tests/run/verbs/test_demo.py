@@ -297,7 +297,7 @@ def test_poses_of_photos_are_drawn_and_written_in_every_format(real, photos, tmp
     ended = succeeded(
         demo(*REAL, "-i", photos, "-o", out, "-r", "--json", keypoints, "--coco", coco, "-t", "0.2")
     )
-    assert "human-pose-estimation-0001 on CPU in i8: openpose" in ended.stderr
+    assert "human-pose-estimation-0001 (FP16-INT8 IR) on CPU in i8: openpose" in ended.stderr
     raw = [line.split() for line in ended.stdout.splitlines() if line.count(" ") > 50]
     assert len(raw) == 2
     assert all(len(line) == 1 + 3 * 18 for line in raw)
