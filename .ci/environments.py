@@ -170,9 +170,9 @@ def not_tested(reason: str) -> None:
     print(f"== not tested here: {reason}", flush=True)
 
 
-def end_of(printed: str) -> str:
+def end_of(printed: str, lines: int = 6) -> str:
     """The last lines of what a command printed."""
-    return "\n".join(f"  {line}" for line in printed.strip().splitlines()[-6:])
+    return "\n".join(f"  {line}" for line in printed.strip().splitlines()[-lines:])
 
 
 # --- What resolves
@@ -510,7 +510,7 @@ def run_quick_tests(where: str, env: Path, folder: Path) -> Iterator[str]:
     ):
         ended = run(command, zoo)
         if ended.returncode:
-            yield f"{where}: the quick tests of core and run\n{end_of(ended.stdout)}"
+            yield f"{where}: the quick tests of core and run\n{end_of(ended.stdout, 20)}"
             return
 
 
