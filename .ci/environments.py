@@ -203,6 +203,9 @@ def resolve_system(system: System, python: str, nightly: bool) -> Iterator[str]:
     """What the page of installing says of a system is true."""
     flags = ("--python-version", python, "--python-platform", system.platform)
     extras = read_extras()
+    if unknown := {*system.pinned, *system.unpinned} - extras.keys():
+        yield f"{system.place}: setup.cfg has no extra {', '.join(sorted(unknown))}"
+        return
     for named, pins in ((system.pinned, ("-c", "constraints.txt")), (system.unpinned, ())):
         if not named or (nightly and pins) or not (nightly or pins):
             continue
@@ -477,7 +480,7 @@ def enter_versions(resolution: str, python: str, nightly: bool) -> Iterator[str]
         commands += [
             f"python -c {shlex.quote(WRITE_VIDEO)} {photo}",
             "posezoo run --input v.avi --output video",
-            f"posezoo convert {INPUTS['model']}",
+            f"posezoo download {INPUTS['model']} && posezoo convert {INPUTS['model']}",
             f"python {downloader} --name {INPUTS['model']} --output_dir omz",
         ]
     # A cache of its own: the second run finds what the first one left.
