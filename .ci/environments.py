@@ -267,7 +267,8 @@ def enter(environment: Environment, checkout: Path) -> Iterator[str]:
     if unknown := environment.extras - read_extras().keys():
         yield f"{environment.place}: setup.cfg has no extra {', '.join(sorted(unknown))}"
         return
-    if why := install(folder / "env", environment.install, folder / "zoo"):
+    # uv makes environments without pip, which other programs put there.
+    if why := install(folder / "env", (*environment.install, "pip"), folder / "zoo"):
         yield f"{environment.place}: cannot be installed\n{why}"
         return
     if not environment.whole_zoo:
@@ -291,7 +292,7 @@ def enter(environment: Environment, checkout: Path) -> Iterator[str]:
 def install(env: Path, words: Sequence[str], folder: Path, python: str = sys.executable) -> str:
     """Make an environment with what follows `pip install`; why it could not be made, or empty."""
     for command in (
-        [UV, "venv", "-q", "--clear", "--seed", "--python", python, str(env)],
+        [UV, "venv", "-q", "--clear", "--python", python, str(env)],
         [UV, "pip", "install", "-q", "--python", str(env), *words],
     ):
         ended = run(command, folder)
