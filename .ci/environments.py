@@ -285,7 +285,7 @@ def enter(environment: Environment, checkout: Path) -> Iterator[str]:
         elif ended.returncode:
             yield f"{written}: exit code {ended.returncode}\n{end_of(ended.stdout)}"
             return
-        elif lacking := re.search(r"([\w.]+) (is|are) not installed: .*", ended.stdout):
+        elif lacking := re.search(r"not judged: .*?([\w.]+) is not installed: .*", ended.stdout):
             yield f"{environment.place}: lacks {lacking[1]}: {written}\n{end_of(lacking[0])}"
 
 
