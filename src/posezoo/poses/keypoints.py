@@ -241,8 +241,6 @@ class Pose(Mapping[str, Keypoint]):
     def __bool__(self) -> bool:
         return True
 
-    _ipython_key_completions_ = Mapping.keys  # for TAB in a notebook
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         array = np.asarray(self.keypoints, dtype)
         return array.copy() if copy else array
