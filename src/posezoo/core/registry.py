@@ -415,7 +415,9 @@ class Registry:
                 hint="posezoo convert --help lists the endings",
             )
         hint = self.empty_message or self._other_registry(name)
-        hint = hint or str(self.why_not(name) or "") or suggest(name, self.entries)
+        if not hint and (models := self.why_not(name)):
+            hint = f"{models} (posezoo list shows what they need here)"
+        hint = hint or suggest(name, self.entries)
         hint = hint or explain_other_word(name)
         if name.endswith((*CHECKPOINTS, *NETWORKS)):
             hint = "and there is no such file"

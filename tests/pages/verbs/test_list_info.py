@@ -110,6 +110,7 @@ def test_list_prints_json(zoo):
         "also_in": [],
         "weights_from": ["models.invalid"],
         "available": None,
+        "needs": [],
     }
     assert (rows[1]["name"], rows[1]["composite"], rows[1]["parts"]) == ("second", "whole", [])
 

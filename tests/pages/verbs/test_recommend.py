@@ -162,8 +162,8 @@ def test_a_limit_of_time_names_pipelines_whose_weights_we_do_not_have():
     ("words", "first"),
     [
         (["--keypoints", "21"], "hand-landmark-full"),
-        (["--keypoints", "26"], "rtmpose-l-halpe26"),
-        (["--keypoints", "133"], "rtmw-x-384x288"),
+        (["--keypoints", "26"], "rtmpose-m-halpe26"),
+        (["--keypoints", "133"], "rtmw-l-384x288"),
         (["--3d"], "blazepose-heavy"),
         (["--3d", "--keypoints", "21"], "hand-landmark-full"),
     ],
@@ -343,7 +343,8 @@ def test_the_first_five_rows_are_shown_and_the_others_are_counted(zoo):
         ]
         update_measured_yml(path.with_name("measured.yml"), measured)
     lines = recommend(zoo).stdout.splitlines()
-    assert sum(" posezoo run " in line for line in lines) == 5
+    shown = [line.split()[:2] for line in lines if " posezoo run " in line]
+    assert shown == [[f"{place}.", "posezoo"] for place in range(1, 6)]
     assert "5 more: --all shows them; --max_latency 50ms --people 4 names fast ones" in lines
     assert len(answer_of(zoo)["models"]) == 10
     everything = recommend(zoo, "--all").stdout

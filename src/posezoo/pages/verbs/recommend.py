@@ -2,8 +2,9 @@
 
 With ``--format json``, the output is an object::
 
-    models     list    all rows that meet the limits: those with a figure that you measured, then
-                       by AP, measured or else as published; each has the keys below
+    models     list    all rows that meet the limits: those that run here, then those that need
+                       more before; of each, those with a figure that you measured, then by AP,
+                       measured or else as published; each has the keys below
     ranked_by  str     the value that decides the order
     unknown    object  for each model that may meet the limits: the values that are not known
     miscounting object for each model that is left out because it found fewer people than --people:
@@ -24,6 +25,8 @@ A row is a model in one precision and size::
     people_found        object  how many people were found in the picture of a speed, by the number
                                 that is shown
     command             str     runs it
+    needs               list    what it needs here besides the download, such as an extra or consent
+                                to the first use of a file (list of str)
 
 Each of its values is null if unknown, else {number, origin, how}: origin is measured, measured on
 generated weights, estimated from the times of its networks, or declared. If it was measured, it
@@ -43,7 +46,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -167,6 +170,7 @@ class _RecommendArgs(flags.FormatArgs, MeasurementArgs):
 
 def run(args: _RecommendArgs) -> int:
     """Print the models, the best first, and why."""
+    from posezoo.core.pipeline.needs import NeedsFinder
     from posezoo.pages.facts.comparison import compare_models
     from posezoo.pages.facts.model_facts import describe_models
     from posezoo.pages.facts.recommendation import RequiredValues, recommend
@@ -183,11 +187,18 @@ def run(args: _RecommendArgs) -> int:
         models = [facts for facts in known if _is_for_task(facts, args)]
         measurements = add_own_speeds(measurements, models, console)
         comparison = compare_models(models, context.layout, measurements)
-        answer = recommend(comparison.rows, limits)
+        finder = NeedsFinder(context)
+        facts_by_name = {facts.name: facts for facts in models}
+        needs = {
+            row.name: facts_by_name[row.model].find_needs(finder, row.precision)
+            for row in comparison.rows
+        }
+        needs = {name: reasons for name, reasons in needs.items() if reasons}
+        answer = recommend(comparison.rows, limits, needs)
         warn_if_none_matched(args, comparison, console)
     gallery = _gallery_address(answer, limits)
     answer_json = {
-        "models": [_model_json(row, limits) for row in answer.rows],
+        "models": [_model_json(row, answer, limits) for row in answer.rows],
         "ranked_by": "AP",
         **project(answer, "unknown miscounting"),
         "gallery": gallery,
@@ -222,7 +233,9 @@ def _warn_of_requests(
         )
 
 
-def _model_json(row: ComparisonRow, limits: RequiredValues) -> dict[str, Any]:
+def _model_json(
+    row: ComparisonRow, answer: Recommendation, limits: RequiredValues
+) -> dict[str, Any]:
     latency = limits.latency_of(row)
     return {
         "name": row.model,
@@ -230,6 +243,7 @@ def _model_json(row: ComparisonRow, limits: RequiredValues) -> dict[str, Any]:
         "latency_ms": latency and latency.as_json,
         **row.as_json,
         "command": _command(row),
+        "needs": list(answer.needs.get(row.name, ())),
     }
 
 
@@ -290,8 +304,8 @@ def _lines(
     footnotes = Footnotes()
     shown = answer.first(most)
     if shown:
-        yield f"{_describe_order([row for _, row in shown])}; ? is not known:"
-        yield from _table_lines(shown, footnotes)
+        yield f"{_describe_order(shown)}; ? is not known:"
+        yield from _table_lines(shown, answer.needs, footnotes)
     else:
         yield "no model is known to meet these limits"
         if comparison.rows and limits.licenses and not answer.unknown:
@@ -299,9 +313,11 @@ def _lines(
             yield f"licenses here: {'; '.join(licenses)}"
     if others := len(answer.rows) - len(shown):
         faster = "" if limits.max_latency_ms else "; --max_latency 50ms --people 4 names fast ones"
-        yield f"{others} more: --all shows them{faster}"
+        waiting = sum(row.name in answer.needs for row in answer.rows if row not in shown)
+        more = f", of which {waiting} need more before they run here" if waiting else ""
+        yield f"{others} more{more}: --all shows them{faster}"
     yield from footnotes.lines()
-    yield from _conditions([row for _, row in shown], comparison)
+    yield from _conditions(shown, comparison)
     if answer.miscounting:
         names = [f"{name} ({count})" for name, count in answer.miscounting.items()]
         reason = f"they found fewer people than {limits.people}"
@@ -319,15 +335,21 @@ def _describe_order(rows: Sequence[ComparisonRow]) -> str:
     return own + ("the highest AP first, measured or as published" if has_ap else "by name")
 
 
-def _table_lines(shown: Sequence[tuple[int, ComparisonRow]], footnotes: Footnotes) -> Iterator[str]:
-    keys = [key for key in _HEADINGS if any(row.values[key] for _, row in shown)]
+def _table_lines(
+    shown: Sequence[ComparisonRow], needs: Mapping[str, Sequence[str]], footnotes: Footnotes
+) -> Iterator[str]:
+    """Two lines for each row; one that needs more before it runs has no command yet."""
+    keys = [key for key in _HEADINGS if any(row.values[key] for row in shown)]
     table = [(" ", *(_HEADINGS[key] for key in keys), "LICENSE")]
-    for _, row in shown:
+    for row in shown:
         table.append((" ", *(_cell(row, key, footnotes) for key in keys), row.license))
     header, *lines = fit_columns(table, right=frozenset(range(1, 1 + len(keys))))
     yield header
-    for (place, row), line in zip(shown, lines, strict=False):
-        yield f"{place}. {_command(row)}"
+    for place, (row, line) in enumerate(zip(shown, lines, strict=False), 1):
+        first = _command(row)
+        if row.name in needs:
+            first = f"{row.name} {', and '.join(needs[row.name])}"
+        yield f"{place}. {first}"
         yield line
     yield from lines[len(shown) :]  # the columns that did not fit
 
