@@ -113,10 +113,12 @@ class LockError(PosezooError):
 class DownloadError(PosezooError):
     """A file of a model could not be downloaded.
 
-    ``is_gone`` is true if all its sources answered that they do not have it.
+    ``is_gone`` is true if all its sources answered that they do not have it, ``is_changed`` if one
+    sent other bytes than were declared, in the right size as far as that is known.
     """
 
     is_gone = False
+    is_changed = False
 
 
 class SourceError(DownloadError):
@@ -137,6 +139,8 @@ class SizeError(DownloadError):
 
 class DigestError(DownloadError):
     """The checksum of a file differs from the declared one."""
+
+    is_changed = True
 
 
 class UnpinnedFileError(DownloadError):

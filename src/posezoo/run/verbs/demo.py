@@ -29,7 +29,7 @@ from posezoo.core.errors import (
     UnknownModelError,
     printable,
 )
-from posezoo.core.settings import DEFAULT_MODEL, Settings
+from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit
 from posezoo.run.run_flags import (
@@ -113,7 +113,7 @@ FLAGS = (
     Flag(
         "-m, --model MODEL",
         "a model of the zoo (downloaded and converted if necessary), an .xml, or a checkpoint for a"
-        f" network of the zoo (default: {DEFAULT_MODEL})",
+        " network of the zoo (default: as for posezoo run)",
     ),
     Flag(
         "-i, --input INPUT",
@@ -320,6 +320,8 @@ def run(args: _DemoArgs) -> int:
         estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
         description = _describe(estimator, is_tracking)
         publisher.first_keys["provenance"] = description["provenance"]
+        if prepared.default:
+            publisher.first_keys["default"] = project(prepared.default, "name why")
         console.print_line(_describe_in_words(description))
         modes = [
             ExecutionMode(USER, lambda: estimator),
