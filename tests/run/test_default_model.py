@@ -20,6 +20,8 @@ from posezoo.run.subject import Statement
 
 BODIES = {name: f"the network of {name}".encode() for name in ("best", "second", "last")}
 
+SAYS_NOTHING = Statement()
+
 
 class Zoo:
     """Three models that are published as IR, the files of each on a server, in a list."""
@@ -59,7 +61,7 @@ class Zoo:
         }
         return open_context(to_settings(read_settings(flags)))
 
-    def choose(self, said=Statement(), makes=(), **settings):
+    def choose(self, said=SAYS_NOTHING, makes=(), **settings):
         """The name that is chosen, the reason, and the warnings."""
         events = []
 

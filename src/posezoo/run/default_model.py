@@ -16,8 +16,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, TypeVar
 
-from posezoo.cli.diagnosis import FeatureReport, Findings
 from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.diagnosis import FeatureReport, Findings
 from posezoo.core.download.origins import FileOrigin
 from posezoo.core.errors import (
     ConversionError,

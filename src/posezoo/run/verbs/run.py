@@ -32,12 +32,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
-from posezoo.cli.console import Console
-from posezoo.cli.file_kinds import explain_model_file
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.json_projection import project
-from posezoo.cli.labels import format_count, name_first
-from posezoo.cli.report import print_result
+from posezoo.console.console import Console
+from posezoo.console.json_projection import project
+from posezoo.console.labels import format_count, name_first
+from posezoo.console.report import print_result
+from posezoo.core.convert.file_kinds import explain_model_file
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
 from posezoo.core.errors import (
@@ -51,7 +51,7 @@ from posezoo.core.events import ignore_event
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.layout import precision_of
 from posezoo.core.settings import user_folder
-from posezoo.run.run_flags import (
+from posezoo.run.verbs.run_flags import (
     DRAW,
     VIDEO,
     RunArgs,
@@ -62,7 +62,7 @@ from posezoo.run.run_flags import (
 )
 
 if TYPE_CHECKING:
-    from posezoo.cli.json_projection import Json
+    from posezoo.console.json_projection import Json
     from posezoo.core.resolve.stage_context import Context
     from posezoo.run.default_model import DefaultModel
     from posezoo.run.load import PreparedModel
