@@ -37,6 +37,7 @@ from posezoo.core.registry import builtin_models_dir
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import DEFAULT_DETECTOR, read_settings, to_settings
 from posezoo.run import advice, images, load
+from posezoo.run.default_model import default_names
 from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
@@ -130,8 +131,8 @@ def test_a_hint_names_only_models_of_the_registry_in_use(tmp_path):
     )
     text = advice.explain_no_people(estimator, context, None)
     assert text.endswith("try a photo in which people are larger")
-    with pytest.raises(UnknownModelError, match="neither movenet-thunder nor blazepose-full"):
-        load.find_default_model(context.registry)
+    with pytest.raises(UnknownModelError, match="this registry has no default"):
+        default_names(context)
     for name in ("movenet-thunder", "pose-fast", "blazepose-*"):
         with pytest.raises(UnknownModelError) as caught:
             context.registry.matching(name)

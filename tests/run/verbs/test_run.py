@@ -1096,16 +1096,17 @@ def test_masks_are_drawn_and_written_in_cocos_encoding(blazepose, camera, tmp_pa
     assert is_changed[mask].mean() > 0.8 and is_changed[~mask].mean() < 0.1
 
 
-@pytest.mark.parametrize("verb", [("run",), ("demo", "-m"), ("run", None)])
+@pytest.mark.parametrize("verb", [("run",), ("demo", "-no_show", "-m")])
 def test_a_model_without_masks_is_refused_before_it_is_downloaded(empty_cache, verb, camera):
-    model = () if None in verb else ("movenet-thunder",)
-    silent = ("-no_show",) if "demo" in verb else ()
-    words = [word for word in verb if word]
-    error, hint = misuse(
-        posezoo(*words, *model, "-i", camera, *silent, "--masks", "--attempts", "1", **empty_cache)
-    ).splitlines()
+    flags = ("-i", camera, "--masks", "--attempts", "1")
+    error, hint = misuse(posezoo(*verb, "movenet-thunder", *flags, **empty_cache)).splitlines()
     assert error == "error: movenet-thunder: its network finds no masks"
     assert hint == "  hint: run BlazePose, which does: blazepose-full, of the registry posezoo"
+
+
+def test_without_a_name_a_model_with_masks_is_taken(empty_cache, camera):
+    ended = posezoo("run", "-i", camera, "--masks", "--attempts", "1", **empty_cache)
+    assert "error: pose_detection.tflite: every source failed: " in ended.stderr
 
 
 def test_a_file_without_masks_is_refused_in_the_same_words(camera, tmp_path, out):
