@@ -108,8 +108,8 @@ def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Para
     if people.detectors:
         measured = [_link_to_model(facts, name, linked=linked) for name in people.detectors]
         yield (
-            f"It was measured with {', '.join(measured)}; its AP with another detector, and the right"
-            " limits of scores, are unknown."
+            f"It was measured with {', '.join(measured)}; its AP with another detector, and"
+            " the right limits of scores, are unknown."
         )
     if people.whole_image is not None:
         yield (
