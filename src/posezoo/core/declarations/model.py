@@ -141,6 +141,7 @@ class SourceFile:
     #: Whether they come from posezoo.lock; only for a file pinned by `contains`.
     by_lock: bool = False
     also: tuple[Digest, ...] = ()  # further digests of the file, which a download must have too
+    recorded_by: str = ""  # who recorded the digests, if its publisher states none
 
     @property
     def read_limit(self) -> int:

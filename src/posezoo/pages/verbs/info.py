@@ -282,7 +282,7 @@ def _file(file: SourceFile) -> Json:
     described |= project(file, "max_size?")
     contents = file.contains.items()
     described["contains"] = {member: f"{pin.algorithm}:{pin.value}" for member, pin in contents}
-    return described | project(file, "pin sources=addresses")
+    return described | project(file, "pin recorded_by? sources=addresses")
 
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {}, False)
