@@ -14,7 +14,7 @@ import posezoo
 from conftest import by_digest
 from fakes.command import json_of, read_json, succeeded
 from fakes.command import posezoo as posezoo_command
-from fakes.dots import dots_network
+from fakes.dots import boxes_network, dots_network
 from fakes.own_registry import own_registry
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import (
@@ -25,6 +25,7 @@ from posezoo.core.declarations.model import (
     Framework,
     License,
     ModelSpec,
+    PairLimits,
     People,
     Precision,
 )
@@ -38,7 +39,7 @@ from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import DEFAULT_DETECTOR, read_settings, to_settings
 from posezoo.run import advice, images, load
 from posezoo.run.default_model import default_names
-from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
+from posezoo.run.pipeline_spec import PipelineSpec, is_quantized_here, resolve_pipeline
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 from posezoo.run.subject import Statement, Subject, find_subject
@@ -104,6 +105,36 @@ def test_the_default_detector_is_found_beside_another_registry(one_at_a_time, tm
         resolve_model(part, (Precision.FP16,), each).decoder.name for each in (context, own)
     }
     assert found == "nanodet"
+
+
+def test_a_pair_that_was_never_measured_says_so(tmp_path):
+    context = context_with({"weights_dir": tmp_path})
+    model = context.registry.find("rtmpose-s")
+    assert resolve_pipeline(model, context).doubt == ""
+    assert resolve_pipeline(model, asked(context, "none")).doubt == ""
+    pipeline = resolve_pipeline(model, asked(context, DETECTOR))
+    assert pipeline.limits == PairLimits()
+    assert pipeline.doubt.startswith(f"rtmpose-s was not measured with {DETECTOR}: its AP")
+    limits = PairLimits(0.35, 0.15)
+    people = replace(model.people, detectors={DETECTOR: limits})
+    measured = resolve_pipeline(replace(model, people=people), asked(context, DETECTOR))
+    assert (measured.doubt, measured.limits) == ("", limits)
+
+
+@pytest.mark.parametrize(("own", "least"), [(None, 0.99), (0.2, 0.0)])
+def test_the_limits_of_a_pair_replace_those_of_each_unless_the_user_has_one(
+    tmp_path, one_at_a_time, own, least
+):
+    spec, irs = one_at_a_time
+    box = (0.3, 0.3, 0.6, 0.6)
+    detector = replace(spec, name="boxes", task="detection", decoder=Decoder("detection"))
+    people = People("boxes", "boxes", detectors={"boxes": PairLimits(0.3, 0.99)})
+    pipeline = PipelineSpec(replace(spec, people=people), people=people, detector=detector)
+    irs = {**irs, "boxes": boxes_network(tmp_path, (*box, 0.4))}
+    decoder_options = {} if own is None else {"min_pose_score": own}
+    estimator = load.compile_pipeline(pipeline, irs, LoadOptions(decoder_options=decoder_options))
+    assert estimator._pipeline._least_score == least
+    assert estimator._pipeline._detector.min_person_score == 0.3
 
 
 def test_if_no_person_is_found_the_detector_is_named_where_there_is_one(tmp_path):

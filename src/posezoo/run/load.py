@@ -256,7 +256,8 @@ def get_detector_irs(
     listener: Listener = ignore_event,
     time_step: TimeStep = nullcontext,
 ) -> dict[str, Path]:
-    """The .xml of each part of a pipeline's detector by its name; empty if there is none.
+    """The .xml of each part of a pipeline's detector by its name; empty if there is none. The
+    pipeline's doubt is reported.
 
     Raises:
         FetchError: a file cannot be downloaded.
@@ -264,6 +265,8 @@ def get_detector_irs(
     """
     if pipeline.detector is None:
         return {}
+    if pipeline.doubt:
+        listener(WarningIssued(pipeline.doubt))
     detector = pipeline.detector
     precision = pipeline.detector_precision
     try:
@@ -329,7 +332,8 @@ def _with_detector(
     people = pipeline.people
     if people and pipeline.detector:
         load = partial(load_detector, pipeline.detector, irs, options, description)
-        detector = load()
+        limits = pipeline.limits
+        detector = load(limits.min_score)
         declared_score = detector.min_person_score
         wanted = options.min_person_score
         if wanted is not None and wanted < declared_score:
@@ -337,6 +341,8 @@ def _with_detector(
         whole_image = options.whole_image
         if whole_image is None:
             whole_image = people.whole_image
+        stated = estimator.model.decoder.options if estimator.model.decoder else {}
+        has_own_limit = "min_pose_score" in {**stated, **options.decoder_options}
         # Without its detector, it tracks one person through a video.
         is_tracking = people.video == TRACKING
         return estimator.with_detector(
@@ -345,6 +351,7 @@ def _with_detector(
             whole_image=whole_image,
             whole_score=declared_score,
             min_person_score=wanted,
+            min_pose_score=0.0 if has_own_limit else limits.min_pose_score,
         )
     if options.min_person_score is not None and not find_decoder(estimator.decoder).person_score:
         result = "classes"

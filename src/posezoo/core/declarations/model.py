@@ -141,6 +141,7 @@ class SourceFile:
     #: Whether they come from posezoo.lock; only for a file pinned by `contains`.
     by_lock: bool = False
     also: tuple[Digest, ...] = ()  # further digests of the file, which a download must have too
+    recorded_by: str = ""  # who recorded the digests, if its publisher states none
 
     @property
     def read_limit(self) -> int:
@@ -490,6 +491,25 @@ ITSELF = "the model"
 
 
 @frozen
+class PairLimits:
+    """The least scores with which a top-down model and one detector find people, 0..1.
+
+    Attributes:
+        min_score: of a box; None: as the detector declares.
+        min_pose_score: of a person in a box of the detector: the score of the box times that of the
+            keypoints. The decoder's option of this name replaces it.
+    """
+
+    min_score: float | None = None
+    min_pose_score: float = 0.0
+
+    def stated(self) -> dict[str, float]:
+        """The limits by name; one that is the detector's is left out."""
+        least = {} if self.min_score is None else {"min_score": self.min_score}
+        return {**least, "min_pose_score": self.min_pose_score}
+
+
+@frozen
 class People:
     """How the people are found that a top-down model processes one at a time.
 
@@ -499,11 +519,18 @@ class People:
         whole_image: if no person is found in a photo, the whole image is one person, who is kept
             with this score or more, 0..1, and 5/6 of it in a second look at the part with the
             keypoints; None: no person is found then.
+        detectors: the limits with each detector that was measured with the model, by its name.
     """
 
     photo: str
     video: str
     whole_image: float | None = None
+    detectors: Mapping[str, PairLimits] = field(default_factory=dict)
+
+    def limits_with(self, detector: ModelSpec | CompositeSpec) -> PairLimits:
+        """The limits with a detector; those of no pair if it was not measured with the model."""
+        limits = self.detectors.get(detector.full_name) or self.detectors.get(detector.name)
+        return limits or PairLimits()
 
 
 @frozen

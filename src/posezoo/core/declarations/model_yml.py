@@ -126,6 +126,13 @@ def _read_share(node: YamlNode) -> float:
     return share
 
 
+def _read_limit(node: YamlNode) -> float:
+    limit = node.number()
+    if not 0 <= limit <= 1:
+        raise node.make_error(f"expected a score, 0 to 1, got {limit:g}")
+    return limit
+
+
 def _make_accuracy(**values: Any) -> model.PublishedAccuracy:
     defaults = {"value": values.get("converted", 0.0), "is_of_ir": "value" not in values}
     return model.PublishedAccuracy(**(defaults | values))
@@ -316,6 +323,16 @@ _QUANTIZATION = record(
 )
 #: The model that detects people, or a word for the whole image.
 _FINDER = FieldType(_read_finder, LINE.schema)
+_LIMIT = FieldType(_read_limit, {"type": "number", "minimum": 0, "maximum": 1})
+_PAIR_LIMITS = record(
+    model.PairLimits,
+    Key("min_score", _LIMIT, "The least score of a box; the detector's own if left out."),
+    Key(
+        "min_pose_score",
+        _LIMIT,
+        "The least score of a person: that of the box times that of the keypoints.",
+    ),
+)
 _PEOPLE = record(
     _make_people,
     required_key(
@@ -323,6 +340,11 @@ _PEOPLE = record(
     ),
     Key("video", _FINDER, f"The same, or {model.TRACKING}; that of photo if it is left out."),
     Key("whole_image", positive(1.0), "The lowest score of the whole photo, if nobody is found."),
+    Key(
+        "detectors",
+        mapping_of(_PAIR_LIMITS),
+        "The limits with each detector that was measured with the model, by its name.",
+    ),
     check=_check_people,
 )
 #: The arguments are read together with the inputs; see ``mo_args``.

@@ -28,7 +28,8 @@ and, for a model but not for a composite::
                                  stated
     training      object         command, log (addresses, or empty)
     people        object | null  of a top-down model: what finds its people in a photo and in a
-                                 video
+                                 video; detectors: for each that it was measured with, the least
+                                 scores of a box and of a person
     compute_types  list of str   the types besides f32 in which it keeps its accuracy: run uses them
                                  on a CPU that has them
     license_note  str | null     a note about the license, shown before a download
@@ -292,7 +293,7 @@ def _file(file: SourceFile) -> Json:
     described |= project(file, "max_size?")
     contents = file.contains.items()
     described["contains"] = {member: f"{pin.algorithm}:{pin.value}" for member, pin in contents}
-    return described | project(file, "pin sources=addresses")
+    return described | project(file, "pin recorded_by? sources=addresses")
 
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {}, False)

@@ -181,6 +181,7 @@ class Estimator:
         whole_image: float | None = None,
         whole_score: float | None = None,
         min_person_score: float | None = None,
+        min_pose_score: float = 0.0,
     ) -> Estimator:
         """An estimator of the same model that runs on the boxes of the people that another model
         finds.
@@ -195,6 +196,7 @@ class Estimator:
                 boxes.
             min_person_score: people whose boxes have lower scores are left out, 0..1. The whole
                 image is taken only if the other model finds no box at all.
+            min_pose_score: people in these boxes with a lower score are left out, 0..1.
 
         Raises:
             InferenceError: this model finds people itself.
@@ -205,6 +207,7 @@ class Estimator:
             whole_image=whole_image,
             whole_score=detector.min_person_score if whole_score is None else whole_score,
             min_person_score=min_person_score or 0.0,
+            min_pose_score=min_pose_score,
         )
         again = partial(
             self.with_detector,
@@ -213,6 +216,7 @@ class Estimator:
             whole_image=whole_image,
             whole_score=whole_score,
             min_person_score=min_person_score,
+            min_pose_score=min_pose_score,
         )
         return Estimator(self.model, self.decoder, pipeline, detector=detector, again=again)
 
