@@ -7,15 +7,19 @@ from datetime import timedelta
 import pytest
 import yaml
 
+from fakes.checkout import ROOT
 from fakes.server import PAGE, Server
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import DigestError, DownloadError, PosezooError, SelfCheckError
+from posezoo.core.pipeline.availability import name_source
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.registry import open_registry
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.run import default_model
 from posezoo.run.default_model import describe_default, prepare_default
+from posezoo.run.pipeline_spec import resolve_pipeline
 from posezoo.run.subject import Statement
 
 BODIES = {name: f"the network of {name}".encode() for name in ("best", "second", "last")}
@@ -218,6 +222,19 @@ def test_the_default_of_a_version_that_recorded_none_is_kept_too(zoo):
     name, _, (told,) = zoo.choose()
     assert name == "last" and told.startswith("the default is now task; last stays")
     assert zoo.choose()[2] == []
+
+
+def test_the_security_page_names_the_hosts_of_our_list():
+    page = (ROOT / "SECURITY.md").read_text("utf-8")
+    sentence = page[page.index("If no model is named") : page.index("It sends them nothing but")]
+    registry = open_registry()
+    for name in registry.default_names:
+        context = open_context(to_settings(read_settings({})))
+        networks = resolve_pipeline(registry.find(name), context).networks(registry)
+        sources = [source for spec, _ in networks for file in spec.files for source in file.sources]
+        for host in {name_source(source) for source in sources} - {"npm index", "pip index"}:
+            assert host in sentence, f"{name}: {host}"
+        assert f"`{name}`" in sentence
 
 
 @pytest.mark.parametrize("spoilt", ["{", "[]", '{"WEIGHTS": {"name": 1, "names": 2, "passed": 3}}'])
