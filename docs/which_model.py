@@ -36,13 +36,12 @@ ASKER_HEADERS = (
     *("**With the internet**", "`posezoo run`", "AP, as published", "CPU ms, 1 person, 4"),
     *("INT8", "download", "license", "here"),
 )
-#: How a published AP was measured, in a few words.
-PROTOCOLS = {
-    "annotated boxes": "annotated boxes",
-    "boxes of RTMDet-nano, earlier weights": "RTMDet-nano's boxes",
-    "boxes of a detector with person AP 56.4": "other boxes, flip",
-    "133 keypoints, boxes of a detector with person AP 56.4": "133 points, flip",
-    "single scale, centered letterbox": "whole photo, letterbox",
+#: How a published AP was measured, in a few words, by ``PublishedAccuracy.boxes``.
+BOXES = {
+    "annotated": "annotated boxes",
+    "rtmdet-nano": "RTMDet-nano's boxes",
+    "a detector with person AP 56.4": "other boxes, flip",
+    "whole photo": "whole photo",
 }
 
 #: From package indexes: who asks, the row of which_model.yml, and what it exports to.
@@ -127,7 +126,7 @@ def _published_ap(facts: ModelFacts) -> str:
     claims = [claim for _, claim in facts.published_accuracies if claim.metric == "AP"]
     if not claims:
         return "not stated"
-    return f"{claims[0].value:.3f}: {PROTOCOLS[claims[0].protocol]}"
+    return f"{claims[0].value:.3f}: {BOXES[claims[0].boxes]}"
 
 
 def _times(name: str) -> str:

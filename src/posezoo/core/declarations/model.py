@@ -402,6 +402,12 @@ class Deprecation:
         return f"deprecated since {self.since}{instead}"
 
 
+#: In ``PublishedAccuracy.boxes``: the network got the annotated boxes of people.
+ANNOTATED_BOXES = "annotated"
+#: In ``PublishedAccuracy.boxes``: the network found the people in whole photos itself.
+WHOLE_PHOTO = "whole photo"
+
+
 @frozen
 class PublishedAccuracy:
     """An accuracy that the publisher states."""
@@ -409,7 +415,10 @@ class PublishedAccuracy:
     metric: str  # AP: 0 to 1, more is better; MPJPE: mm, less is better
     value: float  # the original's, or the IR's if ``is_of_ir``
     dataset: str = ""
-    protocol: str = ""
+    #: ``ANNOTATED_BOXES``, ``WHOLE_PHOTO``, or whose boxes: a detector's name, or words for it.
+    boxes: str = ""
+    size: int | None = None  # of the images: the shorter side or the height, in pixels
+    protocol: str = ""  # what else decides
     flip: bool = False  # whether the outputs of the image and its mirror image were averaged
     ap50: float | None = None  # AP at an object keypoint similarity of 0.50
     ap75: float | None = None  # at 0.75

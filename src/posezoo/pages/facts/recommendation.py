@@ -71,10 +71,12 @@ class Recommendation:
     miscounting: dict[str, int]
 
     def first(self, most: int) -> list[ComparisonRow]:
-        """The first rows, and the first measured one, whose weights everybody can have."""
+        """The first rows; if we measured none of them, the last is the first one that we did."""
         measured = [row for row in self.rows if row.values["AP"] and row.name not in self.needs]
         first = [*self.rows[:most]]
-        return first + [row for row in measured[:1] if row not in first]
+        if measured and measured[0] not in first:
+            first[-1] = measured[0]
+        return first
 
 
 def recommend(

@@ -3,8 +3,8 @@
 With ``--format json``, the output is an object::
 
     models     list    all rows that meet the limits: those that run here, then those that need
-                       more before; of each, those with a figure that you measured, then by AP,
-                       measured or else as published; each has the keys below
+                       more before; of each, those with a figure that you measured, then by AP
+                       within its kind (any_AP); each has the keys below
     ranked_by  str     the value that decides the order
     unknown    object  for each model that may meet the limits: the values that are not known
     miscounting object for each model that is left out because it found fewer people than --people:
@@ -32,7 +32,8 @@ Each of its values is null if unknown, else {number, origin, how}: origin is mea
 generated weights, estimated from the times of its networks, or declared. If it was measured, it
 also has record: "the registry", "this machine" (what posezoo benchmark kept for this user) or
 "--figures"; a speed also has machine: "this machine", or the name of another. The values of the
-whole pipeline are ap or any_AP (the measured AP, else the published one) and latency_ms (with
+whole pipeline are ap or any_AP (one that you measured, else of the pipeline as published
+(pipeline_AP), else as measured by us, else of other boxes) and latency_ms (with
 --people); AP, AR50_single and AR50_several (the shares of
 people found on images with one person, and with more), ghosts (people found in a picture without
 people), found_lying, found_upside_down and found_in_video (shares of people found); throughput_fps
@@ -68,7 +69,7 @@ from posezoo.pages.verbs.measurement_flags import (
 
 if TYPE_CHECKING:
     from posezoo.console.console import Console
-    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
+    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, SourcedMetric
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
     from posezoo.run.measurement_selection import MeasurementSelection
@@ -87,7 +88,9 @@ posezoo recommend --task detection --license permissive
 _MOST_ROWS = 5
 
 _HEADINGS = {
-    "any_AP": "AP",
+    "pipeline_AP": "AP",
+    "AP": "AP BY US",
+    "published_AP": "OTHER BOXES",
     "AR50_single": "OF ONE",
     "AR50_several": "OF SEVERAL",
     "ghosts": "GHOSTS",
@@ -314,7 +317,7 @@ def _lines(
     if others := len(answer.rows) - len(shown):
         faster = "" if limits.max_latency_ms else "; --max_latency 50ms --people 4 names fast ones"
         waiting = sum(row.name in answer.needs for row in answer.rows if row not in shown)
-        more = f", of which {waiting} need more before they run here" if waiting else ""
+        more = f"; here, {waiting} of these cannot run at once" if waiting else ""
         yield f"{others} more{more}: --all shows them{faster}"
     yield from footnotes.lines()
     yield from _conditions(shown, comparison)
@@ -332,14 +335,15 @@ def _lines(
 def _describe_order(rows: Sequence[ComparisonRow]) -> str:
     own = "your own figures first, then " if rows[0].is_own else ""
     has_ap = any(row.ap for row in rows)
-    return own + ("the highest AP first, measured or as published" if has_ap else "by name")
+    kinds = "the highest AP first: of the pipeline as published, then by us, then of other boxes"
+    return own + (kinds if has_ap else "by name")
 
 
 def _table_lines(
     shown: Sequence[ComparisonRow], needs: Mapping[str, Sequence[str]], footnotes: Footnotes
 ) -> Iterator[str]:
     """Two lines for each row; one that needs more before it runs has no command yet."""
-    keys = [key for key in _HEADINGS if any(row.values[key] for row in shown)]
+    keys = [key for key in _HEADINGS if any(_shown_metric(row, key) for row in shown)]
     table = [(" ", *(_HEADINGS[key] for key in keys), "LICENSE")]
     for row in shown:
         table.append((" ", *(_cell(row, key, footnotes) for key in keys), row.license))
@@ -354,23 +358,28 @@ def _table_lines(
     yield from lines[len(shown) :]  # the columns that did not fit
 
 
+def _shown_metric(row: ComparisonRow, key: str) -> SourcedMetric | None:
+    """The value of a column; an AP of other boxes has no place beside that of the pipeline."""
+    metric = row.values[key]
+    return None if key == "published_AP" and row.values["pipeline_AP"] is metric else metric
+
+
 def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
     from posezoo.pages.facts.comparison import COLUMNS, MetricSource
     from posezoo.pages.facts.recommendation import LATENCIES
     from posezoo.run.measured import REGISTRY
 
-    metric = row.values[key]
+    metric = _shown_metric(row, key)
     if metric is None:
         return "?"
     words = [COLUMNS[key].in_words(metric.number)]
     if metric.origin is MetricSource.ESTIMATED:
         words = [f"~{metric.number:.0f}"]
-    if key == "any_AP":
+    if COLUMNS[key].accuracy and key.endswith("AP"):
         words = [format_ap(metric.number)]
-        protocol = join(metric.record or "as published", metric.conditions, separator=": ")
-        if metric.record == REGISTRY:
-            protocol = "measured by us; how, and how sure it is: posezoo card MODEL"
-        words.append(footnotes.mark(protocol))
+        if metric.record != REGISTRY:  # whose conditions are below the table
+            protocol = join(metric.record or "as published", metric.conditions, separator=": ")
+            words.append(footnotes.mark(protocol))
     if metric.machine:
         origin = "" if metric.origin is MetricSource.MEASURED else f", {metric.origin.value}"
         words.append(footnotes.mark(f"{metric.machine}{origin}"))
@@ -381,9 +390,13 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
 
 
 def _conditions(rows: Sequence[ComparisonRow], comparison: ModelComparison) -> Iterator[str]:
+    conditions = []
     if comparison.accuracy_conditions and any(row.values["AP"] for row in rows):
-        yield f"AP, OF ONE, OF SEVERAL, as measured: {comparison.accuracy_conditions}"
+        conditions.append(f"AP BY US, OF ONE, OF SEVERAL: {comparison.accuracy_conditions}")
     if any(row.values["ghosts"] for row in rows):
-        yield f"GHOSTS, people found in a picture without people: {comparison.situation_conditions}"
+        ghosts = "GHOSTS, people found in a picture without people"
+        conditions.append(f"{ghosts}: {comparison.situation_conditions}")
+    if conditions:
+        yield f"{'; '.join(conditions)}; how, and how sure: posezoo card MODEL"
     if any(row.values["single_p50_ms"] or row.values["latency_p50_ms"] for row in rows):
         yield "MS: the median from an image file to drawn poses, one image at a time"
