@@ -52,7 +52,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models
 from posezoo.console.json_projection import project
-from posezoo.console.labels import Footnotes, format_ap, join, name_first
+from posezoo.console.labels import Footnotes, format_ap, format_conditions, join, name_first
 from posezoo.console.report import fit_columns, print_result
 from posezoo.pages.verbs.measurement_flags import (
     MEASUREMENT_FLAGS,
@@ -328,8 +328,17 @@ def _table_lines(shown: Sequence[tuple[int, ComparisonRow]], footnotes: Footnote
     yield header
     for (place, row), line in zip(shown, lines, strict=False):
         yield f"{place}. {_command(row)}"
+        yield from _other_claims(row)
         yield line
     yield from lines[len(shown) :]  # the columns that did not fit
+
+
+def _other_claims(row: ComparisonRow) -> Iterator[str]:
+    """What the publisher states instead of an AP, such as of 26 keypoints."""
+    claims = [claim for claim in row.pipeline.model.published.accuracy if claim.metric != "AP"]
+    if claims and not row.ap:
+        figures = ", ".join(f"{claim.metric} {claim.value:.4g}" for claim in claims)
+        yield f"   as published: {figures} ({format_conditions(claims[0])})"
 
 
 def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
