@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 #: With the internet: who asks, and the model or its alias.
 ASKERS = {
+    "the best pair that was measured here": "pose-measured",
     "several people, and video in real time": "pose",
     "the same, more accurate": "rtmpose-m",
     "a crowd: its time does not grow with people": "pose-many",
     "a slow machine": "pose-fast",
-    "the same, measured here": "pp-tinypose-256x192",
     "the most accurate": "rtmpose-x-384x288",
     "whole body: 133 points": "whole-body",
     "feet: 26 points": "feet",

@@ -412,7 +412,7 @@ WHOLE_PHOTO = "whole photo"
 class PublishedAccuracy:
     """An accuracy that the publisher states."""
 
-    metric: str  # AP: 0 to 1, more is better; MPJPE: mm, less is better
+    metric: str  # AP, PCK@0.1, AUC: 0 to 1, more is better; MPJPE: mm, less is better
     value: float  # the original's, or the IR's if ``is_of_ir``
     dataset: str = ""
     #: ``ANNOTATED_BOXES``, ``WHOLE_PHOTO``, or whose boxes: a detector's name, or words for it.

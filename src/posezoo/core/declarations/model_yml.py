@@ -94,8 +94,8 @@ VARIANT_KEYS = (
     "framework", "license_note", "files", "postprocessing", "checkpoint", "inputs", "frozen_inputs",
     "outputs", "recorded_outputs", "quantization", "int8_ranges", "published", "training",
 )  # fmt: skip
-#: The largest plausible value by metric: AP is a fraction, MPJPE is in millimetres.
-METRICS = {"AP": 1.0, "MPJPE": 10_000.0}
+#: The largest plausible value by metric: MPJPE is in millimetres, others are fractions.
+METRICS = {"AP": 1.0, "MPJPE": 10_000.0, "PCK@0.1": 1.0, "PCK@0.2": 1.0, "AUC": 1.0}
 MAX_COMPLEXITY = 1e9
 #: More samples take longer and do not change the result: Open Model Zoo's quantizer took 300.
 MAX_SAMPLES = 10_000

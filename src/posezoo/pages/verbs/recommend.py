@@ -56,7 +56,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models
 from posezoo.console.json_projection import project
-from posezoo.console.labels import Footnotes, format_ap, join, name_first
+from posezoo.console.labels import Footnotes, format_ap, format_conditions, join, name_first
 from posezoo.console.report import fit_columns, print_result
 from posezoo.pages.verbs.measurement_flags import (
     MEASUREMENT_FLAGS,
@@ -354,6 +354,7 @@ def _table_lines(
         if row.name in needs:
             first = f"{row.name} {', and '.join(needs[row.name])}"
         yield f"{place}. {first}"
+        yield from _other_claims(row)
         yield line
     yield from lines[len(shown) :]  # the columns that did not fit
 
@@ -362,6 +363,14 @@ def _shown_metric(row: ComparisonRow, key: str) -> SourcedMetric | None:
     """The value of a column; an AP of other boxes has no place beside that of the pipeline."""
     metric = row.values[key]
     return None if key == "published_AP" and row.values["pipeline_AP"] is metric else metric
+
+
+def _other_claims(row: ComparisonRow) -> Iterator[str]:
+    """What the publisher states instead of an AP, such as of 26 keypoints."""
+    claims = [claim for claim in row.pipeline.model.published.accuracy if claim.metric != "AP"]
+    if claims and not row.ap:
+        figures = ", ".join(f"{claim.metric} {claim.value:.4g}" for claim in claims)
+        yield f"   as published: {figures} ({format_conditions(claims[0])})"
 
 
 def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
