@@ -38,6 +38,7 @@ from fakes.videos import MJPEG, mjpeg, read_video
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import model_yml, write_model
 from posezoo.core.files.file_record import record_path
+from posezoo.core.registry import open_registry
 from posezoo.core.settings import DEFAULT_DETECTOR
 from posezoo.run.advice import FALLBACK_MODEL
 
@@ -143,21 +144,21 @@ def test_after_a_get_of_one_precision_it_converts_nothing(npm_mirrored, out):
 
 @pytest.fixture(scope="module")
 def without_npm(mirror, blazepose, tmp_path_factory):
-    """The mirror has the last model of the list alone, which is converted already."""
+    """A mirror without the models of npm packages; the last of the list is converted already."""
     cache = tmp_path_factory.mktemp("cache")
     shutil.copytree(blazepose.output_dir, cache / "posezoo" / "models")
     return {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(cache)}
 
 
-def test_what_a_mirror_has_runs_and_the_results_say_why(without_npm, out):
-    ended = succeeded(posezoo("run", "-o", out, **without_npm))
+def test_what_a_mirror_has_runs_and_the_results_say_why(without_npm, camera, out):
+    ended = succeeded(posezoo("run", "-i", camera, "-o", out, **without_npm))
     why = "it is the first that the mirror has"
-    line = f"default     {LAST_MODEL}, since {why}; posezoo run pose names the first of the list"
+    line = f"default     pose-measured, since {why}; posezoo run pose names the first of the list"
     assert line in ended.stdout.splitlines()
     results = read_json(out / "poses.json")
-    assert results["default"] == {"name": LAST_MODEL, "why": why}
-    assert results["model"] == LAST_MODEL
-    named = succeeded(posezoo("run", LAST_MODEL, "-o", out, **without_npm))
+    assert results["default"] == {"name": "pose-measured", "why": why}
+    assert results["model"] == open_registry().find("pose-measured").name
+    named = succeeded(posezoo("run", LAST_MODEL, "-i", camera, "-o", out, **without_npm))
     assert "default " not in named.stdout and "default" not in read_json(out / "poses.json")
 
 
