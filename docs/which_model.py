@@ -33,7 +33,7 @@ ASKERS = {
 }
 GPU = "posezoo benchmark pose --pipeline --device GPU --people 4 --requests 1"
 ASKER_HEADERS = (
-    *("**With the internet**", "`posezoo run`", "AP, as published", "CPU ms, 1 person, 4"),
+    *("**From its publisher's host**", "`posezoo run`", "AP, as published", "CPU ms, 1 person, 4"),
     *("INT8", "download", "license", "here"),
 )
 #: How a published AP was measured, in a few words, by ``PublishedAccuracy.boxes``.
@@ -47,7 +47,7 @@ BOXES = {
 #: From package indexes: who asks, the row of which_model.yml, and what it exports to.
 MEASURED = {
     "people in photos and videos": ("movenet-thunder", "C++, folder, ONNX"),
-    "the same, in half of the time": (
+    "the same on a CPU without bf16": (
         "movenet-thunder (FP16-INT8)",
         "C++, folder; no ONNX in INT8",
     ),
@@ -63,7 +63,7 @@ MEASURED = {
 }
 MEASURED_HEADERS = (
     *(
-        "**From package indexes**",
+        "**From registries of packages**",
         "`posezoo run`",
         "AP (95 % interval)",
         "found of 26 alone, of 85 in groups",

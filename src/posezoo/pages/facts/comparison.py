@@ -340,7 +340,7 @@ def _make_row(
     for name, metric in _measured_metrics(network).items():
         if name in _NETWORK_NAMES:
             metrics[_NETWORK_NAMES[name]] = metric
-    kinds = _AP_KINDS
+    kinds: tuple[str, ...] = _AP_KINDS
     if "AP" in metrics and metrics["AP"].record in OWN_RECORDS:
         kinds = ("AP",)
     if ap := next((metrics[kind] for kind in kinds if kind in metrics), None):

@@ -215,6 +215,7 @@ def _explain_missing(name: str, context: Context, style: str) -> int:
     models = registry.why_not(name)
     if models is None:
         registry.find(name)  # raises an error that names similar models
+    assert models is not None
     finder = NeedsFinder(context)
     lines = [str(models)]
     for each in map(registry.find, models.instead):
