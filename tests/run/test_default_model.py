@@ -8,8 +8,10 @@ import pytest
 import yaml
 
 from fakes.checkout import ROOT
+from fakes.network import network
 from fakes.server import PAGE, Server
-from fakes.zoo import model_yml, write_model
+from fakes.when_used import needs
+from fakes.zoo import declared_file, model_yml, onnx_yml, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import DigestError, DownloadError, PosezooError, SelfCheckError
 from posezoo.core.pipeline.availability import name_source
@@ -235,6 +237,23 @@ def test_the_security_page_names_the_hosts_of_our_list():
         for host in {name_source(source) for source in sources} - {"npm index", "pip index"}:
             assert host in sentence, f"{name}: {host}"
         assert f"`{name}`" in sentence
+
+
+def test_an_older_default_is_kept_though_its_ir_has_to_be_made_again(zoo, tmp_path):
+    """An upgrade may convert in another way; the published file is here."""
+    needs("onnx")
+    file = tmp_path / "last.onnx"
+    file.write_bytes(network("onnx"))
+    zoo.write_names(["task", "last"], former_default="last")
+    declared = {**declared_file(file), "source": zoo.server.serve(file.name, file.read_bytes())}
+    write_model(tmp_path / "models", "last", onnx_yml(declared))
+    context = zoo.context()
+    (xml,) = get_irs(context.registry.find("last"), Precision.FP16, context).values()
+    xml.unlink()
+    asked(zoo)
+    name, _, (told,) = zoo.choose()
+    assert name == "last" and told.startswith("the default is now task; last stays")
+    assert asked(zoo) == [] and xml.is_file()
 
 
 @pytest.mark.parametrize("spoilt", ["{", "[]", '{"WEIGHTS": {"name": 1, "names": 2, "passed": 3}}'])

@@ -138,8 +138,10 @@ def prepare_default(
         return prepare(chosen.name, context), chosen
     memory = _read_memory(context)
     if kept := _find_kept(rows, memory, context):
-        chosen = _keep(kept, names, memory, context, listener)
-        return prepare(kept.name, context), chosen
+        # If it cannot be made any more, the list is tried from its beginning.
+        with suppress(ConversionError):
+            prepared = prepare(kept.name, context)
+            return prepared, _keep(kept, names, memory, context, listener)
     return _prepare_first(rows, names, memory, context, prepare, listener)
 
 
@@ -215,13 +217,13 @@ def _choose_without_asking(
 
 
 def _find_kept(rows: Iterable[_Row], memory: _Memory, context: Context) -> _Row | None:
-    """The earlier choice, if it is complete: as it was recorded, else the default of an older
-    posezoo, which recorded none.
+    """The earlier choice, if all of its files are here: as it was recorded, else the default of an
+    older posezoo, which recorded none.
     """
     name = memory.name
     if not name and memory.passed is None:
         name = context.registry.former_default
-    return next((row for row in rows if row.name == name and row.is_complete(context)), None)
+    return next((row for row in rows if row.name == name and row.is_local(context)), None)
 
 
 def _keep(
