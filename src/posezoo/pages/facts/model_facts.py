@@ -163,10 +163,10 @@ class ModelFacts:
     def find_needs(
         self, finder: NeedsFinder, precision: Precision | None = None
     ) -> tuple[str, ...]:
-        """What ``posezoo run`` of it needs here, with its detector, by default in the usual
-        precision.
+        """What ``posezoo run`` of it needs here, with its detector; by default in FP16, or its
+        first precision if it lacks that.
         """
-        precision = precision or self.usual_precision or Precision.FP16
+        precision = precision or self.best_precision(()) or Precision.FP16
         networks = [(part, precision) for part in self.parts]
         if self.detector:
             networks.append((self.detector, Precision.FP16))
