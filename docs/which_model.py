@@ -40,7 +40,7 @@ ASKER_HEADERS = (
 BOXES = {
     "annotated": "annotated boxes",
     "rtmdet-nano": "RTMDet-nano's boxes",
-    "a detector with person AP 56.4": "other boxes, flip",
+    "a detector with person AP 0.564": "other boxes, flip",
     "whole photo": "whole photo",
 }
 

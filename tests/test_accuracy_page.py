@@ -29,7 +29,7 @@ def test_each_command_is_valid_and_evaluates_as_the_publisher_did():
         args = parser.parse_args(shlex.split(draw.rerun_command(spec, accuracy))[1:])
         assert args.model == spec.full_name
         assert args.flip == accuracy.flip
-        boxes = {"annotated": "truth", "a detector with person AP 56.4": "boxes.json"}
+        boxes = {"annotated": "truth", "a detector with person AP 0.564": "boxes.json"}
         assert args.boxes == boxes.get(accuracy.boxes)
         assert (args.precision or Precision.FP16) in spec.precisions
         assert args.height == accuracy.size
