@@ -36,7 +36,7 @@ def test_every_model_that_our_names_point_to_exists():
         mentioned += models.instead
     assert set(mentioned) <= open_registry().entries.keys()
     assert names.aliases.keys() == {
-        *("pose", "pose-fast", "pose-many"),
+        *("pose", "pose-fast", "pose-measured", "pose-many"),
         *("whole-body", "hands", "feet"),
     }
 
