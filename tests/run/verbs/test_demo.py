@@ -443,6 +443,14 @@ def test_a_wrong_architecture_is_refused_with_a_hint_to_the_right_one(video, tmp
     succeeded(demo("-m", embeddings, "-i", video))
 
 
+def test_the_hint_after_a_wrong_architecture_names_a_flag_that_takes_the_outputs(video, tmp_path):
+    maps = write_output_ir(tmp_path / "maps.xml", {"maps": (1, 34, 8, 12)})
+    assert "hint: try -at topdown\n" in misuse(demo("-m", maps, "-i", video, "-at", "openpose"))
+    either = write_output_ir(tmp_path / "either.xml", {"maps": (1, 34, 8, 8)})
+    said = misuse(demo("-m", either, "-i", video, "-at", "openpose"))
+    assert "hint: --decoder heatmap" in said
+
+
 def test_a_wrong_architecture_for_a_model_of_the_zoo_is_refused(video):
     said = misuse(demo("-m", "blazepose-full", "-i", video, "-at", "ae"))
     assert "blazepose-full is decoded by blazepose, not by associative_embedding" in said

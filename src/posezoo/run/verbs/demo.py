@@ -456,7 +456,8 @@ def _name_architecture() -> Iterator[None]:
         if error.fitting:
             record = DECODERS.find(error.fitting)
             names = record.architectures if record else ()
-            error.hint = f"try -at {next(iter(names), 'auto')}"
+            flags = [f"-at {name}" for name in names] or [f"--decoder {error.fitting}"]
+            error.hint = f"try {flags[0]}"
         raise
 
 
