@@ -208,10 +208,14 @@ def _list_named_models(view: ModelView) -> Iterator[tuple[str, str]]:
     """The models that model.yml names, each with the key that names it."""
     yield "deprecated.use", text_below(view.node("deprecated"), "use")
     # The detector of videos is that of photos, or none.
-    yield "people.photo", text_below(view.node("people"), "photo")
+    usual = text_below(view.node("people"), "photo")
+    yield "people.photo", usual
     detectors = getattr(view.node("people", "detectors"), "value", None)
     for name in detectors if isinstance(detectors, dict) else ():
-        yield f"people.detectors.{name}", name
+        # A part of a registry may lack those that its models do not use.
+        is_ours = name.partition("@")[0] in view.zoo.registry.with_builtin().entries
+        if name != usual and (not is_ours or view.zoo.find_models([name])):
+            yield f"people.detectors.{name}", name
 
 
 @rule()
