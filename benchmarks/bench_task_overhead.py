@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from distributed import LocalCluster
 from harness import amount, do_nothing, exit_code, machine, record, spread
 
-from posezoo.cli.for_each import for_each
+from posezoo.core.pipeline.for_each import for_each
 from posezoo.scale.cluster_executor import ClusterExecutor
 
 TASKS = amount(1000, trial=20)

@@ -183,7 +183,7 @@ def accuracy_values() -> Mapping[str, Any]:
     """The published accuracy of each model, with the flags that measure it again, and what we
     measured.
     """
-    from posezoo.cli.labels import format_conditions
+    from posezoo.console.labels import format_conditions
     from posezoo.core.registry import open_registry
     from posezoo.pages.cards.markdown import format_code, format_table
 
@@ -331,7 +331,7 @@ def _protocol(measurement: Measurement) -> tuple[str, object]:
 
 
 def _stated_ap(measurement: Measurement) -> str:
-    from posezoo.cli.labels import format_ap
+    from posezoo.console.labels import format_ap
 
     return format_ap(measurement.figures["AP"], measurement.intervals.get("AP"))
 
@@ -430,7 +430,7 @@ def summary_values(compared: ModelComparison) -> Mapping[str, str]:
     """The measured rows of pose models with real weights, by name, the two of them that are best for
     several people, and the machine.
     """
-    from posezoo.cli.labels import format_ap, format_megabytes
+    from posezoo.console.labels import format_ap, format_megabytes
     from posezoo.pages.cards.markdown import format_table
     from posezoo.pages.facts.recommendation import LATENCIES
 
@@ -485,7 +485,7 @@ def _two_digits(metric: SourcedMetric | None) -> str:
 
 def _stated_time(row: ComparisonRow, shown: int) -> str:
     """The median time with as many people, and how many were found, if that is another number."""
-    from posezoo.cli.labels import format_figure
+    from posezoo.console.labels import format_figure
     from posezoo.pages.facts.comparison import MetricSource
     from posezoo.pages.facts.recommendation import LATENCIES
 

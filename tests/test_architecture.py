@@ -14,9 +14,10 @@ from fakes.source import imports_in, nodes_in
 
 SOURCE = ROOT / "src" / "posezoo"
 
-#: From the ground up: the core, the command line, then features. A part imports only parts above its own row.
+#: From the ground up: the core, what people read, the command line, then features. A part imports only parts above its own row.
 PARTS = (
     "core",
+    "console",
     "poses",
     "networks",
     "cli",
@@ -45,7 +46,7 @@ CORE = (
     {"plugins"},
     {"declarations", "workers"},
     {"layout", "settings"},
-    {"files"},
+    {"diagnosis", "files"},
     {"ir"},
     {"registry"},
     {"download", "lockfile"},
@@ -209,7 +210,9 @@ def test_no_modules_import_each_other_in_a_cycle():
 
 
 def verbs():
-    return {name_of(path): path for path in SOURCE.glob("*/verbs/[a-z]*.py")}
+    """The modules of verbs, without those of the flags that verbs share."""
+    paths = {name_of(path): path for path in SOURCE.glob("*/verbs/[a-z]*.py")}
+    return {name: path for name, path in paths.items() if not name.endswith("_flags")}
 
 
 def test_no_verb_imports_another():
@@ -225,6 +228,20 @@ def test_no_command_of_open_model_zoo_imports_a_verb():
     for path in paths:
         imported = modules_named_in(path.read_text("utf-8"), set(verbs())) & set(verbs())
         assert not imported, f"{path.name} imports {imported}: what they share belongs beside them"
+
+
+#: Who needs the command line itself: what runs it, what plug-ins import, and the rule that asks it.
+USERS_OF_CLI = {"__main__.py", "api.py", "lint/rules/card_commands.py"}
+
+
+def test_only_verbs_and_commands_import_the_command_line():
+    users = {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if not {"cli", "verbs", "commands"} & {*path.relative_to(SOURCE).parts}
+        and "cli" in {*parts_named_in(code := path.read_text("utf-8")), *parts_in_text(code)}
+    }
+    assert users == USERS_OF_CLI
 
 
 def opens_without_encoding(node):

@@ -61,7 +61,7 @@ OURS = {
     # Written just before by this process.
     "core/ir/ir_writer.py: xml.read_bytes()",
     # In a temporary folder of this process.
-    "cli/lock_signature.py: signed.read_bytes()",
+    "core/lockfile/lock_signature.py: signed.read_bytes()",
     "export/model_info_targets.py: xml.with_suffix(suffix).read_bytes()",
     "measure/devices/device_proof.py: written.with_suffix(suffix).read_bytes()",
     "networks/pytorch_format.py: result.read_bytes()",
@@ -72,7 +72,7 @@ OURS = {
     # The system's.
     "core/install_commands.py: (PROC / f'{os.getppid()}/cmdline').read_text('utf-8', 'replace')",
     "cli/run_main.py: os.open(os.devnull, os.O_RDWR)",
-    "cli/run_main.py: os.open(os.devnull, os.O_WRONLY)",
+    "console/printing.py: os.open(os.devnull, os.O_WRONLY)",
     "core/operating_system.py: (CGROUPS / 'memory.max').read_text('ascii')",
     "core/operating_system.py: (CGROUPS / name).read_text('ascii')",
     "core/operating_system.py: (PROC / 'self/status').read_text('utf-8')",

@@ -311,7 +311,7 @@ def flags_alone(text):
 
 def verbs_that_show(module):
     """The verbs that show the hints of a module; a verb shows its own."""
-    if module.parent.name == "verbs":
+    if module.parent.name == "verbs" and not module.stem.endswith("_flags"):
         return (module.stem.replace("_", "-"),)
     if module == Path("core/registry.py"):
         return tuple(verb for verb in VERBS if "--models_dir" in offered(verb))

@@ -12,7 +12,7 @@ import pytest
 
 from fakes.checkout import ROOT
 from fakes.command import posezoo
-from posezoo.cli.labels import format_figure
+from posezoo.console.labels import format_figure
 from posezoo.core.declarations.model import ITSELF
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry

@@ -9,7 +9,7 @@ import pytest
 from fakes.checkout import ROOT
 from fakes.command import posezoo
 from fakes.rows import best_rows, every_row
-from posezoo.cli.labels import format_ap, format_figure, format_megabytes
+from posezoo.console.labels import format_ap, format_figure, format_megabytes
 from posezoo.core.declarations.model import WHOLE_IMAGE
 from posezoo.core.registry import open_registry
 from posezoo.pages.facts.comparison import MetricSource

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from posezoo import networks
     from posezoo.api import get, load, network
     from posezoo.api import list_models as list
-    from posezoo.cli.console import log_events
+    from posezoo.console.console import log_events
     from posezoo.core import errors, events
     from posezoo.core.errors import PosezooError
     from posezoo.core.versions import version
@@ -70,7 +70,7 @@ _HOMES = {
     "get": "posezoo.api:get",
     "list": "posezoo.api:list_models",
     "load": "posezoo.api:load",
-    "log_events": "posezoo.cli.console:log_events",
+    "log_events": "posezoo.console.console:log_events",
     "network": "posezoo.api:network",
     "networks": "posezoo.networks:",
     "version": "posezoo.core.versions:version",
@@ -122,7 +122,7 @@ features.PARTS.update(
         "hooks": {
             "Cluster": "posezoo.scale.cluster_executor:CLUSTER",
             "ComparedRows": "posezoo.poses.compared_rows:PEOPLE_ROWS",
-            "FileExplainer": "posezoo.cli.file_kinds:EXPLAINER",
+            "FileExplainer": "posezoo.core.convert.file_kinds:EXPLAINER",
             "GraphDecoder": "posezoo.export.decoded.decoder_in_graph:DECODER",
             "Int8Maker": "posezoo.quantize.int8_ranges:MAKER",
             "ModelDescription": "posezoo.run.ir_description:DESCRIPTION",

@@ -11,7 +11,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from posezoo.cli.console import show_progress
+from posezoo.console.console import show_progress
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import Model, ModelSpec, NetworkChoice, Precision
 from posezoo.core.declarations.skeleton import Skeleton

@@ -19,8 +19,8 @@ from fakes.soak import soak_repeated
 from fakes.source import nodes_in
 from fakes.zoo import model_yml, write_model
 from posezoo.cli import main as verbs
-from posezoo.cli.console import Console
-from posezoo.cli.run_main import print_error
+from posezoo.console.console import Console
+from posezoo.console.printing import print_error
 from posezoo.core import errors, events
 from posezoo.omz.commands import mo
 from posezoo.omz.commands.conventions import LineBuffer
@@ -269,7 +269,7 @@ def test_only_these_modules_print():
     }
     assert printing == {
         "cli/main.py",  # the version
-        "cli/run_main.py",
+        "console/printing.py",
         "cli/verbs/completion.py",  # a script
         "run/verbs/demo.py",  # made printable
         "run/video/frame_publishers.py",  # JSON

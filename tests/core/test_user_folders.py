@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.cli.result_files import _is_in_cache
 from posezoo.core.errors import SettingsError
+from posezoo.core.files.result_files import _is_in_cache
 from posezoo.core.settings import user_folder
 
 

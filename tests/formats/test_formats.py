@@ -8,9 +8,9 @@ from onnx import helper, numpy_helper
 from fakes.command import run_process
 from fakes.network import network
 from fakes.plugin_package import plugin_package
-from posezoo.cli.file_kinds import explain_model_file
 from posezoo.cli.flags import parse_framework
 from posezoo.core import features
+from posezoo.core.convert.file_kinds import explain_model_file
 from posezoo.core.convert.formats import FORMATS, image_layout
 from posezoo.core.convert.protobuf_reader import LENGTH, VARINT, ProtobufError, read_fields
 from posezoo.core.declarations.model import Framework, list_frameworks

@@ -10,7 +10,7 @@ from openvino import opset13 as ops
 
 from fakes import tints
 from fakes.command import posezoo, refusal, succeeded
-from posezoo.cli.console import result_lines
+from posezoo.console.console import result_lines
 from posezoo.core.events import DisplacementMeasured
 
 

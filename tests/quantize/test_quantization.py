@@ -302,7 +302,7 @@ def test_a_kill_leaves_the_old_ir_and_the_next_run_cleans_up(bench):
 
 @pytest.mark.slow
 def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
-    from posezoo.cli.artifact_states import check_artifacts
+    from posezoo.core.pipeline.artifact_states import check_artifacts
 
     bench.quantize()
     layout = replace(bench.context.layout, output_dir=bench.output_dir)

@@ -15,9 +15,9 @@ from fakes.dask import Cluster
 from fakes.items import is_running, work
 from fakes.waiting import HANG_S, wait_until
 from fakes.when_used import import_when_used
-from posezoo.cli.for_each import Outcome
 from posezoo.core.errors import PosezooError
 from posezoo.core.events import ClusterJoined, WarningIssued, WorkerChanged, ignore_event
+from posezoo.core.pipeline.for_each import Outcome
 
 dask = import_when_used("posezoo.scale.cluster")
 executors = import_when_used("posezoo.scale.cluster_executor")
@@ -160,7 +160,7 @@ def test_a_worker_that_comes_late_does_the_work(start):
 
 
 def test_an_error_names_the_worker_where_it_happened(start):
-    from posezoo.cli.for_each import for_each
+    from posezoo.core.pipeline.for_each import for_each
 
     executor = executors.ClusterExecutor(scheduler=start(1).address)
     (outcome,) = for_each(["refuse"], work, executor=executor)
@@ -179,7 +179,7 @@ def test_an_item_that_kills_two_workers_fails_alone(start):
 
 
 def test_an_item_without_enough_memory_fails_alone(start):
-    from posezoo.cli.for_each import for_each
+    from posezoo.core.pipeline.for_each import for_each
 
     cluster = start(0)
     cluster.add_worker(limits_memory=True)

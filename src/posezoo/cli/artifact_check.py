@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from posezoo.cli.json_projection import project, to_json
-from posezoo.cli.labels import format_count, join
-from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
+from posezoo.console.json_projection import project, to_json
+from posezoo.console.labels import format_count, join
+from posezoo.console.report import print_result
 from posezoo.core.errors import LockError, shell_word
 from posezoo.core.events import Listener, RunStarted, WorkFinished, WorkStarted
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.cli.artifact_states import ArtifactState
     from posezoo.core.layout import ModelLayout
     from posezoo.core.lockfile import LockFile
+    from posezoo.core.pipeline.artifact_states import ArtifactState
     from posezoo.core.registry import Selection
 
 
@@ -39,7 +39,7 @@ def _select_fetched(
     """The models of a registry that must be here, since the lock names them or they were fetched;
     and the names of the others.
     """
-    from posezoo.cli.artifact_states import was_fetched
+    from posezoo.core.pipeline.artifact_states import was_fetched
 
     models = []
     others = []
@@ -68,7 +68,7 @@ def run_artifact_check(
         is_whole_registry: whether no model was named; models that were never fetched are only
             counted.
     """
-    from posezoo.cli.removal import find_gone
+    from posezoo.core.pipeline.removal import find_gone
 
     not_fetched: list[str] = []
     gone: list[str] = []
@@ -118,9 +118,9 @@ def _line(artifact: ArtifactState) -> str:
 def _check_models(
     selection: Selection, layout: ModelLayout, lock: LockFile, listener: Listener
 ) -> tuple[list[ArtifactState], list[LockError]]:
-    from posezoo.cli.artifact_states import check_artifacts, check_composite
     from posezoo.core.declarations.model import Precision
     from posezoo.core.ir.provenance import read_ir_record
+    from posezoo.core.pipeline.artifact_states import check_artifacts, check_composite
 
     artifacts = []
     refusals = []

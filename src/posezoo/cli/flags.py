@@ -15,10 +15,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.cli.parsers import Args, NamedOutput, OutputFile
-from posezoo.cli.run_main import print_to_stderr
+from posezoo.cli.parsers import Args, NamedOutput
+from posezoo.console.printing import print_to_stderr
 from posezoo.core.declarations.model import Framework, Precision, list_frameworks
 from posezoo.core.errors import PluginError
+from posezoo.core.files.output_file import OutputFile
 from posezoo.core.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
@@ -32,9 +33,9 @@ from posezoo.core.settings import (
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.cli.console import Console
-    from posezoo.cli.for_each import Executor
+    from posezoo.console.console import Console
     from posezoo.core.convert.conversion_plan import ConversionOptions
+    from posezoo.core.pipeline.for_each import Executor
     from posezoo.core.resolve.input_options import InputOptions
     from posezoo.core.resolve.stage_context import Context
 
@@ -192,8 +193,6 @@ def _refuse_flag(count: int, text: str) -> str:
 
 #: The file or folder of a result, which has no signs.
 RESULT = OutputFile()
-#: Measurements, for posezoo record.
-MEASUREMENTS = OutputFile(signs=('"model": "', '"kind": "', '"precision": "', '"figures": '))
 
 
 @frozen
@@ -751,8 +750,8 @@ def executor_from_args(args: Args, context: Context, *folders: Path | None) -> E
     """Where the work on models is done, from ``--cluster`` unless this is a dry run; it writes to
     the ``folders``.
     """
-    from posezoo.cli.for_each import CLUSTER, Executor
     from posezoo.core.operating_system import available_cores
+    from posezoo.core.pipeline.for_each import CLUSTER, Executor
 
     if args.cluster is None or args.dry_run:
         return Executor()
@@ -775,11 +774,11 @@ def _used_lock(context: Context) -> Path | None:
 
 def console_from_args(args: Args) -> Console:
     """The console of a verb that handles models, from ``--quiet``, ``--verbose`` and ``--log``."""
-    from posezoo.cli.console import Console
+    from posezoo.console.console import Console
 
     log = None
     if args.log and not args.dry_run:  # in a dry run nothing happens
-        from posezoo.cli.event_log import EventLog
+        from posezoo.console.event_log import EventLog
 
         log = EventLog(args.log)
     return Console(quiet=args.quiet, verbose=args.verbose, log=log)

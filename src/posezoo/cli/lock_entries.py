@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from posezoo.cli.artifact_states import conversion_flags
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.files.verified_files import is_verified, is_verified_file
 from posezoo.core.ir import provenance
@@ -22,6 +21,7 @@ from posezoo.core.lockfile.entries import (
     model_key,
     published_entry,
 )
+from posezoo.core.pipeline.artifact_states import conversion_flags
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context

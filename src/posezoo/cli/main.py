@@ -20,6 +20,7 @@ from typing import NoReturn
 from posezoo.cli import run_main
 from posezoo.cli.parsers import Args, CommandParser, HelpFormatter, list_in_help
 from posezoo.cli.verbs import DAILY, SUMMARIES, VERB_GROUPS, find_verb, plugin_names
+from posezoo.console import printing
 from posezoo.core.ended import explain_ended
 from posezoo.core.errors import PluginError, PosezooError, suggest
 from posezoo.core.other_words import explain_other_word
@@ -203,9 +204,9 @@ def _hint_for_flag(flag: str, verb: str, verb_flags: Sequence[str]) -> str:
 
 
 def _report_error(args: Args, error: PosezooError) -> None:
-    from posezoo.cli.report import print_json
+    from posezoo.console.report import print_json
 
-    run_main.print_error(error)
+    printing.print_error(error)
     if vars(args).get("format") == "json":
         print_json({"error": {"problem": error.problem, "hint": error.hint}})
 

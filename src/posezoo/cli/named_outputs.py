@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Sequence
 from glob import has_magic
 from pathlib import Path
 
-from posezoo.cli.globs import expand_glob
 from posezoo.cli.parsers import Args, NamedOutput
-from posezoo.cli.result_files import has_signs, is_own
 from posezoo.core.errors import OutputError
+from posezoo.core.files.globs import expand_glob
+from posezoo.core.files.result_files import has_signs, is_own
 from posezoo.core.settings import SETTING_TYPES
 
 #: Flags for folders that also have files which posezoo writes.

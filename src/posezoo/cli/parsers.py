@@ -12,8 +12,9 @@ from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from posezoo.cli.terminal import terminal_width
+from posezoo.console.terminal import terminal_width
 from posezoo.core.errors import printable
+from posezoo.core.files.output_file import OutputFile
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
 
 #: The maximum width of help texts; longer lines are hard to read.
 MOST_COLUMNS = 100
-
-
-@frozen
-class OutputFile:
-    """What is known about the file that a flag names for a result (``cli.named_outputs``)."""
-
-    #: Texts that each such file has near its beginning; without them, its record tells.
-    signs: tuple[str, ...] = ()
-    appends: bool = False  # whether lines are appended to it
-    renews: str = ""  # the flag whose file it may replace, if that is ours: it was read before
 
 
 @frozen

@@ -9,20 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from posezoo.cli.parsers import Args
+from posezoo.console.completer import Completer
 from posezoo.core.plugins import LazyTable
-from posezoo.core.values import frozen
-
-
-@frozen
-class Completer:
-    """What TAB offers for one kind of argument."""
-
-    complete: Callable[[str], Iterable[str]]  # gets the beginning that the user typed
-
-    def __call__(self, prefix: str, **_: object) -> Iterable[str]:
-        """What argcomplete calls."""
-        return self.complete(prefix)
-
 
 #: What features complete, by the placeholder or the name of the argument.
 _COMPLETERS = LazyTable("completers", Completer, {})

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from posezoo.cli.shell_completion import Completer
+from posezoo.console.completer import Completer
 from posezoo.core.plugins import LazyTable
 from posezoo.export.target_type import ExportTarget
 

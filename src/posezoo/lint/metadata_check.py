@@ -15,10 +15,11 @@ from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
-from posezoo.cli.console import Console
-from posezoo.cli.json_projection import project
-from posezoo.cli.labels import format_count
-from posezoo.cli.report import (
+from posezoo.console.console import Console
+from posezoo.console.json_projection import project
+from posezoo.console.labels import format_count
+from posezoo.console.printing import print_to_stderr
+from posezoo.console.report import (
     align_columns,
     print_json,
     print_lines,
@@ -26,8 +27,7 @@ from posezoo.cli.report import (
     print_text,
     truncate_to_width,
 )
-from posezoo.cli.run_main import print_to_stderr
-from posezoo.cli.terminal import terminal_width
+from posezoo.console.terminal import terminal_width
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.declarations.yaml_nodes import YamlNode, parse_yaml, read_yaml_bytes
 from posezoo.core.download.context import DownloadContext
@@ -46,7 +46,6 @@ from posezoo.lint.git_changes import (
     read_earlier_models,
     refuse_installed_models,
 )
-from posezoo.lint.metadata_flags import MetadataArgs
 from posezoo.lint.output_formats import (
     baseline_key,
     read_baseline,
@@ -60,6 +59,7 @@ from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import RuleInfo
 from posezoo.lint.rules import check_models, load_rules
 from posezoo.lint.rules.preparation_rules import list_unjudged, unexplained_change
+from posezoo.lint.verbs.metadata_flags import MetadataArgs
 from posezoo.lint.yaml_edits import YamlEdit, apply_edits
 
 #: The keys of a finding in JSON.

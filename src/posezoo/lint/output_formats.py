@@ -11,15 +11,15 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
-from posezoo.cli.json_projection import project
-from posezoo.cli.result_files import write_result
+from posezoo.console.json_projection import project
 from posezoo.core.errors import SettingsError, os_reason
 from posezoo.core.events import Listener
+from posezoo.core.files.result_files import write_result
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.versions import version
 from posezoo.lint.finding import Finding, to_safe_line
-from posezoo.lint.metadata_flags import BASELINE_SIGNS
 from posezoo.lint.rule import RuleInfo
+from posezoo.lint.verbs.metadata_flags import BASELINE_SIGNS
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 #: The values that identify a finding. Line numbers and the checkout's folder may change, so they

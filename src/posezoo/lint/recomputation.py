@@ -10,7 +10,6 @@ from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.cli.artifact_states import check_artifacts
 from posezoo.core.declarations.model import (
     WHOLE_IMAGE,
     Input,
@@ -23,6 +22,7 @@ from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.ir.ir_writer import SECTION, build_rt_info
 from posezoo.core.ir.openvino_import import error_text, import_openvino, static_sizes
 from posezoo.core.layout import ModelLayout
+from posezoo.core.pipeline.artifact_states import check_artifacts
 from posezoo.core.registry import Registry
 from posezoo.core.versions import package_version
 from posezoo.lint.finding import FileLocation, Finding, RuleViolation, Severity, create_finding

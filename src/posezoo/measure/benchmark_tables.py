@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 
-from posezoo.cli.json_projection import Json, project
-from posezoo.cli.labels import format_count
-from posezoo.cli.report import fit_columns
+from posezoo.console.json_projection import Json, project
+from posezoo.console.labels import format_count
+from posezoo.console.report import fit_columns
 from posezoo.core.declarations.model import WHOLE_IMAGE
 from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult
 from posezoo.measure.benchmarking.workloads import NetworkWorkload

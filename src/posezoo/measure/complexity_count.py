@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cli.labels import format_pairs
+from posezoo.console.labels import format_pairs
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import Input, Model, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, InferenceError, OutputError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from posezoo.cli.labels import format_ap, format_conditions, format_count, format_pairs
-from posezoo.cli.report import align_columns, print_lines
+from posezoo.console.labels import format_ap, format_conditions, format_count, format_pairs
+from posezoo.console.report import align_columns, print_lines
 from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
 from posezoo.measure.evaluation.evaluation_protocol import (

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from posezoo.cli.for_each import Executor, for_each
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import Model
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import EvaluationError, ImageError
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.layout import checkpoint_dir, precision_of
+from posezoo.core.pipeline.for_each import Executor, for_each
 from posezoo.core.pipeline.get import get_irs, with_checkpoint_dir
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen

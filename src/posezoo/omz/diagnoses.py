@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from importlib.metadata import distribution
 
-from posezoo.cli.diagnosis import (
+from posezoo.core.diagnosis import (
     DoctorIssue,
     FeatureReport,
     Findings,

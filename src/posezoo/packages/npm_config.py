@@ -20,7 +20,7 @@ from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from posezoo.cli.diagnosis import NpmRegistry
+from posezoo.core.diagnosis import NpmRegistry
 from posezoo.core.download.candidates import LocalSettingsError
 from posezoo.core.errors import os_reason, redact_secrets
 from posezoo.core.regular_files import read_regular_bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posezoo.cli.diagnosis import DoctorIssue, FeatureReport, Findings, NpmRegistry
+from posezoo.core.diagnosis import DoctorIssue, FeatureReport, Findings, NpmRegistry
 from posezoo.core.errors import PosezooError
 from posezoo.core.settings import Setting
 from posezoo.packages.npm_config import read_npm_config

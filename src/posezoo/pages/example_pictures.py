@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from posezoo.cli.labels import join
+from posezoo.console.labels import join
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import (
     ConversionError,

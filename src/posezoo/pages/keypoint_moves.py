@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from posezoo.cli.labels import format_count
-from posezoo.cli.report import align_columns
+from posezoo.console.labels import format_count
+from posezoo.console.report import align_columns
 from posezoo.core.arrays import Doubles
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import PosezooError

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from posezoo.cli.labels import format_count
+from posezoo.console.labels import format_count
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import license_path

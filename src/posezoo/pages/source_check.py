@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from requests.exceptions import InvalidProxyURL
 
-from posezoo.cli.bars import counting_bar
+from posezoo.console.bars import counting_bar
 from posezoo.core.declarations.model import ModelSpec, Source, SourceFile
 from posezoo.core.download.candidates import LocalSettingsError, RangeMismatchError, ResumeState
 from posezoo.core.download.context import ConnectionPool, DownloadContext

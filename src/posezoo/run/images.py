@@ -19,7 +19,6 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.cli.result_files import write_result
 from posezoo.core.arrays import Array
 from posezoo.core.convert.feature_steps import SamplePhotos
 from posezoo.core.errors import (
@@ -32,6 +31,7 @@ from posezoo.core.errors import (
     suggest,
 )
 from posezoo.core.events import Listener, ignore_event
+from posezoo.core.files.result_files import write_result
 from posezoo.core.regular_files import (
     LFS_HINT,
     LFS_PROBLEM,

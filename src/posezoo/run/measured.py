@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.cli import labels
+from posezoo.console import labels
 from posezoo.core.declarations.field_types import (
     LINE,
     SCALAR,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
-from posezoo.cli.labels import format_pairs, join
+from posezoo.console.labels import format_pairs, join
 from posezoo.core.declarations.model import Model
 from posezoo.core.values import frozen
 from posezoo.poses.people import people_from

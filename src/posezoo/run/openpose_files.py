@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.cli.result_files import is_own, write_result
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import InferenceError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.file_lock import discard
+from posezoo.core.files.result_files import is_own, write_result
 from posezoo.poses.keypoints import WHOLE_BODY, to_pixel_indices
 
 ENDING = "_keypoints.json"

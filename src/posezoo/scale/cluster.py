@@ -41,7 +41,6 @@ from distributed import (
 )
 from distributed.system import MEMORY_LIMIT
 
-from posezoo.cli.for_each import Attempt, Outcome, report_lost
 from posezoo.core.errors import ConversionError, PosezooError, os_reason, redact_secrets
 from posezoo.core.events import (
     ClusterJoined,
@@ -51,6 +50,7 @@ from posezoo.core.events import (
     WorkerChanged,
     WorkStarted,
 )
+from posezoo.core.pipeline.for_each import Attempt, Outcome, report_lost
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import Settings, config_files, read_settings, to_settings
 from posezoo.core.values import frozen

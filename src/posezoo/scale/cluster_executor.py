@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from posezoo.cli.for_each import Attempt, Cluster, Executor, Outcome
 from posezoo.core.errors import import_optional, redact_secrets
 from posezoo.core.events import Listener, WarningIssued
+from posezoo.core.pipeline.for_each import Attempt, Cluster, Executor, Outcome
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.core.workers.threads import Item, Result

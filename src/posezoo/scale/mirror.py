@@ -19,11 +19,6 @@ from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 
-from posezoo.cli.artifact_states import file_state, find_untracked_below
-from posezoo.cli.cache_entries import list_entries, own_files
-from posezoo.cli.lock_signature import SUFFIX
-from posezoo.cli.removal import remove_files
-from posezoo.cli.result_files import write_result
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.declarations.sources import wheel_of
 from posezoo.core.download.context import ConnectionPool, DownloadContext
@@ -41,6 +36,7 @@ from posezoo.core.errors import (
 )
 from posezoo.core.events import Listener
 from posezoo.core.files import verified_files
+from posezoo.core.files.result_files import write_result
 from posezoo.core.files.staging import create_parent
 from posezoo.core.layout import path_below, require_inside
 from posezoo.core.lockfile import NAME, LockFile
@@ -54,6 +50,10 @@ from posezoo.core.lockfile.entries import (
     published_entry,
     update_entries,
 )
+from posezoo.core.lockfile.lock_signature import SUFFIX
+from posezoo.core.pipeline.artifact_states import file_state, find_untracked_below
+from posezoo.core.pipeline.cache_entries import list_entries, own_files
+from posezoo.core.pipeline.removal import remove_files
 from posezoo.core.registry import (
     Registry,
     RegistryEntry,

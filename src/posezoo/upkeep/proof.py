@@ -15,9 +15,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from posezoo.cli.json_projection import Json
-from posezoo.cli.labels import format_ap, format_count, format_megabytes, format_pairs
-from posezoo.cli.result_files import write_result
+from posezoo.console.json_projection import Json
+from posezoo.console.labels import format_ap, format_count, format_megabytes, format_pairs
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.download import provenance_json
 from posezoo.core.errors import (
@@ -28,6 +27,7 @@ from posezoo.core.errors import (
 )
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_record import read_json
+from posezoo.core.files.result_files import write_result
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.pipeline.get import get
 from posezoo.core.resolve.resolution import resolve_model

@@ -26,7 +26,7 @@ from fakes.network import (
     spec_of,
 )
 from fakes.soak import soak
-from posezoo.cli.console import result_lines
+from posezoo.console.console import result_lines
 from posezoo.core.convert import (
     fp16_check,
     frontends,

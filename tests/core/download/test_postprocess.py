@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 
 from fakes.files import declared, model
-from posezoo.cli.artifact_states import check_artifacts
 from posezoo.core.declarations.model import (
     Digest,
     RegexReplace,
@@ -31,6 +30,7 @@ from posezoo.core.events import (
 from posezoo.core.files.file_record import RECORDS_DIR, fingerprint, read_record, update_record
 from posezoo.core.files.staging import PREFIX
 from posezoo.core.layout import ModelLayout
+from posezoo.core.pipeline.artifact_states import check_artifacts
 
 SCRIPT = b"import wget\nnet = 1\n"
 

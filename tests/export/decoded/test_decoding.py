@@ -16,7 +16,6 @@ from fakes.loaded_irs import load_ir
 from fakes.network import digest_of, downloaded, network, source_file, spec_of
 from fakes.soak import soak
 from posezoo import decode
-from posezoo.cli.artifact_states import check_artifacts
 from posezoo.core.convert.fp16_check import compare_with_fp32
 from posezoo.core.declarations.model import (
     ColorOrder,
@@ -29,6 +28,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.errors import ConversionError, InferenceError, SelfCheckError
 from posezoo.core.ir.ir_writer import write_ir
 from posezoo.core.layout import ModelLayout
+from posezoo.core.pipeline.artifact_states import check_artifacts
 from posezoo.core.pipeline.get import get
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import InputOptions

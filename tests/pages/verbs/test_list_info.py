@@ -9,7 +9,7 @@ from fakes.command import json_of, on_a_terminal, posezoo, refusal, succeeded
 from fakes.server import Server
 from fakes.zoo import declared_file, file_yml, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli import main as command_line
-from posezoo.cli.report import align_columns, display_width, truncate_to_width
+from posezoo.console.report import align_columns, display_width, truncate_to_width
 from posezoo.core.errors import escape_control_characters
 from posezoo.pages.verbs import info
 from posezoo.pages.verbs import list as listing

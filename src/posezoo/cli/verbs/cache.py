@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.json_projection import project
-from posezoo.cli.labels import format_count, format_megabytes
-from posezoo.cli.report import align_columns, print_result
+from posezoo.console.json_projection import project
+from posezoo.console.labels import format_count, format_megabytes
+from posezoo.console.report import align_columns, print_result
 
 if TYPE_CHECKING:
-    from posezoo.cli.cache_entries import CacheEntry
+    from posezoo.core.pipeline.cache_entries import CacheEntry
 
 EXAMPLES = """
 posezoo cache list
@@ -76,14 +76,14 @@ class _CacheArgs(flags.FormatArgs):
 
 def run(args: _CacheArgs) -> int:
     """List the cache, verify it, or remove files from it."""
-    from posezoo.cli.cache_entries import (
+    from posezoo.core.lockfile import LockFile
+    from posezoo.core.pipeline.cache_entries import (
         file_names_by_digest,
         list_compiled,
         list_entries,
         remove_compiled,
         remove_entries,
     )
-    from posezoo.core.lockfile import LockFile
     from posezoo.core.pipeline.zoo_context import registry_from_settings
 
     has_age = args.older_than is not None

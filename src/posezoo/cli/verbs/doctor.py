@@ -11,11 +11,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import FormatArgs
-from posezoo.cli.report import print_lines, print_text
+from posezoo.console.report import print_lines, print_text
 from posezoo.core.errors import redact_secrets
 
 if TYPE_CHECKING:
-    from posezoo.cli.diagnosis import Diagnosis
+    from posezoo.core.diagnosis import Diagnosis
 
 EXAMPLES = """
 posezoo doctor
@@ -27,7 +27,7 @@ FLAGS = ("format",)
 
 def run(args: FormatArgs) -> int:
     """Print the report; 1 if there is a problem, which a missing extra is not."""
-    from posezoo.cli.diagnosis import diagnose
+    from posezoo.core.diagnosis import diagnose
     from posezoo.core.settings import read_settings, unknown_variables
 
     problems = list(unknown_variables(os.environ))

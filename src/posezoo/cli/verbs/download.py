@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.model_jobs import Answer
+from posezoo.console import job_report
+from posezoo.console.job_report import Answer
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ class _DownloadArgs(flags.ModelsArgs, flags.FormatArgs):
 
 def run(args: _DownloadArgs) -> int:
     """Download, and print the paths of the files."""
-    from posezoo.cli.for_each import Executor
     from posezoo.core.download.context import ConnectionPool
+    from posezoo.core.pipeline.for_each import Executor
 
     context = flags.context_from_args(args)
     executor = flags.executor_from_args(args, context)
@@ -65,6 +66,6 @@ class _DownloadTask:
         spec = self.context.lock.with_pins(spec)
         if self.is_dry_run:
             files = plan_download(spec, layout, options)
-            return Answer(plan=[model_jobs.format_planned_file(file) for file in files])
+            return Answer(plan=[job_report.format_planned_file(file) for file in files])
         paths = download_model(spec, layout, options, listener=listener, pool=self.pool)
         return Answer(files=paths)

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.json_projection import to_json
-from posezoo.cli.labels import format_count
-from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models, with_required_models
+from posezoo.console import job_report
+from posezoo.console.console import Console
+from posezoo.console.json_projection import to_json
+from posezoo.console.labels import format_count
+from posezoo.console.report import print_result
 from posezoo.core.errors import LockError, shell_word
 from posezoo.core.registry import Selection, format_command
 from posezoo.core.values import frozen
@@ -137,7 +138,7 @@ def _record(
     is_dry_run = args.check or args.dry_run
     snapshots = []
 
-    def inspect(spec: ModelSpec, _listener: Listener) -> model_jobs.Answer:
+    def inspect(spec: ModelSpec, _listener: Listener) -> job_report.Answer:
         snapshot = collect_entries(spec, context, remember=not is_dry_run)
         # An error here concerns only this model; nothing has been written yet.
         update_entries(lock.entries, snapshot.entries, allow_rollback=args.allow_rollback)
@@ -151,7 +152,7 @@ def _record(
                 f"{format_command('download', spec, context.layout.download_dir)}"
             )
         snapshots.append(snapshot)
-        return model_jobs.Answer()
+        return job_report.Answer()
 
     report = model_jobs.run_for_each(selection, inspect, console, is_silent=True)
     for name in () if args.prune else gone:
@@ -215,7 +216,7 @@ def _select_patterns(args: _LockArgs, lock: LockFile, gone: list[str]) -> Sequen
 
 
 def _signature(args: _LockArgs, lock: Path) -> int:
-    from posezoo.cli.lock_signature import require_signature, sign, signature_path
+    from posezoo.core.lockfile.lock_signature import require_signature, sign, signature_path
 
     if args.models or args.all:
         args.parser.error("a signature covers the whole lock: name no models")

@@ -34,9 +34,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.json_projection import Json, project, to_json
-from posezoo.cli.labels import format_count, join
-from posezoo.cli.report import print_result
+from posezoo.console import job_report
+from posezoo.console.json_projection import Json, project, to_json
+from posezoo.console.labels import format_count, join
+from posezoo.console.report import print_result
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec
 
@@ -77,11 +78,11 @@ def run(args: flags.ConversionArgs) -> int:
     plans = []
     lines = []
 
-    def work(spec: ModelSpec, _listener: Listener) -> model_jobs.Answer:
+    def work(spec: ModelSpec, _listener: Listener) -> job_report.Answer:
         plan = task.plan(spec)
         plans.append(plan)
         lines.extend(_block(plan))
-        return model_jobs.Answer(facts=_facts(plan))
+        return job_report.Answer(facts=_facts(plan))
 
     report = model_jobs.run_selected(args, context, work, takes_checkpoints=True)
     routes = Counter(plan.resolved.route.value for plan in plans)
@@ -137,7 +138,7 @@ def _block(plan: Plan) -> list[str]:
     if obstacle:
         hint = [f"  hint: {obstacle.hint}"] if obstacle.hint else []
         return [f"{head}, {obstacle.reason}: {obstacle.why}", *hint]
-    lines = model_jobs.format_downloads(plan)
+    lines = job_report.format_downloads(plan)
     lines += [f"would run {program}" for program in plan.upstream_code]
     if plan.upstream_code:
         from posezoo.core.convert.upstream_runner import UPSTREAM_CODE
@@ -149,7 +150,7 @@ def _block(plan: Plan) -> list[str]:
         lines += [f"input {name} frozen to {_value(value)}" for name, value in frozen.items()]
         if spec.outputs:
             lines.append(f"outputs {', '.join(output.name for output in spec.outputs)}")
-        lines += [model_jobs.format_planned_ir(ir, f"write {ir.precision}") for ir in plan.irs]
+        lines += [job_report.format_planned_ir(ir, f"write {ir.precision}") for ir in plan.irs]
     return [head, *(f"  {line}" for line in lines)]
 
 

@@ -19,20 +19,20 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.json_projection import project
-from posezoo.cli.labels import format_count, format_megabytes
-from posezoo.cli.report import print_result
-from posezoo.cli.run_main import print_to_stderr
 from posezoo.cli.selection import select_models
-from posezoo.cli.terminal import is_terminal
+from posezoo.console.json_projection import project
+from posezoo.console.labels import format_count, format_megabytes
+from posezoo.console.printing import print_to_stderr
+from posezoo.console.report import print_result
+from posezoo.console.terminal import is_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from posezoo.cli.cache_entries import CacheEntry
-    from posezoo.cli.console import Console
-    from posezoo.cli.removal import RemovalPlan
+    from posezoo.console.console import Console
     from posezoo.core.lockfile import LockFile
+    from posezoo.core.pipeline.cache_entries import CacheEntry
+    from posezoo.core.pipeline.removal import RemovalPlan
     from posezoo.core.registry import Selection
     from posezoo.core.resolve.stage_context import Context
 
@@ -58,7 +58,7 @@ class _RemoveArgs(flags.ModelsArgs, flags.FormatArgs):
 
 def run(args: _RemoveArgs) -> int:
     """Report what is removed and what is kept, ask, and remove it."""
-    from posezoo.cli.removal import plan_removal, remove_files
+    from posezoo.core.pipeline.removal import plan_removal, remove_files
 
     is_silent = args.yes or args.dry_run
     if not is_silent and not is_terminal(sys.stdin):
@@ -80,7 +80,7 @@ def run(args: _RemoveArgs) -> int:
 
 
 def _select(names: Sequence[str], context: Context, console: Console) -> Selection:
-    from posezoo.cli.removal import find_gone
+    from posezoo.core.pipeline.removal import find_gone
 
     found = find_gone(context.layout, context.registry.entries)
     gone = {spec.full_name: spec for spec in found if spec.full_name in names}
@@ -139,7 +139,7 @@ def _ask(plan: RemovalPlan) -> bool:
 
 
 def _list_cached(selection: Selection, cache_dir: Path, lock: LockFile) -> Sequence[CacheEntry]:
-    from posezoo.cli.cache_entries import file_names_by_digest, list_entries
+    from posezoo.core.pipeline.cache_entries import file_names_by_digest, list_entries
 
     entries = list_entries(cache_dir, file_names_by_digest(selection.models, lock))
     models = {variant.full_name for spec in selection.models for variant in (spec, *spec.variants)}

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.file_kinds import explain_model_file, is_paddle_3
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.model_jobs import Answer
-from posezoo.cli.report import print_result
+from posezoo.console.job_report import Answer
+from posezoo.console.report import print_result
+from posezoo.core.convert.file_kinds import explain_model_file, is_paddle_3
 from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
 from posezoo.core.declarations.model_files import is_checkpoint_file
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_FILE
@@ -25,10 +25,10 @@ from posezoo.core.files.staging import temporary_dir
 from posezoo.core.registry import Selection
 from posezoo.core.resolve.stage_context import Context
 from posezoo.formats import find_framework
-from posezoo.run.run_flags import find_subject_from_args, spell_flag, statement_from_args
+from posezoo.run.verbs.run_flags import find_subject_from_args, spell_flag, statement_from_args
 
 if TYPE_CHECKING:
-    from posezoo.cli.console import Console
+    from posezoo.console.console import Console
     from posezoo.formats.onnx_conversion import OnnxReport
     from posezoo.run.runtime.graph import Graph, Preprocessing
     from posezoo.run.subject import Statement
@@ -329,9 +329,9 @@ def _write_ir(
     private: Path,
     console: Console,
 ) -> Graph:
-    from posezoo.cli.result_files import write_result
     from posezoo.convert.file_conversion import convert_own_file
     from posezoo.convert.stated_pipeline import state_pipeline
+    from posezoo.core.files.result_files import write_result
     from posezoo.core.ir.ir_writer import write_ir
     from posezoo.run.preparation import (
         FLAGS_THAT_STATE_IT,
@@ -422,9 +422,9 @@ def _write_onnx(
     private: Path,
     console: Console,
 ) -> OnnxReport:
-    from posezoo.cli.result_files import write_result
     from posezoo.convert.file_conversion import reading_limits
     from posezoo.core.convert.reader_process import run_in_reader_process
+    from posezoo.core.files.result_files import write_result
     from posezoo.core.layout import FlatLayout
     from posezoo.formats.onnx_conversion import convert_to_onnx
     from posezoo.run.runtime.graph import Preprocessing

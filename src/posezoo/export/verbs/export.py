@@ -23,16 +23,17 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.cli.model_jobs import Answer
-from posezoo.cli.report import print_result
+from posezoo.console import job_report
+from posezoo.console.job_report import Answer
+from posezoo.console.report import print_result
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.ended import explain_ended
 from posezoo.core.errors import ExportError, require_packages
 from posezoo.export.targets import TARGETS
-from posezoo.run.run_flags import select_subjects, statement_from_args
+from posezoo.run.verbs.run_flags import select_subjects, statement_from_args
 
 if TYPE_CHECKING:
-    from posezoo.cli.console import Console
+    from posezoo.console.console import Console
     from posezoo.core.events import Listener
     from posezoo.core.registry import Selection
     from posezoo.core.resolve.stage_context import Context
@@ -132,7 +133,7 @@ def run(args: _ExportArgs) -> int:
             console.print_line(f"Skipping {error.problem}")
             return Answer(facts={"skipped": error.problem})
         if isinstance(model, Plan):
-            lines = model_jobs.format_plan(model)
+            lines = job_report.format_plan(model)
             if model.is_possible:
                 lines.append(f"would then export it to {options.folder}")
             return Answer(plan=lines)

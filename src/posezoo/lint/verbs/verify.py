@@ -10,14 +10,14 @@ from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import select_models
 from posezoo.core.errors import OutputError
 from posezoo.core.events import RunStarted
-from posezoo.lint.metadata_flags import (
+from posezoo.lint.verbs.metadata_flags import (
     FIX_FLAG,
     FORMATS,
     METADATA_FLAGS,
     MetadataArgs,
     wants_metadata_check,
 )
-from posezoo.measure.devices.device_check import (
+from posezoo.measure.verbs.device_flags import (
     DEVICE_FLAGS,
     DeviceArgs,
     refuse_device_flags,

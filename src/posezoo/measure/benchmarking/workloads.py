@@ -19,10 +19,10 @@ from posezoo.poses.letterbox import describe_size
 from posezoo.run.images import read_image
 from posezoo.run.machine import Machine
 from posezoo.run.measured import FOUND, SHOWN, TARGET_SIZE, people_settings
-from posezoo.run.run_flags import name_target_size
 from posezoo.run.runtime.compiled_network import CompiledNetwork, describe_run
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
+from posezoo.run.verbs.run_flags import name_target_size
 
 if TYPE_CHECKING:
     from posezoo.run.runtime.estimator import Estimator

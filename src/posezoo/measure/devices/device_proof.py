@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.cli.json_projection import project
-from posezoo.cli.result_files import write_result
+from posezoo.console.json_projection import project
 from posezoo.core.arrays import NamedArrays
 from posezoo.core.convert.check_extent import SEEDS
 from posezoo.core.convert.check_images import IMAGE_KINDS, draw_test_image
 from posezoo.core.declarations.model import Precision
 from posezoo.core.events import Listener, ignore_event
+from posezoo.core.files.result_files import write_result
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.ir.ir_writer import write_ir
 from posezoo.core.values import frozen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posezoo.cli.diagnosis import DoctorIssue, FeatureReport, Findings
+from posezoo.core.diagnosis import DoctorIssue, FeatureReport, Findings
 from posezoo.core.errors import PosezooError
 from posezoo.core.settings import Setting
 from posezoo.core.versions import package_version

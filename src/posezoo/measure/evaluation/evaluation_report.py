@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.cli.flags import MEASUREMENTS
-from posezoo.cli.json_projection import Json, project, to_json
-from posezoo.cli.labels import format_conditions
-from posezoo.cli.result_files import is_own, write_result
+from posezoo.console.json_projection import Json, project, to_json
+from posezoo.console.labels import format_conditions
 from posezoo.core.arrays import Floats
 from posezoo.core.declarations.model import PublishedAccuracy, PublishedMetrics
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.events import Listener
+from posezoo.core.files.output_file import MEASUREMENTS
+from posezoo.core.files.result_files import is_own, write_result
 from posezoo.measure.coco import CocoDataset
 from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.evaluation_protocol import (

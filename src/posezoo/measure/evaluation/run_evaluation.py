@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from posezoo.cli.labels import name_first
+from posezoo.console.labels import name_first
 from posezoo.core.errors import EvaluationError, ImageError, import_optional, shell_word
 from posezoo.core.events import EvaluationProgress, Listener, WarningIssued, ignore_event
 from posezoo.core.values import frozen, frozen_with_arrays

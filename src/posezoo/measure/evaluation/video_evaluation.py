@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from posezoo.cli.labels import format_count
+from posezoo.console.labels import format_count
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import DatasetError, EvaluationError, PosezooError, import_optional
 from posezoo.core.events import EvaluationProgress, Listener, WarningIssued

@@ -27,20 +27,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
-from posezoo.cli.labels import format_count
-from posezoo.cli.report import print_result
 from posezoo.cli.run_main import command_line
+from posezoo.console.console import Console
+from posezoo.console.labels import format_count
+from posezoo.console.report import print_result
 from posezoo.core.declarations.model import Precision
 from posezoo.core.declarations.model_files import is_network_file
 from posezoo.core.errors import InferenceError, OutputError, PosezooError, SettingsError
 from posezoo.core.events import Listener, RunStarted
+from posezoo.core.files.output_file import MEASUREMENTS
 from posezoo.core.registry import Selection
-from posezoo.run.run_flags import select_subjects, statement_from_args
+from posezoo.run.verbs.run_flags import select_subjects, statement_from_args
 
 if TYPE_CHECKING:
-    from posezoo.cli.for_each import Executor
+    from posezoo.core.pipeline.for_each import Executor
     from posezoo.core.resolve.stage_context import Context
     from posezoo.measure.benchmark_cases import BenchmarkOptions, BenchmarkPlanner, CaseMaker
     from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
@@ -150,7 +151,7 @@ FLAGS = (
     Flag(
         "--output, --report FILE",
         "write the measurements to a .json file, for posezoo record or recommend --figures",
-        output=flags.MEASUREMENTS,
+        output=MEASUREMENTS,
     ),
     Flag(
         "--no_record",
@@ -299,7 +300,7 @@ class _Measuring:
         self._measure(cases)
 
     def _measure_on_cluster(self, executor: Executor) -> None:
-        from posezoo.cli.for_each import for_each
+        from posezoo.core.pipeline.for_each import for_each
 
         cases = list(self.planner.cases())
         task = partial(_measure_alone, self.schedule)
@@ -383,7 +384,7 @@ def _keep(results: Sequence[BenchmarkResult], planner: BenchmarkPlanner) -> None
 
 
 def _write(path: Path, results: Sequence[BenchmarkResult], console: Console) -> None:
-    from posezoo.cli.result_files import write_result
+    from posezoo.core.files.result_files import write_result
     from posezoo.measure.benchmark_tables import measurements_to_json
 
     recordable = [result for result in results if result.case.is_recordable]
@@ -394,5 +395,5 @@ def _write(path: Path, results: Sequence[BenchmarkResult], console: Console) -> 
         return
     rows = measurements_to_json(recordable)
     text = json.dumps(rows, indent=2) + "\n"
-    write_result(path, text.encode(), console, flags.MEASUREMENTS.signs)
+    write_result(path, text.encode(), console, MEASUREMENTS.signs)
     console.print_line(f"{path}: {len(rows)} measurements")

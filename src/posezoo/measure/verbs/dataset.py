@@ -21,13 +21,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cli import flags, run_main
+from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.json_projection import Json, project
-from posezoo.cli.labels import format_megabytes
-from posezoo.cli.report import align_columns, print_result
+from posezoo.console import printing
+from posezoo.console.json_projection import Json, project
+from posezoo.console.labels import format_megabytes
+from posezoo.console.report import align_columns, print_result
 from posezoo.core.errors import DatasetError, DownloadError, suggest
-from posezoo.measure.dataset_flags import (
+from posezoo.measure.verbs.dataset_flags import (
     DATASET_FLAGS,
     DatasetArgs,
     default_dataset_dir,
@@ -122,7 +123,7 @@ def _get(args: _DatasetArgs, name: str) -> int:
     with flags.console_from_args(args) as console:
         if not args.quiet or not args.accept_terms:
             for line in dataset.terms:
-                run_main.print_to_stderr(line)
+                printing.print_to_stderr(line)
         if not args.accept_terms:
             raise DownloadError(
                 f"{name}: {format_megabytes(dataset.size)} are downloaded only on these terms",

@@ -54,22 +54,23 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.report import print_json
 from posezoo.cli.run_main import command_line
+from posezoo.console.report import print_json
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import EvaluationError, PosezooError, import_optional
 from posezoo.core.events import RunStarted
-from posezoo.measure.dataset_flags import (
+from posezoo.core.files.output_file import MEASUREMENTS
+from posezoo.measure.verbs.dataset_flags import (
     DATASET_FLAGS,
     DatasetArgs,
     read_dataset,
     refuse_invalid_flags,
 )
-from posezoo.run.run_flags import find_subject_from_args, name_target_size
+from posezoo.run.verbs.run_flags import find_subject_from_args, name_target_size
 
 if TYPE_CHECKING:
-    from posezoo.cli.console import Console
-    from posezoo.cli.json_projection import Json
+    from posezoo.console.console import Console
+    from posezoo.console.json_projection import Json
     from posezoo.core.resolve.stage_context import Context
     from posezoo.measure.coco import CocoDataset
     from posezoo.measure.evaluation.evaluation_report import EvaluationReport, VideoReport
@@ -173,7 +174,7 @@ FLAGS = (
         "--report FILE",
         "write the metrics to this .json file, for posezoo record (default: accuracy.json in the"
         " folder)",
-        output=flags.MEASUREMENTS,
+        output=MEASUREMENTS,
     ),
     flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
     Flag("--fresh", "run the model on every image again; ignore predictions of earlier runs"),

@@ -15,10 +15,11 @@ from typing import Any, NoReturn
 
 from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.flags import Flag
-from posezoo.cli.labels import join
-from posezoo.cli.report import print_lines
-from posezoo.cli.run_main import error_lines
 from posezoo.cli.selection import read_list_file, select_models, warn_of_deprecated_composites
+from posezoo.console import printing
+from posezoo.console.labels import join
+from posezoo.console.printing import error_lines
+from posezoo.console.report import print_lines
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import PosezooError, UnknownModelError, printable, suggest
 from posezoo.core.ir.provenance import ranges_key
@@ -106,9 +107,9 @@ class LineBuffer:
         if self._buffer is not None:
             self._buffer.append((to_stderr, text))
         elif to_stderr:
-            run_main.print_to_stderr(text.removesuffix("\n"))
+            printing.print_to_stderr(text.removesuffix("\n"))
         else:
-            run_main.print_while_read(text, end="", flush=True)
+            printing.print_while_read(text, end="", flush=True)
 
 
 class _OmzParser(parsers.SafeParser):
@@ -416,7 +417,7 @@ def print_failures(names: Sequence[str], *, skipped: Sequence[str] = (), text: b
         print_lines("SKIPPED (no pin):", *skipped)
     if names and text:
         print_lines("FAILED:", *names)
-    run_main.flush_output()
+    printing.flush_output()
     return 1 if names or skipped else 0
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag
-from posezoo.cli.json_projection import project
+from posezoo.console import printing
+from posezoo.console.json_projection import project
 from posezoo.core import events
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import PosezooError
@@ -94,8 +95,8 @@ def _run(args: _ConverterArgs) -> int:
     if not all(spec.is_ir for spec in selection.models):
         flags.require_model_optimizer(args, mark=f"{conventions.ALARM} Warning:")
     from posezoo.cli.conversion_task import ConversionTask
-    from posezoo.cli.for_each import Executor, for_each
     from posezoo.cli.model_jobs import memory_need
+    from posezoo.core.pipeline.for_each import Executor, for_each
     from posezoo.core.pipeline.zoo_context import open_context
 
     download_dir = args.download_dir or Path.cwd()
@@ -190,12 +191,12 @@ def _print_summary(failed: Mapping[str, PosezooError], selection: Selection, sty
         ]
         done = [name for name in names if name not in failed]
         ended = {"$type": "conversion_end", "converted": done, "failed": facts}
-        run_main.print_while_read(json.dumps(ended), flush=True)
+        printing.print_while_read(json.dumps(ended), flush=True)
     code = conventions.print_failures(list(failed), text=style == "text")
     if style == "text" and len(names) > 1:
         for name, error in failed.items():
             reason = error.problem.removeprefix(f"{name}: ")
-            run_main.print_to_stderr(f"{conventions.ALARM} Failed: {name}: {reason}")
+            printing.print_to_stderr(f"{conventions.ALARM} Failed: {name}: {reason}")
     return code
 
 

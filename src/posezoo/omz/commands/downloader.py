@@ -65,8 +65,8 @@ def _run(args: _DownloaderArgs) -> int:
     settings, selection = conventions.select_omz_models(args, settings)
     # As in Open Model Zoo, no cache is used unless a flag or setting names one.
     is_cached = said["cache_dir"].origin != "default"
-    from posezoo.cli.for_each import Executor, for_each
     from posezoo.core.download.context import ConnectionPool
+    from posezoo.core.pipeline.for_each import Executor, for_each
     from posezoo.core.pipeline.zoo_context import open_context
 
     context = open_context(

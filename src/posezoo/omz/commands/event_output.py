@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.cli.console import Progress, omz_lines
-from posezoo.cli.run_main import print_while_read
+from posezoo.console.console import Progress, omz_lines
+from posezoo.console.printing import print_while_read
 from posezoo.core import events
 from posezoo.core.errors import PosezooError
 from posezoo.omz.commands.conventions import ALARM, SECTION, LineBuffer

@@ -7,8 +7,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from posezoo.cli.json_projection import Json, project
-from posezoo.cli.run_main import print_while_read
+from posezoo.console.json_projection import Json, project
+from posezoo.console.printing import print_while_read
 from posezoo.core.declarations.model import Input, ModelSpec, SourceFile
 from posezoo.core.registry import Registry, open_registry
 from posezoo.omz.commands import conventions

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posezoo.cli import flags, parsers, run_main
-from posezoo.cli.console import result_lines
-from posezoo.cli.file_kinds import explain_model_file, is_paddle_3
-from posezoo.cli.report import print_lines
+from posezoo.console import printing
+from posezoo.console.console import result_lines
+from posezoo.console.report import print_lines
 from posezoo.core import events
+from posezoo.core.convert.file_kinds import explain_model_file, is_paddle_3
 from posezoo.core.convert.formats import FORMATS
 from posezoo.core.declarations.mo_args import MoArguments
 from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
@@ -508,7 +509,7 @@ def _arguments_of_model_yml(args: MoArgs) -> list[str]:
 
 def _print_event(event: events.Event) -> None:
     if isinstance(event, events.WarningIssued):
-        run_main.print_to_stderr(f"[ WARNING ]  {event.message}")
+        printing.print_to_stderr(f"[ WARNING ]  {event.message}")
     for line in result_lines(event):
         print_lines(f"[ INFO ] {line}")
 
@@ -519,6 +520,6 @@ def _print_error(error: PosezooError) -> None:
         hint = _REAL_MO
     if isinstance(error, SelfCheckError) and error.flag != "--require_proof":
         hint = "nothing was written; --self_check off writes the IR without this comparison"
-    run_main.print_to_stderr(f"[ ERROR ]  {error.problem}")
+    printing.print_to_stderr(f"[ ERROR ]  {error.problem}")
     if hint:
-        run_main.print_to_stderr(f"  hint: {hint}")
+        printing.print_to_stderr(f"  hint: {hint}")

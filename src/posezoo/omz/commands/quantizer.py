@@ -21,7 +21,7 @@ from posezoo.core.ir.provenance import ranges_key
 from posezoo.core.values import frozen
 from posezoo.omz.commands import conventions
 from posezoo.omz.commands.event_output import TextReporter, print_planned_ir
-from posezoo.quantize.quantization_flags import (
+from posezoo.quantize.verbs.quantization_flags import (
     QUANTIZATION_FLAGS,
     QuantizationArgs,
     require_dataset_dir,
@@ -78,7 +78,7 @@ def _run(args: _QuantizerArgs) -> int:
     for flag, value in (("python", args.python), ("pot", args.pot)):
         if value is not None:
             output.warn(f"--{flag} {UNUSED_FLAGS[flag]}")
-    from posezoo.cli.for_each import for_each
+    from posezoo.core.pipeline.for_each import for_each
     from posezoo.core.pipeline.zoo_context import open_context
 
     model_dir = args.model_dir or Path.cwd()

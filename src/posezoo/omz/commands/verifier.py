@@ -9,7 +9,7 @@ from posezoo.cli.artifact_check import RepairCommands, run_artifact_check
 from posezoo.core.events import ignore_event
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import to_settings
-from posezoo.lint import metadata_flags
+from posezoo.lint.verbs import metadata_flags
 from posezoo.omz.commands import conventions
 
 FLAGS = (

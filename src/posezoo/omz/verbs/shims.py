@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
 from posezoo.cli.parsers import Args
-from posezoo.cli.report import print_lines
-from posezoo.cli.run_main import print_to_stderr
+from posezoo.console.printing import print_to_stderr
+from posezoo.console.report import print_lines
 from posezoo.core.errors import OutputError, PosezooError, os_reason
 from posezoo.core.operating_system import IS_WINDOWS
 from posezoo.core.regular_files import open_regular, read_regular_text
@@ -210,8 +210,8 @@ def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
 
 
 def _write_wheel(folder: Path, name: str, content: bytes) -> str:
-    from posezoo.cli.console import Console
-    from posezoo.cli.result_files import write_result
+    from posezoo.console.console import Console
+    from posezoo.core.files.result_files import write_result
 
     with Console() as console:
         write_result(folder / name, content, console)

@@ -67,8 +67,8 @@ In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measur
 
 from __future__ import annotations
 
-from posezoo.cli.json_projection import Json, distinct, project, to_json
-from posezoo.cli.labels import format_protocol
+from posezoo.console.json_projection import Json, distinct, project, to_json
+from posezoo.console.labels import format_protocol
 from posezoo.core.declarations.model import Input, ModelSpec, Output, Precision, PublishedAccuracy
 from posezoo.core.ir.provenance import Provenance
 from posezoo.pages.facts.model_facts import ModelFacts, converted_input, unique

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from posezoo.cli.labels import (
+from posezoo.console.labels import (
     format_ap,
     format_conditions,
     format_figure,

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from posezoo.cli.labels import format_megabytes, format_protocol, join, task_label
-from posezoo.cli.result_files import is_own
+from posezoo.console.labels import format_megabytes, format_protocol, join, task_label
 from posezoo.core.declarations.model import CompositeSpec, License, Model, ModelSpec, Precision
+from posezoo.core.files.result_files import is_own
 from posezoo.core.files.verified_files import is_device, write_atomically
 from posezoo.core.layout import find_link_out
 from posezoo.core.registry import is_declared, license_path, registry_root

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from posezoo.cli.labels import format_numbers, format_port_shape, format_role
+from posezoo.console.labels import format_numbers, format_port_shape, format_role
 from posezoo.core.declarations.model import Input, ModelSpec, Output
 from posezoo.formats.region_configs import find_detector
 from posezoo.pages.cards.markdown import (

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from posezoo.cli.labels import (
+from posezoo.console.labels import (
     format_ap,
     format_figure,
     format_megabytes,

@@ -9,8 +9,8 @@ from dataclasses import field, replace
 from enum import Enum
 from pathlib import Path
 
-from posezoo.cli.json_projection import Json, project
-from posezoo.cli.labels import format_ap, format_conditions, format_pairs, join
+from posezoo.console.json_projection import Json, project
+from posezoo.console.labels import format_ap, format_conditions, format_pairs, join
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.values import frozen

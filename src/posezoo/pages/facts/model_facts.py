@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from posezoo.cli.labels import FRAMEWORKS
+from posezoo.console.labels import FRAMEWORKS
 from posezoo.core.declarations.model import (
     Input,
     Model,

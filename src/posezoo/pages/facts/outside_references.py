@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from posezoo.cli.json_projection import project
+from posezoo.console.json_projection import project
 from posezoo.core.declarations.field_types import (
     LINE,
     MODEL_NAME,

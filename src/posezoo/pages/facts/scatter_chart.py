@@ -8,7 +8,7 @@ from html import escape
 from math import log10
 from textwrap import wrap
 
-from posezoo.cli.labels import format_ap, format_figure
+from posezoo.console.labels import format_ap, format_figure
 from posezoo.core.values import frozen
 from posezoo.pages.facts.comparison import MetricSource, ModelComparison, SourcedMetric, in_order
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from posezoo.cli.json_projection import Json, project, to_json
-from posezoo.cli.labels import (
+from posezoo.console.json_projection import Json, project, to_json
+from posezoo.console.labels import (
     format_ap,
     format_count,
     format_figure,

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.report import print_text
-from posezoo.cli.result_files import is_own
-from posezoo.cli.run_main import print_while_read
 from posezoo.cli.selection import select_models
-from posezoo.cli.terminal import terminal_width
+from posezoo.console.console import Console
+from posezoo.console.printing import print_while_read
+from posezoo.console.report import print_text
+from posezoo.console.terminal import terminal_width
+from posezoo.core.files.result_files import is_own
 from posezoo.core.regular_files import read_regular_bytes
-from posezoo.pages.model_filters import facts_of
+from posezoo.pages.verbs.filter_flags import facts_of
 
 if TYPE_CHECKING:
     from posezoo.core.registry import Registry

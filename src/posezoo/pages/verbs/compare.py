@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.json_projection import to_json
-from posezoo.cli.report import print_result
+from posezoo.console.json_projection import to_json
+from posezoo.console.report import print_result
 from posezoo.core.declarations.model import Precision
 from posezoo.core.declarations.model_files import is_network_file
 from posezoo.core.ended import explain_ended
 from posezoo.core.errors import import_cv2
 
 if TYPE_CHECKING:
-    from posezoo.cli.console import Console
+    from posezoo.console.console import Console
     from posezoo.core.resolve.stage_context import Context
     from posezoo.pages.keypoint_moves import ComparedModel
 
@@ -116,9 +116,9 @@ def _load(
 ) -> ComparedModel:
     from posezoo.pages.keypoint_moves import ComparedModel
     from posezoo.run.load import Loader, default_runtime
-    from posezoo.run.run_flags import find_subject_from_args, name_target_size
     from posezoo.run.runtime.runtime_config import LoadOptions
     from posezoo.run.subject import Statement
+    from posezoo.run.verbs.run_flags import find_subject_from_args, name_target_size
 
     said = Statement(height=height, precision=None if is_network_file(text) else precision)
     subject = find_subject_from_args(text, args, context, said)

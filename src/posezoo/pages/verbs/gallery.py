@@ -18,19 +18,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 from posezoo.cli import flags
-from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
+from posezoo.console.console import Console
+from posezoo.console.report import print_result
 from posezoo.core.errors import PosezooError, import_cv2, require_packages
 from posezoo.core.settings import DEFAULT_MODEL
-from posezoo.pages.measurement_flags import (
+from posezoo.pages.verbs.filter_flags import facts_of
+from posezoo.pages.verbs.measurement_flags import (
     MEASUREMENT_FLAGS,
     MeasurementArgs,
     measurement_selection,
     warn_if_none_matched,
 )
-from posezoo.pages.model_filters import facts_of
 
 EXAMPLES = """
 posezoo gallery --output site/

@@ -77,8 +77,8 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.json_projection import Json, project, to_json
-from posezoo.cli.report import print_result
+from posezoo.console.json_projection import Json, project, to_json
+from posezoo.console.report import print_result
 from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 from posezoo.core.declarations.model_files import is_network_file
 from posezoo.core.errors import PosezooError
@@ -86,7 +86,7 @@ from posezoo.core.registry import TAG_MARK, Registry, Selection, license_path, r
 from posezoo.core.regular_files import read_regular_text
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.license_notice import read_copyright_line
-from posezoo.pages.model_filters import (
+from posezoo.pages.verbs.filter_flags import (
     FILTER_FLAGS,
     FilterArgs,
     Weights,
@@ -95,7 +95,7 @@ from posezoo.pages.model_filters import (
     model_to_json,
     select_filtered,
 )
-from posezoo.run.run_flags import find_subject_from_args, spell_flag, statement_from_args
+from posezoo.run.verbs.run_flags import find_subject_from_args, spell_flag, statement_from_args
 
 if TYPE_CHECKING:
     from posezoo.run.runtime.graph import Graph

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.json_projection import project
-from posezoo.cli.parsers import OutputFile
-from posezoo.cli.report import print_json, print_lines, print_text
 from posezoo.cli.selection import select_models
+from posezoo.console.json_projection import project
+from posezoo.console.report import print_json, print_lines, print_text
 from posezoo.core.errors import PosezooError
+from posezoo.core.files.output_file import OutputFile
 from posezoo.pages.license_notice import NOTICE_SIGNS, collect_license_terms, format_notice
 
 EXAMPLES = """
@@ -54,7 +54,7 @@ class _LicensesArgs(flags.ModelsArgs, flags.FormatArgs):
 
 def run(args: _LicensesArgs) -> int:
     """Print the NOTICE, or write it."""
-    from posezoo.cli.result_files import write_result
+    from posezoo.core.files.result_files import write_result
 
     context = flags.context_from_args(args, {"locked": False})
     with flags.console_from_args(args) as console:

@@ -38,13 +38,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.labels import format_megabytes, join
-from posezoo.cli.report import fit_columns, print_json, print_lines
-from posezoo.cli.run_main import MessageWriter
+from posezoo.console.labels import format_megabytes, join
+from posezoo.console.printing import MessageWriter
+from posezoo.console.report import fit_columns, print_json, print_lines
 from posezoo.core.registry import Selection, registry_name, registry_root
 from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.pages.facts.model_facts import ModelFacts
-from posezoo.pages.model_filters import (
+from posezoo.pages.verbs.filter_flags import (
     FILTER_FLAGS,
     FilterArgs,
     Weights,

@@ -50,11 +50,11 @@ from urllib.parse import urlencode
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.json_projection import project
-from posezoo.cli.labels import Footnotes, format_ap, join, name_first
-from posezoo.cli.report import fit_columns, print_result
 from posezoo.cli.selection import select_models
-from posezoo.pages.measurement_flags import (
+from posezoo.console.json_projection import project
+from posezoo.console.labels import Footnotes, format_ap, join, name_first
+from posezoo.console.report import fit_columns, print_result
+from posezoo.pages.verbs.measurement_flags import (
     MEASUREMENT_FLAGS,
     MeasurementArgs,
     add_own_speeds,
@@ -64,7 +64,7 @@ from posezoo.pages.measurement_flags import (
 )
 
 if TYPE_CHECKING:
-    from posezoo.cli.console import Console
+    from posezoo.console.console import Console
     from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
@@ -259,7 +259,7 @@ def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
 
 def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
     """The page of a gallery with the same models in the same order; it has no limit of latency."""
-    from posezoo.cli.labels import task_label
+    from posezoo.console.labels import task_label
     from posezoo.pages.facts.recommendation import LATENCIES
 
     parameters = [("y", "any_AP"), ("x", LATENCIES[limits.people])]

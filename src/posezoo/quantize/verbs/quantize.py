@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.cli.model_jobs import Answer
+from posezoo.console import job_report
+from posezoo.console.job_report import Answer
 from posezoo.core.declarations.model import (
     FloatLayers,
     ModelSpec,
@@ -18,17 +19,18 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.errors import require_packages
 from posezoo.core.events import Listener, WarningIssued
+from posezoo.core.files.output_file import MEASUREMENTS
 from posezoo.core.registry import Selection
 from posezoo.core.values import frozen
-from posezoo.quantize.quantization_flags import (
+from posezoo.quantize.verbs.quantization_flags import (
     QUANTIZATION_FLAGS,
     QuantizationArgs,
     require_dataset_dir,
 )
-from posezoo.run.run_flags import select_subjects, statement_from_args
+from posezoo.run.verbs.run_flags import select_subjects, statement_from_args
 
 if TYPE_CHECKING:
-    from posezoo.cli.console import Console
+    from posezoo.console.console import Console
     from posezoo.core.pipeline.plan import Plan
     from posezoo.core.resolve.stage_context import Context
     from posezoo.quantize.displacement import KeypointDisplacement
@@ -105,7 +107,7 @@ FLAGS = (
     Flag(
         "--report FILE",
         "write the measurements as JSON, for posezoo record",
-        output=flags.MEASUREMENTS,
+        output=MEASUREMENTS,
     ),
     Flag(
         "--layers",
@@ -141,7 +143,7 @@ def run(args: _QuantizeArgs) -> int:
     _require_packages(args)
     import json
 
-    from posezoo.cli.result_files import write_result
+    from posezoo.core.files.result_files import write_result
     from posezoo.run.runtime.runtime_config import require_device
 
     context = flags.context_from_args(args)
@@ -170,7 +172,7 @@ def run(args: _QuantizeArgs) -> int:
             rows = [row for _, answer in report.answers for row in answer.measurements]
             if rows:
                 text = json.dumps(rows, indent=2) + "\n"
-                write_result(path, text.encode(), console, flags.MEASUREMENTS.signs)
+                write_result(path, text.encode(), console, MEASUREMENTS.signs)
             else:
                 reason = "no IR was compared with FP32 by its keypoints now"
                 console.warn(f"{path}: not written: {reason}")
@@ -314,11 +316,11 @@ class _QuantizationTask:
     def _plan_lines(self, spec: ModelSpec, required: Sequence[Plan]) -> list[str]:
         if not required:
             irs = self._plan_int8(spec).irs
-            return [model_jobs.format_planned_ir(ir, f"quantize to {ir.precision}") for ir in irs]
+            return [job_report.format_planned_ir(ir, f"quantize to {ir.precision}") for ir in irs]
         lines = []
         for plan in required:
             name = plan.resolved.spec.full_name
-            lines += [f"{name}: {line}" for line in model_jobs.format_plan(plan)]
+            lines += [f"{name}: {line}" for line in job_report.format_plan(plan)]
         return [*lines, f"would then quantize to {' and '.join(self.options.precisions)}"]
 
     def _compare(self, spec: ModelSpec, listener: Listener) -> Answer:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
-from posezoo.cli.labels import task_label
+from posezoo.console.labels import task_label
 from posezoo.core.declarations.model import (
     WHOLE_IMAGE,
     Decoder,

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from posezoo.cli import flags, parsers, run_main
-from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.json_projection import project
-from posezoo.cli.labels import format_count
-from posezoo.cli.report import print_result
 from posezoo.cli.verbs import SUMMARIES
+from posezoo.console.console import Console
+from posezoo.console.json_projection import project
+from posezoo.console.labels import format_count
+from posezoo.console.report import print_result
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.errors import (
     DecoderError,
@@ -32,7 +32,7 @@ from posezoo.core.errors import (
 from posezoo.core.settings import DEFAULT_MODEL, Settings
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit
-from posezoo.run.run_flags import (
+from posezoo.run.verbs.run_flags import (
     VIDEO,
     RunArgs,
     find_subject_from_args,

@@ -31,11 +31,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
-from posezoo.cli.console import Console
-from posezoo.cli.file_kinds import explain_model_file
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.labels import format_count, name_first
-from posezoo.cli.report import print_result
+from posezoo.console.console import Console
+from posezoo.console.labels import format_count, name_first
+from posezoo.console.report import print_result
+from posezoo.core.convert.file_kinds import explain_model_file
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
 from posezoo.core.errors import (
@@ -49,7 +49,7 @@ from posezoo.core.events import ignore_event
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.layout import precision_of
 from posezoo.core.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
-from posezoo.run.run_flags import (
+from posezoo.run.verbs.run_flags import (
     DRAW,
     VIDEO,
     RunArgs,
@@ -60,7 +60,7 @@ from posezoo.run.run_flags import (
 )
 
 if TYPE_CHECKING:
-    from posezoo.cli.json_projection import Json
+    from posezoo.console.json_projection import Json
     from posezoo.core.resolve.stage_context import Context
     from posezoo.run.load import Loader
     from posezoo.run.result_journal import ResultJournal

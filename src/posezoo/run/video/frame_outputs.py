@@ -20,11 +20,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from posezoo.cli.result_files import writing_result
 from posezoo.core.declarations.safe_names import avoid_reserved, case_folded
 from posezoo.core.errors import OutputError, import_cv2
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.file_lock import discard
+from posezoo.core.files.result_files import writing_result
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import is_device, open_device, write_error, writing
 from posezoo.poses.keypoints import Pose, is_sparse

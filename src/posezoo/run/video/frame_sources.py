@@ -18,8 +18,7 @@ from itertools import accumulate, count, islice
 from pathlib import Path
 from typing import Any
 
-from posezoo.cli.globs import expand_glob
-from posezoo.cli.labels import format_count, name_first
+from posezoo.console.labels import format_count, name_first
 from posezoo.core.errors import (
     ImageError,
     PosezooError,
@@ -29,6 +28,7 @@ from posezoo.core.errors import (
     redact_secrets,
     shell_word,
 )
+from posezoo.core.files.globs import expand_glob
 from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_link, open_regular
 from posezoo.core.values import frozen, frozen_with_arrays
 from posezoo.core.workers.retries import TransientSourceError

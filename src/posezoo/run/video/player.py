@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from posezoo.cli.labels import format_count
+from posezoo.console.labels import format_count
 from posezoo.core.errors import InferenceError, PosezooError, import_cv2
 from posezoo.poses.drawing import draw, write_text
 from posezoo.poses.keypoints import Pose

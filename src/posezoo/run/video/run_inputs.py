@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from posezoo.cli.json_projection import Json
+from posezoo.console.json_projection import Json
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.errors import (
     DiskError,

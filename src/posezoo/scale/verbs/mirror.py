@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
-from posezoo.cli.model_jobs import Answer, JobReport
-from posezoo.cli.report import print_result
 from posezoo.cli.selection import read_list_file, select_models, with_required_models
+from posezoo.console import job_report
+from posezoo.console.console import Console
+from posezoo.console.job_report import Answer, JobReport
+from posezoo.console.report import print_result
 from posezoo.core.errors import DownloadError, OutputError
 from posezoo.core.registry import Selection, open_registry
 from posezoo.core.settings import WHEEL_REGISTRIES
@@ -178,7 +179,7 @@ class _Creation:
             )
 
     def _run(self, work: Callable[[ModelSpec, Listener], Answer], jobs: int) -> JobReport:
-        from posezoo.cli.for_each import Executor
+        from posezoo.core.pipeline.for_each import Executor
 
         return model_jobs.run_for_each(
             self.selection,
@@ -190,7 +191,7 @@ class _Creation:
 
 
 def _planned(files: Sequence[PlannedFile]) -> Answer:
-    return Answer(plan=[model_jobs.format_planned_file(file) for file in files])
+    return Answer(plan=[job_report.format_planned_file(file) for file in files])
 
 
 def _check(mirror: Mirror, patterns: Sequence[str], console: Console) -> list[MirroredFile]:

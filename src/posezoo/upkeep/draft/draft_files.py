@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from posezoo.cli.file_kinds import explain_model_file
+from posezoo.core.convert.file_kinds import explain_model_file
 from posezoo.core.convert.formats import FORMATS
 from posezoo.core.convert.frontends import VerifiedSource, read_network
 from posezoo.core.convert.reader_process import limits_for, run_in_reader_process

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import print_result
+from posezoo.console.report import print_result
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
 from posezoo.core.errors import OutputError, PosezooError, SettingsError, os_reason, shell_word
 from posezoo.core.files.file_record import RECORDS_DIR

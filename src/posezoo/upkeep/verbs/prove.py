@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.measure.dataset_flags import (
+from posezoo.console.job_report import Answer
+from posezoo.measure.verbs.dataset_flags import (
     DATASET_FLAGS,
     DatasetArgs,
     read_dataset,
@@ -70,8 +71,8 @@ class _ProveArgs(flags.ModelsArgs, flags.FormatArgs, DatasetArgs):
 def run(args: _ProveArgs) -> int:
     """Prove each model, write the page with all results, and print its path."""
     from posezoo.cli.conversion_task import ConversionTask
-    from posezoo.cli.result_files import write_result
     from posezoo.core.convert.conversion_plan import ConversionOptions
+    from posezoo.core.files.result_files import write_result
     from posezoo.upkeep.proof import PAGE_SIGNS, Proving, render_page
 
     refuse_invalid_flags(args)
@@ -86,10 +87,10 @@ def run(args: _ProveArgs) -> int:
         selected = context.registry.select(flags.patterns_from_args(args)).models
         console.print_line(proving.estimate(selected))
 
-    def prove(spec: ModelSpec, listener: Listener) -> model_jobs.Answer | Plan:
+    def prove(spec: ModelSpec, listener: Listener) -> Answer | Plan:
         if args.dry_run:
             return ConversionTask(context, spec.precisions, ConversionOptions()).plan(spec)
-        return model_jobs.Answer(facts=proving(spec, listener))
+        return Answer(facts=proving(spec, listener))
 
     report = model_jobs.run_selected(args, context, prove)
     if args.dry_run:

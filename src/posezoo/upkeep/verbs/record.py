@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.cli.model_jobs import Answer, JobReport
 from posezoo.cli.selection import select_models
+from posezoo.console.job_report import Answer, JobReport
 from posezoo.core.errors import InferenceError, PosezooError, require_packages
 from posezoo.core.events import CountStarted, Listener
 from posezoo.core.regular_files import is_open_pipe
 from posezoo.core.values import frozen
-from posezoo.pages.measurement_flags import read_measurements
+from posezoo.pages.verbs.measurement_flags import read_measurements
 
 if TYPE_CHECKING:
-    from posezoo.cli.console import Console
+    from posezoo.console.console import Console
     from posezoo.core.declarations.model import Model, ModelSpec
     from posezoo.core.resolve.stage_context import Context
     from posezoo.run.measured import Measurement

@@ -21,12 +21,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.console import Console
 from posezoo.cli.flags import Flag
-from posezoo.cli.json_projection import project
-from posezoo.cli.labels import format_count, join
-from posezoo.cli.report import align_columns, print_json, print_result
 from posezoo.cli.selection import select_models
+from posezoo.console.console import Console
+from posezoo.console.json_projection import project
+from posezoo.console.labels import format_count, join
+from posezoo.console.report import align_columns, print_json, print_result
 
 if TYPE_CHECKING:
     from posezoo.core.errors import PosezooError

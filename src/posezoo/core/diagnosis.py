@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 
-from posezoo.cli.labels import format_megabytes
 from posezoo.core.errors import SettingsError, explain_broken_cv2, is_cv2_broken
 from posezoo.core.install_commands import install_command, pip_command
 from posezoo.core.plugins import PLUGIN_GROUPS, LazyTable, installed
@@ -229,5 +228,5 @@ def _folder_problems(settings: dict[str, Setting]) -> Iterator[DoctorIssue]:
             yield DoctorIssue(f"{place}: {folder} cannot be written", change)
         elif (free := shutil.disk_usage(folder).free) < 1 << 30:
             yield DoctorIssue(
-                f"{place}: only {format_megabytes(free)} are free", f"free some space, or {change}"
+                f"{place}: only {free / 1e6:,.1f} MB are free", f"free some space, or {change}"
             )

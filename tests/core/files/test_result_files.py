@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.cli.result_files import is_own, write_result, writing_result
 from posezoo.core.events import WarningIssued
+from posezoo.core.files.result_files import is_own, write_result, writing_result
 from posezoo.core.settings import user_folder
 
 

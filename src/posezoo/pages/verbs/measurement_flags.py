@@ -14,7 +14,7 @@ from posezoo.core.errors import PosezooError, SettingsError, shell_word
 from posezoo.core.regular_files import is_open_pipe
 
 if TYPE_CHECKING:
-    from posezoo.cli.console import Console
+    from posezoo.console.console import Console
     from posezoo.core.declarations.model import Model
     from posezoo.core.registry import Registry
     from posezoo.pages.facts.comparison import ModelComparison

@@ -13,8 +13,8 @@ from fakes.command import assert_success, heed_interrupts, posezoo
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.cli.console import Console
-from posezoo.cli.event_log import EventLog
+from posezoo.console.console import Console
+from posezoo.console.event_log import EventLog
 from posezoo.core import events
 from posezoo.core.errors import OutputError
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from posezoo.cli.json_projection import project, to_json
+from posezoo.console.json_projection import project, to_json
 from posezoo.core.declarations.model import Digest, Precision, SourceFile
 
 FILE = SourceFile("net.onnx", 12, Digest("sha256", "ab"), (), contains={"a": Digest("sha1", "cd")})

@@ -10,8 +10,8 @@ import unicodedata
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 
-from posezoo.cli.run_main import print_while_read
-from posezoo.cli.terminal import terminal_width
+from posezoo.console.printing import print_while_read
+from posezoo.console.terminal import terminal_width
 from posezoo.core.errors import escape_control_characters, printable
 
 _LEAST_CUT = 12  # columns of the terminal

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from fakes.zoo import model_yml, write_model
-from posezoo.cli.console import Console, Progress, result_lines
-from posezoo.cli.run_main import print_error
+from posezoo.console.console import Console, Progress, result_lines
+from posezoo.console.printing import print_error
 from posezoo.core import events
 from posezoo.core.errors import PosezooError
 from posezoo.core.registry import open_registry
@@ -229,7 +229,7 @@ def test_a_resumed_evaluation_goes_on_with_its_count():
 
 def test_a_log_of_a_long_run_over_many_models_says_how_many_are_done_and_failed(monkeypatch):
     assert shown(*run_over(20)) == []  # it took no time
-    monkeypatch.setattr("posezoo.cli.console.time.monotonic", itertools.count(0, 10).__next__)
+    monkeypatch.setattr("posezoo.console.console.time.monotonic", itertools.count(0, 10).__next__)
     lines = shown(*run_over(20))
     assert re.fullmatch(r"2 of 20 models, failed 0, about \d+ min left", lines[0])
     assert (len(lines), lines[-1]) == (10, "20 of 20 models, failed 1")

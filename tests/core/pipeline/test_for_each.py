@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from posezoo.cli.for_each import Executor, for_each
 from posezoo.core.errors import ConversionError, PosezooError
+from posezoo.core.pipeline.for_each import Executor, for_each
 
 
 def double(number, listener):

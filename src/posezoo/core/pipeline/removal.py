@@ -6,7 +6,6 @@ from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from posezoo.cli.artifact_states import DEVICE_PROOFS, ArtifactState, check_artifacts
 from posezoo.core.declarations.model import (
     CompositeSpec,
     Family,
@@ -35,6 +34,7 @@ from posezoo.core.files.postprocess_state import text_record
 from posezoo.core.files.verified_files import is_as_written
 from posezoo.core.ir.provenance import read_provenance
 from posezoo.core.layout import ModelLayout, find_link_out
+from posezoo.core.pipeline.artifact_states import DEVICE_PROOFS, ArtifactState, check_artifacts
 from posezoo.core.registry import TAG_MARK, license_path, open_registry
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.sidecars import SIDECARS

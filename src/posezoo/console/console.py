@@ -12,9 +12,9 @@ from dataclasses import fields
 from types import TracebackType
 from typing import Any, TextIO
 
-from posezoo.cli.bars import BarKey, Bars
-from posezoo.cli.run_main import MessageWriter
-from posezoo.cli.terminal import is_terminal
+from posezoo.console.bars import BarKey, Bars
+from posezoo.console.printing import MessageWriter
+from posezoo.console.terminal import is_terminal
 from posezoo.core import events
 from posezoo.core.errors import escape_control_characters, os_reason, printable
 from posezoo.core.values import frozen

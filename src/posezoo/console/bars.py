@@ -9,7 +9,7 @@ from functools import cache, partial
 from threading import RLock
 from typing import Any, TextIO
 
-from posezoo.cli.terminal import is_terminal, terminal_width
+from posezoo.console.terminal import is_terminal, terminal_width
 
 #: What a bar is about: a model, and its file or a unit.
 BarKey = tuple[str, str]

@@ -22,12 +22,13 @@ from posezoo.cli.flags import (
     patterns_from_args,
     whole_number,
 )
-from posezoo.cli.parsers import Args, OutputFile
+from posezoo.cli.parsers import Args
 from posezoo.cli.selection import MessageOutput, select_models
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.model_files import is_checkpoint_file, is_network_file
 from posezoo.core.declarations.skeletons import find_skeleton
 from posezoo.core.errors import InferenceError, TargetSizeError, os_reason
+from posezoo.core.files.output_file import OutputFile
 from posezoo.core.registry import Selection
 from posezoo.core.regular_files import read_regular_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from posezoo.cli.flags import Flag, FormatArgs
-from posezoo.cli.parsers import OutputFile
+from posezoo.core.files.output_file import OutputFile
 
 #: What each baseline has near its beginning.
 BASELINE_SIGNS = ('{\n "findings": [',)

@@ -9,8 +9,8 @@ import pytest
 from fakes import seeker
 from fakes.terminal import Terminal
 from fakes.videos import write_noise
-from posezoo.cli.bars import Bars
 from posezoo.cli.main import main
+from posezoo.console.bars import Bars
 
 LONG = "a/folder/with/a/long/name/of/it/pose.bin"
 

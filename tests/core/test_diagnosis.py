@@ -12,9 +12,9 @@ import pytest
 
 import posezoo as posezoo_package
 from fakes.command import posezoo, posezoo_process, printed, printed_alone, run_process
-from posezoo.cli.diagnosis import Diagnosis, DoctorIssue
 from posezoo.cli.verbs import doctor as doctor_verb
 from posezoo.core import features
+from posezoo.core.diagnosis import Diagnosis, DoctorIssue
 from posezoo.core.install_commands import pip_command
 from posezoo.core.plugins import PLUGIN_GROUPS, installed
 from posezoo.core.versions import package_version

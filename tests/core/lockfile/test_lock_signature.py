@@ -3,8 +3,8 @@
 import pytest
 
 from fakes.when_used import import_when_used, require_installed
-from posezoo.cli.lock_signature import require_signature, sign, signature_path
 from posezoo.core.errors import LockError
+from posezoo.core.lockfile.lock_signature import require_signature, sign, signature_path
 
 require_installed("model_signing")
 ec = import_when_used("cryptography.hazmat.primitives.asymmetric.ec")

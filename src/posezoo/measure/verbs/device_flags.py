@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.report import print_result
+from posezoo.console.report import print_result
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import import_cv2
 
@@ -59,8 +59,8 @@ def run_device_check(args: DeviceArgs) -> int:
     from posezoo.measure.devices.device_proof import prove, write_first_differences
     from posezoo.run.images import SAMPLE_PHOTOS
     from posezoo.run.load import Loader
-    from posezoo.run.run_flags import find_subject_from_args
     from posezoo.run.runtime.runtime_config import require_device
+    from posezoo.run.verbs.run_flags import find_subject_from_args
 
     if not args.models:
         args.parser.error("--device requires the name of a model, an .xml or an .onnx")

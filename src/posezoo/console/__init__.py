@@ -1,0 +1,1 @@
+"""What people read: lines, tables, bars, words for numbers, and the events of the work."""

@@ -1,0 +1,19 @@
+"""How posezoo knows the files that flags name for results as its own."""
+
+from __future__ import annotations
+
+from posezoo.core.values import frozen
+
+
+@frozen
+class OutputFile:
+    """What is known about the file that a flag names for a result (``cli.named_outputs``)."""
+
+    #: Texts that each such file has near its beginning; without them, its record tells.
+    signs: tuple[str, ...] = ()
+    appends: bool = False  # whether lines are appended to it
+    renews: str = ""  # the flag whose file it may replace, if that is ours: it was read before
+
+
+#: Measurements, for posezoo record.
+MEASUREMENTS = OutputFile(signs=('"model": "', '"kind": "', '"precision": "', '"figures": '))
