@@ -230,6 +230,10 @@ class ImageError(PosezooError):
     """An image could not be read."""
 
 
+class LostCameraError(ImageError):
+    """A camera or a stream dropped, and could not be opened again in the time that was asked."""
+
+
 class ImageWarning(UserWarning):
     """An image could be read, but not all that its file has; the command line shows it."""
 
