@@ -176,7 +176,7 @@ def test_grey_frames_of_infrared_cameras_get_three_channels(tmp_path, reported):
     for _ in range(2):
         writer.write(np.full(SIZE[::-1], 90, np.uint8))
     writer.release()
-    capture = captures.Capture(path, "infrared")
+    capture = captures.Capture(path, "infrared").open()
     capture._capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
     image = capture.read()
     capture.close()

@@ -381,7 +381,7 @@ class Estimator:
         steps = partial(self._steps_of_video, bool(is_video), detect_every)
         return self._stream(items, image, color, steps, people)
 
-    def streams(
+    def stream_all(
         self,
         names: Sequence[str | os.PathLike[str] | int],
         *,

@@ -54,9 +54,6 @@ class Capture:
         size: width and height of the first frame, in pixels, as it is shown.
         is_camera: whether it is a camera of this machine.
         has_times: whether the frames have times of their own.
-
-    Raises:
-        ImageError: it cannot be opened.
     """
 
     def __init__(self, target: Path | str | int, name: str) -> None:
@@ -65,10 +62,14 @@ class Capture:
         self._stream: HttpStream | None = None
         is_device = isinstance(target, Path) and is_video_device(target.stat())
         self.is_camera = is_device or isinstance(target, int)
-        self.open()
+        self._capture: Any = None
 
-    def open(self) -> None:
-        """Open it, also once more from the beginning after it was closed."""
+    def open(self) -> Capture:
+        """Open it, also once more from the beginning after it was closed; returns itself.
+
+        Raises:
+            ImageError: it cannot be opened.
+        """
         self._capture = self._open(self._target)
         try:
             if not self._capture.isOpened():
@@ -77,6 +78,7 @@ class Capture:
         except ImageError:
             self.close()
             raise
+        return self
 
     def _open(self, target: Path | str | int) -> Any:
         cv2 = import_quiet_opencv()
@@ -86,11 +88,10 @@ class Capture:
             return capture
         if str(target).lower().startswith(("http://", "https://")):
             stream = self._open_stream(str(target))
+            self._stream = stream
             if not stream.is_playlist:
-                self._stream = stream
                 return cv2.VideoCapture(stream, cv2.CAP_FFMPEG, [])
             target = stream.url
-            stream.close()
         open_limit, read_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC
         limits = (open_limit, 1000 * SILENCE_S, read_limit, 1000 * SILENCE_S)
         return open_media(target, cv2.VideoCapture, cv2.CAP_FFMPEG, limits)
@@ -180,7 +181,8 @@ class Capture:
 
     def close(self) -> None:
         """Close the file, the camera or the connection."""
-        self._capture.release()
+        if self._capture is not None:
+            self._capture.release()
         if self._stream:
             self._stream.close()
 

@@ -315,7 +315,7 @@ class VideoSource(FrameSource):
         self._warn = warn
         self._steps = FrameSteps()
         # A process may not keep as many files open as a run has videos.
-        with closing(Capture(path, self.name)) as capture:
+        with closing(Capture(path, self.name).open()) as capture:
             self.fps, self.size = capture.fps, capture.size
             self._stated_frames = capture.stated_frames
         self.frame_count = max(0, int(self._stated_frames))
@@ -323,7 +323,7 @@ class VideoSource(FrameSource):
     def frames(self) -> Generator[Frame, None, None]:
         """The frames in order, round by round; a round that ends too early is the last."""
         # Errors that FFmpeg reports here are not those of a frame.
-        capture = Capture(self._path, self.name)
+        capture = Capture(self._path, self.name).open()
         with decoder_errors() as errors:
             try:
                 yield from self._frames_of_rounds(capture, errors)

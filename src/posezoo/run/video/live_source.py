@@ -26,9 +26,11 @@ from posezoo.run.video.captures import (
 from posezoo.run.video.frames import Frame, FrameSource
 from posezoo.run.video.video_file import MAX_EVEN_FPS
 
-# How long a source may take to open, and how long ``close`` waits for its thread.
+# How long a source may take to open, and how long ``close`` and the end of Python wait for its
+# thread.
 _OPENING_S = 3 * SILENCE_S
 _CLOSING_S = 0.5
+_ENDING_S = 2.0
 
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
@@ -93,13 +95,13 @@ class LiveSource(FrameSource):
         self._stated_s = 0.0
         self._last_arrived = self._arrived
         self._thread = threading.Thread(target=self._work, name=f"posezoo {self.name}", daemon=True)
+        _OPEN.add(self)
         self._thread.start()
         with self._changed:
             self._changed.wait_for(lambda: self.state != "opening", _OPENING_S)
-        if self._capture is None:
+        if self.state != "live":
             self.close()
             raise self._error or ImageError(f"{self.name}: does not answer")
-        _OPEN.add(self)
 
     def frames(self) -> Generator[Frame, None, None]:
         """The frames as they come.
@@ -161,7 +163,7 @@ class LiveSource(FrameSource):
         with self._changed:
             self._changed.notify_all()
 
-    def close(self) -> None:
+    def close(self, limit_s: float = _CLOSING_S) -> None:
         """Release it, within a second; a thread that waits for a frame gets the end."""
         with self._changed:
             if self.state not in ("ended", "lost", "closed"):
@@ -170,11 +172,11 @@ class LiveSource(FrameSource):
                 self._capture.interrupt()
             self._changed.notify_all()
         # A silent camera of this machine, or one with RTSP, returns up to SILENCE_S later.
-        self._thread.join(_CLOSING_S)
+        self._thread.join(limit_s)
 
     def _work(self) -> None:
         try:
-            capture = self._capture = Capture(self._target, self.name)
+            capture = self._connect()
         except Exception as error:  # noqa: BLE001 it is raised where the source is opened
             self._error = error if isinstance(error, ImageError) else ImageError(str(error))
             self._change("lost")
@@ -205,11 +207,15 @@ class LiveSource(FrameSource):
             if self.frame_count and not ended_early(self.frame_count, read, reached):
                 self._change("ended")
             elif self.state == "live" and (again := self._connect_again(read, connected)):
-                capture = self._capture = again
+                capture = again
                 self._change("live")
         capture.close()
         if lost := self._steps.count_lost():
             self._reconnection.warn(describe_lost(self.name, lost))
+
+    def _connect(self) -> Capture:
+        self._capture = Capture(self._target, self.name)
+        return self._capture.open()
 
     def _put(self, frame: Frame) -> None:
         with self._changed:
@@ -239,7 +245,9 @@ class LiveSource(FrameSource):
         began = max(self._arrived, connected) if is_silent else now
         dropped = f"{self.name}: was disconnected after {format_count(read, 'frame')}"
         limit_s = self._reconnection.limit_s
-        self._error = LostCameraError(dropped)
+        away = f", and was not back within {limit_s:g} s" if limit_s else ""
+        hint = "reconnect_s, or --reconnect, says for how long it is opened again"
+        self._error = LostCameraError(f"{dropped}{away}", hint=hint)
         with self._changed:
             self._lost_at = max(began + limit_s, now)
             if limit_s:
@@ -252,7 +260,7 @@ class LiveSource(FrameSource):
                 if self.state != "reconnecting" or left_s <= 0:
                     return None
             with suppress(ImageError):
-                capture = Capture(self._target, self.name)
+                capture = self._connect()
                 with self._changed:
                     self._lost_at = math.inf
                     away = f"after {time.perf_counter() - began:.1f} s"
@@ -351,4 +359,4 @@ _OPEN: WeakSet[LiveSource] = WeakSet()
 @atexit.register
 def _close_all() -> None:
     for source in list(_OPEN):
-        source.close()
+        source.close(_ENDING_S)
