@@ -95,7 +95,7 @@ class JobReport:
 
     def add_failure(self, name: str, error: PosezooError) -> None:
         """Record that the work on this model failed."""
-        self.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
+        self.failures.append({"name": name, "reason": error.problem, **error.to_json()})
 
     @property
     def exit_code(self) -> int:

@@ -64,6 +64,18 @@ class PosezooError(Exception):
         self.__notes__ = [f"hint: {self._hint}"] if hint else []  # as by add_note
 
     @property
+    def kind(self) -> str:
+        """The name of its class, or of the next one above that is public: it is stable, for
+        programs.
+        """
+        classes = (each for each in type(self).__mro__ if each.__module__ == __name__)
+        return next(classes).__name__
+
+    def to_json(self) -> dict[str, str]:
+        """``kind``, ``problem`` and ``hint``, as all JSON of commands has them."""
+        return {"kind": self.kind, "problem": self.problem, "hint": self.hint}
+
+    @property
     def flag(self) -> str:
         """The flag that the hint names, if it is an ``Advice``; else empty."""
         return getattr(self._hint, "flag", "")

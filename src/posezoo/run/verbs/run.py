@@ -376,7 +376,7 @@ class _Failures:
 
     def report(self, kind: str, name: str, error: PosezooError) -> None:
         self.console.print_error(error)
-        self.rows.append({kind: name, "reason": error.problem})
+        self.rows.append({kind: name, "reason": error.problem, **error.to_json()})
 
 
 def _open_inputs(
