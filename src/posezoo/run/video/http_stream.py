@@ -92,10 +92,6 @@ class HttpStream(io.BufferedIOBase):
         self._sought = offset + (0, self._place, self._size)[whence]
         return self._sought
 
-    def seekable(self) -> bool:
-        """Whether the server offers ranges."""
-        return self._size is not None
-
     def readable(self) -> bool:
         """Always."""
         return True

@@ -355,8 +355,10 @@ class SourceGroup:
 _OPEN: WeakSet[LiveSource] = WeakSet()
 
 
-# A thread that returns from OpenCV while Python ends would abort the process.
-@atexit.register
 def _close_all() -> None:
     for source in list(_OPEN):
         source.close(_ENDING_S)
+
+
+# A thread that returns from OpenCV while Python ends would abort the process.
+atexit.register(_close_all)
