@@ -427,8 +427,8 @@ class Estimator:
             stack.pop_all()
         people = _PeopleOfVideos(track, smooth, group.time_s)
         steps = partial(self._steps_of_video, True, detect_every)
-        name = attrgetter("name")
-        return self._stream(group, attrgetter("image"), "BGR", steps, people, group, name)
+        video_of = attrgetter("name")
+        return self._stream(group, attrgetter("image"), "BGR", steps, people, group, video_of)
 
     def _stream(
         self,

@@ -28,6 +28,8 @@ class HttpStream(io.BufferedIOBase):
             to a link-local address.
     """
 
+    _response: Any = None  # of a server that answers
+
     def __init__(self, url: str, timeout_s: float) -> None:
         # Only a stream needs an http client.
         from posezoo.core.download.http_connections import Session
@@ -36,9 +38,8 @@ class HttpStream(io.BufferedIOBase):
         self.url = url
         self._options = DownloadOptions(None, timeout_s=timeout_s, named_urls=(url,))
         self._session = Session()
-        self._response: Any = None
         self._place = self._sought = 0
-        self._request({})
+        self._response = self._request({})
         headers = self._response.headers
         length = headers.get("Content-Length", "")
         has_ranges = headers.get("Accept-Ranges", "").lower() == "bytes"
@@ -46,7 +47,7 @@ class HttpStream(io.BufferedIOBase):
         self.is_playlist = "mpegurl" in headers.get("Content-Type", "").lower()
         self.is_playlist |= urlsplit(self.url).path.lower().endswith((".m3u8", ".m3u"))
 
-    def _request(self, headers: Mapping[str, str]) -> None:
+    def _request(self, headers: Mapping[str, str]) -> Any:
         from posezoo.core.download import http
 
         response, self.url = http.follow_redirects(
@@ -54,10 +55,11 @@ class HttpStream(io.BufferedIOBase):
         )
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             response = self._log_in(response)
-        self._response = response
         if not response.ok:
-            self.close()
+            response.close()
+            self._session.close()
             raise SourceError(f"HTTP {response.status_code} {response.reason}")
+        return response
 
     def _log_in(self, response: Any) -> Any:
         """The response to the login in the address by the method that many cameras ask for; Basic
@@ -68,7 +70,7 @@ class HttpStream(io.BufferedIOBase):
         address = urlsplit(self.url)
         if not address.username:
             return response
-        digest = HTTPDigestAuth(unquote(address.username), unquote(address.password or ""))
+        digest: Any = HTTPDigestAuth(unquote(address.username), unquote(address.password or ""))
         digest(response.request)
         return digest.handle_401(response, stream=True, timeout=self._options.timeout_s)
 
@@ -78,7 +80,7 @@ class HttpStream(io.BufferedIOBase):
         with suppress(Exception):
             if self._sought != self._place:
                 self._response.close()
-                self._request({"Range": f"bytes={self._sought}-"})
+                self._response = self._request({"Range": f"bytes={self._sought}-"})
                 self._place = self._sought
             piece: bytes = self._response.raw.read1(size, decode_content=False)
             self._place = self._sought = self._place + len(piece)
