@@ -40,8 +40,8 @@ ASKER_HEADERS = (
 PROTOCOLS = {
     "annotated boxes": "annotated boxes",
     "boxes of RTMDet-nano, earlier weights": "RTMDet-nano's boxes",
-    "boxes of a detector with person AP 56.4": "other boxes, flip",
-    "133 keypoints, boxes of a detector with person AP 56.4": "133 points, flip",
+    "boxes of a detector with person AP 0.564": "other boxes, flip",
+    "133 keypoints, boxes of a detector with person AP 0.564": "133 points, flip",
     "single scale, centered letterbox": "whole photo, letterbox",
 }
 

@@ -9,9 +9,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from fakes.command import json_of, posezoo, succeeded
+import posezoo as posezoo_package
+from fakes.command import json_of, posezoo, read_json, succeeded
 from fakes.irs import write_ir
 from fakes.when_used import import_when_used
+from posezoo.cli.main import create_parser, verb_parsers
 from posezoo.networks import build_network
 
 pytest.importorskip("cv2")
@@ -20,60 +22,36 @@ torch = import_when_used("torch")
 NAMES = [f"point_{number}" for number in range(17)]
 #: A model whose decoder takes one person at a time; nothing of it is downloaded.
 MODEL = "rtmpose-s"
+_OF_MODELS = (
+    "--decoder heatmap",
+    "--decoder_options nonsense=1",
+    "--detector nonsense",
+    "--height 256",
+    "--as rtmpose-m",
+    "--mean_values 1",
+    "--scale_values 2",
+    "--reverse_input_channels",
+    "--labels {labels}",
+    "--layout NCHW",
+)
+_OF_FILES = (
+    "--skeleton blazepose-33",
+    "--decoder openpose",
+    "--decoder_options nonsense=1",
+    "--detector nonsense",
+    "--height 256",
+    "--mean_values 1 2",
+    "--scale_values 0",
+    "--labels {labels}",
+    "--layout NHWC",
+    "--precision FP16-INT8",
+)
 #: By what is named, the flags of which each value does not fit it.
 UNFIT = {
-    "model": (
-        "--skeleton coco-17",
-        "--decoder heatmap",
-        "--decoder_options nonsense=1",
-        "--detector nonsense",
-        "--height 256",
-        "--as rtmpose-m",
-        "--mean_values 1",
-        "--scale_values 2",
-        "--reverse_input_channels",
-        "--labels {labels}",
-        "--layout NCHW",
-    ),
-    "xml": (
-        "--skeleton blazepose-33",
-        "--decoder openpose",
-        "--decoder_options nonsense=1",
-        "--detector nonsense",
-        "--height 256",
-        "--as rtmpose-m",
-        "--mean_values 1 2",
-        "--scale_values 0",
-        "--labels {labels}",
-        "--layout NHWC",
-        "--precision FP16-INT8",
-    ),
-    "onnx": (
-        "--skeleton blazepose-33",
-        "--decoder openpose",
-        "--decoder_options nonsense=1",
-        "--detector nonsense",
-        "--height 256",
-        "--as nonsense",
-        "--mean_values 1 2",
-        "--scale_values 0",
-        "--labels {labels}",
-        "--layout NHWC",
-        "--precision FP16-INT8",
-    ),
-    "pth": (
-        "--skeleton blazepose-33",
-        "--decoder heatmap",
-        "--decoder_options nonsense=1",
-        "--detector nonsense",
-        "--height 256",
-        "--as rtmpose-m",
-        "--mean_values 1",
-        "--scale_values 2",
-        "--reverse_input_channels",
-        "--labels {labels}",
-        "--layout NCHW",
-    ),
+    "model": ("--skeleton coco-17", *_OF_MODELS),
+    "xml": ("--as rtmpose-m", *_OF_FILES),
+    "onnx": ("--as nonsense", *_OF_FILES),
+    "pth": ("--skeleton blazepose-33", *_OF_MODELS),
 }
 #: The command of each verb; {named} is what is named.
 VERBS = {
@@ -85,13 +63,20 @@ VERBS = {
     "export": "export {named} --to folder out --decode",
     "verify": "verify {named} --device CPU --inputs {photo}",
     "info": "info {named}",
+    "convert": "convert {named}",
+    "compare": "compare {named} {named} --keypoints --input {photo}",
 }
-#: Flags that a verb does not have: argparse refuses them.
-WITHOUT = {
-    "info": ("--precision",),
-    "benchmark": ("--precision", "--height"),
-    "quantize": ("--precision",),
-}
+#: What no verb of these reads.
+UNREAD = {("quantize", "onnx"), ("convert", "xml")}
+
+
+def spell(flag, verb):
+    """A flag as a verb has it, maybe for several values; None if it has none."""
+    name, *values = flag.split()
+    offered = verb_parsers(create_parser((verb,)))[verb]._option_string_actions
+    spellings = (name,) if verb == "quantize" else (name, f"{name}s")  # its --precisions are INT8's
+    found = next((each for each in spellings if each in offered), None)
+    return found and " ".join([found, *values])
 
 
 @pytest.fixture(scope="module")
@@ -163,21 +148,57 @@ def command(verb, named, kind, *flags):
     return [*words, *given]
 
 
-@pytest.mark.parametrize("kind", UNFIT)
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    ("verb", "kind"),
+    [(verb, kind) for verb in VERBS for kind in UNFIT if (verb, kind) not in UNREAD],
+)
 def test_what_does_not_fit_is_wrong_usage_and_nothing_is_written(verb, kind, named, tmp_path):
-    if (verb, kind) in (("quantize", "onnx"),):
-        pytest.skip("needs a file that this verb reads")
     wrong = []
-    for flag in UNFIT[kind]:
-        if flag.split()[0] in WITHOUT.get(verb, ()):
-            continue
+    for flag in filter(None, (spell(flag, verb) for flag in UNFIT[kind])):
         ended = posezoo(*command(verb, named, kind, flag), cwd=tmp_path)
         written = [path.name for path in tmp_path.iterdir()]
         if ended.returncode != 2 or written or "Traceback" in ended.stderr:
             wrong.append((flag, ended.returncode, written, ended.stderr[-200:]))
             for path in tmp_path.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert wrong == []
+
+
+def as_arguments(flag, named):
+    """A flag as arguments of ``posezoo.load``."""
+    name, *values = flag.format(**named).removeprefix("--").split()
+    value = values[0] if values else True
+    if name in ("detector", "precision"):
+        return {name: value}
+    if name == "decoder_options":
+        return {"options": posezoo_package.Options(decoder_options=dict([value.split("=")]))}
+    if name == "height":
+        return {"options": posezoo_package.Options(height=int(value))}
+    value = list(map(float, values)) if name.endswith("_values") else value
+    return {
+        "preparation": posezoo_package.Preparation(
+            **{"as": {"like": value}}.get(name, {name: value})
+        )
+    }
+
+
+@pytest.mark.parametrize("kind", UNFIT)
+def test_load_refuses_what_does_not_fit_before_it_writes(kind, named, tmp_path):
+    wrong = []
+    for flag in UNFIT[kind]:
+        if flag.split()[0] in ("--labels", "--layout"):
+            continue  # it has no such argument
+        try:
+            arguments = as_arguments(flag, named)
+            posezoo_package.load(
+                named[kind], **arguments, weights_dir=tmp_path / "out", listener=None
+            )
+        except posezoo_package.PosezooError as error:
+            if error.exit_code == 2 and not [*tmp_path.iterdir()]:
+                continue
+            wrong.append((flag, error.exit_code, error.problem))
+        else:
+            wrong.append((flag, "taken", ""))
     assert wrong == []
 
 
@@ -221,3 +242,156 @@ def test_what_overrules_a_file_is_said(named, tmp_path):
     assert "overrule" not in succeeded(ended).stderr  # BGR is what nothing else says
     usual = "info", named["xml"], "--as", MODEL
     assert "already states how images are prepared" in posezoo(*usual, cwd=tmp_path).stderr
+
+
+#: All that fits a file, in one command; and the same for ``posezoo.load``.
+FITTING = (
+    "--skeleton {skeleton} --decoder heatmap --mean_values 10 --scale_values 2"
+    " --reverse_input_channels --detector none"
+)
+#: The score of each keypoint in the picture below: its red is 90.
+SCORE = (90 - 10) / 2 / 100
+
+
+@pytest.fixture(scope="module")
+def fitting(tmp_path_factory, named):
+    """A network whose scores are a hundredth of what its first channel takes, and a picture of one color."""
+    folder = tmp_path_factory.mktemp("fitting")
+    cv2.imwrite(str(folder / "0.png"), np.full((64, 96, 3), (30, 60, 90), np.uint8))
+    person = {
+        "id": 1,
+        "image_id": 0,
+        "category_id": 1,
+        "iscrowd": 0,
+        "area": 5000.0,
+        "num_keypoints": 17,
+    }
+    person |= {"bbox": [0, 0, 96, 64], "keypoints": [20, 20, 2] * 17}
+    category = {"id": 1, "name": "person", "keypoints": NAMES, "skeleton": []}
+    image = {"id": 0, "file_name": "0.png", "width": 96, "height": 64}
+    document = {"images": [image], "annotations": [person], "categories": [category]}
+    (folder / "people.json").write_text(json.dumps(document), "utf-8")
+    lines = [f"keypoints: [{', '.join(NAMES)}]", f"sigmas: [{', '.join(['0.1'] * 17)}]"]
+    (folder / "mine.yml").write_text("\n".join(lines), "utf-8")
+    maps = np.zeros((1, 17, 16, 24), np.float32)
+    maps[:, :, 8, 12] = 0.01
+    nodes = [
+        helper.make_node("Gather", ["image", "first"], ["channel"], axis=1),
+        helper.make_node("ReduceMean", ["channel"], ["mean"], axes=[1, 2, 3], keepdims=1),
+        helper.make_node("Mul", ["constant", "mean"], ["maps"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "maps",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 64, 96])],
+        [helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, 17, 16, 24])],
+        [
+            numpy_helper.from_array(maps, "constant"),
+            numpy_helper.from_array(np.zeros(1, np.int64), "first"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=9)
+    onnx.save(model, folder / "first.onnx")
+    openvino = import_when_used("openvino")
+    openvino.save_model(openvino.convert_model(folder / "first.onnx"), folder / "plain.xml")
+    return {
+        **named,
+        "onnx": folder / "first.onnx",
+        "xml": folder / "plain.xml",
+        "photo": folder / "0.png",
+        "photos": folder,
+        "annotations": folder / "people.json",
+        "skeleton": folder / "mine.yml",
+    }
+
+
+def keypoints_of(file, photo, cwd):
+    """The keypoints that a file gives without a word about it."""
+    ended = posezoo("run", file, "--input", photo, "--format", "json", cwd=cwd)
+    return json_of(succeeded(ended))["images"][0]["poses"][0]["keypoints"]
+
+
+def of_run(fitting, kind, cwd):
+    ended = posezoo(*command("run", fitting, kind, FITTING, "--format json"), cwd=cwd)
+    return json_of(succeeded(ended))["images"][0]["poses"][0]["keypoints"]
+
+
+def of_demo(fitting, kind, cwd):
+    succeeded(posezoo(*command("demo", fitting, kind, FITTING, "--json k.json"), cwd=cwd))
+    return read_json(cwd / "k.json")["frames"][0]["poses"][0]["keypoints"]
+
+
+def of_load(fitting, kind, _cwd):
+    preparation = posezoo_package.Preparation(
+        skeleton=fitting["skeleton"],
+        decoder="heatmap",
+        mean_values=10,
+        scale_values=2,
+        reverse_input_channels=True,
+    )
+    model = posezoo_package.load(fitting[kind], detector=None, preparation=preparation)
+    (pose,) = model(fitting["photo"])
+    return pose.to_json()["keypoints"]
+
+
+def of_convert(fitting, kind, cwd):
+    words = FITTING.format(**fitting).split()
+    succeeded(posezoo("convert", fitting[kind], "--output", "out.xml", *words, cwd=cwd))
+    return keypoints_of("out.xml", fitting["photo"], cwd)
+
+
+def of_export(fitting, kind, cwd):
+    succeeded(posezoo(*command("export", fitting, kind, FITTING), cwd=cwd))
+    (xml,) = (cwd / "out").rglob("*.xml")
+    return keypoints_of(xml, fitting["photo"], cwd)
+
+
+def of_evaluate(fitting, kind, cwd):
+    succeeded(posezoo(*command("evaluate", fitting, kind, FITTING), cwd=cwd))
+    (results,) = (cwd / "out").rglob("results.json")
+    (row,) = read_json(results)
+    return [{"name": name, "score": row["score"]} for name in NAMES]
+
+
+@pytest.mark.parametrize(
+    ("read", "kind"),
+    [
+        (read, kind)
+        for read in (of_run, of_demo, of_load, of_convert, of_export, of_evaluate)
+        for kind in ("onnx", "xml")
+        if (read, kind) != (of_convert, "xml")
+    ],
+)
+def test_each_value_that_fits_is_in_the_result(read, kind, fitting, tmp_path):
+    keypoints = read(fitting, kind, tmp_path)
+    assert [each["name"] for each in keypoints] == NAMES
+    assert [each["score"] for each in keypoints] == pytest.approx([SCORE] * 17, abs=0.01)
+
+
+def test_an_exported_network_says_that_no_detector_runs(fitting, tmp_path):
+    succeeded(
+        posezoo(
+            "export",
+            fitting["onnx"],
+            "--to",
+            "folder",
+            "out",
+            *FITTING.format(**fitting).split(),
+            cwd=tmp_path,
+        )
+    )
+    (xml,) = (tmp_path / "out").rglob("*.xml")
+    assert keypoints_of(xml, fitting["photo"], tmp_path)[0]["score"] == pytest.approx(
+        SCORE, abs=0.01
+    )
+
+
+@pytest.mark.parametrize("kind", ["onnx", "xml"])
+def test_each_value_that_fits_is_in_the_description(kind, fitting, tmp_path):
+    ended = posezoo(*command("info", fitting, kind, FITTING, "--format json"), cwd=tmp_path)
+    (answer,) = json_of(succeeded(ended))
+    rows = {row["name"]: (row["value"], row["source"]) for row in answer["values"]}
+    assert rows["skeleton"] == ("mine", "--skeleton")
+    assert rows["decoder"] == ("heatmap", "--decoder")
+    assert rows["color"] == ("RGB", "--reverse_input_channels")
+    assert {source for _, source in rows.values()} >= {"--mean_values", "--scale_values"}

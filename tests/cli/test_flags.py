@@ -180,3 +180,45 @@ def test_an_address_of_a_folder_in_a_store_ends_with_what_to_use_instead(words):
 def test_so_does_one_for_a_command_of_open_model_zoo(tool, flag):
     error = misuse(omz_tool(tool, "--name", "blazepose-full", flag, "s3://zoo/models"))
     assert re.search(ENDED, error)
+
+
+RULES = (
+    flags.Flag("what", "", choices=("list", "prune")),
+    flags.Flag("--days N", "", int, needs="what=prune"),
+    flags.Flag("--file FILE", "", excludes="what=list"),
+    flags.Flag("--box", "", needs="days file"),
+    flags.Shared("quiet", excludes="box"),
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("list --days 0", "--days requires prune"),
+        ("list --file x", "either --file or list"),
+        ("prune --box", "--box requires --days or --file"),
+        ("prune --box --file x --quiet", "either --box or --quiet"),
+        ("prune --days 0 --box", ""),
+        ("prune --file x --quiet", ""),
+        ("list", ""),
+    ],
+)
+def test_a_rule_of_a_flag_is_one_sentence(capsys, words, problem):
+    parser = argparse.ArgumentParser()
+    flags.add_flags(parser, *RULES)
+    parser.set_defaults(parser=parser)
+    args = parser.parse_args(words.split(), Args())
+    if not problem:
+        flags.require_rules(args)
+        return
+    with pytest.raises(SystemExit, match="2"):
+        flags.require_rules(args)
+    assert capsys.readouterr().err.splitlines()[-1].endswith(f"error: {problem}")
+
+
+def test_what_a_flag_needs_is_a_flag_of_the_verb():
+    for verb, parser in verb_parsers(create_parser()).items():
+        found = {action.dest: action.flag for action in parser._actions if hasattr(action, "flag")}
+        for flag in found.values():
+            needed = {rule.partition("=")[0] for rule in flag.needs.split()}
+            assert needed <= found.keys(), (verb, flag.usage)

@@ -286,7 +286,7 @@ def test_the_version_is_that_of_the_package():
             "--add_mo_arg\n  hint: omz_converter has this flag: posezoo shims",
         ),
         (("get",), "name a model, or use --all"),
-        (("get", "x", "--all"), "either name models or use --all"),
+        (("get", "x", "--all"), "either --all or MODEL"),
         (
             ("get", "x", "--precisions", "FP8"),
             "expected some of FP32, FP16, FP16-INT8, FP32-INT8, got 'FP8'",
@@ -297,7 +297,7 @@ def test_the_version_is_that_of_the_package():
             "expected height and width such as 368,432, got 'host:80'",
         ),
         (("run", "--min_score", "2"), "expected a number from 0 to 1"),
-        (("verify", "--metadata", "x", "--all"), "either name models or use --all"),
+        (("verify", "--metadata", "x", "--all"), "either --all or MODEL"),
         (("verify", "--all", "--baseline", "x.json"), "--baseline requires --metadata"),
         (("verify", "--all", "--format", "sarif"), "--format sarif requires --metadata"),
     ],

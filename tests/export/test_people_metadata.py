@@ -74,6 +74,15 @@ def test_openvino_reads_the_metadata_beside_those_that_the_ir_had(chain, tmp_pat
     assert network.get_rt_info(["posezoo", "note"]).astype(str) == "none"
 
 
+def test_the_metadata_say_bf16_if_run_computes_in_it(chain):
+    model = chain()
+    finder = model.detector
+    finder = replace(finder, spec=replace(finder.spec, compute_types=("bf16",)))
+    files = [*render_pipeline(replace(model, detector=finder), "models")]
+    stated = {file.name: b"compute_type" in file.content for file in files if ".xml" in file.name}
+    assert stated == {"models/net.xml": False, "models/finder.xml": True}
+
+
 def test_the_program_in_cpp_reads_each_key_but_those_of_model_yml(chain):
     program = (TEMPLATES / "poses.hpp").read_text("utf-8")
     unread = {key for key in describe_pipeline(chain()) if f'"{key}"' not in program}

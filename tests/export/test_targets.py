@@ -164,6 +164,24 @@ def test_model_server_computes_in_f32(make_model, out):
     assert compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
 
 
+def in_bf16(model):
+    """The model, which declares bf16."""
+    return replace(model, spec=replace(model.spec, compute_types=("bf16",)))
+
+
+def test_the_samples_compute_in_the_type_that_run_uses(make_model, out):
+    for name, model in (("f32", make_model()), ("bf16", in_bf16(make_model()))):
+        export(out / name, "folder", model)
+        setting = f'{{"INFERENCE_PRECISION_HINT": "{name}"}}'
+        assert setting in (out / name / "net" / "sample.py").read_text("utf-8")
+        readme = (out / name / "net" / "README.md").read_text("utf-8")
+        assert ("in f32, as posezoo does: sample.py sets it" in readme) == (name == "f32")
+        assert ("sample.py sets bf16" in readme) == (name == "bf16")
+    export(out / "ovms", "ovms", in_bf16(make_model()))
+    readme = (out / "ovms" / "net" / "README.md").read_text("utf-8")
+    assert "computes in f32" in readme and "posezoo uses bf16" in readme
+
+
 @pytest.mark.parametrize("target", [name for name, each in TARGETS.items() if each.is_versioned])
 def test_a_new_ir_becomes_the_next_version_and_earlier_ones_stay(make_model, out, target):
     export(out, target, make_model())

@@ -18,7 +18,7 @@ from posezoo.pages.cards.registry_pages import render_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 WHOLE_BODY = (
-    'COCO-WholeBody 1.0 val, protocol: "133 keypoints, boxes of a detector with person AP 56.4"'
+    'COCO-WholeBody 1.0 val, protocol: "133 keypoints, boxes of a detector with person AP 0.564"'
 )
 CLASSES = "COCO's 80 classes"
 X, Y = "simcc_x, shape: [1, 17, 384]", "simcc_y, shape: [1, 17, 512]"

@@ -75,6 +75,20 @@ def test_a_chain_of_faces_keeps_its_ends():
     assert np.allclose(suppress_non_maxima(chain, options).boxes[:, 0], [0, 8])
 
 
+def test_a_higher_minimum_leaves_out_faces_and_moves_none():
+    outputs = detector_outputs(
+        Face(100, 100, score=0.9), Face(109, 100, score=0.6), Face(180, 30, score=0.7)
+    )
+    low = decode_faces(*outputs, BlazePoseOptions(min_detection_score=0.5))
+    high = decode_faces(*outputs, BlazePoseOptions(min_detection_score=0.8, averages_from=0.5))
+    assert (len(low), len(high)) == (2, 1)
+    np.testing.assert_array_equal(high.boxes, low.boxes[:1])
+    np.testing.assert_array_equal(high.keypoints, low.keypoints[:1])
+    # As MediaPipe does it, the face of 0.6 has no part in the average.
+    alone = decode_faces(*outputs, BlazePoseOptions(min_detection_score=0.8))
+    assert alone.boxes[0, 0] < low.boxes[0, 0]
+
+
 def test_plain_suppression_takes_the_surest_as_it_is():
     kept = suppress_non_maxima(
         guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)),

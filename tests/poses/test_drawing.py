@@ -421,6 +421,21 @@ def test_one_stray_keypoint_does_not_make_its_person_thick():
     assert counts[1] < 1.6 * counts[0]
 
 
+def test_a_person_who_is_tracked_keeps_their_width_if_the_legs_are_hidden_in_a_frame():
+    whole = replace(person(height=100), track_id=1)
+    half = replace(whole, keypoints=whole.keypoints.copy())
+    half.keypoints[25:, 2] = 0
+    new = replace(half, track_id=2)
+    recent = {}
+    draw(plain_image(), [whole], recent=recent)
+    followed, alone = (draw(plain_image(), [each], recent=recent) for each in (half, new))
+    arms = np.s_[80:110]
+    areas = [(image[arms] > 0).any(axis=2).sum() for image in (followed, alone)]
+    expected = (draw(plain_image(), [whole], color="person")[arms] > 0).any(axis=2).sum()
+    assert areas[1] < 0.87 * expected < 0.93 * expected < areas[0]
+    np.testing.assert_array_equal(alone, draw(plain_image(), [new]))
+
+
 def test_the_label_of_each_hand_stands_at_its_hand():
     names = SKELETONS["hand-21"].keypoints
     hands = []

@@ -139,7 +139,7 @@ def test_flags_for_an_ir_are_refused_for_models(tmp_path):
     assert "--scale_values: only for an .xml or .onnx" in refusal(
         posezoo("quantize", "seeker", "--dataset", tmp_path, "--scale_values", "255"), code=2
     )
-    assert "--preset and --in_float are for .xml files" in refusal(
+    assert "--preset: only for an .xml" in refusal(
         posezoo("quantize", "seeker", "--images", tmp_path, "--preset", "mixed"), code=2
     )
 

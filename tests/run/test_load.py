@@ -389,7 +389,7 @@ def test_a_detector_has_its_own_options_and_the_minimum_score(context, one_at_a_
     # BlazePose alone does not find it: only as a detector it sees quarters.
     scene[440:552, 640:752] = small
     runtime = load.default_runtime(context.settings)
-    for least, people in ((None, 1), (0.3, 1), (0.99, 0)):
+    for least, people in ((None, 1), (0.3, 1), (0.9999, 0)):
         options = LoadOptions(runtime, min_person_score=least)
         assert len(compile_with(context, spec, irs, options)(scene)) == people
     with pytest.raises(InferenceError, match="dots finds one person in every image") as caught:

@@ -170,7 +170,7 @@ def test_an_ir_that_convert_is_told_of_runs_without_flags_as_its_original_runs_w
         (("--decoder", "heatmap", "--decoder_options", "sigma=2"), "it has padding, max_people"),
         (("--decoder_options", "sigma"), "expected NAME=VALUE, got 'sigma'"),
         (("--detector", "no-such"), "the person detector: "),
-        (("--weights_dir", "w"), "either --output, the .xml to write, or --weights_dir"),
+        (("--weights_dir", "w"), "either --output or --weights_dir"),
         (("--precisions", "FP16,FP32"), "a file becomes one IR, in FP16 or FP32"),
         (("--mean_values", "a"), "mean_values"),
     ],

@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from itertools import chain
 from pathlib import Path
@@ -217,7 +218,8 @@ class Flag:
     former: str = ""
     #: If it names a result.
     output: OutputFile | None = None
-    #: The values, by their names, of which one must be given, too; and those that cannot be.
+    #: Of these one must be given, too; and these cannot be: names of values, or NAME=VALUE for a
+    #: flag that has this value.
     needs: str = ""
     excludes: str = ""
 
@@ -226,6 +228,12 @@ class Flag:
         """The spellings of a flag, or the name of a positional argument."""
         spellings = re.split(r"(?<!,) ", self.usage, maxsplit=1)[0]
         return spellings.split(", ")
+
+    def spell(self, value: str = "") -> str:
+        """The flag as errors name it, with its value if it must have that one."""
+        if self.usage.startswith("-"):
+            return f"{self.spellings[-1]} {value}".rstrip()
+        return value or self.usage.split()[-1]
 
     def add_to(self, parser: argparse._ActionsContainer) -> None:
         """Add the flag to a parser or a group."""
@@ -258,6 +266,33 @@ class Flag:
                 options.pop("nargs", None)
             spellings = self.former.split(", ")
             parser.add_argument(*spellings, help=argparse.SUPPRESS, **options)
+
+
+@frozen
+class Shared:
+    """Shared flags, by their names, with the verb's own rules for them."""
+
+    names: str
+    needs: str = ""
+    excludes: str = ""
+
+    @property
+    def flags(self) -> dict[str, Flag]:
+        """The flags by their names.
+
+        Raises:
+            PluginError: no shared flag has a name.
+        """
+        rules = {key: text for key in ("needs", "excludes") if (text := getattr(self, key))}
+        found = {}
+        for name in self.names.split():
+            if name not in FLAGS:
+                raise PluginError(
+                    f"no shared flag is called {name}",
+                    hint="a text in flags names shared flags, without hyphens; any other is a Flag",
+                )
+            found[name] = replace(FLAGS[name], **rules)
+        return found
 
 
 class FlagGroup:
@@ -343,7 +378,7 @@ def _setting_flag(name: str) -> Flag:
 SPELLINGS = {"attempts": "--attempts, --num_attempts", "jobs": "-j, --jobs"}
 
 _SHARED = (
-    Flag("--all", "all models"),
+    Flag("--all", "all models", excludes="models"),
     Flag(
         "--as MODEL",
         "for an .xml or .onnx without such metadata: prepare its images and decode its outputs as"
@@ -354,6 +389,7 @@ _SHARED = (
         "--checkpoint FILE",
         "your own weights for one of posezoo's networks: a .pth, .safetensors or .params file whose"
         " keys fit",
+        excludes="all",
     ),
     Flag(
         "--cluster ADDRESS|local[:N]",
@@ -556,9 +592,9 @@ REGISTRY = "models_dir registries"
 ESTIMATOR = f"{PIPELINE} {INFERENCE} {CACHE} {TRUST} {CONVERTERS} {REGISTRY}"
 
 
-def shared(names: str) -> list[Flag]:
-    """The shared flags of these names, for a ``FlagGroup``."""
-    return [FLAGS[name] for name in names.split()]
+def shared(names: str, **rules: str) -> list[Flag]:
+    """The shared flags of these names, for a ``FlagGroup``; ``rules`` as for ``Shared``."""
+    return [*Shared(names, **rules).flags.values()]
 
 
 #: The section whose flags --help of a verb explains; of the others it only gives the names.
@@ -649,30 +685,30 @@ class DescriptionArgs(PipelineArgs):
 FORCE = Flag("--force", argparse.SUPPRESS)
 
 
-def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:
+def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | Shared | str) -> None:
     """Add flags to a parser; a text contains names of flags in ``FLAGS``, separated by spaces."""
     in_sections = " ".join(SECTIONS.values()).split()
-    named = []
+    named = {}
     for flag in flags:
-        if not isinstance(flag, str):
+        if isinstance(flag, (Flag, FlagGroup)):
             flag.add_to(parser)
             continue
-        for name in flag.split():
-            if name not in FLAGS:
-                raise PluginError(
-                    f"{parser.prog}: no shared flag is called {name}",
-                    hint="a text in flags names shared flags, without hyphens; any other is a Flag",
-                )
-            named.append(name)
+        group = flag if isinstance(flag, Shared) else Shared(flag)
+        try:
+            members = group.flags
+        except PluginError as error:
+            raise error.within(parser.prog) from error
+        for name, member in members.items():
+            named[name] = member
             if name not in in_sections:
-                FLAGS[name].add_to(parser)
+                member.add_to(parser)
     results = [flag.output for flag in _flags_of(parser).values() if flag.output]
     if "--force" not in parser._option_string_actions and not all(each.appends for each in results):
         FORCE.add_to(parser)
     for title, names in SECTIONS.items():
-        members = [FLAGS[name] for name in names.split() if name in named]
-        if members:
-            FlagGroup(*members, title=title, folded=title != EXPLAINED).add_to(parser)
+        inside = [named[name] for name in names.split() if name in named]
+        if inside:
+            FlagGroup(*inside, title=title, folded=title != EXPLAINED).add_to(parser)
 
 
 def _flags_of(parser: argparse.ArgumentParser) -> dict[str, Flag]:
@@ -684,21 +720,38 @@ def _flags_of(parser: argparse.ArgumentParser) -> dict[str, Flag]:
 def require_rules(args: Args) -> None:
     """End with a usage error if a flag is given without what it needs, or with what it excludes."""
     flags = _flags_of(args.parser)
-    values = vars(args)
-    given = {
-        name: flag.spellings[-1]
-        for name, flag in flags.items()
-        if values.get(name) not in (None, False, (), [], flag.default)
-    }
+    given = _given(args)
+
+    def holds(rule: str) -> bool:
+        name, equals, value = rule.partition("=")
+        return f"{vars(args)[name]}" == value if equals else name in given
+
+    def spell(rule: str) -> str:
+        name, _, value = rule.partition("=")
+        return flags[name].spell(value)
+
     for name, spelling in given.items():
         needed = flags[name].needs.split()
-        if needed and given.keys().isdisjoint(needed):
-            names = " or ".join(flags[other].spellings[-1] for other in needed)
-            args.parser.error(f"{spelling} requires {names}")
-        for other in flags[name].excludes.split():
-            if other in given:
-                first, second = sorted((spelling, given[other]))
-                args.parser.error(f"either {first} or {second}")
+        if needed and not any(map(holds, needed)):
+            args.parser.error(f"{spelling} requires {' or '.join(map(spell, needed))}")
+        for other in filter(holds, flags[name].excludes.split()):
+            args.parser.error("either {} or {}".format(*sorted((spelling, spell(other)))))
+
+
+def _given(args: Args) -> dict[str, str]:
+    """How the flags that are given are spelled, by the names of their values."""
+    values = vars(args)
+    return {
+        name: flag.spell()
+        for name, flag in _flags_of(args.parser).items()
+        if (value := values.get(name)) not in (None, (), [], flag.default) and value is not False
+    }
+
+
+def refuse_flags(args: Args, names: str, reason: str) -> None:
+    """End with a usage error if one of these flags is given, which what is named cannot use."""
+    if given := given_flags(args, names):
+        args.parser.error(f"{given}: {reason}")
 
 
 def protect_inputs(args: Args) -> None:
@@ -806,8 +859,6 @@ def registry_arguments(args: Args) -> list[str]:
 
 def patterns_from_args(args: ModelsArgs) -> Sequence[str] | None:
     """The names and globs that select models; None for --all. Without both, exit with code 2."""
-    if args.all and args.models:
-        args.parser.error("either name models or use --all")
     if not args.all and not args.models:
         args.parser.error("name a model, or use --all (posezoo list shows all models)")
     if args.all:
@@ -844,10 +895,10 @@ def require_suffix(args: Args, flag: str, path: Path | None, suffixes: Sequence[
 
 
 def given_flags(args: Args, names: str) -> str:
-    """The shared flags of these names that are given, separated by commas."""
-    values = vars(args)
-    given = [FLAGS[name] for name in names.split() if values.get(FLAGS[name].dest or name)]
-    return ", ".join(flag.spellings[-1] for flag in given)
+    """The flags of these names that are given, separated by commas."""
+    given = _given(args)
+    dests = [FLAGS[name].dest or name if name in FLAGS else name for name in names.split()]
+    return ", ".join(given[dest] for dest in dests if dest in given)
 
 
 def parse_channel_values(

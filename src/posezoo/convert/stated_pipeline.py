@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.errors import UnknownModelError
 from posezoo.core.ir.ir_writer import SECTION, build_rt_info
 from posezoo.core.ir.people_metadata import PIPELINE, describe_people
 from posezoo.core.resolve.stage_context import Context
@@ -27,11 +28,11 @@ def state_pipeline(
     Raises:
         InferenceError: it does not fit the network.
     """
-    with wrong_use(said):
+    with wrong_use(said, UnknownModelError):
         model = describe_pipeline(graph, like, said.added_to(LoadOptions()))
         require_fitting(model, said)
-    if said.detector and context:
-        model = replace(model, people=resolve_pipeline(model, context).people)
+        if said.detector and context:
+            model = replace(model, people=resolve_pipeline(model, context).people)
     facts = build_rt_info(replace(model, inputs=()), model.decoder)
     for name in ("decoder", "decoder_options", "skeleton", "own_skeleton"):
         if name in facts:

@@ -26,7 +26,7 @@ _FITTED = {
     "crop": "posezoo cuts the middle out of a picture, in the aspect of the input, and resizes it.",
 }
 
-_BF16 = "CPUs with AMX or AVX512-BF16 otherwise compute in bf16, which moves keypoints."
+_BF16 = "CPUs with AMX or AVX512-BF16"
 
 
 def render_documents(
@@ -50,10 +50,6 @@ def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> 
     if card:
         level = "###"
         heading = f"{card.rstrip()}\n\n## This folder\n\n{title}."
-    computation = "This runtime has no setting for f32, in which posezoo computes."
-    if target.sets_f32:
-        where = target.sets_f32.format(name=model.name)
-        computation = f"The network computes in f32, as posezoo does: {where} sets it."
     readme = render(
         "model_readme.md",
         heading=heading,
@@ -64,7 +60,7 @@ def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> 
         decoding=_describe_decoding(model),
         before=f"{target.needs.format(name=model.name)} Then, in" if target.needs else "In",
         command=describe_next_step(target, model, '"$PWD"'),
-        computation=f"{computation} {_BF16}",
+        computation=_describe_computation(model, target),
     )
     texts = {"README.md": readme, "NOTICE": format_notice(terms).encode()}
     for each in terms:
@@ -73,6 +69,29 @@ def render_texts(model: ExportedModel, target: ExportTarget, card: str = "") -> 
     if model.labels:
         texts[LABELS] = "".join(f"{label}\n" for label in model.labels).encode()
     return texts
+
+
+def _describe_computation(model: ExportedModel, target: ExportTarget) -> str:
+    is_f32 = model.compute_type == "f32"
+    if not target.sets_type:
+        wanted = "f32, in which posezoo computes" if is_f32 else "the type of the computation"
+        moved = "which moves keypoints" if is_f32 else "as posezoo does"
+        return f"This runtime has no setting for {wanted}. {_BF16} compute in bf16, {moved}."
+    where = target.sets_type.format(name=model.name)
+    if is_f32:
+        return (
+            f"The network computes in f32, as posezoo does: {where} sets it. {_BF16} otherwise"
+            " compute in bf16, which moves keypoints."
+        )
+    if target.computes_as_run:
+        return (
+            f"{where} sets bf16, in which {_BF16} compute the network, as posezoo does. On other"
+            " CPUs, and devices, it is f32."
+        )
+    return (
+        f"The network computes in f32: {where} sets it. posezoo uses bf16 on {_BF16}, and so finds"
+        " keypoints at slightly other places."
+    )
 
 
 def describe_next_step(target: ExportTarget, model: ExportedModel, folder: str) -> str:

@@ -81,7 +81,7 @@ def render_sample(model: ExportedModel) -> bytes:
     """
     drawing = render("sample_drawing.py", name=model.name)
     if not _takes_image(model):
-        return render("sample_without_image.py", name=model.name)
+        return render("sample_without_image.py", name=model.name, compute_type=model.compute_type)
     port = model.inputs[0]
     lines = []
     size = _fitted_size(model)
@@ -112,6 +112,7 @@ def render_sample(model: ExportedModel) -> bytes:
     return render(
         "sample.py",
         name=model.name,
+        compute_type=model.compute_type,
         extra=extra,
         fit="from fit import fit" if size else "",
         picture=render_part("sample_picture.py"),
@@ -162,7 +163,8 @@ TARGET = ExportTarget(
         " (`--decode`), it also needs posezoo for that, and prints arrays without it."
         f" {NO_TELEMETRY}"
     ),
-    sets_f32="sample.py",
+    sets_type="sample.py",
+    computes_as_run=True,
     refuse_detector=_refuse_detector,
     runs_people=True,
 )

@@ -52,7 +52,7 @@ from posezoo.export.target_type import (
 )
 from posezoo.pages.file_manifest import digest_of_file
 from posezoo.poses.decoders import finds_boxes
-from posezoo.poses.people import noun_of
+from posezoo.poses.people import noun_of, resolve_people
 from posezoo.run.pipeline_spec import PipelineSpec, resolve_pipeline
 from posezoo.run.preparation import require_stated
 
@@ -271,7 +271,9 @@ def prepare_file_export(
     """
     folder = context.layout.output_dir / checkpoint_dir(spec)
     context = replace(context, layout=ModelLayout(folder, folder))
-    if spec.people is None and context.settings.detector == "usual":
+    if context.settings.detector != "usual":  # the IR says it
+        spec = replace(spec, people=resolve_people(spec, context.settings.detector))
+    elif spec.people is None:
         context = replace(context, settings=replace(context.settings, detector="none"))
     if spec.is_ir and not options.precision:
         options = replace(options, precision=spec.precisions[0])

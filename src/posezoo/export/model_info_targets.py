@@ -119,6 +119,7 @@ def render_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[Exp
     sample = render(
         "modelapi.py",
         name=model.name,
+        compute_type=model.compute_type,
         picture=render_part("sample_picture.py"),
         arguments=arguments,
         prints=_PRINTS[kind],
@@ -185,7 +186,7 @@ def _render_known(
     # The element for sounds has no ie-config.
     takes_config = model_proc.converter != _AUDIO
     yield from render_documents(
-        model, DL_STREAMER if takes_config else replace(DL_STREAMER, sets_f32="")
+        model, DL_STREAMER if takes_config else replace(DL_STREAMER, sets_type="")
     )
     is_detector = model_proc.converter in _DETECTORS or model_proc.converter.startswith("yolo_")
     if not takes_config:
@@ -342,7 +343,8 @@ MODEL_API = ExportTarget(
     needs=(
         f'The sample needs Python with `pip install "openvino-model-api>=0.4.7"`. {NO_TELEMETRY}'
     ),
-    sets_f32="the plugin_config of the adapter in sample.py",
+    sets_type="the plugin_config of the adapter in sample.py",
+    computes_as_run=True,
     refuse_detector=lambda _spec, _detector: (
         "Model API cuts out people in another way than this network was trained with"
     ),
@@ -358,6 +360,6 @@ DL_STREAMER = ExportTarget(
         "The script needs DL Streamer, and for a network that takes one person at a time"
         f" {_FINDS_PEOPLE} in the same folder."
     ),
-    sets_f32="ie-config in pipeline.sh",
+    sets_type="ie-config in pipeline.sh",
     refuse_detector=_refuse_detector,
 )

@@ -104,7 +104,7 @@ OVMS = ExportTarget(
         "--config_path /models/config.json --port 9000"
     ),
     needs="The command needs docker, which downloads the server.",
-    sets_f32="the plugin_config in config.json",
+    sets_type="the plugin_config in config.json",
     is_versioned=True,
     refuse_detector=_refuse_detector,
 )

@@ -19,13 +19,14 @@ The keys of the metadata are those of ``core.ir.people_metadata``, and::
     whole_score     the score of the whole image as a box
     second_look     the network then looks once more, in a box of this size relative to the pose
     second_score    the least score of that second pose, which is the person's
+    compute_type    bf16, if posezoo computes the network in it on a CPU that has it; absent: f32
 """
 
 from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree
 
 from posezoo.core.declarations.model import Decoder, ModelSpec
@@ -150,6 +151,16 @@ def render_pipeline(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
     facts = describe_pipeline(model)
     if not facts and model.spec.decoding:
         facts = _describe_guesses(model.spec.decoding.decoder)
+    yield from _state_facts(model, facts, folder)
+    if model.detector:
+        yield from _state_facts(model.detector, {}, folder)
+
+
+def _state_facts(
+    model: ExportedModel, facts: Mapping[str, str], folder: str
+) -> Iterator[ExportFile]:
+    if model.spec.decoding and model.compute_type != "f32":
+        facts = {**facts, "compute_type": model.compute_type}
     for file in model.ir_files(folder):
         # docs/export.md is drawn without IR.
         if not (facts and file.name.endswith(".xml") and model.xml.is_file()):
@@ -166,8 +177,6 @@ def render_pipeline(model: ExportedModel, folder: str) -> Iterator[ExportFile]:
             ElementTree.SubElement(pipeline, key, value=value)
         content = ElementTree.tostring(tree.getroot(), encoding="utf-8", xml_declaration=True)
         yield ExportFile(file.name, content, digest(content))
-    if model.detector:
-        yield from model.detector.ir_files(folder)
 
 
 #: How the networks of these programs take images.

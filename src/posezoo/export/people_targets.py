@@ -131,7 +131,8 @@ CPP = ExportTarget(
     require=require_keypoints,
     next_step=f"{_BUILD} && {{folder}}/build/poses {{folder}}/models/{{name}}.xml PICTURE",
     needs="You need CMake 3.16, a C++17 compiler and OpenVINO, see README.md of the project.",
-    sets_f32="the class Network in poses.hpp",
+    sets_type="the class Network in poses.hpp",
+    computes_as_run=True,
     inputs=INPUTS,
     refuse_detector=explain_unknown_crop,
     runs_people=True,
@@ -153,7 +154,7 @@ ONNX = ExportTarget(
         " report to its makers that it is used: network.py and network.mjs turn this off with"
         " `ORT_DISABLE_TELEMETRY=1` before they import it; do the same in a program of yours."
     ),
-    sets_f32="the type of the values in the file",
+    sets_type="the type of the values in the file",
     inputs=INPUTS,
     network_format="ONNX",
     refuse_detector=explain_unknown_crop,

@@ -82,6 +82,13 @@ class ExportedModel:
         return [self, self.detector] if self.detector else [self]
 
     @property
+    def compute_type(self) -> str:
+        """In which ``posezoo run`` computes it: ``bf16``, on a CPU that has it, or ``f32``."""
+        from posezoo.run.runtime.runtime_config import declared_type  # it imports numpy
+
+        return declared_type(self.spec, self.pipeline.precision)
+
+    @property
     def image_size(self) -> str:
         """Width x height of the pictures that it takes; empty for other inputs, or any size."""
         sides = self.inputs[0].sides if self.inputs else {}
@@ -186,7 +193,8 @@ class ExportTarget:
             download, it is also called with declared inputs and outputs and no IR.
         next_step: a command that uses the export; ``{folder}`` and ``{name}`` are replaced.
         needs: what the user must have or do before that, as full sentences; ``{name}`` is replaced.
-        sets_f32: what sets the precision of the computation, as posezoo does; empty if nothing can.
+        sets_type: what sets the type of the computation; empty if nothing can.
+        computes_as_run: whether it is the ``compute_type`` of the model; else it is f32.
         require: raises an ExportError for a model, by its model.yml, before a download.
         is_versioned: whether earlier numbered versions of a model are kept.
         takes_precisions: whether its IR can be in folders of their precision.
@@ -201,7 +209,8 @@ class ExportTarget:
     render: Callable[[ExportedModel, ExportFolder], Iterable[ExportFile]]
     next_step: str
     needs: str = ""
-    sets_f32: str = ""
+    sets_type: str = ""
+    computes_as_run: bool = False
     require: Callable[[ModelSpec], None] = lambda _spec: None
     is_versioned: bool = False
     takes_precisions: bool = False

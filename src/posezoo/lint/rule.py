@@ -68,7 +68,7 @@ Agree = Callable[[Any, Any], bool]
 
 
 @frozen
-class Statement:
+class FactStatement:
     """What one place states of a fact; ``where`` continues a sentence: on the card."""
 
     where: str
@@ -78,7 +78,7 @@ class Statement:
 
 
 #: The statements of each fact, the most trusted first, with the field that violations name.
-Facts = Iterable[tuple[str, Sequence[Statement]]]
+Facts = Iterable[tuple[str, Sequence[FactStatement]]]
 ReadFacts = Callable[[ModelView], Facts]
 
 
@@ -113,8 +113,8 @@ def fact(
 
 
 def find_contradiction(
-    statements: Sequence[Statement], agree: Agree
-) -> tuple[Statement, Statement] | None:
+    statements: Sequence[FactStatement], agree: Agree
+) -> tuple[FactStatement, FactStatement] | None:
     """The statement that most others contradict, or the last such, and the first that contradicts
     it; None if all agree.
     """

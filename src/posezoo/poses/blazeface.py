@@ -54,12 +54,15 @@ class SuppressionOptions(DecoderOptions):
 
     Attributes:
         min_detection_score: detections with lower scores are left out, 0..1.
+        averages_from: detections from this score, 0..1, are part of an average, also those below
+            ``min_detection_score``: so a higher minimum leaves out people and moves none.
         max_overlap: those with a larger intersection over union count as one, 0..1.
         weighted: whether such detections are averaged, weighted by their scores (arXiv:1907.05047);
             otherwise the one with the highest score is used.
     """
 
     min_detection_score: Share = 0.5
+    averages_from: Share = 1.0
     max_overlap: Share = 0.3
     weighted: bool = True
 
@@ -148,7 +151,8 @@ def decode_detections(
     """
     logits = raw_scores.reshape(-1)
     # Only the few candidates above the threshold are decoded.
-    chosen = np.flatnonzero(logits >= logit(options.min_detection_score))
+    least = min(options.min_detection_score, options.averages_from)
+    chosen = np.flatnonzero(logits >= logit(least))
     rows = raw_boxes.reshape(len(anchors), -1)
     is_finite = np.isfinite(rows[chosen]).all(axis=1)
     chosen = chosen[is_finite]
@@ -157,7 +161,10 @@ def decode_detections(
     points = raw.reshape(-1, raw.shape[1] // 2, 2) + anchors[chosen][:, None]
     boxes = box_corners(points[:, 0], raw[:, 2:4] / 2)
     candidates = Detections(boxes, points[:, 2:], sigmoid(logits[chosen]))
-    return suppress_non_maxima(candidates, options)
+    detections = suppress_non_maxima(candidates, options)
+    if least == options.min_detection_score:
+        return detections
+    return detections[detections.scores >= options.min_detection_score]
 
 
 def suppress_non_maxima(candidates: Detections, options: SuppressionOptions) -> Detections:

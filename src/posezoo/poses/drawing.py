@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from posezoo.core.arrays import Floats
+from posezoo.core.arrays import Array, Floats
 from posezoo.core.convert.feature_steps import SAMPLE_PHOTOS
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import ImageError, import_cv2
@@ -45,6 +45,10 @@ _SHOWN_SIDE = 1024
 #: The skeletons of boxes and of the classes of an image: no keypoints.
 BOXES, CLASSES = "box", "class"
 
+# How far the parts of the body of each person, by skeleton and number, were spread in the last
+# frames of a video.
+_Recent = dict[Any, Array]
+
 
 @frozen
 class _DrawingOptions:
@@ -55,6 +59,7 @@ class _DrawingOptions:
     boxes: bool = False
     labels: bool = True
     masks: bool = True
+    recent: _Recent | None = None
 
 
 class Drawing(np.ndarray[Any, Any]):
@@ -81,6 +86,7 @@ def draw(
     labels: bool = True,
     masks: bool = True,
     in_place: bool = False,
+    recent: _Recent | None = None,
 ) -> Image:
     """An image with limbs and keypoints of poses, or with the boxes and labels of poses without
     keypoints. A notebook shows it as a picture. The lower the score of a keypoint, the fainter it
@@ -102,13 +108,15 @@ def draw(
         labels: whether numbers of people who are tracked, and labels, are written.
         masks: whether the pixels of people are tinted, if they are known.
         in_place: draw into the image itself and return it.
+        recent: a dictionary, empty at first, and the same for all frames of a video: so limbs of
+            people who are tracked have the width of the last frames.
 
     Raises:
         ImageError: the image cannot be read, or its values are not uint8; or ``in_place``, and it
             is no array of three channels, read-only, or a view whose channels are not contiguous.
         MissingPackageError: OpenCV is not installed.
     """
-    options = _DrawingOptions(min_score, color, thickness, radius, boxes, labels, masks)
+    options = _DrawingOptions(min_score, color, thickness, radius, boxes, labels, masks, recent)
     people = [poses] if isinstance(poses, Pose) else poses
     if in_place:
         canvas = _require_drawable(image)
@@ -143,16 +151,21 @@ def _draw_group(
     for pose, color in zip(group, colors, strict=True):
         if pose.mask is not None and options.masks:
             _draw_mask(canvas, pose.mask, color if options.color == "person" else _MASK)
+    recent = None
     if skeleton.keypoints:
+        parts = _find_parts(skeleton)
+        if options.recent is not None:
+            recent = [_find_recent(pose, options.recent, len(parts.members)) for pose in group]
         draw_people(
             import_cv2(),
             canvas,
-            _find_parts(skeleton),
+            parts,
             [pose.keypoints for pose in group],
             colors if options.color == "person" else [None] * len(group),
             min_score=min_score,
             thickness=options.thickness,
             radius=options.radius,
+            recent=recent,
         )
     is_box = skeleton.name == BOXES
     for pose, color in zip(group, colors, strict=True):
@@ -161,7 +174,17 @@ def _draw_group(
     if options.labels:
         is_list = skeleton.name == CLASSES  # all of the whole image
         for place, pose in enumerate(group):
-            _draw_words(canvas, pose, min_score, line=place if is_list else 0)
+            side = float(recent[place].max()) if recent else _longer_side(pose)
+            scale = max(0.5, _line_width(canvas, side) / 5)
+            _draw_words(canvas, pose, min_score, scale, line=place if is_list else 0)
+
+
+def _find_recent(pose: Pose, recent: _Recent, number: int) -> Array:
+    """(number,) of a person; zeros that are not kept of one without a number."""
+    unknown = np.zeros(number)
+    if pose.track_id is None:
+        return unknown
+    return recent.setdefault((pose.layout, pose.track_id), unknown)
 
 
 def _require_drawable(image: object) -> Image:
@@ -180,8 +203,7 @@ def _require_drawable(image: object) -> Image:
     )
 
 
-def _draw_words(canvas: Image, pose: Pose, min_score: float, line: int) -> None:
-    scale = max(0.5, _line_width(canvas, pose) / 5)
+def _draw_words(canvas: Image, pose: Pose, min_score: float, scale: float, line: int) -> None:
     if pose.track_id is not None:
         place = _above_head(pose, min_score, image_size(canvas))
         _draw_number(canvas, pose.track_id, place, scale)
@@ -258,7 +280,7 @@ def _draw_mask(canvas: Image, mask: Floats, color: Color) -> None:
 
 def _draw_box(canvas: Image, pose: Pose, color: Color) -> None:
     cv2 = import_cv2()
-    width = _line_width(canvas, pose)
+    width = _line_width(canvas, _longer_side(pose))
     corners = np.reshape(pose.box, (2, 2)).clip(0, image_size(canvas))
     first, last = sixteenths(corners).tolist()
     edge = max(1, width // 3)
@@ -301,8 +323,9 @@ def write_text(
         )
 
 
-def _line_width(canvas: Image, pose: Pose) -> int:
-    return max(1, round(min(_longer_side(pose) / 60, usual_width(canvas))))
+def _line_width(canvas: Image, side: float) -> int:
+    """Of the box of a person whose longer side is this, in pixels."""
+    return max(1, round(min(side / 60, usual_width(canvas))))
 
 
 @cache

@@ -241,8 +241,6 @@ class Pose(Mapping[str, Keypoint]):
     def __bool__(self) -> bool:
         return True
 
-    _ipython_key_completions_ = Mapping.keys  # for TAB in a notebook
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         array = np.asarray(self.keypoints, dtype)
         return array.copy() if copy else array
@@ -312,31 +310,6 @@ class Pose(Mapping[str, Keypoint]):
         of a hand or an eye; after them ``mask``, the pixels above 0.5, in COCO's run-length
         encoding, if it is known.
         """
-        names = self.layout.keypoints
-        columns = {"x": self.keypoints[:, 0], "y": self.keypoints[:, 1]}
-        columns["score"] = self.keypoints[:, 2]
-        if self.z is not None:
-            columns["z"] = self.z
-        if self.depths is not None:
-            columns["z_m"] = self.depths
-        if self.world is not None:
-            columns |= zip(("x_m", "y_m", "z_m"), self.world.T, strict=True)
-        rows = np.stack([*columns.values()], axis=1).tolist()
-        keypoints = [
-            {"name": name, **dict(zip(columns, row, strict=True))}
-            for name, row in zip(names, rows, strict=True)
-        ]
-        # Without keypoints it is a box, a mask or a class, whose score is its own.
-        is_scored = not keypoints or not (self.detector_score is None and self.pose_score is None)
-        if not is_scored and self.keypoint_scores == SCORES_OF_THE_POSE:
-            for keypoint in keypoints:
-                keypoint["score"] = None
-        scores: dict[str, Any] = {"score": float(self.score) if is_scored else None}
-        boxes: dict[str, Any] = {"box": [float(side) for side in self.box]}
-        if keypoints:
-            scores |= {"detector_score": self.detector_score, "pose_score": self.pose_score}
-            boxes["keypoint_box"] = [float(side) for side in self.keypoint_box]
-            boxes["keypoint_scores"] = self.keypoint_scores
         described = _drop_unknown(
             people_from=self.people_from or None,
             class_id=self.class_id,
@@ -348,11 +321,43 @@ class Pose(Mapping[str, Keypoint]):
         return {
             "track_id": self.track_id,
             **described,
-            **scores,
-            **boxes,
-            "keypoints": keypoints,
+            **(self._describe_person() if len(self) else self._describe_box()),
             **mask,
         }
+
+    def _describe_box(self) -> dict[str, Any]:
+        """Of a box, a mask or a class, whose score is its own."""
+        return {"score": float(self.score), "box": [*map(float, self.box)], "keypoints": []}
+
+    def _describe_person(self) -> dict[str, Any]:
+        is_scored = not (self.detector_score is None and self.pose_score is None)
+        keypoints = self._describe_keypoints()
+        if not is_scored and self.keypoint_scores == SCORES_OF_THE_POSE:
+            for keypoint in keypoints:
+                keypoint["score"] = None
+        return {
+            "score": float(self.score) if is_scored else None,
+            "detector_score": self.detector_score,
+            "pose_score": self.pose_score,
+            "box": [*map(float, self.box)],
+            "keypoint_box": [*map(float, self.keypoint_box)],
+            "keypoint_scores": self.keypoint_scores,
+            "keypoints": keypoints,
+        }
+
+    def _describe_keypoints(self) -> list[dict[str, Any]]:
+        columns = dict(zip(("x", "y", "score"), self.keypoints.T, strict=True))
+        if self.z is not None:
+            columns["z"] = self.z
+        if self.depths is not None:
+            columns["z_m"] = self.depths
+        if self.world is not None:
+            columns |= zip(("x_m", "y_m", "z_m"), self.world.T, strict=True)
+        rows = np.stack([*columns.values()], axis=1).tolist()
+        return [
+            {"name": name, **dict(zip(columns, row, strict=True))}
+            for name, row in zip(self.layout.keypoints, rows, strict=True)
+        ]
 
 
 def _shorten(text: str) -> str:

@@ -11,7 +11,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from posezoo.core.declarations.skeleton import Skeleton
-from posezoo.core.errors import PosezooError, redact_secrets
+from posezoo.core.errors import PosezooError, UsageError, redact_secrets
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -78,12 +78,15 @@ def _as_numbers(name: str, values: Any) -> tuple[float, ...] | None:
     if values is None:
         return None
     try:
-        return tuple(map(float, [values] if isinstance(values, (int, float)) else values))
-    except (TypeError, ValueError) as error:
-        raise PosezooError(
-            f"{name}: expected a number, or one for each channel, got {values!r}",
+        numbers = tuple(map(float, [values] if isinstance(values, (int, float)) else values))
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) not in (1, 3):
+        raise UsageError(
+            f"{name}: expected a number, or one for each of 3 channels, got {values!r}",
             hint=f"{name}=[123.675, 116.28, 103.53]",
-        ) from error
+        )
+    return numbers
 
 
 @frozen

@@ -191,7 +191,7 @@ def test_what_is_no_entry_is_left_alone(places, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("list", "--dry_run"), "only for prune"),
+        (("list", "--dry_run"), "--dry_run requires prune"),
         (("prune", "--older_than", "soon"), "expected a number from 0 to 36500, got 'soon'"),
         (("empty",), "invalid choice"),
     ],

@@ -492,7 +492,7 @@ def test_a_lock_is_signed_and_its_signature_checked_in_one_command_each(zoo):
     [
         (("--sign", "team.key"), "a signature covers the whole lock: name no models"),
         (("--check", "--sign", "team.key"), "--sign: not allowed with argument --check"),
-        (("--all",), "either name models or use --all"),
+        (("--all",), "either --all or MODEL"),
     ],
 )
 def test_wrong_flags_end_with_2(zoo, words, problem):

@@ -81,7 +81,7 @@ def test_an_unknown_set_is_said_with_the_nearest_name():
         (("get",), "posezoo dataset get NAME, or posezoo dataset info"),
         (("info", "coco-val2017"), "posezoo dataset get NAME, or posezoo dataset info"),
         (("put",), "invalid choice: 'put'"),
-        (("info", "--images", "a"), "--annotations and --images require each other"),
+        (("info", "--images", "a"), "--images requires --annotations"),
     ],
 )
 def test_flags_that_do_not_go_together_are_wrong_usage(args, problem):

@@ -260,7 +260,7 @@ def test_detectors_are_ranked_by_the_ap_of_their_boxes_if_they_are_asked_for(zoo
     answer = answer_of(zoo, "--task", "detection")
     assert names_of(answer) == ["better", "good"]
     assert "task=Detection" in answer["gallery"]
-    assert "--keypoints and --3d are only for" in refusal(
+    assert "--keypoints requires --task human_pose_estimation" in refusal(
         recommend(zoo, "--task", "detection", "--keypoints", "17"), code=2
     )
 

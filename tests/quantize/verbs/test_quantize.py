@@ -112,7 +112,7 @@ def test_a_report_stays_if_nothing_was_measured_now(report):
 def test_flags_of_a_quantization_are_refused_for_a_comparison_alone(tmp_path, flags):
     ended = posezoo("quantize", "seeker", "--dataset_dir", tmp_path, "--measure_only", *flags)
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert f"{flags[0]} is not for --measure_only" in ended.stderr
+    assert re.search(r"error: either .*--measure_only", ended.stderr)
 
 
 def test_a_limit_of_the_drop_needs_annotations(tmp_path):

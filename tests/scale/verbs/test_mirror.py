@@ -409,7 +409,7 @@ def test_a_folder_that_is_no_mirror_and_missing_names_are_reported(zoo):
         assert none.startswith("error: nowhere: is not a mirror: it has no posezoo.lock\n")
     for words, problem in (
         ((), "name models (as MODEL, or by --name or --list), or use --all"),
-        (("--all", "--name", "a"), "either name models or use --all"),
+        (("--all", "--name", "a"), "either --all or --name"),
         (("--list", _list(zoo, "# none\n")), "models.lst names no model"),
     ):
         assert problem in misuse(run(zoo, "mirror", "create", "m", *words))

@@ -220,7 +220,7 @@ def test_a_network_s_figures_come_out_again_on_generated_weights(checkout):
     [
         ((), "the following arguments are required"),
         (("alone", "--size", "368"), "expected height and width such as 368,432"),
-        (("alone", "--generated", "--size", "368,432"), "--size is for existing IR"),
+        (("alone", "--generated", "--size", "368,432"), "either --generated or --size"),
     ],
 )
 def test_flags_that_cannot_be_meant_are_wrong_usage(args, said):

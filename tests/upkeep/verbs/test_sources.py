@@ -345,7 +345,7 @@ def test_tls_that_is_not_trusted_is_a_dead_source(tmp_path):
     [
         (["check"], "name a model, or use --all"),
         (["prune", "x"], "invalid choice: 'prune'"),
-        (["check", "pose", "--all"], "either name models or use --all"),
+        (["check", "pose", "--all"], "either --all or MODEL"),
         (["check", "x", "-j", "0"], "expected a whole number from 1 to 64"),
     ],
 )

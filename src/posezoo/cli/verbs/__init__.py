@@ -14,7 +14,7 @@ from posezoo.core.plugins import LazyTable
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.cli.flags import Flag, FlagGroup
+    from posezoo.cli.flags import Flag, FlagGroup, Shared
 
 #: The headings of the help of all verbs, in their order. Beside the verbs of each part of posezoo,
 #: ``summaries.json`` says what each of them does, below one of these headings: importing all verbs
@@ -60,7 +60,7 @@ class Verb:
 
     summary: str  # for the help of the whole command line, such as "show all models"
     run: Callable[[Any], int]  # returns the exit code
-    flags: tuple[Flag | FlagGroup | str, ...]  # as for ``cli.flags.add_flags``
+    flags: tuple[Flag | FlagGroup | Shared | str, ...]  # as for ``cli.flags.add_flags``
     examples: str  # command lines, one a line
     usage: str | None = None  # None for the usual one
 

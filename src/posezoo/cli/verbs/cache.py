@@ -48,20 +48,26 @@ FLAGS = (
         " --lock as for their downloads",
         choices=("list", "verify", "prune"),
     ),
-    Flag("--damaged", "with prune: also remove damaged files; all files are read"),
+    Flag(
+        "--damaged",
+        "with prune: also remove damaged files; all files are read",
+        needs="what=prune",
+    ),
     Flag(
         "--older_than DAYS",
         "with prune: also remove files that were written more than DAYS days ago",
         flags.number(0, 36500),
+        needs="what=prune",
     ),
     Flag(
         "--everything",
         "with prune: remove all files and, without --cache_dir, the networks that were compiled for"
         " the CPU, which the next run compiles again",
+        needs="what=prune",
     ),
     Flag("--cache_dir DIR", "folder of the cache (default: the one that downloads use)"),
     f"lock {flags.REGISTRY}",
-    Flag("--dry_run", "with prune: only report what would be removed"),
+    Flag("--dry_run", "with prune: only report what would be removed", needs="what=prune"),
     flags.FORMAT,
 )
 
@@ -86,9 +92,6 @@ def run(args: _CacheArgs) -> int:
     )
     from posezoo.core.pipeline.zoo_context import registry_from_settings
 
-    has_age = args.older_than is not None
-    if args.what != "prune" and any((args.damaged, args.everything, args.dry_run, has_age)):
-        args.parser.error("--damaged, --older_than, --everything and --dry_run are only for prune")
     settings = flags.settings_from_args(args)
     root = settings.cache_dir
     selection = registry_from_settings(settings).select(None)

@@ -19,7 +19,13 @@ from posezoo.core.convert.file_kinds import explain_model_file, is_paddle_3
 from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
 from posezoo.core.declarations.model_files import is_checkpoint_file
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_FILE
-from posezoo.core.errors import ConversionError, InferenceError, OutputError, SelfCheckError
+from posezoo.core.errors import (
+    ConversionError,
+    InferenceError,
+    OutputError,
+    SelfCheckError,
+    UnknownModelError,
+)
 from posezoo.core.events import Listener
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.registry import Selection
@@ -71,6 +77,7 @@ FLAGS = (
             "the .xml to write, or for Caffe and Darknet also an .onnx, in opset 18 (default: the"
             " file's name with .xml, in the working folder)",
             output=flags.RESULT,
+            excludes="weights_dir",
         ),
         Flag(
             "--input_shape SHAPE",
@@ -154,16 +161,10 @@ def run(args: _ConvertArgs) -> int:
 def _refuse_invalid_flags(args: _ConvertArgs) -> None:
     if args.output and args.output.suffix in (".onnx", ".xml"):
         args.parser.error(f"-o {args.output}: IR of a model go into a folder: --weights_dir DIR")
-    if args.sample:
-        args.parser.error(
-            "--sample is for a file of your own: model.yml declares samples in self_check"
-        )
-    for name in ("input_shape", "detector"):
-        if getattr(args, name):
-            args.parser.error(f"--{name} is for a file of your own, and not for a model")
-    if args.decoder_options and not args.decode:
-        args.parser.error("--decoder_options of a model requires --decode")
-    if args.checkpoint and (args.all or len(args.models) + (args.network is not None) > 1):
+    flags.refuse_flags(args, "sample input_shape detector", "only for a file, not for a model")
+    if not args.decode:
+        flags.refuse_flags(args, "decoder_options", "of a model only with --decode")
+    if args.checkpoint and len(args.models) + (args.network is not None) > 1:
         args.parser.error("--checkpoint requires one model, or --network without a model")
 
 
@@ -233,9 +234,7 @@ def _framework_of(original: Path) -> str:
 
 
 def _convert_own_file(args: _ConvertArgs) -> int:
-    for name in _OF_MODELS.split():
-        if getattr(args, name):
-            args.parser.error(f"--{name} is for models, and not for a file")
+    flags.refuse_flags(args, _OF_MODELS, "only for models, not for a file")
     original, layers = _choose_files(args)
     output = args.output or (args.weights_dir or Path()) / f"{original.stem}.xml"
     flags.require_suffix(args, "output", output, (".onnx", ".xml"))
@@ -270,8 +269,6 @@ def _choose_files(args: _ConvertArgs) -> tuple[Path, Path | None]:
         args.parser.error(
             "give one file with weights, and for Caffe or Darknet the one with the layers"
         )
-    if args.output and args.weights_dir:
-        args.parser.error("either --output, the .xml to write, or --weights_dir, its folder")
     (original,) = others
     if args.input_shape and original.suffix == ".weights":
         args.parser.error("--input_shape: the sizes of a Darknet network are in its .cfg")
@@ -340,6 +337,7 @@ def _write_ir(
         find_statement,
     )
     from posezoo.run.runtime.graph import Graph, Preprocessing
+    from posezoo.run.subject import wrong_use
 
     precision, *others = args.precisions or (Precision.FP16,)
     if others or precision not in (Precision.FP16, Precision.FP32):
@@ -350,8 +348,10 @@ def _write_ir(
     said = statement_from_args(args)
     settings = flags.settings_from_args(args)
     context = flags.context_from_args(args) if said.like or said.detector else None
-    like = context.registry.find_single(said.like) if context and said.like else None
-    spec, file = _declare(args, original, layers, output, _choose_preparation(said, like), like)
+    with wrong_use(said, UnknownModelError):
+        like = context.registry.find_single(said.like) if context and said.like else None
+        preparation = _choose_preparation(said, like)
+    spec, file = _declare(args, original, layers, output, preparation, like)
     try:
         xml = convert_own_file(
             spec,
@@ -429,11 +429,8 @@ def _write_onnx(
     from posezoo.formats.onnx_conversion import convert_to_onnx
     from posezoo.run.runtime.graph import Preprocessing
 
-    given = flags.given_flags(args, f"{_OF_PIPELINE} {flags.DESCRIPTION}") or (
-        "--sample" if args.sample else ""
-    )
-    if given:
-        args.parser.error(f"{given} is for an IR: -o {output.stem}.xml")
+    names = f"{_OF_PIPELINE} {flags.DESCRIPTION} sample"
+    flags.refuse_flags(args, names, f"only for an IR: -o {output.stem}.xml")
     spec, file = _declare(args, original, layers, output, Preprocessing())
     folders = FlatLayout(file.parent, output.absolute().parent, checkpoint=file)
     onnx = private / output.name

@@ -123,8 +123,9 @@ public:
         skeleton = text(*model, "model_info", "skeleton");
         if (!finds_boxes_) read_names(*model);
         read_pipeline(*model);
-        // Otherwise many processors compute in bf16, which moves keypoints by some pixels.
-        const auto precision = ov::hint::inference_precision(ov::element::f32);
+        // The type in which posezoo computes this network; a CPU without bf16 computes in f32.
+        const bool is_bf16 = device == "CPU" && pipeline.count("compute_type");
+        const auto precision = ov::hint::inference_precision(is_bf16 ? ov::element::bf16 : ov::element::f32);
         const auto mode = ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY);
         request_ = core.compile_model(model, device, precision, mode).create_infer_request();
     }
@@ -206,7 +207,7 @@ private:
     void read_pipeline(const ov::Model& model) {
         for (const char* key : {"detector", "crop", "padding", "outside", "max_people", "max_similarity",
                                 "min_pose_score", "seen_from", "similarity", "whole_image", "whole_score", "second_look",
-                                "second_score"}) {
+                                "second_score", "compute_type"}) {
             const std::vector<std::string> path{"posezoo", "pipeline", key};
             if (model.has_rt_info(path)) pipeline[key] = model.get_rt_info<std::string>(path);
         }

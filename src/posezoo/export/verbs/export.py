@@ -222,9 +222,8 @@ def _options_from_args(args: _ExportArgs) -> ExportOptions:
         options = with_target_inputs(options, name)
     except ExportError as error:
         parser.error(error.problem)
-    for flag, value in (("height", args.height), ("decoder_options", args.decoder_options)):
-        if value and not options.inputs.decode:
-            parser.error(f"--{flag} requires --decode")
+    if not options.inputs.decode:
+        flags.refuse_flags(args, "height decoder_options", "only with --decode")
     return options
 
 

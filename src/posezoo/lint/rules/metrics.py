@@ -30,7 +30,7 @@ from posezoo.core.values import frozen
 from posezoo.lint.card_claims import CardValue
 from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
-from posezoo.lint.rule import Agree, Facts, Statement, fact, rule
+from posezoo.lint.rule import Agree, Facts, FactStatement, fact, rule
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
 from posezoo.networks import find_network
 from posezoo.pages.cards.card_reader import to_plain_text
@@ -243,20 +243,20 @@ def framework(view: ModelView) -> Facts:
     declared = spec.origin.framework or spec.framework
     if declared in (Framework.DLDT, Framework.ONNX, Framework.TFLITE):
         return
-    statements = [Statement("in model.yml", view.location("framework"), declared, declared)]
+    statements = [FactStatement("in model.yml", view.location("framework"), declared, declared)]
     if on_card is not None:
         text = to_plain_text(on_card.value)
-        statements.append(Statement("on the card", view.card_location(on_card), text, text))
+        statements.append(FactStatement("on the card", view.card_location(on_card), text, text))
     statements += _read_index(view, "framework", str)
     facts = [replace(each, value=FRAMEWORKS.get(simplify(each.text))) for each in statements]
     yield "framework", [each for each in facts if each.value is not None]
 
 
-def _read_index(view: ModelView, kind: str, read: Callable[[str], Any]) -> Iterator[Statement]:
+def _read_index(view: ModelView, kind: str, read: Callable[[str], Any]) -> Iterator[FactStatement]:
     for row in view.zoo.index[view.name]:
         if kind in row.cells:
             text = row.cells[kind].value
-            yield Statement("in the index", FileLocation(row.file, row.line), read(text), text)
+            yield FactStatement("in the index", FileLocation(row.file, row.line), read(text), text)
 
 
 #: Whether two numbers are the same.
@@ -283,13 +283,13 @@ def index_figures(view: ModelView) -> Facts:
         yield f"figures.{kind}", _read_figures(view, kind)
 
 
-def _read_figures(view: ModelView, kind: str) -> list[Statement]:
+def _read_figures(view: ModelView, kind: str) -> list[FactStatement]:
     in_index = _read_index(view, kind, parse_numbers)
     statements = [each for each in in_index if "~" not in each.text]  # a range of several models
     on_card = view.claims.metrics.get(kind)
     if on_card is not None and len(numbers := parse_numbers(on_card.value)) == 1:
         statements.append(
-            Statement("on the card", view.card_location(on_card), numbers, on_card.value)
+            FactStatement("on the card", view.card_location(on_card), numbers, on_card.value)
         )
     published = getattr(view.spec.published, kind)
     size = read_size(view) if kind == "mparams" else None
@@ -301,7 +301,7 @@ def _read_figures(view: ModelView, kind: str) -> list[Statement]:
     if published:
         text = f"{published:.9g}"
         declared = view.location("published", kind)
-        statements.append(Statement("in model.yml", declared, parse_numbers(text), text))
+        statements.append(FactStatement("in model.yml", declared, parse_numbers(text), text))
     return [each for each in statements if each.value]
 
 
@@ -323,16 +323,16 @@ def counted_figures(view: ModelView) -> Facts:
         counted = counts[0].get(kind)
         published = getattr(spec.published, kind)
         if counted and published and not spec.published.known_difference:
-            measured = Statement("in measured.yml", place, counted, f"{counted:g}")
-            declared = Statement("in model.yml", place, published, f"{published:g}")
+            measured = FactStatement("in measured.yml", place, counted, f"{counted:g}")
+            declared = FactStatement("in model.yml", place, published, f"{published:g}")
             yield f"published.{kind}", [measured, declared]
     of_network = count_millions(spec)
     counted = counts[0].get("mparams")
     # The IR has no separate batch norms.
     if counted and of_network and abs(of_network / counted - 1) > BATCH_NORMS:
         place = view.location("network")
-        measured = Statement("in measured.yml", place, counted, f"{counted:g}")
-        built = Statement("with these arguments", place, of_network, f"{of_network:g}")
+        measured = FactStatement("in measured.yml", place, counted, f"{counted:g}")
+        built = FactStatement("with these arguments", place, of_network, f"{of_network:g}")
         yield "network.mparams", [measured, built]
 
 
@@ -353,8 +353,8 @@ def measured_accuracy(view: ModelView) -> Facts:
             is_of_all = not {"of", "keypoints"} & {*row.settings}  # and not of boxes
             is_same = claim.metric == "AP" and not explain_difference(claim, variant, row)
             if ap is not None and is_of_all and is_same:
-                measured = Statement(f"in {NAME}", place, ap, f"{ap:g}")
-                published = Statement("published", place, claim.value, f"{claim.value:g}")
+                measured = FactStatement(f"in {NAME}", place, ap, f"{ap:g}")
+                published = FactStatement("published", place, claim.value, f"{claim.value:g}")
                 yield "published.AP", [published, measured]
 
 
@@ -444,13 +444,13 @@ def accuracy(view: ModelView) -> Facts:
         for value in (claim.value, claim.converted):
             if value is not None:
                 text = f"{value:.9g}"
-                declared = Statement("in model.yml", node, parse_numbers(text), text)
+                declared = FactStatement("in model.yml", node, parse_numbers(text), text)
                 yield f"published.accuracy[{index}]", [*on_rows, declared]
 
 
-def _state(view: ModelView, values: Sequence[CardValue[float]]) -> list[Statement]:
+def _state(view: ModelView, values: Sequence[CardValue[float]]) -> list[FactStatement]:
     numbers = [(each.value, len(each.text.partition(".")[2])) for each in values if each.value]
     if not numbers:
         return []
     text = ", ".join(dict.fromkeys(each.text for each in values))
-    return [Statement("on the card", view.card_location(values[0]), numbers, text)]
+    return [FactStatement("on the card", view.card_location(values[0]), numbers, text)]

@@ -19,7 +19,7 @@ from posezoo.lint.accuracy_check_yml import by_channel
 from posezoo.lint.card_claims import CardValue, Numbers, Shape
 from posezoo.lint.finding import RuleViolation, Violations
 from posezoo.lint.registry_view import USUAL_SHARE, ModelView
-from posezoo.lint.rule import Facts, Statement, fact, rule
+from posezoo.lint.rule import Facts, FactStatement, fact, rule
 
 #: Numbers that differ by less than this share are equal, but written with fewer digits.
 ROUNDING = 2e-3
@@ -121,11 +121,11 @@ def unusual_constant(view: ModelView) -> Violations:
                 yield RuleViolation(each.place, message, kind, each.text, expected=text)
 
 
-def _read_declared(view: ModelView, kind: str, values: Numbers, *keys: str | int) -> Statement:
+def _read_declared(view: ModelView, kind: str, values: Numbers, *keys: str | int) -> FactStatement:
     argument = view.argument(f"--{kind}_values")
     if argument:
-        return Statement("in model.yml", argument.node, values, argument.value)
-    return Statement("in model.yml", view.location(*keys), values, format_numbers(values))
+        return FactStatement("in model.yml", argument.node, values, argument.value)
+    return FactStatement("in model.yml", view.location(*keys), values, format_numbers(values))
 
 
 def _find_intended(values: Numbers) -> Numbers:
@@ -201,7 +201,7 @@ def preprocessing(view: ModelView) -> Facts:
         yield f"input.{kind}", _read_values(view, kind)
 
 
-def _read_values(view: ModelView, kind: str) -> list[Statement]:
+def _read_values(view: ModelView, kind: str) -> list[FactStatement]:
     declared = declared_values(view, kind)
     if declared is None:
         return []
@@ -214,7 +214,7 @@ def _read_values(view: ModelView, kind: str) -> list[Statement]:
             steps = (node for step, node in run.steps if step == "normalization")
             place = next(steps, run.dataset)
             text = format_numbers(values)
-            statements.append(Statement("in accuracy-check.yml", place, values, text))
+            statements.append(FactStatement("in accuracy-check.yml", place, values, text))
     # A slip may have been copied, so that a usual constant is right even if it is stated only once.
     num_usual = sum(is_usual(each.value) for each in statements)
     if not num_usual:
@@ -223,10 +223,10 @@ def _read_values(view: ModelView, kind: str) -> list[Statement]:
     return statements[: num_usual + 1]
 
 
-def _read_card(view: ModelView, kind: str, *sides: str) -> Iterator[Statement]:
+def _read_card(view: ModelView, kind: str, *sides: str) -> Iterator[FactStatement]:
     for section in view.claims.sections_on("input", *sides):
         for each in section.values[kind]:
-            yield Statement("on the card", view.card_location(each), each.value, each.text)
+            yield FactStatement("on the card", view.card_location(each), each.value, each.text)
 
 
 @fact()
@@ -252,11 +252,11 @@ def color(view: ModelView) -> Facts:
         if len({value.value for value in stated}) == 1:
             order = stated[0].value
             place = view.card_location(stated[0])
-            colors.append((side, Statement("on the card", place, order, order)))
+            colors.append((side, FactStatement("on the card", place, order, order)))
     for run in view.runs:
         if run.color:
             _, node = [("", run.dataset), *run.channel_swaps][-1]
-            each = Statement("in accuracy-check.yml", node, run.color, run.color)
+            each = FactStatement("in accuracy-check.yml", node, run.color, run.color)
             colors.append((run.side, each))
     statements = []
     for side, each in colors:

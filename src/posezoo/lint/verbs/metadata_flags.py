@@ -16,6 +16,7 @@ METADATA_FLAGS = (
         "--metadata",
         "compare model.yml, cards, accuracy-check.yml and index pages with each other; "
         "needs no weights and no network",
+        excludes="registries device",
     ),
     Flag(
         "--explain RULE",
@@ -27,20 +28,24 @@ METADATA_FLAGS = (
         "with --metadata: check only models whose folder, index page, license text, paper or"
         " skeleton changed since this Git revision, and what changed in model.yml without a"
         " reason; all models if nothing changed",
+        needs="metadata",
     ),
     Flag(
         "--baseline FILE",
         "with --metadata: do not report the known findings, which are listed in this file",
+        needs="metadata",
     ),
     Flag(
         "--write_baseline FILE",
         "with --metadata: write all findings to this file, for --baseline",
         output=OutputFile(signs=BASELINE_SIGNS, renews="baseline"),
+        needs="metadata",
     ),
     Flag(
         "--artifacts DIR",
         "with --metadata: also check shapes, names, GFLOPs and MParams of the files and IR"
         " below DIR",
+        needs="metadata",
     ),
 )
 
@@ -67,16 +72,8 @@ class MetadataArgs(FormatArgs):
 
 def wants_metadata_check(args: MetadataArgs) -> bool:
     """Whether the metadata is checked, and not files and IR."""
-    own_flags = ("explain", "changed_since", "baseline", "write_baseline", "artifacts")
-    given = [name for name in own_flags if getattr(args, name) is not None]
-    if not args.metadata and given != ["explain"]:
-        if given:
-            args.parser.error(f"--{given[0]} requires --metadata")
-        if args.format not in ("text", "json"):
-            args.parser.error(f"--format {args.format} requires --metadata")
-        return False
-    if args.registries:
-        args.parser.error(
-            "--registry does not go with --metadata, which checks folders: --models_dir"
-        )
-    return True
+    if args.metadata or args.explain is not None:
+        return True
+    if args.format not in ("text", "json"):
+        args.parser.error(f"--format {args.format} requires --metadata")
+    return False

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from posezoo.cli import flags
 from posezoo.cli.artifact_check import RepairCommands, run_artifact_check
+from posezoo.cli.flags import Shared
 from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import select_models
 from posezoo.core.errors import OutputError
@@ -20,7 +21,6 @@ from posezoo.lint.verbs.metadata_flags import (
 from posezoo.measure.verbs.device_flags import (
     DEVICE_FLAGS,
     DeviceArgs,
-    refuse_device_flags,
     run_device_check,
 )
 
@@ -42,10 +42,12 @@ FLAGS = (
     FIX_FLAG,
     DEVICE_FLAGS,
     flags.download_dir_flag(),
-    f"weights_dir {flags.PIPELINE} {flags.DESCRIPTION}",
+    "weights_dir",
+    Shared(f"{flags.PIPELINE} {flags.DESCRIPTION}", needs="device"),
     f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
     flags.format_flag(FORMATS),
-    "dry_run log quiet",
+    Shared("dry_run", needs="fix"),
+    "log quiet",
 )
 
 
@@ -59,13 +61,10 @@ def run(args: _VerifyArgs) -> int:
     """Print the state of files, the findings, or the differences on a device; 1 if anything is
     wrong.
     """
-    if args.dry_run and not args.fix:
-        args.parser.error("--dry_run requires --fix")
     if wants_metadata_check(args):
         return _check_metadata(args)
     if args.device is not None:
         return run_device_check(args)
-    refuse_device_flags(args)
     patterns = flags.patterns_from_args(args)
     context = flags.context_from_args(args)
     folder = context.layout.output_dir
@@ -88,10 +87,6 @@ def _check_metadata(args: _VerifyArgs) -> int:
     from posezoo.core.registry import open_registry
     from posezoo.lint.metadata_check import run_metadata_check
 
-    if args.device is not None:
-        args.parser.error("--device does not go with --metadata")
-    if args.all and args.models:
-        args.parser.error("either name models or use --all")
     registry = open_registry(flags.settings_from_args(args).models_dir)
     with flags.console_from_args(args) as console:
         console(RunStarted(command_line(), len(args.models or registry.entries)))

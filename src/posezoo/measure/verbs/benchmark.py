@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.flags import Flag
+from posezoo.cli.flags import Flag, Shared
 from posezoo.cli.run_main import command_line
 from posezoo.console.console import Console
 from posezoo.console.labels import format_count
@@ -73,18 +73,25 @@ FLAGS = (
         "--compare",
         "run all models in turn in each round, and compare each with the first; so other load on"
         " the machine affects all of them equally",
+        excludes="cluster",
     ),
-    Flag("--pipeline", "measure the whole pipeline: read an image, find the poses, and draw them"),
+    Flag(
+        "--pipeline",
+        "measure the whole pipeline: read an image, find the poses, and draw them",
+        excludes="batch generated size",
+    ),
     Flag(
         "-i, --input IMAGE",
         "with --pipeline: the image (default: people from the two sample photos)",
         Path,
+        needs="pipeline",
     ),
     Flag(
         "--people N",
         "with --pipeline: the number of people on the default image (default: 4)",
         default="4",
         choices=("1", "4"),
+        needs="pipeline",
     ),
     Flag(
         "--heights PX[,PX]",
@@ -92,6 +99,7 @@ FLAGS = (
         " does (default: as the model declares)",
         flags.whole_numbers(32, 4096),
         default=(),
+        needs="pipeline",
     ),
     Flag(
         "--precisions P[,P]",
@@ -158,8 +166,8 @@ FLAGS = (
         "do not keep the results in the user's folder, where posezoo recommend reads the speeds of"
         " this machine",
     ),
-    f"decoder decoder_options skeleton detector {flags.DESCRIPTION} {flags.INFERENCE} weights_dir",
-    flags.CACHE,
+    Shared(f"decoder decoder_options skeleton detector {flags.DESCRIPTION}", needs="pipeline"),
+    f"{flags.INFERENCE} weights_dir {flags.CACHE}",
     f"{flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
 )
 
@@ -185,7 +193,8 @@ class _BenchmarkArgs(flags.ConversionArgs, flags.DescriptionArgs):
 
 def run(args: _BenchmarkArgs) -> int:
     """Measure, and print the results."""
-    _refuse_invalid_flags(args)
+    flags.patterns_from_args(args)
+    flags.require_suffix(args, "output", args.output, (".json",))
     from posezoo.measure.benchmark_cases import CaseMaker
     from posezoo.measure.benchmark_tables import format_results, results_to_json
     from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
@@ -234,8 +243,13 @@ def _make_planner(args: _BenchmarkArgs, maker: CaseMaker, console: Console) -> B
     from posezoo.run.subject import Kind, Statement, Subject
 
     if args.pipeline:
-        files, selection = select_subjects(args, maker.context, console)
-        return BenchmarkPlanner(maker, files, selection, statement_from_args(args), console)
+        said = statement_from_args(args)
+        checked = replace(said, height=next(iter(args.heights), None))
+        if args.precisions != (Precision.FP16,) and all(map(is_network_file, args.models)):
+            checked = replace(checked, precision=args.precisions[0])
+        files, selection = select_subjects(args, maker.context, console, checked)
+        files = [replace(file, said=said) for file in files]
+        return BenchmarkPlanner(maker, files, selection, said, console)
     # What a network alone puts out is not read.
     networks = list(filter(is_network_file, args.models))
     named = copy(args)
@@ -324,32 +338,6 @@ class _Measuring:
             raise
         finally:
             self.results.extend(latest)
-
-
-def _refuse_invalid_flags(args: _BenchmarkArgs) -> None:
-    flags.patterns_from_args(args)
-    described = flags.given_flags(args, f"decoder {flags.DESCRIPTION}")
-    refused = {
-        "--input requires --pipeline: a network alone is fed with random data": args.input,
-        "--people requires --pipeline: a network alone finds no people": args.people != "4",
-        "--heights requires --pipeline: --size is for a network alone": args.heights,
-        "--detector requires --pipeline: a network alone finds no people": args.detector,
-        "--skeleton requires --pipeline: a network alone finds no people": args.skeleton,
-        f"{described} requires --pipeline: a network alone is fed with random data": described,
-    }
-    if args.pipeline:
-        refused = {
-            "--batch is for networks alone, not for --pipeline": args.batch != (1,),
-            "--generated is for networks alone, not for --pipeline": args.generated,
-            "--size is for networks alone, not for --pipeline": args.size is not None,
-        }
-    refused["--compare measures all models in turn on one machine: leave out --cluster"] = (
-        args.compare and args.cluster
-    )
-    for problem, is_given in refused.items():
-        if is_given:
-            args.parser.error(problem)
-    flags.require_suffix(args, "output", args.output, (".json",))
 
 
 def _measure_alone(

@@ -33,7 +33,6 @@ from posezoo.measure.verbs.dataset_flags import (
     DatasetArgs,
     default_dataset_dir,
     read_dataset,
-    refuse_invalid_flags,
 )
 
 if TYPE_CHECKING:
@@ -77,7 +76,6 @@ class _DatasetArgs(DatasetArgs, flags.FormatArgs):
 
 def run(args: _DatasetArgs) -> int:
     """Show a data set, or download one."""
-    refuse_invalid_flags(args)
     if (args.what == "get") != (args.name is not None):
         args.parser.error(
             "posezoo dataset get NAME, or posezoo dataset info --annotations FILE --images DIR"

@@ -25,6 +25,7 @@ DATASET_FLAGS = (
         "--annotations FILE",
         "JSON file in COCO's format with the keypoints of the people in --images, or the boxes of"
         " objects; for a classifier, a list of images and classes, such as ImageNet's val.txt",
+        needs="images",
     ),
     Flag(
         "--images DIR",
@@ -36,6 +37,7 @@ DATASET_FLAGS = (
         "instead of --annotations and --images: a folder that contains the file"
         " annotations/person_keypoints_val2017.json and the folder val2017 (default: the one that"
         " posezoo dataset get writes)",
+        excludes="annotations images",
     ),
     Flag(
         "--category NAME",
@@ -55,14 +57,6 @@ class DatasetArgs(Args):
     category: str
 
 
-def refuse_invalid_flags(args: DatasetArgs) -> None:
-    """Exit with code 2 if flags contradict each other."""
-    if args.annotations and args.images is None:
-        args.parser.error("--annotations requires --images")
-    if args.annotations and args.coco_home:
-        args.parser.error("either --annotations and --images, or --coco_home")
-
-
 def read_dataset(
     args: DatasetArgs, listener: Listener, *, keypoints: bool = True, task: str = ""
 ) -> CocoDataset:
@@ -75,8 +69,8 @@ def read_dataset(
     images = args.images
     if task == "classification" and images is not None:
         return coco.read_class_dataset(images, annotations)
-    if (images is None) != (annotations is None):
-        args.parser.error("--annotations and --images require each other")
+    if images and not annotations:
+        args.parser.error("--images requires --annotations")
     if images is None or annotations is None:
         home = args.coco_home or default_dataset_dir(DEFAULT_DATASET)
         annotations = home / ANNOTATIONS

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from posezoo.measure.devices.device_proof import DeviceProof
 
 DEVICE_FLAGS = FlagGroup(
-    *flags.shared("device inference_precision precision"),
+    *flags.shared("device", needs="models"),
+    *flags.shared("inference_precision precision", needs="device"),
     Flag(
         "--inputs FILE",
         "with --device: your photos (default: two sample photos)",
@@ -46,13 +47,6 @@ class DeviceArgs(flags.ModelsArgs, flags.FormatArgs, flags.DescriptionArgs):
     nodes: Path | None
 
 
-def refuse_device_flags(args: DeviceArgs) -> None:
-    """Refuse flags that need --device, if it is not given."""
-    names = f"{flags.PIPELINE} {flags.DESCRIPTION}"
-    if given := flags.given_flags(args, names):
-        args.parser.error(f"{given} requires --device")
-
-
 def run_device_check(args: DeviceArgs) -> int:
     """Compare each model on the device with the CPU, print the result; 1 if any differs."""
     from posezoo.measure.devices.device_comparison import DIFFERS
@@ -62,8 +56,6 @@ def run_device_check(args: DeviceArgs) -> int:
     from posezoo.run.runtime.runtime_config import require_device
     from posezoo.run.verbs.run_flags import find_subject_from_args
 
-    if not args.models:
-        args.parser.error("--device requires the name of a model, an .xml or an .onnx")
     context = flags.context_from_args(args)
     import_cv2()
     require_device(context.settings.device)

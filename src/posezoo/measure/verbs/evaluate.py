@@ -64,7 +64,6 @@ from posezoo.measure.verbs.dataset_flags import (
     DATASET_FLAGS,
     DatasetArgs,
     read_dataset,
-    refuse_invalid_flags,
 )
 from posezoo.run.verbs.run_flags import find_subject_from_args, name_target_size
 
@@ -120,7 +119,7 @@ FLAGS = (
         "evaluate at each of these heights, or shorter sides, and print the metrics by size; each"
         " height has its own folder of results",
         flags.whole_numbers(32, 4096),
-        excludes="height",
+        excludes="height by report",
     ),
     Flag("--flip", "also run each image mirrored, and average both results"),
     Flag(
@@ -188,6 +187,9 @@ FLAGS = (
 )
 
 
+_OF_IMAGES = "boxes heights worst report fresh skip_unreadable cluster by requests"
+
+
 class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, flags.FormatArgs):
     model: str
     limit: int | None
@@ -215,9 +217,10 @@ def run(args: _EvaluateArgs) -> int:
     from posezoo.measure.evaluation_text import print_report, print_sizes
     from posezoo.measure.model_evaluation import require_matching_skeleton, select_keypoints
 
-    _refuse_invalid_flags(args)
     for package in ("cv2", "faster_coco_eval"):
         import_optional(package, extra="evaluate")
+    if _is_video(args):
+        flags.refuse_flags(args, _OF_IMAGES, "only for images, not for videos")
     context = flags.context_from_args(args, {"detector": "none"} if args.boxes else None)
     with flags.console_from_args(args) as console:
         console(RunStarted(command_line(), 1))
@@ -340,16 +343,6 @@ def _load(
     return loaded, args.output or user_folder("cache") / "evaluations" / loaded.folder_name
 
 
-def _refuse_invalid_flags(args: _EvaluateArgs) -> None:
-    refuse_invalid_flags(args)
-    if args.heights and args.by:
-        args.parser.error("--by is of one height; with --format json, each height has the groups")
-    if args.heights and args.report:
-        args.parser.error("--report is of one height: each folder has an accuracy.json")
-    if _is_video(args):
-        _refuse_flags_of_images(args)
-
-
 def _is_video(args: _EvaluateArgs) -> bool:
     if args.track or args.smooth or args.detect_every is not None:
         return True
@@ -358,13 +351,6 @@ def _is_video(args: _EvaluateArgs) -> bool:
     from posezoo.run.video.run_inputs import is_video_file
 
     return is_video_file(args.images)
-
-
-def _refuse_flags_of_images(args: _EvaluateArgs) -> None:
-    names = "boxes heights worst report fresh skip_unreadable cluster by requests"
-    for name in names.split():
-        if getattr(args, name):
-            args.parser.error(f"--{name} is for images, not for videos")
 
 
 def _require_keypoints(args: _EvaluateArgs, chosen: EvaluationTask) -> None:

@@ -148,7 +148,8 @@ class OmzCommand:
     summary: str  # what it does
     verb: str  # what it does with models, for the help of the flags that select them
     run: Callable[[Any], int]  # does the work, and returns the exit code
-    own_flags: Sequence[Flag | str] = ()  # its flags besides those that select models
+    #: Its flags besides those that select models.
+    own_flags: Sequence[Flag | flags.Shared | str] = ()
     #: An error message if the flags contradict each other, for any model; empty if not.
     contradiction: Callable[[Any], str] = lambda args: ""
     after_interrupt: str = ""  # what is true after ^C, if something is kept

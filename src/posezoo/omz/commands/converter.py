@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, run_main
-from posezoo.cli.flags import Flag
+from posezoo.cli.flags import Flag, Shared
 from posezoo.console import printing
 from posezoo.console.json_projection import project
 from posezoo.core import events
@@ -78,7 +78,9 @@ FLAGS = (
         default=1,
     ),
     conventions.PROGRESS_FORMAT,
-    f"{flags.CHECKPOINT} {flags.CAMERA_INPUT} {flags.DECODE} force",
+    "checkpoint",
+    Shared("model_name skeleton", needs="checkpoint"),
+    f"self_check proof dynamic keep_onnx {flags.CAMERA_INPUT} {flags.DECODE} force",
 )
 
 
@@ -148,9 +150,6 @@ def _with_checkpoint(args: _ConverterArgs, selection: Selection) -> Selection:
     from posezoo.networks.custom_weights import spec_with_checkpoint
 
     if args.checkpoint is None:
-        for name in ("model_name", "skeleton"):
-            if getattr(args, name):
-                args.parser.error(f"--{name} requires --checkpoint")
         return selection
     if len(selection.models) != 1:
         args.parser.error("--checkpoint requires --name with one model")

@@ -46,9 +46,10 @@ FLAGS = (
             "--in_place",
             "write these files beside each model.yml, for maintainers of a registry; with --all"
             " also index.md",
+            excludes="registries",
         ),
     ),
-    Flag("--check", "with --in_place: only report stale files"),
+    Flag("--check", "with --in_place: only report stale files", needs="in_place"),
     f"{flags.REGISTRY} {flags.FORMAT}",
 )
 
@@ -68,12 +69,6 @@ def run(args: _CardArgs) -> int:
     from posezoo.core.registry import open_registry
     from posezoo.pages.cards.model_card import write_card
 
-    if args.check and not args.in_place:
-        args.parser.error("--check requires --in_place")
-    if args.in_place and args.registries:
-        args.parser.error(
-            "--in_place writes into the folders of --models_dir, not into a --registry"
-        )
     patterns = flags.patterns_from_args(args)
     settings = flags.settings_from_args(args)
     registry = registry_from_settings(settings)

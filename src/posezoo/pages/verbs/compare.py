@@ -52,6 +52,7 @@ FLAGS = (
         "--keypoints",
         "run both on your images, and print the distances between the keypoints with the same names"
         " that are visible in both results",
+        needs="input",
     ),
     Flag("-i, --input INPUT", "images, folders or globs", nargs="+"),
     Flag(
@@ -94,12 +95,10 @@ def run(args: _CompareArgs) -> int:
             f"--keypoints compares two, not {len(variants)}: name two models, or one and two of"
             " --precisions or --heights"
         )
-    if not args.input:
-        args.parser.error("--keypoints requires --input, such as --input photos/")
     import_cv2()
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
-        paths = expand_image_paths(args.input, console.warn)
+        paths = expand_image_paths(args.input or (), console.warn)
         first, second = (_load(*variant, args, context, console) for variant in variants)
         moves = compare_keypoints(first, second, paths)
     print_result(args.format, to_json(moves), *format_moves(moves))
@@ -120,7 +119,8 @@ def _load(
     from posezoo.run.subject import Statement
     from posezoo.run.verbs.run_flags import find_subject_from_args, name_target_size
 
-    said = Statement(height=height, precision=None if is_network_file(text) else precision)
+    is_stated = args.precisions != (Precision.FP16,) or not is_network_file(text)
+    said = Statement(height=height, precision=precision if is_stated else None)
     subject = find_subject_from_args(text, args, context, said)
     options = LoadOptions(default_runtime(context.settings))
     with name_target_size("--heights", height):

@@ -136,9 +136,11 @@ def run(args: _InfoArgs) -> int:
         return _explain_missing(args.why_not, flags.context_from_args(args).registry, args.format)
     files = list(filter(is_network_file, args.models))
     args.models = [name for name in args.models if name not in files]
-    given = flags.given_flags(args, f"{flags.PIPELINE} {flags.DESCRIPTION}")
-    if given and (args.models or not files):
-        args.parser.error(f"{given}: only for an .xml or .onnx")
+    if files and not args.models:
+        flags.refuse_flags(args, "task framework precision license search", "only for models")
+    if args.models or not files:
+        names = f"{flags.PIPELINE} {flags.DESCRIPTION}"
+        flags.refuse_flags(args, names, "only for an .xml or .onnx")
     described = [_describe_file(name, args) for name in files]
     if files and not args.models:
         print_result(args.format, described, *_in_blocks(map(_file_lines, described)))

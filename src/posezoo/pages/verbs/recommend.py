@@ -107,6 +107,7 @@ def _milliseconds(text: str) -> float:
 
 
 _TASKS = ("human_pose_estimation", "detection")
+_OF_POSES = f"task={_TASKS[0]}"
 
 FLAGS = (
     Flag(
@@ -139,8 +140,9 @@ FLAGS = (
         "the number of keypoints: 17, 21 of a hand, 26 with feet, or 133 of a whole body, whose"
         " AP is of another data set (default: any number, but no whole-body models)",
         flags.whole_number(1),
+        needs=_OF_POSES,
     ),
-    Flag("--3d", "models that also find the depth of keypoints", dest="three_d"),
+    Flag("--3d", "models that also find the depth of keypoints", dest="three_d", needs=_OF_POSES),
     Flag(
         "--license GLOB",
         "SPDX identifier of the license, a glob such as 'BSD-*', or permissive for licenses that"
@@ -171,8 +173,6 @@ def run(args: _RecommendArgs) -> int:
     from posezoo.pages.facts.model_facts import describe_models
     from posezoo.pages.facts.recommendation import RequiredValues, recommend
 
-    if (args.keypoints or args.three_d) and args.task != _TASKS[0]:
-        args.parser.error(f"--keypoints and --3d are only for --task {_TASKS[0]}")
     limits = RequiredValues(args.min_ap, args.max_latency, int(args.people), args.license)
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:

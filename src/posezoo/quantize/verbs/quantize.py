@@ -116,6 +116,7 @@ FLAGS = (
     Flag(
         "--measure_only",
         "quantize nothing: compare existing INT8 IR, converted here or published, with FP32",
+        excludes="report annotations metric max_drop layers height decoder_options",
     ),
     (
         f"{flags.PIPELINE} {flags.DESCRIPTION} {flags.INFERENCE} {flags.CACHE} {flags.TRUST}"
@@ -181,14 +182,9 @@ def run(args: _QuantizeArgs) -> int:
 
 
 def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
-    for name in (
-        "report", "annotations", "metric", "max_drop", "layers", "height", "decoder_options",
-    ):  # fmt: skip
-        if args.measure_only and getattr(args, name):
-            args.parser.error(f"--{name} is not for --measure_only, which quantizes nothing")
     xmls = _own_xmls(args)
-    if not xmls and (args.preset or args.in_float):
-        args.parser.error("--preset and --in_float are for .xml files; model.yml declares them")
+    if not xmls:
+        flags.refuse_flags(args, "preset in_float", "only for an .xml; model.yml declares it")
     if xmls and (xmls != args.models or args.all or args.measure_only):
         args.parser.error("name either .xml files, or models; --measure_only is for models")
 

@@ -150,14 +150,14 @@ def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[st
 def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderError:
     fitting = recognize_decoder(graph.distinct_outputs)
     others = [fitting] if fitting else list(_list_fitting(graph))
-    named = " or ".join(others)
+    named = " or ".join(f"--decoder {other}" for other in others)
     source = f", whose model_info says model_type {model_type}" if model_type else ""
     return DecoderError(
         f"{name} needs {find_decoder(name).needs}; "
         f"the IR has {format_outputs(graph)}: {graph.path}{source}",
         decoder=name,
         fitting=others[0] if len(others) == 1 else "",
-        hint=f"such outputs are for {named}" if named else _NO_DECODER,
+        hint=f"{named} takes such outputs" if named else _NO_DECODER,
     )
 
 
@@ -416,8 +416,9 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
 
 
 def _list_fitting(graph: Graph) -> Iterator[str]:
+    outputs = graph.distinct_outputs
     for name, decoder in DECODERS.items():
-        roles = decoder.match_outputs(graph.distinct_outputs)
+        roles = decoder.match_outputs(outputs)
         is_likely = roles and _are_likely(roles, decoder, graph, has_skeleton=False)
         if is_likely or _match_by_place(decoder, graph):
             yield name

@@ -56,7 +56,7 @@ def load_estimator(
     if description is None:
         irs, description = describe_declared_input(model, irs)
     options = replace(options, runtime=_choose_precision(options.runtime, model, irs))
-    overrides = _decoder_overrides(record, options, description)
+    overrides = _decoder_overrides(decoder, record, options, description)
     if overrides.get("flip"):
         options = replace(options, flip=False)
     decoder_options = resolve_options(decoder, overrides)
@@ -95,11 +95,14 @@ def _refuse_options_of_others(model: Model, options: LoadOptions) -> None:
 
 
 def _decoder_overrides(
-    record: DecoderType, options: LoadOptions, description: InputDescription
+    decoder: Decoder, record: DecoderType, options: LoadOptions, description: InputDescription
 ) -> dict[str, Any]:
     overrides = dict(options.decoder_options)
     if record.person_score:
         if options.min_person_score is not None:
+            if hasattr(record.options, "averages_from"):
+                declared = getattr(resolve_options(decoder, overrides), record.person_score)
+                overrides.setdefault("averages_from", declared)
             overrides[record.person_score] = options.min_person_score
         if description.min_score is not None:
             overrides.setdefault(record.person_score, description.min_score)

@@ -29,6 +29,14 @@ _DRIVERS = "its driver is not part of OpenVINO; posezoo doctor lists the devices
 HINTS = ("LATENCY", "THROUGHPUT", "NONE")
 
 
+def declared_type(model: Model, precision: Precision | None) -> str:
+    """The type in which a network computes on a CPU that has it: bf16 if the model declares it,
+    else f32. Its IR in INT8 stays in f32.
+    """
+    is_bf16 = "bf16" in model.compute_types and precision not in INT8_PRECISIONS
+    return "bf16" if is_bf16 else "f32"
+
+
 @frozen
 class RuntimeConfig:
     """Where and how a network runs.
@@ -86,17 +94,17 @@ class RuntimeConfig:
         return config
 
     def choose_precision(self, model: Model, precision: Precision | None) -> RuntimeConfig:
-        """The configuration for a model: ``declared`` becomes bf16 if the model declares it and the
-        CPU has it, else f32. Its IR in INT8 stays in f32.
+        """The configuration for a model: ``declared`` becomes its ``declared_type``, if this is a
+        CPU that has it, else f32.
         """
         if self.inference_precision != DECLARED:
             return self
-        is_declared = "bf16" in model.compute_types and precision not in INT8_PRECISIONS
-        types: list[str] = []
-        if is_declared and self.device == "CPU":
+        declared = declared_type(model, precision)
+        if declared == "bf16":
             core = import_openvino(extra="run").Core()
             types = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        return replace(self, inference_precision="bf16" if "BF16" in types else "f32")
+            declared = "bf16" if self.device == "CPU" and "BF16" in types else "f32"
+        return replace(self, inference_precision=declared)
 
     def _device_properties(self) -> dict[str, dict[str, str]]:
         properties: dict[str, dict[str, str]] = {}

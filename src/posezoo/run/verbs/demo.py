@@ -30,6 +30,7 @@ from posezoo.core.errors import (
     UnknownModelError,
     printable,
 )
+from posezoo.core.layout import precision_of
 from posezoo.core.settings import DEFAULT_MODEL, Settings
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit
@@ -148,6 +149,7 @@ FLAGS = (
             " own); naming that one changes nothing, neither the input's size nor the people found",
             choices=ARCHITECTURES,
             default="auto",
+            needs="model",
         ),
         Flag(
             "--tsize PIXELS",
@@ -421,8 +423,6 @@ def _with_runtime(options: LoadOptions, requests: int, streams: str, threads: in
 
 def _find_subject(args: _DemoArgs, context: Context) -> Subject:
     text = args.model
-    if text is None and args.architecture_type != "auto":
-        args.parser.error("--architecture_type: only with --model")
     said = statement_from_args(
         args, height=args.height or args.tsize, architecture=_decoder_of(args.architecture_type)
     )
@@ -458,7 +458,8 @@ def _name_architecture() -> Iterator[None]:
         if error.fitting:
             record = DECODERS.find(error.fitting)
             names = record.architectures if record else ()
-            error.hint = f"try -at {next(iter(names), 'auto')}"
+            flags = [f"-at {name}" for name in names] or [f"--decoder {error.fitting}"]
+            error.hint = f"try {flags[0]}"
         raise
 
 
@@ -531,6 +532,7 @@ def _describe(estimator: Estimator, is_tracking: bool) -> dict[str, Any]:
     is_one_person = is_tracking and estimator.follows_one_person
     return {
         **project(estimator, _ESTIMATOR),
+        "precision": precision_of(estimator.networks[0].path) or "unknown",
         "people_from": TRACKING if is_one_person else estimator.people_from,
         "tracking": is_tracking,
         "provenance": estimator.provenance(),
@@ -541,10 +543,12 @@ def _describe_in_words(description: Mapping[str, Any]) -> str:
     from posezoo.poses.people import describe_people
 
     width, height = description["input_size"] or ("any", "any")
+    precision = description["precision"]
+    ir = f" ({precision} IR)" if precision != "unknown" else ""
     text = (
-        "{model} on {device} in {executed_precision}: {decoder}, input {width}x{height},"
+        "{model}{ir} on {device} in {executed_precision}: {decoder}, input {width}x{height},"
         " {requests} frames at once in {streams} streams"
-    ).format(width=width, height=height, **description)
+    ).format(ir=ir, width=width, height=height, **description)
     people = describe_people(description["people_from"], description["detector_precision"])
     text += f", people from {people}"
     if description["people_from"] == TRACKING:

@@ -228,7 +228,7 @@ def find_subject_from_args(
         name,
         context,
         said,
-        spell=spell or spell_flag,
+        spell=spell or partial(spell_flag, args=args),
         needs_decoder=needs_decoder,
         is_source=is_source,
         task=task,
@@ -254,6 +254,7 @@ def select_subjects(
 
     patterns = patterns_from_args(args)
     said = said or statement_from_args(args)
+    spell = partial(spell_flag, args=args)
     find = partial(
         find_subject_from_args,
         args=args,
@@ -268,10 +269,10 @@ def select_subjects(
     names = None if patterns is None else [name for name in patterns if name not in own]
     selection = Selection(())
     if names != []:
-        refuse_unused(Kind.MODEL, ", ".join(names or ()), said, spell_flag)
+        refuse_unused(Kind.MODEL, ", ".join(names or ()), said, spell)
         selection = select_models(context.registry, names, output)
         for model in selection.tops:
-            require_usable(model, said, context, spell_flag)
+            require_usable(model, said, context, spell)
     models = {model.full_name: model for model in selection.models}
     for subject in subjects:
         if subject.checkpoint:  # two files with the same weights are one model
@@ -284,10 +285,12 @@ def select_subjects(
     return files, replace(selection, models=tuple(models.values()))
 
 
-def spell_flag(name: str) -> str:
-    """The flag that says what a field of ``Statement`` has."""
+def spell_flag(name: str, args: Args | None = None) -> str:
+    """The flag that says what a field of ``Statement`` has; maybe for several values."""
     named = (flag.spellings[-1] for key, flag in FLAGS.items() if (flag.dest or key) == name)
-    return next(named, f"--{name}")
+    flag = next(named, f"--{name}")
+    known = args.parser._option_string_actions if args else {}
+    return f"{flag}s" if flag not in known and f"{flag}s" in known else flag
 
 
 def _read_labels(path: Path) -> tuple[str, ...]:

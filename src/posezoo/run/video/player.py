@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from posezoo.console.labels import format_count
+from posezoo.core.arrays import Array
 from posezoo.core.errors import InferenceError, PosezooError, import_cv2
 from posezoo.poses.drawing import draw, write_text
 from posezoo.poses.keypoints import Pose
@@ -93,6 +94,8 @@ class Player:
     _is_exhausted: bool = False
     _is_quitting: bool = False
     _is_switching: bool = False
+    # How wide people are drawn, as ``draw`` keeps it.
+    _recent: dict[Any, Array] = field(default_factory=dict)
     # The frames that the model has, and when it got them, by their index.
     _submitted: dict[int, tuple[Frame, float]] = field(default_factory=dict)
 
@@ -190,6 +193,7 @@ class Player:
             min_score=self.min_score,
             within=self.within,
             in_place=not self._waits_for_key,  # then the frame is drawn again
+            recent=self._recent,
         )
         lines = [self.mode.name]
         if (recent := self.mode.speed.recent()) is not None:
@@ -243,6 +247,7 @@ def draw_poses(
     min_score: float,
     within: Size | None = None,
     in_place: bool = False,
+    recent: dict[Any, Array] | None = None,
 ) -> Image:
     """Draw poses into an image, which is reduced in size if requested.
 
@@ -253,13 +258,14 @@ def draw_poses(
         within: the maximum width and height of the result, which keeps the aspect ratio; None: no
             limit.
         in_place: whether an image that keeps its size may be drawn into.
+        recent: as in ``draw``.
     """
     width, height = image_size(image)
     scale = 1.0
     if within is not None:
         scale = min(1.0, within[0] / width, within[1] / height)
     if scale == 1:
-        return draw(image, poses, min_score=min_score, in_place=in_place)
+        return draw(image, poses, min_score=min_score, in_place=in_place, recent=recent)
     cv2 = import_cv2()
     size = [max(1, round(side * scale)) for side in (width, height)]
     smaller = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -268,7 +274,7 @@ def draw_poses(
         keypoints = pose.keypoints * np.array([scale, scale, 1], np.float32)
         x0, y0, x1, y1 = (side * scale for side in pose.box)
         scaled.append(replace(pose, keypoints=keypoints, box=(x0, y0, x1, y1)))
-    return draw(smaller, scaled, min_score=min_score, in_place=True)
+    return draw(smaller, scaled, min_score=min_score, in_place=True, recent=recent)
 
 
 def draw_text(canvas: Image, lines: Sequence[str]) -> None:

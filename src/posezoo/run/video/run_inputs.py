@@ -540,7 +540,7 @@ class InputRunner:
         total = source.frame_count
         if self.limit is not None:
             total = min(total, self.limit)
-        draw = self.draw
+        draw = partial(self.draw, recent={})
         if not ("color" in draw.keywords or self.video.track or self.video.smooth):
             # Without numbers, people would change their colors from frame to frame.
             draw = partial(draw, color="side")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.flags import Flag
+from posezoo.cli.flags import Flag, Shared
 from posezoo.cli.selection import read_list_file, select_models, with_required_models
 from posezoo.console import job_report
 from posezoo.console.console import Console
@@ -49,7 +49,8 @@ FLAGS = (
         choices=("create", "check"),
     ),
     Flag("folder DIR", "the folder of the mirror"),
-    flags.MODELS,
+    "models",
+    Shared("all", excludes="models name list"),
     Flag("--name PAT[,PAT...]", "like MODEL, but with commas between the names or globs"),
     Flag("--prune", "also remove models from the mirror that the registry no longer has"),
     Flag("--list FILE.LST", "a file with a name or glob on each line; # begins a comment", Path),
@@ -104,8 +105,6 @@ def run(args: _MirrorArgs) -> int:
 
 
 def _refuse_invalid_selection(args: _MirrorArgs, patterns: list[str]) -> None:
-    if args.all and patterns:
-        args.parser.error("either name models or use --all")
     if args.all or patterns:
         return
     if args.list:

@@ -24,7 +24,6 @@ from posezoo.measure.verbs.dataset_flags import (
     DATASET_FLAGS,
     DatasetArgs,
     read_dataset,
-    refuse_invalid_flags,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +74,6 @@ def run(args: _ProveArgs) -> int:
     from posezoo.core.files.result_files import write_result
     from posezoo.upkeep.proof import PAGE_SIGNS, Proving, render_page
 
-    refuse_invalid_flags(args)
     # It writes beside model.yml, and figures of two CPUs are compared.
     settings = {"registries": (), "inference_precision": args.inference_precision or "f32"}
     context = flags.context_from_args(args, settings)

@@ -47,6 +47,7 @@ FLAGS = (
         "--generated",
         "count a network of posezoo with random weights, for models whose weights are not"
         " available",
+        excludes="size",
     ),
     Flag(
         "--size H,W",
@@ -65,8 +66,6 @@ class _RecordArgs(flags.ModelsArgs, flags.FormatArgs):
 
 def run(args: _RecordArgs) -> int:
     """Record the measurements, and print the paths of the measured.yml files."""
-    if args.generated and args.size:
-        args.parser.error("--size is for existing IR, --generated makes its own")
     if args.generated:
         require_packages({"torch": "torch", "openvino": "convert"})
     from posezoo.core.registry import Selection
