@@ -7,13 +7,13 @@ import io
 import os
 import shutil
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import cache, partial
 from pathlib import Path
-from queue import LifoQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -121,22 +121,20 @@ class CompiledNetwork:
         self._process = None
         self._lock = threading.Lock()
         self._compiled = None
-        self._idle: LifoQueue[_Slot] = LifoQueue()
-        for _ in range(self.requests):
-            self._idle.put(_Slot())
+        self._idle = _Slots(self.requests)
 
     @property
     def is_kept(self) -> bool:
         """Whether it stays compiled when the process forks, since it was used, or is not for the
         CPU.
         """
-        slots = self._idle.queue
+        slots = self._idle.free
         is_used = len(slots) < self.requests or any(slot.compiled for slot in slots)
         return is_used or not self._is_on_cpu
 
     def begin_fork(self) -> None:
         """Make a fork's copy usable: what belongs to the parent's threads stays untouched."""
-        for thing in (self._compiled, *self._idle.queue):
+        for thing in (self._compiled, *self._idle.free):
             keep_forever(thing)
         if self._is_on_cpu:
             self.release()
@@ -251,6 +249,39 @@ class _Slot:
 
 
 _GATE = InferenceGate()
+
+
+class _Slots:
+    """The slots that are free; threads get them in the order in which they ask, so none starves."""
+
+    def __init__(self, count: int) -> None:
+        self.free = [_Slot() for _ in range(count)]
+        self._lock = threading.Lock()
+        self._waiting: deque[SimpleQueue[_Slot]] = deque()
+
+    def get(self) -> _Slot:
+        with self._lock:
+            if self.free:
+                return self.free.pop()
+            given: SimpleQueue[_Slot] = SimpleQueue()
+            self._waiting.append(given)
+        try:
+            return given.get()
+        except BaseException:  # such as ^C: the slot is for the next thread
+            with self._lock:
+                if given in self._waiting:
+                    self._waiting.remove(given)
+            if not given.empty():
+                self.put(given.get())
+            raise
+
+    def put(self, slot: _Slot) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().put(slot)
+            else:
+                self.free.append(slot)
+
 
 # The networks of this process.
 _NETWORKS: WeakSet[CompiledNetwork] = WeakSet()
