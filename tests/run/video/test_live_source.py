@@ -289,3 +289,29 @@ def test_cameras_that_come_and_go_leave_no_handles_and_no_threads(cameras):
         wait_until(lambda: not our_threads())
         counts.append(len(list(handles.iterdir())))
     assert counts[-1] <= counts[1] + 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks no processes")
+def test_a_fork_gets_an_error_from_a_source_of_its_parent(cameras):
+    source = open_live(cameras.address + "/a")
+    for _ in range(5):
+        child = os.fork()
+        if not child:
+            try:
+                list(source.frames())
+            except LostCameraError as error:
+                os._exit(0 if "was opened in another process" in error.problem else 2)
+            os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+    assert source.take() is not None
+    source.close()
+
+
+def test_an_error_of_the_reading_thread_is_raised_where_frames_are_waited_for(cameras, monkeypatch):
+    def fail(_):
+        raise MemoryError("too large")
+
+    source = open_live(cameras.address + "/a")
+    monkeypatch.setattr("posezoo.run.video.captures.Capture.read", fail)
+    with pytest.raises(ImageError, match="/a: cannot be read: too large"):
+        list(source.frames())

@@ -53,6 +53,7 @@ class Capture:
         fps: frames per second at normal speed.
         size: width and height of the first frame, in pixels, as it is shown.
         is_camera: whether it is a camera of this machine.
+        has_end: whether it ends if it states how many frames it has: a file, also over http.
         has_times: whether the frames have times of their own.
     """
 
@@ -62,6 +63,7 @@ class Capture:
         self._stream: HttpStream | None = None
         is_device = isinstance(target, Path) and is_video_device(target.stat())
         self.is_camera = is_device or isinstance(target, int)
+        self.has_end = isinstance(target, Path) and target.is_file()
         self._capture: Any = None
 
     def open(self) -> Capture:
@@ -89,6 +91,7 @@ class Capture:
         if str(target).lower().startswith(("http://", "https://")):
             stream = self._open_stream(str(target))
             self._stream = stream
+            self.has_end = True
             if not stream.is_playlist:
                 return cv2.VideoCapture(stream, cv2.CAP_FFMPEG, [])
             target = stream.url

@@ -14,8 +14,10 @@ from pathlib import Path
 from weakref import WeakSet
 
 from posezoo.console.labels import format_count
-from posezoo.core.errors import ImageError, LostCameraError, redact_secrets
+from posezoo.core.errors import ImageError, LostCameraError, PosezooError, redact_secrets
+from posezoo.core.operating_system import call_in_forks
 from posezoo.core.values import frozen
+from posezoo.run.images import Image
 from posezoo.run.video.captures import (
     SILENCE_S,
     Capture,
@@ -86,7 +88,7 @@ class LiveSource(FrameSource):
         self._changed = changed or threading.Condition()
         self._capture: Capture | None = None
         self._frame: Frame | None = None  # the newest one, until it is taken
-        self._error: ImageError | None = None
+        self._error: PosezooError | None = None
         self._messages: list[str] = []
         self._is_asked = False
         self._lost_at = math.inf
@@ -134,8 +136,7 @@ class LiveSource(FrameSource):
             self._reconnection.warn(message)
         if frame is None and self.state == "lost":
             self.close()
-            assert self._error is not None
-            raise self._error
+            raise self._error or LostCameraError(f"{self.name}: was disconnected")
         return frame
 
     def has_news(self) -> bool:
@@ -143,7 +144,7 @@ class LiveSource(FrameSource):
         now = time.perf_counter()
         if self.state == "live" and now - self._arrived > SILENCE_S and self._capture:
             self._capture.interrupt()  # bytes come, but no frame
-        is_over = self.state in ("ended", "lost", "closed")
+        is_over = self.state in ("ended", "lost", "closed") or not self._thread.is_alive()
         return self._frame is not None or is_over or now >= self._lost_at
 
     @property
@@ -176,14 +177,19 @@ class LiveSource(FrameSource):
 
     def _work(self) -> None:
         try:
-            capture = self._connect()
-        except Exception as error:  # noqa: BLE001 it is raised where the source is opened
-            self._error = error if isinstance(error, ImageError) else ImageError(str(error))
-            self._change("lost")
-            return
+            self._read_to_the_end()
+        except PosezooError as error:
+            self._error = error
+        except Exception as error:  # noqa: BLE001 it is raised where frames are waited for
+            self._error = ImageError(f"{self.name}: cannot be read: {error}")
+        self._change("lost")
+
+    def _read_to_the_end(self) -> None:
+        capture = self._connect()
         self.fps, self.size = capture.fps, capture.size
         self.even_fps = min(self.fps, MAX_EVEN_FPS)
-        self.frame_count = max(0, int(capture.stated_frames))
+        if capture.has_end:
+            self.frame_count = max(0, int(capture.stated_frames))
         self.is_live = not self.frame_count if self._live is None else self._live
         self._newest = self.is_live if self._newest is None else self._newest
         self._change("live")
@@ -192,12 +198,7 @@ class LiveSource(FrameSource):
         while self.state == "live":
             connected = time.perf_counter()
             read, first_s = 0, shown_s
-            while self.state == "live":
-                begun = time.perf_counter()
-                image = capture.read()
-                arrived = time.perf_counter()
-                if image is None:
-                    break
+            for image, begun, arrived in self._images(capture):
                 shown_s += self._step_s(capture, arrived, is_first=not read)
                 first_s = first_s if read else shown_s
                 read += 1
@@ -212,6 +213,15 @@ class LiveSource(FrameSource):
         capture.close()
         if lost := self._steps.count_lost():
             self._reconnection.warn(describe_lost(self.name, lost))
+
+    def _images(self, capture: Capture) -> Iterator[tuple[Image, float, float]]:
+        """Each image, with the times before it was read and when it arrived."""
+        while self.state == "live":
+            begun = time.perf_counter()
+            image = capture.read()
+            if image is None:
+                return
+            yield image, begun, time.perf_counter()
 
     def _connect(self) -> Capture:
         self._capture = Capture(self._target, self.name)
@@ -355,6 +365,17 @@ class SourceGroup:
 _OPEN: WeakSet[LiveSource] = WeakSet()
 
 
+def _forget_all() -> None:
+    """A fork has none of its parent's threads, which may have held the locks."""
+    for source in list(_OPEN):
+        source._changed = threading.Condition()
+        source._frame, source.state = None, "lost"
+        source._error = LostCameraError(
+            f"{source.name}: was opened in another process", hint="open it in the new process"
+        )
+    _OPEN.clear()
+
+
 def _close_all() -> None:
     for source in list(_OPEN):
         source.close(_ENDING_S)
@@ -362,3 +383,4 @@ def _close_all() -> None:
 
 # A thread that returns from OpenCV while Python ends would abort the process.
 atexit.register(_close_all)
+call_in_forks(_forget_all)
