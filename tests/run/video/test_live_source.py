@@ -239,7 +239,7 @@ def cut_for_four_seconds(cameras, stream):
 
 @pytest.mark.slow
 def test_five_cameras_with_an_outage_stay_as_young_as_those_of_a_bare_thread(cameras):
-    pytest.importorskip("av", reason="PyAV is not installed")
+    pytest.importorskip("av", reason="needs PyAV: the extra video")
     lost, ages, bare = [], {}, []
     messages = []
     done = threading.Event()
