@@ -303,7 +303,8 @@ YAML: dict[str, Bad] = {
         b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(b"%c: &%c [%b]\n" % (c, c, b",".join([b"*%c" % (c - 1)] * 9)) for c in range(ord("b"), ord("j"))),
         "", "anchors and aliases",
     ),
-    "100,000 levels": Bad(b"[" * 100_000, "", "nested deeper"),
+    # PyYAML 6.0.4 says "nesting depth".
+    "100,000 levels": Bad(b"[" * 100_000, "", "nest"),
     "17 levels": Bad(b"model_info: " + b"[" * 17 + b"]" * 17, "", "nested deeper"),
     "a million items": Bad(b"files: [" + b"a," * 500_000 + b"]", "", "more than 20000 values"),
     "2 MiB": Bad(b"description: " + b"x" * (2 << 20), "", "larger than"),

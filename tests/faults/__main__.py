@@ -44,8 +44,7 @@ Outcomes = dict[str, str]
 #: What a command ended with: its ``code``, ``output`` and ``errors``.
 Ended = Mapping[str, Any]
 
-#: In FP32 alone, since the check of FP16 also begins with it.
-AS_JSON = ("--format", "json", "--quiet", "--precisions", "FP32")
+AS_JSON = ("--format", "json", "--quiet")
 
 #: How the self-check begins what it says of an IR; any other failure is none of it.
 _REFUSAL = re.compile(r"the FP(16|32) IR ")
@@ -84,9 +83,11 @@ def convert(python: str, cases: Sequence[Case], folder: Path) -> dict[str, Outco
 
 
 def name_all(cases: Sequence[Case], registry: Path) -> list[str]:
-    """The words after ``posezoo`` that convert the models of a registry."""
+    """The words after ``posezoo`` that convert the models of a registry: in FP32 alone, as the
+    check of FP16 also begins with it. Files are converted as a user does it, to FP16.
+    """
     folders = {"models": "models", "download": "downloads", "weights": "irs"}
-    words = ["convert", *(case.name for case in cases), *AS_JSON]
+    words = ["convert", *(case.name for case in cases), *AS_JSON, "--precisions", "FP32"]
     for kind, folder in folders.items():
         words += [f"--{kind}_dir", str(registry / folder)]
     return words
@@ -173,7 +174,8 @@ def is_wrong(case: Case, xml: Path) -> bool:
     right = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
     compiled = openvino.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     computed = next(iter(compiled(values).values()))
-    return bool(np.abs(computed - right).max() > 1e-4 * np.abs(right).max())
+    # The weights of a file's IR are in FP16.
+    return bool(np.abs(computed - right).max() > 1e-2 * np.abs(right).max())
 
 
 def convert_and_judge(

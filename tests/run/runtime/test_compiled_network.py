@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fakes.command import run_process, succeeded
+from fakes.damaged import skip_before_openvino_2026
 from fakes.irs import state_images
 from fakes.loaded_irs import load_ir
 from fakes.one_cpu import needs_affinity, run_on_one_cpu
@@ -397,6 +398,7 @@ def test_a_device_that_does_not_take_it_is_an_error_of_one_line(small_ir, device
 
 
 def test_an_unknown_precision_is_refused(small_ir):
+    skip_before_openvino_2026()  # settings refuse it before
     with pytest.raises(InferenceError, match=r"Wrong value fp7 .* Supported values: .*f32"):
         CompiledNetwork(small_ir[0], RuntimeConfig(inference_precision="fp7"))
 
