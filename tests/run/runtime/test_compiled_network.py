@@ -472,6 +472,7 @@ def fork(network, sums):
     answer = actual.recv()
     child.join()
     assert child.exitcode == 0, child.exitcode
+    sums = infer(network) if sums is None else sums
     if isinstance(answer, str):
         print(answer)
     else:
@@ -481,6 +482,7 @@ def fork(network, sums):
 
 if __name__ == "__main__":
     network = CompiledNetwork(xml, config)
+    fork(network, None)  # before the first inference, it ends the threads of the parent
     dropped = CompiledNetwork(xml, config)  # a new network gets its threads
     sums = infer(network)
     infer(dropped)
@@ -533,7 +535,7 @@ def test_a_forked_process_compiles_its_own_network_on_the_cpu(
     small_ir, image, device, answer, tmp_path
 ):
     said = fork_programs(small_ir, image, tmp_path, device, "fork", 2, 2)
-    assert len(said) == 3
+    assert len(said) == 4
     assert all(answer in line for line in said)
 
 
@@ -543,4 +545,4 @@ def test_a_forked_process_compiles_its_own_network_on_the_cpu(
 def test_twenty_of_twenty_processes_end_while_threads_infer(
     small_ir, image, method, threads, tmp_path
 ):
-    assert fork_programs(small_ir, image, tmp_path, "CPU", method, threads, 19) == ["it ran"] * 20
+    assert fork_programs(small_ir, image, tmp_path, "CPU", method, threads, 18) == ["it ran"] * 20
