@@ -54,5 +54,7 @@ def test_the_kind_of_an_error_is_a_public_class_also_of_one_that_is_not():
     from posezoo.core.workers.retries import TransientSourceError
 
     error = TransientSourceError("no answer", hint="try again")
-    assert error.to_json() == {"kind": "SourceError", "problem": "no answer", "hint": "try again"}
+    said = {"kind": "SourceError", "problem": "no answer", "hint": "try again", "temporary": True}
+    assert error.to_json() == said
+    assert errors.SizeError("too large").to_json()["temporary"] is False
     assert errors.LostCameraError("gone").kind == "LostCameraError"

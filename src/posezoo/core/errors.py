@@ -44,9 +44,11 @@ class PosezooError(Exception):
 
     Attributes:
         exit_code: of a command that it ends: 2 if what the user says does not fit, else 1.
+        temporary: whether the same may succeed if it is tried again, as after a timeout.
     """
 
     exit_code = 1
+    temporary = False
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
         self.problem = printable(problem)
@@ -71,9 +73,14 @@ class PosezooError(Exception):
         classes = (each for each in type(self).__mro__ if each.__module__ == __name__)
         return next(classes).__name__
 
-    def to_json(self) -> dict[str, str]:
-        """``kind``, ``problem`` and ``hint``, as all JSON of commands has them."""
-        return {"kind": self.kind, "problem": self.problem, "hint": self.hint}
+    def to_json(self) -> dict[str, str | bool]:
+        """``kind``, ``problem``, ``hint`` and ``temporary``, as all JSON of commands has them."""
+        return {
+            "kind": self.kind,
+            "problem": self.problem,
+            "hint": self.hint,
+            "temporary": self.temporary,
+        }
 
     @property
     def flag(self) -> str:
@@ -244,6 +251,8 @@ class ImageError(PosezooError):
 
 class LostCameraError(ImageError):
     """A camera or a stream dropped, and could not be opened again in the time that was asked."""
+
+    temporary = True
 
 
 class ImageWarning(UserWarning):
