@@ -266,7 +266,7 @@ def _write(
             report.write(console)
     except PosezooError as error:
         console.print_error(error)
-        answer["error"] = {"problem": error.problem, "hint": error.hint}
+        answer["error"] = error.to_json()
     if args.format == "json":
         print_json(answer)
     return int("error" in answer)

@@ -8,7 +8,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -25,6 +25,7 @@ from posezoo.console.report import print_result
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.errors import (
     DecoderError,
+    LostCameraError,
     PosezooError,
     UnknownModelError,
     printable,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from posezoo.run.subject import Subject
     from posezoo.run.video.frame_outputs import FrameOutput, JsonListWriter
     from posezoo.run.video.frame_publishers import FramePublisher
-    from posezoo.run.video.frame_sources import Frame, FrameSource
+    from posezoo.run.video.frames import Frame, FrameSource
     from posezoo.run.video.player import Player
 
 EXAMPLES = """
@@ -304,6 +305,7 @@ def run(args: _DemoArgs) -> int:
             reconnect_s=args.reconnect,
             warn=console.warn,
         )
+        stack.callback(source.close)
         if not args.no_show:
             require_display()
         monitors = UtilizationMonitor(args.utilization_monitors)
@@ -341,7 +343,7 @@ def run(args: _DemoArgs) -> int:
             outputs=outputs,
             on_poses=writer,
         )
-        ended = _play(player)
+        ended = _play(player, report_error)
         _warn_of_limit(player, args.output_limit, console)
         summary = description | summarize_run(player, failures)
         if writer.frames is not None:
@@ -479,9 +481,11 @@ def _load_first(
     return estimator, is_tracking
 
 
-def _play(player: Player) -> BaseException | None:
+def _play(player: Player, report_error: Callable[[PosezooError], None]) -> BaseException | None:
     try:
         player.play()
+    except LostCameraError as error:
+        report_error(error)
     except (KeyboardInterrupt, SignalExit) as signal:
         return signal
     return None

@@ -379,12 +379,12 @@ def _end_run(runner: InputRunner, console: Console) -> None:
 
 class _Failures:
     def __init__(self, console: Console) -> None:
-        self.rows: list[dict[str, str]] = []
+        self.rows: list[dict[str, str | bool]] = []
         self.console = console
 
     def report(self, kind: str, name: str, error: PosezooError) -> None:
         self.console.print_error(error)
-        self.rows.append({kind: name, "reason": error.problem})
+        self.rows.append({kind: name, "reason": error.problem, **error.to_json()})
 
 
 def _open_inputs(
