@@ -115,6 +115,7 @@ features.PARTS.update(
         "diagnoses": {
             "sandbox": "posezoo.omz.diagnoses:SANDBOX_REPORT",
             "stand-ins": "posezoo.omz.diagnoses:STAND_INS_REPORT",
+            "default": "posezoo.run.default_model:REPORT",
             "devices": "posezoo.measure.devices.device_report:REPORT",
             "packages": "posezoo.packages.package_diagnosis:REPORT",
             "nncf": "posezoo.quantize.nncf_version:REPORT",

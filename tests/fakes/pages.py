@@ -53,6 +53,7 @@ OWN_TESTS = {
     "README.md": ("console", "python"),
     "docs/container.md": ("console",),
     "docs/first_minutes.md": ("console",),
+    "docs/howto/cameras.md": ("python",),
     "docs/howto/measure_your_own.md": ("console",),
     "docs/howto/own_service.md": ("console", "python"),
     "docs/howto/upgrading.md": ("sh",),  # in test_last_release.py

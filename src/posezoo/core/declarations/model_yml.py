@@ -7,7 +7,7 @@ Model Zoo's of 2021.4 and of its newest state.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -95,15 +95,18 @@ VARIANT_KEYS = (
     "framework", "license_note", "files", "postprocessing", "checkpoint", "inputs", "frozen_inputs",
     "outputs", "recorded_outputs", "quantization", "int8_ranges", "published", "training",
 )  # fmt: skip
-#: The largest plausible value by metric: AP is a fraction, MPJPE is in millimetres.
-METRICS = {"AP": 1.0, "MPJPE": 10_000.0}
+#: The largest plausible value by metric: MPJPE is in millimetres, others are fractions.
+METRICS = {"AP": 1.0, "MPJPE": 10_000.0, "PCK@0.1": 1.0, "PCK@0.2": 1.0, "AUC": 1.0}
 MAX_COMPLEXITY = 1e9
 #: More samples take longer and do not change the result: Open Model Zoo's quantizer took 300.
 MAX_SAMPLES = 10_000
 #: A keypoint that moves farther is a different keypoint.
 MAX_SHIFT_PX = 64.0
 #: The keys that posezoo 0.2.0 refuses. Later versions leave out those that they do not know.
-_NEW_IN_0_3 = frozenset(("compute_types", "frozen_inputs", "origin.based_on", "self_check.samples"))
+_NEW_IN_0_3 = frozenset((
+    "compute_types", "files.recorded_by", "frozen_inputs", "origin.based_on", "people.detectors",
+    "published.accuracy.boxes", "published.accuracy.size", "self_check.samples",
+))  # fmt: skip
 #: OpenVINO's names of operations: Convolution, MVN, ROIPooling.
 OPERATION = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 #: A plain version of posezoo: 0.4, 1.0.2.
@@ -129,6 +132,13 @@ def _read_share(node: YamlNode) -> float:
     if not 0 < share < 1:
         raise node.make_error("expected a share between 0 and 1")
     return share
+
+
+def _read_limit(node: YamlNode) -> float:
+    limit = node.number()
+    if not 0 <= limit <= 1:
+        raise node.make_error(f"expected a score, 0 to 1, got {limit:g}")
+    return limit
 
 
 def _make_accuracy(**values: Any) -> model.PublishedAccuracy:
@@ -278,7 +288,13 @@ _ACCURACY = record(
     required_key("metric", one_of(METRICS)),
     Key("value", _METRIC, "Of the original; left out if only the IR's value is published."),
     Key("dataset", LINE),
-    Key("protocol", LINE),
+    Key(
+        "boxes",
+        LINE,
+        "Where the people were: annotated, whole photo (the network finds them), or the detector.",
+    ),
+    Key("size", integer(1, 8192), "The shorter side or the height of the images, in pixels."),
+    Key("protocol", LINE, "What else decides."),
     Key("flip", BOOLEAN),
     Key("AP50", _AP, attribute="ap50"),
     Key("AP75", _AP, attribute="ap75"),
@@ -321,6 +337,16 @@ _QUANTIZATION = record(
 )
 #: The model that detects people, or a word for the whole image.
 _FINDER = FieldType(_read_finder, LINE.schema)
+_LIMIT = FieldType(_read_limit, {"type": "number", "minimum": 0, "maximum": 1})
+_PAIR_LIMITS = record(
+    model.PairLimits,
+    Key("min_score", _LIMIT, "The least score of a box; the detector's own if left out."),
+    Key(
+        "min_pose_score",
+        _LIMIT,
+        "The least score of a person: that of the box times that of the keypoints.",
+    ),
+)
 _PEOPLE = record(
     _make_people,
     required_key(
@@ -328,6 +354,11 @@ _PEOPLE = record(
     ),
     Key("video", _FINDER, f"The same, or {model.TRACKING}; that of photo if it is left out."),
     Key("whole_image", positive(1.0), "The lowest score of the whole photo, if nobody is found."),
+    Key(
+        "detectors",
+        mapping_of(_PAIR_LIMITS),
+        "The limits with each detector that was measured with the model, by its name.",
+    ),
     check=_check_people,
 )
 #: The arguments are read together with the inputs; see ``mo_args``.
@@ -522,8 +553,15 @@ def read_needed_version(path: Path) -> str:
     stated = fields.get("requires_posezoo")
     if stated:
         return _VERSION.read(stated)
-    inner = [f"{key}.{name}" for key, node in fields.items() for name in _fields_of(node)]
-    return "" if _NEW_IN_0_3.isdisjoint([*fields, *inner]) else "0.3"
+    return "" if _NEW_IN_0_3.isdisjoint(_list_keys(fields)) else "0.3"
+
+
+def _list_keys(fields: Mapping[str, YamlNode]) -> Iterator[str]:
+    """The keys at all depths, such as ``origin.paper``; items of lists have that of their list."""
+    for key, node in fields.items():
+        yield key
+        for item in node.value if isinstance(node.value, list) else [node]:
+            yield from (f"{key}.{inner}" for inner in _list_keys(_fields_of(item)))
 
 
 def _fields_of(node: YamlNode) -> Mapping[str, YamlNode]:
