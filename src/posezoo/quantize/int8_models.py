@@ -14,7 +14,7 @@ from posezoo.core.declarations.model import (
     ModelT,
     Precision,
 )
-from posezoo.core.errors import DecoderError, InferenceError, QuantizationError
+from posezoo.core.errors import DecoderError, InferenceError, QuantizationError, UsageError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.plan import Plan, make_plan, require_current_ir
@@ -38,11 +38,11 @@ from posezoo.quantize.quantization_plan import (
 from posezoo.run.load import get_detector_irs, with_found_decoder
 from posezoo.run.pipeline_spec import PipelineSpec, resolve_pipeline
 from posezoo.run.preparation import require_statement
-from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded, with_task_decoder
+from posezoo.run.runtime.decoder_matching import with_task_decoder
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.input_description import describe_stated_input
 from posezoo.run.runtime.runtime_config import LoadOptions
-from posezoo.run.subject import Statement, Subject, find_subject
+from posezoo.run.subject import Statement, Subject, find_subject, require_fitting
 
 
 def plan_int8(
@@ -115,10 +115,7 @@ def describe_own_ir(subject: Subject, options: QuantizationOptions) -> Quantizat
         raise QuantizationError(f"{graph.path}: takes {sizes}, and not one image")
     if subject.undecoded and metric:
         raise DecoderError(subject.undecoded)
-    if subject.undecoded:
-        spec, description = describe_undecoded(graph, given)
-    else:
-        spec, description = describe_ir(graph, None, like, options.task, given)
+    spec, description = subject.describe(options.task)
     preprocessing = description.preprocessing
     spec = replace(spec, name=xml.stem)
     if spec.decoder or metric:
@@ -141,17 +138,13 @@ def describe_own_ir(subject: Subject, options: QuantizationOptions) -> Quantizat
 
 def _with_said(model: ModelT, said: Statement) -> ModelT:
     decoder = model.decoder
-    approach = find_decoder(decoder.name).approach if decoder else ""
-    if said.height and approach != "bottom-up":
-        raise QuantizationError(
-            f"{model.full_name}: its input size is fixed", hint="leave out --height"
-        )
-    if said.decoder_options and not decoder:
-        raise QuantizationError(
-            f"{model.full_name}: has no decoder", hint="leave out --decoder_options"
-        )
-    if decoder:
-        decoder = with_decoder_options(decoder, said.decoder_options)
+    if decoder is None and (said.height or said.decoder_options):
+        hint = "leave out --height and --decoder_options"
+        raise UsageError(f"{model.full_name}: has no decoder", hint=hint)
+    if decoder is None:
+        return model
+    require_fitting(model, said)
+    decoder = with_decoder_options(decoder, said.decoder_options)
     return replace(model, decoder=decoder, target_size=said.height or model.target_size)
 
 
