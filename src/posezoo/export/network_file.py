@@ -27,7 +27,6 @@ from posezoo.run.model_info import build_model_info
 from posezoo.run.preparation import FLAGS_THAT_STATE_IT, explain_unstated, find_statement
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.input_description import InputDescription
-from posezoo.run.runtime.runtime_config import LoadOptions
 from posezoo.run.subject import Subject
 
 
@@ -44,7 +43,7 @@ def describe_network_file(subject: Subject, inputs: InputOptions) -> Subject:
     """
     graph = subject.graph
     assert graph
-    options = subject.said.added_to(LoadOptions())
+    options = subject.said.options
     is_stated = bool(subject.like or options.states_preprocessing or find_statement(graph))
     if graph.decoding:
         subject = replace(subject, undecoded=f"{graph.path}: contains its decoder already")

@@ -41,7 +41,6 @@ from posezoo.run.preparation import require_statement
 from posezoo.run.runtime.decoder_matching import with_task_decoder
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.input_description import describe_stated_input
-from posezoo.run.runtime.runtime_config import LoadOptions
 from posezoo.run.subject import Statement, Subject, find_subject, require_fitting
 
 
@@ -106,7 +105,7 @@ def describe_own_ir(subject: Subject, options: QuantizationOptions) -> Quantizat
     xml = graph.path
     like = subject.like
     metric = options.metric
-    given = subject.said.added_to(LoadOptions())
+    given = subject.said.options
     if len(layers_in_float(graph.model)) < count_layers(graph.model):
         raise QuantizationError(f"{xml}: its weights are quantized already", hint="name an FP32 IR")
     require_statement(graph, like, is_given=given.states_preprocessing)

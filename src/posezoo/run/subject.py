@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import field, fields, replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.declarations.model_files import is_checkpoint_file, is_network_file
@@ -43,11 +42,12 @@ from posezoo.poses.decoders import (
     resolve_options,
 )
 from posezoo.run.pipeline_spec import find_published, require_detector_used, resolve_pipeline
-
-if TYPE_CHECKING:
-    from posezoo.run.runtime.graph import Graph
-    from posezoo.run.runtime.input_description import InputDescription
-    from posezoo.run.runtime.runtime_config import LoadOptions
+from posezoo.run.preparation import explain_unstated, find_statement
+from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded, find_task_decoder
+from posezoo.run.runtime.graph import Graph, network_files
+from posezoo.run.runtime.input_description import InputDescription
+from posezoo.run.runtime.network_pipeline import image_input
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 
 class Kind(Enum):
@@ -118,6 +118,11 @@ class Statement:
             or self.like
             or self.detector not in (None, "none", "usual")
         )
+
+    @property
+    def options(self) -> LoadOptions:
+        """What is said, as options."""
+        return self.added_to(LoadOptions())
 
     def added_to(self, options: LoadOptions) -> LoadOptions:
         """The options with what is said."""
@@ -211,14 +216,11 @@ class Subject:
 
     def describe(self, task: str = "") -> tuple[ModelSpec, InputDescription]:
         """As ``describe_ir``, of a file and what is said of it."""
-        from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded
-        from posezoo.run.runtime.runtime_config import LoadOptions
-
         assert self.graph
-        options = self.said.added_to(LoadOptions())
+        said = self.said
         if self.undecoded:
-            return describe_undecoded(self.graph, options)
-        return describe_ir(self.graph, self.said.architecture, self.like, task, options)
+            return describe_undecoded(self.graph, said.options)
+        return describe_ir(self.graph, said.architecture, self.like, task, said.options)
 
     def open_file(self) -> Graph | None:
         """The network of a file, read anew; None if no file is named."""
@@ -226,8 +228,6 @@ class Subject:
 
 
 def _open(file: Path, like: ModelSpec | None) -> Graph:
-    from posezoo.run.runtime.graph import Graph
-
     graph = Graph(file)
     if like and like.first_input.reshaped:  # published for images of any size, as the file may be
         sides = like.first_input.sides
@@ -356,10 +356,6 @@ def require_fitting(model: Model, said: Statement) -> None:
 def _find_file(
     text: str, context: Context, said: Statement, *, needs_decoder: bool, task: str
 ) -> Subject:
-    from posezoo.run.preparation import explain_unstated, find_statement
-    from posezoo.run.runtime.graph import network_files
-    from posezoo.run.runtime.runtime_config import LoadOptions
-
     with wrong_use(said, UnknownModelError):
         like = context.registry.find_single(said.like) if said.like else None
     for file in network_files(Path(text)) if context.lock.is_strict else ():
@@ -371,7 +367,7 @@ def _find_file(
         require_usable(published, said, context)
         return replace(subject, model=published, is_published=True)
     may_be_undecoded = not (needs_decoder or said.is_of_outputs)
-    is_stated = said.added_to(LoadOptions()).states_preprocessing or find_statement(graph)
+    is_stated = said.options.states_preprocessing or find_statement(graph)
     if may_be_undecoded and not is_stated:
         return replace(subject, undecoded=explain_unstated(graph.path))
     try:
@@ -386,8 +382,6 @@ def _find_file(
 
 def _describe_file(subject: Subject, task: str) -> ModelSpec:
     """The model that a file is; an error about what is said is one of usage."""
-    from posezoo.run.runtime.network_pipeline import image_input
-
     graph = subject.graph
     assert graph
     said = subject.said
@@ -416,10 +410,7 @@ def _find_published(graph: Graph, said: Statement, context: Context) -> ModelSpe
     """The model as whose IR a file was published, with its decoder; None if the user says what it
     is.
     """
-    from posezoo.run.runtime.decoder_matching import find_task_decoder
-    from posezoo.run.runtime.runtime_config import LoadOptions
-
-    if said.like or said.added_to(LoadOptions()).describes_network:
+    if said.like or said.options.describes_network:
         return None
     trust_record = context.trusts_records
     published = find_published(graph.path, context.registry, trust_record=trust_record)
@@ -433,9 +424,6 @@ def _find_published(graph: Graph, said: Statement, context: Context) -> ModelSpe
 
 def _find_overruled(subject: Subject) -> tuple[str, ...]:
     """What is said, and stated otherwise by a file, in the words of the user."""
-    from posezoo.run.runtime.decoder_matching import describe_ir
-    from posezoo.run.runtime.runtime_config import LoadOptions
-
     graph = subject.graph
     assert graph
     said = subject.said
@@ -444,7 +432,7 @@ def _find_overruled(subject: Subject) -> tuple[str, ...]:
     except InferenceError:
         return ()
     stated = own.preprocessing
-    new = said.added_to(LoadOptions()).override(own)
+    new = said.options.override(own)
     changed = new.preprocessing
     decoder = model.decoder.name if model.decoder else ""
     pairs: dict[str, tuple[object, object]] = {
@@ -467,10 +455,6 @@ def _is_of_file(graph: Graph, error: InferenceError) -> bool:
     """Whether a file has the same error if nothing is said of it, or only that it takes images as
     they are.
     """
-    from posezoo.run.preparation import find_statement
-    from posezoo.run.runtime.decoder_matching import describe_ir
-    from posezoo.run.runtime.runtime_config import LoadOptions
-
     as_they_are = LoadOptions() if find_statement(graph) else LoadOptions(scale=(1,))
     for options in (LoadOptions(), as_they_are):
         try:

@@ -398,7 +398,6 @@ def _list_doubts(graph: Graph, said: Statement, like: ModelSpec | None) -> Itera
     )
     from posezoo.run.runtime.decoder_matching import describe_pipeline
     from posezoo.run.runtime.graph import Preprocessing
-    from posezoo.run.runtime.runtime_config import LoadOptions
 
     if wrong := explain_wrong_values(graph, Preprocessing()):
         yield f"{graph.path}: {wrong}"
@@ -408,7 +407,7 @@ def _list_doubts(graph: Graph, said: Statement, like: ModelSpec | None) -> Itera
             f" {FLAGS_THAT_STATE_IT}"
         )
     with suppress(InferenceError):  # no decoder takes its outputs
-        if assumption := describe_pipeline(graph, like, said.added_to(LoadOptions())).assumption:
+        if assumption := describe_pipeline(graph, like, said.options).assumption:
             yield assumption
 
 
