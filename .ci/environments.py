@@ -20,10 +20,10 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from hashlib import sha384
 from itertools import chain
 from pathlib import Path
 
+import yaml
 from promises import (
     INPUTS,
     ROOT,
@@ -31,8 +31,10 @@ from promises import (
     ReadingError,
     System,
     place_of_extra,
+    read_calls,
     read_extras,
     read_hooks,
+    read_make_rules,
     read_make_targets,
     read_python_lists,
     read_pythons,
@@ -168,9 +170,9 @@ def not_tested(reason: str) -> None:
     print(f"== not tested here: {reason}", flush=True)
 
 
-def end_of(printed: str) -> str:
+def end_of(printed: str, lines: int = 6) -> str:
     """The last lines of what a command printed."""
-    return "\n".join(f"  {line}" for line in printed.strip().splitlines()[-6:])
+    return "\n".join(f"  {line}" for line in printed.strip().splitlines()[-lines:])
 
 
 # --- What resolves
@@ -201,6 +203,9 @@ def resolve_system(system: System, python: str, nightly: bool) -> Iterator[str]:
     """What the page of installing says of a system is true."""
     flags = ("--python-version", python, "--python-platform", system.platform)
     extras = read_extras()
+    if unknown := {*system.pinned, *system.unpinned} - extras.keys():
+        yield f"{system.place}: setup.cfg has no extra {', '.join(sorted(unknown))}"
+        return
     for named, pins in ((system.pinned, ("-c", "constraints.txt")), (system.unpinned, ())):
         if not named or (nightly and pins) or not (nightly or pins):
             continue
@@ -216,6 +221,21 @@ def compare_pythons(wanted: Callable[[str], bool]) -> Iterator[str]:
     for where, found in read_python_lists():
         if wanted(where) and found != read_pythons():
             yield f"{where}: {', '.join(found)}, and setup.cfg names {', '.join(read_pythons())}"
+
+
+def check_calls(wanted: Callable[[str], bool]) -> Iterator[str]:
+    """What workflows run exists, and what make runs in an environment has one."""
+    rules = list(read_make_rules())
+    targets = {rule.target for rule in rules}
+    for call in read_calls():
+        target = call.script.removeprefix("make ")
+        exists = target in targets or (ROOT / target).is_file()
+        if wanted(call.place) and not exists:
+            yield f"{call.place}: {call.script} does not exist"
+    for rule in rules:
+        enters = re.search(r"\$\((BIN|PIP|PYTEST)\)", rule.recipe)
+        if wanted(rule.place) and enters and ".installed-" not in rule.target + rule.needed:
+            yield f"{rule.place}: {rule.target} needs an environment: $(VENV)/.installed-EXTRA"
 
 
 # --- What is run as it is written
@@ -247,9 +267,8 @@ def enter(environment: Environment, checkout: Path) -> Iterator[str]:
     if unknown := environment.extras - read_extras().keys():
         yield f"{environment.place}: setup.cfg has no extra {', '.join(sorted(unknown))}"
         return
-    calls_pip = any("pip " in command.script for command in environment.commands)
-    words = (*environment.install, *(["pip"] if calls_pip else []))
-    if why := install(folder / "env", words, folder / "zoo"):
+    # uv makes environments without pip, which other programs put there.
+    if why := install(folder / "env", (*environment.install, "pip"), folder / "zoo"):
         yield f"{environment.place}: cannot be installed\n{why}"
         return
     if not environment.whole_zoo:
@@ -258,14 +277,16 @@ def enter(environment: Environment, checkout: Path) -> Iterator[str]:
         path = f"{folder / 'env' / 'bin'}{os.pathsep}{settings()['PATH']}"
         environ = {"PATH": path, "VENV": str(folder / "env"), **command.environ}
         ended = run([*command.shell, "-c", command.script], folder / "zoo", **environ)
+        written = f"{command.place}: in an environment with {shlex.join(environment.install)}"
         if ended.returncode == 1 and is_offline(ended.stdout):
             not_tested(
                 f"{command.place}, which asks hosts that do not answer\n{end_of(ended.stdout)}"
             )
         elif ended.returncode:
-            written = f"{command.place}: in an environment with {shlex.join(environment.install)}"
             yield f"{written}: exit code {ended.returncode}\n{end_of(ended.stdout)}"
             return
+        elif lacking := re.search(r"not judged: .*?([\w.]+) is not installed: .*", ended.stdout):
+            yield f"{environment.place}: lacks {lacking[1]}: {written}\n{end_of(lacking[0])}"
 
 
 def install(env: Path, words: Sequence[str], folder: Path, python: str = sys.executable) -> str:
@@ -302,7 +323,8 @@ def make_files_of_verbs(folder: Path) -> None:
     (folder / "photos").mkdir(parents=True)
     for name in ("astronaut", "camera"):
         shutil.copy(ROOT / "src/posezoo/run/samples" / f"{name}.png", folder / "photos")
-    names = {"keypoints": [f"point {number}" for number in range(17)]}
+    coco = ROOT / "src/posezoo/core/declarations/skeletons/coco-17.yml"
+    names = {"keypoints": yaml.safe_load(coco.read_text("utf-8"))["keypoints"]}
     person = {"id": 1, "image_id": 1, "category_id": 1, "keypoints": [230, 110, 2] * 17}
     person |= {"num_keypoints": 17, "bbox": [60, 10, 380, 500], "area": 190000, "iscrowd": 0}
     photo = {"id": 1, "file_name": "astronaut.png", "width": 512, "height": 512}
@@ -317,16 +339,8 @@ def make_files_of_verbs(folder: Path) -> None:
     if not network:
         raise ReadingError(f"models/public/{INPUTS['model']}:1: cannot be downloaded")
     shutil.copy(network, folder / "net.tflite")
-    content = network.read_bytes()
-    license_ = {"spdx": "MIT", "text": "MIT-our-pose.txt"}
-    file = {"name": "net.tflite", "size": len(content), "checksum": sha384(content).hexdigest()}
-    file["source"] = {"$type": "file", "path": "../../../net.tflite"}
-    model: dict[str, object] = {"description": "A zoo of one model."}
-    model |= {"task_type": "human_pose_estimation"}
-    model |= {"framework": "tflite", "license": license_, "revision": 1, "files": [file]}
-    (folder / "zoo/public/our-pose").mkdir(parents=True)
-    # JSON is YAML, too.
-    (folder / "zoo/public/our-pose/model.yml").write_text(json.dumps(model), "utf-8")
+    new = "new our-pose --models_dir zoo --from net.tflite --license MIT"
+    run([sys.executable, "-m", "posezoo", *new.split()], folder)
 
 
 def try_verbs(env: Path, folder: Path) -> list[tuple[int, str]]:
@@ -467,7 +481,7 @@ def enter_versions(resolution: str, python: str, nightly: bool) -> Iterator[str]
         commands += [
             f"python -c {shlex.quote(WRITE_VIDEO)} {photo}",
             "posezoo run --input v.avi --output video",
-            f"posezoo convert {INPUTS['model']}",
+            f"posezoo download {INPUTS['model']} && posezoo convert {INPUTS['model']}",
             f"python {downloader} --name {INPUTS['model']} --output_dir omz",
         ]
     # A cache of its own: the second run finds what the first one left.
@@ -500,7 +514,7 @@ def run_quick_tests(where: str, env: Path, folder: Path) -> Iterator[str]:
     ):
         ended = run(command, zoo)
         if ended.returncode:
-            yield f"{where}: the quick tests of core and run\n{end_of(ended.stdout)}"
+            yield f"{where}: the quick tests of core and run\n{end_of(ended.stdout, 20)}"
             return
 
 
@@ -538,6 +552,7 @@ def is_large(environment: Environment) -> bool:
 def first_part(wanted: Callable[[str], bool]) -> Iterator[Callable[[], Iterator[str]]]:
     """What is checked for each change."""
     yield partial(compare_pythons, wanted)
+    yield partial(check_calls, wanted)
     make_checkout(place() / "zoo", records=["models/*measured.yml"])
     for environment in [*read_workflows(), *read_make_targets(), *read_hooks()]:
         if wanted(environment.place) and not is_large(environment):
@@ -574,14 +589,25 @@ def nightly_part(wanted: Callable[[str], bool]) -> Iterator[Callable[[], Iterato
             if wanted(system.place):
                 yield partial(resolve_system, system, python, True)
     if wanted("setup.cfg"):
-        make_files_of_verbs(place() / "verbs")
-        env, folder = enter_with("")
-        for line, (_, printed) in zip(VERBS, try_verbs(env, folder), strict=True):
-            if read_hint(printed):
-                yield partial(follow_hints, line, folder)
+        yield from try_large_extras()
         pythons = find_pythons()
         yield partial(enter_versions, "lowest-direct", pythons[0], True)
         yield partial(enter_versions, "highest", pythons[-1], True)
+
+
+def try_large_extras() -> Iterator[Callable[[], Iterator[str]]]:
+    """The verbs with each large extra, and with those that their hints name."""
+    make_files_of_verbs(place() / "verbs")
+    env, folder = enter_with("")
+    bare = try_verbs(env, folder)
+    for line, (_, printed) in zip(VERBS, bare, strict=True):
+        if read_hint(printed):
+            yield partial(follow_hints, line, folder)
+    # Some have the same packages.
+    extras = {frozenset(needed): extra for extra, needed in read_extras().items()}
+    for extra in extras.values():
+        if is_large(Environment("", (f".[{extra}]",), ())):
+            yield partial(check_verbs, extra, bare)
 
 
 def main() -> int:
@@ -595,16 +621,17 @@ def main() -> int:
     def wanted(where: str) -> bool:
         return not args.files or where.partition(":")[0] in args.files
 
-    problems = []
+    failed = False
     try:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for found in pool.map(lambda step: list(step()), part(wanted)):
-                problems += found
+            for problems in pool.map(lambda step: list(step()), part(wanted)):
+                failed |= bool(problems)
+                print(*problems, sep="\n", end="\n" if problems else "", flush=True)
     except ReadingError as error:
-        problems.append(str(error))
-    print("\n".join(problems), end="\n" if problems else "")
+        failed = True
+        print(error)
     shutil.rmtree(place(), ignore_errors=True)
-    return 1 if problems else 0
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ test-slow: $(VENV)/.installed-test  ## run the tests that make test leaves out
 
 # Much of their time is waiting for the package index.
 test-release: $(VENV)/.installed-test  ## build a release and an image, and try them as users would
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m release tests/test_release.py tests/test_container.py tests/test_team_month.py
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m release tests/test_release.py tests/test_container.py tests/test_last_release.py
 
 test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of git, pip, proxies and more in the way
 	tests/hostile.sh --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -42,10 +42,10 @@ coverage: $(VENV)/.installed-test $(VENV)/.installed-check  ## measure how much 
 	$(BIN)/coverage report --sort cover
 
 # types-3.10, types-win32, types-darwin
-types-3.%:
+types-3.%: $(VENV)/.installed-test $(VENV)/.installed-check
 	$(BIN)/mypy --python-version 3.$*
 
-types-%:
+types-%: $(VENV)/.installed-test $(VENV)/.installed-check
 	$(BIN)/mypy --platform $*
 
 cards: $(VENV)/.installed-run  ## redraw the card of each model, and models/index.md
@@ -89,7 +89,7 @@ posenet-env: build/posenet-env/.installed  ## PoseNet's published decoder, which
 TRACKERS = norfair==2.3.0 filterpy==2.0.0 rich==15.0.0 trackers==2.6.1 supervision==0.31.2 pydeprecate==0.14.0 \
   motmetrics==1.4.0 pandas==3.1.1 xmltodict==1.0.4 trackeval==1.3.0
 PLOTS = matplotlib==3.11.2 contourpy==1.3.3 cycler==0.12.1 fonttools==4.68.0 kiwisolver==1.5.1
-build/judges/.installed:
+build/judges/.installed: | $(VENV)/.installed-test
 	rm -rf $(@D)
 	$(PIP) install --no-deps --target build/judges \
 	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 rfdetr==1.11.2 $(TRACKERS) $(PLOTS)
@@ -98,7 +98,7 @@ build/judges/.installed:
 network-judges: build/network-judges/.installed  ## torchvision and timm, whose networks quick tests compare with ours
 
 # Beside the others, which would import torchvision: beside PyTorch for the CPU that fails, but for classifiers alone.
-build/network-judges/.installed:
+build/network-judges/.installed: | $(VENV)/.installed-test
 	rm -rf $(@D)
 	$(PIP) install --no-deps --target build/network-judges torchvision==0.28.0 timm==1.0.31
 	@touch $@

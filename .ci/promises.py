@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import re
 import shlex
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +15,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = Path(".github", "workflows")
 HOOKS = Path(".pre-commit-hooks.yaml")
+MAKEFILES = (Path("Makefile"), Path(".ci", "more.mk"))
 SYSTEMS = Path("docs", "howto", "installing.md")
-#: What a person types who starts a workflow: a model whose files the package index has.
-INPUTS = {"model": "blazepose-full"}
+#: What a person types who starts a workflow or make: a model whose files the package index has.
+INPUTS = {"model": "blazepose-full", "PHOTO": "src/posezoo/run/samples/astronaut.png"}
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,7 @@ def read_workflows() -> Iterator[Environment]:
     clock.
     """
     found = []
-    for path in sorted((ROOT / WORKFLOWS).glob("*.yml")):
-        name = path.relative_to(ROOT)
-        workflow = _load(name)
+    for name, workflow in _load_workflows():
         events = list(workflow[True])  # YAML 1.1 reads `on` as true
         if "workflow_dispatch" in events and "schedule" in events:
             events.remove("schedule")
@@ -88,6 +86,21 @@ def read_workflows() -> Iterator[Environment]:
             found += [read for event in events if (read := _read_job(name, job, event))]
     # Two events may run the same.
     return iter([each for index, each in enumerate(found) if each not in found[:index]])
+
+
+def _load_workflows() -> Iterator[tuple[Path, Any]]:
+    for path in sorted((ROOT / WORKFLOWS).glob("*.yml")):
+        name = path.relative_to(ROOT)
+        yield name, _load(name)
+
+
+def read_calls() -> Iterator[Command]:
+    """What workflows run of make, and of the scripts beside this one."""
+    for name, workflow in _load_workflows():
+        for job in workflow["jobs"].values():
+            for step in job["steps"]:
+                for call in re.findall(r"(?m)^make [\w-]+|\.ci/[\w.]+", step.get("run", "")):
+                    yield Command(f"{name}:{step['run'].line}", call)
 
 
 def _read_job(file: Path, job: Mapping[str, Any], event: str) -> Environment | None:
@@ -135,23 +148,46 @@ def _expand(text: str, event: str) -> str:
     return re.sub(r"\$\{\{(.*?)\}\}", lambda match: str(_evaluate(match[1], event)), text)
 
 
+@dataclass(frozen=True)
+class Rule:
+    """A rule of make."""
+
+    place: str
+    target: str
+    needed: str
+    recipe: str
+
+
+def read_make_rules() -> Iterator[Rule]:
+    """The rules of make, without the words of `make help`."""
+    for file in MAKEFILES:
+        text = (ROOT / file).read_text("utf-8")
+        for match in re.finditer(
+            r"^([^\s#:]+):(?!=)([^#\n]*).*\n((?:\t.*\n)*)", text, re.MULTILINE
+        ):
+            line = text.count("\n", 0, match.start()) + 1
+            yield Rule(f"{file}:{line}", *match.groups())
+
+
 def read_make_targets() -> Iterator[Environment]:
-    """The targets of make that need an environment, as make itself reads them."""
-    printed = subprocess.run(
-        ["make", "-pqrR", "VENV=VENV"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout
-    for block in printed.split("\n\n"):
-        recipe = re.search(r"recipe to execute \(from '(.*)', line (\d+)\)", block)
-        for target, needed in re.findall(r"^([\w-]+): (.*\.installed-.*)$", block, re.MULTILINE):
-            extras = re.findall(r"VENV/\.installed-([\w-]+)", needed)
-            if not recipe or not extras or "environments.py" in block:
-                continue
-            place = f"{recipe[1]}:{recipe[2]}"
-            pins = ("-c", "constraints.txt", "--config-settings", "editable_mode=compat")
-            install = (*pins, "--editable", f".[{','.join(extras)}]")
-            stamps = " ".join(f'"$VENV/.installed-{extra}"' for extra in extras)
-            script = f'touch {stamps} && make --no-print-directory {target} VENV="$VENV"'
-            yield Environment(place, install, (Command(place, script),))
+    """The targets of make that need an environment, but for the one that enters them."""
+    for rule in read_make_rules():
+        if not re.fullmatch("[a-z-]+", rule.target) or rule.target == "environments":
+            continue
+        yield from _read_target(rule, re.sub(r"\$\(if .*\)", "", rule.needed))
+        for name in re.findall(r"\$\(if \$\((\w+)\)", rule.needed):
+            yield from _read_target(rule, rule.needed, f"{name}={INPUTS[name]}")
+
+
+def _read_target(rule: Rule, needed: str, *arguments: str) -> Iterator[Environment]:
+    extras = re.findall(r"\$\(VENV\)/\.installed-(\w+)", needed)
+    if extras:
+        pins = ("-c", "constraints.txt", "--config-settings", "editable_mode=compat")
+        install = (*pins, "--editable", f".[{','.join(extras)}]")
+        stamps = " ".join(f'"$VENV/.installed-{extra}"' for extra in extras)
+        make = shlex.join(["make", "--no-print-directory", rule.target, *arguments])
+        script = f'touch {stamps} && {make} VENV="$VENV"'
+        yield Environment(rule.place, install, (Command(rule.place, script),))
 
 
 def read_hooks() -> Iterator[Environment]:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 def main(names: Sequence[str]) -> int:
     """Run each model, and write the pictures that changed."""
     from posezoo.core.declarations.model import Model
-    from posezoo.core.errors import DownloadError, MissingPackageError
+    from posezoo.core.errors import ConversionError, DownloadError, MissingPackageError
     from posezoo.core.files.verified_files import write_atomically
     from posezoo.core.pipeline.zoo_context import open_context
     from posezoo.core.settings import read_settings, to_settings
@@ -38,7 +38,8 @@ def main(names: Sequence[str]) -> int:
         except DownloadError:
             print(f"{model.name}: its files cannot be downloaded")
             continue
-        except MissingPackageError as error:  # its IR is made by PyTorch
+        # Its IR is made by PyTorch, or by its authors' code alone.
+        except (ConversionError, MissingPackageError) as error:
             print(f"{model.name}: {error.problem}")
             continue
         if precision is not facts.usual_precision:

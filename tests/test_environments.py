@@ -1,7 +1,6 @@
 """The program that enters what is promised: what it reads, and what it says of a verb without its extras."""
 
 import importlib
-import shutil
 from pathlib import Path
 
 import pytest
@@ -65,7 +64,46 @@ def test_an_installation_that_is_not_one_command_is_refused_with_its_line(promis
         list(promises.read_workflows())
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+MAKEFILE = """\
+site: $(VENV)/.installed-docs $(if $(PHOTO),$(VENV)/.installed-run)  ## the site
+\t$(BIN)/posezoo gallery
+zoo: $(VENV)/.installed-lint
+\t$(BIN)/posezoo verify
+"""
+
+
+@pytest.fixture
+def makefile(promises, environments, tmp_path):
+    """A Makefile that workflows run, and its file."""
+    path = tmp_path / "Makefile"
+    path.write_text(MAKEFILE, "utf-8")
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci" / "more.mk").touch()
+    write(tmp_path, "on: [push]\njobs: {a: {steps: [{run: make zoo}]}}\n")
+    return path
+
+
+def test_what_an_argument_of_make_adds_is_an_environment_of_its_own(promises, makefile):
+    site, photo, zoo = promises.read_make_targets()
+    assert (site.extras, photo.extras, zoo.extras) == ({"docs"}, {"docs", "run"}, {"lint"})
+    assert "PHOTO=" in photo.commands[0].script and "PHOTO=" not in site.commands[0].script
+    assert (site.place, zoo.place) == ("Makefile:1", "Makefile:3")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("", "", ""),
+        (" $(VENV)/.installed-lint", "", "Makefile:3: zoo needs an environment"),
+        ("zoo:", "zoos:", "zoo.yml:2: make zoo does not exist"),
+    ],
+)
+def test_what_workflows_and_make_run_exists(environments, makefile, before, after, said):
+    makefile.write_text(MAKEFILE.replace(before, after), "utf-8")
+    problems = list(environments.check_calls(lambda _: True))
+    assert [said in problem for problem in problems] == ([True] if said else [])
+
+
 def test_each_environment_of_this_repository_says_where_it_is_promised(environments):
     read = (environments.read_workflows, environments.read_make_targets, environments.read_hooks)
     for each in [environment for reader in read for environment in reader()]:

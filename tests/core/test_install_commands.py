@@ -137,19 +137,19 @@ find-links = ["file:///home/ann/my%20wheels"]
     [
         (
             "uv tool uvx --find-links dist posezoo[gallery] run --input posezoo",
-            'uvx --find-links dist --from "posezoo[gallery,run]" posezoo',
+            'uvx --find-links dist --from "posezoo[gallery,run]" posezoo run --input posezoo',
         ),
         (
             "uv tool run --from=posezoo[gallery]==1.2.3 --with humanize posezoo run",
-            'uvx --with humanize --from "posezoo[gallery,run]==1.2.3" posezoo',
+            'uvx --with humanize --from "posezoo[gallery,run]==1.2.3" posezoo run',
         ),
         (
             "uv run --with posezoo --find-links dist posezoo run",
-            'uv run --find-links dist --with "posezoo[run]" posezoo',
+            'uv run --find-links dist --with "posezoo[run]" posezoo run',
         ),
         (
             "uv tool uvx --index https://ann:secret@index.example/ posezoo@1.2.3 run",
-            'uvx --index https://index.example/ --from "posezoo[run]" posezoo',
+            'uvx --index https://index.example/ --from "posezoo[run]" posezoo run',
         ),
         (
             "uv tool uvx --from posezoo python program.py",
@@ -169,4 +169,7 @@ def test_uvx_names_the_wheel_again(environment, started_by, tmp_path):
     environment.came_from(wheel.as_uri(), archive_info={})
     started_by("uv", "tool", "uvx", "--from", f"{wheel}[run]", "posezoo", "get", "simple_pose")
     requirement = f'"posezoo[run,torch] @ {wheel.as_uri()}"'
-    assert install_command("torch") == f"uvx --torch-backend cpu --from {requirement} posezoo"
+    assert (
+        install_command("torch")
+        == f"uvx --torch-backend cpu --from {requirement} posezoo get simple_pose"
+    )

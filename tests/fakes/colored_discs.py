@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+import pytest
 
 from fakes.published_models import MEAN, SCALE
 from fakes.rtmo import write_onnx
+
+torch = pytest.importorskip("torch", reason="needs torch")
+nn = torch.nn
+Tensor = torch.Tensor
 
 #: RGB, 0 or 1. The color of a keypoint is the one at its number modulo six.
 COLORS = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (1, 0, 1))

@@ -9,8 +9,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs torch")
+nn = torch.nn
+Tensor = torch.Tensor
 
 JOINTS = 17
 STRIDES = (16, 32)

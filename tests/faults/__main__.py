@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino
@@ -40,6 +41,11 @@ MISREADING = Path(__file__).with_name("misreading")
 BY_NAME, BY_FILE = "by name", "by FILE"
 Outcomes = dict[str, str]
 
+#: What a command ended with: its ``code``, ``output`` and ``errors``.
+Ended = Mapping[str, Any]
+
+AS_JSON = ("--format", "json", "--quiet")
+
 #: How the self-check begins what it says of an IR; any other failure is none of it.
 _REFUSAL = re.compile(r"the FP(16|32) IR ")
 
@@ -51,38 +57,48 @@ def convert(python: str, cases: Sequence[Case], folder: Path) -> dict[str, Outco
     shim = registry / "misreading"
     shutil.copytree(MISREADING, shim)
     (shim / "faults.json").write_text(json.dumps(faults), "utf-8")
+    ways = {BY_NAME: [name_all(cases, registry)], BY_FILE: list_commands(cases, registry)}
+    for way in ways:
+        (shim / way).mkdir()
+    # In one process: to start Python and OpenVINO takes as long as to convert ten networks.
     environment = {**os.environ, "PYTHONPATH": str(shim), "HOME": str(registry / "home")}
-    outcomes = {}
-    for way, do in ((BY_NAME, convert_names), (BY_FILE, convert_files)):
-        (shim / "put_in").mkdir()
-        outcomes[way] = do(python, cases, registry, environment)
-        put_in = {path.name for path in (shim / "put_in").iterdir()}
-        expected = {case.name for case in cases if case.misread or case.edit}
+    done = subprocess.run(
+        [python, shim / "run_commands.py"], input=json.dumps(ways), capture_output=True, text=True,
+        env=environment, cwd=registry, check=False,
+    )  # fmt: skip
+    if not done.stdout:
+        raise SystemExit(f"posezoo convert ended with {done.returncode}: {done.stderr[-2000:]}")
+    ended = json.loads(done.stdout)
+    outcomes = {
+        BY_NAME: read_names(cases, registry, *ended[BY_NAME]),
+        BY_FILE: read_files(cases, registry, ended[BY_FILE]),
+    }
+    expected = {case.name for case in cases if case.misread or case.edit}
+    for way, by_case in outcomes.items():
+        put_in = {path.name for path in (shim / way).iterdir()}
         if put_in != expected:
-            reasons = {name: outcomes[way].get(name, "equal") for name in expected ^ put_in}
+            reasons = {name: by_case.get(name, "equal") for name in expected ^ put_in}
             raise SystemExit(f"faults were not put in {way}: {reasons}")
-        shutil.rmtree(shim / "put_in")
     return outcomes
 
 
-def convert_names(
-    python: str, cases: Sequence[Case], registry: Path, environment: Mapping[str, str]
-) -> Outcomes:
-    """Convert the models of a registry by one command. It makes FP32 alone, as the check of FP16
-    also begins with it.
+def name_all(cases: Sequence[Case], registry: Path) -> list[str]:
+    """The words after ``posezoo`` that convert the models of a registry: in FP32 alone, as the
+    check of FP16 also begins with it. Files are converted as a user does it, to FP16.
     """
-    command = [
-        python, "-m", "posezoo", "convert", *(case.name for case in cases), "--format", "json",
-        "--models_dir", registry / "models", "--download_dir", registry / "downloads",
-        "--weights_dir", registry / "irs", "--quiet", "--precisions", "FP32",
-    ]  # fmt: skip
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, cwd=registry, check=False
-    )
-    if not done.stdout:
-        raise SystemExit(f"posezoo convert ended with {done.returncode}: {done.stderr[-2000:]}")
-    outcomes = {each["name"]: each["reason"] for each in json.loads(done.stdout)["failed"]}
-    assert done.returncode == bool(outcomes)
+    folders = {"models": "models", "download": "downloads", "weights": "irs"}
+    words = ["convert", *(case.name for case in cases), *AS_JSON, "--precisions", "FP32"]
+    for kind, folder in folders.items():
+        words += [f"--{kind}_dir", str(registry / folder)]
+    return words
+
+
+def read_names(cases: Sequence[Case], registry: Path, ended: Ended) -> Outcomes:
+    """What became of each model of a registry."""
+    if not ended["output"]:
+        raise SystemExit(f"posezoo convert ended with {ended['code']}: {ended['errors'][-2000:]}")
+    outcomes = {each["name"]: each["reason"] for each in json.loads(ended["output"])["failed"]}
+    assert ended["code"] == bool(outcomes)
     for case in cases:
         record = xml_of(case, registry, BY_NAME).with_name("provenance.json")
         if record.is_file():
@@ -91,19 +107,10 @@ def convert_names(
     return outcomes
 
 
-def convert_files(
-    python: str, cases: Sequence[Case], registry: Path, environment: Mapping[str, str]
-) -> Outcomes:
-    """Convert the same files as ``posezoo convert FILE`` does."""
-    commands = list_commands(cases, registry)
-    done = subprocess.run(
-        [python, registry / "misreading" / "file_commands.py"], input=json.dumps(commands),
-        capture_output=True, text=True, env=environment, cwd=registry, check=False,
-    )  # fmt: skip
-    if not done.stdout:
-        raise SystemExit(f"posezoo convert ended with {done.returncode}: {done.stderr[-2000:]}")
+def read_files(cases: Sequence[Case], registry: Path, all_ended: Sequence[Ended]) -> Outcomes:
+    """What became of each file."""
     outcomes = {}
-    for case, ended in zip(cases, json.loads(done.stdout), strict=True):
+    for case, ended in zip(cases, all_ended, strict=True):
         answer = json.loads(ended["output"])
         assert (ended["code"] != 0) == ("error" in answer)
         if ended["code"]:
@@ -121,7 +128,7 @@ def list_commands(cases: Sequence[Case], registry: Path) -> list[list[str]]:
         output = xml_of(case, registry, BY_FILE)
         output.parent.mkdir(exist_ok=True)
         original = registry / "downloads" / "public" / case.name / f"net.{case.file.ending}"
-        words = ["convert", str(original), "-o", str(output), "--format", "json", "--quiet"]
+        words = ["convert", str(original), "-o", str(output), *AS_JSON]
         for kind in ("mean", "scale"):
             if kind in case.preprocessing:
                 words += [f"--{kind}_values", *map(str, case.preprocessing[kind])]

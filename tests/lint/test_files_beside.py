@@ -1,6 +1,5 @@
 """The files with recorded outputs and with ranges, which lie beside a model.yml."""
 
-import configparser
 import os
 import re
 import shutil
@@ -8,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from fakes.command import posezoo
 from posezoo.core.files.verified_files import compute_digest
@@ -150,11 +148,3 @@ def test_without_the_package_that_reads_cards_nothing_is_judged(model, monkeypat
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "error: markdown_it is not installed" in ended.stderr
     assert "[lint]" in ended.stderr
-
-
-def test_the_extra_and_the_hook_bring_the_same_packages():
-    extras = configparser.ConfigParser(interpolation=None)
-    extras.read(ROOT / "setup.cfg", "utf-8")
-    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
-    lint = extras["options.extras_require"]["lint"].split()
-    assert lint == hook["additional_dependencies"]

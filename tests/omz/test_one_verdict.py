@@ -228,6 +228,7 @@ SPOILT = {
     "other names": ("other.npz", "other.npz: has the arrays photo, and the inputs of the network are image"),
     "another shape": ("shape.npz", "shape.npz: image has the shape [1, 3, 8, 8], and the network takes [1, 3, 32, 48]"),
     "no image": ("text.jpg", "text.jpg"),
+    "texts": ("words.npz", "words.npz: image has no numbers, but <U1"),
 }  # fmt: skip
 
 
@@ -239,9 +240,35 @@ def test_a_spoilt_sample_is_one_clear_error(folder, convert, case):
         Path(each).write_text("no sample", "utf-8")
     np.savez("other.npz", photo=np.zeros((1, 3, 32, 48)))
     np.savez("shape.npz", image=np.zeros((1, 3, 8, 8)))
+    np.savez("words.npz", image=np.full((1, 3, 32, 48), "a"))
     code, _, told = convert("net.onnx", "-o", "net.xml", "--sample", name)
     assert (code, problem in told, "Traceback" in told) == (1, True, False), told
     assert not (folder / "net.xml").exists()
+
+
+@pytest.mark.parametrize(
+    ("ids", "problem"),
+    [(10**6, "cannot run the original on it"), (1.5, "ids has values that are not int64")],
+)
+def test_a_sample_that_the_original_does_not_take_is_an_error(folder, convert, ids, problem):
+    nodes = [make_node("Gather", ["table", "ids"], ["out"])]
+    write("net.onnx", nodes, [("ids", IDS, (1, 4))], table=draw(40, 8))
+    np.savez("inputs.npz", ids=np.full((1, 4), ids))
+    code, _, told = convert("net.onnx", "-o", "net.xml", "--sample", "inputs.npz")
+    assert (code, problem in told, (folder / "net.xml").exists()) == (1, True, False), told
+
+
+def test_a_wrong_remainder_of_whole_numbers_is_no_noise(folder, convert, misread):
+    for name, sign in (("net.onnx", 0), ("wrong.onnx", 1)):
+        nodes = [
+            make_node("Conv", ["image", "kernel"], ["a"]), make_node("Floor", ["a"], ["b"]),
+            make_node("Cast", ["b"], ["c"], to=TensorProto.INT32),
+            make_node("Mod", ["c", "seven"], ["d"], fmod=sign),
+            make_node("Cast", ["d"], ["out"], to=graphs.FLOAT),
+        ]  # fmt: skip
+        write(name, nodes, kernel=draw(4, 3, 1, 1), seven=np.int32(7))
+    code, _, told = convert("net.onnx", "-o", "net.xml")
+    assert (code, "differs from the original in out" in told) == (1, True), told
 
 
 def test_a_network_in_float64_becomes_fp16(folder, convert):

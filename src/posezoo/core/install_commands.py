@@ -182,7 +182,7 @@ def _is_made_by_uvx() -> bool:
 
 
 def _uvx_command(extra: str) -> str:
-    """The command of uvx that runs, with one more extra, up to the name of the program."""
+    """The command of uvx that runs, with one more extra."""
     words = _command_of_uv()
     programs = [
         place
@@ -202,7 +202,8 @@ def _uvx_command(extra: str) -> str:
     version = "".join(_VERSION.findall(named))
     requirement = _requirement(_merge(extras, extra), version)
     build = "" if "--torch-backend" in flags else build
-    return f"{shlex.join(flags)} {build}{option} {requirement} posezoo"
+    arguments = shlex.join(["posezoo", *words[programs[0] + 1 :]])
+    return f"{shlex.join(flags)} {build}{option} {requirement} {arguments}"
 
 
 def _command_of_uv() -> list[str]:

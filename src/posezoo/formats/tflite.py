@@ -39,6 +39,9 @@ _MODULE = "ai_edge_litert.interpreter"
 #: The number of values, and two sums of their bits.
 _Values = tuple[int, int, int]
 
+# Those of constants that are compared, by TensorType: FLOAT32, FLOAT16, UINT8, INT8.
+_STORED_TYPES = {0: "<f4", 1: "<f2", 3: "u1", 9: "i1"}
+
 #: Operations that only change the form of a tensor, and constants.
 _FORMS = {
     "Constant",
@@ -61,7 +64,9 @@ def is_tflite(path: Path) -> bool:
 
 
 def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[OriginalConstant]:
-    """The float constants, read from the tables of FlatBuffers (schema.fbs)."""
+    """The constants that are floats or of 8 bits, read from the tables of FlatBuffers
+    (schema.fbs).
+    """
     file = FlatBuffer(read_regular_bytes(path))
     buffers = file.read_tables(file.root, 4)
     graphs = file.read_tables(file.root, 2)
@@ -70,11 +75,11 @@ def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[OriginalConstant]:
         shape = file.read_integers(tensor, 0)
         number = file.read_field(tensor, 2, "I")
         data = file.find_field(buffers[number], 0) if number else 0
-        if not data or kind > 1:  # FLOAT32 is 0, FLOAT16 is 1
+        if not data or kind not in _STORED_TYPES:
             continue
         start = data + file.read("I", data)
         end = start + 4 + file.read("I", start)
-        arrays = read_array(path, start + 4, end, ("<f4", "<f2")[kind], shape)
+        arrays = read_array(path, start + 4, end, _STORED_TYPES[kind], shape)
         yield from map(OriginalConstant, arrays)
 
 

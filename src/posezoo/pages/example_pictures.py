@@ -13,6 +13,7 @@ from posezoo.core.errors import (
     ConversionError,
     DownloadError,
     InferenceError,
+    MissingPackageError,
     import_cv2,
 )
 from posezoo.core.events import Event, Listener, WarningIssued, ignore_event
@@ -107,18 +108,18 @@ def draw_pictures(
     are_samples: bool,
     listener: Listener,
 ) -> dict[str, list[Picture]]:
-    """The pictures of each pose model whose files can be downloaded, by its name; others cause a
-    warning. The sample photos (``are_samples``) become one picture.
+    """The pictures of each pose model whose files can be downloaded and converted here, by its
+    name; others cause a warning. The sample photos (``are_samples``) become one picture.
 
     Raises:
         ImageError: a photo cannot be read.
     """
     images = {path: read_image(path) for path in photos}
     pictures = {}
-    not_available = []
+    without: dict[str, list[str]] = {}  # the models that have no picture, by the reason
 
     def listen(event: Event) -> None:
-        # Models whose files cannot be downloaded are named together at the end.
+        # Models without a picture are named together at the end.
         if not isinstance(event, WarningIssued):
             listener(event)
 
@@ -129,9 +130,11 @@ def draw_pictures(
                 shown = [read_image(path) for path in sample_photos(noun_of(facts.model))]
             precision, drawn = draw_examples(facts, shown, context, listener=listen)
         except DownloadError:
-            not_available.append(facts.name)
+            reason = "the files cannot be downloaded"
+        except MissingPackageError as error:  # PyTorch makes its IR
+            reason = f"{error.problem}: {error.hint}"
         except (ConversionError, InferenceError) as error:
-            listener(WarningIssued(f"{facts.name}: no picture: {error.problem}"))
+            reason = error.problem.removeprefix(f"{facts.name}: ")
         else:
             other = precision.value if precision is Precision.FP16_INT8 else ""
             if are_samples:
@@ -145,8 +148,8 @@ def draw_pictures(
                 jpeg = encode_example([picture])
                 of_photos.append(Picture(jpeg, text, note=join(path.name, other)))
             pictures[facts.name] = of_photos
-    if not_available:
-        missing = ", ".join(not_available)
-        text = f"no picture of models whose files cannot be downloaded: {missing}"
-        listener(WarningIssued(text))
+            continue
+        without.setdefault(reason, []).append(facts.name)
+    for reason, names in without.items():
+        listener(WarningIssued(f"no picture of {', '.join(names)}: {reason}"))
     return pictures

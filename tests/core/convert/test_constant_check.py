@@ -14,7 +14,7 @@ from fakes.misleading_networks import (
 from fakes.soak import soak
 from posezoo.core.convert import frontends, preprocess
 from posezoo.core.convert.constant_check import find_changed_constant
-from posezoo.core.convert.fp16_check import list_float_constants, read_xml
+from posezoo.core.convert.fp16_check import list_constants, read_xml
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.omz.commands import mo
 
@@ -45,7 +45,7 @@ def find_changed(original, xml, *words):
     spec, _ = mo.read_command_line(arguments)
     spec = preprocess.fill_in_inputs(spec, openvino_core().read_model(xml))
     constants = frontends.read_constants(spec, original)
-    return find_changed_constant(spec, constants, list_float_constants(read_xml(xml), xml))
+    return find_changed_constant(spec, constants, list_constants(read_xml(xml), xml))
 
 
 def write_ir(original, *words):

@@ -62,7 +62,9 @@ def test_a_file_of_another_kind_is_refused_before_openvino_sees_it(tmp_path, fra
 def test_a_truncated_network_is_refused_in_one_line(tmp_path, kept):
     content = network()[:kept]
     spec = spec_of(content, tmp_path)
-    with pytest.raises(ConversionError, match="OpenVINO cannot read it: ") as failure:
+    # OpenVINO before 2026 ends the process that reads it.
+    problem = "OpenVINO cannot read it: |its process was ended by SIGSEGV"
+    with pytest.raises(ConversionError, match=problem) as failure:
         convert_model(spec, downloaded(spec, content, tmp_path))
     assert "\n" not in failure.value.problem
 

@@ -40,7 +40,7 @@ from posezoo.core.convert.formats import OriginalConstant
 from posezoo.core.convert.fp16_check import (
     Fp16Comparison,
     compare_with_fp32,
-    list_float_constants,
+    list_constants,
     read_xml,
 )
 from posezoo.core.convert.publish import write_checked_irs
@@ -844,7 +844,7 @@ def test_filters_may_be_scaled_and_negated(tmp_path):
         return find_changed_constant(
             spec,
             map(OriginalConstant, [np.zeros((8, 4, 3, 3)), original.transpose(0, 2, 3, 1)]),
-            list_float_constants(read_xml(xml), xml),
+            list_constants(read_xml(xml), xml),
         )
 
     assert not changed(folded)
@@ -855,6 +855,26 @@ def test_filters_may_be_scaled_and_negated(tmp_path):
         wrong[2, 1, 1, 1] = damage
         assert changed(wrong).endswith("in 1 of 8 filters")
     assert changed(folded.astype(np.float16).astype(np.float32)).endswith("of 8 filters")
+
+
+@pytest.mark.parametrize("damage", [0, -1])
+def test_a_kernel_of_integers_is_one_of_the_originals(tmp_path, damage):
+    """The outputs of a network in 8 bits often prove nothing."""
+    ov = import_openvino()
+    original = np.random.default_rng(0).integers(-127, 128, (8, 4, 3, 3)).astype(np.int8)
+
+    def changed(kernel):
+        image = ov.opset13.parameter([1, 4, 8, 8], ov.Type.f32)
+        weights = ov.opset13.convert(ov.opset13.constant(kernel), "f32")
+        convolution = ov.opset13.convolution(image, weights, [1, 1], [0, 0], [0, 0], [1, 1])
+        xml = ir_writer.write_ir(ov.Model([convolution], [image]), tmp_path / "net.xml", FP32)
+        originals = map(OriginalConstant, [original.transpose(0, 2, 3, 1), np.zeros((9, 9), "i1")])
+        spec = replace(tiny(tmp_path)[0], inputs=())
+        return find_changed_constant(spec, originals, list_constants(read_xml(xml), xml))
+
+    assert not changed(original)
+    assert not changed(np.concatenate([original] * 2))  # none of the originals has its shape
+    assert changed(original * np.int8(damage)).endswith("differs from the original's")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -52,6 +52,27 @@ def test_the_folder_of_a_running_conversion_is_left_alone_and_that_of_a_killed_o
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("removed", range(4))
+def test_a_folder_whose_removal_was_killed_is_removed_later(tmp_path, monkeypatch, removed):
+    unlink = Path.unlink
+    left = [True] * removed
+
+    def unlink_until_killed(path, **flags):
+        if not left:
+            raise OSError
+        left.pop()
+        unlink(path, **flags)
+
+    with monkeypatch.context() as patch, staging_dir(tmp_path) as folder:
+        (folder / "FP16" / "deep").mkdir(parents=True)
+        for name in ("a.xml", "FP16/b.xml", "FP16/deep/c.xml"):
+            (folder / name).touch()
+        patch.setattr(Path, "unlink", unlink_until_killed)
+    assert folder.exists()
+    remove_stale_staging_dirs(tmp_path)
+    assert not folder.exists()
+
+
 def test_a_folder_is_gone_after_a_failure_too(tmp_path):
     with pytest.raises(ZeroDivisionError), staging_dir(tmp_path) as folder:
         (folder / "half.xml").write_text("half")

@@ -142,6 +142,7 @@ def test_a_context_can_be_sent_to_another_process(origin, tmp_path):
 
 
 def test_weights_that_are_gone_lead_to_own_weights_and_to_models_that_are_here(origin, tmp_path):
+    pytest.importorskip("torch", reason="needs torch")
     context = context_of(tmp_path, origin, cache_dir=tmp_path / "cache")
     with Server() as server:
         file = {

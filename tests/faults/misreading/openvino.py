@@ -2,12 +2,13 @@
 
 It is copied into a folder of PYTHONPATH beside faults.json, whose ``misread`` has the file that is
 read in place of each original, and whose ``edited`` has the edit of each model's IR. For each fault
-that it put in, it creates a file with the model's name in ``put_in``.
+that it put in, it creates a file with the model's name in the folder that FAULTS_PUT_IN names.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -35,7 +36,7 @@ FAULTS = json.loads((HERE / "faults.json").read_text("utf-8"))
 
 
 def tell(model: str) -> None:
-    (HERE / "put_in" / model).touch()
+    (HERE / os.environ["FAULTS_PUT_IN"] / model).touch()
 
 
 def misread(source: Any) -> Any:

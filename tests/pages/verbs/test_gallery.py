@@ -108,6 +108,16 @@ def test_an_unreadable_file_is_reported_and_the_others_are_shown(checkout):
     assert pages(checkout / "site") == ["index.html", "models/light.html", "models/other.html"]
 
 
+def test_models_that_only_pytorch_converts_have_no_picture_without_it(tmp_path, monkeypatch):
+    pytest.importorskip("openvino", reason="needs openvino")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    models = ("hrnet-w32", "hrnet-w48-384x288", "detrpose-l")
+    ended = succeeded(posezoo("gallery", *models, "--pictures", cwd=tmp_path))
+    own_code, pytorch = re.findall("^warning: no picture of (.*)", ended.stderr, re.MULTILINE)
+    assert own_code.startswith("detrpose-l: cannot be converted here")
+    assert re.match(r"[\w-]+, [\w-]+: torch is not installed: .*torch", pytorch)
+
+
 @pytest.mark.slow
 def test_pictures_of_ones_own_photo_are_shown_of_each_model_that_can_be_downloaded(
     blazepose, mirror, tmp_path
@@ -122,9 +132,7 @@ def test_pictures_of_ones_own_photo_are_shown_of_each_model_that_can_be_download
             **environ,
         )
     )
-    missing = (
-        "warning: no picture of models whose files cannot be downloaded: human-pose-estimation-0005"
-    )
+    missing = "warning: no picture of human-pose-estimation-0005: the files cannot be downloaded"
     assert missing in ended.stderr.splitlines()
     page = (tmp_path / "site" / "side_by_side.html").read_text()
     assert re.findall(r'alt="([^"]*)"', page) == [

@@ -87,6 +87,7 @@ def annotate(folder):
 
 
 def test_each_command_and_load_say_the_assumption_once(own, tmp_path):
+    pytest.importorskip("faster_coco_eval", reason="needs faster_coco_eval")
     people = annotate(tmp_path)
     described = ["--decoder", "heatmap", "--mean_values", "0"]
     warning = f"warning: {own}: {ASSUMED}"

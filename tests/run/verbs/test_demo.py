@@ -247,7 +247,7 @@ def test_a_disconnected_camera_ends_the_demo(tiny, tmp_path):
     assert ended.returncode == 1
     assert f"error: {address}: was disconnected after " in ended.stderr
     written = int(re.search(r"out\.mp4: (\d+) written", ended.stdout)[1])
-    assert 3 <= written <= len(read_video(tmp_path / "out.mp4"))
+    assert 1 <= written <= len(read_video(tmp_path / "out.mp4"))
 
 
 @pytest.mark.parametrize(("args", "frames"), [(("-loop", "3"), 36), (("--loop", "2"), 24)])
@@ -441,6 +441,14 @@ def test_a_wrong_architecture_is_refused_with_a_hint_to_the_right_one(video, tmp
     succeeded(demo("-m", embeddings, "-i", video, "-at", "ae"))
     succeeded(demo("-m", embeddings, "-i", video, "-at", "higherhrnet"))
     succeeded(demo("-m", embeddings, "-i", video))
+
+
+def test_the_hint_after_a_wrong_architecture_names_a_flag_that_takes_the_outputs(video, tmp_path):
+    maps = write_output_ir(tmp_path / "maps.xml", {"maps": (1, 34, 8, 12)})
+    assert "hint: try -at topdown\n" in misuse(demo("-m", maps, "-i", video, "-at", "openpose"))
+    either = write_output_ir(tmp_path / "either.xml", {"maps": (1, 34, 8, 8)})
+    said = misuse(demo("-m", either, "-i", video, "-at", "openpose"))
+    assert "hint: --decoder heatmap" in said
 
 
 def test_a_wrong_architecture_for_a_model_of_the_zoo_is_refused(video):

@@ -6,7 +6,8 @@ such a kernel belongs to each kernel of the original with which most of its filt
 to a factor. A normalization that is folded into a convolution leaves such factors, and a scale of
 the image leaves factors by channel. Then all of its filters must be equal up to such factors, to
 those of one original at least. From some originals the graph itself computes others, such as a
-kernel with a mask: a kernel that is similar to one of these is not compared.
+kernel with a mask: a kernel that is similar to one of these is not compared. Kernels of integers
+are not computed, so each must be equal to one of the originals in its shape.
 """
 
 from __future__ import annotations
@@ -74,6 +75,26 @@ class _Kernels:
                 self.changes[number] = changed if fewest is None else min(changed, fewest)
 
 
+class _Integers:
+    """The kernels of integers in an IR."""
+
+    def __init__(self, constants: Iterable[StoredConstant]) -> None:
+        arrays = {constant.name: constant.read().squeeze() for constant in constants}
+        self._kernels = {name: each for name, each in arrays.items() if each.size >= MIN_SIZE}
+        self._is_equal: dict[str, bool] = {}  # of the kernels that may be one of the originals
+
+    def compare(self, original: Array) -> None:
+        for name, kernel in self._kernels.items():
+            if kernel.dtype == original.dtype and not self._is_equal.get(name):
+                views = list(_oriented(original, kernel.shape))
+                if views:
+                    self._is_equal[name] = any(np.array_equal(kernel, view) for view in views)
+
+    def find_changed(self) -> str:
+        """The first kernel that is none of the originals; empty if each is one."""
+        return next((name for name, is_equal in self._is_equal.items() if not is_equal), "")
+
+
 def find_changed_constant(
     spec: ModelSpec, originals: Iterable[OriginalConstant], constants: Sequence[StoredConstant]
 ) -> str:
@@ -81,10 +102,14 @@ def find_changed_constant(
     does.
     """
     is_reversed = any(port.reverse_input_channels for port in spec.inputs)
-    groups = _group_kernels(constants)
+    groups = _group_kernels(constant for constant in constants if constant.is_float)
+    integers = _Integers([constant for constant in constants if not constant.is_float])
     for original in originals:
         values = original.values.squeeze()
-        if values.size < MIN_SIZE or values.ndim < 2 or values.dtype.kind != "f":
+        if values.size < MIN_SIZE or values.ndim < 2:
+            continue
+        if values.dtype.kind != "f":
+            integers.compare(values)
             continue
         for kernels in groups:
             for view in _oriented(values, kernels.shape):
@@ -92,6 +117,8 @@ def find_changed_constant(
                 # The reversal of the image's channels is folded into the first kernel.
                 if is_reversed and view.shape[1] == 3:
                     kernels.compare(view[:, ::-1], original)
+    if changed_name := integers.find_changed():
+        return f"{changed_name} differs from the original's"
     changes = {
         kernels.constants[number].name: (changed, kernels.shape[0])
         for kernels in groups

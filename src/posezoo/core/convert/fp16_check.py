@@ -31,7 +31,8 @@ _INFINITE = 0x7C00
 # How many values of a constant are compared at a time.
 _BLOCK = 1 << 20
 
-_TYPES = {"f64": "<f8", "f32": "<f4", "f16": "<f2"}
+_FLOATS = {"f64": "<f8", "f32": "<f4", "f16": "<f2"}
+_TYPES = {**_FLOATS, "i8": "i1", "u8": "u1"}
 
 
 @frozen
@@ -65,14 +66,14 @@ class StoredConstant:
     @property
     def is_float(self) -> bool:
         """Whether its values are floats."""
-        return self.element_type in _TYPES
+        return self.element_type in _FLOATS
 
     def read(self) -> Array:
-        """Its values; those of other types than floats are bytes in one row."""
+        """Its values; those of wider integers are bytes in one row."""
         dtype = np.dtype(_TYPES.get(self.element_type, "u1"))
         with open_regular(self.path) as stream:
             values = np.fromfile(stream, dtype, self.size // dtype.itemsize, offset=self.offset)
-        return values.reshape(self.shape) if self.is_float else values
+        return values.reshape(self.shape) if self.element_type in _TYPES else values
 
     def read_blocks(self) -> Iterator[Array]:
         """Its values as ``read`` gives them, some at a time."""
@@ -89,11 +90,13 @@ def find_types(graph: Any, types: Set[str]) -> list[str]:
     return sorted(types & {layer.get("type") for layer in graph.iter("layer")})
 
 
-def list_float_constants(graph: Any, xml: Path) -> list[StoredConstant]:
-    """The constants of an IR that are floats, also those in bodies, in the order of the file."""
+def list_constants(graph: Any, xml: Path) -> list[StoredConstant]:
+    """The constants of an IR that are floats or integers of 8 bits, also those in bodies, in the
+    order of the file.
+    """
     constants = graph.iterfind(".//layer[@type='Const']")
     described = [_describe_constant(each, xml) for each in constants]
-    return [constant for constant in described if constant.is_float]
+    return [constant for constant in described if constant.element_type in _TYPES]
 
 
 @frozen

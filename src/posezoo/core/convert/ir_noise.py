@@ -30,6 +30,12 @@ _ARITHMETIC = frozenset({
     "Multiply", "Power", "RNNSequence", "Subtract",
 })  # fmt: skip
 
+# Operations whose results are values of their first input.
+_ARRANGING = frozenset({
+    "Concat", "Gather", "Relu", "Reshape", "Slice", "Squeeze", "StridedSlice", "Transpose",
+    "Unsqueeze",
+})  # fmt: skip
+
 
 def run_moved(
     xml: Path, feeds: Sequence[NamedArrays], draws: int, *, rounds_levels: bool
@@ -78,7 +84,8 @@ def _move_before_steps(network: Model, rng: np.random.Generator) -> None:
         if not is_step(node) or node.get_type_name() == "FakeQuantize":
             continue
         port = node.input_value(0)
-        if _is_float(port) and port.get_partial_shape().is_static:
+        is_rounded = _is_float(port) and not _is_whole(port)
+        if is_rounded and port.get_partial_shape().is_static:
             kind = port.get_element_type().to_dtype()
             factors = move_values(np.ones(port.get_shape(), kind), rng)
             moved = ov.opset13.multiply(port, ov.op.Constant(np.asarray(factors)))
@@ -97,6 +104,14 @@ def _move_levels(network: Model, rng: np.random.Generator) -> None:
         noise = rng.uniform(-0.5, 0.5, node.get_input_shape(0)) * step
         moved = ov.opset13.add(node.input_value(0), noise.astype(np.float32))
         node.input(0).replace_source_output(moved.output(0))
+
+
+def _is_whole(port: Port) -> bool:
+    """Whether a tensor has whole numbers, which no rounding changes: moved, all would tip over."""
+    node = port.get_node()
+    while node.get_type_name() in _ARRANGING:
+        node = node.input_value(0).get_node()
+    return is_step(node) or node.get_type_name() in ("Convert", "Constant")
 
 
 def _is_float(port: Port) -> bool:

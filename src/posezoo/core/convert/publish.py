@@ -114,7 +114,8 @@ def write_checked_irs(
     targets = resolved.targets
     network = read()
     filled = describe_inputs(spec, network)
-    extent = choose_extent(network, filled) if options.self_check else WHOLE
+    needs_reference = options.self_check and find_reference is None
+    extent = choose_extent(network, filled) if needs_reference else WHOLE
     # A published IR is compared with itself. Otherwise an IR in FP16 is proven by the FP32 IR,
     # which is also written if it was not requested.
     exact = targets[0].precision if spec.is_ir else Precision.FP32

@@ -424,7 +424,7 @@ def _run_cases(
     ]
     if not runtime.run_several:
         samples = [draw_inputs(spec, runtime, image) for image in images]
-        samples = [replace(each, outputs=runtime.run(each.prepared)) for each in samples]
+        samples = [_run_given(each, runtime) for each in samples]
         samples += [_run_sample(spec, runtime, extent, seed, ranges) for seed in extent.seeds]
         if not (extent.reduction or given):
             samples += _run_normalized(spec, runtime)
@@ -442,6 +442,16 @@ def _run_cases(
         replace(sample, outputs=outputs, moved_outputs=other)
         for sample, outputs, other in zip_longest(samples, originals, others)
     )
+
+
+def _run_given(sample: ReferenceSample, runtime: ReferenceRuntime) -> ReferenceSample:
+    try:
+        return replace(sample, outputs=runtime.run(sample.prepared))
+    except (RuntimeError, ValueError) as error:
+        raise ConversionError(
+            f"{sample.image}: {runtime.name} cannot run the original on it: {error_text(error)}",
+            hint="give an input that is right for the network",
+        ) from error
 
 
 def _run_normalized(spec: ModelSpec, runtime: ReferenceRuntime) -> Iterator[ReferenceSample]:
@@ -667,7 +677,7 @@ def draw_inputs(
         # Each input gets a different image, so that exchanged inputs are detected.
         different = replace(wanted, seed=wanted.seed + 1000 * number)
         if name in wanted.values:
-            image = arrange(wanted.values[name], port).astype(_ir_dtype(port, dtype))
+            image = _take_values(wanted, port, _ir_dtype(port, dtype))
         else:
             image = _draw_image(spec, port, shape, dtype, wanted=different)
         feed[name] = image
@@ -682,6 +692,16 @@ def draw_inputs(
             changed = move_values(image, rng)
             moved[name] = preprocess(changed, port).astype(changed.dtype)
     return ReferenceSample(wanted, feed, prepared, {**prepared, **moved} if moved else None)
+
+
+def _take_values(sample: CheckImage, port: Input, dtype: np.dtype[Any]) -> Array:
+    values = arrange(sample.values[port.name], port)
+    taken: Array = values.astype(dtype)
+    if dtype.kind in "iub" and not np.array_equal(taken, values):
+        raise ConversionError(
+            f"{sample}: {port.name} has values that are not {dtype}, which the network takes"
+        )
+    return taken
 
 
 def _draw_image(

@@ -97,6 +97,9 @@ def _read_arrays(spec: ModelSpec, path: Path) -> Iterator[Sample]:
             f"{path.name}: has the arrays {', '.join(arrays)}, and the inputs of the network are"
             f" {', '.join(names)}"
         )
+    for name, values in arrays.items():
+        if values.dtype.kind not in "biuf":
+            raise ConversionError(f"{path.name}: {name} has no numbers, but {values.dtype}")
     rows = {port.name: _split(path, port, arrays[port.name]) for port in spec.inputs}
     counts = {len(each) for each in rows.values()}
     if len(counts) != 1 or counts == {0}:
@@ -163,7 +166,7 @@ def _fit(photo: Array, port: Input, spec: ModelSpec) -> Array:
         if sides[letter] < 0 or port.resize:
             share = min(1, LARGEST_SIDE / max(photo.shape[:2]))
             sides[letter] = max(STEP, round(side * share / STEP) * STEP)
-    image = fit_photo(photo, (sides["H"], sides["W"]), sides["C"])
+    image = np.round(fit_photo(photo, (sides["H"], sides["W"]), sides["C"]))
     if port.ir_color is ColorOrder.RGB:
         image = image[..., ::-1]
     image = image * (spec.self_check.largest / 255)

@@ -38,7 +38,7 @@ from posezoo.core.convert.feature_steps import COMPARED_ROWS, INT8_MAKER
 from posezoo.core.convert.fp16_check import (
     compare_with_fp32,
     find_types,
-    list_float_constants,
+    list_constants,
     measure_rounding,
     read_xml,
 )
@@ -688,36 +688,33 @@ class IrCheck(NetworkCheck):
         Raises:
             SelfCheckError: what it computes before an output that a rounding changes differs.
         """
-        cases = reference.cases
-        silent = [
-            name
+        reasons = {
+            name: f"{name} is the same for all test images"
             for name in compared.outputs
-            if name in cases[0].outputs and _is_silent(name, cases)
-        ]
-        noisy = [name for name, output in compared.outputs.items() if output.needs_more]
-        declared = self.spec.self_check.tolerance
-        noisy = [name for name in noisy if not {name, "*"} & declared.keys()]
-        reasons = {name: f"{name} is the same for all test images" for name in silent}
+            if name in reference.cases[0].outputs and _is_silent(name, reference.cases)
+        }
         for name in compared.unprovable:
             reasons[name] = compared.outputs[name].explain(name, reference.runtime)
+        declared = self.spec.self_check.tolerance
+        noisy = [
+            name
+            for name, output in compared.outputs.items()
+            if output.needs_more and not {name, "*"} & declared.keys()
+        ]
         doubtful = {*reasons, *noisy}
-        proven: set[str] = set()
-        first: InnerDifference | None = None
-        if doubtful and reference.is_independent:
-            with suppress(PosezooError, RuntimeError):  # the outputs stay unproven
-                proven, first = compare_before(
-                    self.spec, reference.original, self.xml, cases[0], doubtful, noisy
-                )
-        if first is None:
-            return {name: reason for name, reason in reasons.items() if name not in proven}
-        if noisy:
-            raise self.create_error(
-                f"differs from the original before {', '.join(noisy)}: first in"
-                f" {first.operation}, by {first.difference:.1e} of its largest value,"
-                f" {first.limit:.0e} is allowed (by {reference.runtime})"
+        if not (doubtful and reference.is_independent):
+            return reasons
+        try:
+            proven, first = compare_before(
+                self.spec, reference.original, self.xml, reference.cases[0], doubtful, noisy
             )
-        before = f"; before it, {first.operation} differs"
-        return {name: reason + before for name, reason in reasons.items()}
+        except (PosezooError, RuntimeError):  # the outputs stay unproven
+            return reasons
+        if first and noisy:
+            problem = f"differs from the original before {', '.join(noisy)}: first in"
+            raise self.create_error(f"{problem} {_describe_inner(first, reference)}")
+        before = f"; before it, {first.operation} differs" if first else ""
+        return {name: why + before for name, why in reasons.items() if name not in proven}
 
     def _name_outputs(self, reference: ReferenceOutputs) -> tuple[str, ...]:
         """The names of the outputs to compare; those of the original if its decoder is a part of
@@ -742,7 +739,7 @@ class IrCheck(NetworkCheck):
         if self.precision == Precision.FP16:
             return ""  # compare_with_fp32 compared them
         originals = frontends.read_constants(self.spec, self.source)
-        constants = list_float_constants(graph, self.xml)
+        constants = list_constants(graph, self.xml)
         return find_changed_constant(self.spec, originals, constants)
 
     def _compute_outputs(
@@ -812,9 +809,8 @@ class IrCheck(NetworkCheck):
         if first is None:
             return proof
         raise self.create_error(
-            f"has the outputs of the original, but differs from it inside: first in"
-            f" {first.operation}, by {first.difference:.1e} of its largest value,"
-            f" {first.limit:.0e} is allowed (by {reference.runtime})",
+            "has the outputs of the original, but differs from it inside: first in"
+            f" {_describe_inner(first, reference)}",
             hint="no IR was written; the outputs alone would not show this difference",
         )
 
@@ -857,6 +853,13 @@ class IrCheck(NetworkCheck):
         else:
             problem += self._describe_first_difference(reference)
         return self.create_error(problem)
+
+
+def _describe_inner(first: InnerDifference, reference: ReferenceOutputs) -> str:
+    return (
+        f"{first.operation}, by {first.difference:.1e} of its largest value, {first.limit:.0e} is"
+        f" allowed (by {reference.runtime})"
+    )
 
 
 def _find_amplified(name: str, cases: Sequence[ReferenceSample]) -> _Pairs:

@@ -177,7 +177,8 @@ def remove_tree(folder: Path) -> None:
     from uuid import uuid4
 
     while children := list(folder.iterdir()):
-        for child in children:
+        # The mark last: without it, the next run takes what a killed one leaves for the user's.
+        for child in [each for each in children if each.name != MARK] or children:
             if child.is_symlink() or not child.is_dir():
                 child.unlink()
                 continue

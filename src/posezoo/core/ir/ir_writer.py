@@ -207,6 +207,15 @@ def _keep_infinities(network: Model) -> Model:
     return kept
 
 
+def _is_complete(xml: Path) -> bool:
+    """Whether an IR was written to its end; before 2026, OpenVINO ignores that a disk is full."""
+    content = xml.read_bytes()
+    places = re.findall(rb'offset="(\d+)" size="(\d+)"', content)
+    weights_end = max((int(offset) + int(size) for offset, size in places), default=0)
+    ends_well = content.rstrip().endswith(b"</net>")
+    return ends_well and xml.with_suffix(".bin").stat().st_size >= weights_end
+
+
 def write_ir(network: Model, xml: Path, precision: Precision) -> Path:
     """Write an IR: the .xml, whose folder is created, and the .bin beside it; FP16 weights have 16
     bits.
@@ -219,6 +228,8 @@ def write_ir(network: Model, xml: Path, precision: Precision) -> Path:
         is_half = precision == Precision.FP16
         written = _keep_infinities(network) if is_half else network
         import_openvino().save_model(written, xml, compress_to_fp16=is_half)
+        if not _is_complete(xml):
+            raise RuntimeError("basic_ios: the IR ends early")  # as OpenVINO from 2026 on
     except (OSError, RuntimeError) as error:
         kind = OutputError
         reason = error_text(error)

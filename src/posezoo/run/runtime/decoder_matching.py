@@ -23,6 +23,7 @@ from posezoo.core.declarations.model import (
     Model,
     ModelSpec,
     Output,
+    PairLimits,
     People,
     finds_poses,
     with_skeleton,
@@ -30,6 +31,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, describe_assumed
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
+from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.registry import format_command
 from posezoo.poses.decoder_type import DecoderType, NetworkFacts, Shape
 from posezoo.poses.decoders import (
@@ -150,14 +152,14 @@ def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[st
 def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderError:
     fitting = recognize_decoder(graph.distinct_outputs)
     others = [fitting] if fitting else list(_list_fitting(graph))
-    named = " or ".join(others)
+    named = " or ".join(f"--decoder {other}" for other in others)
     source = f", whose model_info says model_type {model_type}" if model_type else ""
     return DecoderError(
         f"{name} needs {find_decoder(name).needs}; "
         f"the IR has {format_outputs(graph)}: {graph.path}{source}",
         decoder=name,
         fitting=others[0] if len(others) == 1 else "",
-        hint=f"such outputs are for {named}" if named else _NO_DECODER,
+        hint=f"{named} takes such outputs" if named else _NO_DECODER,
     )
 
 
@@ -198,7 +200,18 @@ def _read_people(graph: Graph) -> People | None:
             f"{graph.path}: whole_image in its rt_info is {score!r}, expected a number",
             hint="make the IR again",
         ) from None
-    return People(photo, read("video") or photo, whole_image)
+    return People(photo, read("video") or photo, whole_image, _read_limits(graph))
+
+
+def _read_limits(graph: Graph) -> dict[str, PairLimits]:
+    try:
+        declared = parse_json((graph.read_pipeline("detectors") or "{}").encode())
+        return {
+            detector: PairLimits(**{name: float(limit) for name, limit in limits.items()})
+            for detector, limits in declared.items()
+        }
+    except (ValueError, TypeError, AttributeError) as error:
+        raise graph.refuse("detectors", f"cannot be read: {error}") from error
 
 
 def _with_outputs(spec: ModelSpec, graph: Graph) -> ModelSpec:
@@ -407,8 +420,9 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
 
 
 def _list_fitting(graph: Graph) -> Iterator[str]:
+    outputs = graph.distinct_outputs
     for name, decoder in DECODERS.items():
-        roles = decoder.match_outputs(graph.distinct_outputs)
+        roles = decoder.match_outputs(outputs)
         is_likely = roles and _are_likely(roles, decoder, graph, has_skeleton=False)
         if is_likely or _match_by_place(decoder, graph):
             yield name
