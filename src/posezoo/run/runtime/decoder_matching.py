@@ -35,6 +35,7 @@ from posezoo.poses.decoder_type import DecoderType, NetworkFacts, Shape
 from posezoo.poses.decoders import (
     DECODERS,
     MASKS,
+    explain_unread_network,
     find_decoder,
     name_unread_network,
     recognize_decoder,
@@ -247,6 +248,7 @@ def describe_ir(
     spec = describe_network(graph, task or "human_pose_estimation", selected, like)
     if selected is None:
         return spec, description
+    _refuse_quantized_outputs(graph)
     if options.labels:
         _require_labels(graph, options.labels, selected)
     skeleton = options.skeleton or stated_skeleton(graph, spec, description)
@@ -259,6 +261,18 @@ def describe_pipeline(graph: Graph, like: ModelSpec | None, options: LoadOptions
     decoder = select_decoder(graph, options.decoder, like, options)
     spec = describe_network(graph, "", decoder, like)
     return _with_keypoints(spec, graph, options.skeleton, options)
+
+
+def _refuse_quantized_outputs(graph: Graph) -> None:
+    """Of whole numbers of 8 bits, scale and zero point are not in the IR."""
+    for port in graph.model.outputs:
+        if port.get_element_type().get_type_name() in ("i8", "u8"):
+            raise DecoderError(
+                f"{graph.path}: its output {min(port.names)} has whole numbers of 8 bits, and"
+                " nothing says what they stand for",
+                hint="convert an export with float inputs and outputs, such as Ultralytics'"
+                " *_integer_quant.tflite or *_float32.tflite",
+            )
 
 
 def _with_keypoints(
@@ -375,8 +389,11 @@ def _find_decoder(
 
 def format_outputs(graph: Graph) -> str:
     """The names and shapes of an IR's outputs, for messages."""
-    outputs = graph.distinct_outputs.items()
-    return " and ".join(f"{name} {format_shape(shape)}" for name, shape in outputs) or "none"
+    return _format_ports(graph.distinct_outputs)
+
+
+def _format_ports(shapes: Mapping[str, Shape]) -> str:
+    return " and ".join(f"{name} {format_shape(shape)}" for name, shape in shapes.items()) or "none"
 
 
 def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
@@ -403,7 +420,11 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
         hint = f"name the decoder that they are for: {', or '.join(flags)}"
     if unread := name_unread_network(graph.distinct_outputs):
         problem += f": they are those of {unread}, which posezoo does not read"
-        hint = "posezoo recommend lists models that it reads"
+        hint = explain_unread_network(unread)
+    elif not any(map(graph.image_layout, graph.inputs)):
+        inputs = _format_ports(graph.inputs)
+        problem = f"{graph.path}: takes no images: its inputs are {inputs}"
+        hint = "is it a step after a network, such as NonMaxSuppression? name the network instead"
     task = graph.ultralytics.get("task") or "pose"
     if task != "pose":
         problem += f": Ultralytics' metadata say that its task is {sanitize(str(task))}"
