@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
-from posezoo.core.declarations.model_files import is_checkpoint_file, is_network_file
+from posezoo.core.declarations.model_files import find_network, is_checkpoint_file, is_network_file
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import (
     ConversionError,
@@ -230,7 +230,8 @@ def find_subject(
     """What a user names, checked against the network.
 
     Args:
-        name: a model's name, the path of its model.yml, an IR, an ONNX file or a checkpoint; with
+        name: a model's name, the path of its model.yml, an IR, Ultralytics' folder of one, an ONNX
+            file or a checkpoint; with
             own weights also a network's name, or None for the only one that reads them; else None
             for the default model.
         spell: the word of the user for the name of a statement, such as ``--height``.
@@ -244,7 +245,7 @@ def find_subject(
         InferenceError: a file cannot be read, or nothing says how images are prepared for it.
         PosezooError: what is said does not fit; its ``exit_code`` is 2.
     """
-    text = name or ""
+    text = find_network(name or "")
     if said.checkpoint is None and is_checkpoint_file(text):
         said = replace(said, checkpoint=Path(text))
         text = ""

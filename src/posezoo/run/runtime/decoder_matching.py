@@ -27,6 +27,7 @@ from posezoo.core.declarations.model import (
     finds_poses,
     with_skeleton,
 )
+from posezoo.core.declarations.model_files import ULTRALYTICS_FILE
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, describe_assumed
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
@@ -50,7 +51,6 @@ from posezoo.poses.yolo_pose import CELLS, SUPPRESSED, are_predictions
 from posezoo.run.model_procs import decoded_task, find_anchors
 from posezoo.run.preparation import require_statement
 from posezoo.run.runtime.graph import (
-    ULTRALYTICS_FILE,
     Graph,
     NamedIrs,
     format_shape,
@@ -427,8 +427,11 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
         hint = "is it a step after a network, such as NonMaxSuppression? name the network instead"
     task = graph.ultralytics.get("task") or "pose"
     if task != "pose":
-        problem += f": Ultralytics' metadata say that its task is {sanitize(str(task))}"
-        hint = "posezoo runs its exports for pose"
+        problem = (
+            f"{graph.path}: finds no poses: Ultralytics' metadata say that its task is"
+            f" {sanitize(str(task))}; its outputs are {format_outputs(graph)}"
+        )
+        hint = "export a network for poses, such as yolo11n-pose"
     elif not graph.ultralytics and _is_like_ultralytics(graph):
         beside = graph.path.with_name(ULTRALYTICS_FILE)
         problem += f"; if Ultralytics exported it, its {ULTRALYTICS_FILE} is missing"
