@@ -13,7 +13,7 @@ QUIET  := $(shell test -t 2 || echo --quiet)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all mutants check zoo site docs examples readme-env faults measure release clean
+.PHONY: help quickstart test test-all mutants check zoo site docs examples readme-env faults printed-commands measure release clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ readme-env:
 
 faults: readme-env  ## convert right and wrong networks there: how many faults the self-check finds by name and by FILE, how many right ones it refuses
 	PYTHONPATH=tests $(README_ENV)/bin/python -m faults --found 184 --refused 0
+
+printed-commands: readme-env  # type there what posezoo prints: none may end with a missing package
+	PYTHONPATH=tests $(README_ENV)/bin/python -m printed_commands
 
 # The folder is of this command: --force replaces what an earlier version left there without a record.
 quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photos: pictures in quickstart/

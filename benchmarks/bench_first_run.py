@@ -17,7 +17,6 @@ from harness import machine, record, wall_s
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.sources import PackageSource
 from posezoo.core.registry import open_registry
-from posezoo.core.settings import DEFAULT_MODEL
 
 BYTES_PER_S = 10e6 / 8
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +26,7 @@ def main() -> int:
     """Measure, print, record."""
     print(machine())
     PACKAGES.mkdir(parents=True, exist_ok=True)
-    spec = open_registry([ROOT / "models"]).find(DEFAULT_MODEL)
+    spec = open_registry([ROOT / "models"]).find("movenet-thunder")
     assert isinstance(spec, ModelSpec)
     source = spec.files[0].sources[0]
     assert isinstance(source, PackageSource)

@@ -13,7 +13,7 @@ Four data sets are made of photos that are annotated as COCO's (person_keypoints
 - Videos of five photos with 1, 3, 4, 12 and 13 people, over which a camera pans for 30 frames.
 
 A person is found if the object keypoint similarity to a pose is above 0.5. Each pipeline runs as
-``posezoo run MODEL --precision P --height PX`` runs it.
+``posezoo run MODEL --precision P --height PX`` runs it, in the types that it chooses on this CPU.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_version
 from posezoo.run.images import read_image
-from posezoo.run.load import compile_pipeline, get_detector_irs
+from posezoo.run.load import compile_pipeline, default_runtime, get_detector_irs
 from posezoo.run.measured import (
     TARGET_SIZE,
     Measurement,
@@ -203,14 +203,16 @@ def main() -> int:
     }
     print(counts, flush=True)
     for model, precision, size in list_pipelines(context, args.models):
-        options = LoadOptions(target_size=size)
+        options = LoadOptions(default_runtime(context.settings), target_size=size)
         pipeline = resolve_pipeline(model, context, precision)
         of_videos = resolve_pipeline(model, context, precision, is_video=True)
         irs = {**get_detector_irs(pipeline, context), **get_irs(model, precision, context)}
-        figures = measure(compile_pipeline(pipeline, irs, options), photos)
+        estimator = compile_pipeline(pipeline, irs, options)
+        figures = measure(estimator, photos)
         figures |= measure_videos(compile_pipeline(of_videos, irs, options), videos)
         settings: dict[str, Any] = dict(counts)
         settings |= people_settings(pipeline.people_from, pipeline.shown_detector_precision)
+        settings["arithmetic"] = estimator.executed_precision
         if size:
             settings[TARGET_SIZE] = size
         measured = Measurement(

@@ -29,11 +29,6 @@ ROOT = Path(__file__).resolve().parents[1]
 # Some values are read by the modules that write them.
 sys.path.append(str(ROOT / "tests"))
 
-#: The height at which OpenPose models are evaluated (Lightweight OpenPose's ``val.py``:
-#: base_height).
-OPENPOSE_HEIGHT = 368
-
-
 #: A flag that so many verbs share is described once.
 MANY_VERBS = 3
 
@@ -504,30 +499,24 @@ def which_model_values() -> Mapping[str, Any]:
     return draw_values(every_row())
 
 
-#: What many publishers state of COCO's AP: the boxes are of a file of detections that they share.
-DETECTOR_BOXES = "boxes of a detector"
-
-
 def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
-    """The command that measures a published accuracy again.
-
-    Heatmaps of one person are evaluated on annotated boxes, as by GluonCV's ``validate.py`` and by
-    Open Model Zoo's accuracy-check.yml of single-human-pose-estimation-0001.
+    """The command that measures a published accuracy again; boxes.json are the detections of a
+    detector that the registry lacks.
     """
-    from posezoo.core.declarations.model import Precision
+    from posezoo.core.declarations.model import ANNOTATED_BOXES, WHOLE_PHOTO, Precision
+    from posezoo.core.registry import open_registry
 
     words = ["posezoo evaluate", spec.full_name]
-    match spec.decoder.name if spec.decoder is not None else "":
-        case _ if DETECTOR_BOXES in (published.protocol or ""):
+    boxes = published.boxes
+    if boxes == ANNOTATED_BOXES:
+        words.append("--boxes truth")
+    elif boxes not in ("", WHOLE_PHOTO):
+        if boxes not in open_registry().entries:
             words.append("--boxes boxes.json")
-        case "openpose" if spec.target_size is None:
-            words.append(f"--height {OPENPOSE_HEIGHT}")
-        case "associative_embedding":
-            image = spec.inputs[0]
-            size = dict(zip(image.layout or "NCHW", image.shape, strict=False))
-            words.append(f"--height {min(size['H'], size['W'])}")
-        case "heatmap":
-            words.append("--boxes truth")
+        elif spec.people is None or boxes != spec.people.photo:
+            words.append(f"--detector {boxes}")
+    if published.size:
+        words.append(f"--height {published.size}")
     if published.flip:
         words.append("--flip")
     if Precision.FP16 not in spec.precisions:

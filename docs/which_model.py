@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 #: With the internet: who asks, and the model or its alias.
 ASKERS = {
+    "the best pair that was measured here": "pose-measured",
     "several people, and video in real time": "pose",
     "the same, more accurate": "rtmpose-m",
     "a crowd: its time does not grow with people": "pose-many",
     "a slow machine": "pose-fast",
-    "the same, measured here": "pp-tinypose-256x192",
     "the most accurate": "rtmpose-x-384x288",
     "whole body: 133 points": "whole-body",
     "feet: 26 points": "feet",
@@ -33,22 +33,21 @@ ASKERS = {
 }
 GPU = "posezoo benchmark pose --pipeline --device GPU --people 4 --requests 1"
 ASKER_HEADERS = (
-    *("**With the internet**", "`posezoo run`", "AP, as published", "CPU ms, 1 person, 4"),
+    *("**From its publisher's host**", "`posezoo run`", "AP, as published", "CPU ms, 1 person, 4"),
     *("INT8", "download", "license", "here"),
 )
-#: How a published AP was measured, in a few words.
-PROTOCOLS = {
-    "annotated boxes": "annotated boxes",
-    "boxes of RTMDet-nano, earlier weights": "RTMDet-nano's boxes",
-    "boxes of a detector with person AP 0.564": "other boxes, flip",
-    "133 keypoints, boxes of a detector with person AP 0.564": "133 points, flip",
-    "single scale, centered letterbox": "whole photo, letterbox",
+#: How a published AP was measured, in a few words, by ``PublishedAccuracy.boxes``.
+BOXES = {
+    "annotated": "annotated boxes",
+    "rtmdet-nano": "RTMDet-nano's boxes",
+    "a detector with person AP 0.564": "other boxes, flip",
+    "whole photo": "whole photo",
 }
 
 #: From package indexes: who asks, the row of which_model.yml, and what it exports to.
 MEASURED = {
     "people in photos and videos": ("movenet-thunder", "C++, folder, ONNX"),
-    "the same, in half of the time": (
+    "the same on a CPU without bf16": (
         "movenet-thunder (FP16-INT8)",
         "C++, folder; no ONNX in INT8",
     ),
@@ -64,7 +63,7 @@ MEASURED = {
 }
 MEASURED_HEADERS = (
     *(
-        "**From package indexes**",
+        "**From registries of packages**",
         "`posezoo run`",
         "AP (95 % interval)",
         "found of 26 alone, of 85 in groups",
@@ -127,7 +126,7 @@ def _published_ap(facts: ModelFacts) -> str:
     claims = [claim for _, claim in facts.published_accuracies if claim.metric == "AP"]
     if not claims:
         return "not stated"
-    return f"{claims[0].value:.3f}: {PROTOCOLS[claims[0].protocol]}"
+    return f"{claims[0].value:.3f}: {BOXES[claims[0].boxes]}"
 
 
 def _times(name: str) -> str:

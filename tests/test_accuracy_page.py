@@ -29,8 +29,9 @@ def test_each_command_is_valid_and_evaluates_as_the_publisher_did():
         args = parser.parse_args(shlex.split(draw.rerun_command(spec, accuracy))[1:])
         assert args.model == spec.full_name
         assert args.flip == accuracy.flip
-        boxes = "truth" if spec.decoder.name == "heatmap" else None
-        assert args.boxes == ("boxes.json" if "boxes of a detector" in accuracy.protocol else boxes)
+        boxes = {"annotated": "truth", "a detector with person AP 0.564": "boxes.json"}
+        assert args.boxes == boxes.get(accuracy.boxes)
         assert (args.precision or Precision.FP16) in spec.precisions
+        assert args.height == accuracy.size
         if f"side {args.height}" not in accuracy.protocol:
             assert spec.decoder.name != "associative_embedding"

@@ -66,7 +66,7 @@ def test_importing_posezoo_imports_nothing_heavy():
 
 #: What no list needs: connections, the console, and messages of an error.
 NOT_FOR_LISTS = (
-    *("posezoo.core.download.http", "posezoo.console.console", "posezoo.core.lockfile"),
+    *("posezoo.core.download.http", "posezoo.console.console"),
     *("posezoo.scale.storage_source", "difflib"),
 )
 

@@ -134,6 +134,7 @@ def test_the_python_api_is_the_stored_one():
             (".batch", Estimator.batch),
             (".stream", Estimator.stream),
             (".tracker", Estimator.tracker),
+            (".stream_all", Estimator.stream_all),
             (".with_detector", Estimator.with_detector),
         )
     ]

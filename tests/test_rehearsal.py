@@ -44,7 +44,7 @@ def test_a_model_comes_as_far_as_the_table_says(shared, tmp_path):
     script = Path(rehearsal_table.__file__).with_name("rehearse.py")
     words = ["--check", "--photos", shared / "data/photos", "--mirror", shared / "data/mirror"]
     ended = subprocess.run(
-        [sys.executable, script, *map(str, words), "yolox-nano-coco"],
+        [sys.executable, script, *map(str, words), "yolox-tiny-coco"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

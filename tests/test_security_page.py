@@ -93,6 +93,9 @@ PROMISES = {
     "OpenVINO, NNCF": "core/ir/test_openvino_import.py::test_its_telemetry_is_never_imported test_telemetry.py::test_no_package_that_posezoo_installs_reports_when_it_imports_it",
     "Programs that `posezoo export` writes": "test_telemetry.py::test_an_exported_program_reports_to_nobody",
     "A package that your own program imports": "",
+    "If no model is named": "run/test_default_model.py::test_the_security_page_names_the_hosts_of_our_list",
+    "It sends them nothing but": "",
+    "With a name, `POSEZOO_DEFAULT`": "run/test_default_model.py::test_a_setting_a_mirror_and_an_earlier_choice_ask_for_no_other_model",
 }
 
 

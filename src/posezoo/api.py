@@ -37,12 +37,14 @@ from posezoo.core.settings import (
     suggest_setting,
     to_settings,
 )
+from posezoo.core.versions import explain_update
 from posezoo.networks import build_network, is_network
 from posezoo.networks.custom_weights import (
     find_with_checkpoint,
     with_known_network,
 )
-from posezoo.run.load import Loader, default_runtime, find_default_model
+from posezoo.run.default_model import default_names
+from posezoo.run.load import Loader, default_runtime
 from posezoo.run.load_arguments import (
     GROUPED,
     Options,
@@ -97,6 +99,7 @@ class SettingValues(TypedDict, total=False):
     mirror: _Paths
     models_dir: _Paths
     registries: _Texts
+    default: str
     attempts: int
     stall_timeout: float
     header: _Texts
@@ -258,7 +261,7 @@ def load(
     Args:
         name: a model of the zoo; or a file: the .xml of an IR, an .onnx, or a checkpoint that one
             of our networks reads. None: the network that reads ``checkpoint``; without that,
-            movenet-thunder, or blazepose-full if it cannot be downloaded now.
+            the default: the first of the registry's list that this machine reaches.
         precision: of a zoo model's IR: ``FP32``, ``FP16``, or one that it is published in, has
             ranges for, or was quantized to; with INT8, its detector is INT8, too, if it can be.
         device: OpenVINO's device; None: as in the settings, by default CPU.
@@ -456,6 +459,8 @@ def _open(
         found = read_settings(flags)
     except SettingsError as error:  # which names the flag of an argument
         raise SettingsError(error.problem.removeprefix("--"), hint=error.hint) from error
+    if update := explain_update():
+        listener(WarningIssued(update))
     if folders := describe_folders(found):
         listener(WarningIssued(f"this program uses {folders}"))
     return open_context(to_settings(found), trust_on_first_use=trust_on_first_use)
@@ -467,7 +472,7 @@ def _precision(text: str, name: str | None, context: Context) -> Precision:
     except ValueError as error:
         registry = context.registry
         is_known = name is not None and registry.real_name(name) in registry.entries
-        model = registry.find(name) if name and is_known else find_default_model(registry)
+        model = registry.find(name if name and is_known else default_names(context)[0])
         parts = registry.parts(model)
         own_precisions = [
             each for each in Precision if all(each in part.precisions for part in parts)

@@ -29,6 +29,7 @@ pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 #: Words of a hint, the commands whose last one shows it, and what it advises, where $ is its command. -M is
 #: --models_dir; a step in capitals prepares a file; what is no other program is a command of posezoo.
 CASES = (
+    ("posezoo list shows what they need here", "run openpose", "list"),
     ("posezoo help --all shows all verbs", "gett_it", "help --all"),
     ("--help shows its usage", "get net --attempts x", "get --help"),
     ("check --log", "get net -M models --log no/such", "get net -M models --log log"),

@@ -152,6 +152,7 @@ def test_what_is_not_installed_is_shown_with_the_command_below_it():
         (),
         (),
         {},
+        "",
         (),
         (DoctorIssue("OpenCV is missing", "pip it"),),
         (),

@@ -48,3 +48,13 @@ def test_no_path_in_a_command_of_a_hint_is_taken_for_a_flag_or_another_command()
     assert shell_word("--yes") == "./--yes"
     assert shell_word("a; rm -rf b.onnx") == "'a; rm -rf b.onnx'"
     assert shell_word("models/net.xml") == "models/net.xml"
+
+
+def test_the_kind_of_an_error_is_a_public_class_also_of_one_that_is_not():
+    from posezoo.core.workers.retries import TransientSourceError
+
+    error = TransientSourceError("no answer", hint="try again")
+    said = {"kind": "SourceError", "problem": "no answer", "hint": "try again", "temporary": True}
+    assert error.to_json() == said
+    assert errors.SizeError("too large").to_json()["temporary"] is False
+    assert errors.LostCameraError("gone").kind == "LostCameraError"

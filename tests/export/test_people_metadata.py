@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, People
+from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, PairLimits, People
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.export.decoded import with_decoding
 from posezoo.export.people_programs import (
@@ -57,6 +57,16 @@ def test_the_whole_image_is_a_person_only_if_a_detector_finds_nobody(chain):
     assert not {"detector", "whole_image", "second_look"} & describe_pipeline(alone).keys()
 
 
+def test_the_limits_are_those_with_the_detector_that_is_exported(chain):
+    detectors = {"finder": PairLimits(min_pose_score=0.15), "other": PairLimits(0.4, 0.3)}
+    model = chain()
+    people = replace(FALLBACK, detectors=detectors)
+    facts = describe_pipeline(replace(model, pipeline=replace(model.pipeline, people=people)))
+    assert facts["min_pose_score"] == "0.15"
+    # The detector's file has this limit.
+    assert facts["detectors"] == '{"finder": {"min_pose_score": 0.15, "min_score": 0.5}}'
+
+
 def test_cocos_deviations_belong_to_the_keypoints(chain):
     numbers = describe_pipeline(chain())["similarity"].split()
     assert numbers[:4] == ["0", "0.026", "1", "0.025"] and len(numbers) == 2 * 17
@@ -86,7 +96,7 @@ def test_the_metadata_say_bf16_if_run_computes_in_it(chain):
 def test_the_program_in_cpp_reads_each_key_but_those_of_model_yml(chain):
     program = (TEMPLATES / "poses.hpp").read_text("utf-8")
     unread = {key for key in describe_pipeline(chain()) if f'"{key}"' not in program}
-    assert unread == {"photo", "video"}
+    assert unread == {"detectors", "photo", "video"}
 
 
 def test_a_network_that_finds_the_people_itself_has_no_such_metadata(chain):

@@ -52,14 +52,17 @@ class Camera:
         login: name and password that the camera asks for, as ``name:password``.
     """
 
+    MEDIA = "m=video 0 RTP/AVP 26"  # in SDP: JPEG
+
     def __init__(self, frames: Sequence[Image], ticks: Sequence[float], login: str = "") -> None:
         self.frames, self.ticks, self.login = frames, ticks, login
         self.plays = 0
+        self.is_on = True
         camera = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                while head := self._read_request():
+                while camera.is_on and (head := self._read_request()):
                     camera.answer(head, self.wfile)
                     if head.startswith("PLAY"):
                         return
@@ -90,9 +93,7 @@ class Camera:
         elif verb == "OPTIONS":
             lines.append("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN")
         elif verb == "DESCRIBE":
-            body = (
-                "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\nm=video 0 RTP/AVP 26\r\n"
-            )
+            body = f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\n{self.MEDIA}\r\n"
             lines += ["Content-Type: application/sdp", f"Content-Length: {len(body)}"]
         elif verb == "SETUP":
             lines += ["Transport: RTP/AVP/TCP;unicast;interleaved=0-1", "Session: 1"]

@@ -53,6 +53,7 @@ OTHERS = (
     "dwpose-*",
     "hrnet-*",
     "pose_landmarker_*",
+    "pp-tinypose-*",
     "rf-detr-*",
     "rtm*",
     "vitpose-*",

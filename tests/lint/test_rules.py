@@ -511,6 +511,8 @@ GONE = {"file": "gone.safetensors", "checksum": "0a" * 48}
         ({"decoder": {"name": "nope"}}, "known-decoder"),
         ({"license": {"spdx": "MIT", "text": "nowhere.txt"}}, "license-text"),
         ({"deprecated": {"since": "0.2.0", "use": "gone"}}, "known-model"),
+        ({"people": {"photo": "none", "detectors": {"gone": {}}}}, "known-model"),
+        ({"people": {"photo": "none", "detectors": {"pose-a": {}}}}, "known-model"),
         ({"recorded_outputs": {"runtime": "LiteRT 2", **GONE}}, "files-beside"),
         ({"int8_ranges": {"photos": "3", **GONE}}, "files-beside"),
         ({"outputs": None}, "declared-ends"),

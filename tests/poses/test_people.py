@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.zoo import model_yml, write_model
-from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, People
+from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, PairLimits, People
 from posezoo.core.errors import SpecError
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import DEFAULT_DETECTOR
@@ -29,6 +29,16 @@ def test_a_model_declares_how_people_are_found(declare):
     assert declared_people(model) == People("my-detector", TRACKING)
     assert resolve_people(model, "usual") == People("my-detector", TRACKING)
     assert people_from(model) == "my-detector"
+
+
+def test_limits_belong_to_a_detector_and_its_variants(declare):
+    limits = {"min_score": 0.35, "min_pose_score": 0.15}
+    people = declare({"photo": "mine", "detectors": {"mine": {}, "other": limits}}).people
+    assert people.detectors == {"mine": PairLimits(), "other": PairLimits(0.35, 0.15)}
+    other = replace(declare(), name="other")
+    assert people.limits_with(other) == people.limits_with(replace(other, tag="paddle"))
+    assert people.limits_with(other) == PairLimits(0.35, 0.15)
+    assert people.limits_with(replace(other, name="third")) == PairLimits()
 
 
 @pytest.mark.parametrize("word", ["the whole image", "whole_image", "none"])
@@ -74,6 +84,8 @@ def test_a_model_without_a_decoder_finds_no_people(declare):
             {"photo": "one", "video": "other"},
             "is other, and photo is one: one of both, or tracking",
         ),
+        ({"photo": "one", "detectors": {"one": {"min_score": 1.5}}}, "expected a score, 0 to 1"),
+        ({"photo": "one", "detectors": {"one": {"min_pose": 0.5}}}, "min_pose_score"),
     ],
 )
 def test_a_contradiction_is_refused_with_its_place(declare, people, problem):

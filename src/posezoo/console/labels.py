@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from posezoo.core.declarations.model import Input, Output, PublishedAccuracy
+from posezoo.core.declarations.model import (
+    ANNOTATED_BOXES,
+    WHOLE_PHOTO,
+    Input,
+    Output,
+    PublishedAccuracy,
+)
 
 #: The usual spellings of frameworks, by their names in model.yml.
 FRAMEWORKS = {
@@ -64,9 +70,13 @@ def format_protocol(claim: PublishedAccuracy) -> str:
     """How a published accuracy was measured: ``single scale, flip``; empty if the publisher does
     not say.
     """
+    boxes = _BOXES.get(claim.boxes, f"boxes of {claim.boxes}")
     flip = "flip" if claim.flip and "flip" not in claim.protocol else ""
     subject = "measured on the converted model" if claim.is_of_ir else ""
-    return join(claim.protocol, flip, subject)
+    return join(boxes, claim.protocol, flip, subject)
+
+
+_BOXES = {"": "", ANNOTATED_BOXES: "annotated boxes", WHOLE_PHOTO: "whole photos"}
 
 
 def format_conditions(claim: PublishedAccuracy) -> str:

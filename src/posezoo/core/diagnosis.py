@@ -87,6 +87,7 @@ class Findings:
     packages: tuple[PackageStatus, ...] = ()
     devices: dict[str, str] = field(default_factory=dict)
     problems: tuple[DoctorIssue, ...] = ()
+    default: str = ""
     npm_registries: tuple[NpmRegistry, ...] = ()
     package_indexes: tuple[str, ...] = ()
 
@@ -115,6 +116,7 @@ class Diagnosis:
     plugins: tuple[InstalledPlugin, ...]
     settings: tuple[Setting, ...]
     devices: dict[str, str]
+    default: str  # the model that runs if none is named, and why
     problems: tuple[DoctorIssue, ...]
     #: Extras that are not installed, which is no problem for who does not use what they are for.
     not_installed: tuple[DoctorIssue, ...]
@@ -130,6 +132,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError]) 
         PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES
     ]
     devices: dict[str, str] = {}
+    default = ""
     npm_registries: tuple[NpmRegistry, ...] = ()
     package_indexes: tuple[str, ...] = ()
     hint = "change or remove this setting"
@@ -143,6 +146,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError]) 
         findings = report.find(settings)
         packages += findings.packages
         devices |= findings.devices
+        default = default or findings.default
         npm_registries += findings.npm_registries
         package_indexes += findings.package_indexes
         problems += findings.problems
@@ -163,6 +167,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError]) 
         plugins=tuple(plugins),
         settings=tuple(settings.values()),
         devices=devices,
+        default=default,
         problems=tuple(problems),
         not_installed=tuple(_missing_extras()),
         npm_registries=npm_registries,

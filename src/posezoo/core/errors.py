@@ -44,9 +44,11 @@ class PosezooError(Exception):
 
     Attributes:
         exit_code: of a command that it ends: 2 if what the user says does not fit, else 1.
+        temporary: whether the same may succeed if it is tried again, as after a timeout.
     """
 
     exit_code = 1
+    temporary = False
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
         self.problem = printable(problem)
@@ -62,6 +64,23 @@ class PosezooError(Exception):
     def hint(self, hint: str) -> None:
         self._hint = printable(hint)
         self.__notes__ = [f"hint: {self._hint}"] if hint else []  # as by add_note
+
+    @property
+    def kind(self) -> str:
+        """The name of its class, or of the next one above that is public: it is stable, for
+        programs.
+        """
+        classes = (each for each in type(self).__mro__ if each.__module__ == __name__)
+        return next(classes).__name__
+
+    def to_json(self) -> dict[str, str | bool]:
+        """``kind``, ``problem``, ``hint`` and ``temporary``, as all JSON of commands has them."""
+        return {
+            "kind": self.kind,
+            "problem": self.problem,
+            "hint": self.hint,
+            "temporary": self.temporary,
+        }
 
     @property
     def flag(self) -> str:
@@ -113,10 +132,12 @@ class LockError(PosezooError):
 class DownloadError(PosezooError):
     """A file of a model could not be downloaded.
 
-    ``is_gone`` is true if all its sources answered that they do not have it.
+    ``is_gone`` is true if all its sources answered that they do not have it, ``is_changed`` if one
+    sent other bytes than were declared, in the right size as far as that is known.
     """
 
     is_gone = False
+    is_changed = False
 
 
 class SourceError(DownloadError):
@@ -124,11 +145,16 @@ class SourceError(DownloadError):
 
     Args:
         temporary: whether another attempt may help (a timeout, a 503), or not (a 404).
+        refused: whether the source or this machine refuses: a login, a right or a certificate
+            authority is missing.
     """
 
-    def __init__(self, problem: str, *, hint: str = "", temporary: bool = False) -> None:
+    def __init__(
+        self, problem: str, *, hint: str = "", temporary: bool = False, refused: bool = False
+    ) -> None:
         super().__init__(problem, hint=hint)
         self.temporary = temporary
+        self.refused = refused
 
 
 class SizeError(DownloadError):
@@ -137,6 +163,8 @@ class SizeError(DownloadError):
 
 class DigestError(DownloadError):
     """The checksum of a file differs from the declared one."""
+
+    is_changed = True
 
 
 class UnpinnedFileError(DownloadError):
@@ -228,6 +256,12 @@ class UnknownKeypointError(PosezooError, KeyError):
 
 class ImageError(PosezooError):
     """An image could not be read."""
+
+
+class LostCameraError(ImageError):
+    """A camera or a stream dropped, and could not be opened again in the time that was asked."""
+
+    temporary = True
 
 
 class ImageWarning(UserWarning):

@@ -232,10 +232,12 @@ def call_in_forks(call: Callable[[], object]) -> None:
         os.register_at_fork(after_in_child=call)
 
 
-def call_before_forks(call: Callable[[], object]) -> None:
-    """Call a function in this process before each fork."""
+def call_around_forks(
+    before: Callable[[], object], in_parent: Callable[[], object], in_child: Callable[[], object]
+) -> None:
+    """Call functions in this process before and after each of its forks, and in the fork."""
     if sys.platform != "win32":
-        os.register_at_fork(before=call)
+        os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
 
 
 def available_cores() -> int:

@@ -214,6 +214,25 @@ class Registry:
                 other_names.append(read_other_names(root))
         return other_names
 
+    @property
+    def default_names(self) -> tuple[str, ...]:
+        """The models of these roots that run if none is named, in the order of their names.yml, or
+        else of posezoo's own.
+        """
+        return tuple(
+            name for name in self._defaults.defaults if self.real_name(name) in self.entries
+        )
+
+    @property
+    def former_default(self) -> str:
+        """The model that ran in the version before; empty for none."""
+        return self._defaults.former_default
+
+    @cached_property
+    def _defaults(self) -> OtherNames:
+        own = next((names for names in self.other_names if names.defaults), None)
+        return own or Registry([builtin_models_dir()]).other_names[0]
+
     def real_name(self, name: str) -> str:
         """The model's name for an alias or the path of its model.yml; any other name is returned
         unchanged.
@@ -415,7 +434,9 @@ class Registry:
                 hint="posezoo convert --help lists the endings",
             )
         hint = self.empty_message or self._other_registry(name)
-        hint = hint or str(self.why_not(name) or "") or suggest(name, self.entries)
+        if not hint and (models := self.why_not(name)):
+            hint = f"{models} (posezoo list shows what they need here)"
+        hint = hint or suggest(name, self.entries)
         hint = hint or explain_other_word(name)
         if name.endswith((*CHECKPOINTS, *NETWORKS)):
             hint = "and there is no such file"

@@ -40,13 +40,6 @@ from posezoo.core.values import frozen
 DECLARED = "declared"
 INFERENCE_PRECISIONS = ("f32", "f16", "bf16", DECLARED, "default")
 
-#: The model that runs if none is named; docs/decisions/0016 compares some.
-DEFAULT_MODEL = "movenet-thunder"
-
-#: The model that runs if the default one cannot be downloaded. It comes from the index from which
-#: posezoo itself is installed.
-SECOND_MODEL = "blazepose-full"
-
 #: The person detector of top-down models that declare none; docs/decisions/0009 compares some.
 DEFAULT_DETECTOR = "nanodet-g"
 
@@ -355,6 +348,14 @@ class Settings:
         "NAME",
         repeats=True,
         flag="--registry",
+        in_folder=_any_value,
+    )
+    default: str | None = _setting(
+        _name,
+        None,
+        "the model that runs if none is named (default: the first of the registry's list that this"
+        " machine reaches; posezoo doctor names it)",
+        "MODEL",
         in_folder=_any_value,
     )
     device: str = _setting(

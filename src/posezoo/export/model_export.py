@@ -23,7 +23,7 @@ from posezoo.core.declarations.model import (
     SourceFile,
 )
 from posezoo.core.errors import ConversionError, ExportError, InferenceError
-from posezoo.core.events import Listener, ignore_event
+from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.ir.openvino_import import (
     error_text,
     import_openvino,
@@ -168,8 +168,14 @@ def prepare_export(
     if isinstance(model, Plan):
         return model
     model = replace(model, pipeline=pipeline)
+    if pipeline.doubt:
+        listener(WarningIssued(pipeline.doubt))
+    inputs = options.inputs
+    if inputs.decode and inputs.min_score is None:
+        inputs = replace(inputs, min_score=pipeline.limits.min_score)
     for finder, precision in finders:
-        detector = replace(maker, options=replace(options, precision=precision)).make(finder)
+        of_finder = replace(options, precision=precision, inputs=inputs)
+        detector = replace(maker, options=of_finder).make(finder)
         if isinstance(detector, Plan):
             return detector
         model = replace(model, detector=detector)

@@ -27,6 +27,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from posezoo.core.declarations.model import Decoder, ModelSpec
@@ -97,6 +98,12 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
         return {}
     decoder = spec.decoding.decoder
     options: TopDownOptions | BlazePoseOptions = resolve_options(decoder)
+    detector = model.detector
+    limits = model.pipeline.limits
+    if people and detector and detector.spec.decoding:
+        # The detector's file leaves out boxes itself.
+        limits = replace(limits, min_score=detector.spec.decoding.min_score)
+        people = replace(people, detectors={people.photo: limits})
     facts = {
         **describe_people(people),
         "crop": _name_crop(spec),
@@ -108,10 +115,10 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
     if not isinstance(options, BlazePoseOptions):
         _, color = fit_to_input(decoder, spec.first_input)
         facts["padding"] = f"{options.padding:g}"
-        facts["min_pose_score"] = f"{options.min_pose_score:g}"
+        least = decoder.options.get("min_pose_score", limits.min_pose_score)
+        facts["min_pose_score"] = f"{least:g}"
         outside = color if options.blank_is_mean else (0, 0, 0)
         facts["outside"] = " ".join(f"{value:g}" for value in outside)
-    detector = model.detector
     if detector is None:
         return facts
     facts["detector"] = f"{detector.name}{suffix}"

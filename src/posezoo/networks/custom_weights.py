@@ -81,8 +81,9 @@ def with_known_network(spec: ModelSpec) -> ModelSpec:
         if declared.network:
             return declared
     registry = _own_registry()
+    entry = registry.entries.get(spec.name)
     ours = None
-    if spec.name in registry.entries:
+    if entry and entry.path != spec.path:
         ours = registry.find(spec.name)
     if not isinstance(ours, ModelSpec) or ours.network is None:
         return spec

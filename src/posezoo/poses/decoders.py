@@ -18,7 +18,6 @@ from posezoo.core.declarations.model import Decoder, Input, Model, Output, fits
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import DecoderError, InferenceError, suggest
 from posezoo.core.plugins import LazyTable
-from posezoo.core.settings import SECOND_MODEL
 from posezoo.poses.decoder_type import DecoderType, Maps, OutputRule, Shape, has_shape
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import STRETCH, InputSizing, Size
@@ -425,7 +424,7 @@ def require_masks(decoder: str, model: str) -> None:
     if record is None or not hasattr(record.options, MASKS):
         raise InferenceError(
             f"{model}: its network finds no masks",
-            hint=f"run BlazePose, which does: {SECOND_MODEL}, of the registry posezoo",
+            hint="run BlazePose, which does: blazepose-full, of the registry posezoo",
         )
 
 

@@ -31,9 +31,10 @@ def explain_no_people(
     values of ``--input``.
     """
     noun = noun_of(estimator.model) if estimator.finds_people else "object"
-    detector = None
+    detector = pipeline = None
     if estimator.people_from != WHOLE_IMAGE:
-        detector = resolve_pipeline(estimator.model, context).detector
+        pipeline = resolve_pipeline(estimator.model, context)
+        detector = pipeline.detector
     model = detector or estimator.model
     decoder = model.decoder or Decoder(estimator.decoder)
     option = find_decoder(decoder.name).person_score
@@ -41,6 +42,8 @@ def explain_no_people(
     advice = []
     if option:
         least = min_person_score
+        if least is None and pipeline:
+            least = pipeline.limits.min_score
         if least is None:
             least = getattr(resolve_options(decoder), option)
         problem += f" with a score of {least:g} or more"

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.convert.conversion_plan import ConversionOptions
-from posezoo.core.declarations.model import TRACKING, Model, ModelSpec, Precision, finds_poses
+from posezoo.core.declarations.model import TRACKING, Model, ModelSpec, finds_poses
 from posezoo.core.errors import (
     DownloadError,
     InferenceError,
     PreparationWarning,
     SettingsError,
     SourceError,
-    UnknownModelError,
 )
 from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.pipeline.get import (
@@ -28,21 +27,17 @@ from posezoo.core.pipeline.get import (
     warn_of_deprecated,
     with_checkpoint_dir,
 )
-from posezoo.core.registry import Registry
-from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import (
     DEFAULT_DETECTOR,
-    DEFAULT_MODEL,
-    SECOND_MODEL,
     Settings,
     compiled_folder,
 )
 from posezoo.core.values import frozen
 from posezoo.poses.decoders import find_decoder, require_named_decoder
+from posezoo.run.default_model import DefaultModel, prepare_default
 from posezoo.run.pipeline_spec import (
     PipelineSpec,
-    is_quantized_here,
     require_detector_used,
     resolve_ir_pipeline,
     resolve_pipeline,
@@ -56,22 +51,8 @@ if TYPE_CHECKING:
     from posezoo.run.runtime.input_description import InputDescription
     from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
-# How long to wait for the default model's server before the second model is used.
-_DEFAULT_TIMEOUT_S = 5.0
-
-# After these errors another model is used. After others, such as a wrong digest, the user decides.
+# After these errors another detector is used; after others, such as a wrong digest, none.
 _UNAVAILABLE = (SourceError, DownloadError)
-
-
-def find_default_model(registry: Registry) -> Model:
-    """The model that runs if none is named; an UnknownModelError if a registry has none."""
-    for name in (DEFAULT_MODEL, SECOND_MODEL):
-        if name in registry.entries:
-            return registry.find(name)
-    raise UnknownModelError(
-        f"no model is named, and this registry has neither {DEFAULT_MODEL} nor {SECOND_MODEL}",
-        hint="name a model: posezoo list shows all",
-    )
 
 
 @frozen
@@ -81,12 +62,15 @@ class Loader:
     Attributes:
         is_video: as for ``resolve_pipeline``.
         conversion: how IR are made; None for the defaults.
+        replaces_detector: whether the default detector finds the people if the declared one cannot
+            be downloaded.
         time_step: measures the time of each step of ``get``, and of ``compile``.
     """
 
     context: Context
     is_video: bool = False
     conversion: ConversionOptions | None = None
+    replaces_detector: bool = True
     listener: Listener = ignore_event
     time_step: TimeStep = nullcontext
 
@@ -104,6 +88,7 @@ class Loader:
         model = subject.model
         if model is None:
             return self._prepare_default(subject)
+        self._warn_of_unknown_keys(model)
         require_stated(model)
         if subject.checkpoint is None and model.decoder is None:
             from posezoo.run.runtime.decoder_matching import require_decoded_task
@@ -173,47 +158,25 @@ class Loader:
         return compile_pipeline(pipeline, irs, options)
 
     def _prepare_default(self, subject: Subject) -> PreparedModel:
-        registry = self.context.registry
-        name = find_default_model(registry).name
-        if name == SECOND_MODEL:  # for example in a mirror's registry
-            return self._prepare_second(subject)
-        options = self.context.download_options
-        timeout_s = min(_DEFAULT_TIMEOUT_S, options.timeout_s)
-        one_attempt = replace(options, attempts=1, timeout_s=timeout_s)
-        first = replace(self, context=replace(self.context, download_options=one_attempt))
-        try:
-            return first.prepare(find_subject(name, self.context, subject.said))
-        except DownloadError as error:
-            if type(error) not in _UNAVAILABLE or SECOND_MODEL not in registry.entries:
-                raise
-            advice = f" ({error.hint})" if error.hint else ""
-            self.listener(
-                WarningIssued(
-                    f"{DEFAULT_MODEL} cannot run now, so {SECOND_MODEL} runs, which finds"
-                    f" fewer people: {error.problem}{advice}"
-                )
-            )
-        return self._prepare_second(subject)
-
-    def _prepare_second(self, subject: Subject) -> PreparedModel:
-        """As ``prepare``, for the second model; in FP16 if its INT8 cannot be made here."""
         said = subject.said
-        precision = subject.precision
-        model = self.context.registry.find(SECOND_MODEL)
-        if precision in INT8_PRECISIONS and not is_quantized_here(model, precision, self.context):
-            self.listener(
-                WarningIssued(
-                    f"{SECOND_MODEL} runs in FP16: it has no {precision} IR, and no ranges for one"
-                )
-            )
-            said = replace(said, precision=Precision.FP16)
-        return self.prepare(find_subject(SECOND_MODEL, self.context, said))
+
+        def prepare(name: str, context: Context) -> PreparedModel:
+            loader = replace(self, context=context, replaces_detector=False)
+            return loader.prepare(find_subject(name, context, said))
+
+        prepared, default = prepare_default(said, self.context, prepare, self.listener)
+        return replace(prepared, default=default)
+
+    def _warn_of_unknown_keys(self, model: Model | None) -> None:
+        for key in model.unknown_keys if model else ():
+            self.listener(WarningIssued(str(key)))
 
     def _get_detector(self, pipeline: PipelineSpec) -> tuple[PipelineSpec, dict[str, Path]]:
         """The IR of a pipeline's detector, and the pipeline: with the default detector if the one
         that the model declares cannot be downloaded.
         """
         get_irs_of = partial(get_detector_irs, listener=self.listener, time_step=self.time_step)
+        self._warn_of_unknown_keys(pipeline.detector)
         try:
             return pipeline, get_irs_of(pipeline, self.context)
         except DownloadError as error:
@@ -221,6 +184,7 @@ class Loader:
             assert detector  # it was not downloaded
             # The user did not name it, and it finds no keypoints, as those of hands and faces do.
             is_usual = self.context.settings.detector == "usual" and not detector.skeleton
+            is_usual = is_usual and self.replaces_detector
             is_replaceable = is_usual and detector.name != DEFAULT_DETECTOR
             if not is_replaceable or type(error) not in _UNAVAILABLE:
                 raise
@@ -256,6 +220,7 @@ class PreparedModel:
     #: By name, with those of the detector; empty for a file. Compiling a graph that was read adds
     #: preprocessing to it.
     irs: NamedIrs = field(default_factory=dict)
+    default: DefaultModel | None = None  # which it is, if no model was named
 
     def compile(self, options: LoadOptions | None = None) -> Estimator:
         """Compile it and its detector as was said of it, by default for the device in the settings.
@@ -297,7 +262,8 @@ def get_detector_irs(
     listener: Listener = ignore_event,
     time_step: TimeStep = nullcontext,
 ) -> dict[str, Path]:
-    """The .xml of each part of a pipeline's detector by its name; empty if there is none.
+    """The .xml of each part of a pipeline's detector by its name; empty if there is none. The
+    pipeline's doubt is reported.
 
     Raises:
         FetchError: a file cannot be downloaded.
@@ -305,6 +271,8 @@ def get_detector_irs(
     """
     if pipeline.detector is None:
         return {}
+    if pipeline.doubt:
+        listener(WarningIssued(pipeline.doubt))
     detector = pipeline.detector
     precision = pipeline.detector_precision
     try:
@@ -370,7 +338,8 @@ def _with_detector(
     people = pipeline.people
     if people and pipeline.detector:
         load = partial(load_detector, pipeline.detector, irs, options, description)
-        detector = load()
+        limits = pipeline.limits
+        detector = load(limits.min_score)
         declared_score = detector.min_person_score
         wanted = options.min_person_score
         if wanted is not None and wanted < declared_score:
@@ -378,6 +347,8 @@ def _with_detector(
         whole_image = options.whole_image
         if whole_image is None:
             whole_image = people.whole_image
+        stated = estimator.model.decoder.options if estimator.model.decoder else {}
+        has_own_limit = "min_pose_score" in {**stated, **options.decoder_options}
         # Without its detector, it tracks one person through a video.
         is_tracking = people.video == TRACKING
         return estimator.with_detector(
@@ -386,6 +357,7 @@ def _with_detector(
             whole_image=whole_image,
             whole_score=declared_score,
             min_person_score=wanted,
+            min_pose_score=0.0 if has_own_limit else limits.min_pose_score,
         )
     if options.min_person_score is not None and not find_decoder(estimator.decoder).person_score:
         result = "classes"

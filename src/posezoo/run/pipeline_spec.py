@@ -14,6 +14,7 @@ from posezoo.core.declarations.model import (
     WHOLE_IMAGE,
     Model,
     ModelSpec,
+    PairLimits,
     People,
     Precision,
 )
@@ -59,6 +60,28 @@ class PipelineSpec:
         if self.detector:
             networks += [(part, self.detector_precision) for part in registry.parts(self.detector)]
         return networks
+
+    @property
+    def limits(self) -> PairLimits:
+        """The least scores of this pair of networks."""
+        if self.people is None or self.detector is None:
+            return PairLimits()
+        return self.people.limits_with(self.detector)
+
+    @property
+    def doubt(self) -> str:
+        """That the model was not measured with this detector, as a line; empty if it was, or if
+        the model declares none.
+        """
+        declared = self.model.people
+        if declared is None or self.detector is None:
+            return ""
+        if self.detector.name in (declared.photo, *declared.detectors):
+            return ""
+        return (
+            f"{self.model.full_name} was not measured with {self.detector.full_name}: its AP and"
+            f" the right limits of scores are unknown; usually {declared.photo} finds its people"
+        )
 
     @property
     def people_from(self) -> str:

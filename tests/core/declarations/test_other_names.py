@@ -34,9 +34,11 @@ def test_every_model_that_our_names_point_to_exists():
     mentioned = [*names.aliases.values()]
     for models in names.left_out:
         mentioned += models.instead
-    assert set(mentioned) <= open_registry().entries.keys()
+    registry = open_registry()
+    assert set(mentioned) <= registry.entries.keys()
+    assert registry.default_names == names.defaults and registry.former_default in registry.entries
     assert names.aliases.keys() == {
-        *("pose", "pose-fast", "pose-many"),
+        *("pose", "pose-fast", "pose-many", "pose-measured"),
         *("whole-body", "hands", "feet"),
     }
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from fakes.command import assert_success, posezoo, printed, refusal
+from fakes.command import posezoo, printed, refusal
 
 MODEL = "mobile_pose_mobilenetv3_small"
 CPU = "--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -34,11 +34,17 @@ def test_nothing_is_downloaded(tmp_path):
     assert not list(tmp_path.rglob("*.params*"))
 
 
-def test_the_list_marks_the_models_that_need_it():
-    listed = posezoo("list", "--format", "json")
-    assert_success(listed)
-    lines = posezoo("list").stdout.splitlines()
-    (needing,) = [line for line in lines if line.startswith(f"{MODEL} ")]
-    (other,) = [line for line in lines if line.startswith("movenet-thunder ")]
-    assert "[needs the extra torch] " in needing
-    assert "torch" not in other
+def test_the_list_marks_the_models_that_need_it_and_puts_them_last():
+    lines = printed(posezoo("list")).splitlines()
+    names = [line.split()[0] for line in lines]
+    assert "[needs the extra torch] " in lines[names.index(MODEL)]
+    assert "torch" not in lines[names.index("movenet-thunder")]
+    assert names.index(MODEL) > names.index("yolox-tiny-coco")
+    by_hand = lines[names.index("detrpose-n")]
+    assert "[is not converted here (pytorch-export)] " in by_hand and "torch]" not in by_hand
+
+
+def test_info_and_the_models_instead_say_what_is_needed():
+    assert "  needs: needs the extra torch\n" in printed(posezoo("info", MODEL))
+    instead = printed(posezoo("info", "--why_not", "alphapose"))
+    assert "alpha_pose_resnet101_v1b_coco needs the extra torch\n" in instead

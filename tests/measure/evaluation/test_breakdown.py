@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from functools import partial
 
+import numpy as np
 import pytest
 
 from fakes.coco import crowded, written
@@ -16,7 +17,7 @@ from posezoo.measure.evaluation.breakdown import (
     score_groups,
     score_image,
 )
-from posezoo.measure.evaluation.coco_matching import match_dataset
+from posezoo.measure.evaluation.coco_matching import PooledMatches, match_dataset
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
@@ -31,8 +32,35 @@ def recall(path, folder, results):
     return recall_of_groups([score_image(each) for each in matches], 2, math.inf)
 
 
+def test_people_are_found_by_all_poses_and_ap_counts_the_best_20_of_an_image(tmp_path):
+    truth, _ = crowded(1, people=30, found=0)
+    results = [
+        {
+            "image_id": each["image_id"],
+            "category_id": 1,
+            "keypoints": each["keypoints"],
+            "score": 1 - number / 100,
+        }
+        for number, each in enumerate(truth["annotations"])
+    ]
+    path = written(tmp_path, truth)
+    dataset = coco.read_coco_dataset(path, tmp_path)
+    (matches,) = match_dataset(dataset, predictions_of(results))
+    score = score_image(matches)
+    assert 20 < score.people == score.found
+    metrics = PooledMatches([matches]).resampled_metrics(np.ones(1, int))
+    judged = pycocotools_says(path, results)
+    assert metrics[0] == pytest.approx(judged["AP"]) and judged["AR50"] < 1
+
+
 def test_the_recall_of_several_people_is_ar50_of_the_images_with_two_or_more(tmp_path):
     truth, results = crowd()
+    # As many as count in an image.
+    results = [
+        row
+        for image in range(1, 41)
+        for row in [each for each in results if each["image_id"] == image][:20]
+    ]
     counted = Counter(
         each["image_id"]
         for each in truth["annotations"]

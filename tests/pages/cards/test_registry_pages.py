@@ -195,13 +195,13 @@ def test_measured_and_published_models_are_in_one_picture_and_one_table_by_their
     assert index.index("(accuracy-speed.svg)") < index.index("| Model |")
     names = re.findall(r">([^<>]+): AP ([\d.]+), ([\d.]+)/s<", pages["accuracy-speed.svg"])
     assert names == [
-        ("fast", "0.700", "100"),
         ("a_measured", "0.500", "50"),
+        ("fast", "0.700", "100"),
         ("slow", "0.400", "4"),
     ]
     (table,) = [each for each in parse_card(index).tables if "AP" in each.headers]
     rows = {row.cells[0]: row.cells[3:] for row in table.rows}
-    assert [*rows][:4] == ["fast", "unknown", "a_measured", "slow"]
+    assert [*rows][:4] == ["a_measured", "fast", "unknown", "slow"]
     assert rows["fast"] == ("0.700 published: COCO", "10")
     assert rows["a_measured"] == ("0.500", "20")
     assert rows["slow"][1] == "~250"

@@ -32,7 +32,7 @@ def site(tmp_path_factory):
 @pytest.fixture(scope="session")
 def our_pages():
     """The pages of our own models, which are only read."""
-    return render_gallery_pages(gathered(builtin_models_dir()), first="blazepose-full")
+    return render_gallery_pages(gathered(builtin_models_dir()), first=["blazepose-full"])
 
 
 @pytest.fixture

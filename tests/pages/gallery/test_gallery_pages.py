@@ -180,7 +180,7 @@ def test_all_pictures_are_side_by_side_on_one_page(our_pages):
 
 
 def test_a_registry_without_pictures_has_no_page_of_them(tmp_path):
-    pages = render_gallery_pages(gathered(pose_zoo(tmp_path)), first="blazepose-full")
+    pages = render_gallery_pages(gathered(pose_zoo(tmp_path)), first=["blazepose-full"])
     assert "side_by_side.html" not in pages
     assert b'aria-label="Example"' not in pages["index.html"]
 

@@ -82,9 +82,10 @@ def names(zoo, capsys):
 def test_a_composite_is_listed_above_its_parts_in_the_order_in_which_they_run(zoo):
     lines = run(zoo, "list").stdout.splitlines()
     assert [line.split()[0] for line in lines] == [
-        "MODEL", "alpha", "beta", "gamma", "old", "whole", "second", "first",
+        "MODEL", "alpha", "beta", "gamma", "whole", "second", "first", "old",
     ]  # fmt: skip
-    assert [line.startswith("  ") for line in lines[-3:]] == [False, True, True]
+    assert [line.startswith("  ") for line in lines[-4:]] == [False, True, True, False]
+    assert "[is not converted here (mxnet)]" in lines[-1]
 
 
 def test_a_part_alone_is_not_indented(zoo):
@@ -110,6 +111,7 @@ def test_list_prints_json(zoo):
         "also_in": [],
         "weights_from": ["models.invalid"],
         "available": None,
+        "needs": [],
     }
     assert (rows[1]["name"], rows[1]["composite"], rows[1]["parts"]) == ("second", "whole", [])
 
@@ -269,7 +271,8 @@ def test_info_shows_everything_that_is_declared(zoo):
 def test_info_shows_what_list_shows(zoo):
     rows = json_of(run(zoo, "list", "--format", "json"))
     facts = json_of(run(zoo, "info", "--all", "--format", "json"))
-    assert [{key: fact[key] for key in rows[0]} for fact in facts] == rows
+    by_name = {fact["name"]: {key: fact[key] for key in rows[0]} for fact in facts}
+    assert by_name == {row["name"]: row for row in rows}
 
 
 def test_every_key_is_documented(zoo):

@@ -9,10 +9,11 @@ import pytest
 from fakes.irs import write_ir
 from fakes.loaded_irs import load_ir
 from fakes.plugin_package import plugin_package
-from posezoo.core.declarations.model import WHOLE_IMAGE, People
+from posezoo.core.declarations.model import WHOLE_IMAGE, PairLimits, People
 from posezoo.core.declarations.skeleton import LimbField, Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import DecoderError, InferenceError
+from posezoo.core.ir.people_metadata import describe_people
 from posezoo.poses.decoders import DECODERS, find_decoder
 from posezoo.run.runtime.decoder_matching import describe_ir
 from posezoo.run.runtime.graph import Graph
@@ -227,6 +228,23 @@ def test_an_ir_that_0_2_0_exported_says_how_its_people_are_found(tmp_path):
     assert spec.people == People("my-detector", "my-detector", 0.3)
     alone = write_ir(tmp_path / "alone.xml", MAPS, info=pipeline_info(crop="align"))
     assert describe_ir(Graph(alone))[0].people == People(WHOLE_IMAGE, WHOLE_IMAGE)
+
+
+def test_an_ir_states_the_limits_with_each_detector(tmp_path):
+    people = People("mine", "mine", detectors={"mine": PairLimits(0.35, 0.15), "b": PairLimits()})
+    info = pipeline_info(**describe_people(people))
+    spec, _ = describe_ir(Graph(write_ir(tmp_path / "net.xml", MAPS, info=info)))
+    assert spec.people == people
+
+
+@pytest.mark.parametrize(
+    "text", ["[", "[]", '{"a": 3}', '{"a": {"min": 1}}', '{"a": {"min_score": "x"}}']
+)
+def test_limits_that_are_no_limits_are_an_error(tmp_path, text):
+    info = pipeline_info(photo="mine", detectors=text)
+    xml = write_ir(tmp_path / "net.xml", MAPS, info=info)
+    with pytest.raises(InferenceError, match="detectors in its rt_info cannot be read"):
+        describe_ir(Graph(xml))
 
 
 def test_a_score_of_the_whole_image_that_is_no_number_is_an_error(tmp_path):

@@ -144,6 +144,18 @@ def test_a_detector_finds_the_boxes(dots, networks):
     assert np.allclose(by_hand.keypoints, pose.keypoints, atol=0.01)
 
 
+def test_the_limit_of_a_pair_is_for_the_boxes_of_its_detector(dots, networks):
+    places, (x0, y0, x1, y1) = draw_person(3)
+    box = (x0 / 640, y0 / 480, x1 / 640, y1 / 480)
+    detector = load_ir(boxes_network(networks, (*box, 0.9)))
+    image = dotted(IMAGE, places, 8)
+    (pose,) = dots().with_detector(detector)(image)
+    strict = dots().with_detector(detector, min_pose_score=pose.score + 0.01)
+    assert strict(image) == []
+    assert len(dots().with_detector(detector, min_pose_score=pose.score)(image)) == 1
+    assert len(strict(image, boxes=[(x0, y0, x1, y1, 0.5)])) == 1
+
+
 def walk_to_the_right(frames):
     """(frames) x the 17 places of one person, who goes 6 px to the right in each."""
     places, _ = draw_person(3, x=200)

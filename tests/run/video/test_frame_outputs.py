@@ -28,7 +28,8 @@ from posezoo.run.video.frame_outputs import (
     open_output,
     pad_to_size,
 )
-from posezoo.run.video.frame_sources import Frame, FrameSource, open_source
+from posezoo.run.video.frame_sources import open_source
+from posezoo.run.video.frames import Frame, FrameSource
 from posezoo.run.video.video_encoders import CODECS
 
 

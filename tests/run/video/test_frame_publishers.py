@@ -12,7 +12,7 @@ import pytest
 from posezoo.core.errors import OutputError
 from posezoo.poses.keypoints import Pose
 from posezoo.run.video.frame_publishers import is_stdout, open_publisher
-from posezoo.run.video.frame_sources import Frame, FrameSource
+from posezoo.run.video.frames import Frame, FrameSource
 
 
 class Video(FrameSource):

@@ -11,7 +11,7 @@ from posezoo.core.errors import ImageError
 from posezoo.poses.keypoints import Pose
 from posezoo.run.runtime.runtime_config import VideoOptions
 from posezoo.run.video.frame_outputs import FrameOutput
-from posezoo.run.video.frame_sources import Frame, FrameSource
+from posezoo.run.video.frames import Frame, FrameSource
 from posezoo.run.video.player import (
     ExecutionMode,
     Player,

@@ -65,6 +65,9 @@ def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
         login = ", with a login" if registry.has_login else ""
         yield f"  {scope:20} {registry.url or 'none':50} {registry.origin}{login}"
     yield ""
+    yield "default model"
+    yield f"  {redact_secrets(diagnosis.default)}"
+    yield ""
     yield "devices"
     for name, hardware in diagnosis.devices.items():
         yield f"  {name:8} {hardware}"

@@ -141,6 +141,7 @@ class SourceFile:
     #: Whether they come from posezoo.lock; only for a file pinned by `contains`.
     by_lock: bool = False
     also: tuple[Digest, ...] = ()  # further digests of the file, which a download must have too
+    recorded_by: str = ""  # who recorded the digests, if its publisher states none
 
     @property
     def read_limit(self) -> int:
@@ -401,14 +402,23 @@ class Deprecation:
         return f"deprecated since {self.since}{instead}"
 
 
+#: In ``PublishedAccuracy.boxes``: the network got the annotated boxes of people.
+ANNOTATED_BOXES = "annotated"
+#: In ``PublishedAccuracy.boxes``: the network found the people in whole photos itself.
+WHOLE_PHOTO = "whole photo"
+
+
 @frozen
 class PublishedAccuracy:
     """An accuracy that the publisher states."""
 
-    metric: str  # AP: 0 to 1, more is better; MPJPE: mm, less is better
+    metric: str  # AP, PCK@0.1, AUC: 0 to 1, more is better; MPJPE: mm, less is better
     value: float  # the original's, or the IR's if ``is_of_ir``
     dataset: str = ""
-    protocol: str = ""
+    #: ``ANNOTATED_BOXES``, ``WHOLE_PHOTO``, or whose boxes: a detector's name, or words for it.
+    boxes: str = ""
+    size: int | None = None  # of the images: the shorter side or the height, in pixels
+    protocol: str = ""  # what else decides
     flip: bool = False  # whether the outputs of the image and its mirror image were averaged
     ap50: float | None = None  # AP at an object keypoint similarity of 0.50
     ap75: float | None = None  # at 0.75
@@ -430,9 +440,7 @@ class PublishedMetrics:
 
 @frozen
 class UnknownKey:
-    """A key of a model.yml in Open Model Zoo's form that is left out; lines and columns count from
-    1.
-    """
+    """A key of a model.yml that is left out; lines and columns count from 1."""
 
     file: str
     line: int
@@ -490,6 +498,25 @@ ITSELF = "the model"
 
 
 @frozen
+class PairLimits:
+    """The least scores with which a top-down model and one detector find people, 0..1.
+
+    Attributes:
+        min_score: of a box; None: as the detector declares.
+        min_pose_score: of a person in a box of the detector: the score of the box times that of the
+            keypoints. The decoder's option of this name replaces it.
+    """
+
+    min_score: float | None = None
+    min_pose_score: float = 0.0
+
+    def stated(self) -> dict[str, float]:
+        """The limits by name; one that is the detector's is left out."""
+        least = {} if self.min_score is None else {"min_score": self.min_score}
+        return {**least, "min_pose_score": self.min_pose_score}
+
+
+@frozen
 class People:
     """How the people are found that a top-down model processes one at a time.
 
@@ -499,11 +526,18 @@ class People:
         whole_image: if no person is found in a photo, the whole image is one person, who is kept
             with this score or more, 0..1, and 5/6 of it in a second look at the part with the
             keypoints; None: no person is found then.
+        detectors: the limits with each detector that was measured with the model, by its name.
     """
 
     photo: str
     video: str
     whole_image: float | None = None
+    detectors: Mapping[str, PairLimits] = field(default_factory=dict)
+
+    def limits_with(self, detector: ModelSpec | CompositeSpec) -> PairLimits:
+        """The limits with a detector; those of no pair if it was not measured with the model."""
+        limits = self.detectors.get(detector.full_name) or self.detectors.get(detector.name)
+        return limits or PairLimits()
 
 
 @frozen

@@ -41,9 +41,15 @@ class LeftOut:
 
 @frozen
 class OtherNames:
-    """``aliases`` has the name of a model by each word for a task."""
+    """``aliases`` has the name of a model by each word for a task.
+
+    ``defaults`` has the models that run if none is named, the first that this machine reaches, and
+    ``former_default`` the one of the version before.
+    """
 
     aliases: Mapping[str, str] = field(default_factory=dict)
+    defaults: tuple[str, ...] = ()
+    former_default: str = ""
     left_out: tuple[LeftOut, ...] = ()
 
     def find_left_out(self, name: str) -> LeftOut | None:
@@ -62,7 +68,11 @@ _LEFT_OUT = record(
     required_key("instead", list_of(MODEL_NAME)),
 )
 _OTHER_NAMES = record(
-    OtherNames, Key("aliases", mapping_of(MODEL_NAME)), Key("left_out", list_of(_LEFT_OUT))
+    OtherNames,
+    Key("aliases", mapping_of(MODEL_NAME)),
+    Key("defaults", list_of(MODEL_NAME)),
+    Key("former_default", MODEL_NAME),
+    Key("left_out", list_of(_LEFT_OUT)),
 )
 
 

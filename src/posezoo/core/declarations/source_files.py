@@ -13,6 +13,7 @@ from typing import Any
 from posezoo.core.declarations import model
 from posezoo.core.declarations.field_types import (
     FILE_NAME,
+    LINE,
     FieldType,
     Key,
     Schema,
@@ -129,6 +130,7 @@ FILE_KEYS = (
         _MEMBERS,
         "SHA-256 of members of a zip; a SHA-1 is a weak pin, of 8 digits none.",
     ),
+    Key("recorded_by", LINE, "Who recorded the digests, if the publisher states none."),
     required_key("source", _SOURCES, "One or a list, tried in order."),
     Key("original_source", _SOURCES, "Tried last."),
 )

@@ -31,6 +31,7 @@ def combine_failures(
         public_type = error_type if is_public else SourceError
         combined = public_type(f"{file.name}: {candidate.name}: {error.problem}", hint=hint)
     combined.is_gone = _is_missing(failures)
+    combined.is_changed = any(isinstance(error, DigestError) for _, error in failures)
     return combined
 
 

@@ -7,6 +7,8 @@ The keys are those of ``people`` in model.yml::
     video           the same for a video, or ``tracking``
     whole_image     if the detector finds nobody, the whole image is one person, who is kept with
                     this score or more, 0..1; absent if nobody is found then
+    detectors       the limits with each detector that was measured with the model, in JSON; absent
+                    if there are none
 
 One more key, ``preparation``, is ``unstated`` if nothing says how images are prepared; it is here
 because IR of 0.2.0 have no such section.
@@ -17,6 +19,7 @@ An export adds what its programs need (``export.people_programs``).
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -40,6 +43,9 @@ def describe_people(people: People | None) -> dict[str, str]:
     facts = {"photo": people.photo, "video": people.video}
     if people.whole_image is not None and people.photo != WHOLE_IMAGE:
         facts["whole_image"] = f"{people.whole_image:g}"
+    if people.detectors:
+        limits = {name: limits.stated() for name, limits in people.detectors.items()}
+        facts["detectors"] = json.dumps(limits, sort_keys=True)
     return facts
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from posezoo.core.declarations.model import ModelSpec, Source
+from posezoo.core.declarations.model import ModelSpec, Precision, Source
 from posezoo.core.declarations.sources import HttpSource, PackageSource, StorageSource
 from posezoo.core.download.model_download import PlannedFile, plan_download
 from posezoo.core.download.options import DownloadOptions
@@ -128,15 +128,21 @@ def advise_after_failure(error: DownloadError, resolved: Resolved, context: Cont
 
 
 def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
+    from posezoo.core.pipeline.needs import NeedsFinder
+
+    needs = NeedsFinder(context)
     local = []
     indexed = []
     for model in context.registry.select().all:
         if model.task != spec.task or model.full_name == spec.full_name or model.composite:
             continue
         origins: set[str] = set()
-        for part in context.registry.parts(model):
+        parts = context.registry.parts(model)
+        for part in parts:
             weights = find_availability(part, context.layout, context.download_options)
             origins.update(weights.best_places)
+        if needs.find((part, Precision.FP16) for part in parts):
+            continue
         if origins <= LOCAL:
             local.append(model.full_name)
         elif origins <= LOCAL | PACKAGE_INDEXES:

@@ -188,23 +188,34 @@ def _find_ending(name: str) -> tuple[str, ...]:
 
 @rule()
 def known_model(view: ModelView) -> Violations:
-    """The models that model.yml names exist: the one that finds the people, which is a detector,
-    and the one to use instead.
+    """The models that model.yml names exist: those that find the people, which are detectors, and
+    the one to use instead.
 
     Example: people: {photo: gone, video: tracking}, or deprecated: {since: 0.2.0, use: gone}
     """
-    # The detector of videos is that of photos, or none.
-    for section, key in (("deprecated", "use"), ("people", "photo")):
-        name = text_below(view.node(section), key)
+    for field, name in _list_named_models(view):
         if name in ("", "none", "whole_image", WHOLE_IMAGE, TRACKING):
             continue
-        problem = view.zoo.explain_missing(name)
+        problem = view.zoo.explain_missing(name.partition("@")[0])
         reader = next(map(find_reader, view.zoo.find_models([name])), None)
-        if section == "people" and reader is not None and not reader.decoder.finds_boxes:
+        if field != "deprecated.use" and reader is not None and not reader.decoder.finds_boxes:
             problem = f"{name} finds keypoints, not boxes of people"
         if problem:
-            field = f"{section}.{key}"
             yield view.declared(field, f"{field}: {problem}", name)
+
+
+def _list_named_models(view: ModelView) -> Iterator[tuple[str, str]]:
+    """The models that model.yml names, each with the key that names it."""
+    yield "deprecated.use", text_below(view.node("deprecated"), "use")
+    # The detector of videos is that of photos, or none.
+    usual = text_below(view.node("people"), "photo")
+    yield "people.photo", usual
+    detectors = getattr(view.node("people", "detectors"), "value", None)
+    for name in detectors if isinstance(detectors, dict) else ():
+        # A part of a registry may lack those that its models do not use.
+        is_ours = name.partition("@")[0] in view.zoo.registry.with_builtin().entries
+        if name != usual and (not is_ours or view.zoo.find_models([name])):
+            yield f"people.detectors.{name}", name
 
 
 @rule()

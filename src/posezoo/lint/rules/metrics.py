@@ -228,7 +228,7 @@ def accuracy_order(view: ModelView) -> Violations:
 def _read_conditions(claim: PublishedAccuracy) -> tuple[str, str, frozenset[str]]:
     """What two accuracies have in common that differ only by flip."""
     parts = map(str.strip, claim.protocol.split(","))
-    protocol = frozenset(part for part in parts if "flip" not in part)
+    protocol = frozenset((claim.boxes, *(part for part in parts if "flip" not in part)))
     return claim.metric, claim.dataset, protocol
 
 

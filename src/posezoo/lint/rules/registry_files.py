@@ -87,8 +87,9 @@ def _read_access_points(path: Path) -> None:
 
 @rule()
 def known_names(view: ModelView) -> Violations:
-    """The aliases of names.yml, and the models that it names instead of others, are models of the
-    registry; an alias means one that finds poses, and is not itself the name of a model.
+    """The aliases of names.yml, and the models that it names as defaults or instead of others, are
+    models of the registry; an alias means one that finds poses, and is not itself the name of a
+    model.
 
     Example: aliases: {pose: rtmpose-mm}, or {pose: nanodet-g}, which finds boxes of people
     """
@@ -99,6 +100,7 @@ def known_names(view: ModelView) -> Violations:
             continue
         aliases = _mapping(find_node(tree, "aliases"))
         nodes = [*aliases.values()]
+        nodes += [node for node in list_below(tree, "defaults") if node.value not in aliases]
         for models in list_below(tree, "left_out"):
             nodes += list_below(models, "instead")
         for node in nodes:

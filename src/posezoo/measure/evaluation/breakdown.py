@@ -137,8 +137,8 @@ def recall_of_groups(scores: Sequence[ImageScore], least: int, most: float) -> f
     """The share, 0..1, of the people that were found in images of ``least`` to ``most`` people;
     None if there are no such images.
 
-    This is AR50 of these images alone: 20 predictions of an image count, and the matches' first
-    threshold.
+    All predictions count, at the matches' first threshold: in images of many people, COCO's AR50,
+    for which 20 of an image count, may be lower.
     """
     counted = [score for score in scores if least <= score.people <= most]
     people = sum(score.people for score in counted)

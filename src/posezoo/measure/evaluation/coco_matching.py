@@ -18,8 +18,8 @@ from posezoo.measure.evaluation.coco_metrics import run_library
 from posezoo.measure.evaluation.image_predictions import Predictions
 from posezoo.poses.keypoints import sort_descending
 
-#: The maximum number of predictions that count in an image: poses, and boxes (pycocotools'
-#: ``maxDets``).
+#: The maximum number of predictions of an image that count in COCO's metrics: poses, and boxes
+#: (pycocotools' ``maxDets``).
 MAX_POSES = 20
 MAX_BOXES = 100
 
@@ -46,10 +46,11 @@ class ImageSimilarities:
     """How similar the predictions for an image are to the people annotated in it.
 
     Attributes:
-        order: (N,): indices of the predictions that count, by descending score.
+        order: (N,): indices of the predictions, by descending score.
         scores: (N,): their scores.
         similarities: (N, P): the similarity of each prediction to each person in the image.
         ignored: (P,): people who count neither as found nor as missed.
+        limit: how many of the predictions count in COCO's metrics.
     """
 
     image: DatasetImage
@@ -57,6 +58,7 @@ class ImageSimilarities:
     scores: Doubles
     similarities: Doubles
     ignored: Bools
+    limit: int
 
 
 @frozen_with_arrays
@@ -84,31 +86,33 @@ class ImageMatches(ImageSimilarities):
         return {person: row for row, person in rows if person >= 0 and not self.ignored[person]}
 
     def true_positives(self) -> tuple[Bools, Bools]:
-        """(T, N) twice: whether a prediction matches a person that counts, and whether it counts
-        itself.
+        """(T, ``limit`` or fewer) twice: whether a prediction matches a person that counts, and
+        whether it counts itself.
         """
-        has_person = self.persons >= 0
-        counted = has_person | ~self.set_aside
+        persons = self.persons[:, : self.limit]
+        has_person = persons >= 0
+        counted = has_person | ~self.set_aside[: self.limit]
         if not len(self.ignored):
             return has_person, counted
-        is_ignored = self.ignored[self.persons] & has_person
+        is_ignored = self.ignored[persons] & has_person
         return has_person & ~is_ignored, counted & ~is_ignored
 
 
 def compare_images(
     dataset: CocoDataset, predictions: Predictions, *, boxes: bool = False
 ) -> Iterator[ImageSimilarities]:
-    """The similarities in every image of a data set.
+    """The similarities in every image of a data set, of all predictions.
 
     Raises:
         EvaluationError: COCO's sigma of a keypoint is unknown.
     """
     limit = MAX_BOXES if boxes else MAX_POSES
-    all_similarities = run_library(dataset, predictions, boxes=boxes).ious
+    most = max(map(len, predictions.values()), default=0)
+    all_similarities = run_library(dataset, predictions, boxes=boxes, most=max(1, most)).ious
     for number, image in enumerate(dataset.images):
         predicted = predictions.get(image.id)
         scores = np.zeros(0) if predicted is None else predicted.scores
-        order = sort_descending(scores)[:limit]
+        order = sort_descending(scores)
         ignored = [
             person.is_crowd or not (boxes or person.num_keypoints) for person in image.people
         ]
@@ -116,7 +120,7 @@ def compare_images(
         of_image = all_similarities.get((number, PERSON), ())
         similarities = np.reshape(of_image, (len(order), len(image.people)))
         is_ignored = np.array(ignored, bool)
-        yield ImageSimilarities(image, order, scores[order], similarities, is_ignored)
+        yield ImageSimilarities(image, order, scores[order], similarities, is_ignored, limit)
 
 
 def match_dataset(
@@ -146,6 +150,7 @@ def match_image(
         compared.scores,
         similarities,
         ignored,
+        compared.limit,
         persons=np.array(matches, np.int64).reshape(len(THRESHOLDS), len(compared.order)),
         set_aside=np.zeros(len(compared.order), bool) if set_aside is None else set_aside,
     )
@@ -203,15 +208,16 @@ def bootstrap_intervals(matches: Sequence[ImageMatches]) -> Mapping[str, Interva
 
 
 class PooledMatches:
-    """The predictions of all images together, by descending score, each with the index of its
-    image.
+    """The predictions of all images that count in COCO's metrics, by descending score, each with
+    the index of its image.
     """
 
     def __init__(self, matches: Sequence[ImageMatches]) -> None:
         self._people = np.array([image.num_people for image in matches])
-        scores = np.concatenate([image.scores for image in matches])
+        of_images = [image.scores[: image.limit] for image in matches]
+        scores = np.concatenate(of_images)
         order = sort_descending(scores)
-        counts = [len(image.scores) for image in matches]
+        counts = list(map(len, of_images))
         image_indices = np.repeat(np.arange(len(matches)), counts)
         positives = [image.true_positives() for image in matches]
         correct, counted = (np.concatenate(rows, axis=1) for rows in zip(*positives, strict=True))

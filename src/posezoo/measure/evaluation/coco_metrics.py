@@ -91,11 +91,13 @@ def run_library(
     *,
     boxes: bool,
     sigmas: Sequence[float] = (),
+    most: int = 0,
 ) -> Any:
     """faster-coco-eval's evaluation, with the arguments and errors of ``compute_coco_metrics``.
 
     ``stats`` are the metrics; ``ious``, by image (numbered) and category, the similarities of the
-    predictions that count, by descending score, to the annotations, or empty.
+    predictions that count, by descending score, to the annotations, or empty. With ``most``, as
+    many count in an image, and not as many as in COCO.
     """
     library = import_optional("faster_coco_eval", extra="evaluate")
     truth: list[dict[str, Any]] = []
@@ -148,6 +150,10 @@ def run_library(
         print_function=logging.getLogger(__name__).debug,
         kpt_oks_sigmas=None if boxes else sigmas or keypoint_sigmas(dataset),
     )
+    if most:
+        evaluation.params.maxDets = [most]
+        evaluation.evaluate()
+        return evaluation
     evaluation.run()
     return evaluation
 

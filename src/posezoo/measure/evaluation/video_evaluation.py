@@ -41,7 +41,8 @@ from posezoo.run.images import Image
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.frame_changes import USUAL_FPS
 from posezoo.run.runtime.runtime_config import VideoOptions
-from posezoo.run.video.frame_sources import FrameSource, open_source
+from posezoo.run.video.frame_sources import open_source
+from posezoo.run.video.frames import FrameSource
 
 # The number of a frame at the end of the name of its file, as CVAT and ffmpeg write it.
 _NUMBER = re.compile(r"\d+$")

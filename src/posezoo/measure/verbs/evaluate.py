@@ -18,7 +18,9 @@ With ``--format json``, the output is one object::
                                         the measured one may differ
     keypoints, pictures         list    a row for each keypoint or image
     groups                      list    a row for images of as many people: title, images, people,
-                                        found, wrong, sure (wrong, with a score of 0.3 or more)
+                                        found, wrong, sure (wrong, with a score of 0.3 or more).
+                                        People are found by all poses; of an image, the best 20
+                                        count in COCO's metrics
     by_size, by_posture         list    a row for each size and posture of people: title, people,
                                         found, AP (null if there are fewer than 10)
     provenance                  object  what ran, as in poses.json of ``posezoo run``
@@ -264,7 +266,7 @@ def _write(
             report.write(console)
     except PosezooError as error:
         console.print_error(error)
-        answer["error"] = {"problem": error.problem, "hint": error.hint}
+        answer["error"] = error.to_json()
     if args.format == "json":
         print_json(answer)
     return int("error" in answer)

@@ -31,11 +31,11 @@ from posezoo.run.measured import (
 )
 from posezoo.run.measurement_selection import is_of_pipeline
 
-#: Open Model Zoo's names of the metrics.
+#: Open Model Zoo's names of the metrics that it has.
 METRICS = {"AP": "Average Precision (AP)", "MPJPE": "MPJPE (mm)"}
 
-#: The names of the metrics in measured.yml.
-_MEASURED_NAMES = {"AP": "AP", "MPJPE": "MPJPE_mm"}
+#: The names in measured.yml of metrics that have another name there.
+_MEASURED_NAMES = {"MPJPE": "MPJPE_mm"}
 
 HEADERS = ("Model", "Metric", "Original model", "Converted model", "Dataset", "Protocol")
 
@@ -232,7 +232,7 @@ def specification_accuracy(part: ModelSpec) -> tuple[str, str] | None:
     conditions = format_conditions(first)
     if conditions:
         value += f" ({conditions})"
-    return METRICS[first.metric], value
+    return METRICS.get(first.metric, first.metric), value
 
 
 def render_accuracy_section(facts: ModelFacts) -> Paragraphs:
@@ -274,8 +274,9 @@ def render_variants_section(facts: ModelFacts) -> Paragraphs:
 
 def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
     for claim in part.published.accuracy:
+        title = METRICS.get(claim.metric, claim.metric)
         metrics = {
-            _MEASURED_NAMES[claim.metric]: (METRICS[claim.metric], claim.value),
+            _MEASURED_NAMES.get(claim.metric, claim.metric): (title, claim.value),
             "AP50": ("AP50", claim.ap50),
             "AP75": ("AP75", claim.ap75),
         }
@@ -292,7 +293,7 @@ def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
 
 
 def _converted_values(part: ModelSpec, claim: PublishedAccuracy, metric: str) -> Iterator[str]:
-    if claim.converted is not None and metric == _MEASURED_NAMES[claim.metric]:
+    if claim.converted is not None and metric == _MEASURED_NAMES.get(claim.metric, claim.metric):
         yield f"{_format_value(claim.converted, claim.metric)} (published)"
     for measured in measurements_of(part, "accuracy"):
         settings = measured.settings

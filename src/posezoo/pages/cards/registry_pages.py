@@ -60,7 +60,7 @@ AP: measured by the whole pipeline, with its 95 % interval in parentheses, on th
 or as published. The highest one comes first. ms
 with ~ is of generated weights or an estimate, on another machine. Each precision and size that was measured has a row; it is FP16 if none is named, and
 "at 480" is `--height 480`. Of one, of several: the share of people who are found in photos of one, and of more. Ghosts:
-people found in a picture without people. ms: the median time from an image file to drawn poses{where}. Download:
+people found in a picture without people. Both count all poses, and AP, as COCO's, the best 20 of a photo. ms: the median time from an image file to drawn poses{where}. Download:
 what `posezoo run` transfers, with the detector that finds the people; of a package only the part that is needed if
 its server has range requests. ↳ A part of the model above."""  # noqa: E501
 COST_LEGEND = """\

@@ -105,6 +105,12 @@ def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Para
             f"It processes one {noun} at a time: {detector} finds the {plural_of(noun)} first;"
             f" {named} names another."
         )
+    if people.detectors:
+        measured = [_link_to_model(facts, name, linked=linked) for name in people.detectors]
+        yield (
+            f"It was measured with {', '.join(measured)}; its AP with another detector, and"
+            " the right limits of scores, are unknown."
+        )
     if people.whole_image is not None:
         yield (
             "If the detector finds no person in a photo, the whole photo is treated as one person."

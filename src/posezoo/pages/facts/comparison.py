@@ -11,7 +11,13 @@ from pathlib import Path
 
 from posezoo.console.json_projection import Json, project
 from posezoo.console.labels import format_ap, format_conditions, format_pairs, join
-from posezoo.core.declarations.model import Model, ModelSpec, Precision
+from posezoo.core.declarations.model import (
+    WHOLE_PHOTO,
+    Model,
+    ModelSpec,
+    Precision,
+    PublishedAccuracy,
+)
 from posezoo.core.layout import ModelLayout
 from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import ModelFacts, offers_precision
@@ -74,6 +80,10 @@ class SourcedMetric:
         return project(self, "number origin how=conditions" + more)
 
 
+#: The kinds of AP of people: of the whole pipeline, as published and as measured by us; and of
+#: other boxes or with flip, as published.
+_AP_KINDS = ("pipeline_AP", "AP", "published_AP")
+
 #: By the names of ``COLUMNS``, and of accuracies that only a card states.
 Metrics = dict[str, SourcedMetric]
 
@@ -120,8 +130,18 @@ class ComparisonRow:
 
     @property
     def ap(self) -> SourcedMetric | None:
-        """The AP that was measured, else the published one."""
+        """The AP that decides its place: one that the user measured, else of the kinds that ``run``
+        runs, the pipeline on whole photos, as published or as measured by us; else of other boxes.
+        """
         return self.values["any_AP"]
+
+    @property
+    def kind_of_ap(self) -> int:
+        """Only values of one kind can be compared: 0, 1 and 2 in the order of ``_AP_KINDS``."""
+        for kind, key in enumerate(_AP_KINDS):
+            if self.ap and self.ap is self.values[key]:
+                return kind
+        return len(_AP_KINDS)
 
     @property
     def as_json(self) -> Json:
@@ -177,7 +197,7 @@ class ComparisonColumn:
 #: What decides comes first. AP, throughput and latency are of the same whole pipeline, from an
 #: image file to drawn poses.
 COLUMNS: Mapping[str, ComparisonColumn] = {
-    "any_AP": ComparisonColumn("AP, measured or else as published", "share"),
+    "any_AP": ComparisonColumn("AP, of the pipeline if that is known", "share"),
     "AP": ComparisonColumn("Measured AP", "share", "pipeline"),
     "AR50_single": ComparisonColumn("People found in photos of one", "share", "pipeline"),
     "AR50_several": ComparisonColumn("People found in photos of two or more", "share", "pipeline"),
@@ -193,6 +213,7 @@ COLUMNS: Mapping[str, ComparisonColumn] = {
     "found_lying": ComparisonColumn("People found who lie", "share", "pipeline"),
     "found_upside_down": ComparisonColumn("People found upside down", "share", "pipeline"),
     "found_in_video": ComparisonColumn("People found in the frames of videos", "share", "pipeline"),
+    "pipeline_AP": ComparisonColumn("AP of the whole pipeline, as published", "share", "pipeline"),
     "published_AP": ComparisonColumn("Published AP", "share", "network"),
     "network_fps": ComparisonColumn("Throughput, network alone", "images/s", "network"),
     "network_p50_ms": ComparisonColumn("Latency, network alone", "ms, median", "network"),
@@ -308,6 +329,7 @@ def _make_row(
         metrics["transfer_bytes"] = SourcedMetric(size, MetricSource.DECLARED)
     if subject.target_size:
         metrics.pop("published_AP", None)
+        metrics.pop("pipeline_AP", None)
     if subject.target_size or facts.model.target_size:  # they were counted at another size
         metrics.pop("gflops", None)
     metrics |= _measured_metrics(speed) | _measured_metrics(accuracy)
@@ -318,7 +340,10 @@ def _make_row(
     for name, metric in _measured_metrics(network).items():
         if name in _NETWORK_NAMES:
             metrics[_NETWORK_NAMES[name]] = metric
-    if ap := metrics.get("AP", metrics.get("published_AP")):
+    kinds: tuple[str, ...] = _AP_KINDS
+    if "AP" in metrics and metrics["AP"].record in OWN_RECORDS:
+        kinds = ("AP",)
+    if ap := next((metrics[kind] for kind in kinds if kind in metrics), None):
         metrics["any_AP"] = ap
     return ComparisonRow(
         PipelineSpec(
@@ -448,7 +473,9 @@ def _static_metrics(
     for part in facts.parts:
         metrics = published_metrics(part)
         if "INT8" in precision:
-            metrics.pop("published_AP", None)  # it is the accuracy of the weights in floating point
+            # They are the accuracy of the weights in floating point.
+            metrics.pop("published_AP", None)
+            metrics.pop("pipeline_AP", None)
         metrics |= _count_metrics(part, precision, selection)
         size = _ir_size(part, precision, layout)
         if size:
@@ -511,7 +538,7 @@ def _measured_metrics(measurement: Measurement | None) -> Metrics:
 
 def published_metrics(spec: ModelSpec) -> Metrics:
     """The publisher's first values: ``published_AP`` and other accuracies as fractions, ``gflops``
-    and ``mparams``.
+    and ``mparams``; ``pipeline_AP`` if it is of the pipeline that ``posezoo run`` takes.
     """
     metrics: Metrics = {}
     published = spec.published
@@ -520,10 +547,20 @@ def published_metrics(spec: ModelSpec) -> Metrics:
         if claim.metric != "MPJPE" and spec.task != "detection":
             metric = SourcedMetric(claim.value, MetricSource.DECLARED, format_conditions(claim))
             metrics.setdefault(f"published_{claim.metric}", metric)
+            if claim.metric == "AP" and _is_of_pipeline(spec, claim):
+                metrics.setdefault("pipeline_AP", metric)
     for name, number in (("gflops", published.gflops), ("mparams", published.mparams)):
         if number is not None:
             metrics[name] = SourcedMetric(number, MetricSource.DECLARED)
     return metrics
+
+
+def _is_of_pipeline(spec: ModelSpec, claim: PublishedAccuracy) -> bool:
+    """Whether a publisher measured the network as ``posezoo run`` runs it: on whole photos, with
+    its declared detector if it needs one, and without the mirrored photo.
+    """
+    people = declared_people(spec)
+    return not claim.flip and claim.boxes == (people.photo if people else WHOLE_PHOTO)
 
 
 def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float | None:
@@ -614,12 +651,13 @@ def _of_record(groups: _Groups, record: str) -> _Groups:
 
 
 def in_order(rows: Iterable[ComparisonRow]) -> tuple[ComparisonRow, ...]:
-    """The order of all lists, tables and charts: the user's own first, then by AP, measured or else
-    published; those without one come last.
+    """The order of all lists, tables and charts: the user's own first; then by AP within its kind:
+    of the whole pipeline as published, as measured by us, and of other boxes; those without one
+    come last.
     """
-    return tuple(
-        sorted(
-            rows,
-            key=lambda row: (not row.is_own, -row.ap.number if row.ap else 0.0, row.name),
-        )
-    )
+
+    def place(row: ComparisonRow) -> tuple[bool, int, float, str]:
+        kind = 0 if row.is_own else row.kind_of_ap
+        return not row.is_own, kind, -row.ap.number if row.ap else 0.0, row.name
+
+    return tuple(sorted(rows, key=place))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from posezoo.core.declarations.model import WHOLE_IMAGE
@@ -14,6 +14,9 @@ PERMISSIVE = ("Apache-2.0", "MIT", "BSD-*", "0BSD", "ISC", "Zlib", "Unlicense", 
 
 #: By the number of people on the picture: the column of the whole pipeline's latency.
 LATENCIES = {1: "single_p50_ms", 4: "latency_p50_ms"}
+
+
+_NOTHING: Mapping[str, tuple[str, ...]] = {}
 
 
 @frozen
@@ -54,27 +57,38 @@ class RequiredValues:
 
 @frozen
 class Recommendation:
-    """The rows that meet all limits, in the order of ``in_order``.
+    """The rows that meet all limits: those that run here, then the others, each in the order of
+    ``in_order``.
 
-    ``unknown`` has the models that may meet the limits, and the missing values, ``AP`` or
-    ``latency``; ``miscounting`` those that found fewer people, and that number.
+    ``needs`` has what the others need before, by their names; ``unknown`` the models that may meet
+    the limits, and the missing values, ``AP`` or ``latency``; ``miscounting`` those that found
+    fewer people, and that number.
     """
 
     rows: tuple[ComparisonRow, ...]
+    needs: Mapping[str, tuple[str, ...]]
     unknown: dict[str, list[str]]
     miscounting: dict[str, int]
 
-    def first(self, most: int) -> list[tuple[int, ComparisonRow]]:
-        """The first rows with their places, and the first measured one, whose weights everybody can
-        have.
-        """
-        places = [*enumerate(self.rows, 1)]
-        measured = [each for each in places if each[1].values["AP"]]
-        return places[:most] + [each for each in measured[:1] if each not in places[:most]]
+    def first(self, most: int) -> list[ComparisonRow]:
+        """The first rows; if we measured none of them, the last is the first one that we did."""
+        measured = [row for row in self.rows if row.values["AP"] and row.name not in self.needs]
+        first = [*self.rows[:most]]
+        if measured and measured[0] not in first:
+            first[-1] = measured[0]
+        return first
 
 
-def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommendation:
-    """Select the models that meet all limits."""
+def recommend(
+    rows: Iterable[ComparisonRow],
+    limits: RequiredValues,
+    needs: Mapping[str, tuple[str, ...]] = _NOTHING,
+) -> Recommendation:
+    """Select the models that meet all limits.
+
+    Args:
+        needs: of rows that do not run here at once, by their names.
+    """
     accepted = []
     unknown = {}
     miscounting = {}
@@ -93,7 +107,8 @@ def recommend(rows: Iterable[ComparisonRow], limits: RequiredValues) -> Recommen
             unknown[row.name] = missing
         else:
             accepted.append(row)
-    return Recommendation(tuple(accepted), unknown, miscounting)
+    accepted.sort(key=lambda row: row.name in needs)
+    return Recommendation(tuple(accepted), needs, unknown, miscounting)
 
 
 def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:

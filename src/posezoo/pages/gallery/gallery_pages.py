@@ -82,14 +82,14 @@ Row = tuple[str, ...]
 
 
 def render_gallery_pages(
-    gallery: GalleryData, title: str = TITLE, *, first: str = ""
+    gallery: GalleryData, title: str = TITLE, *, first: Sequence[str] = ()
 ) -> dict[str, bytes]:
     """The content of each page by its path below the site's folder; the index is last.
 
     Args:
         title: the heading of the index.
-        first: the name of the model that the index begins with; by default the first one that has a
-            picture.
+        first: names of models: the index begins with the first of them that has a picture, else
+            with any that has one.
     """
     entries = gallery.entries
     names = {entry.name for entry in entries}
@@ -104,7 +104,7 @@ def render_gallery_pages(
             heroes=shown,
             credits=unique(credit for hero in shown for credit in hero["credits"]),
         )
-    named = [entry for entry in entries if entry.name == first]
+    named = [entry for name in first for entry in with_pictures if entry.name == name]
     # posezoo list counts models like this, too.
     variants = sum(entry.facts.is_variant for entry in entries)
     models = format_count(len(entries) - variants, "model")

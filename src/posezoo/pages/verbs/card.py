@@ -23,6 +23,7 @@ from posezoo.pages.verbs.filter_flags import facts_of
 
 if TYPE_CHECKING:
     from posezoo.core.registry import Registry
+    from posezoo.core.resolve.stage_context import Context
     from posezoo.pages.facts.model_facts import ModelFacts
 
 EXAMPLES = """
@@ -65,15 +66,14 @@ def run(args: _CardArgs) -> int:
     posezoo.
     """
     from posezoo.core.layout import ModelLayout
-    from posezoo.core.pipeline.zoo_context import registry_from_settings
     from posezoo.core.registry import open_registry
     from posezoo.pages.cards.model_card import write_card
 
     patterns = flags.patterns_from_args(args)
-    settings = flags.settings_from_args(args)
-    registry = registry_from_settings(settings)
+    context = flags.context_from_args(args)
+    registry = context.registry
     if args.in_place:
-        registry = open_registry(settings.models_dir)
+        registry = open_registry(context.settings.models_dir)
     with Console(quiet=args.quiet) as console:
         selection = select_models(registry, patterns, console, takes_checkpoints=not args.in_place)
         models = facts_of(selection, registry)
@@ -89,11 +89,12 @@ def run(args: _CardArgs) -> int:
             for facts in models:
                 console.print_line(f"{write_card(replace(facts, layout=layout))}")
         else:
-            _print_cards(models, args.format)
+            _print_cards(models, context, args.format)
     return 0 if is_complete and not selection.problems else 1
 
 
-def _print_cards(models: Sequence[ModelFacts], style: str) -> None:
+def _print_cards(models: Sequence[ModelFacts], context: Context, style: str) -> None:
+    from posezoo.core.pipeline.needs import NeedsFinder
     from posezoo.pages.cards.card_json import card_json
     from posezoo.pages.cards.model_card import render_card
 
@@ -103,10 +104,13 @@ def _print_cards(models: Sequence[ModelFacts], style: str) -> None:
     if style == "json":
         print_while_read(json.dumps([card_json(facts) for facts in tops], indent=1))
         return
+    finder = NeedsFinder(context)
     for facts in tops:
         text = render_card(facts)
         if terminal_width():  # the front matter is for model hubs
             text = text.partition("\n---\n\n")[2]
+            needs = "".join(f"Here, {facts.name} {each}.\n\n" for each in facts.find_needs(finder))
+            text = f"{needs}{text}"
         print_text(text)
 
 

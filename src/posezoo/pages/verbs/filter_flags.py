@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from posezoo.core.download.options import DownloadOptions
     from posezoo.core.pipeline.availability import Availability
     from posezoo.core.registry import Registry, Selection
-    from posezoo.core.settings import Settings
+    from posezoo.core.resolve.stage_context import Context
 
 
 def facts_of(selection: Selection, registry: Registry) -> list[ModelFacts]:
@@ -106,7 +106,7 @@ def filters_from_args(args: FilterArgs) -> ModelFilters:
 
 
 def select_filtered(
-    settings: Settings,
+    registry: Registry,
     filters: ModelFilters,
     patterns: Sequence[str] | None,
     console: MessageWriter,
@@ -118,10 +118,7 @@ def select_filtered(
     Args:
         patterns: names and globs; None selects all models, or those that only the filters select.
     """
-    from posezoo.core.pipeline.zoo_context import registry_from_settings
-
     by_filters = bool(str(filters)) and not patterns and not is_all
-    registry = registry_from_settings(settings)
     selection = select_models(
         registry,
         patterns or (None if is_all else ["*"]),
@@ -196,12 +193,13 @@ _MODEL = (
 
 @frozen
 class Weights:
-    """Where the published files of a model are."""
+    """Where the published files of a model are, and what it needs beside them to run here."""
 
     origins: tuple[str, ...]
     #: Those that alone are on a disk; empty if that holds for all or for none.
     precisions: tuple[str, ...]
     available: bool | None  # None if a server would have to be asked
+    needs: tuple[str, ...]  # as of ``NeedsFinder.find``
 
     def __str__(self) -> str:
         only = f" ({', '.join(self.precisions)})" if self.precisions else ""
@@ -215,7 +213,7 @@ def _shorten_host(place: str) -> str:
 
 
 def find_weights(
-    settings: Settings,
+    context: Context,
     models: Sequence[ModelFacts],
     *,
     asks_sources: bool = False,
@@ -224,14 +222,15 @@ def find_weights(
     """Where the files of each model are, by its name; ``asks_sources`` over the network, with a bar
     unless ``quiet``.
     """
-    from posezoo.core.layout import ModelLayout
     from posezoo.core.pipeline.availability import find_availability
-    from posezoo.core.pipeline.zoo_context import download_options
+    from posezoo.core.pipeline.needs import NeedsFinder
 
-    options = download_options(settings)
-    layout = ModelLayout(settings.weights_dir, settings.weights_dir)
+    options = context.download_options
+    needs = NeedsFinder(context)
     parts = {part.full_name: part for facts in models for part in facts.parts}
-    states = {name: find_availability(part, layout, options) for name, part in parts.items()}
+    states = {
+        name: find_availability(part, context.layout, options) for name, part in parts.items()
+    }
     available = None
     if asks_sources:
         available = _find_available(tuple(states.values()), options, quiet=quiet)
@@ -247,7 +246,9 @@ def find_weights(
             origins |= dict.fromkeys(part.best_places)
             if len(part.local_precisions) < len(part.places):
                 precisions |= dict.fromkeys(part.local_precisions)
-        weights[facts.name] = Weights(tuple(origins), tuple(precisions), is_available)
+        weights[facts.name] = Weights(
+            tuple(origins), tuple(precisions), is_available, facts.find_needs(needs)
+        )
     return weights
 
 
@@ -294,5 +295,5 @@ def model_to_json(facts: ModelFacts, selection: Selection, weights: Weights) -> 
         **project(facts, _MODEL),
         "registry": registry_name(registry_root(model)) if is_declared(model) else None,
         "also_in": list(selection.also_in(model.name)),
-        **project(weights, "weights_from=origins available"),
+        **project(weights, "weights_from=origins available needs"),
     }

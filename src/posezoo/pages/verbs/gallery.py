@@ -23,7 +23,6 @@ from posezoo.cli.selection import select_models
 from posezoo.console.console import Console
 from posezoo.console.report import print_result
 from posezoo.core.errors import PosezooError, import_cv2, require_packages
-from posezoo.core.settings import DEFAULT_MODEL
 from posezoo.pages.verbs.filter_flags import facts_of
 from posezoo.pages.verbs.measurement_flags import (
     MEASUREMENT_FLAGS,
@@ -111,7 +110,9 @@ def run(args: _GalleryArgs) -> int:
             )
         data = collect_gallery_data(models, context.layout, measurements, pictures)
         warn_if_none_matched(args, data.comparison, console)
-        pages = render_gallery_pages(data, args.title or TITLE, first=DEFAULT_MODEL)
+        registry = context.registry
+        defaults = list(map(registry.real_name, registry.default_names))
+        pages = render_gallery_pages(data, args.title or TITLE, first=defaults)
         write = plan_site if args.dry_run else write_site
         changes = write(args.output, pages, force=args.force)
         answer = {

@@ -28,7 +28,8 @@ and, for a model but not for a composite::
                                  stated
     training      object         command, log (addresses, or empty)
     people        object | null  of a top-down model: what finds its people in a photo and in a
-                                 video
+                                 video; detectors: for each that it was measured with, the least
+                                 scores of a box and of a person
     compute_types  list of str   the types besides f32 in which it keeps its accuracy: run uses them
                                  on a CPU that has them
     license_note  str | null     a note about the license, shown before a download
@@ -82,9 +83,9 @@ from posezoo.console.report import print_result
 from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 from posezoo.core.declarations.model_files import find_network, is_network_file
 from posezoo.core.errors import PosezooError
-from posezoo.core.registry import TAG_MARK, Registry, Selection, license_path, registry_root
+from posezoo.core.registry import TAG_MARK, Selection, license_path, registry_root
 from posezoo.core.regular_files import read_regular_text
-from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.pages.facts.model_facts import ModelFacts, describe_model
 from posezoo.pages.license_notice import read_copyright_line
 from posezoo.pages.verbs.filter_flags import (
     FILTER_FLAGS,
@@ -98,6 +99,7 @@ from posezoo.pages.verbs.filter_flags import (
 from posezoo.run.verbs.run_flags import find_subject_from_args, spell_flag, statement_from_args
 
 if TYPE_CHECKING:
+    from posezoo.core.resolve.stage_context import Context
     from posezoo.run.runtime.graph import Graph
 
 EXAMPLES = """
@@ -133,7 +135,7 @@ class _InfoArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs, flags.Descriptio
 def run(args: _InfoArgs) -> int:
     """Print one block per model, or a JSON list."""
     if args.why_not:
-        return _explain_missing(args.why_not, flags.context_from_args(args).registry, args.format)
+        return _explain_missing(args.why_not, flags.context_from_args(args), args.format)
     files = list(filter(is_network_file, args.models))
     args.models = [name for name in args.models if name not in files]
     if files and not args.models:
@@ -148,10 +150,12 @@ def run(args: _InfoArgs) -> int:
     filters = filters_from_args(args)
     by_filters = str(filters) and not args.all and not args.models
     patterns = None if by_filters else flags.patterns_from_args(args)
-    settings = flags.settings_from_args(args)
+    context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
-        models, selection = select_filtered(settings, filters, patterns, console, is_all=args.all)
-        weights = find_weights(settings, models)
+        models, selection = select_filtered(
+            context.registry, filters, patterns, console, is_all=args.all
+        )
+        weights = find_weights(context, models)
         answers = [info_json(facts, selection, weights[facts.name]) for facts in models]
     blocks = [*map(_lines, answers), *map(_file_lines, described)]
     print_result(args.format, [*answers, *described], *_in_blocks(blocks))
@@ -202,15 +206,24 @@ def _file_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"  proof: {answer['proof']}{why}"
 
 
-def _explain_missing(name: str, registry: Registry, style: str) -> int:
+def _explain_missing(name: str, context: Context, style: str) -> int:
     """Print why a registry does not have a model; an UnknownModelError if no reason is known."""
+    from posezoo.core.pipeline.needs import NeedsFinder
+
+    registry = context.registry
     untagged, _, _ = name.partition(TAG_MARK)
     if registry.real_name(untagged) in registry.entries:
         raise PosezooError(f"the zoo has {name}", hint=f"posezoo info {name}")
     models = registry.why_not(name)
     if models is None:
         registry.find(name)  # raises an error that names similar models
-    print_result(style, to_json(models), str(models))
+    assert models is not None
+    finder = NeedsFinder(context)
+    lines = [str(models)]
+    for each in map(registry.find, models.instead):
+        needs = describe_model(each, registry).find_needs(finder)
+        lines += [f"{each.full_name} {reason}" for reason in needs]
+    print_result(style, to_json(models), *lines)
     return 0
 
 
@@ -283,7 +296,7 @@ def _file(file: SourceFile) -> Json:
     described |= project(file, "max_size?")
     contents = file.contains.items()
     described["contains"] = {member: f"{pin.algorithm}:{pin.value}" for member, pin in contents}
-    return described | project(file, "pin sources=addresses")
+    return described | project(file, "pin recorded_by? sources=addresses")
 
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {}, False)

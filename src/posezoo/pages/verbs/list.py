@@ -1,6 +1,7 @@
 """posezoo list: list the models of the zoo.
 
-With ``--format json``, the output is a list of objects; a composite comes before its parts::
+With ``--format json``, the output is a list of objects: first the models that run here, then those
+that need more before; a composite comes before its parts::
 
     name         str
     composite    str | null    the composite that contains it
@@ -26,6 +27,8 @@ With ``--format json``, the output is a list of objects; a composite comes befor
                                host
     available    bool | null   whether the weights are available; null if only a server knows
                                (--available)
+    needs        list of str   what posezoo run needs here besides the download, such as an extra,
+                               consent or a conversion of yours; empty if nothing
 
 If no model passes the filters, the list or table is empty, a message on the standard error says so,
 and the exit code is 0. If a file cannot be read, this is an error (exit code 1) if models are named
@@ -94,14 +97,20 @@ class _ListArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs):
 
 
 def run(args: _ListArgs) -> int:
-    """Print a table of models; a composite comes before its parts."""
-    settings = flags.settings_from_args(args)
+    """Print a table of models: those that run here, then the others; a composite comes before its
+    parts.
+    """
+    context = flags.context_from_args(args)
     filters = filters_from_args(args)
     messages = MessageWriter(quiet=args.quiet)
     models, selection = select_filtered(
-        settings, filters, args.models or None, messages, is_all=False
+        context.registry, filters, args.models or None, messages, is_all=False
     )
-    weights = find_weights(settings, models, asks_sources=args.available, quiet=args.quiet)
+    weights = find_weights(context, models, asks_sources=args.available, quiet=args.quiet)
+    owners: dict[str, str] = {}
+    for facts in models:
+        owners |= {part: owners.get(part, facts.name) for part in facts.model.stages}
+    models.sort(key=lambda facts: bool(weights[owners.get(facts.name, facts.name)].needs))
     if args.available:
         models = [facts for facts in models if weights[facts.name].available]
     if args.format == "json":
@@ -126,7 +135,7 @@ def _table(
             registry if registry in WHEEL_REGISTRIES else "",
             f"also in {others}" if others else "",
             f"revision {facts.model.revision}" if facts.model.revision > 1 else "",
-            "needs the extra torch" if "pytorch" in facts.frameworks else "",
+            "; ".join(weights[facts.name].needs),
             str(facts.model.deprecated or ""),
         )
         sentence, full_stop, _ = facts.model.description.partition(". ")

@@ -2,8 +2,9 @@
 
 With ``--format json``, the output is an object::
 
-    models     list    all rows that meet the limits: those with a figure that you measured, then
-                       by AP, measured or else as published; each has the keys below
+    models     list    all rows that meet the limits: those that run here, then those that need
+                       more before; of each, those with a figure that you measured, then by AP
+                       within its kind (any_AP); each has the keys below
     ranked_by  str     the value that decides the order
     unknown    object  for each model that may meet the limits: the values that are not known
     miscounting object for each model that is left out because it found fewer people than --people:
@@ -24,12 +25,15 @@ A row is a model in one precision and size::
     people_found        object  how many people were found in the picture of a speed, by the number
                                 that is shown
     command             str     runs it
+    needs               list    what it needs here besides the download, such as an extra or consent
+                                to the first use of a file (list of str)
 
 Each of its values is null if unknown, else {number, origin, how}: origin is measured, measured on
 generated weights, estimated from the times of its networks, or declared. If it was measured, it
 also has record: "the registry", "this machine" (what posezoo benchmark kept for this user) or
 "--figures"; a speed also has machine: "this machine", or the name of another. The values of the
-whole pipeline are ap or any_AP (the measured AP, else the published one) and latency_ms (with
+whole pipeline are ap or any_AP (one that you measured, else of the pipeline as published
+(pipeline_AP), else as measured by us, else of other boxes) and latency_ms (with
 --people); AP, AR50_single and AR50_several (the shares of
 people found on images with one person, and with more), ghosts (people found in a picture without
 people), found_lying, found_upside_down and found_in_video (shares of people found); throughput_fps
@@ -43,7 +47,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -52,7 +56,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models
 from posezoo.console.json_projection import project
-from posezoo.console.labels import Footnotes, format_ap, join, name_first
+from posezoo.console.labels import Footnotes, format_ap, format_conditions, join, name_first
 from posezoo.console.report import fit_columns, print_result
 from posezoo.pages.verbs.measurement_flags import (
     MEASUREMENT_FLAGS,
@@ -65,7 +69,7 @@ from posezoo.pages.verbs.measurement_flags import (
 
 if TYPE_CHECKING:
     from posezoo.console.console import Console
-    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
+    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, SourcedMetric
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
     from posezoo.run.measurement_selection import MeasurementSelection
@@ -84,7 +88,9 @@ posezoo recommend --task detection --license permissive
 _MOST_ROWS = 5
 
 _HEADINGS = {
-    "any_AP": "AP",
+    "pipeline_AP": "AP",
+    "AP": "AP BY US",
+    "published_AP": "OTHER BOXES",
     "AR50_single": "OF ONE",
     "AR50_several": "OF SEVERAL",
     "ghosts": "GHOSTS",
@@ -169,6 +175,7 @@ class _RecommendArgs(flags.FormatArgs, MeasurementArgs):
 
 def run(args: _RecommendArgs) -> int:
     """Print the models, the best first, and why."""
+    from posezoo.core.pipeline.needs import NeedsFinder
     from posezoo.pages.facts.comparison import compare_models
     from posezoo.pages.facts.model_facts import describe_models
     from posezoo.pages.facts.recommendation import RequiredValues, recommend
@@ -183,11 +190,18 @@ def run(args: _RecommendArgs) -> int:
         models = [facts for facts in known if _is_for_task(facts, args)]
         measurements = add_own_speeds(measurements, models, console)
         comparison = compare_models(models, context.layout, measurements)
-        answer = recommend(comparison.rows, limits)
+        finder = NeedsFinder(context)
+        facts_by_name = {facts.name: facts for facts in models}
+        needs = {
+            row.name: facts_by_name[row.model].find_needs(finder, row.precision)
+            for row in comparison.rows
+        }
+        needs = {name: reasons for name, reasons in needs.items() if reasons}
+        answer = recommend(comparison.rows, limits, needs)
         warn_if_none_matched(args, comparison, console)
     gallery = _gallery_address(answer, limits)
     answer_json = {
-        "models": [_model_json(row, limits) for row in answer.rows],
+        "models": [_model_json(row, answer, limits) for row in answer.rows],
         "ranked_by": "AP",
         **project(answer, "unknown miscounting"),
         "gallery": gallery,
@@ -222,7 +236,9 @@ def _warn_of_requests(
         )
 
 
-def _model_json(row: ComparisonRow, limits: RequiredValues) -> dict[str, Any]:
+def _model_json(
+    row: ComparisonRow, answer: Recommendation, limits: RequiredValues
+) -> dict[str, Any]:
     latency = limits.latency_of(row)
     return {
         "name": row.model,
@@ -230,6 +246,7 @@ def _model_json(row: ComparisonRow, limits: RequiredValues) -> dict[str, Any]:
         "latency_ms": latency and latency.as_json,
         **row.as_json,
         "command": _command(row),
+        "needs": list(answer.needs.get(row.name, ())),
     }
 
 
@@ -290,8 +307,8 @@ def _lines(
     footnotes = Footnotes()
     shown = answer.first(most)
     if shown:
-        yield f"{_describe_order([row for _, row in shown])}; ? is not known:"
-        yield from _table_lines(shown, footnotes)
+        yield f"{_describe_order(shown)}; ? is not known:"
+        yield from _table_lines(shown, answer.needs, footnotes)
     else:
         yield "no model is known to meet these limits"
         if comparison.rows and limits.licenses and not answer.unknown:
@@ -299,9 +316,11 @@ def _lines(
             yield f"licenses here: {'; '.join(licenses)}"
     if others := len(answer.rows) - len(shown):
         faster = "" if limits.max_latency_ms else "; --max_latency 50ms --people 4 names fast ones"
-        yield f"{others} more: --all shows them{faster}"
+        waiting = sum(row.name in answer.needs for row in answer.rows if row not in shown)
+        more = f"; here, {waiting} of these cannot run at once" if waiting else ""
+        yield f"{others} more{more}: --all shows them{faster}"
     yield from footnotes.lines()
-    yield from _conditions([row for _, row in shown], comparison)
+    yield from _conditions(shown, comparison)
     if answer.miscounting:
         names = [f"{name} ({count})" for name, count in answer.miscounting.items()]
         reason = f"they found fewer people than {limits.people}"
@@ -316,20 +335,42 @@ def _lines(
 def _describe_order(rows: Sequence[ComparisonRow]) -> str:
     own = "your own figures first, then " if rows[0].is_own else ""
     has_ap = any(row.ap for row in rows)
-    return own + ("the highest AP first, measured or as published" if has_ap else "by name")
+    kinds = "the highest AP first: of the pipeline as published, then by us, then of other boxes"
+    return own + (kinds if has_ap else "by name")
 
 
-def _table_lines(shown: Sequence[tuple[int, ComparisonRow]], footnotes: Footnotes) -> Iterator[str]:
-    keys = [key for key in _HEADINGS if any(row.values[key] for _, row in shown)]
+def _table_lines(
+    shown: Sequence[ComparisonRow], needs: Mapping[str, Sequence[str]], footnotes: Footnotes
+) -> Iterator[str]:
+    """Two lines for each row; one that needs more before it runs has no command yet."""
+    keys = [key for key in _HEADINGS if any(_shown_metric(row, key) for row in shown)]
     table = [(" ", *(_HEADINGS[key] for key in keys), "LICENSE")]
-    for _, row in shown:
+    for row in shown:
         table.append((" ", *(_cell(row, key, footnotes) for key in keys), row.license))
     header, *lines = fit_columns(table, right=frozenset(range(1, 1 + len(keys))))
     yield header
-    for (place, row), line in zip(shown, lines, strict=False):
-        yield f"{place}. {_command(row)}"
+    for place, (row, line) in enumerate(zip(shown, lines, strict=False), 1):
+        first = _command(row)
+        if row.name in needs:
+            first = f"{row.name} {', and '.join(needs[row.name])}"
+        yield f"{place}. {first}"
+        yield from _other_claims(row)
         yield line
     yield from lines[len(shown) :]  # the columns that did not fit
+
+
+def _shown_metric(row: ComparisonRow, key: str) -> SourcedMetric | None:
+    """The value of a column; an AP of other boxes has no place beside that of the pipeline."""
+    metric = row.values[key]
+    return None if key == "published_AP" and row.values["pipeline_AP"] is metric else metric
+
+
+def _other_claims(row: ComparisonRow) -> Iterator[str]:
+    """What the publisher states instead of an AP, such as of 26 keypoints."""
+    claims = [claim for claim in row.pipeline.model.published.accuracy if claim.metric != "AP"]
+    if claims and not row.ap:
+        figures = ", ".join(f"{claim.metric} {claim.value:.4g}" for claim in claims)
+        yield f"   as published: {figures} ({format_conditions(claims[0])})"
 
 
 def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
@@ -337,18 +378,17 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
     from posezoo.pages.facts.recommendation import LATENCIES
     from posezoo.run.measured import REGISTRY
 
-    metric = row.values[key]
+    metric = _shown_metric(row, key)
     if metric is None:
         return "?"
     words = [COLUMNS[key].in_words(metric.number)]
     if metric.origin is MetricSource.ESTIMATED:
         words = [f"~{metric.number:.0f}"]
-    if key == "any_AP":
+    if COLUMNS[key].accuracy and key.endswith("AP"):
         words = [format_ap(metric.number)]
-        protocol = join(metric.record or "as published", metric.conditions, separator=": ")
-        if metric.record == REGISTRY:
-            protocol = "measured by us; how, and how sure it is: posezoo card MODEL"
-        words.append(footnotes.mark(protocol))
+        if metric.record != REGISTRY:  # whose conditions are below the table
+            protocol = join(metric.record or "as published", metric.conditions, separator=": ")
+            words.append(footnotes.mark(protocol))
     if metric.machine:
         origin = "" if metric.origin is MetricSource.MEASURED else f", {metric.origin.value}"
         words.append(footnotes.mark(f"{metric.machine}{origin}"))
@@ -359,9 +399,13 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
 
 
 def _conditions(rows: Sequence[ComparisonRow], comparison: ModelComparison) -> Iterator[str]:
+    conditions = []
     if comparison.accuracy_conditions and any(row.values["AP"] for row in rows):
-        yield f"AP, OF ONE, OF SEVERAL, as measured: {comparison.accuracy_conditions}"
+        conditions.append(f"AP BY US, OF ONE, OF SEVERAL: {comparison.accuracy_conditions}")
     if any(row.values["ghosts"] for row in rows):
-        yield f"GHOSTS, people found in a picture without people: {comparison.situation_conditions}"
+        ghosts = "GHOSTS, people found in a picture without people"
+        conditions.append(f"{ghosts}: {comparison.situation_conditions}")
+    if conditions:
+        yield f"{'; '.join(conditions)}; how, and how sure: posezoo card MODEL"
     if any(row.values["single_p50_ms"] or row.values["latency_p50_ms"] for row in rows):
         yield "MS: the median from an image file to drawn poses, one image at a time"

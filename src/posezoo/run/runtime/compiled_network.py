@@ -7,13 +7,13 @@ import io
 import os
 import shutil
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import cache, partial
 from pathlib import Path
-from queue import LifoQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -30,11 +30,12 @@ from posezoo.core.ir.openvino_import import (
     openvino_core,
     static_sizes,
 )
-from posezoo.core.operating_system import PROC, call_before_forks
+from posezoo.core.operating_system import PROC, call_around_forks
 from posezoo.core.regular_files import open_regular
 from posezoo.core.versions import package_version, version
 from posezoo.poses.keypoints import RESULT_FORMAT
 from posezoo.run.machine import processor_details
+from posezoo.run.runtime.forks import InferenceGate, keep_forever
 from posezoo.run.runtime.graph import (
     Graph,
     Shape,
@@ -67,7 +68,7 @@ class CompiledNetwork:
     """A compiled IR: it takes arrays by input name, and returns arrays by output name.
 
     Threads may call it: ``requests`` inferences run at the same time, further ones wait. A forked
-    process compiles its own network.
+    process compiles its own network; a fork waits until no inference runs.
 
     Args:
         ir: the .xml, with its .bin in the same folder; or a graph.
@@ -93,7 +94,8 @@ class CompiledNetwork:
         runtime = runtime or RuntimeConfig()
         require_device(runtime.device)
         graph = read_graph(ir)
-        compiled = _load_or_compile(graph, runtime)
+        with _GATE.inference():
+            compiled = _load_or_compile(graph, runtime)
         self.path = graph.path
         self.inputs = _shapes_by_name(graph.model.inputs, compiled.inputs)
         self.outputs = _shapes_by_name(graph.model.outputs, compiled.outputs)
@@ -108,20 +110,34 @@ class CompiledNetwork:
         except (RuntimeError, AttributeError):
             self.streams = _property(compiled, "NUM_STREAMS", 0)
         self._compile = partial(_load_or_compile, graph, runtime)
+        self._is_on_cpu = runtime.device == "CPU"
         self.release()
         self._compiled: CompiledModel | None = compiled  # None after a failed inference
         self._process: int | None = os.getpid()
-        if runtime.device == "CPU":
-            _ON_CPU.add(self)
+        _NETWORKS.add(self)
 
     def release(self) -> None:
         """Forget the compiled network: the next inference compiles it again, also in a fork."""
         self._process = None
         self._lock = threading.Lock()
         self._compiled = None
-        self._idle: LifoQueue[_Slot] = LifoQueue()
-        for _ in range(self.requests):
-            self._idle.put(_Slot())
+        self._idle = _Slots(self.requests)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it stays compiled when the process forks, since it was used, or is not for the
+        CPU.
+        """
+        slots = self._idle.free
+        is_used = len(slots) < self.requests or any(slot.compiled for slot in slots)
+        return is_used or not self._is_on_cpu
+
+    def begin_fork(self) -> None:
+        """Make a fork's copy usable: what belongs to the parent's threads stays untouched."""
+        for thing in (self._compiled, *self._idle.free):
+            keep_forever(thing)
+        if self._is_on_cpu:
+            self.release()
 
     @property
     def supports_batching(self) -> bool:
@@ -146,8 +162,13 @@ class CompiledNetwork:
         Raises:
             InferenceError: an input is missing, unknown or of another shape, the device fails, or
                 this process is a fork of the one that compiled the network, for another device than
-                the CPU or in another thread.
+                the CPU.
         """
+        with _GATE.inference(), self._infer(inputs) as outputs:
+            yield outputs
+
+    @contextmanager
+    def _infer(self, inputs: NamedArrays) -> Iterator[Outputs]:
         self._check(inputs)
         if self._process not in (None, os.getpid()):
             raise InferenceError(
@@ -227,8 +248,43 @@ class _Slot:
             self.request = compiled.create_infer_request()
 
 
-# The networks of this process that run on its CPU.
-_ON_CPU: WeakSet[CompiledNetwork] = WeakSet()
+_GATE = InferenceGate()
+
+
+class _Slots:
+    """The slots that are free; threads get them in the order in which they ask, so none starves."""
+
+    def __init__(self, count: int) -> None:
+        self.free = [_Slot() for _ in range(count)]
+        self._lock = threading.Lock()
+        self._waiting: deque[SimpleQueue[_Slot]] = deque()
+
+    def get(self) -> _Slot:
+        with self._lock:
+            if self.free:
+                return self.free.pop()
+            given: SimpleQueue[_Slot] = SimpleQueue()
+            self._waiting.append(given)
+        try:
+            return given.get()
+        except BaseException:  # such as ^C: the slot is for the next thread
+            with self._lock:
+                if given in self._waiting:
+                    self._waiting.remove(given)
+            if not given.empty():
+                self.put(given.get())
+            raise
+
+    def put(self, slot: _Slot) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().put(slot)
+            else:
+                self.free.append(slot)
+
+
+# The networks of this process.
+_NETWORKS: WeakSet[CompiledNetwork] = WeakSet()
 
 
 @cache
@@ -237,23 +293,36 @@ def _shared_core() -> tuple[Core, int]:
     return openvino_core(extra="run"), threading.get_ident()
 
 
-def _end_threads() -> None:
-    """End OpenVINO's threads before a fork, which has no copy of them: it would wait for them
-    forever, or abort when it ends (2026.4.1).
-    """
-    if not _ON_CPU:
+def _before_fork() -> None:
+    _GATE.close()
+    if not _shared_core.cache_info().currsize:
         return
     core, thread = _shared_core()
     # The stack for signals, which OpenVINO gives to a thread, is freed with the core: if another
     # thread did that, the next signal would end the process.
-    if thread == threading.get_ident():
+    if thread == threading.get_ident() and not any(network.is_kept for network in _NETWORKS):
+        # A fork can have several threads only if its parent has none.
         core.set_property({"FORCE_TBB_TERMINATE": True})
         _shared_core.cache_clear()
-        for network in list(_ON_CPU):
+        for network in list(_NETWORKS):
             network.release()
+        return
+    # OpenVINO gives the threads of a deleted network to the next one that fits, also in a fork,
+    # which has no threads. The end of any core makes it forget them (2026.4.1).
+    openvino_core(extra="run").get_property("CPU", "FULL_DEVICE_NAME")
 
 
-call_before_forks(_end_threads)
+def _in_fork() -> None:
+    _GATE.open_in_child()
+    if not _shared_core.cache_info().currsize:
+        return
+    keep_forever(_shared_core())
+    _shared_core.cache_clear()
+    for network in list(_NETWORKS):
+        network.begin_fork()
+
+
+call_around_forks(_before_fork, _GATE.open, _in_fork)
 
 
 def _shapes_by_name(ports: Any, compiled_ports: Any) -> dict[str, Shape]:

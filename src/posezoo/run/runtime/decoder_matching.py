@@ -23,6 +23,7 @@ from posezoo.core.declarations.model import (
     Model,
     ModelSpec,
     Output,
+    PairLimits,
     People,
     finds_poses,
     with_skeleton,
@@ -31,6 +32,7 @@ from posezoo.core.declarations.model_files import ULTRALYTICS_FILE
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, describe_assumed
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
+from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.registry import format_command
 from posezoo.poses.decoder_type import DecoderType, NetworkFacts, Shape
 from posezoo.poses.decoders import (
@@ -199,7 +201,18 @@ def _read_people(graph: Graph) -> People | None:
             f"{graph.path}: whole_image in its rt_info is {score!r}, expected a number",
             hint="make the IR again",
         ) from None
-    return People(photo, read("video") or photo, whole_image)
+    return People(photo, read("video") or photo, whole_image, _read_limits(graph))
+
+
+def _read_limits(graph: Graph) -> dict[str, PairLimits]:
+    try:
+        declared = parse_json((graph.read_pipeline("detectors") or "{}").encode())
+        return {
+            detector: PairLimits(**{name: float(limit) for name, limit in limits.items()})
+            for detector, limits in declared.items()
+        }
+    except (ValueError, TypeError, AttributeError) as error:
+        raise graph.refuse("detectors", f"cannot be read: {error}") from error
 
 
 def _with_outputs(spec: ModelSpec, graph: Graph) -> ModelSpec:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, overload
@@ -15,7 +17,8 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.declarations.model import ITSELF, WHOLE_IMAGE, Decoder, Model
-from posezoo.core.errors import ImageError, ImageWarning, InferenceError
+from posezoo.core.errors import ImageError, ImageWarning, InferenceError, LostCameraError
+from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.layout import precision_of
 from posezoo.core.values import frozen
 from posezoo.poses import decoders
@@ -25,6 +28,7 @@ from posezoo.poses.ssd_detection import Box, parse_boxes
 from posezoo.run.images import Image, PillowImage, is_image_shape, open_image, to_bgr
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs, describe_run
 from posezoo.run.runtime.frame_changes import SceneTracker
+from posezoo.run.runtime.frame_times import RisingTimes
 from posezoo.run.runtime.inference_pipeline import (
     FrameSteps,
     InferenceRequest,
@@ -36,11 +40,11 @@ from posezoo.run.runtime.inference_pipeline import (
     VideoPipeline,
     restart_at_each_scene,
 )
-from posezoo.run.runtime.result_stream import Item, ResultStream
+from posezoo.run.runtime.result_stream import Arrivals, Item, ResultStream
 from posezoo.run.runtime.top_down_pipeline import TopDownPipeline
 
 if TYPE_CHECKING:
-    from posezoo.run.video.frame_sources import Frame, FrameSource
+    from posezoo.run.video.frames import Frame, FrameSource
 
 
 class Estimator:
@@ -181,6 +185,7 @@ class Estimator:
         whole_image: float | None = None,
         whole_score: float | None = None,
         min_person_score: float | None = None,
+        min_pose_score: float = 0.0,
     ) -> Estimator:
         """An estimator of the same model that runs on the boxes of the people that another model
         finds.
@@ -195,6 +200,7 @@ class Estimator:
                 boxes.
             min_person_score: people whose boxes have lower scores are left out, 0..1. The whole
                 image is taken only if the other model finds no box at all.
+            min_pose_score: people in these boxes with a lower score are left out, 0..1.
 
         Raises:
             InferenceError: this model finds people itself.
@@ -205,6 +211,7 @@ class Estimator:
             whole_image=whole_image,
             whole_score=detector.min_person_score if whole_score is None else whole_score,
             min_person_score=min_person_score or 0.0,
+            min_pose_score=min_pose_score,
         )
         again = partial(
             self.with_detector,
@@ -213,6 +220,7 @@ class Estimator:
             whole_image=whole_image,
             whole_score=whole_score,
             min_person_score=min_person_score,
+            min_pose_score=min_pose_score,
         )
         return Estimator(self.model, self.decoder, pipeline, detector=detector, again=again)
 
@@ -269,6 +277,10 @@ class Estimator:
         track: bool = ...,
         smooth: bool = ...,
         detect_every: int | None = ...,
+        reconnect_s: float | None = ...,
+        live: bool | None = ...,
+        newest: bool | None = ...,
+        listener: Listener | None = ...,
     ) -> ResultStream[Frame, Poses]: ...
 
     @overload
@@ -283,6 +295,7 @@ class Estimator:
         smooth: bool = ...,
         detect_every: int | None = ...,
         time_s: Callable[[Item], float] | None = ...,
+        time_lapse: bool = ...,
     ) -> ResultStream[Item, Poses]: ...
 
     def stream(
@@ -296,6 +309,11 @@ class Estimator:
         smooth: bool = False,
         detect_every: int | None = None,
         time_s: Callable[[Any], float] | None = None,
+        time_lapse: bool = False,
+        reconnect_s: float | None = None,
+        live: bool | None = None,
+        newest: bool | None = None,
+        listener: Listener | None = None,
     ) -> ResultStream[Any, Poses]:
         """Items with the people in their images, in order; ``requests`` items are processed at the
         same time.
@@ -333,53 +351,141 @@ class Estimator:
                 between, people are expected around their last keypoints, and new ones are not
                 found. If it is above 1, frames are processed one after the other. None: as
                 ``is_video`` says; otherwise 1.
-            time_s: returns the time of an item in the video, in seconds; None: as the video says,
-                otherwise there are 30 frames a second.
+            time_s: returns the time of an item in the video, in seconds, as for ``VideoTracker``;
+                None: as the video says, otherwise there are 30 frames a second.
+            time_lapse: whether ``time_s`` may rise by more than 5 s while less than 1 s passes.
+            reconnect_s: for how many seconds a camera or stream that disconnected is opened again
+                and again; ``math.inf``: endlessly. None: 60 for an address, 0 for a camera.
+            live: whether the source is live, so that its frames must be processed in time; None: an
+                address, a camera, a device and a pipe are, but no file at an http address.
+            newest: whether only the newest frame of the source is kept, and those before it are
+                dropped, while the model or the caller works; None: if it is live.
+            listener: receives a ``WarningIssued`` instead of an ImageWarning.
 
         Raises:
             ImageError: the path, camera or address cannot be opened.
+            LostCameraError: a camera or stream disconnected, and was not back in time.
             InferenceError: ``detect_every`` is below 1; or it is given for a video, or above 1, and
                 no detector runs.
         """
         if isinstance(items, (str, os.PathLike, int)):
-            source = _open_source(items)
-            items, image, color = source.frames(), attrgetter("image"), "BGR"
-            time_s = source.time_s
+            source = _open_source(
+                items, listener, reconnect_s=reconnect_s, live=live, newest=newest
+            )
             if is_video is None:
                 is_video = not source.image_paths
+            people = _PeopleOfVideos(track, smooth, source.time_s)
+            steps = partial(self._steps_of_video, bool(is_video), detect_every)
+            return self._stream(source.frames(), attrgetter("image"), "BGR", steps, people, source)
         _require_images(items)
-        tracker = SceneTracker(smooth=smooth) if track or smooth else None
+        times = RisingTimes(time_lapse=time_lapse)
+        seconds = time_s  # which the type checker knows to be a function below
+        checked = seconds and (lambda item: times.check(seconds(item)))
+        people = _PeopleOfVideos(track, smooth, checked)
+        steps = partial(self._steps_of_video, bool(is_video), detect_every)
+        return self._stream(items, image, color, steps, people)
 
-        def finish(item: object, poses: Poses) -> Poses:
-            if tracker is None:
-                return poses
-            seconds = time_s(item) if time_s else None
-            return Poses(tracker.track(open_image(image(item), color), poses, seconds))
+    def stream_all(
+        self,
+        names: Sequence[str | os.PathLike[str] | int],
+        *,
+        track: bool = False,
+        smooth: bool = False,
+        detect_every: int | None = None,
+        reconnect_s: float | None = None,
+        live: bool | None = None,
+        newest: bool | None = None,
+        on_lost: Callable[[LostCameraError], object] | None = None,
+        listener: Listener | None = None,
+    ) -> ResultStream[Frame, Poses]:
+        """The people in the frames of several cameras or streams, in turn: the next frame is of the
+        source that waits longest. People are tracked in each of them alone; ``Frame.name`` says
+        which it is.
 
-        steps = self._steps_of_video(bool(is_video), detect_every)
+        Args:
+            names: paths, numbers of cameras, or addresses, as for ``stream``.
+            track, smooth, detect_every, reconnect_s, live, newest, listener: as for ``stream``.
+            on_lost: receives the error of a source that is lost, and the others go on; None: it is
+                raised, and the caller may still ask for the next result of the others.
+
+        Raises:
+            ImageError, LostCameraError, InferenceError: as for ``stream``.
+        """
+        from posezoo.run.video.live_source import SourceGroup
+
+        changed = threading.Condition()
+        with ExitStack() as stack:
+            sources = []
+            for name in names:
+                source = _open_source(
+                    name,
+                    listener,
+                    reconnect_s=reconnect_s,
+                    live=live,
+                    newest=newest,
+                    changed=changed,
+                )
+                stack.callback(source.close)
+                sources.append(source)
+            group = SourceGroup(sources, changed, on_lost)
+            stack.pop_all()
+        people = _PeopleOfVideos(track, smooth, group.time_s)
+        steps = partial(self._steps_of_video, True, detect_every)
+        video_of = attrgetter("name")
+        return self._stream(group, attrgetter("image"), "BGR", steps, people, group, video_of)
+
+    def _stream(
+        self,
+        items: Iterable[Any],
+        image: Callable[[Any], object],
+        color: str,
+        steps_of_video: Callable[[], FrameSteps | None],
+        people: _PeopleOfVideos,
+        arrivals: Arrivals | None = None,
+        video_of: Callable[[Any], str] = lambda _item: "",
+    ) -> ResultStream[Any, Poses]:
+        is_in_turn = steps_of_video() is not None
+        steps: dict[str, FrameSteps | None] = {}
         # If images are processed at the same time, these requests are in use.
-        runner = _Runner(self.requests if steps else 1)
+        runner = _Runner(self.requests if is_in_turn else 1)
         is_listed = isinstance(items, Sequence)
+        slots = self.requests + (is_listed and self.requests > 1)
+        if is_in_turn and arrivals:
+            slots = 1  # a frame that waits for the one before gets old
+
+        def find(item: object) -> Poses:
+            video = video_of(item)
+            if video not in steps:
+                steps[video] = steps_of_video()
+            pixels = open_image(image(item), color)
+            return self._poses(runner.run((steps[video] or self._pipeline)(pixels)))
+
         return ResultStream(
             items,
-            lambda item: self._poses(
-                runner.run((steps or self._pipeline)(open_image(image(item), color)))
-            ),
-            self.requests + (is_listed and self.requests > 1),
+            find,
+            slots,
             ahead=self.requests if is_listed else 0,
-            in_turn=steps is not None,
-            finish=finish,
+            in_turn=is_in_turn,
+            finish=lambda item, poses: people.number(
+                item, video_of(item), lambda: open_image(image(item), color), poses
+            ),
+            arrivals=arrivals or (items if isinstance(items, Arrivals) else None),
         )
 
     def tracker(
-        self, *, smooth: bool = False, detect_every: int | None = None, color: str = "BGR"
+        self,
+        *,
+        smooth: bool = False,
+        detect_every: int | None = None,
+        color: str = "BGR",
+        time_lapse: bool = False,
     ) -> VideoTracker:
         """What finds and numbers the people in the frames of one video, as each frame comes: for
         programs that are called with a frame. The poses are those of ``stream`` with ``is_video``
         and ``track``.
 
         Args:
-            smooth, detect_every, color: as for ``stream``.
+            smooth, detect_every, color, time_lapse: as for ``stream``.
 
         Raises:
             InferenceError: as for ``stream``.
@@ -387,7 +493,10 @@ class Estimator:
         steps = self._steps_of_video(True, detect_every) or self._pipeline
         runner = _Runner(self.requests)
         return VideoTracker(
-            lambda image: self._poses(runner.run(steps(image))), SceneTracker(smooth=smooth), color
+            lambda image: self._poses(runner.run(steps(image))),
+            SceneTracker(smooth=smooth),
+            RisingTimes(time_lapse=time_lapse),
+            color,
         )
 
     def _poses(self, poses: Iterable[Pose]) -> Poses:
@@ -482,30 +591,76 @@ class VideoTracker:
 
     _find: Callable[[Image], Poses]
     _people: SceneTracker
+    _times: RisingTimes
     _color: str
 
-    def __call__(self, frame: object, time_s: float | None = None) -> Poses:
+    def __call__(
+        self, frame: object, time_s: float | None = None, *, timestamp_ms: float | None = None
+    ) -> Poses:
         """The people in the next frame, with ``Pose.track_id``.
 
         Args:
             frame: an image, as for ``Estimator.__call__``.
-            time_s: its time in the video, in seconds; None: there are 30 frames a second.
+            time_s: its time in the video, in seconds; None: there are 30 frames a second. Times
+                rise; a frame that is up to 1 s late counts as of the same time as the one before,
+                with an ImageWarning.
+            timestamp_ms: the same in milliseconds, as MediaPipe's Tasks take it.
 
         Raises:
             ImageError, InferenceError: as for ``Estimator.__call__``.
+            UsageError: the time is no finite number, is more than 1 s earlier than the one before,
+                or seems to be in another unit.
         """
+        if timestamp_ms is not None:
+            time_s = self._times.check_ms(timestamp_ms)
+        elif time_s is not None:
+            time_s = self._times.check(time_s)
         image = open_image(frame, self._color)
         return Poses(self._people.track(image, self._find(image), time_s))
 
 
-def _open_source(name: str | os.PathLike[str] | int) -> FrameSource:
+@dataclass
+class _PeopleOfVideos:
+    track: bool
+    smooth: bool
+    time_s: Callable[[Any], float] | None
+    trackers: dict[str, SceneTracker] = field(default_factory=dict)
+
+    def number(self, item: object, video: str, pixels: Callable[[], Image], poses: Poses) -> Poses:
+        if not (self.track or self.smooth):
+            return poses
+        if video not in self.trackers:
+            self.trackers[video] = SceneTracker(smooth=self.smooth)
+        seconds = self.time_s(item) if self.time_s else None
+        return Poses(self.trackers[video].track(pixels(), poses, seconds))
+
+
+def _open_source(
+    name: str | os.PathLike[str] | int,
+    listener: Listener | None,
+    *,
+    reconnect_s: float | None,
+    live: bool | None,
+    newest: bool | None,
+    changed: threading.Condition | None = None,
+) -> FrameSource:
     from posezoo.run.video.frame_sources import open_source
 
     def warn(problem: object) -> None:
-        warnings.warn(str(problem), ImageWarning, stacklevel=1)
+        if listener:
+            listener(WarningIssued(str(problem)))
+        else:
+            warnings.warn(str(problem), ImageWarning, stacklevel=1)
 
-    text = str(name) if isinstance(name, int) else os.fspath(name)
-    return open_source(text, report_error=warn, warn=warn, reconnect_s=None)
+    return open_source(
+        str(name) if isinstance(name, int) else os.fspath(name),
+        report_error=warn,
+        warn=warn,
+        reconnect_s=reconnect_s,
+        live=live,
+        newest=newest,
+        changed=changed,
+    )
 
 
 def _require_images(images: object) -> None:

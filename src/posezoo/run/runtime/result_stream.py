@@ -5,10 +5,26 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+from posezoo.core.errors import LostCameraError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+@runtime_checkable
+class Arrivals(Protocol):
+    """Where items arrive, as in ``FrameSource``."""
+
+    def wait(self, until: Callable[[], bool]) -> bool:
+        """Wait for an item, or until something is true; whether an item is there."""
+
+    def wake(self) -> None:
+        """Let ``wait`` look again."""
+
+    def close(self) -> None:
+        """Let no more items arrive."""
 
 
 class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
@@ -24,6 +40,8 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
             work while one item takes longer than those after it, or while the caller works.
         in_turn: process the items in order, one after the other, in one thread.
         finish: returns the final result of an item; it is called in order, in the caller's thread.
+        arrivals: where items arrive that cannot be read ahead, such as the frames of a camera; it
+            is closed with the stream.
     """
 
     def __init__(
@@ -35,11 +53,13 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         ahead: int = 0,
         in_turn: bool = False,
         finish: Callable[[Item, Result], Result] = lambda _item, result: result,
+        arrivals: Arrivals | None = None,
     ) -> None:
         self._items: Iterator[Item] | None = iter(items)
         self._work = work
         self._most_waiting = slots + ahead
         self._finish = finish
+        self._arrivals = arrivals
         self._waiting: deque[tuple[Any, Future[Result]]] = deque()
         self._pool = ThreadPoolExecutor(1 if in_turn else slots, thread_name_prefix="posezoo")
 
@@ -50,12 +70,15 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
             PosezooError: the item could not be read or processed.
         """
         while self._items is not None and len(self._waiting) < self._most_waiting:
+            if self._waiting and not self._arrives_before(self._waiting[0][1]):
+                break
             try:
                 item = next(self._items)
             except StopIteration:
                 self._items = None
-            except Exception as error:  # noqa: BLE001 raised at its place, which is the last
-                self._items = None
+            except Exception as error:  # noqa: BLE001 raised at its place
+                if not isinstance(error, LostCameraError):  # other cameras may still go on
+                    self._items = None
                 failed: Future[Result] = Future()
                 failed.set_exception(error)
                 self._waiting.append((None, failed))
@@ -67,9 +90,19 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         item, future = self._waiting.popleft()
         return item, self._finish(item, future.result())
 
+    def _arrives_before(self, first: Future[Result]) -> bool:
+        """Whether the next item is there before the first result is."""
+        if self._arrivals is None:
+            return True
+        wake = self._arrivals.wake
+        first.add_done_callback(lambda _: wake())
+        return self._arrivals.wait(first.done)
+
     def close(self) -> None:
         """Read no more items, and wait until all running work has ended."""
         self._items = None
+        if self._arrivals is not None:
+            self._arrivals.close()
         self._waiting.clear()
         self._pool.shutdown(cancel_futures=True)
 

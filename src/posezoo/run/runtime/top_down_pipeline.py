@@ -74,6 +74,7 @@ class TopDownPipeline(NetworkPipeline):
         self._whole_image: float | None = None
         self._whole_score = 1.0
         self._least_box_score = 0.0
+        self._least_score = 0.0
         self.follows_one_person = self._next_crop is not None
 
     @property
@@ -89,6 +90,7 @@ class TopDownPipeline(NetworkPipeline):
         whole_image: float | None = None,
         whole_score: float = 1.0,
         min_person_score: float = 0.0,
+        min_pose_score: float = 0.0,
     ) -> TopDownPipeline:
         """A pipeline of the same network that runs on the boxes from another pipeline.
 
@@ -97,12 +99,14 @@ class TopDownPipeline(NetworkPipeline):
             whole_image: as in ``core.declarations.model.People``.
             whole_score: of the whole image as a box: the detector's own threshold.
             min_person_score: boxes with lower scores are left out.
+            min_pose_score: as in ``core.declarations.model.PairLimits``.
         """
         pipeline = copy(self)
         pipeline._detector = detector
         pipeline._whole_image = whole_image
         pipeline._whole_score = whole_score
         pipeline._least_box_score = min_person_score
+        pipeline._least_score = min_pose_score
         pipeline.networks = (*detector.networks, self._network)
         pipeline.follows_one_person = self.follows_one_person and tracks_videos
         return pipeline
@@ -113,7 +117,7 @@ class TopDownPipeline(NetworkPipeline):
             return (yield from self._estimate_whole(image))
         boxes = yield from self._detect(image)
         if boxes:
-            return _poses((yield from self._estimate_in_boxes(image, self._highest(boxes))))
+            return _poses((yield from self._estimate_detected(image, self._highest(boxes))))
         return (yield from self._take_whole(image))
 
     def _take_whole(self, image: Image) -> PipelineSteps:
@@ -163,7 +167,7 @@ class TopDownPipeline(NetworkPipeline):
                 if not detected:
                     return (yield from self._take_whole(image))
                 boxes = self._highest(detected)
-            people = yield from self._estimate_in_boxes(image, boxes)
+            people = yield from self._estimate_detected(image, boxes)
             boxes = []
             for pose, box in people:
                 visible = pose.keypoints[pose.keypoints[:, 2] >= self._visible_score, :2]
@@ -190,6 +194,13 @@ class TopDownPipeline(NetworkPipeline):
         return [box for score, box in scored if score >= self._least_box_score][
             : self._options.max_people
         ]
+
+    def _estimate_detected(
+        self, image: Image, boxes: Sequence[Box]
+    ) -> Steps[list[tuple[Pose, Box]]]:
+        """As ``_estimate_in_boxes``, with the limit of the pair of networks."""
+        people = yield from self._estimate_in_boxes(image, boxes)
+        return [(pose, box) for pose, box in people if pose.score >= self._least_score]
 
     def _estimate_in_boxes(
         self, image: Image, boxes: Sequence[Box]

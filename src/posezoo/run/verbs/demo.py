@@ -8,7 +8,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -25,12 +25,13 @@ from posezoo.console.report import print_result
 from posezoo.core.declarations.model import TRACKING
 from posezoo.core.errors import (
     DecoderError,
+    LostCameraError,
     PosezooError,
     UnknownModelError,
     printable,
 )
 from posezoo.core.layout import precision_of
-from posezoo.core.settings import DEFAULT_MODEL, Settings
+from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit
 from posezoo.run.verbs.run_flags import (
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from posezoo.run.subject import Subject
     from posezoo.run.video.frame_outputs import FrameOutput, JsonListWriter
     from posezoo.run.video.frame_publishers import FramePublisher
-    from posezoo.run.video.frame_sources import Frame, FrameSource
+    from posezoo.run.video.frames import Frame, FrameSource
     from posezoo.run.video.player import Player
 
 EXAMPLES = """
@@ -114,7 +115,7 @@ FLAGS = (
     Flag(
         "-m, --model MODEL",
         "a model of the zoo (downloaded and converted if necessary), an .xml, or a checkpoint for a"
-        f" network of the zoo (default: {DEFAULT_MODEL})",
+        " network of the zoo (default: as for posezoo run)",
     ),
     Flag(
         "-i, --input INPUT",
@@ -304,6 +305,7 @@ def run(args: _DemoArgs) -> int:
             reconnect_s=args.reconnect,
             warn=console.warn,
         )
+        stack.callback(source.close)
         if not args.no_show:
             require_display()
         monitors = UtilizationMonitor(args.utilization_monitors)
@@ -322,6 +324,8 @@ def run(args: _DemoArgs) -> int:
         estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
         description = _describe(estimator, is_tracking)
         publisher.first_keys["provenance"] = description["provenance"]
+        if prepared.default:
+            publisher.first_keys["default"] = project(prepared.default, "name why")
         console.print_line(_describe_in_words(description))
         modes = [
             ExecutionMode(USER, lambda: estimator),
@@ -339,7 +343,7 @@ def run(args: _DemoArgs) -> int:
             outputs=outputs,
             on_poses=writer,
         )
-        ended = _play(player)
+        ended = _play(player, report_error)
         _warn_of_limit(player, args.output_limit, console)
         summary = description | summarize_run(player, failures)
         if writer.frames is not None:
@@ -477,9 +481,11 @@ def _load_first(
     return estimator, is_tracking
 
 
-def _play(player: Player) -> BaseException | None:
+def _play(player: Player, report_error: Callable[[PosezooError], None]) -> BaseException | None:
     try:
         player.play()
+    except LostCameraError as error:
+        report_error(error)
     except (KeyboardInterrupt, SignalExit) as signal:
         return signal
     return None

@@ -9,6 +9,7 @@ with the keypoints of each frame for each video, and poses.json, which ``--forma
                       video), frames, people (the most drawn in one frame), people_from, width,
                       height
     failed    list    image or video, and reason
+    default   object  if no model was named: name, as in the registry's list, and why it runs
     assumed   str     what is assumed about the keypoints; empty if a skeleton is declared
     provenance        what ran: model, revision, files (the SHA-384 of those of its IR and of its
                       detector's), device, executed_precision, posezoo, openvino, date
@@ -33,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.console.console import Console
+from posezoo.console.json_projection import project
 from posezoo.console.labels import format_count, name_first
 from posezoo.console.report import print_result
 from posezoo.core.convert.file_kinds import explain_model_file
@@ -48,7 +50,7 @@ from posezoo.core.errors import (
 from posezoo.core.events import ignore_event
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.layout import precision_of
-from posezoo.core.settings import DEFAULT_MODEL, SECOND_MODEL, user_folder
+from posezoo.core.settings import user_folder
 from posezoo.run.verbs.run_flags import (
     DRAW,
     VIDEO,
@@ -62,7 +64,8 @@ from posezoo.run.verbs.run_flags import (
 if TYPE_CHECKING:
     from posezoo.console.json_projection import Json
     from posezoo.core.resolve.stage_context import Context
-    from posezoo.run.load import Loader
+    from posezoo.run.default_model import DefaultModel
+    from posezoo.run.load import PreparedModel
     from posezoo.run.result_journal import ResultJournal
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import LoadOptions
@@ -91,7 +94,7 @@ FLAGS = (
         "model MODEL|XML|FILE",
         "the name of a model, the .xml of an IR, an .onnx, or a checkpoint of one of posezoo's "
         "networks "
-        f"(default: {DEFAULT_MODEL}; {SECOND_MODEL}, if that cannot be downloaded)",
+        "(default: the first of the registry's list that this machine reaches)",
         nargs="?",
         default=SUPPRESS,  # otherwise it would replace the value of --model
         former="-m, --model",
@@ -175,9 +178,12 @@ def run(args: _RunArgs) -> int:
         refuse_detect_every(args, subject.model, context, is_video=is_video)
         publisher = open_publisher(args.json_lines, stack)
         loader = Loader(context, is_video=is_video, listener=console, time_step=timer.time_step)
-        estimator, options, card = _load(loader, subject, args, _choose_requests(inputs))
+        prepared = loader.prepare(subject)
+        estimator, options, card = _load(prepared, args, _choose_requests(inputs))
         provenance = estimator.provenance()
         publisher.first_keys["provenance"] = provenance
+        default = {"default": project(prepared.default, "name why")} if prepared.default else {}
+        publisher.first_keys.update(default)
         own_file = subject.checkpoint or subject.file
         name = own_file.stem if own_file else estimator.model.full_name
         results = args.output or user_folder("cache") / "results" / name
@@ -201,6 +207,7 @@ def run(args: _RunArgs) -> int:
         )
         _run_on_inputs(runner, console)
         facts = {
+            **default,
             "provenance": provenance,
             "assumed": describe_assumed_skeleton(estimator.model, runner.skeletons),
             "card": card,
@@ -215,6 +222,7 @@ def run(args: _RunArgs) -> int:
     if runner.has_results and not args.quiet:
         lines = [
             *_result_lines(summary, runner),
+            *_default_lines(prepared.default),
             *_model_lines(summary, runner.estimator),
             *_advise(args, runner, context),
         ]
@@ -298,13 +306,13 @@ def _advise(args: _RunArgs, runner: InputRunner, context: Context) -> Iterator[s
 
 
 def _load(
-    loader: Loader, subject: Subject, args: _RunArgs, requests: int
+    prepared: PreparedModel, args: _RunArgs, requests: int
 ) -> tuple[Estimator, LoadOptions, str | None]:
     from posezoo.core.pipeline.get import write_sidecars
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
 
-    prepared = loader.prepare(subject)
+    loader, subject = prepared.loader, prepared.subject
     card = None
     if prepared.pipeline and subject.checkpoint is None:
         written = write_sidecars(prepared.pipeline.model, loader.context)
@@ -371,12 +379,12 @@ def _end_run(runner: InputRunner, console: Console) -> None:
 
 class _Failures:
     def __init__(self, console: Console) -> None:
-        self.rows: list[dict[str, str]] = []
+        self.rows: list[dict[str, str | bool]] = []
         self.console = console
 
     def report(self, kind: str, name: str, error: PosezooError) -> None:
         self.console.print_error(error)
-        self.rows.append({kind: name, "reason": error.problem})
+        self.rows.append({kind: name, "reason": error.problem, **error.to_json()})
 
 
 def _open_inputs(
@@ -486,6 +494,11 @@ def _result_lines(summary: Json, runner: InputRunner) -> Iterator[str]:
         yield f"{kind:11} {runner.results / 'poses.json'}"
     if runner.openpose:
         yield f"{'OpenPose':11} {runner.results / '**' / '*_keypoints.json'}"
+
+
+def _default_lines(default: DefaultModel | None) -> Iterator[str]:
+    if default and not default.is_reported:
+        yield f"default     {default}"
 
 
 def _model_lines(summary: Json, estimator: Estimator) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -99,9 +100,9 @@ VIDEO = FlagGroup(
     ),
     Flag(
         "--reconnect SECONDS",
-        "if a camera or a stream disconnects, try to open it again for this many seconds; 0: never"
-        " (default: 60 for an address, 0 for a camera)",
-        number(0, 86_400),
+        "if a camera or a stream disconnects, try to open it again for this many seconds; 0: never;"
+        " inf: endlessly (default: 60 for an address, 0 for a camera)",
+        number(0, math.inf),
     ),
     Flag(
         "--json_lines FILE",

@@ -1,4 +1,4 @@
-"""FFmpeg inside OpenCV: its messages, options and limits, and the errors of its decoders.
+"""FFmpeg inside OpenCV: its messages and limits, and the errors of its decoders.
 
 What OpenCV does not offer is in FFmpeg's libraries. Only Linux lists the libraries of a process; on
 other systems nothing is limited or counted.
@@ -11,7 +11,7 @@ import ctypes
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -28,9 +28,6 @@ _ERROR = 16
 
 # LOG_LEVEL_SILENT of OpenCV's utils/logger.defines.hpp.
 _LOG_LEVEL_SILENT = 0
-
-# The options that OpenCV hands to FFmpeg when it opens a video: name;value|name;value
-_VARIABLE = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 
 # void (*)(void *avcl, int level, const char *fmt, va_list vl)
 _CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
@@ -155,40 +152,3 @@ def decoder_errors() -> Iterator[DecoderErrors]:
 def _restore() -> None:
     for library in _libraries():
         library.av_log_set_callback(library.av_log_default_callback)
-
-
-@contextmanager
-def ffmpeg_options(**options: str) -> Iterator[None]:
-    """Add options for what is opened here; those that the user's variable names stay."""
-    of_user = os.environ.get(_VARIABLE)
-    items = [of_user] if of_user else []
-    names = {item.partition(";")[0] for item in (of_user or "").split("|")}
-    items += [f"{name};{value}" for name, value in options.items() if name not in names]
-    os.environ[_VARIABLE] = "|".join(items)
-    try:
-        yield
-    finally:
-        del os.environ[_VARIABLE]
-        if of_user is not None:
-            os.environ[_VARIABLE] = of_user
-
-
-def follow_redirects(url: str, timeout_s: float) -> str:
-    """The address that a stream's redirects end at, by the rules of downloads; ``url`` itself if
-    its server does not redirect.
-
-    Raises:
-        SourceError: a server does not answer, or redirects too often; or a redirect leads from
-            https to http, from a public host to this machine or a private network, or to a
-            link-local address.
-    """
-    # Only a stream needs an http client.
-    from posezoo.core.download import http
-    from posezoo.core.download.http_connections import Session
-    from posezoo.core.download.options import DownloadOptions
-
-    options = DownloadOptions(None, timeout_s=timeout_s, named_urls=(url,))
-    with closing(Session()) as session:
-        response, final_url = http.follow_redirects(session, url, options, headers={})
-        response.close()
-    return final_url

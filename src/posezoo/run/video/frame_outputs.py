@@ -32,7 +32,8 @@ from posezoo.poses.letterbox import Size, image_size, letterbox_image
 from posezoo.run import images
 from posezoo.run.images import SUFFIXES, WRITTEN_SUFFIXES, Image
 from posezoo.run.model_procs import read_labels
-from posezoo.run.video.frame_sources import SILENCE_S, Frame, FrameSource
+from posezoo.run.video.captures import SILENCE_S
+from posezoo.run.video.frames import Frame, FrameSource
 from posezoo.run.video.video_encoders import CODECS, VideoEncoder, open_encoder
 
 # The frames of one second: enough if the disk is busy for a moment, and 180 MiB at 1080p.

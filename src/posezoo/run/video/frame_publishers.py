@@ -1,14 +1,14 @@
 """Publish the poses of each frame as soon as they are found, as JSON lines.
 
 Each has ``time`` (UTC, when the frame was read), ``seconds`` (its time in the video), and the keys
-of ``frame_to_json``; the first one also ``provenance``.
+of ``frame_to_json``; of a live source also ``age_s``, ``dropped`` and ``state``; the first one also
+``provenance``.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import field
@@ -21,7 +21,7 @@ from posezoo.core.files.verified_files import write_error, writing
 from posezoo.core.values import frozen
 from posezoo.poses.keypoints import Pose
 from posezoo.run.video.frame_outputs import frame_to_json
-from posezoo.run.video.frame_sources import Frame, FrameSource
+from posezoo.run.video.frames import Frame, FrameSource
 
 
 def is_stdout(path: Path | None) -> bool:
@@ -52,10 +52,15 @@ class FramePublisher:
         """
         if not self.path:
             return
-        read = datetime.now(timezone.utc) - timedelta(seconds=time.perf_counter() - frame.begun)
+        age_s = frame.age_s
+        read = datetime.now(timezone.utc) - timedelta(seconds=age_s)
+        live = {}
+        if source.is_live:
+            live = {"age_s": round(age_s, 3), "dropped": frame.dropped, "state": source.state}
         message = {
             "time": read.isoformat(timespec="milliseconds"),
             "seconds": round(source.time_s(frame), 3),
+            **live,
             **frame_to_json(frame, poses, min_score),
             **self.first_keys,
         }

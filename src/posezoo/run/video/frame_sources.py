@@ -1,4 +1,4 @@
-"""Frame sources: images, a video, a camera, or a network stream; one ends by itself if it fails,
+"""Frame sources: images, a video, a camera, or a network stream; a file that fails ends by itself,
 and reports that.
 """
 
@@ -7,53 +7,40 @@ from __future__ import annotations
 import os
 import re
 import stat
+import threading
 import time
-from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from functools import cached_property
 from glob import has_magic
 from itertools import accumulate, count, islice
 from pathlib import Path
-from typing import Any
 
 from posezoo.console.labels import format_count, name_first
-from posezoo.core.errors import (
-    ImageError,
-    PosezooError,
-    SourceError,
-    explain_windows_path,
-    os_reason,
-    redact_secrets,
-    shell_word,
-)
+from posezoo.core.errors import ImageError, PosezooError, explain_windows_path, os_reason
 from posezoo.core.files.globs import expand_glob
-from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_link, open_regular
-from posezoo.core.values import frozen, frozen_with_arrays
-from posezoo.core.workers.retries import TransientSourceError
-from posezoo.poses.letterbox import Size, image_size
+from posezoo.core.regular_files import explain_link
+from posezoo.core.values import frozen
+from posezoo.poses.letterbox import image_size
 from posezoo.run import images
 from posezoo.run.images import (
-    MAX_PIXELS,
     SUFFIXES,
     UNREAD_SUFFIXES,
     VIDEO_SUFFIXES,
-    Image,
     is_animated,
     is_still,
 )
-from posezoo.run.runtime.frame_changes import USUAL_FPS
-from posezoo.run.video.ffmpeg import (
-    DecoderErrors,
-    decoder_errors,
-    ffmpeg_options,
-    follow_redirects,
-    import_quiet_opencv,
-    open_media,
+from posezoo.run.video.captures import (
+    Capture,
+    FrameSteps,
+    describe_lost,
+    ended_early,
+    is_video_device,
 )
+from posezoo.run.video.ffmpeg import DecoderErrors, decoder_errors
+from posezoo.run.video.frames import Frame, FrameSource
+from posezoo.run.video.live_source import LiveSource, Reconnection
 from posezoo.run.video.video_file import (
-    MAX_EVEN_FPS,
     choose_even_fps,
     plausible_fps,
     read_frame_times,
@@ -66,87 +53,8 @@ ANNOTATED = re.compile(r".*_poses(_\d+)?")
 
 ReportError = Callable[[PosezooError], None]
 
-#: A live source counts as disconnected if it gives no frame for this time.
-SILENCE_S = 10
-
-# A pixel whose sides differ by less than this share counts as square: rounding gives 426:425.
-_SQUARE = 0.02
-
-# The pause before a live source is opened again; each further one is twice as long.
-_FIRST_PAUSE_S = 1.0
-_LONGEST_PAUSE_S = 30.0
-
 # A network camera that restarts answers again within a minute.
 _RECONNECT_S = 60.0
-
-# After a connection that lasted this long, the pauses start again with the shortest one.
-_STEADY_S = 10.0
-
-# Containers estimate the number of frames from duration and rate: this many missing frames may be
-# rounding.
-_TOLERATED_SHARE = 0.05
-_TOLERATED_FRAMES = 5
-
-
-# Gaps between frames are damage only in a video whose frames are equally far apart otherwise: at
-# most this share of at least this many steps are gaps.
-_MAX_GAPS = 0.05
-_MIN_STEPS = 20
-
-
-@frozen_with_arrays
-class Frame:
-    """One image of a source.
-
-    Attributes:
-        index: the number of frames read before it.
-        name: the path of the image file, or the name of the video, camera or stream.
-        image: (height, width, 3) uint8, BGR; it is not shared, so it may be drawn into.
-        begun: ``time.perf_counter()`` before it was read.
-        shown_s: when the video or stream says that it is shown, or a camera was read, in seconds
-            after the start; None of an image.
-    """
-
-    index: int
-    name: str
-    image: Image
-    begun: float
-    shown_s: float | None = None
-
-
-class FrameSource(ABC):
-    """A sequence of frames.
-
-    Attributes:
-        name: the name that the user gave, without a password.
-        image_paths: the image files; empty for other sources.
-        fps: frames per second at normal speed.
-        even_fps: the rate of a drawn video that repeats frames, since those of the source are not
-            equally far apart; None if they are.
-        size: width and height of the first frame, in pixels, as it is shown.
-        is_live: whether it is a camera or a stream, whose frames must be processed in time.
-        frame_count: how many frames its file states; 0 if it states none.
-        sound: the file that may have its sound.
-    """
-
-    name: str
-    is_live: bool = False
-    frame_count: int = 0
-    image_paths: Sequence[Path] = ()
-    fps: float = USUAL_FPS
-    even_fps: float | None = None
-    size: Size
-    sound: Path | None = None
-
-    def time_s(self, frame: Frame) -> float:
-        """When a frame is shown at normal speed, or of a live source was taken: in seconds after
-        the start.
-        """
-        return frame.index / self.fps if frame.shown_s is None else frame.shown_s
-
-    @abstractmethod
-    def frames(self) -> Generator[Frame, None, None]:
-        """All frames, read on request; closing the iterator releases the source."""
 
 
 def open_source(
@@ -155,6 +63,9 @@ def open_source(
     rounds: int | None = 1,
     report_error: ReportError,
     reconnect_s: float | None = 0.0,
+    live: bool | None = None,
+    newest: bool | None = None,
+    changed: threading.Condition | None = None,
     warn: Callable[[str], None] = lambda message: None,
 ) -> FrameSource:
     """Open the source that the user names.
@@ -167,6 +78,7 @@ def open_source(
             continues without it or ends.
         reconnect_s: for how many seconds a live source that dropped is opened again and again;
             None: a minute for an address.
+        live, newest, changed: as for ``LiveSource``; they say nothing of images.
         warn: receives one message for each time that it dropped, and for a damaged video.
 
     Raises:
@@ -174,30 +86,42 @@ def open_source(
         MissingPackageError: OpenCV is not installed.
     """
     path = Path(text)
-    reconnection = Reconnection(reconnect_seconds(text, reconnect_s), warn)
-    if "://" in text:
-        return VideoSource(text, rounds, report_error, reconnection)
+    if is_live_name(text) or (live and path.is_file() and not is_still(path)):
+        target = path if os.path.lexists(path) else int(text) if text.isdecimal() else text
+        reconnection = Reconnection(reconnect_seconds(text, reconnect_s), warn)
+        return LiveSource(target, reconnection, live=live, newest=newest, changed=changed)
     if os.path.lexists(path) and not os.path.isdir(path):
         if problem := explain_link(path):
             raise ImageError(f"{text}: {problem}")
+        if not path.is_file():
+            raise ImageError(f"{text}: is not a regular file")
         if is_still(path):
             return ImageSource(text, [path], rounds, report_error)
         if is_animated(path) and path.suffix.lower() == ".webp":
             return AnimatedWebP(path, rounds, report_error)
-        return VideoSource(text, rounds, report_error, reconnection)
+        return VideoSource(path, rounds, report_error, warn)
     if listed := list_images(text):
         if listed.left_out:
             warn(f"{text}: {listed.describe_left_out()}")
         if not listed.images:
             raise ImageError(f"{text}: no images there", hint=listed.hint)
         return ImageSource(text, listed.images, rounds, report_error)
-    if text.isdecimal():
-        return VideoSource(int(text), rounds, report_error, reconnection)
     raise ImageError(
         f"{text}: no such file or folder",
         hint=explain_windows_path(text)
         or "name an image, a folder, a quoted glob, a video, a camera's number or an address",
     )
+
+
+def is_live_name(text: str) -> bool:
+    """Whether a name is that of an address, a camera, a device or a pipe: its frames come live."""
+    if "://" in text:
+        return True
+    try:
+        status = Path(text).stat()
+    except (OSError, ValueError):
+        return text.isdecimal()
+    return is_video_device(status) or stat.S_ISFIFO(status.st_mode)
 
 
 def reconnect_seconds(name: str, chosen_s: float | None) -> float:
@@ -364,54 +288,14 @@ class AnimatedWebP(FrameSource):
                 return
 
 
-@frozen
-class Reconnection:
-    """How a live source that dropped is opened again, for ``limit_s`` seconds, with a warning each
-    time.
-    """
-
-    limit_s: float
-    warn: Callable[[str], None]
-
-    def pauses(self) -> Iterator[float]:
-        """The seconds before each attempt; together at most ``limit_s``."""
-        left_s, pause_s = self.limit_s, _FIRST_PAUSE_S
-        while left_s > 0:
-            yield min(pause_s, left_s)
-            left_s -= pause_s
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-
-class FrameSteps:
-    """The times from frame to frame of a video, in which a gap shows that frames were lost."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[int] = Counter()  # by milliseconds
-
-    def add(self, step_s: float) -> None:
-        """Count a step."""
-        self._counts[round(1000 * step_s)] += 1
-
-    def count_lost(self) -> int:
-        """The number of frames missing in gaps; 0 if the others are not equally far apart."""
-        total = self._counts.total()
-        if total < _MIN_STEPS:
-            return 0
-        ((usual, _),) = self._counts.most_common(1)
-        gaps = {step: number for step, number in self._counts.items() if step > 1.5 * usual}
-        if usual <= 0 or sum(gaps.values()) > _MAX_GAPS * total:
-            return 0
-        return sum(number * (round(step / usual) - 1) for step, number in gaps.items())
-
-
 class VideoSource(FrameSource):
-    """A video, a camera or a stream, read with OpenCV.
+    """A video file, read with OpenCV.
 
     Args:
-        target: a path, an address, or the number of a camera.
-        rounds: how often it is played; None: endlessly. The end of a live source is an error,
-            unless it is a whole video at an http address.
+        path: the file.
+        rounds: how often it is played; None: endlessly.
         report_error: as for ``open_source``.
+        warn: receives a message if it is damaged.
 
     Raises:
         ImageError: it cannot be opened.
@@ -419,179 +303,65 @@ class VideoSource(FrameSource):
 
     def __init__(
         self,
-        target: str | int,
+        path: Path,
         rounds: int | None,
         report_error: ReportError,
-        reconnection: Reconnection,
+        warn: Callable[[str], None],
     ) -> None:
-        self.name = redact_secrets(target) if isinstance(target, str) else f"camera {target}"
-        self._target: Path | str | int = target
+        self.name = str(path)
+        self.sound = self._path = path
+        self._rounds = rounds
         self._report_error = report_error
-        self._reconnection = reconnection
-        is_stream = "://" in str(target)
-        self._is_http = str(target).lower().startswith(("http://", "https://"))
-        is_file = False
-        if isinstance(target, str) and not is_stream:
-            mode = Path(target).stat().st_mode
-            is_file = stat.S_ISREG(mode)
-            if not is_file and not stat.S_ISCHR(mode):  # /dev/video0 is a camera, too
-                raise ImageError(f"{self.name}: is not a regular file")
-        self._is_camera = not (is_stream or is_file)
-        self.is_live = is_stream or self._is_camera
-        self._rounds = 1 if self.is_live else rounds
+        self._warn = warn
         self._steps = FrameSteps()
-        if is_file:
-            self._target = self.sound = Path(str(target))
-        self._capture = self._open()
-        self._last_begun = time.perf_counter()
-        self._stated_s = 0.0
-        try:
-            self._read_properties()
-        except ImageError:
-            self._capture.release()
-            raise
         # A process may not keep as many files open as a run has videos.
-        if not self.is_live:
-            self._capture.release()
-
-    def _read_properties(self) -> None:
-        cv2 = import_quiet_opencv()
-        self._stated_frames = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        with closing(Capture(path, self.name).open()) as capture:
+            self.fps, self.size = capture.fps, capture.size
+            self._stated_frames = capture.stated_frames
         self.frame_count = max(0, int(self._stated_frames))
-        is_mjpeg = int(self._capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
-        # Unlike a camera, a video at an http address states how many frames it has.
-        self._is_remote_video = self._is_http and self._stated_frames > 0
-        # FFmpeg takes the frames of such a camera to be equally far apart.
-        is_untimed = is_mjpeg and self._is_http and not self._is_remote_video
-        self._has_times = not (self._is_camera or is_untimed)
-        self.fps = plausible_fps(self._capture.get(cv2.CAP_PROP_FPS))
-        width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-        height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        if width <= 0 or height <= 0:
-            raise ImageError(f"{self.name}: does not state the size of its frames")
-        self._pixel_aspect = self._read_pixel_aspect()
-        width, height = self._shown_size((width, height))
-        if width * height > MAX_PIXELS:
-            raise ImageError(
-                f"{self.name}: {width} x {height} pixels are too many: at most {MAX_PIXELS:,}"
-            )
-        self.size = width, height
-
-    def _read_pixel_aspect(self) -> float:
-        """The width of a pixel where its height is 1; 1 if that is not stated, or nearly so."""
-        cv2 = import_quiet_opencv()
-        width: float = self._capture.get(cv2.CAP_PROP_SAR_NUM)
-        height: float = self._capture.get(cv2.CAP_PROP_SAR_DEN)
-        if width <= 0 or height <= 0 or abs(width / height - 1) < _SQUARE:
-            return 1.0
-        # OpenCV rotates the frames of phones, but not this ratio.
-        is_rotated = self._capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 != 0
-        return height / width if is_rotated else width / height
-
-    def _shown_size(self, size: Size) -> Size:
-        width, height = size
-        return max(1, round(width * self._pixel_aspect)), height
-
-    def _as_shown(self, frame: Any) -> Image:
-        image = images.to_bgr(frame)
-        size = self._shown_size(image_size(image))
-        if size == image_size(image):
-            return image
-        resized: Image = import_quiet_opencv().resize(image, size)
-        return resized
-
-    def _open(self) -> Any:
-        cv2 = import_quiet_opencv()
-        if self._is_camera:
-            capture = open_media(self._target, cv2.VideoCapture)
-            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # otherwise the driver returns old frames
-        else:
-            capture = self._open_by_ffmpeg(self._target)
-        if capture.isOpened():
-            return capture
-        capture.release()
-        if self._is_http and (target := self._follow_redirects()) != self._target:
-            capture = self._open_by_ffmpeg(target)
-            if capture.isOpened():
-                return capture
-        problem, hint = "", ""
-        if isinstance(self._target, int):
-            problem = "cannot be opened"
-            hint = "is it connected, free, and do you have permission to use it?"
-        elif self.is_live:
-            problem = "there is no video stream"
-            hint = "open it with a browser or ffplay to check"
-        else:
-            problem, hint = _explain_unplayable(Path(self._target))
-        raise ImageError(f"{self.name}: {problem}", hint=hint)
-
-    def _open_by_ffmpeg(self, target: Path | str | int) -> Any:
-        cv2 = import_quiet_opencv()
-        open_limit, read_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC
-        limits = (open_limit, 1000 * SILENCE_S, read_limit, 1000 * SILENCE_S)
-        # FFmpeg follows no redirect: its target would not be checked.
-        with ffmpeg_options(max_redirects="0") if self._is_http else nullcontext():
-            return open_media(target, cv2.VideoCapture, cv2.CAP_FFMPEG, limits)
-
-    def _follow_redirects(self) -> str:
-        """The address that the target leads to; the target itself if its server does not answer.
-
-        Raises:
-            ImageError: it leads to an address that no server may lead to.
-        """
-        try:
-            return follow_redirects(str(self._target), SILENCE_S)
-        except TransientSourceError:
-            return str(self._target)
-        except SourceError as error:
-            hint = "if you trust that address, name it yourself"
-            raise ImageError(f"{self.name}: {error.problem}", hint=hint) from error
 
     def frames(self) -> Generator[Frame, None, None]:
         """The frames in order, round by round; a round that ends too early is the last."""
-        frames = self._frames_of_stream() if self.is_live else self._frames_of_rounds()
-        if not self.is_live:
-            # Errors that FFmpeg reports here are not those of a frame.
-            self._capture = self._open()
-        # A live source that was joined in the middle, or drops, has errors that pass.
-        with nullcontext(DecoderErrors()) if self.is_live else decoder_errors() as self._errors:
+        # Errors that FFmpeg reports here are not those of a frame.
+        capture = Capture(self._path, self.name).open()
+        with decoder_errors() as errors:
             try:
-                yield from frames
+                yield from self._frames_of_rounds(capture, errors)
             finally:
-                self._capture.release()
-                warn = self._reconnection.warn
-                if self._errors.places:
-                    warn(f"{self.name}: {self._errors.describe()}")
+                capture.close()
+                if errors.places:
+                    self._warn(f"{self.name}: {errors.describe()}")
                 if lost := self._steps.count_lost():
-                    missing = f"{format_count(lost, 'frame')} missing in the middle"
-                    warn(f"{self.name}: is damaged, or its frame rate varies: {missing}")
+                    self._warn(describe_lost(self.name, lost))
 
-    def _frames_of_rounds(self) -> Generator[Frame, None, None]:
-        cv2 = import_quiet_opencv()
+    def _frames_of_rounds(
+        self, capture: Capture, errors: DecoderErrors
+    ) -> Generator[Frame, None, None]:
         indices = count()
         round_start_s = 0.0
         for number in islice(count(), self._rounds):
             if number:
-                self._capture.release()
-                self._capture = self._open()
+                capture.close()
+                capture.open()
             read, shown_s = 0, round_start_s
             while True:
                 begun = time.perf_counter()
-                is_read, image = self._capture.read()
-                if not is_read:
+                image = capture.read()
+                if image is None:
                     break
                 read += 1
                 # Frames of a phone's video are not equally far apart.
-                position_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                stated_s = round_start_s + position_s
+                stated_s = round_start_s + capture.position_s
                 if read > 1:
                     self._steps.add(stated_s - shown_s)
                 shown_s = max(shown_s, stated_s)
-                yield self._frame(next(indices), image, begun, shown_s)
+                index = next(indices)
+                errors.look_at(index, shown_s)
+                yield Frame(index, self.name, image, begun, shown_s)
             end_s = shown_s + 1 / self.fps
             lasted_s = end_s - round_start_s
             round_start_s = end_s
-            if self._ended_early(read, lasted_s):
+            if ended_early(self._stated_frames, read, lasted_s * self.fps):
                 announced = ""
                 if self._stated_frames > 0:
                     announced = f" of about {self._stated_frames:.0f}"
@@ -599,96 +369,7 @@ class VideoSource(FrameSource):
                 self._report_error(ImageError(f"{self.name}: is truncated or damaged: {ended}"))
                 return
 
-    def _ended_early(self, read: int, lasted_s: float) -> bool:
-        # Where frames are not equally far apart, there are fewer of them.
-        reached = lasted_s * self.fps
-        allowed = max(_TOLERATED_FRAMES, _TOLERATED_SHARE * self._stated_frames)
-        return not read or self._stated_frames - max(read, reached) > allowed
-
-    def _frames_of_stream(self) -> Generator[Frame, None, None]:
-        indices = count()
-        pauses = self._reconnection.pauses()
-        first_s = shown_s = 0.0
-        while True:
-            opened = time.monotonic()
-            read = 0
-            while True:
-                begun = time.perf_counter()
-                is_read, image = self._capture.read()
-                if not is_read:
-                    break
-                shown_s += self._step_s(begun, is_first=not read)
-                first_s = first_s if read else shown_s
-                read += 1
-                yield self._frame(next(indices), image, begun, shown_s)
-            if self._is_remote_video and not self._ended_early(read, shown_s - first_s):
-                return
-            dropped = f"{self.name}: was disconnected after {format_count(read, 'frame')}"
-            if time.monotonic() - opened > _STEADY_S:
-                pauses = self._reconnection.pauses()
-            if not self._open_again(dropped, pauses):
-                self._report_error(ImageError(dropped))
-                return
-
-    def _frame(self, index: int, image: Any, begun: float, shown_s: float) -> Frame:
-        self._errors.look_at(index, shown_s)
-        return Frame(index, self.name, self._as_shown(image), begun, shown_s=shown_s)
-
     @cached_property
     def even_fps(self) -> float | None:  # type: ignore[override]
         """As in ``FrameSource``; the file is read for it, but not decoded."""
-        if self.is_live:
-            return min(self.fps, MAX_EVEN_FPS)
-        assert isinstance(self._target, Path)
-        return choose_even_fps(read_frame_times(self._target), self.fps)
-
-    def _step_s(self, begun: float, *, is_first: bool) -> float:
-        """The time since the last frame as the stream states it; else, from read to read."""
-        cv2 = import_quiet_opencv()
-        stated_s: float = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        step_s, read_step_s = stated_s - self._stated_s, begun - self._last_begun
-        self._stated_s, self._last_begun = stated_s, begun
-        if is_first or not self._has_times or not 0 < step_s < SILENCE_S:
-            return read_step_s
-        self._steps.add(step_s)
-        return step_s
-
-    def _open_again(self, dropped: str, pauses: Iterator[float]) -> bool:
-        self._capture.release()
-        for attempt, pause_s in enumerate(pauses):
-            if not attempt:
-                self._reconnection.warn(f"{dropped}; trying to connect again")
-            time.sleep(pause_s)
-            try:
-                self._capture = self._open()
-            except ImageError:
-                continue
-            return True
-        return False
-
-
-#: The brands of photos in the container of MP4 (ISO/IEC 23008-12 and AV1's image format).
-_PHOTO_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
-
-
-def _explain_unplayable(path: Path) -> tuple[str, str]:
-    if problem := explain_lfs_pointer(path):
-        return problem, LFS_HINT
-    try:
-        with open_regular(path) as stream:
-            start = stream.read(200)
-    except OSError as error:
-        return f"cannot be read: {os_reason(error)}", ""
-    if start[4:8] == b"ftyp" and start[8:12] in _PHOTO_BRANDS:
-        as_jpeg = shell_word(path.with_suffix(".jpg").name)
-        return (
-            "is a HEIC or AVIF photo, which OpenCV does not read",
-            f"save it as JPEG, for example: heif-convert {shell_word(path.name)} {as_jpeg}",
-        )
-    if start and start.isascii() and b"\0" not in start:
-        images = " ".join(sorted(SUFFIXES))
-        return "is text", f"images: {images}; videos: what FFmpeg plays, such as .mp4"
-    return (
-        "is not an image, and not a video that FFmpeg can play",
-        "a video without its end cannot be played either: copy or download it again",
-    )
+        return choose_even_fps(read_frame_times(self._path), self.fps)

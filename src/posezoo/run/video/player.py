@@ -28,7 +28,7 @@ from posezoo.run.runtime.frame_changes import SceneTracker
 from posezoo.run.runtime.runtime_config import VideoOptions
 from posezoo.run.video.frame_outputs import FrameOutput
 from posezoo.run.video.frame_rate import FrameRateMeter, StepTimer
-from posezoo.run.video.frame_sources import Frame, FrameSource
+from posezoo.run.video.frames import Frame, FrameSource
 from posezoo.run.video.utilization_monitor import UtilizationMonitor
 from posezoo.run.video.window import ESCAPE, TAB, Window
 
@@ -126,7 +126,7 @@ class Player:
                 self.mode.speed.start(time.perf_counter())
                 self._is_switching = False
                 results = estimator.stream(
-                    self._read_frames(frames),
+                    _PlayedFrames(self, frames),
                     attrgetter("image"),
                     is_video=self.is_video,
                     detect_every=self.video.detect_every,
@@ -143,18 +143,19 @@ class Player:
                     raise error.within(frame.name) from error
                 self._mode_index += self._is_switching
 
-    def _read_frames(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        while not (self._is_quitting or self._is_switching):
-            with self.steps.time_step("read"):
-                frame = next(frames, None)
-            if frame is None:
-                self._is_exhausted = True
-                return
-            self._submitted[frame.index] = frame, time.perf_counter()
-            yield frame
-            # Start no other frame: its latency would include the wait for a key.
-            if self._waits_for_key:
-                return
+    def read(self, frames: Iterator[Frame]) -> Frame | None:
+        """The next frame for the current mode; None if it ends."""
+        # Start no other frame: its latency would include the wait for a key.
+        is_waiting = self._waits_for_key and bool(self._submitted)
+        if self._is_quitting or self._is_switching or is_waiting:
+            return None
+        with self.steps.time_step("read"):
+            frame = next(frames, None)
+        if frame is None:
+            self._is_exhausted = True
+            return None
+        self._submitted[frame.index] = frame, time.perf_counter()
+        return frame
 
     def _finish(self, frame: Frame, poses: Sequence[Pose]) -> None:
         poses = self._select(frame, poses)
@@ -197,6 +198,9 @@ class Player:
         lines = [self.mode.name]
         if (recent := self.mode.speed.recent()) is not None:
             lines += [f"FPS: {recent[0]:.1f}", f"Latency: {recent[1]:.1f} ms"]
+        if self.source.is_live:
+            live = f"Age: {frame.age_s:.2f} s, {frame.dropped} dropped"
+            lines.append(live if self.source.state == "live" else f"{live}, {self.source.state}")
         draw_text(image, lines)
         self.monitors.draw(image)
         return image
@@ -208,6 +212,32 @@ class Player:
         elif key == TAB:
             self._is_switching = True
         return self.monitors.toggle(key)
+
+
+@dataclass
+class _PlayedFrames:
+    """The frames of one mode; ``Arrivals`` for ``Estimator.stream``, which does not close them."""
+
+    player: Player
+    frames: Iterator[Frame]
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        frame = self.player.read(self.frames)
+        if frame is None:
+            raise StopIteration
+        return frame
+
+    def wait(self, until: Callable[[], bool]) -> bool:
+        return self.player.source.wait(until)
+
+    def wake(self) -> None:
+        self.player.source.wake()
+
+    def close(self) -> None:
+        """The next mode continues."""
 
 
 def draw_poses(
@@ -281,12 +311,16 @@ def summarize_run(player: Player, failures: Sequence[PosezooError]) -> dict[str,
         for mode in player.modes
     }
     mean_ms = player.steps.mean_ms(player.frames)
+    live = {}
+    if player.source.is_live:
+        live = {"dropped": player.source.dropped, "state": player.source.state}
     outputs = [
         {"path": str(output.path), "written": output.written, "dropped": output.dropped}
         for output in player.outputs
     ]
     return {
         "frames": player.frames,
+        **live,
         "modes": modes,
         "steps_ms": {name: round(value, 3) for name, value in mean_ms.items()},
         "outputs": outputs,
@@ -298,6 +332,8 @@ def summarize_run(player: Player, failures: Sequence[PosezooError]) -> dict[str,
 def format_summary(summary: dict[str, Any]) -> list[str]:
     """The summary as lines of text."""
     lines = [format_count(summary["frames"], "frame")]
+    if "dropped" in summary:
+        lines[0] += f", {summary['dropped']} dropped since newer ones came"
     for name, mode in summary["modes"].items():
         if mode["frames"]:
             speed = f"{mode['fps']:8.1f} FPS {mode['latency_ms']:9.1f} ms latency"

@@ -58,12 +58,17 @@ from posezoo.run.video.frame_outputs import (
 )
 from posezoo.run.video.frame_publishers import FramePublisher
 from posezoo.run.video.frame_rate import StepTimer
-from posezoo.run.video.frame_sources import ANNOTATED, list_images, open_source
+from posezoo.run.video.frame_sources import (
+    ANNOTATED,
+    is_live_name,
+    list_images,
+    open_source,
+)
 from posezoo.run.video.video_encoders import CODECS
 
 if TYPE_CHECKING:
     from posezoo.core.download.options import DownloadOptions
-    from posezoo.run.video.frame_sources import FrameSource
+    from posezoo.run.video.frames import FrameSource
 
 
 @frozen
@@ -131,7 +136,7 @@ class InputOpener:
 
     def _add(self, name: str) -> bool:
         is_file_address = _is_file_address(name)
-        is_live = not is_file_address and _is_live(name)
+        is_live = not is_file_address and is_live_name(name)
         if not (is_file_address or is_live or (os.path.isfile(name) and is_video_file(Path(name)))):
             return False
         try:
@@ -178,14 +183,6 @@ def _is_file_address(name: str) -> bool:
     if not name.lower().startswith(("http://", "https://")):
         return False
     return Path(urlsplit(name).path).suffix.lower() in SUFFIXES | VIDEO_SUFFIXES
-
-
-def _is_live(name: str) -> bool:
-    return (
-        "://" in name
-        or name.startswith("/dev/video")
-        or (name.isdecimal() and not os.path.exists(name))
-    )
 
 
 def is_video_file(path: Path) -> bool:
@@ -524,6 +521,8 @@ class InputRunner:
                 raise
             self.ended_by = signal
         finally:
+            if source.is_live:
+                row["state"] = source.state
             if row["frames"]:
                 self.videos.append(row)
         self.missing.pop(0)
@@ -553,6 +552,7 @@ class InputRunner:
                 stack.enter_context(written)
             output = open_output(target, source, listener=self.listener)
             stack.callback(_finish_video, output, target, row)
+            stack.callback(source.close)
             read = stack.enter_context(closing(source.frames()))
             results = self.estimator.stream(
                 islice(read, self.limit),
@@ -574,6 +574,8 @@ class InputRunner:
                     path = frames / f"{video.stem}_{frame.index:012}{ENDING}"
                     write_openpose(path, described["poses"], self.openpose, self.listener)
                 row["frames"] += 1
+                if source.is_live:
+                    row["dropped"] = source.dropped
                 people = self._count_drawn(described["poses"])
                 row["people"] = max(row["people"], people)
                 self._report("frames", source.name, row["frames"], total, people)

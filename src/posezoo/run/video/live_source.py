@@ -1,0 +1,386 @@
+"""A camera or a stream: a thread reads it, keeps the newest frame, and connects again."""
+
+from __future__ import annotations
+
+import atexit
+import math
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from weakref import WeakSet
+
+from posezoo.console.labels import format_count
+from posezoo.core.errors import ImageError, LostCameraError, PosezooError, redact_secrets
+from posezoo.core.operating_system import call_in_forks
+from posezoo.core.values import frozen
+from posezoo.run.images import Image
+from posezoo.run.video.captures import (
+    SILENCE_S,
+    Capture,
+    FrameSteps,
+    describe_lost,
+    ended_early,
+)
+from posezoo.run.video.frames import Frame, FrameSource
+from posezoo.run.video.video_file import MAX_EVEN_FPS
+
+# How long a source may take to open, and how long ``close`` and the end of Python wait for its
+# thread.
+_OPENING_S = 3 * SILENCE_S
+_CLOSING_S = 0.5
+_ENDING_S = 2.0
+
+_FIRST_PAUSE_S = 1.0
+_LONGEST_PAUSE_S = 30.0
+
+
+@frozen
+class Reconnection:
+    """How a live source that dropped is opened again: for ``limit_s`` seconds, endlessly if that is
+    infinite. ``warn`` receives a message each time.
+    """
+
+    limit_s: float
+    warn: Callable[[str], None]
+
+    def pauses(self) -> Iterator[float]:
+        """The seconds before each attempt: a quarter of the outage so far."""
+        outage_s = 0.0
+        while True:
+            pause_s = min(max(_FIRST_PAUSE_S, outage_s / 4), _LONGEST_PAUSE_S)
+            outage_s += pause_s
+            yield pause_s
+
+
+class LiveSource(FrameSource):
+    """A camera or a stream, read by a thread of its own.
+
+    Args:
+        target: the path of a device, a pipe or a file, an address, or the number of a camera.
+        live: whether its frames must be processed in time; None: unless it states how many frames
+            it has, as a video at an http address does, but no camera.
+        newest: whether only the newest frame is kept, and those before it that nobody took are
+            counted; otherwise it waits until each frame is taken. None: if it is live.
+        changed: what is notified if there is a frame or an error; several sources may share it.
+
+    Raises:
+        ImageError: it cannot be opened.
+    """
+
+    def __init__(
+        self,
+        target: Path | str | int,
+        reconnection: Reconnection,
+        *,
+        live: bool | None = None,
+        newest: bool | None = None,
+        changed: threading.Condition | None = None,
+    ) -> None:
+        self.name = f"camera {target}" if isinstance(target, int) else redact_secrets(str(target))
+        self.state = "opening"
+        self._target = target
+        self._reconnection = reconnection
+        self._live, self._newest = live, newest
+        self._changed = changed or threading.Condition()
+        self._capture: Capture | None = None
+        self._frame: Frame | None = None  # the newest one, until it is taken
+        self._error: PosezooError | None = None
+        self._messages: list[str] = []
+        self._is_asked = False
+        self._lost_at = math.inf
+        self._arrived = time.perf_counter()
+        self._steps = FrameSteps()
+        self._stated_s = 0.0
+        self._last_arrived = self._arrived
+        self._thread = threading.Thread(target=self._work, name=f"posezoo {self.name}", daemon=True)
+        _OPEN.add(self)
+        self._thread.start()
+        with self._changed:
+            self._changed.wait_for(lambda: self.state != "opening", _OPENING_S)
+        if self.state != "live":
+            self.close()
+            raise self._error or ImageError(f"{self.name}: does not answer")
+
+    def frames(self) -> Generator[Frame, None, None]:
+        """The frames as they come.
+
+        Raises:
+            LostCameraError: it dropped, and could not be opened again in time.
+        """
+        try:
+            while frame := self.take():
+                yield frame
+        finally:
+            self.close()
+
+    def take(self) -> Frame | None:
+        """The next frame, which is waited for; None at the end.
+
+        Raises:
+            LostCameraError: as for ``frames``.
+        """
+        with self._changed:
+            self._is_asked = True
+            while not self.has_news():
+                self._changed.wait(self.patience_s)
+            frame, self._frame = self._frame, None
+            if frame is None and self.state in ("live", "reconnecting"):
+                self.state = "lost"
+            messages, self._messages = self._messages, []
+            self._changed.notify_all()
+        for message in messages:
+            self._reconnection.warn(message)
+        if frame is None and self.state == "lost":
+            self.close()
+            raise self._error or LostCameraError(f"{self.name}: was disconnected")
+        return frame
+
+    def has_news(self) -> bool:
+        """Whether there is a frame, the end, or an error; the caller has the lock."""
+        now = time.perf_counter()
+        if self.state == "live" and now - self._arrived > SILENCE_S and self._capture:
+            self._capture.interrupt()  # bytes come, but no frame
+        is_over = self.state in ("ended", "lost", "closed") or not self._thread.is_alive()
+        return self._frame is not None or is_over or now >= self._lost_at
+
+    @property
+    def patience_s(self) -> float:
+        """After how many seconds ``has_news`` is to be asked again at the latest."""
+        return min(max(self._lost_at - time.perf_counter(), 0.0), 1.0)
+
+    def wait(self, until: Callable[[], bool]) -> bool:
+        """As in ``FrameSource``."""
+        with self._changed:
+            while not (self.has_news() or until()):
+                self._changed.wait(self.patience_s)
+            return self.has_news()
+
+    def wake(self) -> None:
+        """As in ``FrameSource``."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def close(self, limit_s: float = _CLOSING_S) -> None:
+        """Release it, within a second; a thread that waits for a frame gets the end."""
+        with self._changed:
+            if self.state not in ("ended", "lost", "closed"):
+                self.state = "closed"
+            if self._capture:
+                self._capture.interrupt()
+            self._changed.notify_all()
+        # A silent camera of this machine, or one with RTSP, returns up to SILENCE_S later.
+        self._thread.join(limit_s)
+
+    def _work(self) -> None:
+        try:
+            self._read_to_the_end()
+        except PosezooError as error:
+            self._error = error
+        except Exception as error:  # noqa: BLE001 it is raised where frames are waited for
+            self._error = ImageError(f"{self.name}: cannot be read: {error}")
+        self._change("lost")
+
+    def _read_to_the_end(self) -> None:
+        capture = self._connect()
+        self.fps, self.size = capture.fps, capture.size
+        self.even_fps = min(self.fps, MAX_EVEN_FPS)
+        if capture.has_end:
+            self.frame_count = max(0, int(capture.stated_frames))
+        self.is_live = not self.frame_count if self._live is None else self._live
+        self._newest = self.is_live if self._newest is None else self._newest
+        self._change("live")
+        indices = count()
+        shown_s = 0.0
+        while self.state == "live":
+            connected = time.perf_counter()
+            read, first_s = 0, shown_s
+            for image, begun, arrived in self._images(capture):
+                shown_s += self._step_s(capture, arrived, is_first=not read)
+                first_s = first_s if read else shown_s
+                read += 1
+                self._put(Frame(next(indices), self.name, image, begun, shown_s, arrived))
+            capture.close()
+            reached = (shown_s - first_s) * self.fps
+            if self.frame_count and not ended_early(self.frame_count, read, reached):
+                self._change("ended")
+            elif self.state == "live" and (again := self._connect_again(read, connected)):
+                capture = again
+                self._change("live")
+        capture.close()
+        if lost := self._steps.count_lost():
+            self._reconnection.warn(describe_lost(self.name, lost))
+
+    def _images(self, capture: Capture) -> Iterator[tuple[Image, float, float]]:
+        """Each image, with the times before it was read and when it arrived."""
+        while self.state == "live":
+            begun = time.perf_counter()
+            image = capture.read()
+            if image is None:
+                return
+            yield image, begun, time.perf_counter()
+
+    def _connect(self) -> Capture:
+        self._capture = Capture(self._target, self.name)
+        return self._capture.open()
+
+    def _put(self, frame: Frame) -> None:
+        with self._changed:
+            if not self._newest:
+                self._changed.wait_for(lambda: self._frame is None or self.state != "live")
+            elif self._frame is not None and self._is_asked:
+                self.dropped += 1
+            self._arrived = time.perf_counter()
+            self._frame = replace(frame, dropped=self.dropped)
+            self._changed.notify_all()
+
+    def _step_s(self, capture: Capture, arrived: float, *, is_first: bool) -> float:
+        """The time since the last frame as the stream states it; else, from read to read."""
+        stated_s = capture.position_s
+        step_s, read_step_s = stated_s - self._stated_s, arrived - self._last_arrived
+        self._stated_s, self._last_arrived = stated_s, arrived
+        if is_first or not capture.has_times or not 0 < step_s < SILENCE_S:
+            return read_step_s
+        self._steps.add(step_s)
+        return step_s
+
+    def _connect_again(self, read: int, connected: float) -> Capture | None:
+        """The next connection; None if it takes too long, or the source is closed."""
+        now = time.perf_counter()
+        # The outage began with the silence.
+        is_silent = now - self._arrived > SILENCE_S / 2
+        began = max(self._arrived, connected) if is_silent else now
+        dropped = f"{self.name}: was disconnected after {format_count(read, 'frame')}"
+        limit_s = self._reconnection.limit_s
+        away = f", and was not back within {limit_s:g} s" if limit_s else ""
+        hint = "reconnect_s, or --reconnect, says for how long it is opened again"
+        self._error = LostCameraError(f"{dropped}{away}", hint=hint)
+        with self._changed:
+            self._lost_at = max(began + limit_s, now)
+            if limit_s:
+                self._messages.append(f"{dropped}; trying to connect again")
+        self._change("reconnecting")
+        for pause_s in self._reconnection.pauses():
+            with self._changed:
+                left_s = self._lost_at - time.perf_counter()
+                self._changed.wait_for(lambda: self.state != "reconnecting", min(pause_s, left_s))
+                if self.state != "reconnecting" or left_s <= 0:
+                    return None
+            with suppress(ImageError):
+                capture = self._connect()
+                with self._changed:
+                    self._lost_at = math.inf
+                    away = f"after {time.perf_counter() - began:.1f} s"
+                    self._messages.append(f"{self.name}: is connected again, {away}")
+                return capture
+        return None
+
+    def _change(self, state: str) -> None:
+        with self._changed:
+            if self.state in ("opening", "live", "reconnecting"):
+                self.state = state
+            self._changed.notify_all()
+
+
+class SourceGroup:
+    """Several live sources, whose frames are taken in turn: first those of the source that waits
+    longest.
+
+    Args:
+        changed: what all of them notify.
+        on_lost: receives the error of a source that is lost; None: it is raised.
+
+    Raises:
+        ImageError: one of them is not live, or there is none.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[FrameSource],
+        changed: threading.Condition,
+        on_lost: Callable[[LostCameraError], object] | None,
+    ) -> None:
+        self._sources: list[LiveSource] = []
+        for source in sources:
+            if not isinstance(source, LiveSource):
+                raise ImageError(f"{source.name}: is not live", hint="model.stream reads it")
+            self._sources.append(source)
+        if len({source.name for source in self._sources}) < len(self._sources) or not sources:
+            raise ImageError("the sources must have different names, and there must be one")
+        self._changed = changed
+        self._on_lost = on_lost
+
+    @staticmethod
+    def time_s(frame: Frame) -> float:
+        """When a frame was taken, in seconds after the start of its source."""
+        return frame.shown_s or 0.0
+
+    def __iter__(self) -> SourceGroup:
+        return self
+
+    def __next__(self) -> Frame:
+        while self._sources:
+            source = self._next_source()
+            try:
+                if frame := source.take():
+                    self._sources.append(source)
+                    return frame
+            except LostCameraError as error:
+                if self._on_lost is None:
+                    raise
+                self._on_lost(error)
+        raise StopIteration
+
+    def _next_source(self) -> LiveSource:
+        """Wait for a source with news, and take it out of the others, which waited less long."""
+        with self._changed:
+            while not (ready := [source for source in self._sources if source.has_news()]):
+                self._changed.wait(min(source.patience_s for source in self._sources))
+        self._sources.remove(ready[0])
+        return ready[0]
+
+    def wait(self, until: Callable[[], bool]) -> bool:
+        """As in ``FrameSource``."""
+        with self._changed:
+            while self._sources and not any(source.has_news() for source in self._sources):
+                if until():
+                    return False
+                self._changed.wait(min(source.patience_s for source in self._sources))
+            return True
+
+    def wake(self) -> None:
+        """As in ``FrameSource``."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Release all of them."""
+        for source in self._sources:
+            source.close()
+
+
+_OPEN: WeakSet[LiveSource] = WeakSet()
+
+
+def _forget_all() -> None:
+    """A fork has none of its parent's threads, which may have held the locks."""
+    for source in list(_OPEN):
+        source._changed = threading.Condition()
+        source._frame, source.state = None, "lost"
+        source._error = LostCameraError(
+            f"{source.name}: was opened in another process", hint="open it in the new process"
+        )
+    _OPEN.clear()
+
+
+def _close_all() -> None:
+    for source in list(_OPEN):
+        source.close(_ENDING_S)
+
+
+# A thread that returns from OpenCV while Python ends would abort the process.
+atexit.register(_close_all)
+call_in_forks(_forget_all)

@@ -1,0 +1,59 @@
+"""The limits that model.yml declares for a pair of networks are those of the record of their choice."""
+
+import re
+
+import pytest
+
+from fakes.checkout import ROOT
+from posezoo.core.registry import open_registry
+from posezoo.poses.decoders import find_decoder
+from posezoo.run.measured import load_measurements
+
+PAGE = ROOT / "docs" / "decisions" / "0033-limits-belong-to-a-pair.md"
+ROW = re.compile(
+    r"\| (\S*) ?\| (\*\*)?([a-z0-9-]+)[^|]*\| ([0-9.]+), ([0-9.]+) \| [^|]*\((\d+)\) \|"
+)
+
+
+def recorded_limits():
+    """The model, the detector, and the least scores of a box and of a person in each row."""
+    model = ""
+    for name, _, detector, box, person, _ in ROW.findall(PAGE.read_text("utf-8")):
+        model = name or model
+        yield model, detector, float(box), float(person)
+
+
+def test_the_declared_limits_are_those_of_the_record():
+    registry = open_registry()
+    declared = {
+        (model, name): (
+            _usual_score(registry.find(name)) if limits.min_score is None else limits.min_score,
+            limits.min_pose_score,
+        )
+        for model in dict.fromkeys(model for model, *_ in recorded_limits())
+        for name, limits in registry.find(model).people.detectors.items()
+    }
+    recorded = {(model, name): (box, person) for model, name, box, person in recorded_limits()}
+    assert recorded and declared == recorded
+
+
+def test_nobody_is_found_by_the_measured_pair_where_nobody_is():
+    model = open_registry().find("pose-measured")
+    situations = [each for each in load_measurements(model) if each.kind == "situations"]
+    usual = [each for each in situations if each.settings["people_from"] == model.people.photo]
+    assert usual and all(each.figures["ghosts"] == 0 for each in usual)
+
+
+@pytest.mark.parametrize("alias", ["pose", "rtmpose-m", "pose-fast"])
+def test_rtmpose_has_the_limit_that_boxes_alone_chose(alias):
+    model = open_registry().find(alias)
+    assert model.people.photo == "rtmdet-nano"
+    assert model.people.detectors["rtmdet-nano"].stated() == {
+        "min_score": 0.45,
+        "min_pose_score": 0,
+    }
+
+
+def _usual_score(detector):
+    record = find_decoder(detector.decoder.name)
+    return getattr(record.options(**detector.decoder.options), record.person_score)
