@@ -417,3 +417,10 @@ def test_a_dark_image_of_8_bits_is_no_warning(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         read_image(tmp_path / "dark.png")
+
+
+def test_a_tiff_of_floats_is_refused_with_its_range(tmp_path):
+    cv2.imwrite(str(tmp_path / "depth.tiff"), np.linspace(0, 2, 64, dtype=np.float32).reshape(8, 8))
+    with pytest.raises(ImageError, match="has float32 numbers, 0 to 2") as caught:
+        read_image(tmp_path / "depth.tiff")
+    assert "-auto-level -depth 8" in caught.value.hint

@@ -219,10 +219,21 @@ def _decode(data: bytes, name: str, header: ImageHeader, cv2: Any) -> Image:
     except cv2.error as error:
         raise ImageError(f"{name}: cannot be decoded: {error.err}") from error
     if image is None:
-        raise ImageError(f"{name}: the image is damaged, or of a kind that OpenCV does not decode")
+        raise _explain_undecoded(data, name, cv2)
     if image.max() < _DARK:
         _warn_of_unused_bits(data, name, cv2)
     return image if header.turn == Turn() else header.turn.apply(image)
+
+
+def _explain_undecoded(data: bytes, name: str, cv2: Any) -> ImageError:
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype.kind != "f":
+        return ImageError(f"{name}: the image is damaged, or of a kind that OpenCV does not decode")
+    return ImageError(
+        f"{name}: has {values.dtype} numbers, {values.min():g} to {values.max():g}, not 8 or 16"
+        " bits",
+        hint=f"magick {shell_word(name)} -auto-level -depth 8 photo.png",
+    )
 
 
 def _warn_of_unused_bits(data: bytes, name: str, cv2: Any) -> None:
