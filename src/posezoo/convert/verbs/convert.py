@@ -227,7 +227,9 @@ def is_own_file(name: str) -> bool:
         return True
     if path.is_file():
         return path.suffix not in ("", ".yml") and not is_checkpoint_file(name)
-    return path.is_fifo() or (path / SAVED_MODEL_FILE).is_file() or bool(_framework_of(path))
+    if path.is_dir():  # a model may have the name of a folder
+        return (path / SAVED_MODEL_FILE).is_file()
+    return path.is_fifo() or bool(_framework_of(path))
 
 
 def _framework_of(original: Path) -> str:
