@@ -418,7 +418,15 @@ def _shrink(part: Image, scales: tuple[float, float]) -> Image:
     across, down = (max(1, int(1 / (KEPT_RESOLUTION * scale))) for scale in scales)
     if across == down == 1:
         return part
-    return _reduce(part, across, down, cv2.INTER_AREA)
+    width, height = image_size(part)
+    has_odd_pixel = (across == 2 and width % 2) or (down == 2 and height % 2)
+    if across == down or down == 3 or has_odd_pixel:
+        return _reduce(part, across, down, cv2.INTER_AREA)
+    # The same averages, to a level, in a third of the time: those of two pixels, which lie between
+    # them, and those of three, by a filter.
+    if across == 3:
+        part = cv2.blur(part, (3, 1))
+    return _reduce(part, across, down, cv2.INTER_LINEAR)
 
 
 def _reduce(part: Image, across: int, down: int, interpolation: int) -> Image:
