@@ -55,7 +55,8 @@ def _names(cls: type, use: str) -> tuple[str, ...]:
 
 
 def _values(value: Any, use: str) -> tuple[Any, ...]:
-    return tuple([getattr(value, name) for name in _names(type(value), use)])
+    kind: Any = type(value)
+    return tuple([getattr(value, name) for name in _names(kind, use)])
 
 
 def _is_equal(one: Any, other: Any) -> Any:
@@ -70,8 +71,9 @@ def _hash(value: Any) -> int:
 
 @recursive_repr()
 def _show(value: Any) -> str:
-    shown = (f"{name}={getattr(value, name)!r}" for name in _names(type(value), "repr"))
-    return f"{type(value).__qualname__}({', '.join(shown)})"
+    kind: Any = type(value)
+    shown = (f"{name}={getattr(value, name)!r}" for name in _names(kind, "repr"))
+    return f"{kind.__qualname__}({', '.join(shown)})"
 
 
 def _has_same_fields(one: Any, other: Any) -> Any:
