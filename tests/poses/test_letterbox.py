@@ -75,6 +75,20 @@ def test_a_large_image_is_averaged_not_sampled():
     assert np.abs(taken.astype(int) - 127).max() <= 12  # of 255: 13 columns hold 6 or 7 bright ones
 
 
+@pytest.mark.parametrize("input_size", [(320, 360), (640, 180), (210, 360), (210, 180), (210, 120)])
+@pytest.mark.parametrize("size", [(1280, 720), (1281, 721), (1280, 721), (1296, 720), (1280, 960)])
+def test_few_pixels_are_averaged_as_by_area(size, input_size):
+    rng = np.random.default_rng(5)
+    image = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
+    _, taken = letterbox_image(image, input_size, stretches=True)
+    across, down = (
+        int(side / (2 * other)) or 1 for side, other in zip(size, input_size, strict=True)
+    )
+    halved = cv2.resize(image, (size[0] // across, size[1] // down), interpolation=cv2.INTER_AREA)
+    expected = cv2.resize(halved, input_size, interpolation=cv2.INTER_LINEAR)
+    assert cv2.absdiff(taken, expected).max() <= 2  # rounded twice
+
+
 @pytest.mark.parametrize("size", [(5003, 3001), (3840, 2160)])
 def test_a_large_image_stays_in_its_place(size):
     """The middles of bright squares: sampling moves each by some tenths of a pixel, but not their mean."""

@@ -20,7 +20,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from posezoo.core.operating_system import PROC
 
@@ -90,6 +89,8 @@ def _origin() -> str:
     """The URL of the wheel, folder or repository that posezoo was installed from, as PEP 610
     records it; empty if it was installed by its name, or if the file is gone.
     """
+    from urllib.request import url2pathname
+
     try:
         recorded = metadata.distribution("posezoo").read_text("direct_url.json")
     except metadata.PackageNotFoundError:

@@ -222,8 +222,13 @@ class PreparedModel:
     irs: NamedIrs = field(default_factory=dict)
     default: DefaultModel | None = None  # which it is, if no model was named
 
-    def compile(self, options: LoadOptions | None = None) -> Estimator:
+    def compile(self, options: LoadOptions | None = None, *, is_video: bool = False) -> Estimator:
         """Compile it and its detector as was said of it, by default for the device in the settings.
+
+        Args:
+            is_video: whether it is for the frames of videos. If the model tracks people in them,
+                they are processed one after the other: it then has one request, if the options
+                leave their number to the device.
 
         Raises:
             InferenceError: as for ``compile_pipeline`` and ``Loader.compile_file``.
@@ -231,15 +236,20 @@ class PreparedModel:
         """
         from posezoo.run.runtime.runtime_config import LoadOptions
 
-        loader = self.loader
-        options = options or LoadOptions(default_runtime(loader.context.settings))
+        options = options or LoadOptions(default_runtime(self.loader.context.settings))
+        with self.loader.time_step("compile"):
+            estimator = self._compile(options)
+            if not is_video or options.runtime.requests or not estimator.can_track:
+                return estimator
+            return self._compile(replace(options, runtime=replace(options.runtime, requests=1)))
+
+    def _compile(self, options: LoadOptions) -> Estimator:
+        if self.pipeline is None:
+            return self.loader.compile_file(self.subject, options)
         said = self.subject.said
-        with loader.time_step("compile"):
-            if self.pipeline is None:
-                return loader.compile_file(self.subject, options)
-            estimator = compile_pipeline(self.pipeline, self.irs, said.added_to(options))
-            require_named_decoder(said.architecture, estimator.model)
-            return estimator
+        estimator = compile_pipeline(self.pipeline, self.irs, said.added_to(options))
+        require_named_decoder(said.architecture, estimator.model)
+        return estimator
 
 
 def with_found_decoder(model: Model, irs: NamedIrs) -> Model:

@@ -49,7 +49,8 @@ def find_labels(spec: ModelSpec, shapes: Iterable[Sequence[int]]) -> list[str]:
 
     Of ImageNet's classes only the first name is used, as in Open Model Zoo's ``model_info``.
     """
-    if spec.skeleton:  # it has keypoints, no classes
+    # With keypoints, it has no classes. Parsing the file takes 30 ms, even if it has no such name.
+    if spec.skeleton or spec.name not in _read_text():
         return []
     records = _read_records("other_models") | _read_records("model_procs")
     outputs = records.get(spec.name, {}).get("outputs", ())
@@ -111,9 +112,14 @@ def read_labels(labels: Sequence[str] | str, classes: int = 0) -> list[str]:
 
 
 @cache
+def _read_text() -> str:
+    return (_FOLDER / "model_procs.yml").read_text("utf-8")
+
+
+@cache
 def _read_file() -> Any:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load((_FOLDER / "model_procs.yml").read_text("utf-8"), loader)
+    return yaml.load(_read_text(), loader)
 
 
 @cache

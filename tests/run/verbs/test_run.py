@@ -31,6 +31,7 @@ from fakes.command import (
 from fakes.irs import write_ir
 from fakes.moving_camera import SIZE, pan
 from fakes.picky_networks import write_picky_pose_ir, write_pictures
+from fakes.scaling_irs import write_ir as write_openpose_ir
 from fakes.server import Server
 from fakes.small_disk import small_disk
 from fakes.soak import soak
@@ -681,6 +682,49 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     assert (cv2.absdiff(annotated[3], plain[3]).max(axis=2) > 60).mean() > 0.005
     short = run_blazepose(blazepose, "-i", clip, "-o", out, "--limit", "2", "--format", "json")
     assert [each["frames"] for each in json_of(short)["videos"]] == [2]
+
+
+def test_independent_frames_of_a_video_are_processed_at_the_same_time(
+    seeker_ir, camera, tmp_path, out
+):
+    image_model = write_openpose_ir(tmp_path / "tiny.xml", {"heatmaps": 19, "pafs": 38})
+    clip = video_of(camera, tmp_path / "clip.avi")
+    several = min(2, os.cpu_count() or 1)
+
+    def requests(xml, *args):
+        return json_of(run(xml, "-o", out, "--format", "json", "-i", *args))["requests"]
+
+    assert requests(image_model, clip) >= several
+    assert requests(image_model, clip, "--track") >= several
+    assert requests(image_model, clip, camera) >= several
+    assert requests(image_model, camera) == 1
+    assert requests(seeker_ir, clip) == 1  # it follows one person
+
+
+@pytest.mark.slow
+def test_frames_that_are_processed_at_the_same_time_have_the_poses_of_photos(
+    npm_mirrored, camera, tmp_path
+):
+    clip = video_of(camera, tmp_path / "clip.avi", 4)
+    photos = tmp_path / "frames"
+    photos.mkdir()
+    for number, frame in enumerate(read_video(clip)):
+        cv2.imwrite(str(photos / f"{number}.png"), frame)
+
+    def find(*args):
+        told = json_of(posezoo("run", DEFAULT_MODEL, *args, "--format", "json", **npm_mirrored))
+        return told["requests"], told
+
+    one, told = find("-i", photos, "-o", tmp_path / "one")
+    several, videos = find("-i", clip, "-o", tmp_path / "several")
+    (video,) = videos["videos"]
+    frames = read_json(Path(video["keypoints"]))["frames"]
+    alone = [image["poses"] for image in told["images"]]
+    assert one == 1 and several >= min(2, os.cpu_count() or 1)
+    assert [frame["poses"] for frame in frames] == alone
+    assert any(alone)
+    in_turn, _ = find("-i", clip, "-o", tmp_path / "turn", "--detect_every", "2")
+    assert in_turn == 1
 
 
 def test_a_video_without_times_has_those_of_the_stated_rate(blazepose, camera, tmp_path, out):

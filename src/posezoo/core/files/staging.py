@@ -174,8 +174,6 @@ def remove_tree(folder: Path) -> None:
     Raises:
         OSError: something in it cannot be removed.
     """
-    from uuid import uuid4
-
     while children := list(folder.iterdir()):
         # The mark last: without it, the next run takes what a killed one leaves for the user's.
         for child in [each for each in children if each.name != MARK] or children:
@@ -190,6 +188,6 @@ def remove_tree(folder: Path) -> None:
                     # In this way no path becomes too long for the system. Moving a folder needs the
                     # right to write to it.
                     path.chmod(0o700)
-                    path.rename(folder / uuid4().hex)
+                    path.rename(folder / os.urandom(16).hex())
             child.rmdir()
     folder.rmdir()

@@ -12,7 +12,6 @@ from posezoo.core.errors import InferenceError
 from posezoo.core.layout import precision_of
 from posezoo.poses.decoder_type import DecoderType
 from posezoo.poses.decoders import MASKS, find_decoder, require_masks, resolve_options
-from posezoo.run.runtime.bottom_up_pipeline import TestTimeAugmentation
 from posezoo.run.runtime.decoder_matching import with_task_decoder
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.graph import Graph, NamedIrs
@@ -75,6 +74,8 @@ def load_estimator(
     )
     create_pipeline = find_pipeline(record.pipeline)
     if options.has_several_passes:
+        from posezoo.run.runtime.bottom_up_pipeline import TestTimeAugmentation
+
         create_pipeline = TestTimeAugmentation
     return Estimator(model, decoder.name, create_pipeline(config), again=again)
 

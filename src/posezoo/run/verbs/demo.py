@@ -320,7 +320,8 @@ def run(args: _DemoArgs) -> int:
         refuse_detect_every(args, subject.model, context, is_video=is_video)
         prepared = Loader(context, is_video=is_video, listener=console).prepare(subject)
         options = _load_options(args, context.settings, source)
-        estimator, is_tracking = _load_first(prepared, options, is_video=is_video)
+        estimator = _compile(prepared, options, is_video=is_video)
+        is_tracking = is_video and estimator.can_track
         description = _describe(estimator, is_tracking)
         publisher.first_keys["provenance"] = description["provenance"]
         if prepared.default:
@@ -463,20 +464,9 @@ def _name_architecture() -> Iterator[None]:
         raise
 
 
-def _compile(prepared: PreparedModel, options: LoadOptions) -> Estimator:
+def _compile(prepared: PreparedModel, options: LoadOptions, *, is_video: bool = False) -> Estimator:
     with _name_architecture(), name_target_size("--tsize", prepared.subject.said.height):
-        return prepared.compile(options)
-
-
-def _load_first(
-    prepared: PreparedModel, options: LoadOptions, *, is_video: bool
-) -> tuple[Estimator, bool]:
-    estimator = _compile(prepared, options)
-    is_tracking = estimator.can_track and is_video
-    if is_tracking and not options.runtime.requests:
-        in_turn = replace(options, runtime=replace(options.runtime, requests=1))
-        estimator = _compile(prepared, in_turn)
-    return estimator, is_tracking
+        return prepared.compile(options, is_video=is_video)
 
 
 def _play(player: Player, report_error: Callable[[PosezooError], None]) -> BaseException | None:

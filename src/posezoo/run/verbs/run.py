@@ -179,7 +179,7 @@ def run(args: _RunArgs) -> int:
         publisher = open_publisher(args.json_lines, stack)
         loader = Loader(context, is_video=is_video, listener=console, time_step=timer.time_step)
         prepared = loader.prepare(subject)
-        estimator, options, card = _load(prepared, args, _choose_requests(inputs))
+        estimator, options, card = _load(prepared, args, inputs)
         provenance = estimator.provenance()
         publisher.first_keys["provenance"] = provenance
         default = {"default": project(prepared.default, "name why")} if prepared.default else {}
@@ -232,11 +232,15 @@ def run(args: _RunArgs) -> int:
     return int(bool(failures.rows or runner.ended_by))
 
 
-def _choose_requests(inputs: RunInputs) -> int:
-    """``RuntimeConfig.requests``: many photos are processed at the same time; a few photos, or a
-    video, one after the other.
+def _choose_requests(args: _RunArgs, inputs: RunInputs) -> int:
+    """``RuntimeConfig.requests``: many photos, and the frames of a video file, are processed at the
+    same time; a few photos, live frames, and those that depend on the one before, one after the
+    other.
     """
-    return 0 if len(inputs.images) >= _MANY_PHOTOS and not inputs.videos else 1
+    if not inputs.videos:
+        return 0 if len(inputs.images) >= _MANY_PHOTOS else 1
+    is_live = any(video.source.is_live for video in inputs.videos)
+    return int(is_live or (args.detect_every or 1) > 1)
 
 
 def _open_journal(
@@ -306,7 +310,7 @@ def _advise(args: _RunArgs, runner: InputRunner, context: Context) -> Iterator[s
 
 
 def _load(
-    prepared: PreparedModel, args: _RunArgs, requests: int
+    prepared: PreparedModel, args: _RunArgs, inputs: RunInputs
 ) -> tuple[Estimator, LoadOptions, str | None]:
     from posezoo.core.pipeline.get import write_sidecars
     from posezoo.run.load import default_runtime
@@ -318,12 +322,13 @@ def _load(
         written = write_sidecars(prepared.pipeline.model, loader.context)
         card = next((str(path) for path in written if path.suffix == ".md"), None)
     options = LoadOptions(
-        replace(default_runtime(loader.context.settings), requests=requests),
+        replace(default_runtime(loader.context.settings), requests=_choose_requests(args, inputs)),
         min_person_score=args.min_person_score,
         whole_image=args.whole_image,
     )
     with name_target_size("--height", args.height):
-        return prepared.compile(options), subject.said.added_to(options), card
+        estimator = prepared.compile(options, is_video=bool(inputs.videos))
+        return estimator, subject.said.added_to(options), card
 
 
 def _write_summary(runner: InputRunner, failures: _Failures, facts: Json) -> Json:
@@ -347,6 +352,7 @@ def _write_summary(runner: InputRunner, failures: _Failures, facts: Json) -> Jso
         "precision": precision_of(estimator.networks[0].path) or "unknown",
         "device": estimator.device,
         "executed_precision": estimator.executed_precision,
+        "requests": estimator.requests,
         "images": runner.images,
         "videos": runner.videos,
         "failed": failed,

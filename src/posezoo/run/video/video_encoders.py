@@ -20,7 +20,7 @@ from posezoo.run.video.ffmpeg import import_quiet_opencv, open_media
 #: OpenCV's FOURCC by video suffix; every FFmpeg in OpenCV can write these codecs.
 CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
 
-_OPTIONS = {"preset": "veryfast", "crf": "23"}
+_OPTIONS = {"preset": "veryfast", "crf": "22.5", "x264-params": "subme=1:rc-lookahead=5"}
 
 # The usual clock of video: at the usual frame rates, a frame is a whole number of ticks.
 _TICK = Fraction(1, 90_000)
