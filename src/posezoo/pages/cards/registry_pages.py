@@ -218,7 +218,7 @@ def _row(
     size = compared.values["transfer_bytes"] if compared else None
     return (
         Markdown(f"↳ {name}") if model.composite else name,
-        format_megabytes(int(size.number) if size else facts.download_bytes),
+        format_megabytes(int(size.number)) if size else facts.described_download,
         Markdown(", ".join(sorted(licenses))),
         _accuracy(compared),
         *(_figure(compared, key) for key in keys),
