@@ -11,7 +11,7 @@ test-slow: $(VENV)/.installed-test  ## run the tests that make test leaves out
 
 # Much of their time is waiting for the package index.
 test-release: $(VENV)/.installed-test  ## build a release and an image, and try them as users would
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m release tests/test_release.py tests/test_container.py tests/test_team_month.py
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m release tests/test_release.py tests/test_container.py tests/test_last_release.py
 
 test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of git, pip, proxies and more in the way
 	tests/hostile.sh --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder

@@ -196,6 +196,13 @@ def test_only_rtmos_rows_of_people_are_compared(place, tmp_path, shift):
     assert np.abs(np.array([pose.keypoints[:, :2] for pose in decoded]) - found).max() <= 0.1
 
 
+#: The one label of the drawn RTMDet is 0 for each image, which proves nothing of it.
+PROOFS = {
+    "yolox-nano-coco": "self-check passed",
+    "rtmdet-nano": "cannot be compared in labels",
+}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("detector", "draw", "side"),
@@ -206,7 +213,7 @@ def test_a_detector_of_2026_finds_the_people_for_rtmpose(rtmpose, tmp_path, dete
     # The folder of RTMDet's member is not known: model.yml names it without one.
     place.publish(detector, getattr(heads, draw)(tmp_path, side), "20230831/rtmdet/end2end.onnx")
     said = place.run("get", detector, "-o", place.out, "--precisions", "FP32,FP16")
-    assert "self-check passed" in said and "compared with ONNX Runtime" in said
+    assert PROOFS[detector] in said and "compared with ONNX Runtime" in said
     scene = tmp_path / "scene.png"
     cv2.imwrite(str(scene), rtmpose_network.drawn_scene())
     results = tmp_path / "results"
@@ -223,7 +230,7 @@ def test_a_detector_of_2026_finds_the_people_for_rtmpose(rtmpose, tmp_path, dete
 def test_only_people_are_found_by_a_detectors_decoder_in_the_graph(rtmpose, tmp_path, detector):
     place, _ = rtmpose
     said = place.run("convert", detector, "-d", place.out, "-o", tmp_path, "--decode")
-    assert "self-check passed" in said
+    assert PROOFS[detector] in said
     decoded = load(tmp_path / f"public/{detector}/FP32/{detector}.xml")(
         rtmpose_network.drawn_scene()
     )

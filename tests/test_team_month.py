@@ -1,27 +1,22 @@
-"""A month of a team's zoo: two people, two OpenVINO, a host that moves, a mirror, and models that are trained again,
-renamed, withdrawn and merged.
+"""A month of a team's zoo: two people, a host that moves, a mirror, and models that are trained again, renamed,
+withdrawn and merged. Two versions of OpenVINO and of posezoo are in test_last_release.py.
 """
 
-import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 
-from fakes.checkout import ONLINE, ROOT, git, require_git
-from fakes.command import Ended, posezoo, posezoo_process
+from fakes.checkout import git, require_git
+from fakes.command import Ended, posezoo
 from fakes.network import network
 from fakes.server import Server
 from fakes.when_used import needs
-from posezoo.run.images import SAMPLE_PHOTOS
 
 pytestmark = pytest.mark.slow
 
 Person = Callable[..., Ended]
-OTHER_OPENVINO = "2026.3.1"
 CFG = "[posezoo]\nmodels_dir = zoo\nweights_dir = models\n"
 
 
@@ -30,16 +25,12 @@ def weights(number):
     return network("onnx") + b"\x12\x02%02d" % number
 
 
-def person(folder, packages=None):
-    """Runs posezoo in a clone, with a cache of one's own, and perhaps other packages."""
+def person(folder):
+    """Runs posezoo in a clone, with a cache of one's own."""
     environ = {"POSEZOO_CACHE_DIR": str(folder.with_name(f"cache-{folder.name}"))}
-    command = posezoo
-    if packages:
-        command = posezoo_process
-        environ["PYTHONPATH"] = f"{packages}{os.pathsep}{ROOT / 'src'}"
 
     def run(*words, fails=False):
-        done = command(*words, cwd=folder, **environ)
+        done = posezoo(*words, cwd=folder, **environ)
         assert (done.returncode != 0) is fails, f"{words}: {done.stdout}{done.stderr}"
         return done
 
@@ -98,7 +89,7 @@ def test_a_month_of_a_team(team, tmp_path):
         git_merges_the_lock_by_itself(anna, ben, moved)
         both_train_the_same_model(anna, ben, moved)
         models_are_renamed_and_withdrawn(anna, ben, mirror)
-    a_third_machine_has_the_mirror_and_a_lock_of_0_2_0(anna, mirror)
+    a_third_machine_has_the_mirror(anna, mirror)
 
 
 def the_host_moves(anna, ben, server, moved):
@@ -162,51 +153,10 @@ def models_are_renamed_and_withdrawn(anna, ben, mirror):
     assert "are good" in a("mirror", "check", mirror).stdout
 
 
-def a_third_machine_has_the_mirror_and_a_lock_of_0_2_0(anna, mirror):
+def a_third_machine_has_the_mirror(anna, mirror):
     third = anna.with_name("third")
     subprocess.run(["git", "clone", "--quiet", anna, third], check=True)
-    lock = third / "posezoo.lock"
-    entries = [json.loads(line) for line in lock.read_text().splitlines()]
-    for entry in entries:
-        for key in ("openvino", "posezoo"):  # 0.2.0 did not write them
-            entry.pop(key, None)
-    lock.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     run = person(third)
     run("get", "--all", "--locked", "--precisions", "FP16", "--mirror", mirror)
     run("verify", "--all", "--locked")
     run("lock", "--check")
-
-
-@pytest.fixture(scope="module")
-def other_openvino(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("openvino")
-    install = ("install", "--quiet", "--no-deps", "--no-compile", "--target", str(folder))
-    command = [sys.executable, "-m", "pip", *install, f"openvino=={OTHER_OPENVINO}"]
-    if subprocess.run(command, env=ONLINE, capture_output=True).returncode:
-        pytest.skip("no package index has another OpenVINO")
-    return folder
-
-
-@pytest.mark.release
-def test_a_lock_goes_on_with_another_openvino(team, other_openvino, tmp_path):
-    anna, ben, _ = team
-    model = anna / "zoo" / "public" / "p1" / "model.yml"
-    text = model.read_text().replace("# color: RGB", "color: RGB")
-    text = text.replace("# role: heatmaps", "role: heatmaps", 1)
-    model.write_text(f"{text}\ndecoder: {{name: heatmap}}\npeople: {{photo: whole_image}}\n")
-    accept(person(anna), anna, "p1")
-    assert pull(ben, anna)
-    person(ben)("get", "--all", "--locked", "--precisions", "FP16")
-    upgraded = person(ben, other_openvino)
-    upgraded("verify", "--all", "--locked")
-    upgraded("run", "p1", "--locked", "--input", SAMPLE_PHOTOS[0], "--output", tmp_path / "out")
-    ran = json.loads((tmp_path / "out" / "poses.json").read_text())["provenance"]
-    assert ran["openvino"] == OTHER_OPENVINO
-    lock = (ben / "posezoo.lock").read_text()
-    assert all(f'"FP16/p1{end}"' in lock for end in (".xml", ".bin"))
-    assert set(ran["files"].values()) <= {json.loads(line)["sha384"] for line in lock.splitlines()}
-    shutil.rmtree(ben / "models")
-    upgraded("get", "--all", "--locked", "--precisions", "FP16")
-    upgraded("verify", "--all", "--locked")
-    upgraded("lock")
-    assert (ben / "posezoo.lock").read_text() == lock

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import posezoo as posezoo_package
-from fakes.command import json_of, posezoo, read_json, succeeded
+from fakes.command import json_of, posezoo, read_json, refusal, succeeded
 from fakes.irs import write_ir
 from fakes.when_used import import_when_used
 from posezoo.cli.main import create_parser, verb_parsers
@@ -249,6 +249,7 @@ FITTING = (
     "--skeleton {skeleton} --decoder heatmap --mean_values 10 --scale_values 2"
     " --reverse_input_channels --detector none"
 )
+PRINTED = ("--detector none", "--format json")
 #: The score of each keypoint in the picture below: its red is 90.
 SCORE = (90 - 10) / 2 / 100
 
@@ -395,3 +396,49 @@ def test_each_value_that_fits_is_in_the_description(kind, fitting, tmp_path):
     assert rows["decoder"] == ("heatmap", "--decoder")
     assert rows["color"] == ("RGB", "--reverse_input_channels")
     assert {source for _, source in rows.values()} >= {"--mean_values", "--scale_values"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "kind"),
+    [("benchmark", "onnx"), ("verify", "onnx"), ("verify", "xml"), ("quantize", "xml")],
+)
+def test_a_preparation_that_fits_is_all_that_a_verb_needs(verb, kind, fitting, named, tmp_path):
+    files = {**fitting, "photos": named["photos"]}
+    dry_run = ("--dry_run",) if verb == "quantize" else ()
+    silent = posezoo(*command(verb, files, kind, *dry_run), cwd=tmp_path)
+    assert "does not say how images are prepared" in refusal(silent)
+    succeeded(posezoo(*command(verb, files, kind, FITTING, *dry_run), cwd=tmp_path))
+
+
+@pytest.mark.parametrize("verb", ["run", "convert", "export"])
+def test_what_fits_weights_is_in_the_ir_that_is_made(verb, named, tmp_path):
+    precision = spell("--precision FP32", verb)
+    alone = () if verb == "convert" else ("--detector none",)
+    folder = () if verb == "export" else ("--weights_dir out",)
+    flags = ("--skeleton {skeleton}", precision, *alone, *folder)
+    succeeded(posezoo(*command(verb, named, "pth", *flags), cwd=tmp_path))
+    (xml,) = (tmp_path / "out").rglob("*.xml")
+    (described,) = json_of(succeeded(posezoo("info", xml, "--format", "json", cwd=tmp_path)))
+    values = {row["name"]: row["value"] for row in described["values"]}
+    assert (values["precision"], values["skeleton"]) == ("FP32", "mine")
+    ran = posezoo(*command("run", {**named, "xml": xml}, "xml", *PRINTED), cwd=tmp_path)
+    (image,) = json_of(succeeded(ran))["images"]
+    assert [each["name"] for each in image["poses"][0]["keypoints"]] == NAMES
+
+
+def test_heights_for_a_network_of_fixed_size_are_refused_before_it_is_compiled(named, tmp_path):
+    heights = f"--skeleton {named['skeleton']}", "--heights 256,128"
+    ended = posezoo(*command("evaluate", named, "xml", *heights), cwd=tmp_path)
+    assert "--heights 256: heat: its input size is fixed" in refusal(ended, code=2)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_only_an_ir_is_quantized(named, tmp_path):
+    ended = posezoo(*command("quantize", named, "onnx", "--dry_run"), cwd=tmp_path)
+    assert f"posezoo convert {named['onnx']} makes one" in refusal(ended, code=2)
+
+
+def test_a_flag_is_named_as_it_was_typed(named, tmp_path):
+    both = ("--output_dir x", "--output y.xml")
+    ended = posezoo(*command("convert", named, "onnx", *both), cwd=tmp_path)
+    assert "either --output or --output_dir" in refusal(ended, code=2)

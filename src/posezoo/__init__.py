@@ -151,7 +151,15 @@ if not TYPE_CHECKING:  # a checker sees the imports above, and refuses all other
         if name not in _HOMES:
             raise AttributeError(f"module 'posezoo' has no attribute {name!r}")
         module, _, value = _HOMES[name].partition(":")
-        return getattr(import_module(module), value) if value else import_module(module)
+        try:
+            found = import_module(module)
+            return getattr(found, value) if value else found
+        except (ImportError, AttributeError) as error:
+            from posezoo.core.versions import explain_update
+
+            if update := explain_update():
+                raise ImportError(f"{error}; {update}") from error
+            raise
 
     def __dir__():
         return sorted([*_HOMES, *(name for name in globals() if name.startswith("__"))])

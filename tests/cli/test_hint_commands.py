@@ -124,8 +124,8 @@ CASES = (
     ("--changed_since needs Git", "PATH=/nowhere verify --metadata -M models --changed_since HEAD", "git; verify --metadata -M models --changed_since HEAD"),
     ("give another --output_dir", "mo --input_model onnx.xml --framework onnx", "mo --input_model onnx.xml --framework onnx --output_dir a; mo --input_model onnx.xml --framework onnx --model_name b"),
     ("--metric ", "quantize net -M models --dataset_dir photos --metric top1", "quantize net -M models --dataset_dir photos --metric ap --annotations people.json"),
-    ("--decoder NAME says what", "quantize plain.xml --dataset_dir photos --metric top1", "quantize plain.xml --dataset_dir photos --metric top1 --decoder classification"),
-    ("--decoder NAME says what", "export plain.xml --to cpp out", "export plain.xml --to cpp out --decoder heatmap"),
+    ("--decoder NAME says what", "quantize plain.xml --dataset_dir photos --metric top1", "quantize plain.xml --dataset_dir photos --metric ap --annotations people.json --decoder yolox"),
+    ("--decoder NAME says what", "export plain.xml --to cpp out", "export plain.xml --to cpp out --decoder yolox"),
     ("leave out --", "run classes.xml --decoder classification --track --input walk.avi", "run classes.xml --decoder classification --input walk.avi"),
     ("leave out --by", "evaluate classes.xml --decoder classification --by size --annotations people.json --images photos", "evaluate classes.xml --decoder classification --annotations people.json --images photos"),
     ("or give them with --skeleton", "run named.xml --input photo.png --detector none", "run named.xml --input photo.png --detector none --skeleton own.yml"),
@@ -144,6 +144,7 @@ CASES = (
 
 #: Hints with a command that no case here produces, with the reason.
 NOT_RUN = {
+    "reconnect_s, or --reconnect": "a camera; tests/run/video/test_live_source.py",
     "give another --output": "the file itself as the result; tests/run/test_preparation.py",
     r"--as ([\w-]+)": "a pattern for hints of posezoo.load; tests/run/test_load_arguments.py",
     "export it to ONNX with its authors' code": "their code; docs/explanations/rehearsal.md",

@@ -265,7 +265,7 @@ def test_open_model_zoos_converter_converts_custom_weights(zoo, checkpoint, tmp_
         (("small", "--model_name", "mine"), "--model_name: only for weights of your own"),
         (("small", "--network", NETWORK, "--checkpoint", "x.pth"), "without a model"),
         (("small", "other", "--checkpoint", "x.pth"), "requires one model"),
-        (("--all", "--checkpoint", "x.pth"), "requires one model"),
+        (("--all", "--checkpoint", "x.pth"), "either --all or --checkpoint"),
     ],
 )
 def test_incompatible_flags_are_wrong_usage(args, said):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 
@@ -149,12 +150,13 @@ def test_a_planted_mistake_in_a_registry_is_found(zoo):
     assert [each["rule"] for each in findings if each["model"] == "planted"] == ["readable"]
 
 
-def test_an_unknown_key_is_found_in_open_model_zoos_form_too(zoo):
-    write_model(zoo / "models", "planted", omz_yml(descripton="x"))
-    assert (
-        "descripton: unknown key, left out; did you mean description? [known-keys]"
-        in run(zoo, "verify", "--metadata").stdout
-    )
+@pytest.mark.parametrize("form", [omz_yml, model_yml])
+def test_an_unknown_key_is_found_in_both_forms(zoo, form):
+    write_model(zoo / "models", "planted", form(descripton="x", next_year=1))
+    found = run(zoo, "verify", "--metadata").stdout
+    assert "descripton: unknown key, left out; did you mean description? [known-keys]" in found
+    severity = "error" if form is model_yml else "warning"
+    assert re.search(f"{severity}: next_year: unknown key, left out", found)
 
 
 @pytest.mark.parametrize(

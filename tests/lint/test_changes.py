@@ -1,6 +1,7 @@
 """A change of model.yml is judged: of the same file, another mean or decoder needs a reason."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -80,6 +81,18 @@ def edit(zoo, name, *changes, file="model.yml"):
 
 def since(check, zoo, *words):
     return check(zoo, "--changed_since", "main", *words)
+
+
+def test_a_file_of_the_same_size_and_place_is_another_one_with_the_next_revision(zoo, check):
+    """As `new --replace` writes it for a network that was trained again."""
+    path = zoo / "public" / "yolox-tiny-coco" / "model.yml"
+    digest = re.search("value: ([0-9a-f]{64})", path.read_text("utf-8"))[1]
+    edit(zoo, "yolox-tiny-coco", (digest, digest[::-1]))
+    code, found = since(check, zoo)
+    assert code == 1
+    assert ("yolox-tiny-coco", CHANGED) in found
+    edit(zoo, "yolox-tiny-coco", ("", "revision: 7\n"))
+    assert since(check, zoo) == (0, set())
 
 
 def test_what_did_not_change_is_silent(zoo, check):

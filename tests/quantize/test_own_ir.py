@@ -55,6 +55,21 @@ def test_a_dry_run_says_where_the_int8_ir_would_be(own, labels):
     assert not int8.parent.exists()
 
 
+def test_each_of_two_irs_is_planned(own, labels):
+    xml, pictures = own
+    other = xml.with_name("other.xml")
+    for file in (xml, xml.with_suffix(".bin")):
+        shutil.copy(file, file.with_stem("other"))
+    flags = ("--metric", "top1", *PREPARATION, "--labels", labels, "--dry_run")
+    planned = succeeded(posezoo("quantize", xml, other, "--dataset", pictures, *flags))
+    assert [line.partition(":")[0] for line in planned.stdout.splitlines()] == ["tints", "other"]
+
+
+def test_a_size_for_a_network_of_fixed_size_is_wrong_usage(own):
+    said = refusal(quantize(own, *PREPARATION, "--height", "64", "--dry_run"), code=2)
+    assert "--height 64: tints: its input size is fixed" in said
+
+
 @pytest.mark.slow
 def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated_on(own, labels):
     pytest.importorskip("nncf", reason="needs nncf")

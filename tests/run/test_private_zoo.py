@@ -131,6 +131,30 @@ def test_a_deprecated_model_warns_each_time_that_it_runs(xml, zoo, tmp_path):
         assert (done.returncode, done.stderr.count(said)) == (0, 1)
 
 
+def test_a_key_of_a_later_version_is_left_out_with_a_warning_each_time(xml, zoo, tmp_path):
+    flags = zoo()
+    declaration = tmp_path / "zoo" / "public" / "discs" / "model.yml"
+    text = declaration.read_text("utf-8")
+    declaration.write_text(f"{text}of_next_year: {{a: 1}}\n", "utf-8")
+    cv2.imwrite(str(tmp_path / "photo.png"), PHOTO)
+    places = ("-i", tmp_path / "photo.png", "-o", tmp_path / "out")
+    for verb, *words in (
+        ("info", *flags[:2]),
+        ("plan", *flags),
+        ("get", *flags),
+        ("run", *flags, *places),
+    ):
+        done = posezoo_command(verb, "discs", *words)
+        said = (
+            f"{declaration}:{len(text.splitlines()) + 1}:1: of_next_year: unknown key, left out\n"
+        )
+        assert (done.returncode, done.stderr.count(f"warning: {said}")) == (0, 1), verb
+    declaration.write_text(f"{text}requires_posezoo: '97'\n", "utf-8")
+    done = posezoo_command("run", "discs", *flags, *places)
+    assert done.returncode == 1
+    assert "requires_posezoo: needs posezoo 97 or newer, and this is " in done.stderr
+
+
 def test_a_conversion_in_the_place_of_another_says_so(xml, zoo):
     done = posezoo_command("get", "discs", *zoo("nanodet-g"))
     reason = "discs.xml: converted again: model.yml has changed how people are found\n"

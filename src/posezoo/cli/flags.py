@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -230,9 +231,13 @@ class Flag:
         return spellings.split(", ")
 
     def spell(self, value: str = "") -> str:
-        """The flag as errors name it, with its value if it must have that one."""
+        """The flag as errors name it, with its value if it must have that one: as the user typed
+        it if that is in ``former``.
+        """
         if self.usage.startswith("-"):
-            return f"{self.spellings[-1]} {value}".rstrip()
+            typed = {word.partition("=")[0] for word in sys.argv}
+            formers = (each for each in self.former.split(", ") if each in typed)
+            return f"{next(formers, self.spellings[-1])} {value}".rstrip()
         return value or self.usage.split()[-1]
 
     def add_to(self, parser: argparse._ActionsContainer) -> None:

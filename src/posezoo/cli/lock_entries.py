@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -66,10 +66,19 @@ def collect_entries(spec: ModelSpec, context: Context, *, remember: bool = True)
     return ModelSnapshot(tuple(entries), tuple(unpinned), tuple(warnings))
 
 
+def list_without_ir(lock: LockFile, specs: Iterable[ModelSpec]) -> list[ModelSpec]:
+    """The models in a lock that --locked refuses to convert, because it lists no IR of them."""
+    return [
+        spec
+        for spec in specs
+        if spec.is_converted and lock.entries_of(spec) and not lock.made_entries(spec)
+    ]
+
+
 def _list_made(
     xml: Path, record: provenance.Provenance, spec: ModelSpec, lock: LockFile
 ) -> Iterator[LockEntry]:
-    """The entries of an IR; the lock's, if another OpenVINO made the same one."""
+    """The entries of an IR; the lock's, if another OpenVINO or posezoo 0.2.0 made the same one."""
     for suffix, content in record.contents.items():
         entry = LockEntry(
             model_key(spec),
@@ -82,9 +91,8 @@ def _list_made(
         locked = lock.entries.get(entry.key)
         if suffix == ".xml":
             entry = replace(entry, openvino=read_stamp(xml), posezoo=record.posezoo)
-            if locked and locked.openvino not in ("", entry.openvino):
-                same = locked.sha384 in list_equal_digests(xml, locked.openvino)
-                entry = locked if same else entry
+            if locked and locked.sha384 in list_equal_digests(xml, locked.openvino):
+                entry = locked.completed_by(entry)
         yield entry
 
 

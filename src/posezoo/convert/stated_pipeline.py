@@ -12,7 +12,6 @@ from posezoo.core.resolve.stage_context import Context
 from posezoo.run.pipeline_spec import resolve_pipeline
 from posezoo.run.runtime.decoder_matching import describe_pipeline
 from posezoo.run.runtime.graph import Graph
-from posezoo.run.runtime.runtime_config import LoadOptions
 from posezoo.run.subject import Statement, require_fitting, wrong_use
 
 
@@ -29,7 +28,7 @@ def state_pipeline(
         InferenceError: it does not fit the network.
     """
     with wrong_use(said, UnknownModelError):
-        model = describe_pipeline(graph, like, said.added_to(LoadOptions()))
+        model = describe_pipeline(graph, like, said.options)
         require_fitting(model, said)
         if said.detector and context:
             model = replace(model, people=resolve_pipeline(model, context).people)

@@ -145,11 +145,16 @@ class SourceError(DownloadError):
 
     Args:
         temporary: whether another attempt may help (a timeout, a 503), or not (a 404).
+        refused: whether the source or this machine refuses: a login, a right or a certificate
+            authority is missing.
     """
 
-    def __init__(self, problem: str, *, hint: str = "", temporary: bool = False) -> None:
+    def __init__(
+        self, problem: str, *, hint: str = "", temporary: bool = False, refused: bool = False
+    ) -> None:
         super().__init__(problem, hint=hint)
         self.temporary = temporary
+        self.refused = refused
 
 
 class SizeError(DownloadError):

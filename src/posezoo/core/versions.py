@@ -22,8 +22,21 @@ def version() -> str:
     The commit is a local version identifier of PEP 440. It tells two builds of one version apart.
     """
     release = release_version()
-    commit = _checked_out_commit(_CHECKOUT / ".git") or _packed_commit()
+    commit = _COMMIT_AT_START or _packed_commit()
     return f"{release}+g{commit[:8]}" if commit else release
+
+
+def explain_update() -> str:
+    """The advice to restart, if the checkout has another commit than when this process first asked
+    for a version: what it imports or reads now may not fit what it has; else empty.
+    """
+    now = _checked_out_commit(_CHECKOUT / ".git")
+    if now in ("", _COMMIT_AT_START):
+        return ""
+    return (
+        f"posezoo was updated while this program ran ({_COMMIT_AT_START[:8]} -> {now[:8]}): restart"
+        " it"
+    )
 
 
 def _packed_commit() -> str:
@@ -68,6 +81,9 @@ def _checked_out_commit(git: Path) -> str:
         return line[1] if line else ""
     except (OSError, UnicodeDecodeError):
         return ""
+
+
+_COMMIT_AT_START = _checked_out_commit(_CHECKOUT / ".git")
 
 
 def parse_version(text: str) -> tuple[int, ...]:

@@ -25,10 +25,8 @@ from posezoo.core.resolve.input_options import InputOptions
 from posezoo.poses.letterbox import LETTERBOX, RESIZE_TYPES, InputSizing
 from posezoo.run.model_info import build_model_info
 from posezoo.run.preparation import FLAGS_THAT_STATE_IT, explain_unstated, find_statement
-from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.input_description import InputDescription
-from posezoo.run.runtime.runtime_config import LoadOptions
 from posezoo.run.subject import Subject
 
 
@@ -45,15 +43,12 @@ def describe_network_file(subject: Subject, inputs: InputOptions) -> Subject:
     """
     graph = subject.graph
     assert graph
-    options = subject.said.added_to(LoadOptions())
+    options = subject.said.options
     is_stated = bool(subject.like or options.states_preprocessing or find_statement(graph))
-    undecoded = subject.undecoded
     if graph.decoding:
-        undecoded = f"{graph.path}: contains its decoder already"
-    if undecoded:
-        spec, description = describe_undecoded(graph, options)
-    else:
-        spec, description = describe_ir(graph, None, subject.like, options=options)
+        subject = replace(subject, undecoded=f"{graph.path}: contains its decoder already")
+    undecoded = subject.undecoded
+    spec, description = subject.describe()
     spec = replace(spec, inputs=(*_describe_image(spec, description, is_stated),))
     fixes_size = inputs.decode or inputs.resize
     if fixes_size and description.sizing and description.sizing.window:
@@ -65,7 +60,7 @@ def describe_network_file(subject: Subject, inputs: InputOptions) -> Subject:
     spec = _with_files(_with_stated_names(spec, description.labels), graph)
     if inputs != InputOptions():
         _require_stated(spec, undecoded, inputs)
-    return replace(subject, model=spec, undecoded=undecoded)
+    return replace(subject, model=spec)
 
 
 def _require_stated(spec: ModelSpec, undecoded: str, inputs: InputOptions) -> None:

@@ -13,9 +13,15 @@ from requests.exceptions import InvalidProxyURL
 
 from posezoo.console.bars import counting_bar
 from posezoo.core.declarations.model import ModelSpec, Source, SourceFile
-from posezoo.core.download.candidates import LocalSettingsError, RangeMismatchError, ResumeState
+from posezoo.core.download.candidates import (
+    ByteStream,
+    LocalSettingsError,
+    RangeMismatchError,
+    ResumeState,
+)
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.options import DownloadOptions
+from posezoo.core.download.provenance_json import NAME, read_origin
 from posezoo.core.download.source_types import find_source_type, type_name
 from posezoo.core.errors import (
     DigestError,
@@ -26,12 +32,14 @@ from posezoo.core.errors import (
     SourceError,
     redact_secrets,
 )
+from posezoo.core.files.file_record import Json
+from posezoo.core.layout import ModelLayout
 from posezoo.core.regular_files import read_regular_text
 from posezoo.core.values import frozen
 from posezoo.core.workers.retries import TransientSourceError, ask_again
 
 #: The states of a source from which the file cannot be downloaded now.
-BAD_STATES = ("dead", "changed", "unreachable")
+BAD_STATES = ("dead", "changed", "unreachable", "refused")
 
 
 @frozen
@@ -43,20 +51,30 @@ class CheckedSource:
     source: str  # as users see it, without secrets
     type: str  # its ``$type`` in model.yml
     host: str  # the host that its URL names; empty if it has none
-    #: ``good``, ``dead`` (it does not have the file, or refuses it), ``changed`` (another size or
-    #: digest), ``unreachable`` (no answer, a temporary failure, or a wrong setting of npm or the
-    #: proxy here) or ``unchecked`` (for example, a package is missing).
+    #: ``good``, ``dead`` (it does not have the file), ``refused`` (it wants a login or a right, or
+    #: this machine does not know its certificate authority), ``changed`` (another size or digest,
+    #: or another ETag than at the download), ``unreachable`` (no answer, a temporary failure, or a
+    #: wrong setting of npm or the proxy here) or ``unchecked`` (for example, a package is missing).
     state: str
-    compared: tuple[str, ...]  # what was equal to model.yml: ``size``, ``digest``
+    #: What was equal to model.yml: ``size``, ``digest``; or as at the download: ``ETag``,
+    #: ``Last-Modified``.
+    compared: tuple[str, ...]
     problem: str  # the reason for any other state than ``good``
     path: Path  # the model.yml
     line: int  # the line that names the source, counted from 1; 0 if it was not found
 
 
 def check_sources(
-    specs: Sequence[ModelSpec], download_options: DownloadOptions, *, quiet: bool = True
+    specs: Sequence[ModelSpec],
+    download_options: DownloadOptions,
+    *,
+    layout: ModelLayout | None = None,
+    quiet: bool = True,
 ) -> tuple[CheckedSource, ...]:
     """Ask each source of each file of the models, ``jobs`` at once; nothing is written.
+
+    In the folders of ``layout``, what a server said about a file when it was downloaded is looked
+    up.
 
     A host that does not answer is not asked again. Caches and mirrors are not asked, and plain http
     is allowed, because no byte is used.
@@ -77,7 +95,11 @@ def check_sources(
         compared: tuple[str, ...] = ()
         try:
             with DownloadContext(spec, options, pool=pool) as context:
-                compared = _ask(source, file, context, silent_hosts)
+                origin: Json = {}
+                if layout:
+                    record = layout.model_download_dir(spec) / NAME
+                    origin = read_origin(record, file, str(source))
+                compared = _ask(source, file, context, silent_hosts, origin)
         except PosezooError as error:
             state = _state_after(error)
             problem = redact_secrets(error.problem)
@@ -102,18 +124,24 @@ def check_sources(
 
 
 def _ask(
-    source: Source, file: SourceFile, context: DownloadContext, silent_hosts: dict[str, str]
+    source: Source,
+    file: SourceFile,
+    context: DownloadContext,
+    silent_hosts: dict[str, str],
+    origin: Json,
 ) -> tuple[str, ...]:
     """Ask a source, again if it fails temporarily, and return what was compared.
 
-    ``silent_hosts`` has the problems of hosts that are not asked any more.
+    Args:
+        silent_hosts: the problems of hosts that are not asked any more.
+        origin: what was recorded at the download; empty if nothing was.
     """
 
     def ask() -> tuple[str, ...]:
         problem = silent_hosts.get(_address(source).netloc)
         if problem:
             raise SourceError(problem, temporary=True)
-        return _ask_once(source, file, context)
+        return _ask_once(source, file, context, origin)
 
     try:
         return ask_again(ask, context.options.limits)
@@ -123,7 +151,9 @@ def _ask(
         raise
 
 
-def _ask_once(source: Source, file: SourceFile, context: DownloadContext) -> tuple[str, ...]:
+def _ask_once(
+    source: Source, file: SourceFile, context: DownloadContext, origin: Json
+) -> tuple[str, ...]:
     source_type = find_source_type(source)
     if source_type.check:
         return source_type.check(source, file, context)
@@ -131,16 +161,37 @@ def _ask_once(source: Source, file: SourceFile, context: DownloadContext) -> tup
     def first_byte(context: DownloadContext) -> tuple[str, ...]:
         with source_type.open(source, file, context, ResumeState()) as stream:
             next(stream.pieces, b"")
+            version = _compare_version(stream, origin)
             if stream.size is None or file.size is None:
-                return ()
+                return version
             if stream.size != file.size:
                 raise SizeError(f"has {stream.size} bytes, {file.size} are declared")
-            return ("size",)
+            return ("size", *version)
 
     try:
         return first_byte(context.probing())
     except RangeMismatchError:  # another size, or a server whose ranges are wrong
         return first_byte(context)
+
+
+def _compare_version(stream: ByteStream, origin: Json) -> tuple[str, ...]:
+    """What says that the source has the file that was downloaded; a DigestError if it says that it
+    is another one.
+    """
+    pairs = {
+        "ETag": (origin.get("etag"), stream.etag),
+        "Last-Modified": (origin.get("last_modified"), stream.last_modified),
+    }
+    for name, (recorded, stated) in pairs.items():
+        if not recorded or not stated:
+            continue
+        if recorded != stated:
+            raise DigestError(
+                f"has another {name} than when it was downloaded ({origin.get('fetched_at')}): it"
+                " may be another file of the same size"
+            )
+        return (name,)
+    return ()
 
 
 def _state_after(error: PosezooError) -> str:
@@ -151,6 +202,8 @@ def _state_after(error: PosezooError) -> str:
         return "unchecked"
     if isinstance(error, LocalSettingsError) or isinstance(error.__cause__, InvalidProxyURL):
         return "unreachable"
+    if getattr(error, "refused", False):
+        return "refused"
     return "unreachable" if getattr(error, "temporary", False) else "dead"
 
 

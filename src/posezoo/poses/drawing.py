@@ -153,30 +153,45 @@ def _draw_group(
             _draw_mask(canvas, pose.mask, color if options.color == "person" else _MASK)
     recent = None
     if skeleton.keypoints:
-        parts = _find_parts(skeleton)
-        if options.recent is not None:
-            recent = [_find_recent(pose, options.recent, len(parts.members)) for pose in group]
-        draw_people(
-            import_cv2(),
-            canvas,
-            parts,
-            [pose.keypoints for pose in group],
-            colors if options.color == "person" else [None] * len(group),
-            min_score=min_score,
-            thickness=options.thickness,
-            radius=options.radius,
-            recent=recent,
-        )
+        recent = _draw_keypoints(canvas, skeleton, group, colors, min_score, options)
     is_box = skeleton.name == BOXES
     for pose, color in zip(group, colors, strict=True):
         if options.boxes or (is_box and pose.mask is None):
             _draw_box(canvas, pose, color)
-    if options.labels:
-        is_list = skeleton.name == CLASSES  # all of the whole image
-        for place, pose in enumerate(group):
-            side = float(recent[place].max()) if recent else _longer_side(pose)
-            scale = max(0.5, _line_width(canvas, side) / 5)
-            _draw_words(canvas, pose, min_score, scale, line=place if is_list else 0)
+    if not options.labels:
+        return
+    is_list = skeleton.name == CLASSES  # all of the whole image
+    for place, pose in enumerate(group):
+        side = float(recent[place].max()) if recent else _longer_side(pose)
+        scale = max(0.5, _line_width(canvas, side) / 5)
+        _draw_words(canvas, pose, min_score, scale, line=place if is_list else 0)
+
+
+def _draw_keypoints(
+    canvas: Image,
+    skeleton: Skeleton,
+    group: list[Pose],
+    colors: list[Color],
+    min_score: float,
+    options: _DrawingOptions,
+) -> list[Array] | None:
+    """Draw them with their limbs, and return what is recent of each person, if that is kept."""
+    parts = _find_parts(skeleton)
+    recent = None
+    if options.recent is not None:
+        recent = [_find_recent(pose, options.recent, len(parts.members)) for pose in group]
+    draw_people(
+        import_cv2(),
+        canvas,
+        parts,
+        [pose.keypoints for pose in group],
+        colors if options.color == "person" else [None] * len(group),
+        min_score=min_score,
+        thickness=options.thickness,
+        radius=options.radius,
+        recent=recent,
+    )
+    return recent
 
 
 def _find_recent(pose: Pose, recent: _Recent, number: int) -> Array:

@@ -13,9 +13,8 @@ from posezoo.core.declarations.model import (
     ModelSpec,
     ModelT,
     Precision,
-    QuantizationSettings,
 )
-from posezoo.core.errors import DecoderError, InferenceError, QuantizationError
+from posezoo.core.errors import DecoderError, InferenceError, QuantizationError, UsageError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.plan import Plan, make_plan, require_current_ir
@@ -39,11 +38,10 @@ from posezoo.quantize.quantization_plan import (
 from posezoo.run.load import get_detector_irs, with_found_decoder
 from posezoo.run.pipeline_spec import PipelineSpec, resolve_pipeline
 from posezoo.run.preparation import require_statement
-from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded, with_task_decoder
+from posezoo.run.runtime.decoder_matching import with_task_decoder
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.input_description import describe_stated_input
-from posezoo.run.runtime.runtime_config import LoadOptions
-from posezoo.run.subject import Subject
+from posezoo.run.subject import Statement, Subject, find_subject, require_fitting
 
 
 def plan_int8(
@@ -53,22 +51,36 @@ def plan_int8(
     options: QuantizationOptions,
     *,
     output_dir: Path | None = None,
+    listener: Listener | None = None,
 ) -> QuantizationPlan:
-    """Plan a model's INT8 IR, made from its existing FP32 IR, by default in its folder; nothing is
-    written.
+    """Plan the INT8 IR of a model, or of ``describe_own_ir``, made from the existing FP32 IR; no IR
+    is written.
+
+    Args:
+        output_dir: the folder of the INT8 IR; None: that of the model, or the one that contains the
+            user's IR, without the folder that is named by its precision.
+        listener: receives the events if the person detector of the user's IR is downloaded; None:
+            it is left out.
 
     Raises:
         QuantizationError: the model cannot be quantized, there is no FP32 IR, or the photos cannot
-            be used.
+            be used; or a file would be replaced that posezoo did not make.
     """
-    layout = context.with_output_dir(output_dir).layout
-    return plan_quantization(
-        _target(spec, context, options.given),
-        layout,
-        context.lock,
-        dataset_dir,
-        options=options,
-    )
+    if is_own_ir(spec):
+        target = _own_target(spec, context, options, listener)
+        folder = spec.path.parent
+        if folder.name in list(Precision):
+            folder = folder.parent
+        layout: ModelLayout = OwnIrLayout(context.layout.download_dir, output_dir or folder)
+    else:
+        target = _target(spec, context, options.said)
+        layout = context.with_output_dir(output_dir).layout
+    return plan_quantization(target, layout, context.lock, dataset_dir, options=options)
+
+
+def is_own_ir(spec: ModelSpec) -> bool:
+    """Whether it describes an IR of the user's, and not a model."""
+    return spec.path.suffix == ".xml"
 
 
 class OwnIrLayout(ModelLayout):
@@ -81,15 +93,8 @@ class OwnIrLayout(ModelLayout):
         return self.output_dir
 
 
-def describe_own_ir(
-    subject: Subject,
-    metric: str,
-    settings: QuantizationSettings,
-) -> QuantizationTarget:
+def describe_own_ir(subject: Subject, options: QuantizationOptions) -> QuantizationTarget:
     """The network of an IR that no model.yml describes, without its person detector.
-
-    Args:
-        metric: as in ``QuantizationOptions``.
 
     Raises:
         InferenceError: no decoder takes its outputs, or nothing says how images are prepared.
@@ -99,7 +104,8 @@ def describe_own_ir(
     assert graph
     xml = graph.path
     like = subject.like
-    given = subject.said.added_to(LoadOptions())
+    metric = options.metric
+    given = subject.said.options
     if len(layers_in_float(graph.model)) < count_layers(graph.model):
         raise QuantizationError(f"{xml}: its weights are quantized already", hint="name an FP32 IR")
     require_statement(graph, like, is_given=given.states_preprocessing)
@@ -108,10 +114,7 @@ def describe_own_ir(
         raise QuantizationError(f"{graph.path}: takes {sizes}, and not one image")
     if subject.undecoded and metric:
         raise DecoderError(subject.undecoded)
-    if subject.undecoded:
-        spec, description = describe_undecoded(graph, given)
-    else:
-        spec, description = describe_ir(graph, None, like, TASKS.get(metric, ""), given)
+    spec, description = subject.describe(options.task)
     preprocessing = description.preprocessing
     spec = replace(spec, name=xml.stem)
     if spec.decoder or metric:
@@ -127,25 +130,21 @@ def describe_own_ir(
         scale=preprocessing.scale,
         element_type=graph.model.input(name).get_element_type().get_type_name(),
     )
-    spec = replace(spec, inputs=(port,), quantization=settings)
-    pipeline = PipelineSpec(_with_given(spec, given))
+    spec = replace(spec, inputs=(port,), quantization=options.own_settings)
+    pipeline = PipelineSpec(_with_said(spec, subject.said))
     return QuantizationTarget(spec, pipeline, {spec.name: xml}, description)
 
 
-def _with_given(model: ModelT, given: LoadOptions) -> ModelT:
+def _with_said(model: ModelT, said: Statement) -> ModelT:
     decoder = model.decoder
-    approach = find_decoder(decoder.name).approach if decoder else ""
-    if given.target_size and approach != "bottom-up":
-        raise QuantizationError(
-            f"{model.full_name}: its input size is fixed", hint="leave out --height"
-        )
-    if given.decoder_options and not decoder:
-        raise QuantizationError(
-            f"{model.full_name}: has no decoder", hint="leave out --decoder_options"
-        )
-    if decoder:
-        decoder = with_decoder_options(decoder, given.decoder_options)
-    return replace(model, decoder=decoder, target_size=given.target_size or model.target_size)
+    if decoder is None and (said.height or said.decoder_options):
+        hint = "leave out --height and --decoder_options"
+        raise UsageError(f"{model.full_name}: has no decoder", hint=hint)
+    if decoder is None:
+        return model
+    require_fitting(model, said)
+    decoder = with_decoder_options(decoder, said.decoder_options)
+    return replace(model, decoder=decoder, target_size=said.height or model.target_size)
 
 
 def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:
@@ -164,47 +163,33 @@ def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:
     return replace(spec, task=record.task or spec.task, decoder=with_all_classes(spec.decoder))
 
 
-def plan_own_int8(
-    target: QuantizationTarget,
-    context: Context,
-    dataset_dir: Path,
-    options: QuantizationOptions,
-    *,
-    output_dir: Path | None,
-    listener: Listener | None,
-) -> QuantizationPlan:
-    """As ``plan_int8``, for a target of ``describe_own_ir``.
-
-    Args:
-        output_dir: the folder that gets one for each precision; None: that of the IR, or the one
-            that contains it if it is named by its precision.
-        listener: receives the events if the person detector is downloaded; None: it is left out.
-
-    Raises:
-        QuantizationError: as for ``plan_int8``, or a file would be replaced that posezoo did not
-            make.
-    """
-    folder = target.fp32_xml.parent
-    if folder.name in list(Precision):
-        folder = folder.parent
-    layout = OwnIrLayout(context.layout.download_dir, output_dir or folder)
+def _own_target(
+    spec: ModelSpec, context: Context, options: QuantizationOptions, listener: Listener | None
+) -> QuantizationTarget:
+    """The network, which is read here: a process that quantizes gets only what was said of it."""
+    subject = find_subject(
+        f"{spec.path}", context, options.said, needs_decoder=False, task=options.task
+    )
+    target = describe_own_ir(subject, options)
     pipeline = resolve_pipeline(target.model, context)
-    if listener:
-        irs = {**target.irs, **get_detector_irs(pipeline, context, listener)}
-        target = replace(target, pipeline=pipeline, irs=irs)
-    return plan_quantization(target, layout, context.lock, dataset_dir, options=options)
+    if listener is None:
+        return target
+    irs = {**target.irs, **get_detector_irs(pipeline, context, listener)}
+    return replace(target, pipeline=pipeline, irs=irs)
 
 
 def plan_required_irs(
     spec: ModelSpec, context: Context, dataset_dir: Path, *, is_dry_run: bool
 ) -> list[Plan]:
     """Plan the IR that have to be made before a quantization: FP32 of the pipeline's networks, FP16
-    of its detector; nothing is downloaded yet.
+    of its detector, none of the user's IR; nothing is downloaded yet.
 
     Raises:
         QuantizationError: the model cannot be quantized, or there are too few photos.
         ConversionError, LicenseError: as for ``make_plan``.
     """
+    if is_own_ir(spec):
+        return []
     model = _quantizable_model(spec, context)
     pipeline = resolve_pipeline(model, context, Precision.FP32)
     due = []
@@ -243,7 +228,7 @@ def compare_ir_with_fp32(
     if xml is None:
         problem = f"{', '.join(map(str, paths))}: missing"
         raise QuantizationError(problem, hint=format_command("quantize", spec))
-    target = _target(spec, context, LoadOptions())
+    target = _target(spec, context, Statement())
     photos = split_photos(dataset_dir, target.settings.subset_size)
     photos = replace(photos, calibration=photos.calibration[:1])  # the others are not needed
     data = collect_calibration_data(target, photos, listener=listener)
@@ -255,7 +240,7 @@ def compare_ir_with_fp32(
     return xml, displacement
 
 
-def _target(spec: ModelSpec, context: Context, given: LoadOptions) -> QuantizationTarget:
+def _target(spec: ModelSpec, context: Context, said: Statement) -> QuantizationTarget:
     model = _quantizable_model(spec, context)
     irs = {}
     for part in context.registry.parts(model):
@@ -265,7 +250,7 @@ def _target(spec: ModelSpec, context: Context, given: LoadOptions) -> Quantizati
             raise _missing_ir(target.xml, "INT8 is made from the FP32 IR", part, context)
         require_current_ir(resolved, target, "quantized")
         irs[part.name] = target.xml
-    model = _with_given(with_found_decoder(model, irs), given)
+    model = _with_said(with_found_decoder(model, irs), said)
     pipeline = resolve_pipeline(model, context)
     for part, precision in pipeline.networks(context.registry):
         xml = irs.setdefault(part.name, context.layout.ir_path(part, precision))

@@ -40,7 +40,8 @@ from posezoo.run.runtime.decoder_matching import (
 )
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.input_description import InputDescription
-from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
+from posezoo.run.runtime.runtime_config import RuntimeConfig
+from posezoo.run.subject import Statement
 
 #: One photo in three is used only for comparison; displacements are measured on up to this many.
 KEPT_APART = 3
@@ -176,7 +177,8 @@ class QuantizationOptions:
         metric: as in ``QuantizationTarget``; if given, the accuracy is reported, with annotations
             from the images' folder. Empty: that of the model.
         runtime: where the speeds of FP16 and INT8 are measured.
-        given: what the user says of a model's decoder and size.
+        said: what the user says of the network.
+        own_settings: of an IR of the user's; a model has its own.
     """
 
     precisions: tuple[Precision, ...] = (Precision.FP16_INT8,)
@@ -187,12 +189,18 @@ class QuantizationOptions:
     max_drop: float | None = None
     metric: str = ""
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
-    given: LoadOptions = LoadOptions()
+    said: Statement = Statement()
+    own_settings: QuantizationSettings = QuantizationSettings()
 
     @property
     def measures_accuracy(self) -> bool:
         """Whether the accuracy is measured, and not only the displacement."""
         return bool(self.annotations or self.metric)
+
+    @property
+    def task(self) -> str:
+        """The task whose accuracy the metric is; empty for that of poses, or if none is named."""
+        return TASKS.get(self.metric, "")
 
 
 @frozen

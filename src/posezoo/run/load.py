@@ -88,6 +88,7 @@ class Loader:
         model = subject.model
         if model is None:
             return self._prepare_default(subject)
+        self._warn_of_unknown_keys(model)
         require_stated(model)
         if subject.checkpoint is None and model.decoder is None:
             from posezoo.run.runtime.decoder_matching import require_decoded_task
@@ -166,11 +167,16 @@ class Loader:
         prepared, default = prepare_default(said, self.context, prepare, self.listener)
         return replace(prepared, default=default)
 
+    def _warn_of_unknown_keys(self, model: Model | None) -> None:
+        for key in model.unknown_keys if model else ():
+            self.listener(WarningIssued(str(key)))
+
     def _get_detector(self, pipeline: PipelineSpec) -> tuple[PipelineSpec, dict[str, Path]]:
         """The IR of a pipeline's detector, and the pipeline: with the default detector if the one
         that the model declares cannot be downloaded.
         """
         get_irs_of = partial(get_detector_irs, listener=self.listener, time_step=self.time_step)
+        self._warn_of_unknown_keys(pipeline.detector)
         try:
             return pipeline, get_irs_of(pipeline, self.context)
         except DownloadError as error:

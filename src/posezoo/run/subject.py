@@ -6,12 +6,11 @@ before anything is downloaded or written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field, fields, replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.declarations.model_files import is_checkpoint_file, is_network_file
@@ -43,10 +42,12 @@ from posezoo.poses.decoders import (
     resolve_options,
 )
 from posezoo.run.pipeline_spec import find_published, require_detector_used, resolve_pipeline
-
-if TYPE_CHECKING:
-    from posezoo.run.runtime.graph import Graph
-    from posezoo.run.runtime.runtime_config import LoadOptions
+from posezoo.run.preparation import explain_unstated, find_statement
+from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded, find_task_decoder
+from posezoo.run.runtime.graph import Graph, network_files
+from posezoo.run.runtime.input_description import InputDescription
+from posezoo.run.runtime.network_pipeline import image_input
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 
 class Kind(Enum):
@@ -67,6 +68,7 @@ class Statement:
         checkpoint, model_name, tag, force: as for ``posezoo.load``.
         precision: of the IR that is made; a file has its own.
         height: the target size of ``LoadOptions``; the others are as there.
+        spellings: the words of the user for the names of these, such as ``--height``.
     """
 
     checkpoint: Path | None = None
@@ -87,11 +89,16 @@ class Statement:
     reverse_input_channels: bool | None = None
     mean_values: Sequence[float] | None = None
     scale_values: Sequence[float] | None = None
+    spellings: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def spell(self, name: str) -> str:
+        """The word of the user for the name of what is said."""
+        return self.spellings.get(name, name)
 
     def given(self) -> list[str]:
         """The names of what is said."""
         nothing: tuple[object, ...] = (None, "", (), {}, [])
-        values = ((each, getattr(self, each.name)) for each in fields(self))
+        values = ((each, getattr(self, each.name)) for each in fields(self) if each.compare)
         return [
             each.name
             for each, value in values
@@ -111,6 +118,11 @@ class Statement:
             or self.like
             or self.detector not in (None, "none", "usual")
         )
+
+    @property
+    def options(self) -> LoadOptions:
+        """What is said, as options."""
+        return self.added_to(LoadOptions())
 
     def added_to(self, options: LoadOptions) -> LoadOptions:
         """The options with what is said."""
@@ -202,14 +214,20 @@ class Subject:
         assert isinstance(self.model, ModelSpec)
         return name_weights(self.model, self.checkpoint)
 
+    def describe(self, task: str = "") -> tuple[ModelSpec, InputDescription]:
+        """As ``describe_ir``, of a file and what is said of it."""
+        assert self.graph
+        said = self.said
+        if self.undecoded:
+            return describe_undecoded(self.graph, said.options)
+        return describe_ir(self.graph, said.architecture, self.like, task, said.options)
+
     def open_file(self) -> Graph | None:
         """The network of a file, read anew; None if no file is named."""
         return _open(self.graph.path, self.like) if self.graph else None
 
 
 def _open(file: Path, like: ModelSpec | None) -> Graph:
-    from posezoo.run.runtime.graph import Graph
-
     graph = Graph(file)
     if like and like.first_input.reshaped:  # published for images of any size, as the file may be
         sides = like.first_input.sides
@@ -222,7 +240,6 @@ def find_subject(
     context: Context,
     said: Statement = _NOTHING,
     *,
-    spell: Callable[[str], str] = str,
     needs_decoder: bool = True,
     task: str = "",
     is_source: bool = False,
@@ -233,7 +250,6 @@ def find_subject(
         name: a model's name, the path of its model.yml, an IR, an ONNX file or a checkpoint; with
             own weights also a network's name, or None for the only one that reads them; else None
             for the default model.
-        spell: the word of the user for the name of a statement, such as ``--height``.
         needs_decoder: whether an error says that no decoder takes the outputs of a file.
         task: as for ``describe_ir``.
         is_source: whether weights become a model of their own, with their file as its source.
@@ -251,9 +267,9 @@ def find_subject(
     kind = Kind.CHECKPOINT if said.checkpoint else Kind.MODEL
     if is_network_file(text) or Path(text).suffix == ".xml":
         kind = Kind.FILE
-    refuse_unused(kind, name or "", said, spell)
+    refuse_unused(kind, name or "", said)
     if kind is Kind.FILE:
-        return _find_file(text, context, said, spell, needs_decoder=needs_decoder, task=task)
+        return _find_file(text, context, said, needs_decoder=needs_decoder, task=task)
     if kind is Kind.CHECKPOINT:
         assert said.checkpoint
         with wrong_use(said):
@@ -262,20 +278,18 @@ def find_subject(
         model = context.registry.find(f"{text}{TAG_MARK}{said.tag}" if said.tag else text)
     else:
         return Subject(said=said)
-    require_usable(model, said, context, spell)
+    require_usable(model, said, context)
     return Subject(name or "", kind, said, model)
 
 
-def require_usable(
-    model: Model, said: Statement, context: Context, spell: Callable[[str], str] = str
-) -> None:
+def require_usable(model: Model, said: Statement, context: Context) -> None:
     """Check what is said of a model against its declaration.
 
     Raises:
         PosezooError: it does not fit; its ``exit_code`` is 2.
     """
     with wrong_use(said):
-        require_fitting(model, said, spell)
+        require_fitting(model, said)
     if said.detector not in (None, "none", "usual"):
         with wrong_use(said, UnknownModelError):
             resolve_pipeline(model, context)
@@ -290,7 +304,7 @@ def _find_weights(
     return find_with_checkpoint(context.registry, name, checkpoint, said.model_name, said.skeleton)
 
 
-def refuse_unused(kind: Kind, name: str, said: Statement, spell: Callable[[str], str]) -> None:
+def refuse_unused(kind: Kind, name: str, said: Statement) -> None:
     """Raise a UsageError if something is said that such a subject cannot use."""
     unused = [each for each in said.given() if kind not in _TAKEN_BY.get(each, (kind,))]
     if not unused:
@@ -300,7 +314,7 @@ def refuse_unused(kind: Kind, name: str, said: Statement, spell: Callable[[str],
     if kind is Kind.MODEL and Kind.FILE in _TAKEN_BY[unused[0]]:
         why = "a model says it in its model.yml"
     raise UsageError(
-        f"{', '.join(map(spell, unused))}: only for {takers}; {why}", hint="leave it out"
+        f"{', '.join(map(said.spell, unused))}: only for {takers}; {why}", hint="leave it out"
     )
 
 
@@ -316,7 +330,7 @@ def wrong_use(said: Statement, *others: type[PosezooError]) -> Iterator[None]:
         raise
 
 
-def require_fitting(model: Model, said: Statement, spell: Callable[[str], str] = str) -> None:
+def require_fitting(model: Model, said: Statement) -> None:
     """Check what is said of a model against its declaration.
 
     Raises:
@@ -331,8 +345,8 @@ def require_fitting(model: Model, said: Statement, spell: Callable[[str], str] =
     if decoder is None or record is None:
         return
     resolve_options(decoder, said.decoder_options)
-    if said.height and record.approach == "top-down":
-        flag = spell("height")
+    if said.height and record.approach != "bottom-up":
+        flag = said.spell("height")
         raise TargetSizeError(
             f"{flag} {said.height}: {model.full_name}: its input size is fixed",
             hint=f"leave out {flag}",
@@ -340,73 +354,85 @@ def require_fitting(model: Model, said: Statement, spell: Callable[[str], str] =
 
 
 def _find_file(
-    text: str,
-    context: Context,
-    said: Statement,
-    spell: Callable[[str], str],
-    *,
-    needs_decoder: bool,
-    task: str,
+    text: str, context: Context, said: Statement, *, needs_decoder: bool, task: str
 ) -> Subject:
-    from posezoo.run.preparation import explain_unstated, find_statement
-    from posezoo.run.runtime.decoder_matching import describe_ir, find_task_decoder
-    from posezoo.run.runtime.graph import network_files
-    from posezoo.run.runtime.network_pipeline import image_input
-    from posezoo.run.runtime.runtime_config import LoadOptions
-
     with wrong_use(said, UnknownModelError):
         like = context.registry.find_single(said.like) if said.like else None
     for file in network_files(Path(text)) if context.lock.is_strict else ():
         context.lock.require_file(file)
     graph = _open(Path(text), like)
+    _require_precision(graph, said)
     subject = Subject(text, Kind.FILE, said, like=like, graph=graph)
-    if said.precision not in (None, graph.precision, graph.stored_precision):
-        flag = spell("precision")
-        raise UsageError(
-            f"{flag} {said.precision}: {text} is in {graph.precision or graph.stored_precision}",
-            hint=f"leave out {flag}",
-        )
-    options = said.added_to(LoadOptions())
-    is_described = like or options.describes_network
-    published = None
-    if not is_described:
-        trust_record = context.trusts_records
-        published = find_published(graph.path, context.registry, trust_record=trust_record)
-    if published:
-        own = published.decoder or find_task_decoder(published, graph.distinct_outputs)
-        if said.architecture is None or (own and own.name == said.architecture):
-            model = replace(published, decoder=own)
-            require_usable(model, said, context, spell)
-            return replace(subject, model=model, is_published=True)
-    may_be_undecoded = not needs_decoder and not said.is_of_outputs
-    is_stated = options.states_preprocessing or find_statement(graph)
+    if published := _find_published(graph, said, context):
+        require_usable(published, said, context)
+        return replace(subject, model=published, is_published=True)
+    may_be_undecoded = not (needs_decoder or said.is_of_outputs)
+    is_stated = said.options.states_preprocessing or find_statement(graph)
     if may_be_undecoded and not is_stated:
         return replace(subject, undecoded=explain_unstated(graph.path))
     try:
-        model, description = describe_ir(graph, said.architecture, like, task, options)
+        model = _describe_file(subject, task)
+    except DecoderError as error:
+        if not may_be_undecoded:
+            raise
+        return replace(subject, undecoded=error.problem)
+    require_usable(model, said, context)
+    return replace(subject, model=model, overruled=_find_overruled(subject))
+
+
+def _describe_file(subject: Subject, task: str) -> ModelSpec:
+    """The model that a file is; an error about what is said is one of usage."""
+    graph = subject.graph
+    assert graph
+    said = subject.said
+    try:
+        model, description = subject.describe(task)
         if said.layout:
             image_input(graph, description.preprocessing)
     except InferenceError as error:
-        if may_be_undecoded and isinstance(error, DecoderError):
-            return replace(subject, undecoded=error.problem)
         if said.given() and not _is_of_file(graph, error):
             error.exit_code = 2
         raise
-    require_usable(model, said, context, spell)
-    overruled = tuple(map(spell, _find_overruled(graph, options, said)))
-    return replace(subject, model=model, overruled=overruled)
+    return model
 
 
-def _find_overruled(graph: Graph, options: LoadOptions, said: Statement) -> list[str]:
-    """What is said, and stated otherwise by a file."""
-    from posezoo.run.runtime.decoder_matching import describe_ir
+def _require_precision(graph: Graph, said: Statement) -> None:
+    if said.precision in (None, graph.precision, graph.stored_precision):
+        return
+    flag = said.spell("precision")
+    raise UsageError(
+        f"{flag} {said.precision}: {graph.path} is in {graph.precision or graph.stored_precision}",
+        hint=f"leave out {flag}",
+    )
 
+
+def _find_published(graph: Graph, said: Statement, context: Context) -> ModelSpec | None:
+    """The model as whose IR a file was published, with its decoder; None if the user says what it
+    is.
+    """
+    if said.like or said.options.describes_network:
+        return None
+    trust_record = context.trusts_records
+    published = find_published(graph.path, context.registry, trust_record=trust_record)
+    if published is None:
+        return None
+    decoder = published.decoder or find_task_decoder(published, graph.distinct_outputs)
+    if said.architecture not in (None, decoder.name if decoder else None):
+        return None
+    return replace(published, decoder=decoder)
+
+
+def _find_overruled(subject: Subject) -> tuple[str, ...]:
+    """What is said, and stated otherwise by a file, in the words of the user."""
+    graph = subject.graph
+    assert graph
+    said = subject.said
     try:
         model, own = describe_ir(graph)
     except InferenceError:
-        return []
+        return ()
     stated = own.preprocessing
-    new = options.override(own)
+    new = said.options.override(own)
     changed = new.preprocessing
     decoder = model.decoder.name if model.decoder else ""
     pairs: dict[str, tuple[object, object]] = {
@@ -418,19 +444,17 @@ def _find_overruled(graph: Graph, options: LoadOptions, said: Statement) -> list
         "scale_values": (stated.scale, changed.scale),
     }
     given = said.given()
-    return [
-        name for name, (before, now) in pairs.items() if name in given and before and before != now
-    ]
+    return tuple(
+        said.spell(name)
+        for name, (before, now) in pairs.items()
+        if name in given and before and before != now
+    )
 
 
 def _is_of_file(graph: Graph, error: InferenceError) -> bool:
     """Whether a file has the same error if nothing is said of it, or only that it takes images as
     they are.
     """
-    from posezoo.run.preparation import find_statement
-    from posezoo.run.runtime.decoder_matching import describe_ir
-    from posezoo.run.runtime.runtime_config import LoadOptions
-
     as_they_are = LoadOptions() if find_statement(graph) else LoadOptions(scale=(1,))
     for options in (LoadOptions(), as_they_are):
         try:

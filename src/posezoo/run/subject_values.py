@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from posezoo.core.declarations.model import Decoder, ModelSpec
 from posezoo.core.values import frozen
 from posezoo.poses.decoders import find_decoder
 from posezoo.run.preparation import find_statement
-from posezoo.run.runtime.decoder_matching import (
-    count_spec_keypoints,
-    describe_ir,
-    describe_undecoded,
-)
+from posezoo.run.runtime.decoder_matching import count_spec_keypoints
 from posezoo.run.runtime.graph import Graph, format_shape
 from posezoo.run.runtime.input_description import InputDescription
-from posezoo.run.runtime.runtime_config import LoadOptions
 from posezoo.run.subject import Subject
 
 #: The sources of values beside metadata and flags.
@@ -41,33 +36,26 @@ class _Described:
     graph: Graph
     spec: ModelSpec
     description: InputDescription
-    spell: Callable[[str], str]
 
     def source_of(self, name: str, stated: str, usual: str = "") -> str:
         """Who says a value: a flag overrules ``--as``, and that what is stated."""
         said = self.subject.said
         if name in said.given():
-            return self.spell(name)
+            return said.spell(name)
         if self.subject.like and not usual:
-            return f"{self.spell('like')} {said.like}"
+            return f"{said.spell('like')} {said.like}"
         return stated or usual or NETWORK
 
 
-def list_values(subject: Subject, spell: Callable[[str], str] = str) -> list[StatedValue]:
+def list_values(subject: Subject) -> list[StatedValue]:
     """What is known of a file, in the order in which it is used.
-
-    Args:
-        spell: as for ``find_subject``.
 
     Raises:
         InferenceError: as for ``describe_ir``.
     """
     graph = subject.graph
     assert graph
-    options = subject.said.added_to(LoadOptions())
-    if subject.undecoded:
-        spec, description = describe_undecoded(graph, options)
-    elif subject.is_published:
+    if subject.is_published:
         assert isinstance(subject.model, ModelSpec)
         source = f"published as {subject.model.full_name}"
         decoder = subject.model.decoder
@@ -76,9 +64,8 @@ def list_values(subject: Subject, spell: Callable[[str], str] = str) -> list[Sta
             StatedValue("decoder", decoder.name if decoder else "", source),
             *_list_ports(graph),
         ]
-    else:
-        spec, description = describe_ir(graph, None, subject.like, options=options)
-    described = _Described(subject, graph, spec, description, spell)
+    spec, description = subject.describe()
+    described = _Described(subject, graph, spec, description)
     values = [*_list_ports(graph), *_list_preparation(described)]
     if spec.decoder:
         values += _list_decoded(described, spec.decoder)

@@ -20,6 +20,7 @@ from itertools import chain
 from pathlib import Path
 
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
+from posezoo.core.declarations.model_yml import read_needed_version
 from posezoo.core.declarations.sources import wheel_of
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.file_download import download_file
@@ -261,6 +262,19 @@ class Mirror:
                         specs.append(spec)
         return tuple(specs)
 
+    def list_needed_versions(self, names: Collection[str] = ()) -> dict[str, list[str]]:
+        """The models that not every posezoo reads, by the least version that does; of all, or of
+        those in ``names``.
+        """
+        needed: dict[str, list[str]] = {}
+        for name, entry in self._declared().items():
+            if names and name not in {each.partition("@")[0] for each in names}:
+                continue
+            with suppress(SpecError):  # its state is not good
+                needed.setdefault(read_needed_version(entry.path), []).append(name)
+        needed.pop("", None)
+        return needed
+
     def check(self, names: Collection[str] = ()) -> Iterator[MirroredFile]:
         """The state of each file in the mirror's lock, read again; without ``names`` also of all
         other files.
@@ -364,7 +378,7 @@ class Mirror:
             OutputError: the lock cannot be written.
         """
         lock = self.open_lock()
-        gone = lock.find_gone(registry)
+        gone = lock.find_withdrawn(registry)
         removed = []
         for file in self._check_locked(lock, {}, gone) if gone else ():
             if file.file in (MODEL_YML, COMPOSITE_YML) and file.state == "good":

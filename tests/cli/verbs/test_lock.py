@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,15 @@ def tool(zoo, name, *args):
 
 def entries(zoo):
     return [json.loads(line) for line in (zoo / "posezoo.lock").read_text().splitlines()]
+
+
+def write_entries(zoo, entries):
+    (zoo / "posezoo.lock").write_text("".join(json.dumps(each) + "\n" for each in entries))
+
+
+def without_people(xml):
+    """An .xml as 0.2.0 wrote it, which does not say how people are found."""
+    return re.sub(b"[\t ]*<pipeline>.*?</pipeline>\n", b"", xml, flags=re.DOTALL)
 
 
 def test_what_is_locked_is_had_and_nothing_else(zoo):
@@ -315,7 +325,7 @@ def test_a_lock_of_another_openvino_accepts_the_same_network(convertible):
     (entry,) = (each for each in locked if each["file"] == "FP16/net.xml")
     stamped = xml.read_text().replace(entry["openvino"], earlier)
     entry |= {"openvino": earlier, "sha384": hashlib.sha384(stamped.encode()).hexdigest()}
-    (zoo / "posezoo.lock").write_text("".join(json.dumps(each) + "\n" for each in locked))
+    write_entries(zoo, locked)
     shutil.rmtree(xml.parent)
     for command in ("get", "verify"):
         words = ["--precisions", "FP16"] if command == "get" else []
@@ -325,7 +335,7 @@ def test_a_lock_of_another_openvino_accepts_the_same_network(convertible):
     assert_success(run(zoo, "lock"))
     assert entries(zoo) == before
     entry["sha384"] = "0" * 96
-    (zoo / "posezoo.lock").write_text("".join(json.dumps(each) + "\n" for each in locked))
+    write_entries(zoo, locked)
     refused = run(zoo, "verify", "net", "--locked")
     assert refused.returncode == 1
     assert f"posezoo.lock has {'0' * 12}… (by OpenVINO {earlier}, posezoo " in refused.stdout
@@ -404,7 +414,9 @@ def test_a_published_ir_with_a_decoder_is_locked(tmp_path):
     decode = ("get", "net", "--decode", "--precisions", "FP32")
     unlocked = run(tmp_path, *decode)
     assert_success(unlocked)
-    assert run(tmp_path, "lock", "net").stderr == ""
+    warned = run(tmp_path, "lock", "net").stderr
+    assert warned.startswith("warning: nanodet-g: posezoo.lock lists no IR")
+    assert "posezoo get nanodet-g --registry posezoo; then posezoo lock" in warned
     locked = run(tmp_path, *decode, "--locked", "--force")
     assert_success(locked)
     verified = run(tmp_path, "verify", "net", "--locked")
@@ -537,11 +549,16 @@ def test_a_lock_takes_the_detector_of_posezoos_own_registry_along(zoo):
 def test_a_lock_in_the_wrong_folder_is_neither_up_to_date_nor_emptied(zoo):
     run(zoo, "lock", "--all")
     before = (zoo / "posezoo.lock").read_bytes()
-    for word in ("--check", "--prune", "--all"):
-        words = ("--prune",) if word == "--all" else ()
-        refused = refusal_alone(posezoo("lock", word, *words, cwd=zoo))
+    for words in (["--prune"], ["--all", "--prune"]):
+        refused = refusal_alone(posezoo("lock", *words, cwd=zoo))
         assert "this registry has only 0 of its 4 models" in refused
         assert "prune" not in refused
+    for words in (["--check"], ["--check", "?*"]):
+        checked = posezoo("lock", *words, cwd=zoo)
+        assert checked.returncode == 1
+        for name in ("a", "b", "part", "whole"):
+            assert f"error: {name}: is in posezoo.lock, but not in this registry" in checked.stderr
+    assert "use the registry that the lock is of" in posezoo("lock", "--check", cwd=zoo).stderr
     assert (zoo / "posezoo.lock").read_bytes() == before
 
 
@@ -589,6 +606,60 @@ def test_a_check_finds_a_foreign_file_in_the_place_of_a_download(convertible):
     assert "net.onnx: is not the file that model.yml declares" in checked
 
 
+@pytest.mark.parametrize("ir", ["the same", "one that says how people are found"])
+def test_a_lock_of_0_2_0_is_completed_by_the_versions_that_it_lacks(convertible, ir):
+    zoo, xml = convertible, convertible / "out" / "public" / "net" / "FP16" / "net.xml"
+    declared = onnx_yml(declared_file(zoo / "net.onnx"), people={"photo": "whole_image"})
+    write_model(zoo / "models", "net", declared)
+    assert_success(run(zoo, "get", "net", "--precisions", "FP16"))
+    assert_success(run(zoo, "lock", "net"))
+    complete = entries(zoo)
+    (made,) = (each for each in complete if each["file"] == "FP16/net.xml")
+    if ir != "the same":
+        text = without_people(xml.read_bytes())
+        assert len(text) < made["size"]
+        made |= {"size": len(text), "sha384": hashlib.sha384(text).hexdigest()}
+    versions = ("openvino", "posezoo")
+    old = [{key: each[key] for key in each if key not in versions} for each in complete]
+    write_entries(zoo, old)
+    checked = run(zoo, "lock", "--check")
+    assert checked.returncode == 1
+    assert checked.stdout.startswith("completed net: FP16/net.xml (SHA-384 ")
+    assert "differs in 1 line, which change no file and no IR" in checked.stdout
+    assert_success(run(zoo, "lock"))
+    assert entries(zoo) == complete
+    assert_success(run(zoo, "lock", "--check"))
+    # Git keeps the lines of both branches, of which only one was completed.
+    write_entries(zoo, [*old, *complete])
+    assert_success(run(zoo, "lock"))
+    assert entries(zoo) == complete
+
+
+def test_an_ir_of_0_2_0_is_made_again_if_the_lock_lists_that_of_the_new_version(convertible):
+    zoo, folder = convertible, convertible / "out" / "public" / "net" / "FP16"
+    declared = onnx_yml(declared_file(zoo / "net.onnx"), people={"photo": "whole_image"})
+    write_model(zoo / "models", "net", declared)
+    assert_success(run(zoo, "get", "net", "--precisions", "FP16"))
+    assert_success(run(zoo, "lock", "net"))
+    xml, record = folder / "net.xml", json.loads((folder / "provenance.json").read_text())
+    earlier = without_people(xml.read_bytes())
+    xml.write_bytes(earlier)
+    del record["key"]["people"]
+    digest = hashlib.sha384(earlier).hexdigest()
+    record["files"]["net.xml"] = {"size": len(earlier), "sha384": digest}
+    (folder / "provenance.json").write_text(json.dumps(record))
+    refused = run(zoo, "get", "net", "--precisions", "FP16", "--locked")
+    assert f"FP16/net.xml is SHA-384 {digest[:12]}…" in refusal(refused)
+    record["posezoo"] = "0.2.0+g63352bcb"
+    (folder / "provenance.json").write_text(json.dumps(record))
+    assert_success(run(zoo, "get", "net", "--precisions", "FP16"))
+    assert xml.read_bytes() == earlier
+    made = run(zoo, "get", "net", "--precisions", "FP16", "--locked")
+    assert_success(made)
+    assert "posezoo.lock lists the IR of another version of posezoo" in made.stderr
+    assert xml.read_bytes() != earlier
+
+
 def test_a_lock_that_git_merged_by_union_is_read_or_names_its_contradiction(zoo):
     run(zoo, "lock", "a")
     path = zoo / "posezoo.lock"
@@ -599,6 +670,18 @@ def test_a_lock_that_git_merged_by_union_is_read_or_names_its_contradiction(zoo)
     refused = run(zoo, "download", "a", "--locked")
     assert "posezoo.lock:3: contradicts another entry of a: a.tflite" in refused.stderr
     assert "remove the lines of the model, and record it again: posezoo lock a" in refused.stderr
+
+
+def test_in_a_repository_a_lock_brings_what_git_needs_to_merge_it(zoo):
+    """A zoo of 0.2.0 has no such files."""
+    (zoo / ".git").mkdir()
+    (zoo / ".gitignore").write_text("out/\n")
+    assert_success(run(zoo, "lock", "a", "--dry_run"))
+    assert not (zoo / ".gitattributes").exists()
+    assert ".gitattributes" in printed(run(zoo, "lock", "a"))
+    assert (zoo / ".gitattributes").read_text() == "posezoo.lock merge=union\n"
+    assert (zoo / ".gitignore").read_text() == "out/\n.posezoo\n"
+    assert ".gitattributes" not in printed(run(zoo, "lock", "a"))
 
 
 def test_a_model_yml_with_both_sides_of_a_merge_is_named_by_its_line(zoo):

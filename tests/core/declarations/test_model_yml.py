@@ -43,6 +43,7 @@ from posezoo.core.declarations.sources import (
     StorageSource,
 )
 from posezoo.core.errors import SpecError
+from posezoo.core.versions import release_version
 
 
 def read_as_net(path):
@@ -456,11 +457,33 @@ def test_of_many_unknown_keys_only_the_first_ones_are_told(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "ours", [{"decoder": {"name": "openpose"}}, {"license": {"spdx": "MIT", "text": "x.txt"}}]
+    "ours",
+    [
+        {"decoder": {"name": "openpose"}},
+        {"license": {"spdx": "MIT", "text": "x.txt"}},
+        {"requires_posezoo": "0.3"},
+    ],
 )
-def test_an_unknown_key_beside_one_of_ours_is_a_mistake(tmp_path, ours):
-    with pytest.raises(SpecError, match="descripton: unknown key"):
-        omz_spec_of(tmp_path, descripton="x", **ours)
+def test_an_unknown_key_beside_one_of_ours_is_left_out_too(tmp_path, ours):
+    spec = omz_spec_of(tmp_path, descripton="x", **ours)
+    assert [key.name for key in spec.unknown_keys] == ["descripton"]
+
+
+def test_each_variant_has_the_unknown_keys_of_the_file(tmp_path):
+    variants = {"a": {"skeleton": "coco-17"}, "b": {}}
+    spec = omz_spec_of(tmp_path, variants=variants)
+    for each in (spec, *spec.variants):
+        assert [key.field for key in each.unknown_keys] == ["variants.a.skeleton"]
+
+
+def test_a_model_that_needs_a_later_posezoo_is_refused_before_its_keys_are_read(tmp_path):
+    with pytest.raises(SpecError) as caught:
+        omz_spec_of(tmp_path, requires_posezoo="97.1", framework="of next year")
+    assert "requires_posezoo: needs posezoo 97.1 or newer, and this is " in caught.value.problem
+    with pytest.raises(SpecError, match=r"expected a version such as 0\.4, got '>=0\.3'"):
+        omz_spec_of(tmp_path, requires_posezoo=">=0.3")
+    own = ".".join(release_version().split(".")[:2])
+    assert omz_spec_of(tmp_path, requires_posezoo=own).unknown_keys == ()
 
 
 def test_an_unknown_key_of_a_foreign_composite_is_left_out_with_a_warning(tmp_path):
@@ -506,7 +529,10 @@ def test_a_composite_of_the_older_generation_has_the_folders_below_it(tmp_path):
         ("task_type: detection\nstages: [../x]\n", "is not a model name"),
         ("task_type: detection\nstages: [a, a]\n", "is given twice"),
         ("task_type: detection\nstages: [a]\nstages_order: [a]\n", "given in addition to stages"),
-        ("task_type: detection\nstages: [a]\nfiles: []\n", "unknown key"),
+        (
+            "task_type: detection\nstages: [a]\nrequires_posezoo: '97'\n",
+            "needs posezoo 97 or newer",
+        ),
     ],
 )
 def test_a_bad_composite_says_why(tmp_path, content, problem):
@@ -522,6 +548,7 @@ def test_each_key_has_an_attribute_that_takes_its_value():
         (MODEL_KEYS, ModelSpec, {"input_info", "model_optimizer_args", "frozen_inputs"}),
         (COMPOSITE_KEYS, CompositeSpec, {"stages_order"}),
     ):
+        replaced = {*replaced, "requires_posezoo"}  # it only refuses
         attributes = {field.name for field in fields(spec_class)}
         missing = {key.attribute or key.name for key in keys} - attributes - replaced
         assert not missing, f"add to {spec_class.__name__} in core/declarations/model.py: {missing}"

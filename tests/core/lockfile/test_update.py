@@ -51,8 +51,8 @@ def test_a_file_of_the_first_use_that_is_not_here_stays_and_one_that_is_no_more_
     assert weights(TWO).key in merge_entries(before, [model_yml(THREE)], unpinned=["net.pth"])
     after = merge_entries(before, [model_yml(THREE)])
     assert [str(change)[:20] for change in list_changes(before, after)] == [
-        "changed  net: model.",
-        "removed  net: net.pt",
+        "changed   net: model",
+        "removed   net: net.p",
     ]
 
 

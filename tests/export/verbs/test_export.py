@@ -180,7 +180,7 @@ def test_one_model_that_cannot_be_exported_does_not_stop_the_others(zoo):
             "model.yml: cannot be written: File exists",
         ),
         (["net", "--to", "ovms", "out", "--max_people", "2"], "--max_people requires --decode"),
-        (["net", "--to", "ovms", "out", "--height", "480"], "--height requires --decode"),
+        (["net", "--to", "ovms", "out", "--height", "480"], "--height: only with --decode"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_error(zoo, args, problem):

@@ -339,6 +339,15 @@ def test_check_tells_what_is_changed_missing_extra_linked_and_special(zoo):
     assert left.endswith(" are not good; remove extra, symlinked and special files by hand")
 
 
+def test_check_says_which_models_an_earlier_posezoo_cannot_read(zoo):
+    declared = model_yml(files=[declared_file(zoo / "origin" / "a.tflite")], compute_types=["bf16"])
+    write_model(zoo / "models", "a", declared)
+    assert_success(run(zoo, "mirror", "create", zoo / "m", "a", "b"))
+    assert "needs posezoo 0.3 or newer: a\n" in printed(posezoo("mirror", "check", zoo / "m"))
+    of_b = posezoo("mirror", "check", zoo / "m", "b", "--format", "json")
+    assert json.loads(of_b.stdout)["needs_posezoo"] == {}
+
+
 def test_many_models_come_at_once_and_lose_no_line_of_the_lock(zoo):
     for number in range(20):
         write_model(

@@ -427,7 +427,10 @@ def test_a_model_that_was_trained_again_gets_digests_and_a_revision_and_keeps_th
         addresses = (server.serve("one.onnx", first), server.serve("two.onnx", second))
     draft(zoo, addresses[0])
     before = yaml.safe_load(model_of(zoo).read_text())
-    succeeded(new(zoo, "my-pose", "--from", addresses[1], "--replace"))
+    (zoo / ".git").mkdir()
+    replaced = succeeded(new(zoo, "my-pose", "--from", addresses[1], "--replace"))
+    assert ".gitattributes" in replaced.stdout
+    assert (zoo / ".gitattributes").read_text() == "posezoo.lock merge=union\n"
     after = yaml.safe_load(model_of(zoo).read_text())
     (file,) = after["files"]
     source = {"$type": "file", "path": "../../../two.onnx"} if place == "file" else addresses[1]
@@ -440,6 +443,21 @@ def test_a_model_that_was_trained_again_gets_digests_and_a_revision_and_keeps_th
     assert after == {**before, "revision": 2, "files": [file]}
     assert "# color: RGB" in model_of(zoo).read_text()
     succeeded(run(zoo, "download", "my-pose"))
+
+
+def test_a_file_stays_if_the_source_of_its_replacement_is_of_another_kind(zoo, server):
+    (zoo / "one.onnx").write_bytes(network("onnx"))
+    draft(zoo, zoo / "one.onnx")
+    before = model_of(zoo).read_text()
+    downloaded = zoo / "out" / "public" / "my-pose" / "one.onnx"
+    kept = downloaded.read_bytes()
+    address = server.serve("two.onnx", network("onnx") + b"\x12\x01x")
+    for words in ([], ["--dry_run"]):
+        refused = refusal(new(zoo, "my-pose", "--from", address, "--replace", *words))
+        assert "files[0].source: the source is of another kind than the address" in refused
+        assert downloaded.read_bytes() == kept
+    assert server.requests == []
+    assert model_of(zoo).read_text() == before
 
 
 def test_an_ir_with_halves_is_filed_as_fp16(zoo):

@@ -125,7 +125,8 @@ def test_dead_without_a_bad_source_is_one_line(tmp_path, server):
     ("faults", "state", "problem"),
     [
         ({"status": [404] * 9}, "dead", "HTTP 404 Not Found"),
-        ({"status": [403] * 9}, "dead", "HTTP 403 Forbidden"),
+        ({"status": [403] * 9}, "refused", "HTTP 403 Forbidden"),
+        ({"status": [401] * 9}, "refused", "HTTP 401 Unauthorized (no login was sent)"),
         ({"status": [503] * 9}, "unreachable", "HTTP 503 Service Unavailable"),
         ({"status": [503]}, "good", ""),
         ({"status": [429]}, "good", ""),
@@ -149,6 +150,38 @@ def test_each_answer_has_its_state(tmp_path, server, faults, state, problem):
     assert answer["type"] == "http"
     assert answer["host"] == "localhost"
     assert answer["compared"] == (["size"] if state == "good" else [])
+
+
+def test_sources_that_are_only_refused_have_an_exit_code_and_a_count_of_their_own(tmp_path, server):
+    declare(tmp_path, "pose", server.serve("net", WEIGHTS, status=[403] * 9))
+    ended = check(tmp_path, "--all")
+    assert ended.returncode == 4
+    assert ended.stdout.splitlines()[-1] == "1 source: 1 refused"
+    declare(tmp_path, "gone", server.url("gone"))
+    ended = check(tmp_path, "--all")
+    assert ended.returncode == 1
+    assert ended.stdout.splitlines()[-1] == "2 sources: 1 dead, 1 refused"
+
+
+@pytest.mark.parametrize("header", ["ETag", "Last-Modified"])
+def test_another_file_of_the_same_size_is_told_by_what_the_server_said_at_the_download(
+    tmp_path, server, header
+):
+    def serve(value):
+        answer = {"etag": value} if header == "ETag" else {"headers": {header: value}}
+        return server.serve("net", WEIGHTS, **answer)
+
+    declare(tmp_path, "pose", serve('"one"'))
+    places = ("--models_dir", "models", "--weights_dir", "weights")
+    succeeded(posezoo("download", "pose", *places, cwd=tmp_path))
+    (answer,) = answers(tmp_path, "--weights_dir", "weights")
+    assert (answer["state"], answer["compared"]) == ("good", ["size", header])
+    serve('"two"')
+    (answer,) = answers(tmp_path, "--weights_dir", "weights")
+    assert answer["state"] == "changed"
+    assert answer["problem"].startswith(f"has another {header} than when it was downloaded (20")
+    (answer,) = answers(tmp_path)
+    assert answer["state"] == "good"
 
 
 def test_a_page_in_place_of_the_file_is_no_good_source(tmp_path, server):
@@ -320,7 +353,7 @@ REQUEST = (
 
 
 @pytest.mark.slow
-def test_tls_that_is_not_trusted_is_a_dead_source(tmp_path):
+def test_tls_that_is_not_trusted_is_a_source_that_is_refused_here(tmp_path):
     key = tmp_path / "key.pem"
     made = subprocess.run(
         [*REQUEST.split(), "-keyout", key, "-out", tmp_path / "cert.pem"],
@@ -334,7 +367,7 @@ def test_tls_that_is_not_trusted_is_a_dead_source(tmp_path):
     with Server(tls) as server:
         declare(tmp_path, "pose", server.serve("net", WEIGHTS))
         (answer,) = answers(tmp_path)
-        assert answer["state"] == "dead"
+        assert answer["state"] == "refused"
         assert answer["problem"].startswith("TLS failed")
         (answer,) = answers(tmp_path, "--ca_bundle", tmp_path / "cert.pem")
         assert answer["state"] == "good"

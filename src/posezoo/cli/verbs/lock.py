@@ -4,8 +4,8 @@ record.
 ``posezoo lock --format json``::
 
     lock      str
-    changes   list  model, file, change (added, changed, removed), was, now (SHA-384, or empty),
-                    is_text_alone (whether files and conversion stay the same)
+    changes   list  model, file, change (added, completed, changed, removed), was, now (SHA-384, or
+                    empty), is_text_alone (whether files and conversion stay the same)
     failed    list  name, reason, hint
 
 The exit code is 1 if a model cannot be recorded, or if --check finds a difference, also in an IR.
@@ -14,6 +14,7 @@ The exit code is 1 if a model cannot be recorded, or if --check finds a differen
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from posezoo.console.json_projection import to_json
 from posezoo.console.labels import format_count
 from posezoo.console.report import print_result
 from posezoo.core.errors import LockError, shell_word
-from posezoo.core.registry import Selection, format_command
+from posezoo.core.registry import Selection, format_command, registry_root
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -85,22 +86,29 @@ def run(args: _LockArgs) -> int:
     """Record, check, sign, or verify a signature."""
     if args.sign or args.verify_signature:
         return _signature(args, flags.settings_from_args(args).lock)
+    from posezoo.core.files.verified_files import write_atomically
+    from posezoo.core.lockfile.git_files import plan_git_files
+
     # The lock must accept a newer state.
     context = flags.context_from_args(args, {"locked": False})
     registry = context.registry.with_builtin()
+    # A zoo of 0.2.0 lacks them; they may be no files that can be read.
+    git_files = {} if args.check or args.dry_run else plan_git_files(context.lock.path)
     with Console(quiet=args.quiet) as console:
         gone = _find_gone(args, context.lock, registry)
-        patterns = _select_patterns(args, context.lock, gone)
+        patterns = _select_patterns(args, context.lock, gone, registry)
         chosen = select_models(registry, patterns, console)
         selection = with_required_models(chosen, registry, context.settings.detector, console)
         recorded = _record(args, selection, gone, context, console=console)
+    for path, content in git_files.items():
+        write_atomically(path, content)
     answer = {
         "lock": context.lock.path,
         "changes": to_json(recorded.changes),
         "failed": recorded.failures,
     }
     summary = _summary(args, context.lock.path, recorded)
-    print_result(args.format, answer, *recorded.changes, summary)
+    print_result(args.format, answer, *recorded.changes, *git_files, summary)
     differs = recorded.changes or recorded.warnings
     return 1 if recorded.failures or (args.check and differs) else 0
 
@@ -156,10 +164,15 @@ def _record(
 
     report = model_jobs.run_for_each(selection, inspect, console, is_silent=True)
     for name in () if args.prune else gone:
+        hint = (
+            f"use the newer registry, or if it was withdrawn: posezoo lock {shell_word(name)}"
+            " --prune"
+        )
+        if not args.models and lock.are_most(gone):
+            hint = "use the registry that the lock is of"
         error = LockError(
             f"{name}: is in {lock.path}, but not in this registry: it is older, or a different one",
-            hint="use the newer registry, or if it was withdrawn:"
-            f" posezoo lock {shell_word(name)} --prune",
+            hint=hint,
         )
         console.print_error(error)
         report.add_failure(name, error)
@@ -169,8 +182,37 @@ def _record(
         allow_rollback=args.allow_rollback,
         is_dry_run=is_dry_run,
     )
+    _warn_of_models_without_ir(selection.models, context, console)
     warnings = sum(len(snapshot.warnings) for snapshot in snapshots)
     return _Recorded(changes, warnings, report.failures)
+
+
+def _warn_of_models_without_ir(
+    models: Sequence[ModelSpec], context: Context, console: Console
+) -> None:
+    """Say which IR the others need, such as that of a detector; a lock without any IR is for
+    downloads.
+    """
+    from posezoo.cli.lock_entries import list_without_ir
+
+    lock = context.lock
+    lacking = list_without_ir(lock, models)
+    if not lacking or not any(map(lock.made_entries, models)):
+        return
+    names = ", ".join(spec.full_name for spec in lacking[:3])
+    more = " and others" if len(lacking) > 3 else ""
+    commands = "; ".join(_get_command(spec, context) for spec in lacking[:3])
+    console.warn(
+        f"{names}{more}: {lock.path} lists no IR, so --locked refuses to make one; to add it:"
+        f" {commands}; then posezoo lock"
+    )
+
+
+def _get_command(spec: ModelSpec, context: Context) -> str:
+    """What makes the IR of a model; a detector may be of posezoo's own registry alone."""
+    command = format_command("get", spec)
+    is_added = registry_root(spec) not in context.registry.roots
+    return f"{command} --registry posezoo" if is_added else command
 
 
 def _require_irs(spec: ModelSpec, snapshot: ModelSnapshot, lock: LockFile) -> None:
@@ -190,19 +232,26 @@ def _require_irs(spec: ModelSpec, snapshot: ModelSnapshot, lock: LockFile) -> No
 def _find_gone(args: _LockArgs, lock: LockFile, registry: Registry) -> list[str]:
     """The selected models of the lock that the registry lacks."""
     if args.all or not args.models:
-        return lock.find_gone(registry)
-    locked = {entry.model for entry in lock.entries.values()}
-    return [name for name in args.models if name in locked and not registry.matches_any(name)]
+        return lock.find_withdrawn(registry) if args.prune else lock.find_gone(registry)
+    gone = lock.find_gone(registry)
+    return [name for name in gone if any(fnmatchcase(name, each) for each in args.models)]
 
 
-def _select_patterns(args: _LockArgs, lock: LockFile, gone: list[str]) -> Sequence[str] | None:
-    """The patterns that select models, by default the names in the lock without those that are
-    gone. The name of a composite would select all its parts, also those that are not locked.
+def _select_patterns(
+    args: _LockArgs, lock: LockFile, gone: list[str], registry: Registry
+) -> Sequence[str] | None:
+    """The patterns that select models, by default the names in the lock, without those that match
+    only what is gone. The name of a composite would select all its parts, also those that are not
+    locked.
     """
     from posezoo.core.lockfile.entries import COMPOSITE_YML
 
     if args.models and not args.all:
-        return [name for name in args.models if name not in gone]
+        return [
+            pattern
+            for pattern in args.models
+            if registry.matches_any(pattern) or not any(fnmatchcase(name, pattern) for name in gone)
+        ]
     entries = lock.entries.values()
     locked = {entry.model for entry in entries}
     if args.all or (not locked and not args.check):

@@ -58,6 +58,7 @@ class _RemoveArgs(flags.ModelsArgs, flags.FormatArgs):
 
 def run(args: _RemoveArgs) -> int:
     """Report what is removed and what is kept, ask, and remove it."""
+    from posezoo.core.files.fetched_models import forget_fetched
     from posezoo.core.pipeline.removal import plan_removal, remove_files
 
     is_silent = args.yes or args.dry_run
@@ -74,6 +75,8 @@ def run(args: _RemoveArgs) -> int:
             return 1
         if not args.dry_run:
             remove_files(plan.removed, context.layout.roots)
+            names = [spec.full_name for spec in selection.models]
+            forget_fetched(context.layout.download_dir, names)
     _print_plan(args, plan, cached, cache_dir)
     is_changed = any(artifact.state != "extra" for artifact in plan.kept)
     return 1 if is_changed or selection.problems else 0

@@ -30,8 +30,9 @@ from posezoo.core.events import Listener
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.registry import Selection
 from posezoo.core.resolve.stage_context import Context
+from posezoo.core.values import frozen
 from posezoo.formats import find_framework
-from posezoo.run.verbs.run_flags import find_subject_from_args, spell_flag, statement_from_args
+from posezoo.run.verbs.run_flags import statement_from_args
 
 if TYPE_CHECKING:
     from posezoo.console.console import Console
@@ -142,7 +143,7 @@ def run(args: _ConvertArgs) -> int:
     else:
         from posezoo.run.subject import Kind, refuse_unused
 
-        refuse_unused(Kind.MODEL, ", ".join(args.models), statement_from_args(args), spell_flag)
+        refuse_unused(Kind.MODEL, ", ".join(args.models), statement_from_args(args))
     if args.onnx_only:
         return _export(args, context, selection)
     from posezoo.cli.conversion_task import ConversionTask
@@ -171,11 +172,11 @@ def _refuse_invalid_flags(args: _ConvertArgs) -> None:
 def _select_with_checkpoint(args: _ConvertArgs, checkpoint: Path, context: Context) -> Selection:
     from posezoo.networks import is_network
     from posezoo.networks.custom_weights import spec_with_checkpoint
+    from posezoo.run.subject import find_subject
 
     said = statement_from_args(args)
     name = args.network or next(iter(args.models), None)
-    subject = find_subject_from_args(name, args, context, said)
-    spec = subject.model
+    spec = find_subject(name, context, said).model
     if args.network and is_network(args.network):  # a model may have the name of its network
         spec = spec_with_checkpoint(args.network, checkpoint, said.model_name, said.skeleton)
     assert isinstance(spec, ModelSpec)
@@ -221,7 +222,9 @@ def is_own_file(name: str) -> bool:
     path = Path(name)
     if path.is_file():
         return path.suffix not in ("", ".yml") and not is_checkpoint_file(name)
-    return path.is_fifo() or (path / SAVED_MODEL_FILE).is_file() or bool(_framework_of(path))
+    if path.is_dir():  # a model may have the name of a folder
+        return (path / SAVED_MODEL_FILE).is_file()
+    return path.is_fifo() or bool(_framework_of(path))
 
 
 def _framework_of(original: Path) -> str:
@@ -233,6 +236,18 @@ def _framework_of(original: Path) -> str:
     return "" if framework in (Framework.DLDT, Framework.PYTORCH) else framework
 
 
+@frozen
+class _FileTask:
+    """A file of the user's to convert, with the layers of Caffe or Darknet, and what is written."""
+
+    args: _ConvertArgs
+    original: Path
+    layers: Path | None
+    output: Path
+    private: Path  # a folder
+    console: Console
+
+
 def _convert_own_file(args: _ConvertArgs) -> int:
     flags.refuse_flags(args, _OF_MODELS, "only for models, not for a file")
     original, layers = _choose_files(args)
@@ -241,12 +256,13 @@ def _convert_own_file(args: _ConvertArgs) -> int:
     lines = [f"{'would write' if args.dry_run else 'wrote'} {output}"]
     answer: dict[str, object] = {"file": output}
     with flags.console_from_args(args) as console, temporary_dir() as private:
+        task = _FileTask(args, original, layers, output, private, console)
         if output.suffix == ".onnx":
-            report = _write_onnx(args, original, layers, output, private, console)
+            report = _write_onnx(task)
             lines += _describe_onnx(report, output)
             answer |= asdict(report)
         else:
-            graph = _write_ir(args, original, layers, output, private, console)
+            graph = _write_ir(task)
             proof, why = graph.read_proof()
             answer["proof"] = proof
             if why:
@@ -282,17 +298,14 @@ def _choose_files(args: _ConvertArgs) -> tuple[Path, Path | None]:
 
 
 def _declare(
-    args: _ConvertArgs,
-    original: Path,
-    layers: Path | None,
-    output: Path,
-    preparation: Preprocessing,
-    like: ModelSpec | None = None,
+    task: _FileTask, preparation: Preprocessing, like: ModelSpec | None = None
 ) -> tuple[ModelSpec, Path]:
     """The model that a file is, and the file that is read."""
     from posezoo.convert.file_conversion import declare_file
     from posezoo.core.resolve.input_options import read_given_arguments
 
+    args = task.args
+    original = task.original
     shape = [f"--input_shape={args.input_shape}"] if args.input_shape else []
     declared = read_given_arguments(shape)
     prepared = Input(
@@ -308,93 +321,96 @@ def _declare(
     spec = declare_file(
         original,
         Framework(_framework_of(original)),
-        output.stem,
+        task.output.stem,
         replace(declared, inputs=inputs),
         is_folder=original.is_dir(),
-        layers=layers,
+        layers=task.layers,
         like=like,
         samples=args.sample or (),
     )
     return spec, original / SAVED_MODEL_FILE if original.is_dir() else original
 
 
-def _write_ir(
-    args: _ConvertArgs,
-    original: Path,
-    layers: Path | None,
-    output: Path,
-    private: Path,
-    console: Console,
-) -> Graph:
-    from posezoo.convert.file_conversion import convert_own_file
+def _write_ir(task: _FileTask) -> Graph:
     from posezoo.convert.stated_pipeline import state_pipeline
     from posezoo.core.files.result_files import write_result
     from posezoo.core.ir.ir_writer import write_ir
+    from posezoo.run.runtime.graph import Graph
+    from posezoo.run.subject import wrong_use
+
+    args = task.args
+    output = task.output
+    precision = _choose_precision(task)
+    said = statement_from_args(args)
+    context = flags.context_from_args(args) if said.like or said.detector else None
+    with wrong_use(said, UnknownModelError):
+        like = context.registry.find_single(said.like) if context and said.like else None
+        preparation = _choose_preparation(said, like)
+    xml = _convert(task, *_declare(task, preparation, like), precision)
+    graph = Graph(xml)
+    graph.path = output  # as errors name it
+    if flags.given_flags(args, _OF_PIPELINE):
+        state_pipeline(graph, said, like, context)
+        # What is in FP16 stays so.
+        xml = write_ir(graph.model, task.private / "stated" / output.name, Precision.FP32)
+    for doubt in _list_doubts(graph, said, like):
+        task.console.warn(doubt)
+    for suffix in () if args.dry_run else (".bin", ".xml"):
+        write_result(output.with_suffix(suffix), xml.with_suffix(suffix).read_bytes(), task.console)
+    return graph
+
+
+def _choose_precision(task: _FileTask) -> Precision:
+    precision, *others = task.args.precisions or (Precision.FP16,)
+    if others or precision not in (Precision.FP16, Precision.FP32):
+        task.args.parser.error("--precisions: a file becomes one IR, in FP16 or FP32")
+    for path in (task.output, task.output.with_suffix(".bin")):
+        if path.exists() and path.samefile(task.original):
+            raise OutputError(f"{path}: is the file to convert", hint="give another --output")
+    return precision
+
+
+def _convert(task: _FileTask, spec: ModelSpec, file: Path, precision: Precision) -> Path:
+    from posezoo.convert.file_conversion import convert_own_file
+
+    try:
+        return convert_own_file(
+            spec,
+            file,
+            task.private,
+            precision,
+            options=flags.conversion_options_from_args(task.args),
+            settings=flags.settings_from_args(task.args),
+            listener=task.console,
+        )
+    except SelfCheckError as error:
+        error.hint = "nothing was written"
+        if not task.args.sample:
+            error.hint += f"; if the network takes no random values, {GIVE_SAMPLE}"
+        raise
+
+
+def _list_doubts(graph: Graph, said: Statement, like: ModelSpec | None) -> Iterator[str]:
+    """What the user should know before the IR is run."""
     from posezoo.run.preparation import (
         FLAGS_THAT_STATE_IT,
         explain_unstated,
         explain_wrong_values,
         find_statement,
     )
-    from posezoo.run.runtime.graph import Graph, Preprocessing
-    from posezoo.run.subject import wrong_use
+    from posezoo.run.runtime.decoder_matching import describe_pipeline
+    from posezoo.run.runtime.graph import Preprocessing
 
-    precision, *others = args.precisions or (Precision.FP16,)
-    if others or precision not in (Precision.FP16, Precision.FP32):
-        args.parser.error("--precisions: a file becomes one IR, in FP16 or FP32")
-    for path in (output, output.with_suffix(".bin")):
-        if path.exists() and path.samefile(original):
-            raise OutputError(f"{path}: is the file to convert", hint="give another --output")
-    said = statement_from_args(args)
-    settings = flags.settings_from_args(args)
-    context = flags.context_from_args(args) if said.like or said.detector else None
-    with wrong_use(said, UnknownModelError):
-        like = context.registry.find_single(said.like) if context and said.like else None
-        preparation = _choose_preparation(said, like)
-    spec, file = _declare(args, original, layers, output, preparation, like)
-    try:
-        xml = convert_own_file(
-            spec,
-            file,
-            private,
-            precision,
-            options=flags.conversion_options_from_args(args),
-            settings=settings,
-            listener=console,
-        )
-    except SelfCheckError as error:
-        error.hint = "nothing was written"
-        if not args.sample:
-            error.hint += f"; if the network takes no random values, {GIVE_SAMPLE}"
-        raise
-    graph = Graph(xml)
-    graph.path = output  # as errors name it
-    if flags.given_flags(args, _OF_PIPELINE):
-        state_pipeline(graph, said, like, context)
-        # What is in FP16 stays so.
-        xml = write_ir(graph.model, private / "stated" / output.name, Precision.FP32)
     if wrong := explain_wrong_values(graph, Preprocessing()):
-        console.warn(f"{output}: {wrong}")
+        yield f"{graph.path}: {wrong}"
     if any(map(graph.image_layout, graph.inputs)) and not find_statement(graph):
-        console.warn(
-            f"{explain_unstated(output)}; to write it into the IR: --as MODEL, or"
+        yield (
+            f"{explain_unstated(graph.path)}; to write it into the IR: --as MODEL, or"
             f" {FLAGS_THAT_STATE_IT}"
         )
-    _warn_of_assumed_keypoints(said, graph, like, console)
-    for suffix in () if args.dry_run else (".bin", ".xml"):
-        write_result(output.with_suffix(suffix), xml.with_suffix(suffix).read_bytes(), console)
-    return graph
-
-
-def _warn_of_assumed_keypoints(
-    said: Statement, graph: Graph, like: ModelSpec | None, console: Console
-) -> None:
-    from posezoo.run.runtime.decoder_matching import describe_assumption
-    from posezoo.run.runtime.runtime_config import LoadOptions
-
     with suppress(InferenceError):  # no decoder takes its outputs
-        if assumption := describe_assumption(graph, like, said.added_to(LoadOptions())):
-            console.warn(assumption)
+        if assumption := describe_pipeline(graph, like, said.options).assumption:
+            yield assumption
 
 
 def _choose_preparation(said: Statement, like: ModelSpec | None) -> Preprocessing:
@@ -414,14 +430,7 @@ def _choose_preparation(said: Statement, like: ModelSpec | None) -> Preprocessin
     )
 
 
-def _write_onnx(
-    args: _ConvertArgs,
-    original: Path,
-    layers: Path | None,
-    output: Path,
-    private: Path,
-    console: Console,
-) -> OnnxReport:
+def _write_onnx(task: _FileTask) -> OnnxReport:
     from posezoo.convert.file_conversion import reading_limits
     from posezoo.core.convert.reader_process import run_in_reader_process
     from posezoo.core.files.result_files import write_result
@@ -429,11 +438,13 @@ def _write_onnx(
     from posezoo.formats.onnx_conversion import convert_to_onnx
     from posezoo.run.runtime.graph import Preprocessing
 
+    args = task.args
+    output = task.output
     names = f"{_OF_PIPELINE} {flags.DESCRIPTION} sample"
     flags.refuse_flags(args, names, f"only for an IR: -o {output.stem}.xml")
-    spec, file = _declare(args, original, layers, output, Preprocessing())
+    spec, file = _declare(task, Preprocessing())
     folders = FlatLayout(file.parent, output.absolute().parent, checkpoint=file)
-    onnx = private / output.name
+    onnx = task.private / output.name
     report = run_in_reader_process(
         partial(convert_to_onnx, is_dry_run=args.dry_run),
         spec,
@@ -443,7 +454,7 @@ def _write_onnx(
         limits=reading_limits(file, flags.settings_from_args(args)),
     )
     if not args.dry_run:
-        write_result(output, onnx.read_bytes(), console)
+        write_result(output, onnx.read_bytes(), task.console)
     return report
 
 

@@ -23,6 +23,7 @@ from posezoo.core.regular_files import open_regular
 from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Resolved, Target
 from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
+from posezoo.core.versions import version
 
 #: The hint of the error if a file with the same name was made from other weights.
 KEEP_OR_REPLACE = (
@@ -161,7 +162,7 @@ def _explain_due(
     is_checked = options.self_check and can_check
     if is_listed:
         return ""
-    return provenance.explain_stale_record(
+    reason = provenance.explain_stale_record(
         target.xml,
         record,
         key_now(resolved, target, mo_version),
@@ -170,6 +171,10 @@ def _explain_due(
         is_proven=is_checked and options.is_strict,
         by_nodes=is_checked and options.by_nodes,
     )
+    is_earlier = record is not None and record.posezoo != version()
+    if not reason and is_earlier and target.agreed and target.agreed.find_other(target.xml):
+        return "posezoo.lock lists the IR of another version of posezoo"
+    return reason
 
 
 def _explain_unusable(

@@ -440,9 +440,7 @@ class PublishedMetrics:
 
 @frozen
 class UnknownKey:
-    """A key of a model.yml in Open Model Zoo's form that is left out; lines and columns count from
-    1.
-    """
+    """A key of a model.yml that is left out; lines and columns count from 1."""
 
     file: str
     line: int

@@ -7,7 +7,7 @@ Model Zoo's of 2021.4 and of its newest state.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +63,7 @@ from posezoo.core.declarations.supported_mo_args import freeze
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.declarations.yaml_nodes import YamlMapping, YamlNode, read_yaml
 from posezoo.core.errors import SpecError
+from posezoo.core.versions import parse_version, release_version
 
 #: Our tasks, and all tasks of both generations of Open Model Zoo.
 TASKS = (
@@ -101,8 +102,15 @@ MAX_COMPLEXITY = 1e9
 MAX_SAMPLES = 10_000
 #: A keypoint that moves farther is a different keypoint.
 MAX_SHIFT_PX = 64.0
+#: The keys that posezoo 0.2.0 refuses. Later versions leave out those that they do not know.
+_NEW_IN_0_3 = frozenset((
+    "compute_types", "files.recorded_by", "frozen_inputs", "origin.based_on", "people.detectors",
+    "published.accuracy.boxes", "published.accuracy.size", "self_check.samples",
+))  # fmt: skip
 #: OpenVINO's names of operations: Convolution, MVN, ROIPooling.
 OPERATION = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
+#: A plain version of posezoo: 0.4, 1.0.2.
+VERSION = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,4}){0,2}")
 
 
 def _read_framework(node: YamlNode) -> model.Framework:
@@ -359,6 +367,7 @@ _ARGUMENT_LIST = FieldType(
     {"type": "array", "items": ARGUMENT_SCHEMA, "minItems": 0, "maxItems": 10_000},
 )
 
+_VERSION = matching(VERSION, "a version such as 0.4", numbers=False)
 _ORIGIN = record(
     model.ModelOrigin,
     Key("repository", WEB_URL),
@@ -375,6 +384,12 @@ _SHARED_KEYS = (
     Key("skeleton", _SKELETON, "A name: of a file in skeletons/, or of posezoo's. Or its keys."),
     Key("limits", LINE, "What it cannot do."),
     Key("deprecated", _DEPRECATED),
+    Key(
+        "requires_posezoo",
+        _VERSION,
+        "The least version that reads it rightly; an earlier one refuses it. Without this key, it"
+        " leaves out what it does not know.",
+    ),
 )
 _FILE_KEYS = (
     Key("origin", _ORIGIN),
@@ -478,14 +493,14 @@ def read_model(
 ) -> model.ModelSpec:
     """The model that a model.yml declares; name, family and ``parent`` as in ``ModelSpec``.
 
-    An unknown key is a mistake in our form, and a warning in Open Model Zoo's: its own tools ignore
-    unknown keys.
+    Unknown keys are left out and listed: those of a later version, or of a fork of Open Model Zoo.
 
     Raises:
-        SpecError: the first mistake in the file, with its position.
+        SpecError: the first mistake in the file, with its position; or it needs a later posezoo.
     """
     node = read_yaml(path)
-    unknown_keys = [] if is_in_our_form(node) else node.collect_unknown_keys()
+    _refuse_newer(node)
+    unknown_keys = node.collect_unknown_keys()
     top = node.as_mapping(_MODEL_NAMES)
     variants = top.get("variants")
     identity = {"path": path, "family": family, "name": name}
@@ -507,12 +522,55 @@ def read_model(
         specs.append(replace(spec, tag=tag, is_default=not specs))
     if not specs:
         raise variants.make_error("is empty: a model needs at least one variant")
+    if unknown_keys:
+        specs = [replace(spec, unknown_keys=tuple(unknown_keys)) for spec in specs]
     return replace(specs[0], variants=tuple(specs[1:]))
+
+
+def _refuse_newer(node: YamlNode) -> None:
+    """Raise a SpecError if a model.yml states a later version of posezoo, whose keys may decide
+    what this one would leave out.
+    """
+    stated = _fields_of(node).get("requires_posezoo")
+    if stated is None:
+        return
+    least = _VERSION.read(stated)
+    if parse_version(release_version()) < parse_version(least):
+        raise stated.make_error(
+            f"needs posezoo {least} or newer, and this is {release_version()}",
+            hint="install a newer posezoo",
+        )
+
+
+def read_needed_version(path: Path) -> str:
+    """The least version of posezoo that reads a model.yml, as far as its keys say it; empty for
+    any version.
+
+    Raises:
+        SpecError: it is not YAML.
+    """
+    fields = _fields_of(read_yaml(path))
+    stated = fields.get("requires_posezoo")
+    if stated:
+        return _VERSION.read(stated)
+    return "" if _NEW_IN_0_3.isdisjoint(_list_keys(fields)) else "0.3"
+
+
+def _list_keys(fields: Mapping[str, YamlNode]) -> Iterator[str]:
+    """The keys at all depths, such as ``origin.paper``; items of lists have that of their list."""
+    for key, node in fields.items():
+        yield key
+        for item in node.value if isinstance(node.value, list) else [node]:
+            yield from (f"{key}.{inner}" for inner in _list_keys(_fields_of(item)))
+
+
+def _fields_of(node: YamlNode) -> Mapping[str, YamlNode]:
+    return node.value if isinstance(node.value, dict) else {}
 
 
 def is_in_our_form(node: YamlNode) -> bool:
     """Whether a file has a key, or a value of ``license``, that Open Model Zoo does not have."""
-    keys = node.value if isinstance(node.value, dict) else {}
+    keys = _fields_of(node)
     terms = keys.get("license")
     return not OURS.isdisjoint(keys) or (terms is not None and isinstance(terms.value, dict))
 
@@ -522,6 +580,7 @@ def _read_variant(top: YamlMapping, identity: Mapping[str, Any]) -> model.ModelS
     _refuse_both_forms(top)
     top["files"]
     values = {"license": model.License(), **read_keys(top, _READ_KEYS)}
+    values.pop("requires_posezoo", None)
     _give_to_decoder(values, top)
     arguments = MoArguments(values.pop("input_info", ()))
     if "model_optimizer_args" in values:
@@ -589,8 +648,11 @@ def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
                 raise fields[key].make_error(f"{name} is not listed under files")
     _check_checkpoint(top, spec, is_listed=unpacked or spec.checkpoint in published)
     if spec.self_check.tolerance:
-        tolerance = top["self_check"].as_mapping()["tolerance"]
-        tolerance.as_mapping([*spec.output_names, "*"])
+        tolerance = top["self_check"].as_mapping()["tolerance"].as_mapping()
+        for name, value in tolerance.items():
+            if name not in (*spec.output_names, "*"):
+                known = ", ".join([*spec.output_names, "*"])
+                raise value.make_error(f"is the name of no output: {known}")
     _refuse_itself(top, spec)
 
 
@@ -628,13 +690,15 @@ def read_composite(
         SpecError: the first mistake in the file, with its position.
     """
     node = read_yaml(path)
-    unknown_keys = [] if is_in_our_form(node) else node.collect_unknown_keys()
+    _refuse_newer(node)
+    unknown_keys = node.collect_unknown_keys()
     top = node.as_mapping(_COMPOSITE_NAMES)
     if "stages" in top and "stages_order" in top:
         raise top["stages_order"].make_error(
             "is given in addition to stages: only one of them is allowed"
         )
     values = read_keys(top, COMPOSITE_KEYS)
+    values.pop("requires_posezoo", None)
     _give_to_decoder(values, top)
     listed = values.pop("stages_order", None)
     stages = values.pop("stages", listed)

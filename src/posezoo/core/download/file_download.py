@@ -261,7 +261,7 @@ def _finish(
         file = replace(file, size=size, checksum=digest, first_use=True)
     origin: Json = {}
     if context.records_origins:
-        origin = describe_origin(candidate, partial.source_url, size, digest)
+        origin = describe_origin(candidate, partial, size, digest)
         context.origins[target] = origin
     # A path in a mirror names its bytes: others there are damaged, and not a file of the user.
     if file.checksum is None or not target.as_posix().endswith(f"/{entry_path(file.checksum)}"):
@@ -456,6 +456,7 @@ def _receive(
             partial.truncate()  # frees space on a full disk
             raise
         partial.source_url = stream.url
+        partial.source_version = {"etag": stream.etag, "last_modified": stream.last_modified}
 
 
 def _open_rest(

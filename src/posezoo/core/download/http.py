@@ -110,6 +110,7 @@ def open_response(
             chain((first,), pieces),
             start,
             _strong_etag(response),
+            _plain_header(response, "Last-Modified"),
             is_resumable=content_encoding(response) == "identity",
             stop=stop,
             url=response.url,
@@ -163,9 +164,14 @@ def _stated_size(response: requests.Response) -> int | None:
 
 
 def _strong_etag(response: requests.Response) -> str:
-    etag = response.headers.get("ETag", "")
-    is_plain = etag.isascii() and etag.isprintable() and len(etag) < 256
-    return etag if is_plain and etag.startswith('"') else ""
+    etag = _plain_header(response, "ETag")
+    return etag if etag.startswith('"') else ""
+
+
+def _plain_header(response: requests.Response, name: str) -> str:
+    value = response.headers.get(name, "")
+    is_plain = value.isascii() and value.isprintable() and len(value) < 256
+    return value if is_plain else ""
 
 
 def follow_redirects(
@@ -318,7 +324,9 @@ def _refuse_status(response: requests.Response, resume: ResumeState, last: int |
     if status == HTTPStatus.UNAUTHORIZED:
         is_sent = "Authorization" in response.request.headers
         problem += f" ({'a' if is_sent else 'no'} login was sent)"
-    raise SourceError(problem, hint=HINTS.get(status, ""))  # type: ignore[call-overload]
+    is_refused = status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    hint = HINTS.get(status, "")  # type: ignore[call-overload]
+    raise SourceError(problem, hint=hint, refused=is_refused)
 
 
 def _parse_retry_after(response: requests.Response) -> float | None:

@@ -188,6 +188,7 @@ def _refusal_of_tls(error: requests.exceptions.SSLError) -> SourceError:
     return SourceError(
         f"TLS failed: {cause}",
         hint="for a private certificate authority use --ca_bundle FILE or set REQUESTS_CA_BUNDLE",
+        refused=True,
     )
 
 

@@ -30,6 +30,7 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
+from posezoo.core.files.fetched_models import remember_fetched
 from posezoo.core.files.postprocess_state import (
     PostprocessRecord,
     archive_record,
@@ -116,6 +117,7 @@ def download_model(
     except PosezooError as error:
         listener(DownloadFinished(spec.full_name, False, error.problem))
         raise
+    remember_fetched(layout.download_dir, spec.full_name)
     listener(DownloadFinished(spec.full_name, True))
     if spec.postprocessing:
         left_out = set(spec.file_names) - {file.name for file in files}

@@ -85,6 +85,7 @@ class PartialFile:
         self._hasher = Hasher(algorithms)
         self.path = fork_path or _part_of(target)
         self.source_url = ""
+        self.source_version: dict[str, str] = {}
         self.digests: list[Digest] = []
         self._published = False
         with writing(target):
@@ -180,6 +181,7 @@ class PartialFile:
             self.size = fork.size
             self.digests = fork.digests
             self.source_url = fork.source_url
+            self.source_version = fork.source_version
             self._state = fork._state
 
     def load_resume_state(self, file: SourceFile) -> ResumeState:

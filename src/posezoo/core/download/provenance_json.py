@@ -1,8 +1,9 @@
 """Where each published file of a model came from: provenance.json in the model's folder.
 
 Its key ``files`` contains for each file name: url and final_url (after redirects; null if there
-were none), kind (source, mirror or cache), size in bytes, the digest, and fetched_at (ISO 8601,
-UTC). No secret is written: no user name, no query of a final URL.
+were none), kind (source, mirror or cache), size in bytes, the digest, fetched_at (ISO 8601, UTC),
+and etag and last_modified, as far as the server stated them. No secret is written: no user name, no
+query of a final URL.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.download.candidates import Candidate
 from posezoo.core.download.context import DownloadContext
+from posezoo.core.download.partial import PartialFile
 from posezoo.core.files.file_record import Json, read_json, read_record, update_json
 from posezoo.core.files.verified_files import set_aside
 from posezoo.core.layout import find_link_out
@@ -33,9 +35,9 @@ def redact_url(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def describe_origin(candidate: Candidate, final_url: str, size: int, digest: Digest) -> Json:
-    """The entry of a file from a candidate; ``final_url`` is that after redirects, or empty."""
-    final_url = redact_url(final_url) if final_url else ""
+def describe_origin(candidate: Candidate, partial: PartialFile, size: int, digest: Digest) -> Json:
+    """The entry of a file that a candidate sent."""
+    final_url = redact_url(partial.source_url) if partial.source_url else ""
     return {
         "url": candidate.name,
         "final_url": final_url if final_url not in ("", candidate.name) else None,
@@ -43,7 +45,17 @@ def describe_origin(candidate: Candidate, final_url: str, size: int, digest: Dig
         "size": size,
         digest.algorithm: digest.value,
         "fetched_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **{key: value for key, value in partial.source_version.items() if value},
     }
+
+
+def read_origin(path: Path, file: SourceFile, url: str) -> Json:
+    """The entry of a file in a provenance.json, if these bytes came from this URL; else empty."""
+    listed = _read_files(read_json(path))
+    origin = listed.get(file.name)
+    if not isinstance(origin, dict) or origin.get("url") != url:
+        return {}
+    return origin if _is_listed(file, listed) else {}
 
 
 def update_provenance_json(

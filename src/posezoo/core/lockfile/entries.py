@@ -42,6 +42,8 @@ MADE = "made"
 
 _SHA384 = re.compile("[0-9a-f]{96}")
 _OPTIONAL = ("revision", "before", "decisive", "openvino", "posezoo")
+#: What locks of earlier versions lack.
+_COMPLETED = ("decisive", "openvino", "posezoo")
 
 #: Model, file, and whether it was converted here, because a published IR may have the same name.
 LockKey = tuple[str, str, bool]
@@ -80,6 +82,13 @@ class LockEntry:
     def is_unchanged(self, other: LockEntry) -> bool:
         """Whether the other entry has the same content and the same revision."""
         return self.has_same_content(other) and self.revision == other.revision
+
+    def completed_by(self, other: LockEntry) -> LockEntry:
+        """This entry, with what it lacks because an earlier version wrote it; the other one has the
+        same content.
+        """
+        lacking = [name for name in _COMPLETED if not getattr(self, name)]
+        return replace(self, **{name: getattr(other, name) for name in lacking})
 
 
 LockEntries = dict[LockKey, LockEntry]
@@ -201,7 +210,8 @@ def read_entries(path: Path) -> LockEntries:
         if entry:
             folded_key = case_folded(f"{entry.model}: {entry.file}"), entry.origin == MADE
             first = by_folded_key.setdefault(folded_key, entry)
-            entries.setdefault(entry.key, entry)  # two branches may have added the same file
+            # Two branches may have added the same file, or only one has completed its line.
+            entries[entry.key] = entries.setdefault(entry.key, entry).completed_by(entry)
             if not first.has_same_content(entry):
                 problem = f"contradicts another entry of {entry.model}: {entry.file}"
                 hint = (
@@ -257,7 +267,7 @@ class LockChange:
 
     model: str
     file: str
-    change: str  # added, changed or removed
+    change: str  # added, completed (with what an earlier version did not write), changed or removed
     was: str = ""  # SHA-384
     now: str = ""  # SHA-384
     is_text_alone: bool = (
@@ -265,9 +275,11 @@ class LockChange:
     )
 
     def __str__(self) -> str:
-        digests = " -> ".join(digits[:12] + "…" for digits in (self.was, self.now) if digits)
-        note = ", with the same files and conversion" if self.is_text_alone else ""
-        return f"{self.change:8} {self.model}: {self.file} (SHA-384 {digests}{note})"
+        known = dict.fromkeys(digits for digits in (self.was, self.now) if digits)
+        digests = " -> ".join(digits[:12] + "…" for digits in known)
+        is_other_text = self.is_text_alone and self.change == "changed"
+        note = ", with the same files and conversion" if is_other_text else ""
+        return f"{self.change:9} {self.model}: {self.file} (SHA-384 {digests}{note})"
 
 
 def explain_rollback(locked: LockEntry, present: LockEntry) -> str:
@@ -290,9 +302,10 @@ def merge_entries(
 ) -> LockEntries:
     """Update the entries to the present state of one model, and of the composite that contains it.
 
-    An entry stays if its content is the same, or if its file is missing and it may still be valid:
-    an IR of the same model.yml, or a file that was trusted on first use (``unpinned``: without a
-    pin). A LockError if a model.yml is older than the lock's, unless that is allowed.
+    An entry stays, and is completed, if its content is the same, or if its file is missing and it
+    may still be valid: an IR of the same model.yml, or a file that was trusted on first use
+    (``unpinned``: without a pin). A LockError if a model.yml is older than the lock's, unless that
+    is allowed.
     """
     updated = update_entries(entries, present, allow_rollback=allow_rollback)
     declarations = {entry.model: entry for entry in present if entry.file == MODEL_YML}
@@ -347,7 +360,7 @@ def _merge_entry(
     if locked is None:
         return present
     if locked.is_unchanged(present):
-        return locked
+        return locked.completed_by(present)
     if present.file not in (MODEL_YML, COMPOSITE_YML):
         return present
     reason = explain_rollback(locked, present)
@@ -384,8 +397,10 @@ def list_changes(before: LockEntries, after: LockEntries) -> list[LockChange]:
             change = "added"
         elif now is None:
             change = "removed"
-        elif was.is_unchanged(now):
+        elif was == now:
             continue
+        elif was.is_unchanged(now):
+            change = "completed"
         changes.append(
             LockChange(
                 *key[:2],

@@ -162,12 +162,19 @@ class LockFile:
             )
 
     def find_gone(self, registry: Registry) -> list[str]:
-        """The models of the lock that a registry does not have; a LockError if they are most of
-        them, as in a wrong registry.
-        """
+        """The models of the lock that a registry does not have."""
         locked = sorted({entry.model for entry in self.entries.values()})
-        gone = [name for name in locked if not registry.matches_any(name)]
-        if len(gone) * 2 > len(locked):
+        return [name for name in locked if not registry.matches_any(name)]
+
+    def are_most(self, gone: Sequence[str]) -> bool:
+        """Whether these are most of the models, as in a wrong registry."""
+        return len(gone) * 2 > len({entry.model for entry in self.entries.values()})
+
+    def find_withdrawn(self, registry: Registry) -> list[str]:
+        """As ``find_gone``; a LockError if they are most of the models."""
+        gone = self.find_gone(registry)
+        if self.are_most(gone):
+            locked = {entry.model for entry in self.entries.values()}
             raise LockError(
                 f"{self.path}: this registry has only {len(locked) - len(gone)} of its"
                 f" {len(locked)} models: {', '.join(map(str, registry.roots))}",
@@ -368,26 +375,45 @@ class AgreedIr:
         .xml may name another version of OpenVINO; a lock of 0.2.0 lists one that does not say how
         people are found.
         """
-        from posezoo.core.ir.people_metadata import list_equal_digests, read_stamp
+        from posezoo.core.ir.people_metadata import read_stamp
 
         self.require_known()
+        other = self.find_other(xml)
+        if other is None:
+            return
         made_by = self.entries[xml.suffix]
+        hint = (
+            "another OpenVINO or other settings make another IR: use those of the locked IR, or"
+            " copy it from where the lock was made"
+        )
+        if not made_by.openvino:
+            hint += (
+                f"; this lock does not name its OpenVINO: there, posezoo lock {self.model} adds it,"
+                " and any OpenVINO will do"
+            )
+        digest = compute_digest(xml.with_suffix(Path(other.file).suffix))
+        raise LockError(
+            f"{self.model}: {other.file} is {digest}"
+            f"{_describe_versions(read_stamp(xml), version())}, {self.lock} has"
+            f" {other.sha384[:12]}…"
+            f"{_describe_versions(made_by.openvino, made_by.posezoo)}",
+            hint=hint,
+        )
+
+    def find_other(self, xml: Path) -> LockEntry | None:
+        """The first entry that lists other bytes than the IR has, as ``require`` compares them;
+        None if there is none.
+        """
+        from posezoo.core.ir.people_metadata import list_equal_digests
+
         for suffix, entry in self.entries.items():
-            digest = compute_digest(xml.with_suffix(suffix))
-            accepted = {digest.value}
             if suffix == xml.suffix:
                 accepted = list_equal_digests(xml, entry.openvino)
+            else:
+                accepted = {compute_digest(xml.with_suffix(suffix)).value}
             if entry.sha384 not in accepted:
-                raise LockError(
-                    f"{self.model}: {entry.file} is {digest}"
-                    f"{_describe_versions(read_stamp(xml), version())}, {self.lock} has"
-                    f" {entry.sha384[:12]}…"
-                    f"{_describe_versions(made_by.openvino, made_by.posezoo)}",
-                    hint=(
-                        "another OpenVINO or other settings make another IR: use those of the"
-                        " locked IR, or copy it from where the lock was made"
-                    ),
-                )
+                return entry
+        return None
 
 
 def _describe_versions(openvino: str, posezoo: str) -> str:

@@ -60,8 +60,8 @@ def too_large(view: ModelView) -> Violations:
 
 @rule()
 def known_keys(view: ModelView) -> Violations:
-    """Every key of model.yml is known: tools ignore a misspelt key without a message. A key that is
-    not similar to a known one is only a warning.
+    """Every key of model.yml is known: other commands leave out what they do not know, with a
+    warning. In Open Model Zoo's form, a key that is not similar to a known one is only a warning.
 
     Example: licence: https://..., where license is meant
     """
@@ -70,7 +70,7 @@ def known_keys(view: ModelView) -> Violations:
     for key in view.parsed.unknown_keys:
         place = FileLocation(key.file, key.line, key.column)
         message = f"{key.field}: unknown key, left out"
-        severity = None if key.hint else Severity.WARNING
+        severity = None if key.hint or view.is_native else Severity.WARNING
         if key.hint:
             message += f"; {key.hint}"
         yield RuleViolation(

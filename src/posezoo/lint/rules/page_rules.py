@@ -63,7 +63,7 @@ def drawn_card(view: ModelView) -> Violations:
         yield from islice(_wrong_declarations(view), 1)
         return
     for path in pages:
-        yield _violation(next(_changed_lines(view.zoo, path)))
+        yield _violation(next(_changed_lines(view.zoo, path)), view)
 
 
 def _read_own_pages(view: ModelView) -> Iterator[Path]:
@@ -88,7 +88,7 @@ def drawn_index(view: ModelView) -> Violations:
             yield _missing_page(path, view)
     for folder in (view.folder, None) if is_first else (view.folder,):
         for changed in rows.get(folder, ()):
-            yield _violation(changed)
+            yield _violation(changed, view)
 
 
 def _find_changed_rows(zoo: RegistryView) -> dict[Path | None, list[ChangedLine]]:
@@ -103,7 +103,11 @@ def _find_changed_rows(zoo: RegistryView) -> dict[Path | None, list[ChangedLine]
     return rows
 
 
-def _violation(changed: ChangedLine) -> RuleViolation:
+def _draw_command(view: ModelView) -> str:
+    return f"posezoo card --all --in_place{select_registry(view.spec)}"
+
+
+def _violation(changed: ChangedLine, view: ModelView) -> RuleViolation:
     path, number, line, drawn = changed
     for separator in (" | ", ", "):  # of a long line only the first part that differs
         parts = line.strip("| ").split(separator)
@@ -112,14 +116,14 @@ def _violation(changed: ChangedLine) -> RuleViolation:
             pairs = zip(parts, drawn_parts, strict=True)
             line, drawn = next(pair for pair in pairs if pair[0] != pair[1])
     texts = [f"'{text}'" if text else "nothing" for text in (line, drawn)]
-    message = f"{texts[0]} here, and {texts[1]} if {path.name} is drawn again"
+    again = f"if {path.name} is drawn again: {_draw_command(view)}"
+    message = f"{texts[0]} here, and {texts[1]} {again}"
     place = FileLocation(path, number)
     return RuleViolation(place, message, path.stem, line, expected=drawn)
 
 
 def _missing_page(path: Path, view: ModelView) -> RuleViolation:
-    flags = select_registry(view.spec)
-    message = f"{path.name} is missing: posezoo card --all --in_place{flags} draws it again"
+    message = f"{path.name} is missing: {_draw_command(view)} draws it again"
     return RuleViolation(FileLocation(path), message, path.stem)
 
 
@@ -149,7 +153,7 @@ def _wrong_declarations(view: ModelView) -> Violations:
     nodes = {str(node.value).rstrip("0"): node for node in leaves}
     # A value may occur several times; the keys of card.json are mostly those of model.yml.
     nodes |= {f"{node.key.lower()}: {node.value}".rstrip("0"): node for node in leaves}
-    advice = "correct it, or draw the pages again"
+    advice = f"correct it, or draw the pages again: {_draw_command(view)}"
     for keys in changed:
         text = f"{drawn[keys]:.12g}" if isinstance(drawn[keys], float) else str(drawn[keys])
         short = text.rstrip("0")

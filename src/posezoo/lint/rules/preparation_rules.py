@@ -92,9 +92,10 @@ def _read_value(port: Input, name: str) -> object:
 def unexplained_change(view: ModelView) -> Violations:
     """With --changed_since: as long as a file stays the same, so do its mean, scale, colour order,
     layout, decoder and arguments of conversions, also in a renamed or copied model. A file with the
-    same size and source has the same checksum, and one with the same checksum the same size. If a
-    change is right, published: {known_difference: ...} gives a new reason in the same change; for a
-    composite, that of one of its parts. No baseline accepts these findings.
+    same size and source has the same checksum, unless the revision is higher, and one with the same
+    checksum the same size. If a change is right, published: {known_difference: ...} gives a new
+    reason in the same change; for a composite, that of one of its parts. No baseline accepts these
+    findings.
 
     Example: mean: [127.5, 127.5, 127.5] for a checksum that had the mean of ImageNet before
     """
@@ -122,7 +123,9 @@ def _compare(before: Model, now: Model) -> dict[str, str]:
         for index, file in enumerate(now.files):
             for other in before.files:
                 if other.name == file.name or not {*other.addresses}.isdisjoint(file.addresses):
-                    differences |= _compare_files(f"files[{index}]", other, file)
+                    differences |= _compare_files(
+                        f"files[{index}]", other, file, may_be_other=_is_next_revision(before, now)
+                    )
         if not differences and _is_replaced(before, now):
             return {}
     old_facts = list_facts(before)
@@ -136,13 +139,22 @@ def _compare(before: Model, now: Model) -> dict[str, str]:
     return differences
 
 
-def _compare_files(key: str, before: SourceFile, file: SourceFile) -> dict[str, str]:
+def _is_next_revision(before: ModelSpec, now: ModelSpec) -> bool:
+    return before.full_name == now.full_name and before.revision < now.revision
+
+
+def _compare_files(
+    key: str, before: SourceFile, file: SourceFile, *, may_be_other: bool
+) -> dict[str, str]:
+    """``may_be_other``: whether another digest means another file."""
     old_pins = list_pins(before).items()
     pins = list_pins(file).items()
     is_kept = old_pins <= pins
     is_same_place = not {*before.addresses}.isdisjoint(file.addresses)
-    if not is_kept and is_same_place and before.size == file.size:
-        return {f"{key}.checksum": f"{file.pin_text} (before: {before.pin_text})"}
+    is_same_file = is_same_place and before.size == file.size and not may_be_other
+    if not is_kept and is_same_file:
+        how = "; a file that was trained again has the next revision"
+        return {f"{key}.checksum": f"{file.pin_text} (before: {before.pin_text}{how})"}
     if old_pins and is_kept and before.size not in (None, file.size):
         return {f"{key}.size": f"{file.size} (before: {before.size})"}
     return {}

@@ -256,7 +256,7 @@ def _make_planner(args: _BenchmarkArgs, maker: CaseMaker, console: Console) -> B
     named.models = [name for name in args.models if name not in networks]
     selection = Selection(())
     if named.models or args.all:
-        _, selection = select_subjects(named, maker.context, console)
+        _, selection = select_subjects(named, maker.context, console, statement_from_args(named))
     files = [Subject(name, Kind.FILE) for name in networks]
     return BenchmarkPlanner(maker, files, selection, Statement(), console)
 

@@ -54,16 +54,18 @@ def run_device_check(args: DeviceArgs) -> int:
     from posezoo.run.images import SAMPLE_PHOTOS
     from posezoo.run.load import Loader
     from posezoo.run.runtime.runtime_config import require_device
-    from posezoo.run.verbs.run_flags import find_subject_from_args
+    from posezoo.run.subject import find_subject
+    from posezoo.run.verbs.run_flags import statement_from_args
 
     context = flags.context_from_args(args)
+    said = statement_from_args(args)
     import_cv2()
     require_device(context.settings.device)
     rows = []
     lines: list[str] = []
     with flags.console_from_args(args) as console:
         loader = Loader(context, listener=console)
-        subjects = [find_subject_from_args(name, args, context) for name in args.models]
+        subjects = [find_subject(name, context, said) for name in args.models]
         for prepared in map(loader.prepare, subjects):
             proof = prove(prepared, args.inputs or SAMPLE_PHOTOS)
             row = proof.to_json()

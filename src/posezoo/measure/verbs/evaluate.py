@@ -67,7 +67,7 @@ from posezoo.measure.verbs.dataset_flags import (
     DatasetArgs,
     read_dataset,
 )
-from posezoo.run.verbs.run_flags import find_subject_from_args, name_target_size
+from posezoo.run.verbs.run_flags import name_target_size, statement_from_args
 
 if TYPE_CHECKING:
     from posezoo.console.console import Console
@@ -371,9 +371,13 @@ def _require_keypoints(args: _EvaluateArgs, chosen: EvaluationTask) -> None:
 
 def _choose_model(args: _EvaluateArgs, context: Context) -> EvaluationTask:
     from posezoo.measure.model_evaluation import EvaluationTask
+    from posezoo.run.subject import find_subject
 
+    said = statement_from_args(args)
+    heights = args.heights or (args.height,)
+    subject = find_subject(args.model, context, replace(said, height=heights[0]))
     return EvaluationTask(
-        find_subject_from_args(args.model, args, context),
+        replace(subject, said=said),  # each of the heights is an option
         boxes=args.boxes or "",
         conversion=flags.conversion_options_from_args(args),
         is_video=_is_video(args),

@@ -116,12 +116,12 @@ def _load(
     from posezoo.pages.keypoint_moves import ComparedModel
     from posezoo.run.load import Loader, default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
-    from posezoo.run.subject import Statement
-    from posezoo.run.verbs.run_flags import find_subject_from_args, name_target_size
+    from posezoo.run.subject import find_subject
+    from posezoo.run.verbs.run_flags import name_target_size, statement_from_args
 
     is_stated = args.precisions != (Precision.FP16,) or not is_network_file(text)
-    said = Statement(height=height, precision=precision if is_stated else None)
-    subject = find_subject_from_args(text, args, context, said)
+    said = statement_from_args(args, height=height, precision=precision if is_stated else None)
+    subject = find_subject(text, context, said)
     options = LoadOptions(default_runtime(context.settings))
     with name_target_size("--heights", height):
         estimator = Loader(context, listener=console).prepare(subject).compile(options)

@@ -96,7 +96,7 @@ from posezoo.pages.verbs.filter_flags import (
     model_to_json,
     select_filtered,
 )
-from posezoo.run.verbs.run_flags import find_subject_from_args, spell_flag, statement_from_args
+from posezoo.run.verbs.run_flags import statement_from_args
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
@@ -170,12 +170,13 @@ def _in_blocks(blocks: Iterable[Iterable[str]]) -> list[str]:
 
 
 def _describe_file(name: str, args: _InfoArgs) -> Json:
+    from posezoo.run.subject import find_subject
     from posezoo.run.subject_values import list_values
 
     said = statement_from_args(args, precision=None)
     context = flags.context_from_args(args)
-    subject = find_subject_from_args(name, args, context, said, needs_decoder=False)
-    values = to_json(list_values(subject, spell_flag))
+    subject = find_subject(name, context, said, needs_decoder=False)
+    values = to_json(list_values(subject))
     return {
         "name": name,
         "file": name,

@@ -17,7 +17,8 @@ from posezoo.core.declarations.model import (
     Precision,
     QuantizationSettings,
 )
-from posezoo.core.errors import require_packages
+from posezoo.core.declarations.model_files import is_network_file
+from posezoo.core.errors import require_packages, shell_word
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.output_file import MEASUREMENTS
 from posezoo.core.registry import Selection
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from posezoo.quantize.quantization_plan import (
         QuantizationOptions,
         QuantizationPlan,
-        QuantizationTarget,
     )
 
 EXAMPLES = """
@@ -152,13 +152,12 @@ def run(args: _QuantizeArgs) -> int:
     options = _options_from_args(args, context)
     photo = next(filter(Path.is_file, dataset_dir.glob("*")), None)
     with flags.console_from_args(args) as console:
-        own_irs, selection = _select(args, context, console)
+        selection = _select(args, context, options, console)
         work = _QuantizationTask(
             context,
             options,
             dataset_dir,
             args.output,
-            own_irs=own_irs,
             measures_only=args.measure_only,
             is_dry_run=args.dry_run,
         )
@@ -182,7 +181,11 @@ def run(args: _QuantizeArgs) -> int:
 
 
 def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
-    xmls = _own_xmls(args)
+    files = list(filter(is_network_file, args.models))
+    xmls = [name for name in files if name.endswith(".xml")]
+    for name in files:
+        if name not in xmls:
+            args.parser.error(f"{name}: is no IR; posezoo convert {shell_word(name)} makes one")
     if not xmls:
         flags.refuse_flags(args, "preset in_float", "only for an .xml; model.yml declares it")
     if xmls and (xmls != args.models or args.all or args.measure_only):
@@ -201,15 +204,14 @@ def _require_packages(args: _QuantizeArgs) -> None:
     require_packages(needed)
 
 
-def _own_xmls(args: _QuantizeArgs) -> list[str]:
-    return [name for name in args.models if name.endswith(".xml")]
-
-
 def _options_from_args(args: _QuantizeArgs, context: Context) -> QuantizationOptions:
     from posezoo.quantize.quantization_plan import QuantizationOptions
     from posezoo.run.load import default_runtime
-    from posezoo.run.runtime.runtime_config import LoadOptions
 
+    in_float = (FloatLayers("--in_float", args.in_float),) if args.in_float else ()
+    own_settings = QuantizationSettings(in_float=in_float)
+    if args.preset:
+        own_settings = replace(own_settings, preset=args.preset)
     return QuantizationOptions(
         args.precisions,
         args.target_device,
@@ -220,30 +222,25 @@ def _options_from_args(args: _QuantizeArgs, context: Context) -> QuantizationOpt
         metric=args.metric or "",
         # Networks that are only measured are not kept.
         runtime=replace(default_runtime(context.settings), cache_dir=None),
-        given=statement_from_args(args).added_to(LoadOptions()),
+        said=statement_from_args(args),
+        own_settings=own_settings,
     )
 
 
 def _select(
-    args: _QuantizeArgs, context: Context, console: Console
-) -> tuple[dict[Path, QuantizationTarget], Selection]:
-    """The networks of files by their paths, and the models, or those that the files are."""
+    args: _QuantizeArgs, context: Context, options: QuantizationOptions, console: Console
+) -> Selection:
+    """The models that can be quantized, or what the user's IR are."""
     from posezoo.quantize.int8_models import describe_own_ir
-    from posezoo.quantize.quantization_plan import TASKS, explain_unsupported
+    from posezoo.quantize.quantization_plan import explain_unsupported
 
-    in_float = (FloatLayers("--in_float", args.in_float),) if args.in_float else ()
-    settings = QuantizationSettings(in_float=in_float)
-    if args.preset:
-        settings = replace(settings, preset=args.preset)
-    metric = args.metric or ""
     files, selection = select_subjects(
-        args, context, console, needs_decoder=False, task=TASKS.get(metric, "")
+        args, context, console, options.said, needs_decoder=False, task=options.task
     )
-    own_irs = {Path(file.name): describe_own_ir(file, metric, settings) for file in files}
-    if own_irs:
-        return own_irs, Selection(tuple(target.spec for target in own_irs.values()))
+    if files:
+        return Selection(tuple(describe_own_ir(file, options).spec for file in files))
     if not args.all:
-        return {}, selection
+        return selection
     quantizable = []
     for spec in selection.models:
         reason = explain_unsupported(spec, context.registry)
@@ -251,18 +248,19 @@ def _select(
             console.print_line(f"Skipping {spec.full_name} ({reason})")
         else:
             quantizable.append(spec)
-    return {}, replace(selection, models=tuple(quantizable))
+    return replace(selection, models=tuple(quantizable))
 
 
 @frozen
 class _QuantizationTask:
-    """Quantizes a model, or only compares its INT8 IR; it is pickled for other processes."""
+    """Quantizes a model or an IR of the user's, or only compares the INT8 IR of a model; it is
+    pickled for other processes.
+    """
 
     context: Context
     options: QuantizationOptions
     dataset_dir: Path
     output_dir: Path | None
-    own_irs: Mapping[Path, QuantizationTarget]
     measures_only: bool
     is_dry_run: bool
 
@@ -271,11 +269,9 @@ class _QuantizationTask:
         from posezoo.quantize import int8_models
         from posezoo.quantize.quantization import quantize, to_measurements
 
-        required: list[Plan] = []
-        if not self.own_irs:
-            required = int8_models.plan_required_irs(
-                spec, self.context, self.dataset_dir, is_dry_run=self.is_dry_run
-            )
+        required = int8_models.plan_required_irs(
+            spec, self.context, self.dataset_dir, is_dry_run=self.is_dry_run
+        )
         if self.is_dry_run:
             return Answer(plan=self._plan_lines(spec, required))
         for due in required:
@@ -284,7 +280,7 @@ class _QuantizationTask:
             return self._compare(spec, listener)
         plan = self._plan_int8(spec, listener)
         quantized = quantize(plan, listener=listener)
-        if not self.own_irs:
+        if not int8_models.is_own_ir(spec):
             write_sidecars(spec, self.context.with_output_dir(self.output_dir), listener)
         facts = _shifts(quantized.displacements) if quantized.displacements else {}
         if quantized.missed:
@@ -296,17 +292,13 @@ class _QuantizationTask:
     def _plan_int8(self, spec: ModelSpec, listener: Listener | None = None) -> QuantizationPlan:
         from posezoo.quantize import int8_models
 
-        if self.own_irs:
-            return int8_models.plan_own_int8(
-                self.own_irs[spec.path],
-                self.context,
-                self.dataset_dir,
-                self.options,
-                output_dir=self.output_dir,
-                listener=listener,
-            )
         return int8_models.plan_int8(
-            spec, self.context, self.dataset_dir, self.options, output_dir=self.output_dir
+            spec,
+            self.context,
+            self.dataset_dir,
+            self.options,
+            output_dir=self.output_dir,
+            listener=listener,
         )
 
     def _plan_lines(self, spec: ModelSpec, required: Sequence[Plan]) -> list[str]:

@@ -262,25 +262,29 @@ def describe_ir(
         return spec, description
     if options.labels:
         _require_labels(graph, options.labels, selected)
-    skeleton = options.skeleton or stated_skeleton(graph, spec, description)
-    spec = _with_keypoints(spec, graph, skeleton, options)
-    return replace(spec, assumption=find_assumption(graph, spec, like)), description
+    return _with_keypoints(spec, graph, description, like, options), description
 
 
 def describe_pipeline(graph: Graph, like: ModelSpec | None, options: LoadOptions) -> ModelSpec:
     """As ``describe_ir``, for an IR of which it does not matter how images are prepared."""
     decoder = select_decoder(graph, options.decoder, like, options)
     spec = describe_network(graph, "", decoder, like)
-    return _with_keypoints(spec, graph, options.skeleton, options)
+    description = describe_stated_input(graph, decoder, like)
+    return _with_keypoints(spec, graph, description, like, options)
 
 
 def _with_keypoints(
-    spec: ModelSpec, graph: Graph, skeleton: Skeleton | None, options: LoadOptions
+    spec: ModelSpec,
+    graph: Graph,
+    description: InputDescription,
+    like: ModelSpec | None,
+    options: LoadOptions,
 ) -> ModelSpec:
+    skeleton = options.skeleton or stated_skeleton(graph, spec, description)
     spec = _with_outputs(with_skeleton(spec, skeleton), graph)
     if options.skeleton:
         _require_keypoints(graph, spec, options.skeleton)
-    return spec
+    return replace(spec, assumption=find_assumption(graph, spec, like))
 
 
 def _require_keypoints(graph: Graph, spec: ModelSpec, skeleton: Skeleton) -> None:
@@ -295,19 +299,6 @@ def count_spec_keypoints(graph: Graph, spec: ModelSpec) -> int:
     assert spec.decoder
     roles = {port.role: port.name for port in spec.outputs if port.role}
     return count_keypoints(graph, spec.decoder, roles)
-
-
-def describe_assumption(graph: Graph, like: ModelSpec | None, options: LoadOptions) -> str:
-    """As ``find_assumption``, for an IR of which it does not matter how images are prepared.
-
-    Raises:
-        InferenceError: no decoder takes its outputs.
-    """
-    decoder = select_decoder(graph, options.decoder, like, options)
-    spec = describe_network(graph, "", decoder, like)
-    description = describe_stated_input(graph, decoder, like)
-    skeleton = options.skeleton or stated_skeleton(graph, spec, description)
-    return find_assumption(graph, _with_keypoints(spec, graph, skeleton, options), like)
 
 
 def find_assumption(graph: Graph, spec: ModelSpec, like: ModelSpec | None) -> str:

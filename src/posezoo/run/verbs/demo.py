@@ -37,10 +37,8 @@ from posezoo.core.workers.signals import SignalExit
 from posezoo.run.verbs.run_flags import (
     VIDEO,
     RunArgs,
-    find_subject_from_args,
     name_target_size,
     refuse_detect_every,
-    spell_flag,
     statement_from_args,
     video_options_from_args,
 )
@@ -424,20 +422,19 @@ def _with_runtime(options: LoadOptions, requests: int, streams: str, threads: in
 
 
 def _find_subject(args: _DemoArgs, context: Context) -> Subject:
+    from posezoo.run.subject import find_subject
+
     text = args.model
     said = statement_from_args(
         args, height=args.height or args.tsize, architecture=_decoder_of(args.architecture_type)
     )
+    said = replace(said, spellings={**said.spellings, "height": "--tsize"})
     try:
-        return find_subject_from_args(text, args, context, said, spell=_spell_flag)
+        return find_subject(text, context, said)
     except UnknownModelError as error:
         if text and (os.sep in text or "." in text) and not os.path.exists(text):
             raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
         raise
-
-
-def _spell_flag(name: str) -> str:
-    return "--tsize" if name == "height" else spell_flag(name)
 
 
 def _decoder_of(architecture: str) -> str | None:

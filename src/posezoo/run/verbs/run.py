@@ -55,9 +55,9 @@ from posezoo.run.verbs.run_flags import (
     DRAW,
     VIDEO,
     RunArgs,
-    find_subject_from_args,
     name_target_size,
     refuse_detect_every,
+    statement_from_args,
     video_options_from_args,
 )
 
@@ -410,8 +410,10 @@ def _open_inputs(
 
 
 def _find_subject(args: _RunArgs, context: Context) -> Subject:
+    from posezoo.run.subject import find_subject
+
     try:
-        return find_subject_from_args(args.model, args, context)
+        return find_subject(args.model, context, statement_from_args(args))
     except UnknownModelError as error:
         text = args.model or ""
         suffix = Path(text).suffix.lower()

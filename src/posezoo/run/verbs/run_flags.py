@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -189,6 +189,7 @@ def statement_from_args(args: Args, **others: Any) -> Statement:
     values = {name: value for name, value in vars(args).items() if value is not None} | others
     labels: Path | None = values.get("labels")
     skeleton: str | None = values.get("skeleton")
+    names = (each.name for each in fields(Statement))
     return Statement(
         checkpoint=values.get("checkpoint"),
         model_name=values.get("model_name", ""),
@@ -206,32 +207,7 @@ def statement_from_args(args: Args, **others: Any) -> Statement:
         reverse_input_channels=values.get("reverse_input_channels") or None,
         mean_values=parse_channel_values(args, "mean_values", values.get("mean_values")),
         scale_values=parse_channel_values(args, "scale_values", values.get("scale_values")),
-    )
-
-
-def find_subject_from_args(
-    name: str | None,
-    args: Args,
-    context: Context,
-    said: Statement | None = None,
-    *,
-    spell: Callable[[str], str] | None = None,
-    needs_decoder: bool = True,
-    is_source: bool = False,
-    task: str = "",
-) -> Subject:
-    """As ``find_subject``; by default with what the flags say (``statement_from_args``)."""
-    from posezoo.run.subject import find_subject
-
-    said = said or statement_from_args(args)
-    return find_subject(
-        name,
-        context,
-        said,
-        spell=spell or partial(spell_flag, args=args),
-        needs_decoder=needs_decoder,
-        is_source=is_source,
-        task=task,
+        spellings={name: spell_flag(name, args) for name in names},
     )
 
 
@@ -239,58 +215,68 @@ def select_subjects(
     args: ModelsArgs,
     context: Context,
     output: MessageOutput,
-    said: Statement | None = None,
+    said: Statement,
     *,
     needs_decoder: bool = True,
     task: str = "",
 ) -> tuple[list[Subject], Selection]:
     """The files of networks that the flags name, and the models: those of globs, and weights as
-    models of their own; all checked against what the flags say.
+    models of their own; all checked against what is said.
 
     Raises:
         PosezooError: as for ``find_subject`` and ``select_models``.
     """
-    from posezoo.run.subject import Kind, refuse_unused, require_usable
+    from posezoo.run.subject import find_subject
 
     patterns = patterns_from_args(args)
-    said = said or statement_from_args(args)
-    spell = partial(spell_flag, args=args)
+    own = [name for name in patterns or () if is_network_file(name) or is_checkpoint_file(name)]
     find = partial(
-        find_subject_from_args,
-        args=args,
+        find_subject,
         context=context,
         said=said,
         needs_decoder=needs_decoder,
         is_source=True,
         task=task,
     )
-    own = [name for name in patterns or () if is_network_file(name) or is_checkpoint_file(name)]
     subjects = list(map(find, own))
-    names = None if patterns is None else [name for name in patterns if name not in own]
+    names = patterns and [name for name in patterns if name not in own]
     selection = Selection(())
     if names != []:
-        refuse_unused(Kind.MODEL, ", ".join(names or ()), said, spell)
-        selection = select_models(context.registry, names, output)
-        for model in selection.tops:
-            require_usable(model, said, context, spell)
-    models = {model.full_name: model for model in selection.models}
-    for subject in subjects:
-        if subject.checkpoint:  # two files with the same weights are one model
-            assert isinstance(subject.model, ModelSpec)
-            models.setdefault(subject.model.full_name, subject.model)
+        selection = _select_models(names, context, output, said)
+    weights = [subject.model for subject in subjects if subject.checkpoint]
     files = [subject for subject in subjects if not subject.checkpoint]
-    for file in files:
-        if file.doubt:
-            output.warn(file.doubt)
-    return files, replace(selection, models=tuple(models.values()))
+    for doubt in filter(None, (file.doubt for file in files)):
+        output.warn(doubt)
+    return files, _with_weights(selection, weights)
 
 
-def spell_flag(name: str, args: Args | None = None) -> str:
+def _select_models(
+    names: Sequence[str] | None, context: Context, output: MessageOutput, said: Statement
+) -> Selection:
+    from posezoo.run.subject import Kind, refuse_unused, require_usable
+
+    refuse_unused(Kind.MODEL, ", ".join(names or ()), said)
+    selection = select_models(context.registry, names, output)
+    for model in selection.tops:
+        require_usable(model, said, context)
+    return selection
+
+
+def _with_weights(selection: Selection, weights: Iterable[Model | None]) -> Selection:
+    models = {model.full_name: model for model in selection.models}
+    for model in weights:  # two files with the same weights are one model
+        assert isinstance(model, ModelSpec)
+        models.setdefault(model.full_name, model)
+    return replace(selection, models=tuple(models.values()))
+
+
+def spell_flag(name: str, args: Args) -> str:
     """The flag that says what a field of ``Statement`` has; maybe for several values."""
     named = (flag.spellings[-1] for key, flag in FLAGS.items() if (flag.dest or key) == name)
     flag = next(named, f"--{name}")
-    known = args.parser._option_string_actions if args else {}
-    return f"{flag}s" if flag not in known and f"{flag}s" in known else flag
+    known = args.parser._option_string_actions
+    is_plural = flag not in known or vars(args).get(f"{name}s")
+    return f"{flag}s" if is_plural and f"{flag}s" in known else flag
 
 
 def _read_labels(path: Path) -> tuple[str, ...]:

@@ -1,15 +1,16 @@
 """posezoo mirror: fill a folder for machines without network access, or check one.
 
 With ``--format json``, ``create`` prints ``models`` (name, files) and ``failed`` (name, reason,
-hint); ``check`` prints ``files``: model, file, path, state (good, missing, changed, extra,
-symlinked, special).
+hint); ``check`` prints ``files`` (model, file, path, state: good, missing, changed, extra,
+symlinked, special) and ``needs_posezoo`` (the models that an earlier posezoo cannot read, by the
+least version that can).
 
 The exit code is 1 if a model cannot be added, or if the state of a file is not good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,8 +79,9 @@ def run(args: _MirrorArgs) -> int:
     patterns = [*args.models, *names, *listed]
     with Console(quiet=args.quiet) as console:
         if args.what == "check":
-            files = _check(mirror, patterns, console)
-            return _print_states(mirror, files, args.format)
+            names = _select_mirrored(mirror, patterns, console)
+            files = list(mirror.check(names))
+            return _print_states(mirror, files, mirror.list_needed_versions(names), args.format)
         _refuse_invalid_selection(args, patterns)
         if args.folder.exists() and not args.folder.is_dir():
             raise OutputError(
@@ -164,14 +166,12 @@ class _Creation:
 
     def _warn_of_models_without_ir(self) -> None:
         """Say of which models --locked will refuse the IR, where the mirror is used."""
-        lock = self.mirror.open_lock()
-        lacking = [
-            spec.full_name
-            for spec in self.selection.models
-            if lock.has_declaration(spec) and spec.is_converted and not lock.made_entries(spec)
-        ]
+        from posezoo.cli.lock_entries import list_without_ir
+
+        lacking = list_without_ir(self.mirror.open_lock(), self.selection.models)
         if lacking:
-            names = ", ".join(lacking[:3]) + (" and others" if len(lacking) > 3 else "")
+            names = ", ".join(spec.full_name for spec in lacking[:3])
+            names += " and others" if len(lacking) > 3 else ""
             self.console.warn(
                 f"{names}: the mirror's lock lists no IR, so --locked refuses conversions there;"
                 " to add the IR, run posezoo get, posezoo lock and posezoo mirror create again"
@@ -193,17 +193,22 @@ def _planned(files: Sequence[PlannedFile]) -> Answer:
     return Answer(plan=[job_report.format_planned_file(file) for file in files])
 
 
-def _check(mirror: Mirror, patterns: Sequence[str], console: Console) -> list[MirroredFile]:
+def _select_mirrored(mirror: Mirror, patterns: Sequence[str], console: Console) -> list[str]:
     mirror.specs()  # raises an error if the folder is not a mirror
     names = []
     if patterns:
         selection = select_models(open_registry([mirror.models_dir]), patterns, console)
         names += [spec.full_name for spec in selection.models]
         names += [composite.name for composite in selection.composites]
-    return list(mirror.check(names))
+    return names
 
 
-def _print_states(mirror: Mirror, files: Sequence[MirroredFile], style: str) -> int:
+def _print_states(
+    mirror: Mirror,
+    files: Sequence[MirroredFile],
+    needed_versions: Mapping[str, Sequence[str]],
+    style: str,
+) -> int:
     failed = [file for file in files if file.state != "good"]
     summary = f"{mirror.root}: all {len(files)} files are good"
     if failed:
@@ -217,5 +222,9 @@ def _print_states(mirror: Mirror, files: Sequence[MirroredFile], style: str) -> 
     for file in failed:
         model = f"{file.model}: " if file.model else ""
         lines.append(f"{file.state:9} {model}{file.file} ({file.path})")
-    print_result(style, {"files": [asdict(file) for file in files]}, *lines, summary)
+    for version, names in needed_versions.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        lines.append(f"needs posezoo {version} or newer: {', '.join(names[:3])}{more}")
+    answer = {"files": [asdict(file) for file in files], "needs_posezoo": needed_versions}
+    print_result(style, answer, *lines, summary)
     return 1 if failed else 0

@@ -4,9 +4,10 @@ unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ def draft_replacement(spec: ModelSpec, addresses: Sequence[str]) -> ModelSpec:
 
     Raises:
         SettingsError: it has another number of files, or variants.
+        SpecError: a value is written in a form that cannot be changed in place, or the source is of
+            another kind.
     """
     if spec.tag or len(spec.files) != len(addresses):
         names = ", ".join(file.name for file in spec.files)
@@ -40,7 +43,9 @@ def draft_replacement(spec: ModelSpec, addresses: Sequence[str]) -> ModelSpec:
     )
     pairs = zip(drafted.files, spec.files, strict=True)
     files = tuple(replace(new, name=old.name) for new, old in pairs)
-    return replace(drafted, files=files)
+    drafted = replace(drafted, files=files)
+    _edit_model_yml(spec, drafted, lambda _file, _algorithm: "0")  # before a file is replaced
+    return drafted
 
 
 def write_replacement(
@@ -51,7 +56,6 @@ def write_replacement(
 
     Raises:
         FetchError: a file could not be downloaded.
-        SpecError: a value is written in a form that cannot be changed in place.
     """
     described, _ = describe_files(drafted, context, listener)
     for before, after in ((spec.inputs, described.inputs), (spec.outputs, described.outputs)):
@@ -59,7 +63,20 @@ def write_replacement(
         if all(ports) and ports[0] != ports[1]:
             text = f"{spec.name}: its inputs or outputs are others now: correct {spec.path}"
             listener(WarningIssued(text))
-    by_name = {file.name: file for file in described.files}
+
+    def digest_of(file: SourceFile, algorithm: str) -> str:
+        return compute_digest(context.layout.file_path(spec, file), algorithm).value
+
+    write_atomically(spec.path, _edit_model_yml(spec, described, digest_of))
+
+
+def _edit_model_yml(
+    spec: ModelSpec, drafted: ModelSpec, digest_of: Callable[[SourceFile, str], str]
+) -> bytes:
+    """The model.yml with the sizes, digests, addresses and the next revision; SpecError as
+    ``draft_replacement``.
+    """
+    by_name = {file.name: file for file in drafted.files}
     content = read_yaml_bytes(spec.path)
     root = parse_yaml(content, str(spec.path))
     revision = find_node(root, "revision")
@@ -68,25 +85,32 @@ def write_replacement(
     edits = [YamlEdit(place, f"{spec.revision + 1}", key="" if revision else "revision")]
     for node in list_files(root, ""):
         file = by_name[text_below(node, "name")]
-        edits += _edit_file(node, file, context.layout.file_path(spec, file), spec.path.parent)
-    write_atomically(spec.path, apply_edits(content, edits))
+        edits += _edit_file(node, file, partial(digest_of, file), spec.path.parent)
+    return apply_edits(content, edits)
 
 
-def _edit_file(node: YamlNode, file: SourceFile, path: Path, folder: Path) -> Iterator[YamlEdit]:
+def _edit_file(
+    node: YamlNode, file: SourceFile, digest_of: Callable[[str], str], folder: Path
+) -> Iterator[YamlEdit]:
     if size := find_node(node, "size"):
         yield YamlEdit(size, f"{file.size}")
     for key, algorithm in (("checksum", "sha384"), ("sha256", "sha256"), ("md5", "md5")):
         if value := find_node(node, key):
-            yield YamlEdit(value, compute_digest(path, algorithm).value)
+            yield YamlEdit(value, digest_of(algorithm))
     (source,) = file.sources
-    place = find_node(node, "source")
+    key = "url"
     text = getattr(source, "url", "")
     if isinstance(source, FileSource):
-        place = find_node(place, "path")
+        key = "path"
         text = format_path(source.path, folder)
+    declared = find_node(node, "source")
+    is_short = declared is None or declared.is_text()
+    place = declared if is_short and key == "url" else find_node(declared, key)
     if place is None or not text:
         problem = "the source is of another kind than the address"
-        raise node.make_error(problem, hint="change the source by hand, and try again")
+        raise (declared or node).make_error(
+            problem, hint="change the source by hand, and try again"
+        )
     yield YamlEdit(place, text)
 
 

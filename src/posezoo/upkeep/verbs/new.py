@@ -10,16 +10,16 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.console.report import print_result
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
-from posezoo.core.errors import OutputError, PosezooError, SettingsError, os_reason, shell_word
-from posezoo.core.files.file_record import RECORDS_DIR
+from posezoo.core.errors import OutputError, PosezooError, SettingsError, shell_word
 from posezoo.core.files.verified_files import (
     compute_digest,
     set_aside,
     write_atomically,
     writing,
 )
+from posezoo.core.lockfile.git_files import plan_git_files, read_kept
 from posezoo.core.registry import Registry, builtin_models_dir
-from posezoo.core.regular_files import explain_link, is_open_pipe, read_regular_bytes
+from posezoo.core.regular_files import is_open_pipe
 from posezoo.core.resolve.stage_context import Context
 
 EXAMPLES = """
@@ -114,7 +114,7 @@ def run(args: _NewArgs) -> int:
     refuse_sources_in_place(spec, context.layout)
     path = root / args.family / args.name / "model.yml"
     # Before anything is written: these may be no files that can be read.
-    git_files = _plan_git_files(context.lock.path)
+    git_files = plan_git_files(context.lock.path)
     beside = root.parent if root == builtin_models_dir() else root
     license_text = beside / "licenses" / license.text
     given_text = _read_text(args.license_text, license_text)
@@ -166,51 +166,23 @@ def _replace(args: _NewArgs, context: Context) -> int:
     refuse_sources_in_place(drafted, context.layout)
     words = shlex.join([args.name, *flags.registry_arguments(args)])
     then = f"then: posezoo get {words}; posezoo lock {words}"
+    changed = [spec.path]
     if args.dry_run:
         then = f"would change {spec.path}"
     else:
         with flags.console_from_args(args) as console:
+            git_files = plan_git_files(context.lock.path)
             write_replacement(spec, drafted, context, console)
-    print_result(args.format, {"model": args.name, "file": spec.path}, spec.path, then)
+            for path, content in git_files.items():
+                write_atomically(path, content)
+                changed.append(path)
+    print_result(args.format, {"model": args.name, "file": spec.path}, *changed, then)
     return 0
-
-
-def _plan_git_files(lock: Path) -> dict[Path, bytes]:
-    """The new content of a repository's files that lack a line that a zoo needs: Git keeps the
-    lines of both sides if it merges locks, and ignores what is known of the files of one machine.
-    """
-    folder = lock.parent
-    folders = lock.absolute().parents
-    is_ours = builtin_models_dir().parent in folders
-    if is_ours or not any((each / ".git").exists() for each in folders):
-        return {}
-    changed = {}
-    for name, line in (
-        (".gitattributes", f"{lock.name} merge=union".encode()),
-        (".gitignore", RECORDS_DIR.encode()),
-    ):
-        path = folder / name
-        content = _read(path) if os.path.lexists(path) else b""
-        if line in content.splitlines():
-            continue
-        end = b"\r\n" if b"\r\n" in content else b"\n"
-        if content and not content.endswith(b"\n"):
-            content += end
-        changed[path] = content + line + end
-    return changed
 
 
 def _read_text(given: Path | None, target: Path) -> dict[Path, bytes]:
     """The license text by the path that it is copied to; empty if none was given."""
-    return {target: _read(given)} if given else {}
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return read_regular_bytes(path)
-    except OSError as error:
-        reason = explain_link(path) or f"cannot be read: {os_reason(error)}"
-        raise OutputError(f"{path}: {reason}", hint="nothing was written") from error
+    return {target: read_kept(given)} if given else {}
 
 
 def _write_access_points(spec: ModelSpec, registry: Path, cache_dir: Path | None) -> bool:

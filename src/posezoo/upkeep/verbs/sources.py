@@ -3,14 +3,14 @@
 ``posezoo sources check --format json``::
 
     sources    list   model, file, source, type (as in model.yml), host (or empty), state (good,
-                      dead, changed, unreachable, unchecked), compared (size, digest), problem,
-                      model_yml, line (or 0)
+                      dead, refused, changed, unreachable, unchecked), compared (size, digest,
+                      ETag, Last-Modified), problem, model_yml, line (or 0)
     counts     object the number of sources by state
     without_source list the files that no source has now: model, file
     failed     list   the model.yml files that cannot be read: name, reason, hint
 
-With ``--dead``, ``sources`` lists only those that are dead, changed or unreachable. The exit code
-is 1 if there is such a source. No file is written.
+With ``--dead``, ``sources`` lists only those that are dead, refused, changed or unreachable. The
+exit code is 1 if there is such a source, but 4 if all of them are refused. No file is written.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ posezoo sources check --all --registry omz --format sarif
 _JOBS = 16
 # An unreachable host takes a timeout for each attempt.
 _ATTEMPTS = 2
+# The exit code if sources only refuse this machine, so that a job can tell that from a lost file.
+_REFUSED = 4
 
 #: The keys of a source in JSON.
 _ROW = "model file source type host state compared problem line model_yml=path"
@@ -52,6 +54,11 @@ RULES = {
     "dead": (
         "A source has the file: otherwise a download fails, or needs another source",
         "HTTP 404",
+    ),
+    "refused": (
+        "A source sends the file to this machine: otherwise a login, a right or a certificate"
+        " authority is missing here",
+        "HTTP 403",
     ),
     "changed": (
         "A source has the declared size and digest: otherwise it is refused",
@@ -67,9 +74,11 @@ FLAGS = (
     Flag(
         "what",
         "check: ask each source for existence, size and, if cheap, digest; then it is good, dead"
-        " (it does not have the file, or refuses it), changed (another size or digest), unreachable"
-        " (no answer, or a wrong setting on this machine) or unchecked (for example, a package is"
-        " missing); the exit code is 1 if one is dead, changed or unreachable",
+        " (it does not have the file), refused (HTTP 401 or 403, or a certificate authority that"
+        " this machine does not know), changed (another size or digest, or another ETag or"
+        " Last-Modified than when this machine downloaded it), unreachable (no answer, or a wrong"
+        " setting on this machine) or unchecked (for example, a package is missing); the exit code"
+        " is 1 if one is dead, changed or unreachable, else 4 if one is refused",
         choices=("check",),
         nargs="?",
         default="check",
@@ -90,7 +99,7 @@ FLAGS = (
         f"number of attempts for a source (default: {_ATTEMPTS})",
         flags.whole_number(1, 100),
     ),
-    f"stall_timeout header ca_bundle allow_private_redirects {flags.REGISTRY}",
+    f"weights_dir stall_timeout header ca_bundle allow_private_redirects {flags.REGISTRY}",
     flags.format_flag(("text", "json", "sarif")),
     "quiet",
 )
@@ -104,7 +113,8 @@ class _SourcesArgs(flags.ModelsArgs, flags.FormatArgs):
 
 
 def run(args: _SourcesArgs) -> int:
-    """Print the state of each source; 1 if a file cannot be downloaded from one now."""
+    """Print the state of each source; 1 or 4 if a file cannot be downloaded from one now."""
+    from posezoo.core.layout import ModelLayout
     from posezoo.core.pipeline.zoo_context import download_options, registry_from_settings
     from posezoo.pages.source_check import BAD_STATES, check_sources
 
@@ -115,13 +125,16 @@ def run(args: _SourcesArgs) -> int:
     options = replace(options, jobs=args.jobs or _JOBS, attempts=args.attempts or _ATTEMPTS)
     with Console(quiet=args.quiet) as console:
         models = select_models(registry_from_settings(settings), patterns, console)
-        checked = check_sources(models.models, options, quiet=args.quiet)
+        layout = ModelLayout(settings.weights_dir, settings.weights_dir)
+        checked = check_sources(models.models, options, layout=layout, quiet=args.quiet)
     bad = [each for each in checked if each.state in BAD_STATES]
     if args.format == "sarif":
         print_json(_to_sarif(bad))
     else:
         _print_states(args, checked, bad, models.problems)
-    return 1 if bad or models.problems else 0
+    if models.problems or any(each.state != "refused" for each in bad):
+        return 1
+    return _REFUSED if bad else 0
 
 
 def _print_states(
