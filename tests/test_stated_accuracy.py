@@ -103,8 +103,7 @@ def evaluate(npm_mirror, shared, cache, tmp_path):
             posezoo_process(
                 *("evaluate", *words, "--format", "json", *data, "--output", tmp_path / "out"),
                 cwd=tmp_path,
-                **ONLINE,
-                **environ,
+                **(ONLINE | environ),
                 POSEZOO_MIRROR=str(npm_mirror),
                 XDG_CACHE_HOME=str(cache),
             )
