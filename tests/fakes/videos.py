@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 SIZE = (64, 48)
 STEP = 8  # of brightness from frame to frame: 31 frames at most
@@ -96,3 +98,43 @@ def mjpeg(frames: int = 20) -> bytes:
 
 #: What such a camera says before the body.
 MJPEG = {"Content-Type": "multipart/x-mixed-replace; boundary=frame"}
+
+
+def set_matrix(path: Path, *, a: int, b: int, c: int, d: int) -> Path:
+    """Let the track of an MP4 be shown by this display matrix."""
+    content = bytearray(path.read_bytes())
+    matrix = content.index(b"tkhd") + 4 + 40
+    struct.pack_into(">iiiii", content, matrix, a << 16, b << 16, 0, c << 16, d << 16)
+    path.write_bytes(content)
+    return path
+
+
+def trim(path: Path, share: float) -> Path:
+    """Let the edit list of an MP4 show only this share of it, from its beginning."""
+    content = bytearray(path.read_bytes())
+    duration = content.index(b"elst") + 12
+    (units,) = struct.unpack_from(">I", content, duration)
+    struct.pack_into(">I", content, duration, round(units * share))
+    path.write_bytes(content)
+    return path
+
+
+def write_interlaced(path: Path, codec: str, size: tuple[int, int] = SIZE) -> Path:
+    """A video whose frames have two fields each; it needs PyAV."""
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"flags": "+ilme+ildct"})
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        for number in range(10):
+            pixels = cv2.resize(frame(number), size)
+            image = av.VideoFrame.from_ndarray(pixels, format="bgr24").reformat(format="yuv420p")
+            container.mux(stream.encode(image))
+        container.mux(stream.encode())
+    return path
+
+
+def write_raw(path: Path, frames: int = 10) -> Path:
+    """A stream of JPEG without a container, as programs save that of a camera."""
+    path.write_bytes(b"".join(cv2.imencode(".jpg", frame(n))[1].tobytes() for n in range(frames)))
+    return path

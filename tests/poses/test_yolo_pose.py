@@ -72,6 +72,24 @@ def test_each_person_is_found_once(form, keypoints):
     assert np.abs([pose.keypoints for pose in poses] - points).max() < 1e-3
 
 
+@pytest.mark.parametrize("keypoints_are_shares", [True, False])
+@pytest.mark.parametrize(("form", "axis", "first"), [(raw, 1, 5), (suppressed, 2, 6)])
+def test_shares_of_the_input_are_read_as_its_pixels(form, axis, first, keypoints_are_shares):
+    """As Ultralytics' exports as TFLite state them; its older releases state only boxes so."""
+    size = (640, 384)
+    predictions = form(*people(5))
+    expected = decode("yolo_pose", {"predictions": predictions}, size)
+    rows = np.moveaxis(predictions.copy(), axis, -1)
+    starts = range(first, rows.shape[-1], 3) if keypoints_are_shares else ()
+    for start in (0, 2, *starts):
+        rows[..., start : start + 2] /= size
+    poses = decode("yolo_pose", {"predictions": np.moveaxis(rows, -1, axis)}, size)
+    assert len(poses) == 5
+    for pose, same in zip(poses, expected, strict=True):
+        assert np.allclose(pose.box, same.box, atol=1e-3)
+        assert np.allclose(pose.keypoints, same.keypoints, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("size", "cells"),
     [((640, 640), 8400), ((640, 640), 25200), ((384, 256), 6120), ((128, 64), 168)],

@@ -62,7 +62,7 @@ class Zoo:
             "models_dir": self.folder / "models",
             "weights_dir": self.folder / "weights",
             "cache_dir": self.folder / "cache",
-            "stall_timeout": 0.5,
+            "stall_timeout": 1.0,
             **settings,
         }
         return open_context(to_settings(read_settings(flags)))
@@ -158,6 +158,14 @@ def test_a_file_of_the_right_size_with_another_digest_ends_the_choice(zoo):
     with pytest.raises(DigestError):
         zoo.choose()
     assert asked(zoo) == ["best"]
+
+
+def test_a_model_that_failed_today_is_asked_for_again_if_there_is_no_other(zoo):
+    zoo.server.serve("best.xml", PAGE, status=[404] * 9)
+    assert zoo.choose()[0] == "second"
+    zoo.write_names(["task"])
+    with pytest.raises(DownloadError, match=r"best\.xml"):
+        zoo.choose()
 
 
 def test_if_no_model_is_available_one_error_says_why_for_each(zoo):

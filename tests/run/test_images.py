@@ -385,3 +385,42 @@ def test_an_image_that_pillow_cannot_read_to_its_end_is_an_error(tmp_path):
     (tmp_path / "cut.png").write_bytes(SAMPLE_PHOTOS[0].read_bytes()[:5000])
     with pytest.raises(ImageError, match="Pillow cannot read the image"):
         images.to_bgr(pillow.open(tmp_path / "cut.png"))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_avif_is_turned_and_mirrored_as_pillow_shows_it(tmp_path, orientation):
+    pillow = pytest.importorskip("PIL.Image", reason="needs PIL")
+    if not pytest.importorskip("PIL.features", reason="needs PIL").check("avif"):
+        pytest.skip("needs PIL")
+    exif = pillow.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "photo.avif"
+    pillow.open(SAMPLE_PHOTOS[0]).resize((60, 40)).save(path, exif=exif.tobytes(), quality=90)
+    turned = pytest.importorskip("PIL.ImageOps", reason="needs PIL").exif_transpose
+    expected = np.asarray(turned(pillow.open(path)).convert("RGB"))[..., ::-1]
+    read = read_image(path)
+    assert read.shape == expected.shape
+    assert np.abs(read.astype(int) - expected).mean() < 3
+
+
+@pytest.mark.parametrize("ending", [".png", ".tiff", ".pgm"])
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_unused_bits_of_16_are_a_warning(tmp_path, bits, ending):
+    ramp = np.linspace(0, (1 << bits) - 1, 64).astype(np.uint16).reshape(8, 8)
+    cv2.imwrite(str(tmp_path / f"mono{ending}"), ramp)
+    with pytest.warns(ImageWarning, match=f"with {bits} bits: it is nearly black; multiply"):
+        read_image(tmp_path / f"mono{ending}")
+
+
+def test_a_dark_image_of_8_bits_is_no_warning(tmp_path):
+    cv2.imwrite(str(tmp_path / "dark.png"), np.full((8, 8), 9, np.uint8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_image(tmp_path / "dark.png")
+
+
+def test_a_tiff_of_floats_is_refused_with_its_range(tmp_path):
+    cv2.imwrite(str(tmp_path / "depth.tiff"), np.linspace(0, 2, 64, dtype=np.float32).reshape(8, 8))
+    with pytest.raises(ImageError, match="has float32 numbers, 0 to 2") as caught:
+        read_image(tmp_path / "depth.tiff")
+    assert "-auto-level -depth 8" in caught.value.hint

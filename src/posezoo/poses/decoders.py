@@ -6,8 +6,9 @@ another package in the group ``posezoo.decoders``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -89,13 +90,48 @@ _NETWORKS: Mapping[str, Sequence[OutputRule]] = {
 }
 
 
+_HEADS = "a detector such as RTMDet without its last step, which makes boxes of its maps"
+_UNREAD_HINTS: Mapping[str, str] = {
+    _HEADS: "export it with that step, such as with MMDeploy's configs/mmdet/detection/"
+    "detection_onnxruntime_static.py, whose outputs are dets and labels",
+}
+
+
+def explain_unread_network(network: str) -> str:
+    """What to do with a network that ``name_unread_network`` names."""
+    return _UNREAD_HINTS.get(network, "posezoo recommend lists models that it reads")
+
+
 def name_unread_network(outputs: Mapping[str, Shape]) -> str:
     """The network that has such outputs; empty if none is known."""
+    if _are_heads(outputs.values()):
+        return _HEADS
     for network, rules in _NETWORKS.items():
         fitting = (any(rule(*output) for output in outputs.items()) for rule in rules)
         if len(outputs) == len(rules) and all(fitting):
             return network
     return ""
+
+
+def _are_heads(shapes: Collection[Shape]) -> bool:
+    """Whether outputs are the maps of a detector's heads, for each stride one with box and score in
+    the last axis, or one of boxes and one of the scores of classes, in either layout.
+    """
+    if not all(len(shape) == 4 for shape in shapes):
+        return False
+    if all(shape[1] == shape[2] > 5 == shape[3] for shape in shapes):
+        return True
+    for height, width, channel in ((2, 3, 1), (1, 2, 3)):
+        channels: dict[tuple[int, int], list[int]] = {}
+        for shape in shapes:
+            channels.setdefault((shape[height], shape[width]), []).append(shape[channel])
+        levels = sorted(channels)
+        are_halves = all((2 * low[0], 2 * low[1]) == high for low, high in pairwise(levels))
+        kinds = [sorted(channels[level]) for level in levels]
+        has_boxes = all(kind == kinds[0] and (kind == [5] or len(kind) > 1) for kind in kinds)
+        if len(levels) >= 3 and are_halves and has_boxes and {4, 5} & {*kinds[0]}:
+            return True
+    return False
 
 
 def recognize_decoder(outputs: Mapping[str, Shape]) -> str:

@@ -56,6 +56,10 @@ MOST_KEYPOINTS = 300
 #: a side; sides in pixels are more.
 LARGEST_LOGARITHM = 6
 
+#: Ultralytics' exports as TFLite state x and y as shares of the input, some releases only those of
+#: boxes: all of the people's are less. In pixels, the largest is more.
+LARGEST_SHARE = 3
+
 #: More rows are not those of a suppression, which keeps 300 people by default.
 MOST_SUPPRESSED = 1000
 
@@ -108,13 +112,13 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     """The people, highest score first, with their classes, and the network's own boxes.
 
     Args:
-        maps: ``predictions`` in pixels of the input, with any number of keypoints, K: (4 + C + V K,
-            N), whose columns have the box's center, width and height, the score of each of C
-            classes, and the V values of each keypoint; or (N, 5 + C + V K), the same as a row for
-            each cell of the input, with the score of an object before those of classes, which are
-            multiplied, of YOLOX-pose also without the grid; or (N, 6 + V K), whose rows have the
-            box's corners, the score, the class, and the keypoints. Keypoints may be outside the
-            image.
+        maps: ``predictions`` in pixels or shares of the input, with any number of keypoints, K:
+            (4 + C + V K, N), whose columns have the box's center, width and height, the score of
+            each of C classes, and the V values of each keypoint; or (N, 5 + C + V K), the same as
+            a row for each cell of the input, in pixels, with the score of an object before those of
+            classes, which are multiplied, of YOLOX-pose also without the grid; or (N, 6 + V K),
+            whose rows have the box's corners, the score, the class, and the keypoints. Keypoints
+            may be outside the image.
         size: width and height of the input, in pixels.
 
     Raises:
@@ -136,6 +140,8 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     if form == Form.CELLS and largest_side < LARGEST_LOGARITHM:
         rows = _add_grid(rows, size, options)
     rows = rows[is_person]
+    if form != Form.CELLS:
+        rows = _in_pixels(rows, size, first, options)
     scores = scores[is_person]
     classes = classes[is_person]
     boxes = rows[:, :4]
@@ -219,6 +225,25 @@ def _require_corners(boxes: Floats) -> None:
             hint="rows before the suppression of overlapping people are read only if there is one"
             " or three for each cell of the input",
         )
+
+
+def _in_pixels(people: Floats, size: Size, first: int, options: YoloPoseOptions) -> Floats:
+    """Rows of people in pixels, if they are in shares of the input."""
+    in_shares = people < LARGEST_SHARE
+    boxes, points = coordinates(people.shape[1], first, options)
+    if not in_shares[:, boxes].all():
+        return people
+    factors = np.ones(people.shape[1], np.float32)
+    factors[boxes] = [*size, *size]
+    if in_shares[:, points].all():
+        factors[points] = np.resize(size, len(points))
+    return people * factors
+
+
+def coordinates(columns: int, first: int, options: YoloPoseOptions) -> tuple[list[int], list[int]]:
+    """The indices of the box's coordinates in a row, and of x and y of each keypoint."""
+    starts = range(first, columns, options.values)
+    return list(range(SCORE)), [start + axis for start in starts for axis in (0, 1)]
 
 
 def _add_grid(rows: Floats, size: Size, options: YoloPoseOptions) -> Floats:

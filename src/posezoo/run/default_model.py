@@ -257,11 +257,12 @@ def _prepare_first(
     passed: dict[str, tuple[str, str]] = {}
     errors: list[PosezooError] = []
     for row in rows:
-        if row.name in recent and not row.is_complete(context):
+        is_last = row is rows[-1]  # it is asked for in any case, and for longer
+        if row.name in recent and not is_last and not row.is_complete(context):
             passed[row.name] = recent[row.name]
             continue
         try:
-            prepared = prepare(row.name, context if row is rows[-1] else hasty)
+            prepared = prepare(row.name, context if is_last else hasty)
         except (DownloadError, ConversionError) as error:
             if isinstance(error, DownloadError) and error.is_changed:
                 raise
@@ -296,8 +297,7 @@ def _combine(passed: Mapping[str, tuple[str, str]], errors: list[PosezooError]) 
     if len(passed) == 1:
         return errors[0]
     problems = "; ".join(f"{name} {why}" for name, (why, _) in passed.items())
-    hint = errors[-1].hint if errors else ""
-    return SourceError(f"no default model is available: {problems}", hint=hint)
+    return SourceError(f"no default model is available: {problems}", hint=errors[-1].hint)
 
 
 def _now() -> datetime:

@@ -41,6 +41,7 @@ from posezoo.core.regular_files import (
     read_regular_bytes,
 )
 from posezoo.core.values import frozen
+from posezoo.run.media_boxes import Turn, read_picture_turn
 from posezoo.run.video.ffmpeg import import_quiet_opencv, open_media
 
 Image = NDArray[np.uint8]
@@ -75,6 +76,14 @@ SAMPLE_PHOTOS = tuple(
 #: stream.
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
 
+#: Those of other videos, whose addresses are live streams.
+STREAM_SUFFIXES = frozenset(
+    {
+        *(".264", ".265", ".3gp", ".asf", ".dv", ".flv", ".h264", ".h265", ".hevc", ".m2ts"),
+        *(".mjpeg", ".mjpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".wmv", ".y4m"),
+    }
+)
+
 # The suffixes of images that may be animated.
 _ANIMATED_SUFFIXES = frozenset({".png", ".webp"})
 
@@ -86,6 +95,9 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 # The first bytes of an image, which say whether it is animated: what a PNG has before its pixels,
 # such as a color profile, is smaller.
 _START = 1 << 20
+
+# The upper 8 of 16 bits are less if 14 bits or fewer are used.
+_DARK = 64
 
 # The numbers of channels that an image may have.
 _CHANNELS = (1, 3, 4)
@@ -139,14 +151,15 @@ class PillowImage(Protocol):
 
 @frozen
 class ImageHeader:
-    """Width and height in pixels, whether the file is complete, and whether it has several
-    images.
+    """Width and height in pixels, whether the file is complete, whether it has several images, and
+    a turn that OpenCV does not make.
     """
 
     width: int
     height: int
     is_complete: bool
     has_several: bool = False
+    turn: Turn = Turn()
 
 
 def read_image(path: Path) -> Image:
@@ -163,7 +176,7 @@ def read_image(path: Path) -> Image:
     """
     cv2 = import_cv2()
     header, data = read_encoded(path)
-    image = _decode(data, str(path), cv2)
+    image = _decode(data, str(path), header, cv2)
     if header.has_several:
         # Python shows it once for each file, as it is always of this line.
         warnings.warn(
@@ -196,18 +209,45 @@ def decode_image(data: bytes | bytearray | memoryview) -> Image:
     if size > MAX_BYTES:
         raise ImageError(f"{name}: {size:,} are too many: the limit is {MAX_BYTES:,}")
     encoded = bytes(data)
-    _read_checked_header(name, encoded)
-    return _decode(encoded, name, cv2)
+    header = _read_checked_header(name, encoded)
+    return _decode(encoded, name, header, cv2)
 
 
-def _decode(data: bytes, name: str, cv2: Any) -> Image:
+def _decode(data: bytes, name: str, header: ImageHeader, cv2: Any) -> Image:
     try:
         image: Image | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:
         raise ImageError(f"{name}: cannot be decoded: {error.err}") from error
     if image is None:
-        raise ImageError(f"{name}: the image is damaged, or of a kind that OpenCV does not decode")
-    return image
+        raise _explain_undecoded(data, name, cv2)
+    if image.max() < _DARK:
+        _warn_of_unused_bits(data, name, cv2)
+    return image if header.turn == Turn() else header.turn.apply(image)
+
+
+def _explain_undecoded(data: bytes, name: str, cv2: Any) -> ImageError:
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype.kind != "f":
+        return ImageError(f"{name}: the image is damaged, or of a kind that OpenCV does not decode")
+    return ImageError(
+        f"{name}: has {values.dtype} numbers, {values.min():g} to {values.max():g}, not 8 or 16"
+        " bits",
+        hint=f"magick {shell_word(name)} -auto-level -depth 8 photo.png",
+    )
+
+
+def _warn_of_unused_bits(data: bytes, name: str, cv2: Any) -> None:
+    """Of 10, 12 or 14 bits in 16, as cameras write them, the upper 8 are nearly black."""
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH)
+    if values is None or values.dtype != np.uint16 or not values.any():
+        return
+    unused = 16 - int(values.max()).bit_length()
+    warnings.warn(
+        f"{name}: has 16 bits, but no value above {values.max():,}, as of a camera with"
+        f" {16 - unused} bits: it is nearly black; multiply its values by {1 << unused}",
+        ImageWarning,
+        stacklevel=1,
+    )
 
 
 def _read_checked_header(name: str, data: bytes) -> ImageHeader:
@@ -564,7 +604,9 @@ def _avif(data: bytes) -> ImageHeader:
         place = data.find(b"ispe", place + 4)
     width, height = max(sides)
     is_sequence = data[8:12] == b"avis"
-    return ImageHeader(width, height, _has_complete_boxes(data), has_several=is_sequence)
+    return ImageHeader(
+        width, height, _has_complete_boxes(data), is_sequence, read_picture_turn(data)
+    )
 
 
 def _jpeg_2000(data: bytes) -> ImageHeader:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from posezoo import poses
+from posezoo.core.declarations.model_files import ULTRALYTICS_FILE
 from posezoo.core.errors import import_cv2
 from posezoo.core.files.file_lock import discard, exclusive
 from posezoo.core.files.staging import create_parent
@@ -30,7 +31,6 @@ from posezoo.core.values import frozen
 from posezoo.run import runtime
 from posezoo.run.machine import Machine
 from posezoo.run.runtime.estimator import Estimator
-from posezoo.run.runtime.graph import ULTRALYTICS_FILE
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 # In bytes; one of many inputs that the shell listed has a few hundred thousand.

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
-from posezoo.core.declarations.model_files import is_checkpoint_file, is_network_file
+from posezoo.core.declarations.model_files import find_network, is_checkpoint_file, is_network_file
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import (
     ConversionError,
@@ -247,7 +247,8 @@ def find_subject(
     """What a user names, checked against the network.
 
     Args:
-        name: a model's name, the path of its model.yml, an IR, an ONNX file or a checkpoint; with
+        name: a model's name, the path of its model.yml, an IR, Ultralytics' folder of one, an ONNX
+            file or a checkpoint; with
             own weights also a network's name, or None for the only one that reads them; else None
             for the default model.
         needs_decoder: whether an error says that no decoder takes the outputs of a file.
@@ -260,7 +261,7 @@ def find_subject(
         InferenceError: a file cannot be read, or nothing says how images are prepared for it.
         PosezooError: what is said does not fit; its ``exit_code`` is 2.
     """
-    text = name or ""
+    text = find_network(name or "")
     if said.checkpoint is None and is_checkpoint_file(text):
         said = replace(said, checkpoint=Path(text))
         text = ""

@@ -205,6 +205,15 @@ def rows_without_overlap(rng):
     return {"predictions": rows.astype(np.float32)}
 
 
+def in_shares(rows, first, axis, *, with_keypoints=True):
+    """The rows or columns of people as Ultralytics' exports as TFLite state them."""
+    rows = np.moveaxis(rows["predictions"], axis, -1).copy()
+    starts = [0, 2, *(range(first, rows.shape[-1], 3) if with_keypoints else ())]
+    for start in starts:
+        rows[..., start : start + 2] /= SIZE
+    return {"predictions": np.moveaxis(rows, -1, axis)}
+
+
 def queries(rng, joints=17):
     """The queries of RF-DETR Keypoint; some are no people, or have keypoints that cannot be found."""
     labels = rng.normal(-3, 3, (1, 20, 2))
@@ -295,6 +304,15 @@ CASES = {
     "yolo_pose/of two classes": (
         columns_of_two_classes,
         {"classes": 2, "values": 2, "max_overlap": 0.3},
+    ),
+    "yolo_pose/in shares of the input": (lambda rng: in_shares(columns_of_people(rng), 5, 1), {}),
+    "yolo_pose/with only boxes in shares": (
+        lambda rng: in_shares(columns_of_people(rng), 5, 1, with_keypoints=False),
+        {},
+    ),
+    "yolo_pose/without overlap, in shares": (
+        lambda rng: in_shares(rows_without_overlap(rng), 6, 2),
+        {},
     ),
     "yolo_pose/of cells": (rows_of_cells, {}),
     "yolo_pose/of cells without their grid": (rows_without_grid, {}),

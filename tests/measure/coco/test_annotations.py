@@ -12,6 +12,7 @@ from posezoo.core.errors import DatasetError
 from posezoo.measure import coco
 
 SEEN = np.column_stack([np.arange(17), np.arange(17) + 100, np.full(17, 2)])
+MOVED = np.add(SEEN, (1, 1, 0))
 NOBODY = np.zeros((17, 3))
 
 
@@ -237,7 +238,7 @@ WARNED = {
 @pytest.mark.parametrize("kind", WARNED)
 def test_what_figures_do_not_need_is_one_warning(tmp_path, kind):
     change, warning = WARNED[kind]
-    content = annotations(1, [person(1, 1, SEEN), person(2, 1, SEEN)])
+    content = annotations(1, [person(1, 1, SEEN), person(2, 1, MOVED)])
     change(content)
     dataset = read(tmp_path, content)
     assert len(dataset.images) == 1
@@ -342,3 +343,45 @@ def test_the_real_photos_are_read(shared):
     assert (len(dataset.images), sum(len(image.people) for image in dataset.images)) == (17, 89)
     assert dataset.missing_images() == ()
     assert dataset.person_count() < 89
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem", "hint"),
+    [
+        ("cvat.xml", "<annotations/>", "is XML, such as CVAT's own", "COCO Keypoints"),
+        ("tasks.json", '[{"id": 1, "data": {}, "annotations": []}]', "not a COCO", "Label Studio"),
+        ("results.json", '[{"image_id": 1, "keypoints": []}]', "not a COCO", "COCO results"),
+        (
+            "pointer.json",
+            f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n",
+            "is a Git LFS pointer",
+            "git lfs pull",
+        ),
+    ],
+)
+def test_files_of_other_kinds_are_named_with_what_to_do(tmp_path, name, content, problem, hint):
+    (tmp_path / name).write_text(content, "utf-8")
+    with pytest.raises(DatasetError, match=problem) as caught:
+        coco.read(tmp_path / name, tmp_path)
+    assert hint in caught.value.hint
+
+
+def test_a_person_who_is_annotated_twice_counts_twice_with_a_word(tmp_path):
+    people = [person(1, 1, SEEN), person(2, 1, SEEN), person(3, 1, MOVED)]
+    dataset = read(tmp_path, annotations(1, people))
+    assert dataset.person_count() == 3
+    (warning,) = dataset.warnings
+    assert "annotations[1]: has the box and the keypoints of an earlier one" in warning
+
+
+@pytest.mark.parametrize("folder", ["", "../upload/1/", "/data/upload/7/"])
+def test_images_are_found_without_the_prefix_of_label_studio(tmp_path, folder):
+    content = annotations(2, [person(1, 1, SEEN)])
+    for number, image in enumerate(content["images"], 1):
+        image["file_name"] = f"{folder}0a1b2c3d-{number}.jpg"
+        (tmp_path / f"{number}.jpg").touch()
+    paths = [image.path for image in read(tmp_path, content).images]
+    assert paths == [tmp_path / "1.jpg", tmp_path / "2.jpg"]
+    for image in content["images"]:
+        image["file_name"] = f"{image['id']}a1b2c3d-1.jpg".zfill(14)
+    assert not any(image.path.is_file() for image in read(tmp_path, content).images)

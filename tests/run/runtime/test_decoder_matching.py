@@ -21,6 +21,7 @@ from posezoo.run.runtime.pipelines import find_pipeline
 from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")
+opset13 = pytest.importorskip("openvino.opset13")
 
 PLUGIN = """
 import numpy as np
@@ -140,6 +141,12 @@ def test_a_skeleton_names_the_keypoints_of_a_yolo_pose_without_metadata(tmp_path
 
 
 KEYPOINT_RCNN = {"a": (1, 4), "b": (1,), "c": (1,), "d": (1, 17, 3), "e": (1, 17)}
+SIDES = (40, 20, 10)
+HEADS = {f"map{side}": (1, side, side, 5) for side in SIDES}
+HEADS_BY_KIND = {
+    **{f"classes{side}": (1, 80, side, side // 2) for side in SIDES},
+    **{f"boxes{side}": (1, 4, side, side // 2) for side in SIDES},
+}
 YOLO_NAS = {"num": (1, 1), "boxes": (1, 1, 4), "scores": (1, 1), "joints": (1, 1, 17, 3)}
 
 
@@ -150,14 +157,39 @@ YOLO_NAS = {"num": (1, 1), "boxes": (1, 1, 4), "scores": (1, 1), "joints": (1, 1
         (YOLO_NAS, "YOLO-NAS-pose"),
         ({"graph2_flat_predictions": (1, 57)}, "YOLO-NAS-pose"),
         ({"heatmap": (1, 17, 64, 48), "locref": (1, 34, 64, 48)}, "DeepLabCut"),
+        (HEADS, "a detector such as RTMDet without its last step"),
+        ({"map": (1, 40, 40, 5)}, "a detector such as RTMDet without its last step"),
+        (HEADS_BY_KIND, "a detector such as RTMDet without its last step"),
         ({"out": (1, 1, 17, 3), "boxes": (1, 1, 4)}, ""),
     ],
 )
 def test_outputs_that_no_decoder_reads_are_refused_by_name(tmp_path, outputs, name):
     graph = Graph(write_ir(tmp_path / "net.xml", outputs))
     message = f"they are those of {name}.*, which posezoo does not read" if name else "no decoder"
-    with pytest.raises(DecoderError, match=message):
+    with pytest.raises(DecoderError, match=message) as caught:
         describe_ir(graph)
+    assert ("MMDeploy" in caught.value.hint) == ("RTMDet" in name)
+
+
+def test_a_step_after_a_network_is_refused_since_it_takes_no_images(tmp_path):
+    xml = write_ir(tmp_path / "nms.xml", {"selected": (7, 3)}, image=(1, 1, 84, 2100))
+    graph = Graph(xml)
+    message = r"takes no images: its inputs are \w+ 1x1x84x2100"
+    with pytest.raises(DecoderError, match=message) as caught:
+        describe_ir(graph)
+    assert "NonMaxSuppression" in caught.value.hint
+
+
+def test_outputs_of_whole_numbers_of_8_bits_are_refused(tmp_path):
+    """Those of a TFLite with such inputs and outputs: its IR does not have their scale."""
+    graph = Graph(write_ir(tmp_path / "net.xml", {"out": (1, 56, 8400)}))
+    result = graph.model.outputs[0].node
+    whole = opset13.convert(result.input_value(0), "i8")
+    result.input(0).replace_source_output(whole.output(0))
+    graph.model.validate_nodes_and_infer_types()
+    with pytest.raises(DecoderError, match="out has whole numbers of 8 bits") as caught:
+        describe_ir(graph)
+    assert "integer_quant.tflite" in caught.value.hint
 
 
 def test_further_names_of_an_output_do_not_matter(tmp_path):

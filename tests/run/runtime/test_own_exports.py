@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+import yaml
 
 from fakes.command import posezoo as run_posezoo
 from fakes.command import read_json, refusal, succeeded
@@ -212,6 +213,52 @@ def test_metadata_beside_an_ir_names_its_license_too(tmp_path):
     lines = "".join(f"{key}: {value}\n" for key, value in METADATA.items())
     (tmp_path / "metadata.yaml").write_text(lines, "utf-8")
     assert run_posezoo(*command).stderr.count("AGPL-3.0") == 1
+
+
+def write_export(folder, **metadata):
+    """A folder as ``yolo export format=openvino`` makes it."""
+    folder.mkdir()
+    write_ir(folder, 640, {"output0": own_keypoints(5, 2, 3)})
+    stated = METADATA | {"imgsz": [640, 640], "stride": 32, "kpt_shape": [5, 2]} | metadata
+    stated["names"] = {0: "cat", 1: "dog", 2: 'it\'s: a # \\ "fish"'}
+    (folder / "metadata.yaml").write_text(yaml.safe_dump(stated), "utf-8")
+    return folder
+
+
+def test_a_folder_as_ultralytics_makes_it_is_a_name(tmp_path):
+    folder = write_export(tmp_path / "own_openvino_model")
+    image = np.zeros((640, 640, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "scene.png"), image)
+    photo = ("-i", tmp_path / "scene.png")
+    succeeded(run_posezoo("run", f"{folder}/", *photo, "-o", tmp_path / "results"))
+    for verb in ("info", "benchmark --seconds 0.01"):
+        succeeded(run_posezoo(*verb.split(), folder))
+    (pose,) = load(folder, listener=None)(image)
+    moved = tmp_path / "moved" / "own.xml"
+    ended = succeeded(run_posezoo("convert", folder, "-o", moved))
+    assert f"wrote {moved}" in ended.stdout
+    (same,) = load(moved, listener=None)(image)
+    assert same == pose and same.label == 'it\'s: a # \\ "fish"'
+    assert "AGPL-3.0" in run_posezoo("run", moved, *photo, "-o", tmp_path / "of moved").stderr
+
+
+def test_a_folder_of_another_task_is_refused_by_each_verb(tmp_path):
+    folder = write_export(tmp_path / "own_openvino_model", task="detect", kpt_shape=None)
+    cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((8, 8, 3), np.uint8))
+    for command in (("run", folder, "-i", tmp_path / "scene.png"), ("convert", folder)):
+        ended = run_posezoo(*command, "-o", tmp_path / "results.xml")
+        assert "finds no poses: Ultralytics' metadata say that its task is 'detect'" in refusal(
+            ended
+        )
+        assert not (tmp_path / "results.xml").exists()
+
+
+def test_the_metadata_of_a_folder_are_not_replaced_by_flags_of_convert(tmp_path):
+    folder = write_export(tmp_path / "own_openvino_model")
+    ended = run_posezoo("convert", folder, "--scale_values", "1")
+    assert ended.returncode == 2 and "--scale_values: not for an IR" in ended.stderr
+    ended = run_posezoo("convert", ".", cwd=folder)
+    assert "own.xml: is the file to convert" in refusal(ended)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from fakes.picky_networks import write_picky_pose_ir, write_pictures
 from fakes.region_networks import publish_ir
 from fakes.scaling_irs import write_ir
 from fakes.server import Server
-from fakes.videos import MJPEG, mjpeg, read_video, write_video
+from fakes.videos import MJPEG, mjpeg, read_video, write_raw, write_video
 from fakes.waiting import HANG_S, wait_until
 from posezoo.run.video import frame_outputs
 
@@ -80,6 +80,14 @@ def video(tmp_path):
 
 
 REAL = ("-m", "human-pose-estimation-0001", "--precision", "FP16-INT8")
+
+
+def test_the_rate_of_a_video_without_times_is_that_of_the_flag(tiny, tmp_path):
+    raw = write_raw(tmp_path / "esp32.mjpeg")
+    succeeded(demo("-m", tiny, "-i", raw, "--fps", "10", "-o", tmp_path / "out.mp4"))
+    drawn = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    assert drawn.get(cv2.CAP_PROP_FPS) == 10
+    drawn.release()
 
 
 # The script

@@ -683,6 +683,22 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     assert [each["frames"] for each in json_of(short)["videos"]] == [2]
 
 
+def test_a_video_without_times_has_those_of_the_stated_rate(blazepose, camera, tmp_path, out):
+    """As an ESP32 or ``curl`` saves the stream of a camera."""
+    raw = tmp_path / "esp32.mjpeg"
+    encoded = cv2.imencode(".jpg", cv2.imread(str(camera)))[1].tobytes()
+    raw.write_bytes(encoded * 4)
+    ended = succeeded(run_blazepose(blazepose, "-i", raw, "-o", out))
+    assert "does not state times: 25 frames per second (--fps) are assumed" in ended.stderr
+    ended = succeeded(run_blazepose(blazepose, "-i", raw, "-o", out, "--fps", "10"))
+    assert "does not state times" not in ended.stderr
+    frames = read_json(out / "esp32_poses.json")["frames"]
+    assert [each["seconds"] for each in frames] == [0, 0.1, 0.2, 0.3]
+    video = cv2.VideoCapture(str(out / "esp32_poses.mp4"))
+    assert video.get(cv2.CAP_PROP_FPS) == 10
+    video.release()
+
+
 def test_a_video_that_cannot_be_drawn_leaves_no_keypoints_that_look_complete(
     seeker_ir, tmp_path, out
 ):

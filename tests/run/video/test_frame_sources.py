@@ -27,7 +27,9 @@ from fakes.videos import (
     mjpeg,
     number_of,
     stretch_pixels,
+    write_interlaced,
     write_noise,
+    write_raw,
     write_uneven_video,
     write_video,
 )
@@ -651,3 +653,63 @@ def test_a_stream_is_opened_again_for_a_minute_and_a_camera_not_unless_the_user_
     assert reconnect_seconds("/dev/video0", None) == 0
     assert reconnect_seconds("/dev/video0", 5) == 5
     assert reconnect_seconds("rtsp://camera.example/1", 0) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what FFmpeg says is read on Linux only")
+@pytest.mark.parametrize(("name", "codec"), [("dvd.mpg", "mpeg2video"), ("camera.mov", "dvvideo")])
+def test_an_interlaced_video_is_refused_or_read(tmp_path, reported, name, codec):
+    """OpenCV 4.11 converts such frames, and 4.14 does not."""
+    warnings = []
+    size = (720, 576) if codec == "dvvideo" else SIZE
+    path = write_interlaced(tmp_path / name, codec, size)
+    source = open_source(str(path), report_error=reported.append, warn=warnings.append)
+    try:
+        assert [number_of(frame.image) for frame in source.frames()] == list(range(10))
+    except ImageError as error:
+        assert f"{name}: is interlaced" in error.problem
+        assert f"ffmpeg -i {name} -vf yadif" in error.hint
+    assert not any("damaged" in warning for warning in warnings)
+
+
+def test_frames_without_times_follow_the_stated_rate_or_the_usual_one(tmp_path, reported):
+    path = write_raw(tmp_path / "esp32.mjpeg")
+    for fps, step in ((None, 0.04), (10.0, 0.1)):
+        warnings = []
+        source = open_source(str(path), report_error=reported.append, warn=warnings.append, fps=fps)
+        times = [frame.shown_s for frame in source.frames()]
+        assert np.allclose(times, step * np.arange(10))
+        assert source.fps == (fps or 25)
+        assert ["25 frames per second (--fps)" in warning for warning in warnings] == (
+            [] if fps else [True]
+        )
+
+
+def test_a_raw_stream_of_h264_has_the_times_of_a_rate(tmp_path, reported):
+    av = pytest.importorskip("av")
+    path = tmp_path / "camera.h264"
+    with av.open(str(path), "w", format="h264") as container:
+        stream = container.add_stream("libx264", rate=50)
+        stream.width, stream.height = SIZE
+        for number in range(10):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame(number), format="bgr24")))
+        container.mux(stream.encode())
+    source = open_source(str(path), report_error=reported.append, fps=50)
+    assert np.allclose([each.shown_s for each in source.frames()], 0.02 * np.arange(10))
+
+
+def test_a_rate_changes_nothing_for_a_video_with_times(tmp_path, reported):
+    warnings = []
+    path = write_video(tmp_path / "film.mp4", frames=5, codec="mp4v")
+    source = open_source(str(path), report_error=reported.append, warn=warnings.append, fps=50)
+    assert np.allclose([each.shown_s for each in source.frames()], 0.04 * np.arange(5), atol=1e-3)
+    assert len(warnings) == 1 and "are not used" in warnings[0]
+
+
+@pytest.mark.parametrize("ending", ["mts", "h264", "mjpeg", "ts", "y4m"])
+def test_videos_in_a_folder_are_left_out_with_a_word(tmp_path, reported, ending):
+    cv2.imwrite(str(tmp_path / "photo.png"), frame(3))
+    (tmp_path / f"film.{ending}").write_bytes(b"film")
+    warnings = []
+    open_source(str(tmp_path), report_error=reported.append, warn=warnings.append)
+    (warning,) = warnings
+    assert f"film.{ending} (is played only if it is named itself)" in warning

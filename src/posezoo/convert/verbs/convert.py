@@ -17,7 +17,7 @@ from posezoo.console.job_report import Answer
 from posezoo.console.report import print_result
 from posezoo.core.convert.file_kinds import explain_model_file, is_paddle_3
 from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
-from posezoo.core.declarations.model_files import is_checkpoint_file
+from posezoo.core.declarations.model_files import find_network, is_checkpoint_file
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_FILE
 from posezoo.core.errors import (
     ConversionError,
@@ -61,7 +61,8 @@ FLAGS = (
     Flag(
         "models MODEL|FILE",
         "a name or a case-sensitive glob, as for get; or a file of your own: .onnx, .tflite, .pb,"
-        " .pdmodel, a model.json of TensorFlow.js, the folder of a SavedModel, or both files of a"
+        " .pdmodel, a model.json of TensorFlow.js, the folder of a SavedModel or of an IR of"
+        " Ultralytics, whose metadata the IR then has, or both files of a"
         " network of Caffe (.prototxt and .caffemodel) or Darknet (.cfg and .weights)",
         nargs="*",
     ),
@@ -210,6 +211,9 @@ _OF_MODELS = (
 #: The flags that say what follows the network.
 _OF_PIPELINE = "as decoder decoder_options skeleton detector"
 
+#: What a folder of Ultralytics states, or has behind it.
+_OF_ORIGINALS = f"input_shape sample precisions {_PREPARATION} {_OF_PIPELINE}"
+
 _LAYERS = (".prototxt", ".cfg")
 #: Darknet is declared as TensorFlow.
 _OF_TENSORFLOW = (".weights", ".meta")
@@ -220,6 +224,8 @@ GIVE_SAMPLE = "--sample FILE compares it with an input of yours"
 def is_own_file(name: str) -> bool:
     """Whether a name is that of the user's file or SavedModel, and not of a model."""
     path = Path(name)
+    if find_network(name) != name:
+        return True
     if path.is_file():
         return path.suffix not in ("", ".yml") and not is_checkpoint_file(name)
     if path.is_dir():  # a model may have the name of a folder
@@ -250,6 +256,8 @@ class _FileTask:
 
 def _convert_own_file(args: _ConvertArgs) -> int:
     flags.refuse_flags(args, _OF_MODELS, "only for models, not for a file")
+    if len(args.models) == 1 and (xml := find_network(args.models[0])) != args.models[0]:
+        return _convert_ultralytics_ir(args, Path(xml))
     original, layers = _choose_files(args)
     output = args.output or (args.weights_dir or Path()) / f"{original.stem}.xml"
     flags.require_suffix(args, "output", output, (".onnx", ".xml"))
@@ -270,6 +278,32 @@ def _convert_own_file(args: _ConvertArgs) -> int:
                 hint = "" if args.sample else f"; {GIVE_SAMPLE}"
                 lines += [f"{output}: {proof} with its original, because {why}{hint}"]
     print_result(args.format, answer, *(() if args.quiet else lines))
+    return 0
+
+
+def _convert_ultralytics_ir(args: _ConvertArgs, xml: Path) -> int:
+    """Write an IR that has the metadata which Ultralytics' exporter wrote beside it."""
+    from posezoo.core.files.result_files import write_result
+    from posezoo.core.ir.ir_writer import write_ir
+    from posezoo.run.runtime.decoder_matching import describe_ir
+    from posezoo.run.runtime.graph import Graph
+
+    flags.refuse_flags(args, _OF_ORIGINALS, "not for an IR, whose metadata state it")
+    output = args.output or (args.weights_dir or Path()) / xml.name
+    flags.require_suffix(args, "output", output, (".xml",))
+    if output.exists() and output.samefile(xml):
+        raise OutputError(f"{output}: is the file to convert", hint="give another --output")
+    graph = Graph(xml)
+    describe_ir(graph)  # it is checked as `run` does
+    graph.state_ultralytics()
+    with flags.console_from_args(args) as console, temporary_dir() as private:
+        # Its weights stay in the precision that they have.
+        written = write_ir(graph.model, private / output.name, Precision.FP32)
+        for suffix in () if args.dry_run else (".bin", ".xml"):
+            path = output.with_suffix(suffix)
+            write_result(path, written.with_suffix(suffix).read_bytes(), console)
+    line = f"{'would write' if args.dry_run else 'wrote'} {output}"
+    print_result(args.format, {"file": output}, *(() if args.quiet else (line,)))
     return 0
 
 

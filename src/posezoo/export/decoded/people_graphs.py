@@ -41,9 +41,11 @@ from posezoo.poses.simcc import SimccOptions
 from posezoo.poses.top_down import TopDownOptions
 from posezoo.poses.yolo_pose import (
     LARGEST_LOGARITHM,
+    LARGEST_SHARE,
     SCORE,
     Form,
     YoloPoseOptions,
+    coordinates,
     find_form,
     grid_terms,
     keypoints_begin,
@@ -167,6 +169,8 @@ def build_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions, max_people
     is_person = are_all(is_at_least(scores, options.min_score), are_finite(rows))
     if form == Form.CELLS:
         rows = _with_grid(rows, is_person, size, options)
+    else:
+        rows = _in_pixels(rows, is_person, size, first, options)
     ranks = ops.select(is_person, scores, constant(NO_BOX))
     if form != Form.PEOPLE:
         boxes = box_corners(take(rows, [0, 1], 1), take(rows, [2, 3], 1) * constant(0.5))
@@ -182,6 +186,23 @@ def build_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions, max_people
         shared = ops.broadcast(reshape(best, [count, 1, 1]), integers([count, keypoint_count, 1]))
         values = ops.concat([values, shared], 2)
     return values, best
+
+
+def _in_pixels(
+    rows: Node, is_person: Node, size: Size, first: int, options: YoloPoseOptions
+) -> Node:
+    """The rows in pixels, also of those with shares of the input."""
+    places = coordinates(rows.shape[1], first, options)
+    are_shares = ops.constant(True)
+    for indices in places:
+        factors = np.ones(rows.shape[1], np.float32)
+        factors[indices] = np.resize(size, len(indices))
+        of_people = keep_where(unsqueeze(is_person, 1), take(rows, indices, 1))
+        largest = ops.reduce_max(of_people, integers([0, 1]))
+        # Keypoints are in shares only if the boxes are.
+        are_shares = ops.logical_and(are_shares, ops.less(largest, constant(LARGEST_SHARE)))
+        rows = ops.select(are_shares, rows * constant(factors), rows)
+    return rows
 
 
 def _with_grid(rows: Node, is_person: Node, size: Size, options: YoloPoseOptions) -> Node:

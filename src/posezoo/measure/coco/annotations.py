@@ -59,6 +59,10 @@ _Entry = Mapping[str, Any]
 
 # What is unusual, for warnings.
 _COPIED = "is listed twice with the same values; read once"
+_SAME_PERSON = (
+    "has the box and the keypoints of an earlier one: both count, so that each is found once and"
+    " missed once"
+)
 _NO_IMAGE = "is of an image that is not listed; left out"
 
 
@@ -96,12 +100,25 @@ def read_object_dataset(annotations: Path | str, images: Path | str) -> CocoData
 def _open(annotations: Path) -> _AnnotationParser:
     content = read_json(annotations, "name the file of annotations")
     if not isinstance(content, dict):
+        hint = "this list looks like COCO results" if isinstance(content, list) else ""
+        if _are_tasks(content):
+            hint = "this list looks like Label Studio's own JSON: export it there as COCO"
         raise DatasetError(
             f"{annotations}: is not a COCO annotation file: expected an object with images,"
             " annotations and categories",
-            hint="this list looks like COCO results" if isinstance(content, list) else "",
+            hint=hint,
         )
     return _AnnotationParser(annotations, content)
+
+
+def _are_tasks(content: object) -> bool:
+    """Whether a list has the tasks of Label Studio, with the data and what was annotated."""
+    first = content[0] if isinstance(content, list) and content else None
+    return (
+        isinstance(first, dict)
+        and "image_id" not in first
+        and not first.keys().isdisjoint(("annotations", "completions", "data"))
+    )
 
 
 class _Category(NamedTuple):
@@ -223,6 +240,7 @@ class _AnnotationParser:
         people: dict[ImageId, list[PersonAnnotation]] = {}
         seen: dict[object, _Entry] = {}
         others: set[int] = set()
+        different: set[object] = set()
         for where, entry in self._items("annotations"):
             number = self._whole_number(entry, "category_id", where)
             if category not in (None, number):
@@ -246,6 +264,10 @@ class _AnnotationParser:
                     " corners, nor a center",
                     where,
                 )
+            same = (image, number, person.bbox, person.keypoints.tobytes())
+            if same in different:
+                self._note(_SAME_PERSON, where)
+            different.add(same)
             people.setdefault(image, []).append(person)
         if not people and (category is None or self._items("annotations")):
             raise self._no_annotations(category, others)

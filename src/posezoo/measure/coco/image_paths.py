@@ -10,6 +10,9 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+# What Label Studio writes before the name of an uploaded file.
+_UPLOADED = re.compile(r"[0-9a-f]{8}-")
+
 _ADDRESS = re.compile(r"[a-z]+://", re.IGNORECASE)
 
 
@@ -18,12 +21,13 @@ class ImageFolder:
 
     A name may also be one of another computer, an address, or Label Studio's
     ``/data/local-files/?d=photos/a.jpg``: then its last part is looked for, if no other name has
-    it.
+    it; and without the 8 digits that Label Studio writes before it, such as ``0a1b2c3d-a.jpg``.
     """
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self._folder = folder
         self._last_parts = Counter(map(_last_part, names))
+        self._uploaded = Counter(map(_without_upload, self._last_parts))
         #: The names in folders by their composed form (NFC).
         self._listed: dict[Path, dict[str, str]] = {}
 
@@ -31,7 +35,12 @@ class ImageFolder:
         """The path of an image; the folder and the name if there is no such file."""
         last = _last_part(name)
         is_only_one = bool(last) and self._last_parts[last] == 1
-        for candidate in (name, name.replace("\\", "/"), last if is_only_one else name):
+        candidates = [name, name.replace("\\", "/")]
+        if is_only_one:
+            candidates.append(last)
+        if is_only_one and self._uploaded[_without_upload(last)] == 1:
+            candidates.append(_without_upload(last))
+        for candidate in candidates:
             path = self._locate(candidate)
             if path.is_file():
                 return path
@@ -54,6 +63,10 @@ class ImageFolder:
 
 
 _compose = partial(unicodedata.normalize, "NFC")
+
+
+def _without_upload(name: str) -> str:
+    return _UPLOADED.sub("", name, count=1) if _UPLOADED.match(name) else name
 
 
 def _last_part(name: str) -> str:

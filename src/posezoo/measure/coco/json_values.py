@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.core.errors import DatasetError, os_reason
-from posezoo.core.regular_files import read_regular_bytes
+from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, read_regular_bytes
 
 #: Shares are from 0 to 1, and some detectors' boxes reach a little beyond the image.
 _LARGEST_SHARE = 1.01
@@ -34,6 +34,11 @@ def read_json(path: Path, folder_hint: str = "") -> Any:
         hint = "annotations are a JSON file, such as person_keypoints_val2017.json"
         raise DatasetError(f"{path}: is not a text file", hint=hint) from error
     except (ValueError, RecursionError) as error:
+        if problem := explain_lfs_pointer(path):
+            raise DatasetError(f"{path}: {problem}", hint=LFS_HINT) from error
+        if path.suffix.lower() == ".xml":
+            hint = "export it from CVAT as COCO Keypoints 1.0"
+            raise DatasetError(f"{path}: is XML, such as CVAT's own format", hint=hint) from error
         raise DatasetError(f"{path}: is not JSON: {error}") from error
 
 

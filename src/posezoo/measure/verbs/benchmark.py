@@ -33,7 +33,7 @@ from posezoo.console.console import Console
 from posezoo.console.labels import format_count
 from posezoo.console.report import print_result
 from posezoo.core.declarations.model import Precision
-from posezoo.core.declarations.model_files import is_network_file
+from posezoo.core.declarations.model_files import find_network, is_network_file
 from posezoo.core.errors import InferenceError, OutputError, PosezooError, SettingsError
 from posezoo.core.events import Listener, RunStarted
 from posezoo.core.files.output_file import MEASUREMENTS
@@ -257,7 +257,7 @@ def _make_planner(args: _BenchmarkArgs, maker: CaseMaker, console: Console) -> B
     selection = Selection(())
     if named.models or args.all:
         _, selection = select_subjects(named, maker.context, console, statement_from_args(named))
-    files = [Subject(name, Kind.FILE) for name in networks]
+    files = [Subject(find_network(name), Kind.FILE) for name in networks]
     return BenchmarkPlanner(maker, files, selection, Statement(), console)
 
 

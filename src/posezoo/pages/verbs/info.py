@@ -81,7 +81,7 @@ from posezoo.cli.flags import Flag
 from posezoo.console.json_projection import Json, project, to_json
 from posezoo.console.report import print_result
 from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
-from posezoo.core.declarations.model_files import is_network_file
+from posezoo.core.declarations.model_files import find_network, is_network_file
 from posezoo.core.errors import PosezooError
 from posezoo.core.registry import TAG_MARK, Selection, license_path, registry_root
 from posezoo.core.regular_files import read_regular_text
@@ -143,7 +143,7 @@ def run(args: _InfoArgs) -> int:
     if args.models or not files:
         names = f"{flags.PIPELINE} {flags.DESCRIPTION}"
         flags.refuse_flags(args, names, "only for an .xml or .onnx")
-    described = [_describe_file(name, args) for name in files]
+    described = [_describe_file(find_network(name), args) for name in files]
     if files and not args.models:
         print_result(args.format, described, *_in_blocks(map(_file_lines, described)))
         return 0

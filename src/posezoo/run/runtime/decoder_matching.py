@@ -28,6 +28,7 @@ from posezoo.core.declarations.model import (
     finds_poses,
     with_skeleton,
 )
+from posezoo.core.declarations.model_files import ULTRALYTICS_FILE
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, describe_assumed
 from posezoo.core.errors import DecoderError, InferenceError, sanitize
@@ -37,6 +38,7 @@ from posezoo.poses.decoder_type import DecoderType, NetworkFacts, Shape
 from posezoo.poses.decoders import (
     DECODERS,
     MASKS,
+    explain_unread_network,
     find_decoder,
     name_unread_network,
     recognize_decoder,
@@ -51,7 +53,6 @@ from posezoo.poses.yolo_pose import CELLS, SUPPRESSED, are_predictions
 from posezoo.run.model_procs import decoded_task, find_anchors
 from posezoo.run.preparation import require_statement
 from posezoo.run.runtime.graph import (
-    ULTRALYTICS_FILE,
     Graph,
     NamedIrs,
     format_shape,
@@ -260,6 +261,7 @@ def describe_ir(
     spec = describe_network(graph, task or "human_pose_estimation", selected, like)
     if selected is None:
         return spec, description
+    _refuse_quantized_outputs(graph)
     if options.labels:
         _require_labels(graph, options.labels, selected)
     return _with_keypoints(spec, graph, description, like, options), description
@@ -271,6 +273,18 @@ def describe_pipeline(graph: Graph, like: ModelSpec | None, options: LoadOptions
     spec = describe_network(graph, "", decoder, like)
     description = describe_stated_input(graph, decoder, like)
     return _with_keypoints(spec, graph, description, like, options)
+
+
+def _refuse_quantized_outputs(graph: Graph) -> None:
+    """Of whole numbers of 8 bits, scale and zero point are not in the IR."""
+    for port in graph.model.outputs:
+        if port.get_element_type().get_type_name() in ("i8", "u8"):
+            raise DecoderError(
+                f"{graph.path}: its output {min(port.names)} has whole numbers of 8 bits, and"
+                " nothing says what they stand for",
+                hint="convert an export with float inputs and outputs, such as Ultralytics'"
+                " *_integer_quant.tflite or *_float32.tflite",
+            )
 
 
 def _with_keypoints(
@@ -379,8 +393,11 @@ def _find_decoder(
 
 def format_outputs(graph: Graph) -> str:
     """The names and shapes of an IR's outputs, for messages."""
-    outputs = graph.distinct_outputs.items()
-    return " and ".join(f"{name} {format_shape(shape)}" for name, shape in outputs) or "none"
+    return _format_ports(graph.distinct_outputs)
+
+
+def _format_ports(shapes: Mapping[str, Shape]) -> str:
+    return " and ".join(f"{name} {format_shape(shape)}" for name, shape in shapes.items()) or "none"
 
 
 def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
@@ -407,11 +424,18 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
         hint = f"name the decoder that they are for: {', or '.join(flags)}"
     if unread := name_unread_network(graph.distinct_outputs):
         problem += f": they are those of {unread}, which posezoo does not read"
-        hint = "posezoo recommend lists models that it reads"
+        hint = explain_unread_network(unread)
+    elif not any(map(graph.image_layout, graph.inputs)):
+        inputs = _format_ports(graph.inputs)
+        problem = f"{graph.path}: takes no images: its inputs are {inputs}"
+        hint = "is it a step after a network, such as NonMaxSuppression? name the network instead"
     task = graph.ultralytics.get("task") or "pose"
     if task != "pose":
-        problem += f": Ultralytics' metadata say that its task is {sanitize(str(task))}"
-        hint = "posezoo runs its exports for pose"
+        problem = (
+            f"{graph.path}: finds no poses: Ultralytics' metadata say that its task is"
+            f" {sanitize(str(task))}; its outputs are {format_outputs(graph)}"
+        )
+        hint = "export a network for poses, such as yolo11n-pose"
     elif not graph.ultralytics and _is_like_ultralytics(graph):
         beside = graph.path.with_name(ULTRALYTICS_FILE)
         problem += f"; if Ultralytics exported it, its {ULTRALYTICS_FILE} is missing"

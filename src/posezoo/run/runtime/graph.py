@@ -8,13 +8,14 @@ import io
 import re
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from math import isfinite, prod
+from math import inf, isfinite, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from posezoo.core.declarations.model import ORIGINALS, Precision
+from posezoo.core.declarations.model_files import ULTRALYTICS_FILE
 from posezoo.core.errors import InferenceError, sanitize, suggest
 from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.ir.openvino_import import (
@@ -45,7 +46,6 @@ PHOTO_SIZE = "orig_target_sizes"
 #: What Ultralytics' exporter writes to the metadata of ONNX, and beside an IR to metadata.yaml.
 _AUTHOR = "Ultralytics"
 _ULTRALYTICS_KEYS = ("author", "task", "kpt_shape", "kpt_names", "names", "imgsz", "stride")
-ULTRALYTICS_FILE = "metadata.yaml"
 _MAX_METADATA = 64 << 10
 
 
@@ -295,6 +295,16 @@ class Graph:
             if isinstance(metadata, dict) and metadata.get("author") == _AUTHOR:
                 return metadata
         return {}
+
+    def state_ultralytics(self) -> None:
+        """Write what Ultralytics' exporter says of the model into the metadata of the IR."""
+        for key in _ULTRALYTICS_KEYS:
+            value = self.ultralytics.get(key)
+            text = f"{value}"
+            if isinstance(value, dict | list):
+                text = yaml.safe_dump(value, default_flow_style=True, width=inf).strip()
+            if value is not None:
+                self.model.set_rt_info(text, ["framework", key])
 
     def image_layout(self, name: str) -> str:
         """The layout of an image input: NCHW or NHWC; empty if it is unknown."""

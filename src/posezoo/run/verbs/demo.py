@@ -301,6 +301,7 @@ def run(args: _DemoArgs) -> int:
             rounds=args.loop,
             report_error=report_error,
             reconnect_s=args.reconnect,
+            fps=args.fps,
             warn=console.warn,
         )
         stack.callback(source.close)

@@ -405,6 +405,7 @@ def _open_inputs(
         warn=console.warn,
         report_failure=failures.report,
         reconnect_s=args.reconnect,
+        fps=args.fps,
     )
     return opener.open(args.input)
 

@@ -105,6 +105,12 @@ VIDEO = FlagGroup(
         number(0, math.inf),
     ),
     Flag(
+        "--fps FPS",
+        "frames per second of a video that does not state them, such as raw H.264 of rpicam-vid"
+        " (default: what FFmpeg assumes, 25)",
+        number(0.1, 1000),
+    ),
+    Flag(
         "--json_lines FILE",
         "append the poses of each frame to this file at once, as one line of JSON with time, frame,"
         " and track_id, box, scores and keypoints of each person; - for the standard output",
@@ -121,6 +127,7 @@ class RunArgs(DescriptionArgs, FormatArgs):
     smooth: bool
     detect_every: int | None
     reconnect: float | None
+    fps: float | None
     json_lines: Path | None
 
     precision: Precision | None

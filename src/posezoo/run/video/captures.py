@@ -15,6 +15,7 @@ from posezoo.core.workers.retries import TransientSourceError
 from posezoo.poses.letterbox import Size, image_size
 from posezoo.run import images
 from posezoo.run.images import MAX_PIXELS, SUFFIXES, Image
+from posezoo.run.media_boxes import Turn, VideoTrack, read_video_track
 from posezoo.run.video.ffmpeg import import_quiet_opencv, open_media
 from posezoo.run.video.http_stream import HttpStream
 from posezoo.run.video.video_file import plausible_fps
@@ -64,6 +65,12 @@ class Capture:
         is_device = isinstance(target, Path) and is_video_device(target.stat())
         self.is_camera = is_device or isinstance(target, int)
         self.has_end = isinstance(target, Path) and target.is_file()
+        track = VideoTrack()
+        if isinstance(target, Path) and self.has_end:
+            track = read_video_track(target)
+        self._shown_s = track.shown_s
+        # OpenCV turns frames itself, but takes a mirrored one to be turned.
+        self._turn = track.turn if track.turn.is_mirrored else Turn()
         self._capture: Any = None
 
     def open(self) -> Capture:
@@ -97,7 +104,10 @@ class Capture:
             target = stream.url
         open_limit, read_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC
         limits = (open_limit, 1000 * SILENCE_S, read_limit, 1000 * SILENCE_S)
-        return open_media(target, cv2.VideoCapture, cv2.CAP_FFMPEG, limits)
+        capture = open_media(target, cv2.VideoCapture, cv2.CAP_FFMPEG, limits)
+        if self._turn.is_mirrored:
+            capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+        return capture
 
     def _open_stream(self, url: str) -> HttpStream:
         try:
@@ -126,10 +136,13 @@ class Capture:
         cv2 = import_quiet_opencv()
         self.stated_frames: float = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         is_mjpeg = int(self._capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
-        # FFmpeg takes the frames of a camera with MJPEG over http to be equally far apart.
-        is_untimed = is_mjpeg and self._stream is not None and self.stated_frames <= 0
+        # FFmpeg takes the frames of MJPEG without a container, as of a camera over http, to be
+        # equally far apart.
+        is_untimed = is_mjpeg and self.has_end and self.stated_frames <= 0
         self.has_times = not (self.is_camera or is_untimed)
         self.fps = plausible_fps(self._capture.get(cv2.CAP_PROP_FPS))
+        if self._shown_s is not None:  # it also counts frames that the edit list hides
+            self.stated_frames = min(self.stated_frames, self._shown_s * self.fps)
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         if width <= 0 or height <= 0:
@@ -140,7 +153,7 @@ class Capture:
             raise ImageError(
                 f"{self._name}: {width} x {height} pixels are too many: at most {MAX_PIXELS:,}"
             )
-        self.size = width, height
+        self.size = (height, width) if self._turn.exchanges_axes else (width, height)
 
     def _read_pixel_aspect(self) -> float:
         """The width of a pixel where its height is 1; 1 if that is not stated, or nearly so."""
@@ -166,10 +179,11 @@ class Capture:
             return None
         image = images.to_bgr(frame)
         size = self._shown_size(image_size(image))
-        if size == image_size(image):
-            return image
-        resized: Image = import_quiet_opencv().resize(image, size)
-        return resized
+        if size != image_size(image):
+            image = import_quiet_opencv().resize(image, size)
+        if self._turn.is_mirrored:
+            image = self._turn.apply(image)
+        return image
 
     @property
     def position_s(self) -> float:

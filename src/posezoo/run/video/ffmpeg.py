@@ -26,6 +26,13 @@ _MAX_BYTES = 256 << 20
 # AV_LOG_ERROR of libavutil/log.h; less is worse.
 _ERROR = 16
 
+# What libswscale says of each frame that it does not convert; OpenCV 4.14 returns it black, or with
+# the pixels of another one.
+_INTERLACED = b"Cannot convert interlaced"
+
+# In bytes; the rest of a longer message is left out.
+_MAX_MESSAGE = 1024
+
 # LOG_LEVEL_SILENT of OpenCV's utils/logger.defines.hpp.
 _LOG_LEVEL_SILENT = 0
 
@@ -86,16 +93,21 @@ def _limit_memory() -> None:
 class DecoderErrors:
     """The ``places`` of a video at which FFmpeg reported errors: OpenCV returns what is left of a
     damaged frame like any other.
+
+    Attributes:
+        are_interlaced: whether OpenCV did not convert a frame, since it is interlaced.
     """
 
     def __init__(self) -> None:
         self.places = 0
+        self.are_interlaced = False
         self._new = 0
         self._first = ""
 
-    def add(self) -> None:
-        """Count an error."""
+    def add(self, text: bytes) -> None:
+        """Count an error, by its message."""
         self._new += 1
+        self.are_interlaced |= _INTERLACED in text
 
     def look_at(self, index: int, shown_s: float) -> None:
         """Ask whether there were errors since the last frame.
@@ -119,11 +131,24 @@ class DecoderErrors:
 _counting: list[DecoderErrors] = []
 
 
-def _report(_source: Any, level: int, _text: Any, _values: Any) -> None:
+def _report(source: Any, level: int, text: Any, values: Any) -> None:
     """What FFmpeg calls for each of its messages, in any thread."""
-    if level <= _ERROR:
-        for errors in tuple(_counting):
-            errors.add()
+    if level > _ERROR:
+        return
+    message = _format_message(source, level, text, values)
+    for errors in tuple(_counting):
+        errors.add(message)
+
+
+def _format_message(source: Any, level: int, text: Any, values: Any) -> bytes:
+    line = ctypes.create_string_buffer(_MAX_MESSAGE)
+    prefix = ctypes.c_int(0)
+    source, text, values = map(ctypes.c_void_p, (source, text, values))
+    for library in _libraries()[:1]:
+        library.av_log_format_line(
+            source, level, text, values, line, _MAX_MESSAGE, ctypes.byref(prefix)
+        )
+    return line.value
 
 
 # It stays as long as the process: when a video ends, the thread of an encoder may be about to

@@ -17,13 +17,20 @@ from itertools import accumulate, count, islice
 from pathlib import Path
 
 from posezoo.console.labels import format_count, name_first
-from posezoo.core.errors import ImageError, PosezooError, explain_windows_path, os_reason
+from posezoo.core.errors import (
+    ImageError,
+    PosezooError,
+    explain_windows_path,
+    os_reason,
+    shell_word,
+)
 from posezoo.core.files.globs import expand_glob
 from posezoo.core.regular_files import explain_link
 from posezoo.core.values import frozen
 from posezoo.poses.letterbox import image_size
 from posezoo.run import images
 from posezoo.run.images import (
+    STREAM_SUFFIXES,
     SUFFIXES,
     UNREAD_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -67,6 +74,7 @@ def open_source(
     newest: bool | None = None,
     changed: threading.Condition | None = None,
     warn: Callable[[str], None] = lambda message: None,
+    fps: float | None = None,
 ) -> FrameSource:
     """Open the source that the user names.
 
@@ -80,6 +88,7 @@ def open_source(
             None: a minute for an address.
         live, newest, changed: as for ``LiveSource``; they say nothing of images.
         warn: receives one message for each time that it dropped, and for a damaged video.
+        fps: as for ``VideoSource``.
 
     Raises:
         ImageError: it does not exist, contains no image, or cannot be opened.
@@ -88,6 +97,8 @@ def open_source(
     path = Path(text)
     if is_live_name(text) or (live and path.is_file() and not is_still(path)):
         target = path if os.path.lexists(path) else int(text) if text.isdecimal() else text
+        if fps:
+            warn(f"{text}: is live, so the frames per second are not used")
         reconnection = Reconnection(reconnect_seconds(text, reconnect_s), warn)
         return LiveSource(target, reconnection, live=live, newest=newest, changed=changed)
     if os.path.lexists(path) and not os.path.isdir(path):
@@ -99,7 +110,7 @@ def open_source(
             return ImageSource(text, [path], rounds, report_error)
         if is_animated(path) and path.suffix.lower() == ".webp":
             return AnimatedWebP(path, rounds, report_error)
-        return VideoSource(path, rounds, report_error, warn)
+        return VideoSource(path, rounds, report_error, warn, fps)
     if listed := list_images(text):
         if listed.left_out:
             warn(f"{text}: {listed.describe_left_out()}")
@@ -181,7 +192,7 @@ def list_images(text: str) -> ListedImages | None:
 def _why_left_out(path: Path, *, is_folder: bool) -> str:
     suffix = path.suffix.lower()
     is_image = suffix in SUFFIXES | UNREAD_SUFFIXES
-    is_played = suffix in VIDEO_SUFFIXES or is_animated(path)
+    is_played = suffix in VIDEO_SUFFIXES | STREAM_SUFFIXES or is_animated(path)
     is_video = is_played and not ANNOTATED.fullmatch(path.stem)
     if is_folder and not (is_image or is_video):
         return ""
@@ -288,6 +299,22 @@ class AnimatedWebP(FrameSource):
                 return
 
 
+def _has_times(capture: Capture) -> bool:
+    """Whether frames have times, as those of a raw stream of H.264 or HEVC have not."""
+    if capture.stated_frames > 0:
+        return True
+    return capture.read() is None or capture.read() is None or capture.position_s > 0
+
+
+def _refuse_interlaced(path: Path) -> ImageError:
+    name = shell_word(path.name)
+    target = shell_word(f"{path.stem}_progressive.mp4")
+    return ImageError(
+        f"{path}: is interlaced, as of a camcorder, DVD or DV, which this OpenCV does not convert",
+        hint=f"ffmpeg -i {name} -vf yadif -c:v libx264 -crf 18 {target}",
+    )
+
+
 class VideoSource(FrameSource):
     """A video file, read with OpenCV.
 
@@ -295,7 +322,8 @@ class VideoSource(FrameSource):
         path: the file.
         rounds: how often it is played; None: endlessly.
         report_error: as for ``open_source``.
-        warn: receives a message if it is damaged.
+        warn: receives a message if it is damaged, or states no times.
+        fps: frames per second of a file that states no times; None: what it states, else 25.
 
     Raises:
         ImageError: it cannot be opened.
@@ -307,6 +335,7 @@ class VideoSource(FrameSource):
         rounds: int | None,
         report_error: ReportError,
         warn: Callable[[str], None],
+        fps: float | None = None,
     ) -> None:
         self.name = str(path)
         self.sound = self._path = path
@@ -318,6 +347,15 @@ class VideoSource(FrameSource):
         with closing(Capture(path, self.name).open()) as capture:
             self.fps, self.size = capture.fps, capture.size
             self._stated_frames = capture.stated_frames
+            self._has_times = capture.has_times and _has_times(capture)
+        if self._has_times and fps:
+            warn(f"{path}: states when each frame is shown, so the frames per second are not used")
+        elif not self._has_times:
+            self.fps = fps or self.fps
+        if not self._has_times and not fps:
+            warn(
+                f"{path}: does not state times: {self.fps:g} frames per second (--fps) are assumed"
+            )
         self.frame_count = max(0, int(self._stated_frames))
 
     def frames(self) -> Generator[Frame, None, None]:
@@ -329,7 +367,7 @@ class VideoSource(FrameSource):
                 yield from self._frames_of_rounds(capture, errors)
             finally:
                 capture.close()
-                if errors.places:
+                if errors.places and not errors.are_interlaced:
                     self._warn(f"{self.name}: {errors.describe()}")
                 if lost := self._steps.count_lost():
                     self._warn(describe_lost(self.name, lost))
@@ -349,9 +387,13 @@ class VideoSource(FrameSource):
                 image = capture.read()
                 if image is None:
                     break
+                if errors.are_interlaced:
+                    raise _refuse_interlaced(self._path)
+                # Frames of a phone's video are not equally far apart; those of a raw stream, and
+                # the last ones of some others, have no times.
+                position_s = capture.position_s if self._has_times else 0.0
+                stated_s = round_start_s + (position_s or read / self.fps)
                 read += 1
-                # Frames of a phone's video are not equally far apart.
-                stated_s = round_start_s + capture.position_s
                 if read > 1:
                     self._steps.add(stated_s - shown_s)
                 shown_s = max(shown_s, stated_s)
@@ -372,4 +414,6 @@ class VideoSource(FrameSource):
     @cached_property
     def even_fps(self) -> float | None:  # type: ignore[override]
         """As in ``FrameSource``; the file is read for it, but not decoded."""
+        if not self._has_times:
+            return None
         return choose_even_fps(read_frame_times(self._path), self.fps)

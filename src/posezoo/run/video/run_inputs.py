@@ -109,6 +109,7 @@ class InputOpener:
     warn: Callable[[str], None]
     report_failure: ReportFailure
     reconnect_s: float | None = None
+    fps: float | None = None
     _images: list[ImageInput] = field(default_factory=list)
     _videos: list[VideoInput] = field(default_factory=list)
     _failures: list[tuple[str, str, PosezooError]] = field(default_factory=list)
@@ -163,6 +164,7 @@ class InputOpener:
             name,
             report_error=lambda error: self.report_failure("video", source.name, error),
             reconnect_s=self.reconnect_s,
+            fps=self.fps,
             warn=self.warn,
         )
         source.name = shown or source.name
