@@ -9,7 +9,9 @@ so a run that was interrupted continues where it stopped. Models whose files can
 are left out, except that the speed of posezoo's own networks is measured on generated weights.
 
 The people of a top-down model are found as its model.yml declares; further APs are of the whole
-image as one person, and of the annotated boxes. INT8 is calibrated on two thirds of the photos; its
+image as one person, and of the annotated boxes. All are in f32, so that computers can be compared;
+that of the usual pipeline in FP16, and its speeds, are also in the type in which posezoo run
+computes. INT8 is calibrated on two thirds of the photos; its
 AP is measured on all of them, as that of FP32 is.
 """
 
@@ -28,7 +30,7 @@ from pathlib import Path
 from posezoo.core.declarations.model import WHOLE_IMAGE, Model, ModelSpec, Precision
 from posezoo.core.errors import import_cv2
 from posezoo.core.pipeline.zoo_context import open_context
-from posezoo.core.settings import read_settings, to_settings
+from posezoo.core.settings import DECLARED, read_settings, to_settings
 from posezoo.core.versions import package_version
 from posezoo.pages.facts.comparison import int8_ratio
 from posezoo.poses.people import people_from
@@ -43,7 +45,8 @@ from posezoo.run.measured import (
     digest_irs,
     load_measurements,
 )
-from posezoo.run.pipeline_spec import is_quantized_here
+from posezoo.run.measurement_selection import executed_type, is_of_run
+from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
 
 RESULTS = Path("build/measure")
 ANNOTATIONS = "person_keypoints.json"
@@ -168,7 +171,12 @@ class Measurer:
 
     def _evaluate(self, model: Model, precision: Precision) -> None:
         """Measure AP, once for each way in which people are found."""
-        for source, height, words in self._protocols(model, is_accuracy=True):
+        runs = [
+            (*protocol, arithmetic)
+            for protocol in self._protocols(model, is_accuracy=True)
+            for arithmetic in self._list_types(model, precision, protocol[0])
+        ]
+        for source, height, words, arithmetic in runs:
             detected_in = self._detector_precision(source, precision)
             irs = [*self._irs(model, precision), *self._detector_irs(source, detected_in)]
             found = (
@@ -179,16 +187,27 @@ class Measurer:
                 and each.settings.get("people_from", "") == source
                 and each.settings.get(DETECTOR_PRECISION, FP16) == detected_in
                 and each.settings.get(TARGET_SIZE) == height
+                and ("bf16" in executed_type(each)) == (arithmetic == DECLARED)
             )
             if reason := self._explain_stale(next(found, None), irs):
                 folder = RESULTS / f"{model.full_name}-{precision}"
                 command = ["evaluate", model.full_name, "--precision", precision, *words]
+                command += ["--inference_precision", arithmetic]
                 command += ["--annotations", str(self._photos / ANNOTATIONS)]
                 command += ["--images", str(self._photos), "-o", str(folder)]
                 if error := self._run(command, reason):
                     self.problems.append(f"{shlex.join(command[:6])}: {error}")
                 else:
                     self._record(folder / "accuracy.json", model)
+
+    def _list_types(self, model: Model, precision: Precision, source: str) -> list[str]:
+        """The types to compute in: f32, in which computers can be compared, and that of run."""
+        if precision is not FP16 or source != people_from(model) or "bf16" not in self._machine:
+            return ["f32"]
+        pipeline = resolve_pipeline(model, self._context, precision)
+        networks = pipeline.networks(self._context.registry)
+        has_bf16 = any("bf16" in spec.compute_types for spec, _ in networks)
+        return ["f32", DECLARED] if has_bf16 else ["f32"]
 
     def _measure_networks(self, parts: Sequence[ModelSpec]) -> None:
         """Measure the speed of each network alone, one image at a time and as many as the device
@@ -205,6 +224,7 @@ class Measurer:
                     found = self._speeds(part, precision, hint=hint, pipeline=None)
                     reasons.append(self._explain_stale(next(found, None), irs))
             command = ["benchmark", part.full_name, "--generated", "--precisions", f"{FP16},{INT8}"]
+            command += ["--inference_precision", DECLARED]
             self._measure_speed([*command, "--requests", "1,0"], part, reasons)
 
     def _measure_pipelines(self, model: Model, precisions: Sequence[Precision]) -> None:
@@ -229,7 +249,7 @@ class Measurer:
                 reasons.append(self._explain_stale(next(found, None), irs))
             command = ["benchmark", "--pipeline", model.full_name, "--requests", "1"]
             command += ["--people", str(shown)]
-            command += ["--precisions", ",".join(precisions)]
+            command += ["--precisions", ",".join(precisions), "--inference_precision", DECLARED]
             self._measure_speed([*command, *words], model, reasons)
 
     def _measure_speed(self, words: Sequence[str], model: Model, reasons: Sequence[str]) -> None:
@@ -255,11 +275,16 @@ class Measurer:
     ) -> Iterator[Measurement]:
         for each in load_measurements(model):
             is_same = all(each.settings.get(name) == value for name, value in settings.items())
-            if (each.kind, each.precision, each.machine) == (
-                "speed",
-                precision,
-                self._machine,
-            ) and is_same:
+            if (
+                (each.kind, each.precision, each.machine)
+                == (
+                    "speed",
+                    precision,
+                    self._machine,
+                )
+                and is_same
+                and is_of_run(each, model)
+            ):
                 yield each
 
     def _explain_stale(self, found: Measurement | None, irs: Sequence[Path]) -> str:
@@ -336,7 +361,7 @@ class Measurer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            # A record of another computer stays comparable, whether its CPU has bf16 or not.
+            # Without the flag, a record of another computer stays comparable.
             env=os.environ | {"POSEZOO_INFERENCE_PRECISION": "f32"},
             check=False,
         )

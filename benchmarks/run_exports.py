@@ -110,7 +110,7 @@ class ExportCase:
         return f"posezoo run {self.export}"
 
 
-#: The first are the rows of README's two tables.
+#: The first are the rows of README's table, and models for other needs.
 CASES = (
     ExportCase("rtmpose-s", is_generated=True),
     ExportCase("rtmpose-m", is_generated=True),

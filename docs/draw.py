@@ -286,16 +286,20 @@ def has_int8(facts: ModelFacts) -> bool:
 
 
 def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
-    """For each model and each way in which its people are found, the AP of each precision."""
+    """For each model and each way in which its people are found, the AP of each precision, with
+    floating-point layers in f32.
+    """
     from posezoo.core.declarations.model import ITSELF, Precision
     from posezoo.pages.facts.comparison import int8_ratio
     from posezoo.run.measured import measurements_of
+    from posezoo.run.measurement_selection import executed_type
 
     for facts in all_models(registry):
         measured = [
             each
             for each in measurements_of(facts.model, "accuracy")
             if "AP" in each.figures
+            and "bf16" not in executed_type(each)
             and (each.precision is not Precision.FP16_INT8 or has_int8(facts))
         ]
         for people_from, size in dict.fromkeys(map(_protocol, measured)):
@@ -370,8 +374,13 @@ def detector_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     """For each way in which people were found for one model: its AP in FP16, and its AR50."""
     from posezoo.core.declarations.model import Precision
     from posezoo.run.measured import measurements_of
+    from posezoo.run.measurement_selection import executed_type
 
-    measured = measurements_of(registry.find(COMPARED), "accuracy")
+    measured = [
+        each
+        for each in measurements_of(registry.find(COMPARED), "accuracy")
+        if "bf16" not in executed_type(each)
+    ]
     halves = [each for each in measured if each.precision is Precision.FP16]
     for each in sorted(halves, key=lambda each: -each.figures["AP"]):
         ar50 = f"{each.figures['AR50']:.3f}"
@@ -461,7 +470,7 @@ def summary_values(compared: ModelComparison) -> Mapping[str, str]:
 
 
 def fresh_table() -> str:
-    """The rows on the 44 photos that chose nothing."""
+    """The rows on the 44 photos, by which only MoveNet and its detector were chosen."""
     from which_model import figures, fresh_ap
 
     from posezoo.pages.cards.markdown import format_table

@@ -2,9 +2,9 @@
 
     python docs/stale_records.py [MODELS_DIR]
 
-Lists, cards and pages print the accuracy, speed and situations of whole pipelines from measured.yml. Such a record is
-stale if ``run`` now takes another detector, another precision of it, or another type of arithmetic; or if two records of
-one row are of different IR.
+Lists and pages print the accuracy, speed and situations of whole pipelines from measured.yml, but none in f32 if ``run``
+computes in bf16 there. Such a record is stale if ``run`` now takes another detector, another precision or type of it, or
+if two records of one row are of different IR.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def _list_of_model(model: Model, context: Context) -> Iterator[str]:
 def _list_changes(record: Measurement, pipeline: PipelineSpec, context: Context) -> Iterator[str]:
     from posezoo.core.declarations.model import ITSELF
     from posezoo.run.measured import read_detector_precision
+    from posezoo.run.measurement_selection import executed_type
 
     settings = record.settings
     people_from = settings.get("people_from", ITSELF)
@@ -75,7 +76,7 @@ def _list_changes(record: Measurement, pipeline: PipelineSpec, context: Context)
     measured = read_detector_precision(settings)
     if pipeline.detector and measured is not pipeline.detector_precision:
         yield f"its detector in {measured}, run takes {pipeline.detector_precision}"
-    executed = str(settings.get("arithmetic") or settings.get("executed_precision") or "")
+    executed = executed_type(record)
     has_bf16 = not record.machine or any(word in record.machine for word in BF16_CPUS)
     takes_bf16 = has_bf16 and _takes_bf16(pipeline, context)
     if executed and takes_bf16 != ("bf16" in executed):

@@ -147,11 +147,13 @@ def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, npm_mirror):
     ours = [
         command
         for command in commands(ROOT / "README.md")
-        if not re.search(r"make|\.venv|git clone", command)
+        if not re.search(r"make|\.venv|git clone|pip install", command)
     ]
     assert len(ours) >= 8
     for number, command in enumerate(ours):
-        pasted = command.replace("/mnt/models", str(desk / "mnt"))
+        # The founding model's weights are not here; test_founding_end_to_end.py converts generated ones.
+        pasted = command.replace("higher-hrnet-w32-human-pose-estimation", "movenet-thunder")
+        pasted = pasted.replace("/mnt/models", str(desk / "mnt"))
         # Each on a machine of its own, so that none lives on what another left in the cache.
         environ = environ_of(desk, npm_mirror) | {"XDG_CACHE_HOME": str(desk / f"cache-{number}")}
         ended = run_process(

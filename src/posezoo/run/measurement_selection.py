@@ -12,16 +12,18 @@ from posezoo.core.values import frozen
 from posezoo.poses.people import people_from
 from posezoo.run.measured import (
     DETECTOR_PRECISION,
+    REGISTRY,
     SHOWN,
     TARGET_SIZE,
     USUALLY_SHOWN,
     Measurement,
     measurements_of,
 )
+from posezoo.run.runtime.runtime_config import declared_type
 
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.
 _MODEL_DEPENDENT = (
-    "requests", "streams", "executed_precision", "people", "people_from",
+    "requests", "streams", "executed_precision", "inference_precision", "people", "people_from",
     DETECTOR_PRECISION, "height", "width", "input", "arithmetic", TARGET_SIZE,
 )  # fmt: skip
 
@@ -58,8 +60,8 @@ class MeasurementSelection:
         target_size: int | None = None,
     ) -> list[Measurement]:
         """The measurements of the whole pipeline with the model's usual detector at one target
-        size. Speeds are those on an image with this number of people; for INT8, those with a
-        detector in INT8 if there are any.
+        size, in the type in which ``posezoo run`` computes. Speeds are those on an image with this
+        number of people. Those with a detector in INT8 or bf16 are preferred, if there are any.
 
         Args:
             target_size: that of ``run --height``; None for the declared size.
@@ -69,13 +71,21 @@ class MeasurementSelection:
             each
             for each in self.select(model, kind)
             if is_of_pipeline(each)
+            and is_of_run(each, model)
             and each.settings.get("people_from", "") == usual
             and each.settings.get(SHOWN, USUALLY_SHOWN) == shown
             and each.settings.get(TARGET_SIZE) == target_size
         ]
-        quantized = [each for each in measurements if DETECTOR_PRECISION in each.settings]
-        precisions = {each.precision for each in quantized}
-        return quantized + [each for each in measurements if each.precision not in precisions]
+        preferred = [
+            each
+            for each in measurements
+            if DETECTOR_PRECISION in each.settings or "bf16" in executed_type(each)
+        ]
+        precisions = {each.precision for each in preferred if each.record == REGISTRY}
+        others = [each for each in measurements if each not in preferred]
+        return preferred + [
+            each for each in others if each.record != REGISTRY or each.precision not in precisions
+        ]
 
     def target_sizes(self, model: Model) -> list[int]:
         """The further target sizes that its AP was measured at, in ascending order."""
@@ -84,7 +94,11 @@ class MeasurementSelection:
 
     def select_of_network(self, model: Model) -> list[Measurement]:
         """The speeds of the network alone."""
-        return [each for each in self.select(model, "speed") if not is_of_pipeline(each)]
+        return [
+            each
+            for each in self.select(model, "speed")
+            if not is_of_pipeline(each) and is_of_run(each, model)
+        ]
 
     def _is_comparable_speed(self, measurement: Measurement) -> bool:
         if self.machine.casefold() not in measurement.machine.casefold():
@@ -93,6 +107,25 @@ class MeasurementSelection:
         if self.one_request and not is_of_one_request(measurement):
             return False
         return all(str(actual.get(name)) == value for name, value in self.settings.items())
+
+
+def is_of_run(measurement: Measurement, model: Model) -> bool:
+    """Whether ``posezoo run`` computes on the machine of a record of the registry in its type: not
+    if the record is in f32, and the model declares bf16, which that CPU has. The user's own
+    measurements are in the type that the user chose.
+    """
+    executed = executed_type(measurement)
+    if measurement.record != REGISTRY or not executed or "bf16" in executed:
+        return True
+    # Values that do not depend on the machine are those of a CPU with bf16.
+    has_bf16 = not measurement.machine or "bf16" in measurement.machine
+    return not has_bf16 or declared_type(model, measurement.precision) != "bf16"
+
+
+def executed_type(measurement: Measurement) -> str:
+    """The types in which the networks were computed, such as ``f32,i8``; empty if not stated."""
+    settings = measurement.settings
+    return str(settings.get("arithmetic") or settings.get("executed_precision") or "")
 
 
 def is_of_one_request(measurement: Measurement) -> bool:

@@ -174,6 +174,12 @@ def test_hands_feet_whole_bodies_and_depth_are_answered(words, first):
     assert answer["models"][0]["name"] == first
 
 
+def test_a_download_of_unknown_size_is_said_as_the_most_that_it_may_be():
+    lines = posezoo("recommend", "--max_latency", "50ms", "--people", "4").stdout.splitlines()
+    assert "at most 30" in lines[lines.index("1. posezoo run rtmpose-s --input photo.jpg") + 1]
+    assert "()" not in posezoo("recommend", "--3d").stdout
+
+
 def test_json_has_numbers_and_where_they_are_from(zoo):
     answer = answer_of(zoo)
     assert names_of(answer) == ["new", "slow", "fast"]

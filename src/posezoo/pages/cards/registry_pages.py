@@ -56,11 +56,11 @@ the speed is of generated weights or an estimate: then it was measured on anothe
 of AP: models whose lines overlap cannot be ranked by these photos. A mark that would cover another one is above or
 below its place, at which there is a dot."""  # noqa: E501
 LEGEND = """\
-AP: measured by the whole pipeline, with its 95 % interval in parentheses, on the images that the card names;
-or as published. The highest one comes first. ms
+AP: measured by the whole pipeline, with its 95 % interval in parentheses, on the images that the card names{photos};
+or as published. The highest one comes first, within its kind: of the pipeline as published, by us, of other boxes. ms
 with ~ is of generated weights or an estimate, on another machine. Each precision and size that was measured has a row; it is FP16 if none is named, and
 "at 480" is `--height 480`. Of one, of several: the share of people who are found in photos of one, and of more. Ghosts:
-people found in a picture without people. Both count all poses, and AP, as COCO's, the best 20 of a photo. ms: the median time from an image file to drawn poses{where}. Download:
+people found in a picture without people{parts}. Both count all poses, and AP, as COCO's, the best 20 of a photo. ms: the median time from an image file to drawn poses{where}. Download:
 what `posezoo run` transfers, with the detector that finds the people; of a package only the part that is needed if
 its server has range requests. ↳ A part of the model above."""  # noqa: E501
 COST_LEGEND = """\
@@ -140,7 +140,9 @@ def _render_model_tables(models: Sequence[ModelFacts], root: Path) -> Paragraphs
         headers = (*HEADERS, *(PIPELINE_HEADERS[key] for key in keys))
         yield format_table(headers, [_row(facts, root, row, keys) for facts, row in rows])
     machine = compared.speed_setting.partition("; ")[0]
-    yield LEGEND.format(where=f", on {machine}" if machine else "")
+    conditions = (compared.accuracy_conditions, compared.situation_conditions)
+    photos, parts = (f" ({each})" if each else "" for each in conditions)
+    yield LEGEND.format(where=f", on {machine}" if machine else "", photos=photos, parts=parts)
 
 
 def _render_cost_table(models: Sequence[ModelFacts]) -> Paragraphs:
@@ -218,7 +220,7 @@ def _row(
     size = compared.values["transfer_bytes"] if compared else None
     return (
         Markdown(f"↳ {name}") if model.composite else name,
-        format_megabytes(int(size.number) if size else facts.download_bytes),
+        format_megabytes(int(size.number)) if size else facts.described_download,
         Markdown(", ".join(sorted(licenses))),
         _accuracy(compared),
         *(_figure(compared, key) for key in keys),

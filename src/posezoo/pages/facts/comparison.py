@@ -102,6 +102,7 @@ class ComparisonRow:
     people_found: Mapping[int, int] = field(default_factory=dict)
     is_opened: bool = False  # as in ``ModelFacts``
     is_pinned: bool = True  # whether all of its files have a checksum
+    download_limit: int = 0  # as in ``ModelFacts``
     compared_with: tuple[str, ...] = ()  # what proves the IR of this machine
     #: As in ``LoadOptions``; None for the size that the model declares.
     target_size: int | None = None
@@ -271,7 +272,7 @@ def compare_models(
     was measured, at least for its usual precision and the size that it declares; with
     ``every_precision``, for all that its parts have, or were quantized to, at that size.
 
-    FP32 has no row beside FP16, which has the same weights, and computes in f32, too.
+    FP32 has no row beside FP16, which has the same weights, and computes in the same type.
     """
     subjects = []
     for facts in models:
@@ -362,6 +363,7 @@ def _make_row(
         },
         is_opened=facts.is_opened,
         is_pinned=facts.is_pinned,
+        download_limit=facts.download_limit,
         compared_with=compared_with,
         target_size=subject.target_size,
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from posezoo.console.labels import FRAMEWORKS
+from posezoo.console.labels import FRAMEWORKS, format_megabytes
 from posezoo.core.declarations.model import (
     Input,
     Model,
@@ -119,6 +119,19 @@ class ModelFacts:
     def download_bytes(self) -> int | None:
         """The bytes that ``posezoo run`` transfers in the usual precision, with the detector."""
         return self.transfer_bytes(self.usual_precision)
+
+    @property
+    def download_limit(self) -> int:
+        """The most bytes that ``posezoo run`` transfers, with the detector."""
+        specs = [*self.parts, *filter(None, [self.detector])]
+        return sum(file.read_limit for spec in specs for file in spec.files)
+
+    @property
+    def described_download(self) -> str:
+        """The size of the download, or the most that it may be: ``at most 30.0 MB``."""
+        if self.download_bytes is None:
+            return f"at most {format_megabytes(self.download_limit)}"
+        return format_megabytes(self.download_bytes)
 
     def transfer_bytes(self, precision: Precision | None) -> int | None:
         """The bytes that a precision with its detector transfers; None if a size is unknown."""

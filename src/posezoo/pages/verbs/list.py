@@ -41,7 +41,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.console.labels import format_megabytes, join
+from posezoo.console.labels import join
 from posezoo.console.printing import MessageWriter
 from posezoo.console.report import fit_columns, print_json, print_lines
 from posezoo.core.registry import Selection, registry_name, registry_root
@@ -126,9 +126,6 @@ def _table(
     parts = {stage for facts in models for stage in facts.model.stages}
     rows: list[tuple[str, ...]] = [HEADERS]
     for facts in models:
-        size = facts.download_bytes
-        limit = sum(file.read_limit for part in facts.parts for file in part.files)
-        download = f"at most {format_megabytes(limit)}" if size is None else format_megabytes(size)
         registry = registry_name(registry_root(facts.model))
         others = ", ".join(selection.also_in(facts.model.name))
         note = join(
@@ -142,7 +139,7 @@ def _table(
         sentence += full_stop.rstrip()
         row = (
             f"  {facts.name}" if facts.name in parts else facts.name,
-            download,
+            facts.described_download,
             str(weights[facts.name]),
             " ".join(map(_license, facts.licenses)),
             "" if facts.model.task == _USUAL_TASK else facts.model.task,

@@ -343,7 +343,11 @@ def _table_lines(
     shown: Sequence[ComparisonRow], needs: Mapping[str, Sequence[str]], footnotes: Footnotes
 ) -> Iterator[str]:
     """Two lines for each row; one that needs more before it runs has no command yet."""
-    keys = [key for key in _HEADINGS if any(_shown_metric(row, key) for row in shown)]
+    keys = [
+        key
+        for key in _HEADINGS
+        if key == "transfer_bytes" or any(_shown_metric(row, key) for row in shown)
+    ]
     table = [(" ", *(_HEADINGS[key] for key in keys), "LICENSE")]
     for row in shown:
         table.append((" ", *(_cell(row, key, footnotes) for key in keys), row.license))
@@ -370,7 +374,8 @@ def _other_claims(row: ComparisonRow) -> Iterator[str]:
     claims = [claim for claim in row.pipeline.model.published.accuracy if claim.metric != "AP"]
     if claims and not row.ap:
         figures = ", ".join(f"{claim.metric} {claim.value:.4g}" for claim in claims)
-        yield f"   as published: {figures} ({format_conditions(claims[0])})"
+        conditions = format_conditions(claims[0])
+        yield f"   as published: {figures}" + (f" ({conditions})" if conditions else "")
 
 
 def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
@@ -379,6 +384,8 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
     from posezoo.run.measured import REGISTRY
 
     metric = _shown_metric(row, key)
+    if metric is None and key == "transfer_bytes":
+        return f"at most {row.download_limit / 1e6:.0f}"
     if metric is None:
         return "?"
     words = [COLUMNS[key].in_words(metric.number)]
