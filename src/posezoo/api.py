@@ -27,7 +27,7 @@ from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.other_words import explain_other_word
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
-from posezoo.core.registry import TAG_MARK
+from posezoo.core.registry import TAG_MARK, Registry
 from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import (
@@ -472,11 +472,15 @@ def _precision(text: str, name: str | None, context: Context) -> Precision:
     except ValueError as error:
         registry = context.registry
         is_known = name is not None and registry.real_name(name) in registry.entries
-        model = registry.find(name if name and is_known else default_names(context)[0])
-        parts = registry.parts(model)
-        own_precisions = [
-            each for each in Precision if all(each in part.precisions for part in parts)
-        ]
-        hint = f"{model.full_name} has {', '.join(own_precisions) or 'none'}"
-        hint = suggest(str(text).upper(), own_precisions) or hint
+        names = (name,) if name and is_known else default_names(context)
+        models = [registry.find(each) for each in names]
+        offered = {each for model in models for each in _common_precisions(model, registry)}
+        shown = [each for each in Precision if each in offered]
+        hint = f"{models[0].full_name if is_known else 'the default'} has {', '.join(shown)}"
+        hint = suggest(str(text).upper(), shown) or hint
         raise PosezooError(f"no precision is called {text!r}", hint=hint) from error
+
+
+def _common_precisions(model: Model, registry: Registry) -> set[Precision]:
+    """Those that all parts of a model have."""
+    return set.intersection(*(set(part.precisions) for part in registry.parts(model)))

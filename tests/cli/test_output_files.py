@@ -124,6 +124,14 @@ def test_the_flags_that_write_are_known():
     assert len(OUTPUTS) > 25 and len(BESIDE_INPUTS) > 20
 
 
+#: What flags of inputs require.
+REQUIRED = {
+    "--annotations": ["--images", "photos"],
+    "--baseline": ["--metadata"],
+    "--input": ["--pipeline"],
+}
+
+
 @pytest.mark.parametrize(("command", "action"), BESIDE_INPUTS)
 @pytest.mark.parametrize(
     "link", [None, os.link, os.symlink], ids=["", "hard link", "symbolic link"]
@@ -136,7 +144,9 @@ def test_an_input_is_never_replaced_not_even_with_force(folder, capsys, command,
     if link:
         named = f"linked{Path(name).suffix}"
         link(name, named)
-    words = [*words_for(parser, action, named), inputs_of(command)[0].option_strings[-1], name]
+    flag = inputs_of(command)[0].option_strings[-1]
+    more = REQUIRED.get(flag, ()) if command not in ("run", "demo", "demo.py") else ()
+    words = [*words_for(parser, action, named), flag, name, *more]
     if "--force" in parser._option_string_actions:
         words.append("--force")
     assert run(command, words) == 1

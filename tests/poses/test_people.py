@@ -85,7 +85,6 @@ def test_a_model_without_a_decoder_finds_no_people(declare):
             "is other, and photo is one: one of both, or tracking",
         ),
         ({"photo": "one", "detectors": {"one": {"min_score": 1.5}}}, "expected a score, 0 to 1"),
-        ({"photo": "one", "detectors": {"one": {"min_pose": 0.5}}}, "min_pose_score"),
     ],
 )
 def test_a_contradiction_is_refused_with_its_place(declare, people, problem):

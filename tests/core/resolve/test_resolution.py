@@ -48,7 +48,8 @@ def foreign(name):
     ours = open_registry().find(name)
     assert isinstance(ours, ModelSpec)
     spec = replace(ours, network=None, decoder=None, checkpoint="", composite="")
-    return replace(spec, upstream_export=("--model-name=HigherHRNet",))
+    elsewhere = Path("other", name, "model.yml")
+    return replace(spec, path=elsewhere, upstream_export=("--model-name=HigherHRNet",))
 
 
 def test_the_network_of_a_foreign_pytorch_model_is_known_before_its_sizes_are_left_open(tmp_path):

@@ -29,6 +29,7 @@ from posezoo.core.errors import (
 from posezoo.core.events import Listener
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.registry import Selection
+from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.formats import find_framework
@@ -301,7 +302,7 @@ def _convert_ultralytics_ir(args: _ConvertArgs, xml: Path) -> int:
         written = write_ir(graph.model, private / output.name, Precision.FP32)
         for suffix in () if args.dry_run else (".bin", ".xml"):
             path = output.with_suffix(suffix)
-            write_result(path, written.with_suffix(suffix).read_bytes(), console)
+            write_result(path, read_regular_bytes(written.with_suffix(suffix)), console)
     line = f"{'would write' if args.dry_run else 'wrote'} {output}"
     print_result(args.format, {"file": output}, *(() if args.quiet else (line,)))
     return 0

@@ -129,9 +129,10 @@ class ModelFacts:
     @property
     def described_download(self) -> str:
         """The size of the download, or the most that it may be: ``at most 30.0 MB``."""
-        if self.download_bytes is None:
+        size = self.download_bytes
+        if size is None:
             return f"at most {format_megabytes(self.download_limit)}"
-        return format_megabytes(self.download_bytes)
+        return format_megabytes(size)
 
     def transfer_bytes(self, precision: Precision | None) -> int | None:
         """The bytes that a precision with its detector transfers; None if a size is unknown."""
