@@ -528,7 +528,7 @@ def test_verbs_that_work_on_folders_refuse_the_flag(args, wheels, run, capsys):
     with pytest.raises(SystemExit) as caught:
         verb(run, *args, "--registry", "omz")
     assert caught.value.code == 2
-    assert "--models_dir" in capsys.readouterr().err
+    assert f"either {args[-1]} or --registry" in capsys.readouterr().err
 
 
 def test_the_setting_does_not_let_them_write_into_the_cache(wheels, run, monkeypatch):
