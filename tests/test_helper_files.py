@@ -84,6 +84,10 @@ ROWS = {
     "*.json of a result": ("r/.posezoo/poses.json.json", (RUN, RUN)),
     "*_poses.png": ("r/03_poses.png", (RUN,)),
     "records.key": ("home/.cache/posezoo/records.key", (*USES, RUN)),
+    "default.json": (
+        "home/.cache/posezoo/default.json",
+        ("doctor", "run -i photo.png --registry posezoo"),
+    ),
     ".gitignore": (".gitignore", ("new other --from net.onnx --license MIT --dry_run",)),
     ".gitattributes": (".gitattributes", ("new other --from net.onnx --license MIT --dry_run",)),
 }
