@@ -16,6 +16,7 @@ from fakes.videos import write_video
 from fakes.waiting import wait_until
 from posezoo.core.errors import ImageError, LostCameraError
 from posezoo.run.runtime.result_stream import ResultStream
+from posezoo.run.video import captures
 from posezoo.run.video.ffmpeg import import_quiet_opencv
 from posezoo.run.video.frame_sources import is_live_name, open_source
 from posezoo.run.video.live_source import SourceGroup
@@ -177,6 +178,27 @@ def test_a_pipe_is_live_and_a_file_only_if_it_is_said(tmp_path):
     said = open_live(str(film), live=True)
     assert said.is_live
     said.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a POSIX system")
+def test_a_film_opens_beside_a_pipe_that_nobody_writes_to(tmp_path, monkeypatch):
+    """OpenCV opens one after the other."""
+    monkeypatch.setattr(captures, "SILENCE_S", 2)
+    pipe, film = tmp_path / "pipe.mkv", write_video(tmp_path / "v.avi")
+    os.mkfifo(pipe)
+    problems = []
+
+    def open_pipe():
+        with pytest.raises(ImageError) as caught:
+            open_live(str(pipe))
+        problems.append(caught.value.problem)
+
+    opening = threading.Thread(target=open_pipe, daemon=True)
+    opening.start()
+    assert open_live(str(film)).size == open_live(str(film)).size
+    assert not problems, "the film did not wait for the pipe"
+    opening.join()
+    assert problems == [f"{pipe}: nothing is written to the pipe"]
 
 
 def test_files_are_no_group_of_live_sources(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 from collections import Counter
 from pathlib import Path
@@ -22,6 +23,9 @@ from posezoo.run.video.video_file import plausible_fps
 
 #: A live source counts as disconnected if it gives no frame for this time.
 SILENCE_S = 10
+
+# How long a wait for the first bytes of a pipe lasts at a time, until it can be interrupted.
+_STEP_S = 0.2
 
 # A pixel whose sides differ by less than this share counts as square: rounding gives 426:425.
 _SQUARE = 0.02
@@ -72,6 +76,8 @@ class Capture:
         # OpenCV turns frames itself, but takes a mirrored one to be turned.
         self._turn = track.turn if track.turn.is_mirrored else Turn()
         self._capture: Any = None
+        self._is_interrupted = False
+        self._pipe = -1
 
     def open(self) -> Capture:
         """Open it, also once more from the beginning after it was closed; returns itself.
@@ -79,8 +85,8 @@ class Capture:
         Raises:
             ImageError: it cannot be opened.
         """
-        self._capture = self._open(self._target)
         try:
+            self._capture = self._open(self._target)
             if not self._capture.isOpened():
                 raise self._explain(self._target)
             self._read_properties()
@@ -104,10 +110,25 @@ class Capture:
             target = stream.url
         open_limit, read_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC
         limits = (open_limit, 1000 * SILENCE_S, read_limit, 1000 * SILENCE_S)
+        if isinstance(target, Path) and target.is_fifo():
+            target = self._open_pipe(target)
         capture = open_media(target, cv2.VideoCapture, cv2.CAP_FFMPEG, limits)
         if self._turn.is_mirrored:
             capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         return capture
+
+    def _open_pipe(self, path: Path) -> str:
+        """Wait until a pipe has bytes, and return FFmpeg's name of it: while OpenCV waits for them,
+        it opens nothing else in this process.
+        """
+        self._pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        for _ in range(int(SILENCE_S / _STEP_S)):
+            if self._is_interrupted:
+                raise ImageError(f"{self._name}: was closed")
+            if select.select([self._pipe], [], [], _STEP_S)[0]:
+                os.set_blocking(self._pipe, True)
+                return f"pipe:{self._pipe}"
+        raise ImageError(f"{self._name}: nothing is written to the pipe")
 
     def _open_stream(self, url: str) -> HttpStream:
         try:
@@ -192,7 +213,8 @@ class Capture:
         return position_ms / 1000
 
     def interrupt(self) -> None:
-        """Let a read in another thread end at once, if it is one over http."""
+        """Let a read in another thread end at once, if it is one over http or waits for a pipe."""
+        self._is_interrupted = True
         if self._stream:
             self._stream.interrupt()
 
@@ -202,6 +224,9 @@ class Capture:
             self._capture.release()
         if self._stream:
             self._stream.close()
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
 
 
 class FrameSteps:
