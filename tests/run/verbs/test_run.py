@@ -1081,13 +1081,12 @@ def test_who_enters_a_video_is_found_within_three_frames_and_who_leaves_goes(
 @pytest.mark.slow
 def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirrored, photos, tmp_path):
     """One person, then a cut to four; the camera pans over both."""
+    environ = {**npm_mirrored, "POSEZOO_DEFAULT": DEFAULT_MODEL}
     frames = [image for place in (-1, 11) for image, _ in pan(*photos[place], 10)]
     clip, stills = write_clip(frames, tmp_path)
-    video = succeeded(
-        posezoo("run", "-i", clip, "-o", tmp_path / "video", "--track", **npm_mirrored)
-    )
+    video = succeeded(posezoo("run", "-i", clip, "-o", tmp_path / "video", "--track", **environ))
     assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in video.stdout
-    succeeded(posezoo("run", "-i", stills, "-o", tmp_path / "photos", **npm_mirrored))
+    succeeded(posezoo("run", "-i", stills, "-o", tmp_path / "photos", **environ))
     told = read_json(tmp_path / "video" / "clip_poses.json")["frames"]
     found = [len(frame["poses"]) for frame in told]
     alone = read_json(tmp_path / "photos" / "poses.json")["images"]
@@ -1100,7 +1099,7 @@ def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirrored, pho
     (followed,) = json_of(
         posezoo(
             *("run", "-i", clip, "-o", tmp_path / "one", "--detector", "none", "--format", "json"),
-            **npm_mirrored,
+            **environ,
         )
     )["videos"]
     assert (followed["people"], followed["people_from"]) == (1, "tracking")
