@@ -103,7 +103,7 @@ def find_changed_constant(
     """
     is_reversed = any(port.reverse_input_channels for port in spec.inputs)
     groups = _group_kernels(constant for constant in constants if constant.is_float)
-    integers = _Integers([constant for constant in constants if not constant.is_float])
+    integers = _Integers(constant for constant in constants if not constant.is_float)
     for original in originals:
         values = original.values.squeeze()
         if values.size < MIN_SIZE or values.ndim < 2:
@@ -112,13 +112,24 @@ def find_changed_constant(
             integers.compare(values)
             continue
         for kernels in groups:
-            for view in _oriented(values, kernels.shape):
-                kernels.compare(view, original)
-                # The reversal of the image's channels is folded into the first kernel.
-                if is_reversed and view.shape[1] == 3:
-                    kernels.compare(view[:, ::-1], original)
+            _compare_views(kernels, original, values, is_reversed=is_reversed)
     if changed_name := integers.find_changed():
         return f"{changed_name} differs from the original's"
+    return _describe_changed(groups, constants)
+
+
+def _compare_views(
+    kernels: _Kernels, original: OriginalConstant, values: Array, *, is_reversed: bool
+) -> None:
+    for view in _oriented(values, kernels.shape):
+        kernels.compare(view, original)
+        # The reversal of the image's channels is folded into the first kernel.
+        if is_reversed and view.shape[1] == 3:
+            kernels.compare(view[:, ::-1], original)
+
+
+def _describe_changed(groups: Collection[_Kernels], constants: Iterable[StoredConstant]) -> str:
+    """The first constant of floats that differs, and in how many filters; empty if none does."""
     changes = {
         kernels.constants[number].name: (changed, kernels.shape[0])
         for kernels in groups
