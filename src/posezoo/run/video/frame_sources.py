@@ -102,26 +102,37 @@ def open_source(
         reconnection = Reconnection(reconnect_seconds(text, reconnect_s), warn)
         return LiveSource(target, reconnection, live=live, newest=newest, changed=changed)
     if os.path.lexists(path) and not os.path.isdir(path):
-        if problem := explain_link(path):
-            raise ImageError(f"{text}: {problem}")
-        if not path.is_file():
-            raise ImageError(f"{text}: is not a regular file")
+        _require_file(text)
         if is_still(path):
             return ImageSource(text, [path], rounds, report_error)
         if is_animated(path) and path.suffix.lower() == ".webp":
             return AnimatedWebP(path, rounds, report_error)
         return VideoSource(path, rounds, report_error, warn, fps)
-    if listed := list_images(text):
-        if listed.left_out:
-            warn(f"{text}: {listed.describe_left_out()}")
-        if not listed.images:
-            raise ImageError(f"{text}: no images there", hint=listed.hint)
-        return ImageSource(text, listed.images, rounds, report_error)
-    raise ImageError(
-        f"{text}: no such file or folder",
-        hint=explain_windows_path(text)
-        or "name an image, a folder, a quoted glob, a video, a camera's number or an address",
-    )
+    return ImageSource(text, _list_images(text, warn), rounds, report_error)
+
+
+def _require_file(text: str) -> None:
+    path = Path(text)
+    if problem := explain_link(path):
+        raise ImageError(f"{text}: {problem}")
+    if not path.is_file():
+        raise ImageError(f"{text}: is not a regular file")
+
+
+def _list_images(text: str, warn: Callable[[str], None]) -> Sequence[Path]:
+    """The images of a folder or a glob."""
+    listed = list_images(text)
+    if not listed:
+        raise ImageError(
+            f"{text}: no such file or folder",
+            hint=explain_windows_path(text)
+            or "name an image, a folder, a quoted glob, a video, a camera's number or an address",
+        )
+    if listed.left_out:
+        warn(f"{text}: {listed.describe_left_out()}")
+    if not listed.images:
+        raise ImageError(f"{text}: no images there", hint=listed.hint)
+    return listed.images
 
 
 def is_live_name(text: str) -> bool:
