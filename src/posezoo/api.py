@@ -27,7 +27,7 @@ from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.other_words import explain_other_word
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
-from posezoo.core.registry import TAG_MARK, Registry
+from posezoo.core.registry import TAG_MARK
 from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import (
@@ -470,17 +470,17 @@ def _precision(text: str, name: str | None, context: Context) -> Precision:
     try:
         return Precision(text)
     except ValueError as error:
+        from posezoo.pages.facts.model_facts import ModelFacts
+
         registry = context.registry
         is_known = name is not None and registry.real_name(name) in registry.entries
         names = (name,) if name and is_known else default_names(context)
         models = [registry.find(each) for each in names]
-        offered = {each for model in models for each in _common_precisions(model, registry)}
+        facts = [ModelFacts(model, tuple(registry.parts(model))) for model in models]
+        offered = {each for one in facts for each in one.precisions}
         shown = [each for each in Precision if each in offered]
-        hint = f"{models[0].full_name if is_known else 'the default'} has {', '.join(shown)}"
+        hint = (
+            f"{models[0].full_name if is_known else 'the default'} has {', '.join(shown) or 'none'}"
+        )
         hint = suggest(str(text).upper(), shown) or hint
         raise PosezooError(f"no precision is called {text!r}", hint=hint) from error
-
-
-def _common_precisions(model: Model, registry: Registry) -> set[Precision]:
-    """Those that all parts of a model have."""
-    return set.intersection(*(set(part.precisions) for part in registry.parts(model)))
