@@ -188,13 +188,17 @@ def side_of_nearest_wrist(people, point):
     return nearer if 2 * distances[nearer] < distances[farther] else ""
 
 
-def test_a_hand_has_the_side_of_its_annotated_wrist(annotated, mediapipe, monkeypatch):
+@pytest.fixture
+def find_hands(mediapipe, monkeypatch):
     for name, value in mediapipe.items():
         monkeypatch.setenv(name, value)
-    model = posezoo.load("hand-landmark-full", listener=None)
+    return posezoo.load("hand-landmark-full", listener=None)
+
+
+def test_a_hand_has_the_side_of_its_annotated_wrist(annotated, find_hands):
     sides = []
     for photo, people in annotated:
-        for hand in model(photo):
+        for hand in find_hands(photo):
             if side := side_of_nearest_wrist(people, hand["wrist"]):
                 sides.append((hand.label, side))
     assert len(sides) >= 3 and all(ours == annotated for ours, annotated in sides), sides
@@ -249,13 +253,10 @@ def test_world_has_meters_and_z_has_the_order_of_its_depths(find):
     assert np.mean(agreed) > 0.95
 
 
-def test_the_world_of_a_hand_is_as_long_as_a_palm(annotated, mediapipe, monkeypatch):
-    for name, value in mediapipe.items():
-        monkeypatch.setenv(name, value)
-    model = posezoo.load("hand-landmark-full", listener=None)
+def test_the_world_of_a_hand_is_as_long_as_a_palm(annotated, find_hands):
     palms = []
     for photo, _ in annotated:
-        for hand in model(photo):
+        for hand in find_hands(photo):
             names = list(hand)
             wrist, knuckle = (names.index(name) for name in ("wrist", "middle_finger_mcp"))
             palms.append(np.linalg.norm(hand.world[wrist] - hand.world[knuckle]))

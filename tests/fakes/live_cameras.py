@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 import struct
-import threading
 import time
 from collections.abc import Iterator
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 
 import cv2
 import numpy as np
 
-from fakes.rtsp import CLOCK, PART, Camera
+from fakes.rtsp import CLOCK, PART, Camera, LocalServer
 from posezoo.run.images import Image
 
 FPS = 10
@@ -38,7 +36,7 @@ def age_of(image: Image) -> float:
     return (time.monotonic() * 1000 - bits) % 2**_BITS / 1000
 
 
-class MjpegCameras:
+class MjpegCameras(LocalServer):
     """MJPEG over http at any path; a path that ``down`` has answers 503, and drops."""
 
     def __init__(self) -> None:
@@ -78,19 +76,6 @@ class MjpegCameras:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.address = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> MjpegCameras:
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class H264Camera(Camera):

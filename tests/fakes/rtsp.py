@@ -9,10 +9,14 @@ import struct
 import threading
 from collections.abc import Iterator, Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import cv2
 
 from posezoo.run.images import Image
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 CLOCK = 90_000  # ticks of RTP's timestamps a second
 PART = 1400  # bytes of a frame in a packet
@@ -43,7 +47,26 @@ def packets_of(image: Image, tick: int, first_number: int) -> Iterator[bytes]:
         yield struct.pack(">cBH", b"$", 0, len(packet)) + packet
 
 
-class Camera:
+class LocalServer:
+    """A server that answers as long as the context lasts."""
+
+    _server: socketserver.BaseServer
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Camera(LocalServer):
     """Serves the frames at given times, then ends the connection.
 
     Args:
@@ -113,16 +136,3 @@ class Camera:
             for packet in packets_of(image, round(tick * CLOCK), number):
                 write(packet)  # type: ignore[operator]
                 number += 1
-
-    def __enter__(self) -> Camera:
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
