@@ -130,13 +130,13 @@ def test_the_tests_of_a_sentence_exist(words):
 
 def test_load_and_quiet_commands_name_the_folder_that_decides(tmp_path, monkeypatch):
     import posezoo
-    from fakes.command import posezoo as run_posezoo
+    from fakes.command import posezoo_process
     from fakes.zoo import model_yml, write_model
     from posezoo.core.errors import PosezooError
 
     write_model(tmp_path / "models", "net", model_yml())
     (tmp_path / "posezoo.cfg").write_text("[posezoo]\nmodels_dir = models\n")
-    ended = run_posezoo("run", "net", "-q", "-i", "photo.png", cwd=tmp_path)
+    ended = posezoo_process("run", "net", "-q", "-i", "photo.png", cwd=tmp_path)
     line = "uses the models of the folder models, as ./posezoo.cfg says"
     assert f"note: this command {line}\n" in ended.stderr
     monkeypatch.chdir(tmp_path)
