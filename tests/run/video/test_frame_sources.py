@@ -36,7 +36,7 @@ from fakes.videos import (
 from fakes.waiting import HANG_S
 from posezoo.core.errors import ImageError, LostCameraError
 from posezoo.run.video import captures, live_source
-from posezoo.run.video.ffmpeg import import_quiet_opencv
+from posezoo.run.video.ffmpeg import converts_interlaced, import_quiet_opencv
 from posezoo.run.video.frame_sources import open_source, reconnect_seconds
 
 
@@ -656,16 +656,26 @@ def test_a_stream_is_opened_again_for_a_minute_and_a_camera_not_unless_the_user_
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what FFmpeg says is read on Linux only")
+@pytest.mark.parametrize("has_av", [True, False])
 @pytest.mark.parametrize(("name", "codec"), [("dvd.mpg", "mpeg2video"), ("camera.mov", "dvvideo")])
-def test_an_interlaced_video_is_refused_or_read(tmp_path, reported, name, codec):
+def test_an_interlaced_video_is_refused_or_read(
+    tmp_path, reported, monkeypatch, name, codec, has_av
+):
     """OpenCV 4.11 converts such frames, and 4.14 does not."""
     warnings = []
+    is_open = False
     size = (720, 576) if codec == "dvvideo" else SIZE
     path = write_interlaced(tmp_path / name, codec, size)
-    source = open_source(str(path), report_error=reported.append, warn=warnings.append)
+    if not has_av:
+        monkeypatch.setitem(sys.modules, "av", None)
     try:
+        source = open_source(str(path), report_error=reported.append, warn=warnings.append)
+        is_open = True
         assert [number_of(frame.image) for frame in source.frames()] == list(range(10))
+        assert converts_interlaced()
     except ImageError as error:
+        assert not converts_interlaced()
+        assert is_open != has_av
         assert f"{name}: is interlaced" in error.problem
         assert f"ffmpeg -i {name} -vf yadif" in error.hint
     assert not any("damaged" in warning for warning in warnings)

@@ -284,7 +284,9 @@ class Graph:
         that of their values, ``kpt_names``, ``names``, those of the classes by number, ``imgsz``
         and ``stride``; empty if the metadata do not name it as the author.
         """
-        beside = "" if is_named_original(self.path) else _read_ultralytics_yaml(self.path)
+        # An ONNX has its own metadata.
+        is_onnx = self.path.suffix.lower() == ".onnx"
+        beside = "" if is_onnx else _read_ultralytics_yaml(self.path)
         texts = (f"{key}: {self.read_rt_info('framework', key)}" for key in _ULTRALYTICS_KEYS)
         for text in (beside, "\n".join(texts)):
             try:
@@ -467,9 +469,10 @@ def read_graph(ir: Path | Graph) -> Graph:
     return ir if isinstance(ir, Graph) else Graph(ir)
 
 
-def _read_ultralytics_yaml(xml: Path) -> str:
+def _read_ultralytics_yaml(network: Path) -> str:
+    folder = network if network.is_dir() else network.parent
     try:
-        with open_regular(xml.with_name(ULTRALYTICS_FILE)) as stream:
+        with open_regular(folder / ULTRALYTICS_FILE) as stream:
             return stream.read(_MAX_METADATA).decode("utf-8", "replace")
     except OSError:
         return ""
