@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import stat
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,10 @@ _SQUARE = 0.02
 # most this share of at least this many steps are gaps.
 _MAX_GAPS = 0.05
 _MIN_STEPS = 20
+
+# In a film that was cut without encoding, frames are missing before the last ones: those that were
+# encoded after them.
+_CUT_STEPS = 4
 
 # Containers estimate the number of frames from duration and rate: this many missing frames may be
 # rounding.
@@ -235,10 +239,13 @@ class FrameSteps:
 
     def __init__(self) -> None:
         self._counts: Counter[int] = Counter()  # by milliseconds
+        self._last: deque[int] = deque()
 
     def add(self, step_s: float) -> None:
-        """Count a step."""
-        self._counts[round(1000 * step_s)] += 1
+        """Count a step, once it is none of the last ones."""
+        self._last.append(round(1000 * step_s))
+        if len(self._last) > _CUT_STEPS:
+            self._counts[self._last.popleft()] += 1
 
     def count_lost(self) -> int:
         """The number of frames missing in gaps; 0 if the others are not equally far apart."""

@@ -60,13 +60,15 @@ def describe_film(path: Path) -> Film:
             stream = container.streams.video[0]
             frame = next(container.decode(stream))
             matrix = frame.side_data.get("DISPLAYMATRIX")
+            form = container.format
+            is_raw = bool(form.flags & av.format.Flags.no_timestamps.value)
             # Other formats have no edit lists, and FFmpeg estimates how long they last.
-            has_duration = "mp4" in container.format.name and stream.duration
+            has_duration = "mp4" in form.name and stream.duration
             return Film(
                 turn_by_matrix(struct.unpack_from("=5i", matrix)) if matrix else Turn(),
                 float(stream.duration * stream.time_base) if has_duration else None,
                 is_interlaced=frame.interlaced_frame,
-                has_times=not container.format.flags & av.format.Flags.no_timestamps.value,
+                has_times=not (is_raw or form.name.endswith("_pipe")),
             )
     except (av.FFmpegError, LookupError, StopIteration, ValueError):
         return Film()
