@@ -56,6 +56,8 @@ def make_network(folder: Path, photos: list[Path]) -> Path:
     with torch.no_grad():
         for branch in head.cv4:  # keypoints are near the person
             branch[-1].weight *= 0.02
+        for branch in head.cv2:  # boxes are a few cells wide
+            branch[-1].bias -= torch.arange(head.reg_max).repeat(4) / 2
         for branch in head.cv3:
             branch[-1].bias.zero_()
         scores = torch.logit(model.model.eval()(batch)[0][:, 4].double())
