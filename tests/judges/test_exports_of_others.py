@@ -8,7 +8,7 @@ import numpy as np
 import openvino
 import pytest
 
-from fakes.command import posezoo, read_json, refusal, succeeded
+from fakes.command import posezoo, read_json, succeeded
 from judges.agreement import pairs
 from judges.packages import python_of
 from posezoo import load
@@ -98,7 +98,7 @@ VERBS = {
         "--dataset_dir FOLDER --output out",
         # Random weights are no good ones for INT8.
         {"onnx": "is no IR", "openvino": "required 75%", "torch": "required 75%"}
-        | {"int8": "is quantized already"},
+        | {"int8": "quantized already"},
     ),
     "benchmark": ("--seconds 0.1", {}),
     "verify": ("--device CPU", {}),
