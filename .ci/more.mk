@@ -1,6 +1,6 @@
 # What CI runs beside the targets of the Makefile, which includes this file.
 .PHONY: test-slow test-release test-hostile test-foreign test-again judge coverage cards mo-env demo-env bench bench-once rehearse exports \
-        environments posenet-env ultralytics-env judges network-judges onnx-judges mediapipe-models npm-models node-env triton-env soak image
+        environments posenet-env ultralytics-env paddle-env judges network-judges onnx-judges mediapipe-models npm-models node-env triton-env soak image
 
 MARKS ?= slow and not judge and not release and not soak
 # Arguments of pytest, such as files: none for all tests. It ends with 5 if none of them is slow.
@@ -137,6 +137,13 @@ build/ultralytics-env/.installed:
 	@touch $@
 
 ultralytics-env: build/ultralytics-env/.installed  ## Ultralytics, whose exports tests run through every verb (3 GB)
+
+build/paddle-env/.installed:
+	$(PYTHON) -m venv build/paddle-env
+	build/paddle-env/bin/python -m pip --disable-pip-version-check --quiet install paddlepaddle==3.2.2 setuptools==80.9.0
+	@touch $@
+
+paddle-env: build/paddle-env/.installed  ## PaddlePaddle, whose networks tests run through every verb (700 MB)
 
 # Its modules have the names of OpenVINO's and of a later package, so they lie alone.
 build/omz-judge/.installed: $(VENV)/.installed-test

@@ -1,4 +1,4 @@
-"""Networks that other programs exported, through every verb: Ultralytics' exporter, and OpenVINO's of a PyTorch module."""
+"""Networks that other programs exported, through every verb: Ultralytics, PaddlePaddle, and OpenVINO for PyTorch."""
 
 import subprocess
 from pathlib import Path
@@ -52,6 +52,13 @@ def export_torch(folder):
     return folder / "torch.xml"
 
 
+def export_paddle(folder):
+    script = SCRIPT.with_name("run_paddle.py")
+    command = [python_of("paddle-env", "paddle-env"), script, folder]
+    subprocess.run(command, check=True, capture_output=True, timeout=600)
+    return folder / "paddle.pdmodel"
+
+
 @pytest.fixture(scope="module")
 def networks(request, tmp_path_factory):
     """The path of an export by its name, and the flags that it needs."""
@@ -59,6 +66,8 @@ def networks(request, tmp_path_factory):
     def find(name):
         if name == "torch":
             return export_torch(tmp_path_factory.mktemp("torch")), HEATMAPS
+        if name == "paddle":
+            return export_paddle(tmp_path_factory.mktemp("paddle")), HEATMAPS
         return Path(request.getfixturevalue("answers")[name]["path"]), ()
 
     return find
@@ -97,7 +106,12 @@ VERBS = {
     "quantize": (
         "--dataset_dir FOLDER --output out",
         # Random weights are no good ones for INT8.
-        {"onnx": "is no IR", "openvino": "required 75%", "torch": "required 75%"}
+        {
+            "onnx": "is no IR",
+            "paddle": "is no IR",
+            "openvino": "required 75%",
+            "torch": "required 75%",
+        }
         | {"int8": "quantized already"},
     ),
     "benchmark": ("--seconds 0.1", {}),
@@ -108,7 +122,7 @@ VERBS = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("name", ["onnx", "openvino", "int8", "litert", "torch"])
+@pytest.mark.parametrize("name", ["onnx", "openvino", "int8", "litert", "torch", "paddle"])
 def test_each_verb_takes_the_export_or_says_what_to_type(networks, photos, tmp_path, name, verb):
     path, flags = networks(name)
     words, refused = VERBS[verb]
