@@ -116,27 +116,9 @@ def accuracy_values() -> Mapping[str, Any]:
 
 def judges_values() -> Mapping[str, Any]:
     """How far publishers' programs are from ours, as the tests recorded it."""
-    stored = json.loads((ROOT / "tests" / "judges" / "figures.json").read_text("utf-8"))
-    cells: dict[str, Any] = {
-        name: " | ".join(
-            [
-                each["judge"],
-                str(each["pictures"]),
-                f"{each['alike']} of {each['pictures']}",
-                f"{each['judged']}, {each['found']}, {each['both']}",
-                f"{each['median']:.2f}",
-                f"{each['p95']:.2f}",
-            ]
-        )
-        if "alike" in each
-        else each
-        for name, each in stored.items()
-    }
-    cells["ap"] = {
-        name: "{:.3f}, {:.3f}".format(*each["ap"]) for name, each in stored.items() if "ap" in each
-    }
-    cells["tools"] = "; or ".join(sorted({format_tools(each["tools"]) for each in stored.values()}))
-    return cells
+    from judges_page import draw_values
+
+    return draw_values(format_tools)
 
 
 #: The model whose AP compares detectors.

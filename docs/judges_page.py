@@ -1,0 +1,134 @@
+"""Draw docs/explanations/judges.md: how far publishers' programs are from ours, as tests/judges recorded it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from posezoo.pages.cards.markdown import format_table
+
+FIGURES = Path(__file__).parents[1] / "tests" / "judges" / "figures.json"
+
+HEADERS = ("What", "Judge", "Same people in", "Median, 95 %: px")
+
+#: The rows of each table, and the names of their figures.
+TABLES = {
+    "within": {
+        "RTMPose, DWPose": "rtmpose",
+        "RTMW, in the boxes of RTMDet": "rtmw",
+        "RTMO": "rtmo",
+        "RTMDet": "rtmdet",
+        "YOLOX": "yolox",
+        "ViTPose, with the sigma of transformers": "vitpose",
+        "RF-DETR Keypoint": "rf_detr",
+        "YOLO-pose": "yolo_pose",
+        "MoveNet Lightning": "movenet-lightning",
+        "MoveNet Thunder": "movenet-thunder",
+        "MoveNet MultiPose": "movenet-multipose",
+        "PoseNet": "posenet",
+        "OpenPose, decoded as by the judge": "openpose_same_decoder",
+        "BlazePose": "blazepose_mediapipe_graph",
+        "hand-landmark-full": "mediapipe_hand-landmark-full",
+        "hand-landmark-lite": "mediapipe_hand-landmark-lite",
+        "face-landmark": "mediapipe_face-landmark",
+        "face-landmark-attention": "mediapipe_face-landmark-attention",
+        "face-detection-short": "mediapipe_face-detection-short",
+        "face-detection-full": "mediapipe_face-detection-full",
+    },
+    "solutions": {
+        "Pose": "solutions_pose",
+        "Hands": "solutions_hands",
+        "Hands, lite networks": "solutions_hands_lite",
+        "FaceMesh": "solutions_face_mesh",
+        "FaceMesh, refined": "solutions_face_mesh_refined",
+        "FaceDetection": "solutions_face_detection",
+        "FaceDetection, full range": "solutions_face_detection_full",
+        "Holistic, refined face": "solutions_holistic",
+        "Pose, videos": "solutions_pose_video",
+        "Hands, videos": "solutions_hands_video",
+        "FaceMesh, videos": "solutions_face_mesh_video",
+        "FaceMesh, refined, videos": "solutions_face_mesh_refined_video",
+        "Holistic, refined face, videos": "solutions_holistic_video",
+    },
+}
+
+#: What is meant to differ: the name of its figures, and the reason.
+DIFFERING = {
+    "RTMO, pictures of any aspect": (
+        "rtmo_photos",
+        "posezoo, like MMPose, puts the picture into the middle of the input, rtmlib into the corner",
+    ),
+    "RTMW, default options": (
+        "rtmw_default",
+        "if one person has poses in two boxes, posezoo keeps the best, rtmlib all",
+    ),
+    "ViTPose": (
+        "vitpose_default",
+        "posezoo smooths maps as ViTPose's authors do, with a sigma of 2 cells instead of 0.8",
+    ),
+    "MoveNet Lightning, whole photos": (
+        "movenet-lightning_photos",
+        "the judge resizes in another way, and truncates; resized as it does, all are equal",
+    ),
+    "MoveNet Thunder, whole photos": ("movenet-thunder_photos", "the same"),
+    "MoveNet MultiPose, whole photos": ("movenet-multipose_photos", "the same"),
+    "PoseNet, whole photos": ("posenet_photos", "the same, without the truncation"),
+    "BlazePose, 9 x 9 cells": (
+        "blazepose_mediapipe",
+        "MediaPipe's Python package ignores the 7 x 7 cells of the published graph",
+    ),
+    "BlazePose, one person": (
+        "blazepose_tensorflow_js",
+        "TensorFlow.js does not round pixels to whole numbers",
+    ),
+    "OpenPose": (
+        "openpose",
+        "posezoo refines peaks below a quarter of a cell of 8 px, and groups limbs in another way",
+    ),
+    "Associative embedding": (
+        "embeddings",
+        "the judge's keypoints are at the corner of a cell of 2 px instead of its center",
+    ),
+}
+
+VIDEOS = {
+    "MediaPipe, each frame alone": "mediapipe",
+    "posezoo, each frame alone": "posezoo",
+    "MediaPipe, video": "mediapipe_video",
+    "posezoo, video, `--smooth`": "posezoo_video",
+}
+
+
+def draw_values(format_tools: Any) -> Mapping[str, Any]:
+    """The tables."""
+    stored = json.loads(FIGURES.read_text("utf-8"))
+    videos = stored["blazepose_videos"]
+    differing = [
+        (name, *_cells(stored[key]), "{:.3f}, {:.3f}".format(*stored[key].get("ap", ())) if "ap" in stored[key] else "", reason)
+        for name, (key, reason) in DIFFERING.items()
+    ]
+    return {
+        **{name: _table(stored, rows.items()) for name, rows in TABLES.items()},
+        "differing": format_table((*HEADERS, "AP: judge, ours", "Why"), differing),
+        "masks": stored["blazepose_masks"],
+        "video": videos,
+        "videos": format_table(
+            ("Program", "Found", "Error, px", "Jitter, px"),
+            [
+                (name, *(f"{videos[key][figure]:g}" for figure in ("found", "error", "jitter")))
+                for name, key in VIDEOS.items()
+            ],
+        ),
+        "tools": "; or ".join(sorted({format_tools(each["tools"]) for each in stored.values()})),
+    }
+
+
+def _table(stored: Mapping[str, Any], rows: Iterable[tuple[str, str]]) -> str:
+    return format_table(HEADERS, [(name, *_cells(stored[key])) for name, key in rows])
+
+
+def _cells(figures: Mapping[str, Any]) -> tuple[str, str, str]:
+    same = f"{figures['alike']} of {figures['pictures']}"
+    return figures["judge"], same, f"{figures['median']:.2f}, {figures['p95']:.2f}"
