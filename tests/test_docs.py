@@ -291,7 +291,7 @@ def test_each_decision_that_is_named_has_a_line():
     numbers = set(re.findall(r"0\d{3}", named))
     assert (
         numbers
-        and [each for each in numbers if not re.search(rf"^\| \[?{each}\b", lines, re.MULTILINE)]
+        and [each for each in numbers if not re.search(rf"^- \[?{each}\b", lines, re.MULTILINE)]
         == []
     )
 
