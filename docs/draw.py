@@ -7,27 +7,24 @@ pages.
 from __future__ import annotations
 
 import argparse
-import copy
 import json
-import os
 import re
 import sys
-import textwrap
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import Model, ModelSpec, PublishedAccuracy
+    from posezoo.core.declarations.model import Model
     from posezoo.core.registry import Registry
-    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, SourcedMetric
+    from posezoo.pages.facts.comparison import ModelComparison
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.run.measured import Measurement
 
 ROOT = Path(__file__).resolve().parents[1]
 # Some values are read by the modules that write them.
 sys.path.append(str(ROOT / "tests"))
+
 
 def cli_values() -> Mapping[str, Any]:
     """What each verb does, one a line."""
@@ -105,13 +102,13 @@ def accuracy_values() -> Mapping[str, Any]:
     from posezoo.pages.cards.markdown import format_table
 
     videos = movenet_videos()
-    return dict(
-        detectors=format_table(DETECTOR_HEADERS, [*detector_rows(open_registry())]),
-        videos=format_table(VIDEO_HEADERS, [*video_rows(videos)]),
-        measured_videos=videos,
-        videos_tools=format_tools(videos["tools"]),
-        fresh=fresh_table(),
-    )
+    return {
+        "detectors": format_table(DETECTOR_HEADERS, [*detector_rows(open_registry())]),
+        "videos": format_table(VIDEO_HEADERS, [*video_rows(videos)]),
+        "measured_videos": videos,
+        "videos_tools": format_tools(videos["tools"]),
+        "fresh": fresh_table(),
+    }
 
 
 def judges_values() -> Mapping[str, Any]:
@@ -133,6 +130,7 @@ VIDEO_HEADERS = (
     "Better",
     "Worse",
 )
+
 
 def all_models(registry: Registry) -> list[ModelFacts]:
     """All models by name: composites, models that are no part of one, and variants."""

@@ -19,7 +19,7 @@ from posezoo.export.decoded import with_decoding
 from posezoo.export.model_export import declared_facts
 from posezoo.export.target_type import ExportFolder, ExportTarget
 from posezoo.export.targets import TARGETS
-from posezoo.pages.cards.markdown import Markdown, format_code, format_table
+from posezoo.pages.cards.markdown import format_code, format_table
 
 _RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "exports.json"
 
@@ -54,8 +54,6 @@ def draw_values() -> Mapping[str, Any]:
         "photos": " ".join(photo.lstrip("0") for photo in result["conditions"]["photos"]),
         "matrix": _render_matrix(result),
         "refused": _list_refused(result["rows"]),
-        "others": _list_others(result["rows"]),
-        "figures": _render_figures(result["rows"]),
     }
 
 
@@ -114,33 +112,3 @@ def _list_refused(rows: Sequence[_Row]) -> str:
             export = format_code(f"{row['export']} --to {row['target']}")
             by_error.setdefault(error, []).append(export)
     return "\n".join(f"- {', '.join(exports)}: {error}" for error, exports in by_error.items())
-
-
-def _list_others(rows: Sequence[_Row]) -> str:
-    """The targets of which no export was run, one a line."""
-    done = {row["target"] for row in rows}
-    return "\n".join(
-        f"- [{name}](#{name}): not run" for name in TARGETS.names() if name not in done
-    )
-
-
-def _render_figures(rows: Sequence[_Row]) -> str:
-    """What the exports that were run find, beside ``posezoo run``."""
-    columns = (
-        *("Export", "Photos", "People or boxes, of posezoo run"),
-        *("Points within 0.1 px", "Farthest, px"),
-    )
-    lines = []
-    for row in rows:
-        if "refused" in row:
-            continue
-        export: str = format_code(f"{row['export']} --to {row['target']}")
-        if row["target"] == "litert":
-            export = f"{format_code(row['export'])} as it is published, in LiteRT"
-        if row["target"] == "onnx with node":
-            export = f"{format_code(row['export'] + ' --to onnx')}, in Node"
-        people = f"{row['people']} of {row['of_posezoo']}"
-        share = f"{row['same_share']:.1%}"
-        farthest = f"{row['farthest_px']:g}"
-        lines.append((Markdown(export), str(row["photos"]), people, share, farthest))
-    return format_table(columns, lines)

@@ -106,7 +106,12 @@ def draw_values(format_tools: Any) -> Mapping[str, Any]:
     stored = json.loads(FIGURES.read_text("utf-8"))
     videos = stored["blazepose_videos"]
     differing = [
-        (name, *_cells(stored[key]), "{:.3f}, {:.3f}".format(*stored[key].get("ap", ())) if "ap" in stored[key] else "", reason)
+        (
+            name,
+            *_cells(stored[key]),
+            "{:.3f}, {:.3f}".format(*stored[key].get("ap", ())) if "ap" in stored[key] else "",
+            reason,
+        )
         for name, (key, reason) in DIFFERING.items()
     ]
     return {

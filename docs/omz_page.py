@@ -151,7 +151,14 @@ DIFFERENCES: dict[ModuleType, dict[str, str]] = {
 SELECTING = {"--name", "--list", "--all", "--print_all"}
 OMZ_FLAGS: dict[ModuleType, set[str]] = {
     downloader: SELECTING
-    | {"--precisions", "--output_dir", "--cache_dir", "--num_attempts", "--progress_format", "--jobs"},
+    | {
+        "--precisions",
+        "--output_dir",
+        "--cache_dir",
+        "--num_attempts",
+        "--progress_format",
+        "--jobs",
+    },
     converter: SELECTING
     | {"--download_dir", "--output_dir", "--precisions", "--python", "--mo"}
     | {"--add_mo_arg", "--dry_run", "--jobs"},

@@ -71,6 +71,6 @@ CHECKS = {
         " ONNX, the export fails. A network for one person is exported with its detector. NAME.json has the metadata"
         " that an IR would have. Tests run both programs on 17 photos, with ONNX Runtime and onnxruntime-node, and"
         " compare the people of movenet-thunder with those of `posezoo run`: at least 995 of 1,000 keypoints are at most"
-        " 0.1 px apart. The table below has the share for each model.",
+        " 0.1 px apart.",
     ),
 }

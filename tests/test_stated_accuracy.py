@@ -1,6 +1,5 @@
 """An AP that a page states is what the command beside it gives."""
 
-import importlib.util
 import json
 import re
 
@@ -12,8 +11,6 @@ from fakes.fence import ONLINE
 from fakes.processor import HAS_BF16_WITHOUT_AMX, HAS_VNNI, HAS_VNNI_WITHOUT_AMX, needs_vnni
 from posezoo.core.declarations.model import ITSELF, Precision
 from posezoo.core.registry import open_registry
-from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE, measurements_of
-from posezoo.run.measurement_selection import executed_type
 
 REGISTRY = open_registry()
 
