@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from posezoo.pages.cards.markdown import format_table
-
 FIGURES = Path(__file__).parents[1] / "tests" / "judges" / "figures.json"
 
-HEADERS = ("What", "Judge", "Same people in", "Median, 95 %: px")
-
-#: The rows of each table, and the names of their figures.
-TABLES = {
+#: What each list has, and the names of the figures.
+LISTS = {
     "within": {
         "RTMPose, DWPose": "rtmpose",
         "RTMW, in the boxes of RTMDet": "rtmw",
@@ -102,38 +98,35 @@ VIDEOS = {
 
 
 def draw_values(format_tools: Any) -> Mapping[str, Any]:
-    """The tables."""
+    """The lists."""
     stored = json.loads(FIGURES.read_text("utf-8"))
     videos = stored["blazepose_videos"]
-    differing = [
-        (
-            name,
-            *_cells(stored[key]),
-            "{:.3f}, {:.3f}".format(*stored[key].get("ap", ())) if "ap" in stored[key] else "",
-            reason,
-        )
-        for name, (key, reason) in DIFFERING.items()
-    ]
     return {
-        **{name: _table(stored, rows.items()) for name, rows in TABLES.items()},
-        "differing": format_table((*HEADERS, "AP: judge, ours", "Why"), differing),
+        **{name: _list_by_judge(stored, rows) for name, rows in LISTS.items()},
+        "differing": "\n".join(
+            f"- {name} ({stored[key]['judge']}: {_describe(stored[key])}): {reason}"
+            for name, (key, reason) in DIFFERING.items()
+        ),
         "masks": stored["blazepose_masks"],
         "video": videos,
-        "videos": format_table(
-            ("Program", "Found", "Error, px", "Jitter, px"),
-            [
-                (name, *(f"{videos[key][figure]:g}" for figure in ("found", "error", "jitter")))
-                for name, key in VIDEOS.items()
-            ],
+        "videos": "\n".join(
+            "- {}: {found:.2f}, {error:.2f}, {jitter:.2f}".format(name, **videos[key])
+            for name, key in VIDEOS.items()
         ),
         "tools": "; or ".join(sorted({format_tools(each["tools"]) for each in stored.values()})),
     }
 
 
-def _table(stored: Mapping[str, Any], rows: Iterable[tuple[str, str]]) -> str:
-    return format_table(HEADERS, [(name, *_cells(stored[key])) for name, key in rows])
+def _list_by_judge(stored: Mapping[str, Any], rows: Mapping[str, str]) -> str:
+    by_judge: dict[str, list[str]] = {}
+    for name, key in rows.items():
+        figures = stored[key]
+        by_judge.setdefault(figures["judge"], []).append(f"{name} ({_describe(figures)})")
+    return "\n".join(f"- {judge}: {', '.join(listed)}" for judge, listed in by_judge.items())
 
 
-def _cells(figures: Mapping[str, Any]) -> tuple[str, str, str]:
+def _describe(figures: Mapping[str, Any]) -> str:
+    """The pictures with the same people, the median and the 95 %, and the AP of both."""
+    ap = "; AP {:.3f}, {:.3f}".format(*figures["ap"]) if "ap" in figures else ""
     same = f"{figures['alike']} of {figures['pictures']}"
-    return figures["judge"], same, f"{figures['median']:.2f}, {figures['p95']:.2f}"
+    return f"{same}; {figures['median']:.2f}, {figures['p95']:.2f} px{ap}"

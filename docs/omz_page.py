@@ -147,7 +147,7 @@ DIFFERENCES: dict[ModuleType, dict[str, str]] = {
     verifier: VERIFIER,
 }
 
-#: The flags of Open Model Zoo 2024.6, and of the quantizer of 2021.4; it does not have verifier.py.
+#: The flags of Open Model Zoo 2024.6, and of the quantizer of 2021.4; it has no verifier.py.
 SELECTING = {"--name", "--list", "--all", "--print_all"}
 OMZ_FLAGS: dict[ModuleType, set[str]] = {
     downloader: SELECTING
@@ -166,7 +166,7 @@ OMZ_FLAGS: dict[ModuleType, set[str]] = {
     | {"--model_dir", "--dataset_dir", "--output_dir", "--precisions"}
     | {"--python", "--pot", "--dry_run", "--target_device"},
     info_dumper: SELECTING,
-    verifier: SELECTING,
+    verifier: set(),
 }
 
 INTRODUCTION = """\
