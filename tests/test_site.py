@@ -10,6 +10,9 @@ from fakes.browser import BROKEN_NAMES, Browser
 from fakes.command import assert_success, run_process
 from fakes.pages import ROOT
 from fakes.when_used import needs
+from posezoo.cli.main import VERBS
+from posezoo.lint.recomputation import ARTIFACT_RULES
+from posezoo.lint.rules import load_rules
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +61,14 @@ def test_every_page_is_reached_from_the_index(site):
         if page.name != "index.md":
             name = page.relative_to(ROOT / "docs").with_suffix(".html").as_posix()
             assert f'href="{name}"' in index, f"docs/index.md does not list {name}"
+
+
+def test_it_has_the_whole_help_and_all_rules_which_the_repository_leaves_to_the_commands(site):
+    help_page = (site / "docs" / "cli.html").read_text("utf-8")
+    assert [verb for verb in VERBS if f'id="posezoo-{verb}"' not in help_page] == []
+    rules_page = (site / "docs" / "rules.html").read_text("utf-8")
+    rules = {**load_rules(), **ARTIFACT_RULES}
+    assert [rule for rule in rules if f'<span class="pre">{rule}</span>' not in rules_page] == []
 
 
 def test_no_page_loads_anything_from_outside(site):
