@@ -88,9 +88,9 @@ def test_it_reads_on_narrow_and_wide_screens_and_the_search_needs_no_server(site
             )
         assert all(url.startswith("file:") for url in browser.requests())
         assert browser.complaints() == []
-    browser.open(f"file://{site}/search.html?q=corrupt+photo")
+    browser.open(f"file://{site}/search.html?q=interlaced")
     browser.wait(
-        lambda: any("first minutes" in each for each in browser.texts("#search-results a")),
+        lambda: any("From a video" in each for each in browser.texts("#search-results a")),
         "the result",
     )
 
