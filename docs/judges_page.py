@@ -89,18 +89,10 @@ DIFFERING = {
     ),
 }
 
-VIDEOS = {
-    "MediaPipe, each frame alone": "mediapipe",
-    "posezoo, each frame alone": "posezoo",
-    "MediaPipe, video": "mediapipe_video",
-    "posezoo, video, `--smooth`": "posezoo_video",
-}
-
 
 def draw_values(format_tools: Any) -> Mapping[str, Any]:
     """The lists."""
     stored = json.loads(FIGURES.read_text("utf-8"))
-    videos = stored["blazepose_videos"]
     return {
         **{name: _list_by_judge(stored, rows) for name, rows in LISTS.items()},
         "differing": "\n".join(
@@ -108,11 +100,7 @@ def draw_values(format_tools: Any) -> Mapping[str, Any]:
             for name, (key, reason) in DIFFERING.items()
         ),
         "masks": stored["blazepose_masks"],
-        "video": videos,
-        "videos": "\n".join(
-            "- {}: {found:.2f}, {error:.2f}, {jitter:.2f}".format(name, **videos[key])
-            for name, key in VIDEOS.items()
-        ),
+        "video": stored["blazepose_videos"],
         "tools": "; or ".join(sorted({format_tools(each["tools"]) for each in stored.values()})),
     }
 
