@@ -90,6 +90,16 @@ DIFFERING = {
 }
 
 
+MASKS = """\
+Segmentation masks of BlazePose ({pictures} pictures): the intersection over union of the pixels above 0.5 is {median} in the
+median, and {lowest} or more."""
+
+VIDEOS = """\
+In {videos} videos of {frames} frames, in which a camera pans over a photo of one person, MediaPipe and `posezoo run --smooth` find
+the person in {mediapipe_video[found]:.2f} and {posezoo_video[found]:.2f} of the frames, {mediapipe_video[error]} and {posezoo_video[error]} px from the annotated
+keypoints in the median; from frame to frame, this changes by {mediapipe_video[jitter]} and {posezoo_video[jitter]} px."""
+
+
 def draw_values(format_tools: Any) -> Mapping[str, Any]:
     """The lists."""
     stored = json.loads(FIGURES.read_text("utf-8"))
@@ -99,8 +109,8 @@ def draw_values(format_tools: Any) -> Mapping[str, Any]:
             f"- {name} ({stored[key]['judge']}: {_describe(stored[key])}): {reason}"
             for name, (key, reason) in DIFFERING.items()
         ),
-        "masks": stored["blazepose_masks"],
-        "video": stored["blazepose_videos"],
+        "masks": MASKS.format(**stored["blazepose_masks"]),
+        "videos": VIDEOS.format(**stored["blazepose_videos"]),
         "tools": "; or ".join(sorted({format_tools(each["tools"]) for each in stored.values()})),
     }
 
