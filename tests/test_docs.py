@@ -18,7 +18,7 @@ from fakes.caffe import squeeze_net
 from fakes.checkout import git
 from fakes.command import assert_success, refusal, run_process
 from fakes.darknet import yolo_v3_tiny
-from fakes.network import network
+from fakes.network import HEIGHT, WIDTH, network
 from fakes.pages import (
     OWN_TESTS,
     PAGES,
@@ -138,7 +138,10 @@ def put_on_desk(desk, shared, photos, text):
     shutil.copy(photos[0], desk / "photo.jpg")
     shutil.copy(photos[1], desk / "crowd.jpg")
     (desk / "your_zoo").symlink_to(shared / "data" / "omz-2021.4")
-    (desk / "net.onnx").write_bytes(network("onnx"))
+    for name in ("net.onnx", "mine.onnx"):
+        (desk / name).write_bytes(network("onnx"))
+    for name in ("inputs.npz", "more.npz"):
+        np.savez(desk / name, image=np.full((1, 3, HEIGHT, WIDTH), 0.5, np.float32))
     write_video(desk / "walk.avi", cv2.imread(str(photos[1])), shift=8)
     if "yolov3-tiny.weights" in text:
         yolo_v3_tiny().save(desk).rename(desk / "yolov3-tiny.weights")
@@ -186,6 +189,7 @@ def test_the_models_for_users_of_other_projects_exist():
         r"(?:posezoo\.load\(\"|-m |run |evaluate |get |convert )([a-z]+[-_][\w.@-]+)", text
     ):
         assert open_registry().find(name).full_name.startswith(name.partition("@")[0])
+    assert f"| Models | {len(open_registry().entries)}; " in text
 
 
 @pytest.mark.slow
