@@ -45,8 +45,9 @@ def parsed(page):
 
 @pytest.fixture
 def desk(mirror, tmp_path):
-    """A working folder with a photo, and this Python's commands on the PATH."""
+    """A working folder with a photo and the tools, and this Python's commands on the PATH."""
     cv2.imwrite(str(tmp_path / "photo.jpg"), cv2.imread(str(by_digest(mirror, CAMERA))))
+    (tmp_path / "tools").symlink_to(ROOT / "tools")
     put_on_path(tmp_path / "bin")
     return tmp_path
 
@@ -138,6 +139,7 @@ def put_on_desk(desk, shared, photos, text):
     shutil.copy(photos[0], desk / "photo.jpg")
     shutil.copy(photos[1], desk / "crowd.jpg")
     (desk / "your_zoo").symlink_to(shared / "data" / "omz-2021.4")
+    shutil.copy(ROOT / "licenses" / "MIT-HRNet.txt", desk / "MIT.txt")
     for name in ("net.onnx", "mine.onnx"):
         (desk / name).write_bytes(network("onnx"))
     for name in ("inputs.npz", "more.npz"):
