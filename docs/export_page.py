@@ -23,6 +23,9 @@ from posezoo.pages.cards.markdown import format_code, format_table
 
 _RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "exports.json"
 
+#: The model in the command of a target whose programs find people.
+FIRST = "movenet-thunder"
+
 #: The models in the command of a target whose exports the tests do not run: the first that it
 #: takes.
 EXAMPLES = ("blazepose-full", "person-detection-retail-0013")
@@ -38,7 +41,7 @@ def draw_values() -> Mapping[str, Any]:
     registry = open_registry()
     sections = []
     for name, target in TARGETS.items():
-        candidates = (*check_of(name).run_with, *EXAMPLES)
+        candidates = (*[FIRST] * target.runs_people, *check_of(name).run_with, *EXAMPLES)
         example = next(each for each in candidates if is_taken(each, target, registry))
         command = target.next_step.format(folder="$PWD/out", name=example)
         sections.append(

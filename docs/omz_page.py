@@ -183,12 +183,14 @@ openvino.
 
 ```sh
 python tools/downloader/downloader.py --print_all
-python tools/downloader/downloader.py --name blazepose-full --output_dir models
-python tools/downloader/converter.py --name blazepose-full --download_dir models
-python tools/downloader/quantizer.py --name blazepose-full --model_dir models --dataset_dir photos
+python tools/downloader/downloader.py --name blazepose-full --output_dir build/omz
+python tools/downloader/converter.py --name blazepose-full --download_dir build/omz
+python tools/downloader/quantizer.py --name blazepose-full --model_dir build/omz --dataset_dir photos
 python tools/downloader/info_dumper.py --name 'pose-*'
-python tools/downloader/verifier.py --name blazepose-full --output_dir models
+python tools/downloader/verifier.py --name blazepose-full --output_dir build/omz
 ```
+
+The quantizer needs the [extra](../../docs/howto/installing.md#extras) `quantize`.
 
 Files go to `DIR/<public|intel>/<name>/<file>`, IR to `DIR/<public|intel>/<name>/<precision>/<name>.xml`.
 The commands read settings such as `POSEZOO_MIRROR` and `POSEZOO_MODELS_DIR`, and a `posezoo.cfg`; but only a

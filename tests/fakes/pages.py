@@ -88,5 +88,4 @@ def environ_of(desk: Path, mirror: Path) -> dict[str, str]:
         "PATH": path,
         "POSEZOO_MIRROR": str(mirror),
         "XDG_CACHE_HOME": str(desk / "cache"),
-        "POSEZOO_DETECTOR": "blazepose-full",  # the default one comes with 145 MB from npm
     }

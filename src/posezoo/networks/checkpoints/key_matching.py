@@ -28,14 +28,37 @@ _MAX_NAMED = 5
 # the most words are chosen.
 _MAX_COMPARED = 20
 
-_MMPOSE = (
-    "its names are those of mmpose: those of HRNet and ViTPose are read; for others, mmdeploy's"
-    " tools/deploy.py writes ONNX, which posezoo converts"
-)
+# Of MMPose's networks, the zoo has HRNet and ViTPose. YOLOX has a backbone and a head, too.
+_NOT_UNREAD_MMPOSE = (
+    "backbone.stage2.", "backbone.pos_embed", "backbone.embeddings.", "backbone.backbone."
+)  # fmt: skip
+_SIMCC_OF_MMPOSE = "head.cls_x."
 
 _ANOTHER = "it has no name of the network: it belongs to another network, or was renamed"
 
 Shapes = Mapping[str, tuple[int, ...]]
+
+
+def explain_mmpose(names: Iterable[str]) -> str:
+    """What to do with a checkpoint that has MMPose's names, and that no network of the zoo reads;
+    empty for any other.
+    """
+    names = list(names)
+    parts = {name.partition(".")[0].removeprefix("keypoint_") for name in names}
+    if not {"backbone", "head"} <= parts or any(map(_has_known_name, names)):
+        return ""
+    config, like = "CONFIG_OF_MMDEPLOY.py", ""
+    if any(name.startswith(_SIMCC_OF_MMPOSE) for name in names):
+        config = "configs/mmpose/pose-detection_simcc_onnxruntime_dynamic.py"
+        like = " --as rtmpose-m"
+    return (
+        f"export it with MMDeploy: python tools/deploy.py {config} CONFIG_OF_TRAINING.py"
+        f" CHECKPOINT.pth photo.jpg --work-dir out; then posezoo run out/end2end.onnx{like}"
+    )
+
+
+def _has_known_name(name: str) -> bool:
+    return name.startswith(_NOT_UNREAD_MMPOSE)
 
 
 @frozen
@@ -105,8 +128,7 @@ def _hint(tensors: Iterable[str], requested: Iterable[str]) -> str:
                 f"all keys exist, but begin with {truncate(prefix)}: save them without this prefix"
             )
     if keys.isdisjoint(needed):
-        parts = {key.partition(".")[0].removeprefix("keypoint_") for key in keys}
-        return _MMPOSE if {"backbone", "head"} <= parts else _ANOTHER
+        return explain_mmpose(keys) or _ANOTHER
     if keys.issuperset(needed):
         return (
             "if it has all tensors of the network in its shapes, save it without the others;"
