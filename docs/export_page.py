@@ -47,7 +47,7 @@ def draw_values() -> Mapping[str, Any]:
         sections.append(
             f"## {name}\n\n{target.summary[0].upper()}{target.summary[1:]}.\n\n"
             f"```sh\nposezoo export {example} --to {name} out\n```\n\n"
-            "Not run by the tests: it needs the other runtime, or a picture of yours.\n\n"
+            "Not run by the tests: it needs the runtime, or a picture.\n\n"
             f"```sh\n{command}\n```\n\n{check_of(name).text}\n"
         )
     result = json.loads(_RESULT.read_text("utf-8"))
