@@ -1,4 +1,4 @@
-"""Draws docs/explanations/scaling.md: measured costs, and the simulation of 10,000 models."""
+"""Draws what docs/howto/cluster.md says of costs: measured, and the simulation of 10,000 models."""
 
 from __future__ import annotations
 
@@ -47,14 +47,13 @@ def draw_values() -> Mapping[str, Any]:
     dispatch_s = _last_record("bench_task_overhead")["ms"]["median"] / 1000
     costs = {kind: Task(**cost) for kind, cost in recorded["costs"].items()}
     return {
-        **{name: recorded["machine"][name] for name in ("processor", "cores", "openvino")},
-        **{name: recorded[name] for name in ("slowdown", "speedup")},
+        "machine": "{processor}, {cores} cores, OpenVINO {openvino}".format(**recorded["machine"]),
+        "speedup": recorded["speedup"],
         "costs": ", ".join(
             f"{kind} {cost.compute_s:.2g} s and {cost.memory_mib:,.0f} MiB"
             for kind, cost in costs.items()
         ),
         "errors": ", ".join(f"{run['error']:+.0%}" for run in recorded["runs"].values()),
-        "shares": ", ".join(f"{share} {kind}" for kind, share in SHARES.items()),
         "simulated": simulate_many(costs, recorded, dispatch_s),
     }
 

@@ -241,7 +241,7 @@ FILLED_PAGES: dict[str, Callable[[], Mapping[str, Any]]] = {
     "docs/accuracy.md": accuracy_values,
     "docs/explanations/judges.md": judges_values,
     "docs/explanations/rehearsal.md": rehearsal_values,
-    "docs/explanations/scaling.md": scaling_values,
+    "docs/howto/cluster.md": scaling_values,
     "docs/export.md": export_values,
 }
 
