@@ -63,14 +63,14 @@ def readers(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("internet", ["package indexes", "a mirror"])
+@pytest.mark.parametrize("internet", ["indexes", "mirror"])
 @pytest.mark.parametrize("page", PASTED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_blocks_of_a_page_run_as_pasted_and_in_their_order(
     page, internet, readers, request, shared, tmp_path
 ):
     """Without a mirror, a block may end with a host that this machine does not reach, but for those of tutorials."""
     text = page.read_text("utf-8")
-    mirror = request.getfixturevalue("mirror") if internet == "a mirror" else None
+    mirror = request.getfixturevalue("mirror") if internet == "mirror" else None
     reader = readers.begin(tmp_path, named_extras(text), mirror)
     put_on_desk(reader.clone, shared, choose_photos(shared / "data" / "photos"), text)
     pasted = blocks_of(text)
@@ -191,7 +191,7 @@ def test_the_models_for_users_of_other_projects_exist():
         r"(?:posezoo\.load\(\"|-m |run |evaluate |get |convert )([a-z]+[-_][\w.@-]+)", text
     ):
         assert open_registry().find(name).full_name.startswith(name.partition("@")[0])
-    assert f"| Models | {len(open_registry().entries)}; " in text
+    assert f"Of {len(open_registry().entries)} models" in text
 
 
 @pytest.mark.slow

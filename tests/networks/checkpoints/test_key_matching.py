@@ -129,7 +129,7 @@ def test_names_of_mmpose_are_recognized(head):
 @pytest.mark.parametrize(
     "names",
     [
-        ("backbone.stage2.0.conv.weight", "head.final_layer.weight"),  # HRNet
+        ("backbone.stage2.0.branches.0.0.conv1.weight", "head.final_layer.weight"),  # HRNet
         ("backbone.pos_embed", "head.final_layer.weight"),  # ViTPose
         ("backbone.embeddings.position_embeddings", "head.conv.weight"),  # of transformers
         ("backbone.backbone.stem.conv.conv.weight", "head.stems.0.conv.weight"),  # YOLOX

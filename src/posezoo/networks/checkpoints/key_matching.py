@@ -30,9 +30,15 @@ _MAX_COMPARED = 20
 
 # Of MMPose's networks, the zoo has HRNet and ViTPose. YOLOX has a backbone and a head, too.
 _NOT_UNREAD_MMPOSE = (
-    "backbone.stage2.", "backbone.pos_embed", "backbone.embeddings.", "backbone.backbone."
-)  # fmt: skip
-_SIMCC_OF_MMPOSE = "head.cls_x."
+    *("backbone.stage2.0.branches.", "backbone.pos_embed", "backbone.embeddings."),
+    "backbone.backbone.",
+)
+# How a name in each kind of head begins; its configuration of MMDeploy, and flags for its ONNX.
+_HEADS_OF_MMPOSE = (
+    ("head.cls_x.", "pose-detection_simcc_onnxruntime_dynamic.py", "--as rtmpose-m"),
+    ("head.dcc.", "pose-detection_rtmo_onnxruntime_dynamic.py", "--as rtmo-s"),
+    ("", "pose-detection_onnxruntime_static.py", "--decoder heatmap"),
+)
 
 _ANOTHER = "it has no name of the network: it belongs to another network, or was renamed"
 
@@ -47,13 +53,15 @@ def explain_mmpose(names: Iterable[str]) -> str:
     parts = {name.partition(".")[0].removeprefix("keypoint_") for name in names}
     if not {"backbone", "head"} <= parts or any(map(_has_known_name, names)):
         return ""
-    config, like = "CONFIG_OF_MMDEPLOY.py", ""
-    if any(name.startswith(_SIMCC_OF_MMPOSE) for name in names):
-        config = "configs/mmpose/pose-detection_simcc_onnxruntime_dynamic.py"
-        like = " --as rtmpose-m"
+    config, flags = next(
+        (config, flags)
+        for beginning, config, flags in _HEADS_OF_MMPOSE
+        if any(name.startswith(beginning) for name in names)
+    )
     return (
-        f"export it with MMDeploy: python tools/deploy.py {config} CONFIG_OF_TRAINING.py"
-        f" CHECKPOINT.pth photo.jpg --work-dir out; then posezoo run out/end2end.onnx{like}"
+        f"export it with MMDeploy: python tools/deploy.py configs/mmpose/{config}"
+        " CONFIG_OF_TRAINING.py CHECKPOINT.pth photo.jpg --work-dir out; then posezoo run"
+        f" out/end2end.onnx {flags}"
     )
 
 
