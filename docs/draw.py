@@ -104,7 +104,7 @@ def accuracy_values() -> Mapping[str, Any]:
     videos = movenet_videos()
     return {
         "detectors": format_table(DETECTOR_HEADERS, [*detector_rows(open_registry())]),
-        "videos": format_table(VIDEO_HEADERS, [*video_rows(videos)]),
+        "videos": list_videos(videos),
         "measured_videos": videos,
         "videos_tools": format_tools(videos["tools"]),
         "fresh": fresh_table(),
@@ -121,15 +121,6 @@ def judges_values() -> Mapping[str, Any]:
 #: The model whose AP compares detectors.
 COMPARED = "movenet-singlepose-lightning-int8"
 DETECTOR_HEADERS = ("Detector", "AP (95 % interval)", "AR50")
-VIDEO_HEADERS = (
-    "Model (FP32)",
-    "OKS, whole frames",
-    "OKS, tracking",
-    "Found, whole frames",
-    "Found, tracking",
-    "Better",
-    "Worse",
-)
 
 
 def all_models(registry: Registry) -> list[ModelFacts]:
@@ -155,17 +146,16 @@ def format_tools(tools: Mapping[str, str]) -> str:
     return ", ".join(f"{tool} {version}" for tool, version in shown)
 
 
-def video_rows(videos: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+def list_videos(videos: Mapping[str, Any]) -> str:
     """For each MoveNet: how well it finds a person in each frame alone, and from frame to frame."""
+    lines = []
     for row in videos["rows"]:
-        alone, tracked = row["alone"], row["tracked"]
-        yield (
-            row["model"],
-            *(f"{each['oks']:.3f}" for each in (alone, tracked)),
-            *(f"{100 * each['found']:.0f} %" for each in (alone, tracked)),
-            str(row["better"]),
-            str(row["worse"]),
+        alone, tracked = (
+            f"{row[kind]['oks']:.3f} and {100 * row[kind]['found']:.0f} %"
+            for kind in ("alone", "tracked")
         )
+        lines.append(f"- {row['model']}: {tracked}, with each frame whole {alone}")
+    return "\n".join(lines)
 
 
 def movenet_videos() -> dict[str, Any]:
