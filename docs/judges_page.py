@@ -120,11 +120,11 @@ def _list_by_judge(stored: Mapping[str, Any], rows: Mapping[str, str]) -> str:
     for name, key in rows.items():
         figures = stored[key]
         by_judge.setdefault(figures["judge"], []).append(f"{name} ({_describe(figures)})")
-    return "\n".join(f"- {judge}: {', '.join(listed)}" for judge, listed in by_judge.items())
+    return "\n".join(f"- {judge}: {'; '.join(listed)}" for judge, listed in by_judge.items())
 
 
 def _describe(figures: Mapping[str, Any]) -> str:
     """The pictures with the same people, the median and the 95 %, and the AP of both."""
-    ap = "; AP {:.3f}, {:.3f}".format(*figures["ap"]) if "ap" in figures else ""
+    ap = ", AP {:.3f}, {:.3f}".format(*figures["ap"]) if "ap" in figures else ""
     same = f"{figures['alike']} of {figures['pictures']}"
-    return f"{same}; {figures['median']:.2f}, {figures['p95']:.2f} px{ap}"
+    return f"{same}, {figures['median']:.2f}, {figures['p95']:.2f} px{ap}"
