@@ -41,7 +41,8 @@ def draw_values() -> Mapping[str, Any]:
     registry = open_registry()
     sections = []
     for name, target in TARGETS.items():
-        candidates = (*[FIRST] * target.runs_people, *check_of(name).run_with, *EXAMPLES)
+        first = (FIRST,) if target.inputs else ()  # it finds the people with a detector
+        candidates = (*first, *check_of(name).run_with, *EXAMPLES)
         example = next(each for each in candidates if is_taken(each, target, registry))
         command = target.next_step.format(folder="$PWD/out", name=example)
         sections.append(

@@ -194,6 +194,28 @@ def test_the_models_for_users_of_other_projects_exist():
     assert f"Of {len(open_registry().entries)} models" in text
 
 
+@pytest.mark.parametrize(
+    ("page", "what_does_it"),
+    [
+        ("docs/migrating.md", "RUN omz_downloader"),  # a Dockerfile with omz_downloader
+        ("docs/howto/mediapipe.md", "shims mediapipe"),  # a script of mp.solutions
+        ("docs/howto/your_network.md", "tools/deploy.py"),  # a checkpoint of MMPose
+        ("docs/howto/your_network.md", "yolo export"),  # one of Ultralytics
+        ("docs/tutorials/video.md", "csv.writer"),  # a thesis
+        ("docs/tutorials/video.md", "--format openpose"),  # Pose2Sim
+        ("docs/howto/cameras.md", "pose.track_id"),  # people at a door
+        ("docs/operators.md", "--no-index"),  # a hospital without a network
+        ("docs/operators.md", "POSEZOO_WEIGHTS_DIR"),  # a teacher with 30 laptops
+        ("docs/tutorials/team_zoo.md", "posezoo new"),  # a private zoo
+        ("docs/export.md", "TopDown find_people"),  # a C++ program
+    ],
+)
+def test_a_reader_is_one_click_from_a_block_on_the_first_screen(page, what_does_it):
+    assert f"]({page})" in (ROOT / "README.md").read_text("utf-8")
+    screen = "\n".join((ROOT / page).read_text("utf-8").splitlines()[:45])
+    assert what_does_it in "".join(re.split(r"^```.*$", screen, flags=re.MULTILINE)[1::2])
+
+
 @pytest.mark.slow
 def test_every_posezoo_command_of_the_readme_runs_as_pasted(readers, shared, tmp_path):
     ours = [

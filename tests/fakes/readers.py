@@ -27,7 +27,7 @@ from fakes.pages import SCRIPTS, blocks, commands
 _OF_AN_INDEX = (".config/pip", ".config/uv", ".pip", ".npmrc", ".netrc")
 _EXTRAS = re.compile(r"extras?(?:\]\([^)]*\))?((?:,? (?:and )?`\w+`)+)|\[([\w,]+)\]['\"]")
 
-#: A photo of a skier, a group, and two players, which no choice in this project was made on but the limits of models.
+#: A skier, whom weak models do not find, and two photos with several people.
 FIXED_PHOTOS = ("000000000785.jpg", "000000000790.jpg", "000000229358.jpg")
 
 
