@@ -1,6 +1,7 @@
 """Decoders are found by name and check their options and outputs."""
 
 import math
+import re
 from dataclasses import fields
 
 import numpy as np
@@ -128,6 +129,15 @@ def test_every_option_has_a_default_and_every_output_a_role(name):
     assert all(output.role and output.shape for network in needs.networks for output in network)
 
 
+def test_the_text_of_decode_names_the_outputs_of_each_decoder():
+    for name in DECODERS.builtin:
+        line = re.search(rf"^    - {name}: .*(?:\n      .*)*", decode.__doc__, re.MULTILINE)
+        role = find_decoder(name).networks[-1][0].role
+        assert line and f"``{role}``" in line[0], (
+            f"add a line on {name} with ``{role}`` to the docstring of decode in poses/decoders.py"
+        )
+
+
 def test_no_rules_take_the_outputs_of_a_model_that_names_another_decoder():
     taken = {}
     recognized = 0
@@ -233,7 +243,9 @@ FINDERS = [name for name in DECODERS.builtin if name != "classification"]
 
 
 def nobody(name):
-    assert name in NOBODY, f"add to NOBODY what the network of {name} returns if it sees nobody"
+    assert name in NOBODY, (
+        f"add to NOBODY of tests/poses/test_decoders.py what the network of {name} returns if it sees nobody"
+    )
     return NOBODY[name]
 
 
@@ -304,7 +316,7 @@ def test_maps_with_turned_signs_stay_as_they_were():
         (
             "heatmap",
             {"heatmaps": zeros(1, 17, 8, 8), "flipped_heatmaps": zeros(1, 16, 8, 8)},
-            "do not: heatmaps 8x8x17, flipped_heatmaps 8x8x16",
+            "heatmap: the maps of the mirrored person have another shape",
             "",
         ),
         (
@@ -396,7 +408,9 @@ def outputs_at(decoder, x, y):
             role: np.tile(bins[round(2 * (at - 0.5))], (1, 17, 1))
             for role, at in (("simcc_x", x), ("simcc_y", y))
         }
-    assert decoder == "heatmap", f"add to outputs_at what the network of {decoder} returns there"
+    assert decoder == "heatmap", (
+        f"add to outputs_at of tests/poses/test_decoders.py what the network of {decoder} returns there"
+    )
     # a stride of 4, from the center of the first pixel
     cells = zeros(1, 17, 16, 16)
     cells[..., round((y - 0.5) / 4), round((x - 0.5) / 4)] = 0.9
