@@ -533,6 +533,13 @@ def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
     return " ".join(words)
 
 
+def named_parts() -> str:
+    """What tables name as text, for vulture."""
+    from part_names import render_page
+
+    return render_page()
+
+
 #: The pages that the code draws from the first line to the last.
 PAGES: dict[str, Callable[[], str]] = {
     "docs/cli.md": cli_page,
@@ -541,6 +548,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/model.schema.json": model_schema,
     "docs/composite-model.schema.json": composite_schema,
     "docs/skeleton.schema.json": skeleton_schema,
+    "docs/named_parts.py": named_parts,
 }
 
 #: The pages that are written by hand, with the values of their regions.
