@@ -66,7 +66,7 @@ def test_each_target_takes_an_ir_or_says_what_it_lacks(keypoints, tmp_path, targ
     assert ended.returncode == 0, ended.stderr
     names = {name.rpartition("/")[2].removeprefix("mine-") for name in files_below(out)}
     assert {"README.md", "NOTICE"} <= names
-    suffix = ".onnx" if target == "onnx" else ".xml"
+    suffix = ".onnx" if TARGETS.find(target).network_format == "ONNX" else ".xml"
     assert [*out.rglob(f"*{suffix}")]
 
 
