@@ -78,7 +78,7 @@ PROMISES = [
             "export/decoded/test_decoding.py::test_each_decoder_with_a_graph_has_a_case_and_a_row_on_its_page", "to CASES of tests/export/decoded/test_decoding.py"),
     Promise(KEY, "attribute", f"{SOURCE}/core/declarations/model_yml.py", r'(    Key\("people", _PEOPLE)', r'    Key("mood", LINE, "How it feels."),\n\1',
             f"{KEYS_TEST}test_each_key_has_an_attribute_that_takes_its_value", "add to ModelSpec in core/declarations/model.py"),
-    Promise(KEY, "example", "docs/model_yml.md", r"known_difference", "",
+    Promise(KEY, "example", "docs/model_yml.md", r"min_agreement", "",
             f"{KEYS_TEST}test_the_page_shows_each_key_and_each_type_of_source", "in an example of docs/model_yml.md"),
     tables(SOURCE_TYPE, "table", "__init__.py", r' +"npm_package": .*\n', "posezoo/__init__.py"),
     Promise(SOURCE_TYPE, "type", f"{SOURCE}/core/declarations/sources.py", r'    type = "huggingface"', '    type = "hub"',
