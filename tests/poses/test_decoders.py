@@ -9,6 +9,7 @@ import pytest
 
 from fakes import crowds, space
 from fakes.people import landmark_maps, standing_person
+from fakes.plugin_package import plugin_package
 from fakes.posenet import people_maps
 from posezoo import decode
 from posezoo.core.declarations.model import Decoder
@@ -332,6 +333,22 @@ def test_outputs_of_another_network_are_refused(name, outputs, problem, hint):
         decode(name, outputs, (64, 64))
     assert problem in caught.value.problem and "\n" not in caught.value.problem
     assert caught.value.hint == hint
+
+
+def test_maps_with_an_open_number_of_channels_need_one_size_alone(tmp_path):
+    code = """
+from posezoo.poses.decoder_type import TopDownDecoder, declare_outputs
+from posezoo.poses.top_down import TopDownOptions
+
+MAPS = declare_outputs(heatmaps=(1, -1, -1, -1), offsets=(1, -1, -1, -1))
+DECODER = TopDownDecoder((MAPS,), TopDownOptions, lambda maps, size, options: [])
+"""
+    entry = "posezoo.decoders: offset_maps = offset_maps:DECODER"
+    with plugin_package(tmp_path, entry, name="offset-maps", offset_maps=code):
+        outputs = {"heatmaps": zeros(1, 17, 8, 6), "offsets": zeros(1, 34, 8, 6)}
+        assert decode("offset_maps", outputs, (64, 64)) == []
+        with pytest.raises(InferenceError, match="do not: heatmaps 6x8, offsets 7x8"):
+            decode("offset_maps", {**outputs, "offsets": zeros(1, 34, 8, 7)}, (64, 64))
 
 
 @pytest.mark.parametrize("height", [17, 19, 38])
