@@ -81,8 +81,9 @@ def _layers(module: ast.Module) -> Iterator[str]:
             ast.unparse, node.bases
         )
         for inner in ast.walk(node):
-            is_set = isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store)
-            if is_set and (is_sequence or isinstance(inner.value, ast.Attribute)):
+            if not (isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store)):
+                continue
+            if is_sequence or isinstance(inner.value, ast.Attribute):
                 yield inner.attr
 
 

@@ -96,6 +96,8 @@ PROMISES = [
     tables(TARGET, "table", "export/targets.py", r' +"cpp": .*\n', "to TARGETS of export/targets.py"),
     Promise(TARGET, "needs", f"{SOURCE}/export/model_servers.py", r' +needs="The command needs docker, which.*\n', "",
             TARGETS_TEST, "add needs to the record of ovms in export/"),
+    Promise(TARGET, "documents", f"{SOURCE}/export/model_servers.py", r" +yield from render_documents\(model, OVMS.*\n", "",
+            TARGETS_TEST, "render of the record of ovms in export/ also yields render_documents"),
     Promise(TARGET, "type of the computation", f"{SOURCE}/export/folder.py", r" +sets_type=.*\n", "",
             TARGETS_TEST, "add sets_type to the record of folder in export/"),
     Promise(TARGET, "check", "tests/checked_exports.py", r'    "ovms": TargetCheck', '    "ovms2": TargetCheck',

@@ -47,7 +47,9 @@ def documents(target, model):
 def test_every_export_has_its_license_and_says_how_to_use_it(taken_model, target):
     model = taken_model(target)
     texts = documents(target, model)
-    assert texts.keys() == {"LICENSE", "NOTICE", "README.md"}
+    assert texts.keys() == {"LICENSE", "NOTICE", "README.md"}, (
+        f"render of the record of {target} in export/ also yields render_documents"
+    )
     assert "The terms." in texts["LICENSE"] and "Copyright 2026 The tests" in texts["NOTICE"]
     readme = texts["README.md"]
     assert "- `image`: [1, 3, 64, 96], f32, NCHW, BGR" in readme
