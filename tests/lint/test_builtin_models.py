@@ -9,7 +9,12 @@ from posezoo.lint.registry_view import RegistryView
 from posezoo.lint.rule import defined_rules
 from posezoo.lint.rules import builtin_models, native_format
 
-TERMS = "Copyright 2026 The tests\n\nApache License Version 2.0\n\nEND OF TERMS AND CONDITIONS\n"
+TERMS = f"""Copyright 2026 The tests
+
+Apache License Version 2.0
+{"The terms and conditions of the license. " * 10}
+END OF TERMS AND CONDITIONS
+"""
 MOVENET = {
     "decoder": {"name": "movenet"},
     "skeleton": "coco-17",
@@ -55,6 +60,7 @@ def test_a_complete_model_has_no_finding(declare):
         "https://localhost/net.tflite",
         "https://nas/net.tflite",
         "https://nas.local/net.tflite",
+        "s3://bucket/net.tflite",
     ],
 )
 def test_a_source_that_only_its_author_reaches_is_refused(declare, address):
@@ -84,6 +90,7 @@ def test_a_model_for_one_person_says_how_people_are_found(declare, decoder):
         ("MIT", "MIT License\n\nCopyright (c) 2026 The tests\n"),
         ("BSD-3-Clause", "Copyright 2026 The tests. All rights reserved.\n"),
         ("ISC", "Copyright 2026 The tests\n"),
+        ("GPL-3.0-only", "Copyright 2026 The tests\n\nGNU GENERAL PUBLIC LICENSE Version 3\n"),
     ],
 )
 def test_a_license_is_its_whole_text(declare, spdx, terms):

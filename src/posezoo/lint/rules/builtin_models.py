@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from posezoo.core.declarations.model import ModelSpec, Source
-from posezoo.core.declarations.sources import FileSource, HttpSource
+from posezoo.core.declarations.sources import FileSource, HttpSource, StorageSource
 from posezoo.core.download.http_connections import is_private
 from posezoo.core.registry import registry_root
 from posezoo.lint.finding import RuleViolation, Violations
@@ -17,8 +17,8 @@ from posezoo.poses.people import declared_people
 
 @rule()
 def reachable_source(view: ModelView) -> Violations:
-    """In posezoo's registry, every user can reach the sources of files: none is a file on a disk,
-    or has an address that leads only to hosts of one network.
+    """In posezoo's registry, every user can reach the sources of files: none is on a disk, in a
+    store that needs a login, or at an address of a local network.
 
     Example: source: {$type: file, path: /home/me/net.onnx}
     """
@@ -37,7 +37,7 @@ def _is_local(source: Source) -> bool:
         # A name without a dot is one of a local network.
         is_name = "." in host and not host.endswith((".local", ".lan", ".internal", ".localhost"))
         return is_private(host) or not (is_name or ":" in host)
-    return isinstance(source, FileSource)
+    return isinstance(source, (FileSource, StorageSource))
 
 
 @rule()

@@ -40,7 +40,7 @@ ENDS = {
     "BSD-2-Clause": "POSSIBILITY OF SUCH DAMAGE",
     "BSD-3-Clause": "POSSIBILITY OF SUCH DAMAGE",
 }
-#: The shortest license of SPDX that models have is about this long, in characters.
+#: The usual licenses have more characters.
 _LEAST_TERMS = 400
 #: Several licenses, or those that SPDX does not list.
 _OWN_TERMS = re.compile(r" |^LicenseRef-")
@@ -116,7 +116,7 @@ def license_kind(view: ModelView) -> Violations:
         yield view.declared("license.text", message, actual, spec.license.spdx)
     elif view.is_builtin and text and not _has_terms(text, expected):
         message = (
-            f"license: {spec.license.text} lacks the terms of {expected}: below the line of the"
+            f"license: {spec.license.text} lacks the terms of {spec.license.spdx}: below the line of the"
             " holder, write the whole text"
         )
         yield view.declared("license.text", message, spec.license.text)
@@ -126,11 +126,8 @@ def license_kind(view: ModelView) -> Violations:
 
 
 def _has_terms(text: str, license: str) -> bool:
-    """Whether a text has the words of its license; of another license, more than its holder and a
-    reference.
-    """
-    phrase = PHRASES.get(license)
-    return phrase in text if phrase else len(text) >= _LEAST_TERMS
+    """Whether a text has the terms of its license, not only its holder and a reference."""
+    return PHRASES.get(license, "") in text and len(text) >= _LEAST_TERMS
 
 
 def _find_licensed_model(view: ModelView, spec: ModelSpec) -> str:
