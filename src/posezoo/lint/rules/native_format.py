@@ -116,8 +116,8 @@ def license_kind(view: ModelView) -> Violations:
         yield view.declared("license.text", message, actual, spec.license.spdx)
     elif view.is_builtin and text and not _has_terms(text, expected):
         message = (
-            f"license: {spec.license.text} lacks the terms of {spec.license.spdx}: below the line of the"
-            " holder, write the whole text"
+            f"license: {spec.license.text} lacks the terms of {spec.license.spdx}: below the line"
+            " of the holder, write the whole text"
         )
         yield view.declared("license.text", message, spec.license.text)
     elif PHRASES.get(expected, "") in text and end.lower() not in text.lower():
