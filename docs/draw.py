@@ -215,6 +215,13 @@ def which_model_values() -> Mapping[str, Any]:
     return draw_values(every_row())
 
 
+def named_parts() -> str:
+    """What tables name as text, for vulture."""
+    from part_names import render_page
+
+    return render_page()
+
+
 #: The pages that the code draws from the first line to the last.
 PAGES: dict[str, Callable[[], str]] = {
     "tools/downloader/README.md": omz_page,
@@ -222,6 +229,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/model.schema.json": model_schema,
     "docs/composite-model.schema.json": composite_schema,
     "docs/skeleton.schema.json": skeleton_schema,
+    "docs/named_parts.py": named_parts,
 }
 
 #: The pages that are written by hand, with the values of their regions.

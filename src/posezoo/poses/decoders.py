@@ -289,16 +289,25 @@ def _checked_maps(
 def _refuse_different_sizes(name: str, maps: Mapping[str, Any], outputs: Sequence[Output]) -> None:
     sizes = {}
     for output in outputs:
-        # Tags may have one side more.
-        sides = zip(maps[output.role].shape, output.shape, strict=False)
-        size = tuple(side for side, expected in sides if expected == -1)
-        if len(output.shape) == 4 and len(size) >= 2:  # maps have a height and a width
-            sizes[output.role] = size
+        sides = _sides_of_map(output.shape)
+        if sides:
+            sizes[output.role] = maps[output.role].shape[sides]
     if len(set(sizes.values())) > 1:
         given = ", ".join(
             f"{role} {'x'.join(map(str, size[::-1]))}" for role, size in sizes.items()
         )
         raise InferenceError(f"{name}: maps of one image have one size, these do not: {given}")
+
+
+def _sides_of_map(shape: Shape) -> slice | None:
+    """Where a map has its height and width, NCHW or NHWC; None for other outputs. A number of
+    channels may be open, too.
+    """
+    if len(shape) == 4:
+        for sides in (slice(2, 4), slice(1, 3)):
+            if shape[sides] == (-1, -1):
+                return sides
+    return None
 
 
 def _fits(shape: Shape, output: Output) -> bool:

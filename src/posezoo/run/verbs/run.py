@@ -260,14 +260,7 @@ def _open_journal(
 
     if len(inputs.images) < _MANY_PHOTOS:
         return open_journal(None, {})
-    heading = {
-        "inputs": list(map(redact_secrets, args.input or ())),
-        "as": args.like,
-        "masks": args.masks,
-        "min_score": args.min_score,
-        "draw": [f"{name}={value}" for name, value in sorted(args.draw or ())] or None,
-        **describe_estimator(estimator, options),
-    }
+    heading = {**_describe_flags(args), **describe_estimator(estimator, options)}
     path = journal_path(results, "poses", heading)
     for other in results.glob("poses-*.jsonl"):
         former = read_heading(other)
@@ -275,6 +268,19 @@ def _open_journal(
             changed = ", ".join(name for name in heading if former.get(name) != heading[name])
             console.warn(f"all photos are done again: {changed} changed since {other}, which stays")
     return open_journal(path, heading)
+
+
+def _describe_flags(args: _RunArgs) -> dict[str, Any]:
+    """The flags on which results depend, beside those that ``describe_estimator`` shows: a run with
+    another one begins anew. tests/run/verbs/test_run_flags.py lists the flags without effect.
+    """
+    return {
+        "inputs": list(map(redact_secrets, args.input or ())),
+        "as": args.like,
+        "masks": args.masks,
+        "min_score": args.min_score,
+        "draw": [f"{name}={value}" for name, value in sorted(args.draw or ())] or None,
+    }
 
 
 def _run_on_inputs(runner: InputRunner, console: Console) -> None:
