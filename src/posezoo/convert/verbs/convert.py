@@ -383,9 +383,15 @@ def _write_ir(task: _FileTask) -> Graph:
         preparation = _choose_preparation(said, like)
     xml = _convert(task, *_declare(task, preparation, like), precision)
     graph = Graph(xml)
+    graph.path = task.original
+    is_described = bool(graph.ultralytics)
+    if is_described:  # also by a file beside it
+        graph.state_ultralytics()
     graph.path = output  # as errors name it
-    if flags.given_flags(args, _OF_PIPELINE):
+    is_stated = bool(flags.given_flags(args, _OF_PIPELINE))
+    if is_stated:
         state_pipeline(graph, said, like, context)
+    if is_described or is_stated:
         # What is in FP16 stays so.
         xml = write_ir(graph.model, task.private / "stated" / output.name, Precision.FP32)
     for doubt in _list_doubts(graph, said, like):

@@ -17,7 +17,7 @@ from posezoo.core.declarations.model import (
     Precision,
     QuantizationSettings,
 )
-from posezoo.core.declarations.model_files import is_network_file
+from posezoo.core.declarations.model_files import find_network, is_network_file
 from posezoo.core.errors import require_packages, shell_word
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.output_file import MEASUREMENTS
@@ -181,6 +181,7 @@ def run(args: _QuantizeArgs) -> int:
 
 
 def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
+    args.models = [*map(find_network, args.models)]
     files = list(filter(is_network_file, args.models))
     xmls = [name for name in files if name.endswith(".xml")]
     for name in files:
