@@ -85,10 +85,6 @@ posezoo run mine.pth --input me.jpg
 posezoo run mine.onnx --as rtmpose-m --input me.jpg
 """
 
-# With fewer, all cores work on one photo after the other: a device may have a stream for each core.
-# They are done again if the run ends early.
-_MANY_PHOTOS = 8
-
 FLAGS = (
     Flag(
         "model MODEL|XML|FILE",
@@ -233,14 +229,12 @@ def run(args: _RunArgs) -> int:
 
 
 def _choose_requests(args: _RunArgs, inputs: RunInputs) -> int:
-    """``RuntimeConfig.requests``: many photos, and the frames of a video file, are processed at the
-    same time; a few photos, live frames, and those that depend on the one before, one after the
-    other.
-    """
+    from posezoo.run.runtime.runtime_config import choose_requests
+
     if not inputs.videos:
-        return 0 if len(inputs.images) >= _MANY_PHOTOS else 1
+        return choose_requests(len(inputs.images))
     is_live = any(video.source.is_live for video in inputs.videos)
-    return int(is_live or (args.detect_every or 1) > 1)
+    return choose_requests(in_turn=is_live or (args.detect_every or 1) > 1)
 
 
 def _open_journal(
@@ -257,8 +251,9 @@ def _open_journal(
         open_journal,
         read_heading,
     )
+    from posezoo.run.runtime.runtime_config import MANY_IMAGES
 
-    if len(inputs.images) < _MANY_PHOTOS:
+    if len(inputs.images) < MANY_IMAGES:  # they are done again if the run ends early
         return open_journal(None, {})
     heading = {
         "inputs": list(map(redact_secrets, args.input or ())),
