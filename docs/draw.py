@@ -508,6 +508,13 @@ def which_model_values() -> Mapping[str, Any]:
     return draw_values(every_row())
 
 
+def other_needs_values() -> Mapping[str, Any]:
+    """The figures of the page about other needs."""
+    from which_model import draw_other_needs
+
+    return draw_other_needs()
+
+
 def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
     """The command that measures a published accuracy again; boxes.json are the detections of a
     detector that the registry lacks.
@@ -551,6 +558,7 @@ FILLED_PAGES: dict[str, Callable[[], Mapping[str, Any]]] = {
     "docs/explanations/rehearsal.md": rehearsal_values,
     "docs/explanations/scaling.md": scaling_values,
     "docs/export.md": export_values,
+    "docs/howto/choose_a_model.md": other_needs_values,
     "docs/rules.md": rules_values,
 }
 

@@ -54,6 +54,18 @@ def draw_values(compared: ModelComparison) -> dict[str, str]:
     return {"models": "\n".join(f"| {' | '.join(cells)} |" for cells in lines)}
 
 
+def draw_other_needs() -> dict[str, str]:
+    """The CPU time of a model in all types."""
+    times = figures()["cpu_ms"]["movenet-thunder"]
+    return {"types": f"{times['f32']} ms in f32, {times['bf16']} in bf16 and {times['i8']} in INT8"}
+
+
+def _cpu_ms(name: str) -> str:
+    """In the type of `run`, and on a CPU without bf16."""
+    times = figures()["cpu_ms"][name]
+    return f"{times['bf16']} (f32: {times['f32']})" if "bf16" in times else times["f32"]
+
+
 def _rows(rows: dict[str, ComparisonRow]) -> Iterator[Sequence[str]]:
     from posezoo.core.registry import open_registry
     from posezoo.pages.facts.model_facts import describe_model
@@ -69,7 +81,7 @@ def _rows(rows: dict[str, ComparisonRow]) -> Iterator[Sequence[str]]:
         )
         yield (
             *(purpose, shown, ", ".join(hosts), "; ".join(_accuracies(row))),
-            *(figures()["cpu_ms"].get(row.name, "not measured"), _download(facts), row.license),
+            *(_cpu_ms(row.name), _download(facts), row.license),
         )
 
 
