@@ -85,6 +85,8 @@ posezoo run mine.pth --input me.jpg
 posezoo run mine.onnx --as rtmpose-m --input me.jpg
 """
 
+_OPENPOSE = ("openpose", "openpose-coco")
+
 FLAGS = (
     Flag(
         "model MODEL|XML|FILE",
@@ -125,7 +127,7 @@ FLAGS = (
         "the format of the result on the standard output; openpose and openpose-coco also write"
         " OpenPose's JSON in BODY_25 or COCO's order: NAME_keypoints.json, for videos in NAME_json",
         default="text",
-        choices=("text", "json", "openpose", "openpose-coco"),
+        choices=("text", "json", *_OPENPOSE),
     ),
     "quiet",
     VIDEO,
@@ -156,7 +158,6 @@ def run(args: _RunArgs) -> int:
     from posezoo.poses.drawing import draw
     from posezoo.run.advice import describe_assumed_skeleton
     from posezoo.run.load import Loader
-    from posezoo.run.openpose_files import BODIES
     from posezoo.run.video.frame_publishers import is_stdout, open_publisher
     from posezoo.run.video.frame_rate import StepTimer
     from posezoo.run.video.run_inputs import InputRunner
@@ -197,7 +198,7 @@ def run(args: _RunArgs) -> int:
             journal=stack.enter_context(journal),
             timer=timer,
             report_failure=failures.report,
-            openpose=BODIES.get(args.format, ()),
+            openpose=_find_body(args),
             # A bar would be drawn over the lines on a terminal.
             listener=ignore_event if is_stdout(args.json_lines) else console,
         )
@@ -226,6 +227,15 @@ def run(args: _RunArgs) -> int:
     if runner.ended_by and not isinstance(runner.ended_by, PosezooError):
         raise runner.ended_by
     return int(bool(failures.rows or runner.ended_by))
+
+
+def _find_body(args: _RunArgs) -> Sequence[str]:
+    """The keypoints of OpenPose's files; empty if none are written."""
+    if args.format not in _OPENPOSE:
+        return ()
+    from posezoo.run.openpose_files import BODIES
+
+    return BODIES[args.format]
 
 
 def _choose_requests(args: _RunArgs, inputs: RunInputs) -> int:
@@ -459,12 +469,11 @@ def _require_video(args: _RunArgs, inputs: RunInputs) -> None:
 
 
 def _require_output(args: _RunArgs, inputs: RunInputs) -> None:
-    from posezoo.run.openpose_files import BODIES
     from posezoo.run.video.frame_outputs import is_picture_or_video
     from posezoo.run.video.run_inputs import require_fitting_output
 
     if args.output:
-        if args.format in BODIES and is_picture_or_video(args.output):
+        if args.format in _OPENPOSE and is_picture_or_video(args.output):
             raise OutputError(
                 f"--format {args.format} writes a file for each photo or frame, and"
                 f" {args.output} is one file",
