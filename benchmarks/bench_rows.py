@@ -1,20 +1,21 @@
-"""Measure the CPU time of README's rows, as which_model.yml states it: one call on one core, from
-an image file to drawn poses, in the types in which ``posezoo run`` computes with bf16 and without.
+"""Measure README's rows again: the CPU time from an image file to drawn poses, one image at a time.
 
-Calls of all cases of a model take turns, so that other programs slow all of them; a figure is the
-median over the rounds. The exit code is 1 if a row computes in another type than it states, or if
-its INT8, divided by its FP16, is more than a quarter away from what it states. Rows whose files
-cannot be downloaded are left out, and so are types that this processor lacks.
+Calls in all types of a model take turns, so that other programs slow all of them; a figure is the
+median over the rounds. The exit code is 1 if `posezoo run` computes in another type than the record
+of a row, or if its INT8, divided by its FP16, is more than a quarter away from that of the records.
+Rows whose files cannot be downloaded are left out, and so is what was not recorded on a machine
+like this one. ``--threads 1`` measures the figures of docs/howto/choose_a_model.md.
 
-    python benchmarks/bench_rows.py [ROUNDS]
+    python benchmarks/bench_rows.py [--threads N] [--rounds N]
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from statistics import median
@@ -24,11 +25,16 @@ import cv2
 from harness import amount, exit_code, machine, record
 
 import posezoo
+from posezoo.core.declarations.model import Model
 from posezoo.core.errors import FetchError
+from posezoo.core.registry import open_registry
 from posezoo.core.settings import DECLARED
 from posezoo.measure.benchmark_cases import write_people
 from posezoo.poses.drawing import draw
 from posezoo.run.images import read_image
+from posezoo.run.machine import Machine
+from posezoo.run.measured import CPU_MS, Measurement
+from posezoo.run.measurement_selection import MeasurementSelection, executed_type
 from posezoo.run.runtime.estimator import Estimator
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,8 +44,13 @@ PEOPLE = (1, 4)
 #: How far a ratio may be from that which is stated.
 TOLERANCE = 0.25
 
-#: By the type that which_model.yml names: the precision of the IR, and of the computation.
-CASES = {"bf16": ("FP16", DECLARED), "f32": ("FP16", "f32"), "i8": ("FP16-INT8", DECLARED)}
+#: By what a figure is of: the precision of the IR, and of the computation.
+CASES = {
+    "as run computes": ("FP16", DECLARED),
+    "f32": ("FP16", "f32"),
+    "INT8": ("FP16-INT8", DECLARED),
+}
+RUN, INT8 = "as run computes", "INT8"
 
 
 def cpu_ms(estimator: Estimator, image: Path) -> float:
@@ -50,84 +61,93 @@ def cpu_ms(estimator: Estimator, image: Path) -> float:
     return 1e3 * (time.process_time() - start_time)
 
 
-def load(name: str, types: Mapping[str, str]) -> Iterator[tuple[str, Estimator]]:
-    """A model in each type that is stated and that this processor has."""
-    for arithmetic in types:
-        precision, asked = CASES[arithmetic]
+def load(model: Model, threads: int) -> Iterator[tuple[str, Estimator]]:
+    """A model in each type that it has."""
+    for case, (precision, asked) in CASES.items():
+        if case == INT8 and not find_record(model, precision, PEOPLE[0]):
+            continue
+        options = posezoo.Options(threads=threads)
         estimator = posezoo.load(
-            name,
-            precision,
-            options=posezoo.Options(threads=1),
-            inference_precision=asked,
-            listener=None,
+            model.full_name, precision, options=options, inference_precision=asked, listener=None
         )
-        has_type = arithmetic in estimator.executed_precision.split(",")
-        if arithmetic != "bf16" or has_type:
-            yield arithmetic, estimator
+        yield case, estimator
 
 
-def measure(name: str, types: Mapping[str, str], images: list[Path], rounds: int) -> dict[str, Any]:
-    """The executed types, and the milliseconds on each image, by the stated type."""
-    cases = dict(load(name, types))
-    times: dict[str, list[list[float]]] = {each: [[] for _ in images] for each in cases}
+def find_record(model: Model, precision: str, people: int) -> Measurement | None:
+    """The record of a machine like this one that a row is drawn from."""
+    selection = MeasurementSelection(machine=Machine.here().describe(), one_request=True)
+    found = selection.select_of_pipeline(model, "speed", people)
+    return next(
+        (each for each in found if each.precision == precision and CPU_MS in each.figures), None
+    )
+
+
+def measure(
+    cases: Mapping[str, Estimator], images: Sequence[Path], rounds: int
+) -> dict[str, list[float]]:
+    """The milliseconds on each image, by case."""
+    times: dict[str, list[list[float]]] = {case: [[] for _ in images] for case in cases}
     for number in range(rounds + 1):  # the first one warms up
-        for arithmetic, estimator in cases.items():
+        for case, estimator in cases.items():
             for place, image in enumerate(images):
                 each = cpu_ms(estimator, image)
-                times[arithmetic][place] += [each] if number else []
-    return {
-        arithmetic: {
-            "executed": cases[arithmetic].executed_precision,
-            "ms": [round(median(each), 1) for each in of_images],
-        }
-        for arithmetic, of_images in times.items()
-    }
+                times[case][place] += [each] if number else []
+    return {case: list(map(median, of_images)) for case, of_images in times.items()}
 
 
-def find_misses(found: Mapping[str, Any], types: Mapping[str, str]) -> Iterator[str]:
-    """What differs from the stated figures by more than the processor explains."""
-    for arithmetic, case in found.items():
-        if arithmetic not in case["executed"].split(","):
-            yield f"states {arithmetic}, and computes in {case['executed']}"
-    if {"bf16", "i8"} <= found.keys():
-        for place, people in enumerate(PEOPLE):
-            stated_i8, stated_fp16 = (
-                float(types[each].split(",")[place]) for each in ("i8", "bf16")
-            )
-            stated = stated_i8 / stated_fp16
-            ratio = found["i8"]["ms"][place] / found["bf16"]["ms"][place]
-            if abs(ratio / stated - 1) > TOLERANCE:
-                yield f"{people} people: INT8 / FP16 is {ratio:.2f}, and {stated:.2f} is stated"
+def find_misses(
+    model: Model, cases: Mapping[str, Estimator], found: Mapping[str, Sequence[float]]
+) -> Iterator[str]:
+    """What differs from the records by more than other programs explain."""
+    for place, people in enumerate(PEOPLE):
+        records = {case: find_record(model, CASES[case][0], people) for case in (RUN, INT8)}
+        for case, record in records.items():
+            executed = cases[case].executed_precision if case in cases else ""
+            if record and executed != executed_type(record):
+                yield f"{case}: computes in {executed}, and {executed_type(record)} is recorded"
+        run, int8 = records[RUN], records[INT8]
+        if run and int8 and INT8 in found:
+            recorded = int8.figures[CPU_MS] / run.figures[CPU_MS]
+            ratio = found[INT8][place] / found[RUN][place]
+            print(f"  {people} people: INT8 / FP16 {ratio:.2f}, {recorded:.2f} is recorded")
+            if abs(ratio / recorded - 1) > TOLERANCE:
+                yield f"{people} people: INT8 / FP16 is {ratio:.2f}, not {recorded:.2f}"
 
 
-def main(rounds: int = ROUNDS) -> int:
-    """Measure the rows, and compare them with what is stated."""
+def main() -> int:
+    """Measure the rows, and compare them with their records."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    args = parser.parse_args()
     sys.path.insert(0, str(ROOT / "docs"))
-    stated = import_module("which_model").figures()["cpu_ms"]
     print(machine())
     cv2.setNumThreads(1)
+    registry = open_registry()
     results: dict[str, Any] = {}
     missed = []
     with tempfile.TemporaryDirectory() as folder:
         images = [Path(folder, f"people-{people}.jpg") for people in PEOPLE]
         for image, people in zip(images, PEOPLE, strict=True):
             write_people(image, people)
-        for name, types in stated.items():
+        for name in import_module("which_model").list_models():
+            model = registry.find(name)
             try:
-                found = measure(name, types, images, rounds)
-            except FetchError as error:
-                print(f"left out: {name}: {error.problem}")
+                cases = dict(load(model, args.threads))
+            except FetchError:
+                print(f"{name}: left out: its files are not here")
                 continue
-            for arithmetic, case in found.items():
-                shown = ", ".join(f"{ms:.1f}" for ms in case["ms"])
-                print(f"{name} {arithmetic:4} {shown} ms; {types[arithmetic]} is stated")
-            missed += [f"{name}: {miss}" for miss in find_misses(found, types)]
+            found = measure(cases, images, args.rounds)
+            for case, times in found.items():
+                shown = ", ".join(f"{ms:.1f}" for ms in times)
+                print(f"{name}, {case} ({cases[case].executed_precision}): {shown} ms")
+            missed += [f"{name}: {miss}" for miss in find_misses(model, cases, found)]
             results[name] = found
-    record("bench_rows", {"rounds": rounds, "people": PEOPLE, "rows": results, "missed": missed})
+    record("bench_rows", {**vars(args), "people": PEOPLE, "ms": results, "missed": missed})
     for line in missed:
         print(f"missed: {line}")
     return exit_code(bool(missed))
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(int(argument) for argument in sys.argv[1:])))
+    sys.exit(main())

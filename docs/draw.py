@@ -336,7 +336,7 @@ def _stated_ap(measurement: Measurement) -> str:
 
 
 def measuring_tools(registry: Registry) -> str:
-    """The versions of the programs that measured accuracy."""
+    """The versions of the programs that measured accuracy; each card has the commits of posezoo."""
     from posezoo.run.measured import measurements_of
 
     measured = (
@@ -347,7 +347,8 @@ def measuring_tools(registry: Registry) -> str:
 
 def format_tools(tools: Mapping[str, str]) -> str:
     """Such as ``opencv 4.14.0, openvino 2026.4.1``."""
-    return ", ".join(f"{tool} {version}" for tool, version in sorted(tools.items()))
+    shown = sorted((tool, version) for tool, version in tools.items() if tool != "posezoo")
+    return ", ".join(f"{tool} {version}" for tool, version in shown)
 
 
 def video_rows(videos: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -508,13 +509,6 @@ def which_model_values() -> Mapping[str, Any]:
     return draw_values(every_row())
 
 
-def other_needs_values() -> Mapping[str, Any]:
-    """The figures of the page about other needs."""
-    from which_model import draw_other_needs
-
-    return draw_other_needs()
-
-
 def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
     """The command that measures a published accuracy again; boxes.json are the detections of a
     detector that the registry lacks.
@@ -558,7 +552,6 @@ FILLED_PAGES: dict[str, Callable[[], Mapping[str, Any]]] = {
     "docs/explanations/rehearsal.md": rehearsal_values,
     "docs/explanations/scaling.md": scaling_values,
     "docs/export.md": export_values,
-    "docs/howto/choose_a_model.md": other_needs_values,
     "docs/rules.md": rules_values,
 }
 
