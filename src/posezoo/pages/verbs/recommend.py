@@ -124,8 +124,8 @@ FLAGS = (
     Flag(
         "--max_latency TIME",
         "the maximum time from an image file to drawn poses, such as 60ms: measured on this machine"
-        " if posezoo benchmark --pipeline --requests 1 ran here, else measured or estimated for the"
-        " machine in the output",
+        " if posezoo benchmark --pipeline ran here, else measured or estimated for the machine in"
+        " the output",
         _milliseconds,
     ),
     Flag(
@@ -328,7 +328,7 @@ def _lines(
     if answer.unknown:
         names = [f"{name} (no {' and no '.join(keys)})" for name, keys in answer.unknown.items()]
         yield f"may meet the limits, but values are not known: {name_first(names, most)}"
-        words = ["--pipeline", "NAME", "--people", str(limits.people), "--requests", "1"]
+        words = ["--pipeline", "NAME", "--people", str(limits.people)]
         yield f"measure them: {shlex.join(['posezoo', 'benchmark', *words])}"
 
 
