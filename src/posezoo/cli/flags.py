@@ -22,6 +22,7 @@ from posezoo.console.printing import print_to_stderr
 from posezoo.core.declarations.model import Framework, Precision, list_frameworks
 from posezoo.core.errors import PluginError
 from posezoo.core.files.output_file import OutputFile
+from posezoo.core.operating_system import available_cores
 from posezoo.core.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from posezoo.core.pipeline.for_each import Executor
     from posezoo.core.resolve.input_options import InputOptions
     from posezoo.core.resolve.stage_context import Context
-
 
 # --- Argparse types
 
@@ -808,7 +808,6 @@ def executor_from_args(args: Args, context: Context, *folders: Path | None) -> E
     """Where the work on models is done, from ``--cluster`` unless this is a dry run; it writes to
     the ``folders``.
     """
-    from posezoo.core.operating_system import available_cores
     from posezoo.core.pipeline.for_each import CLUSTER, Executor
 
     if args.cluster is None or args.dry_run:
