@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from docs.json_schema import skeleton_schema
 
 from fakes.checkout import ROOT
 from posezoo.core.declarations.skeleton import LimbField
@@ -9,7 +10,6 @@ from posezoo.core.declarations.skeleton_yml import parse_skeleton, read_skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, find_skeleton, known_counts, skeleton_of
 from posezoo.core.errors import PosezooError, SpecError
 from posezoo.core.registry import Registry
-from posezoo.upkeep.json_schema import skeleton_schema
 
 GRIPPER = """\
 keypoints: [base, left_tip, right_tip]
