@@ -891,11 +891,11 @@ def require_model_optimizer(args: Args, *, is_plan: bool = False, mark: str = "w
         FINDER.part.find(args.mo, args.python)
 
 
-def require_suffix(args: Args, flag: str, path: Path | None, suffixes: Sequence[str]) -> None:
-    """End with a usage error if a file is given whose name ends otherwise."""
+def require_suffix(args: Args, path: Path | None, suffixes: Sequence[str]) -> None:
+    """End with a usage error if the file of ``--output`` is given and its name ends otherwise."""
     if path and path.suffix not in suffixes:
         ends = " or ".join(suffixes)
-        args.parser.error(f"--{flag}: expected a name that ends with {ends}, got {path}")
+        args.parser.error(f"--output: expected a name that ends with {ends}, got {path}")
 
 
 def given_flags(args: Args, names: str) -> str:

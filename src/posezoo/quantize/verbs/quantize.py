@@ -51,10 +51,6 @@ posezoo quantize mine.xml --dataset coco --metric ap --max_drop 0.5 --as rtmo-s
 """
 
 
-def _parse_layers(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
-
-
 FLAGS = (
     Flag(
         "models MODEL|XML",
@@ -102,7 +98,7 @@ FLAGS = (
         "--in_float LAYER[,LAYER]",
         "for an .xml: the layers that stay in floating point: names or globs of names, or types of"
         " OpenVINO, such as MVN",
-        _parse_layers,
+        lambda text: tuple(text.split(",")),
         default=(),
     ),
     Flag(
