@@ -38,7 +38,7 @@ from posezoo.core.declarations.model import Model, Precision
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
-from posezoo.core.versions import package_version
+from posezoo.core.versions import package_versions
 from posezoo.run.images import read_image
 from posezoo.run.load import compile_pipeline, default_runtime, get_detector_irs
 from posezoo.run.measured import (
@@ -194,7 +194,7 @@ def main() -> int:
     pan = import_module("fakes.moving_camera").pan
     videos = [list(pan(photo, people, FRAMES)) for photo, people in read_photos(args.photos)]
     context = open_context(to_settings(read_settings({})))
-    tools = {"opencv": cv2.__version__, "openvino": package_version("openvino")}
+    tools = {"opencv": cv2.__version__, **package_versions("openvino", "posezoo")}
     counts = {
         "dataset": "person_keypoints",
         "people": len([*people_pictures(photos, 0)]),

@@ -25,7 +25,7 @@ import numpy as np
 from posezoo.core.arrays import Array
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
-from posezoo.core.versions import package_version
+from posezoo.core.versions import package_versions
 from posezoo.poses.keypoints import Pose
 from posezoo.run.images import read_image
 from posezoo.run.load import Loader
@@ -155,7 +155,7 @@ def main() -> None:
     pan = import_module("fakes.moving_camera").pan
     videos = [list(pan(photo, people, args.frames)) for photo, people in read_photos(args.photos)]
     context = open_context(to_settings(read_settings({"weights_dir": ROOT / "build" / "measure"})))
-    tools = {"opencv": cv2.__version__, "openvino": package_version("openvino")}
+    tools = {"opencv": cv2.__version__, **package_versions("openvino", "posezoo")}
     lines = []
     for name in MODELS:
         prepared = Loader(context).prepare(find_subject(name, context))

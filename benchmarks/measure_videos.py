@@ -25,7 +25,7 @@ from posezoo.core.declarations.model import Precision
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
-from posezoo.core.versions import package_version
+from posezoo.core.versions import package_versions
 from posezoo.run.images import read_image
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.loading import load_estimator
@@ -106,7 +106,7 @@ def main() -> None:
     for name in MODELS:
         rows.append(measure_model(name, people))
         print(json.dumps(rows[-1]), flush=True)
-    tools = {"opencv": cv2.__version__, "openvino": package_version("openvino")}
+    tools = {"opencv": cv2.__version__, **package_versions("openvino", "posezoo")}
     result = {"videos": len(people), "frames": FRAMES, "tools": tools, "rows": rows}
     RESULT.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
 

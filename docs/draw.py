@@ -336,7 +336,7 @@ def _stated_ap(measurement: Measurement) -> str:
 
 
 def measuring_tools(registry: Registry) -> str:
-    """The versions of the programs that measured accuracy."""
+    """The versions of the programs that measured accuracy; each card has the commits of posezoo."""
     from posezoo.run.measured import measurements_of
 
     measured = (
@@ -347,7 +347,8 @@ def measuring_tools(registry: Registry) -> str:
 
 def format_tools(tools: Mapping[str, str]) -> str:
     """Such as ``opencv 4.14.0, openvino 2026.4.1``."""
-    return ", ".join(f"{tool} {version}" for tool, version in sorted(tools.items()))
+    shown = sorted((tool, version) for tool, version in tools.items() if tool != "posezoo")
+    return ", ".join(f"{tool} {version}" for tool, version in shown)
 
 
 def video_rows(videos: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -1,6 +1,6 @@
 """Draw README's table of models: the list of defaults in its order, then two for other needs.
 
-The figures are of the measured rows, of each model.yml, and of which_model.yml.
+The figures are of the measured rows and of each model.yml.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import ModelSpec
+    from posezoo.core.declarations.model import Model, ModelSpec
     from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
     from posezoo.pages.facts.model_facts import ModelFacts
 
@@ -69,7 +69,7 @@ def _rows(rows: dict[str, ComparisonRow]) -> Iterator[Sequence[str]]:
         )
         yield (
             *(purpose, shown, ", ".join(hosts), "; ".join(_accuracies(row))),
-            *(figures()["cpu_ms"].get(row.name, "not measured"), _download(facts), row.license),
+            *(_cpu_time(model), _download(facts), row.license),
         )
 
 
@@ -99,6 +99,28 @@ def _accuracies(row: ComparisonRow) -> Iterator[str]:
         is_annotated = "annotated boxes" in published.conditions
         kind = "annotated boxes" if is_annotated else "photos cut to one person"
         yield f"{published.number:.3f} of {kind}, its publisher's"
+
+
+def _cpu_time(model: Model) -> str:
+    """The CPU time of a picture with one person and of one with four."""
+    from posezoo.core.declarations.model import Precision
+    from posezoo.run.measured import CPU_MS, FOUND
+    from posezoo.run.measurement_selection import MeasurementSelection
+
+    selection = MeasurementSelection(one_request=True)
+    times = []
+    for shown in (1, 4):
+        found = selection.select_of_pipeline(model, "speed", shown)
+        found = [
+            each for each in found if each.precision is Precision.FP16 and CPU_MS in each.figures
+        ]
+        if not found:
+            return "not measured"
+        record = found[0]
+        people = int(record.settings[FOUND])
+        missed = f" ({people} found)" if people < shown else ""
+        times.append(f"{record.figures[CPU_MS]:.0f}{missed}")
+    return ", ".join(times)
 
 
 def _download(facts: ModelFacts) -> str:

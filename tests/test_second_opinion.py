@@ -87,7 +87,12 @@ def find(annotated, load):
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [(DEFAULT, 0.85), ("nanodet-g", 0.85), ("movenet-multipose", 0.9), ("pp-tinypose-256x192", 0.85)],
+    [
+        (DEFAULT, 0.85),
+        ("nanodet-g", 0.85),
+        ("movenet-multipose", 0.9),
+        ("pp-tinypose-256x192", 0.85),
+    ],
 )
 def test_the_box_of_a_person_is_the_annotated_one(annotated, find, name, least):
     overlaps = []

@@ -75,9 +75,5 @@ def test_records_of_different_ir_are_named(models):
     assert f"its records are of different IR: {OTHER}" in line
 
 
-#: Records in INT8 of an earlier conversion, until they are measured again. A model may leave this list, and none may come in.
-KNOWN = {"movenet-lightning", "nanodet-g"}
-
-
-def test_no_further_model_of_the_zoo_has_a_stale_record():
-    assert {line.partition(":")[0] for line in stale_records.list_stale()} <= KNOWN
+def test_no_model_of_the_zoo_has_a_stale_record():
+    assert stale_records.list_stale() == []

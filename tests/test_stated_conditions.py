@@ -195,6 +195,7 @@ FIGURES = {
     "Median latency (ms)": "latency_p50_ms",
     "90th percentile (ms)": "latency_p90_ms",
     "99th percentile (ms)": "latency_p99_ms",
+    "CPU time (ms)": "cpu_ms",
     "Compilation (s)": "compile_s",
     "Peak memory (MiB)": "memory_mib",
     "Median shift (px)": "shift_p50_px",

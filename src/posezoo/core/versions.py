@@ -108,5 +108,9 @@ def package_version(name: str) -> str:
 
 
 def package_versions(*names: str) -> dict[str, str]:
-    """The versions of several distributions, by name; those that are not installed are left out."""
-    return {name: version for name in names if (version := package_version(name))}
+    """The versions of several distributions, by name; those that are not installed are left out.
+
+    posezoo's own is with its commit.
+    """
+    found = {name: version() if name == "posezoo" else package_version(name) for name in names}
+    return {name: each for name, each in found.items() if each}

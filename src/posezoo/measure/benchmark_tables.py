@@ -25,9 +25,9 @@ from posezoo.run.measured import (
 #: What a narrow terminal leaves out comes last.
 HEADERS = (
     "MODEL", "PRECISION", "IMAGES/S", "P50 MS", "BATCH", "REQUESTS", "SPREAD", "P90 MS", "P99 MS",
-    "COMPILE S", "MIB", "STREAMS", "DEVICE", "RAN IN",
+    "CPU MS", "COMPILE S", "MIB", "STREAMS", "DEVICE", "RAN IN",
 )  # fmt: skip
-_NUMBERS = frozenset({2, 3, *range(6, 11)})
+_NUMBERS = frozenset({2, 3, *range(6, 12)})
 
 # The keys of results in JSON.
 _MODEL = "model=case.model precision=case.precision?"
@@ -104,6 +104,7 @@ def _row(result: BenchmarkResult) -> tuple[str, ...]:
         f"{throughput.least:.4g}-{throughput.greatest:.4g}",
         p90,
         p99,
+        f"{result.cpu_ms:.4g}",
         f"{info.compile_s:.2f}",
         "" if memory is None else f"{memory:.0f}",
         str(info.streams or ""),

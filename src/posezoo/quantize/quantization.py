@@ -288,7 +288,7 @@ def to_measurements(quantized: Quantized) -> list[dict[str, object]]:
             precision,
             {name: metrics[name] for name in KINDS["quantization"].figures},
             settings=quantized.photos,
-            tools=package_versions("nncf", "openvino"),
+            tools=package_versions("nncf", "openvino", "posezoo"),
             date=datetime.now(timezone.utc).date().isoformat(),
             irs=digest_irs([quantized.irs[precision]]),
         )

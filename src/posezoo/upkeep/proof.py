@@ -32,7 +32,7 @@ from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.pipeline.get import get
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
-from posezoo.core.versions import package_versions
+from posezoo.core.versions import package_versions, release_version
 from posezoo.core.workers.processes import run_in_child
 from posezoo.measure.benchmark_cases import BenchmarkOptions, CaseMaker
 from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule, run_rounds
@@ -161,7 +161,7 @@ class Proving:
 
     def _made_from(self, spec: Model) -> list[str]:
         # Not the commit: results are committed between runs.
-        tools = format_pairs(package_versions("posezoo", "openvino"))
+        tools = format_pairs({"posezoo": release_version(), **package_versions("openvino")})
         return [tools, compute_digest(spec.path).value, *self._images]
 
     @cached_property
@@ -295,7 +295,7 @@ def render_page(reports: Mapping[str, Json], failures: Mapping[str, str]) -> str
     """A page in Markdown, also for a pull request: a row for each model with what was proven, or
     why it failed.
     """
-    tools = format_pairs(package_versions("posezoo", "openvino"))
+    tools = format_pairs({"posezoo": release_version(), **package_versions("openvino")})
     lines = [
         f"Proven by `posezoo prove` on {Machine.here().describe()}: {tools}.\n",
         "| Model | Sources | Pins written | IR | Found in 2 photos | AP |",

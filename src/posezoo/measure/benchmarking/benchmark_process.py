@@ -120,8 +120,10 @@ class _CaseRunner:
                 self._loaded = self._case.workload.load(self._case.runtime)
                 return self._loaded[1]
             work, info = self._loaded
+            begun_s = time.process_time()
             rate, latencies_ms = run_timed(work, info.requests, seconds)
-            return BenchmarkRound(rate * info.batch, latencies_ms, peak_memory_mib())
+            cpu_ms = 1e3 * (time.process_time() - begun_s) / (len(latencies_ms) * info.batch)
+            return BenchmarkRound(rate * info.batch, latencies_ms, cpu_ms, peak_memory_mib())
         except PosezooError:
             raise
         except MemoryError as error:

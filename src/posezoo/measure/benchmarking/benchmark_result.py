@@ -14,7 +14,7 @@ from posezoo.core.declarations.model import Precision
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, WorkloadInfo
-from posezoo.run.measured import WEIGHTS, Measurement, Scalar, digest_irs
+from posezoo.run.measured import CPU_MS, WEIGHTS, Measurement, Scalar, digest_irs
 
 
 @frozen
@@ -24,11 +24,13 @@ class BenchmarkRound:
     Attributes:
         throughput_fps: images per second.
         latencies_ms: the time of each inference, or of each image through the whole pipeline.
+        cpu_ms: the time that all threads of its process computed, divided by the images.
         memory_mib: the peak memory of its process so far; None if the system does not report it.
     """
 
     throughput_fps: float
     latencies_ms: tuple[float, ...]
+    cpu_ms: float
     memory_mib: float | None
 
 
@@ -71,6 +73,11 @@ class BenchmarkResult:
         latencies = np.concatenate([measured.latencies_ms for measured in self.rounds])
         p50, p90, p99 = map(float, np.percentile(latencies, (50, 90, 99)))
         return p50, p90, p99
+
+    @property
+    def cpu_ms(self) -> float:
+        """The CPU time of an image, over the rounds. It counts on the host alone."""
+        return median(measured.cpu_ms for measured in self.rounds)
 
     @property
     def memory_mib(self) -> float | None:
@@ -118,6 +125,7 @@ class BenchmarkResult:
             "latency_p50_ms": p50,
             "latency_p90_ms": p90,
             "latency_p99_ms": p99,
+            CPU_MS: self.cpu_ms,
             "compile_s": self.info.compile_s,
             "rounds": len(self.rounds),
         }

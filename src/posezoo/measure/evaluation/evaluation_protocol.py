@@ -122,7 +122,7 @@ def create_accuracy_measurement(
         settings=settings | protocol.to_settings(),
         # OpenCV 5 warps crops a little differently from OpenCV 4.
         tools={
-            **package_versions("openvino", "faster-coco-eval"),
+            **package_versions("openvino", "posezoo", "faster-coco-eval"),
             "opencv": import_cv2().__version__,
         },
         date=datetime.now(timezone.utc).date().isoformat(),

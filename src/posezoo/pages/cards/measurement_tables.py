@@ -55,6 +55,7 @@ _COLUMN_TITLES = {
     "latency_p50_ms": "Median latency (ms)",
     "latency_p90_ms": "90th percentile (ms)",
     "latency_p99_ms": "99th percentile (ms)",
+    "cpu_ms": "CPU time (ms)",
     "compile_s": "Compilation (s)",
     "memory_mib": "Peak memory (MiB)",
     "AR50_several": "AR50, two people or more",
