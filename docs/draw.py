@@ -39,21 +39,21 @@ def cli_values() -> Mapping[str, Any]:
 
 def model_schema() -> str:
     """The JSON Schema of model.yml, for editors."""
-    from posezoo.upkeep.json_schema import model_schema
+    from json_schema import model_schema
 
     return json.dumps(model_schema(), indent=2) + "\n"
 
 
 def skeleton_schema() -> str:
     """The JSON Schema of a skeleton's file, for editors."""
-    from posezoo.upkeep.json_schema import skeleton_schema
+    from json_schema import skeleton_schema
 
     return json.dumps(skeleton_schema(), indent=2) + "\n"
 
 
 def composite_schema() -> str:
     """The JSON Schema of composite-model.yml, for editors."""
-    from posezoo.upkeep.json_schema import composite_schema
+    from json_schema import composite_schema
 
     return json.dumps(composite_schema(), indent=2) + "\n"
 

@@ -155,10 +155,14 @@ def _format_differences(
     # A renamed key is missing under one name and unexpected under the other.
     candidates = differences.unexpected or tensors
     expected = differences.missing or requested
+    reshaped = [
+        f"{truncate(key)} ({_format_shape(shape)}, not {_format_shape(requested)})"
+        for key, shape, requested in differences.reshaped
+    ]
     groups: tuple[tuple[str, Sequence[Any], Callable[[Any], str]], ...] = (
         ("missing", differences.missing, lambda key: _with_nearest(key, candidates)),
         ("unexpected", differences.unexpected, lambda key: _with_nearest(key, expected)),
-        ("of another shape", differences.reshaped, _describe_reshaped),
+        ("of another shape", reshaped, str),
     )
     parts = []
     for problem, keys, describe in groups:
@@ -169,11 +173,6 @@ def _format_differences(
             named = ", ".join(map(describe, keys[:_MAX_NAMED]))
             parts.append(f"{len(keys)} {problem}: {named}{more}")
     return f"does not fit the network: {'; '.join(parts)}"
-
-
-def _describe_reshaped(reshaped: tuple[str, tuple[int, ...], tuple[int, ...]]) -> str:
-    key, shape, requested = reshaped
-    return f"{truncate(key)} ({_format_shape(shape)}, not {_format_shape(requested)})"
 
 
 def _with_nearest(key: str, candidates: Iterable[str]) -> str:

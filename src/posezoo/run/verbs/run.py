@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.console.console import Console
-from posezoo.console.json_projection import project
+from posezoo.console.json_projection import Json, project
 from posezoo.console.labels import format_count, name_first
 from posezoo.console.report import print_result
 from posezoo.core.convert.file_kinds import explain_model_file
@@ -62,7 +62,6 @@ from posezoo.run.verbs.run_flags import (
 )
 
 if TYPE_CHECKING:
-    from posezoo.console.json_projection import Json
     from posezoo.core.resolve.stage_context import Context
     from posezoo.run.default_model import DefaultModel
     from posezoo.run.load import PreparedModel
