@@ -8,7 +8,7 @@ import numpy as np
 import openvino
 import pytest
 
-from fakes.command import posezoo, read_json, refusal, succeeded
+from fakes.command import posezoo, read_json, succeeded
 from judges.agreement import pairs
 from judges.packages import python_of
 from posezoo import load
