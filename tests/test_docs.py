@@ -118,7 +118,7 @@ def found_people(shared, photo, folder):
         poses = results["images"][0]["poses"]
     else:
         frames = json.loads((folder.parent / results["videos"][0]["keypoints"]).read_text("utf-8"))
-        poses = frames[-1]["poses"]
+        poses = frames["frames"][-1]["poses"]
     return [person for person in people if any(is_person(pose, person) for pose in poses)]
 
 
