@@ -98,7 +98,7 @@ VERBS = {
         "--dataset_dir FOLDER --output out",
         # Random weights are no good ones for INT8.
         {"onnx": "is no IR", "openvino": "required 75%", "torch": "required 75%"}
-        | {"int8": "is quantized already"},
+        | {"int8": "quantized already"},
     ),
     "benchmark": ("--seconds 0.1", {}),
     "verify": ("--device CPU", {}),

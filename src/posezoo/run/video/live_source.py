@@ -219,7 +219,7 @@ class LiveSource(FrameSource):
 
     def _images(self, capture: Capture) -> Iterator[tuple[Image, float, float]]:
         """Each image, with the times before it was read and when it arrived."""
-        read = self._read_first
+        read: Callable[[Capture], Image | None] = self._read_first
         while self.state == "live":
             begun = time.perf_counter()
             image = read(capture)
