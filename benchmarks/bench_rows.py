@@ -101,10 +101,10 @@ def find_misses(
     """What differs from the records by more than other programs explain."""
     for place, people in enumerate(PEOPLE):
         records = {case: find_record(model, CASES[case][0], people) for case in (RUN, INT8)}
-        for case, stated in records.items():
+        for case, measured in records.items():
             executed = cases[case].executed_precision if case in cases else ""
-            if stated and executed != executed_type(stated):
-                yield f"{case}: computes in {executed}, and {executed_type(stated)} is recorded"
+            if measured and executed != executed_type(measured):
+                yield f"{case}: computes in {executed}, and {executed_type(measured)} is recorded"
         run, int8 = records[RUN], records[INT8]
         if run and int8 and INT8 in found:
             recorded = int8.figures[CPU_MS] / run.figures[CPU_MS]

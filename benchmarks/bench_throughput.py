@@ -51,6 +51,9 @@ FRAMES = amount(60, trial=4)
 HEIGHT, WIDTH = 720, 1280
 MIN_SCORE = 0.1  # draw all keypoints that are found
 
+#: How images are prepared, which a generated network does not say.
+AS_THEY_ARE = LoadOptions(mean=(0.0,), scale=(1.0,))
+
 #: By the number of people: the least ratio of wall and of CPU time in FP32, and in INT8.
 BARS: dict[int, tuple[tuple[float, float], tuple[float, float]]] = {
     5: ((0.88, 0.93), (0.84, 0.87)),
@@ -95,7 +98,7 @@ class Bare:
 def runtime_of_run(xml: Path) -> RuntimeConfig:
     """As ``posezoo run`` processes the frames of a video."""
     graph = Graph(xml)
-    model, _ = describe_ir(graph)
+    model, _ = describe_ir(graph, options=AS_THEY_ARE)
     runtime = default_runtime(to_settings(read_settings({})))
     runtime = replace(runtime, requests=choose_requests(), cache_dir=None)
     return runtime.choose_precision(model, graph.precision)
@@ -104,7 +107,7 @@ def runtime_of_run(xml: Path) -> RuntimeConfig:
 def loaded(xml: Path, runtime: RuntimeConfig, outputs: Mapping[str, Any], people: int) -> Estimator:
     """An estimator whose outputs are replaced by the drawn maps after each inference."""
     graph = Graph(xml)
-    model, description = describe_ir(graph)
+    model, description = describe_ir(graph, options=AS_THEY_ARE)
     irs = {model.name: graph}
     estimator = load_estimator(model, irs, LoadOptions(runtime), description=description)
     network: CompiledNetwork = estimator._pipeline.networks[0]
