@@ -196,14 +196,6 @@ def run_check(folder, check):
 
 
 @pytest.mark.slow
-def test_nothing_is_red_before_something_is_missing(copy):
-    pytest.importorskip("vulture", reason="needs vulture")
-    for check in dict.fromkeys(promise.check for promise in PROMISES):
-        code, said = run_check(copy, check)
-        assert code == 0, said
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: f"{promise.part}: {promise.name}")
 def test_what_is_forgotten_turns_its_check_red_with_the_file_to_edit(copy, promise):
     if promise.check == "vulture":

@@ -304,11 +304,11 @@ def _sides_of_map(shape: Shape) -> slice | None:
     """Where a map has its height and width, NCHW or NHWC; None for other outputs. A number of
     channels may be open, too.
     """
-    if len(shape) == 4:
-        for sides in (slice(2, 4), slice(1, 3)):
-            if shape[sides] == (-1, -1):
-                return sides
-    return None
+    if len(shape) != 4:
+        return None
+    if shape[2:] == (-1, -1):
+        return slice(2, 4)
+    return slice(1, 3) if shape[1:3] == (-1, -1) else None
 
 
 def _fits(shape: Shape, output: Output) -> bool:
