@@ -1,5 +1,5 @@
 # What CI runs beside the targets of the Makefile, which includes this file.
-.PHONY: test-slow test-release test-hostile test-foreign test-again judge coverage cards mo-env demo-env bench bench-once rehearse exports \
+.PHONY: test-slow test-release test-hostile test-foreign test-again judge coverage cards mo-env demo-env bench bench-once bench-rows rehearse exports \
         environments posenet-env ultralytics-env paddle-env judges network-judges onnx-judges mediapipe-models npm-models node-env triton-env soak image
 
 MARKS ?= slow and not judge and not release and not soak
@@ -211,6 +211,10 @@ bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## measure 
 bench-once: export POSEZOO_MIRROR ?= $(wildcard $(CURDIR)/../shared/data/mirror)
 bench-once: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/judges/.installed  ## see that each benchmark comes to its end: one round, nothing recorded
 	for script in benchmarks/bench_*.py; do BENCH_TRIAL=1 $(BIN)/python $$script || exit 1; done
+
+bench-rows: export POSEZOO_MIRROR ?= $(wildcard $(CURDIR)/../shared/data/mirror)
+bench-rows: $(VENV)/.installed-test  ## see that README's rows compute in the types that they state, and that INT8 is as fast as they say
+	$(BIN)/python benchmarks/bench_rows.py
 
 # Such as REHEARSE="--part 2/7 --check", or names of models.
 REHEARSE ?=
