@@ -6,7 +6,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 now=$(git rev-parse HEAD)
-earlier=$(git rev-parse "${1:-63352bcb}")
+earlier=$(git rev-parse "${1:-63352bcb}^{commit}")
+if [ "$earlier" = "$now" ]; then
+  echo "nothing is upgraded: ${now:0:8} is the commit that is checked out; name an earlier one" >&2
+  exit 2
+fi
 
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
@@ -23,6 +27,12 @@ cd "$place/clone"
 for commit in "$earlier" "$now" "$earlier" "$now"; do
   step git checkout -q "$commit"
   step make quickstart
+  # Both may have the same version, so the commits are compared.
+  runs=$(.venv/bin/posezoo --version)
+  if [ "${runs##*+g}" != "${commit:0:8}" ]; then
+    echo "$runs runs, but ${commit:0:8} is checked out"
+    exit 1
+  fi
   # The first one writes a lock, which the others accept.
   [ -e posezoo.lock ] || step .venv/bin/posezoo lock movenet-thunder
   step .venv/bin/posezoo verify movenet-thunder --locked

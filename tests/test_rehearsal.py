@@ -1,5 +1,6 @@
 """The table of rehearsals has a row for each model, and its page says which of them were declared again."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,23 +12,25 @@ from fakes.own_registry import own_registry
 from rehearsal_table import COLUMNS, ROOT, STEPS, declared_digest, read_table
 
 MODELS = own_registry().select(None).models
+PATHS = {spec.name: spec.path for spec in MODELS}
 PAGE = ROOT / "docs" / "explanations" / "rehearsal.md"
 
 
 def test_each_model_of_the_registry_has_a_row():
-    """`tests/rehearse.py --dry_run` writes those of new models; they then say that no rehearsal was."""
     rows = read_table()
-    assert [*rows] == [spec.name for spec in MODELS]
+    assert [*rows] == [spec.name for spec in MODELS], (
+        "make rehearse REHEARSE=--dry_run writes in models/rehearsed.tsv the rows of new models, and"
+        " removes those of others"
+    )
     for row in rows.values():
         assert [*row] == [*COLUMNS] and len({bool(row[step]) for step in STEPS}) == 1, row
 
 
 def test_the_page_says_of_which_models_the_declaration_has_changed_since():
-    page = PAGE.read_text("utf-8")
-    for spec in MODELS:
-        rehearsed = read_table()[spec.name]["declared"]
-        has_changed = rehearsed not in ("", declared_digest(spec.path))
-        assert (f"`{spec.name}` (declared again since)" in page) == has_changed, spec.name
+    (stated,) = re.findall(r"<!-- drawn: changed -->(.*?)<!-- end -->", PAGE.read_text("utf-8"))
+    for name, row in read_table().items():
+        has_changed = row["declared"] not in ("", declared_digest(PATHS[name]))
+        assert (f"`{name}`" in stated) == has_changed, "make docs redraws it"
 
 
 def test_a_declaration_that_changes_is_marked(monkeypatch):

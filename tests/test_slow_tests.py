@@ -9,6 +9,8 @@ from fakes.checkout import ROOT, git
 from fakes.command import run_process
 
 CHOOSE = Path(".ci", "slow_tests.sh")
+#: What a line in poses/ runs: pipelines feed its decoders.
+POSES = {"tests/poses", "tests/run"}
 
 
 def choose(folder, *changed):
@@ -27,7 +29,7 @@ def every_day():
 @pytest.fixture
 def clone(tmp_path):
     """A repository with one commit on main."""
-    for part in ("lint", "poses"):
+    for part in ("lint", "poses", "run", "quantize"):
         (tmp_path / "tests" / part).mkdir(parents=True)
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / CHOOSE, tmp_path / CHOOSE)
@@ -56,7 +58,7 @@ def test_on_a_branch_all_that_it_changed_counts_and_on_main_the_last_commit(clon
     commit(clone, "src/posezoo/lint/rules/names.py")
     (clone / "tests" / "test_new.py").touch()
     chosen, _ = choose(clone)
-    assert chosen - every_day == {"tests/poses", "tests/lint", "tests/test_new.py"}
+    assert chosen - every_day == {*POSES, "tests/lint", "tests/test_new.py"}
     git(clone, "branch", "-f", "main")
     chosen, _ = choose(clone)
     assert chosen - every_day == {"tests/lint", "tests/test_new.py"}
@@ -69,10 +71,20 @@ def test_on_main_a_merge_counts_as_the_branch_that_it_merges(clone, every_day):
     git(clone, "checkout", "-q", "main")
     git(clone, "merge", "-q", "--no-ff", "branch")
     chosen, _ = choose(clone)
-    assert chosen - every_day == {"tests/poses", "tests/lint"}
+    assert chosen - every_day == {*POSES, "tests/lint"}
 
 
 def test_without_history_those_of_every_day_are_chosen(clone, every_day):
     chosen, said = choose(clone)
     assert chosen == every_day
     assert said.startswith("== not tested here: ")
+
+
+def test_a_change_of_run_runs_what_compares_int8_by_poses(every_day):
+    chosen, _ = choose(ROOT, "src/posezoo/run/load.py")
+    assert chosen - every_day == {"tests/run", "tests/quantize"}
+
+
+def test_an_upgrade_from_the_commit_itself_is_refused():
+    ended = run_process(["bash", ROOT / ".ci" / "upgrade.sh", "HEAD"], check=False)
+    assert ended.returncode == 2 and "name an earlier one" in ended.stderr

@@ -3,6 +3,7 @@
 import argparse
 import functools
 import inspect
+from pathlib import Path
 
 import pytest
 
@@ -70,17 +71,24 @@ def flags_of(parser):
     }
 
 
+def place_of(cls):
+    """A class, and the file to edit."""
+    path = Path(inspect.getsourcefile(cls))
+    return f"{cls.__name__} in {path.parent.parent.name}/{path.parent.name}/{path.name}"
+
+
 def assert_fits(parser, cls):
     flags = flags_of(parser)
-    typed = attributes(cls)
-    lacking = [name for name in flags if name not in typed and name not in SETTING_TYPES]
-    assert lacking == [], "flags without an attribute"
-    own = typed.keys() - attributes(Args).keys() - NO_FLAGS
-    assert sorted(own - flags.keys()) == [], "attributes without a flag"
-    types = {name: text.replace("Sequence[", "list[") for name, text in typed.items()}
-    assert {name: types[name] for name in flags if name in types} == {
-        name: text for name, text in flags.items() if name in types
-    }
+    typed = {name: text.replace("Sequence[", "list[") for name, text in attributes(cls).items()}
+    place = place_of(cls)
+    lacking = {name: flags[name] for name in flags.keys() - typed.keys() - SETTING_TYPES.keys()}
+    assert not lacking, f"add to {place} an attribute for each of these flags: {lacking}"
+    unused = sorted(typed.keys() - attributes(Args).keys() - NO_FLAGS - flags.keys())
+    assert not unused, f"remove from {place}, or add to FLAGS: {unused}"
+    for name in flags.keys() & typed.keys():
+        assert typed[name] == flags[name], (
+            f"{place} says {name}: {typed[name]}, and its flag gives {flags[name]}: change one"
+        )
 
 
 @pytest.mark.parametrize("name", VERBS)

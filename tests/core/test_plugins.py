@@ -12,6 +12,7 @@ from posezoo.core.convert.formats import FORMATS
 from posezoo.core.download.source_types import SOURCE_TYPES
 from posezoo.core.errors import PluginError
 from posezoo.core.plugins import LazyTable
+from posezoo.export.decoded.graphs import GRAPHS
 from posezoo.export.targets import TARGETS
 from posezoo.poses.decoders import DECODERS
 
@@ -100,6 +101,7 @@ def records_beside(parts):
     ("parts", "home"),
     [
         (DECODERS, "DECODERS of poses/decoders.py"),
+        (GRAPHS, "GRAPHS of export/decoded/graphs.py"),
         (SOURCE_TYPES, "SOURCE_TYPES of core/download/source_types.py, or posezoo/__init__.py"),
         (FORMATS, "posezoo/__init__.py"),
         (TARGETS, "TARGETS of export/targets.py"),

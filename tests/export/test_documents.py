@@ -47,16 +47,24 @@ def documents(target, model):
 def test_every_export_has_its_license_and_says_how_to_use_it(taken_model, target):
     model = taken_model(target)
     texts = documents(target, model)
-    assert texts.keys() == {"LICENSE", "NOTICE", "README.md"}
+    assert texts.keys() == {"LICENSE", "NOTICE", "README.md"}, (
+        f"render of the record of {target} in export/ also yields render_documents"
+    )
     assert "The terms." in texts["LICENSE"] and "Copyright 2026 The tests" in texts["NOTICE"]
     readme = texts["README.md"]
     assert "- `image`: [1, 3, 64, 96], f32, NCHW, BGR" in readme
     assert f"- `{model.outputs[0].name}`: {list(model.outputs[0].shape)}, f32" in readme
     assert TARGETS.find(target).next_step.format(folder='"$PWD"', name="net") in readme
-    assert f"{TARGETS.find(target).needs.format(name='net')} Then, in the folder" in readme
-    assert TARGETS.find(target).needs
+    needs = TARGETS.find(target).needs
+    assert needs, (
+        f"add needs to the record of {target} in export/: what users must have before they use it"
+    )
+    assert f"{needs.format(name='net')} Then, in the folder" in readme, (
+        f"render of {target} in export/ yields render_documents, whose README.md has its needs"
+    )
     assert ("computes in f32, as posezoo does" in readme) == (target not in WITHOUT_F32), (
-        "sets_f32 of the target's record names what sets f32; if nothing can, add it to WITHOUT_F32"
+        f"add sets_type to the record of {target} in export/: what sets the type of the computation;"
+        " if nothing can, add it to WITHOUT_F32 of tests/export/test_documents.py"
     )
     # The AP of one model on one machine says nothing about another.
     _, heading, measured = readme.partition("Precision of the computation")

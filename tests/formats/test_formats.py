@@ -24,7 +24,7 @@ from posezoo.formats.tflite import is_tflite
 @pytest.mark.parametrize("name", FORMATS.builtin)
 def test_each_format_names_the_endings_of_its_files(name):
     endings = FORMATS.find(name).endings
-    assert endings, f"new, translate, mo and lint find {name} by the endings in its record"
+    assert endings, f"new, convert, mo and lint find {name} by the endings in its record: add them"
     assert {find_framework(f"net{ending}") for ending in endings} == {name}
 
 

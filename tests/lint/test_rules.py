@@ -748,6 +748,7 @@ def test_every_rule_has_a_test_and_an_explanation():
         Path(__file__).with_name(name)
         for name in (
             "test_rules.py",
+            "test_builtin_models.py",
             "test_injected_mistakes.py",
             "test_changes.py",
             "test_kin_rules.py",
@@ -756,6 +757,11 @@ def test_every_rule_has_a_test_and_an_explanation():
     ]
     here = "".join(page.read_text("utf-8") for page in pages)
     for rule in load_rules().values():
-        assert f'"{rule.id}"' in here, f"add a mistake that {rule.id} finds to PLANTED"
-        assert len(rule.explanation) > 20, rule.id
-        assert rule.example, rule.id
+        assert f'"{rule.id}"' in here, (
+            f"add a mistake that {rule.id} finds to PLANTED of tests/lint/test_rules.py"
+        )
+        name = rule.id.replace("-", "_")
+        assert len(rule.explanation) > 20, (
+            f"say in the docstring of {name} in lint/rules/ what must hold"
+        )
+        assert rule.example, f"add a line 'Example: ...' to the docstring of {name} in lint/rules/"

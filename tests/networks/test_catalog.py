@@ -164,6 +164,7 @@ def test_outputs_have_the_paper_s_shapes_at_any_size_and_the_stated_stride(name)
         module = networks.build_network(name)
         for height, width in (OTHER_SIZES.get(name, (131, 75)), size):
             outputs = outputs_of(module, torch.empty(2, 3, height, width))
+            assert name in SHAPES, f"add {name} to SHAPES of tests/networks/test_catalog.py"
             assert [tuple(maps.shape) for maps in outputs] == SHAPES[name](height, width)
     assert len(outputs) == len(network.output_names())
     sides = tuple(side // network.stride for side in size)

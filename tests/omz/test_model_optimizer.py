@@ -22,6 +22,7 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.omz.model_optimizer import (
+    HINT,
     ModelOptimizer,
     build_arguments,
     find_model_optimizer,
@@ -306,6 +307,10 @@ def test_a_python_that_is_too_new_is_reported_with_the_newest_supported(tmp_path
         find_model_optimizer(None, python)
     assert "Python 3.13 is too new for it" in refused.value.hint
     assert "make mo-env PYTHON=python3.12" in refused.value.hint
+    newest = script(tmp_path / "python3.12", """echo '["", "", [3, 12]]'""")
+    with pytest.raises(ConversionError) as refused:
+        find_model_optimizer(None, newest)
+    assert refused.value.hint == HINT
 
 
 def test_an_environment_without_model_optimizer_is_reported_with_its_openvino():

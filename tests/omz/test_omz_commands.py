@@ -75,6 +75,17 @@ def test_files_of_a_model_at_any_depth_go_to_the_same_path(zoo):
     assert facts["subdirectory"] == "vendor/2026/own"
 
 
+def test_only_all_skips_a_file_without_a_pin_and_it_skips_no_other_failure(zoo):
+    loose = {**declared_file(zoo / "origin" / "a.tflite"), "size": "unknown", "checksum": "unknown"}
+    write_model(zoo / "models", "loose", model_yml(files=[{**loose, "max_size": 10**6}]))
+    (zoo / "origin" / "b.tflite").unlink()
+    every = run("downloader", zoo, "--all", "-o", "out")
+    assert every.returncode == 1
+    assert every.stdout.endswith("SKIPPED (no pin):\nloose\nFAILED:\nb\n")
+    named = run("downloader", zoo, "--name", "loose,b", "-o", "out")
+    assert named.stdout.endswith("FAILED:\nloose\nb\n") and "SKIPPED" not in named.stdout
+
+
 def test_files_go_to_the_working_folder_in_open_model_zoos_layout(zoo):
     output = printed_alone(run("downloader", zoo, "--name", "a,whole"))
     assert (zoo / "public" / "a" / "a.tflite").read_bytes() == b"a" * 1000

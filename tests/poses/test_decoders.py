@@ -1,6 +1,7 @@
 """Decoders are found by name and check their options and outputs."""
 
 import math
+import re
 from dataclasses import fields
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from fakes import crowds, space
 from fakes.people import landmark_maps, standing_person
+from fakes.plugin_package import plugin_package
 from fakes.posenet import people_maps
 from posezoo import decode
 from posezoo.core.declarations.model import Decoder
@@ -128,6 +130,15 @@ def test_every_option_has_a_default_and_every_output_a_role(name):
     assert all(output.role and output.shape for network in needs.networks for output in network)
 
 
+def test_the_text_of_decode_names_the_outputs_of_each_decoder():
+    for name in DECODERS.builtin:
+        line = re.search(rf"^    - {name}: .*(?:\n      .*)*", decode.__doc__, re.MULTILINE)
+        role = find_decoder(name).networks[-1][0].role
+        assert line and f"``{role}``" in line[0], (
+            f"add a line on {name} with ``{role}`` to the docstring of decode in poses/decoders.py"
+        )
+
+
 def test_no_rules_take_the_outputs_of_a_model_that_names_another_decoder():
     taken = {}
     recognized = 0
@@ -233,7 +244,9 @@ FINDERS = [name for name in DECODERS.builtin if name != "classification"]
 
 
 def nobody(name):
-    assert name in NOBODY, f"add to NOBODY what the network of {name} returns if it sees nobody"
+    assert name in NOBODY, (
+        f"add to NOBODY of tests/poses/test_decoders.py what the network of {name} returns if it sees nobody"
+    )
     return NOBODY[name]
 
 
@@ -267,13 +280,13 @@ def test_maps_with_turned_signs_stay_as_they_were():
             "openpose",
             {"heatmaps": zeros(1, 17, 8, 8), "pafs": zeros(1, 17, 8, 8)},
             "openpose needs heatmaps 1,19,?,? and pafs 1,38,?,?; given are 1,17,8,8 and 1,17,8,8",
-            "such maps are for associative_embedding or heatmap",
+            "such maps are for associative_embedding or ",
         ),
         (
             "openpose",
             {"heatmaps": zeros(1, 17, 32, 57), "pafs": zeros(1, 17, 32, 57)},
             "given are 1,17,32,57 and 1,17,32,57",
-            "such maps are for associative_embedding or heatmap",
+            "such maps are for associative_embedding or ",
         ),
         (
             "openpose",
@@ -304,7 +317,7 @@ def test_maps_with_turned_signs_stay_as_they_were():
         (
             "heatmap",
             {"heatmaps": zeros(1, 17, 8, 8), "flipped_heatmaps": zeros(1, 16, 8, 8)},
-            "do not: heatmaps 8x8x17, flipped_heatmaps 8x8x16",
+            "heatmap: the maps of the mirrored person have another shape",
             "",
         ),
         (
@@ -319,7 +332,23 @@ def test_outputs_of_another_network_are_refused(name, outputs, problem, hint):
     with pytest.raises(InferenceError) as caught:
         decode(name, outputs, (64, 64))
     assert problem in caught.value.problem and "\n" not in caught.value.problem
-    assert caught.value.hint == hint
+    assert caught.value.hint.startswith(hint) and bool(hint) is bool(caught.value.hint)
+
+
+def test_maps_with_an_open_number_of_channels_need_one_size_alone(tmp_path):
+    code = """
+from posezoo.poses.decoder_type import TopDownDecoder, declare_outputs
+from posezoo.poses.top_down import TopDownOptions
+
+MAPS = declare_outputs(heatmaps=(1, -1, -1, -1), offsets=(1, -1, -1, -1))
+DECODER = TopDownDecoder((MAPS,), TopDownOptions, lambda maps, size, options: [])
+"""
+    entry = "posezoo.decoders: offset_maps = offset_maps:DECODER"
+    with plugin_package(tmp_path, entry, name="offset-maps", offset_maps=code):
+        outputs = {"heatmaps": zeros(1, 17, 8, 6), "offsets": zeros(1, 34, 8, 6)}
+        assert decode("offset_maps", outputs, (64, 64)) == []
+        with pytest.raises(InferenceError, match="do not: heatmaps 6x8, offsets 7x8"):
+            decode("offset_maps", {**outputs, "offsets": zeros(1, 34, 8, 7)}, (64, 64))
 
 
 @pytest.mark.parametrize("height", [17, 19, 38])
@@ -396,7 +425,9 @@ def outputs_at(decoder, x, y):
             role: np.tile(bins[round(2 * (at - 0.5))], (1, 17, 1))
             for role, at in (("simcc_x", x), ("simcc_y", y))
         }
-    assert decoder == "heatmap", f"add to outputs_at what the network of {decoder} returns there"
+    assert decoder == "heatmap", (
+        f"add to outputs_at of tests/poses/test_decoders.py what the network of {decoder} returns there"
+    )
     # a stride of 4, from the center of the first pixel
     cells = zeros(1, 17, 16, 16)
     cells[..., round((y - 0.5) / 4), round((x - 0.5) / 4)] = 0.9

@@ -91,13 +91,3 @@ def test_a_contradiction_is_refused_with_its_place(declare, people, problem):
     with pytest.raises(SpecError, match=problem) as caught:
         declare(people)
     assert "model.yml:" in str(caught.value)
-
-
-def test_each_top_down_model_of_the_zoo_declares_how_its_people_are_found():
-    registry = open_registry()
-    top_down = [model for model in registry.select().models if declared_people(model) is not None]
-    assert len(top_down) > 10
-    for model in top_down:
-        assert model.people is not None, model.name
-        detector = registry.find(model.people.photo)
-        assert declared_people(detector) is None, f"{model.name}: {detector.name} is no detector"

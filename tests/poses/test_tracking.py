@@ -165,6 +165,24 @@ def test_a_time_that_goes_back_starts_again():
     assert pose.track_id == 2
 
 
+def test_a_time_that_goes_back_moves_nobody_who_is_still_expected():
+    tracker = PoseTracker()
+    for number in range(10):
+        tracker.update([box(100 + 8 * number)], number / 30)
+    tracker.update([], 1.5)
+    (person,) = tracker._tracks
+    before = person.points.tolist(), person.motion.position_variance
+    tracker.update([], 1.2)
+    assert (person.points.tolist(), person.motion.position_variance) == before
+
+
+def test_two_frames_of_one_time_are_of_the_same_people():
+    tracker = PoseTracker()
+    tracker.update([box(100)], 1.0)
+    (pose,) = tracker.update([box(104)], 1.0)
+    assert pose.track_id == 1
+
+
 def test_a_frame_with_more_people_than_before_and_one_with_fewer():
     tracker = PoseTracker()
     tracker.update([box(100), box(500), box(900)], 0)

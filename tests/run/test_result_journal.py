@@ -1,6 +1,9 @@
 """The file with which a run that ended early continues."""
 
-from posezoo.run.result_journal import open_journal
+from fakes import scaling_irs
+from fakes.loaded_irs import load_ir
+from posezoo.run.result_journal import describe_estimator, open_journal
+from posezoo.run.runtime.runtime_config import LoadOptions
 
 
 def test_an_incomplete_line_takes_no_other_with_it(tmp_path):
@@ -58,3 +61,16 @@ def test_with_another_key_the_images_are_done_again(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
     with open_journal(path, {"model": "a"}) as journal:
         assert "first" not in journal
+
+
+def test_a_heading_tells_other_files_on_which_poses_depend(tmp_path):
+    network = scaling_irs.write_ir(tmp_path / "one_person.xml", {"heatmaps": 17})
+    estimator = load_ir(network, "heatmap")
+    boxes = tmp_path / "boxes.json"
+    headings = [describe_estimator(estimator, LoadOptions())]
+    for content in ("[]", "[1]"):
+        boxes.write_text(content)
+        headings.append(describe_estimator(estimator, LoadOptions(), boxes))
+    assert all(one != other for one in headings for other in headings if one is not other)
+    others = [heading.pop("others") for heading in headings]
+    assert headings[0] == headings[1] == headings[2] and others[0] == []

@@ -28,7 +28,7 @@ from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.declarations.yaml_nodes import YamlNode, read_yaml
 from posezoo.core.errors import MissingPackageError, SpecError, suggest
-from posezoo.core.registry import Registry, RegistryEntry
+from posezoo.core.registry import Registry, RegistryEntry, builtin_models_dir
 from posezoo.core.values import frozen
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
@@ -278,6 +278,11 @@ class ModelView:
     def is_native(self) -> bool:
         """Whether model.yml has a key that Open Model Zoo's format does not have."""
         return self.model_yml is not None and is_in_our_form(self.model_yml)
+
+    @property
+    def is_builtin(self) -> bool:
+        """Whether it is a model of posezoo's own registry."""
+        return self.entry.path.resolve().is_relative_to(builtin_models_dir())
 
     @property
     def variants(self) -> tuple[ModelSpec, ...]:

@@ -93,7 +93,8 @@ class DecoderType:
     Attributes:
         networks: the outputs to decode, for each network in the order in which the networks run.
             ``role`` is the decoder's name for an output. The name is empty if each model names the
-            output differently; -1 stands for any size.
+            output differently; -1 stands for any size, also of channels. Maps, with -1 as height
+            and width, have one size in an image.
         options: a frozen dataclass whose fields are the decoder's options, all with defaults; if
             ``takes_boxes``, a subclass of ``TopDownOptions``.
         decode: returns poses in pixels of the last network's input, from the outputs of that

@@ -91,15 +91,16 @@ _NETWORKS: Mapping[str, Sequence[OutputRule]] = {
 
 
 _HEADS = "a detector such as RTMDet without its last step, which makes boxes of its maps"
-_UNREAD_HINTS: Mapping[str, str] = {
-    _HEADS: "export it with that step, such as with MMDeploy's configs/mmdet/detection/"
-    "detection_onnxruntime_static.py, whose outputs are dets and labels",
-}
 
 
 def explain_unread_network(network: str) -> str:
     """What to do with a network that ``name_unread_network`` names."""
-    return _UNREAD_HINTS.get(network, "posezoo recommend lists models that it reads")
+    if network != _HEADS:
+        return "posezoo recommend lists models that it reads"
+    return (
+        "export it with that step, such as with MMDeploy's configs/mmdet/detection/"
+        "detection_onnxruntime_static.py, whose outputs are dets and labels"
+    )
 
 
 def name_unread_network(outputs: Mapping[str, Shape]) -> str:
@@ -289,16 +290,25 @@ def _checked_maps(
 def _refuse_different_sizes(name: str, maps: Mapping[str, Any], outputs: Sequence[Output]) -> None:
     sizes = {}
     for output in outputs:
-        # Tags may have one side more.
-        sides = zip(maps[output.role].shape, output.shape, strict=False)
-        size = tuple(side for side, expected in sides if expected == -1)
-        if len(output.shape) == 4 and len(size) >= 2:  # maps have a height and a width
-            sizes[output.role] = size
+        sides = _sides_of_map(output.shape)
+        if sides:
+            sizes[output.role] = maps[output.role].shape[sides]
     if len(set(sizes.values())) > 1:
         given = ", ".join(
             f"{role} {'x'.join(map(str, size[::-1]))}" for role, size in sizes.items()
         )
         raise InferenceError(f"{name}: maps of one image have one size, these do not: {given}")
+
+
+def _sides_of_map(shape: Shape) -> slice | None:
+    """Where a map has its height and width, NCHW or NHWC; None for other outputs. A number of
+    channels may be open, too.
+    """
+    if len(shape) != 4:
+        return None
+    if shape[2:] == (-1, -1):
+        return slice(2, 4)
+    return slice(1, 3) if shape[1:3] == (-1, -1) else None
 
 
 def _fits(shape: Shape, output: Output) -> bool:

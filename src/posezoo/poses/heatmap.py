@@ -98,13 +98,15 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
             mirrored image was also run, ``flipped_heatmaps`` (K, H, W), its outputs.
 
     Raises:
-        InferenceError: the mirrored image was also run, and left and right are not known of K
-            keypoints.
+        InferenceError: the mirrored image was also run, and its maps have another shape, or left
+            and right are not known of K keypoints.
     """
     convention = CONVENTIONS[options.convention]
     heatmaps = maps["heatmaps"]
     flipped = maps.get("flipped_heatmaps")
     if flipped is not None:
+        if flipped.shape != heatmaps.shape:
+            raise InferenceError("heatmap: the maps of the mirrored person have another shape")
         flipped = unflip_heatmaps(flipped, options.skeleton, shift=options.shift_flipped)
         heatmaps = np.mean([heatmaps, flipped], axis=0, dtype=np.float32)
     count, height, width = heatmaps.shape

@@ -13,7 +13,7 @@ RELEASE = "0.10.21"
 #: OpenCV 5 lacks functions that they call, such as ``cv2.aruco.detectMarkers``.
 REQUIRED = ("posezoo[convert]", "opencv-contrib-python>=4.8,<5")
 
-_SOLUTIONS = (
+SOLUTIONS = (
     "download_utils",
     "drawing_styles",
     "drawing_utils",
@@ -152,7 +152,7 @@ def write_modules(release: str | None) -> dict[str, str]:
         "python": _SHARED
         | {"mediapipe": "mediapipe", "solution_base": "mediapipe.python.solution_base"},
         # Editors complete the name mediapipe here, and many scripts have it.
-        "python/solutions": {name: f"{solutions}.{name}" for name in (*_SOLUTIONS, "objectron")}
+        "python/solutions": {name: f"{solutions}.{name}" for name in (*SOLUTIONS, "objectron")}
         | {"mediapipe": "mediapipe"},
         "framework": {"formats": formats},
         "framework/formats": {name: f"{formats}.{name}" for name in TABLES["messages"]},
@@ -161,7 +161,7 @@ def write_modules(release: str | None) -> dict[str, str]:
         names = _NAMES if path == "python" else {}
         package = _PACKAGE.format(version="", modules=modules, names=names, missing={})
         code[f"mediapipe/{path}/__init__.py"] = package
-    for name in _SOLUTIONS:
+    for name in SOLUTIONS:
         imported = _IMPORTED.get(name, ())
         alias = _ALIAS.format(name=name, imported=imported)
         code[f"mediapipe/python/solutions/{name}.py"] = alias

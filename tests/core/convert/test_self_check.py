@@ -592,6 +592,52 @@ def test_a_fault_is_found_also_if_the_originals_runtime_is_less_exact(tmp_path, 
     assert "in double precision" in problem
 
 
+def scaled_integers(tmp_path, layer):
+    """A network whose image cannot be moved by a rounding, so that its own noise is not known."""
+    operation, weight = {"Mul": ("Mul", 0.3), "Conv": ("Conv", np.full((1, 3, 1, 1), 0.3))}[layer]
+    nodes = [
+        onnx.helper.make_node("Cast", ["image"], ["real"], to=graphs.FLOAT),
+        onnx.helper.make_node(operation, ["real", "weight"], ["wave"], "scaling"),
+    ]
+    outputs = (1, 1 if layer == "Conv" else 3, HEIGHT, WIDTH)
+    image = ("image", onnx.TensorProto.INT32, (1, 3, HEIGHT, WIDTH))
+    ports = ([image], [("wave", graphs.FLOAT, outputs)])
+    content = graphs.written("integers", nodes, *ports, {"weight": np.array(weight, np.float32)})
+    spec = replace(spec_of(content, tmp_path), outputs=(Output("wave", outputs),))
+    spec = with_image(spec, mean=(), scale=(), reverse_input_channels=False)
+    return spec, downloaded(spec, content, tmp_path)
+
+
+def with_wrong_scale(spec, layout):
+    wrong = prepared(spec, layout)
+    (weight,) = floats_of(wrong)
+    replace_constant(weight, weight.data * np.float32(1 + 2e-4))
+    return wrong
+
+
+def test_without_a_known_noise_double_precision_tells_a_small_fault(tmp_path):
+    spec, layout = scaled_integers(tmp_path, "Mul")
+    problem = refusal(spec, layout, with_wrong_scale(spec, layout))
+    assert "differs from the original" in problem and "in double precision" in problem
+    publish_as(spec, layout, prepared(spec, layout))
+
+
+def test_layers_that_the_runtime_has_not_in_double_are_held_to_the_guessed_limit(tmp_path):
+    spec, layout = scaled_integers(tmp_path, "Conv")
+    publish_as(spec, layout, with_wrong_scale(spec, layout))
+    record = json.loads(layout.provenance_path(spec, FP32).read_text("utf-8"))["self_check"]
+    assert not record["reference"].endswith("in double precision")
+
+
+def test_a_network_whose_noise_is_known_is_not_computed_again_in_double(tmp_path):
+    spec, layout = one_weight(
+        tmp_path, [onnx.helper.make_node("Mul", ["image", "weight"], ["wave"])], 0.3
+    )
+    publish_as(spec, layout, prepared(spec, layout))
+    record = json.loads(layout.provenance_path(spec, FP32).read_text("utf-8"))["self_check"]
+    assert not record["reference"].endswith("in double precision")
+
+
 def masked(tmp_path, mask):
     """A network that adds a mask to an image."""
     spec, layout = one_weight(

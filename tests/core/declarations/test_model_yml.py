@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from fakes.bad_files import ALL, FILE, INPUT, NPM, WHEEL
+from fakes.checkout import ROOT
 from fakes.waiting import HANG_S
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_model
+from posezoo.core.declarations.field_types import mapping_schema, names_of
 from posezoo.core.declarations.model import (
     ColorOrder,
     CompositeSpec,
@@ -42,6 +44,7 @@ from posezoo.core.declarations.sources import (
     PythonPackageSource,
     StorageSource,
 )
+from posezoo.core.download.source_types import SOURCE_TYPES
 from posezoo.core.errors import SpecError
 from posezoo.core.versions import release_version
 
@@ -552,3 +555,24 @@ def test_each_key_has_an_attribute_that_takes_its_value():
         attributes = {field.name for field in fields(spec_class)}
         missing = {key.attribute or key.name for key in keys} - attributes - replaced
         assert not missing, f"add to {spec_class.__name__} in core/declarations/model.py: {missing}"
+
+
+def test_the_page_shows_each_key_and_each_type_of_source():
+    page = (ROOT / "docs" / "model_yml.md").read_text("utf-8")
+    names = {
+        *names_of(COMPOSITE_KEYS),
+        *_keys_in(mapping_schema(MODEL_KEYS)),
+        *SOURCE_TYPES.builtin,
+    }
+    missing = sorted(name for name in names if not re.search(rf"(?<!\w){re.escape(name)}\b", page))
+    assert not missing, f"show in an example of docs/model_yml.md: {missing}"
+
+
+def _keys_in(schema):
+    """The keys of a schema's mappings, and of those within them."""
+    keys = set(schema.get("properties", ()))
+    inner = [*schema.get("properties", {}).values(), *schema.get("anyOf", ())]
+    inner += [schema[key] for key in ("items", "additionalProperties") if key in schema]
+    for each in inner:
+        keys |= _keys_in(each) if isinstance(each, dict) else set()
+    return keys

@@ -1,7 +1,10 @@
 """A skeleton is read from a file, from a registry, from model.yml, and from an IR's metadata."""
 
+import re
+
 import pytest
 import yaml
+from docs.json_schema import skeleton_schema
 
 from fakes.checkout import ROOT
 from posezoo.core.declarations.skeleton import LimbField
@@ -9,7 +12,7 @@ from posezoo.core.declarations.skeleton_yml import parse_skeleton, read_skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, find_skeleton, known_counts, skeleton_of
 from posezoo.core.errors import PosezooError, SpecError
 from posezoo.core.registry import Registry
-from posezoo.upkeep.json_schema import skeleton_schema
+from posezoo.poses.decoders import DECODERS
 
 GRIPPER = """\
 keypoints: [base, left_tip, right_tip]
@@ -110,6 +113,18 @@ def test_no_name_leads_out_of_the_package(tmp_path):
 def test_the_files_of_the_package_fit_the_schema_for_editors(name, jsonschema):
     path = ROOT / "src/posezoo/core/declarations/skeletons" / f"{name}.yml"
     jsonschema.validate(yaml.safe_load(path.read_text()), skeleton_schema())
+
+
+def test_the_page_of_model_yml_names_the_skeletons_and_the_decoders_that_take_any():
+    page = (ROOT / "docs" / "model_yml.md").read_text("utf-8")
+    skeletons, decoders = re.findall(
+        r"posezoo has (`.*?)\. .*that take any skeleton: (.*?)\.", page, re.DOTALL
+    )[0]
+    taking = {name for name, decoder in DECODERS.items() if decoder.takes_skeleton}
+    named = set(re.findall(r"\w+", decoders)) - {"and"}
+    assert named == taking, "list in docs/model_yml.md the decoders that take any skeleton"
+    shown = set(re.findall("`(.+?)`", skeletons))
+    assert shown == set(SKELETONS) - {"class"}, "list in docs/model_yml.md the skeletons"
 
 
 def test_the_schema_for_editors_wants_two_keypoints_in_a_pair(jsonschema):

@@ -153,6 +153,19 @@ def test_a_plan_sees_that_a_file_is_damaged(tmp_path):
         assert step.origin is FileOrigin.SOURCE
 
 
+@pytest.mark.parametrize("damage", [b"", WEIGHTS[1:], WEIGHTS + b"x"])
+def test_a_damaged_file_in_a_mirror_or_cache_is_not_counted_as_present(tmp_path, damage):
+    file = net_at("https://models.invalid/n")
+    mirror = tmp_path / "mirror"
+    for options in (DownloadOptions(mirror), DownloadOptions(None, (str(mirror),))):
+        put(mirror, damage, file)
+        (step,) = plan_download(model(file), ModelLayout(tmp_path, tmp_path), options)
+        assert step.origin is FileOrigin.SOURCE
+        put(mirror, WEIGHTS, file)
+        (step,) = plan_download(model(file), ModelLayout(tmp_path, tmp_path), options)
+        assert step.origin in (FileOrigin.MIRROR, FileOrigin.CACHE)
+
+
 def test_a_plan_passes_over_what_cannot_be_looked_at(tmp_path):
     file = declared("n" * 300, WEIGHTS, "https://models.invalid/n")
     download_options = DownloadOptions(Path("c" * 300), ("m" * 300,))

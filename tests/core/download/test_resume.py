@@ -7,7 +7,7 @@ import pytest
 from fakes.files import WEIGHTS, declared, net_at, served
 from fakes.running import start_child
 from fakes.waiting import HANG_S, wait_until
-from posezoo.core.errors import DigestError, SourceError
+from posezoo.core.errors import DigestError, DownloadError, SourceError
 from posezoo.core.events import FileDownloadProgress
 from posezoo.core.files.file_record import fingerprint, update_record
 
@@ -162,6 +162,24 @@ def test_another_source_gives_the_rest(server, fetch):
     assert fetch(file, attempts=1).read_bytes() == WEIGHTS
     assert ranges(server) == [None, "bytes=3000-"]
     assert server.requests[1].headers["If-Range"] is None
+
+
+def test_the_record_is_of_the_source_that_went_on_last(server, fetch):
+    url = server.serve("one", WEIGHTS, cut_at=1000, etag=ETAG)
+    two = server.serve("two", WEIGHTS, cut_at=1000, etag='"its own"')
+    with pytest.raises(SourceError):
+        fetch(net_at(url), attempts=1)
+    server.serve("one", WEIGHTS, status=404)
+    with pytest.raises(DownloadError, match="the connection broke after 2000 of 4096 bytes"):
+        fetch(net_at(url, two), attempts=1)
+    server.serve("two", WEIGHTS, etag='"its own"')
+    server.requests.clear()
+    assert fetch(net_at(two), attempts=1).read_bytes() == WEIGHTS
+    (request,) = server.requests
+    assert (request.headers["Range"], request.headers["If-Range"]) == (
+        "bytes=2000-",
+        '"its own"',
+    )
 
 
 @pytest.mark.parametrize(

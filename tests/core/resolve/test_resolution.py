@@ -111,6 +111,21 @@ def test_each_precision_has_its_own_converter(tmp_path):
     assert second.obstacle is None
 
 
+def test_int8_without_ranges_is_what_quantize_makes_and_no_other_precision_is(tmp_path):
+    ranges = RecordedRanges("6", "ranges.safetensors", Digest("sha384", "0a" * 48))
+    spec = spec_of(network("onnx"), tmp_path)
+    for each, precision, is_quantized in (
+        (spec, Precision.FP16_INT8, True),
+        (spec, Precision.FP32_INT8, True),
+        (spec, FP16, False),
+        (replace(spec, int8_ranges=ranges), Precision.FP16_INT8, False),
+        (replace(spec, int8_ranges=ranges), FP16, False),
+    ):
+        (target,) = resolve_model(each, (precision,), context_in(tmp_path)).targets
+        assert (target.converter is Converter.QUANTIZATION) is is_quantized, precision
+        assert (target.obstacle is not None) is is_quantized, precision
+
+
 def test_of_a_published_ir_there_is_a_target_for_each_precision_that_is_published(tmp_path):
     spec = open_registry().find("human-pose-estimation-0001")
     resolved = resolve_model(spec, (FP16, Precision.FP32_INT8), context_in(tmp_path))

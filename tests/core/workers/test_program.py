@@ -12,7 +12,13 @@ from fakes.items import is_running
 from fakes.waiting import HANG_S, wait_until
 from posezoo.core.errors import InterpreterError
 from posezoo.core.workers.processes import ChildProcess
-from posezoo.core.workers.program import TAIL_BYTES, find_interpreter, find_program, run_program
+from posezoo.core.workers.program import (
+    TAIL_BYTES,
+    find_exception,
+    find_interpreter,
+    find_program,
+    run_program,
+)
 
 
 def run_python(code, **options):
@@ -127,3 +133,9 @@ def test_a_program_without_an_interpreter_does_not_start_itself(tmp_path, monkey
     with pytest.raises(InterpreterError, match="this program has none beside it") as raised:
         ChildProcess(len)
     assert "posezoo get" in raised.value.hint
+
+
+def test_the_last_exception_of_a_programs_errors_is_found():
+    text = "ValueError: first\n  File 'a'\nposezoo.core.errors.SpecError: last\nbye\n"
+    assert find_exception(text) == "posezoo.core.errors.SpecError: last"
+    assert find_exception("nothing was wrong") == ""

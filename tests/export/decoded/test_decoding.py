@@ -1,5 +1,6 @@
 """Decoders in a graph return what the numpy decoders return, for 200 drawn scenes each."""
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from fakes import crowds, posenet
+from fakes.checkout import ROOT
 from fakes.command import read_json
 from fakes.conversion import context_of, convert_model, plan_conversion, with_camera_input
 from fakes.loaded_irs import load_ir
@@ -330,10 +332,15 @@ CASES = {
 }
 
 
-def test_each_decoder_with_a_graph_has_a_case():
+def test_each_decoder_with_a_graph_has_a_case_and_a_row_on_its_page():
     with_graph = {*GRAPHS.builtin}
-    cases = {case.partition("/")[0] for case in CASES}
-    assert with_graph == cases, "add outputs of its network to CASES"
+    without_case = with_graph - {case.partition("/")[0] for case in CASES}
+    assert not without_case, (
+        f"add outputs of the network of {without_case} to CASES of tests/export/decoded/test_decoding.py"
+    )
+    page = (ROOT / "docs" / "decoded_ir.md").read_text("utf-8")
+    without_row = with_graph - {*re.findall(r"\w+", page)}
+    assert not without_row, f"add a row on {without_row} to docs/decoded_ir.md"
 
 
 def size_of(name):

@@ -57,6 +57,17 @@ def test_a_shape_for_other_weights_is_refused_by_the_name_of_the_layer(tmp_path)
         read_weights(path)
 
 
+@pytest.mark.parametrize("count", [32, 33])
+def test_a_shape_has_at_most_as_many_sizes_as_an_array(tmp_path, count):
+    blob = _field(7, _field(1, b"\x01" * count)) + _field(5, np.float32([0.5]).tobytes())
+    path = written(tmp_path, _field(100, _field(1, b"conv") + _field(7, blob)))
+    if count == 32:
+        assert read_weights(path)["conv"][0].shape == (1,) * count
+        return
+    with pytest.raises(ConversionError, match="layer 'conv' has 1 weights, and a shape for 1"):
+        read_weights(path)
+
+
 def test_other_formats_are_no_caffemodel(tmp_path):
     assert not is_caffemodel(written(tmp_path, network("onnx")))
     assert not is_caffemodel(written(tmp_path, b""))

@@ -163,6 +163,18 @@ def test_predictions_of_another_processor_are_not_reused(evaluate, tiny, tmp_pat
     assert [kept(), kept()] == [0, 1]
 
 
+def test_predictions_for_other_boxes_are_not_reused(evaluate, tmp_path):
+    network = scaling_irs.write_ir(tmp_path / "one_person.xml", {"heatmaps": 17})
+    box = {"image_id": 397133, "category_id": 1, "bbox": [388, 69, 109, 278], "score": 0.9}
+    flags = ("--limit", 1, "--format", "json", "--decoder", "heatmap", "--boxes")
+
+    def kept(*boxes):
+        path = written(tmp_path, list(boxes), "boxes.json")
+        return json_of(succeeded(evaluate(*flags, path, model=network)))["kept"]
+
+    assert [kept(box), kept(box), kept({**box, "score": 0.8})] == [0, 1, 0]
+
+
 @pytest.mark.slow
 def test_several_heights_give_one_table_and_a_folder_for_each(evaluate, tmp_path, out):
     ended = succeeded(evaluate("--heights", "256,368", "--limit", 2))

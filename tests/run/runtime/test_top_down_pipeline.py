@@ -18,6 +18,7 @@ from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.ssd_detection import Box
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
+from posezoo.run.runtime.top_down_pipeline import MARGIN, _box_around
 
 pytest.importorskip("cv2")
 
@@ -214,6 +215,16 @@ def test_between_detections_the_boxes_follow_the_keypoints(dots, networks):
     with topdown.stream(frames, detect_every=1) as stream:
         *_, (_, poses) = stream
     assert not poses or apart(poses[0], walk[-1]) > 20
+
+
+@pytest.mark.parametrize(
+    ("corners", "longer"), [((100, 200, 300, 600), 400), ((100, 200, 700, 300), 600)]
+)
+def test_the_box_of_the_next_frame_is_larger_by_a_part_of_its_longer_side(corners, longer):
+    x0, y0, x1, y1 = corners
+    margin = MARGIN * longer
+    expected = (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
+    assert _box_around(corners).sides == pytest.approx(expected)
 
 
 def test_the_detector_runs_on_each_nth_frame_and_where_the_size_changes(

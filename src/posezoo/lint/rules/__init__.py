@@ -25,7 +25,7 @@ EXTRA = "lint"
 
 #: A rule that finds the cause of what others find comes before them.
 _MODULES = (
-    "declared_files", "contradictions", "native_format", "decoder_rules",
+    "declared_files", "contradictions", "native_format", "builtin_models", "decoder_rules",
     "preprocessing_rules", "preparation_rules", "metrics", "shapes_and_names",
     "card_text", "card_commands", "page_rules", "registry_files",
 )  # fmt: skip

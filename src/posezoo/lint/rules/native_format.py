@@ -40,6 +40,8 @@ ENDS = {
     "BSD-2-Clause": "POSSIBILITY OF SUCH DAMAGE",
     "BSD-3-Clause": "POSSIBILITY OF SUCH DAMAGE",
 }
+#: The usual licenses have more characters.
+_LEAST_TERMS = 400
 #: Several licenses, or those that SPDX does not list.
 _OWN_TERMS = re.compile(r" |^LicenseRef-")
 
@@ -92,7 +94,8 @@ def license_name(view: ModelView) -> Violations:
 def license_kind(view: ModelView) -> Violations:
     """The license text is that of the named license, and of a project from which the model comes.
     The text of a known license is an error for any other license, unless both names begin with the
-    same word, such as BSD, or it is the publisher's own license.
+    same word, such as BSD, or it is the publisher's own license. In posezoo's registry, it is the
+    whole text.
 
     Example: license: {spdx: MIT, text: Apache-2.0-Intel.txt}
     """
@@ -111,9 +114,20 @@ def license_kind(view: ModelView) -> Violations:
     if actual:
         message = f"license: {spec.license.text} is the text of {actual}, not of {expected}"
         yield view.declared("license.text", message, actual, spec.license.spdx)
+    elif view.is_builtin and text and not _has_terms(text, expected):
+        message = (
+            f"license: {spec.license.text} lacks the terms of {spec.license.spdx}: below the line"
+            " of the holder, write the whole text"
+        )
+        yield view.declared("license.text", message, spec.license.text)
     elif PHRASES.get(expected, "") in text and end.lower() not in text.lower():
         message = f"license: {spec.license.text} ends before '{end}'"
         yield view.declared("license.text", message, spec.license.text, end)
+
+
+def _has_terms(text: str, license: str) -> bool:
+    """Whether a text has the terms of its license, not only its holder and a reference."""
+    return PHRASES.get(license, "") in text and len(text) >= _LEAST_TERMS
 
 
 def _find_licensed_model(view: ModelView, spec: ModelSpec) -> str:

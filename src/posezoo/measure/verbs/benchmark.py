@@ -194,7 +194,7 @@ class _BenchmarkArgs(flags.ConversionArgs, flags.DescriptionArgs):
 def run(args: _BenchmarkArgs) -> int:
     """Measure, and print the results."""
     flags.patterns_from_args(args)
-    flags.require_suffix(args, "output", args.output, (".json",))
+    flags.require_suffix(args, args.output, (".json",))
     from posezoo.measure.benchmark_cases import CaseMaker
     from posezoo.measure.benchmark_tables import format_results, results_to_json
     from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule

@@ -71,9 +71,7 @@ With ``--why_not``, the output is an object: names (globs), reason, instead (nam
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
@@ -84,8 +82,8 @@ from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile,
 from posezoo.core.declarations.model_files import find_network, is_network_file
 from posezoo.core.errors import PosezooError
 from posezoo.core.registry import TAG_MARK, Selection, license_path, registry_root
-from posezoo.core.regular_files import read_regular_text
 from posezoo.pages.facts.model_facts import ModelFacts, describe_model
+from posezoo.pages.facts.rehearsals import read_rehearsals
 from posezoo.pages.license_notice import read_copyright_line
 from posezoo.pages.verbs.filter_flags import (
     FILTER_FLAGS,
@@ -281,12 +279,8 @@ def _declared(spec: ModelSpec) -> Json:
 
 
 def _read_rehearsal(spec: ModelSpec) -> Json | None:
-    path = registry_root(spec) / "rehearsed.tsv"
-    with suppress(OSError, UnicodeDecodeError, csv.Error):
-        for row in csv.DictReader(read_regular_text(path).splitlines(), delimiter="\t"):
-            if row.pop("model", "") == spec.name and row.pop("declared", ""):
-                return row
-    return None
+    row = read_rehearsals(registry_root(spec)).get(spec.name, {})
+    return row if row.pop("declared", "") else None
 
 
 def _file(file: SourceFile) -> Json:

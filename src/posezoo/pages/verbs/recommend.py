@@ -56,7 +56,14 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models
 from posezoo.console.json_projection import project
-from posezoo.console.labels import Footnotes, format_ap, format_conditions, join, name_first
+from posezoo.console.labels import (
+    Footnotes,
+    format_ap,
+    format_conditions,
+    join,
+    name_first,
+    task_label,
+)
 from posezoo.console.report import fit_columns, print_result
 from posezoo.pages.verbs.measurement_flags import (
     MEASUREMENT_FLAGS,
@@ -276,7 +283,6 @@ def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
 
 def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
     """The page of a gallery with the same models in the same order; it has no limit of latency."""
-    from posezoo.console.labels import task_label
     from posezoo.pages.facts.recommendation import LATENCIES
 
     parameters = [("y", "any_AP"), ("x", LATENCIES[limits.people])]

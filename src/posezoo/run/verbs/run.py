@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.console.console import Console
-from posezoo.console.json_projection import project
+from posezoo.console.json_projection import Json, project
 from posezoo.console.labels import format_count, name_first
 from posezoo.console.report import print_result
 from posezoo.core.convert.file_kinds import explain_model_file
@@ -62,7 +62,6 @@ from posezoo.run.verbs.run_flags import (
 )
 
 if TYPE_CHECKING:
-    from posezoo.console.json_projection import Json
     from posezoo.core.resolve.stage_context import Context
     from posezoo.run.default_model import DefaultModel
     from posezoo.run.load import PreparedModel
@@ -265,14 +264,7 @@ def _open_journal(
 
     if len(inputs.images) < MANY_IMAGES:  # they are done again if the run ends early
         return open_journal(None, {})
-    heading = {
-        "inputs": list(map(redact_secrets, args.input or ())),
-        "as": args.like,
-        "masks": args.masks,
-        "min_score": args.min_score,
-        "draw": [f"{name}={value}" for name, value in sorted(args.draw or ())] or None,
-        **describe_estimator(estimator, options),
-    }
+    heading = {**_describe_flags(args), **describe_estimator(estimator, options)}
     path = journal_path(results, "poses", heading)
     for other in results.glob("poses-*.jsonl"):
         former = read_heading(other)
@@ -280,6 +272,19 @@ def _open_journal(
             changed = ", ".join(name for name in heading if former.get(name) != heading[name])
             console.warn(f"all photos are done again: {changed} changed since {other}, which stays")
     return open_journal(path, heading)
+
+
+def _describe_flags(args: _RunArgs) -> dict[str, Any]:
+    """The flags on which results depend, beside those that ``describe_estimator`` shows: a run with
+    another one begins anew. tests/run/verbs/test_run_flags.py lists the flags without effect.
+    """
+    return {
+        "inputs": list(map(redact_secrets, args.input or ())),
+        "as": args.like,
+        "masks": args.masks,
+        "min_score": args.min_score,
+        "draw": [f"{name}={value}" for name, value in sorted(args.draw or ())] or None,
+    }
 
 
 def _run_on_inputs(runner: InputRunner, console: Console) -> None:
