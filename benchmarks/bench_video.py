@@ -72,7 +72,7 @@ def loop(source: str, target: str, found: str) -> None:
     cv2.setNumThreads(1)
     poses = pickle.loads(Path(found).read_bytes())
     networks = load_networks()
-    compiled = [network._compiled for network in networks]
+    compiled: list[Any] = [network._compiled for network in networks]
     requests: SimpleQueue[list[Any]] = SimpleQueue()
     for _ in range(networks[0].requests):
         requests.put([each.create_infer_request() for each in compiled])

@@ -18,6 +18,7 @@ from posezoo.networks import build_network
 
 pytest.importorskip("cv2")
 torch = import_when_used("torch")
+pytestmark = pytest.mark.usefixtures("pytorch_here")
 
 NAMES = [f"point_{number}" for number in range(17)]
 #: A model whose decoder takes one person at a time; nothing of it is downloaded.

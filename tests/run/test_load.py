@@ -246,8 +246,8 @@ def test_whether_a_model_tracks_is_known_before_it_is_compiled(context):
     own = get_irs(declared, Precision.FP16, context)
     following = replace(declared, people=People(BLAZEPOSE, TRACKING))
     for spec, named, tracks in (
-        (declared, "usual", False),
         (declared, "none", True),
+        (declared, BLAZEPOSE, False),
         (following, "usual", True),
         (following, BLAZEPOSE, False),
     ):
