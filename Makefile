@@ -95,7 +95,7 @@ site: $(VENV)/.installed-docs $(VENV)/.installed-gallery $(if $(PHOTO),$(VENV)/.
 	$(BIN)/python -m sphinx --fail-on-warning --quiet --builder html --conf-dir docs --doctree-dir build/doctrees . build/site
 	$(BIN)/posezoo gallery --output build/site/gallery $(if $(PHOTO),--pictures $(PHOTO))
 
-docs: $(VENV)/.installed-run  ## redraw all that is drawn: cards, docs/cli.md
+docs: $(VENV)/.installed-run  ## redraw all that is drawn: cards, tables, docs/reference/api.md
 	$(BIN)/python docs/draw.py
 
 examples: $(VENV)/.installed-run  ## draw again what each model finds on the sample photos: models/*/*/example.jpg

@@ -1,6 +1,6 @@
 # What CI runs beside the targets of the Makefile, which includes this file.
-.PHONY: test-slow test-release test-hostile test-foreign test-again judge coverage cards mo-env demo-env bench bench-once rehearse exports \
-        environments posenet-env judges network-judges onnx-judges mediapipe-models npm-models node-env triton-env soak image
+.PHONY: test-slow test-release test-hostile test-foreign test-again judge coverage cards mo-env demo-env bench bench-once bench-rows rehearse exports \
+        environments posenet-env ultralytics-env judges network-judges onnx-judges mediapipe-models npm-models node-env triton-env soak image
 
 MARKS ?= slow and not judge and not release and not soak
 # Arguments of pytest, such as files: none for all tests. It ends with 5 if none of them is slow.
@@ -126,6 +126,18 @@ build/pose2sim-env/.installed:
 	  scipy==1.17.1 tqdm==4.70.1
 	@touch $@
 
+# Ultralytics' exporter is under AGPL-3.0, and lies alone (3 GB). posezoo imports none of it. It needs torchvision, whose
+# wheels do not load beside PyTorch for CPUs alone; run_ultralytics.py takes the place of what it takes from there.
+build/ultralytics-env/.installed:
+	$(PYTHON) -m venv build/ultralytics-env
+	build/ultralytics-env/bin/python -m pip --disable-pip-version-check --quiet install $(PIN) ultralytics==8.4.190 \
+	  onnx onnxslim==0.1.98 onnxruntime openvino nncf torch 'litert-torch==0.10.0' ai-edge-litert
+	build/ultralytics-env/bin/python -m pip --disable-pip-version-check --quiet install --force-reinstall --no-deps $(PIN) \
+	  opencv-python-headless
+	@touch $@
+
+ultralytics-env: build/ultralytics-env/.installed  ## Ultralytics, whose exports tests run through every verb (3 GB)
+
 # Its modules have the names of OpenVINO's and of a later package, so they lie alone.
 build/omz-judge/.installed: $(VENV)/.installed-test
 	rm -rf $(@D)
@@ -192,6 +204,10 @@ bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## measure 
 bench-once: export POSEZOO_MIRROR ?= $(wildcard $(CURDIR)/../shared/data/mirror)
 bench-once: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/judges/.installed  ## see that each benchmark comes to its end: one round, nothing recorded
 	for script in benchmarks/bench_*.py; do BENCH_TRIAL=1 $(BIN)/python $$script || exit 1; done
+
+bench-rows: export POSEZOO_MIRROR ?= $(wildcard $(CURDIR)/../shared/data/mirror)
+bench-rows: $(VENV)/.installed-test  ## see that README's rows compute in the types that they state, and that INT8 is as fast as they say
+	$(BIN)/python benchmarks/bench_rows.py
 
 # Such as REHEARSE="--part 2/7 --check", or names of models.
 REHEARSE ?=

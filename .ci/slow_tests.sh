@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 every_day=(
   "tests/test_docs.py::test_every_posezoo_command_of_the_readme_runs_as_pasted"
   "tests/test_docs.py::test_the_python_of_the_readme_runs_as_pasted"
+  "tests/test_docs.py::test_the_first_command_of_a_tutorial_finds_the_people_whom_run_finds"
   tests/test_founding_end_to_end.py
   tests/test_packaging.py
   tests/test_public_api.py
@@ -52,7 +53,7 @@ tests_of() {
     tools/*) echo tests/omz ;;
     docs/*.md) # some pages have a file of tests, most have a case in the tests of all pages
       printf '%s\n' tests/test_site.py "tests/test_$(basename "$1" .md).py"
-      .venv/bin/python -m pytest --collect-only -qm slow tests/test_docs.py | grep -F "[$1]" || true
+      .venv/bin/python -m pytest --collect-only -qm slow tests/test_docs.py | grep -F "[$1-" || true
       ;;
   esac
 }

@@ -2,7 +2,7 @@
 
 The cost of a kind of model is measured in runs of its own: of one model, and of several. Their
 difference gives the seconds of one conversion, and the rest is the start of the command and its
-worker. Two large networks are measured too, for docs/explanations/scaling.md. The 40 models are
+worker. Two large networks are measured too, for docs/howto/cluster.md. The 40 models are
 then converted by one worker, by two, and by two of which one is killed half-way; each worker
 computes with one thread. The simulation must predict these times within 15 %, else the exit code is
 1. The IR of all runs have the same bytes.

@@ -1,14 +1,14 @@
 """Compare the throughput of a whole pose pipeline, from 720p frames to drawn poses, with OpenVINO
 alone.
 
-``Estimator.stream`` runs in turn with OpenVINO's own asynchronous loop (AsyncInferQueue), which
-gets the same IR with the same streams, requests and precision hint, has ready inputs, and does
-nothing with the outputs. A ratio is the loop's time for a frame divided by posezoo's, for wall time
-and CPU time; the ratio of a case is the median over the rounds. The two networks have about 15
-GFLOPs: human-pose-estimation-0001 in FP16-INT8, and Lightweight OpenPose in FP32 with weights of a
-fixed seed. Since they do not detect the drawn people, the outputs of each finished inference are
-replaced by maps of a drawn crowd of 5 or 20 people. OpenCV has one thread, as in posezoo's
-commands. The exit code is 1 if a bar is missed.
+``Estimator.stream`` runs as ``posezoo run`` processes a video, in turn with OpenVINO's own
+asynchronous loop (AsyncInferQueue), which gets the same IR with the same properties and number of
+requests, has ready inputs, and does nothing with the outputs. A ratio is the loop's time for a
+frame divided by posezoo's, for wall time and CPU time; the ratio of a case is the median over the
+rounds. The two networks have about 15 GFLOPs: human-pose-estimation-0001 in FP16-INT8, and
+Lightweight OpenPose in FP32 with weights of a fixed seed. Since they do not detect the drawn
+people, the outputs of each finished inference are replaced by maps of a drawn crowd of 5 or 20
+people. OpenCV has one thread, as in posezoo's commands. The exit code is 1 if a bar is missed.
 
     python benchmarks/bench_throughput.py [ROUNDS [FRAMES]]
 """
@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from itertools import repeat
@@ -34,21 +34,25 @@ from harness import amount, exit_code, machine, record, spread
 
 import posezoo
 from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.settings import read_settings, to_settings
 from posezoo.poses.drawing import draw
+from posezoo.run.load import default_runtime
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.run.runtime.decoder_matching import describe_ir
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.loading import load_estimator
-from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
+from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig, choose_requests
 
 ROOT = Path(__file__).resolve().parents[1]
 
 ROUNDS = amount(10)
 FRAMES = amount(60, trial=4)
-REQUESTS = 4
 HEIGHT, WIDTH = 720, 1280
 MIN_SCORE = 0.1  # draw all keypoints that are found
+
+#: How images are prepared, which a generated network does not say.
+AS_THEY_ARE = LoadOptions(mean=(0.0,), scale=(1.0,))
 
 #: By the number of people: the least ratio of wall and of CPU time in FP32, and in INT8.
 BARS: dict[int, tuple[tuple[float, float], tuple[float, float]]] = {
@@ -75,12 +79,11 @@ def timed(work: Callable[[], None], frames: int) -> Seconds:
 class Bare:
     """OpenVINO's own asynchronous loop."""
 
-    def __init__(self, xml: Path) -> None:
+    def __init__(self, xml: Path, runtime: RuntimeConfig, requests: int) -> None:
         ov = import_openvino()
-        config = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
-        compiled = ov.Core().compile_model(xml, "CPU", config)
+        compiled = ov.Core().compile_model(xml, runtime.device, runtime.to_openvino_config())
         self.streams = int(compiled.get_property("NUM_STREAMS"))
-        self._queue = ov.AsyncInferQueue(compiled, REQUESTS)
+        self._queue = ov.AsyncInferQueue(compiled, requests)
         self._input = (
             np.random.default_rng(1).uniform(0, 255, compiled.input(0).shape).astype(np.float32)
         )
@@ -92,12 +95,21 @@ class Bare:
         self._queue.wait_all()
 
 
-def loaded(xml: Path, outputs: Mapping[str, Any], people: int) -> Estimator:
+def runtime_of_run(xml: Path) -> RuntimeConfig:
+    """As ``posezoo run`` processes the frames of a video."""
+    graph = Graph(xml)
+    model, _ = describe_ir(graph, options=AS_THEY_ARE)
+    runtime = default_runtime(to_settings(read_settings({})))
+    runtime = replace(runtime, requests=choose_requests(), cache_dir=None)
+    return runtime.choose_precision(model, graph.precision)
+
+
+def loaded(xml: Path, runtime: RuntimeConfig, outputs: Mapping[str, Any], people: int) -> Estimator:
     """An estimator whose outputs are replaced by the drawn maps after each inference."""
     graph = Graph(xml)
-    model, description = describe_ir(graph)
-    options = LoadOptions(RuntimeConfig(requests=REQUESTS))
-    estimator = load_estimator(model, {model.name: graph}, options, description=description)
+    model, description = describe_ir(graph, options=AS_THEY_ARE)
+    irs = {model.name: graph}
+    estimator = load_estimator(model, irs, LoadOptions(runtime), description=description)
     network: CompiledNetwork = estimator._pipeline.networks[0]
     answer = network.infer
 
@@ -145,11 +157,14 @@ def generated(folder: Path) -> Path:
     return xml
 
 
-def measured(xml: Path, rounds: int, frames: int) -> tuple[list[Seconds], dict[int, list[Seconds]]]:
+def measured(
+    xml: Path, runtime: RuntimeConfig, rounds: int, frames: int
+) -> tuple[list[Seconds], dict[int, list[Seconds]]]:
     """The times of the bare loop and of each number of people, by round."""
     frame = np.random.default_rng(2).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
-    bare = Bare(xml)
-    estimators = {people: loaded(xml, maps(xml, people), people) for people in BARS}
+    estimators = {people: loaded(xml, runtime, maps(xml, people), people) for people in BARS}
+    requests = max(estimator.requests for estimator in estimators.values())
+    bare = Bare(xml, runtime, requests)
     for estimator in estimators.values():
         if estimator.streams != bare.streams:
             raise SystemExit(f"{xml}: {estimator.streams} streams, {bare.streams} of the bare loop")
@@ -174,7 +189,8 @@ def main(rounds: int = ROUNDS, frames: int = FRAMES) -> int:
     with tempfile.TemporaryDirectory() as folder:
         (int8,) = posezoo.get("human-pose-estimation-0001", "FP16-INT8").values()
         for name, xml in {"FP32": generated(Path(folder)), "INT8": int8}.items():
-            bares, cases = measured(xml, rounds, frames)
+            runtime = runtime_of_run(xml)
+            bares, cases = measured(xml, runtime, rounds, frames)
             print(
                 f"{name}: the bare loop takes {1e3 * median(each.wall for each in bares):.1f} ms a"
                 f" frame, {1e3 * median(each.cpu for each in bares):.1f} of CPU"
@@ -190,7 +206,8 @@ def main(rounds: int = ROUNDS, frames: int = FRAMES) -> int:
                     f"  {case:9} {ms:6.1f} ms, ratio of wall {wall['median']:.3f} "
                     f"({wall['min']:.2f}-{wall['max']:.2f}), of CPU {cpu['median']:.3f}"
                 )
-                metrics[f"{name}, {case}"] = {"ms": ms, "wall_ratio": wall, "cpu_ratio": cpu}
+                ratios = {"ms": ms, "wall_ratio": wall, "cpu_ratio": cpu}
+                metrics[f"{name}, {case}"] = {**ratios, **runtime.to_openvino_config()}
                 least_fp32, least_int8 = BARS[people]
                 least_ratios = least_int8 if name == "INT8" else least_fp32
                 for what, found, min_count in zip(

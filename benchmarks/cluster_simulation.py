@@ -68,14 +68,12 @@ class Outcome:
 
     Attributes:
         wall_s: from the start to the last result.
-        machine_hours: the time of all machines together.
         bounds_s: the wall time that each resource alone would need; the largest is the bottleneck.
         lost_s: computing seconds that failures discarded.
         failures: how many machines failed.
     """
 
     wall_s: float
-    machine_hours: float
     bounds_s: dict[str, float]
     lost_s: float
     failures: int
@@ -122,7 +120,6 @@ def simulate(
     run.until_done()
     return Outcome(
         wall_s=run.clock_s,
-        machine_hours=run.clock_s * cluster.machines / 3600,
         bounds_s=_bounds(run.jobs, cluster),
         lost_s=run.lost_s,
         failures=run.failures,

@@ -86,7 +86,7 @@ def write_registry(folder: Path, name: str, people: int) -> None:
 def benchmarks_of(name: str) -> Iterator[tuple[int, list[str]]]:
     """The number of people on the picture, and the flags."""
     for people in (1, 4) if name in PIPELINES else ():
-        yield people, ["--pipeline", name, "--requests", "1", "--people", str(people)]
+        yield people, ["--pipeline", name, "--people", str(people)]
     yield 1, [name, "--requests", "1,0"]
 
 

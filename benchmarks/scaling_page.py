@@ -1,20 +1,18 @@
-"""Draws docs/explanations/scaling.md: measured costs, and the simulation of 10,000 models."""
+"""Draws what docs/howto/cluster.md says of costs: measured, and the simulation of 10,000 models."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from cluster_simulation import Cluster, Task, simulate
 from harness import RESULTS
 
-from posezoo.pages.cards.markdown import format_table
-
 MODELS = 10_000
-MACHINES = (1, 3, 10, 30, 100)
+MACHINES = (1, 10, 100)
 
 #: How many of 100 models are of each kind: most models of a zoo are small.
 SHARES = {
@@ -48,51 +46,25 @@ def draw_values() -> Mapping[str, Any]:
     recorded = _last_record("bench_cluster")
     dispatch_s = _last_record("bench_task_overhead")["ms"]["median"] / 1000
     costs = {kind: Task(**cost) for kind, cost in recorded["costs"].items()}
-    simulated, one_machine = simulate_many(costs, recorded, dispatch_s)
-    names = {
-        "read_mb": "Reads, MB",
-        "compute_s": "Computes, s",
-        "write_mb": "Writes, MB",
-        "memory_mib": "Memory, MiB",
+    return {
+        "machine": "{processor}, {cores} cores, OpenVINO {openvino}".format(**recorded["machine"]),
+        "speedup": recorded["speedup"],
+        "costs": ", ".join(
+            f"{kind} {cost.compute_s:.2g} s and {cost.memory_mib:,.0f} MiB"
+            for kind, cost in costs.items()
+        ),
+        "errors": ", ".join(f"{run['error']:+.0%}" for run in recorded["runs"].values()),
+        "simulated": simulate_many(costs, recorded, dispatch_s),
     }
-    return dict(
-        **{name: recorded["machine"][name] for name in ("processor", "cores", "openvino")},
-        **{name: recorded[name] for name in ("start_s", "slowdown", "speedup")},
-        costs=format_table(
-            ["Kind", *names.values()],
-            [
-                (kind, *(_figure(getattr(cost, name)) for name in names))
-                for kind, cost in costs.items()
-            ],
-        ),
-        kinds=", ".join(kind for kind in costs if not kind.endswith("-sized")),
-        runs=format_table(
-            ["Run", "Measured", "Predicted", "Error"],
-            [
-                (
-                    title,
-                    f"{run['wall_s']:.1f} s",
-                    f"{run['predicted_s']:.1f} s",
-                    f"{run['error']:+.0%}",
-                )
-                for title, run in recorded["runs"].items()
-            ],
-        ),
-        dispatch_ms=dispatch_s * 1000,
-        shares=", ".join(f"{share} are {kind}" for kind, share in SHARES.items()),
-        simulated=simulated,
-        one_machine=one_machine,
-    )
 
 
-def simulate_many(
-    costs: Mapping[str, Task], recorded: Mapping[str, Any], dispatch_s: float
-) -> tuple[str, str]:
-    """The table of simulated runs, and the wall time of one machine."""
+def simulate_many(costs: Mapping[str, Task], recorded: Mapping[str, Any], dispatch_s: float) -> str:
+    """The wall times with each number of machines, a line for each store and rate of failures."""
     kinds = random.Random(0).choices(list(SHARES), weights=list(SHARES.values()), k=MODELS)
     tasks = [costs[kind] for kind in kinds]
-    rows: list[Sequence[str]] = []
+    lines = []
     for store_mb_s, hours_between_failures in SCENARIOS:
+        times = []
         for machines in MACHINES:
             cluster = replace(
                 MACHINE,
@@ -103,39 +75,15 @@ def simulate_many(
                 slowdown=recorded["slowdown"],
                 dispatch_s=dispatch_s,
             )
-            run = simulate(tasks, cluster)
-            rows.append(
-                (
-                    f"{store_mb_s / 1000:g} GB/s",
-                    f"{hours_between_failures:g} h",
-                    str(machines),
-                    _duration(run.wall_s),
-                    f"{run.machine_hours:.1f}",
-                    run.bottleneck,
-                    str(run.failures),
-                )
-            )
-    headers = [
-        "Store",
-        "Machine fails after",
-        "Machines",
-        "Wall time",
-        "Machine-hours",
-        "Bottleneck",
-        "Failures",
-    ]
-    return format_table(headers, rows), rows[0][3]
+            minutes = simulate(tasks, cluster).wall_s / 60
+            times.append(f"{minutes:.1f} min with {machines}")
+        store = f"a store of {store_mb_s / 1000:g} GB/s"
+        failures = f"a failure of each machine in {hours_between_failures:g} h"
+        lines.append(f"- {store}, {failures}: {', '.join(times)}")
+    return "\n".join(lines)
 
 
 def _last_record(name: str) -> dict[str, Any]:
     lines = (RESULTS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     record: dict[str, Any] = json.loads(lines[-1])
     return record
-
-
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"

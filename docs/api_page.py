@@ -7,7 +7,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
+import textwrap
 from pathlib import Path
 from types import ModuleType
 
@@ -25,23 +25,31 @@ def render_page() -> str:
 
 
 def _draw_region(directives: str) -> str:
-    rows = [row for directive in _DIRECTIVE.findall(directives) for row in _rows(*directive)]
-    table = "\n".join(["| name | what it is |", "|---|---|", *rows])
-    return f"<!-- directives\n{directives}-->\n\n{table}\n\n<!-- end -->\n"
+    rows = []
+    lists = []
+    for kind, name, options in _DIRECTIVE.findall(directives):
+        if kind == "module":
+            lists.append(_list_names(name, options))
+        else:
+            rows.append(_row(name, _find(name)))
+    table = "\n".join(["| name | what it is |", "|---|---|", *rows]) if rows else ""
+    drawn = "\n\n".join(filter(None, [table, *lists]))
+    return f"<!-- directives\n{directives}-->\n\n{drawn}\n\n<!-- end -->\n"
 
 
-def _rows(kind: str, name: str, options: str) -> Iterator[str]:
-    if kind != "module":
-        yield _row(name, _find(name))
-        return
+def _list_names(name: str, options: str) -> str:
+    """The names of a module, whose docstrings only the site and ``help()`` show."""
     module = importlib.import_module(name)
     shown = next((f"posezoo.{each}" for each in dir(posezoo) if _is_home(each, module)), name)
-    excluded = re.findall(r":exclude-members: (.*)", options)
-    for member in _members(module):
-        value = getattr(module, member)
-        is_code = inspect.isclass(value) or inspect.isfunction(value)
-        if is_code and member not in ", ".join(excluded).split(", "):
-            yield _row(f"{shown}.{member}", value)
+    excluded = ", ".join(re.findall(r":exclude-members: (.*)", options)).split(", ")
+    members = [each for each in _members(module) if each not in excluded]
+    code = [each for each in members if _is_code(getattr(module, each))]
+    names = ", ".join(f"`{each}`" for each in code)
+    return textwrap.fill(f"`{shown}`: {names}", 120, break_on_hyphens=False)
+
+
+def _is_code(value: object) -> bool:
+    return inspect.isclass(value) or inspect.isfunction(value)
 
 
 def _is_home(name: str, module: ModuleType) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
@@ -11,6 +13,9 @@ import posezoo
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+
+# Of this folder, site_pages is imported.
+sys.path.append(str(Path(__file__).parent))
 
 project = "posezoo"
 author = copyright = "The posezoo developers"
@@ -78,7 +83,12 @@ def let_keyboards_scroll(
 
 
 def read_directives(_app: Sphinx, page: str, source: list[str]) -> None:
-    """Of the page that has the names of the API, read the directives that they are drawn from."""
+    """Of the page that has the names of the API, read the directives that they are drawn from; of
+    others, draw what only the site shows.
+    """
+    from site_pages import fill_marks
+
+    source[0] = fill_marks(source[0])
     if page == "docs/reference/api":
         region = re.compile(r"<!-- directives\n(.*?)-->.*?<!-- end -->", re.DOTALL)
         source[0] = region.sub(r"```{eval-rst}\n\1```", source[0])

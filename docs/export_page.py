@@ -19,9 +19,12 @@ from posezoo.export.decoded import with_decoding
 from posezoo.export.model_export import declared_facts
 from posezoo.export.target_type import ExportFolder, ExportTarget
 from posezoo.export.targets import TARGETS
-from posezoo.pages.cards.markdown import Markdown, format_code, format_table
+from posezoo.pages.cards.markdown import format_code, format_table
 
 _RESULT = Path(__file__).parents[1] / "benchmarks" / "results" / "exports.json"
+
+#: The model in the command of a target whose programs find people.
+FIRST = "movenet-thunder"
 
 #: The models in the command of a target whose exports the tests do not run: the first that it
 #: takes.
@@ -38,13 +41,14 @@ def draw_values() -> Mapping[str, Any]:
     registry = open_registry()
     sections = []
     for name, target in TARGETS.items():
-        candidates = (*check_of(name).run_with, *EXAMPLES)
+        first = (FIRST,) if target.inputs else ()  # it finds the people with a detector
+        candidates = (*first, *check_of(name).run_with, *EXAMPLES)
         example = next(each for each in candidates if is_taken(each, target, registry))
         command = target.next_step.format(folder="$PWD/out", name=example)
         sections.append(
             f"## {name}\n\n{target.summary[0].upper()}{target.summary[1:]}.\n\n"
             f"```sh\nposezoo export {example} --to {name} out\n```\n\n"
-            "Not run by the tests: it needs the other runtime, or a picture of yours.\n\n"
+            "Not run by the tests: it needs the runtime, or a picture.\n\n"
             f"```sh\n{command}\n```\n\n{check_of(name).text}\n"
         )
     result = json.loads(_RESULT.read_text("utf-8"))
@@ -54,8 +58,6 @@ def draw_values() -> Mapping[str, Any]:
         "photos": " ".join(photo.lstrip("0") for photo in result["conditions"]["photos"]),
         "matrix": _render_matrix(result),
         "refused": _list_refused(result["rows"]),
-        "others": _list_others(result["rows"]),
-        "figures": _render_figures(result["rows"]),
     }
 
 
@@ -114,33 +116,3 @@ def _list_refused(rows: Sequence[_Row]) -> str:
             export = format_code(f"{row['export']} --to {row['target']}")
             by_error.setdefault(error, []).append(export)
     return "\n".join(f"- {', '.join(exports)}: {error}" for error, exports in by_error.items())
-
-
-def _list_others(rows: Sequence[_Row]) -> str:
-    """The targets of which no export was run, one a line."""
-    done = {row["target"] for row in rows}
-    return "\n".join(
-        f"- [{name}](#{name}): not run" for name in TARGETS.names() if name not in done
-    )
-
-
-def _render_figures(rows: Sequence[_Row]) -> str:
-    """What the exports that were run find, beside ``posezoo run``."""
-    columns = (
-        *("Export", "Photos", "People or boxes, of posezoo run"),
-        *("Points within 0.1 px", "Farthest, px"),
-    )
-    lines = []
-    for row in rows:
-        if "refused" in row:
-            continue
-        export: str = format_code(f"{row['export']} --to {row['target']}")
-        if row["target"] == "litert":
-            export = f"{format_code(row['export'])} as it is published, in LiteRT"
-        if row["target"] == "onnx with node":
-            export = f"{format_code(row['export'] + ' --to onnx')}, in Node"
-        people = f"{row['people']} of {row['of_posezoo']}"
-        share = f"{row['same_share']:.1%}"
-        farthest = f"{row['farthest_px']:g}"
-        lines.append((Markdown(export), str(row["photos"]), people, share, farthest))
-    return format_table(columns, lines)

@@ -5,6 +5,7 @@ differs.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from posezoo.omz.commands import converter, downloader, info_dumper, quantizer, verifier
@@ -17,18 +18,13 @@ SHARED_DIFFERENCES = {
     ),
     "--print_all": (
         "prints the parts of composites, as 2021.4 did; the shims and the stand-in of a release after"
-        " 2021.4 print composites, as that release did"
+        " 2021.4 print composites, as that release did; downloader.py also works with an invalid model.yml"
     ),
 }
 
 # The differences of each command, by flag.
 DOWNLOADER = {
     **SHARED_DIFFERENCES,
-    **dict.fromkeys(("--mirror", "--connections", "--lock", "--locked"), "new"),
-    "--print_all": (
-        f"{SHARED_DIFFERENCES['--print_all']}; reads no model.yml, so it also works with an"
-        " invalid one"
-    ),
     "--name": "a part that is matched twice is downloaded once; the hint gives the nearest name",
     "--list": "a file that cannot be read gives one line of error, not a traceback",
     "--all": (
@@ -72,9 +68,6 @@ DOWNLOADER = {
 
 CONVERTER = {
     **SHARED_DIFFERENCES,
-    **dict.fromkeys(
-        ("--lock", "--locked", "--no_card", "--force", "--input_layout", "--resize"), "new"
-    ),
     "--output_dir": (
         "a card (README.md, card.json) and provenance.json are written beside an IR; each IR is"
         " compared with its original; an IR that is up to date is not converted again. The bytes"
@@ -108,18 +101,15 @@ CONVERTER = {
     ),
     "--checkpoint": "new: weights of your own instead of the published ones",
     "--model_name": "new: requires --checkpoint",
-    "--dynamic": "new",
     "--keep_onnx": "new: Open Model Zoo always left the ONNX beside the IR",
     "--allow_upstream_code": (
         "new: Open Model Zoo always runs the code that comes with a model, with all rights of the"
         " user; posezoo runs it only with this flag, in a sandbox"
     ),
-    "--input_type": "new",
 }
 
 QUANTIZER = {
     **SHARED_DIFFERENCES,
-    **dict.fromkeys(("--force", "--lock", "--locked"), "new"),
     "--name": "as in 2021.4, the last release with this command, which quantized no pose model",
     "--model_dir": "FP16-INT8 is also made from the FP32 IR: no FP16 IR of the model itself is needed",
     "--dataset_dir": (
@@ -146,30 +136,37 @@ INFO_DUMPER = {
     "--name": "for the name of a composite, its parts, as in 2021.4; so model_stages is empty",
 }
 
-VERIFIER = dict.fromkeys(
-    (
-        "--output_dir",
-        "--download_dir",
-        "--lock",
-        "--locked",
-        "--format",
-        "--metadata",
-        "--explain",
-        "--changed_since",
-        "--baseline",
-        "--write_baseline",
-        "--artifacts",
-    ),
-    "new",
-)
+VERIFIER = dict(SHARED_DIFFERENCES)
 
-#: The differences from Open Model Zoo, by command and flag; it does not have verifier.py.
+#: The differences from Open Model Zoo, by command and flag.
 DIFFERENCES: dict[ModuleType, dict[str, str]] = {
     downloader: DOWNLOADER,
     converter: CONVERTER,
     quantizer: QUANTIZER,
     info_dumper: INFO_DUMPER,
     verifier: VERIFIER,
+}
+
+#: The flags of Open Model Zoo 2024.6, and of the quantizer of 2021.4; it has no verifier.py.
+SELECTING = {"--name", "--list", "--all", "--print_all"}
+OMZ_FLAGS: dict[ModuleType, set[str]] = {
+    downloader: SELECTING
+    | {
+        "--precisions",
+        "--output_dir",
+        "--cache_dir",
+        "--num_attempts",
+        "--progress_format",
+        "--jobs",
+    },
+    converter: SELECTING
+    | {"--download_dir", "--output_dir", "--precisions", "--python", "--mo"}
+    | {"--add_mo_arg", "--dry_run", "--jobs"},
+    quantizer: SELECTING
+    | {"--model_dir", "--dataset_dir", "--output_dir", "--precisions"}
+    | {"--python", "--pot", "--dry_run", "--target_device"},
+    info_dumper: SELECTING,
+    verifier: set(),
 }
 
 INTRODUCTION = """\
@@ -186,12 +183,14 @@ openvino.
 
 ```sh
 python tools/downloader/downloader.py --print_all
-python tools/downloader/downloader.py --name blazepose-full --output_dir models
-python tools/downloader/converter.py --name blazepose-full --download_dir models
-python tools/downloader/quantizer.py --name blazepose-full --model_dir models --dataset_dir photos
+python tools/downloader/downloader.py --name blazepose-full --output_dir build/omz
+python tools/downloader/converter.py --name blazepose-full --download_dir build/omz
+python tools/downloader/quantizer.py --name blazepose-full --model_dir build/omz --dataset_dir photos
 python tools/downloader/info_dumper.py --name 'pose-*'
-python tools/downloader/verifier.py --name blazepose-full --output_dir models
+python tools/downloader/verifier.py --name blazepose-full --output_dir build/omz
 ```
+
+The quantizer needs the [extra](../../docs/howto/installing.md#extras) `quantize`.
 
 Files go to `DIR/<public|intel>/<name>/<file>`, IR to `DIR/<public|intel>/<name>/<precision>/<name>.xml`.
 The commands read settings such as `POSEZOO_MIRROR` and `POSEZOO_MODELS_DIR`, and a `posezoo.cfg`; but only a
@@ -287,25 +286,57 @@ files of the model, `model_package_download_begin` {model, package, size}, `mode
 """
 
 
+#: What the table of differences does not repeat.
+SAME, NEW = "", "new"
+
+
 def render_readme() -> str:
     """The page, as Markdown."""
     note = "<!-- drawn by `make docs` from docs/omz_page.py: change it there -->\n"
+    return "\n".join((note + INTRODUCTION, _flags_section(), OWN_FILES, EVENTS))
+
+
+def _flags_section() -> str:
+    """Each flag once, with the commands that have it, by what differs from Open Model Zoo."""
+    commands: dict[tuple[str, str], list[str]] = {}
+    for tool, differences in DIFFERENCES.items():
+        parser: argparse.ArgumentParser = tool.COMMAND.create_parser()
+        for action in parser._actions:
+            if action.dest == "help" or action.help == argparse.SUPPRESS:
+                continue
+            flag = ", ".join(f"`{each}`" for each in action.option_strings)
+            usual = NEW if OMZ_FLAGS[tool].isdisjoint(action.option_strings) else SAME
+            stated = (differences[each] for each in action.option_strings if each in differences)
+            difference = next(stated, usual)
+            commands.setdefault((flag, difference), []).append(parser.prog.removesuffix(".py"))
+    rows = [
+        f"| {flag} | {_join(names)} | {difference} |"
+        for (flag, difference), names in commands.items()
+        if difference not in (SAME, NEW)
+    ]
     return "\n".join(
-        (note + INTRODUCTION, *(_section(tool) for tool in DIFFERENCES), OWN_FILES, EVENTS)
+        [
+            "## Flags\n",
+            "`--help` of a command explains its flags. Open Model Zoo has no verifier.py.\n",
+            "As in Open Model Zoo:\n",
+            *_list_flags(commands, SAME),
+            "\nNew:\n",
+            *_list_flags(commands, NEW),
+            "\n| flag | of | what differs from Open Model Zoo |\n| --- | --- | --- |",
+            *rows,
+            "",
+        ]
     )
 
 
-def _section(tool: ModuleType) -> str:
-    parser: argparse.ArgumentParser = tool.COMMAND.create_parser()
-    lines = [f"## {parser.prog}\n", f"{parser.description}\n"]
-    lines += ["| flag | what it does | what differs from Open Model Zoo |", "| --- | --- | --- |"]
-    for action in parser._actions:
-        if action.dest == "help" or action.help == argparse.SUPPRESS:
-            continue
-        flag = ", ".join(action.option_strings)
-        if action.nargs != 0:
-            flag += f" {action.metavar or '|'.join(map(str, action.choices or ()))}"
-        difference = DIFFERENCES[tool].get(action.option_strings[-1], "")
-        cells = (f"`{flag}`", action.help or "", difference)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+def _list_flags(commands: Mapping[tuple[str, str], Sequence[str]], difference: str) -> list[str]:
+    """The flags with this difference, a line for those of the same commands."""
+    flags: dict[str, list[str]] = {}
+    for (flag, stated), names in commands.items():
+        if stated == difference:
+            flags.setdefault(_join(names), []).append(flag)
+    return [f"- {names}: {', '.join(found)}" for names, found in flags.items()]
+
+
+def _join(names: Sequence[str]) -> str:
+    return "all" if len(names) == len(DIFFERENCES) else ", ".join(names)

@@ -25,9 +25,8 @@ def check_of(target: str) -> TargetCheck:
 
 CHECKS = {
     "folder": TargetCheck(
-        "Tests check the checksums with sha256sum, and run the sample in a process with posezoo and in one"
-        " without it. With `--decode`, the folder also has the detector of a network for one person, and the"
-        " sample runs both.",
+        "Tests run the sample with and without posezoo. With `--decode`, the folder also has the detector of a network"
+        " for one person, and the sample runs both.",
         run_with=(
             "pose-landmark-full-mediapipe",
             "pose-detection-mediapipe",
@@ -41,9 +40,8 @@ CHECKS = {
         "Tests check config.json against the JSON Schema in Model Server's src/schema.cpp.",
     ),
     "triton": TargetCheck(
-        "Tests parse config.pbtxt with the protocol buffers of tritonclient 2.73.0, and compare names,"
-        " types and shapes with those of the IR by the rules of the backend, for a server that starts with"
-        " its defaults. `make exports` runs the exports with Triton and its OpenVINO backend.",
+        "Tests compare config.pbtxt with the IR by the rules of the backend. `make exports` runs Triton 2.51.0 with its"
+        " OpenVINO backend r25.12.",
     ),
     "modelapi": TargetCheck(
         "Tests run the sample with Model API, and compare its keypoints and boxes with posezoo's.",
@@ -71,6 +69,6 @@ CHECKS = {
         " ONNX, the export fails. A network for one person is exported with its detector. NAME.json has the metadata"
         " that an IR would have. Tests run both programs on 17 photos, with ONNX Runtime and onnxruntime-node, and"
         " compare the people of movenet-thunder with those of `posezoo run`: at least 995 of 1,000 keypoints are at most"
-        " 0.1 px apart. The table below has the share for each model.",
+        " 0.1 px apart.",
     ),
 }

@@ -109,8 +109,10 @@ def _alone(monkeypatch, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def compiled_networks(tmp_path_factory) -> Path:
-    """A folder in which compiled networks are cached."""
-    return tmp_path_factory.mktemp("compiled")
+    """A folder in which compiled networks are cached, for all workers."""
+    folder = _folder_of_all_workers(tmp_path_factory) / "compiled"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.video.frames import Frame
 
 PROGRAMS = blocks(ROOT / "docs" / "howto" / "cameras.md", "python")
-FALL, SQUATS, LINE, WINDOW = PROGRAMS
+LINE, FALL, SQUATS, WINDOW = PROGRAMS
 
 
 def person(box, knee=(50, 50)):

@@ -1,4 +1,4 @@
-"""The simulation behind docs/explanations/scaling.md agrees with what can be computed by hand."""
+"""The simulation behind docs/howto/cluster.md agrees with what can be computed by hand."""
 
 import importlib.util
 import sys

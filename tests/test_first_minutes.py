@@ -1,6 +1,6 @@
-"""Fifteen likely mistakes, each made for real: docs/first_minutes.md shows what posezoo answers.
+"""Fifteen likely mistakes, each made for real: tests/golden/first_minutes.md has what posezoo answers.
 
-``FIRST_MINUTES=draw python -m pytest tests/test_first_minutes.py`` writes the answers to the page.
+``FIRST_MINUTES=draw python -m pytest tests/test_first_minutes.py`` writes the answers there.
 """
 
 import os
@@ -24,7 +24,7 @@ from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from posezoo.core.registry import open_registry
 
-PAGE = ROOT / "docs" / "first_minutes.md"
+PAGE = ROOT / "tests" / "golden" / "first_minutes.md"
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 TITLES = re.findall(r"^## (.+)", PAGE.read_text("utf-8"), re.MULTILINE)
 #: What depends on the machine or on the moment, and what the page has instead.

@@ -66,7 +66,6 @@ OURS = {
     "measure/devices/device_proof.py: written.with_suffix(suffix).read_bytes()",
     "networks/pytorch_format.py: result.read_bytes()",
     "convert/verbs/convert.py: onnx.read_bytes()",
-    "convert/verbs/convert.py: xml.with_suffix(suffix).read_bytes()",
     "packages/package_parts.py: open(sparse, 'r+b')",
     "packages/package_parts.py: zipfile.ZipFile(sparse)",
     # The system's.

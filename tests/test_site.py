@@ -10,6 +10,9 @@ from fakes.browser import BROKEN_NAMES, Browser
 from fakes.command import assert_success, run_process
 from fakes.pages import ROOT
 from fakes.when_used import needs
+from posezoo.cli.main import VERBS
+from posezoo.lint.recomputation import ARTIFACT_RULES
+from posezoo.lint.rules import load_rules
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +63,14 @@ def test_every_page_is_reached_from_the_index(site):
             assert f'href="{name}"' in index, f"docs/index.md does not list {name}"
 
 
+def test_it_has_the_whole_help_and_all_rules_which_the_repository_leaves_to_the_commands(site):
+    help_page = (site / "docs" / "cli.html").read_text("utf-8")
+    assert [verb for verb in VERBS if f'id="posezoo-{verb}"' not in help_page] == []
+    rules_page = (site / "docs" / "rules.html").read_text("utf-8")
+    rules = {**load_rules(), **ARTIFACT_RULES}
+    assert [rule for rule in rules if f'<span class="pre">{rule}</span>' not in rules_page] == []
+
+
 def test_no_page_loads_anything_from_outside(site):
     for path in [*site.rglob("*.html"), *site.rglob("*.css")]:
         assert not LOADED.findall(path.read_text("utf-8")), path
@@ -77,9 +88,9 @@ def test_it_reads_on_narrow_and_wide_screens_and_the_search_needs_no_server(site
             )
         assert all(url.startswith("file:") for url in browser.requests())
         assert browser.complaints() == []
-    browser.open(f"file://{site}/search.html?q=corrupt+photo")
+    browser.open(f"file://{site}/search.html?q=interlaced")
     browser.wait(
-        lambda: any("first minutes" in each for each in browser.texts("#search-results a")),
+        lambda: any("From a video" in each for each in browser.texts("#search-results a")),
         "the result",
     )
 

@@ -1,6 +1,5 @@
 """An AP that a page states is what the command beside it gives."""
 
-import importlib.util
 import json
 import re
 
@@ -12,14 +11,14 @@ from fakes.fence import ONLINE
 from fakes.processor import HAS_BF16_WITHOUT_AMX, HAS_VNNI, HAS_VNNI_WITHOUT_AMX, needs_vnni
 from posezoo.core.declarations.model import ITSELF, Precision
 from posezoo.core.registry import open_registry
-from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE, measurements_of
-from posezoo.run.measurement_selection import executed_type
 
 REGISTRY = open_registry()
 
-#: Of a row such as ``| movenet-thunder (FP16-INT8) | nanodet-g | 0.426 (0.291 to 0.627) | ...``.
+#: Of a row such as ``| [movenet-thunder](...) (FP16-INT8) at 480 | 19.1 MB | ... | 0.426 (0.291 to 0.627), people from
+#: nanodet-g | ...``.
 ROW = re.compile(
-    r"^\| ([\w.-]+)(?: \((FP16-INT8)\))?(?: at (\d+))? \| ([\w ()-]+) \| (0\.\d{3}) \(",
+    r"^\| \[([\w.-]+)\]\([^)]*\)(?: \((FP16-INT8)\))?(?: at (\d+))? \|[^|]*\|[^|]*"
+    r"\| (0\.\d{3}) \([^)]*\)(?:, people from ([\w ()-]+))? \|",
     re.MULTILINE,
 )
 
@@ -31,56 +30,16 @@ INT8_TOLERANCE = 0.003 if HAS_VNNI_WITHOUT_AMX else 0.008 if HAS_VNNI else 0.012
 BF16_TOLERANCE = 0.012
 
 
-@pytest.fixture(scope="module")
-def draw():
-    spec = importlib.util.spec_from_file_location("draw", ROOT / "docs" / "draw.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def stated_pairs():
-    """Model, precision, height (empty for the declared one), people from, and AP of each row of what
-    the default command gives.
+    """Model, precision, height (empty for the declared one), people from, and AP of each row of the
+    index that we measured.
     """
-    page = (ROOT / "docs" / "accuracy.md").read_text("utf-8")
-    text = page.partition("\n## What the default command gives\n")[2].partition("\n## ")[0]
+    text = (ROOT / "models" / "index.md").read_text("utf-8")
+    poses = text.partition("\n## Human pose estimation\n")[2].partition("\n## ")[0]
     return [
-        (REGISTRY.find(name), Precision(precision or "FP16"), height, people, ap)
-        for name, precision, height, people, ap in ROW.findall(text)
+        (REGISTRY.find(name), Precision(precision or "FP16"), height, people or ITSELF, ap)
+        for name, precision, height, ap, people in ROW.findall(poses)
     ]
-
-
-def recorded_ap(model, precision, people, height=""):
-    """The AP that ``posezoo record`` wrote for these people."""
-    source, _, detector = ("" if people == ITSELF else people).removesuffix(")").partition(" (")
-    (measured,) = (
-        each
-        for each in measurements_of(model, "accuracy")
-        if each.precision is precision
-        and "bf16" not in executed_type(each)
-        and each.settings.get("people_from", "") == source
-        and str(each.settings.get(DETECTOR_PRECISION, "")) == detector
-        and str(each.settings.get(TARGET_SIZE, "")) == height
-    )
-    return f"{measured.figures['AP']:.3f}"
-
-
-def test_the_accuracy_page_states_what_was_recorded_for_the_people_that_it_names(draw):
-    rows = list(draw.measured_rows(REGISTRY))
-    assert len(rows) > 15
-    for name, people, *cells in rows:
-        name, _, height = name.removesuffix(" (boxes)").partition(" at ")
-        model = REGISTRY.find(name)
-        for precision, cell in zip(
-            (Precision.FP32, Precision.FP16, Precision.FP16_INT8), cells, strict=False
-        ):
-            if cell:
-                assert cell.startswith(recorded_ap(model, precision, people, height)), (
-                    name,
-                    people,
-                    precision,
-                )
 
 
 @pytest.fixture(scope="module")

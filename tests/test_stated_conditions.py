@@ -144,29 +144,31 @@ def of_recommend(*words):
             yield Stated(model["name"], "speed", "latency_p50_ms", latency["number"], conditions)
 
 
-def of_summary():
-    """Of the accuracy page: what the default command gives."""
-    text = (ROOT / "docs" / "accuracy.md").read_text("utf-8")
-    section = text.partition("\n## What the default command gives\n")[2].partition("\n## ")[0]
-    words = " ".join(section.split())
-    machine = re.search(r"<!-- drawn: machine -->(.*?)<!-- end -->", words)[1]
-    for line in re.findall(r"^\| (.* MB) \|$", section, re.MULTILINE):
-        name, people, ap, single, several, *_, time_of_one, time_of_four, _ = line.split(" | ")
-        model, precision, size = re.fullmatch(r"(\S+)(?: \((.*)\))?(?: at (\d+))?", name).groups()
+def of_index():
+    """Of the index of models: the rows that we measured."""
+    text = (ROOT / "models" / "index.md").read_text("utf-8")
+    section = text.partition("\n## Human pose estimation\n")[2].partition("\n## ")[0]
+    machine = re.search(r"drawn poses, on (.*?)\. Download", " ".join(text.split()))[1]
+    rows = re.findall(
+        r"^\| \[([\w.-]+)\]\([^)]*\)(?: \((FP16-INT8)\))?(?: at (\d+))? \|[^|]*\|[^|]*"
+        r"\| (0\.\d{3}) \([^)]*\)(?:, people from ([^|]+))? \|(.*)\|$",
+        section,
+        re.MULTILINE,
+    )
+    for model, precision, size, ap, people, others in rows:
+        single, several, _, *times = (cell.strip() for cell in others.split("|"))
         conditions = {
             "precision": precision or "FP16",
-            "target_size": size,
-            "people from": people,
+            "target_size": size or None,
+            "people from": people or ITSELF,
         }
         of_photos = {**conditions, "images": 17}
-        yield Stated(model, "accuracy", "AP", ap.partition(" ")[0], of_photos)
+        yield Stated(model, "accuracy", "AP", ap, of_photos)
         yield Stated(model, "accuracy", "AR50_single", single, of_photos)
         yield Stated(model, "accuracy", "AR50_several", several, of_photos)
-        for shown, stated in ((1, time_of_one), (4, time_of_four)):
-            time, _, found = stated.removesuffix(" found)").partition(" (")
-            if not time.startswith(("not measured", "\\~")):
+        for shown, time in zip((1, 4), times, strict=True):
+            if time and not time.startswith("\\~"):
                 of_speed = {**conditions, "machine": machine, "requests": 1, "shown": shown}
-                of_speed["found"] = found or shown
                 yield Stated(model, "speed", "latency_p50_ms", time, of_speed)
 
 
@@ -278,7 +280,7 @@ PLACES = {
     "recommend": of_recommend,
     "recommend --people 4": lambda: of_recommend("--people", "4", "--max_latency", "1s"),
     "recommend --task detection": lambda: of_recommend("--task", "detection"),
-    "the accuracy page": of_summary,
+    "the index of models": of_index,
     "cards": of_cards,
     "card.json": of_card_json,
     "gallery": of_gallery,

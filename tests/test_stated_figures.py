@@ -20,10 +20,8 @@ ROWS = {row.model: row for row in best_rows()}
 ALL_ROWS = {(row.model, row.precision.value, row.target_size): row for row in every_row()}
 
 BY_NAME = {row.name: row for row in every_row()}
-SUMMARY_KEYS = (
-    *("AR50_single", "AR50_several", "ghosts"),
-    *("found_lying", "found_upside_down", "found_in_video"),
-)
+#: Columns of figures of people in the index.
+PEOPLE_KEYS = ("AR50_single", "AR50_several", "ghosts")
 
 #: Of a model, what is stated, and what its record gives.
 Pairs = Iterator[tuple[str, object, object]]
@@ -32,27 +30,6 @@ Pairs = Iterator[tuple[str, object, object]]
 def value(row, key):
     metric = row.values[key]
     return None if metric is None else metric.number
-
-
-def of_summary():
-    text = (ROOT / "docs" / "accuracy.md").read_text("utf-8")
-    table = text.partition("\n## What the default command gives\n")[2].partition("\n## ")[0]
-    for line in re.findall(r"^\| (.* MB) \|$", table, re.MULTILINE):
-        name, people, ap, *figures, single, several, download = line.split(" | ")
-        row = BY_NAME[name]
-        measured = row.values["AP"]
-        yield name, people, row.pipeline.described_people
-        yield name, ap, format_ap(measured.number, measured.interval)
-        for key, figure in zip(SUMMARY_KEYS, figures, strict=True):
-            number = value(row, key)
-            yield name, figure, "" if number is None else f"{number:.2f}"
-        for shown, time in ((1, single), (4, several)):
-            number = value(row, LATENCIES[shown])
-            found = row.people_found.get(shown, shown)
-            number_found = f" ({found} found)" if found != shown else ""
-            stated = time.removeprefix("\\~")
-            yield name, stated, format_figure(number) + number_found if number else "not measured"
-        yield name, download, format_megabytes(value(row, "transfer_bytes"))
 
 
 def of_list():
@@ -86,25 +63,37 @@ def of_cards():
 def of_index():
     text = (ROOT / "models" / "index.md").read_text("utf-8")
     found = re.findall(
-        r"^\| (?:↳ )?\[([\w.-]+)\]\([^|)]*\)([^|]*) \| ([\d.]+ MB) \| [^|]* \| ([^|]*) ?\|",
+        r"^\| (?:↳ )?\[([\w.-]+)\]\([^|)]*\)([^|]*) \| ([\d.]+ MB) \| [^|]* \|(.*)\|$",
         text,
         re.MULTILINE,
     )
     stated = set()
-    for name, details, download, ap in found:
+    for name, details, download, others in found:
         row = BY_NAME.get(name + details, ROWS[name])
         metric = row.ap
         stated.add(row.name)
+        ap, *figures = (cell.strip() for cell in others.split("|"))
         yield name, download, format_megabytes(value(row, "transfer_bytes"))
         yield name, ap[:5].strip(), format_ap(metric.number) if metric else ""
+        if row.pipeline.model.task == "human_pose_estimation":
+            yield from of_people_and_times(row, figures)
     for row in every_row():
         if row.values["AP"]:
             yield row.model, row.name in stated, True
 
 
+def of_people_and_times(row, figures):
+    *people, single, several = figures
+    for key, figure in zip(PEOPLE_KEYS, people, strict=True):
+        number = value(row, key)
+        yield row.name, figure, "" if number is None else f"{number:.2f}"
+    for shown, time in ((1, single), (4, several)):
+        number = value(row, LATENCIES[shown])
+        yield row.name, time.removeprefix("\\~"), format_figure(number) if number else ""
+
+
 PLACES = {
     "list": of_list,
-    "accuracy": of_summary,
     "index": of_index,
     "info": of_info,
     "cards": of_cards,

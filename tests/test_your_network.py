@@ -38,7 +38,7 @@ def test_the_page_leads_from_an_onnx_to_int8_a_service_and_cpp(tmp_path):
     shutil.copy(tmp_path / "photos" / "0.jpg", tmp_path / "photo.jpg")
     put_on_path(tmp_path / "bin")
     environ = environ_of(tmp_path, tmp_path / "no-mirror") | {"HOME": str(tmp_path)}
-    del environ["POSEZOO_MIRROR"], environ["POSEZOO_DETECTOR"]
+    del environ["POSEZOO_MIRROR"]
     scripts = blocks(PAGE, "sh")
     assert len(scripts) == 4 and MARK in PAGE.read_text("utf-8")
     for script in scripts:

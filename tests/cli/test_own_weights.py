@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -491,3 +492,18 @@ def test_an_ir_that_a_verb_cannot_take_is_answered_with_both_of_its_files(verb, 
     error = refusal_alone(posezoo(verb, "net.xml", *target, cwd=tmp_path))
     assert "posezoo new NAME --license SPDX --from net.xml net.bin" in error
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("words", [("run", "--quiet"), ("convert",), ("benchmark",)])
+def test_a_checkpoint_of_mmpose_leads_to_mmdeploy_also_without_torch(words, tmp_path, monkeypatch):
+    import torch
+
+    from fakes.rtmpose import RTMPose
+
+    state = RTMPose("t").state_dict()
+    tuned = {"meta": {"mmengine_version": "0.10.7", "epoch": 3}, "state_dict": state}
+    torch.save(tuned, tmp_path / "best.pth")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    error = refusal(posezoo(*words, tmp_path / "best.pth", cwd=tmp_path))
+    assert "best.pth: is a checkpoint of MMPose" in error
+    assert "tools/deploy.py" in error and "--as rtmpose-m" in error

@@ -71,6 +71,18 @@ def project(zoo):
     return folder
 
 
+def test_the_ten_lines_of_the_page_compile(project, tmp_path):
+    from openvino.utils import get_cmake_path
+
+    page = (ROOT / "docs" / "export.md").read_text("utf-8")
+    (code,) = re.findall(r"^```cpp\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    shutil.copytree(project, tmp_path / "own", ignore=shutil.ignore_patterns("build", "models"))
+    (tmp_path / "own" / "main.cpp").write_text(code)
+    flags = ["-D", f"OpenVINO_DIR={get_cmake_path()}", "-D", f"CMAKE_CXX_FLAGS={STRICT}"]
+    succeeded(run_process(["cmake", "-S", tmp_path / "own", "-B", tmp_path / "build", *flags]))
+    succeeded(run_process(["cmake", "--build", tmp_path / "build"]))
+
+
 def run(project, *args):
     program = [project / "build" / "poses", *map(str, args)]
     return run_process(program)

@@ -52,7 +52,7 @@ def commands(text: Path | str) -> list[str]:
 OWN_TESTS = {
     "README.md": ("console", "python"),
     "docs/container.md": ("console",),
-    "docs/first_minutes.md": ("console",),
+    "tests/golden/first_minutes.md": ("console",),
     "docs/howto/cameras.md": ("python",),
     "docs/howto/measure_your_own.md": ("console",),
     "docs/howto/own_service.md": ("console", "python"),
@@ -88,5 +88,4 @@ def environ_of(desk: Path, mirror: Path) -> dict[str, str]:
         "PATH": path,
         "POSEZOO_MIRROR": str(mirror),
         "XDG_CACHE_HOME": str(desk / "cache"),
-        "POSEZOO_DETECTOR": "blazepose-full",  # the default one comes with 145 MB from npm
     }

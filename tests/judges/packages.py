@@ -63,11 +63,11 @@ def mediapipe_python() -> Path:
     return python_of("mediapipe-env")
 
 
-def python_of(environment: str) -> Path:
-    """The Python of an environment of its own."""
+def python_of(environment: str, target: str = "judges") -> Path:
+    """The Python of an environment of its own, which a target of make has."""
     python = FOLDER.parent / environment / "bin" / "python"
     if not python.is_file():
-        pytest.skip("needs make judges")
+        pytest.skip(f"needs make {target}")
     return python
 
 

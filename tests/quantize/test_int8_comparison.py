@@ -12,6 +12,7 @@ from fakes import tints
 from fakes.command import posezoo, refusal, succeeded
 from posezoo.console.console import result_lines
 from posezoo.core.events import DisplacementMeasured
+from posezoo.quantize.int8_comparison import compare_layers
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,30 @@ def test_a_head_that_the_decoder_does_not_fit_is_one_clear_error(tmp_path):
     assert "bug in posezoo" not in said
     assert "the decoder yolox does not fit its outputs output" in said
     assert "yolox: an input of 64x64 has 84 cells" in said
+
+
+class Sample:
+    """Values for the input of a network."""
+
+    def inputs(self):
+        return {"image": np.random.default_rng(0).random((1, 8, 4), np.float32)}
+
+
+def attend(*, is_int8):
+    """Attention over parts of different sizes of one output, as YOLO11 has it."""
+
+    def quantize(node):
+        return ops.fake_quantize(node, *np.float32([0, 1, 0, 1]), 256) if is_int8 else node
+
+    image = ops.parameter([1, 8, 4], np.float32, name="image")
+    parts = ops.variadic_split(image, 1, np.array([2, 6]), name="parts")
+    keys, values = (quantize(parts.output(place)) for place in range(2))
+    found = ops.matmul(keys, values, False, True)
+    found.set_friendly_name("found")
+    return ov.Model([found], [image], "attention")
+
+
+def test_layers_are_compared_where_several_outputs_of_one_operation_are_quantized():
+    (noise,) = compare_layers(attend(is_int8=False), attend(is_int8=True), [Sample()])
+    assert (noise.layer, noise.type) == ("found", "MatMul")
+    assert 0 < noise.own < 0.01 and noise.own == pytest.approx(noise.total)

@@ -240,6 +240,25 @@ def test_a_model_that_declares_it_follows_one_person_unless_a_detector_is_named(
     assert not named.can_track and not named.follows_one_person
 
 
+@pytest.mark.slow
+def test_whether_a_model_tracks_is_known_before_it_is_compiled(context):
+    declared = context.registry.find(MOVENET)
+    own = get_irs(declared, Precision.FP16, context)
+    following = replace(declared, people=People(BLAZEPOSE, TRACKING))
+    for spec, named, tracks in (
+        (declared, "usual", False),
+        (declared, "none", True),
+        (following, "usual", True),
+        (following, BLAZEPOSE, False),
+    ):
+        of = asked(context, named)
+        pipeline = resolve_pipeline(spec, of, is_video=True)
+        irs = load.get_detector_irs(pipeline, of) | own
+        estimator = load.compile_pipeline(pipeline, irs, LoadOptions(), is_video=True)
+        assert load.tracks_people(pipeline, irs) == estimator.can_track == tracks
+        assert estimator.requests == 1
+
+
 @pytest.fixture
 def npm_context(npm_mirror, folder):
     """A context whose mirror has the default detector, too."""

@@ -76,7 +76,7 @@ def test_a_script_of_0_2_0_finds_the_same_as_its_new_form(own):
 
 
 def test_the_call_to_type_has_no_defaults_and_no_secrets(own):
-    assert warning_of(own, requests=1).endswith(f"instead: posezoo.load({str(own)!r})")
+    assert warning_of(own, threads=0).endswith(f"instead: posezoo.load({str(own)!r})")
     said = warning_of(own, threads=2, mirror="https://me:secret@host/models", listener=print)
     assert "secret" not in said and "listener=..." in said
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fakes.videos import set_matrix, trim, write_video
-from posezoo.run.media_boxes import Turn, VideoTrack, read_picture_turn, read_video_track
+from posezoo.run.media_boxes import Film, Turn, read_film_boxes, read_picture_turn
 from posezoo.run.video.captures import Capture
 from posezoo.run.video.frame_sources import open_source
 
@@ -66,7 +66,7 @@ def test_a_damaged_film_says_nothing(film, length):
     content = path.read_bytes()
     start = content.index(b"moov") - 4
     path.write_bytes(content[start : start + length] if length >= 0 else b"\xff" * 99)
-    assert read_video_track(path) == VideoTrack()
+    assert read_film_boxes(path) == Film()
 
 
 def avif(*properties):

@@ -12,6 +12,7 @@ from posezoo.cli.run_main import command_line
 from posezoo.console.json_projection import project, to_json
 from posezoo.console.labels import format_count, join
 from posezoo.console.report import print_result
+from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import LockError, shell_word
 from posezoo.core.events import Listener, RunStarted, WorkFinished, WorkStarted
 from posezoo.core.values import frozen
@@ -121,7 +122,6 @@ def _line(artifact: ArtifactState) -> str:
 def _check_models(
     selection: Selection, layout: ModelLayout, lock: LockFile, listener: Listener
 ) -> tuple[list[ArtifactState], list[LockError]]:
-    from posezoo.core.declarations.model import Precision
     from posezoo.core.ir.provenance import read_ir_record
     from posezoo.core.pipeline.artifact_states import check_artifacts, check_composite
 

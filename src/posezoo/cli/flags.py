@@ -22,6 +22,7 @@ from posezoo.console.printing import print_to_stderr
 from posezoo.core.declarations.model import Framework, Precision, list_frameworks
 from posezoo.core.errors import PluginError
 from posezoo.core.files.output_file import OutputFile
+from posezoo.core.operating_system import available_cores
 from posezoo.core.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from posezoo.core.pipeline.for_each import Executor
     from posezoo.core.resolve.input_options import InputOptions
     from posezoo.core.resolve.stage_context import Context
-
 
 # --- Argparse types
 
@@ -808,7 +808,6 @@ def executor_from_args(args: Args, context: Context, *folders: Path | None) -> E
     """Where the work on models is done, from ``--cluster`` unless this is a dry run; it writes to
     the ``folders``.
     """
-    from posezoo.core.operating_system import available_cores
     from posezoo.core.pipeline.for_each import CLUSTER, Executor
 
     if args.cluster is None or args.dry_run:
@@ -892,11 +891,11 @@ def require_model_optimizer(args: Args, *, is_plan: bool = False, mark: str = "w
         FINDER.part.find(args.mo, args.python)
 
 
-def require_suffix(args: Args, flag: str, path: Path | None, suffixes: Sequence[str]) -> None:
-    """End with a usage error if a file is given whose name ends otherwise."""
+def require_suffix(args: Args, path: Path | None, suffixes: Sequence[str]) -> None:
+    """End with a usage error if the file of ``--output`` is given and its name ends otherwise."""
     if path and path.suffix not in suffixes:
         ends = " or ".join(suffixes)
-        args.parser.error(f"--{flag}: expected a name that ends with {ends}, got {path}")
+        args.parser.error(f"--output: expected a name that ends with {ends}, got {path}")
 
 
 def given_flags(args: Args, names: str) -> str:

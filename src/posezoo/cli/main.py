@@ -24,6 +24,7 @@ from posezoo.console import printing
 from posezoo.core.ended import explain_ended
 from posezoo.core.errors import PluginError, PosezooError, suggest
 from posezoo.core.other_words import explain_other_word
+from posezoo.core.versions import version
 
 VERBS = (*DAILY, *(name for name in SUMMARIES if name not in DAILY))
 
@@ -306,7 +307,5 @@ class _VersionAction(argparse.Action):
     """
 
     def __call__(self, parser: argparse.ArgumentParser, *_args: object, **_kwargs: object) -> None:
-        from posezoo.core.versions import version
-
         print(f"posezoo {version()}")
         parser.exit()

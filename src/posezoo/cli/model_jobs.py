@@ -17,18 +17,18 @@ from posezoo.cli.selection import (
     warn_of_unknown_keys,
 )
 from posezoo.console.job_report import Answer, JobReport, format_plan
+from posezoo.core.declarations.model import ModelSpec, Route
 from posezoo.core.errors import DiskError, UnpinnedFileError
 from posezoo.core.events import Listener, RunStarted
 from posezoo.core.pipeline.for_each import Executor, for_each
+from posezoo.core.registry import Selection
+from posezoo.core.resolve.stage_context import Context
 
 if TYPE_CHECKING:
     from posezoo.cli.conversion_task import ConversionTask
     from posezoo.console.console import Console
-    from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.pipeline.get import Converted
     from posezoo.core.pipeline.plan import Plan
-    from posezoo.core.registry import Selection
-    from posezoo.core.resolve.stage_context import Context
 
 
 def make_selected(
@@ -167,7 +167,6 @@ def memory_need(spec: ModelSpec) -> int:
     """The bytes of memory that the conversion of a model to FP32 and FP16 needs, with its
     self-check.
     """
-    from posezoo.core.declarations.model import Route
     from posezoo.core.declarations.routes import select_route
 
     base, factor = _PYTORCH if select_route(spec)[0] is Route.NETWORK else _OPENVINO

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import warnings
@@ -182,7 +183,6 @@ def _report_bug(error: Exception) -> int:
 
 
 def _find_plugin(error: BaseException) -> str:
-    import re
     import traceback
 
     from posezoo.core.plugins import PLUGIN_GROUPS, describe_plugin, installed

@@ -4,19 +4,19 @@ read.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import filterfalse
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE
+from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, ModelSpec, UnknownKey
 from posezoo.core.declarations.model_files import is_checkpoint_file
 from posezoo.core.errors import PosezooError, UnknownModelError, os_reason
 from posezoo.core.regular_files import open_regular
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import ModelSpec, UnknownKey
     from posezoo.core.registry import Registry, Selection
 
 # A list of model names is short; a larger file was probably given by mistake.
@@ -126,8 +126,6 @@ def with_required_models(
 
 def read_list_file(path: Path) -> list[str]:
     """The patterns in a file for --list: the first word of each line, split as a shell does it."""
-    import shlex
-
     try:
         with open_regular(path) as stream:
             text = stream.read(_MAX_LIST_BYTES + 1).decode("utf-8-sig")

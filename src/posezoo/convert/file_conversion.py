@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.convert import file_ports
-from posezoo.core.convert import frontends
+from posezoo.core.convert import frontends, preprocess
 from posezoo.core.convert.conversion_plan import ConversionOptions, with_settings
 from posezoo.core.declarations.mo_args import MoArguments
 from posezoo.core.declarations.model import (
@@ -41,12 +41,12 @@ from posezoo.core.regular_files import explain_no_file
 from posezoo.core.resolve.resolved import Converter, Resolved, Target
 from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
+from posezoo.core.workers.processes import ResourceLimits
 
 if TYPE_CHECKING:
     from openvino import Model
 
     from posezoo.core.convert.reference_outputs import FindReference, ReferenceOutputs
-    from posezoo.core.workers.processes import ResourceLimits
 
 
 @frozen
@@ -203,7 +203,6 @@ def convert_file(
     spec = resolved.source
     (target,) = resolved.targets
     path = frontends.users_file(spec, resolved.layout)
-    from posezoo.core.convert import preprocess
     from posezoo.core.convert.check_extent import choose_extent
     from posezoo.core.convert.publish import write_checked_irs
     from posezoo.core.convert.reference_outputs import compute_reference

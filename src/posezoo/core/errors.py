@@ -13,6 +13,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import quote
 
 from posezoo.core.install_commands import install_command, pip_command
 from posezoo.core.operating_system import IS_WINDOWS
@@ -490,8 +491,6 @@ def _passwords_in(words: Sequence[str]) -> tuple[str, ...]:
     """The passwords in the words of a command line, also as Python and URLs escape them, the
     longest first.
     """
-    from urllib.parse import quote
-
     passwords: set[str] = set()
     for word in words:
         match = _LOGIN.match(word) or _NO_PORT.match(word)

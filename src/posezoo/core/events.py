@@ -376,7 +376,7 @@ class AccuracySearched(ModelEvent):
     """The progress of the search for layers that must stay in floating point.
 
     Attributes:
-        step: what it does, in words.
+        step: a phrase that says what it does.
         evaluations: how often the accuracy was measured.
         seconds: since it began.
         best_drop: the smallest drop of the metric until now, 0..1.
@@ -652,53 +652,81 @@ class BenchmarkProgress(Event):
     throughput_fps: float
 
 
-#: The stage and the ``$type`` of each event in JSON. Scripts read these names, so they stay even if
-#: a class is renamed.
-EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
-    WarningIssued: ("run", "warning"),
-    RunStarted: ("run", "run_begin"),
-    RunFinished: ("run", "run_end"),
-    WorkStarted: ("work", "model_work_begin"),
-    WorkFinished: ("work", "model_work_end"),
-    LicenseNoted: ("download", "model_license_noted"),
-    DownloadStarted: ("download", "model_download_begin"),
-    DownloadFinished: ("download", "model_download_end"),
-    FileDownloadStarted: ("download", "model_file_download_begin"),
-    FileDownloadProgress: ("download", "model_file_download_progress"),
-    FileDownloadFinished: ("download", "model_file_download_end"),
-    PackageDownloadStarted: ("download", "model_package_download_begin"),
-    PackageDownloadProgress: ("download", "model_package_download_progress"),
-    PackageDownloadFinished: ("download", "model_package_download_end"),
-    FileUpToDate: ("download", "model_file_up_to_date"),
-    CachedFileUsed: ("download", "model_file_retrieved"),
-    PostprocessingStarted: ("postprocessing", "model_postprocessing_begin"),
-    FilePostprocessingStarted: ("postprocessing", "model_file_postprocessing"),
-    PostprocessingFinished: ("postprocessing", "model_postprocessing_end"),
-    IrOutdated: ("conversion", "model_ir_outdated"),
-    ConversionStarted: ("conversion", "model_conversion_begin"),
-    StepStarted: ("conversion", "model_step_begin"),
-    SelfCheckPassed: ("conversion", "model_self_checked"),
-    SelfCheckFinished: ("conversion", "model_self_check_end"),
-    ConversionFinished: ("conversion", "model_conversion_end"),
-    QuantizationStarted: ("quantization", "model_quantization_begin"),
-    CalibrationProgress: ("quantization", "model_calibration_progress"),
-    AccuracySearched: ("quantization", "model_accuracy_searched"),
-    DisplacementMeasured: ("quantization", "model_shift_measured"),
-    OutputsCompared: ("quantization", "model_outputs_compared"),
-    SpeedCompared: ("quantization", "model_speed_compared"),
-    AccuracyCompared: ("quantization", "model_accuracy_held"),
-    FloatLayersKept: ("quantization", "model_float_layers_kept"),
-    LayerNoiseMeasured: ("quantization", "model_layers_compared"),
-    QuantizationFinished: ("quantization", "model_quantization_end"),
-    ConversionUpToDate: ("conversion", "model_conversion_up_to_date"),
-    ConversionSkipped: ("conversion", "model_conversion_skipped"),
-    EvaluationProgress: ("evaluation", "model_evaluation_progress"),
-    InferenceProgress: ("inference", "model_inference_progress"),
-    ClusterJoined: ("cluster", "cluster_joined"),
-    WorkerChanged: ("cluster", "cluster_worker_changed"),
-    CountStarted: ("count", "model_count_begin"),
-    BenchmarkStarted: ("benchmark", "benchmark_begin"),
-    BenchmarkProgress: ("benchmark", "benchmark_progress"),
+#: The ``$type`` of each event in JSON, by the stage of the work. Scripts read these names, so they
+#: stay even if a class is renamed.
+_TYPES_BY_STAGE: dict[str, dict[type[Event], str]] = {
+    "run": {
+        WarningIssued: "warning",
+        RunStarted: "run_begin",
+        RunFinished: "run_end",
+    },
+    "work": {
+        WorkStarted: "model_work_begin",
+        WorkFinished: "model_work_end",
+    },
+    "download": {
+        LicenseNoted: "model_license_noted",
+        DownloadStarted: "model_download_begin",
+        DownloadFinished: "model_download_end",
+        FileDownloadStarted: "model_file_download_begin",
+        FileDownloadProgress: "model_file_download_progress",
+        FileDownloadFinished: "model_file_download_end",
+        PackageDownloadStarted: "model_package_download_begin",
+        PackageDownloadProgress: "model_package_download_progress",
+        PackageDownloadFinished: "model_package_download_end",
+        FileUpToDate: "model_file_up_to_date",
+        CachedFileUsed: "model_file_retrieved",
+    },
+    "postprocessing": {
+        PostprocessingStarted: "model_postprocessing_begin",
+        FilePostprocessingStarted: "model_file_postprocessing",
+        PostprocessingFinished: "model_postprocessing_end",
+    },
+    "conversion": {
+        IrOutdated: "model_ir_outdated",
+        ConversionStarted: "model_conversion_begin",
+        StepStarted: "model_step_begin",
+        SelfCheckPassed: "model_self_checked",
+        SelfCheckFinished: "model_self_check_end",
+        ConversionFinished: "model_conversion_end",
+        ConversionUpToDate: "model_conversion_up_to_date",
+        ConversionSkipped: "model_conversion_skipped",
+    },
+    "quantization": {
+        QuantizationStarted: "model_quantization_begin",
+        CalibrationProgress: "model_calibration_progress",
+        AccuracySearched: "model_accuracy_searched",
+        DisplacementMeasured: "model_shift_measured",
+        OutputsCompared: "model_outputs_compared",
+        SpeedCompared: "model_speed_compared",
+        AccuracyCompared: "model_accuracy_held",
+        FloatLayersKept: "model_float_layers_kept",
+        LayerNoiseMeasured: "model_layers_compared",
+        QuantizationFinished: "model_quantization_end",
+    },
+    "evaluation": {
+        EvaluationProgress: "model_evaluation_progress",
+    },
+    "inference": {
+        InferenceProgress: "model_inference_progress",
+    },
+    "cluster": {
+        ClusterJoined: "cluster_joined",
+        WorkerChanged: "cluster_worker_changed",
+    },
+    "count": {
+        CountStarted: "model_count_begin",
+    },
+    "benchmark": {
+        BenchmarkStarted: "benchmark_begin",
+        BenchmarkProgress: "benchmark_progress",
+    },
+}
+#: The stage and the ``$type`` of each event.
+EVENT_TYPES = {
+    event: (stage, name)
+    for stage, names in _TYPES_BY_STAGE.items()
+    for event, name in names.items()
 }
 
 #: What users import; the functions above serve posezoo alone.

@@ -1,7 +1,7 @@
 """Commands that install an extra of posezoo beside what is installed.
 
-No package index has posezoo, and whoever registers its name there would get the installation. So
-these commands name what was installed (a checkout, a wheel, a URL), or only other packages.
+No package index has posezoo, and a package of this name there would be a stranger's. So these
+commands name what was installed (a checkout, a wheel, a URL), or only other packages.
 """
 
 from __future__ import annotations

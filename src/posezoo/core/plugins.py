@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Generic, TypeVar
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar
 
 from posezoo.core import features
 from posezoo.core.errors import PluginError, PosezooError, suggest
 from posezoo.core.values import frozen
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 PartT = TypeVar("PartT")
 
@@ -150,6 +148,4 @@ def installed(group: str) -> Mapping[str, EntryPoint]:
     """
     if group not in PLUGIN_GROUPS:
         return {}
-    from importlib.metadata import entry_points
-
     return {entry_point.name: entry_point for entry_point in entry_points(group=group)}

@@ -12,6 +12,7 @@ send something: the settings whose record has ``in_folder``.
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -641,8 +642,6 @@ def _variable(name: str) -> str:
 
 
 def _read_config(path: Path) -> dict[str, str]:
-    import configparser
-
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(read_small(path).decode("utf-8-sig"), source=str(path))

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from posezoo.core.arrays import Array, NamedArrays, widen_bfloat16
 from posezoo.core.convert.formats import (
     InnerTensors,
     ModelFormat,
@@ -49,7 +50,6 @@ from posezoo.formats.double_onnx import compute_in_double
 if TYPE_CHECKING:
     from openvino import Model
 
-    from posezoo.core.arrays import Array, NamedArrays
 
 _MODULE = "onnxruntime"
 _BFLOAT16 = "tensor(bfloat16)"
@@ -382,8 +382,6 @@ def _run_in_bfloat16(session: Any, names: Sequence[str], feed: NamedArrays) -> d
     import ctypes
 
     import numpy as np
-
-    from posezoo.core.arrays import widen_bfloat16
 
     module = import_runtime(_MODULE)
     assert module  # it made the session

@@ -6,14 +6,13 @@ Functions are in the file, or in the standard, which defines many operations by 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.errors import MissingPackageError, import_optional
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from onnx import ModelProto, NodeProto
 
 # A small file can have functions that call each other ten times, ten levels deep.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import starmap
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,8 +36,6 @@ from posezoo.formats.onnx_inlining import inline_functions
 from posezoo.formats.resize_weights import AxisResize, compute_weights, find_nearest
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from onnx import ModelProto, NodeProto
 
 # The types of TensorProto.

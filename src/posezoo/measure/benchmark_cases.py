@@ -208,17 +208,22 @@ class CaseMaker:
         options = self.options
         image = options.image or self.folder / f"people-{options.people}.jpg"
         if options.image is None and not image.is_file():
-            # The columns with the person, from two photos side by side. People are then as small as
-            # detectors expect. In a square of photos, person-detection-retail-0013 finds one of
-            # four people.
-            left, right = (images.read_image(photo)[:, :400] for photo in images.SAMPLE_PHOTOS)
-            columns = [left, right, left, right][: options.people]
-            images.write_image(image, np.hstack(columns))
+            write_people(image, options.people)
         shown = options.people if options.image is None else 0
         for target_size in options.target_sizes:
             workload = PipelineWorkload(image, compiled, tuple(irs), shown, target_size)
             for runtime in options.runtimes:
                 yield BenchmarkCase(name, precision, workload, runtime, is_recordable=is_recordable)
+
+
+def write_people(path: Path, number: int) -> None:
+    """Write an image with one to four people.
+
+    It has the columns with the person, from two photos side by side. People are then as small as
+    detectors expect. In a square of photos, person-detection-retail-0013 finds one of four people.
+    """
+    left, right = (images.read_image(photo)[:, :400] for photo in images.SAMPLE_PHOTOS)
+    images.write_image(path, np.hstack([left, right, left, right][:number]))
 
 
 def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Precision) -> Path:

@@ -11,6 +11,7 @@ from posezoo.console.labels import format_pairs
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import Input, Model, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, InferenceError, OutputError
+from posezoo.core.ir.complexity import Complexity, compute_complexity
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import Converted, get
 from posezoo.core.pipeline.plan import require_current_ir
@@ -23,7 +24,6 @@ from posezoo.core.versions import package_version
 from posezoo.networks.custom_weights import spec_with_checkpoint, write_random_checkpoint
 
 if TYPE_CHECKING:
-    from posezoo.core.ir.complexity import Complexity
     from posezoo.run.measured import Measurement
 
 _PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
@@ -89,7 +89,6 @@ def read_complexity(
         MissingPackageError: OpenVINO is not installed, or too old.
         RuntimeError: there is no IR, or an input cannot have the given shape.
     """
-    from posezoo.core.ir.complexity import compute_complexity
     from posezoo.core.ir.openvino_import import fold_constants, import_openvino
 
     network = import_openvino().Core().read_model(xml)

@@ -118,7 +118,9 @@ def load_model(
     model = chosen.model
     if xml := subject.file:
         loader = load.Loader(context, is_video=chosen.is_video)
-        estimator = replace(loader, listener=listener).compile_file(subject, options)
+        estimator = replace(loader, listener=listener).compile_file(
+            subject, options, is_video=chosen.is_video
+        )
         name = subject.like.full_name if subject.like else ""
         networks = (network.path for network in estimator.networks)  # also of the detector
         xmls = [*dict.fromkeys((xml, *networks))]
@@ -146,7 +148,7 @@ def load_model(
     require_detector_used(subject.said.detector or boxes, model)
     pipeline = resolve_pipeline(model, context, subject.precision, is_video=chosen.is_video)
     irs = load.get_detector_irs(pipeline, context, listener) | own_irs
-    load_again = partial(load.compile_pipeline, pipeline, irs, options)
+    load_again = partial(load.compile_pipeline, pipeline, irs, options, is_video=chosen.is_video)
     protocol = EvaluationProtocol(
         load_again(),
         subject.precision,

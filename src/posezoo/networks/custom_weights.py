@@ -44,7 +44,7 @@ from posezoo.core.errors import (
 from posezoo.core.files import verified_files
 from posezoo.core.registry import Registry, open_registry
 from posezoo.core.resolve.own_networks import OwnNetworks, require_network
-from posezoo.networks import build_network, find_network, is_network, pretrained
+from posezoo.networks import PLUGINS, build_network, find_network, is_network, pretrained
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import NamedArrays
@@ -115,7 +115,16 @@ def find_fitting_network(checkpoint: Path) -> str:
 
     Raises:
         CheckpointError: it cannot be read, or none or several networks read it.
+        MissingPackageError: torch is not installed.
     """
+    from posezoo.networks.checkpoints import read_checkpoint
+    from posezoo.networks.checkpoints.key_matching import explain_mmpose
+
+    # Before torch is asked for, which is large.
+    hint = explain_mmpose(read_checkpoint(checkpoint))
+    if hint and not PLUGINS.names():
+        problem = "is a checkpoint of MMPose, of a network that the zoo does not have"
+        raise CheckpointError(f"{checkpoint}: {problem}", hint=hint)
     fitting = pretrained.matching_networks(checkpoint)
     if len(fitting) != 1:
         which = "no network of the zoo reads it: its keys or shapes differ"

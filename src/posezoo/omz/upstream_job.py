@@ -8,6 +8,7 @@ a line of JSON.
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import os
 import runpy
@@ -53,8 +54,6 @@ def main() -> int:
 
 
 def _export(requested: dict[str, list[str]]) -> None:
-    import importlib
-
     import torch
 
     sys.path[:0] = requested.get("--model-path", [])

@@ -51,7 +51,7 @@ class KeypointMoves:
     Attributes:
         by_both, only_by_first, only_by_second: people.
         names: the keypoints of both models, by their names, which are compared.
-        keypoints: of people whom both find, that both see.
+        keypoints: of people that both find, that both see.
         of_image: in pixels of the image; None if there are no such keypoints.
         of_input: in pixels of the first model's input, estimated from the keypoints if that is the
             crop of a person; None also if its size varies.
@@ -72,7 +72,7 @@ class KeypointMoves:
 def compare_keypoints(
     first: ComparedModel, second: ComparedModel, paths: Iterable[Path]
 ) -> KeypointMoves:
-    """Run both models on images, and compare the keypoints with the same names of the people whom
+    """Run both models on images, and compare the keypoints with the same names of the people that
     both find. Those of a hand, which has a side, are ``left_wrist`` or ``right_wrist`` and so on.
 
     Raises:
@@ -80,7 +80,7 @@ def compare_keypoints(
         PosezooError: the models find no keypoints, or none with the same name.
     """
     visible = first.estimator.seen_from, second.estimator.seen_from
-    # Of each image, the people whom both find, only the first, and only the second.
+    # Of each image, the people that both find, only the first, and only the second.
     counts = []
     # (N, 2) of each pair: how far each keypoint moves that both models see: in pixels of the image,
     # and of the first model's input, which is NaN if its size varies.
@@ -165,7 +165,7 @@ def _with_keypoints(pose: Pose, names: Sequence[str]) -> Pose:
 
 
 def _match(people: Sequence[Pose], others: Sequence[Pose]) -> list[tuple[Pose, tuple[Pose, Pose]]]:
-    """Each person whom both find, as the first model finds them, and both poses with the keypoints
+    """Each person that both find, as the first model finds them, and both poses with the keypoints
     that both have.
     """
     similarities = np.zeros((len(people), len(others)))

@@ -91,15 +91,16 @@ _NETWORKS: Mapping[str, Sequence[OutputRule]] = {
 
 
 _HEADS = "a detector such as RTMDet without its last step, which makes boxes of its maps"
-_UNREAD_HINTS: Mapping[str, str] = {
-    _HEADS: "export it with that step, such as with MMDeploy's configs/mmdet/detection/"
-    "detection_onnxruntime_static.py, whose outputs are dets and labels",
-}
 
 
 def explain_unread_network(network: str) -> str:
     """What to do with a network that ``name_unread_network`` names."""
-    return _UNREAD_HINTS.get(network, "posezoo recommend lists models that it reads")
+    if network != _HEADS:
+        return "posezoo recommend lists models that it reads"
+    return (
+        "export it with that step, such as with MMDeploy's configs/mmdet/detection/"
+        "detection_onnxruntime_static.py, whose outputs are dets and labels"
+    )
 
 
 def name_unread_network(outputs: Mapping[str, Shape]) -> str:

@@ -238,8 +238,8 @@ class InputSizing:
             corner.
         truncates: whether the sides of the resized image are cut to whole pixels, and points are
             mapped as if they were not, as YOLOX's published code; otherwise they are rounded.
-        keeps_scale: whether points are mapped by the scale before the sides are rounded, as in
-            Model API and Ultralytics.
+        keeps_scale: whether points are mapped by the scale before the sides are rounded, as in Model
+            API.
         is_embedded: whether the graph itself fits images, which it takes as they are.
     """
 

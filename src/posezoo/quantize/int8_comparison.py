@@ -326,18 +326,17 @@ def compare_layers(
         kind = operation.get_type_name()
         if kind in TYPES and name in int8_names:
             types[name] = kind
-    names = list(types)
-    quantized = [source.get_friendly_name() for _, source in _activations(int8)]
-    sources = list(dict.fromkeys(quantized))
-    fp32_probe = _Probe(fp32, [*names, *sources])
-    int8_probe = _Probe(int8, names)
-    isolated_probe = _Probe(int8, names, sources)
+    layers = [(name, 0) for name in types]
+    sources = list(dict.fromkeys(source for _, source in _activations(int8)))
+    fp32_probe = _Probe(fp32, [*layers, *sources])
+    int8_probe = _Probe(int8, layers)
+    isolated_probe = _Probe(int8, layers, sources)
     noises = []
     for sample in samples:
         inputs = list(sample.inputs().values())
         outputs = fp32_probe(inputs)
-        expected = outputs[: len(names)]
-        activations = outputs[len(names) :]
+        expected = outputs[: len(layers)]
+        activations = outputs[len(layers) :]
         isolated = map(measure_noise, expected, isolated_probe([*inputs, *activations]))
         totals = map(measure_noise, expected, int8_probe(inputs))
         noises.append(list(zip(isolated, totals, strict=True)))
@@ -346,31 +345,35 @@ def compare_layers(
     return tuple(LayerNoise(name, kind, *mean) for (name, kind), mean in rows)
 
 
+#: The name of an operation, and the number of one of its outputs, of which Split has several.
+_Port = tuple[str, int]
+
+
 class _Probe:
     """A copy of a network that runs in f32; arguments and copied results are in the order of its
     ports.
 
     Args:
         network: an ``openvino.Model``.
-        names: the operations whose first outputs are the results.
-        sources: additional inputs that replace the outputs of these operations before they are
-            quantized.
+        ports: the outputs of operations that are the results.
+        sources: additional inputs that replace these outputs before they are quantized.
     """
 
-    def __init__(self, network: Model, names: Sequence[str], sources: Sequence[str] = ()) -> None:
+    def __init__(
+        self, network: Model, ports: Sequence[_Port], sources: Sequence[_Port] = ()
+    ) -> None:
         ov = import_openvino()
         copy = network.clone()
         operations = {operation.get_friendly_name(): operation for operation in copy.get_ops()}
-        results = [ov.opset13.result(operations[name].output(0)) for name in names]
-        inputs: dict[str, Any] = {}
+        results = [ov.opset13.result(operations[name].output(place)) for name, place in ports]
+        inputs: dict[_Port, Any] = {}
         for quantizer, source in _activations(copy) if sources else ():
-            name = source.get_friendly_name()
             port = quantizer.input_value(0)
-            if name not in inputs:
+            if source not in inputs:
                 shape = port.get_partial_shape()
-                inputs[name] = ov.opset13.parameter(shape, port.get_element_type())
-            quantizer.input(0).replace_source_output(inputs[name].output(0))
-        added = [inputs[name] for name in sources]
+                inputs[source] = ov.opset13.parameter(shape, port.get_element_type())
+            quantizer.input(0).replace_source_output(inputs[source].output(0))
+        added = [inputs[source] for source in sources]
         probe = ov.Model(results, [*copy.get_parameters(), *added], "probe")
         compiled = openvino_core().compile_model(probe, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         self._request = compiled.create_infer_request()
@@ -379,13 +382,15 @@ class _Probe:
         return [output.copy() for output in run_request(self._request, dict(enumerate(inputs)))]
 
 
-def _activations(int8: Any) -> list[tuple[Any, Any]]:
+def _activations(int8: Any) -> list[tuple[Any, _Port]]:
+    """The operations that quantize activations, and what each of them quantizes."""
     pairs = []
     for operation in int8.get_ordered_ops():
         if operation.get_type_name() == "FakeQuantize":
-            source = operation.input_value(0).get_node()
+            port = operation.input_value(0)
+            source = port.get_node()
             if source.get_type_name() != "Constant":
-                pairs.append((operation, source))
+                pairs.append((operation, (source.get_friendly_name(), port.get_index())))
     return pairs
 
 

@@ -28,13 +28,13 @@ from posezoo.core.ir.openvino_import import error_text, import_openvino
 from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.quantize.int8_layers import count_layers, layers_in_float
 from posezoo.quantize.nncf_version import explain_nncf_mismatch
+from posezoo.quantize.quantization_plan import QuantizationPlan
 
 if TYPE_CHECKING:
     from openvino import CompiledModel, Model, Output
 
     from posezoo.measure.coco import ImageId
     from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator
-    from posezoo.quantize.quantization_plan import QuantizationPlan
 
 # Of the evaluations that only rank layers, one in this many is reported.
 _REPORTED = 10

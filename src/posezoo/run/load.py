@@ -107,8 +107,13 @@ class Loader:
         pipeline, detector = self._get_detector(pipeline)
         return PreparedModel(self, subject, pipeline, detector | irs)
 
-    def compile_file(self, subject: Subject, options: LoadOptions) -> Estimator:
+    def compile_file(
+        self, subject: Subject, options: LoadOptions, *, is_video: bool = False
+    ) -> Estimator:
         """Compile a network without a model.yml, and its detector, which is downloaded if missing.
+
+        Args:
+            is_video: as for ``compile_pipeline``.
 
         Raises:
             InferenceError: it cannot be compiled.
@@ -126,13 +131,23 @@ class Loader:
         options = subject.said.added_to(options)
         if subject.is_published:
             assert isinstance(subject.model, ModelSpec)
-            return self._compile_published(subject.model, graph, options)
+            return self._compile_published(subject.model, graph, options, is_video=is_video)
         architecture = subject.said.architecture
         model, description = describe_ir(graph, architecture, subject.like, options=options)
         parts, exported = _find_exported_parts(graph, model.name)
         doubts = list(_list_doubts(model, description))
         if subject.doubt:
             listener(WarningIssued(subject.doubt))
+        beside: NamedIrs = {}
+        description_beside = None
+        if exported and context.settings.detector == "usual":
+            detector, description_beside = describe_ir(exported)
+            pipeline = PipelineSpec(model, graph.precision, model.people, detector)
+            beside = {detector.name: exported}
+        else:
+            pipeline = resolve_ir_pipeline(graph, model, context, is_video=self.is_video)
+        if is_video:
+            options = _take_turns_if_tracking(options, pipeline, parts)
         estimator = load_estimator(model, parts, options, description=description)
         for doubt in doubts:
             listener(WarningIssued(f"{graph.path}: {doubt}"))
@@ -140,22 +155,16 @@ class Loader:
             listener(WarningIssued(model.assumption))
         if wrong := explain_wrong_values(graph, description.preprocessing):
             warnings.warn(f"{graph.path}: {wrong}", PreparationWarning, stacklevel=1)
-        if exported and context.settings.detector == "usual":
-            detector, description = describe_ir(exported)
-            pipeline = PipelineSpec(
-                estimator.model, graph.precision, estimator.model.people, detector
-            )
-            beside = {detector.name: exported}
-            return _with_detector(estimator, pipeline, beside, options, description)
-        pipeline = resolve_ir_pipeline(graph, estimator.model, context, is_video=self.is_video)
-        irs = get_detector_irs(pipeline, context, listener)
-        return _with_detector(estimator, pipeline, irs, options)
+        irs = beside or get_detector_irs(pipeline, context, listener)
+        return _with_detector(estimator, pipeline, irs, options, description_beside)
 
-    def _compile_published(self, model: ModelSpec, graph: Graph, options: LoadOptions) -> Estimator:
+    def _compile_published(
+        self, model: ModelSpec, graph: Graph, options: LoadOptions, *, is_video: bool
+    ) -> Estimator:
         irs: dict[str, Path | Graph] = {model.name: graph}
         pipeline = resolve_pipeline(model, self.context, graph.precision, is_video=self.is_video)
         irs |= get_detector_irs(pipeline, self.context, self.listener)
-        return compile_pipeline(pipeline, irs, options)
+        return compile_pipeline(pipeline, irs, options, is_video=is_video)
 
     def _prepare_default(self, subject: Subject) -> PreparedModel:
         said = subject.said
@@ -226,9 +235,7 @@ class PreparedModel:
         """Compile it and its detector as was said of it, by default for the device in the settings.
 
         Args:
-            is_video: whether it is for the frames of videos. If the model tracks people in them,
-                they are processed one after the other: it then has one request, if the options
-                leave their number to the device.
+            is_video: as for ``compile_pipeline``.
 
         Raises:
             InferenceError: as for ``compile_pipeline`` and ``Loader.compile_file``.
@@ -238,18 +245,13 @@ class PreparedModel:
 
         options = options or LoadOptions(default_runtime(self.loader.context.settings))
         with self.loader.time_step("compile"):
-            estimator = self._compile(options)
-            if not is_video or options.runtime.requests or not estimator.can_track:
-                return estimator
-            return self._compile(replace(options, runtime=replace(options.runtime, requests=1)))
-
-    def _compile(self, options: LoadOptions) -> Estimator:
-        if self.pipeline is None:
-            return self.loader.compile_file(self.subject, options)
-        said = self.subject.said
-        estimator = compile_pipeline(self.pipeline, self.irs, said.added_to(options))
-        require_named_decoder(said.architecture, estimator.model)
-        return estimator
+            if self.pipeline is None:
+                return self.loader.compile_file(self.subject, options, is_video=is_video)
+            said = self.subject.said
+            options = said.added_to(options)
+            estimator = compile_pipeline(self.pipeline, self.irs, options, is_video=is_video)
+            require_named_decoder(said.architecture, estimator.model)
+            return estimator
 
 
 def with_found_decoder(model: Model, irs: NamedIrs) -> Model:
@@ -292,20 +294,54 @@ def get_detector_irs(
         raise
 
 
-def compile_pipeline(pipeline: PipelineSpec, irs: NamedIrs, options: LoadOptions) -> Estimator:
+def compile_pipeline(
+    pipeline: PipelineSpec, irs: NamedIrs, options: LoadOptions, *, is_video: bool = False
+) -> Estimator:
     """Compile a model or composite, and its detector, as an estimator that returns the poses in an
     image.
 
     Args:
         irs: the .xml of each part of the model and of its detector, or the graph that was read from
             it, by name.
+        is_video: whether it is for the frames of videos. If the model tracks people in them, they
+            are processed one after the other: it then has one request, if the options leave their
+            number to the device.
 
     Raises:
         InferenceError: an IR cannot be read or compiled, or the model has no decoder.
     """
     from posezoo.run.runtime.loading import load_estimator
 
+    if is_video:
+        options = _take_turns_if_tracking(options, pipeline, irs)
     return _with_detector(load_estimator(pipeline.model, irs, options), pipeline, irs, options)
+
+
+def _take_turns_if_tracking(
+    options: LoadOptions, pipeline: PipelineSpec, irs: NamedIrs
+) -> LoadOptions:
+    from posezoo.run.runtime.runtime_config import choose_requests
+
+    if options.runtime.requests or not tracks_people(pipeline, irs):
+        return options
+    runtime = replace(options.runtime, requests=choose_requests(in_turn=True))
+    return replace(options, runtime=runtime)
+
+
+def tracks_people(pipeline: PipelineSpec, irs: NamedIrs) -> bool:
+    """``Estimator.can_track``, before anything is compiled."""
+    from posezoo.run.runtime.graph import Graph
+
+    if pipeline.model.decoder is None:
+        return False
+    record = find_decoder(pipeline.model.decoder.name)
+    has_detector = pipeline.detector is not None
+    if record.pipeline == "blazepose":
+        return not all(isinstance(ir, Graph) and ir.decoded_outputs for ir in irs.values())
+    if record.pipeline == "landmarks":
+        return has_detector
+    is_followed = pipeline.people is not None and pipeline.people.video == TRACKING
+    return record.next_crop is not None and (is_followed or not has_detector)
 
 
 def _list_doubts(model: ModelSpec, description: InputDescription) -> Iterator[str]:

@@ -95,7 +95,8 @@ class Options:
 
     Attributes:
         requests: the number of images that ``stream`` processes at the same time; 0 for the
-            device's optimum.
+            device's optimum; None for that wherever images do not depend on each other, and one
+            for calls.
         streams: the number of parallel inferences, 4 or ``CPU:4,GPU:2``; empty for the device's
             choice.
         threads: the number of CPU threads; 0 for one per core.
@@ -113,7 +114,7 @@ class Options:
             ``Pose.mask`` of BlazePose; None: those that the model declares.
     """
 
-    requests: int = 1
+    requests: int | None = None
     streams: str | int = ""
     threads: int = 0
     min_person_score: float | None = None

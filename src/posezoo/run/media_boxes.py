@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,31 +40,43 @@ class Turn:
 
 
 @frozen
-class VideoTrack:
-    """What the first video track of a file says.
+class Film:
+    """What the first video track of a file says before its frames are read.
 
     Attributes:
         turn: of its frames, by its display matrix.
-        shown_s: for how many seconds its edit list shows it; None if it has none.
+        shown_s: for how many seconds it is shown, without what its edit list hides; None if that is
+            not known.
+        is_interlaced: whether its first frame has two fields; None if that is not known.
+        has_times: whether its format has times of frames; None if that is not known.
     """
 
     turn: Turn = Turn()
     shown_s: float | None = None
+    is_interlaced: bool | None = None
+    has_times: bool | None = None
 
 
-def read_video_track(path: Path) -> VideoTrack:
-    """The first video track of an MP4 or QuickTime file; of another file, and of a damaged one, it
-    says nothing.
-    """
+def read_film_boxes(path: Path) -> Film:
+    """What an MP4 or QuickTime file says; of another or damaged file, nothing is known."""
     try:
         movie = _read_index(path)
         (scale,) = struct.unpack_from(">I", *_find_field(movie, b"mvhd", 12, 20))
         for kind, track in _boxes(movie):
             if kind == b"trak" and _handler(track) == b"vide":
-                return VideoTrack(_read_matrix(track), _read_edited_s(track, scale))
+                matrix = struct.unpack_from(">5i", *_find_field(track, b"tkhd", 40, 52))
+                return Film(turn_by_matrix(matrix), _read_edited_s(track, scale))
     except (OSError, LookupError, ValueError, struct.error):
         pass
-    return VideoTrack()
+    return Film()
+
+
+def turn_by_matrix(matrix: Sequence[int]) -> Turn:
+    """The turn by the first two rows of a display matrix."""
+    a, b, _, c, d = matrix
+    if abs(b) > abs(a):
+        return Turn(True, c < 0, b < 0)
+    return Turn(False, a < 0, d < 0)
 
 
 def read_picture_turn(data: bytes) -> Turn:
@@ -135,13 +147,6 @@ def _find_field(data: bytes, kind: bytes, place: int, long_place: int) -> tuple[
 
 def _handler(track: bytes) -> bytes:
     return _find(track, b"mdia", b"hdlr")[8:12]
-
-
-def _read_matrix(track: bytes) -> Turn:
-    a, b, _, c, d = struct.unpack_from(">5i", *_find_field(track, b"tkhd", 40, 52))
-    if abs(b) > abs(a):
-        return Turn(True, c < 0, b < 0)
-    return Turn(False, a < 0, d < 0)
 
 
 def _read_edited_s(track: bytes, scale: int) -> float | None:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 import yaml
+from docs.json_schema import skeleton_schema
 
 from fakes.checkout import ROOT
 from posezoo.core.declarations.skeleton import LimbField
@@ -12,7 +13,6 @@ from posezoo.core.declarations.skeletons import SKELETONS, find_skeleton, known_
 from posezoo.core.errors import PosezooError, SpecError
 from posezoo.core.registry import Registry
 from posezoo.poses.decoders import DECODERS
-from posezoo.upkeep.json_schema import skeleton_schema
 
 GRIPPER = """\
 keypoints: [base, left_tip, right_tip]

@@ -6,6 +6,7 @@ import sys
 from contextlib import nullcontext
 
 import pytest
+from docs.json_schema import model_schema
 
 from fakes.command import run_process
 from fakes.files import declared
@@ -18,7 +19,6 @@ from posezoo.core.download.candidates import ByteStream
 from posezoo.core.download.source_types import SOURCE_TYPES, SourceType, find_source_type
 from posezoo.core.errors import PluginError, SourceError, SpecError
 from posezoo.core.values import frozen
-from posezoo.upkeep.json_schema import model_schema
 
 
 def test_each_type_has_keys_in_model_yml_and_a_record():

@@ -8,13 +8,15 @@ import zipfile
 
 import pytest
 
-from fakes.checkout import ROOT
+from fakes.checkout import ROOT, copy_checkout, git
 from fakes.command import assert_success, omz_tool, posezoo, printed, refusal, run_process
 from fakes.network import network
 from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
+from posezoo.core.registry import open_registry
 
 TOOLS = ROOT / "tools" / "downloader"
+RECORDED = {"runtime": "A 1.0", "file": "recorded.safetensors", "checksum": "0" * 96}
 
 
 @pytest.fixture
@@ -220,16 +222,53 @@ def test_what_0_2_0_found_out_on_devices_is_no_extra_file_and_is_removed(tmp_pat
 def test_a_registry_may_be_the_output_folder(zoo):
     ended = posezoo("download", "a", "--models_dir", "models", "-o", "models", cwd=zoo)
     assert_success(ended)
-    assert_success(posezoo("verify", "a", "--models_dir", "models", "-o", "models", cwd=zoo))
+    here = ("--models_dir", "models", "-o", "models")
+    assert_success(posezoo("verify", "a", *here, cwd=zoo))
+    # What a registry has beside its model.yml is its own; the folders of IR are posezoo's.
+    write_model(zoo / "models", "never", model_yml(recorded_outputs=RECORDED))
+    for name in (
+        "a/example.jpg",
+        "a/assets/a.png",
+        "never/recorded.safetensors",
+        "whole/photo.jpg",
+    ):
+        path = zoo / "models" / "public" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    assert_success(posezoo("verify", "--all", *here, cwd=zoo))
+    (zoo / "models" / "public" / "a" / "sub" / "evil.bin").write_bytes(b"x")
+    assert "extra    a: sub/evil.bin" in posezoo("verify", "--all", *here, cwd=zoo).stdout
+
+
+def test_git_ignores_what_is_written_into_the_registry_of_a_clone(tmp_path):
+    copy_checkout(tmp_path)
+    git(tmp_path, "init", "--quiet")
+    registry = open_registry((tmp_path / "models",))
+    written = []
+    for spec in registry.select().models:
+        written += [spec.path.parent / file.name for file in spec.files]
+        written += [
+            spec.path.parent / name
+            for name in (
+                "FP16/net.xml",
+                "FP16-INT8/provenance.json",
+                ".posezoo/net.json",
+                "net.onnx",
+            )
+        ]
+    for path in written:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    names = git(tmp_path, "ls-files", "--others", "--exclude-standard", "models").splitlines()
+    assert {*names} == {*git(ROOT, "ls-files", "models").splitlines()}
 
 
 def test_recorded_outputs_beside_the_downloads_are_the_models_own(zoo):
     folder = zoo / "out" / "public" / "a"
     (folder / "recorded.safetensors").write_bytes(b"x")
     assert states(zoo) == {"a/recorded.safetensors": "extra"}
-    declared = {"runtime": "A 1.0", "file": "recorded.safetensors", "checksum": "0" * 96}
     file = declared_file(zoo / "a.tflite", name="sub/a.tflite")
-    write_model(zoo / "models", "a", model_yml(files=[file], recorded_outputs=declared))
+    write_model(zoo / "models", "a", model_yml(files=[file], recorded_outputs=RECORDED))
     assert states(zoo) == {}
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from posezoo.core.errors import CheckpointError
 from posezoo.networks import checkpoints
-from posezoo.networks.checkpoints.key_matching import compare_keys
+from posezoo.networks.checkpoints.key_matching import compare_keys, explain_mmpose
 
 WANTED = {"conv1.weight": (4, 3, 3, 3), "conv1.bias": (4,), "bn1.num_batches_tracked": ()}
 
@@ -123,4 +123,18 @@ def test_names_of_mmpose_are_recognized(head):
     found = {"backbone.a.weight": np.ones(1), f"{head}.a.weight": np.ones(1)}
     with pytest.raises(CheckpointError) as failure:
         checkpoints.match_tensors(found, WANTED)
-    assert failure.value.hint.startswith("its names are those of mmpose")
+    assert failure.value.hint.startswith("export it with MMDeploy: python tools/deploy.py ")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("backbone.stage2.0.branches.0.0.conv1.weight", "head.final_layer.weight"),  # HRNet
+        ("backbone.pos_embed", "head.final_layer.weight"),  # ViTPose
+        ("backbone.embeddings.position_embeddings", "head.conv.weight"),  # of transformers
+        ("backbone.backbone.stem.conv.conv.weight", "head.stems.0.conv.weight"),  # YOLOX
+        ("conv1.weight", "head.weight"),
+    ],
+)
+def test_no_network_that_the_zoo_reads_is_sent_to_mmdeploy(names):
+    assert explain_mmpose(names) == ""

@@ -83,7 +83,7 @@ def test_the_best_models_are_shown_with_their_reasons_and_the_command(zoo):
         "[2] A processor",
         "MS: the median from an image file to drawn poses, one image at a time",
         "may meet the limits, but values are not known: new (no latency)",
-        "measure them: posezoo benchmark --pipeline NAME --people 1 --requests 1",
+        "measure them: posezoo benchmark --pipeline NAME --people 1",
         "as a picture: posezoo gallery --models_dir models, then open site/index.html#y=any_AP&x=single_p50_ms&accuracy_min=0.3&license=Apache-2.0",
     ]
 

@@ -1,5 +1,6 @@
 """Bottom-up networks with their real weights on real photos, and at sizes of all kinds."""
 
+import os
 from collections.abc import Sequence
 from functools import cache
 
@@ -204,3 +205,44 @@ def test_a_list_is_read_ahead_and_the_frames_of_a_camera_are_not(tmp_path, reque
     with estimator.stream(iter(camera)) as stream:
         next(stream)
         assert camera.read == requests
+
+
+@pytest.mark.parametrize(
+    ("said", "requests", "is_several"),
+    [
+        ({}, None, True),
+        ({"is_video": True}, None, True),
+        ({"track": True}, None, True),
+        ({"live": True}, None, False),
+        ({}, 1, False),
+    ],
+)
+def test_independent_images_are_processed_at_the_same_time(tmp_path, said, requests, is_several):
+    estimator, compiled = load_tiny(tmp_path, requests)
+    found = []
+
+    def image(number):
+        found.append(number)
+        return np.zeros((48, 64, 3), np.uint8)
+
+    with estimator.stream(iter(range(9)), image, **said) as stream:
+        next(stream)
+        stream.close()  # waits until nothing is processed any more
+    assert len(found) >= min(2, os.cpu_count() or 1) if is_several else found == [0]
+    assert len(compiled()) == 1 + is_several
+    assert estimator.requests == 1
+
+
+@pytest.mark.parametrize(("count", "networks"), [(7, 1), (8, 2)])
+def test_for_a_few_images_the_network_is_not_compiled_again(tmp_path, count, networks):
+    estimator, compiled = load_tiny(tmp_path)
+    images = [np.zeros((48, 64, 3), np.uint8)] * count
+    assert len([*estimator.stream(images)]) == len(estimator.batch(images)) == count
+    assert len(compiled()) == networks
+
+
+def load_tiny(folder, requests=None):
+    """A small network, and what lists the copies of it that were compiled."""
+    xml = write_ir(folder / "tiny.xml", {"heatmaps": 19, "pafs": 38})
+    runtime = RuntimeConfig(cache_dir=folder / "compiled", requests=requests)
+    return load_ir(xml, options=LoadOptions(runtime)), lambda: [*folder.rglob("*.compiled")]

@@ -272,14 +272,14 @@ def test_the_threshold_of_the_file_holds_unless_the_user_names_another(tmp_path,
 
 
 def ultralytics_rule(picture, size, stride=32):
-    """Its LetterBox with auto=True: the scale, the size of the input, and what is padded at the left and top."""
+    """Its LetterBox with auto=True: the scales of 8.4.190, the size of the input, and what is padded at the left and top."""
     width, height = picture
     window = [-(-side // stride) * stride for side in size]
     scale = min(window[0] / height, window[1] / width)
     inner = round(width * scale), round(height * scale)
     pads = (window[1] - inner[0]) % stride, (window[0] - inner[1]) % stride
     begin = [round(pad / 2 - 0.1) for pad in pads]
-    return scale, np.add(inner, pads), np.array(begin)
+    return np.divide(inner, picture), np.add(inner, pads), np.array(begin)
 
 
 @pytest.mark.parametrize("size", [(320, 320), (500, 500), (384, 640), None], ids=str)
@@ -321,7 +321,7 @@ def test_a_static_export_takes_images_of_its_own_size_and_says_if_imgsz_is_anoth
     metadata = {**ULTRALYTICS, "imgsz": "[384, 640]"}
     path = write_whole_input(tmp_path / "own.onnx", metadata, (640, 384))
     (pose,), said = run(path, pictures[640, 427], tmp_path)
-    assert points(pose)[0] == pytest.approx([(640 - 32) / (384 / 427), 427], abs=0.01)
+    assert points(pose)[0] == pytest.approx([(640 - 32) / (576 / 640), 427], abs=0.01)
     assert "imgsz" not in said
     write_whole_input(path, ULTRALYTICS, (640, 384))
     (same,), said = run(path, pictures[640, 427], tmp_path)

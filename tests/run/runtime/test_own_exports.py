@@ -1,6 +1,7 @@
 """IR that users made of their own exports are recognized by their outputs, and find people in their images."""
 
 import json
+import zipfile
 
 import cv2
 import numpy as np
@@ -11,12 +12,14 @@ import yaml
 from fakes.command import posezoo as run_posezoo
 from fakes.command import read_json, refusal, succeeded
 from fakes.irs import state_images
+from fakes.when_used import import_when_used
 from posezoo import Preparation, load
 from posezoo.core.errors import InferenceError, PosezooError
 from posezoo.core.ir.openvino_import import import_openvino
 
 ov = import_openvino()
 ops = pytest.importorskip("openvino.opset13")
+tflite_writer = import_when_used("fakes.tflite_writer")
 
 #: Width and height of the image, which is not square.
 IMAGE = (320, 160)
@@ -240,6 +243,50 @@ def test_a_folder_as_ultralytics_makes_it_is_a_name(tmp_path):
     (same,) = load(moved, listener=None)(image)
     assert same == pose and same.label == 'it\'s: a # \\ "fish"'
     assert "AGPL-3.0" in run_posezoo("run", moved, *photo, "-o", tmp_path / "of moved").stderr
+
+
+def write_tflite(path):
+    """A TFLite file with one person, less the mean of the image as a share, for any image."""
+    writer = tflite_writer.TfliteWriter()
+    image = writer.tensor("images", [1, 64, 64, 3])
+    axes = writer.tensor("axes", [3], np.array([1, 2, 3], np.int32), dtype="int32")
+    mean, output = writer.tensor("mean", [1]), writer.tensor("output", [1, 17, 84])
+    rows = np.zeros((1, 17, 84), np.float32)
+    rows[0, :, 0] = [0.5, 0.5, 0.4, 0.4, 0, 0, 0.9, *[0.3, 0.4] * 5]
+    people = writer.tensor("people", rows.shape, rows)
+    writer.operator(
+        "MEAN", tflite_writer.options_of("ReducerOptions", keepDims=False), [image, axes], [mean]
+    )
+    writer.operator("ADD", tflite_writer.options_of("AddOptions"), [people, mean], [output])
+    path.write_bytes(writer.finish([image], [output]))
+    return path
+
+
+@pytest.mark.parametrize("where", ["beside it", "at its end", "at its end, of older versions"])
+def test_what_ultralytics_says_of_a_tflite_is_written_into_its_ir(tmp_path, where):
+    path = write_tflite(tmp_path / "own.tflite")
+    names = {0: "cat", 1: "dog", 2: "fish"}
+    stated = METADATA | {"imgsz": [64, 64], "stride": 32, "kpt_shape": [5, 2], "names": names}
+    if where == "beside it":
+        (tmp_path / "metadata.yaml").write_text(yaml.safe_dump(stated), "utf-8")
+    else:
+        is_json = where == "at its end"
+        with zipfile.ZipFile(path, "a") as archive:
+            name = "metadata.json" if is_json else "temp_meta.txt"
+            archive.writestr(name, json.dumps(stated) if is_json else str(stated))
+    xml = tmp_path / "ir" / "own.xml"
+    ended = succeeded(run_posezoo("convert", path, "-o", xml, "--precisions", "FP32"))
+    assert "does not say how images are prepared" not in ended.stderr
+    (pose,) = load(xml, listener=None)(np.zeros((64, 64, 3), np.uint8))
+    assert pose.label == "fish" and pose.score == pytest.approx(0.9, abs=1e-3)
+    assert np.allclose(pose.keypoints[:, :2], np.multiply([0.3, 0.4], 64), atol=0.1)
+
+
+def test_an_archive_that_is_no_metadata_says_nothing_of_a_tflite(tmp_path):
+    path = write_tflite(tmp_path / "own.tflite")
+    path.write_bytes(path.read_bytes() + b"PK\5\6" + bytes(18))
+    ended = succeeded(run_posezoo("convert", path, "-o", tmp_path / "own.xml"))
+    assert "does not say how images are prepared" in ended.stderr
 
 
 def test_a_folder_of_another_task_is_refused_by_each_verb(tmp_path):

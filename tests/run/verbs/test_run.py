@@ -703,6 +703,17 @@ def test_independent_frames_of_a_video_are_processed_at_the_same_time(
     assert requests(seeker_ir, clip) == 1  # it follows one person
 
 
+def test_a_model_that_tracks_is_compiled_once_for_a_video(blazepose, camera, tmp_path, out):
+    clip = video_of(camera, tmp_path / "clip.avi", 2)
+    cache = tmp_path / "cache"
+    answer = ("-o", out, "--format", "json", "--cache_dir", blazepose.output_dir / "cache")
+    environ = {"XDG_CACHE_HOME": str(cache)}
+    folder = ("--download_dir", blazepose.output_dir)
+    ended = posezoo("run", "blazepose-full", *folder, "-i", clip, *answer, **environ)
+    assert json_of(succeeded(ended))["requests"] == 1
+    assert len([*cache.rglob("*.compiled")]) == 2  # its two networks
+
+
 @pytest.mark.slow
 def test_frames_that_are_processed_at_the_same_time_have_the_poses_of_photos(
     npm_mirrored, camera, tmp_path

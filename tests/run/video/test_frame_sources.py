@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from fakes.videos import (
 from fakes.waiting import HANG_S
 from posezoo.core.errors import ImageError, LostCameraError
 from posezoo.run.video import captures, live_source
-from posezoo.run.video.ffmpeg import import_quiet_opencv
+from posezoo.run.video.ffmpeg import converts_interlaced, import_quiet_opencv
 from posezoo.run.video.frame_sources import open_source, reconnect_seconds
 
 
@@ -656,19 +657,93 @@ def test_a_stream_is_opened_again_for_a_minute_and_a_camera_not_unless_the_user_
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what FFmpeg says is read on Linux only")
+@pytest.mark.parametrize("has_av", [True, False])
 @pytest.mark.parametrize(("name", "codec"), [("dvd.mpg", "mpeg2video"), ("camera.mov", "dvvideo")])
-def test_an_interlaced_video_is_refused_or_read(tmp_path, reported, name, codec):
+def test_an_interlaced_video_is_refused_or_read(
+    tmp_path, reported, monkeypatch, name, codec, has_av
+):
     """OpenCV 4.11 converts such frames, and 4.14 does not."""
     warnings = []
+    is_open = False
     size = (720, 576) if codec == "dvvideo" else SIZE
     path = write_interlaced(tmp_path / name, codec, size)
-    source = open_source(str(path), report_error=reported.append, warn=warnings.append)
+    if not has_av:
+        monkeypatch.setitem(sys.modules, "av", None)
     try:
+        source = open_source(str(path), report_error=reported.append, warn=warnings.append)
+        is_open = True
         assert [number_of(frame.image) for frame in source.frames()] == list(range(10))
+        assert converts_interlaced()
     except ImageError as error:
+        assert not converts_interlaced()
+        assert is_open != has_av
         assert f"{name}: is interlaced" in error.problem
         assert f"ffmpeg -i {name} -vf yadif" in error.hint
     assert not any("damaged" in warning for warning in warnings)
+
+
+#: The codec and the pixels of each, and for how many hundredths of a second its frames are shown in turn.
+FILMS = {
+    "phone.mov": ("libx265", "yuv420p10le", (3, 4)),
+    "android.mp4": ("libx264", "yuv420p", (3, 3, 3, 9)),
+    "webcam.mkv": ("libx264", "yuv420p", (4,)),
+    "screen.webm": ("libvpx-vp9", "yuv420p", (5, 2)),
+    "camera.avi": ("mjpeg", "yuvj420p", (4,)),
+    "old.avi": ("mpeg4", "yuv420p", (4,)),
+    "camcorder.mts": ("libx264", "yuv420p", (4,)),
+    "tv.ts": ("mpeg2video", "yuv420p", (4,)),
+    "dvd.mpg": ("mpeg2video", "yuv420p", (4,)),
+    "studio.mov": ("prores_ks", "yuv422p10le", (4,)),
+    "stream.flv": ("flv", "yuv420p", (4,)),
+    "windows.wmv": ("wmv2", "yuv420p", (4,)),
+    "plain.y4m": ("rawvideo", "yuv420p", (4,)),
+}
+
+
+@pytest.mark.parametrize("has_av", [True, False])
+@pytest.mark.parametrize("name", FILMS)
+def test_frames_and_times_of_other_writers_are_those_of_pyav(tmp_path, monkeypatch, name, has_av):
+    av = pytest.importorskip("av", reason="needs PyAV: the extra video")
+    codec, pixels, steps = FILMS[name]
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, pixels
+        stream.codec_context.time_base = Fraction(1, 25 if steps == (4,) else 100)
+        if codec == "libx265":
+            stream.options = {"x265-params": "log-level=none"}
+        shown = 0
+        for number in range(25):
+            image = np.full((240, 320, 3), 8 * number, np.uint8)
+            made = av.VideoFrame.from_ndarray(image, "bgr24").reformat(format=pixels)
+            made.pts = number if steps == (4,) else shown
+            made.time_base = stream.codec_context.time_base
+            shown += steps[number % len(steps)]
+            container.mux(stream.encode(made))
+        container.mux(stream.encode())
+    with av.open(str(tmp_path / name)) as container:
+        expected = [
+            (each.time, each.to_ndarray(format="bgr24").mean())
+            for each in container.decode(video=0)
+        ]
+    if not has_av:
+        monkeypatch.setitem(sys.modules, "av", None)
+    said = []
+    source = open_source(str(tmp_path / name), report_error=said.append, warn=said.append)
+    frames = list(source.frames())
+    read = [(each.shown_s + expected[0][0], each.image.mean()) for each in frames]
+    assert len(read) == 25
+    late_s, brighter = np.abs(np.subtract(read, expected)).max(axis=0)
+    assert late_s < 2e-3 and brighter < 1
+    assert not said
+
+
+def test_a_film_that_is_cut_without_encoding_is_not_damaged(tmp_path, reported):
+    """Frames are missing before the last one, which was encoded before them."""
+    ticks = [*range(30), 33]
+    path = write_uneven_video(tmp_path / "cut.mkv", ticks=ticks)
+    source = open_source(str(path), report_error=reported.append, warn=pytest.fail)
+    assert len(list(source.frames())) == 31
+    assert not reported
 
 
 def test_frames_without_times_follow_the_stated_rate_or_the_usual_one(tmp_path, reported):

@@ -12,12 +12,13 @@ import cv2
 import pytest
 
 from fakes.live_cameras import H264Camera, MjpegCameras, age_of
-from fakes.videos import write_video
+from fakes.server import Server
+from fakes.videos import write_interlaced, write_video
 from fakes.waiting import wait_until
 from posezoo.core.errors import ImageError, LostCameraError
 from posezoo.run.runtime.result_stream import ResultStream
 from posezoo.run.video import captures
-from posezoo.run.video.ffmpeg import import_quiet_opencv
+from posezoo.run.video.ffmpeg import converts_interlaced, import_quiet_opencv
 from posezoo.run.video.frame_sources import is_live_name, open_source
 from posezoo.run.video.live_source import SourceGroup
 
@@ -199,6 +200,26 @@ def test_a_film_opens_beside_a_pipe_that_nobody_writes_to(tmp_path, monkeypatch)
     assert not problems, "the film did not wait for the pipe"
     opening.join()
     assert problems == [f"{pipe}: nothing is written to the pipe"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what FFmpeg says is read on Linux only")
+def test_an_interlaced_stream_says_so_once_and_a_film_over_http_is_refused(tmp_path):
+    """OpenCV 4.11 converts such frames, and 4.14 does not."""
+    film = write_interlaced(tmp_path / "tv.mpg", "mpeg2video", (320, 240))
+    pipe, messages = tmp_path / "pipe.mpg", []
+    os.mkfifo(pipe)
+    content = 3 * film.read_bytes()
+    threading.Thread(target=pipe.write_bytes, args=(content,), daemon=True).start()
+    source = open_live(str(pipe), newest=False, warn=messages.append)
+    with pytest.raises(LostCameraError):
+        list(source.frames())
+    said = [each for each in messages if "is interlaced" in each]
+    assert len(said) == (not converts_interlaced())
+    with Server() as server:
+        address = server.serve("film.mpg", content)
+        if not converts_interlaced():
+            with pytest.raises(ImageError, match=r"film\.mpg: is interlaced"):
+                list(open_live(address).frames())
 
 
 def test_files_are_no_group_of_live_sources(tmp_path):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli.flags import FormatArgs
 from posezoo.console.report import print_lines, print_text
 from posezoo.core.errors import redact_secrets
+from posezoo.core.settings import read_settings, unknown_variables
 
 if TYPE_CHECKING:
     from posezoo.core.diagnosis import Diagnosis
@@ -28,7 +29,6 @@ FLAGS = ("format",)
 def run(args: FormatArgs) -> int:
     """Print the report; 1 if there is a problem, which a missing extra is not."""
     from posezoo.core.diagnosis import diagnose
-    from posezoo.core.settings import read_settings, unknown_variables
 
     problems = list(unknown_variables(os.environ))
     diagnosis = diagnose(read_settings(report=problems.append), problems)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags, model_jobs
 from posezoo.console import job_report
 from posezoo.console.job_report import Answer
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.events import Listener
+from posezoo.core.pipeline.for_each import Executor
+from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.download.context import ConnectionPool
-    from posezoo.core.events import Listener
-    from posezoo.core.resolve.stage_context import Context
 
 EXAMPLES = """
 posezoo download blazepose-full
@@ -35,7 +36,6 @@ class _DownloadArgs(flags.ModelsArgs, flags.FormatArgs):
 def run(args: _DownloadArgs) -> int:
     """Download, and print the paths of the files."""
     from posezoo.core.download.context import ConnectionPool
-    from posezoo.core.pipeline.for_each import Executor
 
     context = flags.context_from_args(args)
     executor = flags.executor_from_args(args, context)

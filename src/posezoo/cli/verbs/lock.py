@@ -26,17 +26,16 @@ from posezoo.console.console import Console
 from posezoo.console.json_projection import to_json
 from posezoo.console.labels import format_count
 from posezoo.console.report import print_result
+from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import LockError, shell_word
-from posezoo.core.registry import Selection, format_command, registry_root
+from posezoo.core.events import Listener
+from posezoo.core.registry import Registry, Selection, format_command, registry_root
+from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import ModelSpec
-    from posezoo.core.events import Listener
     from posezoo.core.lockfile import LockFile
     from posezoo.core.lockfile.entries import LockChange, ModelSnapshot
-    from posezoo.core.registry import Registry
-    from posezoo.core.resolve.stage_context import Context
 
 EXAMPLES = """
 posezoo lock blazepose-full

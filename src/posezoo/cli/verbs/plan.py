@@ -40,11 +40,11 @@ from posezoo.console.labels import format_count, join
 from posezoo.console.report import print_result
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec
+from posezoo.core.declarations.supported_mo_args import FrozenValue
+from posezoo.core.events import Listener
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.supported_mo_args import FrozenValue
     from posezoo.core.download.model_download import PlannedFile
-    from posezoo.core.events import Listener
     from posezoo.core.pipeline.plan import Plan
 
 #: The keys of an input in JSON: the steps before the network have the names of OpenVINO's

@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
@@ -27,8 +28,6 @@ from posezoo.console.report import print_result
 from posezoo.console.terminal import is_terminal
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from posezoo.console.console import Console
     from posezoo.core.lockfile import LockFile
     from posezoo.core.pipeline.cache_entries import CacheEntry

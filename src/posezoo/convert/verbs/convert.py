@@ -261,7 +261,7 @@ def _convert_own_file(args: _ConvertArgs) -> int:
         return _convert_ultralytics_ir(args, Path(xml))
     original, layers = _choose_files(args)
     output = args.output or (args.weights_dir or Path()) / f"{original.stem}.xml"
-    flags.require_suffix(args, "output", output, (".onnx", ".xml"))
+    flags.require_suffix(args, output, (".onnx", ".xml"))
     lines = [f"{'would write' if args.dry_run else 'wrote'} {output}"]
     answer: dict[str, object] = {"file": output}
     with flags.console_from_args(args) as console, temporary_dir() as private:
@@ -284,28 +284,39 @@ def _convert_own_file(args: _ConvertArgs) -> int:
 
 def _convert_ultralytics_ir(args: _ConvertArgs, xml: Path) -> int:
     """Write an IR that has the metadata which Ultralytics' exporter wrote beside it."""
-    from posezoo.core.files.result_files import write_result
     from posezoo.core.ir.ir_writer import write_ir
     from posezoo.run.runtime.decoder_matching import describe_ir
     from posezoo.run.runtime.graph import Graph
 
     flags.refuse_flags(args, _OF_ORIGINALS, "not for an IR, whose metadata state it")
     output = args.output or (args.weights_dir or Path()) / xml.name
-    flags.require_suffix(args, "output", output, (".xml",))
-    if output.exists() and output.samefile(xml):
-        raise OutputError(f"{output}: is the file to convert", hint="give another --output")
+    flags.require_suffix(args, output, (".xml",))
+    _require_other_file(xml, output)
     graph = Graph(xml)
     describe_ir(graph)  # it is checked as `run` does
     graph.state_ultralytics()
     with flags.console_from_args(args) as console, temporary_dir() as private:
         # Its weights stay in the precision that they have.
         written = write_ir(graph.model, private / output.name, Precision.FP32)
-        for suffix in () if args.dry_run else (".bin", ".xml"):
-            path = output.with_suffix(suffix)
-            write_result(path, read_regular_bytes(written.with_suffix(suffix)), console)
+        _copy_ir(args, written, output, console)
     line = f"{'would write' if args.dry_run else 'wrote'} {output}"
     print_result(args.format, {"file": output}, *(() if args.quiet else (line,)))
     return 0
+
+
+def _require_other_file(original: Path, *outputs: Path) -> None:
+    for path in outputs:
+        if path.exists() and path.samefile(original):
+            raise OutputError(f"{path}: is the file to convert", hint="give another --output")
+
+
+def _copy_ir(args: _ConvertArgs, xml: Path, output: Path, console: Console) -> None:
+    """Copy an IR to its place, unless this is a dry run."""
+    from posezoo.core.files.result_files import write_result
+
+    for suffix in () if args.dry_run else (".bin", ".xml"):
+        content = read_regular_bytes(xml.with_suffix(suffix))
+        write_result(output.with_suffix(suffix), content, console)
 
 
 def _choose_files(args: _ConvertArgs) -> tuple[Path, Path | None]:
@@ -368,7 +379,6 @@ def _declare(
 
 def _write_ir(task: _FileTask) -> Graph:
     from posezoo.convert.stated_pipeline import state_pipeline
-    from posezoo.core.files.result_files import write_result
     from posezoo.core.ir.ir_writer import write_ir
     from posezoo.run.runtime.graph import Graph
     from posezoo.run.subject import wrong_use
@@ -383,15 +393,20 @@ def _write_ir(task: _FileTask) -> Graph:
         preparation = _choose_preparation(said, like)
     xml = _convert(task, *_declare(task, preparation, like), precision)
     graph = Graph(xml)
+    graph.path = task.original
+    is_described = bool(graph.ultralytics)
+    if is_described:  # also by a file beside it
+        graph.state_ultralytics()
     graph.path = output  # as errors name it
-    if flags.given_flags(args, _OF_PIPELINE):
+    is_stated = bool(flags.given_flags(args, _OF_PIPELINE))
+    if is_stated:
         state_pipeline(graph, said, like, context)
+    if is_described or is_stated:
         # What is in FP16 stays so.
         xml = write_ir(graph.model, task.private / "stated" / output.name, Precision.FP32)
     for doubt in _list_doubts(graph, said, like):
         task.console.warn(doubt)
-    for suffix in () if args.dry_run else (".bin", ".xml"):
-        write_result(output.with_suffix(suffix), xml.with_suffix(suffix).read_bytes(), task.console)
+    _copy_ir(args, xml, output, task.console)
     return graph
 
 
@@ -399,9 +414,7 @@ def _choose_precision(task: _FileTask) -> Precision:
     precision, *others = task.args.precisions or (Precision.FP16,)
     if others or precision not in (Precision.FP16, Precision.FP32):
         task.args.parser.error("--precisions: a file becomes one IR, in FP16 or FP32")
-    for path in (task.output, task.output.with_suffix(".bin")):
-        if path.exists() and path.samefile(task.original):
-            raise OutputError(f"{path}: is the file to convert", hint="give another --output")
+    _require_other_file(task.original, task.output, task.output.with_suffix(".bin"))
     return precision
 
 

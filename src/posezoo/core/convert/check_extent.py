@@ -66,7 +66,7 @@ class CheckExtent:
         sizes: the original's input shapes by name, if they are smaller than declared.
         tables: how many rows the table has from which an input of integers chooses, by its name.
         runs_rounded: whether an IR in FP16 is run, too.
-        reduction: what differs from the whole check, in words; empty for the whole check.
+        reduction: a phrase that says what differs from the whole check; empty for the whole check.
     """
 
     seeds: tuple[int, ...] = SEEDS

@@ -15,7 +15,7 @@ from posezoo.core.arrays import NamedArrays
 from posezoo.core.convert.check_extent import reshape_to
 from posezoo.core.convert.inner_tensors import OperationOrder
 from posezoo.core.convert.node_comparison import is_step
-from posezoo.core.convert.reference_outputs import EXACT, move_values
+from posezoo.core.convert.reference_outputs import EXACT, RECORDED_DRAWS, move_values
 from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import import_openvino, openvino_core
 
@@ -38,9 +38,9 @@ _ARRANGING = frozenset({
 
 
 def run_moved(
-    xml: Path, feeds: Sequence[NamedArrays], draws: int, *, rounds_levels: bool
+    xml: Path, feeds: Sequence[NamedArrays], *, rounds_levels: bool
 ) -> Iterator[list[NamedArrays]]:
-    """The outputs of an IR for each input, in so many draws of roundings.
+    """The outputs of an IR for each input, in several draws of roundings.
 
     Args:
         rounds_levels: move values before they are rounded to levels, by up to half of a level.
@@ -48,7 +48,7 @@ def run_moved(
     Raises:
         RuntimeError: the IR cannot be run.
     """
-    for draw in range(draws):
+    for draw in range(RECORDED_DRAWS):
         network = openvino_core().read_model(xml)
         reshape_to(network, feeds[0])
         rng = np.random.default_rng(draw)

@@ -74,7 +74,7 @@ DRAWS = (1, 5)
 #: The largest difference of two runs on the same image: threads may add in another order.
 REPEATABLE = 1e-5
 
-#: How often an image with recorded outputs is moved.
+#: How often an image with recorded outputs is moved, and the inside of an IR.
 RECORDED_DRAWS = 3
 
 

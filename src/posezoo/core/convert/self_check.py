@@ -55,7 +55,6 @@ from posezoo.core.convert.node_comparison import (
 )
 from posezoo.core.convert.reference_outputs import (
     EXACT,
-    RECORDED_DRAWS,
     FindReference,
     RecordedComparison,
     ReferenceOutputs,
@@ -155,8 +154,8 @@ class SelfCheckResult:
         recorded: the differences of the outputs in the registry from those of the original as it is
             read here; empty if the registry has none, or another runtime was available.
         not_compared: why the IR cannot be compared with its original, or some outputs; else empty.
-        reduction: what was left out of the whole check, in words; empty if nothing was.
-        values: those of the inputs of which no mean and scale is declared, in words.
+        reduction: a phrase that says what was left out of the whole check; empty if nothing was.
+        values: a phrase that says which values the inputs without a declared mean and scale have.
         nodes: the comparison of inner tensors; None if it was not requested.
         int8: the comparison of INT8 with FP16; None for another IR. ``outputs`` is then empty: the
             reference was compared with the IR before it was rounded to INT8.
@@ -188,9 +187,10 @@ class SelfCheckResult:
         differences = [*self.outputs.values(), *self.recorded.values()]
         if self.int8:
             limit = self.int8.limit
-            differences = [OutputDifference(each, limit) for each in self.int8.deviation.values()]
-        none = OutputDifference(0, 0)
-        return max(differences, key=lambda output: output.difference, default=none)
+            differences += [OutputDifference(each, limit) for each in self.int8.deviation.values()]
+        return max(
+            differences, key=lambda output: output.difference, default=OutputDifference(0, 0)
+        )
 
     @property
     def largest_rounding(self) -> tuple[str, OutputRounding] | None:
@@ -325,14 +325,23 @@ class NetworkCheck:
             raise self._create_infinity_error(name)
         measure = self.spec.self_check.measure
         difference = _find_largest(pairs, measure)
-        draws = [*draws, *_find_amplified(name, cases)]
+        both = [
+            (case.outputs[name], case.single_outputs[name])
+            for case in cases
+            if case.single_outputs is not None
+        ]
+        # Outputs in both precisions that differ so much are noise.
+        draws = [*draws, *(each for each in both if not compute_difference(*each) <= LARGEST_NOISE)]
         noise = _find_largest(draws, measure) if draws else None
         finds_somebody = any(output.size for pair in pairs for output in pair)
         declared = self.spec.self_check.tolerance
         tolerance = declared.get(name, declared.get("*"))
         if tolerance is not None:
             return OutputDifference(difference, tolerance, noise), finds_somebody
-        compared = OutputDifference(difference, self._allow(name, cases, noise), noise)
+        limit = self._allow(noise, is_moved=cases[0].moved is not None)
+        if both:
+            limit += allow_own_rounding(_find_largest(both, measure))
+        compared = OutputDifference(difference, limit, noise)
         if compared.is_noisy:
             most = _compare_most(pairs, draws)
             # Of floats, it must be single values that change.
@@ -340,21 +349,11 @@ class NetworkCheck:
             compared = most if (most.noise or 0) <= largest else compared
         return compared, finds_somebody and not compared.is_noisy
 
-    def _allow(self, name: str, cases: Sequence[ReferenceSample], noise: float | None) -> float:
+    def _allow(self, noise: float | None, *, is_moved: bool) -> float:
         if self.precision == Precision.FP16:
-            limit = CLIPPED
-        else:
-            limit = allow_difference(noise)
-            if cases[0].moved is None:
-                limit = max(limit, self.without_noise)
-        pairs = [
-            (case.outputs[name], case.single_outputs[name])
-            for case in cases
-            if case.single_outputs is not None
-        ]
-        if pairs:
-            limit += allow_own_rounding(_find_largest(pairs, self.spec.self_check.measure))
-        return limit
+            return CLIPPED
+        limit = allow_difference(noise)
+        return limit if is_moved else max(limit, self.without_noise)
 
     def _create_infinity_error(self, name: str) -> SelfCheckError:
         return self.create_error(f"computes inf or nan in {name}")
@@ -647,7 +646,7 @@ class IrCheck(NetworkCheck):
             return compared
         feeds = [case.feed for case in reference.cases]
         try:
-            draws = list(run_moved(self.xml, feeds, RECORDED_DRAWS, rounds_levels=in_levels))
+            draws = list(run_moved(self.xml, feeds, rounds_levels=in_levels))
         except RuntimeError:
             return compared
         for name in compared.wrong:
@@ -860,16 +859,6 @@ def _describe_inner(first: InnerDifference, reference: ReferenceOutputs) -> str:
         f"{first.operation}, by {first.difference:.1e} of its largest value, {first.limit:.0e} is"
         f" allowed (by {reference.runtime})"
     )
-
-
-def _find_amplified(name: str, cases: Sequence[ReferenceSample]) -> _Pairs:
-    """Outputs in both precisions, if they differ so much that they are noise."""
-    pairs = [
-        (case.outputs[name], case.single_outputs[name])
-        for case in cases
-        if case.single_outputs is not None
-    ]
-    return [pair for pair in pairs if not compute_difference(*pair) <= LARGEST_NOISE]
 
 
 def _compare_most(pairs: _Pairs, draws: _Pairs) -> OutputDifference:

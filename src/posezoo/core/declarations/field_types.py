@@ -239,7 +239,7 @@ def hex_digits(*lengths: int, label: str) -> FieldType[str]:
 
 
 def ref(name: str) -> Schema:
-    """A reference to a definition of the schema; see ``json_schema``."""
+    """A reference to a definition of the schema; see docs/json_schema.py."""
     return {"$ref": f"#/$defs/{name}"}
 
 

@@ -533,8 +533,3 @@ def _bracketed(given: _FlagValue) -> Iterator[tuple[str, str]]:
         values = match[2] if match[2] is not None else match[3]
         yield match[1], values
         position = match.end()
-
-
-def is_supported(flag: str) -> bool:
-    """Whether our conversion supports a flag of Model Optimizer."""
-    return flag in TYPED or flag in supported_mo_args.CARRIED_OUT

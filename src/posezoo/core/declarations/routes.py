@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from posezoo.core.declarations.mo_args import is_supported
+from posezoo.core.declarations.mo_args import TYPED
 from posezoo.core.declarations.model import Framework, ModelSpec, Route
-from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
+from posezoo.core.declarations.supported_mo_args import (
+    CARRIED_OUT,
+    PIPELINE_CONFIG,
+    TRANSFORMATIONS_CONFIG,
+)
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.errors import Advice
 from posezoo.core.values import frozen
@@ -41,7 +45,7 @@ def _unsupported_flags(spec: ModelSpec) -> list[str]:
     flags = [
         flag
         for flag, value in spec.mo_args
-        if not (is_supported(flag) or steps.carries_out(spec, flag, value))
+        if flag not in (*TYPED, *CARRIED_OUT) and not steps.carries_out(spec, flag, value)
     ]
     return list(dict.fromkeys(flags))
 

@@ -35,7 +35,7 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
 MAX_EVENTS = 20_000
 MAX_KEY_LENGTH = 200
-#: The largest number of unknown keys of a file that are told.
+#: The largest number of unknown keys of a file that are reported.
 MAX_UNKNOWN_KEYS = 16
 
 _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

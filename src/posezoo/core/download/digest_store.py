@@ -79,7 +79,7 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
 def _open_store(
     read: OpenCandidate, package: str, resume: ResumeState
 ) -> AbstractContextManager[ByteStream]:
-    """Without the packages of a mirror's store, the download ends, and asks nobody else."""
+    """Without the packages of a mirror's store, the download ends, and asks no other source."""
     require_packages({"fsspec": "storage", package: "storage"})
     return read(resume)
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from posezoo.core.declarations.field_types import FieldType
 from posezoo.core.declarations.model import Source, SourceFile
 from posezoo.core.download.candidates import ByteStream, Candidate, ResumeState
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.errors import SourceError
 from posezoo.core.plugins import LazyTable
 from posezoo.core.values import frozen
-
-if TYPE_CHECKING:
-    from posezoo.core.declarations.field_types import FieldType
 
 
 @frozen

@@ -61,7 +61,7 @@ def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
 
 
 def _do_nothing() -> None:
-    """For a caller who need not be told that a lock is waited for."""
+    """For a caller that needs no report while a lock is waited for."""
 
 
 def lock_file(

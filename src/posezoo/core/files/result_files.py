@@ -76,9 +76,7 @@ def writing_result(path: Path, listener: Listener = ignore_event) -> Iterator[Pa
 
 
 def is_own(path: Path, signs: Sequence[str] = ()) -> bool:
-    """Whether posezoo wrote a file, and nobody changed it since; also True for a missing or empty
-    file, or a device.
-    """
+    """Whether a file is as posezoo wrote it; also True for a missing or empty file, or a device."""
     if is_device(path) or not path.is_file() or not path.stat().st_size:
         return True
     with suppress(OSError):

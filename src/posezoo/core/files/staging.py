@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from threading import Event, Thread
 
 from posezoo.core.errors import DiskError, OutputError, os_reason
 from posezoo.core.files.file_lock import ABANDONED_AFTER_S, lock_folder
@@ -106,8 +107,6 @@ def staging_dir(parent: Path) -> Iterator[Path]:
 @contextmanager
 def _renewing(folder: Path) -> Iterator[None]:
     """Renew the time of a folder that cannot be locked, so that it does not seem abandoned."""
-    from threading import Event, Thread
-
     is_ended = Event()
 
     def renew() -> None:

@@ -77,7 +77,7 @@ def compute_digests(path: Path, algorithms: Iterable[str]) -> list[Digest]:
 
 def hash_file(path: Path, algorithms: Iterable[str]) -> tuple[list[Digest], dict[str, int]]:
     """As ``compute_digests``, and the fingerprint of the bytes that were read: an empty one if the
-    file was changed meanwhile.
+    file was changed while it was read.
     """
     hasher = Hasher(algorithms)
     # Large pieces, because after each piece the thread has to wait for the GIL; not larger, because

@@ -87,7 +87,7 @@ def check_artifacts(
 
 def was_fetched(spec: ModelSpec, layout: ModelLayout) -> bool:
     """Whether any file is or was in the folders of a model; no file is read."""
-    expected = _expected_files(spec, layout)
+    expected = _expected_files(spec, layout) - _files_of_registry(spec, layout)
     if any(path.exists() or record_path(path).exists() for path in expected):
         return True
     return any(_find_untracked(spec, layout))
@@ -210,8 +210,11 @@ def _describe_int8(spec: ModelSpec, xml: Path, record: provenance.Provenance) ->
 
 def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
     """The files in a composite's folder that are neither a part nor written by posezoo."""
-    for folder in dict.fromkeys((layout.download_dir, layout.output_dir)):
-        for path, kind in _entries(folder / composite.subdirectory):
+    for output_dir in dict.fromkeys((layout.download_dir, layout.output_dir)):
+        folder = output_dir / composite.subdirectory
+        if _is_folder_of_registry(folder, composite):
+            continue
+        for path, kind in _entries(folder):
             names = {path.name, path.name.partition("@")[0]}
             is_part = kind == "folder" and not names.isdisjoint(composite.stages)
             if not is_part and path.name not in _card_images(composite):
@@ -237,28 +240,36 @@ def _find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path
     """The other files in the folders of a model, with their states: ``extra``, ``symlinked`` or
     ``special``.
 
-    A folder without any known file is reported as one item. Links are not followed.
+    A folder without any known file is reported as one item. Links are not followed. What else a
+    registry has beside its model.yml, such as pictures and patches, belongs to the registry.
     """
     expected = _expected_files(spec, layout)
     needed: set[Path] = set()
     for path in expected:
         needed.update(path.parents)
     for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
+        is_of_registry = _is_folder_of_registry(folder, spec)
         for path, state in find_untracked_below(folder, expected, needed):
+            if is_of_registry and path.parent == folder:
+                continue
             # A file may be kept under another name when a download or an IR took its place.
             name, _, number = path.name.rpartition(".bak")
             if not (name and number.isdecimal() and path.with_name(name) in expected):
                 yield path, state
 
 
+def _is_folder_of_registry(folder: Path, model: ModelSpec | CompositeSpec) -> bool:
+    """Whether files of a model go into the folder of its model.yml."""
+    return folder.resolve() == model.path.parent.resolve()
+
+
 def _expected_files(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
     downloads = layout.model_download_dir(spec)
-    expected = {layout.onnx_path(spec)}
+    expected = {layout.onnx_path(spec), *_files_of_registry(spec, layout)}
     for file in spec.files:
         expected |= {layout.file_path(spec, file), downloads / file.name}
     for name in _card_images(spec):
         expected.add(layout.model_dir(spec) / name)
-    expected |= {downloads / beside.file for beside in spec.files_beside}
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive):
             expected |= archive_record(step, spec, layout).outputs().keys()
@@ -268,6 +279,10 @@ def _expected_files(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
         expected |= set(map(xml.with_suffix, provenance.SUFFIXES))
         expected.add(xml.with_name("provenance.json"))
     return expected
+
+
+def _files_of_registry(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
+    return {layout.model_download_dir(spec) / beside.file for beside in spec.files_beside}
 
 
 def _card_images(model: ModelSpec | CompositeSpec) -> set[str]:

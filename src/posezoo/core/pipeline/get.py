@@ -10,6 +10,7 @@ from pathlib import Path
 from posezoo.core.convert.conversion_plan import ConversionOptions, select_due, with_settings
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.download.context import ConnectionPool
+from posezoo.core.download.model_download import download_model
 from posezoo.core.errors import ConversionError, DownloadError, InferenceError, OutputError
 from posezoo.core.events import ConversionSkipped, Listener, WarningIssued, ignore_event
 from posezoo.core.files.staging import remove_stale_staging_dirs
@@ -117,7 +118,6 @@ def download(
         warn_of_deprecated(resolved.spec, listener)  # else the download does it
         return resolved
     from posezoo.core.convert.reader_process import start_reader_process
-    from posezoo.core.download.model_download import download_model
 
     spec = resolved.spec
     if spec.is_converted:

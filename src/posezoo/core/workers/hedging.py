@@ -111,7 +111,7 @@ class HedgedRequest:
 
     @contextmanager
     def closing_with(self, end: Callable[[], None]) -> Iterator[None]:
-        """Call ``end`` if the request is cancelled meanwhile: it makes the thread stop waiting."""
+        """Call ``end``, which makes the thread stop waiting, if the request is cancelled."""
         with self._lock:
             self._ends.append(end)
             is_late = self._is_cancelled
@@ -125,7 +125,7 @@ class HedgedRequest:
 
     @contextmanager
     def in_this_thread(self) -> Iterator[None]:
-        """What this thread does meanwhile, it does for this request."""
+        """In this context, this thread works for this request."""
         before = current_request()
         _THREAD.request = self
         try:
@@ -135,7 +135,7 @@ class HedgedRequest:
 
 
 class _Thread(threading.local):
-    """The request that this thread works for; without one, nobody cancels it."""
+    """The request that this thread works for; of any other thread, it is never cancelled."""
 
     def __init__(self) -> None:
         self.request = HedgedRequest()

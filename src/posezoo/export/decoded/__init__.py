@@ -25,12 +25,11 @@ from posezoo.core.plugins import import_part
 from posezoo.core.resolve.graph_decoder import USUAL
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.export.decoded.graphs import GRAPHS
+from posezoo.poses.decoder_type import DecoderType
+from posezoo.poses.letterbox import Size
 
 if TYPE_CHECKING:
     from openvino import Model
-
-    from posezoo.poses.decoder_type import DecoderType
-    from posezoo.poses.letterbox import Size
 
 #: The outputs of an IR with a decoder: [N, K, 3], or of a detector [N, 4]; and [N].
 KEYPOINTS = "keypoints"

@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.declarations.model import Input, ModelSpec
 from posezoo.core.resolve.graph_decoder import GraphDecoder, Shapes
 from posezoo.export import decoded
 
 if TYPE_CHECKING:
     from openvino import Model, Node, Type
-
-    from posezoo.core.arrays import Array, NamedArrays
 
 
 class _Decoded(GraphDecoder):

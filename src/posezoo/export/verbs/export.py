@@ -29,17 +29,17 @@ from posezoo.console.report import print_result
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.ended import explain_ended
 from posezoo.core.errors import ExportError, require_packages
+from posezoo.core.events import Listener
+from posezoo.core.registry import Selection
+from posezoo.core.resolve.stage_context import Context
+from posezoo.export.target_type import ExportedModel
 from posezoo.export.targets import TARGETS
 from posezoo.run.verbs.run_flags import select_subjects, statement_from_args
 
 if TYPE_CHECKING:
     from posezoo.console.console import Console
-    from posezoo.core.events import Listener
-    from posezoo.core.registry import Selection
-    from posezoo.core.resolve.stage_context import Context
     from posezoo.export.export_writer import ExportChanges
     from posezoo.export.model_export import ExportOptions
-    from posezoo.export.target_type import ExportedModel
 
 EXAMPLES = """
 posezoo export blazepose-full --to ovms models

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posezoo.core.arrays import Array
 from posezoo.core.convert.formats import (
     ModelFormat,
     OriginalConstant,
@@ -21,7 +22,6 @@ from posezoo.formats.caffe.caffemodel import is_caffemodel, read_weights
 from posezoo.formats.opencv import describe_opencv, read_exact, run_opencv
 
 if TYPE_CHECKING:
-    from posezoo.core.arrays import Array
     from posezoo.formats.caffe.prototxt import Message
 
 _MODULE = "cv2"

@@ -52,24 +52,30 @@ def port_name(view: ModelView) -> Violations:
     """
     for kind, ports in (("input", view.inputs), ("output", view.spec.outputs)):
         declared = [_base_name(port.name) for port in ports if port.name]
-        groups = [_read_names(view, kind, side) for side in ("original", "converted", "")]
-        are_renamed = _are_renamed(view, kind, *groups[:2])
-        if are_renamed:  # inputs keep the names that the converter is given
-            if kind == "input":
-                groups = groups[1:]
-            else:
-                groups = [groups[0] | groups[1] | groups[2]]
         named = declared or _list_evaluated(view, kind)
         if named and not _describes(view, kind):
             message = f"the card has no section on the {kind}s, such as {named[0]}"
             yield RuleViolation(view.card_line(), message, f"{kind}.name", expected=named[0])
-        for names in filter(None, groups):
-            missing = [name for name in declared if not _is_listed(name, names)]
-            if are_renamed and kind == "output":
-                missing = [name for name in missing if get_close_matches(name, names, cutoff=0.9)]
-            if missing:
-                yield _missing_name(view, kind, declared, names, expected=", ".join(missing))
-                break
+        yield from islice(_check_names(view, kind, declared), 1)
+
+
+def _check_names(view: ModelView, kind: str, declared: Sequence[str]) -> Violations:
+    """The declared names are on the card, as often as it lists the inputs or outputs."""
+    groups = [_read_names(view, kind, side) for side in ("original", "converted", "")]
+    are_renamed = _are_renamed(view, kind, *groups[:2])
+    if are_renamed:  # inputs keep the names that the converter is given
+        groups = groups[1:] if kind == "input" else [groups[0] | groups[1] | groups[2]]
+    for names in filter(None, groups):
+        missing = [name for name in declared if not _is_listed(name, names)]
+        if are_renamed and kind == "output":
+            missing = [name for name in missing if get_close_matches(name, names, cutoff=0.9)]
+        if missing:
+            unknown = [value for name, value in names.items() if name not in declared]
+            expected = ", ".join(missing)
+            listed = ", ".join(value.value for value in names.values())
+            message = f"the card has no {kind} {expected}, which model.yml names; it has {listed}"
+            place = (unknown or [*names.values()])[0]
+            yield view.quote(place, message, f"{kind}.name", expected)
 
 
 def _describes(view: ModelView, kind: str) -> bool:
@@ -81,20 +87,6 @@ def _describes(view: ModelView, kind: str) -> bool:
 def _list_evaluated(view: ModelView, kind: str) -> list[str]:
     names = (each for run in view.runs for each in _list_names(view, run))
     return [str(node.value) for of, node, _ in names if of == kind and node and node.is_text()]
-
-
-def _missing_name(
-    view: ModelView,
-    kind: str,
-    declared: list[str],
-    on_card: Mapping[str, CardValue[str]],
-    expected: str,
-) -> RuleViolation:
-    unknown = [value for name, value in on_card.items() if name not in declared]
-    listed = ", ".join(value.value for value in on_card.values())
-    message = f"the card has no {kind} {expected}, which model.yml names; it has {listed}"
-    place = (unknown or [*on_card.values()])[0]
-    return view.quote(place, message, f"{kind}.name", expected)
 
 
 def _read_names(view: ModelView, kind: str, *sides: str) -> dict[str, CardValue[str]]:

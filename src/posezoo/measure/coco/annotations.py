@@ -9,6 +9,7 @@ too.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
@@ -64,6 +65,10 @@ _SAME_PERSON = (
     " missed once"
 )
 _NO_IMAGE = "is of an image that is not listed; left out"
+_JOINED = (
+    "has several boxes, and Label Studio writes all keypoints of an image as those of one person:"
+    " give it a task for each person"
+)
 
 
 def read_coco_dataset(
@@ -170,12 +175,14 @@ class _AnnotationParser:
                 f"{len(names)} categories have keypoints: {', '.join(names)}",
                 hint=f"choose one: --category {names[0]}",
             )
-        listed = ", ".join(category.name for category in categories) or "none"
+        names = [category.name for category in categories]
+        hint = "--category NAME chooses the one of people"
+        if not names:
+            hint = 'write one: {"id": 1, "name": "person", "keypoints": ["nose", ...]}'
+        elif not {*names}.isdisjoint(SKELETONS["coco-17"].keypoints):
+            hint = "these are keypoints: annotate people as skeletons, since CVAT exports no points"
         raise self._error(
-            f"no category is called person; the categories: {listed}",
-            hint="--category NAME chooses the one of people"
-            if categories
-            else 'write one: {"id": 1, "name": "person", "keypoints": ["nose", ...]}',
+            f"no category is called person; the categories: {', '.join(names) or 'none'}", hint=hint
         )
 
     def read_categories(self) -> dict[str, int]:
@@ -271,9 +278,19 @@ class _AnnotationParser:
             people.setdefault(image, []).append(person)
         if not people and (category is None or self._items("annotations")):
             raise self._no_annotations(category, others)
+        self._note_joined_people(category)
         if people:  # else the photos show nobody
             self._require_pixels(list(chain.from_iterable(people.values())))
         return people
+
+    def _note_joined_people(self, category: int | None) -> None:
+        info = self._content.get("info")
+        if not isinstance(info, dict) or info.get("contributor") != "Label Studio":
+            return
+        others = [each for _, each in self._items("annotations") if each["category_id"] != category]
+        for image_id, boxes in Counter(str(each.get("image_id")) for each in others).items():
+            if category is not None and boxes > 1:
+                self._note(_JOINED, f"image_id {image_id:.40}")
 
     def _is_copy(self, entry: _Entry, where: str, seen: dict[object, _Entry]) -> bool:
         key = entry.get("id")

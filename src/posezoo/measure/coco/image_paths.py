@@ -26,7 +26,8 @@ class ImageFolder:
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self._folder = folder
-        self._last_parts = Counter(map(_last_part, names))
+        # With several annotators, Label Studio lists an image for each of them.
+        self._last_parts = Counter(map(_last_part, {*names}))
         self._uploaded = Counter(map(_without_upload, self._last_parts))
         #: The names in folders by their composed form (NFC).
         self._listed: dict[Path, dict[str, str]] = {}

@@ -54,7 +54,7 @@ posezoo benchmark human-pose-estimation-0001
 posezoo benchmark net.xml --batch 1,2,4,8 --requests 1,0
 posezoo benchmark --compare human-pose-estimation-0001 --precisions FP16,FP16-INT8
 posezoo benchmark --pipeline blazepose-full --requests 4 --input crowd.jpg
-posezoo benchmark --pipeline human-pose-estimation-0001 --heights 256,368,480 --requests 1
+posezoo benchmark --pipeline human-pose-estimation-0001 --heights 256,368,480
 posezoo benchmark --all --generated --output speed.json
 """
 
@@ -126,9 +126,9 @@ FLAGS = (
     Flag(
         "--requests N[,N]",
         "number of parallel inference requests: 1 for the lowest latency, 0 for the device's"
-        " optimal number (default: 0)",
+        " optimal number (default: with --pipeline 1, as posezoo run has for a photo, else 0)",
         flags.whole_numbers(0, 1024),
-        default=(0,),
+        default=(),
     ),
     Flag(
         "--streams N",
@@ -194,7 +194,7 @@ class _BenchmarkArgs(flags.ConversionArgs, flags.DescriptionArgs):
 def run(args: _BenchmarkArgs) -> int:
     """Measure, and print the results."""
     flags.patterns_from_args(args)
-    flags.require_suffix(args, "output", args.output, (".json",))
+    flags.require_suffix(args, args.output, (".json",))
     from posezoo.measure.benchmark_cases import CaseMaker
     from posezoo.measure.benchmark_tables import format_results, results_to_json
     from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
@@ -264,7 +264,9 @@ def _make_planner(args: _BenchmarkArgs, maker: CaseMaker, console: Console) -> B
 def _options_from_args(args: _BenchmarkArgs, context: Context) -> BenchmarkOptions:
     from posezoo.measure.benchmark_cases import BenchmarkOptions
     from posezoo.run.load import default_runtime
+    from posezoo.run.runtime.runtime_config import choose_requests
 
+    images = 1 if args.pipeline else None
     runtime = replace(
         default_runtime(context.settings),
         cache_dir=None,
@@ -274,7 +276,7 @@ def _options_from_args(args: _BenchmarkArgs, context: Context) -> BenchmarkOptio
     )
     return BenchmarkOptions(
         runtime,
-        args.requests,
+        args.requests or (choose_requests(images),),
         args.precisions,
         args.batch,
         size=args.size,

@@ -62,6 +62,7 @@ from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import EvaluationError, PosezooError, import_optional
 from posezoo.core.events import RunStarted
 from posezoo.core.files.output_file import MEASUREMENTS
+from posezoo.core.settings import user_folder
 from posezoo.measure.verbs.dataset_flags import (
     DATASET_FLAGS,
     DatasetArgs,
@@ -336,7 +337,6 @@ def _load(
     options: LoadOptions,
     console: Console,
 ) -> tuple[LoadedModel, Path]:
-    from posezoo.core.settings import user_folder
     from posezoo.measure.model_evaluation import load_model
 
     flag = "--heights" if args.heights else "--height"

@@ -28,14 +28,45 @@ _MAX_NAMED = 5
 # the most words are chosen.
 _MAX_COMPARED = 20
 
-_MMPOSE = (
-    "its names are those of mmpose: those of HRNet and ViTPose are read; for others, mmdeploy's"
-    " tools/deploy.py writes ONNX, which posezoo converts"
+# Of MMPose's networks, the zoo has HRNet and ViTPose. YOLOX has a backbone and a head, too.
+_NOT_UNREAD_MMPOSE = (
+    *("backbone.stage2.0.branches.", "backbone.pos_embed", "backbone.embeddings."),
+    "backbone.backbone.",
+)
+# How a name in each kind of head begins; its configuration of MMDeploy, and flags for its ONNX.
+_HEADS_OF_MMPOSE = (
+    ("head.cls_x.", "pose-detection_simcc_onnxruntime_dynamic.py", "--as rtmpose-m"),
+    ("head.dcc.", "pose-detection_rtmo_onnxruntime_dynamic.py", "--as rtmo-s"),
+    ("", "pose-detection_onnxruntime_static.py", "--decoder heatmap"),
 )
 
 _ANOTHER = "it has no name of the network: it belongs to another network, or was renamed"
 
 Shapes = Mapping[str, tuple[int, ...]]
+
+
+def explain_mmpose(names: Iterable[str]) -> str:
+    """What to do with a checkpoint that has MMPose's names, and that no network of the zoo reads;
+    empty for any other.
+    """
+    names = list(names)
+    parts = {name.partition(".")[0].removeprefix("keypoint_") for name in names}
+    if not {"backbone", "head"} <= parts or any(map(_has_known_name, names)):
+        return ""
+    config, flags = next(
+        (config, flags)
+        for beginning, config, flags in _HEADS_OF_MMPOSE
+        if any(name.startswith(beginning) for name in names)
+    )
+    return (
+        f"export it with MMDeploy: python tools/deploy.py configs/mmpose/{config}"
+        " CONFIG_OF_TRAINING.py CHECKPOINT.pth photo.jpg --work-dir out; then posezoo run"
+        f" out/end2end.onnx {flags}"
+    )
+
+
+def _has_known_name(name: str) -> bool:
+    return name.startswith(_NOT_UNREAD_MMPOSE)
 
 
 @frozen
@@ -105,8 +136,7 @@ def _hint(tensors: Iterable[str], requested: Iterable[str]) -> str:
                 f"all keys exist, but begin with {truncate(prefix)}: save them without this prefix"
             )
     if keys.isdisjoint(needed):
-        parts = {key.partition(".")[0].removeprefix("keypoint_") for key in keys}
-        return _MMPOSE if {"backbone", "head"} <= parts else _ANOTHER
+        return explain_mmpose(keys) or _ANOTHER
     if keys.issuperset(needed):
         return (
             "if it has all tensors of the network in its shapes, save it without the others;"
@@ -125,10 +155,14 @@ def _format_differences(
     # A renamed key is missing under one name and unexpected under the other.
     candidates = differences.unexpected or tensors
     expected = differences.missing or requested
+    reshaped = [
+        f"{truncate(key)} ({_format_shape(shape)}, not {_format_shape(requested)})"
+        for key, shape, requested in differences.reshaped
+    ]
     groups: tuple[tuple[str, Sequence[Any], Callable[[Any], str]], ...] = (
         ("missing", differences.missing, lambda key: _with_nearest(key, candidates)),
         ("unexpected", differences.unexpected, lambda key: _with_nearest(key, expected)),
-        ("of another shape", differences.reshaped, _describe_reshaped),
+        ("of another shape", reshaped, str),
     )
     parts = []
     for problem, keys, describe in groups:
@@ -139,11 +173,6 @@ def _format_differences(
             named = ", ".join(map(describe, keys[:_MAX_NAMED]))
             parts.append(f"{len(keys)} {problem}: {named}{more}")
     return f"does not fit the network: {'; '.join(parts)}"
-
-
-def _describe_reshaped(reshaped: tuple[str, tuple[int, ...], tuple[int, ...]]) -> str:
-    key, shape, requested = reshaped
-    return f"{truncate(key)} ({_format_shape(shape)}, not {_format_shape(requested)})"
 
 
 def _with_nearest(key: str, candidates: Iterable[str]) -> str:

@@ -19,7 +19,10 @@ from posezoo.console.json_projection import project
 from posezoo.core import events
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import PosezooError
+from posezoo.core.events import Listener
 from posezoo.core.operating_system import available_cores
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.registry import Selection
 from posezoo.core.values import frozen
 from posezoo.omz.commands import conventions
 from posezoo.omz.commands.conventions import LineBuffer, PrecisionsArgs
@@ -27,8 +30,6 @@ from posezoo.omz.commands.event_output import JsonConversionReporter, TextReport
 
 if TYPE_CHECKING:
     from posezoo.cli.conversion_task import ConversionTask
-    from posezoo.core.events import Listener
-    from posezoo.core.registry import Selection
 
 
 def _jobs(text: str) -> int:
@@ -99,7 +100,6 @@ def _run(args: _ConverterArgs) -> int:
     from posezoo.cli.conversion_task import ConversionTask
     from posezoo.cli.model_jobs import memory_need
     from posezoo.core.pipeline.for_each import Executor, for_each
-    from posezoo.core.pipeline.zoo_context import open_context
 
     download_dir = args.download_dir or Path.cwd()
     context = open_context(

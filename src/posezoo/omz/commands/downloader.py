@@ -12,7 +12,11 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.run_main import RESUMES
 from posezoo.core import events
+from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import PosezooError, UnpinnedFileError
+from posezoo.core.events import Listener
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import MOST_JOBS, to_settings
 from posezoo.core.values import frozen
 from posezoo.omz.commands import conventions
@@ -20,10 +24,7 @@ from posezoo.omz.commands.conventions import LineBuffer, PrecisionsArgs
 from posezoo.omz.commands.event_output import JsonReporter, TextReporter
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.download.context import ConnectionPool
-    from posezoo.core.events import Listener
-    from posezoo.core.resolve.stage_context import Context
 
 FLAGS = (
     Flag(
@@ -67,7 +68,6 @@ def _run(args: _DownloaderArgs) -> int:
     is_cached = said["cache_dir"].origin != "default"
     from posezoo.core.download.context import ConnectionPool
     from posezoo.core.pipeline.for_each import Executor, for_each
-    from posezoo.core.pipeline.zoo_context import open_context
 
     context = open_context(
         settings,

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from posezoo.console.console import Progress, omz_lines
 from posezoo.console.printing import print_while_read
 from posezoo.core import events
+from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import PosezooError
 from posezoo.omz.commands.conventions import ALARM, SECTION, LineBuffer
 
 if TYPE_CHECKING:
     from posezoo.core.convert.conversion_plan import PlannedIr
-    from posezoo.core.declarations.model import ModelSpec
 
 
 class TextReporter:

@@ -34,6 +34,7 @@ from posezoo.core.declarations.supported_mo_args import (
     requested_precision,
 )
 from posezoo.core.errors import ConversionError, OutputError, PosezooError, SelfCheckError, sanitize
+from posezoo.core.events import Listener
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.resolve.input_options import read_given_arguments
 from posezoo.core.versions import version
@@ -42,8 +43,6 @@ from posezoo.formats.region_configs import REGION_CONFIGS, find_detector, is_reg
 
 if TYPE_CHECKING:
     from openvino import Model
-
-    from posezoo.core.events import Listener
 
 #: The release whose arguments these are.
 RELEASE = "2024.6.0"

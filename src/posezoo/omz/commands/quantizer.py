@@ -16,8 +16,10 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.run_main import RESUMES
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import QuantizationError
-from posezoo.core.events import ConversionStarted, Event
+from posezoo.core.events import ConversionStarted, Event, Listener
 from posezoo.core.ir.provenance import ranges_key
+from posezoo.core.pipeline.zoo_context import open_context
+from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.omz.commands import conventions
 from posezoo.omz.commands.event_output import TextReporter, print_planned_ir
@@ -28,8 +30,6 @@ from posezoo.quantize.verbs.quantization_flags import (
 )
 
 if TYPE_CHECKING:
-    from posezoo.core.events import Listener
-    from posezoo.core.resolve.stage_context import Context
     from posezoo.quantize.quantization_plan import QuantizationPlan
 
 #: Flags that old scripts give, and why they have no effect.
@@ -79,7 +79,6 @@ def _run(args: _QuantizerArgs) -> int:
         if value is not None:
             output.warn(f"--{flag} {UNUSED_FLAGS[flag]}")
     from posezoo.core.pipeline.for_each import for_each
-    from posezoo.core.pipeline.zoo_context import open_context
 
     model_dir = args.model_dir or Path.cwd()
     context = open_context(replace(settings, weights_dir=model_dir), download_dir=model_dir)

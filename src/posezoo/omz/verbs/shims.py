@@ -20,6 +20,8 @@ from posezoo.console.report import print_lines
 from posezoo.core.errors import OutputError, PosezooError, os_reason
 from posezoo.core.operating_system import IS_WINDOWS
 from posezoo.core.regular_files import open_regular, read_regular_text
+from posezoo.core.settings import read_settings, to_settings
+from posezoo.core.versions import package_version, parse_version
 from posezoo.solutions.stand_in import RELEASE
 
 if TYPE_CHECKING:
@@ -187,7 +189,6 @@ def run(args: _ShimsArgs) -> int:
 
 def _write_wheels(folder: Path, release: str, *, force: bool) -> list[str]:
     from posezoo.core.ir.openvino_import import MINIMUM
-    from posezoo.core.versions import package_version, parse_version
     from posezoo.omz.stand_in_wheel import pack_posezoo, pack_stand_in
 
     installed = package_version("openvino")
@@ -245,7 +246,6 @@ def _install_lines(folder: str, requirement: str) -> list[str]:
 
 def _read_models(registry: str) -> Path | None:
     from posezoo.core.pipeline.zoo_context import download_options
-    from posezoo.core.settings import read_settings, to_settings
     from posezoo.packages.wheel_registry import read_wheel_registry
 
     try:

@@ -27,6 +27,7 @@ from posezoo.pages.cards.markdown import (
     format_local_link,
 )
 from posezoo.pages.facts.model_facts import ModelFacts, unique
+from posezoo.poses.decoder_type import KEYPOINTS_PRINTED
 from posezoo.poses.decoders import DECODERS
 from posezoo.poses.people import declared_people, noun_of, plural_of
 
@@ -275,7 +276,6 @@ def _python(facts: ModelFacts, precision: Precision) -> list[str]:
             "",
             f"irs = posezoo.get({arguments})  # the path of each .xml by its model's name",
         ]
-    from posezoo.poses.decoder_type import KEYPOINTS_PRINTED
 
     expression, comment = facts.decoder.printed if facts.decoder else KEYPOINTS_PRINTED
     return [

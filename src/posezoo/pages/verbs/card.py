@@ -18,13 +18,14 @@ from posezoo.console.printing import print_while_read
 from posezoo.console.report import print_text
 from posezoo.console.terminal import terminal_width
 from posezoo.core.files.result_files import is_own
+from posezoo.core.files.verified_files import is_device, write_atomically
+from posezoo.core.registry import Registry, open_registry, registry_root
 from posezoo.core.regular_files import read_regular_bytes
+from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.verbs.filter_flags import facts_of
 
 if TYPE_CHECKING:
-    from posezoo.core.registry import Registry
     from posezoo.core.resolve.stage_context import Context
-    from posezoo.pages.facts.model_facts import ModelFacts
 
 EXAMPLES = """
 posezoo card blazepose-full
@@ -66,7 +67,6 @@ def run(args: _CardArgs) -> int:
     posezoo.
     """
     from posezoo.core.layout import ModelLayout
-    from posezoo.core.registry import open_registry
     from posezoo.pages.cards.model_card import write_card
 
     patterns = flags.patterns_from_args(args)
@@ -118,7 +118,6 @@ def _draw_in_place(
     registry: Registry, models: Sequence[ModelFacts] | None, console: Console, *, check: bool
 ) -> bool:
     """None means all pages; returns whether all are now up to date."""
-    from posezoo.core.registry import registry_root
     from posezoo.pages.cards.model_card import render_model_pages
     from posezoo.pages.cards.registry_pages import render_pages
 
@@ -151,7 +150,6 @@ def _without_foreign_folders(
 
 
 def _update_page(path: Path, text: str, console: Console, *, check: bool) -> bool:
-    from posezoo.core.files.verified_files import is_device, write_atomically
     from posezoo.pages.cards import skeleton_svg
     from posezoo.pages.cards.model_card import FACTS_SIGNS, NOTE, PICTURES
     from posezoo.pages.facts import scatter_chart

@@ -16,16 +16,15 @@ from posezoo.cli.flags import Flag, FlagGroup, parse_framework
 from posezoo.cli.parsers import Args
 from posezoo.cli.selection import select_models
 from posezoo.console.json_projection import project, to_json
+from posezoo.console.printing import MessageWriter
 from posezoo.core.declarations.model import Framework, Precision, list_frameworks
-from posezoo.core.registry import is_declared, registry_name, registry_root
+from posezoo.core.registry import Registry, Selection, is_declared, registry_name, registry_root
 from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import ModelFacts, find_detector
 
 if TYPE_CHECKING:
-    from posezoo.console.printing import MessageWriter
     from posezoo.core.download.options import DownloadOptions
     from posezoo.core.pipeline.availability import Availability
-    from posezoo.core.registry import Registry, Selection
     from posezoo.core.resolve.stage_context import Context
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
 from posezoo.cli.parsers import Args
+from posezoo.core.declarations.model import Model
 from posezoo.core.errors import PosezooError, SettingsError, shell_word
 from posezoo.core.regular_files import is_open_pipe
 
 if TYPE_CHECKING:
     from posezoo.console.console import Console
-    from posezoo.core.declarations.model import Model
     from posezoo.core.registry import Registry
     from posezoo.pages.facts.comparison import ModelComparison
     from posezoo.pages.facts.model_facts import ModelFacts

@@ -56,7 +56,14 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models
 from posezoo.console.json_projection import project
-from posezoo.console.labels import Footnotes, format_ap, format_conditions, join, name_first
+from posezoo.console.labels import (
+    Footnotes,
+    format_ap,
+    format_conditions,
+    join,
+    name_first,
+    task_label,
+)
 from posezoo.console.report import fit_columns, print_result
 from posezoo.pages.verbs.measurement_flags import (
     MEASUREMENT_FLAGS,
@@ -124,8 +131,8 @@ FLAGS = (
     Flag(
         "--max_latency TIME",
         "the maximum time from an image file to drawn poses, such as 60ms: measured on this machine"
-        " if posezoo benchmark --pipeline --requests 1 ran here, else measured or estimated for the"
-        " machine in the output",
+        " if posezoo benchmark --pipeline ran here, else measured or estimated for the machine in"
+        " the output",
         _milliseconds,
     ),
     Flag(
@@ -276,7 +283,6 @@ def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
 
 def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
     """The page of a gallery with the same models in the same order; it has no limit of latency."""
-    from posezoo.console.labels import task_label
     from posezoo.pages.facts.recommendation import LATENCIES
 
     parameters = [("y", "any_AP"), ("x", LATENCIES[limits.people])]
@@ -328,7 +334,7 @@ def _lines(
     if answer.unknown:
         names = [f"{name} (no {' and no '.join(keys)})" for name, keys in answer.unknown.items()]
         yield f"may meet the limits, but values are not known: {name_first(names, most)}"
-        words = ["--pipeline", "NAME", "--people", str(limits.people), "--requests", "1"]
+        words = ["--pipeline", "NAME", "--people", str(limits.people)]
         yield f"measure them: {shlex.join(['posezoo', 'benchmark', *words])}"
 
 

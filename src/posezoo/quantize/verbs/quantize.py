@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,12 @@ from posezoo.core.declarations.model import (
     Precision,
     QuantizationSettings,
 )
-from posezoo.core.declarations.model_files import is_network_file
+from posezoo.core.declarations.model_files import find_network, is_network_file
 from posezoo.core.errors import require_packages, shell_word
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.output_file import MEASUREMENTS
 from posezoo.core.registry import Selection
+from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.quantize.verbs.quantization_flags import (
     QUANTIZATION_FLAGS,
@@ -33,7 +35,6 @@ from posezoo.run.verbs.run_flags import select_subjects, statement_from_args
 if TYPE_CHECKING:
     from posezoo.console.console import Console
     from posezoo.core.pipeline.plan import Plan
-    from posezoo.core.resolve.stage_context import Context
     from posezoo.quantize.displacement import KeypointDisplacement
     from posezoo.quantize.quantization_plan import (
         QuantizationOptions,
@@ -48,10 +49,6 @@ posezoo quantize person-detection-retail-0013 --dataset_dir photos --measure_onl
 posezoo quantize --all --dataset_dir photos --dry_run
 posezoo quantize mine.xml --dataset coco --metric ap --max_drop 0.5 --as rtmo-s
 """
-
-
-def _parse_layers(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
 
 
 FLAGS = (
@@ -101,7 +98,7 @@ FLAGS = (
         "--in_float LAYER[,LAYER]",
         "for an .xml: the layers that stay in floating point: names or globs of names, or types of"
         " OpenVINO, such as MVN",
-        _parse_layers,
+        lambda text: tuple(text.split(",")),
         default=(),
     ),
     Flag(
@@ -142,7 +139,6 @@ def run(args: _QuantizeArgs) -> int:
     dataset_dir = require_dataset_dir(args)
     _refuse_invalid_flags(args)
     _require_packages(args)
-    import json
 
     from posezoo.core.files.result_files import write_result
     from posezoo.run.runtime.runtime_config import require_device
@@ -181,6 +177,7 @@ def run(args: _QuantizeArgs) -> int:
 
 
 def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
+    args.models = [*map(find_network, args.models)]
     files = list(filter(is_network_file, args.models))
     xmls = [name for name in files if name.endswith(".xml")]
     for name in files:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -41,6 +41,7 @@ from posezoo.run.runtime.inference_pipeline import (
     restart_at_each_scene,
 )
 from posezoo.run.runtime.result_stream import Arrivals, Item, ResultStream
+from posezoo.run.runtime.runtime_config import choose_requests
 from posezoo.run.runtime.top_down_pipeline import TopDownPipeline
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class Estimator:
         device: where it runs, as OpenVINO names it.
         executed_precision: the actual precision of the computation: f32, bf16, ...
         requests: how many images may be processed at the same time; in a call, and in a video whose
-            frames depend on each other, how many people of an image.
+            frames depend on each other, how many people of an image. In ``stream``, there are more
+            if the options leave their number open.
         streams: how many inferences the device actually runs in parallel; 0 if it does not report
             this.
         input_size: width and height in pixels of the input of the network that finds the keypoints;
@@ -296,6 +298,7 @@ class Estimator:
         detect_every: int | None = ...,
         time_s: Callable[[Item], float] | None = ...,
         time_lapse: bool = ...,
+        live: bool = ...,
     ) -> ResultStream[Item, Poses]: ...
 
     def stream(
@@ -315,16 +318,19 @@ class Estimator:
         newest: bool | None = None,
         listener: Listener | None = None,
     ) -> ResultStream[Any, Poses]:
-        """Items with the people in their images, in order; ``requests`` items are processed at the
-        same time.
+        """Items with the people in their images, in order. As many are processed at the same time
+        as ``Options.requests`` says. If that is None, there are as many as the device processes
+        best, which takes less time for each; the networks are compiled for this when the first
+        such stream begins. One item after the other is processed if each depends on the one before
+        (``is_video``, ``detect_every``), if they are ``live``, and of a list of fewer than 8.
 
-        The next item is read when a slot is free and the caller asks for the next result. A list or
-        another sequence is read ahead, which delays none of its items: if several requests run, one
-        item more is processed, so that the device has work while one is read or decoded; and as
-        many as there are requests wait to be processed or returned. If an item fails, its
-        error is raised instead of its result; the caller may then ask for the next result. A
-        caller that stops early must close the stream, which is also a context manager. ``close``
-        returns when no work is running any more.
+        The next item is read when a slot is free and the caller asks for the next result; more than
+        one only until the first result is there. A list or another sequence is read ahead, which
+        delays none of its items: if several requests run, one item more is processed, so that the
+        device has work while one is read or decoded; and as many as there are requests wait to be
+        processed or returned. If an item fails, its error is raised instead of its result; the
+        caller may then ask for the next result. A caller that stops early must close the stream,
+        which is also a context manager. ``close`` returns when no work is running any more.
 
         OpenCV's threads spin for a while after each resized image, which takes up to 0.8 ms of CPU
         time. Programs that do not need them should call ``cv2.setNumThreads(1)``, as posezoo's
@@ -357,7 +363,8 @@ class Estimator:
             reconnect_s: for how many seconds a camera or stream that disconnected is opened again
                 and again; ``math.inf``: endlessly. None: 60 for an address, 0 for a camera.
             live: whether the source is live, so that its frames must be processed in time; None: an
-                address, a camera, a device and a pipe are, but no file at an http address.
+                address, a camera, a device and a pipe are, but no file at an http address, and no
+                other items.
             newest: whether only the newest frame of the source is kept, and those before it are
                 dropped, while the model or the caller works; None: if it is live.
             listener: receives a ``WarningIssued`` instead of an ImageWarning.
@@ -376,14 +383,22 @@ class Estimator:
                 is_video = not source.image_paths
             people = _PeopleOfVideos(track, smooth, source.time_s)
             steps = partial(self._steps_of_video, bool(is_video), detect_every)
-            return self._stream(source.frames(), attrgetter("image"), "BGR", steps, people, source)
+            return self._stream(
+                source.frames(),
+                attrgetter("image"),
+                "BGR",
+                steps,
+                people,
+                source,
+                is_live=source.is_live,
+            )
         _require_images(items)
         times = RisingTimes(time_lapse=time_lapse)
         seconds = time_s  # which the type checker knows to be a function below
         checked = seconds and (lambda item: times.check(seconds(item)))
         people = _PeopleOfVideos(track, smooth, checked)
         steps = partial(self._steps_of_video, bool(is_video), detect_every)
-        return self._stream(items, image, color, steps, people)
+        return self._stream(items, image, color, steps, people, is_live=bool(live))
 
     def stream_all(
         self,
@@ -432,7 +447,10 @@ class Estimator:
         people = _PeopleOfVideos(track, smooth, group.time_s)
         steps = partial(self._steps_of_video, True, detect_every)
         video_of = attrgetter("name")
-        return self._stream(group, attrgetter("image"), "BGR", steps, people, group, video_of)
+        is_live = any(source.is_live for source in sources)
+        return self._stream(
+            group, attrgetter("image"), "BGR", steps, people, group, video_of, is_live=is_live
+        )
 
     def _stream(
         self,
@@ -443,13 +461,21 @@ class Estimator:
         people: _PeopleOfVideos,
         arrivals: Arrivals | None = None,
         video_of: Callable[[Any], str] = lambda _item: "",
+        *,
+        is_live: bool = False,
     ) -> ResultStream[Any, Poses]:
         is_in_turn = steps_of_video() is not None
         steps: dict[str, FrameSteps | None] = {}
-        # If images are processed at the same time, these requests are in use.
-        runner = _Runner(self.requests if is_in_turn else 1)
         is_listed = isinstance(items, Sequence)
-        slots = self.requests + (is_listed and self.requests > 1)
+        images = len(items) if isinstance(items, Sequence) else None
+        requests = self.requests
+        # If images are processed at the same time, their requests are in use.
+        runner = _Runner(requests if is_in_turn else 1)
+        if choose_requests(images, in_turn=is_in_turn or is_live) != 1:
+            networks = {network: network.for_stream() for network in self.networks}
+            requests = networks[self.networks[0]].requests
+            runner = _Runner(networks=networks)
+        slots = requests + (is_listed and requests > 1)
         if is_in_turn and arrivals:
             slots = 1  # a frame that waits for the one before gets old
 
@@ -464,7 +490,7 @@ class Estimator:
             items,
             find,
             slots,
-            ahead=self.requests if is_listed else 0,
+            ahead=requests if is_listed else 0,
             in_turn=is_in_turn,
             finish=lambda item, poses: people.number(
                 item, video_of(item), lambda: open_image(image(item), color), poses
@@ -686,11 +712,13 @@ class _Runner:
 
     Attributes:
         requests: how many of its inferences may run at the same time.
+        networks: those that run instead of the pipeline's.
         network: one of the pipeline's networks, which ``infer`` replaces.
         infer: computes the outputs of ``network``.
     """
 
     requests: int = 1
+    networks: Mapping[CompiledNetwork, CompiledNetwork] = field(default_factory=dict)
     network: CompiledNetwork | None = None
     infer: InferFunction | None = None
 
@@ -708,7 +736,8 @@ class _Runner:
                 elif self.infer and request.network is self.network:
                     request = steps.send(self.infer(request.inputs))
                 else:
-                    with request.network.infer(request.inputs) as outputs:
+                    network = self.networks.get(request.network, request.network)
+                    with network.infer(request.inputs) as outputs:
                         request = steps.send(outputs)
         except StopIteration as done:
             result: Result = done.value

@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
+import zlib
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from functools import cached_property
 from math import inf, isfinite, prod
 from pathlib import Path
@@ -284,7 +287,9 @@ class Graph:
         that of their values, ``kpt_names``, ``names``, those of the classes by number, ``imgsz``
         and ``stride``; empty if the metadata do not name it as the author.
         """
-        beside = "" if is_named_original(self.path) else _read_ultralytics_yaml(self.path)
+        # An ONNX has its own metadata.
+        is_onnx = self.path.suffix.lower() == ".onnx"
+        beside = "" if is_onnx else _read_ultralytics_texts(self.path)
         texts = (f"{key}: {self.read_rt_info('framework', key)}" for key in _ULTRALYTICS_KEYS)
         for text in (beside, "\n".join(texts)):
             try:
@@ -467,12 +472,20 @@ def read_graph(ir: Path | Graph) -> Graph:
     return ir if isinstance(ir, Graph) else Graph(ir)
 
 
-def _read_ultralytics_yaml(xml: Path) -> str:
-    try:
-        with open_regular(xml.with_name(ULTRALYTICS_FILE)) as stream:
-            return stream.read(_MAX_METADATA).decode("utf-8", "replace")
-    except OSError:
+def _read_ultralytics_texts(network: Path) -> str:
+    """The metadata beside a network, or as an archive at the end of a TFLite file."""
+    folder = network if network.is_dir() else network.parent
+    with suppress(OSError), open_regular(folder / ULTRALYTICS_FILE) as stream:
+        return stream.read(_MAX_METADATA).decode("utf-8", "replace")
+    if network.suffix.lower() != ".tflite":
         return ""
+    # JSON is YAML, but for numbers as keys; earlier versions wrote Python's text of a dict.
+    with suppress(OSError, ValueError, LookupError, zipfile.BadZipFile, zlib.error):
+        with open_regular(network) as stream:
+            archive = zipfile.ZipFile(stream)
+            text = archive.open(archive.namelist()[0]).read(_MAX_METADATA)
+        return re.sub(r'"(\d+)":', r"\1:", text.decode("utf-8", "replace"))
+    return ""
 
 
 def is_named_original(path: Path) -> bool:

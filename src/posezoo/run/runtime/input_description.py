@@ -255,7 +255,9 @@ def _with_model_info(
     description: InputDescription, info: _ModelInfo, decoder: Decoder
 ) -> InputDescription:
     record = find_decoder(decoder.name)
-    sizing = _stated_sizing(info, record) or description.sizing
+    sizing = description.sizing
+    if not info.graph.ultralytics:  # whose own way differs from Model API's by less than a pixel
+        sizing = _stated_sizing(info, record) or sizing
     size = info.embedded_size()
     if size:
         sizing = replace(sizing or usual_sizing(record), is_embedded=True)
@@ -317,7 +319,7 @@ def _describe_ultralytics(graph: Graph, decoder: Decoder | None) -> InputDescrip
     stride = metadata.get("stride") or record.input_sizing.stride
     if not isinstance(stride, int) or stride < 1:
         raise _refuse_ultralytics(graph, "stride", "a whole number above 0")
-    sizing = replace(usual_sizing(record), stride=stride, keeps_scale=True)
+    sizing = replace(usual_sizing(record), stride=stride)
     window = _read_image_size(graph, stride)
     size = input_size(graph)
     unused: tuple[str, ...] = ()

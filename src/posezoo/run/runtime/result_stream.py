@@ -58,6 +58,7 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         self._items: Iterator[Item] | None = iter(items)
         self._work = work
         self._most_waiting = slots + ahead
+        self._is_read_ahead = ahead > 0
         self._finish = finish
         self._arrivals = arrivals
         self._waiting: deque[tuple[Any, Future[Result]]] = deque()
@@ -70,7 +71,7 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
             PosezooError: the item could not be read or processed.
         """
         while self._items is not None and len(self._waiting) < self._most_waiting:
-            if self._waiting and not self._arrives_before(self._waiting[0][1]):
+            if self._waiting and not self._reads_before(self._waiting[0][1]):
                 break
             try:
                 item = next(self._items)
@@ -90,10 +91,13 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         item, future = self._waiting.popleft()
         return item, self._finish(item, future.result())
 
-    def _arrives_before(self, first: Future[Result]) -> bool:
-        """Whether the next item is there before the first result is."""
+    def _reads_before(self, first: Future[Result]) -> bool:
+        """Whether the next item is read before the first result is returned: if it arrives before
+        that is there. Of items that are not read ahead, such as the frames of the caller's own
+        camera, one more is read in any case, so that the threads have work while the caller draws.
+        """
         if self._arrivals is None:
-            return True
+            return self._is_read_ahead or len(self._waiting) == 1 or not first.done()
         wake = self._arrivals.wake
         first.add_done_callback(lambda _: wake())
         return self._arrivals.wait(first.done)

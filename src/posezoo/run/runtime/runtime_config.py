@@ -28,6 +28,22 @@ _DRIVERS = "its driver is not part of OpenVINO; posezoo doctor lists the devices
 
 HINTS = ("LATENCY", "THROUGHPUT", "NONE")
 
+#: With fewer images, all cores work on one after the other: a device may have a stream for each
+#: core.
+MANY_IMAGES = 8
+
+
+def choose_requests(images: int | None = None, *, in_turn: bool = False) -> int:
+    """``RuntimeConfig.requests`` of ``posezoo run``, ``Estimator.stream`` and the benchmarks: one
+    image at a time, or as many as the device processes best.
+
+    Args:
+        images: how many there are; None: unknown, as of the frames of a video.
+        in_turn: whether each depends on the one before, or has to be processed when it arrives.
+    """
+    are_few = images is not None and images < MANY_IMAGES
+    return int(in_turn or are_few)
+
 
 def declared_type(model: Model, precision: Precision | None) -> str:
     """The type in which a network computes on a CPU that has it: bf16 if the model declares it,
@@ -49,7 +65,8 @@ class RuntimeConfig:
             of each model, which is f32 for a network without one.
         cache_dir: the folder in which compiled networks are stored for the next start, for the CPU
             by posezoo, for other devices by OpenVINO; None: they are not stored.
-        requests: how many inferences may run at the same time; 0: the device's optimal number.
+        requests: how many inferences may run at the same time; 0: the device's optimal number;
+            None: one, and in ``Estimator.stream`` as ``choose_requests`` says.
         streams: how many of them the device runs in parallel: a number, AUTO, or a number for each
             device, such as ``CPU:4,GPU:2``; empty: the device chooses according to the hint.
         threads: the number of CPU threads; 0: the number of cores.
@@ -59,17 +76,22 @@ class RuntimeConfig:
     device: str = "CPU"
     inference_precision: str = "f32"
     cache_dir: Path | None = None
-    requests: int = 1
+    requests: int | None = None
     streams: str = ""
     threads: int = 0
     hint: str = ""
 
     def __post_init__(self) -> None:
         for name in ("requests", "threads"):
-            if getattr(self, name) < 0:
+            if (getattr(self, name) or 0) < 0:
                 raise InferenceError(f"{name}: expected 0 or more, got {getattr(self, name)}")
         if self.hint not in ("", *HINTS):
             raise InferenceError(f"hint: expected {', '.join(HINTS)}, got {self.hint!r}")
+
+    @property
+    def has_one_request(self) -> bool:
+        """Whether one inference runs after the other."""
+        return self.requests in (None, 1)
 
     def to_openvino_config(self) -> dict[str, Any]:
         """The configuration as OpenVINO properties.
@@ -78,7 +100,7 @@ class RuntimeConfig:
             InferenceError: the streams are invalid.
         """
         config: dict[str, Any] = {}
-        hint = self.hint or ("LATENCY" if self.requests == 1 else "THROUGHPUT")
+        hint = self.hint or ("LATENCY" if self.has_one_request else "THROUGHPUT")
         if hint != "NONE":
             config["PERFORMANCE_HINT"] = hint
         if self.inference_precision != "default":
@@ -112,7 +134,7 @@ class RuntimeConfig:
         # OpenVINO binds each network's threads to the first cores. One thread waits there for other
         # programs: with a load of 13 on two cores, a frame took 20 % longer. Several requests of a
         # detector and of a pose network wait there for each other.
-        if self.threads == 1 or self.requests != 1:
+        if self.threads == 1 or not self.has_one_request:
             cpu["ENABLE_CPU_PINNING"] = "NO"
         if cpu and "CPU" in _real_devices(self.device):
             properties["CPU"] = cpu

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.console.console import Console
-from posezoo.console.json_projection import project
+from posezoo.console.json_projection import Json, project
 from posezoo.console.labels import format_count, name_first
 from posezoo.console.report import print_result
 from posezoo.core.convert.file_kinds import explain_model_file
@@ -62,7 +62,6 @@ from posezoo.run.verbs.run_flags import (
 )
 
 if TYPE_CHECKING:
-    from posezoo.console.json_projection import Json
     from posezoo.core.resolve.stage_context import Context
     from posezoo.run.default_model import DefaultModel
     from posezoo.run.load import PreparedModel
@@ -85,9 +84,7 @@ posezoo run mine.pth --input me.jpg
 posezoo run mine.onnx --as rtmpose-m --input me.jpg
 """
 
-# With fewer, all cores work on one photo after the other: a device may have a stream for each core.
-# They are done again if the run ends early.
-_MANY_PHOTOS = 8
+_OPENPOSE = ("openpose", "openpose-coco")
 
 FLAGS = (
     Flag(
@@ -129,7 +126,7 @@ FLAGS = (
         "the format of the result on the standard output; openpose and openpose-coco also write"
         " OpenPose's JSON in BODY_25 or COCO's order: NAME_keypoints.json, for videos in NAME_json",
         default="text",
-        choices=("text", "json", "openpose", "openpose-coco"),
+        choices=("text", "json", *_OPENPOSE),
     ),
     "quiet",
     VIDEO,
@@ -160,7 +157,6 @@ def run(args: _RunArgs) -> int:
     from posezoo.poses.drawing import draw
     from posezoo.run.advice import describe_assumed_skeleton
     from posezoo.run.load import Loader
-    from posezoo.run.openpose_files import BODIES
     from posezoo.run.video.frame_publishers import is_stdout, open_publisher
     from posezoo.run.video.frame_rate import StepTimer
     from posezoo.run.video.run_inputs import InputRunner
@@ -201,7 +197,7 @@ def run(args: _RunArgs) -> int:
             journal=stack.enter_context(journal),
             timer=timer,
             report_failure=failures.report,
-            openpose=BODIES.get(args.format, ()),
+            openpose=_find_body(args),
             # A bar would be drawn over the lines on a terminal.
             listener=ignore_event if is_stdout(args.json_lines) else console,
         )
@@ -232,15 +228,22 @@ def run(args: _RunArgs) -> int:
     return int(bool(failures.rows or runner.ended_by))
 
 
+def _find_body(args: _RunArgs) -> Sequence[str]:
+    """The keypoints of OpenPose's files; empty if none are written."""
+    if args.format not in _OPENPOSE:
+        return ()
+    from posezoo.run.openpose_files import BODIES
+
+    return BODIES[args.format]
+
+
 def _choose_requests(args: _RunArgs, inputs: RunInputs) -> int:
-    """``RuntimeConfig.requests``: many photos, and the frames of a video file, are processed at the
-    same time; a few photos, live frames, and those that depend on the one before, one after the
-    other.
-    """
+    from posezoo.run.runtime.runtime_config import choose_requests
+
     if not inputs.videos:
-        return 0 if len(inputs.images) >= _MANY_PHOTOS else 1
+        return choose_requests(len(inputs.images))
     is_live = any(video.source.is_live for video in inputs.videos)
-    return int(is_live or (args.detect_every or 1) > 1)
+    return choose_requests(in_turn=is_live or (args.detect_every or 1) > 1)
 
 
 def _open_journal(
@@ -257,8 +260,9 @@ def _open_journal(
         open_journal,
         read_heading,
     )
+    from posezoo.run.runtime.runtime_config import MANY_IMAGES
 
-    if len(inputs.images) < _MANY_PHOTOS:
+    if len(inputs.images) < MANY_IMAGES:  # they are done again if the run ends early
         return open_journal(None, {})
     heading = {**_describe_flags(args), **describe_estimator(estimator, options)}
     path = journal_path(results, "poses", heading)
@@ -470,12 +474,11 @@ def _require_video(args: _RunArgs, inputs: RunInputs) -> None:
 
 
 def _require_output(args: _RunArgs, inputs: RunInputs) -> None:
-    from posezoo.run.openpose_files import BODIES
     from posezoo.run.video.frame_outputs import is_picture_or_video
     from posezoo.run.video.run_inputs import require_fitting_output
 
     if args.output:
-        if args.format in BODIES and is_picture_or_video(args.output):
+        if args.format in _OPENPOSE and is_picture_or_video(args.output):
             raise OutputError(
                 f"--format {args.format} writes a file for each photo or frame, and"
                 f" {args.output} is one file",

@@ -25,7 +25,7 @@ from posezoo.cli.flags import (
 )
 from posezoo.cli.parsers import Args
 from posezoo.cli.selection import MessageOutput, select_models
-from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.declarations.model_files import is_checkpoint_file, is_network_file
 from posezoo.core.declarations.skeletons import find_skeleton
 from posezoo.core.errors import InferenceError, TargetSizeError, os_reason
@@ -34,7 +34,6 @@ from posezoo.core.registry import Selection
 from posezoo.core.regular_files import read_regular_text
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import Model, Precision
     from posezoo.core.resolve.stage_context import Context
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import VideoOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import stat
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from posezoo.core.workers.retries import TransientSourceError
 from posezoo.poses.letterbox import Size, image_size
 from posezoo.run import images
 from posezoo.run.images import MAX_PIXELS, SUFFIXES, Image
-from posezoo.run.media_boxes import Turn, VideoTrack, read_video_track
+from posezoo.run.media_boxes import Film, Turn
 from posezoo.run.video.ffmpeg import import_quiet_opencv, open_media
 from posezoo.run.video.http_stream import HttpStream
-from posezoo.run.video.video_file import plausible_fps
+from posezoo.run.video.video_file import describe_film, plausible_fps
 
 #: A live source counts as disconnected if it gives no frame for this time.
 SILENCE_S = 10
@@ -34,6 +34,10 @@ _SQUARE = 0.02
 # most this share of at least this many steps are gaps.
 _MAX_GAPS = 0.05
 _MIN_STEPS = 20
+
+# In a film that was cut without encoding, frames are missing before the last ones: those that were
+# encoded after them.
+_CUT_STEPS = 4
 
 # Containers estimate the number of frames from duration and rate: this many missing frames may be
 # rounding.
@@ -52,8 +56,10 @@ class Capture:
     Args:
         target: the path of a file, a pipe or a device, an address, or the number of a camera.
         name: of the target, in errors.
+        film: what is known of a file; None: it is read.
 
     Attributes:
+        film: what is known of a file.
         stated_frames: how many frames the file states; 0 or less if it states none.
         fps: frames per second at normal speed.
         size: width and height of the first frame, in pixels, as it is shown.
@@ -62,19 +68,18 @@ class Capture:
         has_times: whether the frames have times of their own.
     """
 
-    def __init__(self, target: Path | str | int, name: str) -> None:
+    def __init__(self, target: Path | str | int, name: str, film: Film | None = None) -> None:
         self._name = name
         self._target = target
         self._stream: HttpStream | None = None
         is_device = isinstance(target, Path) and is_video_device(target.stat())
         self.is_camera = is_device or isinstance(target, int)
         self.has_end = isinstance(target, Path) and target.is_file()
-        track = VideoTrack()
-        if isinstance(target, Path) and self.has_end:
-            track = read_video_track(target)
-        self._shown_s = track.shown_s
+        if film is None and isinstance(target, Path) and self.has_end:
+            film = describe_film(target)
+        self.film = film or Film()
         # OpenCV turns frames itself, but takes a mirrored one to be turned.
-        self._turn = track.turn if track.turn.is_mirrored else Turn()
+        self._turn = self.film.turn if self.film.turn.is_mirrored else Turn()
         self._capture: Any = None
         self._is_interrupted = False
         self._pipe = -1
@@ -162,8 +167,8 @@ class Capture:
         is_untimed = is_mjpeg and self.has_end and self.stated_frames <= 0
         self.has_times = not (self.is_camera or is_untimed)
         self.fps = plausible_fps(self._capture.get(cv2.CAP_PROP_FPS))
-        if self._shown_s is not None:  # it also counts frames that the edit list hides
-            self.stated_frames = min(self.stated_frames, self._shown_s * self.fps)
+        if self.film.shown_s is not None:  # it also counts frames that the edit list hides
+            self.stated_frames = min(self.stated_frames, self.film.shown_s * self.fps)
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         if width <= 0 or height <= 0:
@@ -234,10 +239,13 @@ class FrameSteps:
 
     def __init__(self) -> None:
         self._counts: Counter[int] = Counter()  # by milliseconds
+        self._last: deque[int] = deque()
 
     def add(self, step_s: float) -> None:
-        """Count a step."""
-        self._counts[round(1000 * step_s)] += 1
+        """Count a step, once it is none of the last ones."""
+        self._last.append(round(1000 * step_s))
+        if len(self._last) > _CUT_STEPS:
+            self._counts[self._last.popleft()] += 1
 
     def count_lost(self) -> int:
         """The number of frames missing in gaps; 0 if the others are not equally far apart."""
@@ -255,6 +263,16 @@ def describe_lost(name: str, lost: int) -> str:
     """The warning about frames that are missing in the middle."""
     missing = f"{format_count(lost, 'frame')} missing in the middle"
     return f"{name}: is damaged, or its frame rate varies: {missing}"
+
+
+def explain_interlaced(name: str) -> ImageError:
+    """The error for frames of two fields, which OpenCV returns black, or as another one."""
+    path = Path(name)
+    target = shell_word(f"{path.stem}_progressive.mp4")
+    return ImageError(
+        f"{name}: is interlaced, as of a camcorder, DVD or DV, which this OpenCV does not convert",
+        hint=f"ffmpeg -i {shell_word(path.name)} -vf yadif -c:v libx264 -crf 18 {target}",
+    )
 
 
 def ended_early(stated_frames: float, read: int, reached: float) -> bool:

@@ -10,6 +10,7 @@ import atexit
 import ctypes
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from posezoo.core.errors import import_cv2
+from posezoo.core.errors import import_cv2, import_optional
 from posezoo.core.operating_system import PROC
 
 # The largest piece of memory that FFmpeg may take, in bytes: a frame of 12K in BGR has 239 MB.
@@ -26,9 +27,13 @@ _MAX_BYTES = 256 << 20
 # AV_LOG_ERROR of libavutil/log.h; less is worse.
 _ERROR = 16
 
-# What libswscale says of each frame that it does not convert; OpenCV 4.14 returns it black, or with
-# the pixels of another one.
+# What libswscale says of each frame that it does not convert, and the first version that says so:
+# OpenCV returns it black, or with the pixels of another one.
 _INTERLACED = b"Cannot convert interlaced"
+_REFUSES_INTERLACED = 9
+
+# The folder of the libraries in PyAV's wheels.
+_OF_PYAV = "/av.libs/"
 
 # In bytes; the rest of a longer message is left out.
 _MAX_MESSAGE = 1024
@@ -51,8 +56,29 @@ def import_quiet_opencv() -> ModuleType:
     cv2 = import_cv2()
     # OpenCV before 4.13 has no such module, but the function.
     getattr(cv2.utils, "logging", cv2).setLogLevel(_LOG_LEVEL_SILENT)
-    _limit_memory()
+    _limit_memory("cv2")
     return cv2
+
+
+def import_av() -> ModuleType:
+    """PyAV, whose FFmpeg is another one than OpenCV's.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    av = import_optional("av", extra="video")
+    # A folder av of the user is a package, too, but without this module.
+    import_optional("av.error", extra="video")
+    _limit_memory("av")
+    return av
+
+
+@cache
+def converts_interlaced() -> bool:
+    """Whether OpenCV converts frames that have two fields."""
+    build = import_quiet_opencv().getBuildInformation()
+    version = re.search(r"swscale:.*\((\d+)", build)
+    return version is None or int(version[1]) < _REFUSES_INTERLACED
 
 
 def open_media(
@@ -69,25 +95,29 @@ def open_media(
     return open_it(target, *args, **options)
 
 
-@cache
-def _libraries() -> tuple[ctypes.CDLL, ...]:
-    """FFmpeg's libavutil, which may be there twice; none before OpenCV is imported."""
+def _list_libraries() -> list[str]:
+    """The paths of FFmpeg's libavutil in this process, which may be there twice."""
     with suppress(OSError):
         mapped = (PROC / "self/maps").read_text("utf-8", errors="surrogateescape")
-        paths = set(re.findall(r"/.*/libavutil[^/\n]*\.so[.\d]*$", mapped, re.MULTILINE))
-        return tuple(map(ctypes.CDLL, sorted(paths)))
-    return ()
+        return sorted({*re.findall(r"/.*/libavutil[^/\n]*\.so[.\d]*$", mapped, re.MULTILINE)})
+    return []
 
 
 @cache
-def _limit_memory() -> None:
+def _libraries() -> tuple[ctypes.CDLL, ...]:
+    """OpenCV's libavutil; none before OpenCV is imported."""
+    return tuple(ctypes.CDLL(path) for path in _list_libraries() if _OF_PYAV not in path)
+
+
+@cache
+def _limit_memory(_package: str) -> None:
     """Let FFmpeg refuse a frame that never ends: it reads all of it, and twice, before it decodes.
 
-    OpenCV has no option for this, but FFmpeg's libraries have.
+    Neither package has an option for this, but FFmpeg's libraries have.
     """
-    for library in _libraries():
-        with suppress(AttributeError):
-            library.av_max_alloc(ctypes.c_size_t(_MAX_BYTES))
+    for path in _list_libraries():
+        with suppress(AttributeError, OSError):
+            ctypes.CDLL(path).av_max_alloc(ctypes.c_size_t(_MAX_BYTES))
 
 
 class DecoderErrors:
@@ -95,19 +125,24 @@ class DecoderErrors:
     damaged frame like any other.
 
     Attributes:
-        are_interlaced: whether OpenCV did not convert a frame, since it is interlaced.
+        are_interlaced: whether OpenCV did not convert a frame that this thread read, since it is
+            interlaced.
     """
 
     def __init__(self) -> None:
         self.places = 0
         self.are_interlaced = False
+        self._reader = threading.get_ident()
         self._new = 0
         self._first = ""
 
     def add(self, text: bytes) -> None:
         """Count an error, by its message."""
-        self._new += 1
-        self.are_interlaced |= _INTERLACED in text
+        if _INTERLACED not in text:
+            self._new += 1
+        # Decoders have threads of their own, but the reader of a video converts its frames.
+        elif threading.get_ident() == self._reader:
+            self.are_interlaced = True
 
     def look_at(self, index: int, shown_s: float) -> None:
         """Ask whether there were errors since the last frame.
@@ -131,22 +166,22 @@ class DecoderErrors:
 _counting: list[DecoderErrors] = []
 
 
-def _report(source: Any, level: int, text: Any, values: Any) -> None:
+def _report(_source: Any, level: int, text: Any, values: Any) -> None:
     """What FFmpeg calls for each of its messages, in any thread."""
     if level > _ERROR:
         return
-    message = _format_message(source, level, text, values)
+    message = _format_message(level, text, values)
     for errors in tuple(_counting):
         errors.add(message)
 
 
-def _format_message(source: Any, level: int, text: Any, values: Any) -> bytes:
+def _format_message(level: int, text: Any, values: Any) -> bytes:
     line = ctypes.create_string_buffer(_MAX_MESSAGE)
     prefix = ctypes.c_int(0)
-    source, text, values = map(ctypes.c_void_p, (source, text, values))
+    text, values = map(ctypes.c_void_p, (text, values))
     for library in _libraries()[:1]:
         library.av_log_format_line(
-            source, level, text, values, line, _MAX_MESSAGE, ctypes.byref(prefix)
+            None, level, text, values, line, _MAX_MESSAGE, ctypes.byref(prefix)
         )
     return line.value
 

@@ -22,7 +22,6 @@ from posezoo.core.errors import (
     PosezooError,
     explain_windows_path,
     os_reason,
-    shell_word,
 )
 from posezoo.core.files.globs import expand_glob
 from posezoo.core.regular_files import explain_link
@@ -42,9 +41,10 @@ from posezoo.run.video.captures import (
     FrameSteps,
     describe_lost,
     ended_early,
+    explain_interlaced,
     is_video_device,
 )
-from posezoo.run.video.ffmpeg import DecoderErrors, decoder_errors
+from posezoo.run.video.ffmpeg import DecoderErrors, converts_interlaced, decoder_errors
 from posezoo.run.video.frames import Frame, FrameSource
 from posezoo.run.video.live_source import LiveSource, Reconnection
 from posezoo.run.video.video_file import (
@@ -312,18 +312,11 @@ class AnimatedWebP(FrameSource):
 
 def _has_times(capture: Capture) -> bool:
     """Whether frames have times, as those of a raw stream of H.264 or HEVC have not."""
-    if capture.stated_frames > 0:
-        return True
+    if capture.film.has_times is not None:
+        return capture.film.has_times
+    if not capture.has_times or capture.stated_frames > 0:
+        return capture.has_times
     return capture.read() is None or capture.read() is None or capture.position_s > 0
-
-
-def _refuse_interlaced(path: Path) -> ImageError:
-    name = shell_word(path.name)
-    target = shell_word(f"{path.stem}_progressive.mp4")
-    return ImageError(
-        f"{path}: is interlaced, as of a camcorder, DVD or DV, which this OpenCV does not convert",
-        hint=f"ffmpeg -i {name} -vf yadif -c:v libx264 -crf 18 {target}",
-    )
 
 
 class VideoSource(FrameSource):
@@ -337,7 +330,7 @@ class VideoSource(FrameSource):
         fps: frames per second of a file that states no times; None: what it states, else 25.
 
     Raises:
-        ImageError: it cannot be opened.
+        ImageError: it cannot be opened, or is interlaced and not converted by this OpenCV.
     """
 
     def __init__(
@@ -357,8 +350,11 @@ class VideoSource(FrameSource):
         # A process may not keep as many files open as a run has videos.
         with closing(Capture(path, self.name).open()) as capture:
             self.fps, self.size = capture.fps, capture.size
+            self._film = capture.film
             self._stated_frames = capture.stated_frames
-            self._has_times = capture.has_times and _has_times(capture)
+            self._has_times = _has_times(capture)
+        if self._film.is_interlaced and not converts_interlaced():
+            raise explain_interlaced(self.name)
         if self._has_times and fps:
             warn(f"{path}: states when each frame is shown, so the frames per second are not used")
         elif not self._has_times:
@@ -372,13 +368,13 @@ class VideoSource(FrameSource):
     def frames(self) -> Generator[Frame, None, None]:
         """The frames in order, round by round; a round that ends too early is the last."""
         # Errors that FFmpeg reports here are not those of a frame.
-        capture = Capture(self._path, self.name).open()
+        capture = Capture(self._path, self.name, self._film).open()
         with decoder_errors() as errors:
             try:
                 yield from self._frames_of_rounds(capture, errors)
             finally:
                 capture.close()
-                if errors.places and not errors.are_interlaced:
+                if errors.places:
                     self._warn(f"{self.name}: {errors.describe()}")
                 if lost := self._steps.count_lost():
                     self._warn(describe_lost(self.name, lost))
@@ -399,7 +395,7 @@ class VideoSource(FrameSource):
                 if image is None:
                     break
                 if errors.are_interlaced:
-                    raise _refuse_interlaced(self._path)
+                    raise explain_interlaced(self.name)
                 # Frames of a phone's video are not equally far apart; those of a raw stream, and
                 # the last ones of some others, have no times.
                 position_s = capture.position_s if self._has_times else 0.0

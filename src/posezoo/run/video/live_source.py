@@ -24,7 +24,9 @@ from posezoo.run.video.captures import (
     FrameSteps,
     describe_lost,
     ended_early,
+    explain_interlaced,
 )
+from posezoo.run.video.ffmpeg import decoder_errors
 from posezoo.run.video.frames import Frame, FrameSource
 from posezoo.run.video.video_file import MAX_EVEN_FPS
 
@@ -91,6 +93,7 @@ class LiveSource(FrameSource):
         self._error: PosezooError | None = None
         self._messages: list[str] = []
         self._is_asked = False
+        self._is_interlaced = False
         self._lost_at = math.inf
         self._arrived = time.perf_counter()
         self._steps = FrameSteps()
@@ -216,12 +219,27 @@ class LiveSource(FrameSource):
 
     def _images(self, capture: Capture) -> Iterator[tuple[Image, float, float]]:
         """Each image, with the times before it was read and when it arrived."""
+        read: Callable[[Capture], Image | None] = self._read_first
         while self.state == "live":
             begun = time.perf_counter()
-            image = capture.read()
+            image = read(capture)
             if image is None:
                 return
             yield image, begun, time.perf_counter()
+            read = Capture.read
+
+    def _read_first(self, capture: Capture) -> Image | None:
+        with decoder_errors() as errors:
+            image = capture.read()
+        if not errors.are_interlaced or self._is_interlaced:
+            return image
+        error = explain_interlaced(self.name)
+        if capture.has_end:
+            raise error
+        self._is_interlaced = True
+        with self._changed:
+            self._messages.append(f"{error.problem}: its frames are black, or show an earlier one")
+        return image
 
     def _connect(self) -> Capture:
         self._capture = Capture(self._target, self.name)

@@ -42,7 +42,6 @@ from posezoo.run.images import (
     require_image,
     write_image,
 )
-from posezoo.run.openpose_files import ENDING, remove_own_frames, write_openpose
 from posezoo.run.result_journal import ResultJournal, file_fingerprint
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import VideoOptions
@@ -363,7 +362,7 @@ class InputRunner:
                 image,
                 self._names.output_path(image.path),
                 self.timer,
-                self._names.path_for(image.path.stem, ENDING) if self.openpose else None,
+                self._name_openpose(image.path),
             )
             for image in self.inputs.images
         ]
@@ -381,6 +380,13 @@ class InputRunner:
         #: What ended the videos early, and is raised once the results are written: ^C, which ends
         #: a camera, or a disk that is full.
         self.ended_by: BaseException | None = None
+
+    def _name_openpose(self, image: Path) -> Path | None:
+        if not self.openpose:
+            return None
+        from posezoo.run.openpose_files import ENDING
+
+        return self._names.path_for(image.stem, ENDING)
 
     @property
     def people_from(self) -> list[str]:
@@ -483,6 +489,8 @@ class InputRunner:
     def _keep(self, image: _LoadedImage, row: Json) -> int:
         """Returns the number of people who are drawn."""
         if image.openpose:
+            from posezoo.run.openpose_files import write_openpose
+
             write_openpose(image.openpose, row["poses"], self.openpose, self.listener)
         people = self._count_drawn(row["poses"])
         for pose in row["poses"]:
@@ -538,6 +546,8 @@ class InputRunner:
         source = video.source
         frames = self._names.path_for(video.stem, "_json")
         if self.openpose:
+            from posezoo.run.openpose_files import remove_own_frames
+
             remove_own_frames(frames)
         total = source.frame_count
         if self.limit is not None:
@@ -573,6 +583,8 @@ class InputRunner:
                 if written:
                     written.append(described)
                 if self.openpose:
+                    from posezoo.run.openpose_files import ENDING, write_openpose
+
                     path = frames / f"{video.stem}_{frame.index:012}{ENDING}"
                     write_openpose(path, described["poses"], self.openpose, self.listener)
                 row["frames"] += 1

@@ -11,11 +11,11 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from posezoo.core.errors import MissingPackageError, OutputError, import_optional
+from posezoo.core.errors import MissingPackageError, OutputError
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.install_commands import install_command
 from posezoo.poses.letterbox import Image, Size
-from posezoo.run.video.ffmpeg import import_quiet_opencv, open_media
+from posezoo.run.video.ffmpeg import import_av, import_quiet_opencv, open_media
 
 #: OpenCV's FOURCC by video suffix; every FFmpeg in OpenCV can write these codecs.
 CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
@@ -46,9 +46,7 @@ def open_encoder(
     try:
         if path.suffix.lower() == ".avi":  # this format has no times of frames
             return _OpenCVEncoder(path, size, fps)
-        av = import_optional("av", extra="video")
-        # A folder av of the user is a package, too, but without this module.
-        import_optional("av.error", extra="video")
+        av = import_av()
     except MissingPackageError:
         lost = "drawn videos have no sound, and browsers do not play them"
         listener(WarningIssued(f"{lost}; PyAV changes both: {install_command('video')}"))

@@ -1,5 +1,5 @@
-"""When the frames of a video file are shown; OpenCV decodes animated WebP (RFC 9649), which FFmpeg
-does not read.
+"""What a video file says of its frames, and when they are shown; OpenCV decodes animated WebP
+(RFC 9649), which FFmpeg does not read.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from posezoo.core.errors import ImageError
+from posezoo.core.errors import ImageError, MissingPackageError
 from posezoo.run import images
 from posezoo.run.images import Image
+from posezoo.run.media_boxes import Film, Turn, read_film_boxes, turn_by_matrix
 from posezoo.run.runtime.frame_changes import USUAL_FPS
-from posezoo.run.video.ffmpeg import import_quiet_opencv, open_media
+from posezoo.run.video.ffmpeg import import_av, import_quiet_opencv, open_media
 
 # The times of equally distant frames are rounded, so they may be off by this share of their step,
 # but not by more seconds than anybody sees: half a frame at 25 a second.
@@ -40,6 +41,37 @@ _MAX_REPEATS = 10
 
 # OpenCV decodes several frames at once, from the first one on each time; in bytes of their pixels.
 _MAX_BYTES = 256 << 20
+
+
+def describe_film(path: Path) -> Film:
+    """What PyAV says, which decodes the first frame; without PyAV, what the boxes of an MP4 say. Of
+    a file that is not read, nothing is known.
+    """
+    try:
+        av = import_av()
+    except MissingPackageError:
+        return read_film_boxes(path)
+    # A playlist may name addresses.
+    options = {"protocol_whitelist": "file"}
+    try:
+        with open_media(
+            path, av.open, container_options=options, metadata_errors="replace"
+        ) as container:
+            stream = container.streams.video[0]
+            frame = next(container.decode(stream))
+            matrix = frame.side_data.get("DISPLAYMATRIX")
+            form = container.format
+            is_raw = bool(form.flags & av.format.Flags.no_timestamps.value)
+            # Other formats have no edit lists, and FFmpeg estimates how long they last.
+            has_duration = "mp4" in form.name and stream.duration
+            return Film(
+                turn_by_matrix(struct.unpack_from("=5i", matrix)) if matrix else Turn(),
+                float(stream.duration * stream.time_base) if has_duration else None,
+                is_interlaced=frame.interlaced_frame,
+                has_times=not (is_raw or form.name.endswith("_pipe")),
+            )
+    except (av.FFmpegError, LookupError, StopIteration, ValueError):
+        return Film()
 
 
 def read_frame_times(path: Path) -> list[float]:

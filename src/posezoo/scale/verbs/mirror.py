@@ -22,16 +22,17 @@ from posezoo.console import job_report
 from posezoo.console.console import Console
 from posezoo.console.job_report import Answer, JobReport
 from posezoo.console.report import print_result
+from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import DownloadError, OutputError
+from posezoo.core.events import Listener
+from posezoo.core.pipeline.for_each import Executor
 from posezoo.core.registry import Selection, open_registry
+from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import ModelSpec
     from posezoo.core.download.model_download import PlannedFile
-    from posezoo.core.events import Listener
-    from posezoo.core.resolve.stage_context import Context
     from posezoo.scale.mirror import Mirror, MirroredFile
 
 EXAMPLES = """
@@ -178,8 +179,6 @@ class _Creation:
             )
 
     def _run(self, work: Callable[[ModelSpec, Listener], Answer], jobs: int) -> JobReport:
-        from posezoo.core.pipeline.for_each import Executor
-
         return model_jobs.run_for_each(
             self.selection,
             work,

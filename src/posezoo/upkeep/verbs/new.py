@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
+from importlib.util import find_spec
 from pathlib import Path
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.console.report import print_result
+from posezoo.core.declarations.field_types import WORD_PATTERN
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
+from posezoo.core.declarations.safe_names import case_folded, explain_invalid_model_name
+from posezoo.core.declarations.sources import NpmPackageSource
 from posezoo.core.errors import OutputError, PosezooError, SettingsError, shell_word
 from posezoo.core.files.verified_files import (
     compute_digest,
@@ -186,9 +190,6 @@ def _read_text(given: Path | None, target: Path) -> dict[Path, bytes]:
 
 
 def _write_access_points(spec: ModelSpec, registry: Path, cache_dir: Path | None) -> bool:
-    from importlib.util import find_spec
-
-    from posezoo.core.declarations.sources import NpmPackageSource
     from posezoo.core.download.origins import entry_path
     from posezoo.upkeep.draft.access_points import write_access_point
 
@@ -227,9 +228,7 @@ def _writable_root(registry: Registry) -> Path:
 
 
 def _check_arguments(args: _NewArgs, registry: Registry) -> None:
-    from posezoo.core.declarations.field_types import WORD_PATTERN
     from posezoo.core.declarations.model_yml import TASKS
-    from posezoo.core.declarations.safe_names import case_folded, explain_invalid_model_name
     from posezoo.pages.spdx_licenses import is_license, suggest_license
 
     reason = explain_invalid_model_name(args.name)

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.console.job_report import Answer
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.events import Listener
 from posezoo.measure.verbs.dataset_flags import (
     DATASET_FLAGS,
     DatasetArgs,
@@ -27,8 +29,6 @@ from posezoo.measure.verbs.dataset_flags import (
 )
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import ModelSpec
-    from posezoo.core.events import Listener
     from posezoo.core.pipeline.plan import Plan
 
 EXAMPLES = """

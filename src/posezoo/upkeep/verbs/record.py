@@ -16,16 +16,17 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models
 from posezoo.console.job_report import Answer, JobReport
+from posezoo.core.declarations.model import Model, ModelSpec
 from posezoo.core.errors import InferenceError, PosezooError, require_packages
 from posezoo.core.events import CountStarted, Listener
+from posezoo.core.registry import Selection
 from posezoo.core.regular_files import is_open_pipe
+from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.pages.verbs.measurement_flags import read_measurements
 
 if TYPE_CHECKING:
     from posezoo.console.console import Console
-    from posezoo.core.declarations.model import Model, ModelSpec
-    from posezoo.core.resolve.stage_context import Context
     from posezoo.run.measured import Measurement
 
 EXAMPLES = """
@@ -68,7 +69,6 @@ def run(args: _RecordArgs) -> int:
     """Record the measurements, and print the paths of the measured.yml files."""
     if args.generated:
         require_packages({"torch": "torch", "openvino": "convert"})
-    from posezoo.core.registry import Selection
 
     context = flags.context_from_args(args, {"registries": ()})  # measurements go beside model.yml
     files: list[str] = []

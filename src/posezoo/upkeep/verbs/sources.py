@@ -27,9 +27,9 @@ from posezoo.console.console import Console
 from posezoo.console.json_projection import project
 from posezoo.console.labels import format_count, join
 from posezoo.console.report import align_columns, print_json, print_result
+from posezoo.core.errors import PosezooError
 
 if TYPE_CHECKING:
-    from posezoo.core.errors import PosezooError
     from posezoo.pages.source_check import CheckedSource
 
 EXAMPLES = """

@@ -4,12 +4,12 @@ from functools import cache
 
 import pytest
 import yaml
+from docs.json_schema import composite_schema, model_schema
 
 from fakes.bad_files import FILE, INPUT, NPM, STRUCTURAL, WHEEL
 from fakes.zoo import as_yaml, model_yml, omz_yml
 from posezoo.core.declarations.model_yml import COMPOSITE_KEYS, MODEL_KEYS
 from posezoo.core.registry import builtin_models_dir
-from posezoo.upkeep.json_schema import composite_schema, model_schema
 
 
 @cache
