@@ -33,6 +33,7 @@ from fakes.wheels import make_wheel, serve_index
 from fakes.zoo import omz_yml, write_model
 from posezoo.omz import model_optimizer
 from posezoo.omz.model_optimizer import stand_in_version
+from posezoo.omz.stand_in_wheel import pack_mediapipe
 
 VERSION = version("posezoo")
 STAND_IN_VERSION = stand_in_version("2024.6.0")
@@ -137,6 +138,21 @@ def test_the_stand_in_has_no_file_of_the_package_openvino(wheels):
         f"openvino_dev-{STAND_IN_VERSION}.dist-info/entry_points.txt"
     ]
     assert not commands & set(re.findall(r"^(\w+) =", entry_points, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("release", "begins"), [("0.10.21", "mediapipe-0.10.21+posezoo."), (None, "posezoo_mediapipe-")]
+)
+def test_that_for_mediapipe_has_its_release_and_requires_this_posezoo(tmp_path, release, begins):
+    name, content = pack_mediapipe(release)
+    assert name.startswith(begins) and name.endswith("-py3-none-any.whl")
+    (tmp_path / name).write_bytes(content)
+    with zipfile.ZipFile(tmp_path / name) as wheel:
+        (metadata,) = (each for each in wheel.namelist() if each.endswith("/METADATA"))
+        assert f"Requires-Dist: posezoo[convert]=={version('posezoo')}" in wheel.read(
+            metadata
+        ).decode("utf-8")
+        assert "mediapipe/python/solutions/pose.py" in wheel.namelist()
 
 
 @pytest.mark.parametrize(
