@@ -201,13 +201,12 @@ def test_the_page_states_what_the_lines_did():
         f"Of {len(LINES)} command lines",
         f"of {len({line.project for line in LINES})} public projects",
         f"{len(CALLS)} call Open Model Zoo's commands",
-        f"| {unchanged} | run unchanged",
-        f"| {outcomes['same'] - unchanged} | have the same result with a setting",
-        f"| {outcomes['unconverted']} | convert models",
-        f"| {outcomes['refused']} | are refused by both",
-        f"| {outcomes['alone']} | call the quantizer",
-        f"Another {len(of_mo)} lines call Model Optimizer",
-        f"the files of {of_mo.count(projects.CONVERTED)} lines",
+        f"{unchanged} have the same result, {outcomes['same'] - unchanged} with a setting",
+        f"{outcomes['refused']} are refused by both",
+        f"{outcomes['alone']} call the quantizer",
+        f"{outcomes['unconverted']} need the code of their authors or real networks",
+        f"Of {len(of_mo)} lines of Model Optimizer",
+        f"converts the files of {of_mo.count(projects.CONVERTED)}",
     )
     assert not [words for words in stated if words not in page]
 
