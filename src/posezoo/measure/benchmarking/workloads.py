@@ -76,7 +76,7 @@ class BenchmarkCase:
     @property
     def label(self) -> str:
         """The case's name for people."""
-        count = self.runtime.requests
+        count = 1 if self.runtime.has_one_request else self.runtime.requests
         requests = "optimal number of requests"
         if count:
             requests = f"{count} request{'s' * (count > 1)}"
