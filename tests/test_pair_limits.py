@@ -1,6 +1,6 @@
 """The limits that model.yml declares for a pair of networks are those of the record of their choice."""
 
-import re
+import csv
 
 import pytest
 
@@ -9,18 +9,15 @@ from posezoo.core.registry import open_registry
 from posezoo.poses.decoders import find_decoder
 from posezoo.run.measured import load_measurements
 
-PAGE = ROOT / "docs" / "decisions" / "0033-limits-belong-to-a-pair.md"
-ROW = re.compile(
-    r"\| (\S*) ?\| (\*\*)?([a-z0-9-]+)[^|]*\| ([0-9.]+), ([0-9.]+) \| [^|]*\((\d+)\) \|"
-)
+RECORD = ROOT / "benchmarks" / "results" / "pair_limits.tsv"
 
 
 def recorded_limits():
     """The model, the detector, and the least scores of a box and of a person in each row."""
-    model = ""
-    for name, _, detector, box, person, _ in ROW.findall(PAGE.read_text("utf-8")):
-        model = name or model
-        yield model, detector, float(box), float(person)
+    with RECORD.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, dialect="excel-tab"):
+            box, person = float(row["min_score"]), float(row["min_pose_score"])
+            yield row["model"], row["people_from"], box, person
 
 
 def test_the_declared_limits_are_those_of_the_record():

@@ -51,6 +51,10 @@ posezoo quantize mine.xml --dataset coco --metric ap --max_drop 0.5 --as rtmo-s
 """
 
 
+def _parse_layers(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
 FLAGS = (
     Flag(
         "models MODEL|XML",
@@ -98,7 +102,7 @@ FLAGS = (
         "--in_float LAYER[,LAYER]",
         "for an .xml: the layers that stay in floating point: names or globs of names, or types of"
         " OpenVINO, such as MVN",
-        lambda text: tuple(text.split(",")),
+        _parse_layers,
         default=(),
     ),
     Flag(
