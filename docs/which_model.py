@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: What each row is for, and the model or its alias; first the list of defaults.
 ROWS = {
     "several people, also in video": "pose",
-    "the best that ran here with published weights": "pose-measured",
+    "several people, of the models that we could run": "pose-measured",
     "people, if only npm's registry answers": "movenet-thunder",
     "one person: 33 points, also in metres": "blazepose-full",
     "several people, more accurate": "rtmpose-m",
