@@ -138,7 +138,8 @@ def test_a_rule_finds_its_mistake(zoo, rule, file, old, new):
     code, findings = check(zoo)
     assert code == int(any(finding["severity"] == "error" for finding in findings))
     of_rule = [finding for finding in findings if finding["rule"] == rule]
-    assert of_rule, [finding["rule"] for finding in findings]
+    others = [finding["rule"] for finding in findings]
+    assert of_rule, f"{rule} does not find {new!r} in {file}; found were {others}"
     for finding in of_rule:
         assert (zoo / str(finding["file"])).is_file()
         assert isinstance(finding["line"], int)
