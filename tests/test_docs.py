@@ -30,7 +30,14 @@ from fakes.pages import (
     environ_of,
     put_on_path,
 )
-from fakes.readers import Readers, asks_an_absent_host, blocks_of, choose_photos, named_extras
+from fakes.readers import (
+    FIXED_PHOTOS,
+    Readers,
+    asks_an_absent_host,
+    blocks_of,
+    choose_photos,
+    named_extras,
+)
 from fakes.when_used import needs
 from posezoo.core.registry import open_registry
 from posezoo.pages.cards.card_reader import parse_card
@@ -105,7 +112,9 @@ def test_the_first_command_of_a_tutorial_finds_the_people_whom_run_finds(
             assert_success(reader.type("sh", command + "\n"))
         found = found_people(shared, photo, reader.clone / "poses")
         usual = found_people(shared, photo, reader.clone / "usual")
-        assert len(found) >= len(usual) > 0, f"{photo.name}: {first}"
+        # Of a photo that the commit draws, run itself may find nobody.
+        least = max(len(usual), int(photo.name in FIXED_PHOTOS))
+        assert len(found) >= least, f"{photo.name}: {first}"
 
 
 def found_people(shared, photo, folder):
