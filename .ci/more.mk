@@ -128,15 +128,16 @@ build/pose2sim-env/.installed:
 
 # Ultralytics' exporter is under AGPL-3.0, and lies alone (3 GB). posezoo imports none of it. It needs torchvision, whose
 # wheels do not load beside PyTorch for CPUs alone; run_ultralytics.py takes the place of what it takes from there.
+# Without constraints.txt: litert-torch does not accept its versions.
 build/ultralytics-env/.installed:
 	$(PYTHON) -m venv build/ultralytics-env
-	build/ultralytics-env/bin/python -m pip --disable-pip-version-check --quiet install $(PIN) ultralytics==8.4.190 \
-	  onnx onnxslim==0.1.98 onnxruntime openvino nncf torch 'litert-torch==0.10.0' ai-edge-litert
+	build/ultralytics-env/bin/python -m pip --disable-pip-version-check --quiet install ultralytics==8.4.190 \
+	  onnx onnxslim==0.1.98 onnxruntime openvino nncf torch 'litert-torch==0.10.0'
 	build/ultralytics-env/bin/python -m pip --disable-pip-version-check --quiet install --force-reinstall --no-deps $(PIN) \
 	  opencv-python-headless
 	@touch $@
 
-ultralytics-env: build/ultralytics-env/.installed  ## Ultralytics, whose exports tests run through every verb (3 GB)
+ultralytics-env: build/ultralytics-env/.installed  ## Ultralytics, whose exports tests run through every verb (3 GB; 8 GB with CUDA)
 
 build/paddle-env/.installed:
 	$(PYTHON) -m venv build/paddle-env
