@@ -33,7 +33,7 @@ from posezoo.measure.benchmark_cases import write_people
 from posezoo.poses.drawing import draw
 from posezoo.run.images import read_image
 from posezoo.run.machine import Machine
-from posezoo.run.measured import CPU_MS, Measurement
+from posezoo.run.measured import Measurement
 from posezoo.run.measurement_selection import MeasurementSelection, executed_type
 from posezoo.run.runtime.estimator import Estimator
 
@@ -78,7 +78,7 @@ def find_record(model: Model, precision: str, people: int) -> Measurement | None
     selection = MeasurementSelection(machine=Machine.here().describe(), one_request=True)
     found = selection.select_of_pipeline(model, "speed", people)
     return next(
-        (each for each in found if each.precision == precision and CPU_MS in each.figures), None
+        (each for each in found if each.precision == precision and "cpu_ms" in each.figures), None
     )
 
 
@@ -107,7 +107,7 @@ def find_misses(
                 yield f"{case}: computes in {executed}, and {executed_type(measured)} is recorded"
         run, int8 = records[RUN], records[INT8]
         if run and int8 and INT8 in found:
-            recorded = int8.figures[CPU_MS] / run.figures[CPU_MS]
+            recorded = int8.figures["cpu_ms"] / run.figures["cpu_ms"]
             ratio = found[INT8][place] / found[RUN][place]
             print(f"  {people} people: INT8 / FP16 {ratio:.2f}, {recorded:.2f} is recorded")
             if abs(ratio / recorded - 1) > TOLERANCE:

@@ -104,7 +104,7 @@ def _accuracies(row: ComparisonRow) -> Iterator[str]:
 def _cpu_time(model: Model) -> str:
     """The CPU time of a picture with one person and of one with four."""
     from posezoo.core.declarations.model import Precision
-    from posezoo.run.measured import CPU_MS, FOUND
+    from posezoo.run.measured import FOUND
     from posezoo.run.measurement_selection import MeasurementSelection
 
     selection = MeasurementSelection(one_request=True)
@@ -112,14 +112,14 @@ def _cpu_time(model: Model) -> str:
     for shown in (1, 4):
         found = selection.select_of_pipeline(model, "speed", shown)
         found = [
-            each for each in found if each.precision is Precision.FP16 and CPU_MS in each.figures
+            each for each in found if each.precision is Precision.FP16 and "cpu_ms" in each.figures
         ]
         if not found:
             return "not measured"
         record = found[0]
         people = int(record.settings[FOUND])
         missed = f" ({people} found)" if people < shown else ""
-        times.append(f"{record.figures[CPU_MS]:.0f}{missed}")
+        times.append(f"{record.figures['cpu_ms']:.0f}{missed}")
     return ", ".join(times)
 
 

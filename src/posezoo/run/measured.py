@@ -104,9 +104,6 @@ KINDS: Mapping[str, MeasurementKind] = {
 #: measurement.
 MAX_SPREAD = 0.15
 
-#: The figure of a speed for the CPU time of an image, of all threads.
-CPU_MS = "cpu_ms"
-
 #: The settings of a pipeline's speed: the number of people in its image (4 if it is not stated, 0
 #: for the user's own image), and how many of them are found.
 SHOWN = "shown"

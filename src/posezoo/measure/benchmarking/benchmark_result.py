@@ -14,7 +14,7 @@ from posezoo.core.declarations.model import Precision
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, WorkloadInfo
-from posezoo.run.measured import CPU_MS, WEIGHTS, Measurement, Scalar, digest_irs
+from posezoo.run.measured import WEIGHTS, Measurement, Scalar, digest_irs
 
 
 @frozen
@@ -125,7 +125,7 @@ class BenchmarkResult:
             "latency_p50_ms": p50,
             "latency_p90_ms": p90,
             "latency_p99_ms": p99,
-            CPU_MS: self.cpu_ms,
+            "cpu_ms": self.cpu_ms,
             "compile_s": self.info.compile_s,
             "rounds": len(self.rounds),
         }
