@@ -1,5 +1,5 @@
 """Measure what each pipeline finds of people who lie, stand on their heads or are in a video, and
-what it finds where nobody is; record it in measured.yml.
+what it finds where no person is; record it in measured.yml.
 
     benchmarks/measure_situations.py --photos DIR [MODEL ...]
 
@@ -8,7 +8,7 @@ Four data sets are made of photos that are annotated as COCO's (person_keypoints
 - Each person with 10 annotated keypoints or more who is at least 100 pixels long becomes a picture
   of its own: a square of 1.6 times the length of the person. It is turned by 0, 45, 90 and 180
   degrees.
-- The parts of the photos that show nobody: windows of half and of a third of a photo that touch
+- The parts of the photos that show no person: windows of half and of a third of a photo that touch
   no annotated box. Each person who is found there is a ghost.
 - Videos of five photos with 1, 3, 4, 12 and 13 people, over which a camera pans for 30 frames.
 
@@ -59,7 +59,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 #: The turns of a person's picture, in degrees, by the name of their figure.
 TURNS = {"upright": 0, "tilted": 45, "lying": 90, "upside_down": 180}
 
-#: People of whom a picture is made.
+#: A picture is made of each person with as many annotated keypoints, and of this length in pixels.
 LEAST_KEYPOINTS = 10
 LEAST_LENGTH = 100
 #: The side of the picture: of the person's length, and at least this many pixels.
@@ -105,7 +105,7 @@ def turn(photo: Array, person: Person, degrees: float) -> tuple[Array, Person]:
 
 
 def empty_pictures(photos: Sequence[Picture]) -> Iterator[Array]:
-    """The windows of photos that show nobody, the larger first; they do not overlap."""
+    """The windows of photos that show no person, the larger first; they do not overlap."""
     for photo, people in photos:
         height, width = photo.shape[:2]
         taken = np.zeros((height, width), bool)
