@@ -38,14 +38,15 @@ TAKEN_FROM_OTHERS = {
 
 
 def zoo_networks():
-    """The networks of the zoo by name, with all sizes of their outputs."""
+    """The networks of the zoo by name, with all sizes of their outputs: of those with the same inputs and outputs, one."""
     models = open_registry().select().models
     variants = (variant for model in models for variant in (model, *model.variants))
-    return {
-        spec.full_name: spec
+    alike = {
+        (spec.decoder and spec.decoder.name, spec.inputs[0].shape, spec.outputs): spec
         for spec in variants
         if spec.outputs and all(output.shape for output in spec.outputs)
     }
+    return {spec.full_name: spec for spec in alike.values()}
 
 
 NETWORKS = zoo_networks()

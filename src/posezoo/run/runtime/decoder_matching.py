@@ -110,6 +110,8 @@ def _match_by_place(
     """The outputs by role, if none has a name: those whose sizes follow from the input's are told
     by these, and by their order if the sizes are equal, as of simcc for a square.
     """
+    if not graph.unnamed:
+        return {}
     outputs = graph.distinct_outputs
     roles = [output.role for output in record.networks[-1]]
     if not {*outputs}.issubset(graph.unnamed) or not len(outputs) == len(roles) > 1:
