@@ -80,6 +80,8 @@ def test_an_argument_with_a_wrong_value_is_refused(name, arguments, problem):
         ),
         ("lightweight_openpose", {"refinement_stages": 2, "heatmaps": 22, "pafs": 42}),
         ("human_pose_3d", {"refinement_stages": 3, "convertible": True}),
+        ("hrnet", {"width": 48, "keypoints": 14}),
+        ("vitpose", {"width": 384, "keypoints": 14}),
         ("simple_pose_resnet50_v1d", {"keypoints": 5}),
         ("mobile_pose_resnet18_v1b", {"keypoints": 5}),
         ("alpha_pose_resnet101_v1b_coco", {"keypoints": 5}),
@@ -88,7 +90,7 @@ def test_an_argument_with_a_wrong_value_is_refused(name, arguments, problem):
 def test_a_checkpoint_of_another_variant_gives_its_arguments(name, arguments):
     with torch.device("meta"):
         network = networks.build_network(name, **arguments)
-        outputs = outputs_of(network, torch.empty(1, 3, 64, 96))
+        outputs = outputs_of(network, torch.empty(1, 3, 256, 192))
     assert NETWORKS[name].infer_arguments(networks.tensor_shapes(network)) == arguments
     assert len(outputs) == len(NETWORKS[name].outputs)
 
