@@ -162,7 +162,35 @@ def _compare_files(
 
 def _is_replaced(before: ModelSpec, now: ModelSpec) -> bool:
     digests = (read_digests(before), read_digests(now))
-    return all(digests) and digests[0].isdisjoint(digests[1])
+    # Those of different algorithms cannot be compared.
+    lengths = [{len(each) for each in some} for some in digests]
+    return not lengths[0].isdisjoint(lengths[1]) and digests[0].isdisjoint(digests[1])
+
+
+@rule()
+def records_before(view: ModelView) -> Violations:
+    """With --changed_since: if the file of a model has another checksum than before, measured.yml
+    has no records of the IR that the file before gave. In another registry than posezoo's, this is
+    a warning.
+
+    Example: another checksum of net.onnx, and the AP of the IR before in measured.yml
+    """
+    earlier = view.zoo.earlier
+    if earlier is None:
+        return
+    for now in view.variants:
+        named = [each for each in earlier.changed if each.full_name == now.full_name]
+        if not any(isinstance(each, ModelSpec) and _is_replaced(each, now) for each in named):
+            continue
+        stale = [each for each in view.records if each.tag == now.tag and each.irs in earlier.irs]
+        if stale:
+            message = (
+                f"{len(stale)} records are of the file that {now.full_name} had before: remove"
+                " them, and measure the new file"
+            )
+            place = view.record_location(stale[0])
+            severity = None if view.is_builtin else Severity.WARNING
+            yield RuleViolation(place, message, "irs", stale[0].irs, severity=severity)
 
 
 @rule(severity=Severity.WARNING)
