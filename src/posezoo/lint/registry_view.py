@@ -88,9 +88,8 @@ class RegistryView:
         """Every model and composite by name, those of posezoo's own registry also if only some are
         checked: they are few, and each is compared with all.
         """
-        if self._only is None or builtin_models_dir() in self.registry.roots:
-            return self._views
-        return self._checked
+        is_ours = builtin_models_dir() in [root.resolve() for root in self.registry.roots]
+        return self._views if is_ours else self._checked
 
     @cached_property
     def _checked(self) -> Mapping[str, ModelView]:

@@ -239,10 +239,9 @@ def _read_own_description(view: ModelView) -> Iterator[str]:
 
 
 def _names(text: str, view: ModelView) -> bool:
-    """Whether a text has each word of a model's name, such as ResNet-101 of pose_resnet101."""
-    words = re.split("[-_]", view.name.lower())
-    patterns = ("[-_ ]?".join(re.findall("[a-z]+|[0-9]+", word)) for word in words)
-    return all(re.search(rf"(?<![a-z0-9]){each}(?![a-z0-9])", text.lower()) for each in patterns)
+    """Whether a text has a model's name, such as MoveNet Lightning of movenet-lightning."""
+    name = "[-_ ]?".join(re.findall("[a-z]+|[0-9]+", view.name.lower()))
+    return re.search(rf"(?<![a-z0-9]){name}(?![a-z0-9])", text.lower()) is not None
 
 
 def _count_named(view: ModelView, text: str) -> int:

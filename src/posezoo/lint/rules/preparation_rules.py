@@ -300,7 +300,7 @@ def _report(
 
 
 def _read_shared_values(view: ModelView) -> dict[str, object]:
-    facts = list_facts(view.spec)
+    facts = view.zoo.once((list_facts, view.name), lambda: list_facts(view.spec))
     keys = [f"inputs[{index}].{name}" for index in range(len(view.inputs)) for name in _OF_SIBLINGS]
     return {key: facts.get(key) for key in (*keys, "decoder.convention")}
 
