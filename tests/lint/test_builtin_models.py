@@ -176,7 +176,7 @@ def test_records_that_were_copied_from_another_model_are_found(declare_copy, rec
     findings, elsewhere = declare_copy({}, {}, measured=(records, COMPLEXITY + records))
     ((rule, message),) = findings
     assert rule == "copied-records"
-    assert "records are those of other, too, such as this" in message
+    assert " that other has, too, such as this" in message
     assert elsewhere == []
 
 

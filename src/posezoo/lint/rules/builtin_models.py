@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from posezoo.console.labels import format_count
 from posezoo.core.declarations.model import ModelSpec, PublishedAccuracy, Source
 from posezoo.core.declarations.sources import FileSource, HttpSource, StorageSource
 from posezoo.core.download.http_connections import is_private
@@ -129,8 +130,8 @@ def copied_records(view: ModelView) -> Violations:
             copied.setdefault(other.name, []).append(record)
     for name, records in copied.items():
         message = (
-            f"{len(records)} records are those of {name}, too, such as this {records[0].kind}:"
-            " remove those that were copied, and measure this model"
+            f"{format_count(len(records), 'record')} that {name} has, too, such as this"
+            f" {records[0].kind}: remove what was copied, and measure this model"
         )
         place = view.record_location(records[0])
         yield RuleViolation(place, message, records[0].kind, records[0].irs)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 
+from posezoo.console.labels import format_count
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import (
     Input,
@@ -169,9 +170,8 @@ def _is_replaced(before: ModelSpec, now: ModelSpec) -> bool:
 
 @rule()
 def records_before(view: ModelView) -> Violations:
-    """With --changed_since: if the file of a model has another checksum than before, measured.yml
-    has no records of the IR that the file before gave. In another registry than posezoo's, this is
-    a warning.
+    """No record in measured.yml is of the IR of a file that was replaced: with --changed_since, of
+    one that had another checksum. In another registry than posezoo's, this is a warning.
 
     Example: another checksum of net.onnx, and the AP of the IR before in measured.yml
     """
@@ -185,8 +185,8 @@ def records_before(view: ModelView) -> Violations:
         stale = [each for each in view.records if each.tag == now.tag and each.irs in earlier.irs]
         if stale:
             message = (
-                f"{len(stale)} records are of the file that {now.full_name} had before: remove"
-                " them, and measure the new file"
+                f"{format_count(len(stale), 'record')} of the file that {now.full_name} had before:"
+                " remove what is of it, and measure the new file"
             )
             place = view.record_location(stale[0])
             severity = None if view.is_builtin else Severity.WARNING
