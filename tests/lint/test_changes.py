@@ -204,9 +204,7 @@ def test_records_of_the_file_before_are_found_where_they_are(zoo, check, capsys)
     assert since(check, zoo) == (0, set())
     main([*VERIFY, "--changed_since", "main"])
     said = capsys.readouterr().out
-    assert (
-        "nanodet-g/measured.yml:4:5: warning: 1 record of the file that nanodet-g had" in said
-    )
+    assert "nanodet-g/measured.yml:4:5: warning: 1 record of the file that nanodet-g had" in said
     path.write_text(MEASURED.replace("d07d", "e07d"))
     main([*VERIFY, "--changed_since", "main"])
     assert BEFORE not in capsys.readouterr().out
