@@ -9,6 +9,7 @@ import dataclasses
 import inspect
 import json
 import os
+import re
 import tempfile
 from enum import Enum
 from types import SimpleNamespace
@@ -32,6 +33,8 @@ from posezoo.core.registry import open_registry
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_version
+from posezoo.export.targets import TARGETS
+from posezoo.lint.rules import load_rules
 from posezoo.networks import NETWORKS
 from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer, verifier
 from posezoo.pages.cards.registry_pages import render_pages
@@ -196,6 +199,40 @@ def test_the_demo_and_the_commands_start_where_old_scripts_call_them():
         for path in (ROOT / folder).rglob("*.py")
     )
     compare("scripts.txt", found)
+
+
+# --- what is new
+
+
+def list_names():
+    """The names that users write, each after its kind."""
+    text = (GOLDEN / "flags.txt").read_text("utf-8")
+    kinds = {
+        "decoder": DECODERS.names(),
+        "flag": re.findall(r"(?<![\w-])--\w+", text),
+        "model": open_registry().entries,
+        "rule": load_rules(),
+        "target": TARGETS.names(),
+        "verb": re.findall(r"^posezoo ([a-z]\w*)", text, re.MULTILINE),
+    }
+    return {f"{kind} {name}" for kind, names in kinds.items() for name in names}
+
+
+def test_a_name_that_the_last_release_did_not_have_is_in_the_changelog():
+    """released_names.txt has the names of a release, below its version: no step of a later one needs to renew it."""
+    path = GOLDEN.parent / "released_names.txt"
+    version, *released = path.read_text("utf-8").splitlines()
+    changes, heading, _ = (ROOT / "CHANGELOG.md").read_text("utf-8").partition(f"\n## {version} ")
+    assert heading
+    code = " ".join(re.findall(r"`[^`]+`", changes))
+    untold = [
+        name
+        for name in sorted(list_names().difference(released))
+        if not re.search(rf"(?<!\w){re.escape(name.split()[1].lstrip('-'))}(?![\w-])", code)
+    ]
+    assert not untold, (
+        f"write what is new, with its name in `...`, below '## Unreleased' of CHANGELOG.md: {untold}"
+    )
 
 
 # --- exit codes and settings

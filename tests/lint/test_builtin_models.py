@@ -3,11 +3,7 @@
 import pytest
 
 from fakes.command import json_of, posezoo
-from fakes.own_registry import own_registry
 from fakes.zoo import file_yml, model_yml, write_model
-from posezoo.lint.registry_view import RegistryView
-from posezoo.lint.rule import defined_rules
-from posezoo.lint.rules import builtin_models, native_format
 
 TERMS = f"""Copyright 2026 The tests
 
@@ -60,6 +56,8 @@ def test_a_complete_model_has_no_finding(declare):
         "https://localhost/net.tflite",
         "https://nas/net.tflite",
         "https://nas.local/net.tflite",
+        "https://models.example.com/net.tflite",
+        "https://host.example/net.tflite",
         "s3://bucket/net.tflite",
     ],
 )
@@ -106,6 +104,138 @@ def test_a_license_is_its_whole_text(declare, spdx, terms):
     assert elsewhere == []
 
 
+CLAIM = {"metric": "AP", "value": 0.7, "dataset": "COCO val2017", "boxes": "annotated"}
+ORIGIN = {"repository": "https://github.com/owner/net", "paper": "https://arxiv.org/abs/2204.12484"}
+
+
+@pytest.fixture
+def declare_copy(declare, tmp_path):
+    """declare_copy(changes, others): the findings in a model, checked alone, beside another one with the other values."""
+
+    def find(changes, others, measured=("", "")):
+        models = tmp_path / "models"
+        other = {"files": [file_yml("other.tflite")], "description": "Another model.", **others}
+        path = write_model(models, "other", model_yml(**other))
+        for name, text in zip(("net", "other"), measured, strict=True):
+            path.parent.with_name(name).mkdir(exist_ok=True)
+            path.parent.with_name(name).joinpath("measured.yml").write_text(text or "{}")
+        return declare(changes)
+
+    return find
+
+
+def accuracy(origin=None, **changes):
+    return {"published": {"accuracy": [{**CLAIM, **changes}]}, "origin": origin}
+
+
+def test_an_accuracy_that_was_copied_from_another_model_is_found(declare_copy):
+    findings, elsewhere = declare_copy(accuracy(ORIGIN), accuracy(ORIGIN))
+    ((rule, message),) = findings
+    assert rule == "copied-accuracy"
+    assert message.startswith(
+        "AP 0.7 of COCO val2017 is that of other, too: take it from the publisher's"
+    )
+    assert elsewhere == []
+    foreign = {**ORIGIN, "repository": "https://github.com/someone/else"}
+    (finding,) = declare_copy(accuracy(foreign), accuracy(ORIGIN))[0]
+    assert finding == (rule, message)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        accuracy(ORIGIN, value=0.71),
+        accuracy(ORIGIN, flip=True),
+        accuracy(ORIGIN, protocol="trained on several data sets"),
+        accuracy({**ORIGIN, "paper": "https://arxiv.org/abs/2212.04246"}),
+    ],
+)
+def test_an_accuracy_of_other_conditions_or_another_paper_of_the_project_is_no_copy(
+    declare_copy, own
+):
+    assert declare_copy(own, accuracy(ORIGIN)) == ([], [])
+
+
+SPEED = """speed:
+  - precision: FP16
+    machine: a machine
+    weights: generated
+    figures: {throughput_fps: 46.5469}
+"""
+ACCURACY = """accuracy:
+  - precision: FP16
+    settings: {dataset: person_keypoints, images: 17}
+    figures: {"AP": 0.4}
+    irs: d07d07b12891e180
+"""
+COMPLEXITY = "complexity:\n  - precision: FP16\n    figures: {gflops: 0.5, mparams: 0.000001}\n"
+
+
+@pytest.mark.parametrize("records", [SPEED, ACCURACY, SPEED + ACCURACY])
+def test_records_that_were_copied_from_another_model_are_found(declare_copy, records):
+    findings, elsewhere = declare_copy({}, {}, measured=(records, COMPLEXITY + records))
+    ((rule, message),) = findings
+    assert rule == "copied-records"
+    assert " that other has, too, such as this" in message
+    assert elsewhere == []
+
+
+def test_like_layers_and_own_records_are_no_copy(declare_copy):
+    own = SPEED.replace("46.5", "46.6") + ACCURACY.replace("d07d", "e07d") + COMPLEXITY
+    assert declare_copy({}, {}, measured=(own, SPEED + ACCURACY + COMPLEXITY)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("note", "named"),
+    [
+        ("The weights are under CC-BY-NC-4.0.", "CC-BY-NC-4.0"),
+        ("The authors state MIT for the code.", "MIT"),
+        ("Under the AGPL-3.0, says the package.", "AGPL-3.0"),
+        ("The authors publish it under Apache-2.0; the package states MIT.", ""),
+        ("The file has no license text; ask its authors.", ""),
+    ],
+)
+def test_a_note_on_the_license_names_the_one_that_is_stated(declare, note, named):
+    findings, elsewhere = declare({"license_note": note})
+    message = f"license_note names {named}, and license.spdx is Apache-2.0"
+    assert findings == ([("license-note", message)] if named else [])
+    assert elsewhere == []
+
+
+BSD = (
+    "Copyright 2026 The tests\n\nRedistribution and use in source and binary forms, with or without modification"
+    + (", are permitted. " * 30)
+)
+
+
+@pytest.mark.parametrize(
+    ("spdx", "terms", "actual"),
+    [
+        (
+            "CC-BY-4.0",
+            "Creative Commons Attribution-NonCommercial 4.0 International",
+            "CC-BY-NC-4.0",
+        ),
+        (
+            "ISC",
+            "This is free and unencumbered software released into the public domain",
+            "Unlicense",
+        ),
+        (
+            "BSD-2-Clause",
+            f"{BSD}\nused to endorse or promote products derived from it",
+            "BSD-3-Clause",
+        ),
+        ("BSD-3-Clause", BSD, "BSD-2-Clause"),
+    ],
+)
+def test_the_text_of_a_similar_license_is_another_one(declare, spdx, terms, actual):
+    license = {"spdx": spdx, "text": "Apache-2.0-Tests.txt"}
+    both = declare({"license": license}, f"Copyright 2026 The tests\n\n{terms}\n")
+    message = f"license: Apache-2.0-Tests.txt is the text of {actual}, not of {spdx}"
+    assert both == ([("license-kind", message)], [("license-kind", message)])
+
+
 def test_a_registry_with_a_table_of_rehearsals_has_a_row_of_each_model(declare, tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "rehearsed.tsv").write_text("model\tdeclared\nother\t0123\n")
@@ -114,12 +244,3 @@ def test_a_registry_with_a_table_of_rehearsals_has_a_row_of_each_model(declare, 
     assert rule == "rehearsed" and "make rehearse REHEARSE=net writes it" in message
     (tmp_path / "models" / "rehearsed.tsv").write_text("model\tdeclared\nnet\t0123\n")
     assert declare({}) == ([], [])
-
-
-def test_posezoos_own_models_keep_these_rules():
-    rules = (*defined_rules(vars(builtin_models)), native_format.license_kind)
-    views = RegistryView(own_registry()).models.values()
-    found = [
-        (view.name, each.message) for view in views for rule in rules for each in rule.find(view)
-    ]
-    assert found == []

@@ -15,7 +15,8 @@ from posezoo.lint.rules import load_rules
 ROOT = Path(__file__).resolve().parents[2]
 CHANGED, UNLIKE, KEPT = "unexplained-change", "unlike-siblings", "revision-kept"
 #: The others look at what these tests do not change, and take most of the time.
-RULES = {CHANGED, UNLIKE, KEPT, "unusual-constant", "declared-ends", "known-keys"}
+COPIED, BEFORE = "copied-description", "records-before"
+RULES = {CHANGED, UNLIKE, KEPT, COPIED, BEFORE, "unusual-constant", "declared-ends", "known-keys"}
 IMAGENET = "mean: [123.675, 116.28, 103.53]\n    scale: [58.395, 57.12, 57.375]"
 HALVES = "mean: [127.5, 127.5, 127.5]\n    scale: [127.5, 127.5, 127.5]"
 BGR = "mean: [103.53, 116.28, 123.675]\n    scale: [57.375, 57.12, 58.395]"
@@ -184,6 +185,37 @@ def test_another_checksum_needs_another_revision(zoo, check, capsys, revision, i
     assert since(check, zoo) == (0, set())
     main([*VERIFY, "--changed_since", "main"])
     assert (KEPT in capsys.readouterr().out) is is_found
+
+
+MEASURED = """accuracy:
+  - precision: FP16
+    figures: {"AP": 0.4}
+    irs: d07d07b12891e180
+"""
+
+
+def test_records_of_the_file_before_are_found_where_they_are(zoo, check, capsys):
+    path = zoo / "public" / "nanodet-g" / "measured.yml"
+    path.write_text(f"complexity:\n  - {{precision: FP16, figures: {{gflops: 0.5}}}}\n{MEASURED}")
+    git(zoo.parent, "add", ".")
+    git(zoo.parent, "commit", "-qm", "measured")
+    changes = (("size: 7574558", "size: 7574559"), ("checksum: fc62", "checksum: ac62"))
+    edit(zoo, "nanodet-g", ("", "revision: 2\n"), *changes)
+    assert since(check, zoo) == (0, set())
+    main([*VERIFY, "--changed_since", "main"])
+    said = capsys.readouterr().out
+    assert "nanodet-g/measured.yml:4:5: warning: 1 record of the file that nanodet-g had" in said
+    path.write_text(MEASURED.replace("d07d", "e07d"))
+    main([*VERIFY, "--changed_since", "main"])
+    assert BEFORE not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("new", ["a-pose", "rtmpose-z"])
+def test_of_two_models_with_one_description_the_new_one_is_wrong(zoo, check, new):
+    shutil.copytree(zoo / "public" / "rtmpose-s", zoo / "public" / new)
+    assert check(zoo)[1] == {("rtmpose-s", COPIED), (new, COPIED)}
+    assert since(check, zoo)[1] == {(new, COPIED)}
+    assert since(check, zoo, "rtmpose-s")[1] == set()
 
 
 def test_a_baseline_does_not_accept_a_change(zoo, check):

@@ -17,6 +17,7 @@ class EarlierModels:
     changed: tuple[Model, ...]  # as they were
     paths: frozenset[Path]  # of the model.yml that changed since
     reasons: frozenset[str]  # that these files gave
+    irs: frozenset[str]  # that records beside these files name
 
 
 def read_reasons(tree: YamlNode | None) -> set[str]:

@@ -6,7 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from posezoo.core.declarations import other_names
@@ -27,6 +27,8 @@ from posezoo.pages.cards.model_card import PICTURES
 from posezoo.pages.cards.registry_pages import INDEX, PICTURE
 from posezoo.pages.facts import outside_references
 from posezoo.pages.facts.papers import NAME as PAPERS
+from posezoo.run.measured import NAME as MEASURED
+from posezoo.run.measured import read_measured
 
 TIMEOUT_S = 60
 # The configuration of an unpacked repository can name programs that Git starts.
@@ -74,6 +76,7 @@ def read_earlier_models(registry: Registry, revision: str) -> EarlierModels | No
     models: list[Model] = []
     changed = set()
     reasons: set[str] = set()
+    irs: set[str] = set()
     for root in registry.roots:
         if not _has_commits(root):
             return None
@@ -87,16 +90,24 @@ def read_earlier_models(registry: Registry, revision: str) -> EarlierModels | No
                     continue
                 changed.add(path)
                 name = path.relative_to(top.resolve()).as_posix()
-                earlier = _start_git(root, "cat-file", "blob", f"{start}:{name}")
-                if earlier.returncode == 0:  # else there was none
-                    copy = Path(folder, path.relative_to(root.resolve()))
-                    copy.parent.mkdir(parents=True, exist_ok=True)
-                    copy.write_text(earlier.stdout, "utf-8", errors="surrogateescape", newline="")
+                copy = Path(folder, path.relative_to(root.resolve()))
+                _copy_earlier(root, f"{start}:{name}", copy)
+                records = f"{start}:{PurePosixPath(name).with_name(MEASURED)}"
+                _copy_earlier(root, records, copy.with_name(MEASURED))
             for entry in Registry([Path(folder)]).entries.values():
                 with suppress(SpecError):
                     reasons |= read_reasons(read_yaml(entry.path))
                     models.append(entry.read())
-    return EarlierModels(tuple(models), frozenset(changed), frozenset(reasons))
+                    records_before = read_measured(entry.path.with_name(MEASURED))
+                    irs |= {each.irs for each in records_before} - {""}
+    return EarlierModels(tuple(models), frozenset(changed), frozenset(reasons), frozenset(irs))
+
+
+def _copy_earlier(root: Path, blob: str, copy: Path) -> None:
+    earlier = _start_git(root, "cat-file", "blob", blob)
+    if earlier.returncode == 0:  # else there was none
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(earlier.stdout, "utf-8", errors="surrogateescape", newline="")
 
 
 def _has_commits(root: Path) -> bool:

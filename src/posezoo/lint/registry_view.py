@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -50,6 +51,7 @@ from posezoo.pages.cards.registry_pages import (
     render_pages,
     render_readable_pages,
 )
+from posezoo.run.measured import NAME, Measurement, read_measured
 
 #: If more than this fraction of models or of pairs are alike, the others should be, too.
 USUAL_SHARE = 0.8
@@ -83,11 +85,38 @@ class RegistryView:
 
     @cached_property
     def models(self) -> Mapping[str, ModelView]:
-        """Every model and composite by name."""
+        """Every model and composite by name, those of posezoo's own registry also if only some are
+        checked: they are few, and each is compared with all.
+        """
+        is_ours = builtin_models_dir() in [root.resolve() for root in self.registry.roots]
+        return self._views if is_ours else self._checked
+
+    @cached_property
+    def _checked(self) -> Mapping[str, ModelView]:
         if self._only is None:
             return self._views
         names = {*self._only, *(self._views[name].entry.composite for name in self._only)}
         return {name: view for name, view in self._views.items() if name in names}
+
+    @property
+    def first(self) -> ModelView:
+        """The first model that is checked: findings on the whole registry are reported with it."""
+        return next(iter(self._checked.values()))
+
+    def is_new(self, view: ModelView) -> bool:
+        """Whether a change adds a model; False if no change is judged."""
+        if self.earlier is None or view.entry.path.resolve() not in self.earlier.paths:
+            return False
+        return view.name not in (model.name for model in self.earlier.changed)
+
+    def find_originals(
+        self, view: ModelView, read: Callable[[ModelView], Iterable[KeyT]], key: KeyT
+    ) -> list[ModelView]:
+        """The other models that a function reads the same key from; for a model that is not new,
+        without those that a change adds: the copy is theirs.
+        """
+        models = (each for each in self.models_by(read)[key] if each is not view)
+        return [each for each in models if self.is_new(view) or not self.is_new(each)]
 
     @cached_property
     def parts_by_composite(self) -> Mapping[str, list[str]]:
@@ -278,6 +307,21 @@ class ModelView:
     def is_native(self) -> bool:
         """Whether model.yml has a key that Open Model Zoo's format does not have."""
         return self.model_yml is not None and is_in_our_form(self.model_yml)
+
+    @cached_property
+    def records(self) -> tuple[Measurement, ...]:
+        """What measured.yml records, for all variants; empty if it cannot be read."""
+        with suppress(SpecError):  # a rule reports it
+            return read_measured(self.folder / NAME)
+        return ()
+
+    def record_location(self, record: Measurement) -> Place:
+        """The location of one of the records in measured.yml."""
+        path = self.folder / NAME
+        of_kind = [each for each in self.records if each.kind == record.kind]
+        tree = read_tree(path)
+        root = tree if isinstance(tree, YamlNode) else None
+        return find_node(root, record.kind, of_kind.index(record)) or FileLocation(path)
 
     @property
     def is_builtin(self) -> bool:

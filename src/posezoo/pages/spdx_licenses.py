@@ -17,19 +17,29 @@ COMMON = (
 )  # fmt: skip
 
 _GNU = "GENERAL PUBLIC LICENSE Version"
+_CC = "Creative Commons Attribution"
 _BSD = "Redistribution and use in source and binary forms, with or without modification"
 #: Words that occur only in license texts.
 PHRASES = {
     "Apache-2.0": "Apache License Version 2.0",
     "MIT": "Permission is hereby granted, free of charge, to any person obtaining a copy",
     "BSD-2-Clause": _BSD,
-    "BSD-3-Clause": _BSD,
+    "BSD-3-Clause": "endorse or promote products derived from",
+    "BSL-1.0": "Boost Software License - Version 1.0",
+    "CC-BY-4.0": f"{_CC} 4.0 International",
+    "CC-BY-NC-4.0": f"{_CC}-NonCommercial 4.0 International",
+    "CC-BY-NC-ND-4.0": f"{_CC}-NonCommercial-NoDerivatives 4.0 International",
+    "CC-BY-NC-SA-4.0": f"{_CC}-NonCommercial-ShareAlike 4.0 International",
+    "CC-BY-ND-4.0": f"{_CC}-NoDerivatives 4.0 International",
+    "CC-BY-SA-4.0": f"{_CC}-ShareAlike 4.0 International",
+    "CC0-1.0": "CC0 1.0 Universal",
     "GPL-2.0": f"GNU {_GNU} 2",
     "GPL-3.0": f"GNU {_GNU} 3",
     "AGPL-3.0": f"GNU AFFERO {_GNU} 3",
     "LGPL-2.1": f"GNU LESSER {_GNU} 2.1",
     "LGPL-3.0": f"GNU LESSER {_GNU} 3",
     "MPL-2.0": "Mozilla Public License Version 2.0",
+    "Unlicense": "This is free and unencumbered software released into the public domain",
 }
 #: What an identifier has after its name in ``PHRASES``.
 GNU_SUFFIX = re.compile(r"(?<=GPL-\d\.\d)(?:-only|-or-later|\+)$")
@@ -42,6 +52,8 @@ def find_other_license(identifier: str, text: str) -> str:
     expected = GNU_SUFFIX.sub("", identifier)
     plain = " ".join(text.split())
     names = [name for name, phrase in sorted(PHRASES.items()) if phrase in plain]
+    if "BSD-3-Clause" in names:  # it has all sentences of the one with two clauses
+        names = [name for name in names if name != "BSD-2-Clause"]
     # Only a license without a phrase of its own may have the text of one with the same first word.
     first_words = [name.split("-")[0] for name in names]
     is_right = expected.split("-")[0] in first_words

@@ -220,21 +220,28 @@ def _list_named_models(view: ModelView) -> Iterator[tuple[str, str]]:
 
 @rule()
 def copied_description(view: ModelView) -> Violations:
-    """Each model in posezoo's format has its own description.
+    """Each model in posezoo's format has its own description. Of two with the same one, the new one
+    is wrong, or the one whose name is not in it; if neither is known, both are reported.
 
     Example: the description of the model whose model.yml was copied
     """
     text = view.declaration.description
-    models = view.zoo.models_by(_read_own_description).get(text, [view])
-    best = max(models, key=lambda each: _count_named(each, text))
-    if view.is_native and view is not best:
-        message = f"the description is that of {best.name}"
-        yield view.declared("description", message, text, best.name)
+    others = view.zoo.find_originals(view, _read_own_description, text)
+    is_named = _names(text, view) and not view.zoo.is_new(view)
+    if others and not (is_named and not _names(text, others[0])):
+        message = f"{others[0].name} has the same description: each says what it does itself"
+        yield view.declared("description", message, text, others[0].name)
 
 
 def _read_own_description(view: ModelView) -> Iterator[str]:
     if view.is_native and view.declaration.description:
         yield view.declaration.description
+
+
+def _names(text: str, view: ModelView) -> bool:
+    """Whether a text has a model's name, such as MoveNet Lightning of movenet-lightning."""
+    name = "[-_ ]?".join(re.findall("[a-z]+|[0-9]+", view.name.lower()))
+    return re.search(rf"(?<![a-z0-9]){name}(?![a-z0-9])", text.lower()) is not None
 
 
 def _count_named(view: ModelView, text: str) -> int:

@@ -43,7 +43,7 @@ ENDS = {
 #: The usual licenses have more characters.
 _LEAST_TERMS = 400
 #: Several licenses, or those that SPDX does not list.
-_OWN_TERMS = re.compile(r" |^LicenseRef-")
+OWN_TERMS = re.compile(r" |^LicenseRef-")
 
 
 @rule()
@@ -100,7 +100,7 @@ def license_kind(view: ModelView) -> Violations:
     Example: license: {spdx: MIT, text: Apache-2.0-Intel.txt}
     """
     spec = view.spec
-    if not spec.license.text or _OWN_TERMS.search(spec.license.spdx):
+    if not spec.license.text or OWN_TERMS.search(spec.license.spdx):
         return
     other = _find_licensed_model(view, spec)
     if other:

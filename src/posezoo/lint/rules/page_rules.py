@@ -80,7 +80,7 @@ def drawn_index(view: ModelView) -> Violations:
 
     Example: 64.46% in the index, value: 0.6464 and 64.64% on the card
     """
-    is_first = view is next(iter(view.zoo.models.values()))
+    is_first = view is view.zoo.first
     rows = view.zoo.once(_find_changed_rows, lambda: _find_changed_rows(view.zoo))
     for path in sorted(view.zoo.missing_pages) if is_first else ():
         # Another rule reports the pages of a model.

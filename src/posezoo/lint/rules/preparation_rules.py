@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 
+from posezoo.console.labels import format_count
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import (
     Input,
@@ -162,7 +163,34 @@ def _compare_files(
 
 def _is_replaced(before: ModelSpec, now: ModelSpec) -> bool:
     digests = (read_digests(before), read_digests(now))
-    return all(digests) and digests[0].isdisjoint(digests[1])
+    # Those of different algorithms cannot be compared.
+    lengths = [{len(each) for each in some} for some in digests]
+    return not lengths[0].isdisjoint(lengths[1]) and digests[0].isdisjoint(digests[1])
+
+
+@rule()
+def records_before(view: ModelView) -> Violations:
+    """No record in measured.yml is of the IR of a file that was replaced: with --changed_since, of
+    one that had another checksum. In another registry than posezoo's, this is a warning.
+
+    Example: another checksum of net.onnx, and the AP of the IR before in measured.yml
+    """
+    earlier = view.zoo.earlier
+    if earlier is None:
+        return
+    for now in view.variants:
+        named = [each for each in earlier.changed if each.full_name == now.full_name]
+        if not any(isinstance(each, ModelSpec) and _is_replaced(each, now) for each in named):
+            continue
+        stale = [each for each in view.records if each.tag == now.tag and each.irs in earlier.irs]
+        if stale:
+            message = (
+                f"{format_count(len(stale), 'record')} of the file that {now.full_name} had before:"
+                " remove what is of it, and measure the new file"
+            )
+            place = view.record_location(stale[0])
+            severity = None if view.is_builtin else Severity.WARNING
+            yield RuleViolation(place, message, "irs", stale[0].irs, severity=severity)
 
 
 @rule(severity=Severity.WARNING)
@@ -272,7 +300,7 @@ def _report(
 
 
 def _read_shared_values(view: ModelView) -> dict[str, object]:
-    facts = list_facts(view.spec)
+    facts = view.zoo.once((list_facts, view.name), lambda: list_facts(view.spec))
     keys = [f"inputs[{index}].{name}" for index in range(len(view.inputs)) for name in _OF_SIBLINGS]
     return {key: facts.get(key) for key in (*keys, "decoder.convention")}
 

@@ -65,8 +65,7 @@ def registry_files(view: ModelView) -> Violations:
 
 def _roots_of(view: ModelView) -> Iterable[Path]:
     """The registry's folders for its first model; none for the others."""
-    is_first = view is next(iter(view.zoo.models.values()))
-    return view.zoo.registry.roots if is_first else ()
+    return view.zoo.registry.roots if view is view.zoo.first else ()
 
 
 def _read_access_points(path: Path) -> None:
