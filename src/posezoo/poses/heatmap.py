@@ -128,7 +128,7 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     counting = scores[is_found & (scores > convention.min_score)]
     score = 0.0
     if len(counting):
-        score = min(float(counting.mean()) * options.box_score, 1.0)
+        score = float(counting.mean()) * options.box_score
     return create_poses(keypoints, np.array([score]), options.skeleton, size)
 
 

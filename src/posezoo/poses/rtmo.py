@@ -67,7 +67,7 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
     differs = keypoints[rows[1:]] != keypoints[rows[:-1]]
     is_new[1:] = differs.any(axis=(1, 2))
     rows = rows[is_new]
-    poses = create_poses(keypoints[rows], scores[rows].clip(0, 1), options.skeleton, size)
+    poses = create_poses(keypoints[rows], scores[rows], options.skeleton, size)
     boxes = maps["dets"][rows, :4].tolist()
     return [replace(pose, box=tuple(box)) for pose, box in zip(poses, boxes, strict=True)]
 

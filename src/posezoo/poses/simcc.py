@@ -101,8 +101,7 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     keypoints[missing] = 0
     if missing.all():
         return []
-    score = min(float(scores.mean()), 1.0)
-    poses = create_poses(keypoints[None], np.array([score]), options.skeleton, size)
+    poses = create_poses(keypoints[None], scores.mean(keepdims=True), options.skeleton, size)
     if depth_bins is None:
         return poses
     shares = depth_bins.argmax(axis=1) / np.float32(depth_bins.shape[1] / 2) - 1

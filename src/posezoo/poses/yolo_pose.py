@@ -152,7 +152,7 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
         boxes = box_corners(rows[:, :2], rows[:, 2:4] / 2)
         order = find_best_boxes(boxes, scores, options.max_overlap, classes)
     order = order[: options.max_people]
-    scores = scores[order].clip(0, 1)
+    scores = scores[order]
     count = (rows.shape[1] - first) // options.values
     keypoints = rows[order, first:].reshape(len(order), count, options.values)[:, :, :3]
     has_shared_scores = options.values == 2
