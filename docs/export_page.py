@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import which_model
 
-from checked_exports import check_of
+from checked_exports import CHECKS, find_mistake
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ConversionError, ExportError
 from posezoo.core.layout import ModelLayout
@@ -41,15 +42,17 @@ def draw_values() -> Mapping[str, Any]:
     registry = open_registry()
     sections = []
     for name, target in TARGETS.items():
+        if mistake := find_mistake(name, target):
+            sys.exit(mistake)
         first = (FIRST,) if target.inputs else ()  # it finds the people with a detector
-        candidates = (*first, *check_of(name).run_with, *EXAMPLES)
+        candidates = (*first, *CHECKS[name].run_with, *EXAMPLES)
         example = next(each for each in candidates if is_taken(each, target, registry))
         command = target.next_step.format(folder="$PWD/out", name=example)
         sections.append(
             f"## {name}\n\n{target.summary[0].upper()}{target.summary[1:]}.\n\n"
             f"```sh\nposezoo export {example} --to {name} out\n```\n\n"
             "Not run by the tests: it needs the runtime, or a picture.\n\n"
-            f"```sh\n{command}\n```\n\n{check_of(name).text}\n"
+            f"```sh\n{command}\n```\n\n{CHECKS[name].text}\n"
         )
     result = json.loads(_RESULT.read_text("utf-8"))
     return {
