@@ -73,7 +73,7 @@ CHECKS = {
         run_with=("person-detection-retail-0013",),
     ),
     "dlstreamer": TargetCheck(
-        "DL Streamer was not run: tests compare the files with the rules in its source code."
+        "Of detectors, it runs `--detector person-detection-retail-0013`. DL Streamer was not run: tests compare the files with the rules in its source code."
         " keypoints_hrnet uses the highest cells without refinement; with `--decode`, the IR refines them"
         " itself. The pipeline then prints tensors as JSON, in pixels of the network's input.",
     ),
