@@ -39,8 +39,9 @@ class RtmoOptions(SkeletonOptions):
     """Options of the decoder rtmo.
 
     Attributes:
-        min_score: the minimum score of a person, 0..1. Below 0.15, what the network appends may
-            count as a person.
+        min_score: the minimum score of a person, 0..1. The default is the usual one of MMPose's
+            demo, ``--bbox-thr`` of inferencer_demo.py; its configs test RTMO with 0.1, and rtmlib
+            takes 0.7. Below 0.15, what the network appends may count as a person.
     """
 
     min_score: Share = 0.3
