@@ -479,13 +479,25 @@ def best_first(scores: Array, is_chosen: Bools) -> NDArray[np.intp]:
 
 
 def best_people(scores: Array, min_score: float, *values: Array) -> NDArray[np.intp]:
-    """The places of the people, highest score first: of scores above 0, and this or more, with
-    values, (N, ...) each, that are all finite.
+    """The places of the people, highest score first: of finite scores above 0, and this or more,
+    with values, (N, ...) each, that are all finite.
     """
-    is_person = (scores >= min_score) & (scores > 0)
+    is_person = (scores >= min_score) & (scores > 0) & np.isfinite(scores)
     for each in values:
         is_person &= np.isfinite(each).reshape(len(each), -1).all(axis=1)
     return best_first(scores, is_person)
+
+
+def blank_unsound(maps: Floats) -> Floats:
+    """The maps or bins of keypoints, (K, ...), with 0 in each that has a value that is not finite:
+    such a keypoint is missing.
+    """
+    is_sound = np.isfinite(maps).reshape(len(maps), -1).all(axis=1)
+    if is_sound.all():
+        return maps
+    blank = maps.copy()
+    blank[~is_sound] = 0
+    return blank
 
 
 def bounds_of(keypoints: Floats, min_score: float) -> tuple[float, float, float, float]:

@@ -62,7 +62,7 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
     require_equal_rows("rtmo", maps)
     scores = maps["dets"][:, 4]
     keypoints = maps["keypoints"]
-    rows = best_people(scores, options.min_score, keypoints)
+    rows = best_people(scores, options.min_score, keypoints, maps["dets"])
     # If the last anchor is a person, ONNX Runtime appends that person again.
     is_new = np.ones(len(rows), bool)
     differs = keypoints[rows[1:]] != keypoints[rows[:-1]]
