@@ -132,7 +132,8 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     if form == Form.COLUMNS:
         class_scores = rows[:, SCORE:first]
     elif form == Form.CELLS:
-        class_scores = class_scores * rows[:, SCORE + 1 : first]
+        with np.errstate(invalid="ignore"):  # a row with inf is no person
+            class_scores = class_scores * rows[:, SCORE + 1 : first]
     scores = class_scores.max(axis=1)
     classes = rows[:, SCORE + 1] if form == Form.PEOPLE else class_scores.argmax(axis=1)
     is_person = (scores >= options.min_score) & (scores > 0) & np.isfinite(rows).all(axis=1)
