@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import which_model
 
-from checked_exports import check_of
+from checked_exports import CHECKS, find_mistake
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ConversionError, ExportError
 from posezoo.core.layout import ModelLayout
@@ -30,9 +31,6 @@ FIRST = "movenet-thunder"
 #: takes.
 EXAMPLES = ("blazepose-full", "person-detection-retail-0013")
 
-#: The targets whose files find people; ``folder`` with ``--decode``.
-_PROGRAMS = ("cpp", "onnx", "folder")
-
 _Row = Mapping[str, Any]
 
 
@@ -41,15 +39,17 @@ def draw_values() -> Mapping[str, Any]:
     registry = open_registry()
     sections = []
     for name, target in TARGETS.items():
+        if mistake := find_mistake(name, target):
+            sys.exit(mistake)
         first = (FIRST,) if target.inputs else ()  # it finds the people with a detector
-        candidates = (*first, *check_of(name).run_with, *EXAMPLES)
+        candidates = (*first, *CHECKS[name].run_with, *EXAMPLES)
         example = next(each for each in candidates if is_taken(each, target, registry))
         command = target.next_step.format(folder="$PWD/out", name=example)
         sections.append(
             f"## {name}\n\n{target.summary[0].upper()}{target.summary[1:]}.\n\n"
             f"```sh\nposezoo export {example} --to {name} out\n```\n\n"
             "Not run by the tests: it needs the runtime, or a picture.\n\n"
-            f"```sh\n{command}\n```\n\n{check_of(name).text}\n"
+            f"```sh\n{command}\n```\n\n{CHECKS[name].text}\n"
         )
     result = json.loads(_RESULT.read_text("utf-8"))
     return {
@@ -58,7 +58,37 @@ def draw_values() -> Mapping[str, Any]:
         "photos": " ".join(photo.lstrip("0") for photo in result["conditions"]["photos"]),
         "matrix": _render_matrix(result),
         "refused": _list_refused(result["rows"]),
+        **_name_kinds(),
     }
+
+
+def _name_kinds() -> Mapping[str, str]:
+    """The targets of each kind by their records."""
+    kinds: dict[str, list[str]] = {"with_decoder": [], "as_run": [], "in_f32": [], "no_type": []}
+    for name, target in TARGETS.items():
+        shown = format_code(name)
+        if target.inputs:
+            kinds["with_decoder"].append(shown)
+        how = "as_run" if target.computes_as_run else "in_f32"
+        kinds[how if target.sets_type else "no_type"].append(shown)
+    always = kinds["with_decoder"]
+    kinds["programs"] = [
+        shown if shown in always else f"{shown} with `--decode`"
+        for shown in map(format_code, _programs())
+    ]
+    return {kind: _join_names(*names) for kind, names in kinds.items()}
+
+
+def _join_names(*names: str) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _programs() -> list[str]:
+    """The targets whose files find people; last those that only do with ``--decode``."""
+    found = [(name, target) for name, target in TARGETS.items() if target.runs_people]
+    found.sort(key=lambda each: each[1].inputs is None)
+    return [name for name, _ in found]
 
 
 def is_taken(name: str, target: ExportTarget, registry: Registry) -> bool:
@@ -89,14 +119,15 @@ def _describe_conditions(conditions: Mapping[str, Any]) -> str:
 def _render_matrix(result: Mapping[str, Any]) -> str:
     """The people of the exports whose programs find people, beside those of ``posezoo run``."""
     photos = len(result["conditions"]["photos"])
+    programs = _programs()
     done = {
         (row["export"], row["target"]): row for row in result["rows"] if row["photos"] == photos
     }
     cells = [
-        (format_code(export), *(_describe_people(done.get((export, name))) for name in _PROGRAMS))
+        (format_code(export), *(_describe_people(done.get((export, name))) for name in programs))
         for export in dict.fromkeys(which_model.list_models())
     ]
-    return format_table((format_code("posezoo export"), *map(format_code, _PROGRAMS)), cells)
+    return format_table((format_code("posezoo export"), *map(format_code, programs)), cells)
 
 
 def _describe_people(row: _Row | None) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from posezoo.export.target_type import ExportTarget
+from posezoo.export.targets import TARGETS
 
 
 @dataclass(frozen=True)
@@ -15,12 +19,33 @@ class TargetCheck:
     ] = ()  # the models whose export is run; of others, only files are checked
 
 
-def check_of(target: str) -> TargetCheck:
-    """The check of the target with this name."""
-    assert target in CHECKS, (
-        f"add {target} to CHECKS of tests/checked_exports.py: docs/export.md says how it is checked"
-    )
-    return CHECKS[target]
+#: What ``str.format`` replaces in the texts of a record.
+_REPLACED = {"next_step": {"folder", "name"}, "needs": {"name"}, "sets_type": {"name"}}
+
+
+def find_mistake(name: str, target: ExportTarget) -> str:
+    """What is wrong with the texts of a target's record, or of its check, and what to edit; empty if nothing is."""
+    module = TARGETS.builtin[name].removeprefix("posezoo.").partition(":")[0]
+    record = f"the record of {name} in {module.replace('.', '/')}.py"
+    if not target.summary or target.summary != target.summary.strip(" .\n"):
+        return (
+            f"write the summary of {record} as a phrase without a full stop: docs/export.md adds it"
+        )
+    for field, replaced in _REPLACED.items():
+        unknown = sorted({*re.findall(r"\{(\w*)\}", getattr(target, field))} - replaced)
+        if unknown:
+            known = " and ".join(f"{{{each}}}" for each in sorted(replaced))
+            return f"{field} of {record} has {{{unknown[0]}}}: only {known} are replaced"
+    if name not in CHECKS:
+        return f"add {name} to CHECKS of tests/checked_exports.py: docs/export.md says how it is checked"
+    if not re.search(
+        r"\btests (run|check|compare|build) .*\.", CHECKS[name].text, re.IGNORECASE | re.DOTALL
+    ):
+        return (
+            f"say of {name} in CHECKS of tests/checked_exports.py what tests do with its files, in full sentences:"
+            " Tests run ..., Tests check ..., Tests compare ..."
+        )
+    return ""
 
 
 CHECKS = {
@@ -48,7 +73,7 @@ CHECKS = {
         run_with=("person-detection-retail-0013",),
     ),
     "dlstreamer": TargetCheck(
-        "DL Streamer was not run: tests compare the files with the rules in its source code."
+        "Of detectors, it runs `--detector person-detection-retail-0013`. DL Streamer was not run: tests compare the files with the rules in its source code."
         " keypoints_hrnet uses the highest cells without refinement; with `--decode`, the IR refines them"
         " itself. The pipeline then prints tensors as JSON, in pixels of the network's input.",
     ),

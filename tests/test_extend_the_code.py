@@ -65,6 +65,14 @@ KEYS_TEST = "core/declarations/test_model_yml.py::"
 TYPES_TEST = "core/download/test_source_types.py::"
 TARGETS_TEST = "export/test_documents.py::test_every_export_has_its_license_and_says_how_to_use_it"
 OWN_REGISTRY = "lint/test_rules.py::test_our_own_registry_has_no_finding"
+SAYS_TEST = "export/test_targets.py::test_every_target_says_what_it_writes_and_how_it_is_checked"
+RECORDS_TEST = f"{DECODER_TEST}test_each_decoder_says_what_it_needs_and_the_sizes_of_its_outputs"
+GRAPH_TEST = (
+    "export/decoded/test_decoding.py::test_a_graph_finds_the_same_people_as_numpy_in_a_few_scenes"
+)
+READ_TEST = (
+    "cli/test_typed_arguments.py::test_each_flag_of_a_verb_is_read_and_its_help_has_its_default"
+)
 RULES_TEST = "lint/test_rules.py::test_every_rule_has_a_test_and_an_explanation"
 ARGUMENTS_TEST = "cli/test_typed_arguments.py::test_the_class_of_a_verb_has_its_flags_and_no_others"
 LICENSES = f"{SOURCE}/pages/verbs/licenses.py"
@@ -78,6 +86,12 @@ PROMISES = [
             f"{DECODER_TEST}test_no_rules_take_the_outputs_of_a_model_that_names_another_decoder", "narrow the rules of the decoder, or move its line in DECODERS"),
     Promise(DECODER, "outputs of nobody", "tests/poses/test_decoders.py", r' +"picodet": \{"boxes".*\n', "",
             f"{DECODER_TEST}test_every_decoder_finds_nobody_in_empty_outputs", "add to NOBODY of tests/poses/test_decoders.py"),
+    Promise(DECODER, "needs", f"{SOURCE}/poses/picodet.py", r" +needs=.*\n", "",
+            RECORDS_TEST, "add needs to the record of picodet in poses/picodet.py"),
+    Promise(DECODER, "sizes", f"{SOURCE}/poses/picodet.py", r'        "boxes": \(1, facts.*\n', "",
+            RECORDS_TEST, "add ['boxes'] to sizes of the record of picodet in poses/picodet.py"),
+    Promise(DECODER, "scores in 0..1", f"{SOURCE}/poses/blazepose.py", r" +presence = min\(max\(.*\n", "",
+            f"{DECODER_TEST}test_scores_are_from_0_to_1_whatever_the_network_returns", "keep the scores of blazepose in 0..1 in poses/blazepose.py"),
     Promise(DECODER, "example", "docs/model_yml.md", r"rtmo, ", "",
             "core/declarations/test_skeletons.py::test_the_page_of_model_yml_names_the_skeletons_and_the_decoders_that_take_any", "docs/model_yml.md"),
     told(DECODER, "decoder picodet"),
@@ -86,6 +100,8 @@ PROMISES = [
             "export/decoded/test_decoding.py::test_each_decoder_with_a_graph_has_a_case_and_a_row_on_its_page", "to docs/decoded_ir.md"),
     Promise(IN_IR, "outputs", "tests/export/decoded/test_decoding.py", r' +"picodet": \(.*\n', "",
             "export/decoded/test_decoding.py::test_each_decoder_with_a_graph_has_a_case_and_a_row_on_its_page", "to CASES of tests/export/decoded/test_decoding.py"),
+    Promise(IN_IR, "values that are not finite", f"{SOURCE}/export/decoded/people_graphs.py", r", has_size, are_finite\(rows\)\)", ", has_size)",
+            f"{GRAPH_TEST}[rtmdet]", "the graph of rtmdet in export/decoded/ finds other people than poses/"),
     Promise(KEY, "attribute", f"{SOURCE}/core/declarations/model_yml.py", r'(    Key\("people", _PEOPLE)', r'    Key("mood", LINE, "How it feels."),\n\1',
             f"{KEYS_TEST}test_each_key_has_an_attribute_that_takes_its_value", "add to ModelSpec in core/declarations/model.py"),
     Promise(KEY, "example", "docs/model_yml.md", r"min_agreement", "",
@@ -111,7 +127,13 @@ PROMISES = [
     Promise(TARGET, "type of the computation", f"{SOURCE}/export/folder.py", r" +sets_type=.*\n", "",
             TARGETS_TEST, "add sets_type to the record of folder in export/"),
     Promise(TARGET, "check", "tests/checked_exports.py", r'    "ovms": TargetCheck', '    "ovms2": TargetCheck',
-            "export/test_targets.py::test_every_target_has_a_record", "add ovms to CHECKS of tests/checked_exports.py"),
+            SAYS_TEST, "add ovms to CHECKS of tests/checked_exports.py"),
+    Promise(TARGET, "check by nothing", "tests/checked_exports.py", r'"Tests check config.json .*"', '"Nothing."',
+            SAYS_TEST, "say of ovms in CHECKS of tests/checked_exports.py what tests do with its files"),
+    Promise(TARGET, "full stop", f"{SOURCE}/export/model_servers.py", r"the latest version is served", "the latest version is served.",
+            SAYS_TEST, "write the summary of the record of ovms in export/model_servers.py as a phrase"),
+    Promise(TARGET, "placeholder", f"{SOURCE}/export/model_servers.py", r"-v \{folder\}:/models:ro openvino", "-v {model}:/models:ro openvino",
+            SAYS_TEST, "next_step of the record of ovms in export/model_servers.py has {model}: only"),
     Promise(RULE, "test", "tests/lint/test_builtin_models.py", r'"stated-people"', '"people"',
             RULES_TEST, "add a mistake that stated-people finds to"),
     Promise(RULE, "docstring", f"{SOURCE}/lint/rules/builtin_models.py", r"Example: a new model", "A new model",
@@ -130,6 +152,12 @@ PROMISES = [
     Promise(VERB, "type of an argument", LICENSES, r"    output: Path \| None\n", "    output: str | None\n", ARGUMENTS_TEST, "in pages/verbs/licenses.py says output: str | None, and its flag gives Path | None"),
     Promise(FLAG, "heading of the journal", f"{SOURCE}/run/verbs/run.py", r'(    "min_person_score",\n)', r'\1    Flag("--mood", "how it feels"),\n',
             "run/verbs/test_run_flags.py::test_a_run_that_goes_on_knows_each_flag_on_which_its_results_depend", "to _describe_flags in run/verbs/run.py"),
+    Promise(FLAG, "a reader", LICENSES, r"\bargs\.output\b", "None",
+            READ_TEST, "read args.output in run() of _LicensesArgs in pages/verbs/licenses.py"),
+    Promise(FLAG, "default in its help", f"{SOURCE}/run/verbs/demo.py", r"N times \(default: 1\)", "N times",
+            READ_TEST, "add '(default: 1)' to the help of --loop of posezoo demo"),
+    Promise(FLAG, "effect", "tests/run/verbs/test_run_flags.py", r'"limit": "1"', '"limit": "1", "draw": "thickness=9"',
+            "run/verbs/test_run_flags.py::test_no_flag_without_effect_changes_the_results_of_a_photo", "changes the results of a photo: move it to _describe_flags in run/verbs/run.py"),
     Promise(FLAG, "stored names", f"{SOURCE}/run/verbs/run.py", r'    "min_person_score",\n', "",
             "test_public_face.py::test_verbs_and_flags_are_the_stored_ones", "STORE_PUBLIC_FACE=1 pytest tests/test_public_face.py"),
     told(FLAG, "flag --sample"),

@@ -3,10 +3,12 @@
 import argparse
 import functools
 import inspect
+import re
 from pathlib import Path
 
 import pytest
 
+from fakes.checkout import ROOT
 from posezoo.cli.main import VERBS, create_parser, verb_parsers
 from posezoo.cli.parsers import Args
 from posezoo.cli.verbs import find_verb
@@ -17,6 +19,9 @@ OMZ = (converter, downloader, info_dumper, quantizer, verifier)
 
 #: What argparse and the commands set themselves.
 NO_FLAGS = {"parser", "release"}
+
+#: Verbs that print only their result do not read it.
+OF_EACH_VERB = {"quiet"}
 
 
 def class_of_command(command):
@@ -105,6 +110,58 @@ def test_the_class_of_open_model_zoos_command_has_its_flags_and_no_others(module
 def test_each_attribute_of_mo_has_a_flag():
     own = attributes(mo.MoArgs).keys() - attributes(Args).keys() - NO_FLAGS
     assert own <= flags_of(mo.create_parser()).keys()
+
+
+@functools.cache
+def readings():
+    """The modules that read each argument of a command: as ``args.NAME``, or in a module of shared flags by its name."""
+    found = {}
+    for path in (ROOT / "src" / "posezoo").rglob("*.py"):
+        text = path.read_text("utf-8")
+        names = re.findall(r"\bargs\.(\w+)", text)
+        if path.name.endswith("flags.py"):
+            names += re.findall(r"""\.get\("(\w+)\"""", text)
+        for name in names:
+            found.setdefault(name, set()).add(path)
+    return found
+
+
+@functools.cache
+def modules_of_commands():
+    commands = (*map(find_verb, VERBS), *(module.COMMAND for module in OMZ))
+    return {Path(inspect.getsourcefile(class_of_command(each))) for each in commands}
+
+
+def assert_read(parser, command):
+    """No flag is accepted and then forgotten; another command that reads one of its name does not count."""
+    cls = class_of_command(command)
+    classes = [each for each in cls.__mro__ if each.__module__.startswith("posezoo.")]
+    others = modules_of_commands() - {Path(inspect.getsourcefile(each)) for each in classes}
+    flags = {action.dest for action in parser._actions if action.option_strings} & flags_of(
+        parser
+    ).keys()
+    for name in sorted(flags - SETTING_TYPES.keys() - OF_EACH_VERB):
+        is_read = bool(readings().get(name, set()) - others)
+        assert is_read, (
+            f"read args.{name} in run() of {place_of(cls)}, or remove the flag: no code reads its value"
+        )
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_each_flag_of_a_verb_is_read_and_its_help_has_its_default(name):
+    parser = verb_parsers(create_parser([name]))[name]
+    assert_read(parser, find_verb(name))
+    for action in parser._actions:
+        if argparse.SUPPRESS not in (action.help, action.default) and action.option_strings:
+            has_default = not action.default or "default" in action.help
+            assert has_default, (
+                f"add '(default: {action.default})' to the help of {action.option_strings[-1]} of posezoo {name}"
+            )
+
+
+@pytest.mark.parametrize("module", OMZ, ids=lambda module: module.__name__)
+def test_each_flag_of_open_model_zoos_command_is_read(module):
+    assert_read(module.COMMAND.create_parser(), module.COMMAND)
 
 
 def test_a_flag_that_is_not_given_has_the_value_of_a_command_without_it():

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from checked_exports import check_of
+from checked_exports import CHECKS, TargetCheck, find_mistake
 from fakes import triton_backend
 from fakes.command import python_file, read_json, run_process, succeeded
 from fakes.exports import DOCUMENTS, documents_of, files_below, renamed
@@ -73,10 +73,30 @@ def test_a_target_of_an_earlier_version_is_named_with_what_to_use_instead(name):
     assert explain_ended(f"--to {name}").startswith(f"--to {name} ended in 0.3.0: use --to ")
 
 
-def test_every_target_has_a_record():
-    for name, target in TARGETS.items():
-        assert target.summary and check_of(name).text, name
-        assert set(re.findall(r"\{(\w+)\}", target.next_step)) <= {"folder", "name"}, name
+def test_every_target_says_what_it_writes_and_how_it_is_checked():
+    for name in TARGETS.builtin:
+        mistake = find_mistake(name, TARGETS.find(name))
+        assert not mistake, mistake
+
+
+@pytest.mark.parametrize(
+    ("changes", "mistake"),
+    [
+        ({"summary": ""}, "write the summary of the record of ovms in export/model_servers.py"),
+        ({"summary": "a folder for each model."}, "a phrase without a full stop"),
+        ({"next_step": "run {model}"}, "next_step of the record of ovms in export/model_servers.py has {model}: only {folder} and {name} are replaced"),
+        ({"needs": "Install {folder}."}, "needs of the record of ovms in export/model_servers.py has {folder}: only {name}"),
+    ],
+)  # fmt: skip
+def test_a_wrong_text_of_a_record_is_named_with_its_file(changes, mistake):
+    assert mistake in find_mistake("ovms", replace(TARGETS.find("ovms"), **changes))
+
+
+@pytest.mark.parametrize("text", ["", "Nothing.", "It is not checked.", "Tests compare its files"])
+def test_a_target_that_no_test_checks_is_refused(monkeypatch, text):
+    monkeypatch.setitem(CHECKS, "ovms", TargetCheck(text))
+    mistake = find_mistake("ovms", TARGETS.find("ovms"))
+    assert "say of ovms in CHECKS of tests/checked_exports.py what tests do" in mistake
 
 
 @pytest.mark.parametrize("path", sorted(TEMPLATES.iterdir()), ids=lambda path: path.name)
@@ -412,7 +432,7 @@ def says_the_mean(ended):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", check_of("folder").run_with)
+@pytest.mark.parametrize("name", CHECKS["folder"].run_with)
 def test_the_samples_of_real_models_run_without_posezoo(real_model, tmp_path, photo, name, out):
     model = real_model(name)
     export(out, "folder", model)

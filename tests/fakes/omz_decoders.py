@@ -9,7 +9,7 @@ searches the missing joints of the next person by the tags of another person.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -84,7 +84,9 @@ def decode_openpose(maps: Mapping[str, Floats], size: Size, options: GroupingOpt
                 keypoints[number, joint] = points[peak]
     keypoints[:, :, :2] *= np.float32(stride)
     scores = np.array([entry.score * max(0, entry.count - 1) for entry in entries], np.float32)
-    return create_poses(keypoints, scores, SKELETON, size)
+    poses = create_poses(keypoints, scores, SKELETON, size)
+    # That one's scores are sums, far above 1.
+    return [replace(pose, score=score) for pose, score in zip(poses, scores, strict=True)]
 
 
 def quarter_offset(maps: Floats, kinds: Any, x: Any, y: Any, *, first: int = 2) -> Floats:

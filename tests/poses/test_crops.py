@@ -61,6 +61,13 @@ def test_alphapose_shows_the_box_and_nothing_beside_it():
     )
 
 
+@pytest.mark.parametrize(("padding", "side"), [(0, 200), (1.25, 250)])
+def test_mediapipes_square_has_the_longer_side_and_by_default_nothing_beside_it(padding, side):
+    crop = crops.crop_square(Box(300, 100, 350, 300), IMAGE, (224, 224), padding)
+    x, y, half = 325, 200, side / 2
+    assert corners(crop) == pytest.approx([x - half, y - half, x + half, y + half], abs=1e-3)
+
+
 @pytest.mark.parametrize("cut", EVERY)
 def test_a_larger_crop_shows_more(cut):
     box = Box(300, 200, 340, 280)

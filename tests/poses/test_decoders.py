@@ -1,5 +1,6 @@
 """Decoders are found by name and check their options and outputs."""
 
+import itertools
 import math
 import re
 from dataclasses import fields
@@ -16,6 +17,7 @@ from posezoo.core.declarations.model import Decoder
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import InferenceError
 from posezoo.core.registry import open_registry
+from posezoo.poses.decoder_type import DecoderType, NetworkFacts
 from posezoo.poses.decoders import DECODERS, find_decoder, recognize_decoder, resolve_options
 
 #: Width and height of an input of any size for a picture of 640x480, and who chose it.
@@ -434,6 +436,27 @@ def outputs_at(decoder, x, y):
     return {"heatmaps": cells}
 
 
+def somebody(name):
+    """Outputs that hold one person or object, the size of the input, and where its first keypoint or corner is; of
+    lifting_3d its neck.
+    """
+    if name == "lifting_3d":
+        people = space.scene(1, 1)
+        return space.maps(people, 1, noise=0), space.SIZE, people.seen[0, space.NECK]
+    if name == "classification":
+        return {"scores": np.eye(1, 10, dtype=np.float32)}, (64, 64), (0, 0)
+    if name in ("openpose", "associative_embedding"):
+        size, draw = {
+            "openpose": (crowds.OPENPOSE_SIZE, crowds.openpose_maps),
+            "associative_embedding": (crowds.EMBEDDINGS_SIZE, crowds.embedding_maps),
+        }[name]
+        people = crowds.group("plain", 1, size, 1)
+        roles = [output.role for output in find_decoder(name).networks[-1]]
+        outputs = dict(zip(roles, draw(people, 1, noise=0), strict=True))
+        return outputs, size, people.joints[0, 0]
+    return outputs_at(name, 32.5, 24.5), (64, 64), (32.5, 24.5)
+
+
 def mediapipe_at(decoder, x, y):
     """The same of MediaPipe's networks for hands, faces and masks."""
     outputs = copy_of(NOBODY[decoder])
@@ -509,29 +532,69 @@ def rows_at(decoder, x, y):
 @pytest.mark.parametrize("name", FINDERS)
 def test_coordinates_are_counted_from_the_corner_except_of_three_decoders(name):
     """As ``decode`` says; maps of people are drawn with the center of the first cell at half a cell."""
-    x, y = 32.5, 24.5
+    outputs, size, (x, y) = somebody(name)
+    (pose,) = decode(name, outputs, size)
     if name in ("openpose", "associative_embedding"):
-        size, draw = {
-            "openpose": (crowds.OPENPOSE_SIZE, crowds.openpose_maps),
-            "associative_embedding": (crowds.EMBEDDINGS_SIZE, crowds.embedding_maps),
-        }[name]
-        people = crowds.group("plain", 1, size, 1)
-        roles = [output.role for output in find_decoder(name).networks[-1]]
-        (pose,) = decode(name, dict(zip(roles, draw(people, 1, noise=0), strict=True)), size)
-        nose = people.joints[0, 0]
-        assert pose.keypoints[0, :2] == pytest.approx(nose, abs=0.1)
+        assert pose.keypoints[0, :2] == pytest.approx((x, y), abs=0.1)
     elif name == "lifting_3d":
-        people = space.scene(1, 1)
-        (pose,) = decode(name, space.maps(people, 1, noise=0), space.SIZE)
-        assert pose.keypoints[space.NECK, :2] == pytest.approx(people.seen[0, space.NECK], abs=0.3)
+        assert pose.keypoints[space.NECK, :2] == pytest.approx((x, y), abs=0.3)
     else:
-        (pose,) = decode(name, outputs_at(name, x, y), (64, 64))
         expected = (32, 24) if find_decoder(name).has_pixel_centers else (x, y)
         if find_decoder(name).finds_masks:  # whole pixels
             expected = (32, 24)
         first = pose.keypoints[0, :2] if len(pose.keypoints) else pose.box[:2]
         assert tuple(first) == pytest.approx(expected, abs=0.01)
     assert find_decoder(name).has_pixel_centers == (name in ("heatmap", "posenet", "simcc"))
+
+
+def module_of(name):
+    """The file to edit of a decoder in the package."""
+    return (
+        DECODERS.builtin[name].removeprefix("posezoo.").partition(":")[0].replace(".", "/") + ".py"
+    )
+
+
+@pytest.mark.parametrize("name", DECODERS.builtin)
+def test_scores_are_from_0_to_1_whatever_the_network_returns(name):
+    """Some networks return 1.02 for a person who is seen well; each output in turn returns far more, or less."""
+    outputs, size, _ = somebody(name)
+    for role, most, factor in itertools.product(outputs, (0.99, 1), (8, -8)):
+        values = np.array(outputs[role])
+        spoilt = np.where((values > 0.5) & (values <= most), factor * values, values)
+        for pose in decode(name, {**outputs, role: spoilt}, size):
+            scores = [pose.score, *pose.keypoints[:, 2], pose.label_score or 0]
+            assert min(scores) >= 0 and max(scores) <= 1, (
+                f"keep the scores of {name} in 0..1 in {module_of(name)}: create_poses and"
+                f" create_box_poses do; now they are {min(scores):g} to {max(scores):g}"
+            )
+
+
+#: Outputs whose sizes follow from nothing that posezoo knows of the network.
+OF_ANY_SIZE = {
+    ("detection", "detections"),
+    ("yolo_anchors", "maps_32"),
+    ("classification", "scores"),
+}
+
+
+def test_each_decoder_says_what_it_needs_and_the_sizes_of_its_outputs():
+    usual = {field.name: field.default for field in fields(DecoderType)}
+    for name in DECODERS.builtin:
+        record, place = find_decoder(name), module_of(name)
+        assert record.needs != usual["needs"], (
+            f"add needs to the record of {name} in {place}: the outputs in words, for who names it for another network"
+        )
+        sizes = record.sizes(NetworkFacts(), resolve_options(Decoder(name)))
+        outputs = {output.role: output.shape for each in record.networks for output in each}
+        lacking = [
+            role
+            for role, shape in outputs.items()
+            if -1 in shape and role not in sizes and (name, role) not in OF_ANY_SIZE
+        ]
+        assert not lacking, (
+            f"add {lacking} to sizes of the record of {name} in {place}: else outputs of a wrong size"
+            " pass; or if any are right, to OF_ANY_SIZE of tests/poses/test_decoders.py"
+        )
 
 
 SIX = Skeleton("six", tuple("abcdef"), flip_pairs=((0, 1),))

@@ -67,6 +67,14 @@ def test_rtmo():
     assert np.abs([pose.keypoints for pose in poses] - expected).max() <= 0.1
 
 
+def test_rtmo_finds_people_from_the_usual_score_of_mmposes_demo():
+    """``--bbox-thr`` of its inferencer_demo.py is 0.3; rtmlib takes 0.7."""
+    dets = np.array([[[0, 0, 9, 9, 0.31], [20, 20, 29, 29, 0.29]]])
+    keypoints = np.arange(2 * 17 * 3, dtype=float).reshape(1, 2, 17, 3)
+    (pose,) = decode("rtmo", {"dets": dets, "keypoints": keypoints}, (640, 640))
+    assert pose.score == pytest.approx(0.31)
+
+
 @pytest.mark.parametrize("size", [(416, 416), (640, 640)])
 def test_yolox(size):
     """Boxes are clipped to the input here, and in the image in rtmlib."""

@@ -330,7 +330,7 @@ def format_flag(choices: Sequence[str] = ("text", "json")) -> Flag:
     """--format: the form of the result."""
     return Flag(
         "--format",
-        "the format of the result on the standard output",
+        "the format of the result on the standard output (default: text)",
         default="text",
         choices=choices,
     )

@@ -188,7 +188,7 @@ class ExportTarget:
     """A target.
 
     Attributes:
-        summary: what it writes, as a phrase in lower case.
+        summary: what it writes, as a phrase without a full stop.
         render: the files of one model, or an ExportError if the target cannot take it. Before a
             download, it is also called with declared inputs and outputs and no IR.
         next_step: a command that uses the export; ``{folder}`` and ``{name}`` are replaced.

@@ -195,7 +195,7 @@ def decode_associative_embedding(
     stride = np.array((size[0] / width, size[1] / height), np.float32)
     in_pixels = (keypoints[:, :, :2] + options.offset) * stride
     keypoints[:, :, :2] = np.where(seen, in_pixels, 0)
-    return create_poses(keypoints, scores.clip(0, 1), options.skeleton, size)
+    return create_poses(keypoints, scores, options.skeleton, size)
 
 
 def _refine(

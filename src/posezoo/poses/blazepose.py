@@ -243,6 +243,7 @@ def decode_pose(
     raw = maps["landmarks"].reshape(-1, LANDMARK_NUMBERS)
     if not (np.isfinite(raw).all() and math.isfinite(presence)):
         return None
+    presence = min(max(presence, 0.0), 1.0)
     body = raw[:BODY]
     keypoints = np.empty((BODY, 3), np.float32)
     keypoints[:, :2] = _refined_points(maps, slice(BODY), transform, window)

@@ -27,7 +27,7 @@ from posezoo.poses.decoder_type import (
     declare_outputs,
     has_shape,
 )
-from posezoo.poses.keypoints import Pose, create_poses, flip_order_of
+from posezoo.poses.keypoints import Pose, blank_unsound, create_poses, flip_order_of
 from posezoo.poses.letterbox import Size
 from posezoo.poses.peaks import quarter_offset
 from posezoo.poses.top_down import (
@@ -109,11 +109,12 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
             raise InferenceError("heatmap: the maps of the mirrored person have another shape")
         flipped = unflip_heatmaps(flipped, options.skeleton, shift=options.shift_flipped)
         heatmaps = np.mean([heatmaps, flipped], axis=0, dtype=np.float32)
+    heatmaps = blank_unsound(heatmaps)
     count, height, width = heatmaps.shape
     flat = heatmaps.reshape(count, -1)
-    best = np.nan_to_num(flat, nan=-np.inf).argmax(axis=1)
+    best = flat.argmax(axis=1)
     scores = flat[np.arange(count), best]
-    is_found = (scores > 0) & np.isfinite(scores)
+    is_found = scores > 0
     if not is_found.any():
         return []
     rows, columns = np.divmod(best, width)
@@ -128,7 +129,7 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     counting = scores[is_found & (scores > convention.min_score)]
     score = 0.0
     if len(counting):
-        score = min(float(counting.mean()) * options.box_score, 1.0)
+        score = float(counting.mean()) * options.box_score
     return create_poses(keypoints, np.array([score]), options.skeleton, size)
 
 

@@ -479,13 +479,25 @@ def best_first(scores: Array, is_chosen: Bools) -> NDArray[np.intp]:
 
 
 def best_people(scores: Array, min_score: float, *values: Array) -> NDArray[np.intp]:
-    """The places of the people, highest score first: of scores above 0, and this or more, with
-    values, (N, ...) each, that are all finite.
+    """The places of the people, highest score first: of finite scores above 0, and this or more,
+    with values, (N, ...) each, that are all finite.
     """
-    is_person = (scores >= min_score) & (scores > 0)
+    is_person = (scores >= min_score) & (scores > 0) & np.isfinite(scores)
     for each in values:
         is_person &= np.isfinite(each).reshape(len(each), -1).all(axis=1)
     return best_first(scores, is_person)
+
+
+def blank_unsound(maps: Floats) -> Floats:
+    """The maps or bins of keypoints, (K, ...), with 0 in each that has a value that is not finite:
+    such a keypoint is missing.
+    """
+    is_sound = np.isfinite(maps).reshape(len(maps), -1).all(axis=1)
+    if is_sound.all():
+        return maps
+    blank = maps.copy()
+    blank[~is_sound] = 0
+    return blank
 
 
 def bounds_of(keypoints: Floats, min_score: float) -> tuple[float, float, float, float]:
@@ -508,6 +520,10 @@ def bounding_box(
     return tuple(corners.ravel().tolist())
 
 
+#: The least and the most of x, y and score.
+_SCORES_ARE_SHARES = ((-np.inf, -np.inf, 0), (np.inf, np.inf, 1))
+
+
 def create_poses(
     keypoints: Floats,
     scores: Array,
@@ -517,9 +533,9 @@ def create_poses(
     """Create poses from arrays, in the same order; each box contains all keypoints that were found.
 
     Args:
-        keypoints: (N, K, 3): x, y in image pixels, and scores, 0 for missing keypoints. Values of
-            maps may be above 1: such a score is 1.
-        scores: (N,), of the poses.
+        keypoints: (N, K, 3): x, y in image pixels, and scores, 0 for missing keypoints.
+        scores: (N,), of the poses. Networks also return scores below 0 or above 1: these become 0
+            and 1.
         skeleton: with K keypoints; or a name of ``SKELETONS``; None: the package's with K
             keypoints.
         size: width and height of the image, in pixels.
@@ -531,7 +547,8 @@ def create_poses(
     if not isinstance(skeleton, Skeleton):
         skeleton = SKELETONS[skeleton or skeleton_of(count)]
     require_count(skeleton, count)
-    keypoints = np.minimum(keypoints, (np.inf, np.inf, 1), dtype=np.float32)
+    keypoints = np.clip(keypoints, *_SCORES_ARE_SHARES, dtype=np.float32)
+    scores = np.clip(scores, 0, 1)
     points = keypoints[:, :, :2]
     missing = keypoints[:, :, 2:] <= 0
     corner = np.array(size, np.float32)

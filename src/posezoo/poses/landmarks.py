@@ -260,7 +260,7 @@ def _decode_hand(maps: Maps, size: Size, options: HandOptions) -> list[Pose]:
     presence = float(maps["presence"].item())
     if not presence >= options.min_presence:
         return []
-    right = float(maps["handedness"].item())
+    right = min(max(float(maps["handedness"].item()), 0.0), 1.0)
     world = maps.get("world_landmarks")
     if world is not None:
         world = world.reshape(-1, 3)

@@ -58,7 +58,7 @@ def decode_movenet(maps: Maps, size: Size, _options: TopDownOptions) -> list[Pos
     width, height = size
     points = keypoints[:, :, [1, 0, 2]] * np.array([width, height, 1], np.float32)
     scores = points[:, :, 2].mean(axis=1)
-    return create_poses(points, scores.clip(0, 1), SKELETON, size)
+    return create_poses(points, scores, SKELETON, size)
 
 
 def next_crop(keypoints: Floats, size: Size, crop: Corners | None) -> Corners | None:
@@ -123,7 +123,7 @@ def decode_multipose(maps: Maps, size: Size, options: MultiPoseOptions) -> list[
     points = people[:, : 3 * JOINTS].reshape(-1, JOINTS, 3)[:, :, [1, 0, 2]] * np.array(
         [*size, 1], np.float32
     )
-    poses = create_poses(points, people[:, 55].clip(0, 1), SKELETON, size)
+    poses = create_poses(points, people[:, 55], SKELETON, size)
     boxes = people[:, [52, 51, 54, 53]] * np.array([*size, *size], np.float32)
     return [replace(pose, box=tuple(box)) for pose, box in zip(poses, boxes.tolist(), strict=True)]
 

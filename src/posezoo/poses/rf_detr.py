@@ -94,8 +94,9 @@ def decode_detrpose(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose
     """The people, highest score first. Their keypoints have no scores: each gets its person's.
 
     Args:
-        maps: ``scores`` (N,), 0..1; ``labels`` (N,), which are not used, as by its publishers; and
-            ``keypoints`` (N, K, 2), x and y in pixels of the input, of any number of keypoints, K.
+        maps: ``scores`` (N,), 0..1; ``labels`` (N,), which are not used, as by its publishers,
+            unless they are not finite; and ``keypoints`` (N, K, 2), x and y in pixels of the input,
+            of any number of keypoints, K.
         size: width and height of the input, in pixels.
 
     Raises:
@@ -104,7 +105,7 @@ def decode_detrpose(maps: Maps, size: Size, options: RfDetrOptions) -> list[Pose
     require_equal_rows("detrpose", maps)
     scores = maps["scores"]
     points = maps["keypoints"]
-    people = best_people(scores, options.min_score, points)
+    people = best_people(scores, options.min_score, points, maps["labels"])
     shared = np.broadcast_to(scores[people, None, None], (*points[people].shape[:2], 1))
     keypoints = np.concatenate([points[people], shared], axis=2)
     poses = create_poses(keypoints, scores[people], options.skeleton, size)

@@ -39,8 +39,9 @@ class RtmoOptions(SkeletonOptions):
     """Options of the decoder rtmo.
 
     Attributes:
-        min_score: the minimum score of a person, 0..1. Below 0.15, what the network appends may
-            count as a person.
+        min_score: the minimum score of a person, 0..1. The default is the usual one of MMPose's
+            demo, ``--bbox-thr`` of inferencer_demo.py; its configs test RTMO with 0.1, and rtmlib
+            takes 0.7. Below 0.15, what the network appends may count as a person.
     """
 
     min_score: Share = 0.3
@@ -61,13 +62,13 @@ def decode_rtmo(maps: Maps, size: Size, options: RtmoOptions) -> list[Pose]:
     require_equal_rows("rtmo", maps)
     scores = maps["dets"][:, 4]
     keypoints = maps["keypoints"]
-    rows = best_people(scores, options.min_score, keypoints)
+    rows = best_people(scores, options.min_score, keypoints, maps["dets"])
     # If the last anchor is a person, ONNX Runtime appends that person again.
     is_new = np.ones(len(rows), bool)
     differs = keypoints[rows[1:]] != keypoints[rows[:-1]]
     is_new[1:] = differs.any(axis=(1, 2))
     rows = rows[is_new]
-    poses = create_poses(keypoints[rows], scores[rows].clip(0, 1), options.skeleton, size)
+    poses = create_poses(keypoints[rows], scores[rows], options.skeleton, size)
     boxes = maps["dets"][rows, :4].tolist()
     return [replace(pose, box=tuple(box)) for pose, box in zip(poses, boxes, strict=True)]
 

@@ -28,7 +28,7 @@ from posezoo.poses.decoder_type import (
     TopDownDecoder,
     declare_outputs,
 )
-from posezoo.poses.keypoints import Pose, create_poses, flip_order_of
+from posezoo.poses.keypoints import Pose, blank_unsound, create_poses, flip_order_of
 from posezoo.poses.letterbox import Size
 from posezoo.poses.top_down import CropFunction, TopDownOptions, crop_affine
 
@@ -76,7 +76,7 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     Raises:
         InferenceError: the number of keypoints or of bins does not fit.
     """
-    across, down = _average_with_mirrored(maps, options.skeleton)
+    across, down = map(blank_unsound, _average_with_mirrored(maps, options.skeleton))
     width, height = size
     columns = round(width * options.split)
     rows = round(height * options.split)
@@ -97,12 +97,11 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
     keypoints[:, 1] = down.argmax(axis=1) / options.split
     scores = keypoints[:, 2]
     scores[:] = np.minimum(across.max(axis=1), down.max(axis=1))
-    missing = ~(np.isfinite(scores) & (scores > 0))
+    missing = scores <= 0
     keypoints[missing] = 0
     if missing.all():
         return []
-    score = min(float(scores.mean()), 1.0)
-    poses = create_poses(keypoints[None], np.array([score]), options.skeleton, size)
+    poses = create_poses(keypoints[None], scores.mean(keepdims=True), options.skeleton, size)
     if depth_bins is None:
         return poses
     shares = depth_bins.argmax(axis=1) / np.float32(depth_bins.shape[1] / 2) - 1

@@ -163,7 +163,8 @@ def crop_as_stated(
 
 def crop_square(box: Box, image: Size, size: Size, padding: float = 0.0) -> PersonCrop:
     """The square of the box's longer side, rotated and mirrored as the box is; outside the image,
-    its edges are repeated (MediaPipe).
+    its edges are repeated (MediaPipe). By default nothing is added: the scale of each square in
+    MediaPipe's rect_transformation_calculator is in the box already, as landmarks.py computes it.
     """
     side = max(box.width, box.height) * (padding or 1)
     view = rotated_square_transform(box.center, side, box.angle, size)

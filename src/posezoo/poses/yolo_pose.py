@@ -132,7 +132,8 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
     if form == Form.COLUMNS:
         class_scores = rows[:, SCORE:first]
     elif form == Form.CELLS:
-        class_scores = class_scores * rows[:, SCORE + 1 : first]
+        with np.errstate(invalid="ignore"):  # a row with inf is no person
+            class_scores = class_scores * rows[:, SCORE + 1 : first]
     scores = class_scores.max(axis=1)
     classes = rows[:, SCORE + 1] if form == Form.PEOPLE else class_scores.argmax(axis=1)
     is_person = (scores >= options.min_score) & (scores > 0) & np.isfinite(rows).all(axis=1)
@@ -152,7 +153,7 @@ def decode_yolo_pose(maps: Maps, size: Size, options: YoloPoseOptions) -> list[P
         boxes = box_corners(rows[:, :2], rows[:, 2:4] / 2)
         order = find_best_boxes(boxes, scores, options.max_overlap, classes)
     order = order[: options.max_people]
-    scores = scores[order].clip(0, 1)
+    scores = scores[order]
     count = (rows.shape[1] - first) // options.values
     keypoints = rows[order, first:].reshape(len(order), count, options.values)[:, :, :3]
     has_shared_scores = options.values == 2

@@ -3,8 +3,10 @@
 The stored tables have a row for each model: its name; the route and why it is closed (without anything, with
 a Model Optimizer, with consent to run upstream code, with both); its decoder; its network; the files that
 would be downloaded; and the precisions that would be converted or downloaded.
+``REDRAW_GOLDEN=1 pytest tests/core/pipeline/test_decisions.py`` stores the tables as they are now.
 """
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +21,17 @@ from posezoo.core.settings import read_settings, to_settings
 
 GOLDEN = ROOT / "tests" / "golden"
 BOTH = (Precision.FP32, Precision.FP16)
+COLUMNS = (
+    "the model",
+    "the route",
+    "the route with a Model Optimizer",
+    "the route with consent to upstream code",
+    "the route with both",
+    "the decoder",
+    "the network",
+    "the files",
+    "the precisions",
+)
 
 
 def row(context, spec):
@@ -49,12 +62,42 @@ def table(*models_dir):
     return "".join(f"{row(context, spec)}\n" for spec in models)
 
 
+def name_changes(stored, found):
+    """What differs between two tables, in words."""
+    before, now = (
+        {line.split("\t")[0]: line.split("\t") for line in text.splitlines()}
+        for text in (stored, found)
+    )
+    for model in {**before, **now}:
+        if model not in now:
+            yield f"{model} is stored, and no longer in the zoo"
+        elif model not in before:
+            yield f"{model} is new"
+        else:
+            for column, old, new in zip(COLUMNS, before[model], now[model], strict=False):
+                if old != new:
+                    yield f"{model}: {column} was {old}, now is {new}"
+
+
+def compare(name, found):
+    """Compare a table with the stored one, or store it if the environment says so."""
+    path = GOLDEN / name
+    if os.environ.get("REDRAW_GOLDEN"):
+        path.write_text(found, "utf-8")
+    stored = path.read_text("utf-8")
+    changes = list(name_changes(stored, found))
+    assert found == stored, (
+        f"{'; '.join(changes[:9]) or 'the tables have other columns, or another order'}. If this is meant:"
+        " REDRAW_GOLDEN=1 pytest tests/core/pipeline/test_decisions.py"
+    )
+
+
 def test_the_decisions_about_our_models_are_the_stored_ones():
-    assert table() == (GOLDEN / "decisions-ours.tsv").read_text("utf-8")
+    compare("decisions-ours.tsv", table())
 
 
 def test_the_decisions_about_open_model_zoo_are_the_stored_ones(shared):
     folder = shared / "data" / "omz-2021.4" / "models"
     if not folder.is_dir():
         pytest.skip("needs ../shared")
-    assert table(folder) == (GOLDEN / "decisions-omz-2021.4.tsv").read_text("utf-8")
+    compare("decisions-omz-2021.4.tsv", table(folder))

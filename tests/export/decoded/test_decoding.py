@@ -1,5 +1,6 @@
 """Decoders in a graph return what the numpy decoders return, for 200 drawn scenes each."""
 
+import contextlib
 import re
 import shutil
 from dataclasses import replace
@@ -425,8 +426,26 @@ def test_a_graph_finds_the_same_people_as_numpy(case, precision, tmp_path):
     assert find_the_same_people(case, precision, SCENES, tmp_path) > SCENES / 3
 
 
-def find_the_same_people(case, precision, scenes, tmp_path, max_people=None):
-    """How many people numpy finds in these scenes; an AssertionError if the graph finds others."""
+#: Beside values that are not finite, numpy finds people at other places of the maps, and the graph finds nobody
+#: (docs/decoded_ir.md).
+NOBODY_BESIDE = {"openpose"}
+
+
+def spoilt(draw):
+    """For each output: scenes with values that are not finite, the highest and one, twelve or a twentieth more."""
+    rng = np.random.default_rng(1)
+    roles = list(draw(rng))
+    for seed, value in enumerate((np.nan, np.inf, -np.inf)):
+        for role in roles:
+            maps = draw(np.random.default_rng(seed))
+            size = maps[role].size
+            places = rng.integers(size, size=(1, min(12, size // 4), size // 20)[seed])
+            maps[role].flat[[np.nanargmax(maps[role]), *places]] = value
+            yield f"{value:g} in {role}", maps
+
+
+def compile_case(case, precision, tmp_path, max_people=None):
+    """The decoder of a case in a graph."""
     draw, options = CASES[case]
     name = case.split("/")[0]
     spec, decoder = described(name, draw(np.random.default_rng(0)), tmp_path, **options)
@@ -434,23 +453,51 @@ def find_the_same_people(case, precision, scenes, tmp_path, max_people=None):
     model = graph_of(spec, draw(np.random.default_rng(0)))
     assert not any(port.partial_shape.is_dynamic for port in model.outputs)
     assert not any(port.partial_shape.is_dynamic for op in model.get_ops() for port in op.outputs())
-    xml = write_ir(model, tmp_path / "decoder.xml", precision)
-    compiled = exact(xml)
-    apart, found = [], 0
+    return exact(write_ir(model, tmp_path / "decoder.xml", precision))
+
+
+def compare(case, compiled, maps, seed):
+    """How many people numpy finds, and how far those of the graph are; an AssertionError if they are others."""
+    name, options = case.split("/")[0], CASES[case][1]
+    values, scores = compiled(dict(maps)).values()
+    # A person with a value that is not finite leaves a row of 0.
+    order = np.argsort(scores <= 0, kind="stable")
+    values, scores = values[order], scores[order]
+    wanted, wanted_scores = expected(name, maps, values.shape, **options)
+    assert np.array_equal(scores > 0, wanted_scores > 0), seed
+    assert np.abs(scores - wanted_scores).max() <= 1e-4, seed
+    if values.ndim == 3:
+        assert np.abs(values[..., 2] - wanted[..., 2]).max() <= 1e-4, seed
+    apart = np.abs(values - wanted)[..., : 4 if values.ndim == 2 else 2].max()
+    return np.count_nonzero(wanted_scores), apart
+
+
+def compare_spoilt(case, compiled):
+    """An AssertionError if the graph takes values that are not finite otherwise than numpy."""
+    name = case.split("/")[0]
+    for what, maps in spoilt(CASES[case][0]):
+        said = (
+            f"{what}: the graph of {name} in export/decoded/ finds other people than poses/ beside values that are not"
+            " finite: leave out the same rows or keypoints, with are_finite or blank_unsound of export/decoded/nodes.py"
+        )
+        if name in NOBODY_BESIDE:
+            assert not any(output.any() for output in compiled(dict(maps)).values()), said
+            continue
+        with contextlib.suppress(InferenceError):  # boxes that cannot be right are refused
+            _, apart = compare(case, compiled, maps, said)
+            assert apart <= 0.2, said
+
+
+def find_the_same_people(case, precision, scenes, tmp_path, max_people=None):
+    """How many people numpy finds in these scenes; an AssertionError if the graph finds others."""
+    compiled = compile_case(case, precision, tmp_path, max_people)
+    farthest, found = 0, 0
     for seed in range(scenes):
-        maps = draw(np.random.default_rng(seed))
-        values, scores = compiled(dict(maps)).values()
-        # A person with a value that is not finite leaves a row of 0.
-        order = np.argsort(scores <= 0, kind="stable")
-        values, scores = values[order], scores[order]
-        wanted, wanted_scores = expected(name, maps, values.shape, **options)
-        assert np.array_equal(scores > 0, wanted_scores > 0), seed
-        assert np.abs(scores - wanted_scores).max() <= 1e-4, seed
-        if values.ndim == 3:
-            assert np.abs(values[..., 2] - wanted[..., 2]).max() <= 1e-4, seed
-        apart.append(np.abs(values - wanted)[..., : 4 if values.ndim == 2 else 2].max())
-        found += np.count_nonzero(wanted_scores)
-    assert max(apart) <= 0.2
+        count, apart = compare(case, compiled, CASES[case][0](np.random.default_rng(seed)), seed)
+        farthest, found = max(farthest, apart), found + count
+    assert farthest <= 0.2
+    if precision == Precision.FP32:
+        compare_spoilt(case, compiled)
     return found
 
 

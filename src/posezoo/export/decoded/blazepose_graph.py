@@ -44,7 +44,9 @@ def build(maps: Maps, size: Size, options: BlazePoseOptions, max_people: int) ->
     body = take(raw, range(BODY), 1)
     points = _refine(take(body, [0, 1], 2), take(maps["heatmaps"], range(BODY), 3), size)
     visibility = _sigmoid(take(body, [3], 2))
-    return ops.concat([points, visibility], 2), reshape(maps["presence"], [1])
+    presence = reshape(maps["presence"], [1])
+    is_person = are_all(are_finite(raw), are_finite(presence))
+    return ops.concat([points, visibility], 2), keep_where(is_person, ops.clamp(presence, 0, 1))
 
 
 def _refine(points: Node, heatmaps: Node, size: Size) -> Node:

@@ -13,6 +13,7 @@ from posezoo.export.decoded.nodes import (
     Maps,
     TwoNodes,
     are_all,
+    blank_unsound,
     constant,
     find_maximum,
     integers,
@@ -23,6 +24,7 @@ from posezoo.export.decoded.nodes import (
     take,
     to_float,
     unsqueeze,
+    without_batch,
 )
 from posezoo.poses import heatmap, peaks
 from posezoo.poses.heatmap import CONVENTIONS, HeatmapOptions
@@ -32,7 +34,7 @@ from posezoo.poses.letterbox import Size
 def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> TwoNodes:
     """The person, as ``append_decoder`` says."""
     convention = CONVENTIONS[options.convention]
-    heatmaps = maps["heatmaps"]
+    heatmaps = unsqueeze(blank_unsound(without_batch(maps["heatmaps"])), [0])
     _, joints, height, width = heatmaps.shape
     best, scores = find_maximum(reshape(heatmaps, [joints, -1]))
     columns = ops.mod(best, integers(width))

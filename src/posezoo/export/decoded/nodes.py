@@ -259,7 +259,15 @@ def take(values: Node, indices: ArrayLike | Node, axis: int) -> Node:
 def are_finite(values: Node) -> Node:
     """(N,) bool: whether all values of a row (N, ...) are finite."""
     is_finite = ops.less_equal(ops.abs(values), constant(_LARGEST))
+    if len(values.shape) == 1:
+        return is_finite
     return ops.reduce_logical_and(is_finite, integers(range(1, len(values.shape))))
+
+
+def blank_unsound(maps: Node) -> Node:
+    """As ``poses.keypoints.blank_unsound``."""
+    axes = range(1, len(maps.shape))
+    return keep_where(unsqueeze(are_finite(maps), axes), maps)
 
 
 def keep_people(values: Node, scores: Node, min_score: float) -> TwoNodes:

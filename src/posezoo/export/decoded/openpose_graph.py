@@ -16,6 +16,7 @@ from posezoo.export.decoded.nodes import (
     Maps,
     TwoNodes,
     are_all,
+    are_finite,
     constant,
     integers,
     is_above,
@@ -85,7 +86,9 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     is_large = is_at_least(count, max(2, options.min_keypoints))
     is_sure = ops.greater_equal(total, constant(options.min_score) * count)
     score = ops.minimum(score / constant(table.joints), constant(1))
-    ranks = ops.select(are_all(is_large, is_sure), score, constant(-1))
+    # Beside values that are not finite nobody is found: they spread.
+    are_sound = are_all(are_finite(heatmaps), are_finite(pafs))
+    ranks = ops.select(are_all(is_large, is_sure, are_sound), score, constant(-1))
     order, score = select_highest(ranks, max_people or options.max_peaks)
     half = constant(0.5)
     across = constant(size[0] / width)

@@ -14,6 +14,7 @@ from posezoo.export.decoded.nodes import (
     TwoNodes,
     are_all,
     are_finite,
+    blank_unsound,
     box_corners,
     clip_boxes,
     constant,
@@ -70,7 +71,8 @@ def build_multipose(
 ) -> TwoNodes:
     """The people of MoveNet, as ``append_decoder`` says."""
     people = without_batch(maps["people"])
-    order, scores = select_highest(take(people, -1, 1), max_people)
+    found = keep_where(are_finite(people), take(people, -1, 1))
+    order, scores = select_highest(found, max_people)
     best = take(people, order, 0)
     points = take(best, range(3 * JOINTS), 1)
     keypoints = reshape(points, [-1, JOINTS, 3])
@@ -85,7 +87,9 @@ def _to_pixels(keypoints: Node, size: Size) -> Node:
 def build_rtmo(maps: Maps, _size: Size, _options: RtmoOptions, max_people: int) -> TwoNodes:
     """The people of RTMO, as ``append_decoder`` says."""
     people = without_batch(maps["keypoints"])
-    scores = take(without_batch(maps["dets"]), 4, 1)
+    rows = without_batch(maps["dets"])
+    is_person = are_all(are_finite(people), are_finite(rows))
+    scores = keep_where(is_person, take(rows, 4, 1))
     kept, best = select_rows(people, scores, max_people or _MOST_OF_RTMO)
     return kept, ops.clamp(best, 0, 1)
 
@@ -127,19 +131,20 @@ def build_detrpose(maps: Maps, _size: Size, _options: RfDetrOptions, max_people:
     """The people of DETRPose and ECPose, as ``append_decoder`` says."""
     points = without_batch(maps["keypoints"])
     # This also keeps the labels in the graph: the self-check compares all outputs of the network.
-    is_person = are_all(are_finite(points), is_above(without_batch(maps["labels"]), -1))
-    scores = keep_where(is_person, without_batch(maps["scores"]))
+    scores = without_batch(maps["scores"])
+    parts = (points, without_batch(maps["labels"]), scores)
+    scores = keep_where(are_all(*map(are_finite, parts)), scores)
     order, best = select_highest(scores, max_people)
     people = take(points, order, 0)
     shared = take(people, [0], 2) * constant(0) + unsqueeze(best, [1, 2])
     keypoints = ops.concat([people, shared], 2)
-    return keypoints, best
+    return keypoints, ops.clamp(best, 0, 1)
 
 
 def build_simcc(maps: Maps, _size: Size, options: SimccOptions, _max_people: int) -> TwoNodes:
     """The person of SimCC, as ``append_decoder`` says."""
-    x, across = find_maximum(without_batch(maps["simcc_x"]))
-    y, down = find_maximum(without_batch(maps["simcc_y"]))
+    x, across = find_maximum(blank_unsound(without_batch(maps["simcc_x"])))
+    y, down = find_maximum(blank_unsound(without_batch(maps["simcc_y"])))
     bins = ops.concat([x, y], 1)
     points = to_float(bins) / constant(options.split)
     lower = ops.minimum(across, down)
@@ -250,7 +255,7 @@ def build_rtmdet(
     rows = without_batch(maps["dets"])
     labels = without_batch(maps["labels"])
     boxes, has_size = clip_boxes(take(rows, range(4), 1), size)
-    is_person = are_all(ops.equal(labels, constant(rtmdet.PERSON)), has_size)
+    is_person = are_all(ops.equal(labels, constant(rtmdet.PERSON)), has_size, are_finite(rows))
     scores = keep_where(is_person, take(rows, 4, 1))
     kept, best = select_rows(boxes, scores, max_people or ssd_detection.MAX_BOXES)
     return kept, ops.minimum(best, constant(1))

@@ -128,7 +128,7 @@ FLAGS = (
     Flag(
         "--scales S[,S]",
         "run each image at several scales, and average the results, such as 0.5,1,1.5,2; 1 must be"
-        " one of them",
+        " one of them (default: 1)",
         _scales,
         default=(1.0,),
     ),

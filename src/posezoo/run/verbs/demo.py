@@ -194,7 +194,7 @@ FLAGS = (
     FlagGroup(
         Flag(
             "-loop, --loop N",
-            "play the input N times; endlessly without a number",
+            "play the input N times (default: 1); endlessly without a number",
             flags.whole_number(1),
             nargs="?",
             default=1,

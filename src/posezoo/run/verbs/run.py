@@ -123,8 +123,9 @@ FLAGS = (
     ),
     Flag(
         "--format",
-        "the format of the result on the standard output; openpose and openpose-coco also write"
-        " OpenPose's JSON in BODY_25 or COCO's order: NAME_keypoints.json, for videos in NAME_json",
+        "the format of the result on the standard output (default: text); openpose and"
+        " openpose-coco also write OpenPose's JSON in BODY_25 or COCO's order: NAME_keypoints.json,"
+        " for videos in NAME_json",
         default="text",
         choices=("text", "json", *_OPENPOSE),
     ),
