@@ -314,8 +314,8 @@ def test_the_registry_without_a_mistake_has_no_finding(capsys, few_models):
     assert verify(capsys, few_models) == (0, [])
 
 
-def test_a_composite_is_checked_alone_though_another_folder_has_one_of_its_parts(bare_models):
-    registry = Registry([bare_models])
+def test_a_composite_is_checked_alone_though_another_folder_has_one_of_its_parts(bare_part):
+    registry = Registry([bare_part(LITE, FULL)])
     name = Path(LITE).name
     zoo = RegistryView(registry, only=[name, "pose-landmark-lite-mediapipe"])
     assert [*check_models(zoo.select([name]))] == []
