@@ -248,9 +248,9 @@ def opens_without_encoding(node):
     """Whether a call reads or writes text in the encoding of the system; ruff sees it only where it knows the type."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False
-    given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+    given = {keyword.arg: getattr(keyword.value, "value", None) for keyword in node.keywords}
     most = {"read_text": 0, "write_text": 1}.get(node.func.attr, -1)
-    return (len(node.args) <= most or given.get("text") == "True") and "encoding" not in given
+    return (len(node.args) <= most or given.get("text") is True) and "encoding" not in given
 
 
 def test_each_text_is_read_and_written_in_a_stated_encoding():
@@ -274,7 +274,7 @@ def imported_directly(code):
     for_types = {
         inner
         for node in nodes
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
         for statement in node.body
         for inner in ast.walk(statement)
     }
@@ -287,7 +287,7 @@ def imported_directly(code):
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
         elif isinstance(node, ast.Call):
-            function = ast.unparse(node.func).rpartition(".")[2]
+            function = getattr(node.func, "attr", getattr(node.func, "id", ""))
             if function in ("__import__", "import_module", "run_module"):
                 names = [each.value for each in node.args if isinstance(each, ast.Constant)]
         found |= {str(name).partition(".")[0] for name in names} & REPORTING

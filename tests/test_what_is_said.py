@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import cache
 
 import cv2
 import numpy as np
@@ -71,10 +72,15 @@ VERBS = {
 UNREAD = {("quantize", "onnx"), ("convert", "xml")}
 
 
+@cache
+def flags_of(verb):
+    return {*verb_parsers(create_parser((verb,)))[verb]._option_string_actions}
+
+
 def spell(flag, verb):
     """A flag as a verb has it, maybe for several values; None if it has none."""
     name, *values = flag.split()
-    offered = verb_parsers(create_parser((verb,)))[verb]._option_string_actions
+    offered = flags_of(verb)
     spellings = (name,) if verb == "quantize" else (name, f"{name}s")  # its --precisions are INT8's
     found = next((each for each in spellings if each in offered), None)
     return found and " ".join([found, *values])

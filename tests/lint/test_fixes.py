@@ -2,12 +2,11 @@
 
 import hashlib
 import stat
-import sys
 
 import pytest
 import yaml
 
-from fakes.command import json_of, refusal, run_process
+from fakes.command import json_of, misuse, posezoo
 from fakes.zoo import as_yaml, omz_yml, write_model
 
 CONTENT = b"weights"
@@ -18,8 +17,7 @@ OLDER = {"name": "net.onnx", "size": 70, "sha256": SHA256, "source": PAGE}
 
 
 def verify(*words):
-    command = [sys.executable, "-m", "posezoo", "verify", "--metadata", *map(str, words)]
-    return run_process(command)
+    return posezoo("verify", "--metadata", *words)
 
 
 @pytest.fixture
@@ -123,9 +121,8 @@ def test_a_value_over_several_lines_is_left_to_the_user(model):
 
 
 def test_fix_needs_metadata_and_a_dry_run_needs_fix(model):
-    command = [sys.executable, "-m", "posezoo", "verify"]
     for words in (["--fix"], ["--metadata", "--dry_run"]):
-        assert "requires --" in refusal(run_process([*command, *words]), code=2)
+        assert "requires --" in misuse(posezoo("verify", *words))
 
 
 def test_findings_are_grouped_by_rule_the_most_frequent_first(tmp_path):

@@ -50,15 +50,15 @@ GLUON = [name for name in NETWORKS if name.startswith(("simple_pose", "mobile_po
 
 
 @cache
-def built_from_form(file, published):
-    """The network that a published form asks for, which no test changes."""
-    return built_from(published.shapes(file), FORMS[file][0])
+def built(name, **arguments):
+    """A network without memory for its weights, which no test changes."""
+    with torch.device("meta"):
+        return networks.build_network(name, **arguments)
 
 
 def built_from(shapes, name):
-    """The network that a checkpoint of these keys asks for, without memory for its weights."""
-    with torch.device("meta"):
-        return networks.build_network(name, **NETWORKS[name].infer_arguments(shapes))
+    """The network that a checkpoint of these keys asks for."""
+    return built(name, **NETWORKS[name].infer_arguments(shapes))
 
 
 def is_deeper(name):
@@ -74,7 +74,7 @@ def test_keys_order_and_shapes_are_the_published_ones(file, published):
     name, arguments = FORMS[file]
     shapes = published.shapes(file)
     assert NETWORKS[name].infer_arguments(shapes) == arguments
-    network = built_from_form(file, published)
+    network = built_from(shapes, name)
     assert list(networks.tensor_shapes(network).items()) == list(shapes.items())
     assert sum(p.numel() for p in network.parameters()) == published.table(file)["parameters"]
 
@@ -160,8 +160,8 @@ OTHER_SIZES = {"higher_hrnet": (160, 96), "hrnet": (160, 96), "vitpose": (256, 1
 def test_outputs_have_the_paper_s_shapes_at_any_size_and_the_stated_stride(name):
     network = NETWORKS[name]
     size = network.input.shape[2:]
+    module = built(name, **network.complete_arguments())
     with torch.device("meta"):
-        module = networks.build_network(name)
         for height, width in (OTHER_SIZES.get(name, (131, 75)), size):
             outputs = outputs_of(module, torch.empty(2, 3, height, width))
             assert name in SHAPES, f"add {name} to SHAPES of tests/networks/test_catalog.py"

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -18,6 +17,16 @@ from fakes.command import posezoo_process as command
 from fakes.damaged import crashing_network
 from fakes.items import children_of, is_running
 from fakes.network import HEIGHT, WIDTH, network
+from fakes.reader_work import (
+    compute_for_ever,
+    crash,
+    crash_in_step,
+    fail,
+    hang,
+    report_and_return,
+    stop_for,
+    wait_for_ever,
+)
 from fakes.waiting import wait_until
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.convert import reader_process
@@ -27,7 +36,8 @@ from posezoo.core.convert.reader_process import (
     start_reader_process,
 )
 from posezoo.core.errors import ConversionError
-from posezoo.core.events import SelfCheckPassed, StepStarted, WarningIssued
+from posezoo.core.events import SelfCheckPassed
+from posezoo.core.workers.processes import ChildPool
 
 
 def write_registry(folder, **contents):
@@ -72,12 +82,20 @@ def test_a_file_that_ends_its_reader_fails_alone(tmp_path, signal_name, where):
     assert not (tmp_path / "out" / "public" / "middle" / "FP16").exists()
 
 
-def crash_in_step(step, *, listener):
-    if step:
-        listener(StepStarted("net", step))
-    os.kill(os.getpid(), signal.SIGSEGV)
+@pytest.fixture(scope="module")
+def quick_pool():
+    pool = ChildPool(reader_process._call)
+    yield pool
+    pool.close()
 
 
+@pytest.fixture
+def quick_reader(monkeypatch, quick_pool):
+    """The process starts without OpenVINO, for work that needs none; that of other tests runs on."""
+    monkeypatch.setattr(reader_process, "_pool", lambda: quick_pool)
+
+
+@pytest.mark.usefixtures("quick_reader")
 @pytest.mark.parametrize("step", ["", "running the IR on the CPU for the self-check"])
 def test_an_error_says_what_crashed(step):
     reported = []
@@ -157,24 +175,7 @@ def test_a_script_without_a_main_guard_can_convert(tmp_path):
     assert Path(ended.stdout.splitlines()[-1]).is_file(), ended.stderr
 
 
-def report_and_return(word, *, listener):
-    listener(WarningIssued(f"{word} in {Path.cwd()} for {os.environ['WHO']}"))
-    return os.getpid()
-
-
-def crash(number):
-    os.kill(os.getpid(), number)
-
-
-def fail(kind):
-    raise kind("a bug")
-
-
-def hang(path):
-    path.write_text(str(os.getpid()))
-    threading.Event().wait()
-
-
+@pytest.mark.usefixtures("quick_reader")
 def test_one_process_serves_call_after_call(tmp_path, monkeypatch):
     events, processes = [], set()
     for name in ("first", "second"):
@@ -217,26 +218,11 @@ def test_a_program_waits_for_its_process_at_its_end():
     assert ended.stderr == ""
 
 
-def compute_for_ever():
-    while True:
-        pass
-
-
-def stop_for(seconds):
-    """Stop this process for a while, as a busy machine does for shorter times."""
-    subprocess.Popen(["sh", "-c", f"sleep {seconds}; kill -CONT {os.getpid()}"])
-    os.kill(os.getpid(), signal.SIGSTOP)
-    return "done"
-
-
-def wait_for_ever():
-    threading.Event().wait()
-
-
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports CPU time")
 
 
 @needs_proc
+@pytest.mark.usefixtures("quick_reader")
 @pytest.mark.parametrize(
     ("work", "problem"),
     [
@@ -253,6 +239,7 @@ def test_a_process_is_ended_by_its_cpu_time_or_much_later_by_the_clock(work, pro
 
 
 @needs_proc
+@pytest.mark.usefixtures("quick_reader")
 def test_a_process_that_a_busy_machine_lets_wait_is_not_ended():
     limits = replace(SMALLEST_LIMITS, seconds=0.6)
     assert run_in_reader_process(stop_for, 1.5, source="net", limits=limits) == "done"
@@ -273,6 +260,7 @@ def test_a_forked_program_has_a_process_of_its_own():
     assert ended.stderr == ""
 
 
+@pytest.mark.usefixtures("quick_reader")
 def test_a_process_that_was_killed_is_replaced():
     process = run_in_reader_process(os.getpid, source="net")
     os.kill(process, signal.SIGKILL)
@@ -280,6 +268,7 @@ def test_a_process_that_was_killed_is_replaced():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_reader")
 def test_a_process_that_is_killed_twice_probably_lacked_memory():
     with pytest.raises(
         ConversionError,
@@ -289,12 +278,14 @@ def test_a_process_that_is_killed_twice_probably_lacked_memory():
     assert failure.value.hint == "is there enough memory?"
 
 
+@pytest.mark.usefixtures("quick_reader")
 def test_the_trace_of_a_bug_is_kept():
     with pytest.raises(ZeroDivisionError) as failure:
         run_in_reader_process(fail, ZeroDivisionError, source="net")
     assert "in fail\n" in str(failure.value.__cause__)
 
 
+@pytest.mark.usefixtures("quick_reader")
 def test_an_interrupt_ends_a_process_that_hangs(tmp_path, monkeypatch):
     started = tmp_path / "started"
     timer = threading.Timer(

@@ -273,7 +273,7 @@ def test_what_is_in_the_way_is_replaced_or_named(zoo, server, prepare, says):
     ("number", "code"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
 )
-@pytest.mark.parametrize("jobs", [1, 4])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_a_signal_ends_it_and_the_next_run_goes_on(zoo, server, number, code, jobs):
     target = declare(zoo, server.serve("net", WEIGHTS, hang_at=60_000, times=1, etag=ETAG))
     declared = (zoo / "models" / "public" / "net" / "model.yml").read_text()

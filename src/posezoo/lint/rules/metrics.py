@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from math import isclose
 from typing import Any
@@ -33,6 +34,7 @@ from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import Agree, Facts, FactStatement, fact, rule
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
 from posezoo.networks import find_network
+from posezoo.networks.definition import ArgumentValue
 from posezoo.pages.cards.card_reader import to_plain_text
 from posezoo.run.measured import MAX_DIFFERENCE, NAME, explain_difference, measurements_of
 from posezoo.run.measured import counted_figures as read_counted_figures
@@ -401,10 +403,17 @@ def count_millions(spec: ModelSpec) -> float:
     with suppress(UnknownModelError, NetworkError, MissingPackageError):
         network = find_network(spec.network.name)
         if network.complete_arguments(**arguments):
-            with import_optional("torch", extra="torch").device("meta"):
-                parameters = network.build(**arguments).parameters()
-            return sum(each.numel() for each in parameters) / 1e6
+            import_optional("torch", extra="torch")
+            return _count_parameters(network.name, tuple(sorted(arguments.items()))) / 1e6
     return 0.0
+
+
+# Cached, because models share networks, and two rules ask.
+@cache
+def _count_parameters(name: str, arguments: tuple[tuple[str, ArgumentValue], ...]) -> int:
+    with import_optional("torch", extra="torch").device("meta"):
+        network = find_network(name).build(**dict(arguments))
+    return sum(each.numel() for each in network.parameters())
 
 
 def _knows_all(same: Same) -> Agree:
