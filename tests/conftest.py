@@ -135,6 +135,25 @@ def in_this_process(monkeypatch):
     monkeypatch.setattr(processes, "_is_child", True)
 
 
+class _WorkHere:
+    """Stands for a child process: the work is done in this process."""
+
+    def __init__(self, work) -> None:
+        self._work = work
+
+    def call(self, args, _check):
+        return self._work(*args)
+
+    def terminate(self) -> None:
+        """There is no process."""
+
+
+@pytest.fixture
+def measured_in_this_process(monkeypatch):
+    """A benchmark starts no processes: each would import OpenVINO again."""
+    monkeypatch.setattr("posezoo.measure.benchmarking.benchmark_process.ChildProcess", _WorkHere)
+
+
 @contextmanager
 def pytorch_in_this_process() -> Iterator[None]:
     """Checkpoints are converted in this process, which imports PyTorch only once."""
@@ -270,8 +289,8 @@ def mediapipe(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def zoo(mirror: Path, tmp_path_factory):
-    """The registry, with the files of the mirror."""
-    folder = tmp_path_factory.mktemp("zoo")
+    """The registry, with the files of the mirror; all workers share what they convert."""
+    folder = _folder_of_all_workers(tmp_path_factory) / "zoo"
     flags = {
         "weights_dir": folder,
         "cache_dir": folder / "cache",
