@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from fakes import fence  # the fence before posezoo: it hides the tester's machi
 from fakes.fetch import Fetch
 from fakes.recorded_answers import RecordedAnswers
 from fakes.server import Server
+from fakes.waiting import HANG_S
 from posezoo.core.convert import reader_process
 from posezoo.core.declarations.model import Precision
 from posezoo.core.files.file_lock import lock_file
@@ -121,6 +123,20 @@ def networks_stay_compiled(_alone, compiled_networks):
     cache = user_folder("cache")
     cache.mkdir(parents=True)
     (cache / "compiled").symlink_to(compiled_networks)
+
+
+@pytest.fixture
+def no_hang():
+    """Opening a pipe that nobody writes to is interrupted."""
+
+    def fail(_number, _frame):
+        raise AssertionError("it waits for the pipe")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(HANG_S)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

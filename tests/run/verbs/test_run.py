@@ -78,9 +78,15 @@ def out(tmp_path):
 
 
 @pytest.fixture
-def empty_cache(tmp_path):
-    """The environment of a user without models."""
-    return {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+def empty_cache(compiled_networks, tmp_path):
+    """The environment of a user without models, whose networks are compiled once for all tests."""
+    return cache_without_models(tmp_path / "cache", compiled_networks)
+
+
+def cache_without_models(folder, compiled):
+    (folder / "posezoo").mkdir(parents=True)
+    (folder / "posezoo" / "compiled").symlink_to(compiled)
+    return {"XDG_CACHE_HOME": str(folder)}
 
 
 @pytest.fixture
@@ -146,11 +152,12 @@ def test_after_a_get_of_one_precision_it_converts_nothing(npm_mirrored, out):
 
 
 @pytest.fixture(scope="module")
-def without_npm(mirror, blazepose, tmp_path_factory):
+def without_npm(mirror, blazepose, compiled_networks, tmp_path_factory):
     """A mirror without the models of npm packages; the last of the list is converted already."""
     cache = tmp_path_factory.mktemp("cache")
+    environ = cache_without_models(cache, compiled_networks)
     shutil.copytree(blazepose.output_dir, cache / "posezoo" / "models")
-    return {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(cache)}
+    return {"POSEZOO_MIRROR": str(mirror), **environ}
 
 
 def test_what_a_mirror_has_runs_and_the_results_say_why(without_npm, camera, out):
