@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from fakes import fence  # the fence before posezoo: it hides the tester's machi
 from fakes.fetch import Fetch
 from fakes.recorded_answers import RecordedAnswers
 from fakes.server import Server
+from fakes.waiting import HANG_S
 from posezoo.core.convert import reader_process
 from posezoo.core.declarations.model import Precision
 from posezoo.core.files.file_lock import lock_file
@@ -124,6 +126,20 @@ def networks_stay_compiled(_alone, compiled_networks):
 
 
 @pytest.fixture
+def no_hang():
+    """Opening a pipe that nobody writes to is interrupted."""
+
+    def fail(_number, _frame):
+        raise AssertionError("it waits for the pipe")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(HANG_S)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
 def pauses_of_users(monkeypatch, _alone):
     """A source is asked again as late as for users: for tests of these pauses."""
     monkeypatch.setattr(retries, "_FIRST_PAUSE_S", FIRST_PAUSE_S)
@@ -133,6 +149,25 @@ def pauses_of_users(monkeypatch, _alone):
 def in_this_process(monkeypatch):
     """Networks are read in this process, so that a test can change what reads them."""
     monkeypatch.setattr(processes, "_is_child", True)
+
+
+class _WorkHere:
+    """Stands for a child process: the work is done in this process."""
+
+    def __init__(self, work) -> None:
+        self._work = work
+
+    def call(self, args, _check):
+        return self._work(*args)
+
+    def terminate(self) -> None:
+        """There is no process."""
+
+
+@pytest.fixture
+def measured_in_this_process(monkeypatch):
+    """A benchmark starts no processes: each would import OpenVINO again."""
+    monkeypatch.setattr("posezoo.measure.benchmarking.benchmark_process.ChildProcess", _WorkHere)
 
 
 @contextmanager
@@ -270,8 +305,8 @@ def mediapipe(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def zoo(mirror: Path, tmp_path_factory):
-    """The registry, with the files of the mirror."""
-    folder = tmp_path_factory.mktemp("zoo")
+    """The registry, with the files of the mirror; all workers share what they convert."""
+    folder = _folder_of_all_workers(tmp_path_factory) / "zoo"
     flags = {
         "weights_dir": folder,
         "cache_dir": folder / "cache",

@@ -93,6 +93,7 @@ def read_twice(run):
     return {path for path, times in run.opens.items() if times > 1}
 
 
+@pytest.mark.usefixtures("networks_stay_compiled")
 def test_run_with_nothing_to_convert_imports_no_network_code(blazepose, tmp_path):
     cv2 = pytest.importorskip("cv2")
     photo = tmp_path / "photo.png"

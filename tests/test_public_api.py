@@ -402,6 +402,7 @@ def test_an_invalid_argument_is_named_as_python_spells_it(own, arguments, proble
     assert caught.value.problem.startswith(problem)
 
 
+@pytest.mark.usefixtures("networks_stay_compiled")
 def test_streams_may_be_a_number_and_a_name_a_path(own, blazepose):
     assert posezoo.load(own, options=posezoo.Options(streams=1), listener=None).streams == 1
     places = {"weights_dir": blazepose.output_dir, "listener": None}
@@ -707,6 +708,7 @@ def walk(tmp_path):
     return stretch_pixels(path, width=2)
 
 
+@pytest.mark.usefixtures("networks_stay_compiled")
 def test_a_stream_reads_a_video_as_the_command_does_and_a_tracker_finds_the_same(
     blazepose, walk, tmp_path
 ):
@@ -744,6 +746,7 @@ def test_a_stream_leaves_out_what_it_cannot_read_with_a_warning(model, tmp_path)
         model.stream(99)
 
 
+@pytest.mark.usefixtures("networks_stay_compiled")
 def test_a_model_says_what_it_is_and_a_wrong_argument_what_is_meant(blazepose):
     zoo = {"weights_dir": blazepose.output_dir, "listener": None}
     model = posezoo.load("blazepose-full", **zoo)

@@ -3,7 +3,6 @@
 import os
 import shlex
 import shutil
-import signal
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,6 @@ from fakes import graphs
 from fakes.caffe import CaffeNet
 from fakes.command import assert_success, posezoo, posezoo_process, run_process
 from fakes.network import with_weights_beside
-from fakes.waiting import HANG_S
 from fakes.when_used import require_installed
 from fakes.zoo import declared_file, model_yml, onnx_yml, write_model
 from posezoo.formats.caffe.prototxt import MAX_BYTES
@@ -242,20 +240,6 @@ def test_the_limits_are_settings_too(tmp_path):
 
 
 # --- What is no file
-
-
-@pytest.fixture
-def no_hang():
-    """Opening a pipe that nobody writes to is interrupted."""
-
-    def fail(_number, _frame):
-        raise AssertionError("it waits for the pipe")
-
-    before = signal.signal(signal.SIGALRM, fail)
-    signal.alarm(HANG_S)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from fakes.command import assert_success, posezoo, posezoo_process, printed, refusal, refusal_alone
+from fakes.command import assert_success, posezoo, printed, refusal, refusal_alone
 from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
 
 
@@ -49,12 +49,12 @@ def test_a_folder_without_models_is_an_error(tmp_path, words):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 @pytest.mark.parametrize("verb", ["verify --metadata", "get", "card", "licenses", "info"])
-def test_a_named_pipe_instead_of_a_text_is_not_waited_for(zoo, verb):
+def test_a_named_pipe_instead_of_a_text_is_not_waited_for(zoo, verb, no_hang):
     text = zoo / "licenses" / "Apache-2.0-Tests.txt"
     for path in (text, zoo / "models" / "public" / "a" / "README.md"):
         path.unlink(missing_ok=True)
         os.mkfifo(path)
-    ended = posezoo_process(*verb.split(), "a", "--models_dir", zoo / "models", cwd=zoo)
+    ended = run(zoo, *verb.split(), "a")
     assert ended.returncode in (0, 1)
     assert "Traceback" not in ended.stderr
 

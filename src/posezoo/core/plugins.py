@@ -93,8 +93,8 @@ class LazyTable(Generic[PartT]):
 
     def items(self) -> Iterator[tuple[str, PartT]]:
         """Every name with its part, in the order of ``names``; all are imported."""
-        for name in self.builtin:
-            yield name, import_part(self.builtin[name], self.part_type)
+        for name, path in self.builtin.items():
+            yield name, import_part(path, self.part_type)
         # Only now, so that a search that ends at a built-in part does not read entry points.
         for name in self.added_names():
             part = self.find(name)

@@ -184,7 +184,7 @@ def suppress_non_maxima(candidates: Detections, options: SuppressionOptions) -> 
         group[place] = True
         left &= ~group
         kept.append(place)
-        if options.weighted:
+        if options.weighted and np.count_nonzero(group) > 1:
             weights = scores[group] / scores[group].sum()
             boxes[place] = np.tensordot(weights, candidates.boxes[group], 1)
             keypoints[place] = np.tensordot(weights, candidates.keypoints[group], 1)
@@ -195,7 +195,8 @@ def find_overlaps(boxes: Array, others: Array) -> Array:
     """(N, M): the intersection over union of boxes, (N, 4), and others, (M, 4)."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    common = (high - low).clip(0).prod(axis=2)
+    sides = (high - low).clip(0)
+    common = sides[..., 0] * sides[..., 1]  # prod of a short axis is slow
     areas, other_areas = (
         (each[:, 2:] - each[:, :2]).clip(0).prod(axis=1) for each in (boxes, others)
     )

@@ -83,6 +83,7 @@ def test_a_model_of_the_zoo_is_downloaded_converted_measured_and_recorded(checko
         assert each.figures["latency_p50_ms"] <= each.figures["latency_p99_ms"]
 
 
+@pytest.mark.usefixtures("measured_in_this_process")
 def test_of_several_batch_sizes_the_best_is_reported(checkout):
     ended = succeeded(benchmark(checkout, "small", "--batch", "1,8", "-q"))
     header, *rows = ended.stdout.splitlines()
@@ -96,6 +97,7 @@ def test_of_several_batch_sizes_the_best_is_reported(checkout):
     assert rows[3].startswith("on ")
 
 
+@pytest.mark.usefixtures("measured_in_this_process")
 def test_compared_models_run_in_turns(checkout):
     ended = succeeded(
         benchmark(
@@ -122,6 +124,7 @@ def kept_speeds(name="small"):
     )
 
 
+@pytest.mark.usefixtures("measured_in_this_process")
 def test_the_results_are_kept_for_recommend_once_for_each_condition(checkout):
     shown = benchmark(checkout, "small", "--requests", "1,2").stderr
     assert f"{kept_speeds().parents[1]}: 2 measurements of small, for posezoo recommend" in shown
@@ -134,6 +137,7 @@ def test_the_results_are_kept_for_recommend_once_for_each_condition(checkout):
     assert one.machine == latest["machine"]
 
 
+@pytest.mark.usefixtures("measured_in_this_process")
 @pytest.mark.parametrize("flag", ["--no_record", "--dry_run"])
 def test_no_result_is_kept_if_the_user_does_not_want_it(checkout, flag):
     ended = benchmark(checkout, "small", "-q", flag)
@@ -141,6 +145,7 @@ def test_no_result_is_kept_if_the_user_does_not_want_it(checkout, flag):
     assert not kept_speeds().parent.parent.exists()
 
 
+@pytest.mark.usefixtures("measured_in_this_process")
 def test_results_are_printed_even_if_the_kept_ones_cannot_be_read(checkout):
     kept_speeds().parent.mkdir(parents=True)
     kept_speeds().write_text("speed: [{")
@@ -153,6 +158,7 @@ def test_results_are_printed_even_if_the_kept_ones_cannot_be_read(checkout):
     assert kept_speeds().read_text() == "speed: [{"
 
 
+@pytest.mark.usefixtures("measured_in_this_process")
 def test_results_that_cannot_be_kept_are_a_warning(checkout):
     kept_speeds().mkdir(parents=True)
     ended = succeeded(benchmark(checkout, "small", "-q"))
@@ -162,6 +168,7 @@ def test_results_that_cannot_be_kept_are_a_warning(checkout):
     kept_speeds().rmdir()
 
 
+@pytest.mark.usefixtures("measured_in_this_process")
 def test_of_a_model_the_newest_results_are_kept(checkout):
     model = open_registry([checkout / "models"]).find("small")
     days = [f"2026-01-{1 + number % 31:02}" for number in range(MOST + 10)]
@@ -205,6 +212,7 @@ def test_with_cluster_the_cases_are_measured_in_processes_with_all_cores(checkou
     assert "measuring small" in there.stderr
 
 
+@pytest.mark.usefixtures("measured_in_this_process")
 def test_a_quantized_ir_is_measured(checkout):
     folder = checkout / "out" / "public" / "small" / "FP16-INT8"
     folder.mkdir(parents=True)
@@ -223,6 +231,7 @@ def test_a_quantized_ir_is_measured(checkout):
     )
 
 
+@pytest.mark.usefixtures("measured_in_this_process")
 def test_an_own_ir_is_measured_but_not_recorded(checkout):
     xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
     ended = succeeded(benchmark(checkout, xml, "--batch", "2", "--output", checkout / "speed.json"))
@@ -231,6 +240,7 @@ def test_an_own_ir_is_measured_but_not_recorded(checkout):
     assert not (checkout / "speed.json").exists()
 
 
+@pytest.mark.usefixtures("measured_in_this_process")
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -248,6 +258,7 @@ def test_a_failure_is_one_line_and_a_hint(checkout, args, message):
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.usefixtures("measured_in_this_process")
 def test_one_failure_does_not_stop_the_others(checkout):
     small = write_ir(checkout / "good.xml", {"heatmaps": (1, 2, 8, 12)})
     ended = benchmark(checkout, checkout / "missing.xml", small, "--format", "json", "-q")
@@ -372,6 +383,7 @@ def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose):
     assert hint == "  hint: leave out --heights"
 
 
+@pytest.mark.usefixtures("measured_in_this_process", "networks_stay_compiled")
 def test_a_pipeline_without_an_own_image_uses_the_sample_photos(blazepose, mirror):
     ended = succeeded(
         posezoo(
@@ -412,6 +424,7 @@ def test_a_network_without_available_weights_is_measured_on_generated_ones(check
     assert (found.weights, found.kind) == ("generated", "speed")
 
 
+@pytest.mark.usefixtures("measured_in_this_process")
 def test_a_part_is_measured_alone_and_a_composite_part_by_part(checkout):
     write_composite(checkout / "models", "whole", ["part"])
     source = (checkout / "models" / "public" / "small" / "model.yml").read_text()

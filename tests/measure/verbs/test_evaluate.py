@@ -527,13 +527,13 @@ def on_photos(shared, tmp_path, change):
 
 
 def test_annotations_as_tools_write_them_give_the_same_figures(evaluate, shared, tmp_path):
-    plain = evaluate("--limit", 4, "--format", "json")
+    plain = evaluate("--limit", 2, "--format", "json")
     result = succeeded(
-        evaluate("--limit", 4, "--format", "json", data=on_photos(shared, tmp_path, unusual))
+        evaluate("--limit", 2, "--format", "json", data=on_photos(shared, tmp_path, unusual))
     )
     expected = json_of(plain)
     report = json_of(result)
-    assert report["kept"] == 4
+    assert report["kept"] == 2
     assert {name: report[name] for name in ("AP", "AR", "people")} == {
         name: expected[name] for name in ("AP", "AR", "people")
     }
@@ -709,10 +709,10 @@ def test_an_ir_has_the_same_figures_at_several_heights_as_at_each(evaluate, mirr
     (xml,) = folder.rglob(f"{MODEL}.xml")
     # Where the mean is subtracted twice, other people are found.
     flags = ("--mean_values", "[20,20,20]", "--scale_values", "[1.2,1.2,1.2]", "--limit", 2)
-    both = succeeded(evaluate("--heights", "256,368", *flags, "--format", "json", model=xml))
-    for height, report in zip((256, 368), json_of(both)["sizes"], strict=True):
+    both = succeeded(evaluate("--heights", "128,192", *flags, "--format", "json", model=xml))
+    for height, report in zip((128, 192), json_of(both)["sizes"], strict=True):
         alone = evaluate("--height", height, *flags, "--fresh", "--format", "json", model=xml)
-        assert json_of(alone)["AP"] == report["AP"]
+        assert json_of(alone)["AP"] == report["AP"] > 0
 
 
 def test_an_onnx_is_measured_like_an_ir(evaluate, tmp_path):

@@ -478,6 +478,7 @@ def test_an_ir_is_evaluated_as_it_is_described_and_read_once(tmp_path, monkeypat
     assert "found nothing of its categories: lynx" in refusal(run_posezoo(*command))
 
 
+@pytest.mark.usefixtures("measured_in_this_process")
 def test_a_pipeline_is_measured_as_it_is_described(tmp_path, pictures):
     xml = stated_boxes(tmp_path)
     (tmp_path / "names.txt").write_text("lynx\nwolf\n", "utf-8")

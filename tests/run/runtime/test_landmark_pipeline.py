@@ -13,6 +13,8 @@ from run.runtime.test_blazepose_pipeline import ASTRONAUT, SEEN
 #: The wrist, and the tips of the thumb and of the other fingers.
 DRAWN = [0, 4, 8, 12, 16, 20]
 
+pytestmark = pytest.mark.usefixtures("networks_stay_compiled")
+
 
 @pytest.fixture
 def run(mediapipe, tmp_path):

@@ -97,6 +97,9 @@ def other_devices(monkeypatch):
     pytest.importorskip("openvino")
     core = SimpleNamespace(available_devices=("CPU", "GPU.0", "GPU.1", "NPU"))
     monkeypatch.setattr("openvino.Core", lambda: core)
+    require_device.cache_clear()
+    yield
+    require_device.cache_clear()
 
 
 @pytest.mark.parametrize(

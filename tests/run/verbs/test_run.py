@@ -78,9 +78,15 @@ def out(tmp_path):
 
 
 @pytest.fixture
-def empty_cache(tmp_path):
-    """The environment of a user without models."""
-    return {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+def empty_cache(compiled_networks, tmp_path):
+    """The environment of a user without models, whose networks are compiled once for all tests."""
+    return cache_without_models(tmp_path / "cache", compiled_networks)
+
+
+def cache_without_models(folder, compiled):
+    (folder / "posezoo").mkdir(parents=True)
+    (folder / "posezoo" / "compiled").symlink_to(compiled)
+    return {"XDG_CACHE_HOME": str(folder)}
 
 
 @pytest.fixture
@@ -146,11 +152,12 @@ def test_after_a_get_of_one_precision_it_converts_nothing(npm_mirrored, out):
 
 
 @pytest.fixture(scope="module")
-def without_npm(mirror, blazepose, tmp_path_factory):
+def without_npm(mirror, blazepose, compiled_networks, tmp_path_factory):
     """A mirror without the models of npm packages; the last of the list is converted already."""
     cache = tmp_path_factory.mktemp("cache")
+    environ = cache_without_models(cache, compiled_networks)
     shutil.copytree(blazepose.output_dir, cache / "posezoo" / "models")
-    return {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(cache)}
+    return {"POSEZOO_MIRROR": str(mirror), **environ}
 
 
 def test_what_a_mirror_has_runs_and_the_results_say_why(without_npm, camera, out):
@@ -340,13 +347,20 @@ def results_in(folder):
     return results
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_was_ended_continues_to_the_results_of_a_whole_one(seeker_ir, tmp_path, number):
-    photos = seeker.write_photos(tmp_path / "photos", 100)
+@pytest.fixture(scope="module")
+def whole_run(seeker_ir, tmp_path_factory):
+    """A command on 100 photos, and what it wrote."""
+    folder = tmp_path_factory.mktemp("whole")
+    photos = seeker.write_photos(folder / "photos", 100)
     words = ["run", seeker_ir, "--detector", "none", "-i", photos, "-o", "out"]
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    for folder in (whole, parts):
-        folder.mkdir()
+    succeeded(posezoo(*words, cwd=folder))
+    return words, results_in(folder / "out")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_was_ended_continues_to_the_results_of_a_whole_one(whole_run, tmp_path, number):
+    words, whole = whole_run
+    parts = tmp_path
     child = subprocess.Popen(
         [sys.executable, "-m", "posezoo", *words],
         cwd=parts,
@@ -367,8 +381,7 @@ def test_a_run_that_was_ended_continues_to_the_results_of_a_whole_one(seeker_ir,
     done = re.fullmatch(r"continues: (\d+) of 100 photos are done\n", again.stderr)
     assert done and 3 <= int(done[1]) < 100
     assert first.stat().st_mtime_ns == written
-    succeeded(posezoo(*words, cwd=whole))
-    assert results_in(parts / "out") == results_in(whole / "out")
+    assert results_in(parts / "out") == whole
 
 
 @pytest.fixture
@@ -666,10 +679,10 @@ def video_of(photo, path, frames=6):
 
 
 def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
-    blazepose, camera, tmp_path, out
+    seeker_ir, camera, tmp_path, out
 ):
     clip = video_of(camera, tmp_path / "clip.avi")
-    ended = succeeded(run_blazepose(blazepose, "-i", clip, camera, "-o", out))
+    ended = succeeded(run(seeker_ir, "-i", clip, camera, "-o", out))
     assert f"{clip}: 6 frames, at most 1 person in one -> {out / 'clip_poses.mp4'}" in ended.stdout
     told = read_json(out / "poses.json")
     assert [Path(each["picture"]).name for each in told["images"]] == ["camera_poses.png"]
@@ -682,7 +695,7 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     annotated, plain = read_video(out / "clip_poses.mp4"), read_video(clip)
     assert len(annotated) == 6
     assert (cv2.absdiff(annotated[3], plain[3]).max(axis=2) > 60).mean() > 0.005
-    short = run_blazepose(blazepose, "-i", clip, "-o", out, "--limit", "2", "--format", "json")
+    short = run(seeker_ir, "-i", clip, "-o", out, "--limit", "2", "--format", "json")
     assert [each["frames"] for each in json_of(short)["videos"]] == [2]
 
 
@@ -740,14 +753,14 @@ def test_frames_that_are_processed_at_the_same_time_have_the_poses_of_photos(
     assert in_turn == 1
 
 
-def test_a_video_without_times_has_those_of_the_stated_rate(blazepose, camera, tmp_path, out):
+def test_a_video_without_times_has_those_of_the_stated_rate(seeker_ir, camera, tmp_path, out):
     """As an ESP32 or ``curl`` saves the stream of a camera."""
     raw = tmp_path / "esp32.mjpeg"
     encoded = cv2.imencode(".jpg", cv2.imread(str(camera)))[1].tobytes()
     raw.write_bytes(encoded * 4)
-    ended = succeeded(run_blazepose(blazepose, "-i", raw, "-o", out))
+    ended = succeeded(run(seeker_ir, "-i", raw, "-o", out))
     assert "does not state times: 25 frames per second (--fps) are assumed" in ended.stderr
-    ended = succeeded(run_blazepose(blazepose, "-i", raw, "-o", out, "--fps", "10"))
+    ended = succeeded(run(seeker_ir, "-i", raw, "-o", out, "--fps", "10"))
     assert "does not state times" not in ended.stderr
     frames = read_json(out / "esp32_poses.json")["frames"]
     assert [each["seconds"] for each in frames] == [0, 0.1, 0.2, 0.3]

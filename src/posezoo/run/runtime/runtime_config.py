@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -310,9 +311,10 @@ def describe_device(devices: str) -> dict[str, str]:
     return facts
 
 
+@cache
 def require_device(device: str) -> None:
     """Make sure that OpenVINO finds this device; the real ones behind HETERO and similar ones are
-    not checked.
+    not checked. One that was found once is not looked for again, since that takes a while.
 
     Raises:
         InferenceError: there is no such device; the message lists the available ones.
