@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo import networks
 from posezoo.core.errors import CheckpointError, NetworkError, import_optional, shell_word
-from posezoo.core.plugins import import_part
 from posezoo.core.values import frozen
 from posezoo.networks import ArgumentValue, NetworkDefinition
 from posezoo.networks.gluon_names import rename_tensors
@@ -118,30 +116,18 @@ def matching_networks(path: Path) -> tuple[str, ...]:
 
     # A file of another program is refused before torch is asked for, which is large.
     arrays = checkpoints.read_checkpoint(path)
-    import_optional("torch", extra="torch")
+    torch = import_optional("torch", extra="torch")
     names = []
     for name, network in (*networks.NETWORKS.items(), *networks.PLUGINS.items()):
-        with suppress(CheckpointError, NetworkError):
+        with suppress(CheckpointError, NetworkError), torch.device("meta"):
             tensors = _network_tensors(arrays, network)
             # Building takes up to half a second; a plug-in may show nothing in its keys.
             if name in networks.NETWORKS and not _count_shown(network, tensors):
                 continue
             arguments = network.infer_arguments(_shapes(tensors))
-            built = {**network.fixed, **arguments}
-            if not compare_keys(tensors, _built_shapes(network.module_class, *built.items())):
+            if not compare_keys(tensors, networks.tensor_shapes(network.build(**arguments))):
                 names.append(name)
     return tuple(names)
-
-
-@cache
-def _built_shapes(
-    module_class: str, *arguments: tuple[str, ArgumentValue]
-) -> dict[str, tuple[int, ...]]:
-    """The shapes of a network's tensors by key. To build all networks takes seconds, once."""
-    torch = import_optional("torch", extra="torch")
-    with torch.device("meta"):
-        module: nn.Module = import_part(module_class, type)(**dict(arguments))
-    return networks.tensor_shapes(module)
 
 
 def _network_tensors(arrays: NamedArrays, network: NetworkDefinition) -> NamedArrays:
