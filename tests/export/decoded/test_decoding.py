@@ -646,6 +646,17 @@ def test_the_record_names_the_decoder_and_its_check(tmp_path):
         assert reasons == {"model.yml or the flags have changed"}
 
 
+def test_an_ir_with_an_earlier_decoder_is_made_again(tmp_path):
+    spec, layout = decoded_network(tmp_path)
+    convert_model(spec, layout)
+    record = layout.provenance_path(spec, Precision.FP32)
+    text = record.read_text("utf-8")
+    assert '"decoding_format": 2' in text
+    record.write_text(text.replace('"decoding_format": 2', '"decoding_format": 1'), "utf-8")
+    reasons = [step.reason for step in plan_conversion(spec, layout).irs if step.reason]
+    assert reasons == ["its decoder was made by another version of posezoo"]
+
+
 def test_the_bytes_are_the_same_in_each_run(tmp_path):
     digests = set()
     for folder in ("one", "two"):

@@ -38,6 +38,9 @@ from posezoo.core.versions import package_version, version
 #: Incremented if a change of posezoo's conversion changes the bytes of the IR for the same input.
 #: 2: each IR has a section model_info.
 CONVERSION_FORMAT = 2
+#: The same for the decoder in an IR (--decode).
+#: 2: scores are within 0..1, and a value that is not finite makes nobody.
+DECODING_FORMAT = 2
 
 SUFFIXES = (".xml", ".bin")
 
@@ -69,6 +72,7 @@ IsGood = Callable[[Path, int, Digest], bool]
 # Why an IR is out of date, by the part of the key that differs.
 _CHANGES = {
     "conversion_format": "it was made by another version of posezoo",
+    "decoding_format": "its decoder was made by another version of posezoo",
     "openvino": "it was made by another version of OpenVINO",
     "sources": "it was made from another file",
     "arguments": "model.yml or the flags have changed",
@@ -209,8 +213,12 @@ def conversion_key(
         "arguments": arguments,
         "people": describe_people(spec.people),
     }
-    tools = {"quantization": quantization, "model_optimizer": model_optimizer}
-    key |= {name: value for name, value in tools.items() if value}
+    of_some = {
+        "decoding_format": DECODING_FORMAT if spec.decoding else 0,
+        "quantization": quantization,
+        "model_optimizer": model_optimizer,
+    }
+    key |= {name: value for name, value in of_some.items() if value}
     return dict(json.loads(json.dumps(key)))
 
 
