@@ -201,7 +201,7 @@ class TestFiles:
             self._mirror(path) or self._namesakes(Path(path)),
             [test for test, names in self._tests.items() if name in names],
             [test for importer in importers for test in self._mirror(importer)],
-            [test for test in self._tests if test.parent in folders],
+            [test for test in self._tests if test.parent in folders] or self._elsewhere(path),
             list(self._tests) if thorough else [],
         ]
         seen: set[Path] = set()
@@ -215,6 +215,11 @@ class TestFiles:
         """The tests in the folder of a module's name, such as convert/darknet of convert/formats/darknet.py."""
         folder = TESTS / path.parts[0] / path.stem
         return [test for test in self._tests if test.parent == folder]
+
+    def _elsewhere(self, path: str) -> list[Path]:
+        """The tests of a package that has no folder of tests: of commands, and in folders of its name."""
+        names = {"cli", Path(path).parts[0]}
+        return [test for test in self._tests if test.parent.name in names]
 
     def _mirror(self, path: str) -> list[Path]:
         mirror = TESTS / Path(path).parent / f"test_{Path(path).name}"
@@ -246,11 +251,14 @@ class Laboratory:
                 target.write_bytes(mutant.apply(source))
                 failed = self._first_failure(names)
                 target.write_bytes(source)
-                if "::" not in (failed or "") or self._first_failure([failed]) is None:
+                if failed is None:
                     break
+                if "::" not in failed or self._first_failure([failed]) is None:
+                    return failed
                 self._broken.add(failed)
-            if failed is not None:
-                return failed
+                # Those of the files before have passed.
+                broken = str((ROOT / failed.partition("::")[0]).resolve())
+                names = names[names.index(broken) :]
         return None
 
     def _first_failure(self, names: list[str]) -> str | None:
