@@ -29,20 +29,45 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTS = ROOT / "tests"
 PACKAGE = ROOT / "src" / "posezoo"
 
-#: Mutants that no test can notice: the file, the mutated text, and why.
+#: Mutants that no test can notice: the file, the mutated line, and why.
 EQUIVALENT: dict[tuple[str, str], str] = {
-    ("core/convert/conversion.py", "(not (options.self_check))"): (
+    ("core/convert/conversion.py", "if (not (options.self_check)):"): (
         "a runtime that is not imported early is imported when it is used"
     ),
-    ("core/download/response_body.py", "21"): "any limit ends an endless stream",
-    ("export/decoded/nodes.py", "(length + 1)"): "any number above all places is not the lowest",
-    ("export/decoded/nodes.py", "30001"): "any number below all scores ranks what is no box last",
-    ("networks/pytorch_child.py", "4"): "both processes read the exit code from here",
-    ("omz/sandbox.py", "31"): "any limit shows whether systemd can set one",
-    ("poses/assignment.py", "2"): "any negative number says that a row or a column is free",
-    ("poses/grouping.py", "(offsets - pairs.ends)"): "each peak of a limb still has its own number",
-    ("quantize/int8_comparison.py", "4"): "any number of inferences has the same mean",
-    ("run/images.py", "13"): "the header of a BMP has 12 bytes, or 16 and more",
+    ("core/download/response_body.py", "_COMPRESSION_OVERHEAD = 1 << 21"): (
+        "any limit ends an endless stream"
+    ),
+    ("export/decoded/nodes.py", "last = constant((length + 1))"): (
+        "any number above all places is not the lowest"
+    ),
+    ("export/decoded/nodes.py", "NO_BOX = -30001"): (
+        "any number below all scores ranks what is no box last"
+    ),
+    ("networks/pytorch_child.py", "REFUSED = 4"): "both processes read the exit code from here",
+    ("omz/sandbox.py", 'command = [*_scope_command(1 << 31), "/bin/sh", "-c", "exit 0"]'): (
+        "any limit shows whether systemd can set one"
+    ),
+    ("poses/assignment.py", "row_of = np.full(columns, -2)"): (
+        "any negative number says that a column is free"
+    ),
+    ("poses/assignment.py", "column_of = np.full(rows, -2)"): (
+        "any negative number says that a row is free"
+    ),
+    (
+        "poses/grouping.py",
+        "best = match_pairs(offsets + pairs.starts, (offsets - pairs.ends), weights)",
+    ): "each peak of a limb still has its own number",
+    ("quantize/int8_comparison.py", "_INFERENCES = 4"): (
+        "any number of inferences has the same mean"
+    ),
+    (
+        "run/images.py",
+        'width, height, _, depth = struct.unpack_from("<iiHH" if size > 13 else "<hhHH", data, 18)',
+    ): "the header of a BMP has 12 bytes, or 16 and more",
+    (
+        "run/images.py",
+        '(compression,) = struct.unpack_from("<I", data, 30) if size > 13 else (0,)',
+    ): "the header of a BMP has 12 bytes, or 16 and more",
 }
 
 _COMPARISONS = {
@@ -71,6 +96,7 @@ class Mutant:
     end: int
     original: str
     mutated: str
+    mutated_line: str  # without its indent; several lines if the place has several
 
     def apply(self, source: bytes) -> bytes:
         return source[: self.start] + self.mutated.encode() + source[self.end :]
@@ -136,8 +162,11 @@ def mutants_of(path: Path) -> Iterator[list[Mutant]]:
                 start = starts[place.lineno - 1] + place.col_offset
                 end = starts[place.end_lineno - 1] + place.end_col_offset
                 original = source[start:end].decode()
+                before = source[starts[place.lineno - 1] : start].decode()
+                after = source[end : starts[place.end_lineno]].decode()
                 name = path.relative_to(PACKAGE).as_posix()
-                found.append(Mutant(name, place.lineno, start, end, original, text))
+                line = f"{before}{text}{after}".strip()
+                found.append(Mutant(name, place.lineno, start, end, original, text, line))
         yield found
 
 
@@ -315,7 +344,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mutants") as folder:
         laboratory = Laboratory(Path(folder), options.time_limit)
         for mutant in chosen:
-            if (mutant.path, mutant.mutated) in EQUIVALENT:
+            if (mutant.path, mutant.mutated_line) in EQUIVALENT:
                 continue
             stages = test_files.stages(mutant.path, options.thorough)
             killer = laboratory.find_killer(mutant, stages)
