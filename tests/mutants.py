@@ -259,7 +259,9 @@ class Laboratory:
     """A copy of src, which holds one mutant at a time."""
 
     def __init__(self, folder: Path, time_limit_s: float) -> None:
-        self._src = folder / "src"
+        checkout = folder / "checkout"
+        self._src = checkout / "src"
+        # Not in the checkout, where posezoo treats zoos as its own.
         self._results = folder / "results"
         self._time_limit_s = time_limit_s
         self._broken: set[str] = set()  # tests that fail here without any mutant
@@ -268,7 +270,7 @@ class Laboratory:
         shutil.copytree(ROOT / "src", self._src, ignore=shutil.ignore_patterns("__pycache__"))
         # An editable install finds the registry beside src.
         for other in ("models", "licenses"):
-            (folder / other).symlink_to(ROOT / other)
+            (checkout / other).symlink_to(ROOT / other)
 
     def find_killer(self, mutant: Mutant, stages: Iterator[list[Path]]) -> str | None:
         """The test that notices a mutant; None if it survives."""
