@@ -29,20 +29,45 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTS = ROOT / "tests"
 PACKAGE = ROOT / "src" / "posezoo"
 
-#: Mutants that no test can notice: the file, the mutated text, and why.
+#: Mutants that no test can notice: the file, the mutated line, and why.
 EQUIVALENT: dict[tuple[str, str], str] = {
-    ("core/convert/conversion.py", "(not (options.self_check))"): (
+    ("core/convert/conversion.py", "if (not (options.self_check)):"): (
         "a runtime that is not imported early is imported when it is used"
     ),
-    ("core/download/response_body.py", "21"): "any limit ends an endless stream",
-    ("export/decoded/nodes.py", "(length + 1)"): "any number above all places is not the lowest",
-    ("export/decoded/nodes.py", "30001"): "any number below all scores ranks what is no box last",
-    ("networks/pytorch_child.py", "4"): "both processes read the exit code from here",
-    ("omz/sandbox.py", "31"): "any limit shows whether systemd can set one",
-    ("poses/assignment.py", "2"): "any negative number says that a row or a column is free",
-    ("poses/grouping.py", "(offsets - pairs.ends)"): "each peak of a limb still has its own number",
-    ("quantize/int8_comparison.py", "4"): "any number of inferences has the same mean",
-    ("run/images.py", "13"): "the header of a BMP has 12 bytes, or 16 and more",
+    ("core/download/response_body.py", "_COMPRESSION_OVERHEAD = 1 << 21"): (
+        "any limit ends an endless stream"
+    ),
+    ("export/decoded/nodes.py", "last = constant((length + 1))"): (
+        "any number above all places is not the lowest"
+    ),
+    ("export/decoded/nodes.py", "NO_BOX = -30001"): (
+        "any number below all scores ranks what is no box last"
+    ),
+    ("networks/pytorch_child.py", "REFUSED = 4"): "both processes read the exit code from here",
+    ("omz/sandbox.py", 'command = [*_scope_command(1 << 31), "/bin/sh", "-c", "exit 0"]'): (
+        "any limit shows whether systemd can set one"
+    ),
+    ("poses/assignment.py", "row_of = np.full(columns, -2)"): (
+        "any negative number says that a column is free"
+    ),
+    ("poses/assignment.py", "column_of = np.full(rows, -2)"): (
+        "any negative number says that a row is free"
+    ),
+    (
+        "poses/grouping.py",
+        "best = match_pairs(offsets + pairs.starts, (offsets - pairs.ends), weights)",
+    ): "each peak of a limb still has its own number",
+    ("quantize/int8_comparison.py", "_INFERENCES = 4"): (
+        "any number of inferences has the same mean"
+    ),
+    (
+        "run/images.py",
+        'width, height, _, depth = struct.unpack_from("<iiHH" if size > 13 else "<hhHH", data, 18)',
+    ): "the header of a BMP has 12 bytes, or 16 and more",
+    (
+        "run/images.py",
+        '(compression,) = struct.unpack_from("<I", data, 30) if size > 13 else (0,)',
+    ): "the header of a BMP has 12 bytes, or 16 and more",
 }
 
 _COMPARISONS = {
@@ -71,6 +96,7 @@ class Mutant:
     end: int
     original: str
     mutated: str
+    mutated_line: str  # without its indent; several lines if the place has several
 
     def apply(self, source: bytes) -> bytes:
         return source[: self.start] + self.mutated.encode() + source[self.end :]
@@ -136,8 +162,11 @@ def mutants_of(path: Path) -> Iterator[list[Mutant]]:
                 start = starts[place.lineno - 1] + place.col_offset
                 end = starts[place.end_lineno - 1] + place.end_col_offset
                 original = source[start:end].decode()
+                before = source[starts[place.lineno - 1] : start].decode()
+                after = source[end : starts[place.end_lineno]].decode()
                 name = path.relative_to(PACKAGE).as_posix()
-                found.append(Mutant(name, place.lineno, start, end, original, text))
+                line = f"{before}{text}{after}".strip()
+                found.append(Mutant(name, place.lineno, start, end, original, text, line))
         yield found
 
 
@@ -201,7 +230,7 @@ class TestFiles:
             self._mirror(path) or self._namesakes(Path(path)),
             [test for test, names in self._tests.items() if name in names],
             [test for importer in importers for test in self._mirror(importer)],
-            [test for test in self._tests if test.parent in folders],
+            [test for test in self._tests if test.parent in folders] or self._elsewhere(path),
             list(self._tests) if thorough else [],
         ]
         seen: set[Path] = set()
@@ -216,6 +245,11 @@ class TestFiles:
         folder = TESTS / path.parts[0] / path.stem
         return [test for test in self._tests if test.parent == folder]
 
+    def _elsewhere(self, path: str) -> list[Path]:
+        """The tests of a package that has no folder of tests: of commands, and in folders of its name."""
+        names = {"cli", Path(path).parts[0]}
+        return [test for test in self._tests if test.parent.name in names]
+
     def _mirror(self, path: str) -> list[Path]:
         mirror = TESTS / Path(path).parent / f"test_{Path(path).name}"
         return [mirror] if mirror in self._tests else []
@@ -225,7 +259,9 @@ class Laboratory:
     """A copy of src, which holds one mutant at a time."""
 
     def __init__(self, folder: Path, time_limit_s: float) -> None:
-        self._src = folder / "src"
+        checkout = folder / "checkout"
+        self._src = checkout / "src"
+        # Not in the checkout, where posezoo treats zoos as its own.
         self._results = folder / "results"
         self._time_limit_s = time_limit_s
         self._broken: set[str] = set()  # tests that fail here without any mutant
@@ -234,7 +270,7 @@ class Laboratory:
         shutil.copytree(ROOT / "src", self._src, ignore=shutil.ignore_patterns("__pycache__"))
         # An editable install finds the registry beside src.
         for other in ("models", "licenses"):
-            (folder / other).symlink_to(ROOT / other)
+            (checkout / other).symlink_to(ROOT / other)
 
     def find_killer(self, mutant: Mutant, stages: Iterator[list[Path]]) -> str | None:
         """The test that notices a mutant; None if it survives."""
@@ -246,11 +282,14 @@ class Laboratory:
                 target.write_bytes(mutant.apply(source))
                 failed = self._first_failure(names)
                 target.write_bytes(source)
-                if "::" not in (failed or "") or self._first_failure([failed]) is None:
+                if failed is None:
                     break
+                if "::" not in failed or self._first_failure([failed]) is None:
+                    return failed
                 self._broken.add(failed)
-            if failed is not None:
-                return failed
+                # Those of the files before have passed.
+                broken = str((ROOT / failed.partition("::")[0]).resolve())
+                names = names[names.index(broken) :]
         return None
 
     def _first_failure(self, names: list[str]) -> str | None:
@@ -307,7 +346,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mutants") as folder:
         laboratory = Laboratory(Path(folder), options.time_limit)
         for mutant in chosen:
-            if (mutant.path, mutant.mutated) in EQUIVALENT:
+            if (mutant.path, mutant.mutated_line) in EQUIVALENT:
                 continue
             stages = test_files.stages(mutant.path, options.thorough)
             killer = laboratory.find_killer(mutant, stages)

@@ -9,6 +9,12 @@ def test_only_the_named_folders_and_modules_are_changed():
     assert {mutant.path for mutant in chosen if "files" not in mutant.path} == {"core/errors.py"}
 
 
+def test_each_mutant_that_is_left_out_can_be_made():
+    for path, line in mutants.EQUIVALENT:
+        made = [each for group in mutants.mutants_of(mutants.PACKAGE / path) for each in group]
+        assert line in {mutant.mutated_line for mutant in made}, (path, line)
+
+
 def test_skipped_tests_are_counted_once_for_each_line(tmp_path):
     test = tmp_path / "test_skipped.py"
     test.write_text(

@@ -181,14 +181,14 @@ def test_only_onnx_is_written_if_requested(made, tmp_path):
 
 def test_a_declared_size_takes_the_place_of_the_network_s_own(params, tmp_path):
     spec, layout = declared(params)
-    batch, channels, height, _ = spec.inputs[0].shape
-    shape = (batch, channels, height // 2, -1)
+    _, channels, _, width = spec.inputs[0].shape
+    shape = (-1, channels, -1, width // 2)
     spec = replace(spec, inputs=(replace(spec.inputs[0], shape=shape),))
     with pytorch_in_this_process():
         content = pytorch.export_to_onnx(spec, layout.file_path(spec, spec.files[0]))
     (port,) = onnx.load_from_string(content).graph.input
     sizes = [size.dim_param or size.dim_value for size in port.type.tensor_type.shape.dim]
-    assert sizes == [batch, channels, height // 2, "width"]
+    assert sizes == ["batch", channels, "height", width // 2]
 
 
 def test_arguments_that_no_network_has_are_refused(params):

@@ -85,6 +85,36 @@ def test_noise_is_no_wrist():
     assert len(missing) == 1 and missing[0].keypoints[WRIST].tolist() == [0, 0, 0]
 
 
+def one_sided(turns):
+    """The neighbours of a maximum are high on one of its sides, and half as high as it in the mean."""
+    return np.rot90([[0.99, 0.99, 0.99], [0.21, 1, 0.21], [0.21, 0.21, 0.21]], turns)
+
+
+LAST = SIZE[0] // 2 - 1  # of the cells, which are 2 px wide
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "cells", "is_found"),
+    [
+        (60, 60, np.full((3, 3), 0.5), True),
+        (60, 60, np.full((3, 3), 0.49), False),
+        *((60, 60, one_sided(turns), True) for turns in range(4)),
+        *((row, column, np.full((3, 3), 0.5), True) for row in (0, LAST) for column in (0, LAST)),
+    ],
+)
+def test_a_weak_wrist_needs_eight_neighbours_of_half_its_height(row, column, cells, is_found):
+    heatmaps, tags = crowds.embedding_maps(crowds.standing(SIZE, TWO[0]), 1, noise=0)
+    tag = tags[0, 0].flat[heatmaps[0, 0].argmax()]
+    tags[0, WRIST] = tag + 10
+    tags[0, WRIST, row, column] = tag
+    around = np.zeros((LAST + 3, LAST + 3))
+    around[row : row + 3, column : column + 3] = cells / 16
+    around[row + 1, column + 1] = 1 / 16  # below the threshold
+    heatmaps[0, WRIST] = around[1:-1, 1:-1]
+    (pose,) = found(heatmaps, tags)
+    assert (pose.keypoints[WRIST, 2] > 0) == is_found
+
+
 def test_people_of_low_scores_and_beyond_the_limit_are_left_out():
     people = crowds.standing(SIZE, *TWO)
     heatmaps, tags = crowds.embedding_maps(people, 1)

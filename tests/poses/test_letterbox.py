@@ -159,6 +159,18 @@ def test_a_resized_image_equals_a_warped_one():
     assert np.abs(seen.astype(int) - view.warp(photo)).max() <= 6
 
 
+def test_a_mask_of_the_input_is_read_where_each_pixel_of_the_image_lies():
+    view = rotated_square_transform((30.0, 20.0), 40.0, 0.3, (64, 64))
+    columns = np.tile(np.arange(64, dtype=np.float32), (64, 1))
+    sampled = view.sample_back(columns, (70, 50))
+    assert sampled.shape == (50, 70)
+    places = to_input(view, np.stack(np.meshgrid(np.arange(70), np.arange(50)), -1).reshape(-1, 2))
+    inside = ((places >= 0) & (places <= 63)).all(1)
+    beyond = ((places < -1) | (places > 64)).any(1)
+    assert np.allclose(sampled.reshape(-1)[inside], places[inside, 0], atol=0.05)
+    assert beyond.any() and not sampled.reshape(-1)[beyond].any()
+
+
 def test_mediapipes_pixels_are_sampled_without_an_average():
     """The corner of the input's first pixel is the center of the image's."""
     image = np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8)

@@ -75,6 +75,23 @@ def test_with_means_for_all_inputs_fewer_scales_go_to_the_first_ones():
         assert (image.scale, mask.scale) == ((2.0, 2.0, 2.0), ())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (
+            ["--mean_values=[1],[2]", "--scale_values=image[2]"],
+            "names no inputs, and --scale_values does",
+        ),
+        (["--mean_values=[1]", "--scale_values=[2]"], "gives 1 sets of values .* for 2 inputs"),
+        (["--input=image,mask", "--mean_values=[1],[2]", "--scale_values=[2]"], "gives 1 sets"),
+    ],
+)
+def test_what_model_optimizer_cannot_assign_to_inputs_is_refused(arguments, problem):
+    with pytest.raises(SpecError, match=problem) as refused:
+        read(*arguments, inputs=(IMAGE, MASK))
+    assert str(refused.value).startswith("model.yml:")
+
+
 def test_channels_are_reversed_where_there_are_three():
     image, mask = read("--reverse_input_channels", inputs=(IMAGE, MASK)).inputs
     assert image.reverse_input_channels

@@ -103,6 +103,11 @@ def test_the_name_of_a_skeleton_of_the_package_ends_with_its_number_of_keypoints
     assert name in ("box", "class") or (skeleton_of(count) == name and count in known_counts())
 
 
+def test_keypoints_without_names_have_numbers_of_four_digits_at_most():
+    assert len(SKELETONS["keypoints-9999"].keypoints) == 9999
+    assert "keypoints-10000" not in SKELETONS
+
+
 def test_no_name_leads_out_of_the_package(tmp_path):
     written(tmp_path / "gripper.yml", GRIPPER)
     assert f"../../../../../{tmp_path}/gripper" not in SKELETONS

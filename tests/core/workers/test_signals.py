@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from fakes.command import assert_quiet_success, heed_interrupts, run_process
+from posezoo.core.workers.signals import signals_raise
 
 # Python ignores what the finalizer raises.
 PROGRAM = """
@@ -35,6 +36,13 @@ def test_a_signal_ends_a_command_although_python_ignores_its_exception(number, c
     )
     assert ended.returncode == code
     assert "Traceback" not in ended.stderr
+
+
+def test_a_signal_means_afterwards_what_it_meant_before():
+    before = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+    with signals_raise("SIGTERM", "SIGNONE"):
+        assert signal.getsignal(signal.SIGTERM) is not before[0]
+    assert (signal.getsignal(signal.SIGTERM), sys.unraisablehook) == before
 
 
 @pytest.mark.parametrize("name", ["SIGHUP", "SIGINT", "SIGTERM"])
