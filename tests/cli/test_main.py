@@ -376,18 +376,19 @@ def test_a_closed_pipe_is_no_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("verb", "count", "closed"),  # the lines of 200 do not fit into a buffer
+    ("verb", "count", "closed"),  # the lines of 60 with long names do not fit into a buffer
     [
-        ("verify", 200, "| head -1"),
-        ("verify", 200, "2>&1 | true"),
+        ("verify", 60, "| head -1"),
+        ("verify", 60, "2>&1 | true"),
         ("convert", 1, "2>&1 | true"),
-        ("convert", 200, "| head -1"),
+        ("convert", 60, "| head -1"),
     ],
 )
 def test_a_closed_pipe_hides_no_failure(tmp_path, verb, count, closed):
     for number in range(count):
-        write_model(tmp_path / "models", f"model-{number}", model_yml())
-        damaged = tmp_path / "out" / "public" / f"model-{number}" / "net.tflite"
+        name = f"{'long-' * 30}{number}"
+        write_model(tmp_path / "models", name, model_yml())
+        damaged = tmp_path / "out" / "public" / name / "net.tflite"
         damaged.parent.mkdir(parents=True)
         damaged.write_bytes(b"damaged")
     words = [sys.executable, "-m", "posezoo", verb, "--all", "--models_dir", "models"]

@@ -146,13 +146,6 @@ def test_a_missing_device_is_refused_by_name(ir):
         last([case(ir, device="cpu")])
 
 
-def test_a_damaged_ir_is_reported_by_the_parent(tmp_path):
-    xml = write_ir(tmp_path / "small.xml", {"heatmaps": (1, 2, 8, 12)})
-    xml.write_bytes(xml.read_bytes()[:800])
-    with pytest.raises(InferenceError, match="cannot be read as an IR"):
-        last([case(xml)])
-
-
 def test_a_process_that_dies_is_reported_with_its_exit_code(ir):
     before = children_of(os.getpid())
     with BenchmarkProcess(case(ir)) as worker:
