@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,28 +116,18 @@ def matching_networks(path: Path) -> tuple[str, ...]:
 
     # A file of another program is refused before torch is asked for, which is large.
     arrays = checkpoints.read_checkpoint(path)
-    import_optional("torch", extra="torch")
+    torch = import_optional("torch", extra="torch")
     names = []
     for name, network in (*networks.NETWORKS.items(), *networks.PLUGINS.items()):
-        with suppress(CheckpointError, NetworkError):
+        with suppress(CheckpointError, NetworkError), torch.device("meta"):
             tensors = _network_tensors(arrays, network)
             # Building takes up to half a second; a plug-in may show nothing in its keys.
             if name in networks.NETWORKS and not _count_shown(network, tensors):
                 continue
             arguments = network.infer_arguments(_shapes(tensors))
-            if not compare_keys(tensors, _built_shapes(name, tuple(arguments.items()))):
+            if not compare_keys(tensors, networks.tensor_shapes(network.build(**arguments))):
                 names.append(name)
     return tuple(names)
-
-
-# Cached, because a program may name several checkpoints, and each is compared with all networks.
-@cache
-def _built_shapes(
-    name: str, arguments: tuple[tuple[str, ArgumentValue], ...]
-) -> Mapping[str, tuple[int, ...]]:
-    with import_optional("torch", extra="torch").device("meta"):
-        network = networks.build_network(name, **dict(arguments))
-    return networks.tensor_shapes(network)
 
 
 def _network_tensors(arrays: NamedArrays, network: NetworkDefinition) -> NamedArrays:
