@@ -129,7 +129,8 @@ class Capture:
         """Wait until a pipe has bytes, and return FFmpeg's name of it: while OpenCV waits for them,
         it opens nothing else in this process.
         """
-        assert sys.platform != "win32"  # which has no such files
+        if sys.platform == "win32":
+            raise ImageError(f"{self._name}: Windows has no such pipes")
         self._pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         for _ in range(int(SILENCE_S / _STEP_S)):
             if self._is_interrupted:
