@@ -158,14 +158,14 @@ def read_release() -> Release:
     setup = configparser.ConfigParser(interpolation=None)
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     version = setup["metadata"]["version"]
-    title = rf"^## {re.escape(version)} - \d{{4}}-\d\d-\d\d\n"
+    title, missing = rf"{re.escape(version)} - \d{{4}}-\d\d-\d\d", f"{version} - YYYY-MM-DD"
     if ".dev" in version:
-        title = "^## Unreleased\n"
+        title = missing = "Unreleased"
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    section = re.search(rf"{title}(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
+    section = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
     if not section:
         raise ReleaseError(
-            f"CHANGELOG.md lacks the version of setup.cfg: add '## {version} - YYYY-MM-DD'"
+            f"CHANGELOG.md lacks the version of setup.cfg, {version}: add '## {missing}'"
         )
     commit, committed_at = run("git", "-C", ROOT, "log", "-1", "--format=%H %ct").split()
     pythons = tuple(re.findall(r"Python :: (3\.\d+)", setup["metadata"]["classifiers"]))

@@ -161,17 +161,19 @@ def test_files_that_differ_from_the_commit_are_refused(released, clone):
     assert "?? models/secret.yml" in message
 
 
-def test_a_version_that_the_changelog_does_not_name_is_refused(released, clone):
-    setup = clone / "setup.cfg"
+@pytest.mark.parametrize(
+    ("version", "heading"), [("9.8.7", "9.8.7 - YYYY-MM-DD"), ("9.8.7.dev0", "Unreleased")]
+)
+def test_a_version_that_the_changelog_does_not_name_is_refused(released, clone, version, heading):
+    setup, changes = clone / "setup.cfg", clone / "CHANGELOG.md"
     setup.write_text(
-        re.sub(r"^version = .*", "version = 9.8.7", setup.read_text(), flags=re.MULTILINE)
+        re.sub(r"^version = .*", f"version = {version}", setup.read_text(), flags=re.MULTILINE)
     )
+    changes.write_text(changes.read_text().replace("## Unreleased", "## 1.2.3 - 2026-11-21"))
     git(clone, "commit", "--quiet", "--all", "--message", "Name another version")
     message = refusal_to_release(clone, released[1])
-    assert (
-        message
-        == "error: CHANGELOG.md lacks the version of setup.cfg: add '## 9.8.7 - YYYY-MM-DD'\n"
-    )
+    lacking = f"CHANGELOG.md lacks the version of setup.cfg, {version}"
+    assert message == f"error: {lacking}: add '## {heading}'\n"
 
 
 @pytest.mark.parametrize(

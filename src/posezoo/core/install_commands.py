@@ -138,16 +138,14 @@ def _read_uv_receipt() -> Mapping[str, Any] | None:
     """What ``uv tool install`` was asked for; None if it did not make this environment, and before
     Python 3.11, which cannot read it.
     """
-    if sys.version_info < (3, 11):
-        return None
-    import tomllib
+    if sys.version_info >= (3, 11):
+        import tomllib
 
-    try:
-        text = (Path(sys.prefix) / "uv-receipt.toml").read_text("utf-8")
-        receipt: Mapping[str, Any] = tomllib.loads(text)["tool"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return receipt
+        with suppress(OSError, ValueError, KeyError):
+            text = (Path(sys.prefix) / "uv-receipt.toml").read_text("utf-8")
+            receipt: Mapping[str, Any] = tomllib.loads(text)["tool"]
+            return receipt
+    return None
 
 
 def _uv_tool_command(extra: str, receipt: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import stat
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -338,7 +339,7 @@ def open_device(path: Path) -> io.FileIO:
             if time.monotonic() > deadline:
                 raise OSError(errno.ENXIO, "nothing reads this pipe", str(path)) from error
             time.sleep(_PAUSE_S)
-    if hasattr(os, "O_NONBLOCK"):
+    if sys.platform != "win32":
         os.set_blocking(handle, True)
     return io.FileIO(handle, "wb")
 

@@ -7,6 +7,7 @@ import io
 import mmap
 import os
 import shutil
+import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
@@ -473,7 +474,7 @@ def load_compiled(core: Core, path: Path, config: dict[str, Any]) -> CompiledMod
         compiled = core.import_model(tensor, "CPU", config)
     except Exception:  # noqa: BLE001 without its copy, the network is compiled
         return None
-    if hasattr(mmap, "MADV_DONTNEED"):
+    if sys.platform != "win32":
         # OpenVINO has copied most of it, and the rest is read again: 17 of the default's 216 MiB.
         mapped.madvise(mmap.MADV_DONTNEED)
     compiled.mapped = content

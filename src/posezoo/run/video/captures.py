@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import stat
+import sys
 from collections import Counter, deque
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,9 @@ _TOLERATED_FRAMES = 5
 
 def is_video_device(status: os.stat_result) -> bool:
     """Whether a file is a camera of Video4Linux, whose major number is 81."""
-    return stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == 81
+    return (
+        sys.platform != "win32" and stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == 81
+    )
 
 
 class Capture:
@@ -126,6 +129,8 @@ class Capture:
         """Wait until a pipe has bytes, and return FFmpeg's name of it: while OpenCV waits for them,
         it opens nothing else in this process.
         """
+        if sys.platform == "win32":
+            raise ImageError(f"{self._name}: Windows has no such pipes")
         self._pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         for _ in range(int(SILENCE_S / _STEP_S)):
             if self._is_interrupted:
