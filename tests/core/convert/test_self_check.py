@@ -638,6 +638,30 @@ def test_a_network_whose_noise_is_known_is_not_computed_again_in_double(tmp_path
     assert not record["reference"].endswith("in double precision")
 
 
+@pytest.mark.parametrize(("off", "is_published"), [(0, True), (2**-8, True), (0.05, False)])
+def test_an_output_in_bfloat16_may_differ_by_one_unit(tmp_path, off, is_published):
+    """OpenVINO rounds some values down on a CPU without AVX512."""
+    nodes = [
+        onnx.helper.make_node("Mul", ["image", "weight"], ["scaled"], "scaled"),
+        onnx.helper.make_node("Cast", ["scaled"], ["wave"], to=onnx.TensorProto.BFLOAT16),
+    ]
+    shape = (1, 3, HEIGHT, WIDTH)
+    ports = (
+        [("image", graphs.FLOAT, shape)],
+        [("wave", onnx.TensorProto.BFLOAT16, shape)],
+    )
+    content = graphs.written("halves", nodes, *ports, {"weight": np.array(0.3, np.float32)})
+    spec = replace(spec_of(content, tmp_path), outputs=(Output("wave", shape),))
+    layout = downloaded(spec, content, tmp_path)
+    network = prepared(spec, layout)
+    (weight,) = [each for each in floats_of(network) if each.data.size == 1]
+    replace_constant(weight, weight.data * np.float32(1 + off))
+    if is_published:
+        publish_as(spec, layout, network)
+    else:
+        assert "differs from the original" in refusal(spec, layout, network)
+
+
 def masked(tmp_path, mask):
     """A network that adds a mask to an image."""
     spec, layout = one_weight(

@@ -90,6 +90,12 @@ def find_types(graph: Any, types: Set[str]) -> list[str]:
     return sorted(types & {layer.get("type") for layer in graph.iter("layer")})
 
 
+def find_bfloat16(graph: Any) -> set[str]:
+    """The names of an IR's tensors in bfloat16."""
+    ports = graph.iterfind("layers/layer/output/port[@precision='BF16']")
+    return {name for port in ports for name in port.get("names", "").split(",")}
+
+
 def list_constants(graph: Any, xml: Path) -> list[StoredConstant]:
     """The constants of an IR that are floats or integers of 8 bits, also those in bodies, in the
     order of the file.
