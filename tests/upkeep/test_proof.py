@@ -23,6 +23,7 @@ from fakes.soak import soak_repeated
 from fakes.weights import conditioned
 from posezoo.core.declarations.model import Precision
 from posezoo.core.declarations.routes import Route, select_route
+from posezoo.core.errors import InferenceError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import builtin_models_dir, open_registry
 from posezoo.run.measured import load_measurements, read_measured
@@ -272,6 +273,19 @@ def test_the_page_has_the_models_of_all_runs_and_no_report_of_another_model_yml(
     assert f"| {NANO} |" in world.page()
     succeeded(world.prove(NANO))
     assert YOLOX not in world.page()
+
+
+def test_the_speed_of_a_network_is_that_of_one_image_at_a_time(world, monkeypatch):
+    cases = []
+
+    def run_rounds(measured, *_, **__):
+        cases.extend(measured)
+        raise InferenceError("other work disturbs it")
+
+    monkeypatch.setattr("posezoo.upkeep.proof.run_rounds", run_rounds)
+    publish(world, NANO)
+    assert "other work disturbs it" in succeeded(world.prove(NANO, "--measure")).stderr
+    assert {case.workload.batch for case in cases} == {1}
 
 
 def test_a_model_is_proven_again_if_the_annotated_images_are_others(world):
