@@ -70,6 +70,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "the header of a BMP has 12 bytes, or 16 and more",
 }
 
+#: What notices a mutant if no test fails, but the tests do not end.
+TIME_LIMIT = "the time limit"
+
 _COMPARISONS = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -312,7 +315,7 @@ class Laboratory:
                 output, _ = process.communicate(timeout=self._time_limit_s)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                return "the time limit"
+                return TIME_LIMIT
         for count, place in re.findall(r"^SKIPPED \[(\d+)\] (\S+:\d+)", output, re.MULTILINE):
             self.skipped[place] = max(int(count), self.skipped.get(place, 0))
         # 5: all tests of these files are slow.
@@ -351,15 +354,18 @@ def main() -> None:
             stages = test_files.stages(mutant.path, options.thorough)
             killer = laboratory.find_killer(mutant, stages)
             results.append({**asdict(mutant), "killed_by": killer})
-            verdict = "survived" if killer is None else "killed  "
+            verdict = {None: "survived", TIME_LIMIT: "timeout "}.get(killer, "killed  ")
             change = f"{mutant.original!r} -> {mutant.mutated!r}"
             print(f"{verdict} {mutant.path}:{mutant.line}: {change}", flush=True)
             if options.report:
                 options.report.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
-    killed = sum(result["killed_by"] is not None for result in results)
+    killers = [result["killed_by"] for result in results]
+    killed = sum(killer is not None for killer in killers)
+    late = killers.count(TIME_LIMIT)
+    timeouts = f", {late} by the time limit alone" if late else ""
     skipped = sum(laboratory.skipped.values())
     unseen = f"; {skipped} tests were skipped, which might kill more" if skipped else ""
-    print(f"{killed} of {len(results)} mutants were killed{unseen}")
+    print(f"{killed} of {len(results)} mutants were killed{timeouts}{unseen}")
 
 
 if __name__ == "__main__":

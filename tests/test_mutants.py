@@ -27,3 +27,12 @@ def test_skipped_tests_are_counted_once_for_each_line(tmp_path):
     for _ in range(2):
         assert laboratory.find_killer(mutant, iter([[test]])) is None
     assert sum(laboratory.skipped.values()) == 2
+
+
+def test_tests_that_do_not_end_notice_a_mutant_and_are_counted_apart(monkeypatch, capsys):
+    monkeypatch.setattr(mutants.Laboratory, "_first_failure", lambda *_: mutants.TIME_LIMIT)
+    monkeypatch.setattr("sys.argv", ["mutants.py", "--count", "1", "--only", "core/errors"])
+    mutants.main()
+    line, total = capsys.readouterr().out.splitlines()
+    assert line.startswith("timeout  core/errors.py:")
+    assert total == "1 of 1 mutants were killed, 1 by the time limit alone"

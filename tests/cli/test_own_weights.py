@@ -298,6 +298,13 @@ def test_onnx_of_other_weights_is_replaced_only_with_force(checkpoint, other, tm
     assert onnx.read_bytes() != before
 
 
+def test_a_dry_run_of_onnx_only_names_the_file(checkpoint, tmp_path):
+    ours = ("convert", "--network", NETWORK, "--onnx_only", "--checkpoint", checkpoint, "--dry_run")
+    planned = printed_alone(posezoo(*ours, "-o", tmp_path))
+    assert planned == f"{NETWORK}: would write {tmp_path}/public/{NETWORK}/{NETWORK}.onnx\n"
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_dry_run_of_onnx_only_fails_as_the_run_would(zoo, tmp_path):
     convert = ("convert", "small", "--models_dir", zoo, "-o", tmp_path, "--onnx_only")
     planned = refusal_alone(posezoo(*convert, "--dry_run"))

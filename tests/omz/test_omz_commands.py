@@ -29,7 +29,7 @@ from posezoo.core.events import DownloadFinished
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import with_added_mo_args
 from posezoo.core.settings import WHEEL_REGISTRIES
-from posezoo.omz.commands import conventions
+from posezoo.omz.commands import conventions, info_dumper
 from posezoo.omz.commands.conventions import LineBuffer
 from posezoo.omz.commands.event_output import JsonReporter
 
@@ -232,6 +232,7 @@ def test_the_converter_draws_a_card_unless_no_card_is_given(convertible):
         run("converter", convertible, "--name", "net", "--precisions", "FP16", "--no_card")
     )
     assert output.startswith("========== Converting net to IR (FP16)\nFP16 self-check passed")
+    assert output.endswith("\n\n")
     assert (folder / "FP16" / "net.xml").is_file()
     assert not (folder / "README.md").exists()
     again = run("converter", convertible, "--name", "net")
@@ -308,6 +309,22 @@ def test_the_hint_of_an_unknown_name_prints_all_names_that_were_searched(tmp_pat
         "downloader", "--name", "qqqqq", "--registry", "posezoo", cwd=tmp_path, **cache
     )
     assert ended.stderr.endswith("hint: --print_all --registry posezoo names them all\n")
+
+
+def test_a_stand_in_means_its_release_unless_a_registry_or_folder_is_named(
+    zoo, monkeypatch, capsys
+):
+    release = "omz@2022.1"
+    write_model(zoo / "posezoo" / "registries" / release / "models", "of-2022.1", omz_yml())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(zoo))
+
+    def list_names(*flags):
+        assert info_dumper.main(["--print_all", *flags], release=release) == 0
+        return capsys.readouterr().out.split()
+
+    assert list_names() == ["of-2022.1"]
+    assert list_names("--models_dir", str(zoo / "models")) == ["a", "b", "first", "ir", "second"]
+    assert "movenet-thunder" in list_names("--registry", "posezoo")
 
 
 def test_additional_model_optimizer_arguments_are_applied(convertible):

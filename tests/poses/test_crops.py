@@ -40,6 +40,8 @@ def test_gluoncv_stretches_the_larger_box_as_far_as_the_image_goes():
     assert corners(crop) == pytest.approx([7, 75, 132, 325], abs=1e-3)
     at_the_border = crops.crop_stretch(Box(0, 400, 100, 480), IMAGE, INPUT)
     assert corners(at_the_border) == pytest.approx([0, 390, 112, 480], abs=1e-3)
+    at_the_right = crops.crop_stretch(Box(540, 100, 640, 300), IMAGE, INPUT)
+    assert corners(at_the_right) == pytest.approx([527, 75, 640, 325], abs=1e-3)
 
 
 def test_alphapose_shows_the_box_and_nothing_beside_it():

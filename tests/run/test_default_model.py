@@ -79,6 +79,7 @@ class Zoo:
             return irs
 
         _, chosen = prepare_default(said, self.context(**settings), prepare, events.append)
+        self.shown = str(chosen)
         return chosen.name, chosen.why, [event.message for event in events]
 
 
@@ -98,6 +99,7 @@ def asked(zoo):
 
 def test_the_first_of_the_list_runs_and_a_second_run_asks_nobody(zoo):
     assert zoo.choose() == ("task", "it is the first of the list", [])
+    assert zoo.shown == "task: it is the first of the list"
     assert asked(zoo) == ["best"]
     assert zoo.choose() == ("task", "it is the first of the list", [])
     assert asked(zoo) == []

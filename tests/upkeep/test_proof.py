@@ -23,6 +23,7 @@ from fakes.soak import soak_repeated
 from fakes.weights import conditioned
 from posezoo.core.declarations.model import Precision
 from posezoo.core.declarations.routes import Route, select_route
+from posezoo.core.errors import InferenceError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import builtin_models_dir, open_registry
 from posezoo.run.measured import load_measurements, read_measured
@@ -90,6 +91,7 @@ def test_models_are_proven_from_their_publishers_and_completed(world):
     world.tunnel.dead = {"huggingface.co"}
     ended = world.prove("--all", "--format", "json")
     assert ended.returncode == 1, ended.stdout + ended.stderr
+    assert "sources failed: the same command asks only these again" in ended.stderr
     reports = {model["name"]: model for model in json_of(ended)["models"]}
     assert set(reports) == {GLUON, YOLOX}
     assert reports[GLUON]["bad_sources"] == [] and reports[GLUON]["irs"] == ["FP32", "FP16"]
@@ -256,7 +258,7 @@ def test_a_dry_run_asks_nobody_and_an_installed_registry_is_refused(world, monke
 def test_the_page_has_the_models_of_all_runs_and_no_report_of_another_model_yml(world):
     publish(world, YOLOX)
     publish(world, NANO)
-    succeeded(world.prove(YOLOX))
+    assert "sources failed" not in succeeded(world.prove(YOLOX)).stderr
     assert f"| {YOLOX} |" in world.page() and NANO not in world.page()
     succeeded(world.prove(NANO))
     assert f"| {YOLOX} |" in world.page() and f"| {NANO} |" in world.page()
@@ -271,6 +273,19 @@ def test_the_page_has_the_models_of_all_runs_and_no_report_of_another_model_yml(
     assert f"| {NANO} |" in world.page()
     succeeded(world.prove(NANO))
     assert YOLOX not in world.page()
+
+
+def test_the_speed_of_a_network_is_that_of_one_image_at_a_time(world, monkeypatch):
+    cases = []
+
+    def run_rounds(measured, *_, **__):
+        cases.extend(measured)
+        raise InferenceError("other work disturbs it")
+
+    monkeypatch.setattr("posezoo.upkeep.proof.run_rounds", run_rounds)
+    publish(world, NANO)
+    assert "other work disturbs it" in succeeded(world.prove(NANO, "--measure")).stderr
+    assert {case.workload.batch for case in cases} == {1}
 
 
 def test_a_model_is_proven_again_if_the_annotated_images_are_others(world):

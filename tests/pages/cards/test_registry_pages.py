@@ -177,16 +177,19 @@ speed:
 """
 
 
-def write_timed(checkout, name, ap, ms, *, weights="published", measured=False):
+def write_timed(checkout, name, ap, ms, *, weights="published", measured=False, precision="FP16"):
     claim = {"accuracy": [{"metric": "AP", "value": ap, "dataset": "COCO"}]}
     path = write_model(checkout / "models", name, model_yml(published={} if measured else claim))
-    accuracy = f"accuracy: [{{precision: FP16, settings: {{images: 17}}, figures: {{AP: {ap}}}}}]\n"
+    accuracy = (
+        f"accuracy: [{{precision: {precision}, settings: {{images: 17}}, figures: {{AP: {ap}}}}}]\n"
+    )
     speed = SPEED % (weights, ms) if ms else ""
     path.with_name("measured.yml").write_text(accuracy * measured + speed or "{}")
 
 
 def test_measured_and_published_models_are_in_one_picture_and_one_table_by_their_ap(checkout):
     write_timed(checkout, "a_measured", 0.5, 20, measured=True)
+    write_timed(checkout, "exact", 0.45, 0, measured=True, precision="FP32")
     write_timed(checkout, "fast", 0.7, 10)
     write_timed(checkout, "slow", 0.4, 250, weights="generated")
     write_timed(checkout, "unknown", 0.6, 0)
@@ -201,7 +204,7 @@ def test_measured_and_published_models_are_in_one_picture_and_one_table_by_their
     ]
     (table,) = [each for each in parse_card(index).tables if "AP" in each.headers]
     rows = {row.cells[0]: row.cells[3:] for row in table.rows}
-    assert [*rows][:4] == ["a_measured", "fast", "unknown", "slow"]
+    assert [*rows][:5] == ["a_measured", "exact (FP32)", "fast", "unknown", "slow"]
     assert rows["fast"] == ("0.700 published: COCO", "10")
     assert rows["a_measured"] == ("0.500", "20")
     assert rows["slow"][1] == "~250"

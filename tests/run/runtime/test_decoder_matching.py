@@ -8,8 +8,9 @@ import pytest
 
 from fakes.irs import write_ir
 from fakes.loaded_irs import load_ir
+from fakes.own_registry import own_registry
 from fakes.plugin_package import plugin_package
-from posezoo.core.declarations.model import WHOLE_IMAGE, PairLimits, People
+from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, PairLimits, People
 from posezoo.core.declarations.skeleton import LimbField, Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import DecoderError, InferenceError
@@ -107,6 +108,16 @@ def test_a_skeleton_with_fields_names_the_decoder_of_heatmaps_and_pafs(tmp_path)
     assert estimator.decoder == "openpose" and estimator.model.skeleton == "arm"
     with pytest.raises(DecoderError, match="no decoder is known for its outputs"):
         load_ir(xml, options=LoadOptions(skeleton=replace(arm, fields=())))
+
+
+def test_the_skeleton_of_a_model_that_an_ir_is_like_is_that_of_its_keypoints(tmp_path):
+    arm = Skeleton("arm", ("elbow", "wrist"))
+    xml = write_ir(tmp_path / "net.xml", {"out": (1, 2, 16, 12)}, states_images=False)
+    declared = Decoder("heatmap", skeleton=arm)
+    spec, _ = describe_ir(
+        Graph(xml), like=replace(own_registry().find("hrnet-w32"), decoder=declared)
+    )
+    assert spec.decoder.skeleton == arm
 
 
 @pytest.mark.parametrize(
