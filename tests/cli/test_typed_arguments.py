@@ -157,6 +157,11 @@ def test_each_flag_of_a_verb_is_read_and_its_help_has_its_default(name):
             assert has_default, (
                 f"add '(default: {action.default})' to the help of {action.option_strings[-1]} of posezoo {name}"
             )
+        for word in action.option_strings:
+            usual = f"--{word.lstrip('-').replace('-', '_')}"
+            assert "-" not in word.lstrip("-") or usual in action.option_strings, (
+                f"name {word} of posezoo {name} {usual}, as the other flags"
+            )
 
 
 @pytest.mark.parametrize("module", OMZ, ids=lambda module: module.__name__)

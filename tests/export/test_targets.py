@@ -208,7 +208,9 @@ def test_a_new_ir_becomes_the_next_version_and_earlier_ones_stay(make_model, out
     first = files_below(out / "net" / "1")
     assert export(out, target, make_model()).created == ()
     changes = export(out, target, make_model(text="new"))
-    assert {name.split("/")[1] for name in changes.created} == {"2"}
+    assert {name.split("/")[1] for name in changes.created} == {"2"}, (
+        f"let render() of {target} write into a folder of the next version: it is_versioned"
+    )
     assert files_below(out / "net" / "1") == first
     assert files_below(out / "net" / "2").keys() == first.keys()
     # Back to the IR of version 1: the latest version is served, so it needs a third one.

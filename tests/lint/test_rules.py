@@ -781,7 +781,10 @@ def test_every_rule_has_a_test_and_an_explanation():
         )
     ]
     here = "".join(page.read_text("utf-8") for page in pages)
-    for rule in load_rules().values():
+    rules = load_rules()
+    for rule in rules.values():
+        unknown = {*rule.unless} - rules.keys()
+        assert not unknown, f"{rule.id} in lint/rules/ has unless={sorted(unknown)}: no such rule"
         assert f'"{rule.id}"' in here, (
             f"add a mistake that {rule.id} finds to PLANTED of tests/lint/test_rules.py"
         )

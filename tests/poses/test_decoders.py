@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+from contextlib import suppress
 from dataclasses import fields
 
 import numpy as np
@@ -264,6 +265,18 @@ def test_outputs_may_be_any_numbers_and_stay_as_they_were(name, kind):
     before = copy_of(outputs)
     decode(name, outputs, (64, 64))
     assert all(np.array_equal(outputs[role], before[role]) for role in outputs)
+
+
+@pytest.mark.parametrize("name", DECODERS.builtin)
+def test_decoding_changes_no_value_of_a_network(name):
+    """A caller may decode them again with other options."""
+    outputs, size, _ = somebody(name)
+    moved = {role: np.array(each) + np.float32(0.01) for role, each in outputs.items()}
+    before = copy_of(moved)
+    with suppress(InferenceError):  # a label may be none then
+        decode(name, moved, size)
+    changed = [role for role in moved if not np.array_equal(moved[role], before[role])]
+    assert not changed, f"copy {changed} before they are changed in {module_of(name)}"
 
 
 def test_maps_with_turned_signs_stay_as_they_were():
@@ -544,7 +557,8 @@ def test_coordinates_are_counted_from_the_corner_except_of_three_decoders(name):
             expected = (32, 24)
         first = pose.keypoints[0, :2] if len(pose.keypoints) else pose.box[:2]
         assert tuple(first) == pytest.approx(expected, abs=0.01)
-    assert find_decoder(name).has_pixel_centers == (name in ("heatmap", "posenet", "simcc"))
+    says = f"say in the docstring of decode() in poses/decoders.py, and here, whether {name} has has_pixel_centers"
+    assert find_decoder(name).has_pixel_centers == (name in ("heatmap", "posenet", "simcc")), says
 
 
 def module_of(name):
@@ -556,14 +570,17 @@ def module_of(name):
 
 @pytest.mark.parametrize("name", DECODERS.builtin)
 def test_scores_are_from_0_to_1_whatever_the_network_returns(name):
-    """Some networks return 1.02 for a person who is seen well; each output in turn returns far more, or less."""
+    """Some networks return 1.02 for a person who is seen well; each output in turn returns far more, less or NaN."""
     outputs, size, _ = somebody(name)
-    for role, most, factor in itertools.product(outputs, (0.99, 1), (8, -8)):
+    for role, most, factor in itertools.product(outputs, (0.99, 1), (8, -8, np.nan)):
         values = np.array(outputs[role])
         spoilt = np.where((values > 0.5) & (values <= most), factor * values, values)
-        for pose in decode(name, {**outputs, role: spoilt}, size):
+        poses = []
+        with suppress(InferenceError):  # classes of which one is NaN
+            poses = decode(name, {**outputs, role: spoilt}, size)
+        for pose in poses:
             scores = [pose.score, *pose.keypoints[:, 2], pose.label_score or 0]
-            assert min(scores) >= 0 and max(scores) <= 1, (
+            assert all(0 <= score <= 1 for score in scores), (
                 f"keep the scores of {name} in 0..1 in {module_of(name)}: create_poses and"
                 f" create_box_poses do; now they are {min(scores):g} to {max(scores):g}"
             )

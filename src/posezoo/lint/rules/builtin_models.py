@@ -160,7 +160,7 @@ def rehearsed(view: ModelView) -> Violations:
     rows = read_rehearsals(root)
     if rows and view.name not in rows:
         message = (
-            f"{TABLE}: has no row of {view.name}: make rehearse REHEARSE={view.name} writes it, and"
-            " REHEARSE=--dry_run one that says that it was not rehearsed"
+            f"{TABLE} has no row of {view.name}: make rehearse REHEARSE={view.name} writes it;"
+            " REHEARSE=--dry_run writes that it was not rehearsed"
         )
         yield RuleViolation(view.location(), message, "name", view.name)

@@ -58,7 +58,10 @@ def license_text(view: ModelView) -> Violations:
         path = license_path(spec)
         reason = "does not exist"
         if path.is_file():
-            reason = "does not begin with a line 'Copyright ... holder', or its name and this line"
+            reason = (
+                "does not begin with a line 'Copyright ... holder', or its name and this line;"
+                " blanks such as [fullname] are to be filled in"
+            )
         message = f"license.text: {path} {reason}"
         yield view.declared("license.text", message, spec.license.text)
 
