@@ -18,6 +18,7 @@ from posezoo.core.diagnosis import Diagnosis, DoctorIssue
 from posezoo.core.install_commands import pip_command
 from posezoo.core.plugins import PLUGIN_GROUPS, installed
 from posezoo.core.versions import package_version
+from posezoo.omz.sandbox import explain_missing_sandbox
 
 
 def install(site, name, version):
@@ -29,11 +30,12 @@ def install(site, name, version):
 
 @pytest.fixture(autouse=True)
 def _looked_up_again():
-    """Each test has other packages."""
-    for cached in (package_version, installed):
+    """Each test has other packages and programs."""
+    known = (package_version, installed, explain_missing_sandbox)
+    for cached in known:
         cached.cache_clear()
     yield
-    for cached in (package_version, installed):
+    for cached in known:
         cached.cache_clear()
 
 
@@ -361,6 +363,7 @@ def test_a_bubblewrap_that_does_not_start_is_a_problem_and_a_missing_one_is_not(
         '#!/bin/sh\n[ "$1" = --version ] && echo bubblewrap 0.8.0 && exit\necho no namespaces >&2\nexit 1\n'
     )
     program.chmod(0o755)
+    explain_missing_sandbox.cache_clear()
     broken = posezoo("doctor", "--format", "json", PATH=str(tmp_path), **NPM)
     packages = {each["name"]: each["version"] for each in json.loads(broken.stdout)["packages"]}
     assert packages["bubblewrap"] == "0.8.0"
