@@ -147,6 +147,10 @@ def assert_read(parser, command):
         )
 
 
+#: Their verbs tell whether they were given, and take their default otherwise.
+FILLED_IN = {"detect_every", "wheel_version"}
+
+
 @pytest.mark.parametrize("name", VERBS)
 def test_each_flag_of_a_verb_is_read_and_its_help_has_its_default(name):
     parser = verb_parsers(create_parser([name]))[name]
@@ -157,6 +161,14 @@ def test_each_flag_of_a_verb_is_read_and_its_help_has_its_default(name):
             assert has_default, (
                 f"add '(default: {action.default})' to the help of {action.option_strings[-1]} of posezoo {name}"
             )
+        number = re.search(r"\(default: ([\d.]+)[;)]", str(action.help))
+        is_set = action.dest in SETTING_TYPES.keys() | FILLED_IN or action.default not in (
+            None,
+            argparse.SUPPRESS,
+        )
+        assert is_set or not number, (
+            f"the help of {action.option_strings[-1]} of posezoo {name} says default {number[1]}, which it has not"
+        )
         for word in action.option_strings:
             usual = f"--{word.lstrip('-').replace('-', '_')}"
             assert "-" not in word.lstrip("-") or usual in action.option_strings, (

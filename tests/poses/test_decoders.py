@@ -586,6 +586,15 @@ def test_scores_are_from_0_to_1_whatever_the_network_returns(name):
             )
 
 
+@pytest.mark.parametrize("name", DECODERS.builtin)
+def test_outputs_of_a_decoder_are_not_taken_for_those_of_another(name):
+    outputs, _, _ = somebody(name)
+    found = recognize_decoder({role: values.shape for role, values in outputs.items()})
+    assert found in (name, ""), (
+        f"put {name} before {found} in DECODERS of poses/decoders.py, or narrow the rules of {found}"
+    )
+
+
 #: Outputs whose sizes follow from nothing that posezoo knows of the network.
 OF_ANY_SIZE = {
     ("detection", "detections"),
@@ -653,6 +662,13 @@ def test_a_declared_skeleton_gives_the_keypoints_their_names(name):
     assert pose.skeleton == "six"
     with pytest.raises(InferenceError, match="finds 6 keypoints, and the skeleton one has 1"):
         decode(name, outputs, (128, 128), Skeleton("one", ("a",)))
+
+
+def test_each_decoder_that_takes_a_skeleton_is_tried_with_one():
+    others = {"blazeface", "face_landmarks", "hand_landmarks", "iris_landmarks", "openpose"}
+    takes = {name for name in DECODERS.builtin if find_decoder(name).takes_skeleton}
+    untried = takes - others - six_keypoints().keys()
+    assert not untried, f"add outputs of {sorted(untried)} to six_keypoints() of this file"
 
 
 def test_a_decoder_of_one_skeleton_refuses_any_other():
