@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,10 @@ def documents(target, model):
     }
 
 
+#: A file in the text of a record.
+FILE_NAME = re.compile(r"[\w-]+\.(?:hpp|js|json|mjs|pbtxt|py|sh|yaml|yml)\b")
+
+
 @pytest.mark.parametrize("target", TARGETS.names())
 def test_every_export_has_its_license_and_says_how_to_use_it(taken_model, target):
     model = taken_model(target)
@@ -65,6 +70,13 @@ def test_every_export_has_its_license_and_says_how_to_use_it(taken_model, target
     assert ("computes in f32, as posezoo does" in readme) == (target not in WITHOUT_F32), (
         f"add sets_type to the record of {target} in export/: what sets the type of the computation;"
         " if nothing can, add it to WITHOUT_F32 of tests/export/test_documents.py"
+    )
+    record = TARGETS.find(target)
+    named = {*FILE_NAME.findall(f"{record.next_step} {record.sets_type}")}
+    files = render_files(record, [model], ExportFolder({}))
+    missing = named - {Path(file.name).name for file in files}
+    assert not missing, (
+        f"next_step or sets_type of the record of {target} in export/ names {sorted(missing)}, which it does not write"
     )
     # The AP of one model on one machine says nothing about another.
     _, heading, measured = readme.partition("Precision of the computation")
