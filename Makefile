@@ -58,7 +58,7 @@ PYTEST  = unset PYTHONDONTWRITEBYTECODE; $(BIN)/python -m compileall -q src tool
   $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Without them, as where no index answers, the tests that need them are skipped.
-test: $(VENV)/.installed-test  ## run the quick tests (about 5 minutes on 2 cores)
+test: $(VENV)/.installed-test  ## run the quick tests (7 to 10 minutes on 2 cores)
 	-@$(MAKE) --no-print-directory mediapipe-models
 	$(PYTEST) -m "not slow and not judge"
 
