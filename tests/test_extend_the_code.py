@@ -136,7 +136,7 @@ PROMISES = [
             SAYS_TEST, "next_step of the record of ovms in export/model_servers.py has {model}: only"),
     Promise(RULE, "test", "tests/lint/test_builtin_models.py", r'"stated-people"', '"people"',
             RULES_TEST, "add a mistake that stated-people finds to"),
-    Promise(RULE, "docstring", f"{SOURCE}/lint/rules/builtin_models.py", r"Example: a new model", "A new model",
+    Promise(RULE, "docstring", f"{SOURCE}/lint/rules/builtin_models.py", r"Example: a new model without", "A new model without",
             RULES_TEST, "add a line 'Example: ...' to the docstring of rehearsed in lint/rules/"),
     Promise(RULE, "module", f"{SOURCE}/lint/rules/__init__.py", r'"builtin_models", ', "",
             "lint/test_plugin_rules.py::test_each_module_of_rules_is_in_the_table", "add to _MODULES in lint/rules/__init__.py"),
