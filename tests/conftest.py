@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from fakes import fence  # the fence before posezoo: it hides the tester's machi
 from fakes.fetch import Fetch
 from fakes.recorded_answers import RecordedAnswers
 from fakes.server import Server
-from fakes.waiting import HANG_S
+from fakes.waiting import interrupted
 from posezoo.core import registry
 from posezoo.core.convert import reader_process
 from posezoo.core.declarations.model import Precision
@@ -136,15 +135,8 @@ def networks_stay_compiled(_alone, compiled_networks):
 @pytest.fixture
 def no_hang():
     """Opening a pipe that nobody writes to is interrupted."""
-
-    def fail(_number, _frame):
-        raise AssertionError("it waits for the pipe")
-
-    before = signal.signal(signal.SIGALRM, fail)
-    signal.alarm(HANG_S)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+    with interrupted():
+        yield
 
 
 @pytest.fixture

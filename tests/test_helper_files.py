@@ -7,8 +7,6 @@ import json
 import os
 import re
 import shutil
-import signal
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from fakes import seeker
 from fakes.command import posezoo as run_posezoo
 from fakes.files import give_away
 from fakes.network import network
+from fakes.waiting import interrupted
 from fakes.when_used import needs
 from fakes.zoo import declared_file, onnx_yml, write_model
 
@@ -25,7 +24,6 @@ needs("openvino")
 needs("onnx")
 
 SOURCES = Path(posezoo.__file__).parent
-WAIT_S = 60
 
 MODEL = "out/public/net"
 IR = f"{MODEL}/FP16"
@@ -172,20 +170,6 @@ def call(folder, command):
     )
 
 
-@contextmanager
-def not_for_ever():
-    def end(*_):
-        raise AssertionError(f"it waits for longer than {WAIT_S} s")
-
-    before = signal.signal(signal.SIGALRM, end)
-    signal.alarm(WAIT_S)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 @pytest.mark.parametrize(
     "kind",
@@ -197,7 +181,7 @@ def test_no_command_waits_for_a_stranger_s_file_or_calls_it_a_bug(made, tmp_path
     zoo = shutil.copytree(made, tmp_path / "zoo", symlinks=True)
     for command in commands:
         plant(KINDS[kind], zoo / name)
-        with not_for_ever():
+        with interrupted():
             ended = call(zoo, command)
         said = f"{command}: {ended.returncode}\n{ended.stderr}"
         assert ended.returncode in (0, 1, 2), said
