@@ -61,7 +61,8 @@ class MeasurementSelection:
     ) -> list[Measurement]:
         """The measurements of the whole pipeline with the model's usual detector at one target
         size, in the type in which ``posezoo run`` computes. Speeds are those on an image with this
-        number of people. Those with a detector in INT8 or bf16 are preferred, if there are any.
+        number of people. Those with a detector in INT8 or bf16 are preferred to others of the
+        same machine.
 
         Args:
             target_size: that of ``run --height``; None for the declared size.
@@ -81,10 +82,14 @@ class MeasurementSelection:
             for each in measurements
             if DETECTOR_PRECISION in each.settings or "bf16" in executed_type(each)
         ]
-        precisions = {each.precision for each in preferred if each.record == REGISTRY}
+        replaced = {
+            (each.precision, each.machine) for each in preferred if each.record == REGISTRY
+        }
         others = [each for each in measurements if each not in preferred]
         return preferred + [
-            each for each in others if each.record != REGISTRY or each.precision not in precisions
+            each
+            for each in others
+            if each.record != REGISTRY or (each.precision, each.machine) not in replaced
         ]
 
     def target_sizes(self, model: Model) -> list[int]:
