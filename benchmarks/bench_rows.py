@@ -4,9 +4,9 @@ Calls in all types of a model take turns, so that other programs slow all of the
 median over the rounds. The exit code is 1 if `posezoo run` computes in another type than the record
 of a row, or if its INT8, divided by its FP16, is more than a quarter away from that of the records.
 Rows whose files cannot be downloaded are left out, and so is what was not recorded on a machine
-like this one. ``--threads 1`` measures the figures of docs/howto/choose_a_model.md.
+like this one.
 
-    python benchmarks/bench_rows.py [--threads N] [--rounds N]
+    python benchmarks/bench_rows.py [--rounds N]
 """
 
 from __future__ import annotations
@@ -61,14 +61,13 @@ def cpu_ms(estimator: Estimator, image: Path) -> float:
     return 1e3 * (time.process_time() - start_time)
 
 
-def load(model: Model, threads: int) -> Iterator[tuple[str, Estimator]]:
+def load(model: Model) -> Iterator[tuple[str, Estimator]]:
     """A model in each type that it has."""
     for case, (precision, asked) in CASES.items():
         if case == INT8 and not find_record(model, precision, PEOPLE[0]):
             continue
-        options = posezoo.Options(threads=threads)
         estimator = posezoo.load(
-            model.full_name, precision, options=options, inference_precision=asked, listener=None
+            model.full_name, precision, inference_precision=asked, listener=None
         )
         yield case, estimator
 
@@ -117,7 +116,6 @@ def find_misses(
 def main() -> int:
     """Measure the rows, and compare them with their records."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     args = parser.parse_args()
     sys.path.insert(0, str(ROOT / "docs"))
@@ -133,7 +131,7 @@ def main() -> int:
         for name in import_module("which_model").list_models():
             model = registry.find(name)
             try:
-                cases = dict(load(model, args.threads))
+                cases = dict(load(model))
             except FetchError:
                 print(f"{name}: left out: its files are not here")
                 continue

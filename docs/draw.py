@@ -215,6 +215,13 @@ def which_model_values() -> Mapping[str, Any]:
     return draw_values(every_row())
 
 
+def int8_values() -> Mapping[str, Any]:
+    """What INT8 saves."""
+    from which_model import draw_int8
+
+    return draw_int8()
+
+
 def named_parts() -> str:
     """What tables name as text, for vulture."""
     from part_names import render_page
@@ -237,6 +244,7 @@ FILLED_PAGES: dict[str, Callable[[], Mapping[str, Any]]] = {
     "README.md": which_model_values,
     "docs/cli.md": cli_values,
     "docs/accuracy.md": accuracy_values,
+    "docs/howto/choose_a_model.md": int8_values,
     "docs/explanations/judges.md": judges_values,
     "docs/explanations/rehearsal.md": rehearsal_values,
     "docs/howto/cluster.md": scaling_values,

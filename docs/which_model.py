@@ -1,11 +1,12 @@
-"""Draw README's table of models: the list of defaults in its order, then two for other needs.
+"""Draw README's table of models: the list of defaults in its order, then two for other needs; and
+what INT8 saves.
 
 The figures are of the measured rows and of each model.yml.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from posezoo.core.declarations.model import Model, ModelSpec
+    from posezoo.core.declarations.model import Model, ModelSpec, Precision
     from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
     from posezoo.pages.facts.model_facts import ModelFacts
 
@@ -26,10 +27,13 @@ ROWS = {
     "several people, more accurate": "rtmpose-m",
     "a crowd: its time does not grow with people": "pose-many",
 }
+CPU_HEADERS = ("CPU ms with bf16: 1 person, 4", "without AVX-512")
 HEADERS = (
     *("For", "`posezoo run`", "Needs", "AP, and of what"),
-    *("CPU ms with bf16: 1 person, 4", "without AVX-512", "Download", "License"),
+    *(*CPU_HEADERS, "Download", "License"),
 )
+#: The model whose time in INT8 is shown.
+QUANTIZED = "movenet-thunder"
 
 
 @cache
@@ -50,11 +54,32 @@ def list_models() -> list[str]:
 def draw_values(compared: ModelComparison) -> dict[str, str]:
     """The table."""
     rows = {row.name: row for row in compared.rows}
-    lines = (HEADERS, ["---"] * len(HEADERS), *_rows(rows))
-    return {"models": "\n".join(f"| {' | '.join(cells)} |" for cells in lines)}
+    return {"models": _format_table(HEADERS, _rows(rows))}
+
+
+def draw_int8() -> dict[str, str]:
+    """The table of what INT8 saves."""
+    from posezoo.core.declarations.model import Precision
+    from posezoo.core.registry import open_registry
+
+    model = open_registry().find(QUANTIZED)
+    rows = (
+        (f"`{QUANTIZED}{flag}`", *_cpu_times(model, precision))
+        for flag, precision in (
+            ("", Precision.FP16),
+            (" --precision FP16-INT8", Precision.FP16_INT8),
+        )
+    )
+    return {"int8": _format_table(("`posezoo run`", *CPU_HEADERS), rows)}
+
+
+def _format_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = (headers, ["---"] * len(headers), *rows)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _rows(rows: dict[str, ComparisonRow]) -> Iterator[Sequence[str]]:
+    from posezoo.core.declarations.model import Precision
     from posezoo.core.registry import open_registry
     from posezoo.pages.facts.model_facts import describe_model
 
@@ -69,8 +94,7 @@ def _rows(rows: dict[str, ComparisonRow]) -> Iterator[Sequence[str]]:
         )
         yield (
             *(purpose, shown, ", ".join(hosts), "; ".join(_accuracies(row))),
-            *(_cpu_time(model, has_bf16=True), _cpu_time(model, has_bf16=False)),
-            *(_download(facts), row.license),
+            *(*_cpu_times(model, Precision.FP16), _download(facts), row.license),
         )
 
 
@@ -102,11 +126,15 @@ def _accuracies(row: ComparisonRow) -> Iterator[str]:
         yield f"{published.number:.3f} of {kind}, its publisher's"
 
 
-def _cpu_time(model: Model, *, has_bf16: bool) -> str:
-    """The CPU time of a picture with one person and of one with four, on the processor with
-    bf16, or on the one that has no AVX-512 either.
+def _cpu_times(model: Model, precision: Precision) -> tuple[str, str]:
+    """The CPU time of a picture with one person and of one with four: on the processor with bf16,
+    and on the one that has no AVX-512 either.
     """
-    from posezoo.core.declarations.model import Precision
+    with_bf16, without = (_cpu_time(model, precision, has_bf16=has) for has in (True, False))
+    return with_bf16, without
+
+
+def _cpu_time(model: Model, precision: Precision, *, has_bf16: bool) -> str:
     from posezoo.run.measured import FOUND
     from posezoo.run.measurement_selection import MeasurementSelection
 
@@ -116,7 +144,7 @@ def _cpu_time(model: Model, *, has_bf16: bool) -> str:
         found = [
             each
             for each in selection.select_of_pipeline(model, "speed", shown)
-            if each.precision is Precision.FP16
+            if each.precision is precision
             and "cpu_ms" in each.figures
             and ("bf16" in each.machine) == has_bf16
         ]
