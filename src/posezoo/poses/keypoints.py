@@ -495,7 +495,7 @@ def blank_unsound(maps: Floats) -> Floats:
     is_sound = np.isfinite(maps).reshape(len(maps), -1).all(axis=1)
     if is_sound.all():
         return maps
-    blank = maps.copy()
+    blank: Floats = maps.copy()
     blank[~is_sound] = 0
     return blank
 
