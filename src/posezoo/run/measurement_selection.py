@@ -82,9 +82,7 @@ class MeasurementSelection:
             for each in measurements
             if DETECTOR_PRECISION in each.settings or "bf16" in executed_type(each)
         ]
-        replaced = {
-            (each.precision, each.machine) for each in preferred if each.record == REGISTRY
-        }
+        replaced = {(each.precision, each.machine) for each in preferred if each.record == REGISTRY}
         others = [each for each in measurements if each not in preferred]
         return preferred + [
             each
