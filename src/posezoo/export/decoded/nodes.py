@@ -259,14 +259,18 @@ def take(values: Node, indices: ArrayLike | Node, axis: int) -> Node:
 def are_finite(values: Node) -> Node:
     """(N,) bool: whether all values of a row (N, ...) are finite."""
     is_finite = ops.less_equal(ops.abs(values), constant(_LARGEST))
-    if len(values.shape) == 1:
-        return is_finite
-    return ops.reduce_logical_and(is_finite, integers(range(1, len(values.shape))))
+    axes = _axes_of_a_row(values)
+    return ops.reduce_logical_and(is_finite, integers(axes)) if axes else is_finite
+
+
+def _axes_of_a_row(values: Node) -> range:
+    """Also where the number of rows is not known."""
+    return range(1, len(values.get_output_partial_shape(0)))
 
 
 def blank_unsound(maps: Node) -> Node:
     """As ``poses.keypoints.blank_unsound``."""
-    axes = range(1, len(maps.shape))
+    axes = _axes_of_a_row(maps)
     return keep_where(unsqueeze(are_finite(maps), axes), maps)
 
 
@@ -278,7 +282,7 @@ def keep_people(values: Node, scores: Node, min_score: float) -> TwoNodes:
         values: (N, K, 3) keypoints, or (N, 4) boxes.
         scores: (N,).
     """
-    axes = range(1, len(values.shape))
+    axes = _axes_of_a_row(values)
     is_kept = are_all(is_at_least(scores, min_score), are_finite(values))
     is_found = unsqueeze(is_kept, axes)
     if len(axes) == 2:
