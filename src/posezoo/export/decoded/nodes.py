@@ -259,18 +259,13 @@ def take(values: Node, indices: ArrayLike | Node, axis: int) -> Node:
 def are_finite(values: Node) -> Node:
     """(N,) bool: whether all values of a row (N, ...) are finite."""
     is_finite = ops.less_equal(ops.abs(values), constant(_LARGEST))
-    axes = _axes_of_a_row(values)
+    axes = range(1, len(is_finite.get_output_partial_shape(0)))  # N may not be known
     return ops.reduce_logical_and(is_finite, integers(axes)) if axes else is_finite
-
-
-def _axes_of_a_row(values: Node) -> range:
-    """Also where the number of rows is not known."""
-    return range(1, len(values.get_output_partial_shape(0)))
 
 
 def blank_unsound(maps: Node) -> Node:
     """As ``poses.keypoints.blank_unsound``."""
-    axes = _axes_of_a_row(maps)
+    axes = range(1, len(maps.shape))
     return keep_where(unsqueeze(are_finite(maps), axes), maps)
 
 
@@ -282,7 +277,7 @@ def keep_people(values: Node, scores: Node, min_score: float) -> TwoNodes:
         values: (N, K, 3) keypoints, or (N, 4) boxes.
         scores: (N,).
     """
-    axes = _axes_of_a_row(values)
+    axes = range(1, len(values.shape))
     is_kept = are_all(is_at_least(scores, min_score), are_finite(values))
     is_found = unsqueeze(is_kept, axes)
     if len(axes) == 2:
