@@ -35,6 +35,7 @@ from posezoo.core.settings import (
 )
 from posezoo.core.values import frozen
 from posezoo.poses.decoders import find_decoder, require_named_decoder
+from posezoo.poses.people import noun_of
 from posezoo.run.default_model import DefaultModel, prepare_default
 from posezoo.run.pipeline_spec import (
     PipelineSpec,
@@ -191,9 +192,9 @@ class Loader:
         except DownloadError as error:
             detector = pipeline.detector
             assert detector  # it was not downloaded
-            # The user did not name it, and it finds no keypoints, as those of hands and faces do.
-            is_usual = self.context.settings.detector == "usual" and not detector.skeleton
-            is_usual = is_usual and self.replaces_detector
+            # The user did not name it, and it finds people, not hands or faces.
+            is_usual = self.context.settings.detector == "usual" and self.replaces_detector
+            is_usual = is_usual and noun_of(pipeline.model) == "person"
             is_replaceable = is_usual and detector.name != DEFAULT_DETECTOR
             if not is_replaceable or type(error) not in _UNAVAILABLE:
                 raise

@@ -31,7 +31,7 @@ def label(browser, key):
 
 
 def test_a_model_with_both_values_has_a_mark_labelled_with_them(index):
-    assert index.texts("#chart-title") == ["AP, measured or else as published versus operations"]
+    assert index.texts("#chart-title") == ["AP, of the pipeline if that is known versus operations"]
     assert marks(index) == MARKS
     assert index.texts("#chart-count") == [
         "4 of 8 models shown, as FP16; 4 without both values are only in the table; "

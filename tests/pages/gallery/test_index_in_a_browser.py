@@ -245,7 +245,9 @@ def test_the_chart_shows_an_accuracy_that_the_filtered_models_have(browser, tmp_
         path = write_model(tmp_path / "models", name, omz_yml(task_type=task))
         path.with_name("README.md").write_text(card)
     browser.open(written_site(tmp_path / "site", tmp_path / "models"))
-    assert browser.texts("#chart-title") == ["AP, measured or else as published versus operations"]
+    assert browser.texts("#chart-title") == [
+        "AP, of the pipeline if that is known versus operations"
+    ]
     check(browser, "task", "Classification")
     assert browser.texts("#chart-title") == ["Top 1 versus operations"]
     assert browser.texts("#accuracy-title") == ["Top 1, share"]

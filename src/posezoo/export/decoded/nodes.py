@@ -259,9 +259,8 @@ def take(values: Node, indices: ArrayLike | Node, axis: int) -> Node:
 def are_finite(values: Node) -> Node:
     """(N,) bool: whether all values of a row (N, ...) are finite."""
     is_finite = ops.less_equal(ops.abs(values), constant(_LARGEST))
-    if len(values.shape) == 1:
-        return is_finite
-    return ops.reduce_logical_and(is_finite, integers(range(1, len(values.shape))))
+    axes = range(1, len(is_finite.get_output_partial_shape(0)))  # N may not be known
+    return ops.reduce_logical_and(is_finite, integers(axes)) if axes else is_finite
 
 
 def blank_unsound(maps: Node) -> Node:
