@@ -220,7 +220,7 @@ def test_a_strict_lock_accepts_only_the_ir_that_it_has(zoo):
     again = converter(zoo, *mo, *lock, "--locked", "--force")
     assert_success(again)
     before = (zoo / "out/public/net/FP32/net.xml").read_bytes()
-    other = refusal(converter(zoo, *mo, *lock, "--locked", "--force", "--add_mo_arg=--scale=2"))
+    other = refusal(converter(zoo, *mo, *lock, "--locked", "--add_mo_arg=--scale=2"))
     assert "net: FP32/net.xml is SHA-384 " in other
     assert (zoo / "out/public/net/FP32/net.xml").read_bytes() == before
     assert_success(converter(zoo, *mo, "--add_mo_arg=--scale=2"))

@@ -315,6 +315,19 @@ def test_an_ir_that_the_lock_lists_is_good_whatever_made_it(convertible):
     assert "converting" in run(zoo, "get", "net", "--precisions", "FP16", "--locked").stderr
 
 
+def test_an_ir_that_the_lock_lists_does_not_stand_for_one_with_other_arguments(convertible):
+    zoo, xml = convertible, convertible / "out" / "public" / "net" / "FP16" / "net.xml"
+    words = ("get", "net", "--precisions", "FP16")
+    assert run(zoo, *words).returncode == 0
+    assert run(zoo, "lock", "net").returncode == 0
+    before = xml.read_bytes()
+    other = run(zoo, *words, "--locked", "--input_layout", "NHWC")
+    assert other.returncode == 1
+    assert "net: FP16/net.xml is SHA-384 " in other.stderr
+    assert xml.read_bytes() == before
+    assert run(zoo, *words, "--locked").returncode == 0
+
+
 def test_a_lock_of_another_openvino_accepts_the_same_network(convertible):
     """What two versions write differs in the line that names them."""
     zoo, xml = convertible, convertible / "out" / "public" / "net" / "FP16" / "net.xml"

@@ -160,12 +160,13 @@ def _explain_due(
     # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no check.
     can_check = target.converter is Converter.OPENVINO and target.obstacle is None
     is_checked = options.self_check and can_check
-    if is_listed:
+    key = key_now(resolved, target, mo_version)
+    if is_listed and not _has_other_arguments(record, key()):
         return ""
     reason = provenance.explain_stale_record(
         target.xml,
         record,
-        key_now(resolved, target, mo_version),
+        key,
         is_good,
         is_checked=is_checked,
         is_proven=is_checked and options.is_strict,
@@ -175,6 +176,16 @@ def _explain_due(
     if not reason and is_earlier and target.agreed and target.agreed.find_other(target.xml):
         return "posezoo.lock lists the IR of another version of posezoo"
     return reason
+
+
+def _has_other_arguments(record: Provenance | None, key: Mapping[str, object]) -> bool:
+    """Whether an IR was made with other arguments than are given now.
+
+    Another version may record the same arguments in another way.
+    """
+    if record is None or record.posezoo != version():
+        return False
+    return record.key.get("arguments") != key["arguments"]
 
 
 def _explain_unusable(
