@@ -17,9 +17,7 @@ from posezoo.core.registry import Registry
 from posezoo.pages.cards.registry_pages import render_pages
 
 ROOT = Path(__file__).resolve().parents[2]
-WHOLE_BODY = (
-    'COCO-WholeBody 1.0 val, protocol: "133 keypoints, boxes of a detector with person AP 0.564"'
-)
+WHOLE_BODY = "COCO-WholeBody 1.0 val, protocol: 133 keypoints"
 CLASSES = "COCO's 80 classes"
 X, Y = "simcc_x, shape: [1, 17, 384]", "simcc_y, shape: [1, 17, 512]"
 HEATMAPS = "[1, 17, 64, 48]"
@@ -128,7 +126,7 @@ CORRECT = [
     Change("AP of the body", "dwpose-l", {WHOLE_BODY: 'COCO val2017, protocol: "17 keypoints of the body"'}),
     Change("another split of whole bodies", "rtmw-l", {"COCO-WholeBody 1.0 val": "COCO-WholeBody 1.0 test"}),
     Change("data set of one's own", "rtmw-l-384x288", {"COCO-WholeBody 1.0 val": "our own photos"}),
-    Change("AP on Halpe", "rtmpose-l-halpe26", {"\npublished:\n": '\npublished:\n  accuracy:\n    - {metric: AP, value: 0.6, dataset: Halpe full-body, protocol: "26 keypoints"}\n'}),
+    Change("AP on Halpe", "rtmpose-l-halpe26", {"\npublished:\n  accuracy:\n": '\npublished:\n  accuracy:\n    - {metric: AP, value: 0.6, dataset: Halpe full-body, protocol: "26 keypoints"}\n'}),
     Change("AP on MPII", "rtmpose-x-384x288", {"dataset: COCO val2017": "dataset: MPII val"}),
     Change("YOLOX of a wide input", "yolox-s-coco", {"[1, 3, 640, 640]": "[1, 3, 384, 640]", "[1, 8400, 85]": "[1, 5040, 85]"}),
     Change("YOLOX of people", "yolox-tiny-coco", {CLASSES: "the one class person", "boxes of 80 classes": "boxes of people", "[1, 3549, 85]": "[1, 3549, 6]"}),
