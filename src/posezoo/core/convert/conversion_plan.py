@@ -161,7 +161,7 @@ def _explain_due(
     can_check = target.converter is Converter.OPENVINO and target.obstacle is None
     is_checked = options.self_check and can_check
     key = key_now(resolved, target, mo_version)
-    if is_listed and not _has_other_arguments(record, key()):
+    if is_listed and not _has_other_arguments(record, key):
         return ""
     reason = provenance.explain_stale_record(
         target.xml,
@@ -178,14 +178,16 @@ def _explain_due(
     return reason
 
 
-def _has_other_arguments(record: Provenance | None, key: Mapping[str, object]) -> bool:
+def _has_other_arguments(
+    record: Provenance | None, key: Callable[[], Mapping[str, object]]
+) -> bool:
     """Whether an IR was made with other arguments than are given now.
 
     Another version may record the same arguments in another way.
     """
     if record is None or record.posezoo != version():
         return False
-    return record.key.get("arguments") != key["arguments"]
+    return record.key.get("arguments") != key()["arguments"]
 
 
 def _explain_unusable(
