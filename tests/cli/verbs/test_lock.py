@@ -326,6 +326,12 @@ def test_an_ir_that_the_lock_lists_does_not_stand_for_one_with_other_arguments(c
     assert "net: FP16/net.xml is SHA-384 " in other.stderr
     assert xml.read_bytes() == before
     assert run(zoo, *words, "--locked").returncode == 0
+    assert run(zoo, *words, "--input_layout", "NHWC").returncode == 0
+    assert run(zoo, "lock", "net").returncode == 0
+    before = xml.read_bytes()
+    for flags in ([], ["--input_layout", "NHWC"]):
+        assert run(zoo, *words, "--locked", *flags).returncode == 0
+        assert xml.read_bytes() == before
 
 
 def test_a_lock_of_another_openvino_accepts_the_same_network(convertible):

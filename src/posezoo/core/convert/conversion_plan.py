@@ -161,7 +161,8 @@ def _explain_due(
     can_check = target.converter is Converter.OPENVINO and target.obstacle is None
     is_checked = options.self_check and can_check
     key = key_now(resolved, target, mo_version)
-    if is_listed and not _has_other_arguments(record, key):
+    asks_for_another = resolved.has_own_inputs and _has_other_arguments(record, key)
+    if is_listed and not asks_for_another:
         return ""
     reason = provenance.explain_stale_record(
         target.xml,

@@ -75,7 +75,8 @@ def resolve_model(
     if spec.own_skeleton:
         OWN_NETWORKS.part.require_fitting_skeleton(spec)
     precisions = tuple(dict.fromkeys(precisions))
-    if inputs and inputs != InputOptions():
+    has_own_inputs = inputs not in (None, InputOptions())
+    if inputs and has_own_inputs:
         spec = _with_inputs(spec, inputs, precisions, context)
     if checkpoint:
         spec = replace(spec, int8_ranges=None)  # they are of the published weights
@@ -92,6 +93,7 @@ def resolve_model(
         decoder=decoder,
         layout=layout,
         targets=targets,
+        has_own_inputs=has_own_inputs,
     )
 
 

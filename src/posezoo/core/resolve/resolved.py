@@ -62,6 +62,7 @@ class Resolved:
     #: An IR of the model, as if it was published, that is read instead of ``source``.
     base: ModelSpec | None = None
     not_compared: str = ""  # why ``base`` was not compared with its original; empty if it was
+    has_own_inputs: bool = False  # whether inputs or outputs are requested, not model.yml's own
 
     @property
     def read_model(self) -> ModelSpec:
