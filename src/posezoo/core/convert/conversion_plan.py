@@ -161,8 +161,7 @@ def _explain_due(
     can_check = target.converter is Converter.OPENVINO and target.obstacle is None
     is_checked = options.self_check and can_check
     key = key_now(resolved, target, mo_version)
-    asks_for_another = resolved.has_own_inputs and _has_other_arguments(record, key)
-    if is_listed and not asks_for_another:
+    if is_listed and not _asks_for_another(resolved, record, key):
         return ""
     reason = provenance.explain_stale_record(
         target.xml,
@@ -179,14 +178,14 @@ def _explain_due(
     return reason
 
 
-def _has_other_arguments(
-    record: Provenance | None, key: Callable[[], Mapping[str, object]]
+def _asks_for_another(
+    resolved: Resolved, record: Provenance | None, key: Callable[[], Mapping[str, object]]
 ) -> bool:
-    """Whether an IR was made with other arguments than are given now.
+    """Whether inputs or outputs are requested that the IR here does not have.
 
     Another version may record the same arguments in another way.
     """
-    if record is None or record.posezoo != version():
+    if not resolved.has_own_inputs or record is None or record.posezoo != version():
         return False
     return record.key.get("arguments") != key()["arguments"]
 
