@@ -468,8 +468,10 @@ def test_keys_of_json_that_went_are_in_the_changelog(month, tmp_path):
             gone[words] = lost
     assert gone == GONE
     changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
-    section = changelog.partition("## Unreleased")[2].partition("\n## ")[0]
-    line = next(line for line in section.split("\n- ") if line.startswith("Keys of JSON that went"))
+    old_version = month.wheels["old"].name.split("-")[1]
+    new, heading, _ = changelog.partition(f"\n## {old_version} ")
+    assert heading
+    line = next(line for line in new.split("\n- ") if line.startswith("Keys of JSON that went"))
     for key in {key for lost in GONE.values() for key in lost}:
         assert f"`{re.split(r'[.]', key)[-1]}`" in line
 
