@@ -219,7 +219,7 @@ def test_what_is_proven_is_not_done_again_after_two_interruptions(mirror, shared
         kinds[name] = {each.kind for each in rows}
     assert kinds[movenet] >= {"complexity", "accuracy"}  # a busy machine has no speeds to record
     assert prove("no such text", signal.SIGKILL)[1].startswith(
-        "0 of 2 models to prove: at most 0 MB"
+        "0 of 2 models to prove: at most 0.0 MB"
     )
 
 
