@@ -1,6 +1,7 @@
 """Images are fitted to a network's input, and points are mapped back."""
 
 import hashlib
+import itertools
 import math
 
 import numpy as np
@@ -75,8 +76,13 @@ def test_a_large_image_is_averaged_not_sampled():
     assert np.abs(taken.astype(int) - 127).max() <= 12  # of 255: 13 columns hold 6 or 7 bright ones
 
 
-@pytest.mark.parametrize("input_size", [(320, 360), (640, 180), (210, 360), (210, 180), (210, 120)])
-@pytest.mark.parametrize("size", [(1280, 720), (1281, 721), (1280, 721), (1296, 720), (1280, 960)])
+INPUT_SIZES = [(320, 360), (640, 180), (210, 360), (210, 180), (210, 120)]
+IMAGE_SIZES = [(1280, 720), (1281, 721), (1280, 721), (1296, 720), (1280, 960)]
+
+
+@pytest.mark.parametrize(
+    ("size", "input_size"), [*itertools.product(IMAGE_SIZES, INPUT_SIZES), ((50, 40), (8, 20))]
+)
 def test_few_pixels_are_averaged_as_by_area(size, input_size):
     rng = np.random.default_rng(5)
     image = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)

@@ -54,12 +54,14 @@ inline std::vector<std::vector<Part>> averaged_parts(std::size_t from, std::size
     return all;
 }
 
-// The averages of rectangles of pixels, as by OpenCV's INTER_AREA.
+// The averages of rectangles of pixels, as by OpenCV's INTER_AREA; those of two pixels are rounded up at halves, as those
+// of 2 x 2 are.
 inline Image average(const Image& image, std::size_t width, std::size_t height) {
     const auto columns = averaged_parts(image.width, width), rows = averaged_parts(image.height, height);
     Image small{width, height, std::vector<std::uint8_t>(3 * width * height)};
     std::vector<float> sums(3 * width);
-    const bool is_halved = 2 * width == image.width && 2 * height == image.height;
+    const bool is_narrow = 2 * width == image.width, is_low = 2 * height == image.height;
+    const bool is_halved = (is_narrow || width == image.width) && (is_low || height == image.height);
     for (std::size_t row = 0; row < height; ++row) {
         std::fill(sums.begin(), sums.end(), 0.0F);
         for (const Part& line : rows[row]) {
