@@ -104,6 +104,13 @@ def test_two_processes_lose_nothing_of_each_other(path):
     assert left(path) == ["net.pth.json"]
 
 
+def test_the_next_run_removes_what_a_killed_writer_left_although_the_record_is_right(path):
+    update_record(path, origin={"url": "x"})
+    (path.parent / ".posezoo" / ".net.pth.json.part").write_bytes(b"{")
+    update_record(path, origin={"url": "x"})
+    assert left(path) == ["net.pth.json"]
+
+
 @pytest.mark.slow
 def test_a_killed_writer_leaves_a_whole_record_and_no_lock(path):
     update_record(path, outputs={"files": {}})

@@ -139,7 +139,10 @@ def update_record(path: Path, **sections: Json) -> None:
         kept = {name: section for name, section in merged.items() if section}
         return {**kept, _CODE: _sign(kept)} if kept else {}
 
-    if record.parent.is_symlink() or change({}) == read_json(record):
+    if record.parent.is_symlink():
+        return
+    # A run that was killed may have left its part, which update_json removes.
+    if change({}) == read_json(record) and not _part_of(record).exists():
         return
     with suppress(OSError, OutputError):
         update_json(record, change, indent=None)
@@ -183,6 +186,11 @@ def read_json(path: Path) -> dict[str, Any]:
         return {}
 
 
+def _part_of(path: Path) -> Path:
+    """Where the new bytes of a JSON file are written, under a lock."""
+    return path.with_name(f".{path.name}.part")
+
+
 def update_json(
     path: Path, change: Callable[[dict[str, Any]], Json], *, indent: int | None = 2
 ) -> None:
@@ -201,7 +209,7 @@ def update_json(
         OSError: the file cannot be written, or its lock was not released within 10 s.
         OutputError: on Windows, its lock was not released within 10 s.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = _part_of(path)
     guard: AbstractContextManager[None] = nullcontext()
     handle = lock_file(part, wait_s=WAIT_S)
     if handle is None:
