@@ -155,11 +155,13 @@ def test_posezoos_verbs_run_as_the_page_shows_and_leave_what_the_old_names_leave
 
 @pytest.mark.slow
 def test_both_dockerfiles_make_the_models_with_the_stand_in_or_posezoo(user, links):
-    dockerfiles = blocks(section("A Dockerfile"), "dockerfile")
+    dockerfiles = blocks(PAGE, "dockerfile")
     assert len(dockerfiles) == 2
     for dockerfile in dockerfiles:
-        for line in re.findall(r"^RUN (.+)", dockerfile, re.MULTILINE):
-            user(line.replace("/models", str(user.desk / "image")).replace("/wheels", str(links)))
+        here = dockerfile.replace("/models", str(user.desk / "image")).replace("/wheels", str(links))
+        variables = dict(re.findall(r"^ENV (\w+)=(.+)", here, re.MULTILINE))
+        for line in re.findall(r"^RUN (.+)", here, re.MULTILINE):
+            user(line, **variables)
         assert left(user, "image") == DOWNLOADED
         shutil.rmtree(user.desk / "image")
 

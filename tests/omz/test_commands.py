@@ -97,8 +97,7 @@ def test_all_models_of_open_model_zoo_are_described_alike():
         told = us.get(each["name"], {})
         if keys := [key for key, value in each.items() if told.get(key) != value]:
             differing[each["name"]] = keys
-    # Ours knows a shape from --input_shape, and that an input which is frozen is none of the IR's.
-    assert differing == {"gpt-2": ["input_info"], "facenet-20180408-102900": ["input_info"]}
+    assert differing == {}
     assert len(us) == len(flat) == 264
     assert_success(ended)
     # The one misspelt key, which the other tools do not mention.
