@@ -161,7 +161,7 @@ PREPARE = {
     "No network": no_network,
     "An old Python": old_python,
     "A missing extra": missing_extra,
-    "A full disk": partial(mounted, "disk", "size=64k"),
+    "A full disk": partial(mounted, "disk", "size=32k"),
     "A folder that is read-only": partial(mounted, "share", "ro"),
     "A corrupt photo": broken_photos,
     "A mirror that is out of date": stale_mirror,

@@ -46,9 +46,10 @@ def _update(folder: Path, change: Callable[[set[str]], set[str]]) -> None:
         return {"folder": f"{folder.absolute()}", "models": models} if models else {}
 
     with suppress(OSError, OutputError, SettingsError):
-        update_json(_path(folder), merge)
+        # Without an indent it is written in C: each model of a run writes the names of all.
+        update_json(_path(folder), merge, indent=None)
 
 
 def _read_names(stored: Json) -> set[str]:
     models = stored.get("models")
-    return {name for name in models if isinstance(name, str)} if isinstance(models, list) else set()
+    return set(map(str, models)) if isinstance(models, list) else set()
