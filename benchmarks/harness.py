@@ -17,6 +17,8 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
+from posezoo.run.machine import processor_details
+
 RESULTS = Path(__file__).parent / "results"
 
 #: Whether a benchmark only has to come to its end (``make bench-once``): it runs one round, misses
@@ -105,12 +107,14 @@ def record(name: str, metrics: Mapping[str, object]) -> None:
 
 
 def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    details = processor_details(cpuinfo)
+    return f"{names[0]} ({details})" if names else platform.machine()
 
 
 def _memory_gib() -> float | None:

@@ -23,7 +23,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property, partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,6 +76,14 @@ for photo in photos:
     runpy.run_path(sample, run_name="__main__")
 """
 
+
+def _computed_in(target: str) -> tuple[str, ...]:
+    """The flag with which ``posezoo run`` computes as the program of a target: ONNX Runtime has no
+    bf16 on a CPU.
+    """
+    return ("--inference_precision", "f32") if target.startswith("onnx") else ()
+
+
 #: Two keypoints are the same if they are at most this many pixels apart.
 SAME_PX = 0.1
 
@@ -104,10 +112,9 @@ class ExportCase:
         precision = () if self.precision == "FP16" else ("--precision", self.precision)
         return " ".join((self.name, *precision, *self.flags))
 
-    @property
-    def compared(self) -> str:
-        """The command whose people are compared with those of the export."""
-        return f"posezoo run {self.export}"
+    def compared(self, target: str) -> str:
+        """The command whose people are compared with those of the export to a target."""
+        return " ".join(("posezoo run", self.export, *_computed_in(target)))
 
 
 #: The first are the rows of README's table, and models for other needs.
@@ -242,13 +249,13 @@ class ExportRunner:
         people = [find(read_image(photo)) for photo in self._photos]
         return [[_points_of(each.keypoints[:, :2], each.box) for each in found] for found in people]
 
-    @cached_property
-    def people_of_run(self) -> list[list[Person]]:
-        """The people of ``posezoo run`` in each photo."""
+    @cache  # noqa: B019 - there is one for each case
+    def people_of_run(self, *flags: str) -> list[list[Person]]:
+        """The people of ``posezoo run`` with these flags in each photo."""
         out = self.folder / "poses"
         shutil.rmtree(out, ignore_errors=True)
         case = self.case
-        model = (case.name, "--precision", case.precision, *case.flags)
+        model = (case.name, "--precision", case.precision, *case.flags, *flags)
         _run("posezoo", "run", *model, *self._places("run"), "-i", *self._photos, "-o", out)
         return _read_people(json.loads((out / "poses.json").read_text("utf-8")))
 
@@ -362,11 +369,11 @@ def run_case(
     rows: list[dict[str, object]] = []
     for target in targets:
         row: dict[str, object] = {"model": case.name, "export": case.export, "target": target}
-        row |= {"of": case.compared, "photos": len(photos)}
+        row |= {"of": case.compared(target), "photos": len(photos)}
         if case.is_generated:
             row["weights"] = "generated"
         try:
-            row |= compare(TARGETS[target](runner), runner.people_of_run)
+            row |= compare(TARGETS[target](runner), runner.people_of_run(*_computed_in(target)))
         except RefusedError as error:
             if target not in PROGRAMS:
                 continue
@@ -393,7 +400,7 @@ def store(rows: Sequence[Mapping[str, object]], photos: Sequence[Path]) -> None:
     for case in CASES:
         for target in TARGETS:
             row = by_export.get((case.export, target))
-            if row and row["of"] == case.compared:
+            if row and row["of"] == case.compared(target):
                 kept.append(row)
     result = {"conditions": conditions, "rows": kept}
     RESULT.write_text(f"{json.dumps(result, indent=1)}\n", "utf-8")

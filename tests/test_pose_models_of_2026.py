@@ -203,16 +203,23 @@ PROOFS = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("detector", "draw", "side"),
-    [("yolox-nano-coco", "yolox_onnx", 416), ("rtmdet-nano", "rtmdet_onnx", 320)],
+@pytest.fixture(
+    scope="module",
+    params=[("yolox-nano-coco", "yolox_onnx", 416), ("rtmdet-nano", "rtmdet_onnx", 320)],
 )
-def test_a_detector_of_2026_finds_the_people_for_rtmpose(rtmpose, tmp_path, detector, draw, side):
-    place, _ = rtmpose
+def detected(place, tmp_path_factory, request):
+    """A detector as FP32 and FP16, with what the command said."""
+    detector, draw, side = request.param
+    drawn = getattr(heads, draw)(tmp_path_factory.mktemp("detector"), side)
     # The folder of RTMDet's member is not known: model.yml names it without one.
-    place.publish(detector, getattr(heads, draw)(tmp_path, side), "20230831/rtmdet/end2end.onnx")
-    said = place.run("get", detector, "-o", place.out, "--precisions", "FP32,FP16")
+    place.publish(detector, drawn, "20230831/rtmdet/end2end.onnx")
+    return detector, place.run("get", detector, "-o", place.out, "--precisions", "FP32,FP16")
+
+
+@pytest.mark.slow
+def test_a_detector_of_2026_finds_the_people_for_rtmpose(rtmpose, tmp_path, detected):
+    place, _ = rtmpose
+    detector, said = detected
     assert PROOFS[detector] in said and "compared with ONNX Runtime" in said
     scene = tmp_path / "scene.png"
     cv2.imwrite(str(scene), rtmpose_network.drawn_scene())
@@ -226,9 +233,8 @@ def test_a_detector_of_2026_finds_the_people_for_rtmpose(rtmpose, tmp_path, dete
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("detector", ["rtmdet-nano", "yolox-nano-coco"])
-def test_only_people_are_found_by_a_detectors_decoder_in_the_graph(rtmpose, tmp_path, detector):
-    place, _ = rtmpose
+def test_only_people_are_found_by_a_detectors_decoder_in_the_graph(place, tmp_path, detected):
+    detector, _ = detected
     said = place.run("convert", detector, "-d", place.out, "-o", tmp_path, "--decode")
     assert PROOFS[detector] in said
     decoded = load(tmp_path / f"public/{detector}/FP32/{detector}.xml")(
