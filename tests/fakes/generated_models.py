@@ -33,11 +33,13 @@ FACES = "pose-detection-mediapipe"
 
 def generate(spec: ModelSpec, folder: Path, mirror: Path) -> dict[str, bytes]:
     """The content of each file of a model; of an archive with one member, that of the member."""
-    if spec.framework is Framework.DLDT:
+    # Declared ranges are those of the published network.
+    has_ranges = spec.int8_ranges is not None
+    if spec.framework is Framework.DLDT and not has_ranges:
         return _ir_files(spec, folder)
     if "mediapipe" in spec.name or "pose_landmarker" in spec.name:
         return {file.name: _of_mediapipe(file.name, mirror) for file in spec.files}
-    if spec.framework in (Framework.TF, Framework.TFLITE):
+    if spec.framework in (Framework.TF, Framework.TFLITE) or has_ranges:
         return _real_files(spec, mirror)
     (file,) = spec.files
     return {file.name: _network(spec, folder)}
