@@ -158,7 +158,9 @@ def test_both_dockerfiles_make_the_models_with_the_stand_in_or_posezoo(user, lin
     dockerfiles = blocks(PAGE, "dockerfile")
     assert len(dockerfiles) == 2
     for dockerfile in dockerfiles:
-        here = dockerfile.replace("/models", str(user.desk / "image")).replace("/wheels", str(links))
+        here = dockerfile.replace("/models", str(user.desk / "image")).replace(
+            "/wheels", str(links)
+        )
         variables = dict(re.findall(r"^ENV (\w+)=(.+)", here, re.MULTILINE))
         for line in re.findall(r"^RUN (.+)", here, re.MULTILINE):
             user(line, **variables)
