@@ -81,7 +81,7 @@ mirror create mirror blazepose-full
 new my-pose --models_dir drafts --from net.tflite --license MIT
 sources check our-pose --models_dir zoo
 prove our-pose --models_dir zoo --output proof
-record --generated human-pose-estimation-3d-0001
+record --generated human-pose-estimation-3d-0001 --models_dir measured
 remove --yes blazepose-full
 """.strip().splitlines()
 # One process that has imported what all verbs need: starting Python takes as long as they do.
@@ -319,8 +319,11 @@ def keep_one_model(zoo: Path) -> None:
 
 
 def make_files_of_verbs(folder: Path) -> None:
-    """Photos, their annotations, a key and a network."""
+    """Photos, their annotations, a key, a network, and a model outside an installed package."""
     (folder / "photos").mkdir(parents=True)
+    recorded = "public/human-pose-estimation-3d-0001"
+    shutil.copytree(ROOT / "models" / recorded, folder / "measured" / recorded)
+    shutil.copytree(ROOT / "licenses", folder / "licenses")
     for name in ("astronaut", "camera"):
         shutil.copy(ROOT / "src/posezoo/run/samples" / f"{name}.png", folder / "photos")
     coco = ROOT / "src/posezoo/core/declarations/skeletons/coco-17.yml"
