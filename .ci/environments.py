@@ -509,6 +509,7 @@ def run_quick_tests(where: str, env: Path, folder: Path) -> Iterator[str]:
     into = [UV, "pip", "install", "-q", "--python", str(env)]
     zoo = folder / "zoo"
     shutil.copytree(place() / "zoo", zoo, symlinks=True)
+    folder.chmod(0o755)  # some tests start programs as another user
     pytest = [str(env / "bin/python"), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
     for command in (
         [*into, "-c", str(folder / "run.txt"), *words],
