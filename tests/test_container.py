@@ -22,13 +22,14 @@ USER = 4321  # who exists neither on this machine nor in the image
 LINES = re.findall(r"^\$ (.+)$", (ROOT / "docs" / "container.md").read_text("utf-8"), re.MULTILINE)
 
 #: docker by podman, which needs no daemon. Its mount namespace has no cgroup v2, which crun refuses beside v1.
-#: The base's package index is a folder of wheels. What the network would give comes from a mirror.
+#: The base's package index is a folder of wheels. What the network would give comes from a mirror. It computes in f32, as
+#: all tests do.
 DOCKER = """#!/bin/sh
 verb=$1; shift
 case "$verb $*" in
   build*) set -- --isolation chroot --volume "$WHEELS:/wheels:ro" "$@" ;;
-  "run "*"--network none"*) set -- --read-only-tmpfs=false "$@" ;;
-  run*) set -- --read-only-tmpfs=false -v "$MIRROR:/published:ro" -e POSEZOO_MIRROR=/published "$@" ;;
+  "run "*"--network none"*) set -- --read-only-tmpfs=false -e POSEZOO_INFERENCE_PRECISION=f32 "$@" ;;
+  run*) set -- --read-only-tmpfs=false -e POSEZOO_INFERENCE_PRECISION=f32 -v "$MIRROR:/published:ro" -e POSEZOO_MIRROR=/published "$@" ;;
 esac
 exec unshare --mount sh -c 'umount /sys/fs/cgroup/unified 2>/dev/null; exec podman "$@"' podman "$verb" "$@"
 """
