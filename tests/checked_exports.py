@@ -80,7 +80,7 @@ CHECKS = {
     "cpp": TargetCheck(
         "Each IR takes bytes and contains its decoder. A network for one person is exported with its"
         " detector, and the program runs both. Tests build the project with the Python package openvino without warnings, and"
-        " compare its JSON with that of `posezoo run`: all keypoints are at most 0.1 px apart. For BlazePose,"
+        " compare its JSON with that of `posezoo run` in f32: all keypoints are at most 0.1 px apart. For BlazePose,"
         " 9 of 10 are, and some are 1 px apart, because it is sensitive to small differences.",
         run_with=(
             "tf-pose-mobilenet-v2-small",

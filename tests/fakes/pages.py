@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fakes.checkout import ROOT
 
-LEFT_OUT = {"build", "quickstart", "node_modules"}
+LEFT_OUT = {"build", "dist", "quickstart", "node_modules"}
 
 
 def _find_pages() -> Iterator[Path]:
