@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from posezoo.run.machine import processor_details
+from posezoo.run.machine import Machine
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -52,7 +52,7 @@ def machine() -> dict[str, object]:
     packages.
     """
     return {
-        "processor": _processor(),
+        "processor": Machine.here().processor,
         "cores": (
             len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         ),
@@ -104,17 +104,6 @@ def record(name: str, metrics: Mapping[str, object]) -> None:
     }
     with open(RESULTS / f"{name}.jsonl", "a", encoding="utf-8") as stream:
         stream.write(json.dumps(line) + "\n")
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    details = processor_details(cpuinfo)
-    return f"{names[0]} ({details})" if names else platform.machine()
 
 
 def _memory_gib() -> float | None:

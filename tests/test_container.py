@@ -150,7 +150,12 @@ def test_the_image_is_built_and_every_line_of_its_page_runs(with_image):
     # Without a network, the default is the model of the mirror.
     inside = json.loads(with_image("cat inside/poses.json"))
     assert inside["provenance"]["model"] == "blazepose-full"
-    assert [len(image["poses"]) for image in inside["images"]] == [1, 1]
+    run = next(line for line in LINES if line.startswith("docker run"))
+    with_image(f"{run} run blazepose-full --output named")
+    named = json.loads(with_image("cat named/poses.json"))
+    assert [image["poses"] for image in inside["images"]] == [
+        image["poses"] for image in named["images"]
+    ]
     assert set(with_image("stat -c %u quickstart/* poses/* confined/* inside/*").split()) == {
         str(USER)
     }
