@@ -46,8 +46,10 @@ def draw_values() -> Mapping[str, Any]:
     recorded = _last_record("bench_cluster")
     dispatch_s = _last_record("bench_task_overhead")["ms"]["median"] / 1000
     costs = {kind: Task(**cost) for kind, cost in recorded["costs"].items()}
+    machine = recorded["machine"]
+    name = machine["processor"].split(" (")[0]  # without its features
     return {
-        "machine": "{processor}, {cores} cores, OpenVINO {openvino}".format(**recorded["machine"]),
+        "machine": f"{name}, {machine['cores']} cores, OpenVINO {machine['openvino']}",
         "speedup": recorded["speedup"],
         "costs": ", ".join(
             f"{kind} {cost.compute_s:.2g} s and {cost.memory_mib:,.0f} MiB"
