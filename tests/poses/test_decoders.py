@@ -1,5 +1,6 @@
 """Decoders are found by name and check their options and outputs."""
 
+import inspect
 import itertools
 import math
 import re
@@ -134,8 +135,9 @@ def test_every_option_has_a_default_and_every_output_a_role(name):
 
 
 def test_the_text_of_decode_names_the_outputs_of_each_decoder():
+    text = inspect.getdoc(decode)
     for name in DECODERS.builtin:
-        line = re.search(rf"^    - {name}: .*(?:\n      .*)*", decode.__doc__, re.MULTILINE)
+        line = re.search(rf"^- {name}: .*(?:\n  .*)*", text, re.MULTILINE)
         role = find_decoder(name).networks[-1][0].role
         assert line and f"``{role}``" in line[0], (
             f"add a line on {name} with ``{role}`` to the docstring of decode in poses/decoders.py"
