@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -39,7 +39,7 @@ def age_of(image: Image) -> float:
 class MjpegCameras(LocalServer):
     """MJPEG over http at any path; a path that ``down`` has answers 503, and drops."""
 
-    def __init__(self) -> None:
+    def __init__(self, show: Callable[[], Image] = timed_image) -> None:
         self.down: set[str] = set()
         self.askers: list[str] = []
         cameras = self
@@ -61,7 +61,7 @@ class MjpegCameras(LocalServer):
                 self.end_headers()
                 try:
                     while self.path not in cameras.down:
-                        self._send(cv2.imencode(".jpg", timed_image())[1].tobytes())
+                        self._send(cv2.imencode(".jpg", show())[1].tobytes())
                         time.sleep(1 / FPS)
                 except OSError:
                     pass
