@@ -3,13 +3,13 @@
 # user who is not root. A second user then downloads from a host whose certificate only the system trusts.
 # Usage, as root, with debootstrap: .ci/bare_machine.sh [RELEASE_OF_DEBIAN]; trixie has Python 3.13, forky 3.14.
 set -euo pipefail
-# What is mounted for the machine ends with this process.
-[ -n "${MOUNTS_ARE_OURS:-}" ] || MOUNTS_ARE_OURS=1 exec unshare --mount "$0" "$@"
+# What is mounted for the machine, and the server, end with this process.
+[ -n "${IS_OUR_NAMESPACE:-}" ] || IS_OUR_NAMESPACE=1 exec unshare --mount --pid --fork --kill-child "$0" "$@"
 cd "$(dirname "$0")/.."
 release=${1:-trixie}
 machine=$(mktemp -d)
 chmod 755 "$machine"
-trap 'kill $(jobs -p) 2>/dev/null; umount -lR "$machine"/{proc,sys,dev}; rm -rf --one-file-system "$machine"' EXIT
+trap 'umount -lR "$machine"/{proc,sys,dev}; rm -rf --one-file-system "$machine"' EXIT
 
 on_machine() {
   env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$machine" "$@"
