@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 release=${1:-trixie}
 machine=$(mktemp -d)
 chmod 755 "$machine"
-trap 'umount -lR "$machine"/{proc,sys,dev}; rm -rf --one-file-system "$machine"' EXIT
+trap 'umount -lR "$machine"/{proc,sys,dev} || :; rm -rf --one-file-system "$machine"' EXIT
 
 on_machine() {
   env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$machine" "$@"
