@@ -34,11 +34,11 @@ CAMERAS = 4
 SECONDS = amount(20)
 #: Of a frame's time, what is left to the rest of the machine.
 LEFT = 0.1
-#: A name for the table, the model and its arguments.
-CASES: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("alone", "movenet-singlepose-lightning-int8", {"detector": None}),
-    ("itself", "posenet-mobilenet-v1", {}),
-    ("nanodet-g", "movenet-singlepose-lightning-int8", {"detector": "nanodet-g"}),
+#: Each model and its arguments.
+CASES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("movenet-singlepose-lightning-int8", {"detector": None}),
+    ("posenet-mobilenet-v1", {}),
+    ("movenet-singlepose-lightning-int8", {"detector": "nanodet-g"}),
 )
 
 
@@ -73,22 +73,22 @@ def measure(model: Estimator, address: str) -> dict[str, float]:
 
 def main() -> int:
     """Measure each case, and record the results."""
-    print(machine())
+    here = machine()
+    print(here)
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.get_context("spawn").Process(target=serve, args=[theirs], daemon=True)
     server.start()
     address = ours.recv()
-    cores = int(str(machine()["cores"]))
+    cores = int(str(here["cores"]))
     metrics = {}
-    for name, model, options in CASES:
-        found = measure(posezoo.load(model, **options), address)
+    for model, options in CASES:
+        case = f"{model} {options}"
+        found = metrics[case] = measure(posezoo.load(model, **options), address)
         fits = (1 - LEFT) * cores * 1e3 / found["cpu_ms"] / CAMERAS
         print(
-            f"{model}, detector {name}: {found['cpu_ms']:.1f} ms of CPU a frame, {found['fps']:.1f}"
-            f" frames a second with {found['people']:.2f} people each; {CAMERAS} cameras fit at"
-            f" {fits:.1f}"
+            f"{case}: {found['cpu_ms']:.1f} ms of CPU a frame, {found['fps']:.1f} frames a second"
+            f" with {found['people']:.2f} people each; {CAMERAS} cameras fit at {fits:.1f}"
         )
-        metrics[f"{model}, {name}"] = found
     server.terminate()
     record(Path(__file__).stem, {"cameras": CAMERAS, "seconds": SECONDS, "cases": metrics})
     return 0
