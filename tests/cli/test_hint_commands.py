@@ -156,7 +156,7 @@ NOT_RUN = {
     "fewer threads: --jobs 1": "a limit of the system; tests/cli/test_limits.py",
     "another --weights_dir": "a file of another user, and tests may run as root",
     "unpacks it again": "an archive; tests/core/convert/test_frontends.py",
-    "--sample FILE compares": "a fault that an input shows; tests/omz/test_one_verdict.py",
+    "--sample FILE compares": "a fault that an input shows; tests/convert/test_one_verdict.py",
     "--self_check off": "a reader that crashes, or random numbers; tests/core/convert/test_self_check.py",
     "only --require_proof refuses": "a proof that fails; tests/core/convert/test_self_check.py",
     "makes INT8, too": "ranges of another network; tests/core/convert/test_publish.py",
