@@ -58,6 +58,21 @@ tests_of() {
   esac
 }
 
+# A change of such a folder would run no test of its own.
+require_tests_of_each_folder() {
+  local package part status=0
+  shopt -s nullglob
+  for package in src/posezoo/*/__init__.py; do
+    part=$(basename "$(dirname "$package")")
+    if [ -z "$(find "tests/$part" -name 'test_*.py' -print -quit 2>/dev/null)" ]; then
+      echo "$package: error: tests/$part has no tests; move the tests of this folder there" >&2
+      status=1
+    fi
+  done
+  return $status
+}
+
+require_tests_of_each_folder
 if [ $# = 0 ]; then mapfile -t changed < <(changed_files); else changed=("$@"); fi
 {
   printf '%s\n' "${every_day[@]}"

@@ -15,8 +15,7 @@ POSES = {"tests/poses", "tests/run"}
 
 def choose(folder, *changed):
     """The tests, and what is printed about them."""
-    command = ["bash", folder / CHOOSE, *changed]
-    ended = run_process(command, check=True)
+    ended = run_process(["bash", folder / CHOOSE, *changed], check=True)
     return set(ended.stdout.splitlines()), ended.stderr
 
 
@@ -83,6 +82,25 @@ def test_without_history_those_of_every_day_are_chosen(clone, every_day):
 def test_a_change_of_run_runs_what_compares_int8_by_poses(every_day):
     chosen, _ = choose(ROOT, "src/posezoo/run/load.py")
     assert chosen - every_day == {"tests/run", "tests/quantize"}
+
+
+def test_each_folder_of_the_code_has_tests_that_its_changes_run(every_day):
+    for package in (ROOT / "src" / "posezoo").glob("*/__init__.py"):
+        chosen, _ = choose(ROOT, package.relative_to(ROOT))
+        assert f"tests/{package.parent.name}" in chosen
+
+
+@pytest.mark.parametrize("left", [(), ("fakes.py",)], ids=["no folder", "no test in it"])
+def test_a_folder_of_the_code_without_tests_is_an_error(clone, left):
+    commit(clone, "src/posezoo/convert/__init__.py")
+    for name in left:
+        commit(clone, f"tests/convert/{name}")
+    ended = run_process(["bash", clone / CHOOSE, "setup.cfg"], check=False)
+    assert ended.returncode == 1 and not ended.stdout
+    assert ended.stderr == (
+        "src/posezoo/convert/__init__.py: error: tests/convert has no tests; "
+        "move the tests of this folder there\n"
+    )
 
 
 def test_an_upgrade_from_the_commit_itself_is_refused():
