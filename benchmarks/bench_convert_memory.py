@@ -3,7 +3,7 @@
 Each value is sampled from /proc: the largest process of a command, and all its processes together,
 with shared pages counted once (PSS). The exit code is 1 if a bar is missed. Linux only.
 
-    make mo-env && python benchmarks/bench_convert_memory.py
+    make build/mo-env && python benchmarks/bench_convert_memory.py
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def measure(name: str, command: Sequence[str], folder: Path) -> dict[str, dict[s
 def main() -> int:
     """Measure each network and a checkpoint; print and record the results."""
     if not MO.is_file():
-        print(f"{MO}: not there: make mo-env", file=sys.stderr)
+        print(f"{MO}: not there: make build/mo-env", file=sys.stderr)
         return 1
     print(machine())
     missed = False

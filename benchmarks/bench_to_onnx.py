@@ -2,7 +2,7 @@
 
 Each ONNX is run by ONNX Runtime, and compared with what OpenCV 4 computes from the original.
 Counted are the networks whose outputs differ by at most 1e-4 of the largest value. The peers come
-from ``make onnx-judges``, and are left out without it. The exit code is 1 if posezoo misses a
+from ``make build/onnx-judges``, and are left out without it. The exit code is 1 if posezoo misses a
 network.
 
     python benchmarks/bench_to_onnx.py

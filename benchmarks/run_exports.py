@@ -193,7 +193,7 @@ class ExportRunner:
         """The people that sample.mjs prints for each photo."""
         own = self._export_onnx()
         if not NODE_MODULES.is_dir():
-            raise RuntimeError("needs make node-env")
+            raise RuntimeError("needs make build/node-env")
         if not (own / "node_modules").exists():
             (own / "node_modules").symlink_to(NODE_MODULES)
         poses = [json.loads(_run("node", own / "sample.mjs", photo)) for photo in self._photos]

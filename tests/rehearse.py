@@ -369,7 +369,7 @@ def rehearse(name: str, photos: Path, mirror: Path) -> Row:
 
 
 def npm_mirror(mirror: Path, folder: Path) -> Path:
-    """The mirror, and the files of `make npm-models` if they are here."""
+    """The mirror, and the files of `make build/npm-models` if they are here."""
     for file in mirror.glob("1/*/*"):
         link_by_digest(file, folder, file.parent.name + file.name)
     models = Path(os.environ.get("TFJS_MODELS") or ROOT / "build/npm-models/package/models")

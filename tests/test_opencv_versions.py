@@ -1,4 +1,4 @@
-"""OpenCV 5 is in an environment of its own (``make demo-env``), and finds the poses of OpenCV 4."""
+"""OpenCV 5 is in an environment of its own (``make build/demo-env-opencv5``), and finds the poses of OpenCV 4."""
 
 import json
 import os
@@ -14,7 +14,9 @@ from fakes.warps import digest_of_samples
 
 OPENCV_5 = ROOT / "build" / "demo-env-opencv5" / "bin" / "python"
 
-pytestmark = pytest.mark.skipif(not OPENCV_5.is_file(), reason="needs OpenCV 5: make demo-env")
+pytestmark = pytest.mark.skipif(
+    not OPENCV_5.is_file(), reason="needs OpenCV 5: make build/demo-env-opencv5"
+)
 
 
 def poses_of(python, folder, photos):

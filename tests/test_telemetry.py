@@ -223,7 +223,7 @@ PROGRAMS = {
 def test_an_exported_program_reports_to_nobody(desk, export):
     flags, program = PROGRAMS[export]
     if "node" in program and not (NODE_ENV.is_dir() and shutil.which("node")):
-        pytest.skip("needs make node-env")
+        pytest.skip("needs make build/node-env")
     out = desk.folder / "out"
     shutil.rmtree(out, ignore_errors=True)
     desk.posezoo(f"export net --to {flags}")

@@ -471,7 +471,7 @@ def test_the_program_for_node_has_the_names_of_the_keypoints(node_program):
 
 
 needs_node = pytest.mark.skipif(
-    not NODE_ENV.is_dir() or shutil.which("node") is None, reason="needs make node-env"
+    not NODE_ENV.is_dir() or shutil.which("node") is None, reason="needs make build/node-env"
 )
 
 

@@ -14,7 +14,7 @@ _ASK = "axe.run().then((result) => arguments[0](result.violations));"
 def serious_findings(browser: Browser, address: str) -> list[str]:
     """The rules with serious or critical findings, and their first element, on a screen and on that of a phone."""
     if not _AXE.is_file():
-        pytest.skip("needs make node-env")
+        pytest.skip("needs make build/node-env")
     found = []
     for width in (1400, 390):
         browser.emulate(width=width)

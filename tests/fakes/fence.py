@@ -32,7 +32,7 @@ KEPT = {
 }
 if os.name == "nt":  # programs do not start without them, and temporary files have no folder
     KEPT |= {"COMSPEC", "PATHEXT", "SYSTEMROOT", "TEMP", "TMP"}
-KEPT_PREFIXES = ("COVERAGE_", "PYTEST_")
+KEPT_PREFIXES = ("PYTEST_",)
 
 #: The same on every machine. No package index is reached, and no file of a user is read.
 FIXED = {

@@ -35,14 +35,16 @@ EXIT, STDERR = "exit", "stderr"
 
 
 def needs_mo(test: Callable[..., Any]) -> Callable[..., Any]:
-    """Run by make judge, where make mo-env has made its environment."""
-    return pytest.mark.judge(pytest.mark.skipif(not MO.is_file(), reason="needs make mo-env")(test))
+    """Run by make judge, where make build/mo-env has made its environment."""
+    return pytest.mark.judge(
+        pytest.mark.skipif(not MO.is_file(), reason="needs make build/mo-env")(test)
+    )
 
 
 def has_recorded_runs(test: Callable[..., Any]) -> Callable[..., Any]:
     """Compares with what Model Optimizer made; make judge runs it again."""
     if ASKS:
-        test = pytest.mark.skipif(not MO.is_file(), reason="needs make mo-env")(test)
+        test = pytest.mark.skipif(not MO.is_file(), reason="needs make build/mo-env")(test)
     return pytest.mark.recorded(test)
 
 
@@ -160,7 +162,7 @@ def run_copy(
 
 
 def program() -> Path:
-    """The file of ``PROGRAM`` in the environment of make mo-env."""
+    """The file of ``PROGRAM`` in the environment of make build/mo-env."""
     return next(ENVIRONMENT.glob(f"lib/*/site-packages/{PROGRAM}"))
 
 

@@ -14,7 +14,7 @@ from fakes.checkout import ROOT
 from fakes.command import run_process
 from fakes.irs import state_images
 
-#: The folder node_modules with npm's @tensorflow-models/posenet: ``make posenet-env``.
+#: The folder node_modules with npm's @tensorflow-models/posenet: ``make build/posenet-env``.
 PEER = ROOT / "build" / "posenet-env" / "node_modules"
 if "POSENET_PEER" in os.environ:
     PEER = Path(os.environ["POSENET_PEER"])

@@ -103,7 +103,7 @@ def test_a_layer_of_darknet_computes_as_onnx_what_it_computes_in_opencv_4(name, 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not OPENCV_5.is_file(), reason="needs OpenCV 5: make demo-env")
+@pytest.mark.skipif(not OPENCV_5.is_file(), reason="needs OpenCV 5: make build/demo-env-opencv5")
 def test_opencv_5_computes_what_onnx_runtime_computes(tmp_path):
     cases = {}
     for number, (name, net) in enumerate({**CAFFE, **DARKNET}.items()):

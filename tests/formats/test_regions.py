@@ -58,7 +58,7 @@ def test_a_network_with_one_head_needs_no_file_of_its_own(tmp_path):
 @needs_mo
 @pytest.mark.skipif(
     not any(ENVIRONMENT.glob("lib/*/site-packages/tensorflow")),
-    reason="needs make mo-env MO_EXTRAS=caffe,tensorflow2",
+    reason="needs make build/mo-env MO_EXTRAS=caffe,tensorflow2",
 )
 @pytest.mark.parametrize("name", ["yolo_v2", "yolo_v3"])
 def test_the_outputs_are_those_of_model_optimizer(name, tmp_path):

@@ -102,7 +102,7 @@ def mediapipe_files() -> list[tuple[Path, str]]:
     folder = os.environ.get("MEDIAPIPE_MODELS") or FOLDER.with_name("mediapipe-models") / "files"
     files = sorted(Path(folder).glob("**/*.tflite"))
     if not files:
-        pytest.skip("needs make mediapipe-models")
+        pytest.skip("needs make build/mediapipe-models")
     return [(file, hashlib.sha384(file.read_bytes()).hexdigest()) for file in files]
 
 

@@ -1,6 +1,6 @@
 """Save heat maps of 17 keypoints with PaddlePaddle: run_paddle.py FOLDER
 
-``make paddle-env`` makes the environment in which it runs. The new format of PaddlePaddle 3 is not read.
+``make build/paddle-env`` makes the environment in which it runs. The new format of PaddlePaddle 3 is not read.
 """
 
 import os

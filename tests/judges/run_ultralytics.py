@@ -1,6 +1,6 @@
 """Export a network for poses with Ultralytics, and find people with its own ``predict``: run_ultralytics.py FOLDER PHOTO...
 
-``make ultralytics-env`` makes the environment in which it runs. Weights cannot be had offline, so they are random, but
+``make build/ultralytics-env`` makes the environment in which it runs. Weights cannot be had offline, so they are random, but
 normalized on the photos: what the network finds depends on the picture. answers.json in FOLDER has for each export its
 path, and for each photo the keypoints (K, 2) of each person in pixels, which ``predict`` moves into the photo.
 """

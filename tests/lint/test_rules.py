@@ -755,7 +755,7 @@ def pages_as_they_are(root):
 
 
 def test_our_own_registry_has_no_finding(monkeypatch):
-    """Without PyTorch, which counts parameters, and without drawing pages: `make zoo` has both."""
+    """Without PyTorch, which counts parameters, and without drawing pages; posezoo itself does both."""
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setattr("posezoo.lint.registry_view.render_pages", pages_as_they_are)
     models = RegistryView(own_registry()).models.values()

@@ -37,7 +37,7 @@ def them(zoos, recorded, tmp_path_factory):
 
     def ask():
         if not (MO_ENV / "bin" / "omz_downloader").exists():
-            pytest.skip("needs make mo-env")
+            pytest.skip("needs make build/mo-env")
         (folder / "home").mkdir()
         with Theirs(folder / "home") as tools:
             return {

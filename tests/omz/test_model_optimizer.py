@@ -306,7 +306,7 @@ def test_a_python_that_is_too_new_is_reported_with_the_newest_supported(tmp_path
     with pytest.raises(ConversionError, match="has no Model Optimizer") as refused:
         find_model_optimizer(None, python)
     assert "Python 3.13 is too new for it" in refused.value.hint
-    assert "make mo-env PYTHON=python3.12" in refused.value.hint
+    assert "make build/mo-env PYTHON=python3.12" in refused.value.hint
     newest = script(tmp_path / "python3.12", """echo '["", "", [3, 12]]'""")
     with pytest.raises(ConversionError) as refused:
         find_model_optimizer(None, newest)

@@ -32,7 +32,7 @@ STORED = projects.read_results()
 KEYS = ("outcome", "needs", "differences", "why")
 
 needs_mo_env = pytest.mark.skipif(
-    not (MO_ENV / "bin" / "omz_downloader").exists(), reason="needs make mo-env"
+    not (MO_ENV / "bin" / "omz_downloader").exists(), reason="needs make build/mo-env"
 )
 
 

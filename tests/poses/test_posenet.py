@@ -42,7 +42,7 @@ def test_stored_poses_of_the_published_decoder_are_returned_to_the_last_digit(pl
 
 
 @pytest.mark.skipif(
-    not PEER.is_dir() or shutil.which("node") is None, reason="needs make posenet-env"
+    not PEER.is_dir() or shutil.which("node") is None, reason="needs make build/posenet-env"
 )
 def test_the_published_decoder_run_by_node_returns_the_same_poses():
     sizes = [(9, 13, 8), (17, 17, 0.25), (25, 33, 8), (2, 40, 4), (1, 1, 8)]

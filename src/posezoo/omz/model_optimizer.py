@@ -61,7 +61,7 @@ STAND_IN_MODULE = "posezoo_openvino_dev"
 # How the local versions of stand-ins begin.
 _LOCAL_VERSION = "posezoo"
 
-HINT = "make mo-env makes an environment with it; --mo build/mo-env/bin/mo"
+HINT = "make build/mo-env makes an environment with it; --mo build/mo-env/bin/mo"
 
 # Prints the folder of Model Optimizer, the version of OpenVINO, and that of Python.
 _PROBE = """
@@ -183,7 +183,7 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
             )
             hint = (
                 f"Python {actual} is too new for it: OpenVINO 2024.6 supports up to {newest}; "
-                f"make mo-env PYTHON=python{newest}"
+                f"make build/mo-env PYTHON=python{newest}"
             )
         version_note = f": its OpenVINO is {version}" if version else ""
         raise ConversionError(f"{python}: has no Model Optimizer{version_note}", hint=hint)
@@ -396,7 +396,7 @@ def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: Mo
     reason = _find_reason(result.errors or result.output.decode("utf-8", "replace"))
     hint = f"its command line was: {shlex.join(command)}"
     if "No module named" in reason and spec.framework in _EXTRAS:
-        hint = f"make mo-env MO_EXTRAS={_EXTRAS[spec.framework]} installs the missing package"
+        hint = f"make build/mo-env MO_EXTRAS={_EXTRAS[spec.framework]} installs the missing package"
     raise ConversionError(
         f"{spec.full_name}: Model Optimizer {mo.version} ended with {result.exit_code}: {reason}",
         hint=hint,

@@ -30,7 +30,7 @@ def root_of(generation, shared):
     if generation == "2021.4":
         return shared / "data" / "omz-2021.4" / "models"
     found = sorted((ROOT / "build").glob("mo-env/lib/python*/site-packages/omz_tools/models"))
-    return found[0] if found else pytest.skip("needs make mo-env")
+    return found[0] if found else pytest.skip("needs make build/mo-env")
 
 
 @pytest.fixture(params=["2021.4", pytest.param("2024.6", marks=pytest.mark.judge)], scope="module")

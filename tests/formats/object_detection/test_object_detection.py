@@ -28,7 +28,7 @@ SORTED = "the rows are sorted by score, not by class"
 
 needs_tensorflow = pytest.mark.skipif(
     not any(ENVIRONMENT.glob("lib/*/site-packages/tensorflow")),
-    reason="needs make mo-env MO_EXTRAS=caffe,tensorflow2",
+    reason="needs make build/mo-env MO_EXTRAS=caffe,tensorflow2",
 )
 
 

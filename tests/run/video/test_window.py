@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(
 def python(request):
     """The Python of an environment whose OpenCV has windows."""
     if not request.param.is_dir():
-        pytest.skip(f"needs {request.param.name}: make demo-env")
+        pytest.skip(f"needs {request.param.name}: make build/demo-env-opencv5")
     return request.param / "bin" / "python"
 
 

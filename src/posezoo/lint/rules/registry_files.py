@@ -202,7 +202,9 @@ def example_picture(view: ModelView) -> Violations:
         if others:
             message = f"{PICTURE} is that of {others[0]}, too"
     if message:
-        yield RuleViolation(FileLocation(path), f"{message}: make examples draws it", PICTURE)
+        yield RuleViolation(
+            FileLocation(path), f"{message}: docs/draw_examples.py draws it", PICTURE
+        )
 
 
 def _read_picture(view: ModelView) -> Iterator[bytes]:
