@@ -215,6 +215,13 @@ def which_model_values() -> Mapping[str, Any]:
     return draw_values(every_row())
 
 
+def checks_values() -> Mapping[str, Any]:
+    """What checks the repository, and when."""
+    from checks_page import draw_values
+
+    return draw_values()
+
+
 def int8_values() -> Mapping[str, Any]:
     """What INT8 saves."""
     from which_model import draw_int8
@@ -244,6 +251,7 @@ FILLED_PAGES: dict[str, Callable[[], Mapping[str, Any]]] = {
     "README.md": which_model_values,
     "docs/cli.md": cli_values,
     "docs/accuracy.md": accuracy_values,
+    "docs/architecture.md": checks_values,
     "docs/howto/choose_a_model.md": int8_values,
     "docs/explanations/judges.md": judges_values,
     "docs/explanations/rehearsal.md": rehearsal_values,
