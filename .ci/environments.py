@@ -1,14 +1,17 @@
 """Enter each environment that this repository promises, and run there what is promised for it.
 
 Environments are read (promises.py), never listed. Without a flag, this enters the small ones, those
-without OpenVINO and PyTorch; --nightly enters the others. It prints a sentence with a file and a
-line for each failure, what could not be tested here, and nothing else.
+without OpenVINO and PyTorch, and types what README and posezoo print in README's install; --nightly
+enters the others, and types what all pages print. With files, it does both for what they promise.
+It prints a sentence with a file and a line for each failure, what could not be tested here, and
+nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
 import configparser
+import hashlib
 import json
 import os
 import re
@@ -17,34 +20,52 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 import yaml
+from machine import (
+    UV,
+    end_of,
+    install,
+    is_offline,
+    not_tested,
+    path_with,
+    place,
+    run,
+    settings,
+)
+from printed import read_printed, type_command, type_page, type_pages
 from promises import (
     INPUTS,
+    MAKEFILES,
+    README,
     ROOT,
     Environment,
+    Page,
     ReadingError,
     System,
     place_of_extra,
+    read_beginning,
     read_calls,
     read_extras,
     read_hooks,
     read_make_rules,
     read_make_targets,
+    read_pages,
     read_python_lists,
     read_pythons,
+    read_release,
     read_systems,
     read_workflows,
 )
 
 from posezoo.cli.verbs import SUMMARIES
 
-UV = str(Path(sys.executable).with_name("uv"))
 #: What makes an environment large: 0.7 GB and more.
 LARGE = {"openvino", "torch"}
 #: Each verb at least once, in this order in one folder: what needs an extra, and what does not.
@@ -117,64 +138,6 @@ video.release()
 """
 
 
-def run(
-    command: Sequence[str | Path], folder: Path = ROOT, **environ: str
-) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, with what it printed in `stdout`."""
-    return subprocess.run(
-        command, cwd=folder, env={**settings(), **environ}, stdin=subprocess.DEVNULL, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, errors="replace",
-    )  # fmt: skip
-
-
-@cache
-def settings() -> Mapping[str, str]:
-    """The environment of all commands: pip's index and folders for uv, which does not read pip's
-    configuration; a cache that no earlier run filled; each Python that pyenv has.
-    """
-    # What make that runs this program tells its own commands is not for those that this one runs.
-    foreign = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"}
-    environ = {name: value for name, value in os.environ.items() if name not in foreign}
-    index = environ.get("PIP_INDEX_URL") or pip_config("global.index-url")
-    if index:
-        environ["UV_DEFAULT_INDEX"] = index
-    if folders := environ.get("PIP_FIND_LINKS"):
-        environ["UV_FIND_LINKS"] = folders
-    pythons = sorted(Path(environ.get("PYENV_ROOT", "/none")).glob("versions/3.*/bin"))
-    environ["PATH"] = os.pathsep.join([environ.get("PATH", os.defpath), *map(str, pythons)])
-    return environ | {
-        "UV_PYTHON_DOWNLOADS": "never",
-        "MACOSX_DEPLOYMENT_TARGET": "14.0",
-        "XDG_CACHE_HOME": str(place() / "cache"),
-        "UV_CACHE_DIR": environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
-    }
-
-
-def pip_config(key: str) -> str:
-    """A setting of pip, empty if it has none."""
-    command = [sys.executable, "-m", "pip", "config", "get", key]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-
-
-@cache
-def place() -> Path:
-    """The folder of this run."""
-    folder = ROOT / "build" / "environments"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def not_tested(reason: str) -> None:
-    """Say what this machine cannot test."""
-    print(f"== not tested here: {reason}", flush=True)
-
-
-def end_of(printed: str, lines: int = 6) -> str:
-    """The last lines of what a command printed."""
-    return "\n".join(f"  {line}" for line in printed.strip().splitlines()[-lines:])
-
-
 # --- What resolves
 
 
@@ -229,7 +192,7 @@ def check_calls(wanted: Callable[[str], bool]) -> Iterator[str]:
     targets = {rule.target for rule in rules}
     for call in read_calls():
         target = call.script.removeprefix("make ")
-        exists = target in targets or (ROOT / target).is_file()
+        exists = {target, f"{target}/.installed"} & targets or (ROOT / target).is_file()
         if wanted(call.place) and not exists:
             yield f"{call.place}: {call.script} does not exist"
     for rule in rules:
@@ -274,8 +237,8 @@ def enter(environment: Environment, checkout: Path) -> Iterator[str]:
     if not environment.whole_zoo:
         keep_one_model(folder / "zoo")
     for command in environment.commands:
-        path = f"{folder / 'env' / 'bin'}{os.pathsep}{settings()['PATH']}"
-        environ = {"PATH": path, "VENV": str(folder / "env"), **command.environ}
+        environ = {"PATH": path_with(folder / "env"), "VENV": str(folder / "env")}
+        environ |= command.environ
         ended = run([*command.shell, "-c", command.script], folder / "zoo", **environ)
         written = f"{command.place}: in an environment with {shlex.join(environment.install)}"
         if ended.returncode == 1 and is_offline(ended.stdout):
@@ -289,25 +252,6 @@ def enter(environment: Environment, checkout: Path) -> Iterator[str]:
             yield f"{environment.place}: lacks {lacking[1]}: {written}\n{end_of(lacking[0])}"
 
 
-def install(env: Path, words: Sequence[str], folder: Path, python: str = sys.executable) -> str:
-    """Make an environment with what follows `pip install`; why it could not be made, or empty."""
-    for command in (
-        [UV, "venv", "-q", "--clear", "--python", python, str(env)],
-        [UV, "pip", "install", "-q", "--python", str(env), *words],
-    ):
-        ended = run(command, folder)
-        if ended.returncode:
-            break
-    else:
-        return ""
-    if "--extra-index-url" not in words:
-        return end_of(ended.stdout)
-    # pip goes on without an index that does not answer.
-    flag = list(words).index("--extra-index-url")
-    not_tested(f"what {words[flag + 1]} has: it does not answer")
-    return install(env, [*words[:flag], *words[flag + 2 :]], folder, python)
-
-
 def keep_one_model(zoo: Path) -> None:
     """Leave one model in a zoo: what is run for all models once a week would take too long."""
     for folder in (zoo / "models").glob("*/*/"):
@@ -318,8 +262,37 @@ def keep_one_model(zoo: Path) -> None:
 # --- Which verb works with which extra
 
 
-def make_files_of_verbs(folder: Path) -> None:
-    """Photos, their annotations, a key, a network, and a model outside an installed package."""
+OUR_POSE = """\
+description: The landmark network of BlazePose full, from a file.
+task_type: human_pose_estimation
+framework: tflite
+license: {{spdx: Apache-2.0, text: Apache-2.0-MediaPipe.txt}}
+files:
+  - name: net.tflite
+    size: {size}
+    checksum: {checksum}
+    source: {{$type: file, path: ../../../net.tflite}}
+inputs:
+  - name: input_1
+    shape: [1, 256, 256, 3]
+    layout: NHWC
+    color: RGB
+    reverse_input_channels: true
+    scale: [255, 255, 255]
+outputs: []
+"""
+
+
+@cache
+def files_of_verbs() -> Path:
+    """A folder with photos, their annotations, a key, a network, and a model outside a package.
+
+    No command needs an extra, since this Python has none.
+
+    Raises:
+        ReadingError: one of the files cannot be made.
+    """
+    folder = place() / "verbs"
     (folder / "photos").mkdir(parents=True)
     recorded = "public/human-pose-estimation-3d-0001"
     shutil.copytree(ROOT / "models" / recorded, folder / "measured" / recorded)
@@ -334,22 +307,36 @@ def make_files_of_verbs(folder: Path) -> None:
     people = {"images": [photo], "annotations": [person]}
     people["categories"] = [{"id": 1, "name": "person", "skeleton": [], **names}]
     (folder / "people.json").write_text(json.dumps(people), "utf-8")
-    key = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "team.key"]
-    run(key, folder)
-    download = [sys.executable, "-m", "posezoo", "download", INPUTS["model"]]
-    run(download, folder, XDG_CACHE_HOME=str(folder / "cache"))
-    network = next((folder / "cache").rglob("*.tflite"), None)
-    if not network:
-        raise ReadingError(f"models/public/{INPUTS['model']}:1: cannot be downloaded")
-    shutil.copy(network, folder / "net.tflite")
-    new = "new our-pose --models_dir zoo --from net.tflite --license MIT"
-    run([sys.executable, "-m", "posezoo", *new.split()], folder)
+    prepare(folder, "openssl ecparam -name prime256v1 -genkey -noout -out team.key")
+    prepare(folder, f"{sys.executable} -m posezoo download {INPUTS['model']} --output_dir files")
+    network = next((folder / "files").rglob("pose_landmark*.tflite")).rename(folder / "net.tflite")
+    content = network.read_bytes()
+    zoo = folder / "zoo" / "public" / "our-pose"
+    zoo.mkdir(parents=True)
+    checksum = hashlib.sha384(content).hexdigest()
+    text = OUR_POSE.format(size=len(content), checksum=checksum)
+    (zoo / "model.yml").write_text(text, "utf-8")
+    return folder
+
+
+def prepare(folder: Path, command: str) -> None:
+    """Run what the files of the verbs are made with.
+
+    Raises:
+        ReadingError: it failed, so that no verb is to blame.
+    """
+    ended = run(shlex.split(command), folder)
+    if ended.returncode:
+        raise ReadingError(
+            f".ci/environments.py:1: {command}: exit code {ended.returncode}, "
+            f"before any verb was tried\n{end_of(ended.stdout)}"
+        )
 
 
 def try_verbs(env: Path, folder: Path) -> list[tuple[int, str]]:
     """The exit code and the output of each command of VERBS."""
     command = [str(env / "bin" / "python"), "-c", RUN_VERBS]
-    environ = {**settings(), "PATH": f"{env / 'bin'}{os.pathsep}{settings()['PATH']}"}
+    environ = {**settings(), "PATH": path_with(env)}
     environ["XDG_CACHE_HOME"] = str(folder / "cache")
     ended = subprocess.run(
         command, cwd=folder, env=environ, input=json.dumps(VERBS), capture_output=True,
@@ -395,12 +382,24 @@ def name_untried_verbs() -> Iterator[str]:
 
 def enter_with(extra: str) -> tuple[Path, Path]:
     """The environment of the wheel with an extra, and a folder to work in."""
-    folder = Path(tempfile.mkdtemp(dir=place()))
-    words = ["-c", "constraints.txt", f"posezoo[{extra}] @ {wheel().as_uri()}"]
-    if why := install(folder / "env", words, ROOT):
-        raise ReadingError(f"{place_of_extra(extra)}: [{extra}] cannot be installed\n{why}")
-    shutil.copytree(place() / "verbs", folder / "work")
-    return folder / "env", folder / "work"
+    env = install_wheel([extra], place_of_extra(extra))
+    work = env.with_name("work")
+    shutil.copytree(files_of_verbs(), work)
+    return env, work
+
+
+def install_wheel(extras: Iterable[str], where: str) -> Path:
+    """A new environment of the wheel with extras, with pip, as users have it.
+
+    Raises:
+        ReadingError: it cannot be made; the text begins with where it is promised.
+    """
+    env = Path(tempfile.mkdtemp(dir=place())) / "env"
+    named = ",".join(sorted(extras))
+    words = ["-c", "constraints.txt", f"posezoo[{named}] @ {wheel().as_uri()}", "pip"]
+    if why := install(env, words, ROOT):
+        raise ReadingError(f"{where}: [{named}] cannot be installed\n{why}")
+    return env
 
 
 def check_verbs(extra: str, bare: Sequence[tuple[int, str]]) -> Iterator[str]:
@@ -425,8 +424,8 @@ def follow_hints(line: str, bare: Path) -> Iterator[str]:
     """Two hints at most, followed to the letter, lead from the bare wheel to a verb that works."""
     env, folder = enter_with("")
     shutil.copytree(bare, folder, dirs_exist_ok=True, symlinks=True)
-    path = (str(env / "bin"), str(Path(UV).parent), settings()["PATH"])
-    environ = {"PATH": os.pathsep.join(path), "XDG_CACHE_HOME": str(folder / "cache")}
+    path = f"{path_with(env)}{os.pathsep}{Path(UV).parent}"
+    environ = {"PATH": path, "XDG_CACHE_HOME": str(folder / "cache")}
     commands = [f"posezoo {line}"]
     for _ in range(3):
         ended = run(["bash", "-c", commands[0]], folder, **environ)
@@ -446,11 +445,6 @@ def follow_hints(line: str, bare: Path) -> Iterator[str]:
     yield f".ci/environments.py:1: {', then '.join(commands)}: fails\n{end_of(ended.stdout)}"
 
 
-def is_offline(printed: str) -> bool:
-    """Whether a command asked a host of the internet that this machine cannot reach."""
-    return bool(re.search("Failed to fetch|Name or service not known|no connection: ", printed))
-
-
 def find_pythons() -> list[str]:
     """The versions of Python that setup.cfg names and this machine has, the lowest first."""
     named = read_pythons()
@@ -460,8 +454,10 @@ def find_pythons() -> list[str]:
     return found
 
 
-def enter_versions(resolution: str, python: str, nightly: bool) -> Iterator[str]:
-    """What README's `run` installs, in the lowest or the newest versions that setup.cfg allows."""
+def enter_versions(resolution: str, python: str, zoo: Path | None) -> Iterator[str]:
+    """What README's `run` installs, in the lowest or the newest versions that setup.cfg allows;
+    with a checkout, also what takes long.
+    """
     folder = Path(tempfile.mkdtemp(dir=place()))
     (folder / "run.in").write_text("\n".join(read_extras()["run"]), "utf-8")
     where = f"{place_of_extra('run')}: {resolution} versions, Python {python}"
@@ -476,9 +472,8 @@ def enter_versions(resolution: str, python: str, nightly: bool) -> Iterator[str]
         yield f"{where}: cannot be installed\n{why}"
         return
     run([UV, "pip", "install", "-q", "--no-deps", "--python", env, wheel()])
-    bin_ = env / "bin"
     commands = ["posezoo run --output first", "posezoo run --output second"]
-    if nightly:
+    if zoo:
         photo = ROOT / "src/posezoo/run/samples/astronaut.png"
         downloader = ROOT / "tools/downloader/downloader.py"
         commands += [
@@ -488,19 +483,16 @@ def enter_versions(resolution: str, python: str, nightly: bool) -> Iterator[str]
             f"python {downloader} --name {INPUTS['model']} --output_dir omz",
         ]
     # A cache of its own: the second run finds what the first one left.
-    environ = {
-        "PATH": f"{bin_}{os.pathsep}{settings()['PATH']}",
-        "XDG_CACHE_HOME": str(folder / "cache"),
-    }
+    environ = {"PATH": path_with(env), "XDG_CACHE_HOME": str(folder / "cache")}
     for command in commands:
         ended = run(["bash", "-c", command], folder, **environ)
         if ended.returncode:
             yield f"{where}: {command}: exit code {ended.returncode}\n{end_of(ended.stdout)}"
-    if nightly:
-        yield from run_quick_tests(where, env, folder)
+    if zoo:
+        yield from run_quick_tests(where, env, folder, zoo)
 
 
-def run_quick_tests(where: str, env: Path, folder: Path) -> Iterator[str]:
+def run_quick_tests(where: str, env: Path, folder: Path, checkout: Path) -> Iterator[str]:
     """The quick tests of core and run, where no package of `run` has another version."""
     tools = configparser.ConfigParser(interpolation=None)
     tools.read(ROOT / "setup.cfg", "utf-8")
@@ -508,7 +500,7 @@ def run_quick_tests(where: str, env: Path, folder: Path) -> Iterator[str]:
     words = [line for line in lines if line and not line.startswith(("#", "%"))]
     into = [UV, "pip", "install", "-q", "--python", str(env)]
     zoo = folder / "zoo"
-    shutil.copytree(place() / "zoo", zoo, symlinks=True)
+    shutil.copytree(checkout, zoo, symlinks=True)
     folder.chmod(0o755)  # some tests start programs as another user
     pytest = [str(env / "bin/python"), "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile"]
     for command in (
@@ -523,18 +515,25 @@ def run_quick_tests(where: str, env: Path, folder: Path) -> Iterator[str]:
 
 
 def find_records() -> list[str]:
-    """The records of models whose files can be downloaded here."""
+    """The records of models whose files can be downloaded here.
+
+    Raises:
+        ReadingError: a download ended neither well nor with an error.
+    """
     with ThreadPoolExecutor(4) as pool:
         records = sorted((ROOT / "models").rglob("measured.yml"))
         ended = pool.map(
             lambda record: run([sys.executable, "-m", "posezoo", "download", record.parent.name]),
             records,
         )
-    found = [
-        str(record.relative_to(ROOT))
-        for record, each in zip(records, ended, strict=True)
-        if not each.returncode
-    ]
+    found = []
+    for record, each in zip(records, ended, strict=True):
+        name = str(record.relative_to(ROOT))
+        if each.returncode == 0:
+            found.append(name)
+        elif each.returncode != 1:
+            why = f"exit code {each.returncode}\n{end_of(each.stdout)}"
+            raise ReadingError(f"{name}:1: posezoo download {record.parent.name}: {why}")
     if len(found) < len(records):
         not_tested(
             f"{len(records) - len(found)} records of models whose files cannot be downloaded"
@@ -545,95 +544,149 @@ def find_records() -> list[str]:
 # --- All
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What is asked for: the small environments, the large ones, or both of some files."""
+
+    files: frozenset[str]
+    nightly: bool
+
+    def wants(self, where: str, large: bool) -> bool:
+        """Whether to enter what a file promises."""
+        if self.files:
+            return where.partition(":")[0] in self.files
+        return large == self.nightly
+
+
 def is_large(environment: Environment) -> bool:
     """Whether it takes long to install or to run: OpenVINO, PyTorch, or a whole release."""
+    return are_large(environment.extras) or "release" in environment.extras
+
+
+def are_large(named: Iterable[str]) -> bool:
+    """Whether OpenVINO or PyTorch comes with one of these extras."""
     extras = read_extras()
-    requirements = [line for extra in environment.extras for line in extras.get(extra, [])]
-    names = {re.split(r"[^\w-]", line)[0] for line in requirements}
-    return bool(names & LARGE) or "release" in environment.extras
+    requirements = [line for extra in named for line in extras.get(extra, [])]
+    return bool({re.split(r"[^\w-]", line)[0] for line in requirements} & LARGE)
 
 
-def first_part(wanted: Callable[[str], bool]) -> Iterator[Callable[[], Iterator[str]]]:
-    """What is checked for each change."""
-    yield partial(compare_pythons, wanted)
-    yield partial(check_calls, wanted)
-    make_checkout(place() / "zoo", records=["models/*measured.yml"])
-    for environment in [*read_workflows(), *read_make_targets(), *read_hooks()]:
-        if wanted(environment.place) and not is_large(environment):
-            yield partial(enter, environment, place() / "zoo")
-    for python in read_pythons():
-        if wanted("setup.cfg"):
-            yield partial(resolve_extras, python)
-        for system in read_systems():
-            if wanted(system.place):
-                yield partial(resolve_system, system, python, False)
-    if wanted("setup.cfg"):
-        yield name_untried_verbs
-        make_files_of_verbs(place() / "verbs")
-        bare = try_verbs(*enter_with(""))
-        yield partial(compare_verbs, "", bare, bare)
-        for extra in read_extras():
-            if extra and not is_large(Environment("", (f".[{extra}]",), ())):
-                yield partial(check_verbs, extra, bare)
-        yield partial(enter_versions, "lowest-direct", find_pythons()[0], False)
+@cache
+def checkout(large: bool) -> Path:
+    """A pull request with all records, or with those that can be converted here."""
+    folder = place() / ("zoo-large" if large else "zoo")
+    make_checkout(folder, records=find_records() if large else ["models/*measured.yml"])
+    return folder
 
 
-def nightly_part(wanted: Callable[[str], bool]) -> Iterator[Callable[[], Iterator[str]]]:
-    """What takes too long for each change."""
-    make_checkout(place() / "zoo", records=find_records())
-    for environment in read_workflows():
-        if wanted(environment.place) and is_large(environment):
-            yield partial(enter, environment, place() / "zoo")
-    for environment in read_make_targets():
+def steps(choice: Choice) -> Iterator[Callable[[], Iterator[str]]]:
+    """What is checked, one after the other or at the same time."""
+    wanted = partial(choice.wants, large=False)
+    if any(wanted(where) for where, _ in read_python_lists()):
+        yield partial(compare_pythons, wanted)
+    if any(wanted(each.place) for each in (*read_calls(), *read_make_rules())):
+        yield partial(check_calls, wanted)
+    promised = (read_workflows(), read_make_targets(), read_hooks(), read_release())
+    for environment in chain.from_iterable(promised):
         # .ci/nightly makes the targets with `test` in .venv.
-        if wanted(environment.place) and is_large(environment) and "test" not in environment.extras:
-            yield partial(enter, environment, place() / "zoo")
+        if "test" in environment.extras and is_target(environment):
+            continue
+        if choice.wants(environment.place, is_large(environment)):
+            yield partial(enter, environment, checkout(is_large(environment)))
     for python in read_pythons():
-        for system in read_systems():
-            if wanted(system.place):
-                yield partial(resolve_system, system, python, True)
-    if wanted("setup.cfg"):
-        yield from try_large_extras()
+        if choice.wants("setup.cfg", large=False):
+            yield partial(resolve_extras, python)
+        for system, large in product(read_systems(), (False, True)):
+            if choice.wants(system.place, large):
+                yield partial(resolve_system, system, python, large)
+    yield from try_extras(choice)
+    if choice.wants("setup.cfg", large=False):
+        yield partial(enter_versions, "lowest-direct", find_pythons()[0], None)
+    if choice.wants("setup.cfg", large=True):
         pythons = find_pythons()
-        yield partial(enter_versions, "lowest-direct", pythons[0], True)
-        yield partial(enter_versions, "highest", pythons[-1], True)
+        yield partial(enter_versions, "lowest-direct", pythons[0], checkout(False))
+        yield partial(enter_versions, "highest", pythons[-1], checkout(False))
+    yield from type_printed(choice)
+    yield from type_all_pages(choice)
 
 
-def try_large_extras() -> Iterator[Callable[[], Iterator[str]]]:
-    """The verbs with each large extra, and with those that their hints name."""
-    make_files_of_verbs(place() / "verbs")
+def is_target(environment: Environment) -> bool:
+    """Whether make promises it."""
+    return environment.place.partition(":")[0] in map(str, MAKEFILES)
+
+
+def try_extras(choice: Choice) -> Iterator[Callable[[], Iterator[str]]]:
+    """The verbs with each extra, and with those that their hints name."""
+    wanted = [large for large in (False, True) if choice.wants("setup.cfg", large)]
+    if not wanted:
+        return
+    yield name_untried_verbs
     env, folder = enter_with("")
     bare = try_verbs(env, folder)
-    for line, (_, printed) in zip(VERBS, bare, strict=True):
-        if read_hint(printed):
-            yield partial(follow_hints, line, folder)
+    if False in wanted:
+        yield partial(compare_verbs, "", bare, bare)
+    if True in wanted:
+        for line, (_, printed) in zip(VERBS, bare, strict=True):
+            if read_hint(printed):
+                yield partial(follow_hints, line, folder)
     # Some have the same packages.
-    extras = {frozenset(needed): extra for extra, needed in read_extras().items()}
+    extras = {frozenset(needed): extra for extra, needed in read_extras().items() if extra}
     for extra in extras.values():
-        if is_large(Environment("", (f".[{extra}]",), ())):
+        if are_large([extra]) in wanted:
             yield partial(check_verbs, extra, bare)
+
+
+def type_printed(choice: Choice) -> Iterator[Callable[[], Iterator[str]]]:
+    """What README and posezoo itself print, in README's install."""
+    readme = next(page for page in read_pages() if page.file == README)
+    types_readme = choice.wants(README, large=False)
+    if not types_readme and not any(choice.wants(str(path), large=False) for path in verbs()):
+        return
+    env = install_wheel({"run"}, README + ":1")
+    if types_readme:
+        yield partial(type_page, read_beginning(readme), env, checkout(False))
+    found = {each.command: each for each in read_printed(env)}
+    for printed in found.values():
+        if choice.wants(printed.place, large=False):
+            yield partial(type_command, printed, env, env.with_name("cache"))
+
+
+def verbs() -> Iterator[Path]:
+    """The modules of the verbs."""
+    return (path.relative_to(ROOT) for path in ROOT.glob("src/posezoo/*/verbs/*.py"))
+
+
+def type_all_pages(choice: Choice) -> Iterator[Callable[[], Iterator[str]]]:
+    """The pages, and in one environment those that name the same extras."""
+    pages: dict[frozenset[str], list[Page]] = {}
+    for page in read_pages():
+        if choice.wants(page.file, large=True):
+            pages.setdefault(page.extras, []).append(page)
+    for extras, of_extras in pages.items():
+        env = install_wheel(extras, f"{of_extras[0].file}:1")
+        yield partial(type_pages, of_extras, env, checkout(False))
 
 
 def main() -> int:
     """Print what fails, a sentence each; the exit code is 1 if anything does."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--nightly", action="store_true", help="the large environments")
-    parser.add_argument("files", nargs="*", help="what these files promise, such as setup.cfg")
+    parser.add_argument("files", nargs="*", help="all that these files promise, such as setup.cfg")
     args = parser.parse_args()
-    part = nightly_part if args.nightly else first_part
-
-    def wanted(where: str) -> bool:
-        return not args.files or where.partition(":")[0] in args.files
-
+    choice = Choice(frozenset(args.files), args.nightly)
     failed = False
+    entered = 0
     try:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for problems in pool.map(lambda step: list(step()), part(wanted)):
+            for problems in pool.map(lambda step: list(step()), steps(choice)):
+                entered += 1
                 failed |= bool(problems)
                 print(*problems, sep="\n", end="\n" if problems else "", flush=True)
     except ReadingError as error:
         failed = True
         print(error)
+    if not (entered or failed):
+        failed = True
+        print(f"{', '.join(args.files)}: promises no environment and no command")
     shutil.rmtree(place(), ignore_errors=True)
     return int(failed)
 

@@ -12,8 +12,16 @@ from typing import Any
 
 import yaml
 
+from fakes.pages import PASTED, blocks_of, named_extras
+
 ROOT = Path(__file__).resolve().parents[1]
+README = "README.md"
 WORKFLOWS = Path(".github", "workflows")
+RELEASE = WORKFLOWS / "release.yml"
+#: What changes GitHub's machine does nothing here, and what uploads files only needs them.
+STAND_INS = """\
+sudo() { :; }
+gh() { ls -d -- $(printf '%s\\n' "$@" | grep ^dist/) >/dev/null; }"""
 HOOKS = Path(".pre-commit-hooks.yaml")
 MAKEFILES = (Path("Makefile"), Path(".ci", "more.mk"))
 SYSTEMS = Path("docs", "howto", "installing.md")
@@ -99,7 +107,7 @@ def read_calls() -> Iterator[Command]:
     for name, workflow in _load_workflows():
         for job in workflow["jobs"].values():
             for step in job["steps"]:
-                for call in re.findall(r"(?m)^make [\w-]+|\.ci/[\w.]+", step.get("run", "")):
+                for call in re.findall(r"(?m)^make [\w/-]+|\.ci/[\w.]+", step.get("run", "")):
                     yield Command(f"{name}:{step['run'].line}", call)
 
 
@@ -170,9 +178,9 @@ def read_make_rules() -> Iterator[Rule]:
 
 
 def read_make_targets() -> Iterator[Environment]:
-    """The targets of make that need an environment, but for the one that enters them."""
+    """The targets of make that need an environment, but for that of `read_release`."""
     for rule in read_make_rules():
-        if not re.fullmatch("[a-z-]+", rule.target) or rule.target == "environments":
+        if not re.fullmatch("[a-z-]+", rule.target) or rule.target == "release":
             continue
         yield from _read_target(rule, re.sub(r"\$\(if .*\)", "", rule.needed))
         for name in re.findall(r"\$\(if \$\((\w+)\)", rule.needed):
@@ -190,6 +198,21 @@ def _read_target(rule: Rule, needed: str, *arguments: str) -> Iterator[Environme
         yield Environment(rule.place, install, (Command(rule.place, script),))
 
 
+def read_release() -> Iterator[Environment]:
+    """The workflow that publishes a release: its jobs one after the other, in one folder."""
+    (rule,) = (rule for rule in read_make_rules() if rule.target == "release")
+    (made,) = _read_target(rule, rule.needed)
+    version = read_setup()["metadata"]["version"]
+    environ = {"GITHUB_REF_NAME": f"v{version}", "GITHUB_OUTPUT": "/dev/null"}
+    commands = []
+    for job in _load(RELEASE)["jobs"].values():
+        for step in [step for step in job["steps"] if "run" in step]:
+            script = step["run"].replace("make release", made.commands[0].script)
+            place = f"{RELEASE}:{step['run'].line}"
+            commands.append(Command(place, f"{STAND_INS}\n{script}", environ))
+    yield Environment(commands[0].place, made.install, tuple(commands))
+
+
 def read_hooks() -> Iterator[Environment]:
     """The hooks of pre-commit, which installs the packages beside posezoo, without our pins."""
     for hook in _load(HOOKS):
@@ -197,6 +220,48 @@ def read_hooks() -> Iterator[Environment]:
         script = f"{hook['entry']} {shlex.join(hook.get('args', []))}"
         install = (".", *hook.get("additional_dependencies", []))
         yield Environment(place, install, (Command(place, script),))
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block that a reader pastes into a terminal."""
+
+    place: str  # file:line
+    kind: str  # what its fence says
+    text: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page with commands, and the extras that it names."""
+
+    file: str
+    extras: frozenset[str]
+    blocks: tuple[Block, ...]
+
+
+def read_pages() -> Iterator[Page]:
+    """The pages whose blocks run as they are written, without the targets of make.
+
+    The other pages have tests of their own, which prepare more.
+    """
+    for name in [README, *(path.relative_to(ROOT).as_posix() for path in PASTED)]:
+        text = (ROOT / name).read_text("utf-8")
+        blocks, begin = [], 0
+        for kind, block in blocks_of(text):
+            begin = text.index(block, begin)
+            line = text.count("\n", 0, begin) + 1
+            if "$ make" not in block:
+                blocks.append(Block(f"{name}:{line}", kind, block))
+            begin += len(block)
+        yield Page(name, named_extras(text), tuple(blocks))
+
+
+def read_beginning(page: Page) -> Page:
+    """The blocks of a page until one installs more than README's first command."""
+    installs = [index for index, block in enumerate(page.blocks) if "pip install" in block.text]
+    end = installs[0] if installs else len(page.blocks)
+    return Page(page.file, frozenset({"run"}), page.blocks[:end])
 
 
 @dataclass(frozen=True)

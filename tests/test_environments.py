@@ -1,21 +1,33 @@
 """The program that enters what is promised: what it reads, and what it says of a verb without its extras."""
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from fakes.checkout import ROOT
+from fakes.command import assert_success, run_process
 
 
 @pytest.fixture
-def promises(monkeypatch, tmp_path):
-    """The reader, with a repository of its own."""
+def promises(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / ".ci"))
-    module = importlib.import_module("promises")
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+    return importlib.import_module("promises")
+
+
+@pytest.fixture
+def repository(promises, environments, monkeypatch, tmp_path):
+    """An empty repository, which the reader reads; the program itself, imported before, is of this one."""
+    monkeypatch.setattr(promises, "ROOT", tmp_path)
     (tmp_path / ".github" / "workflows").mkdir(parents=True)
-    return module
+    return tmp_path
+
+
+@pytest.fixture
+def printed(environments):
+    return importlib.import_module("printed")
 
 
 @pytest.fixture
@@ -45,8 +57,8 @@ def write(folder, text):
     (folder / ".github" / "workflows" / "zoo.yml").write_text(text, "utf-8")
 
 
-def test_a_job_is_read_for_each_event_with_the_lines_where_it_is_written(promises, tmp_path):
-    write(tmp_path, WORKFLOW)
+def test_a_job_is_read_for_each_event_with_the_lines_where_it_is_written(promises, repository):
+    write(repository, WORKFLOW)
     push, request = promises.read_workflows()
     assert push.install == ("-c", "constraints.txt", ".[lint]") and push.extras == {"lint"}
     (command,) = push.commands
@@ -58,8 +70,8 @@ def test_a_job_is_read_for_each_event_with_the_lines_where_it_is_written(promise
     assert command.environ["NAME"] == "blazepose-full"
 
 
-def test_an_installation_that_is_not_one_command_is_refused_with_its_line(promises, tmp_path):
-    write(tmp_path, WORKFLOW.replace("python -m pip install", "sudo pip install"))
+def test_an_installation_that_is_not_one_command_is_refused_with_its_line(promises, repository):
+    write(repository, WORKFLOW.replace("python -m pip install", "sudo pip install"))
     with pytest.raises(promises.ReadingError, match=r"zoo\.yml:6: is not one command"):
         list(promises.read_workflows())
 
@@ -73,13 +85,13 @@ zoo: $(VENV)/.installed-lint
 
 
 @pytest.fixture
-def makefile(promises, environments, tmp_path):
+def makefile(repository):
     """A Makefile that workflows run, and its file."""
-    path = tmp_path / "Makefile"
+    path = repository / "Makefile"
     path.write_text(MAKEFILE, "utf-8")
-    (tmp_path / ".ci").mkdir()
-    (tmp_path / ".ci" / "more.mk").touch()
-    write(tmp_path, "on: [push]\njobs: {a: {steps: [{run: make zoo}]}}\n")
+    (repository / ".ci").mkdir()
+    (repository / ".ci" / "more.mk").touch()
+    write(repository, "on: [push]\njobs: {a: {steps: [{run: make zoo}]}}\n")
     return path
 
 
@@ -137,3 +149,91 @@ def test_a_traceback_or_another_error_than_a_missing_extra_is_a_failure(environm
 
 def test_each_verb_is_tried(environments):
     assert list(environments.name_untried_verbs()) == []
+
+
+def test_a_preparation_that_fails_is_named_before_any_verb_is_blamed(environments, tmp_path):
+    command = f"{sys.executable} -m posezoo download nosuch"
+    with pytest.raises(environments.ReadingError) as error:
+        environments.prepare(tmp_path, command)
+    said = str(error.value)
+    assert said.startswith(f".ci/environments.py:1: {command}: exit code 1, before any verb")
+    assert "no model is called 'nosuch'" in said
+
+
+def test_a_file_is_checked_for_all_that_it_promises_and_a_push_for_what_is_small(environments):
+    file = environments.Choice(frozenset({"docs/export.md"}), nightly=False)
+    push = environments.Choice(frozenset(), nightly=False)
+    night = environments.Choice(frozenset(), nightly=True)
+    for large in (False, True):
+        assert file.wants("docs/export.md:7", large)
+        assert not file.wants("docs/cli.md:7", large)
+        assert push.wants("docs/export.md:7", large) != large
+        assert night.wants("docs/export.md:7", large) == large
+
+
+ABSENT = "error: weights.zip: host.example: no connection: Temporary failure in name resolution"
+
+
+@pytest.mark.parametrize(
+    ("code", "answer", "is_a_failure"),
+    [
+        (0, "photo.jpg: 2 people", False),
+        (1, ABSENT, False),
+        (1, "error: no model is called 'nosuchmodel'", True),
+        (1, "error: no connection: ask your administrator", True),
+        (2, "error: unrecognized arguments: --inptu photo.jpg", True),
+        (2, ABSENT, True),
+        (-11, ABSENT, True),
+    ],
+)
+def test_a_printed_command_ends_with_0_or_names_a_host(printed, capsys, code, answer, is_a_failure):
+    ended = subprocess.CompletedProcess([], code, answer)
+    problems = list(printed.judge("README.md:7: posezoo run", ended))
+    assert [f"README.md:7: posezoo run: exit code {code}" in each for each in problems] == (
+        [True] if is_a_failure else []
+    )
+    assert ("== not tested here: README.md:7" in capsys.readouterr().out) == (
+        answer == ABSENT and code == 1
+    )
+
+
+def test_the_rows_of_the_readme_are_commands_with_their_lines(printed):
+    rows = list(printed.read_rows())
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
+    assert len(rows) >= 5
+    for row in rows:
+        name = row.command.split()[1]
+        assert f"`{name}`" in lines[int(row.place.partition(":")[2]) - 1]
+
+
+def test_the_blocks_of_a_page_are_read_with_their_lines_and_the_extras_that_it_names(promises):
+    pages = {page.file: page for page in promises.read_pages()}
+    page = pages["docs/howto/int8.md"]
+    lines = (ROOT / page.file).read_text("utf-8").splitlines()
+    for block in page.blocks:
+        line = int(block.place.partition(":")[2])
+        assert lines[line - 1] == block.text.splitlines()[0]
+        assert lines[line - 2] == f"```{block.kind}"
+    assert page.extras >= {"run", "quantize"}
+
+
+def test_of_the_readme_what_stands_before_another_installation_is_typed_in_its_own(promises):
+    readme = next(page for page in promises.read_pages() if page.file == "README.md")
+    beginning = promises.read_beginning(readme)
+    assert beginning.extras == {"run"} and beginning.blocks
+    assert len(beginning.blocks) < len(readme.blocks)
+    assert "pip install" in readme.blocks[len(beginning.blocks)].text
+    assert not any("make " in block.text for block in readme.blocks)
+
+
+def test_the_release_is_entered_step_by_step_and_what_uploads_needs_its_files(promises, tmp_path):
+    (release,) = promises.read_release()
+    scripts = [command.script for command in release.commands]
+    assert release.extras == {"release"}
+    assert sum("make --no-print-directory release" in script for script in scripts) == 1
+    (upload,) = [script for script in scripts if "gh release create" in script]
+    (tmp_path / "dist").mkdir()
+    for name in ("NOTES.md", "SHA256SUMS", "posezoo-1.whl"):
+        assert run_process(["bash", "-c", upload], cwd=tmp_path, check=False).returncode
+        (tmp_path / "dist" / name).touch()
+    assert_success(run_process(["bash", "-c", upload], cwd=tmp_path))

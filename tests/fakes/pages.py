@@ -1,7 +1,11 @@
-"""The commands and the code on the pages of the documentation, and a desk to run them on."""
+"""The commands and the code on the pages of the documentation, and how a terminal runs them.
+
+.ci/environments.py imports it where pytest is not installed.
+"""
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import shlex
@@ -9,8 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from fakes.checkout import ROOT
-
+ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = {"build", "dist", "quickstart", "node_modules"}
 
 
@@ -22,6 +25,9 @@ def _find_pages() -> Iterator[Path]:
 
 
 PAGES = sorted(_find_pages())
+
+#: The extras that a page names in its sentences and in its commands.
+_EXTRAS = re.compile(r"extras?(?:\]\([^)]*\))?((?:,? (?:and )?`\w+`)+)|\[([\w,]+)\]['\"]")
 
 #: Begins the paragraph before a block that the tests do not run; the reason follows.
 MARK = "Not run by the tests: "
@@ -46,6 +52,41 @@ def commands(text: Path | str) -> list[str]:
         for line in lines
         if line.startswith("$ ")
     ]
+
+
+def named_extras(text: str) -> frozenset[str]:
+    """README's extra, and those that a page names. OpenCV with windows is never installed beside that without."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", "utf-8")
+    known = set(setup["options.extras_require"]) - {"window"}
+    found = _EXTRAS.findall(" ".join(text.split()))
+    named = {word for each in found for word in re.findall(r"\w+", " ".join(each))}
+    return frozenset({"run"} | (named & known))
+
+
+def blocks_of(text: str) -> list[tuple[str, str]]:
+    """The kind and the text of each block that the tests run, in order."""
+    found = re.findall(rf"^```({SCRIPTS})\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [(kind, block) for kind, block in found if block in blocks(text, kind)]
+
+
+def type_block(kind: str, block: str, state: Path) -> str:
+    """The script of bash that types a block into a terminal.
+
+    Args:
+        kind: what its fence says, such as console.
+        block: its text.
+        state: what the terminal remembers between two blocks, its folder and its exported variables; an empty file at
+            first.
+    """
+    if kind == "python":
+        program = state.with_name("pasted.py")
+        program.write_text(block, "utf-8")
+        block = f"PYTHONPATH=. python '{program}'"
+    if kind == "console":
+        block = "\n".join(commands(f"```console\n{block}```\n"))
+    remember = f"{{ export -p; printf 'cd %q\\n' \"$PWD\"; }} >'{state}'"
+    return f"set -euo pipefail\n. '{state}'\n{block}\n{remember}\n"
 
 
 #: The kinds of blocks that the tests of these pages run.

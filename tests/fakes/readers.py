@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import os
 import random
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,23 +20,12 @@ import pytest
 from fakes.checkout import ROOT, copy_checkout, git
 from fakes.command import Ended, run_process
 from fakes.fence import ONLINE, online
-from fakes.pages import SCRIPTS, blocks, commands
+from fakes.pages import type_block
 
 #: Where a user keeps which index is asked, and how.
 _OF_AN_INDEX = (".config/pip", ".config/uv", ".pip", ".npmrc", ".netrc")
-_EXTRAS = re.compile(r"extras?(?:\]\([^)]*\))?((?:,? (?:and )?`\w+`)+)|\[([\w,]+)\]['\"]")
-
 #: A skier, whom weak models do not find, and two photos with several people.
 FIXED_PHOTOS = ("000000000785.jpg", "000000000790.jpg", "000000229358.jpg")
-
-
-def named_extras(text: str) -> frozenset[str]:
-    """README's extra, and those that a page names. OpenCV with windows is never installed beside that without."""
-    with _ci_on_path() as environments:
-        known = set(environments.read_extras()) - {"window"}
-    found = _EXTRAS.findall(" ".join(text.split()))
-    named = {word for each in found for word in re.findall(r"\w+", " ".join(each))}
-    return frozenset({"run"} | (named & known))
 
 
 def choose_photos(folder: Path) -> list[Path]:
@@ -52,7 +40,7 @@ def choose_photos(folder: Path) -> list[Path]:
 @contextmanager
 def _ci_on_path() -> Iterator[ModuleType]:
     with mock.patch.object(sys, "path", [str(ROOT / ".ci"), *sys.path]):
-        yield importlib.import_module("environments")
+        yield importlib.import_module("machine")
 
 
 class Readers:
@@ -72,12 +60,12 @@ class Readers:
         if env.exists():
             return env
         words = ("-c", "constraints.txt", f".[{','.join(sorted(extras))}]", "pip")
-        with _ci_on_path() as environments, online():
-            if not Path(environments.UV).exists():
+        with _ci_on_path() as machine, online():
+            if not Path(machine.UV).exists():
                 pytest.skip("needs uv")
-            with mock.patch.object(environments, "place", lambda: self._folder):
-                why = environments.install(env, words, self._repository)
-            if environments.is_offline(why):
+            with mock.patch.object(machine, "place", lambda: self._folder):
+                why = machine.install(env, words, self._repository)
+            if machine.is_offline(why):
                 pytest.skip("no package index answers")
         assert not why, why
         return env
@@ -108,32 +96,12 @@ class Reader:
     def __init__(self, clone: Path, environ: Mapping[str, str]) -> None:
         self.clone = clone
         self._environ = environ
-        #: What a shell remembers between two blocks: its folder and its exported variables.
         self._state = clone.parent / "state.sh"
         self._state.touch()
 
     def type(self, kind: str, block: str, timeout_s: float = 900) -> Ended:
         """Run one block, as pasted."""
-        if kind == "python":
-            program = self.clone.parent / "pasted.py"
-            program.write_text(block, "utf-8")
-            block = f"PYTHONPATH=. python '{program}'"
-        if kind == "console":
-            block = "\n".join(commands(f"```console\n{block}```\n"))
-        remember = f"{{ export -p; printf 'cd %q\\n' \"$PWD\"; }} >'{self._state}'"
-        script = f"set -euo pipefail\n. '{self._state}'\n{block}\n{remember}\n"
+        script = type_block(kind, block, self._state)
         return run_process(
             ["bash", "-c", script], cwd=self.clone, env=self._environ, timeout=timeout_s
         )
-
-
-def blocks_of(text: str) -> list[tuple[str, str]]:
-    """The kind and the text of each block that the tests run, in order."""
-    found = re.findall(rf"^```({SCRIPTS})\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    return [(kind, block) for kind, block in found if block in blocks(text, kind)]
-
-
-def asks_an_absent_host(ended: Ended) -> bool:
-    """Whether a command asked a host that this machine does not reach."""
-    with _ci_on_path() as environments:
-        return bool(environments.is_offline(ended.stdout + ended.stderr))

@@ -1,0 +1,121 @@
+"""What a page supposes that its reader has.
+
+``python -m fakes.desk FOLDER PAGE`` writes it with the two photos of the package, in an environment without pytest.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fakes.caffe import squeeze_net
+from fakes.darknet import yolo_v3_tiny
+from fakes.network import HEIGHT, WIDTH, network
+from fakes.pages import ROOT
+from posezoo.core.declarations.skeletons import find_skeleton
+from posezoo.run.images import SAMPLE_PHOTOS
+
+#: The person on the astronaut's photo: a box, and visible keypoints in it.
+BOX = (60, 10, 380, 500)
+
+
+def put_on_desk(
+    desk: Path, photos: Sequence[Path], annotations: dict[str, Any], zoo: Path, text: str
+) -> None:
+    """Write the files that pages name.
+
+    Args:
+        desk: an existing folder.
+        photos: two photos or more.
+        annotations: COCO's annotations of their people.
+        zoo: a folder with ``models``.
+        text: the page; what takes long to make is made only if the page names it.
+    """
+    (desk / "photos").mkdir()
+    for photo in photos:
+        shutil.copy(photo, desk / "photos")
+    for path in (desk / "photos" / "person_keypoints.json", desk / "people.json"):
+        path.write_text(json.dumps(annotations), "utf-8")
+    for photo, name in zip(photos, ("photo.jpg", "crowd.jpg"), strict=False):
+        cv2.imwrite(str(desk / name), cv2.imread(str(photo)))
+    (desk / "your_zoo").symlink_to(zoo)
+    shutil.copy(ROOT / "licenses" / "MIT-HRNet.txt", desk / "MIT.txt")
+    for name in ("net.onnx", "mine.onnx"):
+        (desk / name).write_bytes(network("onnx"))
+    for name in ("inputs.npz", "more.npz"):
+        np.savez(desk / name, image=np.full((1, 3, HEIGHT, WIDTH), 0.5, np.float32))
+    write_video(desk / "walk.avi", cv2.imread(str(photos[1])), shift=8)
+    if "yolov3-tiny.weights" in text:
+        yolo_v3_tiny().save(desk).rename(desk / "yolov3-tiny.weights")
+        (desk / "net.cfg").rename(desk / "yolov3-tiny.cfg")
+        squeeze_net().save(desk, "deploy").rename(desk / "res10.caffemodel")
+    if "mine.pth" in text:
+        write_checkpoint(desk / "mine.pth")
+    if "twelve.pth" in text:
+        write_checkpoint(desk / "twelve.pth", keypoints=12)
+
+
+def write_video(path: Path, picture: np.ndarray, shift: int) -> None:
+    """Five frames of a picture, each of them shifted by so many pixels."""
+    codec = cv2.VideoWriter.fourcc(*"MJPG")
+    video = cv2.VideoWriter(str(path), codec, 10, picture.shape[1::-1])
+    for number in range(5):
+        video.write(np.roll(picture, number * shift, axis=1))
+    video.release()
+
+
+def write_checkpoint(path: Path, **options: int) -> None:
+    """The random weights of a small network of ours, the same on each run."""
+    import torch
+
+    from posezoo.networks import build_network
+
+    torch.manual_seed(0)
+    torch.save(build_network("mobile_pose_mobilenetv3_small", **options).state_dict(), path)
+
+
+def annotate_samples() -> dict[str, Any]:
+    """COCO's annotations of the package's photos, with one person whose points are in a box."""
+    skeleton = find_skeleton("coco-17")
+    left, top, width, height = BOX
+    columns = np.linspace(left + width / 4, left + 3 * width / 4, len(skeleton.keypoints))
+    points = [[round(x), top + height // 2, 2] for x in columns]
+    person = {
+        "id": 1,
+        "image_id": 1,
+        "category_id": 1,
+        "iscrowd": 0,
+        "bbox": BOX,
+        "area": width * height,
+        "num_keypoints": len(points),
+        "keypoints": [value for point in points for value in point],
+    }
+    images = []
+    for number, photo in enumerate(SAMPLE_PHOTOS, 1):
+        rows, columns_, _ = cv2.imread(str(photo)).shape
+        images.append(
+            {"id": number, "file_name": Path(photo).name, "width": columns_, "height": rows}
+        )
+    category = {"id": 1, "name": "person", "keypoints": list(skeleton.keypoints), "skeleton": []}
+    return {"images": images, "annotations": [person], "categories": [category]}
+
+
+def main() -> None:
+    """Write the files of one page, whose zoo is a copy of ours."""
+    desk, page = (Path(word).resolve() for word in sys.argv[1:])
+    zoo = desk.with_name("zoo_of_the_reader")
+    for name in ("models", "licenses"):
+        shutil.copytree(ROOT / name, zoo / name)
+    photos = [Path(photo) for photo in SAMPLE_PHOTOS]
+    put_on_desk(desk, photos, annotate_samples(), zoo, page.read_text("utf-8"))
+
+
+if __name__ == "__main__":
+    main()
