@@ -147,5 +147,7 @@ def type_page(page: Page, env: Path, checkout: Path) -> Iterator[str]:
         # What is mounted there is the reader's.
         script = type_block(block.kind, block.text, state).replace("/mnt/", f"{folder}/mnt/")
         ended = run(["bash", "-c", script], clone, **environ)
-        yield from judge(f"{block.place}: {block.text.strip()}", ended, may_be_offline)
+        first, *more = block.text.strip().splitlines()
+        where = f"{block.place}: {first}{' ...' if more else ''}"
+        yield from judge(where, ended, may_be_offline)
     shutil.rmtree(folder)
