@@ -334,14 +334,21 @@ def prepare(folder: Path, command: str) -> None:
 
 
 def try_verbs(env: Path, folder: Path) -> list[tuple[int, str]]:
-    """The exit code and the output of each command of VERBS."""
+    """The exit code and the output of each command of VERBS.
+
+    Raises:
+        ReadingError: the program that runs them failed.
+    """
     command = [str(env / "bin" / "python"), "-c", RUN_VERBS]
     environ = {**settings(), "PATH": path_with(env)}
     environ["XDG_CACHE_HOME"] = str(folder / "cache")
     ended = subprocess.run(
         command, cwd=folder, env=environ, input=json.dumps(VERBS), capture_output=True,
-        text=True, check=True,
+        text=True, check=False,
     )  # fmt: skip
+    if ended.returncode:
+        why = f"exit code {ended.returncode}\n{end_of(ended.stderr)}"
+        raise ReadingError(f".ci/environments.py:1: the verbs could not be tried: {why}")
     return [tuple(each) for each in json.loads(ended.stdout)]
 
 
