@@ -1,4 +1,4 @@
-"""make tells tests that failed from tests that did not run."""
+"""make tells tests that failed from tests that did not run, and shows what a contributor types."""
 
 import shutil
 
@@ -7,8 +7,9 @@ import pytest
 from fakes.checkout import ROOT
 from fakes.command import run_process
 
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+
 @pytest.mark.parametrize("target", ["test-all", "test-slow"])
 @pytest.mark.parametrize(
     ("of_compileall", "of_pytest", "is_tried_again"),
@@ -33,3 +34,19 @@ def test_make_tries_again_if_tests_failed_but_not_if_some_did_not_run(
     )
     assert (ended.returncode == 0) == is_tried_again, ended.stderr
     assert ("--last-failed" in ended.stdout) == is_tried_again
+
+
+def test_make_alone_shows_at_most_twelve_targets():
+    shown = run_process(["make"], cwd=ROOT, check=True).stdout.splitlines()
+    assert 10 <= len(shown) <= 12
+    assert {"quickstart", "test", "check"} < {line.split()[0] for line in shown}
+
+
+def test_environments_are_entered_from_one_with_the_extra_check_alone(tmp_path):
+    for extra in ("test", "check"):
+        (tmp_path / f".installed-{extra}").touch()
+    command = ["make", "--dry-run", f"VENV={tmp_path}", "environments", "ENTER=README.md"]
+    printed = run_process(command, cwd=ROOT, check=True).stdout
+    assert "build/check-env/bin/python .ci/environments.py README.md" in printed
+    assert "build/check-env/.installed-check" in printed
+    assert str(tmp_path) not in printed
