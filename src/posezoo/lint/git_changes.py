@@ -46,9 +46,9 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
     nothing differs.
 
     If an index page or a file of the whole registry, such as names.yml, differs, all models beside
-    or below it count as changed; if papers.yml, the picture of a skeleton, a license text or another
-    file to which cards link differs or was deleted, the models that name it; if a model was
-    deleted, all.
+    or below it count as changed; if papers.yml, the picture of a skeleton, a license text or
+    another file to which cards link differs or was deleted, the models that name it; if a model
+    was deleted, all.
 
     Raises:
         SettingsError: Git is not installed, there is no repository of the user's, or the revision
