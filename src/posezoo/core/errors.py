@@ -570,10 +570,6 @@ __all__ = [
     if isinstance(value, type) and issubclass(value, (PosezooError, ImageWarning))
 ]
 
-#: The old names of some errors. They stay, since users' code catches them.
-FetchError = DownloadError
-NoPinError = UnpinnedFileError
-
 
 def __dir__() -> list[str]:
     return __all__
