@@ -138,7 +138,7 @@ REQUIRED = {
 )
 def test_an_input_is_never_replaced_not_even_with_force(folder, capsys, command, action, link):
     parser = COMMANDS[command][0]
-    name = "mine.onnx" if command == "translate" else "mine.json"
+    name = "mine.json"
     (folder / name).write_bytes(MINE)
     named = name
     if link:

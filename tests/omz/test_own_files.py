@@ -338,7 +338,7 @@ def write_with_weights_in(location):
 
 
 COMMANDS = {
-    "convert": lambda: main(["translate", "net.onnx", "-o", "net.xml"]),
+    "convert": lambda: main(["convert", "net.onnx", "-o", "net.xml"]),
     "mo": lambda: mo.main(["--input_model", "net.onnx", "-o", "."]),
 }
 
