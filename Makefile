@@ -45,7 +45,6 @@ faults: readme-env  ## convert right and wrong networks there: how many faults t
 printed-commands: readme-env  # type there what posezoo prints: none may end with a missing package
 	PYTHONPATH=tests $(README_ENV)/bin/python -m printed_commands
 
-# The folder is of this command: --force replaces what an earlier version left there without a record.
 quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photos: pictures in quickstart/
 	$(BIN)/posezoo run --output quickstart
 

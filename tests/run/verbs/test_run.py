@@ -464,7 +464,7 @@ def test_poses_that_the_user_edited_are_kept(seeker_ir, camera, out):
     ended = succeeded(run(seeker_ir, "-i", camera, "-o", out))
     assert f"{path}: is not as posezoo wrote it: kept as poses.json.bak1" in ended.stderr
     assert path.with_name("poses.json.bak1").read_text() == edited
-    succeeded(run(seeker_ir, "-i", camera, "-o", out, "--force"))
+    succeeded(run(seeker_ir, "-i", camera, "-o", out))
     assert not path.with_name("poses.json.bak2").exists()
 
 
