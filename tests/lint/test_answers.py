@@ -336,16 +336,7 @@ def test_a_rule_is_explained_and_an_unknown_one_is_guessed():
     assert posezoo("verify", "--explain", "all").stdout.count("Example: ") >= 50
 
 
-def test_an_ended_rule_is_named_with_what_to_use_instead():
-    ended = posezoo("verify", "--explain", "index-row")
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr == (
-        "--explain index-row ended in 0.3.0: posezoo card --all --in_place draws an index of all"
-        " models\n"
-    )
-
-
-def test_a_baseline_may_name_an_ended_rule(zoo):
+def test_a_baseline_may_name_what_is_no_longer_found(zoo):
     known = zoo.parent / "known.json"
     run(zoo, "--write_baseline", known)
     baseline = read_json(known)

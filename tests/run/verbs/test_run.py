@@ -877,8 +877,6 @@ def test_flags_for_videos_without_a_video_are_refused(blazepose, camera, out, cl
         run_blazepose(blazepose, "-i", camera, "-o", out, "--track", "--detect_every", "2")
     )
     succeeded(run_blazepose(blazepose, "-i", clip, "-o", out, "--detect_every", "2"))
-    said = refusal(run_blazepose(blazepose, "-i", clip, "--mqtt", "broker"), code=2)
-    assert "posezoo run --mqtt ended in 0.3.0" in said and "mosquitto_pub" in said
 
 
 def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_path, out, clip):
