@@ -463,7 +463,6 @@ _SHARED = (
         "resize images to this height, or their shorter side to it, depending on the decoder; for"
         " models that find all people at once (default: as the model declares)",
         whole_number(32, 4096),
-        former="--short_side",
     ),
     Flag("--keep_onnx", "also write the intermediate ONNX file"),
     Flag(
