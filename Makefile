@@ -37,7 +37,6 @@ $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 # An environment with one extra and nothing else.
 only = @$(MAKE) --no-print-directory $(1)/.installed-$(2) VENV=$(1)
 
-# The folder is of this command: --force replaces what an earlier version left there without a record.
 quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photos: pictures in quickstart/
 	$(BIN)/posezoo run --output quickstart
 

@@ -44,8 +44,8 @@ tests_of() {
   local part=${1#src/posezoo/}
   case $1 in
     # Decoders run in pipelines, and INT8 is compared by what pipelines find.
-    src/posezoo/poses/*) printf '%s\n' tests/poses tests/run ;;
-    src/posezoo/run/*) printf '%s\n' tests/run tests/quantize ;;
+    src/posezoo/poses/*) printf '%s\n' tests/poses tests/run tests/test_second_opinion.py ;;
+    src/posezoo/run/*) printf '%s\n' tests/run tests/quantize tests/test_second_opinion.py ;;
     src/posezoo/*/*) echo "tests/${part%%/*}" ;;
     tests/test_*.py | tests/*/test_*.py) echo "$1" ;;
     models/*) printf '%s\n' tests/lint tests/pages ;;

@@ -26,7 +26,7 @@ from harness import amount, exit_code, machine, record
 
 import posezoo
 from posezoo.core.declarations.model import Model
-from posezoo.core.errors import FetchError
+from posezoo.core.errors import DownloadError
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import DECLARED
 from posezoo.measure.benchmark_cases import write_people
@@ -132,7 +132,7 @@ def main() -> int:
             model = registry.find(name)
             try:
                 cases = dict(load(model))
-            except FetchError:
+            except DownloadError:
                 print(f"{name}: left out: its files are not here")
                 continue
             found = measure(cases, images, args.rounds)

@@ -174,8 +174,9 @@ INTRODUCTION = """\
 
 `downloader.py --name X` and `converter.py --name X` work as before, with current OpenVINO: for posezoo's own
 models, for Open Model Zoo's, and with `--models_dir` for any folder of Open Model Zoo's model.yml files. They
-run from a checkout (`python tools/downloader/downloader.py`), whether posezoo is installed or not. `posezoo
-shims DIR` writes the commands `omz_downloader`, `omz_converter`, `omz_quantizer` and `omz_info_dumper`.
+run from a checkout (`./downloader.py` in its folder), whether posezoo is installed or not. If their Python lacks
+a package that posezoo needs, as with `sudo ./downloader.py`, they go on in the `.venv` of `make quickstart`.
+`posezoo shims DIR` writes the commands `omz_downloader`, `omz_converter`, `omz_quantizer` and `omz_info_dumper`.
 
 If a script or a Dockerfile installs openvino-dev itself, [a stand-in](../../docs/migrating.md) replaces it.
 Install it in a new environment: if pip replaces the real openvino-dev, it also removes files of the package

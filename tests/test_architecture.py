@@ -40,7 +40,7 @@ PARTS = (
 )
 #: The same for the packages and modules inside the core; those of one row do not import each other.
 CORE = (
-    {"arrays", "ended", "features", "operating_system", "other_words", "telemetry", "values"},
+    {"arrays", "features", "operating_system", "other_words", "telemetry", "values"},
     {"install_commands", "regular_files"},
     {"errors", "events", "http_headers", "versions"},
     {"plugins"},

@@ -74,7 +74,6 @@ ROWS = {
         ("info net", "verify --metadata"),
     ),
     "access_points.json": ("models/access_points.json", ("verify --metadata", "plan net")),
-    "device_proofs.json": (f"{IR}/device_proofs.json", USES),
     "composite-model.yml": ("models/public/two/composite-model.yml", ("list", "verify --metadata")),
     "LICENSE": (f"{MODEL}/LICENSE", USES),
     "poses.json": ("r/poses.json", (RUN,)),

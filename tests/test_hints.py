@@ -12,7 +12,6 @@ from fakes.checkout import ROOT
 from fakes.source import nodes_in
 from posezoo.cli import flags
 from posezoo.cli.main import VERBS, create_parser
-from posezoo.core.ended import explain_ended
 
 SOURCES = sorted((ROOT / "src" / "posezoo").rglob("*.py"))
 PAGES = [
@@ -122,7 +121,7 @@ def offered(verb):
 
 
 def former(verb):
-    """The spellings of earlier versions, which a verb takes, but which no text teaches."""
+    """The spellings of other programs, which a verb takes, but which no text teaches."""
     every = {flag for action in verb_parsers()[verb]._actions for flag in action.option_strings}
     return every - offered(verb)
 
@@ -233,7 +232,7 @@ def problem_of(words, capsys):
     if set(words[1:]) <= subverbs:
         return ""  # a verb that is named, not called
     if earlier := former(words[0]) & {word.partition("=")[0] for word in words}:
-        return f"{', '.join(earlier)} is a spelling of earlier versions"
+        return f"{', '.join(earlier)} is a spelling of other programs"
     words = [VALUES.get(word, word) for word in words]
     try:
         args = the_parser().parse_args(words)
@@ -249,21 +248,12 @@ def test_every_command_in_the_source_parses(capsys):
     wrong = []
     for path in SOURCES:
         for line, text in texts(path):
-            if explain_ended(text):
-                continue  # what a user types who knows an earlier version
             for words in commands_in_text(text):
                 if problem := problem_of(words, capsys):
                     wrong.append(
                         f"{path.relative_to(ROOT)}:{line}: posezoo {' '.join(words)}: {problem}"
                     )
     assert not wrong, "\n".join(wrong)
-
-
-def is_ended(words):
-    """Whether a page names a command of an earlier version, beside what replaces it."""
-    verb, *others = words
-    ended = [f"posezoo {verb}", *(f"posezoo {verb} {word}" for word in others)]
-    return any(map(explain_ended, ended))
 
 
 def test_every_command_of_the_pages_and_cards_parses(capsys):
@@ -274,7 +264,7 @@ def test_every_command_of_the_pages_and_cards_parses(capsys):
     wrong = [
         f"{words}: {problem}"
         for words in sorted(found)
-        if not is_ended(words[1:]) and (problem := problem_of([*words[1:]], capsys))
+        if (problem := problem_of([*words[1:]], capsys))
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -3,17 +3,27 @@
 import configparser
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import tempfile
+import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from fakes.checkout import ROOT, copy_checkout, git
-from fakes.command import assert_success, printed, refusal, run_process
+from fakes.command import (
+    assert_success,
+    printed,
+    printed_alone,
+    refusal,
+    refusal_alone,
+    run_process,
+)
 from posezoo.core.errors import REQUIRED
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
@@ -155,17 +165,87 @@ def test_the_packages_that_an_error_names_are_those_that_pip_installs():
     assert sorted(REQUIRED.values()) == sorted(names)
 
 
-@pytest.mark.parametrize(
-    "name", ["downloader", "converter", "info_dumper", "quantizer", "verifier"]
+TOOLS = ("converter", "downloader", "info_dumper", "quantizer", "verifier")
+DEMO = Path("demos", "human_pose_estimation_demo", "python")
+#: The commands that scripts type by their paths.
+PROGRAMS = (
+    *(Path("tools", "downloader", f"{name}.py") for name in TOOLS),
+    DEMO / "human_pose_estimation.py",
+    DEMO / "human_pose_estimation_demo.py",
 )
-def test_a_command_of_a_checkout_names_the_packages_that_are_missing(name, tmp_path):
-    # -S: without the installed packages.
-    command = [sys.executable, "-I", "-S", ROOT / "tools" / "downloader" / f"{name}.py"]
+DOWNLOADER = PROGRAMS[1]
+
+
+@pytest.fixture(scope="module")
+def public_clone():
+    """A clone without an environment, in a folder that all users may enter."""
+    with tempfile.TemporaryDirectory(prefix="public ") as folder:
+        Path(folder).chmod(0o755)
+        source, clone = Path(folder, "source"), Path(folder, "clone")
+        source.mkdir()
+        copy_checkout(source)
+        for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+            git(source, *words)
+        git(source.parent, "clone", "-q", source, clone)
+        yield clone
+
+
+@pytest.fixture
+def environment(public_clone):
+    """The place of the clone's environment, which is empty again after the test."""
+    place = public_clone / ".venv"
+    yield place
+    if place.is_symlink():
+        place.unlink()
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def run_without_packages(program, *words):
+    """A command with a Python that sees no installed package, as the system's may be."""
+    return run_process([sys.executable, "-I", "-S", program, *words], timeout=60)
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_another_user_types_the_path_of_a_tool(public_clone, program):
     ended = subprocess.run(
-        [*command, "--name", "blazepose-full"], cwd=tmp_path, capture_output=True, text=True
+        [f"./{program.name}", "--help"],
+        cwd=(public_clone / program).parent,
+        env={"PATH": f"{sys.base_prefix}/bin{os.pathsep}{os.environ['PATH']}", "HOME": "/nowhere"},
+        user=12345 if os.geteuid() == 0 else None,
+        capture_output=True,
+        text=True,
     )
-    problem, hint = ended.stderr.splitlines()
-    assert (ended.returncode, ended.stdout) == (1, "")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("usage: ")
+
+
+def test_an_archive_of_git_has_the_tools_as_programs(public_clone, tmp_path):
+    git(public_clone, "archive", "--output", tmp_path / "archive.tar", "HEAD")
+    with tarfile.open(tmp_path / "archive.tar") as archive:
+        modes = {archive.getmember(f"{program}").mode & 0o111 for program in PROGRAMS}
+    assert modes == {0o111}
+
+
+def test_without_packages_a_tool_goes_on_in_the_environment_beside_the_clone(
+    public_clone, environment
+):
+    environment.symlink_to(sys.prefix)
+    ended = run_without_packages(public_clone / DOWNLOADER, "--print_all")
+    assert "movenet-thunder" in printed_alone(ended).splitlines()
+
+
+def test_an_environment_that_lacks_packages_is_entered_once(public_clone, environment):
+    venv.create(environment)
+    error = refusal_alone(run_without_packages(public_clone / DOWNLOADER, "--name", "rtmo-s"))
+    assert f"{environment / 'bin' / 'python'}" in error
+    assert "are not installed, which posezoo needs" in error
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_a_command_of_a_checkout_names_the_packages_that_are_missing(public_clone, name):
+    program = public_clone / "tools" / "downloader" / f"{name}.py"
+    error = refusal_alone(run_without_packages(program, "--name", "blazepose-full"))
+    problem, hint = error.splitlines()
     assert problem.endswith("urllib3, pyyaml are not installed, which posezoo needs")
     assert hint.endswith(" pip install " + " ".join(REQUIRED.values()))
 
@@ -251,8 +331,9 @@ def test_the_sdist_of_a_commit_has_the_same_bytes_each_time(tmp_path):
     assert (tmp_path / "first.tgz").read_bytes() == (tmp_path / "second.tgz").read_bytes()
 
     with tarfile.open(tmp_path / "first.tgz") as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
-        assert needed_for_a_build() <= names
+        modes = {member.name.partition("/")[2]: member.mode for member in archive}
+        assert needed_for_a_build() <= modes.keys()
+        assert {modes[f"{program}"] for program in PROGRAMS} == {0o755}
         assert {member.mtime for member in archive} == {
             int(git(first, "log", "-1", "--format=%ct"))
         }

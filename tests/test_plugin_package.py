@@ -132,10 +132,10 @@ MO = "import sys; from posezoo.__main__ import main; sys.exit(main('posezoo.omz.
 @pytest.mark.parametrize(
     "words",
     [
-        ("-m", "posezoo", "translate", "net.masked", "-o", "net.xml"),
+        ("-m", "posezoo", "convert", "net.masked", "-o", "net.xml"),
         ("-c", MO, "--input_model", "net.masked"),
     ],
-    ids=["translate", "mo"],
+    ids=["convert", "mo"],
 )
 def test_a_file_of_an_added_format_becomes_ir(installed, tmp_path, words):
     needs("openvino")

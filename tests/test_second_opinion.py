@@ -3,15 +3,18 @@
 A value can be equal to its publisher's, and its name, side or box can still say something else.
 """
 
+import hashlib
 import json
 from collections import defaultdict
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import posezoo
+from conftest import link_by_digest
 from fakes.people import likeness
 from posezoo.poses.keypoints import Pose, pose_similarity
 from posezoo.run.images import SAMPLE_PHOTOS, read_image
@@ -20,6 +23,8 @@ pytestmark = pytest.mark.slow
 
 #: The default, whose detector finds boxes, and the threshold that its model.yml declares.
 DEFAULT = "movenet-thunder"
+#: Models whose weights packages of the index have.
+SAMPLED = (DEFAULT, "blazepose-full")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +49,42 @@ def load(npm_mirror, tmp_path_factory):
         return posezoo.load(name, precision, listener=None, **where, **options)
 
     return load
+
+
+@pytest.fixture(scope="module")
+def of_samples(mediapipe, tfjs_models, tmp_path_factory):
+    """The one person of each sample of the package, as two models of different publishers find it."""
+    folder = tmp_path_factory.mktemp("index")
+    for file in (*tfjs_models.iterdir(), *Path(mediapipe["POSEZOO_MIRROR"]).glob("1/*/*")):
+        link_by_digest(file, folder, hashlib.sha384(file.read_bytes()).hexdigest())
+    where = {"mirror": str(folder), "weights_dir": str(folder / "made")}
+    first, second = (posezoo.load(name, listener=None, **where) for name in SAMPLED)
+    return [(first(photo), second(photo)) for photo in SAMPLE_PHOTOS]
+
+
+def test_two_models_find_the_same_person_in_each_sample(of_samples):
+    for first, second in of_samples:
+        ((one,), (other,)) = first, second
+        assert overlap(np.array(one.keypoint_box), np.array(other.keypoint_box)) > 0.5
+        for pose in (one, other):
+            assert 0 <= pose.score <= 1
+            assert all(0 <= keypoint["score"] <= 1 for keypoint in pose.to_json()["keypoints"])
+
+
+def test_two_models_name_the_sides_of_the_samples_alike(of_samples):
+    """Of the same name, two keypoints are near; of the other side, they are farther apart."""
+    for (one,), (other,) in of_samples:
+        size = np.sqrt(np.prod(np.subtract(one.box[2:], one.box[:2])))
+        same, exchanged = [], []
+        for name, opposite in zip(one, one.layout.flip_order, strict=True):
+            if name == "nose" or min(one[name].score, other[name].score) < 0.5:
+                continue
+            place = np.array(other[name][:2])
+            same.append(np.hypot(*(one[name][:2] - place)) / size)
+            exchanged.append(np.hypot(*(one.keypoints[opposite, :2] - place)) / size)
+        assert len(same) >= 6
+        assert np.median(same) < 0.08
+        assert np.mean(exchanged) > 1.5 * np.mean(same)
 
 
 def overlap(one, other):

@@ -81,7 +81,7 @@ def test_without_history_those_of_every_day_are_chosen(clone, every_day):
 
 def test_a_change_of_run_runs_what_compares_int8_by_poses(every_day):
     chosen, _ = choose(ROOT, "src/posezoo/run/load.py")
-    assert chosen - every_day == {"tests/run", "tests/quantize"}
+    assert chosen - every_day == {"tests/run", "tests/quantize", "tests/test_second_opinion.py"}
 
 
 def test_each_folder_of_the_code_has_tests_that_its_changes_run(every_day):
@@ -101,8 +101,3 @@ def test_a_folder_of_the_code_without_tests_is_an_error(clone, left):
         "src/posezoo/convert/__init__.py: error: tests/convert has no tests; "
         "move the tests of this folder there\n"
     )
-
-
-def test_an_upgrade_from_the_commit_itself_is_refused():
-    ended = run_process(["bash", ROOT / ".ci" / "upgrade.sh", "HEAD"], check=False)
-    assert ended.returncode == 2 and "name an earlier one" in ended.stderr

@@ -33,7 +33,7 @@ from posezoo.export.targets import TARGETS
 
 NODE_ENV = ROOT / "build" / "node-env"
 
-#: What docs/howto/upgrading.md names.
+#: What docs/operators.md names.
 OWN = (Path(".cache/posezoo"), Path(".local/share/posezoo"))
 #: Connections and messages, with all characters of texts as \\xNN.
 TRACE = [

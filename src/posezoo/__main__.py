@@ -10,7 +10,9 @@ import atexit
 import gc
 import os
 import signal
+import sys
 from importlib import import_module
+from pathlib import Path
 
 
 def main(module: str = "posezoo.cli.main", release: str = "") -> int:
@@ -32,6 +34,7 @@ def main(module: str = "posezoo.cli.main", release: str = "") -> int:
     # If SIGINT is ignored (by nohup, or for a background job of a shell), it stays ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _enter_environment_of_clone()
     try:
         run = import_module(module).main
     except ModuleNotFoundError as error:
@@ -42,6 +45,20 @@ def main(module: str = "posezoo.cli.main", release: str = "") -> int:
         raise
     code: int = run(release=release) if release else run()
     return code
+
+
+def _enter_environment_of_clone() -> None:
+    """If this Python lacks what posezoo needs, as the system's does under sudo, start again with
+    that of ``.venv`` beside the clone.
+    """
+    environment = Path(__file__).resolve().parents[2] / ".venv"
+    python = environment / "bin" / "python"
+    if Path(sys.prefix) == environment or not os.access(python, os.X_OK):
+        return
+    from posezoo.core.errors import find_missing_requirements
+
+    if find_missing_requirements():
+        os.execv(python, [str(python), *sys.argv])
 
 
 if __name__ == "__main__":

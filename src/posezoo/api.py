@@ -52,7 +52,6 @@ from posezoo.run.load_arguments import (
     require_group,
     spell_flags,
     spell_grouped,
-    take_former_keywords,
 )
 from posezoo.run.subject import Statement, find_subject
 
@@ -189,7 +188,7 @@ def get(
 
     Raises:
         UnknownModelError: there is no such model.
-        FetchError: a file cannot be downloaded.
+        DownloadError: a file cannot be downloaded.
         ConversionError: the IR cannot be made, its outputs differ from those of the original, or it
             would replace an IR that was made from other weights.
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
@@ -239,7 +238,6 @@ def list_models(*patterns: str, **settings: Unpack[SettingValues]) -> list[Model
     return describe_models(selection, registry)
 
 
-@take_former_keywords
 def load(
     name: str | os.PathLike[str] | None = None,
     precision: str = "FP16",
@@ -371,7 +369,7 @@ def network(
 
     Raises:
         UnknownModelError: there is no such network, or no model of the zoo with its weights.
-        FetchError: the weights cannot be downloaded.
+        DownloadError: the weights cannot be downloaded.
         CheckpointError: the file cannot be read, or does not fit the network.
         MissingPackageError: torch is not installed.
     """

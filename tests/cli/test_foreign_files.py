@@ -67,7 +67,7 @@ NEW_KINDS = {
 COMMANDS = {
     "mo": ["--input_model"],
     "mo with the framework": ["--framework=pytorch", "--input_model"],
-    "translate": ["translate", "-o", "net.xml"],
+    "convert to a file": ["convert", "-o", "net.xml"],
     "run": ["run"],
     "convert": ["convert"],
 }

@@ -41,9 +41,9 @@ def folder(tmp_path, monkeypatch):
         ("run --input a.jpg", "a.jpg"),
         ("run --input a.mp4", "a.mp4"),
         ("benchmark a.onnx", "a.onnx"),
-        ("translate a.onnx -o net.xml", "a.onnx"),
-        ("translate a.tflite -o net.xml", "a.tflite"),
-        ("translate a.pb -o net.xml", "a.pb"),
+        ("convert a.onnx -o net.xml", "a.onnx"),
+        ("convert a.tflite -o net.xml", "a.tflite"),
+        ("convert a.pb -o net.xml", "a.pb"),
     ],
 )
 def test_it_is_named_with_what_to_do(folder, command, name):

@@ -25,7 +25,7 @@ PEOPLE = """{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [], "ca
 
 
 def translate(folder, file, *words):
-    return posezoo("translate", folder / file, "-o", folder / "made.xml", *words)
+    return posezoo("convert", folder / file, "-o", folder / "made.xml", *words)
 
 
 def assert_one_line(ended, *parts):
@@ -232,7 +232,7 @@ def test_a_model_that_reaches_a_limit_fails_alone(tmp_path, where):
 def test_the_limits_are_settings_too(tmp_path):
     save_loop(tmp_path / "net.onnx", 1 << 40, is_computed=True)
     environ = {"POSEZOO_CONVERSION_TIMEOUT": "1"}
-    ended = posezoo("translate", "net.onnx", "-o", "made.xml", cwd=tmp_path, **environ)
+    ended = posezoo("convert", "net.onnx", "-o", "made.xml", cwd=tmp_path, **environ)
     assert_one_line(ended, "needed more than its limit of 1 s")
     for value in ("0", "-1", "long"):
         ended = translate(tmp_path, "net.onnx", "--conversion_memory", value)
@@ -252,9 +252,9 @@ def test_the_limits_are_settings_too(tmp_path):
         ("run", "net.xml", "--skeleton", "PIPE", "--input", "."),
         ("run", "movenet-thunder", "--input", "PIPE"),
         ("mirror", "create", "mirror", "--list", "PIPE"),
-        ("translate", "PIPE.onnx", "-o", "made.xml"),
-        ("translate", "net.caffemodel", "-o", "made.xml"),
-        ("translate", "net.onnx", "-o", "made.xml"),
+        ("convert", "PIPE.onnx", "-o", "made.xml"),
+        ("convert", "net.caffemodel", "-o", "made.xml"),
+        ("convert", "net.onnx", "-o", "made.xml"),
         ("run", "PIPE.pth", "--input", "."),
         ("run", "PIPE.onnx", "--input", "."),
         ("quantize", "PIPE.xml", "--dataset_dir", "."),

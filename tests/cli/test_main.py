@@ -17,7 +17,6 @@ from fakes.checkout import ROOT
 from fakes.command import (
     heed_interrupts,
     misuse,
-    misuse_alone,
     omz_tool,
     posezoo,
     posezoo_process,
@@ -225,7 +224,7 @@ def test_examples_of_every_verb_are_below_its_flags():
         assert f"\n\nexamples:\n  posezoo {verb}" in parser.format_help()
 
 
-def test_no_hint_names_a_spelling_of_earlier_versions():
+def test_no_hint_names_a_spelling_of_open_model_zoo():
     error = misuse(posezoo("list", "--output_dir", "x"))
     assert error.endswith("hint: posezoo list --help shows its usage\n")
 
@@ -275,9 +274,8 @@ def test_the_version_is_that_of_the_package():
         ),
         (
             ("export", "x", "--to", "ovms", "out", "--cluster", "local"),
-            "hint: export writes one folder",
+            "hint: get, convert, quantize and other verbs have this flag",
         ),
-        (("verify", "--metadata", "--cluster", "local"), "--metadata compares all models"),
         (
             ("download", "x", "--precisions", "FP16"),
             "--precisions\n  hint: posezoo get has this flag",
@@ -315,21 +313,6 @@ def test_wrong_flags_end_with_2_and_are_named(args, problem):
     error, hint = ended.stderr.splitlines()
     assert error.startswith("posezoo")
     assert hint.startswith("  hint: ")
-
-
-@pytest.mark.parametrize(
-    ("typed", "words"),
-    [
-        ("posezoo seed", ("rtmlib", "folder")),
-        ("posezoo get --device", ("x", "--device", "GPU", "--inference_precision", "f16")),
-        ("posezoo get --device", ("x", "--device=GPU")),
-        ("posezoo plan --device", ("x", "--device", "NPU")),
-    ],
-)
-def test_one_line_says_what_ended_and_what_to_use(typed, words):
-    error = misuse_alone(posezoo(typed.split()[1], *words))
-    (line,) = error.splitlines()
-    assert line.startswith(f"{typed} ended in 0.3.0: ")
 
 
 @pytest.mark.parametrize(

@@ -136,9 +136,9 @@ REQUIRED = {
 @pytest.mark.parametrize(
     "link", [None, os.link, os.symlink], ids=["", "hard link", "symbolic link"]
 )
-def test_an_input_is_never_replaced_not_even_with_force(folder, capsys, command, action, link):
+def test_an_input_is_never_replaced(folder, capsys, command, action, link):
     parser = COMMANDS[command][0]
-    name = "mine.onnx" if command == "translate" else "mine.json"
+    name = "mine.json"
     (folder / name).write_bytes(MINE)
     named = name
     if link:
@@ -147,8 +147,6 @@ def test_an_input_is_never_replaced_not_even_with_force(folder, capsys, command,
     flag = inputs_of(command)[0].option_strings[-1]
     more = REQUIRED.get(flag, ()) if command not in ("run", "demo", "demo.py") else ()
     words = [*words_for(parser, action, named), flag, name, *more]
-    if "--force" in parser._option_string_actions:
-        words.append("--force")
     assert run(command, words) == 1
     assert f"{named}: is an input of this command" in capsys.readouterr().err
     assert (folder / name).read_bytes() == MINE

@@ -224,7 +224,7 @@ def evil_folder(tmp_path):
         "evaluate pose-a --annotations people.json --images .",
         "run --input people.json",
         "demo --input people.json --no_show",
-        "translate people.json -o out.onnx",
+        "convert people.json -o out.onnx",
         "gallery --output site",
         "shims commands",
         "doctor",

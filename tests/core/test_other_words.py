@@ -20,9 +20,11 @@ from fakes.command import posezoo as run
         ("run source=a.jpg", "posezoo run takes photos"),
         ("predict source=a.jpg", "posezoo run --input photo.jpg finds the poses"),
         ("train", "posezoo trains no models"),
+        ("run --model_complexity 2", "choose a model by its name: blazepose-full"),
+        ("list --print_all", "posezoo list shows all names"),
     ],
 )
-def test_words_of_ultralytics_and_rtmlib_lead_to_ours(line, hint):
+def test_words_of_other_programs_lead_to_ours(line, hint):
     ended = run(*line.split())
     assert ended.returncode in (1, 2)
     assert f"  hint: {hint}" in ended.stderr

@@ -17,7 +17,6 @@ from posezoo.core.settings import (
     SETTING_TYPES,
     read_settings,
     to_settings,
-    unknown_variables,
     user_folder,
 )
 
@@ -125,7 +124,7 @@ def test_other_addresses_of_a_mirror_in_a_store_are_errors(tmp_path, address, pr
 def test_a_folder_in_a_store_is_an_error_that_says_what_to_use(tmp_path, own, name, scheme):
     address = f"{scheme}://zoo/models"
     own.write_text(f"[posezoo]\n{name} = {address}\n")
-    problem = rf"{name}: {address}: folders in stores ended in 0\.3\.0: mount the store"
+    problem = rf"{name}: {address}: is no folder: mount the store"
     for variables in ({}, {f"POSEZOO_{name.upper()}": address}):
         with pytest.raises(SettingsError, match=f"(?i:{problem})"):
             read_in(tmp_path, **variables)
@@ -133,7 +132,7 @@ def test_a_folder_in_a_store_is_an_error_that_says_what_to_use(tmp_path, own, na
 
 def test_an_address_among_folders_is_an_error(tmp_path):
     for address in ("s3://zoo/models", "sftp://host:2222/models", "htp://host/models"):
-        with pytest.raises(SettingsError, match=r"stores ended|expected a path, got an"):
+        with pytest.raises(SettingsError, match=r"is no folder|expected a path, got an"):
             read_in(tmp_path, POSEZOO_MODELS_DIR=os.pathsep.join([str(tmp_path), address]))
 
 
@@ -318,14 +317,6 @@ def test_the_users_own_file_may_set_all(tmp_path, own, monkeypatch):
         assert found["mo"].value == Path("env") and found["conversion_timeout"].value == 3600
 
 
-def test_a_file_of_an_earlier_version_is_read_without_the_settings_that_ended(tmp_path, own):
-    own.write_text("[posezoo]\nlogin_host = auth.invalid\ndevice = GPU\n")
-    ended = {"POSEZOO_LOGIN_HOST": "auth.invalid"}
-    assert read_in(tmp_path, **ended)["device"].value == "GPU"
-    (unknown,) = unknown_variables(ended)
-    assert unknown.hint.startswith("login_host ended in 0.3.0: ")
-
-
 def test_a_folder_adds_to_the_users_own_file_and_takes_no_restriction_away(tmp_path, own):
     own.write_text("[posezoo]\nlocked = yes\ndevice = GPU\njobs = 3\n")
     folder = tmp_path / "folder"
@@ -333,17 +324,6 @@ def test_a_folder_adds_to_the_users_own_file_and_takes_no_restriction_away(tmp_p
     (folder / "posezoo.cfg").write_text("[posezoo]\nlocked = no\ndevice = NPU\n")
     settings = to_settings(read_settings({}, {"HOME": str(tmp_path)}, folder))
     assert (settings.locked, settings.device, settings.jobs) == (True, "NPU", 3)
-
-
-def test_the_second_name_of_a_setting_leads_to_the_first(tmp_path):
-    (tmp_path / "posezoo.cfg").write_text("[posezoo]\noutput_dir = /models\n")
-    with pytest.raises(SettingsError, match="unknown setting output_dir") as caught:
-        read_in(tmp_path)
-    assert caught.value.hint == "did you mean weights_dir?"
-    (unknown,) = unknown_variables({"POSEZOO_OUTPUT_DIR": "/models"})
-    variable = unknown.hint.removeprefix("did you mean ").removesuffix("?")
-    settings = to_settings(read_settings({}, {variable: "/models"}, tmp_path / "other"))
-    assert settings.weights_dir == Path("/models")
 
 
 def test_a_misspelt_variable_is_named_once():

@@ -19,7 +19,6 @@ from fakes import triton_backend
 from fakes.command import python_file, read_json, run_process, succeeded
 from fakes.exports import DOCUMENTS, documents_of, files_below, renamed
 from posezoo.core.declarations.model import Precision
-from posezoo.core.ended import explain_ended
 from posezoo.core.errors import ExportError, InferenceError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
@@ -66,11 +65,6 @@ def test_an_unknown_target_is_named_with_the_near_one():
     ) as error:
         TARGETS.require("omvs", "export target", ExportError)
     assert error.value.hint == "did you mean ovms?"
-
-
-@pytest.mark.parametrize("name", ["frigate", "kserve", "node"])
-def test_a_target_of_an_earlier_version_is_named_with_what_to_use_instead(name):
-    assert explain_ended(f"--to {name}").startswith(f"--to {name} ended in 0.3.0: use --to ")
 
 
 def test_every_target_says_what_it_writes_and_how_it_is_checked():

@@ -97,7 +97,6 @@ OWN_TESTS = {
     "docs/howto/cameras.md": ("python",),
     "docs/howto/measure_your_own.md": ("console",),
     "docs/howto/own_service.md": ("console", "python"),
-    "docs/howto/upgrading.md": ("sh",),  # in test_last_release.py
     "docs/howto/your_network.md": ("sh", "python"),
     "docs/migrating.md": ("console", "python"),
     "docs/supply_chain.md": ("console",),

@@ -66,7 +66,7 @@ def test_the_activations_of_darknet_compute_their_formulas(folder):
         net.convolve(3, 4, size=1, activation=name, normalize=False)
     net.add("route", layers=",".join(str(2 + 2 * number) for number in range(len(FORMULAS))))
     net.save(folder)
-    assert main(["translate", "net.cfg", "net.weights", "-o", "net.onnx"]) == 0
+    assert main(["convert", "net.cfg", "net.weights", "-o", "net.onnx"]) == 0
     image = np.random.default_rng(1).normal(0, 3, (1, 3, 8, 8)).astype(np.float32)
     first, *branches = zip(net.arrays[::2], net.arrays[1::2], strict=True)
     (computed,) = run_onnx(image).values()
@@ -99,7 +99,7 @@ def test_the_activations_of_caffe_compute_their_formulas(folder):
     for name, (kind, parameters, _) in CAFFE_FORMULAS.items():
         net.add(kind, "data", f"the {name}", parameters)
     net.save(folder)
-    assert main(["translate", "net.prototxt", "net.caffemodel", "-o", "net.onnx"]) == 0
+    assert main(["convert", "net.prototxt", "net.caffemodel", "-o", "net.onnx"]) == 0
     image = net.draw(1, 3, 8, 8) * 3
     computed = run_onnx(image)
     for name, (_, _, formula) in CAFFE_FORMULAS.items():
@@ -114,7 +114,7 @@ def test_another_layer_is_refused_by_its_name(folder, capsys, kind):
     net = CaffeNet((1, 3, 8, 8))
     net.add(kind, "data", "out", "hardswish_param { slope: 2 }" if has_parameter else "")
     net.save(folder)
-    assert main(["translate", "net.prototxt", "net.caffemodel", "-o", "net.onnx"]) == 1
+    assert main(["convert", "net.prototxt", "net.caffemodel", "-o", "net.onnx"]) == 1
     error = capsys.readouterr().err
     assert f"net.prototxt:{len(net.text.splitlines())}: " in error
     assert kind in error

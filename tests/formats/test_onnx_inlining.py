@@ -84,7 +84,7 @@ def test_functions_of_the_file_are_converted_also_if_one_calls_another(folder):
 def test_an_operation_that_nothing_defines_is_refused_by_its_name(folder, capsys):
     unknown = function("Block", [node("Rotated", ["x"], ["y"], domain="mmdeploy")])
     save([node("Block", ["x"], ["y"], domain="local")], functions=[unknown])
-    assert main(["translate", "net.onnx", "-o", "net.xml"]) == 1
+    assert main(["convert", "net.onnx", "-o", "net.xml"]) == 1
     error = capsys.readouterr().err
     assert "OpenVINO cannot read it" in error
     assert not (folder / "net.xml").exists()
@@ -98,14 +98,14 @@ def test_functions_that_grow_without_end_are_refused(folder, capsys):
         nodes = [node(inner, [a], [b], domain="local") for a, b in itertools.pairwise(steps)]
         functions.append(function(name, nodes))
     save([node("Level0", ["x"], ["y"], domain="local")], functions=[*functions, ACT])
-    assert main(["translate", "net.onnx", "-o", "net.xml"]) == 1
+    assert main(["convert", "net.onnx", "-o", "net.xml"]) == 1
     assert "OpenVINO cannot read it" in capsys.readouterr().err
 
 
 def test_a_function_that_calls_itself_is_refused(folder, capsys):
     again = function("Again", [node("Again", ["x"], ["y"], domain="local")])
     save([node("Again", ["x"], ["y"], domain="local")], functions=[again])
-    assert main(["translate", "net.onnx", "-o", "net.xml"]) == 1
+    assert main(["convert", "net.onnx", "-o", "net.xml"]) == 1
     assert "OpenVINO cannot read it" in capsys.readouterr().err
 
 
@@ -126,7 +126,7 @@ def test_both_branches_of_a_condition_are_rounded_to_fp16(folder):
         ],
         {"zero": np.float32(0)},
     )
-    assert main(["translate", "net.onnx", "-o", "net.xml"]) == 0
+    assert main(["convert", "net.onnx", "-o", "net.xml"]) == 0
     text = Path("net.xml").read_text("utf-8")
     constants = re.findall(r'element_type="(f\d+)" shape="1, 1, 1, 8"', text)
     assert constants == ["f16", "f16"]

@@ -105,7 +105,7 @@ MISREAD = {
 
 def require_equal(image=IMAGE):
     """The IR of net.onnx computes what ONNX Runtime does."""
-    assert main(["translate", "net.onnx", "-o", "net.xml", "--precision", "FP32"]) == 0
+    assert main(["convert", "net.onnx", "-o", "net.xml", "--precision", "FP32"]) == 0
     (expected,) = onnxruntime.InferenceSession("net.onnx").run(None, {"x": image})
     compiled = openvino_core().compile_model("net.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     assert "y" in compiled.output(0).names
@@ -179,7 +179,7 @@ def test_an_operation_that_openvino_reads_correctly_stays_as_it_is(folder, name)
 def test_a_misread_operation_of_unknown_sizes_is_refused_by_the_self_check(folder, capsys):
     scales = {"s": np.array([1, 1, 0.5, 0.5], np.float32)}
     save(resize(mode="linear", antialias=1), scales, shape=UNKNOWN)
-    assert main(["translate", "net.onnx", "-o", "net.xml"]) == 1
+    assert main(["convert", "net.onnx", "-o", "net.xml"]) == 1
     assert "differs from the original in y" in capsys.readouterr().err
     assert not (folder / "net.xml").exists()
 

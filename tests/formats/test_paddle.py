@@ -35,14 +35,14 @@ def require_right(xml, scale=1.0):
 
 
 def test_a_file_is_translated_and_the_line_says_what_it_was_compared_with(folder, capfd):
-    assert main(["translate", "net.pdmodel", "-o", "net.xml"]) == 0
+    assert main(["convert", "net.pdmodel", "-o", "net.xml"]) == 0
     require_right("net.xml")
     assert "reading the original as it did for the IR" in capfd.readouterr().err
 
 
 def test_an_arg_max_is_read_whose_axis_counts_from_the_end(folder):
     write_paddle(folder, has_best=True)
-    assert main(["translate", "net.pdmodel", "-o", "net.xml"]) == 0
+    assert main(["convert", "net.pdmodel", "-o", "net.xml"]) == 0
     image = np.random.default_rng(1).random((1, 3, 8, 8), "f")
     found = openvino_core().compile_model("net.xml", "CPU")(image)
     np.testing.assert_array_equal(found["best"], found["out"].argmax(-1))
@@ -72,7 +72,7 @@ def test_a_model_yml_is_converted_whose_files_are_in_an_archive(folder):
     require_right(output.splitlines()[0])
 
 
-@pytest.mark.parametrize("command", ["translate", "run"])
+@pytest.mark.parametrize("command", ["convert", "run"])
 def test_missing_weights_are_named(folder, capfd, command):
     (folder / "net.pdiparams").unlink()
     assert main([command, "net.pdmodel"]) == 1
@@ -89,6 +89,6 @@ def test_run_reads_the_file_and_says_if_no_decoder_takes_its_outputs(folder, cap
 def test_a_file_that_is_cut_is_one_clear_error(folder, capfd):
     path = folder / "net.pdmodel"
     path.write_bytes(path.read_bytes()[:-9])
-    assert main(["translate", "net.pdmodel", "-o", "net.xml"]) == 1
+    assert main(["convert", "net.pdmodel", "-o", "net.xml"]) == 1
     error = capfd.readouterr().err
     assert error.startswith("error: net.pdmodel: ") and "Traceback" not in error

@@ -10,6 +10,7 @@ import pytest
 from fakes.checkout import git
 from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
+from posezoo.core.registry import open_registry
 from posezoo.lint.rules import load_rules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -291,6 +292,21 @@ def test_a_new_model_is_like_one_of_its_siblings(zoo, check):
     path.write_text(path.read_text("utf-8").replace("rtmpose-s_", "rtmpose-new_"), "utf-8")
     edit(zoo, "rtmpose-new", *digits, (IMAGENET, HALVES))
     assert ("rtmpose-new", UNLIKE) in since(check, zoo)[1]
+
+
+@pytest.mark.parametrize("place", [".", "models"], ids=["beside the registry", "within it"])
+def test_a_deleted_license_text_touches_the_models_that_name_it(zoo, capsys, place):
+    top = zoo.parent
+    if place != ".":
+        git(top, "mv", "licenses", place)
+        git(top, "commit", "-qm", "licenses within")
+    text = "Apache-2.0-OpenMMLab.txt"
+    naming = [spec for spec in open_registry((zoo,)).select().models if spec.license.text == text]
+    git(top, "rm", "-q", f"{place}/licenses/{text}")
+    main(["verify", "--metadata", "--models_dir", f"{zoo}", "--changed_since", "HEAD"])
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert said.out.splitlines()[-1].startswith(f"{len(naming)} models and composites, ")
 
 
 @pytest.fixture

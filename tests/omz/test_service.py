@@ -138,7 +138,7 @@ class Service:
         return [*others, *self.unknown_in_home(), *(self.folder / "tmp").iterdir()]
 
     def unknown_in_home(self):
-        """The files in the home folder that docs/howto/upgrading.md does not name."""
+        """The files in the home folder that docs/operators.md does not name."""
         home = self.folder / "home"
         files = {path for path in home.rglob("*") if not path.is_dir()}
         fetched = (home / ".local" / "share" / "posezoo" / "fetched").glob("*.json")

@@ -469,7 +469,6 @@ def test_a_folder_without_models_in_place_of_the_registry_is_named(wheels):
     ("value", "problem"),
     [
         ("omz, omz", "the registry omz is named twice; name it once"),
-        ("omz,omz@2024.6", "the registry omz is named twice; name it once"),
         (
             "omz@2023",
             "there is no registry 'omz@2023'; there are posezoo, omz, omz@2022.1, omz@2021.4",

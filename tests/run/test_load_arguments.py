@@ -1,10 +1,9 @@
-"""What posezoo.load takes in groups, and what it took until 0.2.0."""
+"""What posezoo.load takes in groups."""
 
 import inspect
 import pickle
 import pydoc
 import re
-import warnings
 
 import numpy as np
 import pytest
@@ -14,20 +13,6 @@ from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from posezoo import Options, Preparation
 from posezoo.core.declarations.skeletons import SKELETONS
 
-#: The parameters of posezoo.load in 0.2.0 that are in a group now, each with a value.
-OF_0_2_0 = {
-    "requests": 2,
-    "streams": "1",
-    "threads": 1,
-    "min_person_score": 0.01,
-    "whole_image": 0.2,
-    "target_size": 64,
-    "aspect": (64, 64),
-    "decoder_options": {"max_people": 2},
-    "like": "rtmpose-m",
-    "skeleton": "coco-17",
-}
-
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
@@ -35,62 +20,11 @@ def own(tmp_path_factory):
     return write_whole_input(tmp_path_factory.mktemp("own") / "own.onnx", ULTRALYTICS)
 
 
-def warning_of(*arguments, **keywords):
-    """What one call warns of; whether it fails later makes no difference."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            posezoo.load(*arguments, **keywords)
-        except posezoo.PosezooError as error:
-            assert "unknown setting" not in error.problem
-    (warned,) = (each for each in caught if each.category is DeprecationWarning)
-    assert warned.filename == __file__
-    return str(warned.message)
-
-
-@pytest.mark.parametrize("name", OF_0_2_0)
-def test_each_keyword_of_0_2_0_warns_with_the_call_to_type_instead(name, own):
-    said = warning_of(own, listener=None, **{name: OF_0_2_0[name]})
-    assert said.startswith(f"posezoo.load({name}=...) ends with posezoo 0.4.0; instead: ")
-    (call,) = re.findall(r"instead: posezoo\.load\((.*)\)$", said)
-    arguments = eval(f"dict(name={call})", {"posezoo": posezoo})
-    assert arguments["name"] == str(own)
-    assert arguments["listener"] is None
-    argument = "height" if name == "target_size" else name
-    group = arguments["preparation" if name in ("like", "skeleton") else "options"]
-    assert getattr(group, argument) == OF_0_2_0[name]
-
-
-def test_a_script_of_0_2_0_finds_the_same_as_its_new_form(own):
-    image = np.zeros((64, 64, 3), np.uint8)
-    with pytest.warns(DeprecationWarning, match=r"min_person_score=\.\.\., requests=\.\.\."):
-        former = posezoo.load(own, min_person_score=0.01, requests=2, device="CPU", listener=None)
-    now = posezoo.load(
-        own, device="CPU", options=Options(min_person_score=0.01, requests=2), listener=None
-    )
-    assert (former.requests, former.min_person_score) == (now.requests, now.min_person_score)
-    assert former(image) == now(image)
-    with pytest.warns(DeprecationWarning):
-        both = posezoo.load(own, requests=2, options=Options(threads=1), listener=None)
-    assert both.requests == 2
-
-
-def test_the_call_to_type_has_no_defaults_and_no_secrets(own):
-    assert warning_of(own, threads=0).endswith(f"instead: posezoo.load({str(own)!r})")
-    said = warning_of(own, threads=2, mirror="https://me:secret@host/models", listener=print)
-    assert "secret" not in said and "listener=..." in said
-
-
-def test_the_new_form_warns_of_nothing(own):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        posezoo.load(
-            own,
-            preparation=Preparation(skeleton="coco-17"),
-            options=Options(requests=2),
-            inference_precision="f32",
-            listener=None,
-        )
+def test_an_argument_of_a_group_that_load_itself_gets_is_named_with_its_group(own):
+    with pytest.raises(posezoo.PosezooError, match="unknown setting 'min_person_score'") as refused:
+        posezoo.load(own, min_person_score=0.01, listener=None)
+    hint = "did you mean options=posezoo.Options(min_person_score=...)?"
+    assert refused.value.hint == hint
 
 
 @pytest.mark.parametrize(

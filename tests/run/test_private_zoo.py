@@ -201,19 +201,3 @@ def test_a_strict_lock_of_0_2_0_accepts_the_ir_that_says_how_people_are_found(xm
             entry["sha384"] = digest_network(xml.parents[1] / entry["file"])
     lock.write_text("".join(json.dumps(entry) + "\n" for entry in entries), "utf-8")
     succeeded(posezoo_command("get", "discs", *flags, "--locked", "--force"))
-
-
-def test_an_ir_of_0_2_0_is_kept_and_the_registry_says_how_people_are_found(xml, zoo, tmp_path):
-    """Its record says nothing of people, and neither does its .xml."""
-    old = re.sub(r"\s*<pipeline>.*?</pipeline>", "", xml.read_text("utf-8"), flags=re.DOTALL)
-    xml.write_text(old, "utf-8")
-    record = xml.with_name("provenance.json")
-    content = read_json(record)
-    del content["key"]["people"]
-    file = content["files"]["discs.xml"]
-    file |= {"size": xml.stat().st_size, "sha384": digest_network(xml)}
-    record.write_text(json.dumps(content), "utf-8")
-    again = posezoo_command("get", "discs", *zoo(), "--precisions", "FP16")
-    assert again.returncode == 0 and xml.read_text("utf-8") == old, again.stderr
-    in_the_zoo = posezoo.load(str(xml), listener=None, models_dir=tmp_path / "zoo")
-    assert to_json(in_the_zoo(PHOTO)) == to_json(load_by_name(tmp_path)(PHOTO))

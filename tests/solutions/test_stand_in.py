@@ -70,8 +70,8 @@ def test_the_stand_in_is_private_and_brings_no_old_numpy(wheels):
 
 
 def test_the_upgrade_of_the_page_takes_the_stand_in_and_not_mediapipe_1(wheels, tmp_path):
-    page = (Path(__file__).parents[2] / "docs" / "howto" / "upgrading.md").read_text("utf-8")
-    (command,) = re.findall(r"`(pip install[^`]*mediapipe[^`]*)`", page)
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "installing.md").read_text("utf-8")
+    (command,) = re.findall(r"`(pip install[^`]*mediapipe==[^`]*)`", page)
     words = shlex.split(command)[2:]
     assert words[:3] == ["--upgrade", "--find-links", "wheels"]
     shutil.copytree(wheels, tmp_path / "wheels")

@@ -1,11 +1,10 @@
+#!/usr/bin/env python3
 """Runs posezoo.omz.commands.info_dumper, whether posezoo is installed or not."""
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
-if find_spec("posezoo") is None:
-    sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "src"))  # after an installed posezoo
 
 from posezoo.__main__ import main
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The same as human_pose_estimation_demo.py, under the name that older pages give."""
 
 import runpy

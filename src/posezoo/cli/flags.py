@@ -463,7 +463,6 @@ _SHARED = (
         "resize images to this height, or their shorter side to it, depending on the decoder; for"
         " models that find all people at once (default: as the model declares)",
         whole_number(32, 4096),
-        former="--short_side",
     ),
     Flag("--keep_onnx", "also write the intermediate ONNX file"),
     Flag(
@@ -686,10 +685,6 @@ class DescriptionArgs(PipelineArgs):
     scale_values: list[tuple[float, ...]] | None
 
 
-#: Without effect: in 0.2.0, it let a result replace a file of the user.
-FORCE = Flag("--force", argparse.SUPPRESS)
-
-
 def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | Shared | str) -> None:
     """Add flags to a parser; a text contains names of flags in ``FLAGS``, separated by spaces."""
     in_sections = " ".join(SECTIONS.values()).split()
@@ -707,9 +702,6 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | Shared
             named[name] = member
             if name not in in_sections:
                 member.add_to(parser)
-    results = [flag.output for flag in _flags_of(parser).values() if flag.output]
-    if "--force" not in parser._option_string_actions and not all(each.appends for each in results):
-        FORCE.add_to(parser)
     for title, names in SECTIONS.items():
         inside = [named[name] for name in names.split() if name in named]
         if inside:

@@ -21,7 +21,6 @@ from posezoo.cli import run_main
 from posezoo.cli.parsers import Args, CommandParser, HelpFormatter, list_in_help
 from posezoo.cli.verbs import DAILY, SUMMARIES, VERB_GROUPS, find_verb, plugin_names
 from posezoo.console import printing
-from posezoo.core.ended import explain_ended
 from posezoo.core.errors import PluginError, PosezooError, suggest
 from posezoo.core.other_words import explain_other_word
 from posezoo.core.versions import version
@@ -35,17 +34,6 @@ Human-pose models for OpenVINO: download, verify, convert and run them.
   posezoo run --input me.jpg     find poses in your own photo
   posezoo list                   show all models
 """
-
-#: Why a verb lacks a flag that similar verbs have.
-WITHOUT = {
-    "export --cluster": (
-        "export writes one folder for all models; get, which makes their IR, takes --cluster"
-    ),
-    "verify --cluster": (
-        "verify reads this machine's files; --metadata compares all models with each other"
-    ),
-}
-
 
 #: What is true after ^C of the verbs that keep something.
 AFTER_INTERRUPT = {
@@ -132,9 +120,6 @@ def _verb_of_help(words: Sequence[str]) -> Sequence[str]:
 
 def _answer_without_verb(words: Sequence[str]) -> NoReturn:
     top = _TopParser()
-    ended = explain_ended(f"posezoo {words[0]}")
-    if ended:
-        top.exit(2, f"{ended}\n")
     if not words[0].startswith("-"):
         hint = _hint_for_word(words[0]) or "posezoo help --all shows all verbs"
         top.error(f"no verb is called '{words[0]}'", hint)
@@ -176,11 +161,8 @@ def _refuse_unknown(
     unknown: Sequence[str], words: Sequence[str], verb: str, parser: CommandParser
 ) -> NoReturn:
     flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]
-    ended = next(filter(None, (explain_ended(f"posezoo {verb} {flag}") for flag in flags)), "")
-    if ended:
-        parser.exit(2, f"{ended}\n")
     verb_flags = _shown_flags(parser)
-    hints = [_hint_for_flag(flag, verb, verb_flags) for flag in flags]
+    hints = [_hint_for_flag(flag, verb_flags) for flag in flags]
     if "--input" in verb_flags and not {"-i", "--input"}.intersection(words):
         hints.append(_hint_for_images([word for word in words if Path(word).is_file()], verb))
     # Python 3.13 takes the value of an unknown flag for a positional argument, earlier ones do not.
@@ -197,11 +179,10 @@ def _hint_for_images(files: Sequence[str], verb: str) -> str:
     return f"images come after --input: {command}" if images else ""
 
 
-def _hint_for_flag(flag: str, verb: str, verb_flags: Sequence[str]) -> str:
+def _hint_for_flag(flag: str, verb_flags: Sequence[str]) -> str:
     if {flag.removesuffix("s"), f"{flag}s"}.intersection(verb_flags):  # list has --precision
         return suggest(flag, verb_flags)
-    why = WITHOUT.get(f"{verb} {flag}") or explain_other_word(flag)
-    return why or _verbs_with(flag) or suggest(flag, verb_flags)
+    return explain_other_word(flag) or _verbs_with(flag) or suggest(flag, verb_flags)
 
 
 def _report_error(args: Args, error: PosezooError) -> None:

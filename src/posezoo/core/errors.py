@@ -330,13 +330,18 @@ REQUIRED = {
 }
 
 
+def find_missing_requirements() -> list[str]:
+    """The required packages that are not installed, by the names that pip takes."""
+    return [package for name, package in REQUIRED.items() if find_spec(name) is None]
+
+
 def explain_missing_requirement(error: BaseException) -> PosezooError | None:
     """The failure if a required package is not installed, as in a checkout that pip did not
     install; else None.
     """
     if not isinstance(error, ModuleNotFoundError) or error.name not in REQUIRED:
         return None
-    missing = [package for name, package in REQUIRED.items() if find_spec(name) is None]
+    missing = find_missing_requirements()
     are = "are" if len(missing) > 1 else "is"
     return PosezooError(
         f"{', '.join(missing)} {are} not installed, which posezoo needs",
@@ -564,10 +569,6 @@ __all__ = [
     for name, value in [*vars().items()]
     if isinstance(value, type) and issubclass(value, (PosezooError, ImageWarning))
 ]
-
-#: The old names of some errors. They stay, since users' code catches them.
-FetchError = DownloadError
-NoPinError = UnpinnedFileError
 
 
 def __dir__() -> list[str]:

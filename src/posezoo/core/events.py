@@ -462,7 +462,7 @@ class AccuracyCompared(ModelEvent):
         images_to_decide: about how many images to measure on would decide whether the drop is
             within the limit; 0 if these do, or if there is no limit.
         max_drop: the limit; None: there is none.
-        annotations: the SHA-384 of the annotations, in hex; empty in records of earlier versions.
+        annotations: the SHA-384 of the annotations, in hex.
     """
 
     precision: str

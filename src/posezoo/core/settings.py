@@ -23,7 +23,6 @@ from typing import Any
 
 from posezoo.core import features
 from posezoo.core.declarations.sources import STORES
-from posezoo.core.ended import explain_ended
 from posezoo.core.errors import (
     SettingsError,
     explain_windows_path,
@@ -48,7 +47,6 @@ DEFAULT_DETECTOR = "nanodet-g"
 WHEEL_REGISTRIES = tuple(features.PARTS.get("registries", ()))
 #: The names of all registries that need no folder; the first is posezoo's own.
 REGISTRIES = ("posezoo", *WHEEL_REGISTRIES)
-_REGISTRY_ALIASES = {"omz@2024.6": "omz"}
 
 #: The maximum number of parallel downloads; more would only use more memory.
 MOST_JOBS = 64
@@ -97,7 +95,10 @@ def explain_wrong_path(text: str) -> str:
     """Why a text is no path on this machine; empty if it is one."""
     shown = redact_secrets(text)
     if re.match(rf"({'|'.join(STORES)}):/", text):
-        return f"{shown}: {explain_ended('folders in stores')}"
+        return (
+            f"{shown}: is no folder: mount the store, or copy the folder with rclone:"
+            " docs/operators.md#folders-in-an-object-store"
+        )
     if "://" in text:
         return f"{shown}: expected a path, got an address"
     return explain_windows_path(text)
@@ -180,13 +181,10 @@ def _models_dirs(value: object) -> tuple[Path, ...]:
 
 
 def _registry_names(value: object) -> tuple[str, ...]:
-    given = _split_texts(value)
-    names = [_REGISTRY_ALIASES.get(name, name) for name in given]
+    names = _split_texts(value)
     for at, name in enumerate(names):
         if name not in REGISTRIES:
-            raise ValueError(
-                f"there is no registry {given[at]!r}; there are {', '.join(REGISTRIES)}"
-            )
+            raise ValueError(f"there is no registry {name!r}; there are {', '.join(REGISTRIES)}")
         if name in names[:at]:
             raise ValueError(f"the registry {name} is named twice; name it once")
     return tuple(names)
@@ -558,18 +556,12 @@ def unknown_variables(environ: Mapping[str, str]) -> Iterator[SettingsError]:
     for name in environ:
         if name.startswith("POSEZOO_") and name not in variables:
             word = name.removeprefix("POSEZOO_").lower()
-            hint = explain_ended(word) or suggest_setting(word, _variable)
-            yield SettingsError(f"{name}: unknown setting", hint=hint)
+            yield SettingsError(f"{name}: unknown setting", hint=suggest_setting(word, _variable))
 
 
 def suggest_setting(name: str, spell: Callable[[str], str] = str) -> str:
     """A hint that names the setting which an unknown name may mean, as ``spell`` writes it."""
-    name = _SECOND_NAMES.get(name, name)
     return suggest(spell(name), map(spell, SETTING_TYPES))
-
-
-#: What settings were also called until 0.2.0.
-_SECOND_NAMES = {"output_dir": "weights_dir"}
 
 
 def to_settings(settings: Mapping[str, Setting]) -> Settings:
@@ -664,10 +656,8 @@ def _read_config(path: Path) -> dict[str, str]:
     configured = {}
     if parser.has_section("posezoo"):
         configured = dict(parser["posezoo"])
-    for name in list(configured):
-        if explain_ended(name):  # the file of an earlier version is still read
-            del configured[name]
-        elif name not in SETTING_TYPES:
+    for name in configured:
+        if name not in SETTING_TYPES:
             raise SettingsError(
                 f"{path}: unknown setting {name}",
                 hint=suggest_setting(name) or "remove it; posezoo doctor lists the settings",

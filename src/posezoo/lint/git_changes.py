@@ -18,15 +18,16 @@ from posezoo.core.registry import (
     Registry,
     RegistryEntry,
     builtin_models_dir,
-    license_path,
     registry_root,
 )
 from posezoo.core.workers.program import find_program
 from posezoo.lint.earlier_models import EarlierModels, read_reasons
+from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.pages.cards.model_card import PICTURES
 from posezoo.pages.cards.registry_pages import INDEX, PICTURE
 from posezoo.pages.facts import outside_references
 from posezoo.pages.facts.papers import NAME as PAPERS
+from posezoo.pages.facts.rehearsals import TABLE as REHEARSALS
 from posezoo.run.measured import NAME as MEASURED
 from posezoo.run.measured import read_measured
 
@@ -36,7 +37,7 @@ _NO_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull
 DECLARATIONS = ("model.yml", "composite-model.yml")
 #: The files of a registry or of a family, which concern all models beside or below them.
 REGISTRY_FILES = (
-    INDEX, PICTURE, ACCESS_POINTS, other_names.NAME, outside_references.NAME,
+    INDEX, PICTURE, ACCESS_POINTS, REHEARSALS, other_names.NAME, outside_references.NAME,
 )  # fmt: skip
 
 
@@ -45,8 +46,9 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
     nothing differs.
 
     If an index page or a file of the whole registry, such as names.yml, differs, all models beside
-    or below it count as changed; if a license text, the picture of a skeleton or papers.yml differs
-    or was deleted, the models that name it; if a model was deleted, all.
+    or below it count as changed; if papers.yml, the picture of a skeleton, a license text or
+    another file to which cards link differs or was deleted, the models that name it; if a model
+    was deleted, all.
 
     Raises:
         SettingsError: Git is not installed, there is no repository of the user's, or the revision
@@ -153,19 +155,25 @@ def _list_changed_paths(root: Path, revision: str) -> Iterator[Path]:
 
 
 def _find_readers(registry: Registry, paths: set[Path]) -> frozenset[str]:
-    if not any(path.parent.name in ("licenses", PICTURES) or path.name == PAPERS for path in paths):
-        return frozenset()  # no model.yml has to be read
-    readers = set()
-    for spec in registry.select().models:
-        root = registry_root(spec).resolve()
-        text = license_path(spec)
-        named = {root.parent / text.parent.name / text.name}
-        named.add(root / PICTURES / f"{spec.skeleton}.svg")
-        if spec.origin.paper:
-            named.add(root / PAPERS)
-        if paths & named:
-            readers.add(spec.full_name)
-    return frozenset(readers)
+    """The models and composites that name a changed file which is in no model's folder."""
+    folders = {entry.path.parent.resolve() for entry in registry.entries.values()}
+    outside = {path for path in paths if folders.isdisjoint(path.parents)}
+    if not outside:
+        return frozenset()  # no model.yml and no card has to be read
+    views = RegistryView(registry).select(None)
+    return frozenset(view.name for view in views if not outside.isdisjoint(_list_named(view)))
+
+
+def _list_named(view: ModelView) -> Iterator[Path]:
+    for linked in view.linked_files:
+        yield linked.path.parent.resolve() / linked.path.name
+    root = registry_root(view.declaration).resolve()
+    for spec in view.variants:
+        for folder in (root, root.parent):  # as license_path has it, also for one that is gone
+            yield folder / "licenses" / spec.license.text
+        yield root / PICTURES / f"{spec.skeleton}.svg"
+        if spec.origin.papers:
+            yield root / PAPERS
 
 
 def _run_git(folder: Path, *words: str) -> str:

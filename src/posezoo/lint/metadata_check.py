@@ -6,7 +6,6 @@ here, its size, and its SHA-384 if only a SHA-256 is declared, as in Open Model 
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -32,7 +31,6 @@ from posezoo.core.declarations.model import Digest, ModelSpec, SourceFile
 from posezoo.core.declarations.yaml_nodes import YamlNode, parse_yaml, read_yaml_bytes
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.digest_store import store_candidates
-from posezoo.core.ended import explain_ended
 from posezoo.core.errors import OutputError, PosezooError, SettingsError, SpecError, suggest
 from posezoo.core.files.verified_files import compute_digests, write_atomically
 from posezoo.core.layout import require_inside
@@ -78,7 +76,7 @@ def run_metadata_check(
     code. ``context`` says where files may be for ``--fix``.
     """
     if args.explain is not None:
-        _explain_rules(args.explain, args.parser)
+        _explain_rules(args.explain)
         return 0
     if registry.empty_message:  # a wrong --models_dir must not pass the check
         raise SettingsError(
@@ -122,16 +120,13 @@ def _leave_out_known(
     return [each for each in findings if each not in known]
 
 
-def _explain_rules(name: str, parser: ArgumentParser) -> None:
+def _explain_rules(name: str) -> None:
     rules = _all_rules()
     if name == "all":
         explained = [*rules.values()]
     elif name in rules:
         explained = [rules[name]]
     else:
-        ended = explain_ended(f"--explain {name}")
-        if ended:
-            parser.exit(2, f"{ended}\n")
         hint = suggest(name, rules) or f"the rules: {', '.join(rules)}"
         raise SettingsError(f"no rule is called {name!a}", hint=hint)
     for rule in explained:

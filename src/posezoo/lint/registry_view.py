@@ -4,6 +4,7 @@ them; None if unreadable.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from posezoo.core.declarations.model import (
     CompositeSpec,
@@ -29,7 +31,7 @@ from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.declarations.yaml_nodes import YamlNode, read_yaml
 from posezoo.core.errors import MissingPackageError, SpecError, suggest
-from posezoo.core.registry import Registry, RegistryEntry, builtin_models_dir
+from posezoo.core.registry import Registry, RegistryEntry, builtin_models_dir, registry_root
 from posezoo.core.values import frozen
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
@@ -59,6 +61,14 @@ KeyT = TypeVar("KeyT")
 ItemT = TypeVar("ItemT")
 CARD = "README.md"
 ACCURACY_CHECK = "accuracy-check.yml"
+
+
+#: The beginning of an address, as opposed to a path.
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:|//|#", re.IGNORECASE)
+#: A file that a card of Open Model Zoo names without a link.
+_OMZ_PATH = re.compile(r"<omz_dir>(/[\w./-]{1,300}\w)")
+#: Longer ones are no paths: systems refuse a name of more than 255 characters.
+_MAX_PATH = 200
 
 
 class RegistryView:
@@ -251,6 +261,15 @@ class ConverterArgument:
     flag: str
     value: str
     node: YamlNode
+
+
+@frozen
+class LinkedFile:
+    """A file to which a card links: as it is written, where it is, and where it is written."""
+
+    target: str
+    path: Path
+    place: Place
 
 
 class ModelView:
@@ -476,6 +495,27 @@ class ModelView:
     def own_links(self) -> Sequence[MarkdownLink]:
         """The links of the model's own card."""
         return self.own_card.links if self.own_card else ()
+
+    @cached_property
+    def linked_files(self) -> Sequence[LinkedFile]:
+        """The files of the registry, or beside it, to which the model's own card links, whether
+        they exist or not.
+        """
+        targets = [(link.target, self.card_line(link.line, link.column)) for link in self.own_links]
+        for number, line in self.own_lines:
+            for match in _OMZ_PATH.finditer(line):
+                targets.append((match[1], self.card_line(number, match.start() + 1)))
+        top = registry_root(self.declaration).parent
+        linked = []
+        for target, place in targets:
+            name = unquote(re.split("[#?]", target)[0])
+            if _ADDRESS.match(target) or "\0" in name or len(name) > _MAX_PATH:
+                continue
+            folder = top if name.startswith("/") else self.folder
+            path = Path(os.path.normpath(f"{folder}/{name}"))
+            if path.is_relative_to(top):
+                linked.append(LinkedFile(target, path, place))
+        return linked
 
     @property
     def card(self) -> ParsedCard | None:

@@ -117,7 +117,7 @@ class CaseMaker:
         """The cases of a model in this precision, for a composite of its pipeline; or of a file.
 
         Raises:
-            FetchError: a file cannot be downloaded.
+            DownloadError: a file cannot be downloaded.
             ConversionError: an IR cannot be made.
             InferenceError: the pipeline of a model without a decoder is requested.
         """

@@ -104,7 +104,7 @@ def load_model(
     """Load a model or IR; a model is downloaded and converted if needed.
 
     Raises:
-        FetchError: a file cannot be downloaded.
+        DownloadError: a file cannot be downloaded.
         ConversionError: an IR cannot be made.
         InferenceError: an IR cannot be read or compiled, or a detector is named for a model that
             needs none.

@@ -112,10 +112,8 @@ def _unpack(archive: DatasetArchive, folder: Path, context: DownloadContext) -> 
     if digest:
         name_of_digest = f"{digest.algorithm}:{digest.value}"
     record = PostprocessRecord(path, {"archive": name_of_digest})
-    old_record = PostprocessRecord(path, {"archive": str(digest)})  # of earlier versions
-    for present in (record, old_record):
-        if present.is_up_to_date():
-            return present.outputs()
+    if record.is_up_to_date():
+        return record.outputs()
     require_inside(folder / archive.members / "file", [folder])
     download_file(archive.file, path, context)
 

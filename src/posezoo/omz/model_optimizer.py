@@ -88,14 +88,14 @@ print(json.dumps([folder, version, list(sys.version_info[:2])]))
 
 def stand_in_version(release: str) -> str:
     """The version of posezoo's stand-in for a release of another package, such as
-    ``2024.6.0+posezoo.0.2.0``, which pip prefers.
+    ``2024.6.0+posezoo.0.4.0``, which pip prefers.
     """
     # PEP 440 sorts 0.3.0.dev0 above 0.3.0 behind a plus sign, and 0.3.dev0 below it.
     return f"{release}+{_LOCAL_VERSION}.{release_version().replace('.0.dev', '.dev')}"
 
 
 def is_stand_in_version(version: str) -> bool:
-    """Whether a version is that of a stand-in, also of 0.1.0: ``2024.6.0+posezoo``."""
+    """Whether a version is that of a stand-in: ``2024.6.0+posezoo.0.4.0``."""
     return version.partition("+")[2].partition(".")[0] == _LOCAL_VERSION
 
 

@@ -28,7 +28,7 @@ HALF_PIXEL = 0.5
 #: The default threshold: keypoints with this score or more count.
 MIN_SCORE = 0.5
 
-#: What the values of ``Pose.to_json`` mean; a number for each meaning (docs/howto/upgrading.md).
+#: What the values of ``Pose.to_json`` mean; a number for each meaning.
 RESULT_FORMAT = 2
 
 #: Whose scores the keypoints of a pose have.

@@ -79,7 +79,7 @@ class Loader:
         """Make the IR.
 
         Raises:
-            FetchError: a file cannot be downloaded.
+            DownloadError: a file cannot be downloaded.
             ConversionError: an IR cannot be made, or was not published in this precision.
             LockError: a strict lock does not list the file.
             InferenceError: the decoder that the outputs show takes no detector, and one is named.
@@ -118,7 +118,7 @@ class Loader:
 
         Raises:
             InferenceError: it cannot be compiled.
-            FetchError: a file of the detector cannot be downloaded.
+            DownloadError: a file of the detector cannot be downloaded.
         """
         from posezoo.run.runtime.decoder_matching import describe_ir
         from posezoo.run.runtime.loading import load_estimator
@@ -240,7 +240,7 @@ class PreparedModel:
 
         Raises:
             InferenceError: as for ``compile_pipeline`` and ``Loader.compile_file``.
-            FetchError: the detector of an IR cannot be downloaded.
+            DownloadError: the detector of an IR cannot be downloaded.
         """
         from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -279,7 +279,7 @@ def get_detector_irs(
     pipeline's doubt is reported.
 
     Raises:
-        FetchError: a file cannot be downloaded.
+        DownloadError: a file cannot be downloaded.
         ConversionError: an IR cannot be made, or was not published in this precision.
     """
     if pipeline.detector is None:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from posezoo.core.declarations.skeleton import Skeleton
-from posezoo.core.errors import PosezooError, UsageError, redact_secrets
+from posezoo.core.errors import PosezooError, UsageError
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.poses.decoders import Option
-
-_Parameters = ParamSpec("_Parameters")
-_Result = TypeVar("_Result")
 
 
 def given_arguments(group: Any) -> dict[str, Any]:
@@ -144,8 +139,6 @@ def require_group(name: str, value: object) -> None:
 
 #: The group of each argument.
 GROUPED = {each.name: name for name, group in _GROUPS.items() for each in fields(group)}
-#: What ``load`` itself took until 0.2.0, by its name in the group.
-_FORMER = {"target_size": "height", **{name: name for name in GROUPED}}
 
 
 def spell_grouped(hint: str) -> str:
@@ -168,42 +161,3 @@ def spell_flags(hint: str) -> str:
     hint = re.sub(r"--as ([\w-]+)", r'preparation=posezoo.Preparation(like="\1")', hint)
     hint = hint.replace("--as", "like")
     return re.sub(r"--(\w+)", lambda flag: flag[1] if flag[1] in GROUPED else flag[0], hint)
-
-
-def take_former_keywords(
-    function: Callable[_Parameters, _Result],
-) -> Callable[_Parameters, _Result]:
-    """Let ``load`` take the arguments of the groups itself, too, with a DeprecationWarning: until
-    0.4.0.
-    """
-
-    @wraps(function)
-    def call(*args: Any, **keywords: Any) -> _Result:
-        former = [name for name in keywords if name in _FORMER]
-        if former:
-            keywords = _group(keywords)
-            shown = [*map(_show, args)]
-            shown += [f"{name}={_show(value)}" for name, value in keywords.items()]
-            ending = ", ".join(f"{name}=..." for name in former)
-            warnings.warn(
-                f"posezoo.load({ending}) ends with posezoo 0.4.0; instead:"
-                f" posezoo.load({redact_secrets(', '.join(shown))})",
-                DeprecationWarning,
-                stacklevel=2,
-            )
-        return function(*args, **keywords)
-
-    return call
-
-
-def _group(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in keywords.items() if name not in _FORMER}
-    for former, argument in _FORMER.items():
-        value = keywords.get(former)
-        if value is None:  # the default, too
-            continue
-        name = GROUPED[argument]
-        require_group(name, kept.get(name))
-        group = kept.get(name) or _GROUPS[name]()
-        kept[name] = replace(group, **{argument: value})
-    return {name: value for name, value in kept.items() if value not in (Options(), Preparation())}

@@ -91,7 +91,7 @@ class Proving:
         images, of which only failed sources are asked again.
 
         Raises:
-            FetchError: no source has a file.
+            DownloadError: no source has a file.
             ConversionError: it cannot be converted, or its self-check fails.
             InferenceError: it cannot be run.
             OutputError: a result cannot be written.

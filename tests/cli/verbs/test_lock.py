@@ -654,31 +654,6 @@ def test_a_lock_of_0_2_0_is_completed_by_the_versions_that_it_lacks(convertible,
     assert entries(zoo) == complete
 
 
-def test_an_ir_of_0_2_0_is_made_again_if_the_lock_lists_that_of_the_new_version(convertible):
-    zoo, folder = convertible, convertible / "out" / "public" / "net" / "FP16"
-    declared = onnx_yml(declared_file(zoo / "net.onnx"), people={"photo": "whole_image"})
-    write_model(zoo / "models", "net", declared)
-    assert_success(run(zoo, "get", "net", "--precisions", "FP16"))
-    assert_success(run(zoo, "lock", "net"))
-    xml, record = folder / "net.xml", json.loads((folder / "provenance.json").read_text())
-    earlier = without_people(xml.read_bytes())
-    xml.write_bytes(earlier)
-    del record["key"]["people"]
-    digest = hashlib.sha384(earlier).hexdigest()
-    record["files"]["net.xml"] = {"size": len(earlier), "sha384": digest}
-    (folder / "provenance.json").write_text(json.dumps(record))
-    refused = run(zoo, "get", "net", "--precisions", "FP16", "--locked")
-    assert f"FP16/net.xml is SHA-384 {digest[:12]}…" in refusal(refused)
-    record["posezoo"] = "0.2.0+g63352bcb"
-    (folder / "provenance.json").write_text(json.dumps(record))
-    assert_success(run(zoo, "get", "net", "--precisions", "FP16"))
-    assert xml.read_bytes() == earlier
-    made = run(zoo, "get", "net", "--precisions", "FP16", "--locked")
-    assert_success(made)
-    assert "posezoo.lock lists the IR of another version of posezoo" in made.stderr
-    assert xml.read_bytes() != earlier
-
-
 def test_a_lock_that_git_merged_by_union_is_read_or_names_its_contradiction(zoo):
     run(zoo, "lock", "a")
     path = zoo / "posezoo.lock"
@@ -692,7 +667,6 @@ def test_a_lock_that_git_merged_by_union_is_read_or_names_its_contradiction(zoo)
 
 
 def test_in_a_repository_a_lock_brings_what_git_needs_to_merge_it(zoo):
-    """A zoo of 0.2.0 has no such files."""
     (zoo / ".git").mkdir()
     (zoo / ".gitignore").write_text("out/\n")
     assert_success(run(zoo, "lock", "a", "--dry_run"))

@@ -98,7 +98,6 @@ def test_a_dry_run_removes_nothing(zoo):
 
 
 def test_a_file_of_an_earlier_model_yml_goes_also_if_its_record_has_another_code(zoo, monkeypatch):
-    """As those of 0.2.0, which have none."""
     (zoo / "new.tflite").write_bytes(b"newer weights")
     write_model(
         zoo / "zoo", "one", model_yml(files=[declared_file(zoo / "new.tflite", name="one.tflite")])

@@ -25,7 +25,7 @@ def translate_without(tmp_path, monkeypatch, in_this_process):
         save(nodes, constants, **options)
         for name in packages:
             monkeypatch.setitem(sys.modules, name, None)
-        return posezoo("translate", "net.onnx", "-o", "net.xml", cwd=tmp_path)
+        return posezoo("convert", "net.onnx", "-o", "net.xml", cwd=tmp_path)
 
     return translate
 

@@ -123,24 +123,6 @@ def test_the_result_as_text_names_each_file_and_what_to_do_next(zoo):
     assert f"next: python {zoo / 'out'}/net/sample.py IMAGE" in ended.stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "answer"),
-    [
-        (["--to", "kserve", "out"], "--to kserve ended in 0.3.0: use --to ovms, and "),
-        (
-            ["--to", "ovms", "out", "--storage_uri", "s3://bucket"],
-            "posezoo export --storage_uri ended in 0.3.0: use --to ovms, and ",
-        ),
-    ],
-)
-def test_what_an_earlier_version_had_is_one_line_that_says_what_to_use(zoo, words, answer):
-    ended = run(zoo, "net", *words)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    (line,) = ended.stderr.splitlines()
-    assert line.startswith(answer)
-    assert not (zoo / "out").exists()
-
-
 def test_nothing_is_written_if_no_model_can_be_exported(zoo):
     code, found = answer(zoo, "old", "--to", "folder", "out", "-o", "irs")
     assert (code, found["created"]) == (1, [])

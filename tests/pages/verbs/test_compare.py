@@ -4,32 +4,6 @@ import pytest
 
 from fakes.command import json_of, posezoo, refusal, succeeded
 
-ROWS = "ended in 0.3.0: posezoo recommend --all prints each row, and with --format json each value"
-
-
-@pytest.mark.parametrize(
-    ("args", "said"),
-    [
-        (("light", "other"), f"posezoo compare without --keypoints {ROWS}"),
-        ((), f"posezoo compare without --keypoints {ROWS}"),
-        (("--all", "--picture", "zoo.svg"), f"posezoo compare --all {ROWS}"),
-        (
-            ("light", "--picture=zoo.svg"),
-            "posezoo compare --picture ended in 0.3.0: posezoo gallery draws charts of models",
-        ),
-        *(
-            (
-                ("light", flag, "x"),
-                f"posezoo compare {flag} ended in 0.3.0: posezoo recommend and gallery have this flag",
-            )
-            for flag in ("--figures", "--machine", "--setting")
-        ),
-    ],
-)
-def test_the_table_ended_and_a_line_says_what_to_use_instead(args, said):
-    ended = posezoo("compare", *args)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", f"{said}\n")
-
 
 @pytest.mark.parametrize(
     ("args", "problem"),

@@ -10,7 +10,7 @@ from fakes.irs import write_ir
 from fakes.loaded_irs import load_ir
 from fakes.own_registry import own_registry
 from fakes.plugin_package import plugin_package
-from posezoo.core.declarations.model import WHOLE_IMAGE, Decoder, PairLimits, People
+from posezoo.core.declarations.model import Decoder, PairLimits, People
 from posezoo.core.declarations.skeleton import LimbField, Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import DecoderError, InferenceError
@@ -231,14 +231,6 @@ def test_the_metadata_of_an_ir_come_first(tmp_path, info, decoder, options):
 
 def pipeline_info(**facts):
     return {("posezoo", "pipeline", name): value for name, value in facts.items()}
-
-
-def test_an_ir_that_0_2_0_exported_says_how_its_people_are_found(tmp_path):
-    info = pipeline_info(detector="my-detector.xml", whole_image="0.3", crop="align")
-    spec, _ = describe_ir(Graph(write_ir(tmp_path / "net.xml", MAPS, info=info)))
-    assert spec.people == People("my-detector", "my-detector", 0.3)
-    alone = write_ir(tmp_path / "alone.xml", MAPS, info=pipeline_info(crop="align"))
-    assert describe_ir(Graph(alone))[0].people == People(WHOLE_IMAGE, WHOLE_IMAGE)
 
 
 def test_an_ir_states_the_limits_with_each_detector(tmp_path):

@@ -25,7 +25,7 @@ def run(mediapipe, tmp_path):
         for place, picture in enumerate(pictures):
             files.append(tmp_path / f"{place}.png")
             cv2.imwrite(str(files[-1]), picture)
-        command = ["run", model, "--precision", "FP32", "--output", tmp_path / "out", "--force"]
+        command = ["run", model, "--precision", "FP32", "--output", tmp_path / "out"]
         done = succeeded(posezoo(*command, *flags, "--input", *files, **mediapipe))
         summary = read_json(tmp_path / "out" / "poses.json")
         return done.stdout, [image["poses"] for image in summary["images"]]

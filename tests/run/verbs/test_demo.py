@@ -412,7 +412,7 @@ def test_a_refused_run_keeps_earlier_results(video, tmp_path):
         tmp_path / "out.avi",
     )
     assert "no model is called 'no-such-model'" in refusal(
-        demo("-m", "no-such-model", "-i", video, *paths, "--force")
+        demo("-m", "no-such-model", "-i", video, *paths)
     )
     assert [(tmp_path / name).read_text() for name in ("k.json", "coco.json", "out.avi")] == [
         "old"

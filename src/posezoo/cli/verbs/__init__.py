@@ -48,9 +48,6 @@ def _read_summaries() -> tuple[dict[str, dict[str, str]], dict[str, str]]:
 
 VERB_GROUPS, _PACKAGES = _read_summaries()
 
-#: The names of verbs by their former names, which the help does not show.
-FORMER = {"translate": "convert"}
-
 SUMMARIES = {name: text for group in VERB_GROUPS.values() for name, text in group.items()}
 
 
@@ -74,7 +71,6 @@ def find_verb(name: str) -> Verb | None:
     Raises:
         PluginError: it is a plug-in that cannot be imported, or no ``Verb``.
     """
-    name = FORMER.get(name, name)
     if name not in SUMMARIES:
         return PLUGINS.find(name)
     module = import_module(f"{_PACKAGES[name]}.{name}")

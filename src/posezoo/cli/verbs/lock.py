@@ -91,7 +91,7 @@ def run(args: _LockArgs) -> int:
     # The lock must accept a newer state.
     context = flags.context_from_args(args, {"locked": False})
     registry = context.registry.with_builtin()
-    # A zoo of 0.2.0 lacks them; they may be no files that can be read.
+    # They may be no files that can be read.
     git_files = {} if args.check or args.dry_run else plan_git_files(context.lock.path)
     with Console(quiet=args.quiet) as console:
         gone = _find_gone(args, context.lock, registry)

@@ -7,7 +7,7 @@ Model Zoo's of 2021.4 and of its newest state.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -102,11 +102,6 @@ MAX_COMPLEXITY = 1e9
 MAX_SAMPLES = 10_000
 #: A keypoint that moves farther is a different keypoint.
 MAX_SHIFT_PX = 64.0
-#: The keys that posezoo 0.2.0 refuses. Later versions leave out those that they do not know.
-_NEW_IN_0_3 = frozenset((
-    "compute_types", "files.recorded_by", "frozen_inputs", "origin.based_on", "people.detectors",
-    "published.accuracy.boxes", "published.accuracy.size", "self_check.samples",
-))  # fmt: skip
 #: OpenVINO's names of operations: Convolution, MVN, ROIPooling.
 OPERATION = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 #: A plain version of posezoo: 0.4, 1.0.2.
@@ -543,25 +538,13 @@ def _refuse_newer(node: YamlNode) -> None:
 
 
 def read_needed_version(path: Path) -> str:
-    """The least version of posezoo that reads a model.yml, as far as its keys say it; empty for
-    any version.
+    """The least version of posezoo that reads a model.yml, as it says; empty for any version.
 
     Raises:
         SpecError: it is not YAML.
     """
-    fields = _fields_of(read_yaml(path))
-    stated = fields.get("requires_posezoo")
-    if stated:
-        return _VERSION.read(stated)
-    return "" if _NEW_IN_0_3.isdisjoint(_list_keys(fields)) else "0.3"
-
-
-def _list_keys(fields: Mapping[str, YamlNode]) -> Iterator[str]:
-    """The keys at all depths, such as ``origin.paper``; items of lists have that of their list."""
-    for key, node in fields.items():
-        yield key
-        for item in node.value if isinstance(node.value, list) else [node]:
-            yield from (f"{key}.{inner}" for inner in _list_keys(_fields_of(item)))
+    stated = _fields_of(read_yaml(path)).get("requires_posezoo")
+    return _VERSION.read(stated) if stated else ""
 
 
 def _fields_of(node: YamlNode) -> Mapping[str, YamlNode]:

@@ -94,7 +94,6 @@ def read_record(path: Path) -> FileRecord:
     stored = read_json(record_path(path))
     code = stored.pop(_CODE, None)
     is_own = code is not None and code == _sign(stored)
-    stored.setdefault("verified", stored.get("result"))  # 0.2.0 recorded results there
     sections = {}
     for each in fields(FileRecord):
         if isinstance(stored.get(each.name), dict):

@@ -11,7 +11,7 @@ The keys are those of ``people`` in model.yml::
                     if there are none
 
 One more key, ``preparation``, is ``unstated`` if nothing says how images are prepared; it is here
-because IR of 0.2.0 have no such section.
+because it says nothing of the network itself.
 
 An export adds what its programs need (``export.people_programs``).
 """
@@ -71,7 +71,7 @@ def list_equal_digests(xml: Path, stamp: str) -> set[str]:
 
 def digest_network(xml: Path) -> str:
     """The SHA-384 of an .xml without this section: a network stays the same if its people are found
-    in another way, and IR of 0.2.0 have no such section.
+    in another way.
     """
     return hashlib.sha384(_without_people(read_regular_bytes(xml))).hexdigest()
 

@@ -240,8 +240,6 @@ def _input_arguments(port: Input) -> dict[str, Any]:
     for name in ("to_layout", "element_type", "resize", "bounds", "resize_type", "pad_value"):
         if not declared[name]:
             del declared[name]
-    if port.ir_layout != port.layout:
-        declared["layout_step"] = "first"  # it was the last one in earlier versions
     return declared
 
 
@@ -327,8 +325,7 @@ def parse_provenance(content: bytes) -> Provenance | None:
             reduction=str(check.get("reduction", "")),
             nodes=nodes,
             int8=int8,
-            # 0.2.0 pulled IR from registries, and recorded whom it trusted.
-            was_checked="reference" in check or "trust" in record,
+            was_checked="reference" in check,
             reference=str(check.get("reference", "")),
             posezoo=str(record.get("posezoo", "")),
             **events,
@@ -338,8 +335,6 @@ def parse_provenance(content: bytes) -> Provenance | None:
 
 
 def _read_dependence(check: Mapping[str, Any]) -> str:
-    if check.get("is_independent") is True:  # as 0.1.0 recorded it
-        return ""
     return str(check.get("not_compared", "its record names nothing else that read the original"))
 
 
@@ -371,8 +366,6 @@ def explain_stale_record(
         return "there is no record of how it was made"
     recorded = dict(record.key)
     for name, value in key_now().items():
-        if name == "people":
-            recorded.setdefault(name, value)  # an IR of 0.2.0 does not say it
         if recorded.get(name) != value:
             return _CHANGES[name]
     if changed := explain_changed_files(xml, record, is_good):

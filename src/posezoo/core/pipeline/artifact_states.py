@@ -29,15 +29,12 @@ from posezoo.core.ir import provenance
 from posezoo.core.layout import ModelLayout
 from posezoo.core.values import frozen
 
-#: What posezoo 0.2.0 found out about an IR on devices, beside this IR.
-DEVICE_PROOFS = "device_proofs.json"
-
 # Files that posezoo writes beside a model's files and IR, or that a registry has beside its
 # model.yml. A killed process may leave the last two.
 _OWN_FILES = frozenset(
     {
-        "provenance.json", "README.md", "card.json", "LICENSE", "model.yml", "composite-model.yml",
-        "measured.yml", DEVICE_PROOFS, f".{NAME}.guard", f".{NAME}.part",
+        "provenance.json", "README.md", "card.json", "model.yml", "composite-model.yml",
+        "measured.yml", f".{NAME}.guard", f".{NAME}.part",
     }
 )  # fmt: skip
 
@@ -198,8 +195,8 @@ def conversion_flags(record: provenance.Provenance, spec: ModelSpec) -> str:
 def _describe_int8(spec: ModelSpec, xml: Path, record: provenance.Provenance) -> str:
     """How far INT8 that was made with declared ranges was from FP16; empty for any other IR.
 
-    A record without the comparison is that of another machine, of an earlier version, or of a
-    conversion without a self-check.
+    A record without the comparison is that of another machine, or of a conversion without a
+    self-check.
     """
     precision = Precision.FP16_INT8
     key = provenance.ranges_key(spec, precision)

@@ -59,7 +59,7 @@ def get(
         time_step: measures the steps ``DOWNLOAD`` and ``CONVERT``.
 
     Raises:
-        FetchError: a file cannot be downloaded.
+        DownloadError: a file cannot be downloaded.
         ConversionError: no IR can be made from the files, or none is published in these precisions;
             or an IR of the user's own weights would be replaced.
         LockError: a strict lock does not list a file or an IR.
@@ -107,7 +107,7 @@ def download(
     Raises:
         ConversionError: an IR that has to be made cannot be made here, so no file is downloaded.
         MissingPackageError: the conversion needs a package, so no file is downloaded.
-        FetchError: a file cannot be downloaded.
+        DownloadError: a file cannot be downloaded.
     """
     resolved = plan.resolved
     if plan.obstacle:
@@ -216,7 +216,7 @@ def get_irs(
     """The .xml of each part of a model by its name; it is downloaded and converted if needed.
 
     Raises:
-        FetchError: a file cannot be downloaded.
+        DownloadError: a file cannot be downloaded.
         ConversionError: an IR cannot be made, or was not published in this precision.
     """
     irs = {}

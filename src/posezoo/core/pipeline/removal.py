@@ -34,14 +34,10 @@ from posezoo.core.files.postprocess_state import text_record
 from posezoo.core.files.verified_files import is_as_written
 from posezoo.core.ir.provenance import read_provenance
 from posezoo.core.layout import ModelLayout, find_link_out
-from posezoo.core.pipeline.artifact_states import DEVICE_PROOFS, ArtifactState, check_artifacts
-from posezoo.core.registry import TAG_MARK, license_path, open_registry
-from posezoo.core.regular_files import read_regular_bytes
+from posezoo.core.pipeline.artifact_states import ArtifactState, check_artifacts
+from posezoo.core.registry import TAG_MARK, open_registry
 from posezoo.core.sidecars import SIDECARS
 from posezoo.core.values import frozen
-
-#: The license text that `posezoo pull` of 0.2.0 wrote beside the IR.
-_LICENSE = "LICENSE"
 
 
 @frozen
@@ -145,7 +141,6 @@ def _list_intermediate_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[P
 
 
 def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) -> Iterator[Path]:
-    folder = layout.model_dir(model)
     downloads = layout.download_dir / model.subdirectory
     if provenance_json.lists_origins(downloads / PROVENANCE):
         yield downloads / PROVENANCE
@@ -153,13 +148,8 @@ def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) 
     for parent in ir_folders:
         if read_provenance(parent / PROVENANCE):
             yield parent / PROVENANCE
-        yield from filter(Path.is_file, [parent / DEVICE_PROOFS])
     for _, sidecar in SIDECARS.items():
         yield from sidecar.list_own(model, layout)
-    if isinstance(model, ModelSpec) and model.license.text:
-        with suppress(OSError):
-            if read_regular_bytes(folder / _LICENSE) == read_regular_bytes(license_path(model)):
-                yield folder / _LICENSE
 
 
 def remove_files(paths: Sequence[Path], roots: Collection[Path]) -> None:

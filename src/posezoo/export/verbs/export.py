@@ -27,7 +27,6 @@ from posezoo.console import job_report
 from posezoo.console.job_report import Answer
 from posezoo.console.report import print_result
 from posezoo.core.declarations.model import ModelSpec, Precision
-from posezoo.core.ended import explain_ended
 from posezoo.core.errors import ExportError, require_packages
 from posezoo.core.events import Listener
 from posezoo.core.registry import Selection
@@ -202,9 +201,6 @@ def _options_from_args(args: _ExportArgs) -> ExportOptions:
 
     parser = args.parser
     name, folder = args.to
-    ended = explain_ended(f"--to {name}")
-    if ended and name not in TARGETS.names():  # a plug-in may have that name
-        parser.exit(2, f"{ended}\n")
     target = TARGETS.require(name, "export target", ExportError)
     if "://" in folder:
         problem = f"{folder}: posezoo export needs a local folder"

@@ -4,19 +4,15 @@ papers, names and class IDs.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from itertools import chain
-from pathlib import Path
-from urllib.parse import unquote
 
-from posezoo.core.registry import registry_root
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.card_claims import read_blocks
-from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity, Violations
-from posezoo.lint.registry_view import USUAL_SHARE, ModelView, RegistryView
+from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
+from posezoo.lint.registry_view import USUAL_SHARE, LinkedFile, ModelView, RegistryView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import simplify
 from posezoo.pages.cards.card_reader import MarkdownLink
@@ -32,13 +28,7 @@ _PLACEHOLDER = re.compile(
 _ARXIV = re.compile(r"https?://arxiv\.org/(?:abs|pdf)/([0-9]{4}\.[0-9]{4,5})")
 #: A name with at least three parts, not in an address or a path.
 _NAME = re.compile(r"(?<![\w./:-])[A-Za-z][\w.]{0,40}(?:-[A-Za-z0-9][\w.]{0,40}){2,12}(?![\w/:-])")
-#: The beginning of an address, as opposed to a path.
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:|//|#", re.IGNORECASE)
-#: Longer ones are no paths: systems refuse a name of more than 255 characters.
-MAX_PATH = 200
 _LICENSE = re.compile(r"licen[cs]e", re.IGNORECASE)
-#: A file that a card of Open Model Zoo names without a link.
-_OMZ_PATH = re.compile(r"<omz_dir>(/[\w./-]{1,300}\w)")
 _RANGE = re.compile(r"(\[\s*[01]\s*,\s*[0-9]{2,5}\s*\])")
 _CATEGORIES = re.compile(r"\b([0-9]{2,5}) (?:categories|classes)\b")
 
@@ -104,44 +94,28 @@ def dead_link(view: ModelView) -> Violations:
 
     Example: [APACHE-2.0.txt](../licenses/APACHE-2.txt)
     """
-    for target, path, place in _list_license_files(view):
+    for linked in _list_license_files(view):
+        path = linked.path
         if path.exists():
             continue
         if path.parent.is_dir() or view.zoo.models_by(_read_licenses)[True]:
-            message = f"{target} leads to {path}, which does not exist"
-            yield RuleViolation(place, message, "link", target)
+            message = f"{linked.target} leads to {path}, which does not exist"
+            yield RuleViolation(linked.place, message, "link", linked.target)
 
 
-def _list_license_files(view: ModelView) -> Iterator[tuple[str, Path, Place]]:
-    """Each path of a license that a card which posezoo did not draw names, as it is written and
-    resolved.
-    """
+def _list_license_files(view: ModelView) -> Iterator[LinkedFile]:
+    """The licenses to which a card links that posezoo did not draw."""
     if view.own_card is None or view.card_path in view.zoo.drawn_pages:
         return
     in_legal = {link.target for link in view.claims.licenses}
-    targets = [
-        (link.target, view.card_line(link.line, link.column))
-        for link in view.own_links
-        if link.target in in_legal or _LICENSE.search(link.target)
-    ]
-    for number, line in view.own_lines:
-        for match in _OMZ_PATH.finditer(line):
-            if _LICENSE.search(match[1]):
-                targets.append((match[1], view.card_line(number, match.start() + 1)))
-    top = registry_root(view.declaration).parent
-    for target, place in targets:
-        name = unquote(re.split("[#?]", target)[0])
-        if _ADDRESS.match(target) or "\0" in name or len(name) > MAX_PATH:
-            continue
-        folder = top if name.startswith("/") else view.folder
-        path = Path(os.path.normpath(f"{folder}/{name}"))
-        if path.is_relative_to(top):
-            yield target, path, place
+    for linked in view.linked_files:
+        if linked.target in in_legal or _LICENSE.search(linked.target):
+            yield linked
 
 
 def _read_licenses(view: ModelView) -> Iterator[bool]:
     """Whether the licenses exist."""
-    return (path.exists() for _, path, _ in _list_license_files(view))
+    return (linked.path.exists() for linked in _list_license_files(view))
 
 
 @rule()

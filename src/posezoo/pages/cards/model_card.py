@@ -66,7 +66,6 @@ PICTURES = "skeletons"
 NOTE = "from model.yml: change it there"
 
 #: Marks a card beside IR that posezoo generated; posezoo does not own any other README.md there.
-#: The text must not change: cards of earlier versions would not be refreshed any more.
 OURS = "drawn by posezoo beside the IR"
 
 #: What hubs call tasks; the others have no word there.

@@ -25,7 +25,6 @@ from posezoo.console.json_projection import to_json
 from posezoo.console.report import print_result
 from posezoo.core.declarations.model import Precision
 from posezoo.core.declarations.model_files import is_network_file
-from posezoo.core.ended import explain_ended
 from posezoo.core.errors import import_cv2
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def run(args: _CompareArgs) -> int:
     from posezoo.run.video.run_inputs import expand_image_paths
 
     if not args.keypoints:
-        args.parser.exit(2, f"{explain_ended('posezoo compare without --keypoints')}\n")
+        args.parser.error("--keypoints is missing")
     for text in args.models:
         _, _, tag = text.partition(TAG_MARK)
         if tag in [*Precision]:

@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import permutations
-from pathlib import Path
 
 from posezoo.console.labels import task_label
 from posezoo.core.declarations.model import (
-    WHOLE_IMAGE,
     Decoder,
     Family,
     Framework,
@@ -191,8 +189,6 @@ def describe_network(
 def _read_people(graph: Graph) -> People | None:
     read = graph.read_pipeline
     photo = read("photo")
-    if not photo and read("crop"):  # an export of 0.2.0
-        photo = Path(read("detector")).stem or WHOLE_IMAGE
     if not photo:
         return None
     score = read("whole_image")

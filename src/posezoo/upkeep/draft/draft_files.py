@@ -160,7 +160,7 @@ def describe_files(
     read.
 
     Raises:
-        FetchError: a file could not be downloaded, or was refused for safety.
+        DownloadError: a file could not be downloaded, or was refused for safety.
         ConversionError: OpenVINO crashes when it reads the model.
         MissingPackageError: OpenVINO is not installed, or too old.
     """

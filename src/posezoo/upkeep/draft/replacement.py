@@ -55,7 +55,7 @@ def write_replacement(
     model.yml, whose other keys stay as they are.
 
     Raises:
-        FetchError: a file could not be downloaded.
+        DownloadError: a file could not be downloaded.
     """
     described, _ = describe_files(drafted, context, listener)
     for before, after in ((spec.inputs, described.inputs), (spec.outputs, described.outputs)):
