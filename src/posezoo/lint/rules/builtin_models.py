@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from posezoo.console.labels import format_count
@@ -12,7 +11,7 @@ from posezoo.core.declarations.model import ModelSpec, PublishedAccuracy, Source
 from posezoo.core.declarations.sources import FileSource, HttpSource, StorageSource
 from posezoo.core.download.http_connections import is_private
 from posezoo.core.registry import registry_root
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
+from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.native_format import OWN_TERMS
@@ -152,56 +151,42 @@ def _record_key(record: Measurement) -> str:
 @rule()
 def measured_types(view: ModelView) -> Violations:
     """An accuracy was measured in each of compute_types: measured.yml has it. Without a measurement
-    nobody knows that the model keeps its accuracy; in another registry than posezoo's, this is a
-    warning.
+    nobody knows that the model keeps its accuracy.
 
     Example: compute_types: [bf16] without a record with arithmetic: bf16 in measured.yml
     """
-    types = [executed_type(each).split(",") for each in view.records if each.kind == "accuracy"]
-    measured = {word for words in types for word in words}
+    # Of bf16,i8 one may be the type of its detector.
+    measured = {executed_type(each) for each in view.records if each.kind == "accuracy"}
     for word in view.spec.compute_types:
         if word not in measured:
             message = (
                 f"compute_types: {NAME} has no accuracy in {word}: measure it, or leave out {word}"
             )
-            severity = None if view.is_builtin else Severity.WARNING
-            yield view.declared("compute_types", message, word, severity=severity)
+            yield view.declared("compute_types", message, word)
 
 
 @rule()
 def rehearsed(view: ModelView) -> Violations:
-    """rehearsed.tsv, if a registry has one, has a row for each model, and for no other: how far it
-    comes with generated weights. Each row is as make rehearse wrote it.
+    """rehearsed.tsv, if a registry has one, has a row for each model: how far it comes with
+    generated weights. The row is as make rehearse wrote it.
 
     Example: a new model without a row in rehearsed.tsv
     """
     if not isinstance(view.parsed, ModelSpec):
         return
     path = registry_root(view.parsed) / TABLE
-    lines = view.zoo.once((TABLE, path), lambda: _read_rehearsals(path))
-    if lines and view.name not in lines:
+    rows = view.zoo.once((TABLE, path), lambda: read_rehearsals(path.parent))
+    if not rows:
+        return
+    row = rows.get(view.name)
+    command = f"make rehearse REHEARSE={view.name}"
+    if row is None:
         message = (
-            f"{TABLE} has no row of {view.name}: make rehearse REHEARSE={view.name} writes it;"
-            " REHEARSE=--dry_run writes that it was not rehearsed"
+            f"{TABLE} has no row of {view.name}: {command} writes it; REHEARSE=--dry_run writes"
+            " that it was not rehearsed"
         )
         yield RuleViolation(view.location(), message, "name", view.name)
-    own = {view.name} if view is not view.zoo.first else lines.keys()
-    for name, (line, row) in lines.items():
-        expected = row_digest(name, row)
-        if name not in own:
-            continue
-        problem = ""
-        if name not in view.zoo.registry.entries:
-            problem = view.zoo.explain_missing(name)
-        elif row.get(DIGEST) != expected:
-            problem = f"the row of {name} was changed: make rehearse REHEARSE={name} writes it"
-        if problem:
-            place = FileLocation(path, line)
-            yield RuleViolation(place, f"{TABLE}: {problem}", "name", name)
-
-
-def _read_rehearsals(path: Path) -> Mapping[str, tuple[int, dict[str, str]]]:
-    """The line and the cells of each row, by model."""
-    rows = read_rehearsals(path.parent)
-    # No cell has a line break.
-    return {name: (line, row) for line, (name, row) in enumerate(rows.items(), 2)}
+    elif row.get(DIGEST) != row_digest(view.name, row):
+        line = [*rows].index(view.name) + 2  # no cell has a line break
+        message = f"the row of {view.name} was changed: {command} writes it"
+        yield RuleViolation(FileLocation(path, line), message, DIGEST, row.get(DIGEST) or "")

@@ -27,5 +27,8 @@ def row_digest(model: str, row: Mapping[str, str]) -> str:
     """The beginning of the SHA-256 of a model's name and of the other cells of its row: it shows
     that a row is as the rehearsal wrote it.
     """
-    cells = [model, *(cell or "" for name, cell in row.items() if name not in ("model", DIGEST))]
+    cells = [
+        model,
+        *(str(cell or "") for name, cell in row.items() if name not in ("model", DIGEST)),
+    ]
     return hashlib.sha256("\t".join(cells).encode()).hexdigest()[:12]
