@@ -675,6 +675,25 @@ def test_our_own_format_is_compared_with_its_card(models, old, new, rule):
     assert check(models) == (0, [])
 
 
+@pytest.mark.parametrize(
+    ("converted", "expected"),
+    [
+        ("64.64%", []),
+        ("64.32%", []),
+        ("6.464%", ["converted-accuracy"]),
+        ("46.46%", ["converted-accuracy"]),
+    ],
+)
+def test_the_accuracy_of_a_converted_model_is_near_that_of_the_original(
+    models, converted, expected
+):
+    path = write_model(models, "planted", model_yml())
+    table = "| Metric | Original model | Converted model |\n| - | - | - |\n| AP | 64.64% | {} |\n"
+    before = OURS_CARD.partition("| Metric | Value |\n| --- | --- |\n| AP")[0]
+    path.with_name("README.md").write_text(before + table.format(converted))
+    assert [each for each in rules_of(models) if "accuracy" in each] == expected
+
+
 def test_an_ap_far_from_the_published_one_needs_a_reason(models):
     claim = {"metric": "AP", "value": 0.428, "dataset": "COCO val2017"}
     path = write_model(models, "planted", model_yml(published={"accuracy": [claim]}))
