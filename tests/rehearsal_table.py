@@ -7,15 +7,17 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from posezoo.pages.facts.rehearsals import DIGEST, row_digest
+
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "models" / "rehearsed.tsv"
 
 #: A rehearsal's steps, in their order.
 STEPS = ("get", "run", "evaluate", "benchmark", "quantize", "export")
 
-#: The name, the digest of the model.yml that was rehearsed, what the weights were, and what became of each step. A model
-#: whose published files the tests use has no words there.
-COLUMNS = ("model", "declared", "weights", *STEPS)
+#: The name, the digest of the model.yml that was rehearsed, what the weights were, what became of each step, and the
+#: digest of the row. A model whose published files the tests use has no words there.
+COLUMNS = ("model", "declared", "weights", *STEPS, DIGEST)
 
 #: How the words of a step begin.
 DONE, FAILED, NOT_RUN = "yes", "failed: ", "not run: "
@@ -36,7 +38,7 @@ def write_table(rows: Iterable[Row]) -> None:
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, delimiter="\t", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({**row, DIGEST: row_digest(row["model"], row)} for row in rows)
 
 
 def declared_digest(model_yml: Path) -> str:

@@ -31,6 +31,8 @@ OPEN = {"stream", "packed", "text", "io", "open_regular"}
 OURS = {
     # Parts of the package, of an installed package, or of the checkout.
     "cli/verbs/__init__.py: path.read_text('utf-8')",
+    "core/declarations/known_arguments.py:"
+    " Path(__file__).with_name('mo_arguments.json').read_text('utf-8')",
     "core/install_commands.py: metadata.distribution('posezoo').read_text('direct_url.json')",
     "core/install_commands.py: (Path(sys.prefix) / 'uv-receipt.toml').read_text('utf-8')",
     "core/versions.py: (Path(__file__).parents[1] / 'commit.txt').read_text('ascii')",
@@ -45,7 +47,6 @@ OURS = {
     "formats/region_configs.py: Path(__file__).with_suffix('.json').read_text('utf-8')",
     "networks/blocks.py: Path(__file__).with_name('layer_tables.json').read_text('utf-8')",
     "networks/catalog_file.py: file.read_text('utf-8')",
-    "omz/commands/mo.py: Path(__file__).with_name('mo_arguments.json').read_text('utf-8')",
     "omz/diagnoses.py: package.read_text('RECORD')",
     "omz/stand_in_wheel.py: distribution.read_text('METADATA')",
     "omz/stand_in_wheel.py: path.read_bytes()",

@@ -15,7 +15,18 @@ from posezoo.core.registry import open_registry
 
 ROOT = Path(__file__).resolve().parents[2]
 
-KEYS = {"rule", "severity", "model", "file", "line", "field", "found", "expected", "message"}
+KEYS = {
+    "rule",
+    "severity",
+    "model",
+    "file",
+    "line",
+    "column",
+    "field",
+    "found",
+    "expected",
+    "message",
+}
 
 
 @pytest.fixture(scope="module")

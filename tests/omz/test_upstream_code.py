@@ -31,7 +31,7 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.omz import sandbox, upstream_code, upstream_job
-from posezoo.omz.upstream_code import list_upstream_code, run_upstream_code
+from posezoo.omz.upstream_code import run_upstream_code
 
 #: What a tame pre-convert.py does: it copies the network from the one folder into the other.
 COPIES = """
@@ -880,13 +880,6 @@ def test_weights_that_are_code_are_refused(tmp_path):
     error = refusal(converter(pytorch_zoo(tmp_path, EXPORT, Evil()), "--allow_upstream_code"))
     assert "UnpicklingError: Weights only load failed" in error
     assert not Path("/tmp/posezoo-evil").exists()
-
-
-def test_an_unknown_argument_is_refused_with_the_known_ones(tmp_path):
-    spec = open_registry([pytorch_zoo(tmp_path, [*EXPORT, "--evil=1"]) / "models"]).find("net")
-    with pytest.raises(ConversionError, match="'--evil' is not a known argument") as refused:
-        list_upstream_code(spec)
-    assert "--model-path" in refused.value.hint
 
 
 def test_on_another_system_nothing_runs_and_the_way_out_is_named(tmp_path):

@@ -71,6 +71,8 @@ class CardClaims:
     #: Cells of tables by ``gflops``, ``mparams`` and ``framework``.
     metrics: dict[str, CardValue[str]] = field(default_factory=dict)
     accuracy: tuple[CardValue[float], ...] = ()  # the numbers in accuracy tables
+    #: Of a row of such a table, the number of the original model, and one of the converted model.
+    conversions: tuple[tuple[CardValue[float], CardValue[float]], ...] = ()
     licenses: tuple[MarkdownLink, ...] = ()  # the links of the legal section
 
     def sections_on(self, kind: str, *sides: str) -> list[CardPorts]:
@@ -147,6 +149,7 @@ def read_claims(sections: Iterable[CardSection]) -> CardClaims:
         ports=tuple(filter(None, ports)),
         metrics=_read_metrics(sections),
         accuracy=tuple(chain.from_iterable(map(_read_accuracy, accuracy))),
+        conversions=tuple(chain.from_iterable(map(_read_conversions, accuracy))),
         licenses=tuple(licenses),
     )
 
@@ -172,6 +175,27 @@ def _read_accuracy(section: CardSection) -> Iterator[CardValue[float]]:
             continue
         for number in re.findall(_NUMBER, " ".join(row.raw[1:])):
             yield CardValue(float(number), number, row.line, 1, label=label)
+
+
+def _read_conversions(
+    section: CardSection,
+) -> Iterator[tuple[CardValue[float], CardValue[float]]]:
+    for table in section.tables:
+        sides = [_SIDE.match(header) for header in table.headers]
+        kinds = [side[0].lower() if side else "" for side in sides]
+        if kinds.count("original") != 1:
+            continue
+        for row in table.rows:
+            numbers = [re.findall(_NUMBER, cell) for cell in row.cells]
+            original = numbers[kinds.index("original")]
+            for kind, found in zip(kinds, numbers, strict=True):
+                if kind == "converted" and len(original) == len(found) == 1:
+                    values = (original[0], found[0])
+                    first, second = (
+                        CardValue(float(text), text, row.line, 1, label=row.cells[0])
+                        for text in values
+                    )
+                    yield first, second
 
 
 def _read_ports(section: CardSection, is_parent: bool) -> CardPorts | None:

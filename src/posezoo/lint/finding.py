@@ -91,8 +91,12 @@ def create_finding(rule: str, severity: Severity, model: str, violation: RuleVio
 
 
 def describe_error(error: SpecError) -> str:
-    """What is wrong in a file, without its position, and what to do."""
+    """What is wrong in a file, without its position, and what to do; and without the field, if
+    the text begins with an argument, which is there.
+    """
     problem = error.problem.removeprefix(f"{error.file}:{error.line}:{error.column}: ")
+    if problem.startswith(f"{error.field}: -"):
+        problem = problem.removeprefix(f"{error.field}: ")
     return f"{problem}; {error.hint}" if error.hint else problem
 
 

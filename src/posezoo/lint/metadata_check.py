@@ -61,7 +61,7 @@ from posezoo.lint.verbs.metadata_flags import MetadataArgs
 from posezoo.lint.yaml_edits import YamlEdit, apply_edits
 
 #: The keys of a finding in JSON.
-_ROW = "rule severity model file line field found expected message"
+_ROW = "rule severity model file line column field found expected message"
 
 
 def run_metadata_check(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+from posezoo.core.declarations.known_arguments import EXPORT, MODEL_OPTIMIZER, KnownArguments
 from posezoo.core.declarations.model import (
     CompositeSpec,
     Family,
@@ -434,18 +435,18 @@ class ModelView:
     @cached_property
     def arguments(self) -> tuple[ConverterArgument, ...]:
         """The arguments for Open Model Zoo's converter."""
-        return tuple(self._read_arguments("model_optimizer_args"))
+        return tuple(self._read_arguments("model_optimizer_args", MODEL_OPTIMIZER))
 
     @cached_property
     def export_arguments(self) -> tuple[ConverterArgument, ...]:
         """The arguments for the upstream project's export to ONNX."""
-        return tuple(self._read_arguments("conversion_to_onnx_args"))
+        return tuple(self._read_arguments("conversion_to_onnx_args", EXPORT))
 
-    def _read_arguments(self, key: str) -> Iterator[ConverterArgument]:
+    def _read_arguments(self, key: str, known: KnownArguments) -> Iterator[ConverterArgument]:
         for node in list_below(self.model_yml, key):
             if isinstance(node.value, str):
-                flag, _, value = node.value.strip().partition("=")
-                yield ConverterArgument(flag, value.strip(), node)
+                word, _, value = node.value.strip().partition("=")
+                yield ConverterArgument(known.find(word) or word, value.strip(), node)
 
     def argument(self, flag: str) -> ConverterArgument | None:
         """The converter's argument with this flag, or None."""

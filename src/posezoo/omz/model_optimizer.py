@@ -12,14 +12,14 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from posezoo.core.convert import frontends
 from posezoo.core.convert.converter_program import ProgramFinder
-from posezoo.core.declarations.mo_args import INPUT_FLAGS, OTHER_ORIGINALS, TYPED
+from posezoo.core.declarations.mo_args import INPUT_FLAGS, OTHER_ORIGINALS
 from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
 from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError, os_reason, sanitize
@@ -38,19 +38,17 @@ from posezoo.core.workers.program import find_exception, run_program
 NEWEST_PYTHON = (3, 12)
 
 # Arguments that an untrusted model.yml must not set, because they decide which code is loaded or
-# where files are written. Model Optimizer also accepts prefixes of these, and a value directly
-# after a one-letter flag.
+# where files are written.
 _REFUSED = (
     "--extensions", "--caffe_parser_path", "--tensorflow_custom_layer_libraries", "--output_dir",
-    "--model_name", "--tensorflow_custom_operations_config_update", "--tensorboard_logdir",
+    "--tensorflow_custom_operations_config_update", "--tensorboard_logdir", "--k",
 )  # fmt: skip
-_REFUSED_LETTERS = ("-o", "-n", "-w", "-m", "-k")
 # Arguments that name files to read: these must be verified files of the model, or come with Model
 # Optimizer.
 _PATHS = (
     "--counts", "--input_checkpoint", "--input_meta_graph", "--input_proto", "--input_symbol",
     "--mean_file", "--nd_prefix_name", "--pretrained_model_name", "--saved_model_dir",
-    "--tensorflow_use_custom_operations_config", "-d", PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG,
+    PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG,
 )  # fmt: skip
 
 #: How long one run may take, in seconds. Large TensorFlow models take some minutes.
@@ -273,10 +271,6 @@ def _environment(home: str = "") -> dict[str, str]:
     return {**variables, "PYTHONNOUSERSITE": "1", **({"HOME": home} if home else {})}
 
 
-def _abbreviates(flag: str, names: Iterable[str]) -> bool:
-    return flag not in TYPED and any(name.startswith(flag) for name in names)
-
-
 def refuse_unsafe_arguments(spec: ModelSpec) -> None:
     """Raise a ConversionError for an argument that could make Model Optimizer run code or use other
     files.
@@ -284,17 +278,13 @@ def refuse_unsafe_arguments(spec: ModelSpec) -> None:
     for flag, value in spec.mo_args:
         if flag == "--model_name":  # replaced by ours
             continue
-        names_file = _abbreviates(flag, _PATHS)
-        if (names_file and not value.startswith("$")) or value.startswith(("/", "~")):
+        if (flag in _PATHS and not value.startswith("$")) or value.startswith(("/", "~")):
             raise ConversionError(
                 f"{spec.full_name}: {flag} is not passed to Model Optimizer: {sanitize(value)} is a"
                 " file that is not verified",
                 hint="name a file of the model: $dl_dir/NAME",
             )
-        is_refused = flag.startswith(_REFUSED_LETTERS)
-        if flag.startswith("--"):
-            is_refused = _abbreviates(flag, _REFUSED)
-        if is_refused:
+        if flag in _REFUSED:
             raise ConversionError(
                 f"{spec.full_name}: {flag} is not passed to Model Optimizer: it can name code to"
                 " run, or another file",

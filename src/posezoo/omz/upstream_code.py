@@ -16,6 +16,7 @@ from typing import Any
 
 from posezoo.core.convert.frontends import verify_source_model
 from posezoo.core.convert.upstream_runner import UpstreamCode
+from posezoo.core.declarations.mo_args import values_by_flag
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.routes import Obstacle
 from posezoo.core.errors import ConversionError, sanitize
@@ -23,7 +24,6 @@ from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.files.staging import staging_dir
 from posezoo.core.layout import ModelLayout
 from posezoo.core.workers.program import find_exception
-from posezoo.networks import export_arguments
 from posezoo.omz import upstream_job
 from posezoo.omz.sandbox import HINT, PROMISE, explain_missing_sandbox, run_sandboxed
 
@@ -82,13 +82,13 @@ def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
     """A text for each piece of the model's code that creates the file to convert.
 
     Raises:
-        ConversionError: there is none, or its arguments in model.yml cannot be used.
+        ConversionError: there is none.
     """
     programs = []
     if spec.has_pre_convert:
         programs = [str(spec.path.with_name("pre-convert.py"))]
     if spec.upstream_export:
-        requested = _export_arguments(spec)
+        requested = values_by_flag(spec.upstream_export)
         paths = ", ".join(requested.get("--model-path", ["the installed packages"]))
         module, name = (
             requested.get(flag, ["?"])[-1] for flag in ("--import-module", "--model-name")
@@ -108,7 +108,7 @@ def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str,
     if spec.has_pre_convert:
         yield {"task": "pre-convert", "script": str(folder / "pre-convert.py"), **common}
     if spec.upstream_export:
-        arguments = _export_arguments(spec)
+        arguments = values_by_flag(spec.upstream_export)
         for name, path in {
             "$dl_dir": downloads,
             "$conv_dir": results,
@@ -119,17 +119,6 @@ def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str,
                 for flag, values in arguments.items()
             }
         yield {"task": "export", "arguments": arguments, **common}
-
-
-def _export_arguments(spec: ModelSpec) -> dict[str, list[str]]:
-    try:
-        return export_arguments.values_by_flag(spec.upstream_export)
-    except ValueError as error:
-        raise ConversionError(
-            f"{spec.full_name}: conversion_to_onnx_args: {sanitize(str(error))} is not a known"
-            " argument",
-            hint=f"known: {', '.join(export_arguments.FLAGS)}",
-        ) from None
 
 
 def _run(spec: ModelSpec, job: dict[str, Any]) -> None:

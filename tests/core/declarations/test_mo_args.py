@@ -233,15 +233,15 @@ def test_what_has_no_typed_place_is_kept_in_its_order():
         "--output=x",
         "--freeze_placeholder_with_value=input_lengths->[16]",
         "--disable_nhwc_to_nchw",
-        "--what_is_this=1",
-        "--what_is_this=2",
+        "--tensorboard_logdir=1",
+        "--tensorboard_logdir=2",
     ).kept
     assert kept == (
         ("--transformations_config", "$mo_ext_dir/front/tf/yolo_v2.json"),
         ("--freeze_placeholder_with_value", "input_lengths->[16]"),
         ("--disable_nhwc_to_nchw", ""),
-        ("--what_is_this", "1"),
-        ("--what_is_this", "2"),
+        ("--tensorboard_logdir", "1"),
+        ("--tensorboard_logdir", "2"),
     )
 
 
@@ -269,8 +269,8 @@ def test_arguments_are_written_as_they_are_read():
         "--scale_values=image[4.0,5.0,6.0],mask[2.0]",
         "--output=heatmaps,pafs",
         "--reverse_input_channels",
-        "--unknown=1",
-        "--bare",
+        "--batch=1",
+        "--silent",
     )
     assert write_arguments(spec_with(read(*arguments, inputs=()))) == arguments
 

@@ -209,13 +209,13 @@ def test_a_decoder_in_an_ir_has_the_minimum_score_of_the_user(tmp_path):
     assert resolved.decoder.options["min_score"] == 0.75
 
 
-def test_only_a_named_model_optimizer_may_know_other_arguments(tmp_path):
+def test_only_a_named_model_optimizer_carries_out_other_arguments(tmp_path):
     spec = spec_of(network("pb"), tmp_path)
-    inputs = InputOptions(mo_arguments=("--newest_option=1",))
+    inputs = InputOptions(mo_arguments=("--batch=1",))
     with pytest.raises(PosezooError, match="posezoo does not support this argument"):
         resolve_model(spec, BOTH, context_in(tmp_path), inputs=inputs)
     resolved = resolve_model(spec, BOTH, context_in(tmp_path, has_mo=True), inputs=inputs)
-    assert resolved.spec.mo_args == (("--newest_option", "1"),)
+    assert resolved.spec.mo_args == (("--batch", "1"),)
 
 
 @pytest.mark.parametrize("precision", [Precision.FP16_INT8, Precision.FP32_INT8])

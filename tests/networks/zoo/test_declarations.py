@@ -113,7 +113,6 @@ def test_other_words_for_the_same_network_are_understood(tmp_path, export):
         [*changed("--weights"), "--model-param=weights=5"],
         changed("--output-names", "one,two"),
         changed("--input-names", "one,two"),
-        [*EXPORT, "--unknown=1"],
     ],
 )
 def test_any_other_declaration_is_left_to_its_authors_code(tmp_path, export):

@@ -24,9 +24,13 @@ from posezoo.core.declarations.field_types import (
 )
 from posezoo.core.declarations.model import ColorOrder, Input, Output
 from posezoo.core.declarations.yaml_nodes import YamlMapping, YamlNode
-from posezoo.core.errors import sanitize
+from posezoo.core.errors import sanitize, suggest
 
-LAYOUT_PATTERN = re.compile(r"[A-Z?]+")
+#: N and B: batch, C: channels, D: depth, H: height, W: width, S and L: sequence, T: time.
+LETTERS = "NBCDHWSLT"
+LAYOUT_PATTERN = re.compile(rf"[{LETTERS}?]+")
+#: For hints.
+_USUAL_LAYOUTS = ("NCHW", "NHWC", "NC", "CHW", "HWC", "NCDHW", "NDHWC", "NCH", "NDC")
 MAX_DIMENSIONS = 8
 MAX_DIMENSION = 1 << 24
 
@@ -36,6 +40,11 @@ _FREE_LETTERS = "EFGIJKLM"
 
 def explain_invalid_layout(text: str) -> str:
     """Why a text is not a layout; empty if it is one."""
+    unknown = re.sub(rf"[{LETTERS}?]", "", text)
+    if unknown and text.isalpha() and text.isupper():
+        usual = [layout for layout in _USUAL_LAYOUTS if len(layout) == len(text)]
+        hint = suggest(text, usual) or f"known: {', '.join(LETTERS)}, ?"
+        return f"{unknown[0]} in {sanitize(text)} is no letter of a layout; {hint}"
     letters = text.replace("?", "")
     are_different = len(set(letters)) == len(letters)
     if not LAYOUT_PATTERN.fullmatch(text) or not are_different:

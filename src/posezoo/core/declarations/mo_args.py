@@ -2,13 +2,13 @@
 
 The supported forms are those of the 1,400 arguments in the 2021.4 and newest metadata of Open Model
 Zoo, and of `mo --help` (OpenVINO 2024.6, its last release). Arguments without a typed field are
-kept as text.
+kept as text, by their whole names; one that Model Optimizer does not know is an error.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
@@ -20,12 +20,12 @@ from posezoo.core.declarations.inputs_outputs import (
     explain_other_rank,
     with_full_layouts,
 )
+from posezoo.core.declarations.known_arguments import EXPORT, MODEL_OPTIMIZER, KnownArguments
 from posezoo.core.declarations.model import Input, Output
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
-from posezoo.core.declarations.supported_mo_args import PIPELINE_CONFIG, TRANSFORMATIONS_CONFIG
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.declarations.yaml_nodes import YamlNode
-from posezoo.core.errors import SpecError, sanitize
+from posezoo.core.errors import SpecError, sanitize, suggest
 from posezoo.core.values import frozen
 
 ArgumentT = TypeVar("ArgumentT")
@@ -36,28 +36,13 @@ INPUT_FLAGS = ("--input", "--input_shape", "--layout", "--mean_values", "--scale
 #: Flags that give each input its own numbers.
 VALUE_FLAGS = ("--mean_values", "--scale_values")
 _LAYOUT_FLAGS = ("--layout", "--source_layout", "--target_layout")
-#: Flags that become fields of a ModelSpec, with their short forms.
-TYPED = {
-    **dict.fromkeys((*INPUT_FLAGS, *_LAYOUT_FLAGS), ""),
-    "--scale": "-s",
-    "--reverse_input_channels": "",
-    "--output": "",
-    "--input_model": "-m",
-}
+#: Flags that become fields of a ModelSpec.
+TYPED = (
+    *INPUT_FLAGS, *_LAYOUT_FLAGS[1:], "--scale", "--reverse_input_channels", "--output",
+    "--input_model",
+)  # fmt: skip
 #: Flags that name the file to convert instead of --input_model; they are also kept.
-OTHER_ORIGINALS = (supported_mo_args.SAVED_MODEL_DIR, "--input_meta_graph", "--input_meta")
-#: The folders of: downloads, the outputs of upstream's scripts, the model.yml, Model Optimizer
-#: (two).
-VARIABLES = ("$dl_dir", "$conv_dir", "$config_dir", "$mo_dir", "$mo_ext_dir")
-
-# Flags whose value may be the next argument: all known flags except switches.
-_TAKES_A_VALUE = {*TYPED, *supported_mo_args.CARRIED_OUT} - {
-    "--reverse_input_channels",
-    "--static_shape",
-    "--compress_to_fp16",
-    "--disable_nhwc_to_nchw",
-} | {TRANSFORMATIONS_CONFIG, PIPELINE_CONFIG}
-_SHORT = {short: flag for flag, short in TYPED.items() if short}
+OTHER_ORIGINALS = (supported_mo_args.SAVED_MODEL_DIR, "--input_meta_graph")
 FLAG = "--?[A-Za-z][A-Za-z0-9_-]*"
 _ARGUMENT = re.compile(rf"({FLAG})(?:=(.*))?", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{[^}]*\}?|\w*)")
@@ -179,10 +164,28 @@ def _frozen(items: Sequence[_InputItem]) -> list[tuple[str, str]]:
 
 
 def read_export_arguments(node: YamlNode) -> tuple[str, ...]:
-    """``conversion_to_onnx_args`` as text, for upstream code that runs only with the user's
-    consent.
+    """``conversion_to_onnx_args`` as text with whole names, for upstream code that runs only with
+    the user's consent; a SpecError if the step to ONNX does not know one.
     """
-    return tuple(_argument(item)[0].strip() for item in node.as_list())
+    return tuple(map(_read_export_argument, node.as_list()))
+
+
+def _read_export_argument(item: YamlNode) -> str:
+    _, word, value = _argument(item)
+    flag = EXPORT.read(item, word)
+    if not value:
+        raise item.make_error(f"{flag} needs a value")
+    _check_variables(item, flag, value, EXPORT)
+    return f"{flag}={value}"
+
+
+def values_by_flag(arguments: Iterable[str]) -> dict[str, list[str]]:
+    """The values of each flag of ``upstream_export``, in order."""
+    values: dict[str, list[str]] = {}
+    for argument in arguments:
+        flag, _, value = argument.partition("=")
+        values.setdefault(flag, []).append(value)
+    return values
 
 
 def _text(node: YamlNode) -> str:
@@ -205,9 +208,10 @@ def _flags(node: YamlNode) -> Iterator[tuple[YamlNode, str, str]]:
     items = list(node.as_list())
     while items:
         item = items.pop(0)
-        text, flag, value = _argument(item)
-        flag = _SHORT.get(flag, flag)
-        may_take_next = flag in _TAKES_A_VALUE and "=" not in text and bool(items)
+        text, word, value = _argument(item)
+        flag = MODEL_OPTIMIZER.read(item, word)
+        takes_a_value = flag not in MODEL_OPTIMIZER.switches
+        may_take_next = takes_a_value and "=" not in text and bool(items)
         if may_take_next and not _ARGUMENT.fullmatch(items[0].text().strip()):
             value = _text(items.pop(0)).strip()
         _check_value(item, flag, value)
@@ -215,16 +219,12 @@ def _flags(node: YamlNode) -> Iterator[tuple[YamlNode, str, str]]:
 
 
 def _check_value(item: YamlNode, flag: str, value: str) -> None:
-    if flag in TYPED and not value and flag != "--reverse_input_channels":
-        raise item.make_error(f"{flag} needs a value")
     reason = supported_mo_args.explain_unsupported_value(flag, value)
     if reason:
         raise item.make_error(f"{flag}: {reason}, got {sanitize(value)}")
-    for variable in _VARIABLE.findall(value):
-        if variable not in VARIABLES:
-            raise item.make_error(
-                f"no such variable: {variable}", hint=f"known: {', '.join(VARIABLES)}"
-            )
+    if not value and flag not in MODEL_OPTIMIZER.switches:
+        raise item.make_error(f"{flag} needs a value")
+    _check_variables(item, flag, value, MODEL_OPTIMIZER)
     path = value.partition("/")[2] if value.startswith("$") else value
     # $dl_dir alone is a folder; --input_model may not name it, but other flags may.
     is_path = flag == "--input_model" or (value.startswith("$") and path)
@@ -232,6 +232,13 @@ def _check_value(item: YamlNode, flag: str, value: str) -> None:
         raise item.make_error(
             f"{sanitize(value)} {reason}", hint="use $dl_dir/ and a path with / between its parts"
         )
+
+
+def _check_variables(item: YamlNode, flag: str, value: str, known: KnownArguments) -> None:
+    for variable in _VARIABLE.findall(value):
+        if variable not in known.variables:
+            hint = suggest(variable, known.variables) or f"known: {', '.join(known.variables)}"
+            raise item.make_error(f"{flag}: no such variable: {variable[:60]}", hint=hint)
 
 
 def _input_items(given: _FlagValue) -> list[_InputItem]:
@@ -271,7 +278,7 @@ def _named(inputs: Inputs, given: Given, items: Sequence[_InputItem]) -> Inputs:
     names = dict.fromkeys(name for each in sets for name in each if name)
     if names:
         return tuple(Input(name, ()) for name in names)
-    others = TYPED.keys() & given.keys() - {"--output", "--input_model"}
+    others = given.keys() - {"--output", "--input_model"}
     return (Input("", ()),) * max(map(len, sets), default=bool(others))
 
 
@@ -339,7 +346,7 @@ def _with_channel_values(inputs: Inputs, given: Given) -> Inputs:
 
 
 def _with_reversed_channels(inputs: Inputs, given: _FlagValue | None) -> Inputs:
-    if given is None or given.text.lower() == "false":
+    if given is None or not supported_mo_args.SWITCHES[given.text.lower()]:
         return inputs
     # Every input that has three channels is reversed, as by Model Optimizer.
     inputs = tuple(replace(port, reverse_input_channels=_may_have(port, 3)) for port in inputs)

@@ -78,6 +78,11 @@ class Precision(_StrEnum):
     FP32_INT8 = "FP32-INT8"
 
 
+#: The folders of a published IR, which Open Model Zoo's --precisions selects. We make none with
+#: weights of a single bit.
+IR_FOLDERS = (*map(str, Precision), "FP32-INT1", "FP16-INT1")
+
+
 class Route(_StrEnum):
     """How a model is converted to IR."""
 

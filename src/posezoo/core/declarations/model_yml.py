@@ -7,7 +7,7 @@ Model Zoo's of 2021.4 and of its newest state.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -62,7 +62,7 @@ from posezoo.core.declarations.sources import WEB_URL
 from posezoo.core.declarations.supported_mo_args import freeze
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.declarations.yaml_nodes import YamlMapping, YamlNode, read_yaml
-from posezoo.core.errors import SpecError
+from posezoo.core.errors import SpecError, sanitize, suggest
 from posezoo.core.versions import parse_version, release_version
 
 #: Our tasks, and all tasks of both generations of Open Model Zoo.
@@ -619,6 +619,8 @@ def _give_to_decoder(values: dict[str, Any], top: YamlMapping) -> None:
 
 def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
     published = spec.file_names
+    if spec.is_ir:
+        _check_precisions(top, published)
     unpacked = False
     for index, step in enumerate(spec.postprocessing):
         names = {} if unpacked else {"file": step.file}
@@ -639,10 +641,23 @@ def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
     _refuse_itself(top, spec)
 
 
+def _check_precisions(top: YamlMapping, names: Iterable[str]) -> None:
+    for index, name in enumerate(names):
+        folder, _, rest = name.partition("/")
+        if rest and folder not in model.IR_FOLDERS and name.endswith((".xml", ".bin")):
+            node = top["files"].as_list()[index].as_mapping()["name"]
+            known = f"known: {', '.join(model.IR_FOLDERS)}"
+            hint = suggest(folder.upper(), model.IR_FOLDERS) or known
+            raise node.make_error(f"the folder {sanitize(folder)} is no precision", hint=hint)
+
+
 def _check_checkpoint(top: YamlMapping, spec: model.ModelSpec, *, is_listed: bool) -> None:
     if spec.network is None and "checkpoint" not in top:
         return
     named = top["checkpoint"]
+    folder = spec.checkpoint.partition("/")[0]
+    if folder.startswith("$"):  # $conv_dir is an input_model instead
+        raise named.make_error(f"no such variable: {folder[:60]}", hint="did you mean $conv_dir?")
     if spec.network is None and spec.framework is model.Framework.PYTORCH:
         raise named.make_error(
             "is given without `network`: declare the network that these weights belong to"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from posezoo.core.declarations.known_arguments import MODEL_OPTIMIZER
 from posezoo.core.declarations.model import Precision
 
 #: The constant that replaces an input: one value, or a list of values.
@@ -39,7 +40,8 @@ _TYPES = {
     "fp32": Precision.FP32,
     "float": Precision.FP32,
 }
-_SWITCHES = {"": True, "true": True, "1": True, "false": False, "0": False}
+#: Of an argument that takes no value, or one of these.
+SWITCHES = {"": True, "true": True, "1": True, "false": False, "0": False}
 
 
 def frozen_inputs(kept: MoArgumentPairs) -> Mapping[str, FrozenValue]:
@@ -55,7 +57,7 @@ def freeze(name: str, value: str) -> tuple[str, str]:
 
 def wants_static_shape(kept: MoArgumentPairs) -> bool:
     """Whether all values that depend only on sizes become constants."""
-    return any(flag == "--static_shape" and _SWITCHES[value.lower()] for flag, value in kept)
+    return any(flag == "--static_shape" and SWITCHES[value.lower()] for flag, value in kept)
 
 
 def requested_precision(kept: MoArgumentPairs) -> Precision | None:
@@ -65,17 +67,20 @@ def requested_precision(kept: MoArgumentPairs) -> Precision | None:
         if flag == "--data_type":
             precision = _TYPES[value.lower()]
         elif flag == "--compress_to_fp16":
-            precision = Precision.FP16 if _SWITCHES[value.lower()] else Precision.FP32
+            precision = Precision.FP16 if SWITCHES[value.lower()] else Precision.FP32
     return precision
 
 
 def explain_unsupported_value(flag: str, value: str) -> str:
     """Why a flag's value is not supported; empty if it is, or if the flag itself is not
-    supported.
+    supported and no switch.
     """
-    if flag not in CARRIED_OUT:
+    if flag in CARRIED_OUT:
+        parse, expected = CARRIED_OUT[flag]
+    elif flag in MODEL_OPTIMIZER.switches:
+        parse, expected = _IS_SWITCH
+    else:
         return ""
-    parse, expected = CARRIED_OUT[flag]
     try:
         parse(value)
     except (KeyError, ValueError):
@@ -120,14 +125,13 @@ def _parse_model_file(value: str) -> object:
     return value
 
 
-_IS_SWITCH = (lambda value: _SWITCHES[value.lower()], "takes no value, or True or False")
+_IS_SWITCH = (lambda value: SWITCHES[value.lower()], "takes no value, or True or False")
 _IS_FILE = (_accept_non_empty, "expected a file")
 #: By flag: the function that parses its value, and the error's text if it raises KeyError or
 #: ValueError.
 CARRIED_OUT: Mapping[str, tuple[Callable[[str], object], str]] = {
     SAVED_MODEL_DIR: (_accept_non_empty, "expected a folder"),
     "--input_meta_graph": _IS_FILE,
-    "--input_meta": _IS_FILE,
     INPUT_PROTO: (_parse_model_file, "expected $dl_dir/ and a file of the model"),
     _FREEZE: (
         _parse_frozen,

@@ -37,6 +37,10 @@ MAX_EVENTS = 20_000
 MAX_KEY_LENGTH = 200
 #: The largest number of unknown keys of a file that are reported.
 MAX_UNKNOWN_KEYS = 16
+#: The largest number of allowed words that an error lists, if one of them is similar.
+MAX_LISTED_WORDS = 16
+#: How similar an unknown key is to the one that was meant; see ``suggest``.
+SIMILAR_KEY = 0.75
 
 _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
@@ -105,10 +109,11 @@ class YamlNode:
         text = self.text()
         words = list(allowed)
         if text not in words:
-            raise self.make_error(
-                f"expected one of {', '.join(words)}, got {sanitize(text)}",
-                hint=suggest(text, words),
-            )
+            hint = suggest(text, words)
+            # A report shortens a long text, and the nearest word comes last.
+            is_long = hint and len(words) > MAX_LISTED_WORDS
+            listed = f"{len(words)} words" if is_long else ", ".join(words)
+            raise self.make_error(f"expected one of {listed}, got {sanitize(text)}", hint=hint)
         return text
 
     def integer(self, *, minimum: int, maximum: int = 1 << 50) -> int:
@@ -173,14 +178,14 @@ class YamlNode:
             for key, node in self.value.items():
                 if key not in allowed:
                     self._record_unknown_key(key, node.key_node or node, allowed)
-        return YamlMapping(self, self.value)
+        return YamlMapping(self, self.value, allowed)
 
     def is_text(self) -> bool:
         """Whether this is neither a list nor a mapping."""
         return isinstance(self.value, str)
 
     def _record_unknown_key(self, key: str, node: YamlNode, allowed: Collection[str]) -> None:
-        hint = suggest(key, allowed, cutoff=0.75)
+        hint = suggest(key, allowed, cutoff=SIMILAR_KEY)
         collector: YamlNode | None = self
         while collector and collector.unknown_keys is None:
             collector = collector.parent
@@ -216,13 +221,25 @@ class YamlNode:
 
 
 class YamlMapping(dict[str, YamlNode]):
-    """The values of a mapping by key; a SpecError if a key is read that is missing."""
+    """The values of a mapping by key; a SpecError if a key is read that is missing, at a key that
+    is not ``allowed`` and similar.
+    """
 
-    def __init__(self, node: YamlNode, nodes: Mapping[str, YamlNode]) -> None:
+    def __init__(
+        self,
+        node: YamlNode,
+        nodes: Mapping[str, YamlNode],
+        allowed: Collection[str] | None = None,
+    ) -> None:
         super().__init__(nodes)
         self.node = node
+        self.allowed = allowed
 
     def __missing__(self, key: str) -> YamlNode:
+        for other, node in self.items() if self.allowed else ():
+            hint = suggest(other, [key], cutoff=SIMILAR_KEY)
+            if hint and other not in (self.allowed or ()):
+                raise (node.key_node or node).make_error("unknown key", hint=hint)
         raise self.node.make_error(f"the key {key} is missing")
 
     def merged_with(self, other: YamlMapping, item_by_item: Collection[str]) -> YamlMapping:
@@ -244,7 +261,7 @@ class YamlMapping(dict[str, YamlNode]):
                 for old, new in zip(old_items, new_items, strict=True)
             ]
             nodes[key] = replace(new_list, value=items)
-        return YamlMapping(other.node, nodes)
+        return YamlMapping(other.node, nodes, self.allowed)
 
 
 def read_yaml(path: Path) -> YamlNode:

@@ -8,12 +8,8 @@ from collections.abc import Collection
 from enum import Enum
 from pathlib import Path
 
-from posezoo.core.declarations.model import Digest, ModelSpec, Precision, SourceFile
+from posezoo.core.declarations.model import IR_FOLDERS, Digest, ModelSpec, SourceFile
 from posezoo.core.declarations.sources import STORES, parse_file_url
-
-# The top-level folder names that Open Model Zoo's --precisions selects; we convert to fewer
-# precisions.
-_PRECISION_FOLDERS = frozenset({*Precision, "FP16-INT1", "FP32-INT1"})
 
 _STORE_SCHEMES = tuple(f"{store}://" for store in STORES)
 
@@ -33,7 +29,7 @@ def select_files(spec: ModelSpec, precisions: Collection[str] | None) -> tuple[S
     """
     if precisions is None:
         return spec.files
-    left_out = _PRECISION_FOLDERS - set(precisions)
+    left_out = frozenset(IR_FOLDERS) - set(precisions)
     return tuple(
         file
         for file in spec.files

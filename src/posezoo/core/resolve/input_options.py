@@ -8,22 +8,23 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from posezoo.core.declarations.known_arguments import MODEL_OPTIMIZER
 from posezoo.core.declarations.mo_args import OTHER_ORIGINALS, TYPED, MoArguments, read_arguments
 from posezoo.core.declarations.model import Input, ModelSpec
 from posezoo.core.declarations.supported_mo_args import CARRIED_OUT
 from posezoo.core.declarations.yaml_nodes import parse_yaml
-from posezoo.core.errors import Advice, PosezooError, SpecError, suggest
+from posezoo.core.errors import Advice, PosezooError, SpecError
 from posezoo.core.values import frozen
 
 # These do not change the IR.
 _WITHOUT_EFFECT = ("--silent", "--log_level", "--progress", "--stream_output")
+# What --add_mo_arg can change without a Model Optimizer.
+_SUPPORTED = sorted({*TYPED, *CARRIED_OUT} - {"--input_model", *OTHER_ORIGINALS})
 
 # Arguments of Model Optimizer that converter.py sets in another way, and that way.
 _GIVEN_ELSEWHERE = {
     "--input_model": "model.yml declares the file to convert",
-    "-m": "model.yml declares the file to convert",
     "--output_dir": "use --output_dir of converter.py itself",
-    "-o": "use -o of converter.py itself",
 }
 
 
@@ -54,41 +55,42 @@ def with_added_mo_args(
     spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = False
 ) -> ModelSpec:
     """The model with its inputs and outputs changed by --add_mo_arg; ``has_mo``: a Model Optimizer
-    may know arguments that posezoo does not.
+    carries out what posezoo does not.
 
     Raises:
         PosezooError: an argument is unknown, does not fit the model, or is not supported.
     """
-    requested = [text for text in arguments if text.partition("=")[0] not in _WITHOUT_EFFECT]
+    requested = [text for text in arguments if _find_flag(text) not in _WITHOUT_EFFECT]
     if not requested:
         return spec
-    accepted = {*TYPED, *filter(None, TYPED.values()), *CARRIED_OUT} - {
-        *_GIVEN_ELSEWHERE,
-        *OTHER_ORIGINALS,
-    }
-    for text in requested:
-        flag = text.partition("=")[0]
-        if not flag.startswith("-"):
-            # The value of the previous argument, as in --add_mo_arg=--input --add_mo_arg=data.
-            continue
-        if flag in _GIVEN_ELSEWHERE:
-            raise PosezooError(
-                f"--add_mo_arg={text}: this argument cannot be added", hint=_GIVEN_ELSEWHERE[flag]
-            )
-        if flag not in accepted and not has_mo:
-            supported = ", ".join(sorted(accepted))
-            raise PosezooError(
-                f"--add_mo_arg={text}: posezoo does not support this argument",
-                hint=suggest(flag, accepted)
-                or Advice(
-                    f"it supports {supported}; with --mo PATH all others are possible", "--mo"
-                ),
-            )
     added = read_given_arguments(requested, spec.inputs, flag="--add_mo_arg=")
+    for text in requested:
+        _check_added(text, has_mo=has_mo)
     outputs = added.outputs or spec.outputs
     if [port.shape for port in added.inputs] != [port.shape for port in spec.inputs]:
         outputs = tuple(replace(port, shape=()) for port in outputs)  # their new sizes are unknown
     return replace(spec, inputs=added.inputs, outputs=outputs, mo_args=(*spec.mo_args, *added.kept))
+
+
+def _find_flag(text: str) -> str:
+    """The flag of an argument; empty for a value, as in --add_mo_arg=--input --add_mo_arg=data."""
+    return MODEL_OPTIMIZER.find(text.partition("=")[0].strip())
+
+
+def _check_added(text: str, *, has_mo: bool) -> None:
+    flag = _find_flag(text)
+    if flag in _GIVEN_ELSEWHERE:
+        raise PosezooError(
+            f"--add_mo_arg={text}: this argument cannot be added", hint=_GIVEN_ELSEWHERE[flag]
+        )
+    if flag and flag not in _SUPPORTED and not has_mo:
+        raise PosezooError(
+            f"--add_mo_arg={text}: posezoo does not support this argument",
+            hint=Advice(
+                f"it supports {', '.join(_SUPPORTED)}; with --mo PATH all others are possible",
+                "--mo",
+            ),
+        )
 
 
 def read_given_arguments(

@@ -11,14 +11,15 @@ from posezoo.core.declarations.model import ModelSpec, PublishedAccuracy, Source
 from posezoo.core.declarations.sources import FileSource, HttpSource, StorageSource
 from posezoo.core.download.http_connections import is_private
 from posezoo.core.registry import registry_root
-from posezoo.lint.finding import RuleViolation, Violations
+from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.native_format import OWN_TERMS
-from posezoo.pages.facts.rehearsals import TABLE, read_rehearsals
+from posezoo.pages.facts.rehearsals import DIGEST, TABLE, read_rehearsals, row_digest
 from posezoo.pages.spdx_licenses import COMMON, GNU_SUFFIX
 from posezoo.poses.people import declared_people
-from posezoo.run.measured import KINDS, Measurement
+from posezoo.run.measured import KINDS, NAME, Measurement
+from posezoo.run.measurement_selection import executed_type
 
 #: Hosts that only documents name (RFC 2606).
 _PLACEHOLDER = re.compile(r"(?:^|\.)example(?:\.com|\.net|\.org)?$")
@@ -148,19 +149,44 @@ def _record_key(record: Measurement) -> str:
 
 
 @rule()
+def measured_types(view: ModelView) -> Violations:
+    """An accuracy was measured in each of compute_types: measured.yml has it. Without a measurement
+    nobody knows that the model keeps its accuracy.
+
+    Example: compute_types: [bf16] without a record with arithmetic: bf16 in measured.yml
+    """
+    # Of bf16,i8 one may be the type of its detector.
+    measured = {executed_type(each) for each in view.records if each.kind == "accuracy"}
+    for word in view.spec.compute_types:
+        if word not in measured:
+            message = (
+                f"compute_types: {NAME} has no accuracy in {word}: measure it, or leave out {word}"
+            )
+            yield view.declared("compute_types", message, word)
+
+
+@rule()
 def rehearsed(view: ModelView) -> Violations:
     """rehearsed.tsv, if a registry has one, has a row for each model: how far it comes with
-    generated weights.
+    generated weights. The row is as make rehearse wrote it.
 
     Example: a new model without a row in rehearsed.tsv
     """
     if not isinstance(view.parsed, ModelSpec):
         return
-    root = registry_root(view.parsed)
-    rows = read_rehearsals(root)
-    if rows and view.name not in rows:
+    path = registry_root(view.parsed) / TABLE
+    rows = view.zoo.once((TABLE, path), lambda: read_rehearsals(path.parent))
+    if not rows:
+        return
+    row = rows.get(view.name)
+    command = f"make rehearse REHEARSE={view.name}"
+    if row is None:
         message = (
-            f"{TABLE} has no row of {view.name}: make rehearse REHEARSE={view.name} writes it;"
-            " REHEARSE=--dry_run writes that it was not rehearsed"
+            f"{TABLE} has no row of {view.name}: {command} writes it; REHEARSE=--dry_run writes"
+            " that it was not rehearsed"
         )
         yield RuleViolation(view.location(), message, "name", view.name)
+    elif row.get(DIGEST) != row_digest(view.name, row):
+        line = [*rows].index(view.name) + 2  # no cell has a line break
+        message = f"the row of {view.name} was changed: {command} writes it"
+        yield RuleViolation(FileLocation(path, line), message, DIGEST, row.get(DIGEST) or "")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from urllib.parse import urlsplit
 
+from posezoo.core.declarations.known_arguments import EXPORT, MODEL_OPTIMIZER
 from posezoo.core.declarations.model import (
     TRACKING,
     WHOLE_IMAGE,
@@ -346,6 +348,22 @@ def _may_exist(view: ModelView, flag: str, root: str, name: str) -> bool:
         return not outputs or flag != "--input_model" or f"$conv_dir/{name}" in outputs
     is_packed = any(isinstance(step, UnpackArchive) for step in view.spec.postprocessing)
     return is_packed or any(f"{file.name}/".startswith(f"{name}/") for file in view.spec.files)
+
+
+@rule()
+def shortened_argument(view: ModelView) -> Violations:
+    """The name of an argument does not lack just its last letter: the converter takes it for an
+    abbreviation, as it takes --input_meta, but it is more likely misspelt.
+
+    Example: --scale_value=image[58.395,57.12,57.375], where --scale_values is meant
+    """
+    of_converter = ((each, MODEL_OPTIMIZER) for each in view.arguments)
+    of_export = ((each, EXPORT) for each in view.export_arguments)
+    for argument, known in chain(of_converter, of_export):
+        word = str(argument.node.value).strip().partition("=")[0]
+        if known.lacks_a_letter(word):
+            message = f"{word} lacks its last letter; did you mean {argument.flag}?"
+            yield RuleViolation(argument.node, message, actual=word, expected=argument.flag)
 
 
 @rule()

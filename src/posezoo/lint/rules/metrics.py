@@ -74,6 +74,8 @@ FRAMEWORKS = {simplify(name): name for name in list_frameworks()} | {
 ROUNDING = 2e-3
 #: The same for an accuracy.
 ACCURACY_ROUNDING = 5e-4
+#: The share by which a conversion may change an accuracy; 0.005 is the most in Open Model Zoo.
+CONVERTED = 0.02
 #: Publishers' rules for counting GFLOPs and MParams differ a little from ours.
 COUNTED = 0.02
 #: The share of a network's parameters that may be those of batch norms.
@@ -429,11 +431,9 @@ def _knows_all(same: Same) -> Agree:
 
 
 def _is_same_accuracy(one: Number, other: Number) -> bool:
-    """In any unit: fractions or percentages, millimetres or centimetres."""
+    """As fractions or percentages."""
     value, digits = other
-    return any(
-        equals_rounded(one, (value * 10.0**power, digits - power)) for power in (0, 2, -2, 1, -1)
-    )
+    return any(equals_rounded(one, (value * 10.0**power, digits - power)) for power in (0, 2, -2))
 
 
 @fact(agree=_knows_all(_is_same_accuracy), nearly=_knows_all(_within(ACCURACY_ROUNDING)))
@@ -463,3 +463,32 @@ def _state(view: ModelView, values: Sequence[CardValue[float]]) -> list[FactStat
         return []
     text = ", ".join(dict.fromkeys(each.text for each in values))
     return [FactStatement("on the card", view.card_location(values[0]), numbers, text)]
+
+
+@rule()
+def converted_accuracy(view: ModelView) -> Violations:
+    """The accuracy of the converted model is near that of the original, in each row of the card's
+    table and in model.yml; published: {known_difference: ...} gives the reason for another one.
+
+    Example: | AP | 64.64% | 6.464% |
+    """
+    if view.spec.published.known_difference:
+        return
+    for original, converted in view.claims.conversions:
+        if not isclose(original.value, converted.value, rel_tol=CONVERTED):
+            message = (
+                f"{converted.label or 'the accuracy'} is {original.text} for the original, and"
+                f" {converted.text} for the converted model"
+            )
+            yield view.quote(converted, message, "accuracy", original.text)
+    for variant in view.variants:
+        for index, claim in enumerate(variant.published.accuracy):
+            value = claim.converted
+            if value is not None and not isclose(claim.value, value, rel_tol=CONVERTED):
+                field = f"published.accuracy[{index}].converted"
+                message = (
+                    f"{claim.metric} is {claim.value:g} for the original, and {value:g} for the"
+                    " converted model"
+                )
+                texts = (f"{value:g}", f"{claim.value:g}")
+                yield view.declared(field, message, *texts, variant=variant)

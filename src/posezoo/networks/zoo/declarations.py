@@ -6,9 +6,9 @@ import ast
 from collections.abc import Mapping
 from dataclasses import replace
 
+from posezoo.core.declarations.mo_args import values_by_flag
 from posezoo.core.declarations.model import Input, ModelSpec, NetworkChoice, Output
 from posezoo.core.values import frozen
-from posezoo.networks.export_arguments import values_by_flag
 from posezoo.networks.zoo.published_networks import (
     LIBRARIES,
     NETWORKS,

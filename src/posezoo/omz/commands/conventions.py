@@ -20,7 +20,7 @@ from posezoo.console import printing
 from posezoo.console.labels import join
 from posezoo.console.printing import error_lines
 from posezoo.console.report import print_lines
-from posezoo.core.declarations.model import ModelSpec, Precision
+from posezoo.core.declarations.model import IR_FOLDERS, ModelSpec, Precision
 from posezoo.core.errors import PosezooError, UnknownModelError, printable, suggest
 from posezoo.core.ir.provenance import ranges_key
 from posezoo.core.pipeline.zoo_context import registry_from_settings
@@ -39,7 +39,7 @@ SECTION = "=" * 10
 ALARM = "#" * 10
 
 #: The values of --precisions; a file belongs to a precision if its top folder has that name.
-PRECISIONS = ("FP16", "FP16-INT1", "FP16-INT8", "FP32", "FP32-INT1", "FP32-INT8")
+PRECISIONS = tuple(sorted(IR_FOLDERS))
 
 
 #: The flags of Open Model Zoo's commands, in 2021.4 and 2024.6, by the names of their values.

@@ -8,7 +8,6 @@ name.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +22,7 @@ from posezoo.console.report import print_lines
 from posezoo.core import events
 from posezoo.core.convert.file_kinds import explain_model_file, is_paddle_3
 from posezoo.core.convert.formats import FORMATS
+from posezoo.core.declarations.known_arguments import MO_ARGUMENTS
 from posezoo.core.declarations.mo_args import MoArguments
 from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
 from posezoo.core.declarations.model_files import CHECKPOINTS
@@ -63,14 +63,13 @@ _EXAMPLES = """examples:
   mo --input_model net.pb --input_shape "[1,224,224,3]" --mean_values "[123,117,104]"
   mo --saved_model_dir saved_model --model_name net --compress_to_fp16=False"""
 
-_ARGUMENTS = json.loads(Path(__file__).with_name("mo_arguments.json").read_text("utf-8"))
 #: By usage: the help. A value in brackets may be left out, and then is True.
-CARRIED_OUT: dict[str, str] = _ARGUMENTS["carried_out"]
+CARRIED_OUT: dict[str, str] = MO_ARGUMENTS["carried_out"]
 #: Arguments that cannot change the IR here; they are accepted and not used.
-WITHOUT_EFFECT: dict[str, str] = _ARGUMENTS["without_effect"]
-REFUSED: dict[str, str] = _ARGUMENTS["refused"]
+WITHOUT_EFFECT: dict[str, str] = MO_ARGUMENTS["without_effect"]
+REFUSED: dict[str, str] = MO_ARGUMENTS["refused"]
 #: The framework of a file, by the ending of its name, as Model Optimizer knows it.
-_FRAMEWORKS: dict[str, str] = _ARGUMENTS["frameworks"]
+_FRAMEWORKS: dict[str, str] = MO_ARGUMENTS["frameworks"]
 #: What to do with a file of another framework.
 UNREAD = {
     "kaldi": _REAL_MO,

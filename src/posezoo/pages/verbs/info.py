@@ -83,7 +83,7 @@ from posezoo.core.declarations.model_files import find_network, is_network_file
 from posezoo.core.errors import PosezooError
 from posezoo.core.registry import TAG_MARK, Selection, license_path, registry_root
 from posezoo.pages.facts.model_facts import ModelFacts, describe_model
-from posezoo.pages.facts.rehearsals import read_rehearsals
+from posezoo.pages.facts.rehearsals import DIGEST, read_rehearsals
 from posezoo.pages.license_notice import read_copyright_line
 from posezoo.pages.verbs.filter_flags import (
     FILTER_FLAGS,
@@ -280,6 +280,7 @@ def _declared(spec: ModelSpec) -> Json:
 
 def _read_rehearsal(spec: ModelSpec) -> Json | None:
     row = read_rehearsals(registry_root(spec)).get(spec.name, {})
+    row.pop(DIGEST, "")
     return row if row.pop("declared", "") else None
 
 

@@ -1,0 +1,243 @@
+"""Each closed vocabulary of model.yml: a misspelt word is an error at its line and column, with the nearest word."""
+
+from pathlib import Path
+
+import pytest
+
+from fakes.command import json_of, posezoo
+from fakes.zoo import write_model
+
+#: A model in Open Model Zoo's form.
+THEIRS = f"""description: A small model.
+task_type: human_pose_estimation
+files:
+  - name: net.zip
+    size: 3
+    checksum: '{"0" * 96}'
+    source: https://models.invalid/net.zip
+  - name: net.py
+    size: 3
+    checksum: '{"1" * 96}'
+    original_source:
+      $type: google_drive
+      id: 1V9Iz0ZYy9m8VeaspfKECDW0NKlGsYmO1
+    source: https://models.invalid/net.py
+postprocessing:
+  - $type: unpack_archive
+    format: zip
+    file: net.zip
+  - $type: regex_replace
+    file: net.py
+    pattern: a
+    replacement: b
+conversion_to_onnx_args:
+  - --model-path=$dl_dir
+  - --model-name=Net
+  - --import-module=net
+  - --input-shape=1,3,4,6
+  - --input-names=image
+  - --output-names=heatmaps
+  - --output-file=$conv_dir/net.onnx
+input_info:
+  - name: image
+    shape: [1, 3, 4, 6]
+    layout: NCHW
+model_optimizer_args:
+  - --mean_values=image[123.675,116.28,103.53]
+  - --scale_values=image[58.395,57.12,57.375]
+  - --reverse_input_channels
+  - --output=heatmaps
+  - --input_model=$conv_dir/net.onnx
+framework: pytorch
+license: https://models.invalid/LICENSE
+"""
+
+#: A model in our form, published as IR.
+OURS = f"""description: A small model.
+task_type: human_pose_estimation
+framework: dldt
+license: {{spdx: Apache-2.0, text: Apache-2.0-Tests.txt}}
+files:
+  - name: FP16/net.xml
+    size: 3
+    checksum: '{"2" * 96}'
+    source: https://models.invalid/FP16/net.xml
+  - name: FP16/net.bin
+    size: 3
+    checksum: '{"3" * 96}'
+    source: {{$type: http, url: 'https://models.invalid/FP16/net.bin'}}
+inputs:
+  - name: image
+    shape: [1, 3, 4, 6]
+    layout: NCHW
+    color: RGB
+    mean: [123.675, 116.28, 103.53]
+    scale: [58.395, 57.12, 57.375]
+outputs:
+  - name: heatmaps
+    shape: [1, 17, 2, 3]
+"""
+
+#: The right word, the wrong one, and what the message has beside it.
+WRONG_THERE = [
+    ("--mean_values", "--mean_vales", "is no argument of Model Optimizer; did you mean --mean_v"),
+    ("--mean_values", "-mean_values", "is no argument of Model Optimizer; did you mean --mean_v"),
+    ("--scale_values", "--scale_value", "lacks its last letter; did you mean --scale_values?"),
+    ("--reverse_input_channels", "--reverse_input_chanels", "did you mean --reverse_input_chann"),
+    (
+        "--reverse_input_channels",
+        "--reverse_input_channels=yes",
+        "takes no value, or True or False, got 'yes'",
+    ),
+    ("--input_model", "--inputmodel", "did you mean --input_model?"),
+    ("--input_model=$conv_dir", "--input_model=$cnv_dir", "no such variable: $cnv_dir; did you"),
+    ("--output-names", "--ouput-names", "is no argument of the step to ONNX; did you mean --out"),
+    ("--output-names", "-output-names", "did you mean --output-names?"),
+    ("--output-file=$conv_dir", "--output-file=$cnv_dir", "did you mean $conv_dir?"),
+    ("layout: NCHW", "layout: NCHX", "X in 'NCHX' is no letter of a layout; did you mean NCHW?"),
+    ("framework: pytorch", "framework: pytroch", "got 'pytroch'; did you mean pytorch?"),
+    ("_estimation\n", "_estimaton\n", "did you mean human_pose_estimation?"),
+    ("task_type:", "tasktype:", "tasktype: unknown key; did you mean task_type?"),
+    ("input_info:", "input_inf:", "unknown key, left out; did you mean input_info?"),
+    ("original_source:", "orignal_source:", "left out; did you mean original_source?"),
+    ("replacement:", "replacment:", "unknown key; did you mean replacement?"),
+    ("unpack_archive", "unpack_archiv", "did you mean unpack_archive?"),
+    ("regex_replace", "regexp_replace", "did you mean regex_replace?"),
+    ("format: zip", "format: zipp", "did you mean zip?"),
+    ("google_drive", "google_drve", "did you mean google_drive?"),
+]  # fmt: skip
+
+WRONG_HERE = [
+    ("framework: dldt", "framework: dltd", "did you mean dldt?"),
+    ("_estimation\n", "_estimaton\n", "did you mean human_pose_estimation?"),
+    ("name: FP16/net.xml", "name: FP61/net.xml", "the folder 'FP61' is no precision; did you mean FP16?"),
+    ("name: FP16/net.xml", "name: fp16/net.xml", "the folder 'fp16' is no precision; did you mean FP16, FP16-INT8 or"),
+    ("layout: NCHW", "layout: NCWK", "K in 'NCWK' is no letter of a layout; did you mean NCHW?"),
+    ("color: RGB", "color: RBG", "did you mean RGB?"),
+    ("mean: [", "maen: [", "unknown key, left out; did you mean mean?"),
+    ("size: 3", "sise: 3", "files[0].sise: unknown key; did you mean size?"),
+    ("outputs:", "output:", "unknown key, left out; did you mean outputs?"),
+    ("$type: http,", "$type: htpp,", "did you mean http?"),
+    ("color: RGB", "colour: RGB", "unknown key, left out; did you mean color?"),
+    ("outputs:\n", "checkpoint: $cnv_dir/net.onnx\noutputs:\n", "did you mean $conv_dir?"),
+]  # fmt: skip
+
+
+def verify(models, *words):
+    return posezoo("verify", "--metadata", "--models_dir", models, *words)
+
+
+def find_errors(tmp_path, text):
+    """The exit code, and the errors in a model.yml."""
+    write_model(tmp_path / "models", "net", text)
+    ended = verify(tmp_path / "models", "--format", "json")
+    findings = json_of(ended)["findings"]
+    return ended.returncode, [each for each in findings if each["severity"] == "error"]
+
+
+def place_of_change(old, new):
+    """The line and the column of the value, key or item in which two texts first differ."""
+    pairs = zip(old.splitlines(), new.splitlines(), strict=False)
+    line, text = next((line, b) for line, (a, b) in enumerate(pairs, 1) if a != b)
+    return line, text
+
+
+@pytest.mark.parametrize("text", [THEIRS, OURS])
+def test_a_model_with_right_words_has_no_error(tmp_path, text):
+    assert find_errors(tmp_path, text) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "right", "wrong", "message"),
+    [(THEIRS, *each) for each in WRONG_THERE] + [(OURS, *each) for each in WRONG_HERE],
+)
+def test_a_misspelt_word_is_an_error_where_it_stands(tmp_path, text, right, wrong, message):
+    assert right in text
+    spoilt = text.replace(right, wrong, 1)
+    code, errors = find_errors(tmp_path, spoilt)
+    line, changed = place_of_change(text, spoilt)
+    found = [each for each in errors if message in each["message"]]
+    assert code == 1 and found, errors
+    assert found[0]["line"] == line
+    # The column is that of the item, of the key, or of the value.
+    rest = changed[found[0]["column"] - 1 :]
+    word = wrong.split("\n")[0].rpartition(": ")[2]
+    assert rest.startswith((wrong.split("\n")[0], word, changed.lstrip(" -"))) or word in rest
+
+
+def test_a_line_of_the_report_names_the_argument_and_the_nearest_one(tmp_path):
+    write_model(tmp_path / "models", "net", THEIRS.replace("--mean_values", "--mean_vales"))
+    ended = verify(tmp_path / "models")
+    assert ended.returncode == 1
+    assert (
+        "model.yml:36:5: error: --mean_vales is no argument of Model Optimizer;"
+        " did you mean --mean_values? [readable]\n"
+    ) in ended.stdout
+
+
+@pytest.mark.parametrize("verb", ["plan", "get", "convert", "info"])
+def test_each_command_refuses_a_misspelt_argument_with_its_place(tmp_path, verb):
+    write_model(tmp_path / "models", "net", THEIRS.replace("--mean_values", "--mean_vales"))
+    ended = posezoo(verb, "net", "--models_dir", tmp_path / "models")
+    assert ended.returncode == 1
+    assert "model.yml:36:5: " in ended.stderr
+    assert "--mean_vales is no argument of Model Optimizer" in ended.stderr
+    assert "did you mean --mean_values?" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("right", "other"),
+    [
+        ("--mean_values", "--mean_v"),
+        ("--mean_values", "-ms"),
+        ("--reverse_input_channels", "--reverse_input_chan"),
+        ("--reverse_input_channels", "--reverse_input_channels=True"),
+        ("--input_model", "-m"),
+        ("--input-shape", "--input-shapes"),
+        ("--output-names", "--output-n"),
+        ("layout: NCHW", "layout: NC?W"),
+    ],
+)
+def test_what_the_converter_knows_by_another_name_is_no_error(tmp_path, right, other):
+    assert find_errors(tmp_path, THEIRS.replace(right, other)) == (0, [])
+
+
+#: What is wrong in each misspelt file, by the end of its name.
+TYPOS = {
+    "a": "--reverse_input_chanels is no argument of Model Optimizer; did you mean --reverse_input_channels?",
+    "b": "--mean_vales is no argument of Model Optimizer; did you mean --mean_values?",
+    "mean-typo": "--mean_vales is no argument of Model Optimizer; did you mean --mean_values?",
+    "two-dash": "-mean_values is no argument of Model Optimizer; did you mean --mean_values?",
+    "rev-typo": "--reverse_input_chanels is no argument of Model Optimizer; did you mean --reverse_input_channels?",
+    "rev-value": "--reverse_input_channels: takes no value, or True or False, got 'yes'",
+    "scale-typo": "--scale_value lacks its last letter; did you mean --scale_values?",
+    "inputname": "--inputmodel is no argument of Model Optimizer; did you mean --input_model?",
+    "shape": "--inputshape is no argument of Model Optimizer; did you mean --input_shape?",
+    "output-typo": "--ouput-names is no argument of the step to ONNX; did you mean --output-names?",
+    "conv-dir": "--output-file: no such variable: $cnv_dir; did you mean $conv_dir?",
+}
+
+
+def test_each_misspelt_file_of_a_stranger_is_an_error_at_its_line(shared, tmp_path):
+    folder = shared / "data" / "strangers" / "t9-typos"
+    if not folder.is_dir():
+        pytest.skip("needs t9-typos in the shared data")
+    paths = sorted(folder.glob("*/model.yml"))
+    assert len(paths) == 20
+    for path in paths:
+        name = path.parent.name
+        text = path.read_text("utf-8")
+        models = tmp_path / name
+        write_model(models, name, text)
+        ended = verify(models, "--format", "json")
+        errors = [each for each in json_of(ended)["findings"] if each["severity"] == "error"]
+        if name == "c":
+            assert (ended.returncode, errors) == (0, [])
+            continue
+        message = TYPOS[name.partition("-")[2] or name]
+        assert ended.returncode == 1
+        assert [each["message"] for each in errors] == [message], name
+        line = text.splitlines()[errors[0]["line"] - 1]
+        word = message.split(":")[0].split()[0]
+        assert line[errors[0]["column"] - 1 :].startswith(word), name
+        assert Path(errors[0]["file"]).name == "model.yml"
