@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -64,10 +64,11 @@ def pip_config(key: str) -> str:
 
 @cache
 def place() -> Path:
-    """The folder of this run."""
-    folder = ROOT / "build" / "environments"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    """The folder of this run: another one may run at the same time."""
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=build, prefix="environments-"))
+    folder.chmod(0o755)  # some tests start programs as another user
     return folder
 
 

@@ -1,4 +1,4 @@
-"""A Triton Inference Server of this machine, and what it answers: ``make build/triton-env`` builds it."""
+"""A Triton Inference Server of this machine, and what it answers: ``make build/triton-env``."""
 
 from __future__ import annotations
 

@@ -31,9 +31,16 @@ def printed(environments):
 
 
 @pytest.fixture
-def environments(monkeypatch):
+def environments(monkeypatch, tmp_path):
+    """The program, whose files are temporary ones."""
     monkeypatch.syspath_prepend(str(ROOT / ".ci"))
-    return importlib.import_module("environments")
+    module = importlib.import_module("environments")
+    machine = importlib.import_module("machine")
+    for each in (module, machine):
+        monkeypatch.setattr(each, "place", lambda: tmp_path)
+    machine.settings.cache_clear()
+    yield module
+    machine.settings.cache_clear()
 
 
 WORKFLOW = """\
