@@ -87,7 +87,7 @@ check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, unused code, m
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 
 zoo: $(VENV)/.installed-lint  ## check our registry's metadata
-	$(BIN)/posezoo verify --metadata
+	$(BIN)/posezoo lint
 
 # PHOTO=FILE: run all models that can be downloaded on a photo of yours, and show the results in the gallery.
 PHOTO   ?=

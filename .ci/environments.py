@@ -75,7 +75,7 @@ lock --sign team.key
 cache list
 completion bash
 verify blazepose-full
-verify --metadata blazepose-full
+lint blazepose-full
 shims commands
 mirror create mirror blazepose-full
 new my-pose --models_dir drafts --from net.tflite --license MIT

@@ -84,6 +84,7 @@ VERBS = {
     "get": ["get net --weights_dir got"],
     "info": ["info net"],
     "licenses": ["download net", "licenses"],
+    "lint": ["lint"],
     "list": ["list"],
     "lock": ["get net", "lock net"],
     "mirror": ["mirror create mirror --name net", "mirror check mirror"],
@@ -97,7 +98,7 @@ VERBS = {
     "run": ["run net --input photos --output poses"],
     "shims": ["shims bin"],
     "sources": ["sources check net"],
-    "verify": ["get net", "verify net", "verify --metadata"],
+    "verify": ["get net", "verify net"],
 }
 #: The packages that only some environments have.
 PACKAGES = {"evaluate": "faster_coco_eval", "quantize": "nncf"}

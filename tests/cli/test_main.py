@@ -277,7 +277,7 @@ def test_the_version_is_that_of_the_package():
             ("export", "x", "--to", "ovms", "out", "--cluster", "local"),
             "hint: export writes one folder",
         ),
-        (("verify", "--metadata", "--cluster", "local"), "--metadata compares all models"),
+        (("lint", "--cluster", "local"), "lint compares all models"),
         (
             ("download", "x", "--precisions", "FP16"),
             "--precisions\n  hint: posezoo get has this flag",
@@ -303,9 +303,8 @@ def test_the_version_is_that_of_the_package():
             "expected height and width such as 368,432, got 'host:80'",
         ),
         (("run", "--min_score", "2"), "expected a number from 0 to 1"),
-        (("verify", "--metadata", "x", "--all"), "either --all or MODEL"),
-        (("verify", "--all", "--baseline", "x.json"), "--baseline requires --metadata"),
-        (("verify", "--all", "--format", "sarif"), "--format sarif requires --metadata"),
+        (("lint", "--dry_run"), "--dry_run requires --fix"),
+        (("verify", "--all", "--baseline", "x.json"), "hint: lint has this flag"),
     ],
 )
 def test_wrong_flags_end_with_2_and_are_named(args, problem):

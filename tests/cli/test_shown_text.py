@@ -211,7 +211,7 @@ def evil_folder(tmp_path):
         "export pose-a --to ovms out --dry_run",
         "download pose-a --weights_dir weights",
         "verify pose-a --weights_dir weights",
-        "verify --metadata",
+        "lint",
         "lock pose-a --weights_dir weights",
         "compare --keypoints pose-a pose-a --input people.json",
         "recommend",

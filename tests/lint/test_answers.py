@@ -1,4 +1,4 @@
-"""The reports of posezoo verify --metadata: text, JSON, SARIF, annotations; baselines, changes, explanations."""
+"""The reports of posezoo lint: text, JSON, SARIF, annotations; baselines, changes, explanations."""
 
 import json
 import shutil
@@ -43,7 +43,7 @@ def plant(root, name="pose-a"):
 
 
 def run(zoo, *words):
-    return posezoo("verify", "--metadata", "--models_dir", zoo, *words, cwd=zoo.parent)
+    return posezoo("lint", "--models_dir", zoo, *words, cwd=zoo.parent)
 
 
 def found_by(zoo, *words):
@@ -95,7 +95,7 @@ def test_annotations_escape_texts_that_would_end_them(zoo, capsys):
     card.write_text(
         card.read_text().replace("[123.675, 116.28, 103.53]", "[1%,\x07::error::2, 3]"), "utf-8"
     )
-    main(["verify", "--metadata", "--models_dir", str(zoo), "--format", "github"])
+    main(["lint", "--models_dir", str(zoo), "--format", "github"])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("::")]
     assert all(
         line.startswith(("::error file=", "::warning file=", "::notice file=")) for line in lines
@@ -208,7 +208,7 @@ def test_before_the_first_commit_all_models_are_checked(tmp_path):
 
 
 def test_the_models_of_the_installed_posezoo_are_in_no_repository_of_the_user(zoo):
-    ended = posezoo("verify", "--metadata", "--changed_since", "HEAD", cwd=zoo.parent)
+    ended = posezoo("lint", "--changed_since", "HEAD", cwd=zoo.parent)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "hint: name the folder of your models: --models_dir DIR" in ended.stderr
 
@@ -296,7 +296,7 @@ def test_an_unknown_revision_is_named(zoo, revision):
 def test_a_missing_repository_is_named(tmp_path):
     require_git()
     root = write_omz_zoo(tmp_path / "models")
-    words = ("verify", "--metadata", "--models_dir", root, "--changed_since", "main")
+    words = ("lint", "--models_dir", root, "--changed_since", "main")
     ended = posezoo(*words, GIT_CEILING_DIRECTORIES="/")
     assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
     assert "not a git repository" in ended.stderr
@@ -309,15 +309,15 @@ def test_one_model_is_checked_alone(zoo):
 
 
 def test_a_rule_is_explained_and_an_unknown_one_is_guessed():
-    ended = succeeded(posezoo("verify", "--explain", "color"))
+    ended = succeeded(posezoo("lint", "--explain", "color"))
     assert ended.stdout.startswith("color (error)\n  The colour orders of the original")
     assert "Example: " in ended.stdout
-    assert "did you mean accuracy?" in posezoo("verify", "--explain", "acuracy").stderr
-    assert posezoo("verify", "--explain", "all").stdout.count("Example: ") >= 50
+    assert "did you mean accuracy?" in posezoo("lint", "--explain", "acuracy").stderr
+    assert posezoo("lint", "--explain", "all").stdout.count("Example: ") >= 50
 
 
 def test_an_ended_rule_is_named_with_what_to_use_instead():
-    ended = posezoo("verify", "--explain", "index-row")
+    ended = posezoo("lint", "--explain", "index-row")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == (
         "--explain index-row ended in 0.3.0: posezoo card --all --in_place draws an index of all"

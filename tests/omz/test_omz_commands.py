@@ -476,8 +476,6 @@ def test_the_verifier_reads_every_byte(zoo):
     failed = run("verifier", zoo, "--name", "a,b", "-o", "out")
     assert failed.returncode == 1
     assert failed.stdout.startswith("changed  a: a.tflite")
-    assert "1 model or composite" in run("verifier", zoo, "--metadata", "--name", "a").stdout
-    assert "6 models and composites" in run("verifier", zoo, "--metadata").stdout
     assert run("verifier", zoo).returncode == 2
 
 

@@ -41,9 +41,8 @@ WITHOUT = {
     "export --cluster": (
         "export writes one folder for all models; get, which makes their IR, takes --cluster"
     ),
-    "verify --cluster": (
-        "verify reads this machine's files; --metadata compares all models with each other"
-    ),
+    "lint --cluster": "lint compares all models with each other",
+    "verify --cluster": "verify reads this machine's files",
 }
 
 

@@ -19,7 +19,7 @@ from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.versions import version
 from posezoo.lint.finding import Finding, to_safe_line
 from posezoo.lint.rule import RuleInfo
-from posezoo.lint.verbs.metadata_flags import BASELINE_SIGNS
+from posezoo.lint.verbs.lint import BASELINE_SIGNS
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 #: The values that identify a finding. Line numbers and the checkout's folder may change, so they
@@ -133,7 +133,7 @@ def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
         raise SettingsError(f"{path}: is not a baseline", hint=hint) from error
 
 
-def write_baseline(
+def write_findings(
     path: Path, findings: Iterable[Finding], roots: Sequence[Path], listener: Listener
 ) -> None:
     """Write findings as a baseline; ``listener`` is as for ``write_result``."""

@@ -136,7 +136,6 @@ def test_verify_names_the_devices_that_are_there(spots):
         (["verify", "movenet-thunder", "--inputs", "a.jpg"], "--inputs requires --device"),
         (["verify", "movenet-thunder", "--detector", "none"], "--detector requires --device"),
         (["verify", "--device", "CPU"], "--device requires MODEL"),
-        (["verify", "--metadata", "--device", "CPU"], "either --device or --metadata"),
     ],
 )
 def test_flags_that_would_do_nothing_are_refused(words, problem):

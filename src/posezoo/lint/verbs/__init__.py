@@ -1,1 +1,1 @@
-"""The verb that checks metadata, and files and IR."""
+"""The verbs that check metadata, and files and IR."""

@@ -7,21 +7,19 @@ from pathlib import Path
 from posezoo.cli import flags
 from posezoo.cli.artifact_check import RepairCommands, run_artifact_check
 from posezoo.core.events import ignore_event
-from posezoo.core.registry import open_registry
 from posezoo.core.settings import to_settings
-from posezoo.lint.verbs import metadata_flags
 from posezoo.omz.commands import conventions
 
 FLAGS = (
     conventions.output_dir_flag("where files and IR are", "the working folder"),
     flags.download_dir_flag("the output folder"),
-    *metadata_flags.METADATA_FLAGS,
     flags.LOCK,
-    flags.format_flag(metadata_flags.FORMATS),
+    flags.format_flag(),
 )
 
 
-class _VerifierArgs(conventions.OmzArgs, metadata_flags.MetadataArgs):
+class _VerifierArgs(conventions.OmzArgs, flags.FormatArgs):
+    download_dir: Path | None
     output_dir: Path | None
 
 
@@ -30,13 +28,6 @@ def _run(args: _VerifierArgs) -> int:
     from posezoo.core.lockfile import LockFile
 
     settings = to_settings(conventions.omz_settings_from_args(args))
-    if metadata_flags.wants_metadata_check(args):
-        from posezoo.lint.metadata_check import run_metadata_check
-
-        registry = open_registry(settings.models_dir)
-        chosen = args.name is not None or args.list is not None
-        patterns = conventions.omz_patterns_from_args(args) if chosen else None
-        return run_metadata_check(args, registry, patterns)
     settings, selection = conventions.select_omz_models(args, settings)
     output_dir = args.output_dir or Path.cwd()
     return run_artifact_check(
