@@ -17,9 +17,8 @@ from posezoo.core.events import Listener
 from posezoo.core.files.result_files import write_result
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.versions import version
-from posezoo.lint.finding import Finding, to_safe_line
+from posezoo.lint.finding import BASELINE_SIGNS, Finding, to_safe_line
 from posezoo.lint.rule import RuleInfo
-from posezoo.lint.verbs.lint import BASELINE_SIGNS
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 #: The values that identify a finding. Line numbers and the checkout's folder may change, so they

@@ -9,6 +9,7 @@ from posezoo.cli.flags import Flag, Shared
 from posezoo.cli.run_main import command_line
 from posezoo.core.events import RunStarted
 from posezoo.core.files.output_file import OutputFile
+from posezoo.lint.finding import BASELINE_SIGNS
 
 EXAMPLES = """
 posezoo lint
@@ -18,9 +19,6 @@ posezoo lint --models_dir my_zoo --fix --dry_run
 posezoo lint --changed_since main --baseline known.json
 posezoo lint --explain unusual-constant
 """
-
-#: What each baseline has near its beginning.
-BASELINE_SIGNS = ('{\n "findings": [',)
 
 FLAGS = (
     Shared("models"),
