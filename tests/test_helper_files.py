@@ -74,7 +74,6 @@ ROWS = {
         ("info net", "lint"),
     ),
     "access_points.json": ("models/access_points.json", ("lint", "plan net")),
-    "device_proofs.json": (f"{IR}/device_proofs.json", USES),
     "composite-model.yml": ("models/public/two/composite-model.yml", ("list", "lint")),
     "LICENSE": (f"{MODEL}/LICENSE", USES),
     "poses.json": ("r/poses.json", (RUN,)),

@@ -58,7 +58,7 @@ SHOWN_BY = {
     "run/runtime": ("run", "demo", "evaluate", "benchmark"),
     "measure/evaluation": ("evaluate",),
     "quantize": ("quantize",),
-    "lint": ("verify",),
+    "lint": ("lint",),
     "export": ("export",),
     "pages/gallery": ("gallery",),
     "upkeep/draft": ("new",),

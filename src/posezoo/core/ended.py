@@ -25,9 +25,9 @@ _ENDED: dict[str, str] = {
         "0.3.0: mount the store, or copy the folder with rclone:"
         " docs/operators.md#folders-in-an-object-store"
     ),
-    "posezoo get --device": "0.3.0: posezoo verify NAME --device DEVICE after it",
-    "posezoo get --inference_precision": "0.3.0: posezoo verify NAME --device DEVICE after it",
-    "posezoo plan --device": "0.3.0: posezoo verify NAME --device DEVICE after posezoo get",
+    "posezoo get --device": "0.3.0: posezoo evaluate NAME --device DEVICE",
+    "posezoo get --inference_precision": "0.3.0: posezoo evaluate NAME --device DEVICE",
+    "posezoo plan --device": "0.3.0: posezoo evaluate NAME --device DEVICE",
     "posezoo seed": (
         "0.3.0: give the files of posezoo's folders to other packages:"
         " docs/operators.md#files-for-other-packages"

@@ -205,20 +205,6 @@ def test_a_conversion_leaves_no_untracked_file(tmp_path):
     assert states(tmp_path) == {"net/FP16/net.xml": "symlinked"}
 
 
-def test_what_0_2_0_found_out_on_devices_is_no_extra_file_and_is_removed(tmp_path):
-    needs("openvino")
-    (tmp_path / "net.onnx").write_bytes(network("onnx"))
-    write_model(tmp_path / "models", "net", onnx_yml(declared_file(tmp_path / "net.onnx")))
-    assert_success(run(tmp_path, "get", "net"))
-    folder = tmp_path / "out" / "public" / "net"
-    (folder / "FP16" / "device_proofs.json").write_text('{"GPU f32": {"verdict": "agrees"}}')
-    assert states(tmp_path) == {}
-    words = ("--models_dir", "models", "--weights_dir", "out", "--yes")
-    removed = posezoo("remove", "net", *words, cwd=tmp_path)
-    assert_success(removed)
-    assert not folder.exists()
-
-
 def test_a_registry_may_be_the_output_folder(zoo):
     ended = posezoo("download", "a", "--models_dir", "models", "-o", "models", cwd=zoo)
     assert_success(ended)

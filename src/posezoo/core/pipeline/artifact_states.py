@@ -29,15 +29,12 @@ from posezoo.core.ir import provenance
 from posezoo.core.layout import ModelLayout
 from posezoo.core.values import frozen
 
-#: What posezoo 0.2.0 found out about an IR on devices, beside this IR.
-DEVICE_PROOFS = "device_proofs.json"
-
 # Files that posezoo writes beside a model's files and IR, or that a registry has beside its
 # model.yml. A killed process may leave the last two.
 _OWN_FILES = frozenset(
     {
         "provenance.json", "README.md", "card.json", "LICENSE", "model.yml", "composite-model.yml",
-        "measured.yml", DEVICE_PROOFS, f".{NAME}.guard", f".{NAME}.part",
+        "measured.yml", f".{NAME}.guard", f".{NAME}.part",
     }
 )  # fmt: skip
 

@@ -34,7 +34,7 @@ from posezoo.core.files.postprocess_state import text_record
 from posezoo.core.files.verified_files import is_as_written
 from posezoo.core.ir.provenance import read_provenance
 from posezoo.core.layout import ModelLayout, find_link_out
-from posezoo.core.pipeline.artifact_states import DEVICE_PROOFS, ArtifactState, check_artifacts
+from posezoo.core.pipeline.artifact_states import ArtifactState, check_artifacts
 from posezoo.core.registry import TAG_MARK, license_path, open_registry
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.sidecars import SIDECARS
@@ -153,7 +153,6 @@ def _list_documents(model: Model, layout: ModelLayout, removed: Sequence[Path]) 
     for parent in ir_folders:
         if read_provenance(parent / PROVENANCE):
             yield parent / PROVENANCE
-        yield from filter(Path.is_file, [parent / DEVICE_PROOFS])
     for _, sidecar in SIDECARS.items():
         yield from sidecar.list_own(model, layout)
     if isinstance(model, ModelSpec) and model.license.text:

@@ -1,1 +1,1 @@
-"""The verbs that check metadata, and files and IR."""
+"""The verb that checks metadata."""
