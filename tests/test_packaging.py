@@ -155,9 +155,7 @@ def test_the_packages_that_an_error_names_are_those_that_pip_installs():
     assert sorted(REQUIRED.values()) == sorted(names)
 
 
-@pytest.mark.parametrize(
-    "name", ["downloader", "converter", "info_dumper", "quantizer", "verifier"]
-)
+@pytest.mark.parametrize("name", ["downloader", "converter", "info_dumper", "quantizer"])
 def test_a_command_of_a_checkout_names_the_packages_that_are_missing(name, tmp_path):
     # -S: without the installed packages.
     command = [sys.executable, "-I", "-S", ROOT / "tools" / "downloader" / f"{name}.py"]

@@ -36,7 +36,7 @@ from posezoo.core.versions import package_version
 from posezoo.export.targets import TARGETS
 from posezoo.lint.rules import load_rules
 from posezoo.networks import NETWORKS
-from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer, verifier
+from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer
 from posezoo.pages.cards.registry_pages import render_pages
 from posezoo.poses.decoders import DECODERS
 from posezoo.quantize.quantization_plan import PhotoSplit, QuantizationTarget
@@ -182,7 +182,7 @@ def flags(parser):
 
 
 def test_verbs_and_flags_are_the_stored_ones():
-    tools = (downloader, converter, quantizer, info_dumper, verifier)
+    tools = (downloader, converter, quantizer, info_dumper)
     lines = [
         *flags(command_line.create_parser()),
         *(line for tool in tools for line in flags(tool.COMMAND.create_parser())),

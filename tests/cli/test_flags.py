@@ -174,7 +174,6 @@ def test_an_address_of_a_folder_in_a_store_ends_with_what_to_use_instead(words):
         ("converter", "--download_dir"),
         ("converter", "-o"),
         ("quantizer", "--model_dir"),
-        ("verifier", "-o"),
     ],
 )
 def test_so_does_one_for_a_command_of_open_model_zoo(tool, flag):

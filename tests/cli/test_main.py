@@ -601,7 +601,7 @@ def test_so_do_the_commands_of_open_model_zoo(monkeypatch, name, said):
     "command",
     [
         ["-m", "posezoo", "list"],
-        *([f"tools/downloader/{name}.py", "--print_all"] for name in ("downloader", "converter", "info_dumper", "verifier")),
+        *([f"tools/downloader/{name}.py", "--print_all"] for name in ("downloader", "converter", "info_dumper")),
     ],
     ids=lambda command: command[-2],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from fakes.soak import soak_repeated
 from fakes.when_used import needs
 from fakes.zoo import IMAGE, declared_file, model_yml, write_model
 from posezoo.cli import main as verbs
-from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer, verifier
+from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer
 from posezoo.run.verbs import demo
 
 MINE = b'{"mine": [1, 2, 3]}\n'
@@ -21,7 +21,7 @@ MINE = b'{"mine": [1, 2, 3]}\n'
 COMMANDS = {
     **{
         module.COMMAND.name: (module.COMMAND.create_parser(), module.main)
-        for module in (converter, downloader, info_dumper, quantizer, verifier)
+        for module in (converter, downloader, info_dumper, quantizer)
     },
     "mo": (mo.create_parser(), mo.main),
 }
