@@ -63,7 +63,6 @@ quantize blazepose-full --images photos
 evaluate blazepose-full --images photos --annotations people.json
 benchmark blazepose-full
 dataset info --images photos --annotations people.json
-compare --keypoints blazepose-full blazepose-lite --input photos/astronaut.png
 recommend
 card blazepose-full
 gallery blazepose-full --output gallery

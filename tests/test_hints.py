@@ -66,7 +66,6 @@ SHOWN_BY = {
         *CONVERTING,
         "download",
         "mirror",
-        "compare",
         "gallery",
         "verify",
         "lock",

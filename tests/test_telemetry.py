@@ -71,7 +71,6 @@ VERBS = {
     "benchmark": ["benchmark net --seconds 0.1"],
     "cache": ["download net", "cache verify"],
     "card": ["card net"],
-    "compare": ["compare --keypoints net --precisions FP16,FP32 --input photos"],
     "completion": ["completion bash"],
     "convert": ["convert net.onnx --output ir/net.xml"],
     "dataset": ["dataset info --annotations people.json --images photos"],

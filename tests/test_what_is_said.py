@@ -65,7 +65,6 @@ VERBS = {
     "export": "export {named} --to folder out --decode",
     "info": "info {named}",
     "convert": "convert {named}",
-    "compare": "compare {named} {named} --keypoints --input {photo}",
 }
 #: What no verb of these reads.
 UNREAD = {("quantize", "onnx"), ("convert", "xml")}

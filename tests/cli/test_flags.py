@@ -102,7 +102,6 @@ WEIGHTS_DIR = {
                 "download",
                 "get",
                 "benchmark",
-                "compare",
                 "export",
                 "verify",
             ),

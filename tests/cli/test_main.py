@@ -284,7 +284,7 @@ def test_the_version_is_that_of_the_package():
         ),
         (("get", "x", "--precision", "FP16"), "hint: did you mean --precisions?"),
         (
-            ("compare", "--images", "x"),
+            ("card", "--images", "x"),
             "hint: quantize, evaluate, dataset and other verbs have this flag",
         ),
         (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-_COMPARISON = "0.3.0: posezoo recommend --all prints each row, and with --format json each value"
 _CARD = "0.3.0: posezoo card draws complete cards from model.yml"
 _COPY = "0.3.0: copy the folder, and lock it: docs/operators.md#copy-models-to-other-machines"
 _ENDED: dict[str, str] = {
@@ -48,12 +47,6 @@ _ENDED: dict[str, str] = {
         ("posezoo run --stream", "posezoo demo --stream"),
         "0.3.0: ffmpeg -i VIDEO -map 0:v:1 -c copy ONE.mp4 takes the second video stream out",
     ),
-    "posezoo compare without --keypoints": _COMPARISON,
-    "posezoo compare --all": _COMPARISON,
-    "posezoo compare --figures": "0.3.0: posezoo recommend and gallery have this flag",
-    "posezoo compare --machine": "0.3.0: posezoo recommend and gallery have this flag",
-    "posezoo compare --picture": "0.3.0: posezoo gallery draws charts of models",
-    "posezoo compare --setting": "0.3.0: posezoo recommend and gallery have this flag",
 }
 
 
