@@ -51,7 +51,7 @@ LARGE = {"openvino", "torch"}
 VERBS = """
 list
 info blazepose-full
-plan blazepose-full
+get blazepose-full --dry_run
 download blazepose-full
 get blazepose-full
 convert blazepose-full

@@ -50,7 +50,8 @@ def other_commands() -> Iterator[str]:
         waiting = {line.split()[0] for line in needing}
         yield from (f"run {each} --input photo.jpg" for each in names if each not in waiting)
     listed = json.loads(_answer("list", "--format", "json"))
-    yield shlex.join(["plan", *(row["name"] for row in listed if not row["needs"])])
+    names = [row["name"] for row in listed if not row["needs"]]
+    yield shlex.join(["get", *names, "--dry_run"])
 
 
 def find_wrong(commands: list[str], photo: Path) -> list[str]:

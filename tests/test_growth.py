@@ -83,10 +83,9 @@ def zoos(tmp_path_factory):
 LINES = [
     ["list"],
     ["info", "--all"],
-    ["plan", "--all", "--weights_dir", "new"],
-    ["plan", "--all", "--weights_dir", "out"],
     ["download", "--all", "--weights_dir", "new"],
     ["download", "--all", "--weights_dir", "out"],
+    ["get", "--all", "--weights_dir", "new", "--dry_run"],
     ["get", "--all", "--weights_dir", "out", "--dry_run"],
     ["convert", "--all", "--weights_dir", "out", "--dry_run"],
     ["verify", "--all", "--weights_dir", "out"],

@@ -27,7 +27,7 @@ SOURCES = Path(posezoo.__file__).parent
 
 MODEL = "out/public/net"
 IR = f"{MODEL}/FP16"
-CHECKS = ("verify net", "info net", "remove net --dry_run", "lock net --check", "plan net")
+CHECKS = ("verify net", "info net", "remove net --dry_run", "lock net --check", "get net --dry_run")
 USES = (*CHECKS, "get net --quiet", "lock net", "card net")
 RUN = "run ir/seeker.xml --detector none -i photos -o r --quiet"
 
@@ -73,7 +73,7 @@ ROWS = {
         "models/public/net/accuracy-check.yml",
         ("info net", "lint"),
     ),
-    "access_points.json": ("models/access_points.json", ("lint", "plan net")),
+    "access_points.json": ("models/access_points.json", ("lint", "get net --dry_run")),
     "composite-model.yml": ("models/public/two/composite-model.yml", ("list", "lint")),
     "LICENSE": (f"{MODEL}/LICENSE", USES),
     "poses.json": ("r/poses.json", (RUN,)),

@@ -38,7 +38,6 @@ DOWNLOADING = (
     "mirror",
 )
 CONVERTING = (
-    "plan",
     "convert",
     "get",
     "export",

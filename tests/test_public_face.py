@@ -310,8 +310,8 @@ def test_keys_of_json_on_the_standard_output_are_the_stored_ones(capsys, tmp_pat
     write_model(tmp_path / "zoo", "small", model_yml(outputs=None))
     small = ["small", "--models_dir", str(tmp_path / "zoo")]
     found = set()
-    for verb in ("info", "plan", "verify"):
-        found |= keys(answer(capsys, verb, "--all"), f"{verb}:")
+    for verb in ("info", "get --dry_run", "verify"):
+        found |= keys(answer(capsys, *verb.split(), "--all"), f"{verb}:")
     found |= keys(answer(capsys, "list"), "list:")
     found |= keys(answer(capsys, "verify", "blazepose-full"), "verify:")
     found |= keys(answer(capsys, "lock", "blazepose-full", "--dry_run"), "lock:")
@@ -459,7 +459,7 @@ def test_no_ir_of_a_built_in_model_has_to_be_converted_anew(capsys, tmp_path, mo
         name, _, key = line.partition(" ")
         for precision in (Precision.FP32, Precision.FP16):
             write_ir(context.layout.ir_path(converted[name].spec, precision), json.loads(key))
-    planned = answer(capsys, "plan", "--output_dir", str(tmp_path), *now)
+    planned = answer(capsys, "get", "--dry_run", "--output_dir", str(tmp_path), *now)
     assert planned["failed"] == []
     reasons = {(model["name"], ir["since"]) for model in planned["models"] for ir in model["irs"]}
     assert {reason for _, reason in reasons} == {None}

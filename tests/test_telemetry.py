@@ -88,7 +88,6 @@ VERBS = {
     "lock": ["get net", "lock net"],
     "mirror": ["mirror create mirror --name net", "mirror check mirror"],
     "new": ["new drafted --from net.onnx --license MIT --models_dir drafts"],
-    "plan": ["plan net"],
     "prove": ["prove net"],
     "quantize": ["quantize net --dataset photos --output int8"],
     "recommend": ["recommend"],
@@ -102,7 +101,7 @@ VERBS = {
 #: The packages that only some environments have.
 PACKAGES = {"evaluate": "faster_coco_eval", "quantize": "nncf"}
 #: They take less than two seconds.
-QUICK = {"card", "completion", "dataset", "info", "licenses", "list", "plan", "recommend", "shims"}
+QUICK = {"card", "completion", "dataset", "info", "licenses", "list", "recommend", "shims"}
 
 
 @cache

@@ -98,7 +98,6 @@ WEIGHTS_DIR = {
     **dict.fromkeys(
         (
             *(
-                "plan",
                 "download",
                 "get",
                 "benchmark",

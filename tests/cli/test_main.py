@@ -322,7 +322,6 @@ def test_wrong_flags_end_with_2_and_are_named(args, problem):
         ("posezoo seed", ("rtmlib", "folder")),
         ("posezoo get --device", ("x", "--device", "GPU", "--inference_precision", "f16")),
         ("posezoo get --device", ("x", "--device=GPU")),
-        ("posezoo plan --device", ("x", "--device", "NPU")),
     ],
 )
 def test_one_line_says_what_ended_and_what_to_use(typed, words):

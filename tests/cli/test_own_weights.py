@@ -417,8 +417,8 @@ def test_verbs_that_describe_models_take_a_checkpoint(twelve):
     assert facts["network"]["arguments"] == {"keypoints": 12}
     assert facts["outputs"][0]["shape"] == [1, 12, 64, 48]
     assert facts["registry"] is None
-    for verb in ("card", "plan"):
-        assert name_of(twelve) in printed(posezoo(verb, twelve))
+    for words in (("card", twelve), ("get", twelve, "--dry_run")):
+        assert name_of(twelve) in printed(posezoo(*words))
 
 
 @pytest.mark.slow
@@ -445,7 +445,12 @@ def test_a_checkpoint_that_no_network_reads_is_refused_by_all_verbs(tmp_path):
     import torch
 
     torch.save(torch.nn.Linear(3, 3).state_dict(), tmp_path / "line.pth")
-    for verb in (("info",), ("plan",), ("get",), ("export", "--to", "folder", tmp_path / "out")):
+    for verb in (
+        ("info",),
+        ("get", "--dry_run"),
+        ("get",),
+        ("export", "--to", "folder", tmp_path / "out"),
+    ):
         error = refusal_alone(posezoo(*verb, tmp_path / "line.pth"))
         assert "line.pth: no network of the zoo reads it" in error
 
@@ -491,7 +496,7 @@ def test_a_folder_with_an_ir_in_place_of_a_model_is_answered_with_the_ir(tmp_pat
     assert "no model is called 'mine'" in ended.stderr
 
 
-@pytest.mark.parametrize("verb", ["plan"])
+@pytest.mark.parametrize("verb", ["get"])
 def test_an_ir_that_a_verb_cannot_take_is_answered_with_both_of_its_files(verb, tmp_path):
     for ending in ("xml", "bin"):
         (tmp_path / f"net.{ending}").write_text("")

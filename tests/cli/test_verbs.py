@@ -37,7 +37,7 @@ def run(zoo, *args):
 @pytest.mark.parametrize(
     "words",
     [
-        *("download --all", "convert --all", "get --all", "prove --all", "plan --all"),
+        *("download --all", "convert --all", "get --all", "prove --all"),
         *("info --all", "card --all", "list", "lint", "verify --all"),
     ],
 )

@@ -870,7 +870,7 @@ def patterns_from_args(args: ModelsArgs) -> Sequence[str] | None:
     return list(args.models)
 
 
-def require_model_optimizer(args: Args, *, is_plan: bool = False, mark: str = "warning:") -> None:
+def require_model_optimizer(args: Args, *, mark: str = "warning:") -> None:
     """Raise a ConversionError if --mo names a file that is no Model Optimizer, or warn, with
     ``mark``, if it does not exist.
 
@@ -885,7 +885,7 @@ def require_model_optimizer(args: Args, *, is_plan: bool = False, mark: str = "w
         print_to_stderr(f"{mark} --mo {args.mo}: there is no such file")
     elif FINDER.part.is_stand_in(args.mo):
         return
-    elif is_plan or args.dry_run:
+    elif args.dry_run:
         FINDER.part.inspect(args.mo, args.python)
     else:
         FINDER.part.find(args.mo, args.python)

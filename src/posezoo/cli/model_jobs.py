@@ -16,7 +16,7 @@ from posezoo.cli.selection import (
     warn_of_deprecated_composites,
     warn_of_unknown_keys,
 )
-from posezoo.console.job_report import Answer, JobReport, format_plan
+from posezoo.console.job_report import Answer, JobReport
 from posezoo.core.declarations.model import ModelSpec, Route
 from posezoo.core.errors import DiskError, UnpinnedFileError
 from posezoo.core.events import Listener, RunStarted
@@ -122,7 +122,7 @@ def run_for_each(
         name = outcome.item.full_name
         error = outcome.error
         if error is None:
-            report.answers.append((name, _answer(outcome.result)))
+            report.answers.append((name, _answer(outcome.result, report)))
             is_buried = is_buried or bool(report.failures)
             continue
         if skip_unpinned and isinstance(error, UnpinnedFileError):
@@ -144,14 +144,16 @@ def run_for_each(
     return report
 
 
-def _answer(result: Answer | Converted | Plan | None) -> Answer:
+def _answer(result: Answer | Converted | Plan | None, report: JobReport) -> Answer:
     if result is None or isinstance(result, Answer):
         return result or Answer()
+    from posezoo.console.plan_report import answer_plan
     from posezoo.core.pipeline.get import Converted
 
     if isinstance(result, Converted):
         return Answer(irs=result.irs, has_proof=True)
-    return Answer(plan=format_plan(result))
+    report.plans.append(result)
+    return answer_plan(result)
 
 
 # Bytes for any model, and for each byte of its files. The measured peaks of 14 models are below:

@@ -26,7 +26,6 @@ _ENDED: dict[str, str] = {
     ),
     "posezoo get --device": "0.3.0: posezoo evaluate NAME --device DEVICE",
     "posezoo get --inference_precision": "0.3.0: posezoo evaluate NAME --device DEVICE",
-    "posezoo plan --device": "0.3.0: posezoo evaluate NAME --device DEVICE",
     "posezoo seed": (
         "0.3.0: give the files of posezoo's folders to other packages:"
         " docs/operators.md#files-for-other-packages"

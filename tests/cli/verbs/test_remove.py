@@ -133,7 +133,7 @@ def test_the_files_of_a_model_that_was_renamed_or_trained_again_can_be_removed(z
     again = model_yml(files=[declared_file(zoo / "two-2.tflite")])
     write_model(zoo / "zoo", "two", again)
     assert posezoo("download", "two", *places(zoo)).returncode == 0
-    verified = posezoo("verify", "--all", *places(zoo))
+    verified = posezoo("verify", "--all", *places(zoo)[:4])
     assert "1 model in " in verified.stdout
     command = shlex.split(verified.stdout.rpartition(": posezoo ")[2])
     notes = zoo / "weights" / "public" / "one" / "notes.txt"

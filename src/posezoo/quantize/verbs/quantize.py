@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.console import job_report
-from posezoo.console.job_report import Answer
+from posezoo.console.job_report import Answer, format_planned_ir
+from posezoo.console.plan_report import format_plan
 from posezoo.core.declarations.model import (
     FloatLayers,
     ModelSpec,
@@ -305,11 +305,11 @@ class _QuantizationTask:
     def _plan_lines(self, spec: ModelSpec, required: Sequence[Plan]) -> list[str]:
         if not required:
             irs = self._plan_int8(spec).irs
-            return [job_report.format_planned_ir(ir, f"quantize to {ir.precision}") for ir in irs]
+            return [format_planned_ir(ir, f"quantize to {ir.precision}") for ir in irs]
         lines = []
         for plan in required:
             name = plan.resolved.spec.full_name
-            lines += [f"{name}: {line}" for line in job_report.format_plan(plan)]
+            lines += [f"{name}: {line}" for line in format_plan(plan)]
         return [*lines, f"would then quantize to {' and '.join(self.options.precisions)}"]
 
     def _compare(self, spec: ModelSpec, listener: Listener) -> Answer:
