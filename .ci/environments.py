@@ -81,7 +81,7 @@ new my-pose --models_dir drafts --from net.tflite --license MIT
 sources check our-pose --models_dir zoo
 prove our-pose --models_dir zoo --output proof
 record --generated human-pose-estimation-3d-0001 --models_dir measured
-remove --yes blazepose-full
+cache remove --yes blazepose-full
 """.strip().splitlines()
 # One process that has imported what all verbs need: starting Python takes as long as they do.
 RUN_VERBS = """

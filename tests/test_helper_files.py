@@ -27,7 +27,13 @@ SOURCES = Path(posezoo.__file__).parent
 
 MODEL = "out/public/net"
 IR = f"{MODEL}/FP16"
-CHECKS = ("verify net", "info net", "remove net --dry_run", "lock net --check", "get net --dry_run")
+CHECKS = (
+    "verify net",
+    "info net",
+    "cache remove net --dry_run",
+    "lock net --check",
+    "get net --dry_run",
+)
 USES = (*CHECKS, "get net --quiet", "lock net", "card net")
 RUN = "run ir/seeker.xml --detector none -i photos -o r --quiet"
 
@@ -203,7 +209,7 @@ def test_a_folder_of_a_model_that_no_registry_has_is_no_bug_and_no_flag(made, tm
         (zoo / "out/public" / name).mkdir()
         stated = {"model": name, "files": {"a.onnx": {"sha384": digest}, "../../outside": digest}}
         (zoo / "out/public" / name / "provenance.json").write_text(json.dumps(stated))
-    for command in ("verify --all", "remove gone --dry_run", "remove gone --yes"):
+    for command in ("verify --all", "cache remove gone --dry_run", "cache remove gone --yes"):
         ended = call(zoo, command)
         assert ended.returncode in (0, 1), ended.stderr
         assert "a bug in" not in ended.stderr

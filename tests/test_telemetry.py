@@ -69,7 +69,7 @@ PEOPLE = {
 #: For each verb the command lines that use the packages which it loads, each after those that it needs.
 VERBS = {
     "benchmark": ["benchmark net --seconds 0.1"],
-    "cache": ["download net", "cache verify"],
+    "cache": ["download net", "cache verify", "cache remove net --yes"],
     "card": ["card net"],
     "completion": ["completion bash"],
     "convert": ["convert net.onnx --output ir/net.xml"],
@@ -92,7 +92,6 @@ VERBS = {
     "quantize": ["quantize net --dataset photos --output int8"],
     "recommend": ["recommend"],
     "record": ["record net"],
-    "remove": ["download net --weights_dir left", "remove net --weights_dir left --yes"],
     "run": ["run net --input photos --output poses"],
     "shims": ["shims bin"],
     "sources": ["sources check net"],

@@ -573,7 +573,7 @@ REST = ": what is complete was kept; run the same command again for the rest"
             " are many, and begins videos anew",
         ),
         (("list",), ""),
-        (("remove", "blazepose-full"), ""),
+        (("cache", "remove", "blazepose-full"), ""),
     ],
 )
 def test_after_an_interrupt_each_verb_says_what_is_true_of_it(monkeypatch, words, said):
@@ -658,3 +658,27 @@ def test_no_file_takes_the_place_of_a_closed_stream(tmp_path, closed):
     command = f"{shlex.join([sys.executable, '-c', code])} {closed}"
     ended = subprocess.run(["bash", "-c", f"({command}); echo $?"], stdout=subprocess.PIPE)
     assert int(ended.stdout) >= 3
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("upload", "posezoo help --all shows all verbs"),
+        ("prune", "posezoo help --all shows all verbs"),
+        ("remove", "posezoo cache remove removes the files and IR of models"),
+        ("downlod", "did you mean download?"),
+        ("rnu", "did you mean run?"),
+        ("evaluation", "did you mean evaluate?"),
+        ("plain.png", "to find the poses in it: posezoo run --input plain.png"),
+        (
+            "gone.png",
+            "there is no file gone.png here; to find the poses in it: posezoo run --input gone.png",
+        ),
+    ],
+)
+def test_a_word_that_is_no_verb_is_answered_with_what_is_meant_or_with_nothing(
+    tmp_path, word, hint
+):
+    (tmp_path / "plain.png").write_bytes(b"")
+    error = misuse(posezoo(word, cwd=tmp_path))
+    assert error == f"posezoo: error: no verb is called '{word}'\n  hint: {hint}\n"

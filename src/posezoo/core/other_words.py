@@ -25,6 +25,7 @@ _INSTEAD = {
     "precisions": "posezoo get has this flag",
     "predict": _PREDICT,
     "print_all": "posezoo list shows all names",
+    "remove": "posezoo cache remove removes the files and IR of models",
     "save": "posezoo run writes its pictures always, to the folder of --output",
     "show": "posezoo demo shows a window",
     "source": "posezoo run takes photos, videos, folders and addresses after --input",

@@ -105,7 +105,7 @@ def test_prune_keeps_a_file_that_only_the_lock_pins(tmp_path):
     trusting = posezoo("download", "net", *places, *out, "--trust_on_first_use")
     assert_success(trusting)
     assert "net: net.tflite" in posezoo("cache", "list", *places).stdout
-    removed = posezoo("remove", "net", *folders, *out, "--dry_run", POSEZOO_LOCK=lock)
+    removed = posezoo("cache", "remove", "net", *folders, *out, "--dry_run", POSEZOO_LOCK=lock)
     assert "the cache keeps 1 file of these models" in removed.stdout
     pruned = posezoo("cache", "prune", *places)
     assert "0 of 1 files were removed" in pruned.stdout

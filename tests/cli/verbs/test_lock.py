@@ -443,7 +443,7 @@ def test_a_published_ir_with_a_decoder_is_locked(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words", [("lock", "--dry_run"), ("lock", "--check"), ("remove", "--dry_run")]
+    "words", [("lock", "--dry_run"), ("lock", "--check"), ("cache", "remove", "--dry_run")]
 )
 def test_a_dry_run_writes_no_record_of_a_file(convertible, words):
     path = convertible / "models" / "public" / "net" / "model.yml"

@@ -176,7 +176,7 @@ def _repair_words(artifact: ArtifactState, layout: ModelLayout) -> Iterator[str]
 
 
 def _describe_gone(names: Sequence[str], layout: ModelLayout, registry_flags: Sequence[str]) -> str:
-    words = ["posezoo remove", *names, "--weights_dir", shell_word(layout.output_dir)]
+    words = ["posezoo cache remove", *names, "--weights_dir", shell_word(layout.output_dir)]
     if layout.download_dir != layout.output_dir:
         words += ["-d", shell_word(layout.download_dir)]
     words += map(shlex.quote, registry_flags)
