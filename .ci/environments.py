@@ -67,7 +67,7 @@ recommend
 card blazepose-full
 gallery blazepose-full --output gallery
 gallery blazepose-full --output pictures --pictures photos
-licenses
+info --licenses
 doctor
 lock blazepose-full
 lock --sign team.key

@@ -98,7 +98,7 @@ LINES = [
     ["mirror", "check", "full"],
     ["sources", "check", "--all"],
     ["card", "--all"],
-    ["licenses", "--weights_dir", "out"],
+    ["info", "--licenses", "--weights_dir", "out"],
     ["export", "--all", "--to", "folder", "exported", "--weights_dir", "out", "--dry_run"],
     ["gallery", "--output", "gallery"],
     ["cache", "list"],

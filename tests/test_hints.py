@@ -68,7 +68,6 @@ SHOWN_BY = {
         "gallery",
         "verify",
         "lock",
-        "licenses",
     ),
 }
 #: Flags that only users of some of these verbs can have given, or that belong to Model Optimizer.

@@ -362,7 +362,9 @@ def test_a_download_reports_and_records_with_the_stored_keys(capsys, tmp_path, m
     reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     lines += sorted({f"converter: {', '.join(report)} of {report['$type']}" for report in reports})
     lines += sorted(keys(answer(capsys, "download", "small", *places), "posezoo download:"))
-    lines += sorted(keys(answer(capsys, "licenses", "small", *places), "posezoo licenses:"))
+    lines += sorted(
+        keys(answer(capsys, "info", "--licenses", "small", *places), "info --licenses:")
+    )
     folder = tmp_path / "models" / "public" / "small"
     record = json.loads((folder / "provenance.json").read_bytes())
     lines += sorted(keys(record, "provenance.json:"))

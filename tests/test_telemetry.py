@@ -82,7 +82,6 @@ VERBS = {
     "gallery": ["gallery --output site"],
     "get": ["get net --weights_dir got"],
     "info": ["info net"],
-    "licenses": ["download net", "licenses"],
     "lint": ["lint"],
     "list": ["list"],
     "lock": ["get net", "lock net"],
@@ -100,7 +99,7 @@ VERBS = {
 #: The packages that only some environments have.
 PACKAGES = {"evaluate": "faster_coco_eval", "quantize": "nncf"}
 #: They take less than two seconds.
-QUICK = {"card", "completion", "dataset", "info", "licenses", "list", "recommend", "shims"}
+QUICK = {"card", "completion", "dataset", "info", "list", "recommend", "shims"}
 
 
 @cache

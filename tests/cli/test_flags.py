@@ -104,7 +104,7 @@ WEIGHTS_DIR = {
                 "export",
                 "verify",
             ),
-            *("lock", "licenses", "new", "record"),
+            *("lock", "info", "new", "record"),
         ),
         ("-o", "--output_dir"),
     ),

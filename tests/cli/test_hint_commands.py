@@ -74,7 +74,7 @@ CASES = (
     ("--accept_terms", "dataset get coco-val2017", "$"),
     ("choose another folder, or use --force", "gallery -M models -o models", "gallery -M models -o new; gallery -M models -o models --force"),
     ("use one of them", "gallery --pictures --dry_run -M models", "gallery --dry_run -M models -o new"),
-    ("or name their folder: --weights_dir DIR", "licenses net -M models --weights_dir no", "download net -M models -o mine; licenses net -M models --weights_dir mine"),
+    ("or name their folder: --weights_dir DIR", "info net --licenses -M models --weights_dir no", "download net -M models -o mine; info net --licenses -M models --weights_dir mine"),
     ("--license SPDX", "new mine --from net.onnx -M own", "new mine --from net.onnx -M own --license MIT"),
     ("name another folder: --models_dir DIR", "new mine --from net.onnx -M photo.png --license MIT", "new mine --from net.onnx -M own --license MIT"),
     ("or add --framework", "new mine --from net.onnx.1 -M own --license MIT", "new mine --from net.onnx.1 -M own --license MIT --framework onnx"),

@@ -48,7 +48,7 @@ def test_a_folder_without_models_is_an_error(tmp_path, words):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-@pytest.mark.parametrize("verb", ["lint", "get", "card", "licenses", "info"])
+@pytest.mark.parametrize("verb", ["lint", "get", "card", "info --licenses", "info"])
 def test_a_named_pipe_instead_of_a_text_is_not_waited_for(zoo, verb, no_hang):
     text = zoo / "licenses" / "Apache-2.0-Tests.txt"
     for path in (text, zoo / "models" / "public" / "a" / "README.md"):

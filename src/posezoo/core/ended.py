@@ -37,7 +37,7 @@ _ENDED: dict[str, str] = {
     "--to kserve": "0.3.0: use --to ovms, and name its folder in an InferenceService",
     "--to node": "0.3.0: use --to onnx, which has a program for Node",
     "posezoo export --storage_uri": "0.3.0: use --to ovms, and copy its folder",
-    "posezoo bom": "0.3.0: use posezoo licenses and posezoo info --format json",
+    "posezoo bom": "0.3.0: use posezoo info --licenses and posezoo info --format json",
     **dict.fromkeys(
         ("posezoo run --mqtt", "posezoo demo --mqtt"),
         "0.3.0: --json_lines - | mosquitto_pub -h HOST -t TOPIC -l sends each line to a broker",
