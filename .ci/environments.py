@@ -78,7 +78,7 @@ lint blazepose-full
 shims commands
 mirror create mirror blazepose-full
 new my-pose --models_dir drafts --from net.tflite --license MIT
-sources check our-pose --models_dir zoo
+prove our-pose --models_dir zoo --dry_run
 prove our-pose --models_dir zoo --output proof
 record --generated human-pose-estimation-3d-0001 --models_dir measured
 cache remove --yes blazepose-full

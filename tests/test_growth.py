@@ -96,7 +96,7 @@ LINES = [
     ["mirror", "create", "mirror", "--all"],
     ["mirror", "create", "mirror", "--all", "--dry_run"],
     ["mirror", "check", "full"],
-    ["sources", "check", "--all"],
+    ["prove", "--all", "--dry_run"],
     ["card", "--all"],
     ["info", "--licenses", "--weights_dir", "out"],
     ["export", "--all", "--to", "folder", "exported", "--weights_dir", "out", "--dry_run"],

@@ -317,7 +317,7 @@ def test_keys_of_json_on_the_standard_output_are_the_stored_ones(capsys, tmp_pat
     found |= keys(answer(capsys, "lock", "blazepose-full", "--dry_run"), "lock:")
     found |= keys(answer(capsys, "lint", *small[1:]), "lint:")
     found |= keys(answer(capsys, "convert", *small), "convert that fails:")
-    found |= keys(answer(capsys, "sources", "check", *small), "sources check:")
+    found |= keys(answer(capsys, "prove", "--dry_run", *small), "prove --dry_run:")
     found |= keys(answer(capsys, "info", "no-such-model"), "any verb that fails:")
     assert info_dumper.main(["--all"]) == 0
     found |= keys(json.loads(capsys.readouterr().out), "info_dumper:")

@@ -93,7 +93,6 @@ VERBS = {
     "record": ["record net"],
     "run": ["run net --input photos --output poses"],
     "shims": ["shims bin"],
-    "sources": ["sources check net"],
     "verify": ["get net", "verify net"],
 }
 #: The packages that only some environments have.

@@ -335,7 +335,7 @@ def test_one_line_says_what_ended_and_what_to_use(typed, words):
     [
         ("mirror create --dry_run folder x", {"what": "create", "models": ["x"]}),
         ("mirror create folder --jobs 2 x", {"folder": Path("folder"), "models": ["x"]}),
-        ("sources check --jobs 2 x", {"what": "check", "models": ["x"]}),
+        ("prove --jobs 2 x", {"jobs": 2, "models": ["x"]}),
         ("dataset get --quiet coco-val2017", {"what": "get", "name": "coco-val2017"}),
         ("get x --jobs 2 y", {"models": ["x", "y"]}),
         ("get --quiet -- x", {"models": ["x"]}),

@@ -213,7 +213,7 @@ def evil_folder(tmp_path):
         "lock pose-a --weights_dir weights",
         "compare --keypoints pose-a pose-a --input people.json",
         "recommend",
-        "sources check pose-a --attempts 1",
+        "prove pose-a --dry_run --attempts 1",
         "cache list --cache_dir weights",
         "cache verify --cache_dir weights",
         "mirror check weights",
