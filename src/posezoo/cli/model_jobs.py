@@ -65,16 +65,15 @@ def make_selected(
 def run_selected(
     args: flags.ModelsArgs,
     context: Context,
-    work: Callable[[ModelSpec, Listener], Answer | Plan],
+    work: Callable[[ModelSpec, Listener], Answer],
     *,
     selection: Selection | None = None,
     executor: Executor = Executor(),
-    takes_checkpoints: bool = False,
 ) -> JobReport:
     """Do the work for each model that the flags select, or that is given."""
     with flags.console_from_args(args) as console:
         if selection is None:
-            selection = _select(args, context, console, takes_checkpoints=takes_checkpoints)
+            selection = _select(args, context, console)
         else:
             warn_of_unknown_keys(selection, console)
             for text in filter(None, (spec.assumption for spec in selection.models)):
@@ -83,7 +82,7 @@ def run_selected(
 
 
 def _select(
-    args: flags.ModelsArgs, context: Context, console: Console, *, takes_checkpoints: bool
+    args: flags.ModelsArgs, context: Context, console: Console, *, takes_checkpoints: bool = False
 ) -> Selection:
     patterns = flags.patterns_from_args(args)
     selection = select_models(
