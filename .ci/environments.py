@@ -80,7 +80,7 @@ mirror create mirror blazepose-full
 new my-pose --models_dir drafts --from net.tflite --license MIT
 prove our-pose --models_dir zoo --dry_run
 prove our-pose --models_dir zoo --output proof
-record --generated human-pose-estimation-3d-0001 --models_dir measured
+benchmark human-pose-estimation-3d-0001 --generated --models_dir measured --seconds 0.2
 cache remove --yes blazepose-full
 """.strip().splitlines()
 # One process that has imported what all verbs need: starting Python takes as long as they do.

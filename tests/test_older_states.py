@@ -1,7 +1,7 @@
 """What an older posezoo left on a machine works with this one: its lock, IR, mirror, cache and records.
 
 Each golden/state/machine-*.tar.gz was written by the commit that it is named after: ``posezoo get``, ``posezoo lock``,
-``posezoo mirror create`` and ``posezoo record`` for one small network, in the formats of 0.1.0. A change of a format adds an
+``posezoo mirror create`` for one small network, in the formats of 0.1.0. A change of a format adds an
 archive.
 """
 
@@ -18,7 +18,6 @@ from fakes.when_used import needs
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir.people_metadata import digest_network
 from posezoo.core.ir.provenance import SHIFT, OutputCheck, read_provenance
-from posezoo.run.measured import read_measured
 
 STATES = Path(__file__).parent / "golden" / "state"
 
@@ -89,16 +88,6 @@ def test_its_lock_is_upgraded_by_the_next_record(state):
     assert_success(run(state, "lock", "--check", "-o", "out"))
     assert (state / "posezoo.lock").read_text().count("decisive") == 1
     assert run(state, "get", "net", "-o", "out", "--locked").stderr == ""
-
-
-def test_its_measurements_are_read_and_kept(state):
-    path = state / "models" / "public" / "net" / "measured.yml"
-    before = [each for each in read_measured(path) if each.kind != "complexity"]
-    recorded = run(state, "record", "net", "--weights_dir", "out")
-    assert_success(recorded)
-    after = read_measured(path)
-    assert [each for each in after if each.kind != "complexity"] == before
-    assert len(after) == len(before) + 2
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,6 @@ VERBS = {
     "prove": ["prove net"],
     "quantize": ["quantize net --dataset photos --output int8"],
     "recommend": ["recommend"],
-    "record": ["record net"],
     "run": ["run net --input photos --output poses"],
     "shims": ["shims bin"],
     "verify": ["get net", "verify net"],

@@ -104,7 +104,7 @@ WEIGHTS_DIR = {
                 "export",
                 "verify",
             ),
-            *("lock", "info", "new", "record"),
+            *("lock", "info", "new"),
         ),
         ("-o", "--output_dir"),
     ),

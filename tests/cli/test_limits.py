@@ -248,7 +248,6 @@ def test_the_limits_are_settings_too(tmp_path):
         ("evaluate", "movenet-thunder", "--annotations", "PIPE", "--images", "."),
         ("lint", "--baseline", "PIPE"),
         ("quantize", "net.xml", "--dataset_dir", ".", "--labels", "PIPE"),
-        ("record", "PIPE.json"),
         ("run", "net.xml", "--skeleton", "PIPE", "--input", "."),
         ("run", "movenet-thunder", "--input", "PIPE"),
         ("mirror", "create", "mirror", "--list", "PIPE"),

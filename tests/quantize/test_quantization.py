@@ -212,7 +212,7 @@ def test_an_unreadable_photo_is_left_out_with_a_warning(bench):
     (displacement,) = quantized.displacements.values()
     (warned,) = bench.of(WarningIssued)
     assert "00.png" in warned.message
-    assert to_measurements(quantized)[0]["settings"] == {"photos": 3, "calibrated on": 5}
+    assert to_measurements(quantized)[0].settings == {"photos": 3, "calibrated on": 5}
     record = read_json(bench.xml.with_name("provenance.json"))
     assert record["shift"]["calibration_photos"] == 5
     assert displacement.found_fp32 == 3

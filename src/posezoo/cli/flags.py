@@ -531,6 +531,11 @@ _SHARED = (
         choices=("outputs", "nodes"),
     ),
     Flag("-q, --quiet", "show only warnings and errors"),
+    Flag(
+        "--record",
+        "also write the measurements to measured.yml, beside the model.yml; only for a registry of"
+        " your own, or a checkout",
+    ),
     Flag("-v, --verbose", "show each comparison of an IR with its original"),
     Flag("--reverse_input_channels", "the input of the .xml or .onnx is RGB, not BGR"),
     *(

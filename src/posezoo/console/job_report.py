@@ -48,7 +48,6 @@ class Answer:
     files: Sequence[Path] | None = None
     irs: Mapping[Precision, Path] | None = None
     facts: Mapping[str, object] = field(default_factory=dict)  # further keys in JSON
-    measurements: Sequence[Mapping[str, object]] = ()  # for posezoo record
     has_proof: bool = False  # whether records of the IR say how they compare with the original
 
     def to_json(self, name: str) -> dict[str, object]:

@@ -15,5 +15,5 @@ class OutputFile:
     renews: str = ""  # the flag whose file it may replace, if that is ours: it was read before
 
 
-#: Measurements, for posezoo record.
+#: Measurements, for posezoo recommend --figures.
 MEASUREMENTS = OutputFile(signs=('"model": "', '"kind": "', '"precision": "', '"figures": '))
