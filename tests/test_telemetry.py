@@ -88,7 +88,7 @@ VERBS = {
     "mirror": ["mirror create mirror --name net", "mirror check mirror"],
     "new": ["new drafted --from net.onnx --license MIT --models_dir drafts"],
     "prove": ["prove net"],
-    "quantize": ["quantize net --dataset photos --output int8"],
+    "quantize": ["quantize net --images photos --output int8"],
     "recommend": ["recommend"],
     "run": ["run net --input photos --output poses"],
     "shims": ["shims bin"],

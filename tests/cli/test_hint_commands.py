@@ -190,7 +190,6 @@ NOT_RUN = {
     " makes its IR": "a task without a decoder; tests/run/test_load.py",
     "or convert it without --resize": "of Python; tests/run/runtime/test_graph.py",
     "convert it with --min_score": "a decoder for several people; tests/run/verbs/test_run.py",
-    "--cluster_wait waits longer": "a cluster; tests/scale/test_cluster_flag.py",
     "dask scheduler": "a cluster; tests/scale/test_cluster_flag.py",
     "without --decode_in_inference": "a flag of YOLOX's own program",
 }

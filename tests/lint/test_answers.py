@@ -156,7 +156,7 @@ def test_only_models_that_a_change_touches_are_checked(zoo):
     plant(zoo, "pose-b")
     git(zoo.parent, "add", "models/public/pose-b")
     git(zoo.parent, "commit", "-qm", "a mistake in b")
-    assert models_of(zoo, "--changed-since", "HEAD~1") == {"pose-a", "pose-b"}
+    assert models_of(zoo, "--changed_since", "HEAD~1") == {"pose-a", "pose-b"}
     assert models_of(zoo, "--changed_since", "HEAD") == {"pose-a"}
 
 

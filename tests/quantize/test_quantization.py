@@ -392,7 +392,7 @@ def test_a_network_is_calibrated_at_the_size_at_which_it_runs(tmp_path, size):
     del declared["people"], declared["outputs"]
     write_model(tmp_path / "zoo", "spot", declared)
     photos = seeker.write_photos(tmp_path / "photos")
-    words = ["quantize", "spot", "--dataset", photos, "--models_dir", "zoo", "--weights_dir", "w"]
+    words = ["quantize", "spot", "--images", photos, "--models_dir", "zoo", "--weights_dir", "w"]
     done = succeeded(posezoo(*words, *size, cwd=tmp_path))
     int8 = openvino_core().read_model(tmp_path / done.stdout.strip())
     assert [*int8.input(0).shape] == [1, 3, 97, 97]

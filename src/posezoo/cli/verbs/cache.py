@@ -23,7 +23,6 @@ The exit code is 1 if verify finds a damaged entry, or if remove keeps a file si
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -46,10 +45,8 @@ posezoo cache verify
 posezoo cache prune --dry_run
 posezoo cache remove movenet-lightning
 posezoo cache remove "rtmpose-*" --weights_dir weights --yes
-posezoo cache prune --older_than 90 --damaged
+posezoo cache prune --damaged
 """
-
-_DAY_S = 86400.0
 
 FLAGS = (
     Flag(
@@ -65,12 +62,6 @@ FLAGS = (
     Flag(
         "--damaged",
         "with prune: also remove damaged files; all files are read",
-        needs="what=prune",
-    ),
-    Flag(
-        "--older_than DAYS",
-        "with prune: also remove files that were written more than DAYS days ago",
-        flags.number(0, 36500),
         needs="what=prune",
     ),
     Flag(
@@ -100,7 +91,6 @@ FLAGS = (
 class _CacheArgs(RemovalArgs):
     what: str
     damaged: bool
-    older_than: float | None
     everything: bool
     cache_dir: Path | None
 
@@ -164,8 +154,6 @@ def _select(args: _CacheArgs, entries: Sequence[CacheEntry]) -> tuple[Sequence[C
 def _is_unused(entry: CacheEntry, args: _CacheArgs) -> bool:
     """Whether prune removes this file; it is read if damaged files are removed."""
     if args.everything or not entry.names:
-        return True
-    if args.older_than is not None and time.time() - entry.changed > args.older_than * _DAY_S:
         return True
     return args.damaged and entry.is_damaged()
 

@@ -27,7 +27,7 @@ FLAGS = (
         "explain what a rule requires and why, with an example; all explains every rule",
     ),
     Flag(
-        "--changed_since, --changed-since REV",
+        "--changed_since REV",
         "check only models whose folder, index page, license text, paper or skeleton changed since"
         " this Git revision, and what changed in model.yml without a reason; all models if nothing"
         " changed",

@@ -46,7 +46,7 @@ posezoo quantize blazepose-full --dataset_dir photos --precisions FP16-INT8,FP32
 posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir photos --layers
 posezoo quantize person-detection-retail-0013 --dataset_dir photos --measure_only
 posezoo quantize --all --dataset_dir photos --dry_run
-posezoo quantize mine.xml --dataset coco --metric ap --max_drop 0.5 --as rtmo-s
+posezoo quantize mine.xml --images coco --metric ap --max_drop 0.5 --as rtmo-s
 """
 
 
