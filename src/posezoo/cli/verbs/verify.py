@@ -28,6 +28,7 @@ from posezoo.console.report import print_result
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import LockError, OutputError, shell_word
 from posezoo.core.events import Listener, RunStarted, WorkFinished, WorkStarted
+from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.core.layout import ModelLayout
@@ -71,26 +72,48 @@ def run(args: _VerifyArgs) -> int:
             selection, not_fetched = _select_fetched(selection, layout, context.lock)
         console(RunStarted(command_line(), len(selection.models)))
         artifacts, refusals = _check_models(selection, layout, context.lock, console)
-    failed = [artifact for artifact in artifacts if artifact.state != "good"]
-    lines = [f"refused  {refusal.problem}" for refusal in refusals]
-    lines += map(_line, artifacts)
-    registry_flags = flags.registry_arguments(args)
-    if failed:
-        remedy = _name_remedy(failed[0], layout, registry_flags)
-        lines.append(f"{len(failed)} of {len(artifacts)} are not good; {remedy} repairs the first")
-    if not_fetched:
-        models = format_count(len(not_fetched), "model")
-        lines.append(f"not checked: {models} that no command fetched, and that no lock names")
-    if gone:
-        lines.append(_describe_gone(gone, layout, registry_flags))
+    checked = _Checked(artifacts, refusals, not_fetched, gone)
     answer = {
         "artifacts": to_json(artifacts),
         "refused": [project(refusal, "problem hint") for refusal in refusals],
         "not_fetched": not_fetched,
         "gone": gone,
     }
+    lines = _format_checked(checked, layout, flags.registry_arguments(args))
     print_result(args.format, answer, *lines)
-    return 1 if failed or refusals or selection.problems else 0
+    return 1 if checked.failed or refusals or selection.problems else 0
+
+
+@frozen
+class _Checked:
+    """The states of files and IR; what the lock refuses; models that are not checked."""
+
+    artifacts: Sequence[ArtifactState]
+    refusals: Sequence[LockError]
+    not_fetched: Sequence[str]
+    gone: Sequence[str]
+
+    @property
+    def failed(self) -> list[ArtifactState]:
+        """The artifacts that are not good."""
+        return [artifact for artifact in self.artifacts if artifact.state != "good"]
+
+
+def _format_checked(
+    checked: _Checked, layout: ModelLayout, registry_flags: Sequence[str]
+) -> Iterator[str]:
+    for refusal in checked.refusals:
+        yield f"refused  {refusal.problem}"
+    yield from map(_line, checked.artifacts)
+    failed = checked.failed
+    if failed:
+        remedy = _name_remedy(failed[0], layout, registry_flags)
+        yield f"{len(failed)} of {len(checked.artifacts)} are not good; {remedy} repairs the first"
+    if checked.not_fetched:
+        models = format_count(len(checked.not_fetched), "model")
+        yield f"not checked: {models} that no command fetched, and that no lock names"
+    if checked.gone:
+        yield _describe_gone(checked.gone, layout, registry_flags)
 
 
 def _select_fetched(

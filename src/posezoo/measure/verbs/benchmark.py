@@ -165,7 +165,7 @@ FLAGS = (
     ),
     Flag(
         "--output FILE",
-        "write the measurements to a .json file, for posezoo recommend --figures",
+        "write the measurements to a .json file, for recommend --figures",
         output=MEASUREMENTS,
     ),
     Flag(
@@ -223,9 +223,8 @@ def run(args: _BenchmarkArgs) -> int:
         console(RunStarted(command_line(), 0))
         maker = CaseMaker(options, context, Path(folder), console)
         planner = _make_planner(args, maker, console)
-        if args.record:
-            for spec in planner.selection.models:
-                require_own_registry(spec)
+        for spec in planner.selection.models if args.record else ():
+            require_own_registry(spec)
         if args.dry_run:
             planner.report.answers += planner.plans(schedule)
             return planner.report.print(args.format)
@@ -237,13 +236,7 @@ def run(args: _BenchmarkArgs) -> int:
             is_interrupted = True
         results = measuring.results
         complete = [result for result in results if len(result.rounds) == args.rounds]
-        if args.output:
-            _write(args.output, complete, console)
-        measured = _by_model(complete)
-        if args.record:
-            _record(measured, args, planner)
-        else:
-            _keep(measured, planner)
+        _write_results(complete, args, planner)
     answer = results_to_json(results, is_compared=args.compare)
     answer |= {"interrupted": is_interrupted, "failed": planner.report.failures}
     lines = format_results(results, is_compared=args.compare, rounds=args.rounds)
@@ -366,6 +359,19 @@ def _measure_alone(
 
     *_, results = run_rounds([case], schedule, listener=listener)
     return results
+
+
+def _write_results(
+    results: Sequence[BenchmarkResult], args: _BenchmarkArgs, planner: BenchmarkPlanner
+) -> None:
+    """Write the results to the file of --output, and to the registry or for recommend."""
+    if args.output:
+        _write(args.output, results, planner.console)
+    measured = _by_model(results)
+    if args.record:
+        _record(measured, args, planner)
+    else:
+        _keep(measured, planner)
 
 
 def _by_model(results: Sequence[BenchmarkResult]) -> dict[str, list[Measurement]]:

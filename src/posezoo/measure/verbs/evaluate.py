@@ -211,7 +211,6 @@ class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, fl
 
 def run(args: _EvaluateArgs) -> int:
     """Run the model on each image that has no predictions yet; print and write the metrics."""
-    from posezoo.measure.complexity_count import record_measurements
     from posezoo.measure.evaluation.coco_metrics import keypoint_sigmas
     from posezoo.measure.evaluation.run_evaluation import require_readable, select_labeled
     from posezoo.measure.evaluation_text import print_report, print_sizes
@@ -252,10 +251,16 @@ def run(args: _EvaluateArgs) -> int:
             print_report(reports[0], by=args.by)
         code = _write(reports, args, answer, console)
         if args.record:
-            measurements = [report.measurement for report in reports]
-            path = record_measurements(chosen.model, measurements)
-            console.print_line(f"{path}: {format_count(len(measurements), 'measurement')}")
+            _record(reports, chosen, console)
         return code
+
+
+def _record(reports: Sequence[EvaluationReport], chosen: EvaluationTask, console: Console) -> None:
+    from posezoo.measure.complexity_count import record_measurements
+
+    measurements = [report.measurement for report in reports]
+    path = record_measurements(chosen.model, measurements)
+    console.print_line(f"{path}: {format_count(len(measurements), 'measurement')}")
 
 
 def _write(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.console.job_report import Answer, format_planned_ir
-from posezoo.console.plan_report import format_plan
 from posezoo.core.declarations.model import (
     FloatLayers,
     ModelSpec,
@@ -310,6 +309,8 @@ class _QuantizationTask:
         )
 
     def _plan_lines(self, spec: ModelSpec, required: Sequence[Plan]) -> list[str]:
+        from posezoo.console.plan_report import format_plan  # imports yaml
+
         if not required:
             irs = self._plan_int8(spec).irs
             return [format_planned_ir(ir, f"quantize to {ir.precision}") for ir in irs]
