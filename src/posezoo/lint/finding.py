@@ -10,9 +10,6 @@ from posezoo.core.declarations.yaml_nodes import YamlNode
 from posezoo.core.errors import SpecError, escape_control_characters
 from posezoo.core.values import frozen
 
-#: What each baseline, a file of known findings, has near its beginning.
-BASELINE_SIGNS = ('{\n "findings": [',)
-
 
 class Severity(str, Enum):
     """How serious a finding is; only an error fails a check."""

@@ -14,10 +14,11 @@ from urllib.parse import quote
 from posezoo.console.json_projection import project
 from posezoo.core.errors import SettingsError, os_reason
 from posezoo.core.events import Listener
+from posezoo.core.files.output_file import BASELINE
 from posezoo.core.files.result_files import write_result
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.versions import version
-from posezoo.lint.finding import BASELINE_SIGNS, Finding, to_safe_line
+from posezoo.lint.finding import Finding, to_safe_line
 from posezoo.lint.rule import RuleInfo
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -139,7 +140,7 @@ def write_findings(
     rows = [dict(zip(KEYS, baseline_key(finding, roots), strict=True)) for finding in findings]
     rows.sort(key=lambda row: (row["file"], row["rule"], row["field"], row["found"]))
     text = json.dumps({"findings": rows}, indent=1)
-    write_result(path, f"{text}\n".encode(), listener, BASELINE_SIGNS)
+    write_result(path, f"{text}\n".encode(), listener, BASELINE.signs)
 
 
 def baseline_key(finding: Finding, roots: Sequence[Path] = ()) -> tuple[str, ...]:

@@ -17,3 +17,6 @@ class OutputFile:
 
 #: Measurements, for posezoo recommend --figures.
 MEASUREMENTS = OutputFile(signs=('"model": "', '"kind": "', '"precision": "', '"figures": '))
+
+#: Known findings of posezoo lint. It replaces the one that was read.
+BASELINE = OutputFile(signs=('{\n "findings": [',), renews="baseline")

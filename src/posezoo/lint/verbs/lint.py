@@ -8,8 +8,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag, Shared
 from posezoo.cli.run_main import command_line
 from posezoo.core.events import RunStarted
-from posezoo.core.files.output_file import OutputFile
-from posezoo.lint.finding import BASELINE_SIGNS
+from posezoo.core.files.output_file import BASELINE
 
 EXAMPLES = """
 posezoo lint
@@ -39,7 +38,7 @@ FLAGS = (
     Flag(
         "--write_baseline FILE",
         "write all findings to this file, for --baseline",
-        output=OutputFile(signs=BASELINE_SIGNS, renews="baseline"),
+        output=BASELINE,
     ),
     Flag(
         "--artifacts DIR",
