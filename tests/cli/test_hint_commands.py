@@ -106,6 +106,7 @@ CASES = (
     ("if you agree with the change", "lock net -M models --lock l; SED=models/public/net/model.yml:BGR:RGB get net -M models --lock l --locked", "get net -M models --lock l; lock net -M models --lock l; get net -M models --lock l --locked"),
     ("if it is from openvino-dev", "EDIT=omz_converter shims .", "shims other"),
     ("name a registry of your own: --models_dir DIR", "new mine --from net.onnx --license MIT", "new mine --from net.onnx --license MIT -M own"),
+    ("posezoo get makes it", "verify --all -M models -o mine", "get net -M models -o mine; verify --all -M models -o mine"),
     ("repairs the first", "get net -M models -o mine; EDIT=mine/public/net/FP16/net.xml verify net -M models -o mine", "$; verify net -M models -o mine"),
     ("convert it without --decode", "get net -M models -o mine --decode; evaluate mine/public/net/FP16/net.xml --annotations people.json --images photos --flip", "get net -M models -o mine; evaluate mine/public/net/FP16/net.xml --annotations people.json --images photos --flip"),
     ("leave out --height", "run net -M models --input photo.png --height 32", "run net -M models --input photo.png"),
@@ -190,6 +191,7 @@ NOT_RUN = {
     " makes its IR": "a task without a decoder; tests/run/test_load.py",
     "or convert it without --resize": "of Python; tests/run/runtime/test_graph.py",
     "convert it with --min_score": "a decoder for several people; tests/run/verbs/test_run.py",
+    "converts it again": "an IR of another model.yml; tests/measure/test_complexity_count.py",
     "dask scheduler": "a cluster; tests/scale/test_cluster_flag.py",
     "without --decode_in_inference": "a flag of YOLOX's own program",
 }
