@@ -130,10 +130,9 @@ def test_the_ir_of_other_weights_is_replaced_only_with_force(converted, other):
     assert f"{NETWORK}.xml: is the IR of another checkpoint" in refused
     assert "--model_name" in refused
     planned = posezoo(*ours, "--model_name", "mine", "--dry_run")
-    assert (
-        planned.stdout
-        == f"mine: would convert to FP32, since it does not exist yet: {folder}/public/mine/FP32/mine.xml\n"
-    )
+    path = f"{folder}/public/mine/FP32/mine.xml"
+    last = planned.stdout.splitlines()[-1]
+    assert last == f"mine: would convert to FP32, since it does not exist yet: {path}"
     planned = posezoo(*ours, "--force", "--dry_run")
     assert "would convert to FP32, since it was requested" in planned.stdout
 
@@ -383,7 +382,8 @@ def test_a_checkpoint_alone_is_converted_for_the_only_network_that_reads_it(twel
     named = ("--model_name", "limbs", "-o", tmp_path)
     output = printed(posezoo("convert", twelve, *named, *FP32, "--dry_run"))
     path = f"{tmp_path}/public/limbs/FP32/limbs.xml"
-    assert output == f"limbs: would convert to FP32, since it does not exist yet: {path}\n"
+    last = output.splitlines()[-1]
+    assert last == f"limbs: would convert to FP32, since it does not exist yet: {path}"
     missing = refusal(posezoo("convert", tmp_path / "none.pth"))
     assert "no model is called" in missing and "there is no such file" in missing
 
@@ -392,7 +392,7 @@ def test_network_takes_a_model_of_the_zoo(twelve):
     output = printed(
         posezoo("convert", "--network", "hrnet-w32", "--checkpoint", twelve, "--dry_run")
     )
-    assert output.startswith("hrnet-w32: would convert to FP32")
+    assert "hrnet-w32: would convert to FP32" in output
 
 
 @pytest.mark.parametrize("verb", ["lock", "download", "prove"])

@@ -211,7 +211,6 @@ def evil_folder(tmp_path):
         "verify pose-a --weights_dir weights",
         "lint",
         "lock pose-a --weights_dir weights",
-        "compare --keypoints pose-a pose-a --input people.json",
         "recommend",
         "prove pose-a --dry_run --attempts 1",
         "cache list --cache_dir weights",
@@ -227,7 +226,6 @@ def evil_folder(tmp_path):
         "shims commands",
         "doctor",
         "new pose-b --from net.onnx --license MIT --dry_run",
-        "record pose-a",
     ],
 )
 def test_no_report_controls_the_terminal(evil_folder, line):
