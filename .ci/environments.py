@@ -72,7 +72,7 @@ LARGE = {"openvino", "torch"}
 VERBS = """
 list
 info blazepose-full
-plan blazepose-full
+get blazepose-full --dry_run
 download blazepose-full
 get blazepose-full
 convert blazepose-full
@@ -84,26 +84,25 @@ quantize blazepose-full --images photos
 evaluate blazepose-full --images photos --annotations people.json
 benchmark blazepose-full
 dataset info --images photos --annotations people.json
-compare --keypoints blazepose-full blazepose-lite --input photos/astronaut.png
 recommend
 card blazepose-full
 gallery blazepose-full --output gallery
 gallery blazepose-full --output pictures --pictures photos
-licenses
+info --licenses
 doctor
 lock blazepose-full
 lock --sign team.key
 cache list
 completion bash
 verify blazepose-full
-verify --metadata blazepose-full
+lint blazepose-full
 shims commands
 mirror create mirror blazepose-full
 new my-pose --models_dir drafts --from net.tflite --license MIT
-sources check our-pose --models_dir zoo
+prove our-pose --models_dir zoo --dry_run
 prove our-pose --models_dir zoo --output proof
-record --generated human-pose-estimation-3d-0001 --models_dir measured
-remove --yes blazepose-full
+benchmark human-pose-estimation-3d-0001 --generated --models_dir measured --seconds 0.2
+cache remove --yes blazepose-full
 """.strip().splitlines()
 # One process that has imported what all verbs need: starting Python takes as long as they do.
 RUN_VERBS = """

@@ -18,7 +18,6 @@ AP is measured on all of them, as that of FP32 is.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import subprocess
@@ -152,21 +151,17 @@ class Measurer:
             return False
         if "int8" not in self._kinds or not self._photos:
             return bool(self._irs(part, INT8))
-        report = RESULTS / f"{part.full_name}-int8.json"
-        words = ["quantize", part.full_name, "--dataset_dir", str(self._photos)]
-        words += ["--report", str(report), "--annotations", str(self._photos / ANNOTATIONS)]
-        report.unlink(missing_ok=True)
+        words = ["quantize", part.full_name, "--record", "--dataset_dir", str(self._photos)]
+        words += ["--annotations", str(self._photos / ANNOTATIONS)]
         reason = "" if self._irs(part, INT8) else "not quantized yet"
         error = self._run(words, reason)
         irs = self._irs(part, INT8)
-        if not error and irs and not _has_rows(report):  # it was up to date
+        if not error and irs:  # it may have been up to date, and so not measured
             found = (each for each in load_measurements(part) if each.kind == "quantization")
             reason = self._explain_stale(next(found, None), irs)
             error = self._run([*words, "--force"], reason) if reason else ""
         if error:
             self.notes.append(f"no INT8: {error}")
-        elif _has_rows(report):
-            self._record(report, part)
         return not error and bool(irs)
 
     def _evaluate(self, model: Model, precision: Precision) -> None:
@@ -192,13 +187,11 @@ class Measurer:
             if reason := self._explain_stale(next(found, None), irs):
                 folder = RESULTS / f"{model.full_name}-{precision}"
                 command = ["evaluate", model.full_name, "--precision", precision, *words]
-                command += ["--inference_precision", arithmetic]
+                command += ["--inference_precision", arithmetic, "--record"]
                 command += ["--annotations", str(self._photos / ANNOTATIONS)]
                 command += ["--images", str(self._photos), "-o", str(folder)]
                 if error := self._run(command, reason):
                     self.problems.append(f"{shlex.join(command[:6])}: {error}")
-                else:
-                    self._record(folder / "accuracy.json", model)
 
     def _list_types(self, model: Model, precision: Precision, source: str) -> list[str]:
         """The types to compute in: f32, in which computers can be compared, and that of run."""
@@ -225,7 +218,7 @@ class Measurer:
                     reasons.append(self._explain_stale(next(found, None), irs))
             command = ["benchmark", part.full_name, "--generated", "--precisions", f"{FP16},{INT8}"]
             command += ["--inference_precision", DECLARED]
-            self._measure_speed([*command, "--requests", "1,0"], part, reasons)
+            self._measure_speed([*command, "--requests", "1,0"], reasons)
 
     def _measure_pipelines(self, model: Model, precisions: Sequence[Precision]) -> None:
         """Measure the speed from an image file to drawn poses, with four people and with one."""
@@ -250,9 +243,9 @@ class Measurer:
             command = ["benchmark", "--pipeline", model.full_name, "--requests", "1"]
             command += ["--people", str(shown)]
             command += ["--precisions", ",".join(precisions), "--inference_precision", DECLARED]
-            self._measure_speed([*command, *words], model, reasons)
+            self._measure_speed([*command, *words], reasons)
 
-    def _measure_speed(self, words: Sequence[str], model: Model, reasons: Sequence[str]) -> None:
+    def _measure_speed(self, words: Sequence[str], reasons: Sequence[str]) -> None:
         if not any(reasons):
             return
         if (busy := busy_share()) > MAX_BUSY and not self._is_dry_run:
@@ -260,15 +253,13 @@ class Measurer:
                 f"{shlex.join(words)}: other programs use {busy:.0%} of this machine"
             )
             return
-        output = RESULTS / f"{model.full_name}-speed.json"
-        short = ["--seconds", "0.4", "--attempts", "1", "--no_record", "--output", str(output)]
-        for attempt in range(ATTEMPTS):
-            is_last = attempt == ATTEMPTS - 1
-            if error := self._run([*words, *short], next(filter(None, reasons))):
-                self.problems.append(f"{shlex.join(words)}: {error}")
-                return
-            if self._record(output, model, is_final=is_last):
-                return
+        short = ["--seconds", "0.4", "--attempts", "1", "--record"]
+        for _ in range(ATTEMPTS):
+            error = self._run([*words, *short], next(filter(None, reasons)))
+            if "not recorded: the throughput" not in error:
+                break
+        if error:
+            self.problems.append(f"{shlex.join(words)}: {error}")
 
     def _speeds(
         self, model: Model, precision: Precision, **settings: str | None
@@ -340,12 +331,6 @@ class Measurer:
             return []
         return self._irs(self._context.registry.find(name), precision)
 
-    def _record(self, file: Path, model: Model, *, is_final: bool = True) -> bool:
-        error = self._run(["record", str(file)], "")
-        if error and is_final:
-            self.problems.append(f"{model.full_name}: {error}")
-        return not error
-
     def _run(self, words: Sequence[str], reason: str) -> str:
         """Run one of posezoo's verbs, and return its error in one line; a dry run does not run it.
 
@@ -391,10 +376,6 @@ def busy_share() -> float:
     time.sleep(0.5)
     total_after, idle_after = read_times()
     return 1 - (idle_after - idle) / max(total_after - total, 1)
-
-
-def _has_rows(report: Path) -> bool:
-    return report.is_file() and bool(json.loads(report.read_text(encoding="utf-8")))
 
 
 def main() -> int:

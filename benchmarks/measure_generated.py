@@ -23,8 +23,11 @@ from pathlib import Path
 
 import yaml
 
+from posezoo.core.errors import InferenceError
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.registry import open_registry
+from posezoo.measure.complexity_count import record_measurements
+from posezoo.run.measured import read_measurement_file
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "build" / "measure"
@@ -110,7 +113,12 @@ def measure(name: str, people: int, words: list[str]) -> bool:
         recorded = RESULTS / f"{name}-generated.json"
         RESULTS.mkdir(parents=True, exist_ok=True)
         recorded.write_text(json.dumps(rows), "utf-8")
-        if run("record", str(recorded)):
+        measurements = [each for _, each in read_measurement_file(recorded)]
+        try:
+            record_measurements(open_registry().find(name), measurements)
+        except InferenceError as error:  # other work disturbed it
+            print(error, file=sys.stderr)
+        else:
             return True
     return False
 

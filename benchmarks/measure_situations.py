@@ -20,9 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import date
 from importlib import import_module
@@ -39,13 +37,13 @@ from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_versions
+from posezoo.measure.complexity_count import record_measurements
 from posezoo.run.images import read_image
 from posezoo.run.load import compile_pipeline, default_runtime, get_detector_irs
 from posezoo.run.measured import (
     TARGET_SIZE,
     Measurement,
     digest_irs,
-    measurement_to_json,
     people_settings,
 )
 from posezoo.run.measurement_selection import MeasurementSelection
@@ -225,17 +223,8 @@ def main() -> int:
             date=date.today().isoformat(),
         )
         print(model.full_name, precision.value, size, figures, flush=True)
-        record(model, measured)
+        record_measurements(model, [measured])
     return 0
-
-
-def record(model: Model, measured: Measurement) -> None:
-    """Record a measurement with ``posezoo record``."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "situations.json")
-        file.write_text(json.dumps([measurement_to_json(model.full_name, measured)]), "utf-8")
-        command = [sys.executable, "-m", "posezoo", "record", str(file), "--quiet"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 
-from posezoo.omz.commands import converter, downloader, info_dumper, quantizer, verifier
+from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
 
 #: The differences that most commands share, by flag.
 SHARED_DIFFERENCES = {
@@ -136,18 +136,15 @@ INFO_DUMPER = {
     "--name": "for the name of a composite, its parts, as in 2021.4; so model_stages is empty",
 }
 
-VERIFIER = dict(SHARED_DIFFERENCES)
-
 #: The differences from Open Model Zoo, by command and flag.
 DIFFERENCES: dict[ModuleType, dict[str, str]] = {
     downloader: DOWNLOADER,
     converter: CONVERTER,
     quantizer: QUANTIZER,
     info_dumper: INFO_DUMPER,
-    verifier: VERIFIER,
 }
 
-#: The flags of Open Model Zoo 2024.6, and of the quantizer of 2021.4; it has no verifier.py.
+#: The flags of Open Model Zoo 2024.6, and of the quantizer of 2021.4.
 SELECTING = {"--name", "--list", "--all", "--print_all"}
 OMZ_FLAGS: dict[ModuleType, set[str]] = {
     downloader: SELECTING
@@ -166,7 +163,6 @@ OMZ_FLAGS: dict[ModuleType, set[str]] = {
     | {"--model_dir", "--dataset_dir", "--output_dir", "--precisions"}
     | {"--python", "--pot", "--dry_run", "--target_device"},
     info_dumper: SELECTING,
-    verifier: set(),
 }
 
 INTRODUCTION = """\
@@ -188,7 +184,7 @@ python tools/downloader/downloader.py --name blazepose-full --output_dir build/o
 python tools/downloader/converter.py --name blazepose-full --download_dir build/omz
 python tools/downloader/quantizer.py --name pose-landmark-full-mediapipe --model_dir build/omz --dataset_dir photos
 python tools/downloader/info_dumper.py --name 'pose-*'
-python tools/downloader/verifier.py --name blazepose-full --output_dir build/omz
+posezoo verify blazepose-full --weights_dir build/omz
 ```
 
 The quantizer needs the [extra](../../docs/howto/installing.md#extras) `quantize`. It refuses INT8 that moves keypoints too
@@ -251,7 +247,7 @@ table gives the reason for each difference.
 OWN_FILES = """\
 ## posezoo's own files in a model's folder
 
-`verifier.py` and `posezoo verify` report files that are `changed`, `missing`, `unknown` (no checksum of
+`posezoo verify` reports files that are `changed`, `missing`, `unknown` (no checksum of
 them is known), `extra` (neither declared nor made by posezoo), `symlinked`, or `special` (a pipe, a socket,
 a device, or a folder instead of a file). Beside a model's files and IR, these belong to posezoo and are
 never extra:
@@ -320,7 +316,7 @@ def _flags_section() -> str:
     return "\n".join(
         [
             "## Flags\n",
-            "`--help` of a command explains its flags. Open Model Zoo has no verifier.py.\n",
+            "`--help` of a command explains its flags.\n",
             "As in Open Model Zoo:\n",
             *_list_flags(commands, SAME),
             "\nNew:\n",

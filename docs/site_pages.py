@@ -20,7 +20,7 @@ def draw_help() -> str:
 
 
 def draw_rules() -> str:
-    """What ``posezoo verify --explain all`` prints, as tables."""
+    """What ``posezoo lint --explain all`` prints, as tables."""
     from posezoo.lint.recomputation import ARTIFACT_RULES
     from posezoo.lint.rules import load_rules
     from posezoo.pages.cards.markdown import format_code, format_table

@@ -343,7 +343,6 @@ LONGEST = (
     "test_docs.py",
     "scale/test_cluster.py",
     "omz/test_replay.py",
-    "measure/devices/test_device_comparison.py",
     "core/convert/test_self_check.py",
     "networks/zoo/test_conversion.py",
     "omz/test_model_optimizer.py",

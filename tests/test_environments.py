@@ -51,7 +51,7 @@ jobs:
       - uses: actions/checkout
       - run: python -m pip install -c constraints.txt '.[lint]'
       - if: github.event_name == 'push'
-        run: posezoo verify --metadata
+        run: posezoo lint
       - if: ${{ !cancelled() && github.event_name != 'push' }}
         env: {NAME: "${{ inputs.model || '--all' }}"}
         run: posezoo verify "$NAME"
@@ -71,7 +71,7 @@ def test_a_job_is_read_for_each_event_with_the_lines_where_it_is_written(promise
     (command,) = push.commands
     assert (command.place, command.script) == (
         f"{Path('.github', 'workflows', 'zoo.yml')}:8",
-        "posezoo verify --metadata",
+        "posezoo lint",
     )
     (command,) = request.commands
     assert command.environ["NAME"] == "blazepose-full"

@@ -77,7 +77,7 @@ READ_TEST = (
 RULES_TEST = "lint/test_rules.py::test_every_rule_has_a_test_and_an_explanation"
 ARGUMENTS_TEST = "cli/test_typed_arguments.py::test_the_class_of_a_verb_has_its_flags_and_no_others"
 LICENSES = f"{SOURCE}/pages/verbs/licenses.py"
-VERIFY = "posezoo verify --metadata rtmpose-m"
+LINT = "posezoo lint rtmpose-m"
 #: Speeds alone.
 COPIED = (ROOT / "models/public/rtmpose-s/measured.yml").read_text("utf-8")
 
@@ -165,19 +165,19 @@ PROMISES = [
             "test_public_face.py::test_verbs_and_flags_are_the_stored_ones", "STORE_PUBLIC_FACE=1 pytest tests/test_public_face.py"),
     told(FLAG, "flag --sample"),
     Promise(MODEL, "a source", RTMPOSE, r"      - https://download.openmmlab.*\n", "      - {$type: file, path: /home/ann/rtmpose-m.zip}\n",
-            VERIFY, "which others cannot reach: publish the file"),
-    Promise(MODEL, "license", "licenses/Apache-2.0-OpenMMLab.txt", r"(?s)\n.*", "\n", VERIFY, "lacks the terms of Apache-2.0"),
-    Promise(MODEL, "people", RTMPOSE, r"(?s)\npeople:.*?\nskeleton", "\nskeleton", VERIFY, "people: is missing"),
-    Promise(MODEL, "a host", RTMPOSE, r"      - https://download.openmmlab.com/", "      - https://example.com/", VERIFY, "which others cannot reach: publish the file"),
-    Promise(MODEL, "license note", RTMPOSE, r"them, state Apache-2.0", "them, state MIT", VERIFY, "model.yml:8:15: error: license_note names MIT, and license.spdx is Apache-2.0"),
-    Promise(MODEL, "description", RTMPOSE, r"CSPNeXt-m", "CSPNeXt-s", VERIFY, "model.yml:1:14: error: rtmpose-s has the same description"),
-    Promise(MODEL, "accuracy", RTMPOSE, r"0.749, flip", "0.758, flip", VERIFY, "model.yml:53:7: error: AP 0.758 of COCO val2017 is that of vitpose-base, too"),
+            LINT, "which others cannot reach: publish the file"),
+    Promise(MODEL, "license", "licenses/Apache-2.0-OpenMMLab.txt", r"(?s)\n.*", "\n", LINT, "lacks the terms of Apache-2.0"),
+    Promise(MODEL, "people", RTMPOSE, r"(?s)\npeople:.*?\nskeleton", "\nskeleton", LINT, "people: is missing"),
+    Promise(MODEL, "a host", RTMPOSE, r"      - https://download.openmmlab.com/", "      - https://example.com/", LINT, "which others cannot reach: publish the file"),
+    Promise(MODEL, "license note", RTMPOSE, r"them, state Apache-2.0", "them, state MIT", LINT, "model.yml:8:15: error: license_note names MIT, and license.spdx is Apache-2.0"),
+    Promise(MODEL, "description", RTMPOSE, r"CSPNeXt-m", "CSPNeXt-s", LINT, "model.yml:1:14: error: rtmpose-s has the same description"),
+    Promise(MODEL, "accuracy", RTMPOSE, r"0.749, flip", "0.758, flip", LINT, "model.yml:53:7: error: AP 0.758 of COCO val2017 is that of vitpose-base, too"),
     Promise(MODEL, "records", "models/public/rtmpose-m/measured.yml", r"(?s)\A.*", COPIED,
-            VERIFY, f"rtmpose-m/measured.yml:3:5: error: {len(yaml.safe_load(COPIED)['speed'])} records that rtmpose-s has, too"),
+            LINT, f"rtmpose-m/measured.yml:3:5: error: {len(yaml.safe_load(COPIED)['speed'])} records that rtmpose-s has, too"),
     Promise(MODEL, "limits", RTMPOSE, r"rtmdet-nano: \{min_score: 0.45\}", "rtmdet-nano: {min_score: 0.3}",
             "test_pair_limits.py::test_all_declared_limits_were_measured", "models/public/rtmpose-m/model.yml:48: people.detectors.rtmdet-nano of rtmpose-m"),
     told(MODEL, "model rtmw-m"),
-    Promise(MODEL, "rehearsal", "models/rehearsed.tsv", r"rtmpose-m\t.*\n", "", VERIFY, "make rehearse REHEARSE=rtmpose-m"),
+    Promise(MODEL, "rehearsal", "models/rehearsed.tsv", r"rtmpose-m\t.*\n", "", LINT, "make rehearse REHEARSE=rtmpose-m"),
 ]  # fmt: skip
 
 

@@ -69,7 +69,6 @@ OURS = {
     # In a temporary folder of this process.
     "core/lockfile/lock_signature.py: signed.read_bytes()",
     "export/model_info_targets.py: xml.with_suffix(suffix).read_bytes()",
-    "measure/devices/device_proof.py: written.with_suffix(suffix).read_bytes()",
     "networks/pytorch_format.py: result.read_bytes()",
     "convert/verbs/convert.py: onnx.read_bytes()",
     "packages/package_parts.py: open(sparse, 'r+b')",

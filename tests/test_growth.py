@@ -83,23 +83,22 @@ def zoos(tmp_path_factory):
 LINES = [
     ["list"],
     ["info", "--all"],
-    ["plan", "--all", "--weights_dir", "new"],
-    ["plan", "--all", "--weights_dir", "out"],
     ["download", "--all", "--weights_dir", "new"],
     ["download", "--all", "--weights_dir", "out"],
+    ["get", "--all", "--weights_dir", "new", "--dry_run"],
     ["get", "--all", "--weights_dir", "out", "--dry_run"],
     ["convert", "--all", "--weights_dir", "out", "--dry_run"],
     ["verify", "--all", "--weights_dir", "out"],
-    ["verify", "--metadata"],
+    ["lint"],
     ["lock", "--all", "--weights_dir", "out", "--lock", "new.lock"],
     ["lock", "--all", "--weights_dir", "out"],
     ["lock", "--all", "--weights_dir", "out", "--check"],
     ["mirror", "create", "mirror", "--all"],
     ["mirror", "create", "mirror", "--all", "--dry_run"],
     ["mirror", "check", "full"],
-    ["sources", "check", "--all"],
+    ["prove", "--all", "--dry_run"],
     ["card", "--all"],
-    ["licenses", "--weights_dir", "out"],
+    ["info", "--licenses", "--weights_dir", "out"],
     ["export", "--all", "--to", "folder", "exported", "--weights_dir", "out", "--dry_run"],
     ["gallery", "--output", "gallery"],
     ["cache", "list"],
@@ -109,7 +108,7 @@ LINES = [
 
 def verb_of(words):
     names = itertools.takewhile(lambda word: not word.startswith("-"), words)
-    return (*names, "--metadata" in words)
+    return (*names,)
 
 
 @pytest.mark.parametrize(

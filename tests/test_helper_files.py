@@ -27,7 +27,13 @@ SOURCES = Path(posezoo.__file__).parent
 
 MODEL = "out/public/net"
 IR = f"{MODEL}/FP16"
-CHECKS = ("verify net", "info net", "remove net --dry_run", "lock net --check", "plan net")
+CHECKS = (
+    "verify net",
+    "info net",
+    "cache remove net --dry_run",
+    "lock net --check",
+    "get net --dry_run",
+)
 USES = (*CHECKS, "get net --quiet", "lock net", "card net")
 RUN = "run ir/seeker.xml --detector none -i photos -o r --quiet"
 
@@ -58,23 +64,23 @@ ROWS = {
     "posezoo.cfg": ("posezoo.cfg", ("doctor", "info net")),
     "measured.yml": (
         "models/public/net/measured.yml",
-        ("info net", "card net", "verify net --metadata"),
+        ("info net", "card net", "lint net"),
     ),
     "model.yml": ("models/public/net/model.yml", CHECKS),
-    "names.yml": ("models/names.yml", ("info net", "verify --metadata", "list")),
-    "papers.yml": ("models/papers.yml", ("info net", "card net", "verify --metadata")),
+    "names.yml": ("models/names.yml", ("info net", "lint", "list")),
+    "papers.yml": ("models/papers.yml", ("info net", "card net", "lint")),
     "outside_references.yml": (
         "models/outside_references.yml",
-        ("info net", "recommend", "verify --metadata"),
+        ("info net", "recommend", "lint"),
     ),
     "rehearsed.tsv": ("models/rehearsed.tsv", ("info net",)),
-    "quantization.yml": ("models/quantization.yml", ("info net", "verify --metadata")),
+    "quantization.yml": ("models/quantization.yml", ("info net", "lint")),
     "accuracy-check.yml": (
         "models/public/net/accuracy-check.yml",
-        ("info net", "verify --metadata"),
+        ("info net", "lint"),
     ),
-    "access_points.json": ("models/access_points.json", ("verify --metadata", "plan net")),
-    "composite-model.yml": ("models/public/two/composite-model.yml", ("list", "verify --metadata")),
+    "access_points.json": ("models/access_points.json", ("lint", "get net --dry_run")),
+    "composite-model.yml": ("models/public/two/composite-model.yml", ("list", "lint")),
     "LICENSE": (f"{MODEL}/LICENSE", USES),
     "poses.json": ("r/poses.json", (RUN,)),
     "poses-*.jsonl": ("r/poses-0123456789ab.jsonl", (RUN,)),
@@ -203,7 +209,7 @@ def test_a_folder_of_a_model_that_no_registry_has_is_no_bug_and_no_flag(made, tm
         (zoo / "out/public" / name).mkdir()
         stated = {"model": name, "files": {"a.onnx": {"sha384": digest}, "../../outside": digest}}
         (zoo / "out/public" / name / "provenance.json").write_text(json.dumps(stated))
-    for command in ("verify --all", "remove gone --dry_run", "remove gone --yes"):
+    for command in ("verify --all", "cache remove gone --dry_run", "cache remove gone --yes"):
         ended = call(zoo, command)
         assert ended.returncode in (0, 1), ended.stderr
         assert "a bug in" not in ended.stderr

@@ -37,7 +37,6 @@ DOWNLOADING = (
     "mirror",
 )
 CONVERTING = (
-    "plan",
     "convert",
     "get",
     "export",
@@ -57,7 +56,7 @@ SHOWN_BY = {
     "run/runtime": ("run", "demo", "evaluate", "benchmark"),
     "measure/evaluation": ("evaluate",),
     "quantize": ("quantize",),
-    "lint": ("verify",),
+    "lint": ("lint",),
     "export": ("export",),
     "pages/gallery": ("gallery",),
     "upkeep/draft": ("new",),
@@ -65,11 +64,9 @@ SHOWN_BY = {
         *CONVERTING,
         "download",
         "mirror",
-        "compare",
         "gallery",
         "verify",
         "lock",
-        "licenses",
     ),
 }
 #: Flags that only users of some of these verbs can have given, or that belong to Model Optimizer.

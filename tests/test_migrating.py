@@ -190,7 +190,7 @@ def test_both_commands_of_each_row_are_read():
 
 def planned(models):
     arguments = ("--models_dir", models, "--allow_upstream_code", "--format", "json")
-    return json.loads(posezoo_process("plan", "--all", *arguments).stdout)["models"]
+    return json.loads(posezoo_process("get", "--all", "--dry_run", *arguments).stdout)["models"]
 
 
 @needs_mo

@@ -442,13 +442,13 @@ ACTS = "acts has several networks for action recognition, and no decoder for the
     ("command", "problem"),
     [
         (("run", "roads", "--input"), ROADS),
-        (("quantize", "roads", "--dataset"), ROADS),
+        (("quantize", "roads", "--images"), ROADS),
         (("run", "acts", "--input"), ACTS),
         (
             ("run", "acts-encoder", "--input"),
             "acts-encoder is a part of acts, and is not run alone",
         ),
-        (("quantize", "acts-encoder", "--dataset"), ACTS),
+        (("quantize", "acts-encoder", "--images"), ACTS),
     ],
 )
 def test_a_model_for_another_task_is_refused_before_anything_is_transferred(

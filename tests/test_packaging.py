@@ -165,7 +165,7 @@ def test_the_packages_that_an_error_names_are_those_that_pip_installs():
     assert sorted(REQUIRED.values()) == sorted(names)
 
 
-TOOLS = ("converter", "downloader", "info_dumper", "quantizer", "verifier")
+TOOLS = ("converter", "downloader", "info_dumper", "quantizer")
 DEMO = Path("demos", "human_pose_estimation_demo", "python")
 #: The commands that scripts type by their paths.
 PROGRAMS = (

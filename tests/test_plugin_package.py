@@ -167,7 +167,7 @@ def test_models_are_listed_by_an_added_format(installed, registry, tmp_path):
 def test_an_added_rule_is_checked_and_files_of_another_framework_than_an_added_one_are_found(
     installed, registry, tmp_path
 ):
-    words = ("verify", "--metadata", "--models_dir", registry)
+    words = ("lint", "--models_dir", registry)
     shown = posezoo_process(*words, cwd=tmp_path, **installed).stdout
     assert "the description says TODO" in shown and "example-todo" in shown
     assert "framework-files" not in shown

@@ -36,7 +36,7 @@ from posezoo.core.versions import package_version
 from posezoo.export.targets import TARGETS
 from posezoo.lint.rules import load_rules
 from posezoo.networks import NETWORKS
-from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer, verifier
+from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer
 from posezoo.pages.cards.registry_pages import render_pages
 from posezoo.poses.decoders import DECODERS
 from posezoo.quantize.quantization_plan import PhotoSplit, QuantizationTarget
@@ -182,7 +182,7 @@ def flags(parser):
 
 
 def test_verbs_and_flags_are_the_stored_ones():
-    tools = (downloader, converter, quantizer, info_dumper, verifier)
+    tools = (downloader, converter, quantizer, info_dumper)
     lines = [
         *flags(command_line.create_parser()),
         *(line for tool in tools for line in flags(tool.COMMAND.create_parser())),
@@ -310,14 +310,14 @@ def test_keys_of_json_on_the_standard_output_are_the_stored_ones(capsys, tmp_pat
     write_model(tmp_path / "zoo", "small", model_yml(outputs=None))
     small = ["small", "--models_dir", str(tmp_path / "zoo")]
     found = set()
-    for verb in ("info", "plan", "verify"):
-        found |= keys(answer(capsys, verb, "--all"), f"{verb}:")
+    for verb in ("info", "get --dry_run", "verify"):
+        found |= keys(answer(capsys, *verb.split(), "--all"), f"{verb}:")
     found |= keys(answer(capsys, "list"), "list:")
     found |= keys(answer(capsys, "verify", "blazepose-full"), "verify:")
     found |= keys(answer(capsys, "lock", "blazepose-full", "--dry_run"), "lock:")
-    found |= keys(answer(capsys, "verify", "--metadata", *small[1:]), "verify --metadata:")
+    found |= keys(answer(capsys, "lint", *small[1:]), "lint:")
     found |= keys(answer(capsys, "convert", *small), "convert that fails:")
-    found |= keys(answer(capsys, "sources", "check", *small), "sources check:")
+    found |= keys(answer(capsys, "prove", "--dry_run", *small), "prove --dry_run:")
     found |= keys(answer(capsys, "info", "no-such-model"), "any verb that fails:")
     assert info_dumper.main(["--all"]) == 0
     found |= keys(json.loads(capsys.readouterr().out), "info_dumper:")
@@ -362,7 +362,9 @@ def test_a_download_reports_and_records_with_the_stored_keys(capsys, tmp_path, m
     reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     lines += sorted({f"converter: {', '.join(report)} of {report['$type']}" for report in reports})
     lines += sorted(keys(answer(capsys, "download", "small", *places), "posezoo download:"))
-    lines += sorted(keys(answer(capsys, "licenses", "small", *places), "posezoo licenses:"))
+    lines += sorted(
+        keys(answer(capsys, "info", "--licenses", "small", *places), "info --licenses:")
+    )
     folder = tmp_path / "models" / "public" / "small"
     record = json.loads((folder / "provenance.json").read_bytes())
     lines += sorted(keys(record, "provenance.json:"))
@@ -456,7 +458,7 @@ def test_no_ir_of_a_built_in_model_has_to_be_converted_anew(capsys, tmp_path, mo
         name, _, key = line.partition(" ")
         for precision in (Precision.FP32, Precision.FP16):
             write_ir(context.layout.ir_path(converted[name].spec, precision), json.loads(key))
-    planned = answer(capsys, "plan", "--output_dir", str(tmp_path), *now)
+    planned = answer(capsys, "get", "--dry_run", "--output_dir", str(tmp_path), *now)
     assert planned["failed"] == []
     reasons = {(model["name"], ir["since"]) for model in planned["models"] for ir in model["irs"]}
     assert {reason for _, reason in reasons} == {None}

@@ -69,9 +69,8 @@ PEOPLE = {
 #: For each verb the command lines that use the packages which it loads, each after those that it needs.
 VERBS = {
     "benchmark": ["benchmark net --seconds 0.1"],
-    "cache": ["download net", "cache verify"],
+    "cache": ["download net", "cache verify", "cache remove net --yes"],
     "card": ["card net"],
-    "compare": ["compare --keypoints net --precisions FP16,FP32 --input photos"],
     "completion": ["completion bash"],
     "convert": ["convert net.onnx --output ir/net.xml"],
     "dataset": ["dataset info --annotations people.json --images photos"],
@@ -83,26 +82,22 @@ VERBS = {
     "gallery": ["gallery --output site"],
     "get": ["get net --weights_dir got"],
     "info": ["info net"],
-    "licenses": ["download net", "licenses"],
+    "lint": ["lint"],
     "list": ["list"],
     "lock": ["get net", "lock net"],
     "mirror": ["mirror create mirror --name net", "mirror check mirror"],
     "new": ["new drafted --from net.onnx --license MIT --models_dir drafts"],
-    "plan": ["plan net"],
     "prove": ["prove net"],
-    "quantize": ["quantize net --dataset photos --output int8"],
+    "quantize": ["quantize net --images photos --output int8"],
     "recommend": ["recommend"],
-    "record": ["record net"],
-    "remove": ["download net --weights_dir left", "remove net --weights_dir left --yes"],
     "run": ["run net --input photos --output poses"],
     "shims": ["shims bin"],
-    "sources": ["sources check net"],
-    "verify": ["get net", "verify net", "verify --metadata"],
+    "verify": ["get net", "verify net"],
 }
 #: The packages that only some environments have.
 PACKAGES = {"evaluate": "faster_coco_eval", "quantize": "nncf"}
 #: They take less than two seconds.
-QUICK = {"card", "completion", "dataset", "info", "licenses", "list", "plan", "recommend", "shims"}
+QUICK = {"card", "completion", "dataset", "info", "list", "recommend", "shims"}
 
 
 @cache

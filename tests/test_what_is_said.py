@@ -63,10 +63,8 @@ VERBS = {
     "benchmark": "benchmark --pipeline {named} --seconds 0.01 --output out.json",
     "quantize": "quantize {named} --dataset_dir {photos} --output out",
     "export": "export {named} --to folder out --decode",
-    "verify": "verify {named} --device CPU --inputs {photo}",
     "info": "info {named}",
     "convert": "convert {named}",
-    "compare": "compare {named} {named} --keypoints --input {photo}",
 }
 #: What no verb of these reads.
 UNREAD = {("quantize", "onnx"), ("convert", "xml")}
@@ -407,7 +405,7 @@ def test_each_value_that_fits_is_in_the_description(kind, fitting, tmp_path):
 
 @pytest.mark.parametrize(
     ("verb", "kind"),
-    [("benchmark", "onnx"), ("verify", "onnx"), ("verify", "xml"), ("quantize", "xml")],
+    [("benchmark", "onnx"), ("benchmark", "xml"), ("quantize", "xml")],
 )
 def test_a_preparation_that_fits_is_all_that_a_verb_needs(verb, kind, fitting, named, tmp_path):
     files = {**fitting, "photos": named["photos"]}

@@ -246,9 +246,8 @@ def test_the_limits_are_settings_too(tmp_path):
     "words",
     [
         ("evaluate", "movenet-thunder", "--annotations", "PIPE", "--images", "."),
-        ("verify", "--metadata", "--baseline", "PIPE", "--all"),
+        ("lint", "--baseline", "PIPE"),
         ("quantize", "net.xml", "--dataset_dir", ".", "--labels", "PIPE"),
-        ("record", "PIPE.json"),
         ("run", "net.xml", "--skeleton", "PIPE", "--input", "."),
         ("run", "movenet-thunder", "--input", "PIPE"),
         ("mirror", "create", "mirror", "--list", "PIPE"),
@@ -334,7 +333,7 @@ def piped_to_standard_input(text):
     [
         (PEOPLE, "dataset info --images . --annotations {}"),
         ("movenet-thunder", "mirror create m --dry_run --list {}"),
-        ('{"findings": []}', "verify --metadata net --models_dir models --baseline {}"),
+        ('{"findings": []}', "lint net --models_dir models --baseline {}"),
         ("[]", "recommend --figures {}"),
         ("[]", "record {}"),
         ("", "verify movenet-thunder --weights_dir . --lock {}"),

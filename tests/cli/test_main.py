@@ -282,7 +282,7 @@ def test_the_version_is_that_of_the_package():
         ),
         (("get", "x", "--precision", "FP16"), "hint: did you mean --precisions?"),
         (
-            ("compare", "--images", "x"),
+            ("card", "--images", "x"),
             "hint: quantize, evaluate, dataset and other verbs have this flag",
         ),
         (
@@ -301,9 +301,8 @@ def test_the_version_is_that_of_the_package():
             "expected height and width such as 368,432, got 'host:80'",
         ),
         (("run", "--min_score", "2"), "expected a number from 0 to 1"),
-        (("verify", "--metadata", "x", "--all"), "either --all or MODEL"),
-        (("verify", "--all", "--baseline", "x.json"), "--baseline requires --metadata"),
-        (("verify", "--all", "--format", "sarif"), "--format sarif requires --metadata"),
+        (("lint", "--dry_run"), "--dry_run requires --fix"),
+        (("verify", "--all", "--baseline", "x.json"), "hint: lint has this flag"),
     ],
 )
 def test_wrong_flags_end_with_2_and_are_named(args, problem):
@@ -320,7 +319,7 @@ def test_wrong_flags_end_with_2_and_are_named(args, problem):
     [
         ("mirror create --dry_run folder x", {"what": "create", "models": ["x"]}),
         ("mirror create folder --jobs 2 x", {"folder": Path("folder"), "models": ["x"]}),
-        ("sources check --jobs 2 x", {"what": "check", "models": ["x"]}),
+        ("prove --jobs 2 x", {"jobs": 2, "models": ["x"]}),
         ("dataset get --quiet coco-val2017", {"what": "get", "name": "coco-val2017"}),
         ("get x --jobs 2 y", {"models": ["x", "y"]}),
         ("get --quiet -- x", {"models": ["x"]}),
@@ -558,7 +557,7 @@ REST = ": what is complete was kept; run the same command again for the rest"
             " are many, and begins videos anew",
         ),
         (("list",), ""),
-        (("remove", "blazepose-full"), ""),
+        (("cache", "remove", "blazepose-full"), ""),
     ],
 )
 def test_after_an_interrupt_each_verb_says_what_is_true_of_it(monkeypatch, words, said):
@@ -585,7 +584,7 @@ def test_so_do_the_commands_of_open_model_zoo(monkeypatch, name, said):
     "command",
     [
         ["-m", "posezoo", "list"],
-        *([f"tools/downloader/{name}.py", "--print_all"] for name in ("downloader", "converter", "info_dumper", "verifier")),
+        *([f"tools/downloader/{name}.py", "--print_all"] for name in ("downloader", "converter", "info_dumper")),
     ],
     ids=lambda command: command[-2],
 )  # fmt: skip
@@ -643,3 +642,27 @@ def test_no_file_takes_the_place_of_a_closed_stream(tmp_path, closed):
     command = f"{shlex.join([sys.executable, '-c', code])} {closed}"
     ended = subprocess.run(["bash", "-c", f"({command}); echo $?"], stdout=subprocess.PIPE)
     assert int(ended.stdout) >= 3
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("upload", "posezoo help --all shows all verbs"),
+        ("prune", "posezoo help --all shows all verbs"),
+        ("remove", "posezoo cache remove removes the files and IR of models"),
+        ("downlod", "did you mean download?"),
+        ("rnu", "did you mean run?"),
+        ("evaluation", "did you mean evaluate?"),
+        ("plain.png", "to find the poses in it: posezoo run --input plain.png"),
+        (
+            "gone.png",
+            "there is no file gone.png here; to find the poses in it: posezoo run --input gone.png",
+        ),
+    ],
+)
+def test_a_word_that_is_no_verb_is_answered_with_what_is_meant_or_with_nothing(
+    tmp_path, word, hint
+):
+    (tmp_path / "plain.png").write_bytes(b"")
+    error = misuse(posezoo(word, cwd=tmp_path))
+    assert error == f"posezoo: error: no verb is called '{word}'\n  hint: {hint}\n"

@@ -83,7 +83,7 @@ def test_posezoo_is_imported_and_the_imitation_takes_effect(tmp_path):
     assert (ended.stdout.splitlines(), ended.stderr) == (seen, "")
 
 
-@pytest.mark.parametrize("args", [["list"], ["plan", "blazepose-full"], ["doctor"]])
+@pytest.mark.parametrize("args", [["list"], ["get", "blazepose-full", "--dry_run"], ["doctor"]])
 def test_a_verb_that_only_shows_something_works(args, tmp_path):
     ended = on_windows(*args, cwd=tmp_path)
     assert "Traceback" not in ended.stderr

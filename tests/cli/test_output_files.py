@@ -12,7 +12,7 @@ from fakes.soak import soak_repeated
 from fakes.when_used import needs
 from fakes.zoo import IMAGE, declared_file, model_yml, write_model
 from posezoo.cli import main as verbs
-from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer, verifier
+from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer
 from posezoo.run.verbs import demo
 
 MINE = b'{"mine": [1, 2, 3]}\n'
@@ -21,7 +21,7 @@ MINE = b'{"mine": [1, 2, 3]}\n'
 COMMANDS = {
     **{
         module.COMMAND.name: (module.COMMAND.create_parser(), module.main)
-        for module in (converter, downloader, info_dumper, quantizer, verifier)
+        for module in (converter, downloader, info_dumper, quantizer)
     },
     "mo": (mo.create_parser(), mo.main),
 }
@@ -121,13 +121,12 @@ def test_a_flag_that_writes_a_file_is_declared_to_do_so():
 
 def test_the_flags_that_write_are_known():
     """An empty list would mean that the test below tries nothing."""
-    assert len(OUTPUTS) > 25 and len(BESIDE_INPUTS) > 20
+    assert len(OUTPUTS) > 20 and len(BESIDE_INPUTS) > 20
 
 
 #: What flags of inputs require.
 REQUIRED = {
     "--annotations": ["--images", "photos"],
-    "--baseline": ["--metadata"],
     "--input": ["--pipeline"],
 }
 
@@ -156,7 +155,7 @@ def test_in_the_folder_of_an_input_only_our_own_files_are_replaced(tmp_path):
     write_model(tmp_path / "models", "net", model_yml())
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.json").write_bytes(MINE)
-    words = ("verify", "--metadata", "--models_dir", "models", "--artifacts", "out")
+    words = ("lint", "--models_dir", "models", "--artifacts", "out")
     refused = refusal(posezoo(*words, "--write_baseline", "out/mine.json", cwd=tmp_path))
     assert "out/mine.json: is in out, an input of this command" in refused
     assert (tmp_path / "out" / "mine.json").read_bytes() == MINE

@@ -130,10 +130,9 @@ def test_the_ir_of_other_weights_is_replaced_only_with_force(converted, other):
     assert f"{NETWORK}.xml: is the IR of another checkpoint" in refused
     assert "--model_name" in refused
     planned = posezoo(*ours, "--model_name", "mine", "--dry_run")
-    assert (
-        planned.stdout
-        == f"mine: would convert to FP32, since it does not exist yet: {folder}/public/mine/FP32/mine.xml\n"
-    )
+    path = f"{folder}/public/mine/FP32/mine.xml"
+    last = planned.stdout.splitlines()[-1]
+    assert last == f"mine: would convert to FP32, since it does not exist yet: {path}"
     planned = posezoo(*ours, "--force", "--dry_run")
     assert "would convert to FP32, since it was requested" in planned.stdout
 
@@ -383,7 +382,8 @@ def test_a_checkpoint_alone_is_converted_for_the_only_network_that_reads_it(twel
     named = ("--model_name", "limbs", "-o", tmp_path)
     output = printed(posezoo("convert", twelve, *named, *FP32, "--dry_run"))
     path = f"{tmp_path}/public/limbs/FP32/limbs.xml"
-    assert output == f"limbs: would convert to FP32, since it does not exist yet: {path}\n"
+    last = output.splitlines()[-1]
+    assert last == f"limbs: would convert to FP32, since it does not exist yet: {path}"
     missing = refusal(posezoo("convert", tmp_path / "none.pth"))
     assert "no model is called" in missing and "there is no such file" in missing
 
@@ -392,10 +392,10 @@ def test_network_takes_a_model_of_the_zoo(twelve):
     output = printed(
         posezoo("convert", "--network", "hrnet-w32", "--checkpoint", twelve, "--dry_run")
     )
-    assert output.startswith("hrnet-w32: would convert to FP32")
+    assert "hrnet-w32: would convert to FP32" in output
 
 
-@pytest.mark.parametrize("verb", ["lock", "licenses", "download", "prove"])
+@pytest.mark.parametrize("verb", ["lock", "download", "prove"])
 def test_a_verb_about_a_registry_says_how_a_checkpoint_gets_into_one(verb, twelve):
     error = refusal(posezoo(verb, twelve))
     assert f"{twelve}: is a checkpoint, which is not read here" in error
@@ -417,8 +417,8 @@ def test_verbs_that_describe_models_take_a_checkpoint(twelve):
     assert facts["network"]["arguments"] == {"keypoints": 12}
     assert facts["outputs"][0]["shape"] == [1, 12, 64, 48]
     assert facts["registry"] is None
-    for verb in ("card", "plan"):
-        assert name_of(twelve) in printed(posezoo(verb, twelve))
+    for words in (("card", twelve), ("get", twelve, "--dry_run")):
+        assert name_of(twelve) in printed(posezoo(*words))
 
 
 @pytest.mark.slow
@@ -445,7 +445,12 @@ def test_a_checkpoint_that_no_network_reads_is_refused_by_all_verbs(tmp_path):
     import torch
 
     torch.save(torch.nn.Linear(3, 3).state_dict(), tmp_path / "line.pth")
-    for verb in (("info",), ("plan",), ("get",), ("export", "--to", "folder", tmp_path / "out")):
+    for verb in (
+        ("info",),
+        ("get", "--dry_run"),
+        ("get",),
+        ("export", "--to", "folder", tmp_path / "out"),
+    ):
         error = refusal_alone(posezoo(*verb, tmp_path / "line.pth"))
         assert "line.pth: no network of the zoo reads it" in error
 
@@ -491,7 +496,7 @@ def test_a_folder_with_an_ir_in_place_of_a_model_is_answered_with_the_ir(tmp_pat
     assert "no model is called 'mine'" in ended.stderr
 
 
-@pytest.mark.parametrize("verb", ["plan"])
+@pytest.mark.parametrize("verb", ["get"])
 def test_an_ir_that_a_verb_cannot_take_is_answered_with_both_of_its_files(verb, tmp_path):
     for ending in ("xml", "bin"):
         (tmp_path / f"net.{ending}").write_text("")

@@ -13,9 +13,9 @@ from posezoo.cli.main import VERBS, create_parser, verb_parsers
 from posezoo.cli.parsers import Args
 from posezoo.cli.verbs import find_verb
 from posezoo.core.settings import SETTING_TYPES, Settings
-from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer, verifier
+from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer
 
-OMZ = (converter, downloader, info_dumper, quantizer, verifier)
+OMZ = (converter, downloader, info_dumper, quantizer)
 
 #: What argparse and the commands set themselves.
 NO_FLAGS = {"parser", "release"}

@@ -37,8 +37,8 @@ def run(zoo, *args):
 @pytest.mark.parametrize(
     "words",
     [
-        *("download --all", "convert --all", "get --all", "prove --all", "plan --all"),
-        *("info --all", "card --all", "list", "verify --metadata", "verify --all"),
+        *("download --all", "convert --all", "get --all", "prove --all"),
+        *("info --all", "card --all", "list", "lint", "verify --all"),
     ],
 )
 def test_a_folder_without_models_is_an_error(tmp_path, words):
@@ -48,7 +48,7 @@ def test_a_folder_without_models_is_an_error(tmp_path, words):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-@pytest.mark.parametrize("verb", ["verify --metadata", "get", "card", "licenses", "info"])
+@pytest.mark.parametrize("verb", ["lint", "get", "card", "info --licenses", "info"])
 def test_a_named_pipe_instead_of_a_text_is_not_waited_for(zoo, verb, no_hang):
     text = zoo / "licenses" / "Apache-2.0-Tests.txt"
     for path in (text, zoo / "models" / "public" / "a" / "README.md"):
@@ -134,17 +134,17 @@ def test_the_suggested_command_repairs_a_file(zoo):
 
 def test_the_model_of_an_alias_and_of_a_variant_is_checked():
     names = ("pose", "mobile_pose_mobilenetv3_small@b1b148a9")
-    assert posezoo("verify", "--metadata", *names).stdout.startswith("2 models and composites, ")
+    assert posezoo("lint", *names).stdout.startswith("2 models and composites, ")
 
 
 def test_the_metadata_of_a_variant_that_does_not_exist_is_an_error():
-    error = refusal(posezoo("verify", "--metadata", "mobile_pose_mobilenetv3_small@none"))
+    error = refusal(posezoo("lint", "mobile_pose_mobilenetv3_small@none"))
     assert "has no variant 'none'" in error
 
 
 def test_a_planted_mistake_in_a_registry_is_found(zoo):
     write_model(zoo / "models", "planted", model_yml(framework="caffee"))
-    ended = run(zoo, "verify", "--metadata", "--format", "json")
+    ended = run(zoo, "lint", "--format", "json")
     assert ended.returncode == 1
     findings = json.loads(ended.stdout)["findings"]
     assert [each["rule"] for each in findings if each["model"] == "planted"] == ["readable"]
@@ -153,7 +153,7 @@ def test_a_planted_mistake_in_a_registry_is_found(zoo):
 @pytest.mark.parametrize("form", [omz_yml, model_yml])
 def test_an_unknown_key_is_found_in_both_forms(zoo, form):
     write_model(zoo / "models", "planted", form(descripton="x", next_year=1))
-    found = run(zoo, "verify", "--metadata").stdout
+    found = run(zoo, "lint").stdout
     assert "descripton: unknown key, left out; did you mean description? [known-keys]" in found
     severity = "error" if form is model_yml else "warning"
     assert re.search(f"{severity}: next_year: unknown key, left out", found)
@@ -175,7 +175,7 @@ def test_an_unknown_key_is_found_in_both_forms(zoo, form):
 @pytest.mark.parametrize("name", ["a", "whole"])
 def test_invalid_measurements_are_found(zoo, name, text, said):
     (zoo / "models" / "public" / name / "measured.yml").write_text(text)
-    ended = run(zoo, "verify", "--metadata")
+    ended = run(zoo, "lint")
     assert ended.returncode == 1
     assert said in ended.stdout
     assert ended.stdout.count("[measured]") == 1
@@ -183,13 +183,13 @@ def test_invalid_measurements_are_found(zoo, name, text, said):
 
 def test_stages_and_folders_that_do_not_match_are_found(zoo):
     write_composite(zoo / "models", "whole", ["first", "third"])
-    ended = run(zoo, "verify", "--metadata")
+    ended = run(zoo, "lint")
     assert "stages: second is not listed [parts]" in ended.stdout
     assert (
         "stages: third is not a folder of this composite or of another one [parts]" in ended.stdout
     )
     write_composite(zoo / "models", "whole", ["first", "second"])
     write_composite(zoo / "models", "twin", ["first"])
-    ended = run(zoo, "verify", "--metadata")
+    ended = run(zoo, "lint")
     assert " models and composites, " in ended.stdout
     assert "[parts]" not in ended.stdout

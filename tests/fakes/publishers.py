@@ -55,7 +55,7 @@ def address_of(source: Source) -> str:
     if isinstance(source, NpmPackageSource):
         return f"https://{NPM}/{quote(source.package, safe='@')}"
     assert isinstance(source, PythonPackageSource), (
-        f"{source}: no publisher has it; `posezoo verify --metadata` says which sources others reach"
+        f"{source}: no publisher has it; `posezoo lint` says which sources others reach"
     )
     return f"https://{INDEX}/simple/{source.package}/"
 

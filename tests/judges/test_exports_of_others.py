@@ -115,7 +115,6 @@ VERBS = {
         | {"int8": "quantized already"},
     ),
     "benchmark": ("--seconds 0.1", {}),
-    "verify": ("--device CPU", {}),
     "export": ("--to onnx out", {"int8": "--to cpp runs its IR"}),
     "convert": ("--output out.xml", {"torch": "is an IR, which is not read here"}),
 }

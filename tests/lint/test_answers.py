@@ -1,4 +1,4 @@
-"""The reports of posezoo verify --metadata: text, JSON, SARIF, annotations; baselines, changes, explanations."""
+"""The reports of posezoo lint: text, JSON, SARIF, annotations; baselines, changes, explanations."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def plant(root, name="pose-a"):
 
 
 def run(zoo, *words):
-    return posezoo("verify", "--metadata", "--models_dir", zoo, *words, cwd=zoo.parent)
+    return posezoo("lint", "--models_dir", zoo, *words, cwd=zoo.parent)
 
 
 def found_by(zoo, *words):
@@ -107,7 +107,7 @@ def test_annotations_escape_texts_that_would_end_them(zoo, capsys):
     card.write_text(
         card.read_text().replace("[123.675, 116.28, 103.53]", "[1%,\x07::error::2, 3]"), "utf-8"
     )
-    main(["verify", "--metadata", "--models_dir", str(zoo), "--format", "github"])
+    main(["lint", "--models_dir", str(zoo), "--format", "github"])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("::")]
     assert all(
         line.startswith(("::error file=", "::warning file=", "::notice file=")) for line in lines
@@ -168,7 +168,7 @@ def test_only_models_that_a_change_touches_are_checked(zoo):
     plant(zoo, "pose-b")
     git(zoo.parent, "add", "models/public/pose-b")
     git(zoo.parent, "commit", "-qm", "a mistake in b")
-    assert models_of(zoo, "--changed-since", "HEAD~1") == {"pose-a", "pose-b"}
+    assert models_of(zoo, "--changed_since", "HEAD~1") == {"pose-a", "pose-b"}
     assert models_of(zoo, "--changed_since", "HEAD") == {"pose-a"}
 
 
@@ -220,7 +220,7 @@ def test_before_the_first_commit_all_models_are_checked(tmp_path):
 
 
 def test_the_models_of_the_installed_posezoo_are_in_no_repository_of_the_user(zoo):
-    ended = posezoo("verify", "--metadata", "--changed_since", "HEAD", cwd=zoo.parent)
+    ended = posezoo("lint", "--changed_since", "HEAD", cwd=zoo.parent)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "hint: name the folder of your models: --models_dir DIR" in ended.stderr
 
@@ -327,7 +327,7 @@ def test_an_unknown_revision_is_named(zoo, revision):
 def test_a_missing_repository_is_named(tmp_path):
     require_git()
     root = write_omz_zoo(tmp_path / "models")
-    words = ("verify", "--metadata", "--models_dir", root, "--changed_since", "main")
+    words = ("lint", "--models_dir", root, "--changed_since", "main")
     ended = posezoo(*words, GIT_CEILING_DIRECTORIES="/")
     assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
     assert "not a git repository" in ended.stderr
@@ -340,11 +340,11 @@ def test_one_model_is_checked_alone(zoo):
 
 
 def test_a_rule_is_explained_and_an_unknown_one_is_guessed():
-    ended = succeeded(posezoo("verify", "--explain", "color"))
+    ended = succeeded(posezoo("lint", "--explain", "color"))
     assert ended.stdout.startswith("color (error)\n  The colour orders of the original")
     assert "Example: " in ended.stdout
-    assert "did you mean accuracy?" in posezoo("verify", "--explain", "acuracy").stderr
-    assert posezoo("verify", "--explain", "all").stdout.count("Example: ") >= 50
+    assert "did you mean accuracy?" in posezoo("lint", "--explain", "acuracy").stderr
+    assert posezoo("lint", "--explain", "all").stdout.count("Example: ") >= 50
 
 
 def test_a_baseline_may_name_what_is_no_longer_found(zoo):

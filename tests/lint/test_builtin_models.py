@@ -20,7 +20,7 @@ MOVENET = {
 
 
 def check(models):
-    ended = posezoo("verify", "--metadata", "net", "--models_dir", models, "--format", "json")
+    ended = posezoo("lint", "net", "--models_dir", models, "--format", "json")
     return [(each["rule"], each["message"]) for each in json_of(ended)["findings"]]
 
 

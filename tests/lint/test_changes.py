@@ -27,7 +27,7 @@ MODELS = (
     "posenet-mobilenet-v1", "rf-detr-keypoint", "rtmdet-m", "rtmdet-nano", "rtmo-l", "rtmo-s", "rtmpose-l", "rtmpose-m",
     "rtmpose-s", "simple_pose_resnet18_v1b", "yolox-tiny-coco",
 )  # fmt: skip
-VERIFY = ("verify", "--metadata", "--models_dir", "models")
+LINT = ("lint", "--models_dir", "models")
 LANDMARKS = "blazepose-full/pose-landmark-full-mediapipe"
 
 
@@ -61,7 +61,7 @@ def check(capsys, monkeypatch):
     def run(zoo, *words):
         monkeypatch.chdir(zoo.parent)
         capsys.readouterr()
-        code = main([*VERIFY, *words, "--format", "json"])
+        code = main([*LINT, *words, "--format", "json"])
         findings = json.loads(capsys.readouterr().out)["findings"]
         return code, {
             (each["model"], each["rule"]) for each in findings if each["severity"] == "error"
@@ -116,7 +116,7 @@ def test_the_mean_of_another_family_is_one_error_that_names_it(
 ):
     edit(zoo, name, (old, HALVES if "mean" in old else f"{old}\n    {HALVES}"))
     monkeypatch.chdir(zoo.parent)
-    assert main([*VERIFY, "--changed_since", "main"]) == 1
+    assert main([*LINT, "--changed_since", "main"]) == 1
     line, summary = capsys.readouterr().out.splitlines()
     assert f"models/public/{name}/model.yml:" in line and CHANGED in line
     assert "inputs[0].mean is 127.5 (before: " in line
@@ -184,7 +184,7 @@ def test_another_checksum_needs_another_revision(zoo, check, capsys, revision, i
     changes = (("size: 7574558", "size: 7574559"), ("checksum: fc62", "checksum: ac62"))
     edit(zoo, "nanodet-g", ("", revision), *changes)
     assert since(check, zoo) == (0, set())
-    main([*VERIFY, "--changed_since", "main"])
+    main([*LINT, "--changed_since", "main"])
     assert (KEPT in capsys.readouterr().out) is is_found
 
 
@@ -203,11 +203,11 @@ def test_records_of_the_file_before_are_found_where_they_are(zoo, check, capsys)
     changes = (("size: 7574558", "size: 7574559"), ("checksum: fc62", "checksum: ac62"))
     edit(zoo, "nanodet-g", ("", "revision: 2\n"), *changes)
     assert since(check, zoo) == (0, set())
-    main([*VERIFY, "--changed_since", "main"])
+    main([*LINT, "--changed_since", "main"])
     said = capsys.readouterr().out
     assert "nanodet-g/measured.yml:4:5: warning: 1 record of the file that nanodet-g had" in said
     path.write_text(MEASURED.replace("d07d", "e07d"))
-    main([*VERIFY, "--changed_since", "main"])
+    main([*LINT, "--changed_since", "main"])
     assert BEFORE not in capsys.readouterr().out
 
 
@@ -346,7 +346,7 @@ def test_a_flag_that_repeats_input_info_is_a_matter_of_style(foreign, check):
 def test_the_summary_says_what_was_not_judged(zoo, check, capsys):
     def summarize(*words):
         capsys.readouterr()
-        main(["verify", "--metadata", "--models_dir", str(zoo), *words])
+        main(["lint", "--models_dir", str(zoo), *words])
         return capsys.readouterr().out.splitlines()[-1]
 
     assert "; not judged: changes (no --changed_since), likeness of " in summarize()

@@ -27,7 +27,7 @@ def model(tmp_path):
 
 def check(model, *names):
     """The exit code, and the lines about the files of these models, or of all."""
-    ended = posezoo("verify", "--metadata", *names, "--models_dir", model.parents[1])
+    ended = posezoo("lint", *names, "--models_dir", model.parents[1])
     assert "Traceback" not in ended.stderr
     lines = ended.stdout.splitlines()
     return ended.returncode, [
@@ -132,7 +132,7 @@ def test_without_its_package_these_files_are_not_judged_and_all_else_is(model, s
     declaration = model / "model.yml"
     text = declaration.read_text("utf-8")
     declaration.write_text(text.replace("human_pose_estimation", "detection", 1), "utf-8")
-    words = ("verify", "--metadata", "movenet-thunder", "--format", style)
+    words = ("lint", "movenet-thunder", "--format", style)
     ended = posezoo(*words, "--models_dir", model.parents[1])
     assert ended.returncode == 1
     assert "task_type is detection" in ended.stdout
@@ -144,7 +144,7 @@ def test_without_its_package_these_files_are_not_judged_and_all_else_is(model, s
 def test_without_the_package_that_reads_cards_nothing_is_judged(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "markdown_it", None)
     create_parser.cache_clear()
-    ended = posezoo("verify", "--metadata", "--models_dir", model.parents[1])
+    ended = posezoo("lint", "--models_dir", model.parents[1])
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "error: markdown_it is not installed" in ended.stderr
     assert "[lint]" in ended.stderr

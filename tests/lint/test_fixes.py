@@ -1,4 +1,4 @@
-"""posezoo verify --metadata --fix changes what is known to be right, and shows it before."""
+"""posezoo lint --fix changes what is known to be right, and shows it before."""
 
 import hashlib
 import stat
@@ -16,8 +16,8 @@ PAGE = "https://github.com/o/p/blob/1a2b/net.onnx"
 OLDER = {"name": "net.onnx", "size": 70, "sha256": SHA256, "source": PAGE}
 
 
-def verify(*words):
-    return posezoo("verify", "--metadata", *words)
+def lint(*words):
+    return posezoo("lint", *words)
 
 
 @pytest.fixture
@@ -37,12 +37,12 @@ def fixed(model):
 
 def test_addresses_sizes_and_digests_are_changed_in_place(model, fixed):
     model.chmod(0o640)
-    ran = verify("--models_dir", model.parents[1], "--fix")
+    ran = lint("--models_dir", model.parents[1], "--fix")
     assert model.read_text("utf-8") == fixed
     assert stat.S_IMODE(model.stat().st_mode) == 0o640
     assert ran.stderr == "--fix changed 1 digest, 1 size, 1 source in 1 file\n"
     assert "page-source" not in ran.stdout
-    again = verify("--models_dir", model.parents[1], "--fix")
+    again = lint("--models_dir", model.parents[1], "--fix")
     assert again.stderr == "--fix changed nothing\n"
     assert model.read_text("utf-8") == fixed
 
@@ -53,7 +53,7 @@ def test_each_variant_gets_the_size_and_digest_of_its_own_file(tmp_path):
     content = omz_yml(files=[other], variants={"one": {"files": [own]}, "two": {}, "three": {}})
     path = write_model(tmp_path / "zoo", "net", content, family="")
     path.with_name("one.onnx").write_bytes(CONTENT)
-    ran = verify("--models_dir", path.parents[1], "--fix")
+    ran = lint("--models_dir", path.parents[1], "--fix")
     fixed = yaml.safe_load(path.read_text("utf-8"))
     written = {"size": 7, "checksum": SHA384, "source": PAGE.replace("/blob/", "/raw/")}
     assert fixed["variants"]["one"]["files"] == [{**own, **written}]
@@ -63,7 +63,7 @@ def test_each_variant_gets_the_size_and_digest_of_its_own_file(tmp_path):
 
 def test_a_dry_run_shows_the_change_and_writes_nothing(model, fixed):
     before = model.read_text("utf-8")
-    ran = verify("--models_dir", model.parents[1], "--fix", "--dry_run")
+    ran = lint("--models_dir", model.parents[1], "--fix", "--dry_run")
     assert model.read_text("utf-8") == before
     added = {line for line in fixed.splitlines() if line not in before.splitlines()}
     assert {f"+{line}" for line in added} <= set(ran.stdout.splitlines())
@@ -72,7 +72,7 @@ def test_a_dry_run_shows_the_change_and_writes_nothing(model, fixed):
 
 def test_a_file_with_another_digest_proves_nothing(model):
     model.with_name("net.onnx").write_bytes(b"another")
-    ran = verify("--models_dir", model.parents[1], "--fix")
+    ran = lint("--models_dir", model.parents[1], "--fix")
     assert ran.stderr == "--fix changed 1 source in 1 file\n"
     assert "size: 70" in model.read_text("utf-8")
     assert SHA384 not in model.read_text("utf-8")
@@ -83,14 +83,14 @@ def test_the_file_may_be_in_a_mirror(model, tmp_path):
     stored = tmp_path / "mirror" / "1" / SHA256[:2] / SHA256[2:]
     stored.parent.mkdir(parents=True)
     (tmp_path / "net.onnx").rename(stored)
-    verify("--models_dir", model.parents[1], "--fix", "--mirror", tmp_path / "mirror")
+    lint("--models_dir", model.parents[1], "--fix", "--mirror", tmp_path / "mirror")
     assert f"checksum: {SHA384}" in model.read_text("utf-8")
 
 
 def test_a_file_that_cannot_be_read_is_never_changed(model):
     broken = model.read_text("utf-8").replace("framework: onnx", "framework: onx")
     model.write_text(broken, "utf-8")
-    ran = verify("--models_dir", model.parents[1], "--fix")
+    ran = lint("--models_dir", model.parents[1], "--fix")
     assert ran.returncode == 1
     assert "[readable]" in ran.stdout
     assert model.read_text("utf-8") == broken
@@ -104,7 +104,7 @@ def test_nothing_is_written_through_a_link(model, tmp_path, kind):
     linked.rename(outside)
     linked.symlink_to(outside, target_is_directory=kind == "folder")
     before = model.read_text("utf-8")
-    ran = verify("--models_dir", tmp_path / "zoo", "--fix")
+    ran = lint("--models_dir", tmp_path / "zoo", "--fix")
     assert model.read_text("utf-8") == before
     assert linked.is_symlink()
     assert "--fix changed nothing" in ran.stderr and str(outside) in ran.stderr
@@ -114,15 +114,14 @@ def test_nothing_is_written_through_a_link(model, tmp_path, kind):
 def test_a_value_over_several_lines_is_left_to_the_user(model):
     folded = model.read_text("utf-8").replace(f"source: {PAGE}", f"source: >-\n    {PAGE}")
     model.write_text(folded, "utf-8")
-    ran = verify("--models_dir", model.parents[1], "--fix")
+    ran = lint("--models_dir", model.parents[1], "--fix")
     assert model.read_text("utf-8") == folded
     assert "cannot be changed in place" in ran.stderr
     assert "Traceback" not in ran.stderr
 
 
-def test_fix_needs_metadata_and_a_dry_run_needs_fix(model):
-    for words in (["--fix"], ["--metadata", "--dry_run"]):
-        assert "requires --" in misuse(posezoo("verify", *words))
+def test_a_dry_run_needs_fix():
+    assert "--dry_run requires --fix" in misuse(posezoo("lint", "--dry_run"))
 
 
 def test_findings_are_grouped_by_rule_the_most_frequent_first(tmp_path):
@@ -130,7 +129,7 @@ def test_findings_are_grouped_by_rule_the_most_frequent_first(tmp_path):
         files = [{**OLDER, "source": f"https://github.com/o/p/blob/1a2b/{number}.onnx"}]
         content = omz_yml(files=files, license="Apple" if number else None, notes="x")
         write_model(tmp_path, f"zoo/net{number}", content, family="")
-    *_, known, page, terms, total = verify("--models_dir", tmp_path / "zoo").stdout.splitlines()
+    *_, known, page, terms, total = lint("--models_dir", tmp_path / "zoo").stdout.splitlines()
     assert known.split()[:7] == ["3", "warnings", "3", "models", "by", "hand", "known-keys"]
     assert page.split()[:6] == ["3", "errors", "3", "models", "--fix", "page-source"]
     assert "license-name" in terms
@@ -138,6 +137,6 @@ def test_findings_are_grouped_by_rule_the_most_frequent_first(tmp_path):
 
 
 def test_json_has_no_other_text_than_the_findings(model):
-    ran = verify("--models_dir", model.parents[1], "--fix", "--dry_run", "--format", "json")
+    ran = lint("--models_dir", model.parents[1], "--fix", "--dry_run", "--format", "json")
     assert "+  size: 7" in ran.stderr
     assert isinstance(json_of(ran)["findings"], list)

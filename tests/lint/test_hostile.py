@@ -55,9 +55,9 @@ def zoo(tmp_path):
     return write_omz_zoo(tmp_path / "models")
 
 
-def verify(zoo):
+def lint(zoo):
     """Kilobytes at most, and the findings; a reader that takes quadratic time does not end within HANG_S."""
-    command = ["verify", "--metadata", "--models_dir", str(zoo), "--format", "json"]
+    command = ["lint", "--models_dir", str(zoo), "--format", "json"]
     ended = run_process([sys.executable, "-c", WATCHED, *command])
     assert "Traceback" not in ended.stderr, ended.stderr
     return int(ended.stderr.split()[-1]), json_of(ended)["findings"]
@@ -68,7 +68,7 @@ def verify(zoo):
 def test_a_hostile_card_ends_in_time_with_a_finding(zoo, name):
     card = zoo / "public" / "pose-a" / "README.md"
     card.write_text(f"# pose-a\n\n{HOSTILE[name]()}\n", "utf-8")
-    kilobytes, findings = verify(zoo)
+    kilobytes, findings = lint(zoo)
     assert any(finding["model"] == "pose-a" for finding in findings)
     assert kilobytes < BOUND_KB
 
@@ -80,7 +80,7 @@ def test_hostile_yaml_ends_in_time_and_other_models_are_checked(zoo, file):
         (folder / file).write_text(text, "utf-8")
     card = zoo / "public" / "pose-b" / "README.md"
     card.write_text(card.read_text().replace("TODO", "").replace("28.6180", "82.6180"), "utf-8")
-    kilobytes, findings = verify(zoo)
+    kilobytes, findings = lint(zoo)
     models = {finding["model"] for finding in findings}
     assert models >= {"pose-b", *(f"hostile-{number}" for number in range(len(HOSTILE_YAML)))}
     assert all("\x1b" not in finding["message"] for finding in findings)
@@ -91,7 +91,7 @@ def test_a_card_that_is_cut_and_a_yaml_bomb_are_named(zoo):
     folder = zoo / "public" / "pose-a"
     (folder / "README.md").write_text("# pose-a\n" + "word " * 2_000_000, "utf-8")
     (folder / "accuracy-check.yml").write_text("a: &a [x]\nmodels: *a\n", "utf-8")
-    found = {each["rule"]: each["message"] for each in verify(zoo)[1] if each["model"] == "pose-a"}
+    found = {each["rule"]: each["message"] for each in lint(zoo)[1] if each["model"] == "pose-a"}
     assert found["too-large"].startswith("the card is too large: only its first 262,144 characters")
     assert found["readable"] == "anchors and aliases, and tags, are not used here"
 
@@ -100,7 +100,7 @@ def test_a_hostile_index_ends_in_time(zoo):
     (zoo / "public" / "index.md").write_text(
         "| GFlops |\n|---|\n" + "| <br> " * 300_000 + "|\n", "utf-8"
     )
-    kilobytes, _ = verify(zoo)
+    kilobytes, _ = lint(zoo)
     assert kilobytes < BOUND_KB
 
 
@@ -111,7 +111,7 @@ def test_files_that_are_folders_links_or_no_text_are_left_alone(zoo):
     (folder / "accuracy-check.yml").write_bytes(b"\xff\xfe\x00models")
     (zoo / "public" / "index.md").unlink()
     (zoo / "public" / "index.md").symlink_to("/dev/zero")
-    kilobytes, findings = verify(zoo)
+    kilobytes, findings = lint(zoo)
     assert {finding["rule"] for finding in findings} == {"readable", "no-card"}
     assert kilobytes < BOUND_KB
 
@@ -119,7 +119,7 @@ def test_files_that_are_folders_links_or_no_text_are_left_alone(zoo):
 def test_names_of_folders_do_no_harm_on_a_terminal(zoo, capsys):
     (zoo / "public" / "pose-a").rename(zoo / "public" / "a\x1b[2J\u202eb\n::error::c")
     for style in ("text", "github", "json", "sarif"):
-        assert main(["verify", "--metadata", "--models_dir", str(zoo), "--format", style]) == 1
+        assert main(["lint", "--models_dir", str(zoo), "--format", style]) == 1
         told = capsys.readouterr().out
         assert "u202eb" in told  # the name is told, and escaped
         assert "\x1b" not in told
@@ -131,7 +131,7 @@ def test_a_pattern_that_would_blow_up_is_refused(zoo, capsys):
     path = zoo / "public" / "pose-a" / "model.yml"
     step = "postprocessing:\n  - {$type: regex_replace, file: pose-a.pth, pattern: '(a+)+$', replacement: b}\n"
     path.write_text(path.read_text() + step, "utf-8")
-    assert main(["verify", "--metadata", "--models_dir", str(zoo), "--format", "json"]) == 1
+    assert main(["lint", "--models_dir", str(zoo), "--format", "json"]) == 1
     findings = json.loads(capsys.readouterr().out)["findings"]
     assert any(
         finding["rule"] == "readable" and "the pattern" in finding["message"]

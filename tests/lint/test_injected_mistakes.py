@@ -300,20 +300,20 @@ def bare_part(tmp_path):
     return make
 
 
-def verify(capsys, models):
-    code = main(["verify", "--metadata", "--models_dir", str(models), "--format", "json"])
+def lint(capsys, models):
+    code = main(["lint", "--models_dir", str(models), "--format", "json"])
     return code, json.loads(capsys.readouterr().out)["findings"]
 
 
 def expect_error(capsys, models, file, rule):
-    code, findings = verify(capsys, models)
+    code, findings = lint(capsys, models)
     assert code == 1
     places = {(str(each["file"]), each["rule"]) for each in findings if each["severity"] == "error"}
     assert (str(models / file), rule) in places
 
 
 def test_the_registry_without_a_mistake_has_no_finding(capsys, few_models):
-    assert verify(capsys, few_models) == (0, [])
+    assert lint(capsys, few_models) == (0, [])
 
 
 def test_a_composite_is_checked_alone_though_another_folder_has_one_of_its_parts(bare_part):
@@ -370,7 +370,7 @@ def test_mistakes_are_errors_at_the_wrong_files(capsys, models, mistakes):
         draw_again(models)
     for _, _, file, changes in on_pages:
         inject(models / file, changes)
-    code, findings = verify(capsys, models)
+    code, findings = lint(capsys, models)
     assert code == 1
     places = {(each["file"], each["rule"]) for each in findings if each["severity"] == "error"}
     for rule, name, file, _ in mistakes:
@@ -428,7 +428,7 @@ def test_a_model_yml_that_cannot_be_read_hides_no_finding_of_other_models(capsys
     (few_models / POSENET / "model.yml").write_text("files: [\n")
     inject(few_models / OPENPOSE / "README.md", {"0.428": "0.482"})
     inject(few_models / MULTIPOSE / "model.yml", {"up to six": "up to five"})
-    code, findings = verify(capsys, few_models)
+    code, findings = lint(capsys, few_models)
     places = {(each["rule"], each["file"]) for each in findings}
     assert (code, places) == (
         1,
@@ -444,7 +444,7 @@ def test_two_swapped_stages_are_one_finding_though_many_drawn_lines_differ(capsy
     file = few_models / "public" / "blazepose-full" / "composite-model.yml"
     stages = ("pose-detection-mediapipe", "pose-landmark-full-mediapipe")
     inject(file, {", ".join(stages): ", ".join(reversed(stages))})
-    code, findings = verify(capsys, few_models)
+    code, findings = lint(capsys, few_models)
     assert (code, [(each["rule"], each["file"]) for each in findings]) == (
         1,
         [("decoder-outputs", str(file))],

@@ -38,7 +38,7 @@ def test_the_findings_are_those_that_were_looked_at(models):
 
 
 def run(models, *words):
-    command = [sys.executable, "-m", "posezoo", "verify", "--metadata", "--models_dir", str(models)]
+    command = [sys.executable, "-m", "posezoo", "lint", "--models_dir", str(models)]
     ended = run_process([*command, "--format", "json", *words])
     assert ended.returncode == 1, ended.stderr
     return ended.stdout

@@ -58,7 +58,7 @@ def test_an_entry_point_is_a_module_with_rules_or_a_rule_or_a_tuple_of_rules(
 ):
     install(value)
     models = write_omz_zoo(tmp_path / "zoo" / "models")
-    assert main(["verify", "--metadata", "--models_dir", str(models), "--format", "json"]) == 0
+    assert main(["lint", "--models_dir", str(models), "--format", "json"]) == 0
     findings = json.loads(capsys.readouterr().out)["findings"]
     assert {(finding["rule"], finding["model"]) for finding in findings} == {
         ("short-name", "pose-a"),
@@ -75,7 +75,7 @@ def test_a_rule_whose_code_fails_is_named_with_its_package(install, tmp_path, ca
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     install("extra_rules:FAULT")
     models = write_omz_zoo(tmp_path / "zoo" / "models")
-    assert main(["verify", "--metadata", "--models_dir", str(models)]) == 3
+    assert main(["lint", "--models_dir", str(models)]) == 3
     shown = capsys.readouterr().err
     plugin = "the plug-in extra (posezoo.lint_rules) of the package extra-rules"
     assert f"a bug in {plugin}: ZeroDivisionError" in shown

@@ -171,20 +171,13 @@ def test_weights_in_another_precision_are_found(tmp_path):
 def test_a_finding_of_artifacts_is_told_in_every_form(zoo, capsys):
     change(zoo, "name: pafs", "name: paths")
     for style in ("text", "json", "sarif", "github"):
-        words = [
-            "verify",
-            "--metadata",
-            "--models_dir",
-            str(zoo / "models"),
-            "--artifacts",
-            str(zoo / "out"),
-        ]
+        words = ["lint", "--models_dir", str(zoo / "models"), "--artifacts", str(zoo / "out")]
         assert main([*words, "--format", style]) == 1
         assert "artifact-names" in capsys.readouterr().out
 
 
 def test_every_rule_of_artifacts_explains_itself(capsys):
-    assert main(["verify", "--explain", "artifact-digest"]) == 0
+    assert main(["lint", "--explain", "artifact-digest"]) == 0
     assert "Example: a download that changed on disk" in capsys.readouterr().out
     assert all(rule.explanation and rule.example for rule in ARTIFACT_RULES.values())
 
@@ -196,5 +189,5 @@ def test_our_own_registry_is_what_it_says(mirror, tmp_path):
     succeeded(
         posezoo("get", *names, "-o", tmp_path, "--mirror", mirror, "--precisions", "FP32,FP16")
     )
-    ended = posezoo("verify", "--metadata", "--artifacts", tmp_path)
+    ended = posezoo("lint", "--artifacts", tmp_path)
     assert ended.returncode == 0, ended.stdout

@@ -122,7 +122,7 @@ def plant(zoo, file, old, new):
 
 
 def check(zoo, *words):
-    ended = posezoo("verify", "--metadata", "--models_dir", zoo, "--format", "json", *words)
+    ended = posezoo("lint", "--models_dir", zoo, "--format", "json", *words)
     return ended.returncode, json_of(ended)["findings"]
 
 

@@ -1,4 +1,4 @@
-"""posezoo verify --metadata, as CI and the pre-commit hook run it: on a copy of our registry in which nothing was
+"""posezoo lint, as CI and the pre-commit hook run it: on a copy of our registry in which nothing was
 changed, it has nothing to say; each mistake in a file of it ends with exit code 1, and is named where it is.
 
 No page is drawn again after a mistake.
@@ -242,7 +242,7 @@ def part(untouched_part, tmp_path):
 
 
 def errors_of(models, *words):
-    ended = posezoo("verify", "--metadata", "--models_dir", models, "--format", "json", *words)
+    ended = posezoo("lint", "--models_dir", models, "--format", "json", *words)
     found = json_of(ended)["findings"]
     errors = [each for each in found if each["severity"] == "error"]
     assert ended.returncode == int(bool(errors))
@@ -314,7 +314,7 @@ def test_the_picture_of_another_model_is_found(part):
 def test_an_untouched_copy_is_silent_whatever_its_folder_is_called(untouched, tmp_path):
     copy = shutil.copytree(untouched, tmp_path / "a copy")
     models = (copy / "models").rename(copy / "zoo")
-    ended = posezoo("verify", "--metadata", "--models_dir", "..", cwd=models / "public")
+    ended = posezoo("lint", "--models_dir", "..", cwd=models / "public")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert SILENT.fullmatch(ended.stdout), ended.stdout
 
@@ -326,7 +326,7 @@ def test_settings_change_no_card(part, tmp_path):
         "POSEZOO_DEVICE": "NPU",
         "POSEZOO_MIRROR": str(tmp_path),
     }
-    ended = posezoo("verify", "--metadata", cwd=tmp_path, **settings)
+    ended = posezoo("lint", cwd=tmp_path, **settings)
     note = f"note: this command uses the models of the folder {part}, as ./posezoo.cfg says\n"
     assert (ended.returncode, ended.stderr) == (0, note)
     assert SILENT.fullmatch(ended.stdout), ended.stdout

@@ -17,6 +17,7 @@ from fakes.command import (
     assert_quiet_success,
     assert_success,
     omz_tool,
+    posezoo,
     printed,
     printed_alone,
     refusal,
@@ -471,19 +472,7 @@ def test_the_info_dumper_names_the_precisions_that_the_quantizer_makes(zoo):
     assert made == {name: ["FP16-INT8", "FP32-INT8"] for name in names}
 
 
-def test_the_verifier_reads_every_byte(zoo):
-    run("downloader", zoo, "--name", "a,b", "-o", "out")
-    assert_success(run("verifier", zoo, "--name", "a,b", "-o", "out"))
-    (zoo / "out" / "public" / "a" / "a.tflite").write_bytes(bytes(1000))
-    failed = run("verifier", zoo, "--name", "a,b", "-o", "out")
-    assert failed.returncode == 1
-    assert failed.stdout.startswith("changed  a: a.tflite")
-    assert "1 model or composite" in run("verifier", zoo, "--metadata", "--name", "a").stdout
-    assert "6 models and composites" in run("verifier", zoo, "--metadata").stdout
-    assert run("verifier", zoo).returncode == 2
-
-
-@pytest.mark.parametrize("name", ["downloader", "converter", "info_dumper", "verifier"])
+@pytest.mark.parametrize("name", ["downloader", "converter", "info_dumper"])
 def test_the_scripts_run_from_a_checkout_without_installation(tmp_path, name):
     # -S leaves out what is installed, and our own editable install with it; PyYAML is all that reading needs.
     import yaml
@@ -505,7 +494,7 @@ def test_the_scripts_run_from_a_checkout_without_installation(tmp_path, name):
 
 def test_print_all_imports_nothing_heavy():
     """In one process: what none of the commands has imported is not there after the last one."""
-    names = ("downloader", "converter", "info_dumper", "verifier")
+    names = ("downloader", "converter", "info_dumper")
     runs = [
         f"from posezoo.omz.commands.{name} import main\nmain(['--print_all'])" for name in names
     ]
@@ -545,15 +534,14 @@ def test_a_model_that_was_downloaded_in_one_precision_verifies(mirror, tmp_path)
         "downloader", *args, "--precisions", "FP16", cwd=tmp_path, POSEZOO_MIRROR=str(mirror)
     )
     assert_success(fetched)
-    assert_success(omz_tool("verifier", *args, cwd=tmp_path))
+    words = ("verify", "person-detection-retail-0013", "--weights_dir", tmp_path)
+    assert_success(posezoo(*words, cwd=tmp_path))
     (xml,) = tmp_path.rglob("*.xml")
     xml.write_bytes(bytes(xml.stat().st_size))
-    ended = omz_tool("verifier", *args, cwd=tmp_path)
+    ended = posezoo(*words, cwd=tmp_path)
     assert ended.returncode == 1
-    assert (
-        f"downloader.py --name person-detection-retail-0013 -o {tmp_path} repairs the first"
-        in ended.stdout
-    )
+    repairs = f"posezoo download person-detection-retail-0013 --weights_dir {tmp_path}"
+    assert f"{repairs} repairs the first" in ended.stdout
 
 
 @pytest.fixture

@@ -18,14 +18,6 @@ from fakes.zoo import model_yml, write_model
 def test_a_text_without_a_holder_is_refused(tmp_path, spdx, first, found):
     write_model(tmp_path / "models", "net", model_yml(license={"spdx": spdx, "text": "X.txt"}))
     (tmp_path / "licenses" / "X.txt").write_text(f"{first}\n\nPermission is hereby granted\n")
-    ended = posezoo(
-        "verify",
-        "--metadata",
-        "--models_dir",
-        tmp_path / "models",
-        "--format",
-        "json",
-        cwd=tmp_path,
-    )
+    ended = posezoo("lint", "--models_dir", tmp_path / "models", "--format", "json", cwd=tmp_path)
     assert ended.returncode == len(found)
     assert [load["rule"] for load in json_of(ended)["findings"]] == found

@@ -211,7 +211,7 @@ def test_the_best_ir_is_written_and_marked_if_the_limit_is_never_met(bench, tmp_
     annotations = truth_of(bench, area=4.0)  # a fraction of a pixel counts
     flags = ("--models_dir", tmp_path / "registry", "--weights_dir", tmp_path / "models")
     command = (
-        "quantize", seeker.NAME, *flags, "--dataset", bench.photos, "--annotations", annotations,
+        "quantize", seeker.NAME, *flags, "--images", bench.photos, "--annotations", annotations,
         "--output", bench.output_dir, "--max_drop", "0",
     )  # fmt: skip
     done = posezoo(*command)

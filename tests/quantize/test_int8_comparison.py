@@ -43,7 +43,7 @@ def test_a_classifier_is_not_said_to_move_points_or_to_find_people(tmp_path):
     labels.write_text("\n".join(tints.CLASSES))
     mean = ",".join(map(str, tints.MEAN))
     done = succeeded(posezoo(
-        "quantize", xml, "--dataset", pictures, "--metric", "top1", "--labels", labels,
+        "quantize", xml, "--images", pictures, "--metric", "top1", "--labels", labels,
         "--mean_values", mean, "--reverse_input_channels",
     ))  # fmt: skip
     assert "finds a class in" in done.stderr
@@ -64,7 +64,7 @@ def test_a_head_that_the_decoder_does_not_fit_is_one_clear_error(tmp_path):
         pixels = np.random.default_rng(number).integers(0, 255, (64, 64, 3), np.uint8)
         cv2.imwrite(str(pictures / f"{number}.png"), pixels)
     (pictures / "instances.json").write_text(json.dumps({"images": []}))
-    said = refusal(posezoo("quantize", xml, "--dataset", pictures, "--as", "yolox-nano-coco"))
+    said = refusal(posezoo("quantize", xml, "--images", pictures, "--as", "yolox-nano-coco"))
     assert "bug in posezoo" not in said
     assert "the decoder yolox does not fit its outputs output" in said
     assert "yolox: an input of 64x64 has 84 cells" in said

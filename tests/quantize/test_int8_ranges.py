@@ -379,7 +379,7 @@ def test_a_file_that_is_not_the_declared_one_is_refused(zoo, spoil, problem):
     assert f"{zoo.ranges}: {problem}" in said
     assert "Traceback" not in said
     assert not zoo.xml().exists()
-    checked = posezoo("verify", "--metadata", "--models_dir", zoo.root / "registry")
+    checked = posezoo("lint", "--models_dir", zoo.root / "registry")
     assert checked.returncode == 1
     assert "[files-beside]" in checked.stdout
 
@@ -460,7 +460,7 @@ def test_get_and_verify_refuse_a_file_with_another_tensor(zoo, tensors):
     problem = "it has a tensor 'more'"
     refused(zoo.convert(), f"{zoo.ranges}: is not a file with ranges: {problem}")
     assert not zoo.xml().exists()
-    checked = posezoo("verify", "--metadata", "--models_dir", zoo.root / "registry")
+    checked = posezoo("lint", "--models_dir", zoo.root / "registry")
     assert checked.returncode == 1
     assert problem in checked.stdout
 

@@ -85,7 +85,7 @@ def test_objects_of_other_classes_are_not_taken_for_people(squares, tmp_path):
 def test_outputs_of_any_model_need_a_model_that_they_are_like(squares, tmp_path):
     xml = write_yolox(tmp_path / "net" / "squares.xml")
     said = refusal(
-        posezoo("quantize", xml, "--dataset", squares, "--metric", "map", "--scale_values", "1")
+        posezoo("quantize", xml, "--images", squares, "--metric", "map", "--scale_values", "1")
     )
     assert "no decoder for detection takes its outputs output 1x84x8" in said
     assert "hint: --decoder NAME" in said
@@ -94,7 +94,7 @@ def test_outputs_of_any_model_need_a_model_that_they_are_like(squares, tmp_path)
 def test_a_metric_of_another_task_is_refused(squares, tmp_path):
     xml = write_yolox(tmp_path / "net" / "squares.xml")
     assert "--metric ap is not for the decoder yolox" in refusal(
-        posezoo("quantize", xml, "--dataset", squares, "--metric", "ap", *LIKE)
+        posezoo("quantize", xml, "--images", squares, "--metric", "ap", *LIKE)
     )
 
 
@@ -105,7 +105,7 @@ def test_int8_knows_its_classes_and_has_the_same_accuracy_when_it_is_evaluated(s
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(CLASSES))
     done = succeeded(
-        posezoo("quantize", xml, "--dataset", squares, "--metric", "map", *LIKE, "--labels", labels)
+        posezoo("quantize", xml, "--images", squares, "--metric", "map", *LIKE, "--labels", labels)
     )
     int8 = Path(done.stdout.strip())
     record = read_json(int8.with_name("provenance.json"))

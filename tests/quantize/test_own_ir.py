@@ -23,7 +23,7 @@ def own(tmp_path):
 
 def quantize(own, *flags):
     xml, pictures = own
-    return posezoo("quantize", xml, "--dataset", pictures, "--metric", "top1", *flags)
+    return posezoo("quantize", xml, "--images", pictures, "--metric", "top1", *flags)
 
 
 def predicted(xml, paths):
@@ -61,7 +61,7 @@ def test_each_of_two_irs_is_planned(own, labels):
     for file in (xml, xml.with_suffix(".bin")):
         shutil.copy(file, file.with_stem("other"))
     flags = ("--metric", "top1", *PREPARATION, "--labels", labels, "--dry_run")
-    planned = succeeded(posezoo("quantize", xml, other, "--dataset", pictures, *flags))
+    planned = succeeded(posezoo("quantize", xml, other, "--images", pictures, *flags))
     assert [line.partition(":")[0] for line in planned.stdout.splitlines()] == ["tints", "other"]
 
 
@@ -136,7 +136,7 @@ def test_an_ir_that_does_not_say_how_images_are_prepared_is_refused(own):
 def test_an_ir_whose_outputs_fit_another_metric_is_refused(own):
     xml, pictures = own
     assert "no decoder for detection takes its outputs scores 1x3" in refusal(
-        posezoo("quantize", xml, "--dataset", pictures, "--metric", "map", *PREPARATION)
+        posezoo("quantize", xml, "--images", pictures, "--metric", "map", *PREPARATION)
     )
 
 
@@ -152,7 +152,7 @@ def test_an_ir_of_another_program_is_kept_under_another_name(own, labels):
 
 def test_flags_for_an_ir_are_refused_for_models(tmp_path):
     assert "--scale_values: only for an .xml or .onnx" in refusal(
-        posezoo("quantize", "seeker", "--dataset", tmp_path, "--scale_values", "255"), code=2
+        posezoo("quantize", "seeker", "--images", tmp_path, "--scale_values", "255"), code=2
     )
     assert "--preset: only for an .xml" in refusal(
         posezoo("quantize", "seeker", "--images", tmp_path, "--preset", "mixed"), code=2

@@ -212,7 +212,7 @@ def test_an_unreadable_photo_is_left_out_with_a_warning(bench):
     (displacement,) = quantized.displacements.values()
     (warned,) = bench.of(WarningIssued)
     assert "00.png" in warned.message
-    assert to_measurements(quantized)[0]["settings"] == {"photos": 3, "calibrated on": 5}
+    assert to_measurements(quantized)[0].settings == {"photos": 3, "calibrated on": 5}
     record = read_json(bench.xml.with_name("provenance.json"))
     assert record["shift"]["calibration_photos"] == 5
     assert displacement.found_fp32 == 3
@@ -392,7 +392,7 @@ def test_a_network_is_calibrated_at_the_size_at_which_it_runs(tmp_path, size):
     del declared["people"], declared["outputs"]
     write_model(tmp_path / "zoo", "spot", declared)
     photos = seeker.write_photos(tmp_path / "photos")
-    words = ["quantize", "spot", "--dataset", photos, "--models_dir", "zoo", "--weights_dir", "w"]
+    words = ["quantize", "spot", "--images", photos, "--models_dir", "zoo", "--weights_dir", "w"]
     done = succeeded(posezoo(*words, *size, cwd=tmp_path))
     int8 = openvino_core().read_model(tmp_path / done.stdout.strip())
     assert [*int8.input(0).shape] == [1, 3, 97, 97]

@@ -42,7 +42,7 @@ def photos(tmp_path):
 
 
 def quantize(xml, photos, *flags):
-    return posezoo("quantize", xml, "--dataset", photos, "--scale_values", "255", *flags)
+    return posezoo("quantize", xml, "--images", photos, "--scale_values", "255", *flags)
 
 
 def compute(xml, photo):

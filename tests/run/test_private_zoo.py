@@ -140,7 +140,7 @@ def test_a_key_of_a_later_version_is_left_out_with_a_warning_each_time(xml, zoo,
     places = ("-i", tmp_path / "photo.png", "-o", tmp_path / "out")
     for verb, *words in (
         ("info", *flags[:2]),
-        ("plan", *flags),
+        ("get", "--dry_run", *flags),
         ("get", *flags),
         ("run", *flags, *places),
     ):

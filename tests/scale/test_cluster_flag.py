@@ -81,12 +81,6 @@ def test_the_processes_make_the_same_files_as_one(zoo):
 def test_the_verbs_that_make_something_have_the_flag(zoo):
     assert_success(posezoo_process(*command(zoo, "download", "out", "--cluster", "local:2")))
     assert_success(posezoo_process(*command(zoo, "convert", "out", "--cluster", "local:2")))
-    counted = posezoo_process(
-        "record", *NAMES, "--models_dir", zoo / "models", "-o", zoo / "out", "--cluster", "local"
-    )
-    assert_success(counted)
-    assert "counting second" in counted.stderr
-    assert (zoo / "models" / "public" / "second" / "measured.yml").is_file()
 
 
 @pytest.mark.slow

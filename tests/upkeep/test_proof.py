@@ -243,11 +243,12 @@ def test_the_page_has_no_ap_of_other_annotated_images(world):
     assert f"| {NANO} | 1 of 1 | 1 | FP32, FP16 |  |  |" in world.page()
 
 
-def test_a_dry_run_asks_nobody_and_an_installed_registry_is_refused(world, monkeypatch):
+def test_a_dry_run_only_asks_the_sources_and_an_installed_registry_is_refused(world, monkeypatch):
     publish(world, GLUON)
-    ended = succeeded(world.prove("--all", "--dry_run"))
-    assert "would download" in ended.stdout
-    assert world.server.requests == [] and not world.proof.exists()
+    ended = world.prove(GLUON, "--dry_run")
+    assert "to prove: at most" in ended.stderr
+    assert not world.proof.exists() and not (world.folder / "out").exists()
+    world.server.requests.clear()
     from posezoo.measure import complexity_count
 
     monkeypatch.setattr(complexity_count, "_PACKAGE_FOLDER", world.folder)

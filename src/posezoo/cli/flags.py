@@ -369,9 +369,9 @@ def _setting_flag(name: str) -> Flag:
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
 
-    spelling = SPELLINGS.get(name, kind.flag or f"--{name}")
+    spelling = "-j, --jobs" if name == "jobs" else kind.flag or f"--{name}"
     usage = f"{spelling} {kind.metavar}".rstrip()
-    former = "-o, --output_dir" if name == "weights_dir" else ""
+    former = _OMZ_SPELLINGS.get(name, "")
     if kind.repeats:
         text = f"{kind.help}; may be given several times"
         return Flag(usage, text, repeats=True, dest=name)
@@ -379,8 +379,8 @@ def _setting_flag(name: str) -> Flag:
     return Flag(usage, kind.help, parse if has_own_type else None, former=former)
 
 
-#: The settings whose flags have more than one spelling.
-SPELLINGS = {"attempts": "--attempts, --num_attempts", "jobs": "-j, --jobs"}
+#: What Open Model Zoo's tools call the flags of settings.
+_OMZ_SPELLINGS = {"attempts": "--num_attempts", "weights_dir": "-o, --output_dir"}
 
 _SHARED = (
     Flag("--all", "all models", excludes="models"),
@@ -402,12 +402,6 @@ _SHARED = (
         " workers of a Dask scheduler, such as tcp://HOST:8786; each process computes with one"
         " thread, so use one process for each core",
         _parse_cluster,
-    ),
-    Flag(
-        "--cluster_wait S",
-        "with --cluster: end the run after this many seconds without any worker (default: 60)",
-        number(0, 10**6),
-        default=60.0,
     ),
     Flag(
         "--decode",
@@ -530,6 +524,11 @@ _SHARED = (
         choices=("outputs", "nodes"),
     ),
     Flag("-q, --quiet", "show only warnings and errors"),
+    Flag(
+        "--record",
+        "also write the measurements to measured.yml, beside the model.yml; only for a registry of"
+        " your own, or a checkout",
+    ),
     Flag("-v, --verbose", "show each comparison of an IR with its original"),
     Flag("--reverse_input_channels", "the input of the .xml or .onnx is RGB, not BGR"),
     *(
@@ -576,7 +575,7 @@ FLAGS |= {flag.spellings[-1].removeprefix("--"): flag for flag in _SHARED}
 # The names of flags that are added together.
 MODELS = "models all"
 FORMAT = "format quiet"
-CLUSTER = "cluster cluster_wait log"
+CLUSTER = "cluster log"
 CAMERA_INPUT = "input_type input_layout resize"
 #: What follows the network, and precedes it.
 PIPELINE = "decoder decoder_options skeleton detector height"
@@ -811,7 +810,7 @@ def executor_from_args(args: Args, context: Context, *folders: Path | None) -> E
     layout = context.layout
     used = (layout.output_dir, layout.download_dir, model_yml, _used_lock(context), *folders)
     needed = [path for path in used if path is not None]
-    return CLUSTER.part.executor(args.cluster, args.cluster_wait, context, needed)
+    return CLUSTER.part.executor(args.cluster, context, needed)
 
 
 def _used_lock(context: Context) -> Path | None:
@@ -862,7 +861,7 @@ def patterns_from_args(args: ModelsArgs) -> Sequence[str] | None:
     return list(args.models)
 
 
-def require_model_optimizer(args: Args, *, is_plan: bool = False, mark: str = "warning:") -> None:
+def require_model_optimizer(args: Args, *, mark: str = "warning:") -> None:
     """Raise a ConversionError if --mo names a file that is no Model Optimizer, or warn, with
     ``mark``, if it does not exist.
 
@@ -877,7 +876,7 @@ def require_model_optimizer(args: Args, *, is_plan: bool = False, mark: str = "w
         print_to_stderr(f"{mark} --mo {args.mo}: there is no such file")
     elif FINDER.part.is_stand_in(args.mo):
         return
-    elif is_plan or args.dry_run:
+    elif args.dry_run:
         FINDER.part.inspect(args.mo, args.python)
     else:
         FINDER.part.find(args.mo, args.python)

@@ -16,7 +16,7 @@ from posezoo.cli.selection import (
     warn_of_deprecated_composites,
     warn_of_unknown_keys,
 )
-from posezoo.console.job_report import Answer, JobReport, format_plan
+from posezoo.console.job_report import Answer, JobReport
 from posezoo.core.declarations.model import ModelSpec, Route
 from posezoo.core.errors import DiskError, UnpinnedFileError
 from posezoo.core.events import Listener, RunStarted
@@ -65,16 +65,15 @@ def make_selected(
 def run_selected(
     args: flags.ModelsArgs,
     context: Context,
-    work: Callable[[ModelSpec, Listener], Answer | Plan],
+    work: Callable[[ModelSpec, Listener], Answer],
     *,
     selection: Selection | None = None,
     executor: Executor = Executor(),
-    takes_checkpoints: bool = False,
 ) -> JobReport:
     """Do the work for each model that the flags select, or that is given."""
     with flags.console_from_args(args) as console:
         if selection is None:
-            selection = _select(args, context, console, takes_checkpoints=takes_checkpoints)
+            selection = _select(args, context, console)
         else:
             warn_of_unknown_keys(selection, console)
             for text in filter(None, (spec.assumption for spec in selection.models)):
@@ -83,7 +82,7 @@ def run_selected(
 
 
 def _select(
-    args: flags.ModelsArgs, context: Context, console: Console, *, takes_checkpoints: bool
+    args: flags.ModelsArgs, context: Context, console: Console, *, takes_checkpoints: bool = False
 ) -> Selection:
     patterns = flags.patterns_from_args(args)
     selection = select_models(
@@ -122,7 +121,7 @@ def run_for_each(
         name = outcome.item.full_name
         error = outcome.error
         if error is None:
-            report.answers.append((name, _answer(outcome.result)))
+            report.answers.append((name, _answer(outcome.result, report)))
             is_buried = is_buried or bool(report.failures)
             continue
         if skip_unpinned and isinstance(error, UnpinnedFileError):
@@ -144,14 +143,16 @@ def run_for_each(
     return report
 
 
-def _answer(result: Answer | Converted | Plan | None) -> Answer:
+def _answer(result: Answer | Converted | Plan | None, report: JobReport) -> Answer:
     if result is None or isinstance(result, Answer):
         return result or Answer()
+    from posezoo.console.plan_report import answer_plan
     from posezoo.core.pipeline.get import Converted
 
     if isinstance(result, Converted):
         return Answer(irs=result.irs, has_proof=True)
-    return Answer(plan=format_plan(result))
+    report.plans.append(result)
+    return answer_plan(result)
 
 
 # Bytes for any model, and for each byte of its files. The measured peaks of 14 models are below:

@@ -112,7 +112,6 @@ class Args:
     all: bool = False
     checkpoint: Path | None = None
     cluster: str | None = None
-    cluster_wait: float = 60.0
     decoder_options: Sequence[tuple[str, Any]] = ()
     download_dir: Path | None = None
     dry_run: bool = False

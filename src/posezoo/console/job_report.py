@@ -1,13 +1,14 @@
-"""What was done for each model, or would be: the lines of a plan, the results, the failures."""
+"""What was done for each model, or would be: the results, the plans, the failures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.console.json_projection import to_json
+from posezoo.console.labels import format_count
 from posezoo.console.report import print_result
 from posezoo.core.errors import PosezooError
 from posezoo.core.values import frozen
@@ -17,34 +18,6 @@ if TYPE_CHECKING:
     from posezoo.core.declarations.model import Precision
     from posezoo.core.download.model_download import PlannedFile
     from posezoo.core.pipeline.plan import Plan
-
-
-def format_plan(plan: Plan) -> list[str]:
-    """One line for each file and each IR, or the reason why the IR cannot be made."""
-    from posezoo.core.declarations.routes import describe_obstacle
-
-    spec = plan.resolved.spec
-    if plan.obstacle:
-        text = describe_obstacle(spec, plan.resolved.route, plan.obstacle)
-        return [text.removeprefix(f"{spec.full_name}: ")]
-    lines = format_downloads(plan)
-    if not spec.is_converted:
-        return [*lines, "is published as IR: nothing to convert"]
-    by = f" by {plan.program.title}" if plan.program else ""
-    if plan.resolved.runs_upstream_code:
-        by = " by code that comes with the model"
-    for ir in plan.irs:
-        lines.append(format_planned_ir(ir, f"convert to {ir.precision}{by}"))
-    return lines
-
-
-def format_downloads(plan: Plan) -> list[str]:
-    """A line for each file, after one about a package that the conversion lacks."""
-    lines = list(map(format_planned_file, plan.files))
-    error = plan.missing_package
-    if error:
-        lines.insert(0, f"{error.problem}, which the conversion needs: {error.hint}")
-    return lines
 
 
 def format_planned_ir(ir: PlannedIr, action: str) -> str:
@@ -75,7 +48,6 @@ class Answer:
     files: Sequence[Path] | None = None
     irs: Mapping[Precision, Path] | None = None
     facts: Mapping[str, object] = field(default_factory=dict)  # further keys in JSON
-    measurements: Sequence[Mapping[str, object]] = ()  # for posezoo record
     has_proof: bool = False  # whether records of the IR say how they compare with the original
 
     def to_json(self, name: str) -> dict[str, object]:
@@ -92,6 +64,7 @@ class JobReport:
 
     answers: list[tuple[str, Answer]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
+    plans: list[Plan] = field(default_factory=list)  # of a dry run
 
     def add_failure(self, name: str, error: PosezooError) -> None:
         """Record that the work on this model failed."""
@@ -99,8 +72,9 @@ class JobReport:
 
     @property
     def exit_code(self) -> int:
-        """0 if no model failed, else 1."""
-        return 1 if self.failures else 0
+        """1 if a model failed, or if something prevents a plan; else 0."""
+        is_prevented = not all(plan.is_possible for plan in self.plans)
+        return 1 if self.failures or is_prevented else 0
 
     @property
     def lines(self) -> list[str]:
@@ -110,7 +84,15 @@ class JobReport:
             for step in answer.plan or ():
                 lines.append(f"{name}: {step}")
             lines += map(str, (*(answer.files or ()), *(answer.irs or {}).values()))
-        return lines
+        return [*lines, *self._count_downloads()]
+
+    def _count_downloads(self) -> Iterator[str]:
+        """A line about the files that all plans together would download."""
+        missing = sum(len(plan.missing_files) for plan in self.plans)
+        if missing:
+            models = format_count(len(self.plans), "model")
+            size = sum(plan.download_size for plan in self.plans)
+            yield f"{models}: {format_count(missing, 'file')} to download, {size:,} bytes"
 
     def to_json(self) -> dict[str, list[Any]]:
         """The answers and the failures."""

@@ -31,6 +31,7 @@ _INSTEAD = {
     "precisions": "posezoo get has this flag",
     "predict": _RUN_FINDS,
     "print_all": "posezoo list shows all names",
+    "remove": "posezoo cache remove removes the files and IR of models",
     "save": "posezoo run writes its pictures always, to the folder of --output",
     "show": "posezoo demo shows a window",
     "smooth_landmarks": "posezoo run --input walk.mp4 --smooth smooths keypoints over time",

@@ -1,4 +1,4 @@
-"""Checks the metadata of a registry, for verify --metadata and verifier.py.
+"""Checks the metadata of a registry, for posezoo lint.
 
 --fix changes in model.yml: addresses for which a rule knows the right one, and, if the file is
 here, its size, and its SHA-384 if only a SHA-256 is declared, as in Open Model Zoo 2021.4.
@@ -50,14 +50,13 @@ from posezoo.lint.output_formats import (
     to_github_annotation,
     to_sarif,
     to_text,
-    write_baseline,
+    write_findings,
 )
 from posezoo.lint.recomputation import ARTIFACT_RULES, recompute_artifacts
 from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import RuleInfo
 from posezoo.lint.rules import check_models, load_rules
 from posezoo.lint.rules.preparation_rules import list_unjudged, unexplained_change
-from posezoo.lint.verbs.metadata_flags import MetadataArgs
 from posezoo.lint.yaml_edits import YamlEdit, apply_edits
 
 #: The keys of a finding in JSON.
@@ -65,62 +64,77 @@ _ROW = "rule severity model file line column field found expected message"
 
 
 def run_metadata_check(
-    args: MetadataArgs,
     registry: Registry,
     patterns: Sequence[str] | None,
-    context: Context | None = None,
     *,
-    is_dry_run: bool = False,
+    style: str,
+    changed_since: str | None,
+    baseline: Path | None,
+    write_baseline: Path | None,
+    artifacts: Path | None,
+    fixing: Context | None,
+    is_dry_run: bool,
 ) -> int:
     """Check the models that match the patterns (None: all), print the findings, and return the exit
-    code. ``context`` says where files may be for ``--fix``.
+    code.
+
+    Args:
+        style: the form of the findings: text, json, sarif or github.
+        changed_since: a Git revision; only models that changed since then are checked.
+        baseline: the file of known findings, which are not reported.
+        write_baseline: the file to which all findings are written.
+        artifacts: the folder of files and IR that are checked, too.
+        fixing: where files may be for ``--fix``; None changes no model.yml.
+        is_dry_run: whether the changes of ``--fix`` are only shown.
     """
-    if args.explain is not None:
-        _explain_rules(args.explain)
-        return 0
     if registry.empty_message:  # a wrong --models_dir must not pass the check
         raise SettingsError(
             registry.empty_message, hint="check --models_dir, or models_dir in posezoo.cfg"
         )
-    if args.artifacts and not args.artifacts.is_dir():
-        raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
+    if artifacts and not artifacts.is_dir():
+        raise SettingsError(f"--artifacts: {artifacts}: no such folder")
     names = _select_names(registry, patterns)
     earlier = None
-    if args.changed_since is not None:
-        names = _select_changed(registry, names, args.changed_since)
-        earlier = read_earlier_models(registry, args.changed_since)
-    accepted = frozenset() if args.baseline is None else read_baseline(args.baseline)
-    only = names if args.changed_since is None else None
+    if changed_since is not None:
+        names = _select_changed(registry, names, changed_since)
+        earlier = read_earlier_models(registry, changed_since)
+    accepted = frozenset() if baseline is None else read_baseline(baseline)
+    only = names if changed_since is None else None
     zoo = RegistryView(registry, only, earlier)
     findings = list(check_models(zoo.select(names)))
-    if context is not None and _fix(
-        findings, registry, names, context, style=args.format, is_dry_run=is_dry_run
+    if fixing is not None and _fix(
+        findings, registry, names, fixing, style=style, is_dry_run=is_dry_run
     ):
         zoo = RegistryView(Registry(registry.roots), only, earlier)
         findings = list(check_models(zoo.select(names)))
-    if args.artifacts:
-        findings += recompute_artifacts(registry, names, args.artifacts)
-    findings = _leave_out_known(findings, accepted, args.write_baseline, registry.roots)
-    _print_findings(findings, args.format, zoo, zoo.select(names), artifacts=args.artifacts)
+    if artifacts:
+        findings += recompute_artifacts(registry, names, artifacts)
+    findings = _leave_out_known(findings, accepted, write_baseline, registry.roots)
+    _print_findings(findings, style, zoo, zoo.select(names), artifacts=artifacts)
     return int(any(finding.severity == "error" for finding in findings))
 
 
 def _leave_out_known(
     findings: Sequence[Finding],
     accepted: Collection[tuple[str, ...]],
-    baseline: Path | None,
+    new_baseline: Path | None,
     roots: Sequence[Path],
 ) -> list[Finding]:
     # Who makes a change could also add it to the baseline.
     acceptable = [each for each in findings if each.rule != unexplained_change.id]
-    if baseline:
+    if new_baseline:
         with Console() as console:
-            write_baseline(baseline, acceptable, roots, console)
+            write_findings(new_baseline, acceptable, roots, console)
     known = [each for each in acceptable if baseline_key(each, roots) in accepted]
     return [each for each in findings if each not in known]
 
 
-def _explain_rules(name: str) -> None:
+def explain_rules(name: str) -> None:
+    """Print what a rule requires, or every rule with the name all.
+
+    Raises:
+        SettingsError: no rule has this name.
+    """
     rules = _all_rules()
     if name == "all":
         explained = [*rules.values()]

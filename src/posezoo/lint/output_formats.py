@@ -14,12 +14,12 @@ from urllib.parse import quote
 from posezoo.console.json_projection import project
 from posezoo.core.errors import SettingsError, os_reason
 from posezoo.core.events import Listener
+from posezoo.core.files.output_file import BASELINE
 from posezoo.core.files.result_files import write_result
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.versions import version
 from posezoo.lint.finding import Finding, to_safe_line
 from posezoo.lint.rule import RuleInfo
-from posezoo.lint.verbs.metadata_flags import BASELINE_SIGNS
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 #: The values that identify a finding. Line numbers and the checkout's folder may change, so they
@@ -133,14 +133,14 @@ def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
         raise SettingsError(f"{path}: is not a baseline", hint=hint) from error
 
 
-def write_baseline(
+def write_findings(
     path: Path, findings: Iterable[Finding], roots: Sequence[Path], listener: Listener
 ) -> None:
     """Write findings as a baseline; ``listener`` is as for ``write_result``."""
     rows = [dict(zip(KEYS, baseline_key(finding, roots), strict=True)) for finding in findings]
     rows.sort(key=lambda row: (row["file"], row["rule"], row["field"], row["found"]))
     text = json.dumps({"findings": rows}, indent=1)
-    write_result(path, f"{text}\n".encode(), listener, BASELINE_SIGNS)
+    write_result(path, f"{text}\n".encode(), listener, BASELINE.signs)
 
 
 def baseline_key(finding: Finding, roots: Sequence[Path] = ()) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from posezoo.console.console import Console
-from posezoo.console.job_report import Answer, JobReport, format_plan
+from posezoo.console.job_report import Answer, JobReport
+from posezoo.console.plan_report import format_plan
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, InferenceError, PosezooError, import_cv2
 from posezoo.core.events import Listener, WorkFinished

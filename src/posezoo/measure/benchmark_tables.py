@@ -84,7 +84,7 @@ def results_to_json(results: Sequence[BenchmarkResult], *, is_compared: bool) ->
 
 
 def measurements_to_json(results: Sequence[BenchmarkResult]) -> list[dict[str, object]]:
-    """The results in the format that ``posezoo record`` reads."""
+    """The results in the format that ``read_measurement_file`` reads."""
     return [measurement_to_json(result.case.model, result.to_measurement()) for result in results]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from posezoo.console.labels import format_pairs
@@ -78,6 +79,26 @@ def count_complexity(
         hint = format_command("get", spec, resolved.layout.output_dir)
         raise ConversionError(f"{folder}: contains no IR", hint=hint)
     return tuple(measurements)
+
+
+def count_model(
+    spec: ModelSpec,
+    context: Context,
+    size: tuple[int, int] | None = None,
+    *,
+    generates_weights: bool = False,
+) -> tuple[Measurement, ...]:
+    """As ``count_complexity``, of all IR of a model; or of one of our networks without an IR, with
+    random weights.
+    """
+    resolved = resolve_model(spec, spec.precisions, context)
+    has_ir = any(target.xml.is_file() for target in resolved.targets)
+    if has_ir or not generates_weights or spec.network is None:
+        return count_complexity(resolved, size)
+    with TemporaryDirectory() as folder:
+        converted = convert_with_random_weights(spec, context, Path(folder), spec.precisions)
+        counted = count_complexity(converted.resolved, size)
+    return tuple(replace(each, weights="generated") for each in counted)
 
 
 def read_complexity(

@@ -41,9 +41,6 @@ def print_report(report: EvaluationReport, *, by: str) -> None:
     print_lines("")
     for name, path in report.files.items():
         print_lines(f"{name:10}{path}")
-    is_published = report.protocol.precision and not report.protocol.weights_name
-    if "AP" in report.result.figures and is_published:
-        print_lines(f"posezoo record {report.files['accuracy']} adds the metrics to a checkout")
 
 
 def print_sizes(reports: Sequence[EvaluationReport]) -> None:

@@ -37,7 +37,7 @@ _EXTRAS = {
 # out.
 _CODE = (
     "**/*.py py.typed */verbs/*.json core/declarations/skeletons/**/*.yml export/templates/*.*"
-    " formats/*.json formats/*.txt measure/devices/*.txt networks/**/*.json omz/commands/*.json"
+    " formats/*.json formats/*.txt networks/**/*.json omz/commands/*.json"
     " pages/cards/*.json pages/gallery/*/*.* poses/*.json run/*.txt run/*.yml run/samples/*.*"
     " solutions/*.json"
 )

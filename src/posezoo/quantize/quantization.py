@@ -47,7 +47,7 @@ from posezoo.quantize.int8_comparison import Fp32Reference, OutputReference, com
 from posezoo.quantize.int8_layers import count_layers
 from posezoo.quantize.nncf_compression import delicate_layers, quantize_network
 from posezoo.quantize.quantization_plan import PhotoSplit, QuantizationPlan, QuantizationTarget
-from posezoo.run.measured import KINDS, Measurement, digest_irs, measurement_to_json
+from posezoo.run.measured import KINDS, Measurement, digest_irs
 
 if TYPE_CHECKING:
     from openvino import Model
@@ -273,10 +273,8 @@ def _read_fp32(target: QuantizationTarget, samples: Sequence[CalibrationSample] 
     return network
 
 
-def to_measurements(quantized: Quantized) -> list[dict[str, object]]:
-    """The displacement of each IR that was made now, in the format that ``posezoo record``
-    reads.
-    """
+def to_measurements(quantized: Quantized) -> list[Measurement]:
+    """The displacement of each IR that was made now, for measured.yml."""
     plan = quantized.plan
     fp32_size = plan.target.fp32_xml.with_suffix(".bin").stat().st_size
     measurements = []
@@ -292,7 +290,7 @@ def to_measurements(quantized: Quantized) -> list[dict[str, object]]:
             date=datetime.now(timezone.utc).date().isoformat(),
             irs=digest_irs([quantized.irs[precision]]),
         )
-        measurements.append(measurement_to_json(plan.target.spec.full_name, measurement))
+        measurements.append(measurement)
     return measurements
 
 

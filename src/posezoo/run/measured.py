@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 NAME = "measured.yml"
 
-NOTE = "# written by `posezoo record`: measured, never typed"
+NOTE = "# written by posezoo: measured, never typed"
 _LEFT_OUT = (("tag", ""), ("weights", "published"))
 
 Scalar = str | int | float | bool

@@ -367,7 +367,7 @@ class _WorkerMonitor:
             self._listener(WarningIssued(text))
         elif time.monotonic() - self._deserted_at >= self._wait_s:
             problem = f"{self._address}: no worker has answered for {self._wait_s:g} s"
-            raise PosezooError(problem, hint=f"{start}; --cluster_wait waits longer")
+            raise PosezooError(problem, hint=start)
 
     def _answering(self) -> list[str]:
         return [worker.address for worker in self._workers.values() if not worker.is_silent]

@@ -19,6 +19,10 @@ _OWN_SECRETS = (
 )
 
 
+#: A run without any worker ends after this time.
+WAIT_S = 60.0
+
+
 @frozen
 class ClusterExecutor(Executor):
     """The workers of a Dask scheduler.
@@ -33,7 +37,6 @@ class ClusterExecutor(Executor):
     on_machines: bool = True
     scheduler: str = ""
     folders: tuple[Path, ...] = ()
-    wait_s: float = 60.0
     warning: str = ""
 
     def with_files(self, files: Sequence[Path]) -> Executor:
@@ -58,7 +61,7 @@ class ClusterExecutor(Executor):
             items,
             self.scheduler,
             folders=self.folders,
-            wait_s=self.wait_s,
+            wait_s=WAIT_S,
             listener=listener,
             memory=memory,
         )
@@ -69,9 +72,7 @@ class ClusterExecutor(Executor):
 
 
 class _DaskCluster(Cluster):
-    def executor(
-        self, address: str, wait_s: float, context: Context, folders: Sequence[Path]
-    ) -> Executor:
+    def executor(self, address: str, context: Context, folders: Sequence[Path]) -> Executor:
         settings = context.settings
         has_secrets = settings.header or any(
             redact_secrets(mirror) != mirror for mirror in settings.mirror
@@ -79,7 +80,6 @@ class _DaskCluster(Cluster):
         return ClusterExecutor(
             scheduler=address,
             folders=tuple(dict.fromkeys(folders)),
-            wait_s=wait_s,
             warning=_OWN_SECRETS if has_secrets else "",
         )
 

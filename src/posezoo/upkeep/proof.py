@@ -54,7 +54,7 @@ from posezoo.quantize.quantization_plan import QuantizationOptions, explain_unsu
 from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
 from posezoo.run.load import default_runtime
 from posezoo.run.machine import Machine
-from posezoo.run.measured import MAX_DIFFERENCE, measurements_of, read_measurement_file
+from posezoo.run.measured import MAX_DIFFERENCE, Measurement, measurements_of
 from posezoo.run.runtime.runtime_config import LoadOptions
 from posezoo.run.subject import Statement, Subject
 from posezoo.upkeep.draft.replacement import write_missing_pins
@@ -206,9 +206,7 @@ class Proving:
         except QuantizationError as error:
             listener(WarningIssued(f"{spec.full_name}: no INT8: {error.problem}"))
             return
-        path = self.folder / "evaluations" / f"{spec.full_name}-int8.json"
-        write_result(path, json.dumps(rows).encode(), listener)
-        record_measurements(spec, [row for _, row in read_measurement_file(path)])
+        record_measurements(spec, rows)
 
     def _measure_speeds(
         self, spec: ModelSpec, pose_model: Model | None, listener: Listener
@@ -286,7 +284,7 @@ class Proving:
         return {"AP": ap, "notes": notes}
 
 
-def _quantize(spec: ModelSpec, context: Context, photos: Path) -> list[dict[str, object]]:
+def _quantize(spec: ModelSpec, context: Context, photos: Path) -> list[Measurement]:
     options = QuantizationOptions((INT8,), force=True)
     return to_measurements(quantize(plan_int8(spec, context, photos, options)))
 

@@ -131,7 +131,6 @@ CASES = [
     ("posezoo run --precision FP32-", ["run", "--precision", "FP32-INT8"]),
     ("posezoo completion fi", ["completion", "fish"]),
     ("posezoo convert --network higher", ["convert", "--network", "higher_hrnet"]),
-    ("posezoo record blaze", ["record", "blaze-one"]),
     ("posezoo list --models_dir my\\ zoo mi", ["list", "--models_dir", "my zoo", "mine"]),
     ("posezoo list --models_dir=my\\ zoo mi", ["list", "--models_dir=my zoo", "mine"]),
     ("posezoo export other --to ov", ["export", "other", "--to", "ovms"]),
@@ -161,7 +160,6 @@ def test_tab_completes_a_line(home, shell, typed, words):
 REPEATED = (
     "posezoo run oth",
     "posezoo info oth",
-    "posezoo record blaze",
     "posezoo list --format js",
     "posezoo list --framework tfl",
     "posezoo completion fi",

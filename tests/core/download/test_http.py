@@ -136,7 +136,7 @@ def test_a_body_that_always_ends_early_leaves_its_beginning_to_the_next_run(serv
 @pytest.mark.parametrize(
     ("pin", "record"),
     [
-        ({}, "model.yml is wrong: check it; posezoo verify --metadata --fix corrects it"),
+        ({}, "model.yml is wrong: check it; posezoo lint --fix corrects it"),
         ({"by_lock": True}, "posezoo.lock is wrong: check it"),
     ],
 )

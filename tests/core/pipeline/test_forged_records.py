@@ -185,7 +185,7 @@ def test_members_that_another_user_unpacked_are_hashed_once_and_stay(unpacked, m
     member.with_name("net.zip").unlink()
     (unpacked / "net.zip").unlink()  # it cannot be fetched again
     monkeypatch.setenv("HOME", str(unpacked / "other"))
-    succeeded(call(unpacked, "plan", "net"))
+    succeeded(call(unpacked, "get", "net", "--dry_run"))
     assert record.read_bytes() == theirs  # it writes nothing
     succeeded(call(unpacked, "download", "net"))
     assert member.stat().st_ino == before

@@ -19,7 +19,7 @@ from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, onnx_yml, write_composite, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import builtin_models_dir, open_registry
-from posezoo.run.measured import Measurement, digest_irs, read_measured
+from posezoo.run.measured import Measurement, digest_irs, read_measured, read_measurement_file
 from posezoo.run.own_measurements import MOST, keep_measurements
 
 pytest.importorskip("openvino", reason="needs openvino")
@@ -50,17 +50,7 @@ def benchmark(checkout, *args):
     return posezoo("benchmark", *args, *places, *SHORT)
 
 
-def without_spread(speed):
-    """Give the rounds of all measurements in a file one speed: other work on this machine varies them."""
-    measurements = read_json(speed)
-    for each in measurements:
-        figures = each["figures"]
-        figures["throughput_min_fps"] = figures["throughput_max_fps"] = figures["throughput_fps"]
-    speed.write_text(json.dumps(measurements), encoding="utf-8")
-    return measurements
-
-
-def test_a_model_of_the_zoo_is_downloaded_converted_measured_and_recorded(checkout):
+def test_a_model_of_the_zoo_is_downloaded_converted_and_measured(checkout):
     speed = checkout / "speed.json"
     ended = benchmark(checkout, "small", "--requests", "1,2", "--output", speed, "--format", "json")
     assert (ended.returncode, "Traceback" in ended.stderr) == (0, False)
@@ -70,14 +60,9 @@ def test_a_model_of_the_zoo_is_downloaded_converted_measured_and_recorded(checko
     (ran, *_) = answer["provenance"]
     assert (ran["device"], len(ran["files"])) == ("CPU", 2)
     assert (answer["failed"], answer["interrupted"], answer["comparisons"]) == ([], False, [])
-    measurements = without_spread(speed)
-    recorded = posezoo("record", speed, "--models_dir", checkout / "models")
-    path = checkout / "models" / "public" / "small" / "measured.yml"
-    assert (recorded.returncode, set(recorded.stdout.split())) == (0, {str(path)})
-    one, two = read_measured(path)
+    one, two = (each for _, each in read_measurement_file(speed))
     assert (one.settings["requests"], two.settings["requests"]) == (1, 2)
-    for each, message in zip((one, two), measurements, strict=True):
-        assert dict(each.figures) == message["figures"]
+    for each in (one, two):
         assert each.precision is Precision.FP16
         assert each.figures["throughput_min_fps"] <= each.figures["throughput_fps"]
         assert each.figures["latency_p50_ms"] <= each.figures["latency_p99_ms"]
@@ -138,9 +123,37 @@ def test_the_results_are_kept_for_recommend_once_for_each_condition(checkout):
 
 
 @pytest.mark.usefixtures("measured_in_this_process")
-@pytest.mark.parametrize("flag", ["--no_record", "--dry_run"])
-def test_no_result_is_kept_if_the_user_does_not_want_it(checkout, flag):
-    ended = benchmark(checkout, "small", "-q", flag)
+def test_record_writes_speeds_and_complexity_beside_model_yml_and_not_for_recommend(
+    checkout, monkeypatch
+):
+    monkeypatch.setattr("posezoo.run.measured.MAX_SPREAD", float("inf"))  # tests share the machine
+    ended = succeeded(benchmark(checkout, "small", "--requests", "1,2", "--record"))
+    path = checkout / "models" / "public" / "small" / "measured.yml"
+    assert f"{path}: 2 measurements\n" in ended.stderr
+    found = [(each.kind, each.settings.get("requests")) for each in read_measured(path)]
+    assert found == [("complexity", None), ("speed", 1), ("speed", 2)]
+    assert not kept_speeds().exists()
+
+
+@pytest.mark.usefixtures("measured_in_this_process")
+def test_of_a_disturbed_benchmark_only_the_complexity_is_recorded(checkout, monkeypatch):
+    monkeypatch.setattr("posezoo.run.measured.MAX_SPREAD", 0.0)
+    ended = benchmark(checkout, "small", "--record", "-q")
+    assert ended.returncode == 1
+    assert "not recorded: the throughput of its rounds varies by" in ended.stderr
+    (found,) = read_measured(checkout / "models" / "public" / "small" / "measured.yml")
+    assert found.kind == "complexity"
+
+
+def test_what_is_no_model_of_a_registry_is_not_recorded(tmp_path):
+    (tmp_path / "net.xml").touch()
+    said = refusal(posezoo("benchmark", tmp_path / "net.xml", "--record"), code=2)
+    assert "--record: only for models, which have a measured.yml" in said
+
+
+@pytest.mark.usefixtures("measured_in_this_process")
+def test_a_dry_run_keeps_no_result(checkout):
+    ended = benchmark(checkout, "small", "-q", "--dry_run")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert not kept_speeds().parent.parent.exists()
 
@@ -364,11 +377,6 @@ def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
     assert found["settings"]["picture"] == f"{people.shape[1]}x{people.shape[0]}"
     assert found["settings"]["people"] == 2
     assert found["irs"] == digest_irs(blazepose.output_dir.rglob("FP16/*.xml"))
-    registry = tmp_path / "registry" / "models" / "public"
-    shutil.copytree(builtin_models_dir() / "public" / "blazepose-full", registry / "blazepose-full")
-    without_spread(tmp_path / "speed.json")
-    recorded = posezoo("record", tmp_path / "speed.json", "--models_dir", registry.parent)
-    assert recorded.stdout == f"{registry / 'blazepose-full' / 'measured.yml'}\n"
 
 
 @pytest.mark.slow
@@ -414,13 +422,10 @@ def test_a_network_without_available_weights_is_measured_on_generated_ones(check
     folder = checkout / "models" / "public" / name
     folder.mkdir()
     shutil.copy(builtin_models_dir() / "public" / name / "model.yml", folder)
-    ended = succeeded(
-        benchmark(checkout, name, "--generated", "--output", checkout / "speed.json", "-q")
-    )
+    speed = checkout / "speed.json"
+    ended = succeeded(benchmark(checkout, name, "--generated", "--output", speed, "-q"))
     assert f"{name}: generated weights" in ended.stdout
-    without_spread(checkout / "speed.json")
-    succeeded(posezoo("record", checkout / "speed.json", "--models_dir", checkout / "models"))
-    (found,) = read_measured(folder / "measured.yml")
+    ((_, found),) = read_measurement_file(speed)
     assert (found.weights, found.kind) == ("generated", "speed")
 
 

@@ -189,10 +189,6 @@ def test_several_heights_give_one_table_and_a_folder_for_each(evaluate, tmp_path
         ((name, found),) = read_measurement_file(out / height / "accuracy.json")
         assert (name, found.settings["target_size"]) == (MODEL, int(height))
 
-    assert "either --heights or --report" in refusal(
-        evaluate("--heights", "256,368", "--report", tmp_path / "a.json"), code=2
-    )
-
 
 def test_the_report_shows_the_settings_and_where_the_model_fails(evaluate):
     result = succeeded(evaluate("--limit", 2))
@@ -202,7 +198,6 @@ def test_the_report_shows_the_settings_and_where_the_model_fails(evaluate):
         "left_ankle",
         "WORST IMAGES",
         "arithmetic",
-        "posezoo record ",
     ):
         assert line in result.stdout
     assert f"{MODEL}: 1 of 2 images" in result.stderr
@@ -288,11 +283,11 @@ def test_the_metrics_of_own_weights_do_not_have_the_name_of_a_published_model(
     ended = succeeded(evaluate(*own, model=network))
     name = f"best-epoch-{compute_digest(weights).value[:8]}"
     assert ended.stdout.startswith(f"{name} (FP16 IR) on CPU")
-    assert "AP " in ended.stdout and "posezoo record" not in ended.stdout
+    assert "AP " in ended.stdout
     assert read_json(out / "accuracy.json")["model"] == name
     assert json_of(evaluate(*own, "--format", "json", model=network))["model"] == name
-    named = evaluate(*own, "--model_name", "named", model=network)
-    assert "posezoo record" in named.stdout
+    refused = refusal(evaluate(*own, "--record", model=network))
+    assert f"{name}: --record is only for a registry's model with its own weights" in refused
 
 
 @pytest.mark.parametrize(
@@ -422,7 +417,7 @@ def test_photos_without_people_give_the_ghosts_alone(evaluate, tiny, tmp_path):
         ["ghosts", "0.000"],
         ["sure_ghosts", "0.000"],
     ]
-    for absent in ("AP", "KEYPOINT", "WORST", "posezoo record"):
+    for absent in ("AP", "KEYPOINT", "WORST"):
         assert absent not in ended.stdout
     sizes = succeeded(evaluate("--heights", "64,128", model=tiny, data=data))
     assert "HEIGHT  INPUT" in sizes.stdout
@@ -481,11 +476,9 @@ def test_an_ir_is_named_by_its_path_if_its_folder_names_no_precision(evaluate, m
     (xml,) = models.rglob(f"{MODEL}.xml")
     named = evaluate("--limit", 1, model=xml)
     assert named.stdout.startswith(f"{MODEL} (FP16-INT8 IR) on CPU: ")
-    assert "posezoo record " in named.stdout
     own = shutil.copytree(xml.parent, tmp_path / "own") / xml.name
     ended = succeeded(evaluate("--limit", 1, model=own))
     assert ended.stdout.startswith(f"{own} (decoder openpose) on CPU: ")
-    assert "posezoo record " not in ended.stdout
     report = json_of(evaluate("--limit", 1, "--format", "json", model=own))
     assert report["precision"] is None
 
@@ -667,9 +660,9 @@ def test_a_folder_of_frames_without_tracks_gives_no_hota(evaluate, tiny, tmp_pat
     assert "HOTA" not in report
 
 
-@pytest.mark.parametrize("name", ["boxes", "heights", "worst", "report", "by", "requests"])
-def test_flags_of_images_are_refused_for_videos(evaluate, tiny, tmp_path, name):
-    values = {"boxes": "truth", "heights": "64", "report": tmp_path / "a.json", "by": "size"}
+@pytest.mark.parametrize("name", ["boxes", "heights", "worst", "by", "requests"])
+def test_flags_of_images_are_refused_for_videos(evaluate, tiny, name):
+    values = {"boxes": "truth", "heights": "64", "by": "size"}
     assert f"--{name}: only for images, not for videos" in refusal(
         evaluate(f"--{name}", values.get(name, 2), "--track", model=tiny), code=2
     )

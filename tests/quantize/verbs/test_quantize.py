@@ -74,35 +74,28 @@ def test_beside_the_fp32_ir_unless_another_folder_is_named(place):
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    """The file of a report, and what was said when it was written."""
-    place = make_place(tmp_path_factory.mktemp("report"))
-    file = place.root / "shift.json"
-    ended = succeeded(place.quantize("--report", file, "--layers"))
-    return file, ended.stderr
+def quantized(tmp_path_factory):
+    """A place where the model was quantized and recorded, and the answer."""
+    place = make_place(tmp_path_factory.mktemp("quantized"))
+    return place, succeeded(place.quantize("--record", "--layers"))
 
 
-def test_a_report_can_be_recorded(place, report):
-    file, _ = report
-    succeeded(posezoo("record", file, "--models_dir", place.root / "registry"))
+def test_the_shift_is_recorded_once_it_was_measured(quantized):
+    place, ended = quantized
     (recorded,) = (place.root / "registry").rglob("measured.yml")
+    assert f"{recorded}\n" in ended.stdout
     assert "quantization:\n  - precision: FP16-INT8\n" in recorded.read_text()
     assert "agreement: 1.0" in recorded.read_text()
-
-
-def test_a_report_stays_if_nothing_was_measured_now(report):
-    file, _ = report
-    place = Place(file.parent)
-    before = file.read_bytes()
-    ended = succeeded(place.quantize("--report", file))
-    assert f"warning: {file}: not written: no IR was compared with FP32" in ended.stderr
-    assert file.read_bytes() == before
+    before = recorded.read_bytes()
+    again = succeeded(place.quantize("--record"))
+    assert "not recorded: no IR was compared with FP32 by its keypoints now" in again.stderr
+    assert recorded.read_bytes() == before
 
 
 @pytest.mark.parametrize(
     "flags",
     [
-        ("--report", "shift.json"),
+        ("--record",),
         ("--annotations", "truth.json"),
         ("--metric", "ap"),
         ("--metric", "ap", "--max_drop", "1"),
@@ -121,9 +114,8 @@ def test_a_limit_of_the_drop_needs_annotations(tmp_path):
     assert "--max_drop requires --annotations or --metric" in ended.stderr
 
 
-def test_an_int8_ir_can_be_measured_again(report):
-    file, _ = report
-    place = Place(file.parent)
+def test_an_int8_ir_can_be_measured_again(quantized):
+    place, _ = quantized
     before = place.xml(place.root / "models").read_bytes()
     flags = ("--measure_only", "--format", "json")
     (answer,) = json_of(place.quantize(*flags))["models"]
@@ -239,8 +231,8 @@ def test_a_model_whose_int8_loses_too_much_is_refused_with_the_figure(place):
     assert "Skipping seeker (quantization not supported)\nINT8 keeps 5 % of its AP." in ended.stdout
 
 
-def test_layers_are_shown_on_request(report):
-    _, said = report
+def test_layers_are_shown_on_request(quantized):
+    said = quantized[1].stderr
     assert "the 2 of 2 layers with the most noise" in said
     assert [line.split()[0] for line in said.splitlines() if "Convolution" in line] == [
         "stem",

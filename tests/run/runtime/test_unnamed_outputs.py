@@ -58,7 +58,7 @@ def test_outputs_of_other_sizes_are_refused_with_both(tmp_path):
 @pytest.mark.usefixtures("measured_in_this_process")
 def test_benchmark_and_export_take_such_an_ir(tmp_path):
     xml = write_unnamed(tmp_path / "heat.xml", (1, 17, 16, 12))
-    speed = posezoo("benchmark", xml, "--seconds", "0.01", "--no_record", "--format", "json")
+    speed = posezoo("benchmark", xml, "--seconds", "0.01", "--format", "json")
     assert json_of(succeeded(speed))["measurements"]
     out = tmp_path / "out"
     succeeded(posezoo("export", xml, "--to", "folder", out, "--decode", "--decoder", "heatmap"))

@@ -109,7 +109,7 @@ def test_a_second_machine_works_from_it_alone(zoo):
         zoo / "out" / "public" / "whole" / "first" / "first.tflite"
     ).read_bytes() == b"first" * 1000
     assert "Copyright 2026 The tests" in (zoo / "m" / "NOTICE").read_text()
-    assert elsewhere(zoo, "licenses", "-o", "out").stdout.count("The terms.") == 1
+    assert elsewhere(zoo, "info", "--licenses", "-o", "out").stdout.count("The terms.") == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs network namespaces")

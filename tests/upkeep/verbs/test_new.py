@@ -273,7 +273,7 @@ def test_a_draft_of_heat_maps_has_their_role_and_passes_once_it_is_filled_in(zoo
         "TODO: what it does, in a sentence or two; cards show it as it is.", "A net."
     )
     model_of(zoo).write_text(f"{filled}people: {{photo: whole_image}}\n", "utf-8")
-    judged = posezoo("verify", "--metadata", "my-pose", "--models_dir", zoo / "models", cwd=zoo)
+    judged = posezoo("lint", "my-pose", "--models_dir", zoo / "models", cwd=zoo)
     assert "known-model" not in judged.stdout and "role" not in judged.stdout, judged.stdout
 
 

@@ -1,4 +1,5 @@
-"""posezoo cache: list the files that are cached by digest, verify them, or remove unused ones.
+"""posezoo cache: list the files that are cached by digest, verify them, or remove unused ones; or
+remove the files and IR of models that posezoo wrote.
 
 ``posezoo cache list|verify|prune --format json``::
 
@@ -10,19 +11,27 @@
     compiled     list  with prune --everything the removed networks that were compiled for the CPU:
                        path, size
 
-The exit code is 1 if verify finds a damaged entry.
+``posezoo cache remove MODEL --format json``::
+
+    removed      list  paths, also with --dry_run
+    kept         list  path, state (as in posezoo verify)
+    bytes        int   of what is removed
+    cache        dict  dir, files (paths of the models' files in the cache, which stay there), bytes
+
+The exit code is 1 if verify finds a damaged entry, or if remove keeps a file since it was changed.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.flags import Flag
+from posezoo.cli.flags import Flag, Shared
+from posezoo.cli.model_removal import RemovalArgs, remove_models
 from posezoo.console.json_projection import project
 from posezoo.console.labels import format_count, format_megabytes
 from posezoo.console.report import align_columns, print_result
@@ -34,10 +43,10 @@ EXAMPLES = """
 posezoo cache list
 posezoo cache verify
 posezoo cache prune --dry_run
-posezoo cache prune --older_than 90 --damaged
+posezoo cache remove movenet-lightning
+posezoo cache remove "rtmpose-*" --weights_dir weights --yes
+posezoo cache prune --damaged
 """
-
-_DAY_S = 86400.0
 
 FLAGS = (
     Flag(
@@ -45,18 +54,14 @@ FLAGS = (
         "list: show all files; verify: read all files and show the damaged ones; prune: remove the"
         " files that belong to no model of the registries in use, and those that interrupted runs"
         " left; to keep all files of your models, give the same --models_dir, --registry and"
-        " --lock as for their downloads",
-        choices=("list", "verify", "prune"),
+        " --lock as for their downloads; remove: remove the files and IR of models that posezoo"
+        " wrote, and keep those of the cache",
+        choices=("list", "verify", "prune", "remove"),
     ),
+    Flag("models MODEL", "names or globs of the models", nargs="*", needs="what=remove"),
     Flag(
         "--damaged",
         "with prune: also remove damaged files; all files are read",
-        needs="what=prune",
-    ),
-    Flag(
-        "--older_than DAYS",
-        "with prune: also remove files that were written more than DAYS days ago",
-        flags.number(0, 36500),
         needs="what=prune",
     ),
     Flag(
@@ -67,21 +72,35 @@ FLAGS = (
     ),
     Flag("--cache_dir DIR", "folder of the cache (default: the one that downloads use)"),
     f"lock {flags.REGISTRY}",
-    Flag("--dry_run", "with prune: only report what would be removed", needs="what=prune"),
+    Flag(
+        "--dry_run",
+        "with prune and remove: only report what would be removed",
+        needs="what=prune what=remove",
+    ),
+    Flag(
+        "--yes",
+        "with remove: do not ask for confirmation; required if the input is not a terminal",
+        needs="what=remove",
+    ),
+    replace(flags.download_dir_flag(), needs="what=remove"),
+    Shared("weights_dir", needs="what=remove"),
     flags.FORMAT,
 )
 
 
-class _CacheArgs(flags.FormatArgs):
+class _CacheArgs(RemovalArgs):
     what: str
     damaged: bool
-    older_than: float | None
     everything: bool
     cache_dir: Path | None
 
 
 def run(args: _CacheArgs) -> int:
-    """List the cache, verify it, or remove files from it."""
+    """List the cache, verify it, or remove files from it, or those of models."""
+    if args.what == "remove":
+        if not args.models:
+            args.parser.error("remove needs the names of models")
+        return remove_models(args)
     from posezoo.core.lockfile import LockFile
     from posezoo.core.pipeline.cache_entries import (
         file_names_by_digest,
@@ -135,8 +154,6 @@ def _select(args: _CacheArgs, entries: Sequence[CacheEntry]) -> tuple[Sequence[C
 def _is_unused(entry: CacheEntry, args: _CacheArgs) -> bool:
     """Whether prune removes this file; it is read if damaged files are removed."""
     if args.everything or not entry.names:
-        return True
-    if args.older_than is not None and time.time() - entry.changed > args.older_than * _DAY_S:
         return True
     return args.damaged and entry.is_damaged()
 

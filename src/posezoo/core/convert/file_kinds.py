@@ -105,13 +105,13 @@ _KINDS_BY_ENDINGS = {
     ),
     " ".join(NETWORKS): FileKind(
         "a network",
-        "run, evaluate, benchmark, export and verify --device take it; posezoo convert {file}"
+        "run, evaluate, benchmark and export take it; posezoo convert {file}"
         " -o {stem}.xml --precision FP32 makes an IR, which quantize takes; posezoo new NAME"
         " --from {file} --license SPDX describes it as a model, which all verbs take",
     ),
     ".xml": FileKind(
         "an IR",
-        "run, evaluate, benchmark, quantize, export and verify --device take it; posezoo new NAME"
+        "run, evaluate, benchmark, quantize and export take it; posezoo new NAME"
         " --license SPDX --from {file} {stem}.bin describes it as a model, which all verbs take",
     ),
 }

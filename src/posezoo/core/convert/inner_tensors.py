@@ -15,48 +15,26 @@ if TYPE_CHECKING:
 
 
 class OperationOrder:
-    """Which operations of a network depend on which.
+    """The operations of a network that depend on its inputs, in order.
 
     Attributes:
         kinds: the type of each operation that depends on an input, by its name, in order.
         tensors: of these operations, the results in floating point.
-        sources: of these operations, those with such results that come next before it.
     """
 
     def __init__(self, network: Model) -> None:
         self.kinds: dict[str, str] = {}
         self.tensors: dict[str, list[Tensor]] = {}
-        self.sources: dict[str, set[str]] = {}
         for node in network.get_ordered_ops():
             kind = node.get_type_name()
             names = [port.get_node().get_friendly_name() for port in node.input_values()]
-            before = [name for name in names if name in self.kinds]
-            if kind == "Result" or not (before or kind == "Parameter"):
+            depends_on_input = any(name in self.kinds for name in names)
+            if kind == "Result" or not (depends_on_input or kind == "Parameter"):
                 continue
             name = node.get_friendly_name()
             self.kinds[name] = kind
-            sources = ({each} if each in self.tensors else self.sources[each] for each in before)
-            self.sources[name] = set().union(*sources)
             if kind != "Parameter" and (tensors := _find_real(node)):
                 self.tensors[name] = tensors
-
-    def find_candidates(self, first: str, differs: Mapping[str, bool]) -> list[str]:
-        """The operations before ``first`` that were not measured, in order, without those before a
-        good one, unless ``first`` takes their results.
-        """
-        good = [name for name, is_different in differs.items() if not is_different]
-        excluded = self._find_before(good) - self.sources[first]
-        wanted = self._find_before([first]) - excluded - differs.keys()
-        return [name for name in self.tensors if name in wanted]
-
-    def _find_before(self, names: Sequence[str]) -> set[str]:
-        before: set[str] = set()
-        waiting = list(names)
-        while waiting:
-            new = self.sources[waiting.pop()] - before
-            before |= new
-            waiting += new
-        return before
 
 
 def _find_real(node: Node) -> list[Tensor]:
@@ -66,15 +44,17 @@ def _find_real(node: Node) -> list[Tensor]:
 
 
 def compile_tensors(
-    network: Model, tensors: Sequence[Tensor | str], device: str, config: Mapping[str, Any]
+    network: Model, tensors: Sequence[Tensor | str], config: Mapping[str, Any]
 ) -> Callable[[NamedArrays], list[Array]]:
-    """What computes these tensors from the inputs by name; a RuntimeError if the device cannot."""
+    """What computes these tensors from the inputs by name, on the CPU; a RuntimeError if it
+    cannot.
+    """
     part = network.clone()
     # A tensor that is an output already gets no second result.
     names = [port.get_node().get_friendly_name() for port in part.add_outputs(list(tensors))]
     results = [port.get_node().get_friendly_name() for port in part.outputs]
     columns = list(map(results.index, names))
-    request = openvino_core().compile_model(part, device, dict(config)).create_infer_request()
+    request = openvino_core().compile_model(part, "CPU", dict(config)).create_infer_request()
 
     def run(feed: NamedArrays) -> list[Array]:
         values = run_request(request, feed)

@@ -342,7 +342,7 @@ class _Comparison:
 
     def compare(self, batch: Mapping[Tensor, Partner]) -> list[InnerDifference]:
         run_original = self.inner.open([name for name, _ in batch.values()])
-        run_ir = compile_tensors(self.ir, list(batch), "CPU", EXACT)
+        run_ir = compile_tensors(self.ir, list(batch), EXACT)
         expected = run_original(self.case.prepared)
         differences = {}
         pairs = zip(batch.items(), run_ir(self.case.feed), strict=True)

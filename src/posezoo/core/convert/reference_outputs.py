@@ -791,7 +791,7 @@ def open_openvino(
         return {name: results[name] for name in outputs}
 
     def open_inner(names: Sequence[str]) -> Callable[[NamedArrays], dict[str, Array]]:
-        run_inner = compile_tensors(network, names, "CPU", EXACT)
+        run_inner = compile_tensors(network, names, EXACT)
         return lambda feed: dict(zip(names, run_inner(feed), strict=True))
 
     def find_partners(ir: Model) -> dict[Tensor, Partner]:

@@ -197,7 +197,7 @@ _SPDX_LICENSE = record(model.License, required_key("spdx", WORD), required_key("
 
 
 def _read_license(node: YamlNode) -> model.License:
-    """A text that is no address is the name of a license; --metadata reports what is unusual."""
+    """A text that is no address is the name of a license; posezoo lint reports what is unusual."""
     if node.value is None:
         return model.License()
     if not node.is_text():
@@ -447,7 +447,7 @@ _CONVERSION_KEYS = (
     Key("int8_ranges", _INT8_RANGES, "With them, INT8 needs no photos."),
 )
 MODEL_KEYS = (*_SHARED_KEYS, *_FILE_KEYS, *_USE_KEYS, *_PUBLISHER_KEYS, *_CONVERSION_KEYS)
-#: A model without a license can be read: --metadata reports it.
+#: A model without a license can be read: posezoo lint reports it.
 _READ_KEYS = tuple(
     replace(key, required=key.required and key.name != "license") for key in MODEL_KEYS
 )

@@ -303,9 +303,7 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
     except yaml.MarkedYAMLError as error:
         for number, line in enumerate(content.splitlines(), 1):
             if line.startswith(MERGE_MARKS[0].encode()):
-                hint = (
-                    "keep the lines of one side, without the marks, then: posezoo verify --metadata"
-                )
+                hint = "keep the lines of one side, without the marks, then: posezoo lint"
                 raise SpecError(file, number, 1, "", problem=MERGE_PROBLEM, hint=hint) from error
         problem = f"not YAML: {error.problem or error.context}"
         raise _file_error(file, problem, error.problem_mark or error.context_mark) from error

@@ -79,7 +79,7 @@ def _find_size_hint(file: SourceFile, failures: Sequence[Failure]) -> str:
         return ""
     hint = f"the file changed at its source, or its size in {file.pin_record} is wrong: check it"
     if file.pin_record == "model.yml":
-        hint += "; posezoo verify --metadata --fix corrects it for a file that is here"
+        hint += "; posezoo lint --fix corrects it for a file that is here"
     return hint
 
 

@@ -15,5 +15,8 @@ class OutputFile:
     renews: str = ""  # the flag whose file it may replace, if that is ours: it was read before
 
 
-#: Measurements, for posezoo record.
+#: Measurements, for posezoo recommend --figures.
 MEASUREMENTS = OutputFile(signs=('"model": "', '"kind": "', '"precision": "', '"figures": '))
+
+#: Known findings of posezoo lint. It replaces the one that was read.
+BASELINE = OutputFile(signs=('{\n "findings": [',), renews="baseline")

@@ -81,13 +81,10 @@ class Cluster:
     def executor(
         self,
         address: str,  # noqa: ARG002
-        wait_s: float,  # noqa: ARG002
         context: Context,  # noqa: ARG002
         folders: Sequence[Path],  # noqa: ARG002
     ) -> Executor:
-        """The executor of ``--cluster ADDRESS``, which waits ``wait_s`` seconds for workers, with
-        these folders and files.
-        """
+        """The executor of ``--cluster ADDRESS``, with these folders and files."""
         return Executor()
 
 

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.console import job_report
 from posezoo.console.job_report import Answer
+from posezoo.console.plan_report import format_plan
 from posezoo.console.report import print_result
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import ExportError, require_packages
@@ -132,7 +132,7 @@ def run(args: _ExportArgs) -> int:
             console.print_line(f"Skipping {error.problem}")
             return Answer(facts={"skipped": error.problem})
         if isinstance(model, Plan):
-            lines = job_report.format_plan(model)
+            lines = format_plan(model)
             if model.is_possible:
                 lines.append(f"would then export it to {options.folder}")
             return Answer(plan=lines)

@@ -1,1 +1,1 @@
-"""The verb that checks metadata, and files and IR."""
+"""The verb that checks metadata."""

@@ -113,9 +113,7 @@ class BenchmarkResult:
         )
 
     def to_measurement(self) -> Measurement:
-        """The result, of today, as ``posezoo record`` reads it; an IR of unknown precision counts
-        as FP32.
-        """
+        """The result, of today, for measured.yml; an IR of unknown precision counts as FP32."""
         throughput = self.throughput_fps
         p50, p90, p99 = self.latency_ms
         metrics = {

@@ -103,7 +103,7 @@ def unannotated_keypoints(model: Model, dataset: CocoDataset) -> tuple[str, ...]
 def create_accuracy_measurement(
     protocol: EvaluationProtocol, result: EvaluationResult
 ) -> Measurement:
-    """The accuracy in the form that ``posezoo record`` reads."""
+    """The accuracy, for measured.yml."""
     model = protocol.estimator.model
     settings: dict[str, Scalar] = {
         "dataset": result.dataset.name,

@@ -46,21 +46,17 @@ class EvaluationReport:
 
     Attributes:
         worst: the number of worst images to write.
-        report: the file for the metrics; None for ``accuracy.json`` in the folder.
     """
 
     protocol: EvaluationProtocol
     result: EvaluationResult
     folder: Path
     worst: int = 0
-    report: Path | None = None
 
     @property
     def files(self) -> dict[str, str]:
         """The files by what they have, also before they are written."""
         paths = {name: self.folder / f"{name}.json" for name in ("accuracy", "results", "tables")}
-        if self.report:
-            paths["accuracy"] = self.report
         if self.worst:
             paths["worst"] = self.folder / "worst"
         return {name: str(path) for name, path in paths.items()}
@@ -124,9 +120,7 @@ class EvaluationReport:
         }
 
     def write(self, listener: Listener) -> None:
-        """Write metrics for ``posezoo record``, results in COCO's form, tables, and the worst
-        images.
-        """
+        """Write metrics, results in COCO's form, tables, and the worst images."""
         content: tuple[tuple[str, object, int | None], ...] = (
             ("accuracy", measurement_to_json(self.protocol.model_name, self.measurement), 2),
             ("results", self.result.to_coco_results(), None),

@@ -2,7 +2,7 @@
 
 With ``--format json``, the output is an object::
 
-    measurements  list   the content of the --output file, for posezoo record: model, precision,
+    measurements  list   the content of the --output file: model, precision,
                          machine, settings, figures (throughput in images per second: median,
                          minimum and maximum of the rounds; latencies over all rounds), and the
                          other keys of measured.yml
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -32,10 +32,16 @@ from posezoo.cli.run_main import command_line
 from posezoo.console.console import Console
 from posezoo.console.labels import format_count
 from posezoo.console.report import print_result
-from posezoo.core.declarations.model import Precision
+from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.declarations.model_files import find_network, is_network_file
-from posezoo.core.errors import InferenceError, OutputError, PosezooError, SettingsError
-from posezoo.core.events import Listener, RunStarted
+from posezoo.core.errors import (
+    ConversionError,
+    InferenceError,
+    OutputError,
+    PosezooError,
+    SettingsError,
+)
+from posezoo.core.events import CountStarted, Listener, RunStarted
 from posezoo.core.files.output_file import MEASUREMENTS
 from posezoo.core.registry import Selection
 from posezoo.run.verbs.run_flags import select_subjects, statement_from_args
@@ -56,6 +62,7 @@ posezoo benchmark --compare human-pose-estimation-0001 --precisions FP16,FP16-IN
 posezoo benchmark --pipeline blazepose-full --requests 4 --input crowd.jpg
 posezoo benchmark --pipeline human-pose-estimation-0001 --heights 256,368,480
 posezoo benchmark --all --generated --output speed.json
+posezoo benchmark my-pose --requests 1,0 --models_dir my_zoo --record
 """
 
 MAX_BATCH = 64
@@ -157,14 +164,15 @@ FLAGS = (
         "--seconds S", "the duration of a round (default: 1)", flags.number(0.01, 600), default=1.0
     ),
     Flag(
-        "--output, --report FILE",
-        "write the measurements to a .json file, for posezoo record or recommend --figures",
+        "--output FILE",
+        "write the measurements to a .json file, for recommend --figures",
         output=MEASUREMENTS,
     ),
     Flag(
-        "--no_record",
-        "do not keep the results in the user's folder, where posezoo recommend reads the speeds of"
-        " this machine",
+        "--record",
+        "write the speeds, and the GFLOPs and MParams of each IR, to measured.yml beside the"
+        " model.yml, in a registry of your own or a checkout; without this flag, posezoo recommend"
+        " reads the speeds in your own folder",
     ),
     Shared(f"decoder decoder_options skeleton detector {flags.DESCRIPTION}", needs="pipeline"),
     f"{flags.INFERENCE} weights_dir {flags.CACHE}",
@@ -188,16 +196,19 @@ class _BenchmarkArgs(flags.ConversionArgs, flags.DescriptionArgs):
     rounds: int
     seconds: float
     output: Path | None
-    no_record: bool
+    record: bool
 
 
 def run(args: _BenchmarkArgs) -> int:
     """Measure, and print the results."""
     flags.patterns_from_args(args)
     flags.require_suffix(args, args.output, (".json",))
+    if args.record and any(map(is_network_file, args.models)):
+        args.parser.error("--record: only for models, which have a measured.yml")
     from posezoo.measure.benchmark_cases import CaseMaker
     from posezoo.measure.benchmark_tables import format_results, results_to_json
     from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
+    from posezoo.measure.complexity_count import require_own_registry
 
     context = flags.context_from_args(args)
     options = _options_from_args(args, context)
@@ -212,6 +223,8 @@ def run(args: _BenchmarkArgs) -> int:
         console(RunStarted(command_line(), 0))
         maker = CaseMaker(options, context, Path(folder), console)
         planner = _make_planner(args, maker, console)
+        for spec in planner.selection.models if args.record else ():
+            require_own_registry(spec)
         if args.dry_run:
             planner.report.answers += planner.plans(schedule)
             return planner.report.print(args.format)
@@ -223,10 +236,7 @@ def run(args: _BenchmarkArgs) -> int:
             is_interrupted = True
         results = measuring.results
         complete = [result for result in results if len(result.rounds) == args.rounds]
-        if args.output:
-            _write(args.output, complete, console)
-        if not args.no_record:
-            _keep(complete, planner)
+        _write_results(complete, args, planner)
     answer = results_to_json(results, is_compared=args.compare)
     answer |= {"interrupted": is_interrupted, "failed": planner.report.failures}
     lines = format_results(results, is_compared=args.compare, rounds=args.rounds)
@@ -351,16 +361,60 @@ def _measure_alone(
     return results
 
 
-def _keep(results: Sequence[BenchmarkResult], planner: BenchmarkPlanner) -> None:
+def _write_results(
+    results: Sequence[BenchmarkResult], args: _BenchmarkArgs, planner: BenchmarkPlanner
+) -> None:
+    """Write the results to the file of --output, and to the registry or for recommend."""
+    if args.output:
+        _write(args.output, results, planner.console)
+    measured = _by_model(results)
+    if args.record:
+        _record(measured, args, planner)
+    else:
+        _keep(measured, planner)
+
+
+def _by_model(results: Sequence[BenchmarkResult]) -> dict[str, list[Measurement]]:
+    """The results of models of a registry."""
+    measured: dict[str, list[Measurement]] = {}
+    for result in results:
+        if result.case.is_recordable:
+            measured.setdefault(result.case.model, []).append(result.to_measurement())
+    return measured
+
+
+def _record(
+    measured: Mapping[str, Sequence[Measurement]], args: _BenchmarkArgs, planner: BenchmarkPlanner
+) -> None:
+    """Record the results and, of networks, the complexity of their IR. A speed that other work
+    disturbed is an error.
+    """
+    from posezoo.core.workers.processes import run_in_child
+    from posezoo.measure.complexity_count import count_model, record_measurements
+
+    context = planner.maker.context
+    for name, measurements in measured.items():
+        with planner.report_failure(name):
+            model = context.registry.find(name)
+            if isinstance(model, ModelSpec) and not args.pipeline:
+                planner.console(CountStarted(name))
+                count = partial(count_model, generates_weights=args.generated)
+                try:
+                    # A process of its own frees the memory of a large network.
+                    counted = run_in_child(count, model, context, args.size, of=name)
+                    record_measurements(model, counted)
+                except ConversionError as error:  # such as dynamic sizes
+                    planner.console.warn(f"{name}: not counted: {error.problem}")
+            path = record_measurements(model, measurements)
+            planner.console.print_line(f"{path}: {format_count(len(measurements), 'measurement')}")
+
+
+def _keep(measured: Mapping[str, Sequence[Measurement]], planner: BenchmarkPlanner) -> None:
     """Keep the results of the zoo's models for posezoo recommend; a folder that cannot be written
     is a warning.
     """
     from posezoo.run.own_measurements import keep_measurements, own_folder
 
-    measured: dict[str, list[Measurement]] = {}
-    for result in results:
-        if result.case.is_recordable:
-            measured.setdefault(result.case.model, []).append(result.to_measurement())
     for name, measurements in measured.items():
         with planner.report_failure(name):
             try:

@@ -24,7 +24,7 @@ With ``--format json``, the output is one object::
     by_size, by_posture         list    a row for each size and posture of people: title, people,
                                         found, AP (null if there are fewer than 10)
     provenance                  object  what ran, as in poses.json of ``posezoo run``
-    files                       object  the files that were written: accuracy (for posezoo record),
+    files                       object  the files that were written: accuracy (as in measured.yml),
                                         results (in COCO's format), tables, worst (a folder of
                                         images)
 
@@ -57,11 +57,11 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.run_main import command_line
+from posezoo.console.labels import format_count
 from posezoo.console.report import print_json
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import EvaluationError, PosezooError, import_optional
 from posezoo.core.events import RunStarted
-from posezoo.core.files.output_file import MEASUREMENTS
 from posezoo.core.settings import user_folder
 from posezoo.measure.verbs.dataset_flags import (
     DATASET_FLAGS,
@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from posezoo.console.json_projection import Json
     from posezoo.core.resolve.stage_context import Context
     from posezoo.measure.coco import CocoDataset
+    from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol
     from posezoo.measure.evaluation.evaluation_report import EvaluationReport, VideoReport
     from posezoo.measure.model_evaluation import EvaluationTask, LoadedModel
     from posezoo.run.runtime.runtime_config import LoadOptions
@@ -122,7 +123,7 @@ FLAGS = (
         "evaluate at each of these heights, or shorter sides, and print the metrics by size; each"
         " height has its own folder of results",
         flags.whole_numbers(32, 4096),
-        excludes="height by report",
+        excludes="height by",
     ),
     Flag("--flip", "also run each image mirrored, and average both results"),
     Flag(
@@ -172,12 +173,7 @@ FLAGS = (
         "folder for metrics, results and images; predictions are kept there for the next run",
         "evaluations/MODEL/PRECISION in your cache folder",
     ),
-    Flag(
-        "--report FILE",
-        "write the metrics to this .json file, for posezoo record (default: accuracy.json in the"
-        " folder)",
-        output=MEASUREMENTS,
-    ),
+    "record",
     flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
     Flag("--fresh", "run the model on every image again; ignore predictions of earlier runs"),
     "precision checkpoint",
@@ -190,7 +186,7 @@ FLAGS = (
 )
 
 
-_OF_IMAGES = "boxes heights worst report fresh skip_unreadable cluster by requests"
+_OF_IMAGES = "boxes heights worst record fresh skip_unreadable cluster by requests"
 
 
 class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, flags.FormatArgs):
@@ -208,7 +204,7 @@ class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, fl
     by: str
     worst: int
     output: Path | None
-    report: Path | None
+    record: bool
     fresh: bool
     precision: Precision | None
 
@@ -253,7 +249,18 @@ def run(args: _EvaluateArgs) -> int:
             print_sizes(reports)
         elif args.format == "text":
             print_report(reports[0], by=args.by)
-        return _write(reports, args, answer, console)
+        code = _write(reports, args, answer, console)
+        if args.record:
+            _record(reports, chosen, console)
+        return code
+
+
+def _record(reports: Sequence[EvaluationReport], chosen: EvaluationTask, console: Console) -> None:
+    from posezoo.measure.complexity_count import record_measurements
+
+    measurements = [report.measurement for report in reports]
+    path = record_measurements(chosen.model, measurements)
+    console.print_line(f"{path}: {format_count(len(measurements), 'measurement')}")
 
 
 def _write(
@@ -313,6 +320,8 @@ def _evaluate(
 
     loaded, folder = _load(args, context, chosen, options, console)
     protocol = loaded.protocol
+    if args.record:
+        _require_recordable(protocol, chosen)
     if args.heights:
         folder = folder / str(options.target_size)
     executor = None
@@ -327,7 +336,18 @@ def _evaluate(
         executor=executor,
         listener=console,
     )
-    return EvaluationReport(protocol, result, folder, args.worst, args.report)
+    return EvaluationReport(protocol, result, folder, args.worst)
+
+
+def _require_recordable(protocol: EvaluationProtocol, chosen: EvaluationTask) -> None:
+    from posezoo.measure.complexity_count import require_own_registry
+
+    if protocol.precision is None or protocol.weights_name:
+        raise EvaluationError(
+            f"{protocol.model_name}: --record is only for a registry's model with its own weights",
+            hint="accuracy.json in the folder of results has the metrics",
+        )
+    require_own_registry(chosen.model)
 
 
 def _load(

@@ -67,24 +67,35 @@ An .xml or .onnx is an object with other keys::
     not_compared  str         why it cannot be compared; absent otherwise
 
 With ``--why_not``, the output is an object: names (globs), reason, instead (names of models).
+
+With ``--licenses``, the output is an object::
+
+    models   list  name, spdx, url, holder, text (a path, or null), note, converted (whether an IR
+                   was made)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
-from posezoo.cli.flags import Flag
+from posezoo.cli.flags import Flag, Shared
+from posezoo.cli.selection import select_models
 from posezoo.console.json_projection import Json, project, to_json
-from posezoo.console.report import print_result
+from posezoo.console.report import print_json, print_result, print_text
 from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 from posezoo.core.declarations.model_files import find_network, is_network_file
 from posezoo.core.errors import PosezooError
 from posezoo.core.registry import TAG_MARK, Selection, license_path, registry_root
 from posezoo.pages.facts.model_facts import ModelFacts, describe_model
 from posezoo.pages.facts.rehearsals import DIGEST, read_rehearsals
-from posezoo.pages.license_notice import read_copyright_line
+from posezoo.pages.license_notice import (
+    collect_license_terms,
+    format_notice,
+    read_copyright_line,
+)
 from posezoo.pages.verbs.filter_flags import (
     FILTER_FLAGS,
     FilterArgs,
@@ -105,6 +116,7 @@ posezoo info blazepose-full
 posezoo info pose-detection-mediapipe --format json
 posezoo info --all --framework tflite
 posezoo info --why_not yolo26n-pose
+posezoo info --licenses --weights_dir models
 posezoo info mine.onnx --as rtmpose-m
 """
 
@@ -112,8 +124,17 @@ _INPUT = "name shape layout ir_layout color ir_color mean scale reverse_input_ch
 #: The keys that only Open Model Zoo's files declare.
 _OMZ = "mo_args upstream_export has_pre_convert model_info quantizable quantized"
 
+#: The keys of a model's license in JSON.
+_LICENSE = (
+    "name=spec.full_name spdx=spec.license.spdx? url=spec.license.url? holder? text?"
+    " note=spec.license_note? converted=is_converted"
+)
+
 #: The names of steps in JSON. Scripts read them, so they stay even if a class is renamed.
 _STEP_NAMES = {RegexReplace: "RegexReplace", UnpackArchive: "UnpackArchive"}
+
+_FILTERS = "task framework precision license search"
+_OF_FILES = f"{flags.PIPELINE} {flags.DESCRIPTION}"
 
 FLAGS = (
     flags.MODELS,
@@ -121,26 +142,37 @@ FLAGS = (
         "--why_not NAME",
         "say why the zoo does not have a model, and which models can replace it",
     ),
+    Flag(
+        "--licenses",
+        "print the NOTICE of downloaded models, with copyright holders and license texts; without"
+        " MODEL, of all that have a downloaded file or an IR",
+        excludes=f"why_not {_FILTERS}",
+    ),
     FILTER_FLAGS,
-    f"{flags.PIPELINE} {flags.DESCRIPTION} {flags.REGISTRY} {flags.FORMAT}",
+    replace(flags.download_dir_flag(), needs="licenses"),
+    Shared("weights_dir", needs="licenses"),
+    f"{_OF_FILES} {flags.REGISTRY} {flags.FORMAT}",
 )
 
 
 class _InfoArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs, flags.DescriptionArgs):
     why_not: str | None
+    licenses: bool
 
 
 def run(args: _InfoArgs) -> int:
-    """Print one block per model, or a JSON list."""
+    """Print one block per model, or a JSON list; or why there is no model, or a NOTICE."""
     if args.why_not:
         return _explain_missing(args.why_not, flags.context_from_args(args), args.format)
+    if args.licenses:
+        flags.refuse_flags(args, _OF_FILES, "only for an .xml or .onnx")
+        return _print_licenses(args, flags.context_from_args(args, {"locked": False}))
     files = list(filter(is_network_file, args.models))
     args.models = [name for name in args.models if name not in files]
     if files and not args.models:
-        flags.refuse_flags(args, "task framework precision license search", "only for models")
+        flags.refuse_flags(args, _FILTERS, "only for models")
     if args.models or not files:
-        names = f"{flags.PIPELINE} {flags.DESCRIPTION}"
-        flags.refuse_flags(args, names, "only for an .xml or .onnx")
+        flags.refuse_flags(args, _OF_FILES, "only for an .xml or .onnx")
     described = [_describe_file(find_network(name), args) for name in files]
     if files and not args.models:
         print_result(args.format, described, *_in_blocks(map(_file_lines, described)))
@@ -203,6 +235,34 @@ def _file_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     if answer.get("proof"):
         why = f", because {answer['not_compared']}" if "not_compared" in answer else ""
         yield f"  proof: {answer['proof']}{why}"
+
+
+def _print_licenses(args: _InfoArgs, context: Context) -> int:
+    with flags.console_from_args(args) as console:
+        selection = select_models(context.registry, args.models or None, console)
+        specs = selection.models
+        models = "these models"
+        if not args.models:
+            specs = tuple(variant for spec in specs for variant in (spec, *spec.variants))
+            models = "the registry's models"
+        terms = collect_license_terms(specs, context.layout)
+        if not terms and selection.problems:  # they were reported above
+            return 1
+        if not terms:
+            folder = context.layout.download_dir
+            raise PosezooError(
+                f"{folder}: contains no file of {models}, so there is no NOTICE",
+                hint="download them with posezoo download, or name their folder: --weights_dir DIR",
+            )
+        for term in terms:
+            if not term.holder:
+                name = term.spec.full_name
+                console.warn(f"{name}: its license text, which names the holder, is not available")
+    if args.format == "json":
+        print_json({"models": [project(term, _LICENSE) for term in terms]})
+    else:
+        print_text(format_notice(terms))
+    return selection.exit_code
 
 
 def _explain_missing(name: str, context: Context, style: str) -> int:

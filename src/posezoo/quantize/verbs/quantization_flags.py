@@ -12,7 +12,7 @@ TARGET_DEVICES = ("ANY", "CPU", "GPU", "NPU", "CPU_SPR")
 
 QUANTIZATION_FLAGS = (
     Flag(
-        "--dataset, --dataset_dir, --images DIR",
+        "--dataset_dir, --images DIR",
         "folder of photos with people, or with the objects of the model: every third photo, by"
         " name, is used to compare INT8 with FP32, the others for calibration",
         dest="dataset_dir",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.console import job_report
-from posezoo.console.job_report import Answer
+from posezoo.console.job_report import Answer, format_planned_ir
 from posezoo.core.declarations.model import (
     FloatLayers,
     ModelSpec,
@@ -21,7 +19,6 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.model_files import find_network, is_network_file
 from posezoo.core.errors import require_packages, shell_word
 from posezoo.core.events import Listener, WarningIssued
-from posezoo.core.files.output_file import MEASUREMENTS
 from posezoo.core.registry import Selection
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
@@ -36,6 +33,7 @@ if TYPE_CHECKING:
     from posezoo.console.console import Console
     from posezoo.core.pipeline.plan import Plan
     from posezoo.quantize.displacement import KeypointDisplacement
+    from posezoo.quantize.quantization import Quantized
     from posezoo.quantize.quantization_plan import (
         QuantizationOptions,
         QuantizationPlan,
@@ -47,7 +45,7 @@ posezoo quantize blazepose-full --dataset_dir photos --precisions FP16-INT8,FP32
 posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir photos --layers
 posezoo quantize person-detection-retail-0013 --dataset_dir photos --measure_only
 posezoo quantize --all --dataset_dir photos --dry_run
-posezoo quantize mine.xml --dataset coco --metric ap --max_drop 0.5 --as rtmo-s
+posezoo quantize mine.xml --images coco --metric ap --max_drop 0.5 --as rtmo-s
 """
 
 
@@ -105,11 +103,7 @@ FLAGS = (
         _parse_layers,
         default=(),
     ),
-    Flag(
-        "--report FILE",
-        "write the measurements as JSON, for posezoo record",
-        output=MEASUREMENTS,
-    ),
+    "record",
     Flag(
         "--layers",
         "show the layers with the most quantization noise, even if the result is accepted",
@@ -117,7 +111,7 @@ FLAGS = (
     Flag(
         "--measure_only",
         "quantize nothing: compare existing INT8 IR, converted here or published, with FP32",
-        excludes="report annotations metric max_drop layers height decoder_options",
+        excludes="record annotations metric max_drop layers height decoder_options",
     ),
     (
         f"{flags.PIPELINE} {flags.DESCRIPTION} {flags.INFERENCE} {flags.CACHE} {flags.TRUST}"
@@ -133,7 +127,7 @@ class _QuantizeArgs(flags.ConversionArgs, flags.DescriptionArgs, QuantizationArg
     max_drop: float | None
     preset: str | None
     in_float: tuple[str, ...]
-    report: Path | None
+    record: bool
     layers: bool
     measure_only: bool
 
@@ -144,7 +138,6 @@ def run(args: _QuantizeArgs) -> int:
     _refuse_invalid_flags(args)
     _require_packages(args)
 
-    from posezoo.core.files.result_files import write_result
     from posezoo.run.runtime.runtime_config import require_device
 
     context = flags.context_from_args(args)
@@ -160,6 +153,7 @@ def run(args: _QuantizeArgs) -> int:
             args.output,
             measures_only=args.measure_only,
             is_dry_run=args.dry_run,
+            records=args.record,
         )
         report = model_jobs.run_for_each(
             selection,
@@ -168,14 +162,6 @@ def run(args: _QuantizeArgs) -> int:
             skip_unpinned=args.all,
             executor=flags.executor_from_args(args, context, args.output, photo),
         )
-        if (path := args.report) and not args.dry_run:
-            rows = [row for _, answer in report.answers for row in answer.measurements]
-            if rows:
-                text = json.dumps(rows, indent=2) + "\n"
-                write_result(path, text.encode(), console, MEASUREMENTS.signs)
-            else:
-                reason = "no IR was compared with FP32 by its keypoints now"
-                console.warn(f"{path}: not written: {reason}")
     misses_limit = any("missed" in answer.facts for _, answer in report.answers)
     return report.print(args.format) or int(misses_limit)
 
@@ -189,6 +175,8 @@ def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
             args.parser.error(f"{name}: is no IR; posezoo convert {shell_word(name)} makes one")
     if not xmls:
         flags.refuse_flags(args, "preset in_float", "only for an .xml; model.yml declares it")
+    if xmls:
+        flags.refuse_flags(args, "record", "only for models, which have a measured.yml")
     if xmls and (xmls != args.models or args.all or args.measure_only):
         args.parser.error("name either .xml files, or models; --measure_only is for models")
 
@@ -264,12 +252,16 @@ class _QuantizationTask:
     output_dir: Path | None
     measures_only: bool
     is_dry_run: bool
+    records: bool
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> Answer:
         from posezoo.core.pipeline.get import get, write_sidecars
+        from posezoo.measure.complexity_count import require_own_registry
         from posezoo.quantize import int8_models
-        from posezoo.quantize.quantization import quantize, to_measurements
+        from posezoo.quantize.quantization import quantize
 
+        if self.records:  # before the work
+            require_own_registry(spec)
         required = int8_models.plan_required_irs(
             spec, self.context, self.dataset_dir, is_dry_run=self.is_dry_run
         )
@@ -288,7 +280,21 @@ class _QuantizationTask:
             facts["missed"] = quantized.missed
         for problem in quantized.missed.values():
             listener(WarningIssued(f"{spec.full_name}: the limit is missed: {problem}"))
-        return Answer(irs=quantized.irs, facts=facts, measurements=to_measurements(quantized))
+        recorded = self._record(spec, quantized, listener) if self.records else None
+        return Answer(irs=quantized.irs, files=recorded, facts=facts)
+
+    def _record(
+        self, spec: ModelSpec, quantized: Quantized, listener: Listener
+    ) -> Sequence[Path] | None:
+        from posezoo.measure.complexity_count import record_measurements
+        from posezoo.quantize.quantization import to_measurements
+
+        measurements = to_measurements(quantized)
+        if measurements:
+            return [record_measurements(spec, measurements)]
+        reason = "no IR was compared with FP32 by its keypoints now"
+        listener(WarningIssued(f"{spec.full_name}: not recorded: {reason}"))
+        return None
 
     def _plan_int8(self, spec: ModelSpec, listener: Listener | None = None) -> QuantizationPlan:
         from posezoo.quantize import int8_models
@@ -303,13 +309,15 @@ class _QuantizationTask:
         )
 
     def _plan_lines(self, spec: ModelSpec, required: Sequence[Plan]) -> list[str]:
+        from posezoo.console.plan_report import format_plan  # imports yaml
+
         if not required:
             irs = self._plan_int8(spec).irs
-            return [job_report.format_planned_ir(ir, f"quantize to {ir.precision}") for ir in irs]
+            return [format_planned_ir(ir, f"quantize to {ir.precision}") for ir in irs]
         lines = []
         for plan in required:
             name = plan.resolved.spec.full_name
-            lines += [f"{name}: {line}" for line in job_report.format_plan(plan)]
+            lines += [f"{name}: {line}" for line in format_plan(plan)]
         return [*lines, f"would then quantize to {' and '.join(self.options.precisions)}"]
 
     def _compare(self, spec: ModelSpec, listener: Listener) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
@@ -16,7 +15,6 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.resolve.resolved import INT8_PRECISIONS
 from posezoo.core.settings import DECLARED
 from posezoo.core.values import frozen
-from posezoo.core.versions import package_version
 from posezoo.poses.decoders import Option
 from posezoo.run.runtime.input_description import InputDescription
 
@@ -293,22 +291,6 @@ def available_devices() -> dict[str, str]:
     return {
         name: str(core.get_property(name, "FULL_DEVICE_NAME")) for name in core.available_devices
     }
-
-
-def describe_device(devices: str) -> dict[str, str]:
-    """Hardware, architecture and driver of devices whose names commas separate, and OpenVINO's
-    version.
-
-    The keys are OpenVINO's properties; not every device has each.
-    """
-    core = import_openvino(extra="run").Core()
-    facts = {"OpenVINO": package_version("openvino")}
-    for device in devices.split(","):
-        with suppress(RuntimeError):
-            for name in core.get_property(device, "SUPPORTED_PROPERTIES"):
-                if name.endswith(("FULL_DEVICE_NAME", "DEVICE_ARCHITECTURE", "DRIVER_VERSION")):
-                    facts[f"{device} {name}"] = str(core.get_property(device, name))
-    return facts
 
 
 @cache

@@ -23,7 +23,7 @@ from posezoo.core.declarations.sources import FileSource, NpmPackageSource
 from posezoo.networks import find_network
 from posezoo.poses.decoders import find_decoder, recognize_decoder
 
-#: A value that the user must fill in; the rule `placeholder` of `posezoo verify --metadata` reports
+#: A value that the user must fill in; the rule `placeholder` of `posezoo lint` reports
 #: it.
 TODO = "TODO"
 _INPUT_COMMENTS = """\

@@ -155,7 +155,7 @@ def run(args: _NewArgs) -> int:
         *new_files,
         "left to fill in:",
         *(f"  {line}" for line in missing),
-        f"then: posezoo verify --metadata {words}; posezoo get {words}; posezoo lock {words}",
+        f"then: posezoo lint {words}; posezoo get {words}; posezoo lock {words}",
         f"for Git: git add {committed}, and the lock",
     )
     return 0

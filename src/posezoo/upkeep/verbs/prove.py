@@ -10,15 +10,31 @@
     failed     list   the models that failed: name, reason, hint
 
 The exit code is 1 if a model or a source failed.
+
+With ``--dry_run``, only the sources are asked: each for existence, size and, if cheap, digest.
+Nothing is downloaded or written. ``posezoo prove --dry_run --format json``::
+
+    sources    list   model, file, source, type (as in model.yml), host (or empty), state (good;
+                      dead: it does not have the file; refused: HTTP 401 or 403, or a certificate
+                      authority that this machine does not know; changed: another size or digest,
+                      or another ETag or Last-Modified than at the download; unreachable: no answer,
+                      or a wrong setting on this machine; unchecked: for example, a package is
+                      missing), compared (size, digest, ETag, Last-Modified), problem, model_yml,
+                      line (or 0)
+    counts     object the number of sources by state
+    without_source list the files that no source has now: model, file
+    failed     list   the model.yml files that cannot be read: name, reason, hint
+
+Its exit code is 1 if a source is dead, changed or unreachable, else 4 if one is refused.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
+from posezoo.cli.selection import select_models
 from posezoo.console.job_report import Answer
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.events import Listener
@@ -28,13 +44,11 @@ from posezoo.measure.verbs.dataset_flags import (
     read_dataset,
 )
 
-if TYPE_CHECKING:
-    from posezoo.core.pipeline.plan import Plan
-
 EXAMPLES = """
 posezoo prove rtmpose-m --models_dir models --trust_on_first_use
 posezoo prove --all --models_dir models --trust_on_first_use --output proof
 posezoo prove --all --models_dir models --coco_home coco --measure
+posezoo prove --all --models_dir models --dry_run
 """
 
 FLAGS = (
@@ -56,7 +70,13 @@ FLAGS = (
     ),
     flags.download_dir_flag(),
     f"weights_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERTERS} detector",
-    f"{flags.INFERENCE} models_dir dry_run {flags.FORMAT}",
+    f"{flags.INFERENCE} models_dir",
+    Flag(
+        "--dry_run",
+        "only ask the sources whether they still have the files, and print those that are not good;"
+        " nothing is downloaded or written",
+    ),
+    flags.FORMAT,
 )
 
 
@@ -65,14 +85,15 @@ class _ProveArgs(flags.ModelsArgs, flags.FormatArgs, DatasetArgs):
     fresh: bool
     measure: bool
     inference_precision: str | None
+    jobs: int | None
+    attempts: int | None
 
 
 def run(args: _ProveArgs) -> int:
-    """Prove each model, write the page with all results, and print its path."""
-    from posezoo.cli.conversion_task import ConversionTask
-    from posezoo.core.convert.conversion_plan import ConversionOptions
+    """Prove each model, write the page with all results, and print its path; or ask the sources."""
     from posezoo.core.files.result_files import write_result
     from posezoo.upkeep.proof import PAGE_SIGNS, Proving, render_page
+    from posezoo.upkeep.source_report import report_sources
 
     # It writes beside model.yml, and figures of two CPUs are compared.
     settings = {"registries": (), "inference_precision": args.inference_precision or "f32"}
@@ -82,17 +103,23 @@ def run(args: _ProveArgs) -> int:
         if args.annotations or args.coco_home:
             dataset = read_dataset(args, console)
         proving = Proving(context, args.output, dataset, args.fresh, measures=args.measure)
-        selected = context.registry.select(flags.patterns_from_args(args)).models
-        console.print_line(proving.estimate(selected))
-
-    def prove(spec: ModelSpec, listener: Listener) -> Answer | Plan:
+        patterns = flags.patterns_from_args(args)
+        console.print_line(proving.estimate(context.registry.select(patterns).models))
         if args.dry_run:
-            return ConversionTask(context, spec.precisions, ConversionOptions()).plan(spec)
+            selection = select_models(context.registry, patterns, console)
+            return report_sources(
+                selection,
+                context,
+                args.format,
+                jobs=args.jobs,
+                attempts=args.attempts,
+                quiet=args.quiet,
+            )
+
+    def prove(spec: ModelSpec, listener: Listener) -> Answer:
         return Answer(facts=proving(spec, listener))
 
     report = model_jobs.run_selected(args, context, prove)
-    if args.dry_run:
-        return report.print(args.format)
     failures = {failure["name"]: failure["reason"] for failure in report.failures}
     reports = proving.list_reports()
     for name in failures:

@@ -1,4 +1,4 @@
-"""posezoo plan: what would be fetched, converted and written, or why not."""
+"""posezoo get --dry_run: what would be fetched, converted and written, or what prevents it."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from fakes.network import network
 from fakes.sandbox import needs_sandbox
 from fakes.when_used import needs
 from fakes.zoo import IMAGE, declared_file, model_yml, omz_yml, write_model
-from posezoo.cli.verbs import plan
+from posezoo.cli.verbs import get
 
 
 @pytest.fixture
@@ -49,8 +49,11 @@ def run(zoo, *args):
 
 
 def planned(zoo, *args):
-    output = printed(run(zoo, "plan", *args, "-o", zoo / "out", "--format", "json"))
-    return {load["name"]: load for load in json.loads(output)["models"]}
+    ended = run(zoo, "get", "--dry_run", *args, "-o", zoo / "out", "--format", "json")
+    models = {load["name"]: load for load in json.loads(ended.stdout)["models"]}
+    is_prevented = any(load["reason"] for load in models.values())
+    assert ended.returncode == int(is_prevented)
+    return models
 
 
 def everything_below(folder):
@@ -135,25 +138,32 @@ def test_a_plan_touches_nothing(zoo):
     assert_success(run(zoo, "get", "net", "-o", zoo / "out"))
     before = everything_below(zoo)
     for style in ("text", "json"):
-        ended = run(zoo, "plan", "--all", "-o", zoo / "out", "--format", style)
+        ended = run(zoo, "get", "net", "--dry_run", "-o", zoo / "out", "--format", style)
         assert_success(ended)
     assert everything_below(zoo) == before
 
 
-def test_in_text_a_model_is_a_block_and_the_sum_stands_at_the_end(zoo):
-    lines = run(zoo, "plan", "--all", "-o", zoo / "out").stdout.splitlines()
-    assert lines[0] == "net (onnx): convert"
-    assert (
-        "  input image [1,3,12,20] NCHW: reverse_channels, mean 1 2 3, scale 255 255 255" in lines
-    )
-    assert "  outputs pafs, heatmaps" in lines
-    assert (
-        "old (mxnet): removed-from-mo-2024, mxnet: Model Optimizer has not read MXNet files since 2024"
-        in lines
-    )
-    assert lines[-1].startswith(
-        "3 models (1 convert, 1 removed-from-mo-2024, 1 ir): 2 files to download, "
-    )
+def test_in_text_each_line_names_its_model_and_the_sum_stands_at_the_end(zoo):
+    ended = run(zoo, "get", "--all", "--dry_run", "-o", zoo / "out")
+    assert ended.returncode == 1
+    lines = ended.stdout.splitlines()
+    inputs = "image [1,3,12,20] NCHW: reverse_channels, mean 1 2 3, scale 255 255 255"
+    assert f"net: input {inputs}" in lines
+    assert "net: outputs pafs, heatmaps" in lines
+    why = "Model Optimizer has not read MXNet files since 2024"
+    assert f"old: cannot be converted here (removed-from-mo-2024, mxnet): {why}" in lines
+    assert lines[-1].startswith("3 models: 2 files to download, ")
+
+
+def test_a_file_without_a_pin_prevents_the_work(zoo):
+    file = {**declared_file(zoo / "origin" / "net.onnx"), "checksum": "unknown"}
+    loose = {**omz_yml(input_info=[IMAGE]), "files": [file], "license_note": "Unclear terms."}
+    write_model(zoo / "models", "loose", loose)
+    words = ("get", "loose", "--dry_run", "-o", zoo / "out")
+    refused = run(zoo, *words)
+    assert refused.returncode == 1
+    assert "loose: would not download net.onnx: it has no pin" in refused.stdout
+    assert_success(run(zoo, *words, "--trust_on_first_use"))
 
 
 def test_what_is_frozen_and_turned_is_told(zoo):
@@ -164,17 +174,17 @@ def test_what_is_frozen_and_turned_is_told(zoo):
         "--freeze_placeholder_with_value=training->False,lengths->[16 2.5]",
     ]
     write_model(zoo / "models", "more", omz_yml(model_optimizer_args=arguments))
-    lines = run(zoo, "plan", "more", "-o", zoo / "out").stdout.splitlines()
-    assert "  input image [1,3,4,6] NCHW: from NHWC" in lines
-    assert "  input training frozen to False" in lines
-    assert "  input lengths frozen to [16 2.5]" in lines
+    lines = run(zoo, "get", "more", "--dry_run", "-o", zoo / "out").stdout.splitlines()
+    assert "more: input image [1,3,4,6] NCHW: from NHWC" in lines
+    assert "more: input training frozen to False" in lines
+    assert "more: input lengths frozen to [16 2.5]" in lines
     facts = planned(zoo, "more")["more"]["arguments"]
     assert facts["frozen"] == {"training": False, "lengths": [16, 2.5]}
     assert facts["inputs"][0]["ir_layout"] == "NHWC"
 
 
 def test_every_key_is_documented(zoo):
-    documented = re.findall(r"^    (\w+)  ", str(plan.__doc__), re.MULTILINE)
+    documented = re.findall(r"^    (\w+)  ", str(get.__doc__), re.MULTILINE)
     assert sorted(documented) == sorted(planned(zoo, "net")["net"])
 
 
@@ -182,7 +192,8 @@ def test_every_key_is_documented(zoo):
 def test_all_of_open_model_zoo_is_planned_and_nothing_is_written(shared, tmp_path):
     models = shared / "data" / "omz-2021.4" / "models"
     ended = posezoo(
-        "plan", "--all", "--models_dir", models, "-o", tmp_path / "out", "--format", "json"
+        *("get", "--all", "--dry_run", "--models_dir", models),
+        *("-o", tmp_path / "out", "--format", "json"),
     )
     assert len(json.loads(ended.stdout)["models"]) >= 264
     assert not (tmp_path / "out").exists()
@@ -206,9 +217,9 @@ def test_consent_and_a_model_optimizer_open_routes_that_are_closed_without(zoo):
     assert (opened["route"], opened["reason"]) == ("upstream-code", None)
     assert opened["runs"] == [f"{zoo}/models/public/coded/pre-convert.py"]
     assert [each["precision"] for each in opened["irs"]] == ["FP32", "FP16"]
-    text = run(zoo, "plan", "coded", "--allow_upstream_code").stdout
+    text = run(zoo, "get", "coded", "--dry_run", "--allow_upstream_code").stdout
     assert f"would run {zoo}/models/public/coded/pre-convert.py" in text
-    assert "  the sandbox restricts that code: no network" in text
+    assert "coded: the sandbox restricts that code: no network" in text
 
 
 def test_a_network_of_ours_takes_the_weights_of_a_foreign_zoo(shared, tmp_path):
@@ -216,7 +227,9 @@ def test_a_network_of_ours_takes_the_weights_of_a_foreign_zoo(shared, tmp_path):
     names.append("single-human-pose-estimation-0001")
     models = shared / "data" / "omz-2021.4" / "models"
     ended = posezoo(
-        "plan", *names, "--models_dir", models, "-o", tmp_path, "--format", "json", cwd=tmp_path
+        *("get", *names, "--dry_run", "--models_dir", models, "-o", tmp_path),
+        *("--format", "json"),
+        cwd=tmp_path,
     )
     found = {load["name"]: load["route"] for load in json.loads(ended.stdout)["models"]}
     assert found == dict.fromkeys(names, "network")
@@ -234,9 +247,8 @@ def environment(zoo):
 
 
 DRY_RUNS = [
-    ("plan", "old"),
-    ("plan", "--all"),
     ("get", "old", "--dry_run"),
+    ("get", "--all", "--dry_run"),
     ("convert", "old", "--dry_run"),
 ]
 
@@ -257,7 +269,7 @@ def test_the_posezoo_cfg_of_a_folder_names_no_program(zoo, environment, args):
 def test_a_plan_runs_no_program(zoo, environment, args):
     (zoo / "posezoo.cfg").write_text("[posezoo]\nmodels_dir = models\n")
     ended = posezoo(*args, "--mo", environment, cwd=zoo)
-    assert_success(ended)
+    assert ended.returncode == 1  # mxnet is not read
     assert not (zoo / "was-run").exists()
 
 

