@@ -66,8 +66,7 @@ dataset info --images photos --annotations people.json
 compare --keypoints blazepose-full blazepose-lite --input photos/astronaut.png
 recommend
 card blazepose-full
-gallery blazepose-full --output gallery
-gallery blazepose-full --output pictures --pictures photos
+card blazepose-full --html --output page.html
 licenses
 doctor
 lock blazepose-full

@@ -63,10 +63,6 @@ ROWS = {
     "model.yml": ("models/public/net/model.yml", CHECKS),
     "names.yml": ("models/names.yml", ("info net", "verify --metadata", "list")),
     "papers.yml": ("models/papers.yml", ("info net", "card net", "verify --metadata")),
-    "outside_references.yml": (
-        "models/outside_references.yml",
-        ("info net", "recommend", "verify --metadata"),
-    ),
     "rehearsed.tsv": ("models/rehearsed.tsv", ("info net",)),
     "quantization.yml": ("models/quantization.yml", ("info net", "verify --metadata")),
     "accuracy-check.yml": (
@@ -95,7 +91,7 @@ ROWS = {
 NO_ROWS = {
     "*-*.jsonl", "predictions-*.jsonl",  # with the journal of a run
     "*-int8.json", "-int8.json", "*_keypoints.json", "_keypoints.json", "config.json", "package.json", "tracks.json",
-    "posezoo-export.json", "posezoo-gallery.json",
+    "posezoo-export.json",
     "*-*.compiled", "*.compiled", ".*-*.new", "*.prototxt", "*.yml", "model.json",
     "face_parts.json", "importable.json", "keypoint_positions.json", "layer_tables.json",
     "mo_arguments.json", "model_procs.yml", "tables.json",

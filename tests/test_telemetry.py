@@ -78,7 +78,6 @@ VERBS = {
     "download": ["download net --weights_dir downloaded"],
     "evaluate": ["evaluate net --annotations people.json --images photos --output accuracy"],
     "export": ["export net --to onnx exported"],
-    "gallery": ["gallery --output site"],
     "get": ["get net --weights_dir got"],
     "info": ["info net"],
     "licenses": ["download net", "licenses"],

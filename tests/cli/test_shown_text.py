@@ -225,7 +225,7 @@ def evil_folder(tmp_path):
         "run --input people.json",
         "demo --input people.json --no_show",
         "translate people.json -o out.onnx",
-        "gallery --output site",
+        "card --all --html",
         "shims commands",
         "doctor",
         "new pose-b --from net.onnx --license MIT --dry_run",

@@ -37,8 +37,9 @@ _ENDED: dict[str, str] = {
     "login_host": _COPY,
     "--to frigate": "0.3.0: use --to folder, and name its IR in Frigate's config.yml",
     "--to kserve": "0.3.0: use --to ovms, and name its folder in an InferenceService",
-    "--to node": "0.3.0: use --to onnx, which has a program for Node",
+    "--to node": "0.3.0: use --to onnx, whose file contains the decoder",
     "posezoo export --storage_uri": "0.3.0: use --to ovms, and copy its folder",
+    "posezoo gallery": "0.4.0: posezoo card --all --html --output FILE writes one page",
     "posezoo bom": "0.3.0: use posezoo licenses and posezoo info --format json",
     **dict.fromkeys(
         ("posezoo run --mqtt", "posezoo demo --mqtt"),
@@ -50,10 +51,10 @@ _ENDED: dict[str, str] = {
     ),
     "posezoo compare without --keypoints": _COMPARISON,
     "posezoo compare --all": _COMPARISON,
-    "posezoo compare --figures": "0.3.0: posezoo recommend and gallery have this flag",
-    "posezoo compare --machine": "0.3.0: posezoo recommend and gallery have this flag",
-    "posezoo compare --picture": "0.3.0: posezoo gallery draws charts of models",
-    "posezoo compare --setting": "0.3.0: posezoo recommend and gallery have this flag",
+    "posezoo compare --figures": "0.3.0: posezoo recommend has this flag",
+    "posezoo compare --machine": "0.3.0: posezoo recommend has this flag",
+    "posezoo compare --picture": "0.3.0: posezoo card --html draws a chart of models",
+    "posezoo compare --setting": "0.3.0: posezoo recommend has this flag",
 }
 
 

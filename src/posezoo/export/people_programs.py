@@ -35,8 +35,8 @@ from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
 from posezoo.core.ir.ir_writer import SECTION
 from posezoo.core.ir.people_metadata import PIPELINE, describe_people
 from posezoo.core.resolve.input_options import InputOptions
+from posezoo.export.file_manifest import digest
 from posezoo.export.target_type import ExportedModel, ExportFile, render, render_part
-from posezoo.pages.file_manifest import digest
 from posezoo.poses import limb_drawing
 from posezoo.poses.blazepose import BlazePoseOptions
 from posezoo.poses.decoders import (

@@ -25,7 +25,6 @@ from posezoo.core.workers.program import find_program
 from posezoo.lint.earlier_models import EarlierModels, read_reasons
 from posezoo.pages.cards.model_card import PICTURES
 from posezoo.pages.cards.registry_pages import INDEX, PICTURE
-from posezoo.pages.facts import outside_references
 from posezoo.pages.facts.papers import NAME as PAPERS
 from posezoo.run.measured import NAME as MEASURED
 from posezoo.run.measured import read_measured
@@ -35,9 +34,7 @@ TIMEOUT_S = 60
 _NO_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
 DECLARATIONS = ("model.yml", "composite-model.yml")
 #: The files of a registry or of a family, which concern all models beside or below them.
-REGISTRY_FILES = (
-    INDEX, PICTURE, ACCESS_POINTS, other_names.NAME, outside_references.NAME,
-)  # fmt: skip
+REGISTRY_FILES = (INDEX, PICTURE, ACCESS_POINTS, other_names.NAME)
 
 
 def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | None:

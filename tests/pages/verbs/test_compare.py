@@ -15,12 +15,12 @@ ROWS = "ended in 0.3.0: posezoo recommend --all prints each row, and with --form
         (("--all", "--picture", "zoo.svg"), f"posezoo compare --all {ROWS}"),
         (
             ("light", "--picture=zoo.svg"),
-            "posezoo compare --picture ended in 0.3.0: posezoo gallery draws charts of models",
+            "posezoo compare --picture ended in 0.3.0: posezoo card --html draws a chart of models",
         ),
         *(
             (
                 ("light", flag, "x"),
-                f"posezoo compare {flag} ended in 0.3.0: posezoo recommend and gallery have this flag",
+                f"posezoo compare {flag} ended in 0.3.0: posezoo recommend has this flag",
             )
             for flag in ("--figures", "--machine", "--setting")
         ),
