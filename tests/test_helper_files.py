@@ -90,7 +90,7 @@ ROWS = {
 #: only if the user names them, or kept in the cache by their digest.
 NO_ROWS = {
     "*-*.jsonl", "predictions-*.jsonl",  # with the journal of a run
-    "*-int8.json", "-int8.json", "*_keypoints.json", "_keypoints.json", "config.json", "package.json", "tracks.json",
+    "*-int8.json", "-int8.json", "*_keypoints.json", "_keypoints.json", "config.json",
     "posezoo-export.json",
     "*-*.compiled", "*.compiled", ".*-*.new", "*.prototxt", "*.yml", "model.json",
     "face_parts.json", "importable.json", "keypoint_positions.json", "layer_tables.json",

@@ -40,6 +40,11 @@ _ENDED: dict[str, str] = {
     "--to node": "0.3.0: use --to onnx, whose file contains the decoder",
     "posezoo export --storage_uri": "0.3.0: use --to ovms, and copy its folder",
     "posezoo gallery": "0.4.0: posezoo card --all --html --output FILE writes one page",
+    **dict.fromkeys(
+        (f"posezoo evaluate {flag}" for flag in ("--track", "--smooth", "--detect_every")),
+        "0.4.0: TrackEval measures what posezoo run --track writes:"
+        " docs/howto/measure_your_own.md#tracks-in-videos",
+    ),
     "posezoo bom": "0.3.0: use posezoo licenses and posezoo info --format json",
     **dict.fromkeys(
         ("posezoo run --mqtt", "posezoo demo --mqtt"),
