@@ -29,7 +29,7 @@ QUESTIONS = (
 UNKNOWN = ("alphapose", "vitpose-huge", "easy-vitpose-b", "openpose", "yolo11n-pose")
 MISSING = re.compile(r"(is|are) not installed|cannot be converted here")
 #: A host that does not answer is not what is asked for here.
-SOON = {"POSEZOO_ATTEMPTS": "1", "POSEZOO_STALL_TIMEOUT": "2"}
+SOON = ("--attempts", "1", "--stall_timeout", "2")
 
 
 def recommended_commands(question: str) -> list[str]:
@@ -59,7 +59,8 @@ def find_wrong(commands: list[str], photo: Path) -> list[str]:
     def run(command: str) -> str:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "photo.jpg").write_bytes(photo.read_bytes())
-            ended = _run(shlex.split(command), cwd=folder)
+            words = shlex.split(command)
+            ended = _run([*words, *SOON] if words[0] == "run" else words, cwd=folder)
             lines = f"{ended.stdout}{ended.stderr}".splitlines()
         return next((f"{command}: {line}" for line in lines if MISSING.search(line)), "")
 
@@ -74,7 +75,6 @@ def _answer(*words: str) -> str:
 def _run(words, **more) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "posezoo", *words],
-        env={**os.environ, **SOON},
         capture_output=True,
         text=True,
         timeout=300,
