@@ -79,11 +79,9 @@ environments:  ## enter the environments that workflows, make, setup.cfg and pag
 	$(call only,build/check-env,check)
 	PYTHONPATH=tests build/check-env/bin/python .ci/environments.py $(ENTER)
 
-# PHOTO=FILE: run all models that can be downloaded on a photo of yours, and show the results in the gallery.
-PHOTO   ?=
-site: $(VENV)/.installed-docs $(VENV)/.installed-gallery $(if $(PHOTO),$(VENV)/.installed-run)  ## the documentation and the gallery as a site that needs no server: build/site
+site: $(VENV)/.installed-docs  ## the documentation and a page of all models as a site that needs no server: build/site
 	$(BIN)/python -m sphinx --fail-on-warning --quiet --builder html --conf-dir docs --doctree-dir build/doctrees . build/site
-	$(BIN)/posezoo gallery --output build/site/gallery $(if $(PHOTO),--pictures $(PHOTO))
+	$(BIN)/posezoo card --all --html --output build/site/models.html
 
 docs: $(VENV)/.installed-run  ## redraw all that is drawn: cards, tables, docs/reference/api.md
 	$(BIN)/python docs/draw.py

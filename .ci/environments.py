@@ -86,8 +86,7 @@ benchmark blazepose-full
 dataset info --images photos --annotations people.json
 recommend
 card blazepose-full
-gallery blazepose-full --output gallery
-gallery blazepose-full --output pictures --pictures photos
+card blazepose-full --html --output page.html
 info --licenses
 doctor
 lock blazepose-full

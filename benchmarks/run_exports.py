@@ -50,9 +50,6 @@ RESULT = RESULTS / "exports.json"
 #: The generated networks are those of the tests.
 sys.path.insert(0, str(ROOT / "tests"))
 
-#: The packages of the programs for Node.
-NODE_MODULES = ROOT / "build" / "node-env" / "node_modules"
-
 #: The keypoints of a person, or the corners of a box: (K, 2), in pixels of the photo.
 Person = np.ndarray
 
@@ -182,26 +179,13 @@ class ExportRunner:
 
     def onnx(self) -> list[list[Person]]:
         """The people that sample.py prints for each photo with ONNX Runtime."""
-        return self._run_sample(self._export_onnx())
+        self._export("onnx", self.folder / "onnx")
+        return self._run_sample(self.folder / "onnx" / self.case.name)
 
     def _run_sample(self, own: Path) -> list[list[Person]]:
         drawing = self.folder / "drawing.png"
         printed = _run(sys.executable, "-c", _EACH, own / "sample.py", drawing, *self._photos)
         return [_read_printed(text) for text in printed.split(_NEXT)[1:]]
-
-    def onnx_with_node(self) -> list[list[Person]]:
-        """The people that sample.mjs prints for each photo."""
-        own = self._export_onnx()
-        if not NODE_MODULES.is_dir():
-            raise RuntimeError("needs make build/node-env")
-        if not (own / "node_modules").exists():
-            (own / "node_modules").symlink_to(NODE_MODULES)
-        poses = [json.loads(_run("node", own / "sample.mjs", photo)) for photo in self._photos]
-        return _read_people({"images": [{"poses": each} for each in poses]})
-
-    def _export_onnx(self) -> Path:
-        self._export("onnx", self.folder / "onnx")
-        return self.folder / "onnx" / self.case.name
 
     def modelapi(self) -> list[list[Person]]:
         """The boxes that the sample for Model API prints for each photo."""
@@ -276,7 +260,6 @@ TARGETS: Mapping[str, Callable[[ExportRunner], list[list[Person]]]] = {
     "cpp": ExportRunner.cpp,
     "folder": ExportRunner.folder_sample,
     "onnx": ExportRunner.onnx,
-    "onnx with node": ExportRunner.onnx_with_node,
     "modelapi": ExportRunner.modelapi,
     "triton": ExportRunner.triton,
     "litert": ExportRunner.litert,  # no export: of the published file

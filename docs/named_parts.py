@@ -150,7 +150,6 @@ _NAMES = [
     _.model_path,
     _.numpy_view,
     _.plot_landmarks,
-    _.published_AP,
     _.recorded_by,
     _.relu1,
     _.relu2,

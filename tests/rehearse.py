@@ -66,7 +66,6 @@ NO_DECODER = "cannot be put into an IR", "differs from posezoo.decode"
 
 #: What `export` says of a detector that its sample cannot run, and of an IR that takes any batch.
 NO_DETECTOR = "--detector none exports the network alone"
-ANY_BATCH = "needs a fixed one"
 
 #: A photo's people have this many annotated keypoints or more.
 LEAST_KEYPOINTS = 10
@@ -235,11 +234,11 @@ class Rehearsal:
         words = ["--precisions", "FP32,FP16,FP16-INT8"] if self.has_int8 else []
         return self.ask("get", self.spec.name, *words)[0]
 
-    def convert(self, *words: object) -> str:
+    def convert(self) -> str:
         """Convert the user's ONNX, as `posezoo get MODEL` says."""
         assert self.own
         onnx = self.own.with_suffix(".onnx")
-        words = "--as", self.spec.name, "--output", self.own, *words
+        words = "--as", self.spec.name, "--output", self.own
         return self.ask("convert", onnx, *words)[0]
 
     def run(self) -> str:
@@ -283,13 +282,7 @@ class Rehearsal:
         out = self.folder / "exported"
         words = self.name, "--to", "folder", out
         cell, printed = self.ask("export", *words, "--decode")
-        if ANY_BATCH in printed:
-            shape = ",".join(map(str, self.spec.inputs[0].shape))
-            fixed = "--input_shape", f"[{shape}]"
-            self.convert(*fixed)
-            cell = self.ask("export", *words, "--decode")[0]
-            cell = cell.replace(DONE, f"{DONE}, after convert {' '.join(fixed)}")
-        elif NO_DETECTOR in printed:
+        if NO_DETECTOR in printed:
             without = f"{DONE}, without the detector: {cell.removeprefix(FAILED)}"
             alone = "--decode", "--detector", "none"
             cell = self.ask("export", *words, *alone)[0].replace(DONE, without)

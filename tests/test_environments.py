@@ -85,7 +85,7 @@ def test_an_installation_that_is_not_one_command_is_refused_with_its_line(promis
 
 MAKEFILE = """\
 site: $(VENV)/.installed-docs $(if $(PHOTO),$(VENV)/.installed-run)  ## the site
-\t$(BIN)/posezoo gallery
+\t$(BIN)/posezoo card
 zoo: $(VENV)/.installed-lint
 \t$(BIN)/posezoo verify
 """
@@ -134,16 +134,16 @@ def test_each_environment_of_this_repository_says_where_it_is_promised(environme
 @pytest.mark.parametrize(
     ("bare", "said"),
     [
-        ('posezoo[gallery]"', "run is named too late"),
-        ('posezoo[gallery,run]"', ""),
+        ('posezoo[lint]"', "run is named too late"),
+        ('posezoo[lint,run]"', ""),
     ],
 )
 def test_an_extra_that_only_a_second_hint_names_is_a_failure(environments, bare, said):
     lines = environments.VERBS
-    first = [(1, f'error: jinja2 is not installed\n  hint: pip install "{bare}')] * len(lines)
+    first = [(1, f'error: markdown_it is not installed\n  hint: pip install "{bare}')] * len(lines)
     second = [(0, "")] * (len(lines) - 1)
     second.append((1, 'error: cv2 is not installed\n  hint: pip install "posezoo[run]"'))
-    problems = list(environments.compare_verbs("gallery", second, first))
+    problems = list(environments.compare_verbs("lint", second, first))
     assert [said in problem for problem in problems] == ([True] if said else [])
 
 

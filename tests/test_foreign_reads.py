@@ -56,7 +56,6 @@ OURS = {
     "packages/package_indexes.py: zipfile.Path(wheel, source).read_text('utf-8')",
     "pages/cards/skeleton_svg.py:"
     " Path(__file__).with_name('keypoint_positions.json').read_text('utf-8')",
-    "pages/gallery/templates.py: (_HERE / 'assets' / name).read_text('utf-8')",
     "poses/landmarks.py: Path(__file__).with_name('face_parts.json').read_text('utf-8')",
     "run/model_procs.py: (_FOLDER / 'model_procs.yml').read_text('utf-8')",
     "run/model_procs.py: (_FOLDER / f'{_IMAGENET}.txt').read_text('utf-8')",

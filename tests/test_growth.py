@@ -100,7 +100,7 @@ LINES = [
     ["card", "--all"],
     ["info", "--licenses", "--weights_dir", "out"],
     ["export", "--all", "--to", "folder", "exported", "--weights_dir", "out", "--dry_run"],
-    ["gallery", "--output", "gallery"],
+    ["card", "--all", "--html", "--output", "page.html"],
     ["cache", "list"],
     ["cache", "verify"],
 ]

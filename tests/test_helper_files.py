@@ -69,10 +69,6 @@ ROWS = {
     "model.yml": ("models/public/net/model.yml", CHECKS),
     "names.yml": ("models/names.yml", ("info net", "lint", "list")),
     "papers.yml": ("models/papers.yml", ("info net", "card net", "lint")),
-    "outside_references.yml": (
-        "models/outside_references.yml",
-        ("info net", "recommend", "lint"),
-    ),
     "rehearsed.tsv": ("models/rehearsed.tsv", ("info net",)),
     "quantization.yml": ("models/quantization.yml", ("info net", "lint")),
     "accuracy-check.yml": (
@@ -99,8 +95,8 @@ ROWS = {
 #: only if the user names them, or kept in the cache by their digest.
 NO_ROWS = {
     "*-*.jsonl", "predictions-*.jsonl",  # with the journal of a run
-    "*-int8.json", "-int8.json", "*_keypoints.json", "_keypoints.json", "config.json", "package.json", "tracks.json",
-    "posezoo-export.json", "posezoo-gallery.json",
+    "*-int8.json", "-int8.json", "*_keypoints.json", "_keypoints.json", "config.json",
+    "posezoo-export.json",
     "*-*.compiled", "*.compiled", ".*-*.new", "*.prototxt", "*.yml", "model.json",
     "face_parts.json", "importable.json", "keypoint_positions.json", "layer_tables.json",
     "mo_arguments.json", "model_procs.yml", "tables.json",

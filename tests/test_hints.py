@@ -58,13 +58,11 @@ SHOWN_BY = {
     "quantize": ("quantize",),
     "lint": ("lint",),
     "export": ("export",),
-    "pages/gallery": ("gallery",),
     "upkeep/draft": ("new",),
     "core/lockfile": (
         *CONVERTING,
         "download",
         "mirror",
-        "gallery",
         "verify",
         "lock",
     ),

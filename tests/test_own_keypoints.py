@@ -357,7 +357,8 @@ def test_a_checkpoint_with_a_skeleton_of_ones_own_takes_every_step(zoo, tmp_path
     assert "Skeleton `koerper`: 0 kopf, 1 hals" in card
     did("card", "ours", "--models_dir", folder, "--output", tmp_path / "cards")
     assert "kopf" in next((tmp_path / "cards").rglob("koerper.svg")).read_text()
-    did("gallery", "--models_dir", folder, "--output", tmp_path / "gallery")
+    page = did("card", "--html", "ours", "--models_dir", folder)
+    assert "19, koerper" in page
     did("export", *ours, "--to", "folder", tmp_path / "exported")
     assert "kopf hals l_schulter" in next((tmp_path / "exported").rglob("ours.xml")).read_text()
 

@@ -31,7 +31,7 @@ from posezoo.core.ir.complexity import Complexity
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.resolution import resolve_model
-from posezoo.core.settings import read_settings, to_settings
+from posezoo.core.settings import SETTINGS, read_settings, to_settings
 from posezoo.core.versions import package_version
 from posezoo.export.targets import TARGETS
 from posezoo.lint.rules import load_rules
@@ -261,18 +261,17 @@ def test_settings_have_the_stored_names_and_are_read_from_file_and_environment(t
     own = tmp_path / ".config" / "posezoo" / "posezoo.cfg"
     own.parent.mkdir(parents=True)
     text = (GOLDEN / "posezoo.cfg").read_text("utf-8")
-    (tmp_path / "certificates.pem").write_bytes(b"")
     text = text.replace("FOLDER", str(tmp_path))
     own.write_text(text, "utf-8")
     values = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
-    configured = read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
-    assert sorted(configured) == sorted(values), (
+    assert sorted(SETTINGS) == sorted(values), (
         f"give each setting a value in {GOLDEN / 'posezoo.cfg'}"
     )
-    assert {setting.origin for setting in configured.values()} == {str(own)}
+    configured = read_settings({}, {"HOME": str(tmp_path)}, tmp_path)
+    assert {configured[name].origin for name in SETTINGS} == {str(own)}
     environ = {f"POSEZOO_{name.upper()}": value for name, value in values.items()}
     said = read_settings({}, {**environ, "HOME": str(tmp_path)}, tmp_path)
-    assert {setting.origin for setting in said.values()} == set(environ)
+    assert {said[name].origin for name in SETTINGS} == set(environ)
     assert repr(to_settings(said)) == repr(to_settings(configured))
 
 

@@ -181,9 +181,9 @@ def test_a_version_that_the_changelog_does_not_name_is_refused(released, clone, 
     [
         (
             "setup.cfg",
-            "templates/*.html, ",
-            "",
-            "wheel lacks files (-) .*- posezoo/pages/gallery/templates/base.html",
+            "posezoo.formats = *.json, *.txt",
+            "posezoo.formats = *.json",
+            "wheel lacks files (-) .*- posezoo/formats/onnx_functions.txt",
         ),
         ("MANIFEST.in", "graft tests\n", "", "sdist lacks files (-) .*- tests/conftest.py"),
     ],

@@ -14,14 +14,10 @@ from fakes.checkout import ROOT
 from fakes.command import posezoo
 from posezoo.console.labels import format_figure
 from posezoo.core.declarations.model import ITSELF
-from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.pages.cards.measurement_tables import TITLES
-from posezoo.pages.facts.model_facts import describe_model
-from posezoo.pages.gallery.gallery_data import collect_gallery_data
 from posezoo.poses.people import describe_people
 from posezoo.run.measured import measurements_of
-from posezoo.run.measurement_selection import MeasurementSelection
 
 REGISTRY = open_registry()
 
@@ -252,17 +248,6 @@ def conditions_in(line, model, kind):
     return conditions
 
 
-def of_gallery():
-    models = [describe_model(REGISTRY.find(name), REGISTRY) for name in REGISTRY.entries]
-    data = collect_gallery_data(models, ModelLayout(ROOT, ROOT), MeasurementSelection())
-    machine = data.comparison.speed_setting.partition("; ")[0]
-    for entry in data.entries:
-        for precision, metrics in entry.measured.items():
-            if speed := metrics.get("throughput_fps"):
-                conditions = {"precision": precision, "machine": machine, "shown": 4}
-                yield Stated(entry.name, "speed", "throughput_fps", speed.number, conditions)
-
-
 def of_card_json():
     cards = json.loads(posezoo("card", "--all", "--format", "json").stdout)
     for card in cards:
@@ -283,7 +268,6 @@ PLACES = {
     "the index of models": of_index,
     "cards": of_cards,
     "card.json": of_card_json,
-    "gallery": of_gallery,
 }
 
 

@@ -31,8 +31,6 @@ from posezoo.export.model_export import read_ir_facts
 from posezoo.export.target_type import ExportFolder
 from posezoo.export.targets import TARGETS
 
-NODE_ENV = ROOT / "build" / "node-env"
-
 #: What docs/operators.md names.
 OWN = (Path(".cache/posezoo"), Path(".local/share/posezoo"))
 #: Connections and messages, with all characters of texts as \\xNN.
@@ -79,7 +77,6 @@ VERBS = {
     "download": ["download net --weights_dir downloaded"],
     "evaluate": ["evaluate net --annotations people.json --images photos --output accuracy"],
     "export": ["export net --to onnx exported"],
-    "gallery": ["gallery --output site"],
     "get": ["get net --weights_dir got"],
     "info": ["info net"],
     "lint": ["lint"],
@@ -204,7 +201,6 @@ def test_a_verb_reports_to_nobody(desk, verb):
 #: The exports with a program: the flags, and the command that runs it on a photo.
 PROGRAMS = {
     "onnx": ("onnx out", "{python} out/net/sample.py {photo} out/drawn.png"),
-    "onnx for Node": ("onnx out", "node out/net/sample.mjs {photo}"),
     "folder with the decoder": (
         "folder out --decode",
         "{python} out/net/sample.py {photo} out/drawn.png",
@@ -217,13 +213,9 @@ PROGRAMS = {
 @pytest.mark.parametrize("export", PROGRAMS)
 def test_an_exported_program_reports_to_nobody(desk, export):
     flags, program = PROGRAMS[export]
-    if "node" in program and not (NODE_ENV.is_dir() and shutil.which("node")):
-        pytest.skip("needs make build/node-env")
     out = desk.folder / "out"
     shutil.rmtree(out, ignore_errors=True)
     desk.posezoo(f"export net --to {flags}")
-    if "node" in program:
-        (out / "net" / "node_modules").symlink_to(NODE_ENV / "node_modules")
     desk.run(
         *(word.format(python=sys.executable, photo="photos/00.png") for word in program.split())
     )

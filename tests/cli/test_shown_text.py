@@ -222,7 +222,7 @@ def evil_folder(tmp_path):
         "run --input people.json",
         "demo --input people.json --no_show",
         "convert people.json -o out.onnx",
-        "gallery --output site",
+        "card --all --html",
         "shims commands",
         "doctor",
         "new pose-b --from net.onnx --license MIT --dry_run",

@@ -136,12 +136,12 @@ find-links = ["file:///home/ann/my%20wheels"]
     ("words", "command"),
     [
         (
-            "uv tool uvx --find-links dist posezoo[gallery] run --input posezoo",
-            'uvx --find-links dist --from "posezoo[gallery,run]" posezoo run --input posezoo',
+            "uv tool uvx --find-links dist posezoo[lint] run --input posezoo",
+            'uvx --find-links dist --from "posezoo[lint,run]" posezoo run --input posezoo',
         ),
         (
-            "uv tool run --from=posezoo[gallery]==1.2.3 --with humanize posezoo run",
-            'uvx --with humanize --from "posezoo[gallery,run]==1.2.3" posezoo run',
+            "uv tool run --from=posezoo[lint]==1.2.3 --with humanize posezoo run",
+            'uvx --with humanize --from "posezoo[lint,run]==1.2.3" posezoo run',
         ),
         (
             "uv run --with posezoo --find-links dist posezoo run",

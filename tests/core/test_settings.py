@@ -15,8 +15,10 @@ from posezoo.api import SettingValues
 from posezoo.core.errors import SettingsError
 from posezoo.core.settings import (
     SETTING_TYPES,
+    SETTINGS,
     read_settings,
     to_settings,
+    unknown_variables,
     user_folder,
 )
 
@@ -56,7 +58,7 @@ def test_the_default_is_the_one_that_the_help_states(name, stated):
 
 
 def test_a_flag_wins_over_the_environment_the_file_and_the_default(tmp_path):
-    (tmp_path / "posezoo.cfg").write_text("[posezoo]\ndevice = GPU\nattempts = 7\nmirror = /a\n")
+    (tmp_path / "posezoo.cfg").write_text("[posezoo]\ndevice = GPU\ndefault = pose\nmirror = /a\n")
     found = read_in(
         tmp_path,
         {"device": "AUTO", "mirror": None},
@@ -68,8 +70,9 @@ def test_a_flag_wins_over_the_environment_the_file_and_the_default(tmp_path):
         (str(tmp_path), "https://c.invalid/m"),
         "POSEZOO_MIRROR",
     )
-    assert (found["attempts"].value, found["attempts"].origin) == (7, str(tmp_path / "posezoo.cfg"))
-    assert found["stall_timeout"].origin == "default"
+    named = found["default"]
+    assert (named.value, named.origin) == ("pose", str(tmp_path / "posezoo.cfg"))
+    assert found["locked"].origin == "default"
 
 
 def test_a_mirror_that_is_no_folder_is_an_error_since_the_network_would_be_used_instead(tmp_path):
@@ -155,11 +158,11 @@ def test_the_users_file_is_used_if_the_working_folder_has_none(tmp_path):
             "begin the file with the line [posezoo]",
         ),
         (
-            "[posezoo]\nattempts = many\n",
-            "attempts: expected a whole number from 1 to 100, got 'many'",
-            "",
+            "[posezoo]\nattempts = 7\n",
+            "unknown setting attempts",
+            "--attempts sets it for one command",
         ),
-        ("[posezoo]\nstall_timeout = -1\n", "more than 0", ""),
+        ("[posezoo]\nlocked = perhaps\n", "expected yes or no", ""),
         ("[posezoo]\ninference_precision = f8\n", "expected one of f32", ""),
         ("\xff", "is not UTF-8 text", "save it as UTF-8"),
     ],
@@ -175,11 +178,20 @@ def test_an_invalid_file_is_named(tmp_path, content, problem, hint):
 
 
 def test_an_invalid_variable_is_named(tmp_path):
-    with pytest.raises(SettingsError, match="POSEZOO_ATTEMPTS: expected a whole number"):
-        read_in(tmp_path, POSEZOO_ATTEMPTS="0")
+    with pytest.raises(SettingsError, match="POSEZOO_LOCKED: expected yes or no"):
+        read_in(tmp_path, POSEZOO_LOCKED="0x")
 
 
-@pytest.mark.parametrize("name", SETTING_TYPES)
+def test_an_option_of_one_command_is_no_variable(tmp_path):
+    variables = {"POSEZOO_ATTEMPTS": "7"}
+    assert read_in(tmp_path, **variables)["attempts"].origin == "default"
+    assert read_in(tmp_path, {"attempts": 7}, **variables)["attempts"].value == 7
+    (unknown,) = unknown_variables(variables)
+    assert unknown.problem == "POSEZOO_ATTEMPTS: unknown setting"
+    assert unknown.hint == "--attempts sets it for one command"
+
+
+@pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize(
     "value", ["https://user:secret@host", "https:/user:secret@host,b", "user:secret@host/x"]
 )
@@ -188,57 +200,36 @@ def test_no_message_shows_the_password_of_a_misplaced_address(tmp_path, name, va
     variables = {f"POSEZOO_{name.upper()}": value}
     read_settings({}, {"HOME": str(tmp_path)} | variables, tmp_path, report=problems.append)
     assert "secret" not in "".join(problem.problem + problem.hint for problem in problems)
-    assert problems or name not in ("device", "detector")  # which show their value later
+    assert problems or name != "device"  # which shows its value later
 
 
 def test_xdg_folders_are_used():
     assert user_folder("cache", {"XDG_CACHE_HOME": "/x", "HOME": "/h"}) == Path("/x/posezoo")
 
 
-def allows_code(home, flags=(), **variables):
-    return to_settings(read_in(home, flags, **variables)).allow_upstream_code
-
-
-def test_code_of_publishers_may_be_allowed_by_a_variable_and_the_users_own_file(tmp_path, own):
-    assert allows_code(tmp_path, POSEZOO_ALLOW_UPSTREAM_CODE="sandboxed")
-    own.write_text("[posezoo]\nallow_upstream_code = sandboxed\n")
-    assert allows_code(tmp_path)
-    assert not allows_code(tmp_path, POSEZOO_ALLOW_UPSTREAM_CODE="no")
-
-
-@pytest.mark.parametrize("value", ["yes", "1", "true"])
-def test_only_the_word_sandboxed_allows_it(tmp_path, value):
-    assert not allows_code(tmp_path, POSEZOO_ALLOW_UPSTREAM_CODE="")
-    with pytest.raises(
-        SettingsError, match="POSEZOO_ALLOW_UPSTREAM_CODE: expected sandboxed or no"
-    ):
-        read_in(tmp_path, POSEZOO_ALLOW_UPSTREAM_CODE=value)
-
-
-@pytest.mark.parametrize("value", [True, False])
-def test_a_caller_in_python_allows_or_refuses_it_with_a_boolean(tmp_path, value):
-    flags = {"allow_upstream_code": value}
-    assert allows_code(tmp_path, flags, POSEZOO_ALLOW_UPSTREAM_CODE="sandboxed") is value
+def test_neither_a_variable_nor_a_file_allows_the_code_of_publishers(tmp_path, own):
+    named = {"POSEZOO_ALLOW_UPSTREAM_CODE": "yes"}
+    assert to_settings(read_in(tmp_path, **named)).allow_upstream_code is False
+    own.write_text("[posezoo]\nallow_upstream_code = yes\n")
+    with pytest.raises(SettingsError, match="unknown setting allow_upstream_code"):
+        read_in(tmp_path)
+    own.unlink()
+    flags = {"allow_upstream_code": True}
+    assert to_settings(read_in(tmp_path, flags)).allow_upstream_code is True
 
 
 #: Settings that decide what is run, who is trusted, or what is sent.
 NEVER_IN_A_FOLDER = {
-    "allow_upstream_code": "sandboxed",
     "mo": "env",
-    "allow_http": "yes",
-    "allow_private_redirects": "yes",
-    "ca_bundle": "ca.pem",
     "header": "host.invalid=X: y",
-    # They protect this machine.
-    "conversion_timeout": "3600",
-    "conversion_memory": "64",
+    # It protects this machine.
     "require_proof": "no",
 }
 
 
 def test_a_folder_sets_what_its_records_allow():
     allowed = {name for name, kind in SETTING_TYPES.items() if kind.in_folder}
-    assert SETTING_TYPES.keys() - allowed == NEVER_IN_A_FOLDER.keys()
+    assert {*SETTINGS} - allowed == NEVER_IN_A_FOLDER.keys()
 
 
 @pytest.mark.parametrize(
@@ -264,7 +255,6 @@ def test_a_folder_sets_what_its_records_allow():
 def test_the_file_of_a_folder_cannot_run_trust_or_send_anything(tmp_path, own, name, value):
     folder = tmp_path / "folder"
     folder.mkdir()
-    (folder / "ca.pem").touch()
     (folder / "posezoo.cfg").write_text(f"[posezoo]\ndevice = GPU\n{name} = {value}\n")
     with pytest.raises(SettingsError) as caught:
         read_settings({}, {"HOME": str(tmp_path)}, folder)
@@ -304,9 +294,7 @@ def test_what_is_below_a_folder_of_windows(monkeypatch, value, is_allowed):
 
 
 def test_the_users_own_file_may_set_all(tmp_path, own, monkeypatch):
-    bundle = own.with_name("ca.pem")
-    bundle.touch()
-    values = {**NEVER_IN_A_FOLDER, "ca_bundle": str(bundle), "weights_dir": "/elsewhere"}
+    values = {**NEVER_IN_A_FOLDER, "weights_dir": "/elsewhere"}
     lines = [f"{name} = {value}" for name, value in values.items()]
     own.write_text("\n".join(["[posezoo]", *lines]))
     elsewhere = read_in(tmp_path)
@@ -314,16 +302,16 @@ def test_the_users_own_file_may_set_all(tmp_path, own, monkeypatch):
     for found in (elsewhere, read_settings({}, {"HOME": str(tmp_path)})):
         (origin,) = {found[name].origin for name in values}
         assert Path(origin).samefile(own)
-        assert found["mo"].value == Path("env") and found["conversion_timeout"].value == 3600
+        assert found["mo"].value == Path("env") and found["require_proof"].value is False
 
 
 def test_a_folder_adds_to_the_users_own_file_and_takes_no_restriction_away(tmp_path, own):
-    own.write_text("[posezoo]\nlocked = yes\ndevice = GPU\njobs = 3\n")
+    own.write_text("[posezoo]\nlocked = yes\ndevice = GPU\ndefault = pose\n")
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "posezoo.cfg").write_text("[posezoo]\nlocked = no\ndevice = NPU\n")
     settings = to_settings(read_settings({}, {"HOME": str(tmp_path)}, folder))
-    assert (settings.locked, settings.device, settings.jobs) == (True, "NPU", 3)
+    assert (settings.locked, settings.device, settings.default) == (True, "NPU", "pose")
 
 
 def test_a_misspelt_variable_is_named_once():

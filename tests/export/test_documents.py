@@ -45,7 +45,7 @@ def documents(target, model):
 
 
 #: A file in the text of a record.
-FILE_NAME = re.compile(r"[\w-]+\.(?:hpp|js|json|mjs|pbtxt|py|sh|yaml|yml)\b")
+FILE_NAME = re.compile(r"[\w-]+\.(?:hpp|js|json|pbtxt|py|sh|yaml|yml)\b")
 
 
 @pytest.mark.parametrize("target", TARGETS.names())

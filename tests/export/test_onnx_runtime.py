@@ -1,4 +1,4 @@
-"""The target onnx: its files, and what it refuses. Its programs are run in test_programs.py."""
+"""The target onnx: its files, and what it refuses. Its program is run in test_programs.py."""
 
 from dataclasses import replace
 
@@ -24,10 +24,7 @@ IMAGE = {"name": "image", "shape": [1, 64, 96, 3], "layout": "NHWC", "color": "R
 KEYPOINTS = {"name": "keypoints", "shape": [1, 17, 3]}
 HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24], "role": "heatmaps"}
 DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7], "role": "detections"}
-PROGRAMS = {
-    *("sample.py", "top_down.py", "fit.py", "network.py", "limb_drawing.py"),
-    *("sample.mjs", "top_down.mjs", "resize.mjs"),
-}
+PROGRAM = {"sample.py", "top_down.py", "fit.py", "network.py", "limb_drawing.py"}
 
 
 @pytest.fixture
@@ -49,10 +46,10 @@ def export(folder, model):
     return write_export(folder, lambda present: [*target.render(model, ExportFolder(present))])
 
 
-def test_both_networks_are_written_with_their_facts_and_the_programs(chain, out):
+def test_both_networks_are_written_with_their_facts_and_the_program(chain, out):
     export(out, chain)
     files = files_below(out)
-    own = {f"net/{name}" for name in PROGRAMS | {"network.mjs", "package.json"}}
+    own = {f"net/{name}" for name in PROGRAM}
     networks = {f"net/{name}" for name in ("net.onnx", "net.json", "finder.onnx", "finder.json")}
     documents = documents_of("net") | {f"net/finder-{name}" for name in ("README.md", "NOTICE")}
     licenses = {name for name in files if name.endswith("LICENSE")}

@@ -1,11 +1,8 @@
-"""The programs of the targets cpp and onnx, which are run; of those for Node the types are checked, too."""
+"""The programs of the targets cpp and onnx, which are run."""
 
 import csv
-import json
 import re
-import runpy
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,13 +15,11 @@ from fakes.command import json_of, posezoo, read_json, refusal, run_process, suc
 from fakes.exports import write_zoo
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.export.target_type import render
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 STRICT = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
-NODE_ENV = ROOT / "build" / "node-env"
 #: A program into which the headers are copied may have set a locale with a decimal comma.
 DECIMAL_COMMA = """
 #include <locale>
@@ -455,52 +450,10 @@ def test_decode_is_not_advised_for_a_decoder_that_no_ir_can_have(zoo, tmp_path):
     assert "takes one hand at a time" in ended.stderr and "--decode" not in ended.stderr
 
 
-@pytest.fixture
-def node_program(zoo, tmp_path):
-    folder = tmp_path / "onnx"
-    export(folder, "onnx", "net", *ALONE, "--models_dir", str(zoo / "models"))
-    return folder / "net" / "sample.mjs"
-
-
-def test_the_program_for_node_has_the_names_of_the_keypoints(node_program):
-    folder = node_program.parent
-    facts = read_json(folder / "net.json")
-    assert facts["keypoints"][:2] == ["nose", "left_eye"] and len(facts["keypoints"]) == 17
-    package = read_json(folder / "package.json")
-    assert package["dependencies"].keys() == {"onnxruntime-node", "sharp"}
-
-
-needs_node = pytest.mark.skipif(
-    not NODE_ENV.is_dir() or shutil.which("node") is None, reason="needs make build/node-env"
-)
-
-
-@pytest.mark.judge
-@needs_node
-def test_the_program_for_node_fits_the_types_of_its_packages(node_program):
-    folder = node_program.parent
-    (folder / "node_modules").symlink_to(NODE_ENV / "node_modules")
-    options = {"allowJs": True, "checkJs": True, "noEmit": True, "strict": True, "types": ["node"]}
-    options |= {"target": "es2022", "module": "nodenext", "moduleResolution": "nodenext"}
-    (folder / "blazepose.mjs").write_bytes(render("blazepose.mjs"))
-    files = ["sample.mjs", "blazepose.mjs", "wrong.mjs"]
-    network = (folder / "network.mjs").read_text()
-    (folder / "wrong.mjs").write_text(network.replace("await session.run", "await session.runSoon"))
-    (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": files}))
-    ended = run_process([NODE_ENV / "node_modules" / ".bin" / "tsc", "-p", folder])
-    problems = [line for line in ended.stdout.splitlines() if "error" in line]
-    assert problems and all("wrong.mjs" in line and "Soon" in line for line in problems), (
-        ended.stdout
-    )
-
-
 def export_onnx(folder, *args, **settings):
-    """The folder of the first model, with the packages that its program for Node needs."""
+    """The folder of the first model."""
     export(folder, "onnx", *args, **settings)
-    own = folder / Path(args[0]).stem
-    if NODE_ENV.is_dir():
-        (own / "node_modules").symlink_to(NODE_ENV / "node_modules")
-    return own
+    return folder / Path(args[0]).stem
 
 
 def printed_by_python(own, picture):
@@ -511,22 +464,7 @@ def printed_by_python(own, picture):
     return [np.array(re.findall(r": x (\S+), y (\S+), score", part), float) for part in parts]
 
 
-def printed_by_node(own, picture):
-    """The same."""
-    ended = succeeded(run_process(["node", own / "sample.mjs", picture]))
-    return [
-        np.array([[point["x"], point["y"]] for point in person["keypoints"]])
-        for person in json_of(ended)
-    ]
-
-
-@pytest.fixture(params=["python", pytest.param("node", marks=needs_node)])
-def printed(request):
-    """Runs the program of an ONNX in one of its languages."""
-    return {"python": printed_by_python, "node": printed_by_node}[request.param]
-
-
-def require_same_people(printed, own, pictures, *args, **settings):
+def require_same_people(own, pictures, *args, **settings):
     """A program finds the people of posezoo run: each, and of 1000 keypoints all but two at most 0.1 px apart; how many
     there are.
     """
@@ -537,7 +475,7 @@ def require_same_people(printed, own, pictures, *args, **settings):
     wanted = read_json(folder / "poses" / "poses.json")["images"]
     moves = []
     for picture, image in zip(pictures, wanted, strict=True):
-        found = printed(own, picture)
+        found = printed_by_python(own, picture)
         assert len(found) == len(image["poses"]), picture
         for points, pose in zip(found, image["poses"], strict=True):
             places = np.array([[point["x"], point["y"]] for point in pose["keypoints"]])
@@ -546,57 +484,8 @@ def require_same_people(printed, own, pictures, *args, **settings):
     return sum(len(image["poses"]) for image in wanted)
 
 
-#: Writes what the functions of resize.mjs make of images, in the folder of this script.
-RESIZING = """
-import { readFileSync, writeFileSync } from "node:fs";
-import { blankImage, resizeInto, shrink, warp } from "./resize.mjs";
-for (const [number, { image, size, view }] of JSON.parse(readFileSync("cases.json")).entries()) {
-  image.pixels = new Uint8Array(readFileSync(`${number}.bgr`));
-  const resized = blankImage(size, 0);
-  resizeInto(shrink(image, size.width / image.width, size.height / image.height), size, resized, 0, 0);
-  writeFileSync(`${number}.resized`, resized.pixels);
-  writeFileSync(`${number}.warped`, warp(image, view, size, [1, 2, 3]).pixels);
-}
-"""
-
-
-@needs_node
-def test_the_program_for_node_resizes_pictures_to_the_bytes_of_opencv(tmp_path):
-    for name in ("resize.mjs", "fit.py"):
-        (tmp_path / name).write_bytes(render(name))
-    (tmp_path / "main.mjs").write_text(RESIZING)
-    functions = runpy.run_path(str(tmp_path / "fit.py"))
-
-    random = np.random.default_rng(1)
-    cases = []
-    wanted = []
-    for number, (width, height) in enumerate(SIZES):
-        image = random.integers(0, 256, (height, width, 3), np.uint8)
-        (tmp_path / f"{number}.bgr").write_bytes(image.tobytes())
-        inner = (48, max(1, round(48 * height / width)))
-        scales = (inner[0] / width, inner[1] / height)
-        matrix = np.array([[0.9 * scales[0], 0, 7.3], [0, 0.9 * scales[1], -2.6]])
-        (across, _, left), (_, down, top) = matrix.tolist()
-        view = {"across": across, "down": down, "left": left, "top": top}
-        size = dict(zip(("width", "height"), inner, strict=True))
-        cases.append({"image": {"width": width, "height": height}, "size": size, "view": view})
-        wanted.append(
-            {
-                "resized": cv2.resize(functions["shrink"](image, scales), inner),
-                "warped": functions["warp"](image, matrix, inner, [1, 2, 3]),
-            }
-        )
-    (tmp_path / "cases.json").write_text(json.dumps(cases))
-    subprocess.run(["node", "main.mjs"], cwd=tmp_path, check=True, timeout=120)
-    for number, arrays in enumerate(wanted):
-        for kind, pixels in arrays.items():
-            assert (tmp_path / f"{number}.{kind}").read_bytes() == pixels.tobytes(), (number, kind)
-
-
 @pytest.mark.parametrize("convention", ["quarter", "udp", "gluoncv", "alphapose"])
-def test_onnx_runtime_finds_the_person_of_posezoo_run_in_pictures_of_any_size(
-    tmp_path, printed, convention
-):
+def test_onnx_runtime_finds_the_person_of_posezoo_run_in_pictures_of_any_size(tmp_path, convention):
     models = (
         "--models_dir",
         str(write_zoo(tmp_path, decoder={"name": "heatmap", "convention": convention})),
@@ -606,16 +495,16 @@ def test_onnx_runtime_finds_the_person_of_posezoo_run_in_pictures_of_any_size(
     random = np.random.default_rng(1)
     images = [random.integers(0, 256, (*size[::-1], 3), np.uint8) for size in SIZES]
     _, pictures = write_frames(tmp_path, images)
-    assert require_same_people(printed, own, pictures, "net", *chosen) == len(SIZES)
+    assert require_same_people(own, pictures, "net", *chosen) == len(SIZES)
 
 
-def test_onnx_runtime_finds_the_keypoints_of_an_own_network(tmp_path, printed):
+def test_onnx_runtime_finds_the_keypoints_of_an_own_network(tmp_path):
     onnx, (_, picture) = write_own_network(tmp_path)
     own = export_onnx(tmp_path / "out", str(onnx))
-    assert require_same_people(printed, own, [picture], onnx) == 1
+    assert require_same_people(own, [picture], onnx) == 1
 
 
-def test_onnx_runtime_runs_what_openvino_read_of_paddle(mirror, shared, tmp_path, printed):
+def test_onnx_runtime_runs_what_openvino_read_of_paddle(mirror, shared, tmp_path):
     rows = csv.DictReader((mirror / "MANIFEST.tsv").open(), delimiter="\t")
     for row in rows:
         if row["model/file"].startswith("pp-tinypose-128x96/"):
@@ -626,16 +515,14 @@ def test_onnx_runtime_runs_what_openvino_read_of_paddle(mirror, shared, tmp_path
     own = export_onnx(tmp_path / "out", str(tmp_path / "model.xml"), *stated)
     _, pictures = photos_of(shared, tmp_path)
     args = (tmp_path / "model.xml", *stated)
-    assert require_same_people(printed, own, pictures[:4], *args) == 4
+    assert require_same_people(own, pictures[:4], *args) == 4
 
 
-def test_onnx_runtime_finds_the_people_of_posezoo_run_in_photos(
-    npm_mirror, shared, tmp_path, printed
-):
+def test_onnx_runtime_finds_the_people_of_posezoo_run_in_photos(npm_mirror, shared, tmp_path):
     settings = {"POSEZOO_MIRROR": str(npm_mirror)}
     own = export_onnx(tmp_path / "onnx", "movenet-thunder", **settings)
     _, pictures = photos_of(shared, tmp_path)
-    assert require_same_people(printed, own, pictures, "movenet-thunder", **settings) > 45
+    assert require_same_people(own, pictures, "movenet-thunder", **settings) > 45
 
 
 def require_same_bodies(found, wanted):
@@ -658,10 +545,10 @@ def bodies(mirror, shared, tmp_path):
     return pictures, read_json(tmp_path / "poses" / "poses.json")["images"]
 
 
-def test_a_composite_is_one_program_for_onnx_runtime(mirror, bodies, tmp_path, printed):
+def test_a_composite_is_one_program_for_onnx_runtime(mirror, bodies, tmp_path):
     pictures, wanted = bodies
     own = export_onnx(tmp_path / "onnx", "blazepose-full", POSEZOO_MIRROR=str(mirror))
-    require_same_bodies([printed(own, picture) for picture in pictures], wanted)
+    require_same_bodies([printed_by_python(own, picture) for picture in pictures], wanted)
 
 
 def test_a_composite_is_one_folder_whose_sample_and_ir_find_the_same(mirror, bodies, tmp_path):
@@ -684,10 +571,10 @@ def test_a_composite_is_one_folder_whose_sample_and_ir_find_the_same(mirror, bod
 
 @pytest.mark.parametrize("name", ["movenet-multipose", "posenet-mobilenet-v1"])
 def test_a_network_that_finds_the_people_itself_runs_alone_in_onnx_runtime(
-    npm_mirror, shared, tmp_path, printed, name
+    npm_mirror, shared, tmp_path, name
 ):
     settings = {"POSEZOO_MIRROR": str(npm_mirror)}
     own = export_onnx(tmp_path / "onnx", name, "-o", str(tmp_path / "irs"), **settings)
     _, pictures = photos_of(shared, tmp_path)
     (xml,) = (tmp_path / "irs").rglob(f"exported/**/{name}.xml")
-    assert require_same_people(printed, own, pictures, xml, **settings) > 20
+    assert require_same_people(own, pictures, xml, **settings) > 20

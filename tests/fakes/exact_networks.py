@@ -16,7 +16,6 @@ from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.networks import find_network
 
-detrpose = import_when_used("fakes.detrpose")
 rtmdet = import_when_used("fakes.rtmdet")
 rtmpose = import_when_used("fakes.rtmpose")
 yolox_networks = import_when_used("fakes.yolox_networks")
@@ -35,8 +34,6 @@ def generate_onnx(spec: ModelSpec, people: Sequence[Box], folder: Path) -> bytes
         keypoints = spec.outputs[0].shape[1]
         outputs = [output.name for output in spec.outputs]
         return rtmpose.rtmpose_onnx(folder, size, keypoints, height, width, outputs)
-    if spec.decoder is not None and spec.decoder.name == "detrpose":
-        return detrpose.generate_onnx(folder, height, people)
     if family == "rtmdet":
         return rtmdet.generate_onnx(folder, size, height, people)
     if family in ("rtmo", "yolox"):

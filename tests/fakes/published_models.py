@@ -48,8 +48,10 @@ class Place:
         (target / "model.yml").write_text(yaml.safe_dump(declared), "utf-8")
 
     def run(self, verb: str, *args: object) -> str:
-        options = ("--models_dir", self.models)
-        ended = run_posezoo(verb, *args, *options, POSEZOO_DETECTOR="none")
+        options = ["--models_dir", self.models]
+        if verb in ("run", "quantize", "evaluate"):
+            options += ["--detector", "none"]
+        ended = run_posezoo(verb, *args, *options)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout + ended.stderr
 

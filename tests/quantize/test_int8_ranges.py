@@ -27,6 +27,7 @@ from posezoo.core.registry import open_registry
 from posezoo.pages.facts.comparison import compare_models
 from posezoo.pages.facts.model_facts import describe_model
 from posezoo.quantize.int8_ranges import MAKER, Int8Ranges, apply_ranges, find_ranges
+from posezoo.run.measured import THIS_MACHINE, Measurement
 from posezoo.run.measurement_selection import MeasurementSelection
 
 NAME = "tiny"
@@ -268,7 +269,8 @@ def test_int8_says_everywhere_what_it_was_compared_with(made):
     opened = open_registry([registry])
     facts = describe_model(opened.find(NAME), opened)
     layout = ModelLayout(made.root / "irs", made.root / "irs")
-    rows = compare_models([facts], layout, MeasurementSelection(), every_precision=True).rows
+    of_int8 = Measurement("accuracy", Precision.FP16_INT8, {"AP": 0.5}, record=THIS_MACHINE)
+    rows = compare_models([facts], layout, MeasurementSelection(((NAME, of_int8),))).rows
     (proofs,) = (row.compared_with for row in rows if row.precision is Precision.FP16_INT8)
     assert any("on 2 photos within " in proof for proof in proofs)
     assert any("before rounding to FP16-INT8" in proof for proof in proofs)

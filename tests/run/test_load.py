@@ -470,12 +470,6 @@ def test_load_refuses_a_detector_for_who_finds_people_itself(mirror, folder, tmp
         posezoo.load(xml, detector=DETECTOR, **where)
 
 
-def test_a_detector_that_is_set_for_all_models_disturbs_none(mirror, folder, monkeypatch):
-    monkeypatch.setenv("POSEZOO_DETECTOR", DETECTOR)
-    where = {"weights_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
-    assert posezoo.load("human-pose-estimation-0001", "FP16-INT8", **where).input_size == (656, 368)
-
-
 @pytest.fixture
 def quantized_zoo(npm_mirror, tmp_path):
     """Flags for a zoo without ranges, with the default model in INT8, and its detector only in FP16."""

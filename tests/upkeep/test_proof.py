@@ -21,6 +21,7 @@ from fakes.own_registry import own_registry
 from fakes.publishers import host_of, publishers_of
 from fakes.soak import soak_repeated
 from fakes.weights import conditioned
+from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.declarations.routes import Route, select_route
 from posezoo.core.errors import InferenceError
@@ -307,13 +308,17 @@ def test_a_model_is_proven_again_if_the_annotated_images_are_others(world):
 
 
 def test_a_network_that_only_its_authors_code_builds_is_named_with_the_way_out(world):
-    """Its checkpoint is served, and asked for; the page of a run says what is missing."""
-    spec = open_registry().find("detrpose-n")
-    world.publish(spec, {file.name: b"a checkpoint" for file in spec.files})
-    said = refusal(world.prove(spec.name))
+    """The page of a run says what is missing."""
+    checkpoint = world.folder / "theirs.pth"
+    checkpoint.write_bytes(b"a checkpoint")
+    decoder = {"name": "heatmap", "convention": "argmax"}
+    files = [declared_file(checkpoint)]
+    content = model_yml(framework="pytorch", files=files, decoder=decoder, skeleton="coco-17")
+    write_model(world.models, "theirs", content)
+    said = refusal(world.prove("theirs"))
     assert "its network is defined by its authors' Python code" in said
-    assert "posezoo convert FILE.onnx --as detrpose-n" in said
-    assert f"**{spec.name}** failed" in world.page()
+    assert "posezoo convert FILE.onnx --as theirs" in said
+    assert "**theirs** failed" in world.page()
 
 
 @pytest.mark.slow

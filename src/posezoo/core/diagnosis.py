@@ -14,7 +14,7 @@ from dataclasses import field
 from posezoo.core.errors import SettingsError, explain_broken_cv2, is_cv2_broken
 from posezoo.core.install_commands import install_command, pip_command
 from posezoo.core.plugins import PLUGIN_GROUPS, LazyTable, installed
-from posezoo.core.settings import Setting
+from posezoo.core.settings import SETTINGS, Setting
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version, parse_version, version
 
@@ -165,7 +165,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError]) 
         system=platform.platform(),
         packages=tuple(packages),
         plugins=tuple(plugins),
-        settings=tuple(settings.values()),
+        settings=tuple(settings[name] for name in SETTINGS),
         devices=devices,
         default=default,
         problems=tuple(problems),

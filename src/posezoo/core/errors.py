@@ -306,7 +306,8 @@ class MissingPackageError(PosezooError):
 
     Args:
         package: its import name, or those of several with commas between them.
-        extra: the extra of posezoo that installs it, or several with commas between them.
+        extra: the extra of posezoo that installs it, or several with commas between them; empty for
+            a package that the user chooses.
         reason: the error message of the import, if the package is installed but cannot be imported.
     """
 
@@ -315,7 +316,8 @@ class MissingPackageError(PosezooError):
         if reason:
             state = f"installed but does not load: {reason}"
         are = "are" if "," in package else "is"
-        hint = memory_hint(reason) or install_command(extra)
+        own = f"pip install {package.replace(',', '')}"
+        hint = memory_hint(reason) or (install_command(extra) if extra else own)
         super().__init__(f"{package} {are} {state}", hint=hint)
         self.package = package
         self.extra = extra

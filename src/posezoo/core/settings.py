@@ -1,4 +1,5 @@
-"""Reads the settings: flag > POSEZOO_* variable > posezoo.cfg > default.
+"""Reads the settings: flag > POSEZOO_* variable > posezoo.cfg > default; and the options of one
+command, which have a flag alone.
 
 posezoo.cfg of the working folder comes before that of the user's config folder::
 
@@ -132,12 +133,6 @@ def _switch(value: object) -> bool:
     if word not in ("yes", "true", "on", "1", "no", "false", "off", "0"):
         raise ValueError(f"expected yes or no, got {value!r}")
     return word in ("yes", "true", "on", "1")
-
-
-def _consent(value: object) -> bool:
-    if value not in (True, False, "sandboxed", "no"):
-        raise ValueError(f"expected sandboxed or no, got {value!r}")
-    return value in (True, "sandboxed")
 
 
 def _mirror(address: str) -> str:
@@ -289,6 +284,8 @@ class SettingType:
     flag: str = ""  # the flag, if it has not the setting's name
     #: Whether the posezoo.cfg of a working folder may have a value; None if it may have none.
     in_folder: Callable[[Path, str], str] | None = None
+    #: Whether only a flag, or a keyword of a function, has a value, which is of one command.
+    is_option: bool = False
     #: Whether it restricts: the user's own posezoo.cfg comes before that of a folder.
     restricts: bool = False
 
@@ -297,13 +294,17 @@ def _setting(*definition: Any, **named: Any) -> Any:
     return field(metadata={"type": SettingType(*definition, **named)})
 
 
+def _option(*definition: Any, **named: Any) -> Any:
+    return _setting(*definition, **named, is_option=True)
+
+
 def _cached(name: str) -> Callable[[Mapping[str, str]], Path]:
     return lambda environ: user_folder("cache", environ) / name
 
 
 @frozen
 class Settings:
-    """The values of all settings, typed and checked."""
+    """The values of all settings and options, typed and checked."""
 
     weights_dir: Path = _setting(
         _folder,
@@ -364,14 +365,13 @@ class Settings:
         "DEVICE",
         in_folder=_any_value,
     )
-    detector: str = _setting(
+    detector: str = _option(
         _name,
         "usual",
         "person detector for models that process one person at a time: the name of a model, or none"
         " to treat the whole image as one person, whom MoveNet follows through a video (default:"
         " usual, the detector on the model's card)",
         "MODEL",
-        in_folder=_any_value,
     )
     inference_precision: str = _setting(
         _inference_precision,
@@ -380,20 +380,18 @@ class Settings:
         " that keeps its accuracy, else f32; the value default lets the device choose",
         in_folder=_any_value,
     )
-    attempts: int = _setting(
+    attempts: int = _option(
         _integer_up_to(100),
         5,
         "number of attempts for a source that fails temporarily (default: 5)",
         "N",
-        in_folder=_any_value,
     )
-    stall_timeout: float = _setting(
+    stall_timeout: float = _option(
         _number_up_to(3600, "seconds"),
         30.0,
         "abort a download attempt after this many seconds without data, and give up on a server"
         " that asks for a longer pause (default: 30)",
         "SECONDS",
-        in_folder=_any_value,
     )
     header: tuple[HostHeader, ...] = _setting(
         lambda value: tuple(map(parse_header, _split_texts(value, "\n"))),
@@ -404,30 +402,28 @@ class Settings:
         "HOST=NAME: VALUE",
         repeats=True,
     )
-    ca_bundle: Path | None = _setting(
+    ca_bundle: Path | None = _option(
         _existing_file, None, "file of CA certificates (PEM) to verify servers with", "FILE"
     )
-    allow_http: bool = _setting(
+    allow_http: bool = _option(
         _switch, False, "also allow plain http for files that have no checksum"
     )
-    allow_private_redirects: bool = _setting(
+    allow_private_redirects: bool = _option(
         _switch, False, "follow redirects from a public host to an address in a private network"
     )
-    jobs: int = _setting(
+    jobs: int = _option(
         _integer_up_to(MOST_JOBS),
         1,
         "number of files to download at the same time (default: 1)",
         "N",
-        in_folder=_any_value,
     )
-    connections: int = _setting(
+    connections: int = _option(
         _integer_up_to(16),
         1,
         "number of connections for each large file, if its server supports this (default: 1)",
         "N",
-        in_folder=_any_value,
     )
-    conversion_timeout: float | None = _setting(
+    conversion_timeout: float | None = _option(
         _number_up_to(10**6, "seconds"),
         None,
         "end the conversion of a file that computes for more than this many seconds; on Linux,"
@@ -435,7 +431,7 @@ class Settings:
         " files)",
         "SECONDS",
     )
-    conversion_memory: float | None = _setting(
+    conversion_memory: float | None = _option(
         _number_up_to(10**6, "GB"),
         None,
         "end the conversion of a file that needs more memory than this many GB; only on Linux"
@@ -455,12 +451,12 @@ class Settings:
         " the path of its command mo, or of the environment where it is installed",
         "PATH",
     )
-    allow_upstream_code: bool = _setting(
-        _consent,
+    allow_upstream_code: bool = _option(
+        _switch,
         False,
         "run code that a model's publisher wrote, if only that code can create the file to convert;"
         " posezoo first reports the code, and runs it in a sandbox, which needs Linux and"
-        " bubblewrap; the variable POSEZOO_ALLOW_UPSTREAM_CODE=sandboxed allows it, too",
+        " bubblewrap",
     )
     lock: Path = _setting(
         _file,
@@ -488,9 +484,12 @@ class Settings:
     )
 
 
+#: All that have a flag.
 SETTING_TYPES: dict[str, SettingType] = {
     setting.name: setting.metadata["type"] for setting in fields(Settings)
 }
+#: Those that posezoo.cfg and the environment may set.
+SETTINGS = [name for name, kind in SETTING_TYPES.items() if not kind.is_option]
 
 
 # --- Reading them
@@ -552,16 +551,23 @@ def read_settings(
 
 def unknown_variables(environ: Mapping[str, str]) -> Iterator[SettingsError]:
     """Each variable that looks like a setting and is none, with the one that may be meant."""
-    variables = set(map(_variable, SETTING_TYPES))
+    variables = set(map(_variable, SETTINGS))
     for name in environ:
         if name.startswith("POSEZOO_") and name not in variables:
             word = name.removeprefix("POSEZOO_").lower()
-            yield SettingsError(f"{name}: unknown setting", hint=suggest_setting(word, _variable))
+            hint = _name_flag(word) or suggest_setting(word, _variable)
+            yield SettingsError(f"{name}: unknown setting", hint=hint)
 
 
 def suggest_setting(name: str, spell: Callable[[str], str] = str) -> str:
     """A hint that names the setting which an unknown name may mean, as ``spell`` writes it."""
-    return suggest(spell(name), map(spell, SETTING_TYPES))
+    return suggest(spell(name), map(spell, SETTINGS))
+
+
+def _name_flag(name: str) -> str:
+    """A hint for an option; empty for any other name."""
+    kind = SETTING_TYPES.get(name)
+    return f"--{name} sets it for one command" if kind and kind.is_option else ""
 
 
 def to_settings(settings: Mapping[str, Setting]) -> Settings:
@@ -610,11 +616,10 @@ def _read_one(
 ) -> Setting:
     flag = kind.flag or f"--{name}"
     variable = _variable(name)
-    candidates = [
-        (flags.get(name), flag, flag),
-        (environ.get(variable) or None, variable, variable),
-    ]
-    candidates += [(values.get(name), path, f"{path}: {name}") for path, values in configured]
+    candidates = [(flags.get(name), flag, flag)]
+    if not kind.is_option:
+        candidates.append((environ.get(variable) or None, variable, variable))
+        candidates += [(values.get(name), path, f"{path}: {name}") for path, values in configured]
     for value, origin, where in candidates:
         if value is None:
             continue
@@ -657,9 +662,11 @@ def _read_config(path: Path) -> dict[str, str]:
     if parser.has_section("posezoo"):
         configured = dict(parser["posezoo"])
     for name in configured:
-        if name not in SETTING_TYPES:
+        if name not in SETTINGS:
             raise SettingsError(
                 f"{path}: unknown setting {name}",
-                hint=suggest_setting(name) or "remove it; posezoo doctor lists the settings",
+                hint=_name_flag(name)
+                or suggest_setting(name)
+                or "remove it; posezoo doctor lists the settings",
             )
     return configured

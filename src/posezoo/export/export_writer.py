@@ -17,8 +17,8 @@ from posezoo.core.files.file_lock import exclusive
 from posezoo.core.files.staging import create_parent, staging_dir
 from posezoo.core.files.verified_files import write_error, writing
 from posezoo.core.values import frozen
+from posezoo.export.file_manifest import digest, digest_of_file, read_manifest, write_manifest
 from posezoo.export.target_type import ExportFile
-from posezoo.pages.file_manifest import digest, digest_of_file, read_manifest, write_manifest
 
 MANIFEST = "posezoo-export.json"
 NOTE = "written by posezoo export: its own files, by SHA-256"

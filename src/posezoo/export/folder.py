@@ -10,6 +10,7 @@ from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.export.decoded.graphs import GRAPHS
 from posezoo.export.documents import render_texts
+from posezoo.export.file_manifest import digest
 from posezoo.export.people_programs import (
     DRAWING,
     describe_pipeline,
@@ -31,7 +32,6 @@ from posezoo.export.target_type import (
 from posezoo.pages.cards.model_card import NAME as CARD
 from posezoo.pages.cards.model_card import render_card_files
 from posezoo.pages.facts.model_facts import ModelFacts
-from posezoo.pages.file_manifest import digest
 from posezoo.poses.decoders import sizing_of_input
 from posezoo.poses.letterbox import InputSizing, Size
 

@@ -42,6 +42,7 @@ from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Resolved, 
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.export.export_writer import ExportChanges, write_export
+from posezoo.export.file_manifest import digest_of_file
 from posezoo.export.target_type import (
     ExportedModel,
     ExportFolder,
@@ -50,7 +51,6 @@ from posezoo.export.target_type import (
     exported_name,
     render_files,
 )
-from posezoo.pages.file_manifest import digest_of_file
 from posezoo.poses.decoders import finds_boxes
 from posezoo.poses.people import noun_of, resolve_people
 from posezoo.run.pipeline_spec import PipelineSpec, resolve_pipeline

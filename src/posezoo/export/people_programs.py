@@ -1,7 +1,7 @@
 """Programs that find people in pictures, as exports have them.
 
 They read how people are found and cut out from an exported IR's metadata, or for ONNX from a JSON.
-Those in Python differ only in network.py, which runs one network.
+Those for OpenVINO and for ONNX Runtime differ only in network.py, which runs one network.
 
 The keys of the metadata are those of ``core.ir.people_metadata``, and::
 
@@ -35,8 +35,8 @@ from posezoo.core.declarations.skeletons import SKELETONS, skeleton_of
 from posezoo.core.ir.ir_writer import SECTION
 from posezoo.core.ir.people_metadata import PIPELINE, describe_people
 from posezoo.core.resolve.input_options import InputOptions
+from posezoo.export.file_manifest import digest
 from posezoo.export.target_type import ExportedModel, ExportFile, render, render_part
-from posezoo.pages.file_manifest import digest
 from posezoo.poses import limb_drawing
 from posezoo.poses.blazepose import BlazePoseOptions
 from posezoo.poses.decoders import (
@@ -267,7 +267,7 @@ def render_python_sample(
     """The Python program that prints the people in a picture and draws them: sample.py with its
     modules, among them the template ``network``; ``packages`` are for pip.
     """
-    finder = _name_finder(model)
+    finder = "blazepose" if describe_pipeline(model).get("crop") == BODY else "top_down"
     sample = render(
         "sample_people.py",
         name=model.name,
@@ -285,25 +285,3 @@ def render_python_sample(
         "network.py": render(network),
         DRAWING: render_limb_drawing(),
     }
-
-
-def _name_finder(model: ExportedModel) -> str:
-    return "blazepose" if describe_pipeline(model).get("crop") == BODY else "top_down"
-
-
-def render_node_sample(model: ExportedModel) -> Iterator[ExportFile]:
-    """The program for Node that prints the people in a picture as JSON, with ONNX Runtime:
-    sample.mjs with its modules and its package.json.
-    """
-    detector = f'await open("{model.detector.name}")' if model.detector else "null"
-    finder = _name_finder(model)
-    files = {
-        "sample.mjs": render("sample.mjs", name=model.name, detector=detector, finder=finder),
-        f"{finder}.mjs": render(f"{finder}.mjs"),
-        "top_down.mjs": render("top_down.mjs"),
-        "resize.mjs": render("resize.mjs"),
-        "network.mjs": render("network.mjs"),
-        "package.json": render("package.json", name=model.name),
-    }
-    for name, content in files.items():
-        yield ExportFile(f"{model.name}/{name}", content)

@@ -1,7 +1,7 @@
 """Export to C++ and to ONNX: programs that find people in pictures.
 
 For C++ that is a CMake project, with all IR in models/. For ONNX Runtime, each model is a file from
-a picture to people, with the IR's decoder, and programs in Python and JavaScript.
+a picture to people, with the IR's decoder, and there is a program in Python.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from posezoo.export.people_programs import (
     INPUTS,
     explain_unknown_crop,
     render_facts,
-    render_node_sample,
     render_pipeline,
     render_python_sample,
 )
@@ -57,7 +56,7 @@ def render_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFi
 
 
 def render_onnx(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
-    """The network and its detector as ONNX, their facts, and the programs."""
+    """The network and its detector as ONNX, their facts, and the program."""
     _require_fixed_size(model.spec)
     folder = model.name
     yield from render_documents(model, ONNX)
@@ -69,7 +68,6 @@ def render_onnx(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportF
     python = render_python_sample(model, ".onnx", "onnxruntime", "network_onnx.py")
     for name, content in python.items():
         yield ExportFile(f"{folder}/{name}", content)
-    yield from render_node_sample(model)
 
 
 def _write_network(model: ExportedModel) -> bytes:
@@ -117,7 +115,7 @@ def _require_fixed_size(spec: ModelSpec) -> None:
     require_keypoints(spec)
     if spec.first_input.resize:
         raise ExportError(
-            f"{exported_name(spec)}: the ONNX takes pictures of one size: its programs fit them",
+            f"{exported_name(spec)}: the ONNX takes pictures of one size: its program fits them",
             hint="leave out --resize",
         )
 
@@ -140,19 +138,17 @@ CPP = ExportTarget(
 
 ONNX = ExportTarget(
     summary=(
-        "ONNX Runtime: for each model an ONNX with its decoder, and programs in Python and for Node"
-        " that find people"
+        "ONNX Runtime: for each model an ONNX with its decoder, and a program in Python that finds"
+        " people"
     ),
     render=render_onnx,
     require=_require_fixed_size,
     next_step="python {folder}/{name}/sample.py PICTURE",
     needs=(
-        "The program in Python needs `pip install onnxruntime opencv-python-headless`, and draws"
-        " what it finds into a new picture in the current folder. That for Node needs Node 20:"
-        " `npm install --ignore-scripts && node sample.mjs PICTURE` in the folder {name}; with"
-        " onnxruntime-web instead of onnxruntime-node it runs on WebAssembly. ONNX Runtime would"
-        " report to its makers that it is used: network.py and network.mjs turn this off with"
-        " `ORT_DISABLE_TELEMETRY=1` before they import it; do the same in a program of yours."
+        "The program needs `pip install onnxruntime opencv-python-headless`, and draws what it"
+        " finds into a new picture in the current folder. ONNX Runtime would report to its makers"
+        " that it is used: network.py turns this off with `ORT_DISABLE_TELEMETRY=1` before it"
+        " imports it; do the same in a program of yours."
     ),
     sets_type="the type of the values in the file",
     inputs=INPUTS,

@@ -25,7 +25,6 @@ from posezoo.lint.earlier_models import EarlierModels, read_reasons
 from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.pages.cards.model_card import PICTURES
 from posezoo.pages.cards.registry_pages import INDEX, PICTURE
-from posezoo.pages.facts import outside_references
 from posezoo.pages.facts.papers import NAME as PAPERS
 from posezoo.pages.facts.rehearsals import TABLE as REHEARSALS
 from posezoo.run.measured import NAME as MEASURED
@@ -36,9 +35,7 @@ TIMEOUT_S = 60
 _NO_PROGRAMS = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
 DECLARATIONS = ("model.yml", "composite-model.yml")
 #: The files of a registry or of a family, which concern all models beside or below them.
-REGISTRY_FILES = (
-    INDEX, PICTURE, ACCESS_POINTS, REHEARSALS, other_names.NAME, outside_references.NAME,
-)  # fmt: skip
+REGISTRY_FILES = (INDEX, PICTURE, ACCESS_POINTS, REHEARSALS, other_names.NAME)
 
 
 def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | None:

@@ -12,7 +12,7 @@ from posezoo.measure.evaluation.evaluation_protocol import (
     EvaluationProtocol,
     unannotated_keypoints,
 )
-from posezoo.measure.evaluation.evaluation_report import EvaluationReport, VideoReport
+from posezoo.measure.evaluation.evaluation_report import EvaluationReport
 from posezoo.measure.evaluation.person_groups import ENOUGH_PEOPLE
 from posezoo.poses.people import describe_people
 from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE
@@ -58,44 +58,6 @@ def print_sizes(reports: Sequence[EvaluationReport]) -> None:
     lines = align_columns(_filled_columns(rows), right=frozenset({0, 2, 4, 5, 6}))
     print_lines(*heading_lines, "", *lines)
     print_lines("", *(f"accuracy  {report.files['accuracy']}" for report in reports))
-
-
-def print_video_report(report: VideoReport) -> None:
-    """Print the report of an evaluation on videos as text."""
-    result = report.result
-    protocol = report.protocol
-    total = result.total
-    videos = format_count(len(result.videos), "video")
-    frames = format_count(total.frames, "annotated frame")
-    print_lines(
-        _describe_protocol(protocol, report.to_settings()),
-        _describe_people(protocol),
-        f"{videos}, {frames}, {total.counts.people} people of {result.dataset.name}",
-    )
-    if result.left_out:
-        print_lines(f"not compared, since the model lacks them: {', '.join(result.left_out)}")
-    print_lines("", f"found     {total.counts.found} of {total.counts.people}")
-    print_lines(f"ghosts    {total.counts.ghosts}")
-    if result.has_tracks:
-        print_lines(f"switches  {total.counts.switches}")
-        print_lines(*(f"{name:10}{value:.3f}" for name, value in total.hota.items()))
-    else:
-        print_lines("no switches and no HOTA: the annotated people have no track_id")
-    if len(result.videos) > 1:
-        heading = ("WORST VIDEOS", "FRAMES", "PEOPLE", "FOUND", "GHOSTS", "SWITCHES", "HOTA")
-        rows = []
-        # Those in which the smallest share of people was found.
-        for score in sorted(
-            result.videos, key=lambda each: each.counts.found / max(1, each.counts.people)
-        )[:MOST_ROWS]:
-            counts = score.counts
-            numbers = (score.frames, counts.people, counts.found, counts.ghosts)
-            followed = ("", "")
-            if score.hota:
-                followed = (f"{counts.switches}", f"{score.hota['HOTA']:.3f}")
-            rows.append((score.name, *map(str, numbers), *followed))
-        print_lines("", *_table(heading, rows))
-    print_lines("", *(f"{name:10}{path}" for name, path in report.files.items()))
 
 
 def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -50,13 +50,11 @@ class EvaluationTask:
         boxes: ``truth`` for the annotated ones, or a file in COCO's format; empty for the
             detector's.
         conversion: how IR are made.
-        is_video: whether it runs on videos.
     """
 
     subject: Subject
     boxes: str = ""
     conversion: ConversionOptions = field(default_factory=ConversionOptions)
-    is_video: bool = False
 
     @property
     def model(self) -> Model:
@@ -117,10 +115,8 @@ def load_model(
     subject = chosen.subject
     model = chosen.model
     if xml := subject.file:
-        loader = load.Loader(context, is_video=chosen.is_video)
-        estimator = replace(loader, listener=listener).compile_file(
-            subject, options, is_video=chosen.is_video
-        )
+        loader = load.Loader(context)
+        estimator = replace(loader, listener=listener).compile_file(subject, options)
         name = subject.like.full_name if subject.like else ""
         networks = (network.path for network in estimator.networks)  # also of the detector
         xmls = [*dict.fromkeys((xml, *networks))]
@@ -146,9 +142,9 @@ def load_model(
     )
     model = load.with_found_decoder(model, own_irs)
     require_detector_used(subject.said.detector or boxes, model)
-    pipeline = resolve_pipeline(model, context, subject.precision, is_video=chosen.is_video)
+    pipeline = resolve_pipeline(model, context, subject.precision)
     irs = load.get_detector_irs(pipeline, context, listener) | own_irs
-    load_again = partial(load.compile_pipeline, pipeline, irs, options, is_video=chosen.is_video)
+    load_again = partial(load.compile_pipeline, pipeline, irs, options)
     protocol = EvaluationProtocol(
         load_again(),
         subject.precision,

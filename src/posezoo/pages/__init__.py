@@ -1,1 +1,1 @@
-"""Facts about models, and what is drawn from them: cards, comparisons, the gallery, licenses."""
+"""Facts about models, and what is drawn from them: cards, comparisons, licenses."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from posezoo.core.declarations.model import SourceFile
-from posezoo.core.declarations.sources import StorageSource
+from posezoo.core.declarations.sources import STORES, StorageSource
 from posezoo.core.download.candidates import ByteStream, NotFoundError, ResumeState
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.source_types import SourceType
@@ -93,14 +93,14 @@ def _ask(address: str, timeout_s: float, work: Callable[[Any, str], Result]) -> 
 
 @lru_cache(maxsize=16)
 def _connect(root: str, _process: int) -> Any:
-    fsspec = import_optional("fsspec", extra="storage")
+    fsspec = import_optional("fsspec", extra="")
     for library in ("adlfs", "asyncio", "azure", "botocore", "gcsfs", "google", "paramiko", "s3fs"):
         # Without a handler, Python prints their warnings and tracebacks; we report errors
         # ourselves.
         logging.getLogger(library).addHandler(logging.NullHandler())
     if not root.startswith("sftp:"):
         return fsspec.core.url_to_fs(root, skip_instance_cache=True)[0]
-    paramiko = import_optional("paramiko", extra="storage")
+    paramiko = import_optional("paramiko", extra="")
 
     class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc, name-defined]
         """Accepts only the keys in ~/.ssh/known_hosts; fsspec would accept every key."""
@@ -110,7 +110,7 @@ def _connect(root: str, _process: int) -> Any:
             if not path.is_file() or not paramiko.HostKeys(str(path)).check(hostname, key):
                 raise PermissionError(f"{hostname} is not in {path}, or has another key there")
 
-    sftp = import_optional("fsspec.implementations.sftp", extra="storage").SFTPFileSystem
+    sftp = import_optional("fsspec.implementations.sftp", extra="").SFTPFileSystem
     options = sftp._get_kwargs_from_urls(root)
     return sftp(**options, host_key_policy=KnownHosts(), skip_instance_cache=True)
 
@@ -121,7 +121,7 @@ def _explain(error: Exception, address: str) -> SourceError:
     """
     scheme = address.partition(":")[0].lower()
     if isinstance(error, ImportError):
-        error = MissingPackageError(f"the package for {scheme}", extra="storage")
+        error = MissingPackageError(STORES[scheme], extra="")
     if isinstance(error, PosezooError):
         return SourceError(error.problem, hint=error.hint)
     text = " ".join(redact_secrets(str(error) or type(error).__name__).split())[:200]

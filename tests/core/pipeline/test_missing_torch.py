@@ -40,8 +40,6 @@ def test_the_list_marks_the_models_that_need_it_and_puts_them_last():
     assert "[needs the extra torch] " in lines[names.index(MODEL)]
     assert "torch" not in lines[names.index("movenet-thunder")]
     assert names.index(MODEL) > names.index("yolox-tiny-coco")
-    by_hand = lines[names.index("detrpose-n")]
-    assert "[is not converted here (pytorch-export)] " in by_hand and "torch]" not in by_hand
 
 
 def test_info_and_the_models_instead_say_what_is_needed():

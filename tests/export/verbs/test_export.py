@@ -262,9 +262,7 @@ def test_the_sample_finds_in_a_picture_of_any_shape_what_posezoo_finds(brightnes
     for out in brightness:
         drawing = tmp_path / "drawing.png"
         sample = out / "net" / "sample.py"
-        ended = succeeded(
-            python_file(sample, photo, drawing, cwd=tmp_path, POSEZOO_DETECTOR="none")
-        )
+        ended = succeeded(python_file(sample, photo, drawing, cwd=tmp_path))
         x, y = re.search(r"^  nose: x (\S+), y (\S+), ", ended.stdout, re.MULTILINE).groups()
         assert (float(x), float(y)) == pytest.approx(center, abs=max(size) / 12)
         assert (cv2.imread(str(drawing)) != picture).any()

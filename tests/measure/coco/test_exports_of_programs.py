@@ -118,7 +118,6 @@ def test_an_export_of_keypoints_is_read_whole_without_a_warning(tmp_path, case):
     assert (image.path, image.size) == (place, (64, 48))
     (person,) = image.people
     assert person.num_keypoints == 2 and person.keypoints[0].round().tolist() == [23, 10, 2]
-    assert (person.track == 7) == (case == "CVAT")
     flags = ("--annotations", annotations, "--images", images, "--format", "json")
     said = json_of(succeeded(posezoo("dataset", "info", *flags)))
     assert (said["people"], said["missing"]) == (1, [])

@@ -604,75 +604,9 @@ def test_invalid_flags_are_wrong_usage(args, problem):
     assert problem in refusal(posezoo("evaluate", MODEL, *args), code=2)
 
 
-def walk_and_tracks(folder, *, frames=4):
-    """The flags of a video of grey frames, in each of which a person is annotated."""
-    codec = cv2.VideoWriter.fourcc(*"MJPG")
-    video = cv2.VideoWriter(str(folder / "walk.avi"), codec, 10, (128, 96))
-    people = []
-    for frame in range(frames):
-        video.write(np.full((96, 128, 3), 40 * frame, np.uint8))
-        points = np.random.default_rng(frame).uniform(20, 80, (17, 3))
-        people.append(person(frame + 1, frame + 1, points, track_id=7))
-    video.release()
-    content = annotations(frames, people, (128, 96))
-    for number, image in enumerate(content["images"]):
-        image["frame_id"] = number
-    return "--annotations", written(folder, content, "tracks.json"), "--images", folder / "walk.avi"
-
-
-def test_a_video_gives_the_people_found_the_ghosts_the_switches_and_hota(
-    evaluate, tiny, tmp_path, out
-):
-    data = walk_and_tracks(tmp_path)
-    ended = succeeded(evaluate(model=tiny, data=data))
-    assert "1 video, 4 annotated frames, 4 people of tracks" in ended.stdout
-    figures = dict(line.split(maxsplit=1) for line in ended.stdout.splitlines() if line)
-    assert (figures["found"], figures["ghosts"], figures["switches"]) == ("0 of 4", "0", "0")
-    assert figures["HOTA"] == "0.000"
-    assert read_json(out / "tracks.json") == []
-
-    report = json_of(evaluate("--format", "json", "--smooth", model=tiny, data=data))
-    assert (report["people"], report["found"], report["switches"]) == (4, 0, 0)
-    assert (report["frames"], report["processed_frames"], report["HOTA"]) == (4, 4, 0)
-    assert report["settings"]["smooth"] is True
-    assert report["videos"] == [
-        {
-            "video": "",
-            **{name: report[name] for name in ("frames", "people", "found", "ghosts")},
-            **{name: report[name] for name in ("switches", "HOTA", "DetA", "AssA")},
-        }
-    ]
-
-
-def test_a_folder_of_frames_without_tracks_gives_no_hota(evaluate, tiny, tmp_path):
-    _, path, *_ = walk_and_tracks(tmp_path)
-    content = read_json(path)
-    for each in content["annotations"]:
-        del each["track_id"]
-    for image in content["images"]:
-        cv2.imwrite(str(tmp_path / image["file_name"]), np.zeros((96, 128, 3), np.uint8))
-    data = ("--annotations", written(tmp_path, content, "tracks.json"), "--images", tmp_path)
-    ended = succeeded(evaluate("--track", model=tiny, data=data))
-    assert "found     0 of 4" in ended.stdout
-    assert "no switches and no HOTA: the annotated people have no track_id" in ended.stdout
-    report = json_of(evaluate("--track", "--format", "json", model=tiny, data=data))
-    assert report["switches"] is None
-    assert "HOTA" not in report
-
-
-@pytest.mark.parametrize("name", ["boxes", "heights", "worst", "by", "requests"])
-def test_flags_of_images_are_refused_for_videos(evaluate, tiny, name):
-    values = {"boxes": "truth", "heights": "64", "by": "size"}
-    assert f"--{name}: only for images, not for videos" in refusal(
-        evaluate(f"--{name}", values.get(name, 2), "--track", model=tiny), code=2
-    )
-
-
-def test_a_detector_has_no_poses_to_follow_or_to_group(evaluate):
-    for flags, problem in ((("--track",), "of videos"), (("--by", "size"), "which --by needs")):
-        said = refusal(evaluate(*flags, model="person-detection-retail-0013"))
-        assert "person-detection-retail-0013: finds no keypoints" in said
-        assert problem in said
+def test_a_detector_has_no_poses_to_group(evaluate):
+    said = refusal(evaluate("--by", "size", model="person-detection-retail-0013"))
+    assert "person-detection-retail-0013: finds no keypoints, which --by needs" in said
 
 
 def test_people_are_grouped_by_size_and_posture(evaluate, tiny):

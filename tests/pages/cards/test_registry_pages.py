@@ -187,27 +187,35 @@ def write_timed(checkout, name, ap, ms, *, weights="published", measured=False, 
     path.with_name("measured.yml").write_text(accuracy * measured + speed or "{}")
 
 
-def test_measured_and_published_models_are_in_one_picture_and_one_table_by_their_ap(checkout):
+def test_measured_and_published_models_are_in_one_table_by_their_ap(checkout):
     write_timed(checkout, "a_measured", 0.5, 20, measured=True)
     write_timed(checkout, "exact", 0.45, 0, measured=True, precision="FP32")
     write_timed(checkout, "fast", 0.7, 10)
     write_timed(checkout, "slow", 0.4, 250, weights="generated")
     write_timed(checkout, "unknown", 0.6, 0)
-    pages = render_pages(checkout / "models")
-    index = pages["index.md"]
-    assert index.index("(accuracy-speed.svg)") < index.index("| Model |")
-    names = re.findall(r">([^<>]+): AP ([\d.]+), ([\d.]+)/s<", pages["accuracy-speed.svg"])
-    assert names == [
-        ("a_measured", "0.500", "50"),
-        ("fast", "0.700", "100"),
-        ("slow", "0.400", "4"),
-    ]
+    index = render_pages(checkout / "models")["index.md"]
     (table,) = [each for each in parse_card(index).tables if "AP" in each.headers]
     rows = {row.cells[0]: row.cells[3:] for row in table.rows}
     assert [*rows][:5] == ["a_measured", "exact (FP32)", "fast", "unknown", "slow"]
     assert rows["fast"] == ("0.700 published: COCO", "10")
     assert rows["a_measured"] == ("0.500", "20")
     assert rows["slow"][1] == "~250"
+
+
+def test_a_picture_never_mixes_measured_and_published_ap(checkout):
+    def drawn():
+        picture = render_pages(checkout / "models")["accuracy-speed.svg"]
+        title = re.findall(r">(AP[^<:]+)<", picture)[0]
+        return title, re.findall(r">([^<>]+): AP ([\d.]+), ([\d.]+)/s<", picture)
+
+    write_timed(checkout, "a_measured", 0.5, 20, measured=True)
+    write_timed(checkout, "fast", 0.7, 10)
+    write_timed(checkout, "slow", 0.4, 250, weights="generated")
+    of_publishers = [("fast", "0.700", "100"), ("slow", "0.400", "4")]
+    assert drawn() == ("AP of networks, as published", of_publishers)
+    write_timed(checkout, "b_measured", 0.3, 40, measured=True)
+    of_ours = [("a_measured", "0.500", "50"), ("b_measured", "0.300", "25")]
+    assert drawn() == ("AP, measured by posezoo", of_ours)
 
 
 def test_no_mark_of_a_picture_covers_another_and_a_moved_one_has_a_dot_at_its_place(checkout):

@@ -37,7 +37,7 @@ def speed(fps, *, machine=MACHINE, precision=Precision.FP16, weights="published"
 def zoo(tmp_path):
     """zoo(name=(measurement, ...), ...) -> compare(...) of models with these in their measured.yml."""
 
-    def compared(metrics=None, changes=None, every_precision=False, **measured):
+    def compared(metrics=None, changes=None, **measured):
         for name, measurements in measured.items():
             path = write_model(tmp_path / "models", name, model_yml(**(changes or {})))
             if measurements:
@@ -48,7 +48,6 @@ def zoo(tmp_path):
             models,
             ModelLayout(tmp_path, tmp_path),
             metrics or MeasurementSelection(),
-            every_precision=every_precision,
         )
 
     return compared
@@ -121,8 +120,6 @@ def test_the_users_measurements_stand_beside_the_recorded_ones(zoo):
     comparison = zoo(metrics=own, **recorded)
     assert column(comparison, "network_fps") == [10, 1]
     assert [row.is_own for row in comparison.rows] == [False, True]
-    of_int8 = zoo(metrics=own, every_precision=True, **recorded)
-    assert column(of_int8, "network_fps") == [None, 10, None, 1]
 
 
 def test_a_file_of_the_user_decides_the_settings_but_what_was_kept_does_not(zoo):
@@ -315,10 +312,14 @@ def test_int8_is_compared_with_floating_point_in_the_same_settings():
     assert int8_ratio(accuracy(0.0, int8), [accuracy(0.0, fp32)]) is None
 
 
+#: An AP that was measured in each precision of ``IR_FILES``.
+OF_BOTH = [accuracy(0.5), accuracy(0.4, Precision.FP16_INT8)]
+
+
 def test_a_published_ap_is_not_that_of_a_quantized_ir(zoo):
     published = {"accuracy": [{"metric": "AP", "value": 0.7}]}
     changes = {"framework": "dldt", "files": IR_FILES, "published": published}
-    comparison = zoo(every_precision=True, changes=changes, one=())
+    comparison = zoo(changes=changes, one=OF_BOTH)
     assert column(comparison, "published_AP") == [0.7, None]
     assert column(comparison, "size_bytes") == [200, 80]
 
@@ -336,36 +337,22 @@ def test_a_row_says_what_the_ir_on_disk_was_compared_with(tmp_path):
     content = network("onnx")
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
-    convert_model(spec, layout, precisions=[Precision.FP32], by_nodes=True)
+    convert_model(spec, layout, precisions=[Precision.FP16], by_nodes=True)
     facts = ModelFacts(spec, (spec,), layout=layout)
-    rows = compare_models([facts], layout, MeasurementSelection(), every_precision=True).rows
-    assert [row.precision for row in rows] == [Precision.FP32, Precision.FP16]
-    runtime, nodes = rows[0].compared_with
+    (row,) = compare_models([facts], layout, MeasurementSelection()).rows
+    runtime, nodes = row.compared_with
     assert runtime.startswith("ONNX Runtime ")
     assert nodes.startswith("inner tensors: ")
-    assert rows[0].as_json["compared_with"] == [runtime, nodes]
-    assert rows[1].compared_with == ()
-
-
-def test_a_quantized_ir_on_disk_has_a_row(zoo, tmp_path):
-    made = [Precision.FP32, Precision.FP16]
-    assert [row.precision for row in zoo(every_precision=True, one=()).rows] == made
-    folder = tmp_path / "public" / "one" / "FP16-INT8"
-    folder.mkdir(parents=True)
-    for suffix in ("xml", "bin"):
-        (folder / f"one.{suffix}").write_bytes(b"1234")
-    comparison = zoo(every_precision=True, one=())
-    assert [row.precision for row in comparison.rows] == [*made, Precision.FP16_INT8]
-    assert column(comparison, "size_bytes") == [None, None, 8]
+    assert row.as_json["compared_with"] == [runtime, nodes]
 
 
 def test_only_a_published_ir_has_the_size_that_its_files_declare(zoo):
     def sizes(framework):
         changes = {"framework": framework, "files": IR_FILES[:2]}
-        return column(zoo(every_precision=True, changes=changes, one=()), "size_bytes")
+        return column(zoo(changes=changes, one=()), "size_bytes")
 
     assert sizes("dldt") == [200]
-    assert sizes("onnx") == [None, None]
+    assert sizes("onnx") == [None]
 
 
 def test_a_row_is_of_a_precision_with_a_measured_ap_and_of_fp16_before_fp32(zoo):
@@ -409,7 +396,7 @@ def test_a_counted_value_names_its_record_and_the_size_of_a_file_has_none(zoo, t
 
 def test_what_is_transferred_counts_the_precision_and_the_detector(zoo, tmp_path):
     changes = {"framework": "dldt", "files": IR_FILES}
-    detector = zoo(every_precision=True, changes=changes, net=())
+    detector = zoo(changes=changes, net=OF_BOTH)
     assert column(detector, "transfer_bytes") == [200, 80]
     registry = open_registry([tmp_path / "models"])
     net = registry.find("net")

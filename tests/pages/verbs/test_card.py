@@ -132,12 +132,33 @@ def test_each_page_of_an_earlier_state_is_drawn_again(zoo):
     assert {path: path.read_bytes() for path in pages} == before
 
 
+def test_a_page_is_printed_or_written_to_a_file_or_a_folder(zoo):
+    printed = succeeded(run(zoo, "--all", "--html"))
+    assert printed.stdout.startswith("<!DOCTYPE html>\n<!-- drawn by posezoo -->")
+    for output, path in (("out/page.html", "out/page.html"), ("out", "out/index.html")):
+        ended = succeeded(run(zoo, "--all", "--html", "--output", output))
+        assert (ended.stdout, ended.stderr) == ("", f"{path}\n")
+        assert (zoo / path).read_text("utf-8").strip() == printed.stdout.strip()
+
+
+def test_a_page_replaces_a_page_and_keeps_any_other_file(zoo):
+    page = zoo / "page.html"
+    page.write_text("<!DOCTYPE html>\n<!-- drawn by posezoo -->\nof last week")
+    succeeded(run(zoo, "--all", "--html", "--output", page))
+    assert [path.name for path in zoo.glob("page*")] == ["page.html"]
+    page.write_text("mine")
+    assert "page.html.bak1" in succeeded(run(zoo, "--all", "--html", "--output", page)).stderr
+    assert (zoo / "page.html.bak1").read_text() == "mine"
+
+
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
         (["nobody"], 1, "no model is called 'nobody'"),
         (["alone", "--check"], 2, "--check requires --in_place"),
         (["alone", "--in_place", "-o", "out"], 2, "not allowed with"),
+        (["alone", "--html", "--in_place"], 2, "--html"),
+        (["alone", "--html", "--format", "json"], 2, "--html"),
         (["alone", "-o", "file"], 1, "file"),
         ([], 2, "name a model"),
     ],

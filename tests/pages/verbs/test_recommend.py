@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,24 +82,7 @@ def test_the_best_models_are_shown_with_their_reasons_and_the_command(zoo):
         "MS: the median from an image file to drawn poses, one image at a time",
         "may meet the limits, but values are not known: new (no latency)",
         "measure them: posezoo benchmark --pipeline NAME --people 1",
-        "as a picture: posezoo gallery --models_dir models, then open site/index.html#y=any_AP&x=single_p50_ms&accuracy_min=0.3&license=Apache-2.0",
     ]
-
-
-def test_the_named_gallery_is_written_with_the_same_measurements(zoo):
-    pytest.importorskip("jinja2", reason="needs jinja2")
-    figures = zoo / "my speed.json"
-    of_new = speed(5.0, people_from="nanodet-g", **SPEEDS[0][1])
-    figures.write_text(json.dumps([measurement_to_json("new", of_new)]), encoding="utf-8")
-    more = ("--figures", figures.name, "--machine", "processor", "--setting", "batch=1")
-    *_, last = recommend(zoo, *more).stdout.splitlines()
-    found = re.fullmatch(r"as a picture: posezoo (.+), then open (.+)#.+", last)
-    assert found, last
-    words = shlex.split(found[1])
-    assert words[-6:] == [*more]
-    succeeded(posezoo(*words, cwd=zoo))
-    index = (zoo / found[2]).read_text("utf-8")
-    assert '"single_p50_ms":[5.0,"m",' in index and '"own":["new"]' in index
 
 
 def test_a_limit_of_latency_is_for_the_stated_number_of_people(zoo):
@@ -198,8 +179,7 @@ def test_json_has_numbers_and_where_they_are_from(zoo):
 def test_no_model_within_the_limits_ends_with_1(zoo):
     ended = recommend(zoo, "--min_ap", "0.99")
     assert ended.returncode == 1
-    assert ended.stdout.startswith("no model is known to meet these limits\n")
-    assert "here" not in ended.stdout.splitlines()[1]
+    assert ended.stdout == "no model is known to meet these limits\n"
 
 
 @pytest.mark.parametrize(
@@ -266,7 +246,6 @@ def test_detectors_are_ranked_by_the_ap_of_their_boxes_if_they_are_asked_for(zoo
     assert "posezoo run good " not in ended.stdout
     answer = answer_of(zoo, "--task", "detection")
     assert names_of(answer) == ["better", "good"]
-    assert "task=Detection" in answer["gallery"]
     assert "--keypoints requires --task human_pose_estimation" in refusal(
         recommend(zoo, "--task", "detection", "--keypoints", "17"), code=2
     )

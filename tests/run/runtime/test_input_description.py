@@ -44,6 +44,10 @@ def pictures(tmp_path_factory):
     return paths
 
 
+#: The network alone.
+ALONE = ("--detector", "none")
+
+
 def run(path, picture, folder, *flags):
     """The poses that posezoo run finds in a picture, and its standard error."""
     (poses,), said = run_on_all(path, [picture], folder, *flags)
@@ -52,16 +56,16 @@ def run(path, picture, folder, *flags):
 
 def run_on_all(path, pictures, folder, *flags):
     """The poses that posezoo run finds in each of the pictures, and its standard error."""
-    command = ("run", path, "--input", *pictures, "--output", folder / "results", *flags)
-    ended = succeeded(run_posezoo(*command, POSEZOO_DETECTOR="none"))
+    command = ("run", path, "--input", *pictures, "--output", folder / "results", *ALONE, *flags)
+    ended = succeeded(run_posezoo(*command))
     summary = read_json(folder / "results" / "poses.json")
     return [image["poses"] for image in summary["images"]], ended.stderr
 
 
 def refused(path, picture, folder, *flags, code=1):
     """The standard error of posezoo run, which ends with exit code 1, or another."""
-    command = ("run", path, "--input", picture, "--output", folder / "results", *flags)
-    said = refusal(run_posezoo(*command, POSEZOO_DETECTOR="none"), code)
+    command = ("run", path, "--input", picture, "--output", folder / "results", *ALONE, *flags)
+    said = refusal(run_posezoo(*command), code)
     assert "Traceback" not in said
     assert sum(line.startswith("error: ") for line in said.splitlines()) == 1
     return said

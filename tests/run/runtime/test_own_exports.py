@@ -372,11 +372,12 @@ def test_an_export_that_says_nothing_runs_as_the_model_that_it_is_like(tmp_path,
         own = tmp_path / "own.xml"
     cv2.imwrite(str(tmp_path / "scene.png"), np.full((256, 192, 3), (10, 90, 150), np.uint8))  # BGR
     command = ("run", own, "--input", tmp_path / "scene.png", "--output", tmp_path / "results")
-    ended = run_posezoo(*command, POSEZOO_DETECTOR="none")
+    command = (*command, "--detector", "none")
+    ended = run_posezoo(*command)
     asked = "does not say how images are prepared for it"
     assert asked in ended.stderr and "--as rtmpose-" in ended.stderr
     assert ended.returncode == 1
-    ended = run_posezoo(*command, "--as", "rtmpose-m", POSEZOO_DETECTOR="none")
+    ended = run_posezoo(*command, "--as", "rtmpose-m")
     assert ended.returncode == 0 and asked not in ended.stderr, ended.stderr
     summary = read_json(tmp_path / "results" / "poses.json")
     (pose,) = summary["images"][0]["poses"]

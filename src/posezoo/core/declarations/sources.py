@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 MAX_SIZE = 1 << 50  # bytes
 
-#: The protocols of the stores that a source or a mirror can be in.
-STORES = ("s3", "gs", "az", "sftp")
+#: The protocols of the stores that a source or a mirror can be in, and what fsspec reads each with.
+STORES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "sftp": "paramiko"}
 
 #: The form of nearly all URLs; all others are parsed.
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/+=&?%~-]*")

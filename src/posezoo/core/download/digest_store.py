@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from posezoo.core.declarations.model import SourceFile
-from posezoo.core.declarations.sources import HttpSource, StorageSource
+from posezoo.core.declarations.sources import STORES, HttpSource, StorageSource
 from posezoo.core.download.candidates import (
     ByteStream,
     Candidate,
@@ -42,8 +42,6 @@ from posezoo.core.regular_files import open_regular
 
 _LOCK = ".lock"
 _COPY_BYTES = 1 << 20
-# What fsspec reads a store with.
-_STORE_PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "sftp": "paramiko"}
 _OURS = re.compile(r"([0-9a-f]{40,128})(\.\d+-[0-9a-f]{8})?\.(new|lock)")
 
 
@@ -70,17 +68,16 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
         name = f"{source}" if is_in_store(address) else redact_secrets(address)
         read = partial(find_source_type(source).open, source, file, context)
         if is_in_store(address):
-            package = _STORE_PACKAGES.get(address.partition(":")[0].lower(), "fsspec")
-            read = partial(_open_store, read, package)
+            read = partial(_open_store, read, address.partition(":")[0].lower())
         candidates.append(Candidate(name, CandidateKind.MIRROR, read, host=network_host(url)))
     return tuple(candidates)
 
 
 def _open_store(
-    read: OpenCandidate, package: str, resume: ResumeState
+    read: OpenCandidate, scheme: str, resume: ResumeState
 ) -> AbstractContextManager[ByteStream]:
     """Without the packages of a mirror's store, the download ends, and asks no other source."""
-    require_packages({"fsspec": "storage", package: "storage"})
+    require_packages({"fsspec": "", STORES[scheme]: ""})
     return read(resume)
 
 

@@ -15,6 +15,9 @@ class OutputFile:
     renews: str = ""  # the flag whose file it may replace, if that is ours: it was read before
 
 
+#: The HTML page of posezoo card --html.
+HTML_PAGE = OutputFile(signs=("<!DOCTYPE html>\n<!-- drawn by posezoo -->",))
+
 #: Measurements, for posezoo recommend --figures.
 MEASUREMENTS = OutputFile(signs=('"model": "', '"kind": "', '"precision": "', '"figures": '))
 

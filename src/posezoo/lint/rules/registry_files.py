@@ -28,7 +28,6 @@ from posezoo.lint.rule import rule
 from posezoo.lint.rules.decoder_rules import POSES
 from posezoo.pages.cards.card_reader import read_text
 from posezoo.pages.cards.usage_section import PICTURE
-from posezoo.pages.facts import outside_references
 
 #: The first and the last bytes of a JPEG image.
 _JPEG = (b"\xff\xd8\xff", b"\xff\xd9")
@@ -36,8 +35,8 @@ _JPEG = (b"\xff\xd8\xff", b"\xff\xd9")
 
 @rule()
 def registry_files(view: ModelView) -> Violations:
-    """names.yml, outside_references.yml, access_points.json and the skeletons of a registry can be
-    read: otherwise they are ignored, or no page can be drawn.
+    """names.yml, access_points.json and the skeletons of a registry can be read: otherwise they are
+    ignored, or no page can be drawn.
 
     Example: left_ot: in names.yml, where left_out is meant
     """
@@ -47,9 +46,6 @@ def registry_files(view: ModelView) -> Violations:
         is_ours = any(key in (read_text(names) or "") for key in ("aliases:", "left_out:"))
         skeletons = sorted((root / FOLDER).glob("*.yml"))
         readers: dict[Path, Callable[[], object]] = {
-            root / outside_references.NAME: partial(
-                outside_references.read_outside_references, root
-            ),
             root / ACCESS_POINTS: partial(_read_access_points, root / ACCESS_POINTS),
             **({names: partial(other_names.read_other_names, root)} if is_ours else {}),
             **{path: partial(read_skeleton, path) for path in skeletons},

@@ -46,12 +46,6 @@ FILLED = 0.53
 #: The keys of COCO-WholeBody's keypoints, in their order; ``keypoints`` has those of the body.
 _WHOLE_BODY_KEYS = ("keypoints", "foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
 
-# The keys of frames and tracks: of PoseTrack (arXiv:1710.10000), of mmtracking's CocoVID, and of
-# YouTube-VIS. CVAT writes the track of a person among its attributes.
-_VIDEO_KEYS = ("vid_id", "video_id")
-_FRAME_KEYS = ("frame_id", "frame_index")
-_TRACK_KEYS = ("track_id", "instance_id")
-
 # No image and no scene is so large; with larger numbers, a metric is not a number.
 _LARGEST = 1e12
 
@@ -347,10 +341,6 @@ class _AnnotationParser:
         is_crowd = to_number(crowd or 0)
         if is_crowd not in (0, 1):
             raise self._error(f"{where}.iscrowd: expected 0 or 1, got {crowd!r:.40}")
-        attributes = entry.get("attributes")
-        track = _first_of(entry, _TRACK_KEYS)
-        if track is None and isinstance(attributes, dict):
-            track = _first_of(attributes, _TRACK_KEYS)
         return PersonAnnotation(
             to_whole_number(entry.get("id")) or 0,
             keypoints,
@@ -360,7 +350,6 @@ class _AnnotationParser:
             num_keypoints=self._num_labelled(entry, where, keypoints),
             space=space,
             category=self._whole_number(entry, "category_id", where),
-            track=track if isinstance(track, (int, str)) else None,
         )
 
     def _area(self, entry: _Entry, where: str, of_box: float) -> float:
@@ -458,8 +447,6 @@ class _AnnotationParser:
                     people=tuple(people.get(number, ())),
                     license=licenses.get(to_whole_number(entry.get("license"))),
                     crowd_index=self._crowding(entry, where),
-                    video=str(_first_of(entry, _VIDEO_KEYS) or ""),
-                    frame=to_whole_number(_first_of(entry, _FRAME_KEYS)),
                     is_labeled=entry.get("is_labeled") is not False,
                 )
             )
@@ -595,10 +582,6 @@ class _AnnotationParser:
 def _shorten(positions: Sequence[str]) -> str:
     more = f" and {len(positions) - 1} more" if len(positions) > 1 else ""
     return f"{positions[0]}{more}"
-
-
-def _first_of(entry: _Entry, keys: Sequence[str]) -> object:
-    return next((entry[key] for key in keys if entry.get(key) is not None), None)
 
 
 def _is_same(entry: _Entry, other: _Entry) -> bool:

@@ -48,8 +48,6 @@ class PersonAnnotation:
     #: is unknown; (0, 4) in a data set without 3D positions.
     space: Doubles = field(default_factory=lambda: np.zeros((0, 4)))
     category: int = PERSON  # of an object
-    #: The number or name of the person in the video; None if the annotations do not contain it.
-    track: int | str | None = None
 
     @property
     def corner_box(self) -> CocoBox:
@@ -87,8 +85,6 @@ class DatasetImage:
     #: CrowdPose's share of keypoints that lie in the boxes of other people, 0..1; None in other
     #: data sets.
     crowd_index: float | None = None
-    video: str = ""  # the video of a frame; empty if the annotations do not name it
-    frame: int | None = None  # its number in the video; None if the annotations do not contain it
     is_labeled: bool = True  # whether the people in it are annotated
 
 

@@ -26,18 +26,15 @@ from posezoo.measure.evaluation.evaluation_protocol import (
     unannotated_keypoints,
 )
 from posezoo.measure.evaluation.run_evaluation import EvaluationResult, read_dataset_image
-from posezoo.measure.evaluation.video_evaluation import VideoResult, VideoScore
 from posezoo.poses.drawing import draw
 from posezoo.poses.keypoints import Pose, from_pixel_indices
 from posezoo.run import images
 from posezoo.run.measured import Measurement, explain_difference, measurement_to_json
-from posezoo.run.runtime.runtime_config import VideoOptions
 
 #: The keys of a protocol in JSON, and of an image in the tables.
 _PROTOCOL = "model=model_name precision device=estimator.device people_from"
 _PICTURE = "image=image.file_name id=image.id people found wrong sure similarity"
 #: The keys of the figures of a video in JSON.
-_COUNTS = "frames people=counts.people found=counts.found ghosts=counts.ghosts"
 
 
 @dataclass(slots=True)
@@ -177,50 +174,3 @@ def _pose(
         points[skeleton.keypoints.index(name)] = point
     points[:, 2] = points[:, 2].clip(0, 1)  # COCO marks an annotated visible keypoint with 2
     return Pose(points, skeleton.name, score, box, own_skeleton=skeleton)
-
-
-@dataclass(slots=True)
-class VideoReport:
-    """The result of an evaluation on videos, and the file that is written for it."""
-
-    protocol: EvaluationProtocol
-    options: VideoOptions
-    result: VideoResult
-    folder: Path
-
-    @property
-    def files(self) -> dict[str, str]:
-        """The file by what it has, also before it is written."""
-        return {"tracks": str(self.folder / "tracks.json")}
-
-    def to_settings(self) -> Json:
-        """The settings of the model, and how people were followed."""
-        followed = {"smooth": self.options.smooth, "detect_every": self.options.detect_every}
-        return self.protocol.to_settings() | {
-            name: value for name, value in followed.items() if value
-        }
-
-    def to_json(self) -> Json:
-        """The JSON object that ``measure.verbs.evaluate`` describes."""
-        result = self.result
-        return {
-            **project(self.protocol, _PROTOCOL),
-            "provenance": self.protocol.estimator.provenance(),
-            **self._score_to_json(result.total),
-            "processed_frames": result.frames,
-            "settings": to_json(self.to_settings()),
-            "left_out": list(result.left_out),
-            "videos": [
-                {"video": video.name, **self._score_to_json(video)} for video in result.videos
-            ],
-            "files": self.files,
-        }
-
-    def _score_to_json(self, score: VideoScore) -> Json:
-        switches = score.counts.switches if self.result.has_tracks else None
-        return {**project(score, _COUNTS), "switches": switches, **score.hota}
-
-    def write(self, listener: Listener) -> None:
-        """Write the poses in annotated frames as COCO's results with ``track_id``."""
-        text = json.dumps(self.result.results) + "\n"
-        write_result(self.folder / "tracks.json", text.encode(), listener)

@@ -30,20 +30,6 @@ With ``--format json``, the output is one object::
 
 If a file cannot be written, ``error`` has the problem and a hint. With ``--heights``, it is an
 object whose ``sizes`` are a list of these.
-
-Of videos (``--track``, or a video as ``--images``), the object has model, precision, device,
-people_from, settings and provenance as above, and::
-
-    frames, people, found       int     annotated frames, people in them, and how many were found,
-                                        at a keypoint similarity of 0.5 or more
-    ghosts                      int     poses that are of no annotated person
-    switches                    int     how often a person got another number; null without
-                                        annotated tracks
-    HOTA, DetA, AssA            float   0..1; left out without annotated tracks
-    processed_frames            int     with the frames between the annotated ones
-    left_out                    list    annotated keypoints that the model does not find
-    videos                      list    for each, video (its name) and the figures above
-    files                       object  tracks: the poses in COCO's results, with track_id
 """
 
 from __future__ import annotations
@@ -55,7 +41,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.flags import Flag
 from posezoo.cli.run_main import command_line
 from posezoo.console.labels import format_count
 from posezoo.console.report import print_json
@@ -76,7 +62,7 @@ if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
     from posezoo.measure.coco import CocoDataset
     from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol
-    from posezoo.measure.evaluation.evaluation_report import EvaluationReport, VideoReport
+    from posezoo.measure.evaluation.evaluation_report import EvaluationReport
     from posezoo.measure.model_evaluation import EvaluationTask, LoadedModel
     from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -87,8 +73,6 @@ posezoo evaluate human-pose-estimation-0001 --heights 256,368,480 --coco_home co
 posezoo evaluate movenet-thunder --annotations people.json --images photos --by posture
 posezoo evaluate simple_pose_resnet18_v1b --boxes truth --flip --limit 500
 posezoo evaluate my/network.xml --annotations people.json --images photos --format json
-posezoo evaluate movenet-thunder --annotations tracks.json --images walk.mp4
-posezoo evaluate movenet-thunder --annotations posetrack/val.json --images posetrack --track
 posezoo evaluate my/yolox.xml --as yolox-tiny-coco --annotations cats.json --images photos
 """
 
@@ -139,21 +123,6 @@ FLAGS = (
         " in COCO's format (default: run the detector)",
         excludes="detector",
     ),
-    FlagGroup(
-        Flag(
-            "--track",
-            "the images are frames of videos, in the order of frame_id: follow people, and print"
-            " how many are found, ghosts, switches of their numbers, and HOTA, if the annotations"
-            " have track_id; implied if --images is a video",
-        ),
-        Flag("--smooth", "also smooth keypoints over time, as posezoo run does"),
-        Flag(
-            "--detect_every N",
-            "run the person detector on each Nth frame only, as posezoo run does",
-            flags.whole_number(1),
-        ),
-        title="videos",
-    ),
     Flag(
         "--requests N",
         "number of images to process at the same time (default: the device's optimal number)",
@@ -186,9 +155,6 @@ FLAGS = (
 )
 
 
-_OF_IMAGES = "boxes heights worst record fresh skip_unreadable cluster by requests"
-
-
 class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, flags.FormatArgs):
     model: str
     limit: int | None
@@ -197,9 +163,6 @@ class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, fl
     flip: bool
     scales: tuple[float, ...]
     boxes: str | None
-    track: bool
-    smooth: bool
-    detect_every: int | None
     requests: int
     by: str
     worst: int
@@ -218,8 +181,6 @@ def run(args: _EvaluateArgs) -> int:
 
     for package in ("cv2", "faster_coco_eval"):
         import_optional(package, extra="evaluate")
-    if _is_video(args):
-        flags.refuse_flags(args, _OF_IMAGES, "only for images, not for videos")
     context = flags.context_from_args(args, {"detector": "none"} if args.boxes else None)
     with flags.console_from_args(args) as console:
         console(RunStarted(command_line(), 1))
@@ -227,12 +188,9 @@ def run(args: _EvaluateArgs) -> int:
         chosen = _choose_model(args, context)
         _require_keypoints(args, chosen)
         dataset = read_dataset(args, console, keypoints=not chosen.finds_boxes, task=chosen.task)
-        if not chosen.is_video:
-            dataset = select_labeled(dataset, console)
+        dataset = select_labeled(dataset, console)
         if args.limit:
             dataset = dataset.limited_to(args.limit)
-        if chosen.is_video:
-            return _evaluate_videos(args, context, chosen, options, dataset, console)
         # Checked before a model is downloaded.
         dataset = select_keypoints(chosen.model, dataset, console)
         require_matching_skeleton(chosen.model, dataset, of_boxes=chosen.finds_boxes)
@@ -264,7 +222,7 @@ def _record(reports: Sequence[EvaluationReport], chosen: EvaluationTask, console
 
 
 def _write(
-    reports: Sequence[EvaluationReport | VideoReport],
+    reports: Sequence[EvaluationReport],
     args: _EvaluateArgs,
     answer: Json,
     console: Console,
@@ -278,33 +236,6 @@ def _write(
     if args.format == "json":
         print_json(answer)
     return int("error" in answer)
-
-
-def _evaluate_videos(
-    args: _EvaluateArgs,
-    context: Context,
-    chosen: EvaluationTask,
-    options: LoadOptions,
-    dataset: CocoDataset,
-    console: Console,
-) -> int:
-    from posezoo.measure.evaluation.evaluation_report import VideoReport
-    from posezoo.measure.evaluation.video_evaluation import evaluate_videos, open_videos
-    from posezoo.measure.evaluation_text import print_video_report
-    from posezoo.run.runtime.estimator import require_detector
-    from posezoo.run.runtime.runtime_config import VideoOptions
-
-    videos = open_videos(dataset, console)  # before a model is downloaded
-    loaded, folder = _load(args, context, chosen, options, console)
-    estimator = loaded.protocol.estimator
-    if args.detect_every and (args.detect_every > 1 or estimator.can_track):
-        require_detector(estimator, "--detect_every")
-    followed = VideoOptions(track=True, smooth=args.smooth, detect_every=args.detect_every)
-    result = evaluate_videos(estimator, dataset, videos, followed, listener=console)
-    report = VideoReport(loaded.protocol, followed, result, folder)
-    if args.format == "text":
-        print_video_report(report)
-    return _write([report], args, report.to_json(), console)
 
 
 def _evaluate(
@@ -365,28 +296,12 @@ def _load(
     return loaded, args.output or user_folder("cache") / "evaluations" / loaded.folder_name
 
 
-def _is_video(args: _EvaluateArgs) -> bool:
-    if args.track or args.smooth or args.detect_every is not None:
-        return True
-    if args.images is None or not args.images.is_file():
-        return False
-    from posezoo.run.video.run_inputs import is_video_file
-
-    return is_video_file(args.images)
-
-
 def _require_keypoints(args: _EvaluateArgs, chosen: EvaluationTask) -> None:
-    if chosen.finds_boxes or chosen.task:
-        name = chosen.model.full_name
-        if chosen.is_video:
-            raise EvaluationError(
-                f"{name}: finds no keypoints, which the evaluation of videos needs",
-                hint="name a pose model",
-            )
-        if args.by:
-            raise EvaluationError(
-                f"{name}: finds no keypoints, which --by needs", hint="leave out --by"
-            )
+    if args.by and (chosen.finds_boxes or chosen.task):
+        raise EvaluationError(
+            f"{chosen.model.full_name}: finds no keypoints, which --by needs",
+            hint="leave out --by",
+        )
 
 
 def _choose_model(args: _EvaluateArgs, context: Context) -> EvaluationTask:
@@ -400,7 +315,6 @@ def _choose_model(args: _EvaluateArgs, context: Context) -> EvaluationTask:
         replace(subject, said=said),  # each of the heights is an option
         boxes=args.boxes or "",
         conversion=flags.conversion_options_from_args(args),
-        is_video=_is_video(args),
     )
 
 

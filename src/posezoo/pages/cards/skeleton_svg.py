@@ -95,9 +95,3 @@ def keypoint_positions(skeleton: Skeleton) -> list[tuple[int, int]]:
         return [_POSITIONS[name] for name in names]
     points = (cmath.rect(_REACH, 2 * cmath.pi * place / len(names)) for place in range(len(names)))
     return [(round(_MIDDLE + each.imag), round(_MIDDLE - each.real)) for each in points]
-
-
-def keypoint_side(keypoint: str) -> str:
-    """``left`` or ``right`` of the person; empty for a keypoint in the middle."""
-    sides = {"left", "right"} & set(keypoint.split("_"))
-    return sides.pop() if sides else ""

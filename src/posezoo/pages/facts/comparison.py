@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from posezoo.console.json_projection import Json, project
-from posezoo.console.labels import format_ap, format_conditions, format_pairs, join
+from posezoo.console.labels import format_conditions, format_pairs, join
 from posezoo.core.declarations.model import (
     WHOLE_PHOTO,
     Model,
@@ -158,70 +158,14 @@ class ComparisonRow:
         return described | {"people_found": people_found} | values
 
 
-@frozen
-class ComparisonColumn:
-    """How tables and charts show a metric; the gallery's script uses the same attribute names."""
-
-    title: str
-    unit: str  # of the shown number; ``share`` for accuracies
-    scope: str = ""  # ``pipeline``, ``network``, or empty if it does not depend on this
-
-    @property
-    def more(self) -> bool:
-        """Whether larger values are better."""
-        return self.unit in ("share", "images/s")
-
-    @property
-    def accuracy(self) -> bool:
-        """Whether it is an accuracy, not a cost."""
-        return self.unit == "share"
-
-    @property
-    def log(self) -> bool:
-        """Whether its scale is logarithmic, because models differ by large factors."""
-        return not self.accuracy
-
-    @property
-    def factor(self) -> float:
-        """From the value to the shown number."""
-        return 1e-6 if self.unit == "MB" else 1
-
-    def in_words(self, number: float) -> str:
-        """A value for people, without the unit."""
-        if self.accuracy:
-            return format_ap(number)
-        if self.unit == "people":
-            return f"{number:.2f}"
-        return f"{number * self.factor:.1f}" if self.unit == "MB" else f"{number:.4g}"
-
-
-#: What decides comes first. AP, throughput and latency are of the same whole pipeline, from an
-#: image file to drawn poses.
-COLUMNS: Mapping[str, ComparisonColumn] = {
-    "any_AP": ComparisonColumn("AP, of the pipeline if that is known", "share"),
-    "AP": ComparisonColumn("Measured AP", "share", "pipeline"),
-    "AR50_single": ComparisonColumn("People found in photos of one", "share", "pipeline"),
-    "AR50_several": ComparisonColumn("People found in photos of two or more", "share", "pipeline"),
-    "ghosts": ComparisonColumn("People found in a picture without people", "people", "pipeline"),
-    "single_p50_ms": ComparisonColumn(
-        "Latency, 1 person shown, whole pipeline", "ms, median", "pipeline"
-    ),
-    "latency_p50_ms": ComparisonColumn(
-        "Latency, 4 people shown, whole pipeline", "ms, median", "pipeline"
-    ),
-    "transfer_bytes": ComparisonColumn("Download", "MB"),
-    "throughput_fps": ComparisonColumn("Throughput, whole pipeline", "images/s", "pipeline"),
-    "found_lying": ComparisonColumn("People found who lie", "share", "pipeline"),
-    "found_upside_down": ComparisonColumn("People found upside down", "share", "pipeline"),
-    "found_in_video": ComparisonColumn("People found in the frames of videos", "share", "pipeline"),
-    "pipeline_AP": ComparisonColumn("AP of the whole pipeline, as published", "share", "pipeline"),
-    "published_AP": ComparisonColumn("Published AP", "share", "network"),
-    "network_fps": ComparisonColumn("Throughput, network alone", "images/s", "network"),
-    "network_p50_ms": ComparisonColumn("Latency, network alone", "ms, median", "network"),
-    "size_bytes": ComparisonColumn("IR size", "MB"),
-    "gflops": ComparisonColumn("Operations", "GFLOPs"),
-    "mparams": ComparisonColumn("Weights", "million"),
-}
+#: What decides comes first. The first group is of the same whole pipeline, from an image file to
+#: drawn poses; AP is a share, and the download in bytes.
+COLUMNS = (
+    *("any_AP", "AP", "AR50_single", "AR50_several", "ghosts"),
+    *("single_p50_ms", "latency_p50_ms", "transfer_bytes", "throughput_fps"),
+    *("found_lying", "found_upside_down", "found_in_video", "pipeline_AP"),
+    *("published_AP", "network_fps", "network_p50_ms", "size_bytes", "gflops", "mparams"),
+)
 
 #: The names of the speeds of a network alone, by their names in measured.yml.
 _NETWORK_NAMES = {"throughput_fps": "network_fps", "latency_p50_ms": "network_p50_ms"}
@@ -265,20 +209,16 @@ def compare_models(
     models: Sequence[ModelFacts],
     layout: ModelLayout,
     selection: MeasurementSelection,
-    *,
-    every_precision: bool = False,
 ) -> ModelComparison:
     """Compare models and composites: a row for each precision and size in which the AP of a model
-    was measured, at least for its usual precision and the size that it declares; with
-    ``every_precision``, for all that its parts have, or were quantized to, at that size.
+    was measured, at least for its usual precision and the size that it declares.
 
     FP32 has no row beside FP16, which has the same weights, and computes in the same type.
     """
     subjects = []
     for facts in models:
-        sizes = [] if every_precision else selection.target_sizes(facts.model)
-        precisions = [*Precision] if every_precision else _measured_precisions(facts, selection)
-        for precision in precisions:
+        sizes = selection.target_sizes(facts.model)
+        for precision in _measured_precisions(facts, selection):
             if all(
                 offers_precision(part, precision) or layout.ir_path(part, precision).is_file()
                 for part in facts.parts

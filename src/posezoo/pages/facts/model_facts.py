@@ -1,4 +1,4 @@
-"""The facts about one model for lists, ``posezoo info``, cards, card.json and the gallery: those
+"""The facts about one model for lists, ``posezoo info``, cards, card.json and pages: those
 that its files declare, and those that follow from them.
 
 It imports little, so that lists are shown at once.

@@ -1,4 +1,6 @@
-"""AP against throughput: a numbered mark for each model, and the list of their names below it."""
+"""AP of one kind against throughput: a numbered mark for each model, and the list of their names
+below it.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +33,13 @@ _MARK_HEIGHT = 14
 _LINE = 20
 _LETTERS_OF_A_LINE = 66
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+#: The kinds of AP, by their keys in ``COLUMNS``, and their titles.
+_KINDS = {
+    "AP": "AP, measured by posezoo",
+    "pipeline_AP": "AP of whole pipelines, as published",
+    "published_AP": "AP of networks, as published",
+}
 
 #: Texts near the beginning of each chart.
 SIGNS = ('<svg xmlns="http://www.w3.org/2000/svg" width="', ' font-family="sans-serif" font-size="')
@@ -98,26 +107,37 @@ class _Point:
 
 
 def draw_chart(comparison: ModelComparison) -> str:
-    """The AP of each model, measured or as published, and the images per second of its pipeline on
-    one person, as an SVG file, with 95 % intervals; a mark is white if the AP is published, or the
-    time is not of the published weights.
+    """The AP of each model and the images per second of its pipeline on one person, as an SVG file,
+    with 95 % intervals; a mark is white if the time is not of the published weights.
 
-    Empty if fewer than two models have both values.
+    All AP are of the first kind of ``_KINDS`` that two models have; empty if there is none, because
+    values of different kinds are of different photos, and cannot be compared.
     """
+    for kind, title in _KINDS.items():
+        points = _find_points(comparison, kind)
+        if len(points) > 1:
+            return _draw_points(points, title, comparison.single_setting)
+    return ""
+
+
+def _find_points(comparison: ModelComparison, kind: str) -> list[_Point]:
     points = []
     for row in in_order(comparison.rows):
+        ap = row.values[kind]
         time = row.values["single_p50_ms"]
-        if row.ap and time:
-            is_measured = row.ap.origin is time.origin is MetricSource.MEASURED
-            points.append(_Point(row.name, row.ap, 1000 / time.number, is_measured))
-    if len(points) < 2:
-        return ""
+        if ap and time:
+            is_measured = time.origin is MetricSource.MEASURED
+            points.append(_Point(row.name, ap, 1000 / time.number, is_measured))
+    return points
+
+
+def _draw_points(points: Sequence[_Point], title: str, setting: str) -> str:
     plot = _start_plot(points)
-    plot.write(_LEFT, 14, "AP")
+    plot.write(_LEFT, 14, title)
     _draw_grid(plot)
     line = _BOTTOM + 42
     # The second sentence has lines of its own.
-    for sentence in f"Images/s, 1 person; {comparison.single_setting}".split("; ", 1):
+    for sentence in f"Images/s, 1 person; {setting}".split("; ", 1):
         for words in wrap(sentence, _LETTERS_OF_A_LINE):
             plot.write(_LEFT, line, words)
             line += _LINE

@@ -1,5 +1,5 @@
 """posezoo card: print the cards of models, or as JSON (``cards.card_json``), or write them into a
-folder or a registry.
+folder, a registry or one HTML page.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from posezoo.console.console import Console
 from posezoo.console.printing import print_while_read
 from posezoo.console.report import print_text
 from posezoo.console.terminal import terminal_width
+from posezoo.core.files.output_file import HTML_PAGE
 from posezoo.core.files.result_files import is_own
 from posezoo.core.files.verified_files import is_device, write_atomically
 from posezoo.core.registry import Registry, open_registry, registry_root
@@ -33,6 +34,7 @@ posezoo card 'simple_pose_*' --format json
 posezoo card blazepose-full --output pages
 posezoo card my-pose --models_dir my_zoo/models --in_place
 posezoo card --all --models_dir my_zoo/models --in_place --check
+posezoo card --all --html --output models.html
 """
 
 FLAGS = (
@@ -40,9 +42,10 @@ FLAGS = (
     FlagGroup(
         flags.output_flag(
             "write README.md, card.json and an image of the skeleton to DIR/<public|intel>/<name>;"
-            " such a card also describes the IR in that folder",
+            " such a card also describes the IR in that folder; with --html, the file of the page,"
+            " or a folder for index.html",
             "print the card",
-            output=None,
+            output=HTML_PAGE,
         ),
         Flag(
             "--in_place",
@@ -50,6 +53,12 @@ FLAGS = (
             " also index.md",
             excludes="registries",
         ),
+    ),
+    Flag(
+        "--html",
+        "one HTML page about the models, which needs no server: a chart of AP and speed, tables,"
+        " and a card of each model",
+        excludes="in_place format=json",
     ),
     Flag("--check", "with --in_place: only report stale files", needs="in_place"),
     f"{flags.REGISTRY} {flags.FORMAT}",
@@ -59,6 +68,7 @@ FLAGS = (
 class _CardArgs(flags.ModelsArgs, flags.FormatArgs):
     output: Path | None
     in_place: bool
+    html: bool
     check: bool
 
 
@@ -84,6 +94,8 @@ def run(args: _CardArgs) -> int:
             is_complete = _draw_in_place(
                 registry, None if args.all else models, console, check=args.check
             )
+        elif args.html:
+            _write_page(models, context, args.output, console)
         elif args.output:
             layout = ModelLayout(args.output, args.output)
             for facts in models:
@@ -91,6 +103,22 @@ def run(args: _CardArgs) -> int:
         else:
             _print_cards(models, context, args.format)
     return 0 if is_complete and not selection.problems else 1
+
+
+def _write_page(
+    models: Sequence[ModelFacts], context: Context, output: Path | None, console: Console
+) -> None:
+    from posezoo.core.files.result_files import write_result
+    from posezoo.pages.cards.html_page import render_html_page
+
+    text = render_html_page(models, context.layout)
+    if output is None:
+        print_while_read(text)
+        return
+    is_file = output.suffix == ".html" and not output.is_dir()
+    path = output if is_file else output / "index.html"
+    write_result(path, text.encode(), console, HTML_PAGE.signs)
+    console.print_line(f"{path}")
 
 
 def _print_cards(models: Sequence[ModelFacts], context: Context, style: str) -> None:

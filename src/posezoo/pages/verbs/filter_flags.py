@@ -1,4 +1,4 @@
-"""The models that list, info, card and gallery show, the filters that narrow them, and their facts
+"""The models that list, info and card show, the filters that narrow them, and their facts
 as JSON.
 """
 

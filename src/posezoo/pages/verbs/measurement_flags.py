@@ -1,4 +1,4 @@
-"""The flags that select measurements, for gallery and recommend."""
+"""The flags that select measurements, for recommend."""
 
 from __future__ import annotations
 
@@ -61,18 +61,6 @@ class MeasurementArgs(Args):
     figures: list[Path]
     machine: str
     setting: list[tuple[str, str]]
-
-
-def measurement_arguments(args: MeasurementArgs) -> list[str]:
-    """The flags that select measurements, for use in a suggested command."""
-    words: list[str] = []
-    for file in args.figures:
-        words += ("--figures", f"{file}")
-    if args.machine:
-        words += ("--machine", args.machine)
-    for name, value in args.setting:
-        words += ("--setting", f"{name}={value}")
-    return words
 
 
 def read_measurements(file: Path, registry: Registry) -> Iterator[tuple[Model, Measurement]]:

@@ -9,7 +9,6 @@ With ``--format json``, the output is an object::
     unknown    object  for each model that may meet the limits: the values that are not known
     miscounting object for each model that is left out because it found fewer people than --people:
                        that number
-    gallery    str     the end of the address that shows these models in ``posezoo gallery``
 
 A row is a model in one precision and size::
 
@@ -50,7 +49,6 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
@@ -62,14 +60,12 @@ from posezoo.console.labels import (
     format_conditions,
     join,
     name_first,
-    task_label,
 )
 from posezoo.console.report import fit_columns, print_result
 from posezoo.pages.verbs.measurement_flags import (
     MEASUREMENT_FLAGS,
     MeasurementArgs,
     add_own_speeds,
-    measurement_arguments,
     measurement_selection,
     warn_if_none_matched,
 )
@@ -206,12 +202,10 @@ def run(args: _RecommendArgs) -> int:
         needs = {name: reasons for name, reasons in needs.items() if reasons}
         answer = recommend(comparison.rows, limits, needs)
         warn_if_none_matched(args, comparison, console)
-    gallery = _gallery_address(answer, limits)
     answer_json = {
         "models": [_model_json(row, answer, limits) for row in answer.rows],
         "ranked_by": "AP",
         **project(answer, "unknown miscounting"),
-        "gallery": gallery,
     }
     most = len(comparison.rows) if args.all else _MOST_ROWS
     lines = [*_lines(answer, limits, comparison, most)]
@@ -219,13 +213,7 @@ def run(args: _RecommendArgs) -> int:
         counts = {len(facts.skeleton.keypoints) for facts in known if facts.skeleton} - {0}
         found = ", ".join(map(str, sorted(counts))) or "no"
         lines.append(f"no model here is of this kind; those here find {found} keypoints")
-    words = ("posezoo", "gallery", *flags.registry_arguments(args), *measurement_arguments(args))
-    print_result(
-        args.format,
-        answer_json,
-        *lines,
-        f"as a picture: {shlex.join(words)}, then open site/{gallery}",
-    )
+    print_result(args.format, answer_json, *lines)
     return 0 if answer.rows and not selection.problems else 1
 
 
@@ -279,21 +267,6 @@ def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
     if args.keypoints is not None:
         return keypoint_count == args.keypoints
     return noun_of(facts.model) == "person" and 0 < keypoint_count < _WHOLE_BODY
-
-
-def _gallery_address(answer: Recommendation, limits: RequiredValues) -> str:
-    """The page of a gallery with the same models in the same order; it has no limit of latency."""
-    from posezoo.pages.facts.recommendation import LATENCIES
-
-    parameters = [("y", "any_AP"), ("x", LATENCIES[limits.people])]
-    if {row.pipeline.model.task for row in answer.rows} == {_TASKS[1]}:
-        parameters.append(("task", task_label(_TASKS[1])))
-    if limits.min_ap is not None:
-        parameters.append(("accuracy_min", f"{limits.min_ap:g}"))
-    if limits.licenses:
-        licenses = dict.fromkeys(row.license for row in answer.rows)
-        parameters += [("license", name) for name in licenses]
-    return f"index.html#{urlencode(parameters)}"
 
 
 def _command(row: ComparisonRow) -> str:
@@ -385,7 +358,7 @@ def _other_claims(row: ComparisonRow) -> Iterator[str]:
 
 
 def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
-    from posezoo.pages.facts.comparison import COLUMNS, MetricSource
+    from posezoo.pages.facts.comparison import MetricSource
     from posezoo.pages.facts.recommendation import LATENCIES
     from posezoo.run.measured import REGISTRY
 
@@ -394,14 +367,12 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
         return f"at most {row.download_limit / 1e6:.0f}"
     if metric is None:
         return "?"
-    words = [COLUMNS[key].in_words(metric.number)]
+    words = [_format_number(key, metric.number)]
     if metric.origin is MetricSource.ESTIMATED:
         words = [f"~{metric.number:.0f}"]
-    if COLUMNS[key].accuracy and key.endswith("AP"):
-        words = [format_ap(metric.number)]
-        if metric.record != REGISTRY:  # whose conditions are below the table
-            protocol = join(metric.record or "as published", metric.conditions, separator=": ")
-            words.append(footnotes.mark(protocol))
+    if key.endswith("AP") and metric.record != REGISTRY:  # whose conditions are below the table
+        protocol = join(metric.record or "as published", metric.conditions, separator=": ")
+        words.append(footnotes.mark(protocol))
     if metric.machine:
         origin = "" if metric.origin is MetricSource.MEASURED else f", {metric.origin.value}"
         words.append(footnotes.mark(f"{metric.machine}{origin}"))
@@ -409,6 +380,14 @@ def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
     if shown and row.people_found.get(shown, shown) != shown:
         words.append(footnotes.mark(f"found {row.people_found[shown]} of {shown}"))
     return " ".join(words)
+
+
+def _format_number(key: str, number: float) -> str:
+    if key == "transfer_bytes":
+        return f"{number / 1e6:.1f}"
+    if key == "ghosts":
+        return f"{number:.2f}"
+    return f"{number:.4g}" if key.endswith("_ms") else format_ap(number)
 
 
 def _conditions(rows: Sequence[ComparisonRow], comparison: ModelComparison) -> Iterator[str]:

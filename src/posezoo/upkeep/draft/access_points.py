@@ -24,7 +24,7 @@ _SPACINGS = range(33_500, 80_000, 7_750)
 
 def write_access_point(source: NpmPackageSource, tarball: Path, registry: Path) -> None:
     """Add the point for a member of a tarball, if there is one, to the file of a registry; needs
-    indexed_gzip, of the extra ``points``.
+    indexed_gzip, which its user installs.
 
     Raises:
         ArchiveError: the tarball or the file of the registry cannot be read.

@@ -141,8 +141,8 @@ def run(args: _NewArgs) -> int:
         write_atomically(file, content)
     if not _write_access_points(spec, root, context.download_options.cache_dir):
         console.warn(
-            f"{args.name}: users will download its whole npm tarball: for a part of it, install the"
-            f" extra points (indexed_gzip), remove {path}, and draft it again with a cache"
+            f"{args.name}: users will download its whole npm tarball: for a part of it, install"
+            f" indexed_gzip, remove {path}, and draft it again with a cache"
         )
     missing = list_missing_fields(spec, "" if license_text.is_file() else str(license_text))
     words = shlex.join([args.name, *flags.registry_arguments(args)])
