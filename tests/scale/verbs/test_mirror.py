@@ -340,7 +340,7 @@ def test_check_tells_what_is_changed_missing_extra_linked_and_special(zoo):
 
 
 def test_check_says_which_models_an_earlier_posezoo_cannot_read(zoo):
-    declared = model_yml(files=[declared_file(zoo / "origin" / "a.tflite")], compute_types=["bf16"])
+    declared = model_yml(files=[declared_file(zoo / "origin" / "a.tflite")], requires_posezoo="0.3")
     write_model(zoo / "models", "a", declared)
     assert_success(run(zoo, "mirror", "create", zoo / "m", "a", "b"))
     assert "needs posezoo 0.3 or newer: a\n" in printed(posezoo("mirror", "check", zoo / "m"))
