@@ -147,6 +147,7 @@ class EventLine:
 
 #: The line of each event that needs no more than its fields.
 EVENT_LINES: dict[type[events.Event], EventLine] = {
+    events.DefaultChosen: EventLine("{model}, since {reason}; to change it: {setting}"),
     events.LicenseNoted: EventLine("{model}: license: {note}", "License of {model}: {note}"),
     events.DownloadStarted: EventLine(
         "{model}: revision {revision} of its files", "Revision {revision} of its files\n"

@@ -134,11 +134,14 @@ class DownloadError(PosezooError):
     """A file of a model could not be downloaded.
 
     ``is_gone`` is true if all its sources answered that they do not have it, ``is_changed`` if one
-    sent other bytes than were declared, in the right size as far as that is known.
+    sent other bytes than were declared, in the right size as far as that is known, ``is_silent`` if
+    none answered. ``hosts`` are those that were asked, with their ports, or package indexes.
     """
 
     is_gone = False
     is_changed = False
+    is_silent = False
+    hosts: tuple[str, ...] = ()
 
 
 class SourceError(DownloadError):
