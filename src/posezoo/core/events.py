@@ -108,7 +108,7 @@ class WorkFinished(TaskFinished):
 
 @frozen
 class LicenseNoted(ModelEvent):
-    """What model.yml notes about the license of files that will be downloaded."""
+    """What model.yml notes about the license of files that were downloaded."""
 
     note: str
 

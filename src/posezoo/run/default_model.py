@@ -91,10 +91,11 @@ def prepare_default(
             other model is tried.
         PosezooError: no model of the list can do what is said.
     """
-    rows = _find_rows(said, context)
-    chosen = _find_decided(rows, context)
+    finder = AvailabilityFinder(context)
+    rows = _find_rows(said, context, finder)
+    chosen = _find_decided(rows, context, finder)
     if chosen is None:
-        return _choose_first(rows, context, prepare, listener)
+        return _choose_first(rows, context, finder, prepare, listener)
     return prepare(chosen.name, context, listener), chosen
 
 
@@ -115,17 +116,19 @@ def default_names(context: Context) -> tuple[str, ...]:
 
 def describe_default(context: Context) -> DefaultReport:
     """The default model as far as no server has to be asked, for ``posezoo doctor``."""
-    rows = _find_rows(Statement(), context)
-    chosen = _find_decided(rows, context) or ChosenModel("", "the next run or load chooses it")
     finder = AvailabilityFinder(context)
+    rows = _find_rows(Statement(), context, finder)
+    chosen = _find_decided(rows, context, finder)
+    chosen = chosen or ChosenModel("", "the next run or load chooses it")
     models = {}
-    for name, networks in rows.items():
-        found = finder.find(networks)
+    for name in context.registry.default_names:
+        found = finder.find(_find_networks(name, Statement(), context))
         download = f"from {found.described_hosts}" if found.hosts else ", ".join(found.places)
         models[name] = "; ".join(found.needs) or download
+    file = ""
     with suppress(SettingsError):
-        return DefaultReport(chosen.name, chosen.why, str(_choice_file()), models)
-    return DefaultReport(chosen.name, chosen.why, "", models)
+        file = str(_choice_file())
+    return DefaultReport(chosen.name, chosen.why, file, models)
 
 
 def _report_default(settings: Mapping[str, Setting]) -> Findings:
@@ -138,19 +141,27 @@ def _report_default(settings: Mapping[str, Setting]) -> Findings:
 REPORT = FeatureReport(_report_default)
 
 
-def _find_rows(said: Statement, context: Context) -> _Rows:
-    """The models of the list that can do what is said."""
+def _find_rows(said: Statement, context: Context, finder: AvailabilityFinder) -> _Rows:
+    """The models of the list that can do what is said, and need no more than a download."""
     rows = {}
     for name in context.registry.default_names:
-        model = context.registry.find(name)
         with suppress(PosezooError):
-            require_usable(model, said, context)
-            pipeline = resolve_pipeline(model, context, said.precision or Precision.FP16)
-            rows[name] = pipeline.networks(context.registry)
+            networks = _find_networks(name, said, context)
+            if not finder.find(networks).needs:
+                rows[name] = networks
     return rows
 
 
-def _find_decided(rows: _Rows, context: Context) -> ChosenModel | None:
+def _find_networks(
+    name: str, said: Statement, context: Context
+) -> list[tuple[ModelSpec, Precision]]:
+    model = context.registry.find(name)
+    require_usable(model, said, context)
+    pipeline = resolve_pipeline(model, context, said.precision or Precision.FP16)
+    return pipeline.networks(context.registry)
+
+
+def _find_decided(rows: _Rows, context: Context, finder: AvailabilityFinder) -> ChosenModel | None:
     """The model that is decided without asking a server; None if there is none."""
     if named := context.settings.default:
         return ChosenModel(named, "the setting default names it")
@@ -159,9 +170,8 @@ def _find_decided(rows: _Rows, context: Context) -> ChosenModel | None:
         return ChosenModel(names[0], _FIRST)  # its error says what is wrong
     if context.lock.is_strict:  # the others were left out
         return ChosenModel(next(iter(rows)), "it is the first that the lock names")
-    finder = AvailabilityFinder(context)
     found = {name: finder.find(networks) for name, networks in rows.items()}
-    local = [name for name, each in found.items() if each.is_local and not each.needs]
+    local = [name for name, each in found.items() if each.is_local]
     if local and any(map(mirror_folder, context.settings.mirror)):
         return ChosenModel(local[0], "it is the first that the mirror has")
     if (kept := _read_kept(names)) in rows:
@@ -173,13 +183,17 @@ def _find_decided(rows: _Rows, context: Context) -> ChosenModel | None:
 
 
 def _choose_first(
-    rows: _Rows, context: Context, prepare: Prepare[Prepared], listener: Listener
+    rows: _Rows,
+    context: Context,
+    finder: AvailabilityFinder,
+    prepare: Prepare[Prepared],
+    listener: Listener,
 ) -> tuple[Prepared, ChosenModel]:
-    """Prepare the first model that can be downloaded, and keep the choice."""
+    """Prepare the first model that can be downloaded; keep the choice, unless some models cannot do
+    what is said.
+    """
     names = default_names(context)
-    finder = AvailabilityFinder(context)
-    waiting = [name for name, networks in rows.items() if not finder.find(networks).needs]
-    waiting = waiting or [next(iter(rows))]  # its error says what it needs
+    waiting = list(rows)
     options = context.download_options
     timeout_s = min(_SILENCE_S, options.timeout_s)
     hasty = replace(context, download_options=replace(options, attempts=1, timeout_s=timeout_s))
@@ -222,11 +236,7 @@ def _explain_choice(
         return failed[first]
     if first not in rows:
         return "it is the first that does what is asked for"
-    found = finder.find(rows[first])
-    if found.needs:
-        need, _, _ = found.needs[0].partition(":")
-        return f"{first} {need}"
-    return f"{_in_words(found.closed[0])} did not answer"
+    return f"{_in_words(finder.find(rows[first]).closed[0])} did not answer"
 
 
 def _describe_failure(name: str, error: PosezooError) -> str:

@@ -329,10 +329,11 @@ def _fill(
     for candidate, error in failures:
         if isinstance(error, TransientSourceError):
             if candidate.host in late:
-                change = "it is asked last for the rest of the run"
-                context.warn(f"{candidate.host}: {error.problem}; {change}")
+                is_source = candidate.kind is CandidateKind.SOURCE
+                name = candidate.host if is_source else shown_name(candidate)
+                context.warn(f"{name}: {error.problem}; it is asked last for the rest of the run")
         elif candidate.kind is CandidateKind.SOURCE or not isinstance(error, NotFoundError):
-            context.warn(f"{file.name}: {shown_name(candidate, error)}: {error.problem}")
+            context.warn(f"{file.name}: {shown_name(candidate)}: {error.problem}")
     return used
 
 

@@ -32,7 +32,7 @@ def combine_failures(
         error_type = type(error)
         is_public = error_type in (SizeError, DigestError, ArchiveError)
         public_type = error_type if is_public else SourceError
-        name = shown_name(candidate, error)
+        name = shown_name(candidate)
         combined = public_type(f"{file.name}: {name}: {error.problem}", hint=hint)
     combined.hosts = tuple(filter(None, (candidate.host for candidate, _ in failures)))
     combined.is_silent = bool(failures) and all(
@@ -46,18 +46,16 @@ def combine_failures(
 def _describe_failures(failures: Sequence[Failure]) -> str:
     problems = {error.problem for _, error in failures}
     if len(problems) > 1:
-        return "; ".join(f"{shown_name(*failure)}: {failure[1].problem}" for failure in failures)
+        return "; ".join(f"{shown_name(each)}: {error.problem}" for each, error in failures)
     names = (urlsplit(candidate.name).netloc or candidate.name for candidate, _ in failures)
     return f"{', '.join(dict.fromkeys(names))}: {problems.pop()}"
 
 
-def shown_name(candidate: Candidate, error: DownloadError) -> str:
-    """A candidate as people read it: its host if that did not answer, else its address, with the
-    first digits of a commit or digest in it.
+def shown_name(candidate: Candidate) -> str:
+    """A candidate as people read it: a path, or an address with the first digits of a commit or
+    digest in it.
     """
-    if candidate.host and isinstance(error, TransientSourceError):
-        return candidate.host
-    return _LONG_HEX.sub(r"\1…", candidate.name)
+    return _LONG_HEX.sub(r"\1…", candidate.name) if candidate.host else candidate.name
 
 
 def _is_missing(failures: Sequence[Failure]) -> bool:

@@ -100,9 +100,7 @@ class AvailabilityFinder:
         extras = self._runtime.union(*(network.extras for network in found))
         reasons = dict.fromkeys(reason for network in found for reason in network.reasons)
         closed = [place for place in places if self._is_closed(place)]
-        return Availability(
-            tuple(places), (*_describe_extras(extras), *reasons), tuple(closed)
-        )
+        return Availability(tuple(places), (*_describe_extras(extras), *reasons), tuple(closed))
 
     def _is_closed(self, place: str) -> bool:
         return place not in LOCAL and (self._has_mirror or refused_a_moment_ago(place))
@@ -187,9 +185,7 @@ class FilePlaces:
         return self.places.get(precision, ())
 
 
-def find_file_places(
-    spec: ModelSpec, layout: ModelLayout, options: DownloadOptions
-) -> FilePlaces:
+def find_file_places(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> FilePlaces:
     """Where the files of a model come from, as far as no server has to be asked."""
     precisions = spec.precisions if spec.is_ir else ("",)
     try:

@@ -227,9 +227,7 @@ def find_weights(
     options = context.download_options
     finder = AvailabilityFinder(context)
     parts = {part.full_name: part for facts in models for part in facts.parts}
-    states = {
-        name: find_file_places(part, context.layout, options) for name, part in parts.items()
-    }
+    states = {name: find_file_places(part, context.layout, options) for name, part in parts.items()}
     available = None
     if asks_sources:
         available = _find_available(tuple(states.values()), options, quiet=quiet)
