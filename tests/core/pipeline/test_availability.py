@@ -16,7 +16,7 @@ from posezoo.core.download.model_download import plan_download
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import FileOrigin
 from posezoo.core.layout import ModelLayout
-from posezoo.core.pipeline.availability import REFUSED, find_availability, name_source
+from posezoo.core.pipeline.availability import REFUSED, find_file_places, name_source
 
 HUB = HuggingFaceSource("someone/pose", "pose.onnx", "0" * 40)
 
@@ -59,7 +59,7 @@ def test_a_list_says_what_a_plan_says(case, has_folder, is_pinned, tmp_path, mon
         expected = planned.origin.value
         if planned.origin is FileOrigin.SOURCE:
             expected = name_source(file.sources[0])
-        availability = find_availability(spec, layout, options)
+        availability = find_file_places(spec, layout, options)
         assert availability.places == {"": (expected,)}
         assert availability.is_local is (planned.origin is not FileOrigin.SOURCE)
 
@@ -70,7 +70,7 @@ def test_a_license_that_is_not_allowed_is_said_for_each_precision(tmp_path):
     ]
     spec = replace(model(*files), license=License("GPL-3.0-only"), framework=Framework.DLDT)
     options = DownloadOptions(None, allow_licenses=("MIT",))
-    availability = find_availability(spec, ModelLayout(tmp_path, tmp_path), options)
+    availability = find_file_places(spec, ModelLayout(tmp_path, tmp_path), options)
     assert availability.places == {"FP32": (REFUSED,), "FP16": (REFUSED,)}
 
 
