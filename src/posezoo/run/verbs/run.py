@@ -90,7 +90,7 @@ FLAGS = (
         "model MODEL|XML|FILE",
         "the name of a model, the .xml of an IR, an .onnx, or a checkpoint of one of posezoo's "
         "networks "
-        "(default: the first of the registry's list that this machine reaches)",
+        "(default: chosen once, as the first of the registry's list that this machine reaches)",
         nargs="?",
         default=SUPPRESS,  # otherwise it would replace the value of --model
         former="-m, --model",
