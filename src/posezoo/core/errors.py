@@ -446,6 +446,18 @@ _RANDOM_VALUE = r"(?=[A-Za-z_%+=]*[0-9])(?=[0-9_%+=]*[A-Za-z])[\w%+=]{24,}[^&;\s
 _SECRET = rf"[\w-]{{0,40}}(?:{_SECRET_WORDS})[\w-]{{0,40}}"
 
 
+_LONG_HEX = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
+
+
+def shorten_digests(text: str) -> str:
+    """Keep the first digits of the digests and commits in an address or path, for people.
+
+    >>> shorten_digests("https://example.org/0f6a4845d37b5b16edacbb76f1b1debb39e28a11/model.xml")
+    'https://example.org/0f6a4845d37b…/model.xml'
+    """
+    return _LONG_HEX.sub(r"\1…", text)
+
+
 def redact_secrets(text: str) -> str:
     """Replace the secrets in URLs and headers with ``***``, so that the text can be logged.
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from posezoo.core.declarations.model import SourceFile
 from posezoo.core.download.candidates import MIRROR_HINT, Candidate, CandidateKind, NotFoundError
-from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
+from posezoo.core.errors import (
+    ArchiveError,
+    DigestError,
+    DownloadError,
+    SizeError,
+    SourceError,
+    shorten_digests,
+)
 from posezoo.core.workers.retries import TransientSourceError
-
-_LONG_HEX = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
 
 #: A candidate that did not send the file, and its error.
 Failure = tuple[Candidate, DownloadError]
@@ -55,7 +59,7 @@ def shown_name(candidate: Candidate) -> str:
     """A candidate as people read it: a path, or an address with the first digits of a commit or
     digest in it.
     """
-    return _LONG_HEX.sub(r"\1…", candidate.name) if candidate.host else candidate.name
+    return shorten_digests(candidate.name) if candidate.host else candidate.name
 
 
 def _is_missing(failures: Sequence[Failure]) -> bool:
