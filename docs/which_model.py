@@ -1,4 +1,4 @@
-"""Draw README's table of models: the list of defaults in its order, then two for other needs; and
+"""Draw README's table of models: the list of defaults in its order, then three for other needs; and
 what INT8 saves.
 
 The figures are of the measured rows and of each model.yml.

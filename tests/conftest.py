@@ -29,6 +29,7 @@ from fakes.waiting import interrupted
 from posezoo.core import registry
 from posezoo.core.convert import reader_process
 from posezoo.core.declarations.model import Precision
+from posezoo.core.download import candidates
 from posezoo.core.files.file_lock import lock_file
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import get
@@ -110,6 +111,7 @@ def _alone(monkeypatch, tmp_path_factory):
     monkeypatch.setattr(socket.socket, "connect", _connect_locally)
     monkeypatch.setattr(socket, "getaddrinfo", _resolve_locally)
     monkeypatch.setattr(retries, "_FIRST_PAUSE_S", 0.01)
+    candidates._REFUSALS.clear()  # the servers of all tests are on one host
     home = tempfile.mkdtemp(prefix="home", dir=tmp_path_factory.getbasetemp())
     monkeypatch.setenv("HOME", home)
     yield

@@ -83,8 +83,8 @@ ROWS = {
     "*.json of a result": ("r/.posezoo/poses.json.json", (RUN, RUN)),
     "*_poses.png": ("r/03_poses.png", (RUN,)),
     "records.key": ("home/.cache/posezoo/records.key", (*USES, RUN)),
-    "default.json": (
-        "home/.cache/posezoo/default.json",
+    "default.txt": (
+        "home/.local/share/posezoo/default.txt",
         ("doctor", "run -i photo.png --registry posezoo"),
     ),
     ".gitignore": (".gitignore", ("new other --from net.onnx --license MIT --dry_run",)),

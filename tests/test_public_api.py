@@ -403,6 +403,24 @@ def test_an_invalid_argument_is_named_as_python_spells_it(own, arguments, proble
 
 
 @pytest.mark.usefixtures("networks_stay_compiled")
+def test_load_without_a_name_warns_once_in_a_process_at_the_line_that_calls_it(blazepose):
+    from posezoo.api import _warn_of_unnamed
+
+    _warn_of_unnamed.cache_clear()
+    places = {"weights_dir": blazepose.output_dir, "listener": None}
+    with pytest.warns(UserWarning) as warned:
+        for _ in range(2):
+            model = posezoo.load(default="blazepose-full", **places)
+        posezoo.load("blazepose-full", **places)
+    assert model.model.name == "blazepose-full"
+    (warning,) = warned
+    assert f"{warning.message}" == (
+        "no model named: name it, so that another machine gives the same"
+    )
+    assert warning.filename == __file__
+
+
+@pytest.mark.usefixtures("networks_stay_compiled")
 def test_streams_may_be_a_number_and_a_name_a_path(own, blazepose):
     assert posezoo.load(own, options=posezoo.Options(streams=1), listener=None).streams == 1
     places = {"weights_dir": blazepose.output_dir, "listener": None}

@@ -95,7 +95,7 @@ PROMISES = {
     "A package that your own program imports": "",
     "If no model is named": "run/test_default_model.py::test_the_security_page_names_the_hosts_of_our_list",
     "It sends them nothing but": "",
-    "With a name, `POSEZOO_DEFAULT`": "run/test_default_model.py::test_a_setting_a_mirror_and_an_earlier_choice_ask_for_no_other_model",
+    "With a name, `POSEZOO_DEFAULT`": "run/test_default_model.py::test_a_setting_a_mirror_and_a_lock_decide_and_keep_nothing",
 }
 
 

@@ -5,8 +5,10 @@ posezoo.api import DecoderType``.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
@@ -259,7 +261,8 @@ def load(
     Args:
         name: a model of the zoo; or a file: the .xml of an IR, an .onnx, or a checkpoint that one
             of our networks reads. None: the network that reads ``checkpoint``; without that,
-            the default: the first of the registry's list that this machine reaches.
+            the default, with a warning: it is chosen once for each user of a machine, as the first
+            of the registry's list that the machine reaches.
         precision: of a zoo model's IR: ``FP32``, ``FP16``, or one that it is published in, has
             ranges for, or was quantized to; with INT8, its detector is INT8, too, if it can be.
         device: OpenVINO's device; None: as in the settings, by default CPU.
@@ -315,10 +318,20 @@ def load(
     loader = Loader(context, conversion=ConversionOptions(force=force), listener=listener)
     try:
         subject = find_subject(text, context, said)
-        return loader.prepare(subject).compile(_to_load_options(options, context))
+        prepared = loader.prepare(subject)
+        if prepared.chosen:
+            _warn_of_unnamed()
+        return prepared.compile(_to_load_options(options, context))
     except PosezooError as error:
         error.hint = spell_flags(error.hint)
         raise
+
+
+@cache  # once in a process
+def _warn_of_unnamed() -> None:
+    message = "no model named: name it, so that another machine gives the same"
+    # The caller of ``load``, which a decorator wraps.
+    warnings.warn(message, UserWarning, stacklevel=4)
 
 
 def _to_load_options(options: Options, context: Context) -> LoadOptions:

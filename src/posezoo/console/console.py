@@ -16,7 +16,12 @@ from posezoo.console.bars import BarKey, Bars
 from posezoo.console.printing import MessageWriter
 from posezoo.console.terminal import is_terminal
 from posezoo.core import events
-from posezoo.core.errors import escape_control_characters, os_reason, printable
+from posezoo.core.errors import (
+    escape_control_characters,
+    os_reason,
+    printable,
+    shorten_digests,
+)
 from posezoo.core.values import frozen
 
 #: The number of layers that are shown; they are those with the most quantization noise.
@@ -147,6 +152,7 @@ class EventLine:
 
 #: The line of each event that needs no more than its fields.
 EVENT_LINES: dict[type[events.Event], EventLine] = {
+    events.DefaultChosen: EventLine("{model}, since {reason}; to change it: {setting}"),
     events.LicenseNoted: EventLine("{model}: license: {note}", "License of {model}: {note}"),
     events.DownloadStarted: EventLine(
         "{model}: revision {revision} of its files", "Revision {revision} of its files\n"
@@ -205,6 +211,7 @@ def _format_size(size: int) -> str:
 _WORDS: dict[str, Callable[[Any], str]] = {
     "action": _ACTIONS.__getitem__,
     "best_drop": lambda drop: f"{100 * drop:.1f} points",
+    "origin": shorten_digests,
     "dashboard": lambda address: f"; dashboard: {address}" if address else "",
     "precisions": ", ".join,
     "part_size": _format_size,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.console.json_projection import to_json
 from posezoo.console.labels import format_count
 from posezoo.console.report import print_result
-from posezoo.core.errors import PosezooError
+from posezoo.core.errors import PosezooError, shorten_digests
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class JobReport:
         lines: list[str] = []
         for name, answer in self.answers:
             for step in answer.plan or ():
-                lines.append(f"{name}: {step}")
+                lines.append(f"{name}: {shorten_digests(step)}")
             lines += map(str, (*(answer.files or ()), *(answer.irs or {}).values()))
         return [*lines, *self._count_downloads()]
 

@@ -81,13 +81,29 @@ class NpmRegistry:
 
 
 @frozen
+class DefaultReport:
+    """The model that runs if none is named.
+
+    Attributes:
+        name: empty if none is chosen yet.
+        file: where the choice is kept; empty if this user has no home folder.
+        models: of the registry's list: where each one's files are, or what it needs.
+    """
+
+    name: str
+    why: str
+    file: str
+    models: Mapping[str, str]
+
+
+@frozen
 class Findings:
     """What a feature reports of an installation; the fields are those of ``Diagnosis``."""
 
     packages: tuple[PackageStatus, ...] = ()
     devices: dict[str, str] = field(default_factory=dict)
     problems: tuple[DoctorIssue, ...] = ()
-    default: str = ""
+    default: DefaultReport | None = None
     npm_registries: tuple[NpmRegistry, ...] = ()
     package_indexes: tuple[str, ...] = ()
 
@@ -116,7 +132,7 @@ class Diagnosis:
     plugins: tuple[InstalledPlugin, ...]
     settings: tuple[Setting, ...]
     devices: dict[str, str]
-    default: str  # the model that runs if none is named, and why
+    default: DefaultReport | None  # None if a setting is wrong
     problems: tuple[DoctorIssue, ...]
     #: Extras that are not installed, which is no problem for who does not use what they are for.
     not_installed: tuple[DoctorIssue, ...]
@@ -132,7 +148,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError]) 
         PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES
     ]
     devices: dict[str, str] = {}
-    default = ""
+    default: DefaultReport | None = None
     npm_registries: tuple[NpmRegistry, ...] = ()
     package_indexes: tuple[str, ...] = ()
     hint = "change or remove this setting"

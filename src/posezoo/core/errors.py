@@ -134,11 +134,14 @@ class DownloadError(PosezooError):
     """A file of a model could not be downloaded.
 
     ``is_gone`` is true if all its sources answered that they do not have it, ``is_changed`` if one
-    sent other bytes than were declared, in the right size as far as that is known.
+    sent other bytes than were declared, in the right size as far as that is known, ``is_silent`` if
+    none answered. ``hosts`` are those that were asked, with their ports, or package indexes.
     """
 
     is_gone = False
     is_changed = False
+    is_silent = False
+    hosts: tuple[str, ...] = ()
 
 
 class SourceError(DownloadError):
@@ -448,6 +451,18 @@ _SECRET_PARAMETERS = (
 # A value that begins with 24 letters and digits is probably a key, whatever the parameter's name.
 _RANDOM_VALUE = r"(?=[A-Za-z_%+=]*[0-9])(?=[0-9_%+=]*[A-Za-z])[\w%+=]{24,}[^&;\s\"'#]*"
 _SECRET = rf"[\w-]{{0,40}}(?:{_SECRET_WORDS})[\w-]{{0,40}}"
+
+
+_LONG_HEX = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
+
+
+def shorten_digests(text: str) -> str:
+    """Keep the first digits of the digests and commits in an address or path, for people.
+
+    >>> shorten_digests("https://example.org/0f6a4845d37b5b16edacbb76f1b1debb39e28a11/model.xml")
+    'https://example.org/0f6a4845d37b…/model.xml'
+    """
+    return _LONG_HEX.sub(r"\1…", text)
 
 
 def redact_secrets(text: str) -> str:

@@ -66,6 +66,14 @@ class WarningIssued(Event):
 
 
 @frozen
+class DefaultChosen(ModelEvent):
+    """No model is named, and ``model`` was chosen; ``setting`` is what chooses another one."""
+
+    reason: str
+    setting: str
+
+
+@frozen
 class RunStarted(Event):
     """A command starts to work on ``models`` models, 0 if their number is not known yet.
 
@@ -100,7 +108,7 @@ class WorkFinished(TaskFinished):
 
 @frozen
 class LicenseNoted(ModelEvent):
-    """What model.yml notes about the license of files that will be downloaded."""
+    """What model.yml notes about the license of files that were downloaded."""
 
     note: str
 
@@ -657,6 +665,7 @@ class BenchmarkProgress(Event):
 _TYPES_BY_STAGE: dict[str, dict[type[Event], str]] = {
     "run": {
         WarningIssued: "warning",
+        DefaultChosen: "default_chosen",
         RunStarted: "run_begin",
         RunFinished: "run_end",
     },

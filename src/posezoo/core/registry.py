@@ -219,19 +219,9 @@ class Registry:
         """The models of these roots that run if none is named, in the order of their names.yml, or
         else of posezoo's own.
         """
-        return tuple(
-            name for name in self._defaults.defaults if self.real_name(name) in self.entries
-        )
-
-    @property
-    def former_default(self) -> str:
-        """The model that ran in the version before; empty for none."""
-        return self._defaults.former_default
-
-    @cached_property
-    def _defaults(self) -> OtherNames:
-        own = next((names for names in self.other_names if names.defaults), None)
-        return own or Registry([builtin_models_dir()]).other_names[0]
+        own = next((names.defaults for names in self.other_names if names.defaults), None)
+        names = own or Registry([builtin_models_dir()]).other_names[0].defaults
+        return tuple(name for name in names if self.real_name(name) in self.entries)
 
     def real_name(self, name: str) -> str:
         """The model's name for an alias or the path of its model.yml; any other name is returned

@@ -353,8 +353,8 @@ class Settings:
     default: str | None = _setting(
         _name,
         None,
-        "the model that runs if none is named (default: the first of the registry's list that this"
-        " machine reaches; posezoo doctor names it)",
+        "the model that runs if none is named (default: chosen once, as the first of the registry's"
+        " list that this machine reaches; posezoo doctor names it)",
         "MODEL",
         in_folder=_any_value,
     )

@@ -36,7 +36,7 @@ from posezoo.core.settings import (
 from posezoo.core.values import frozen
 from posezoo.poses.decoders import find_decoder, require_named_decoder
 from posezoo.poses.people import noun_of
-from posezoo.run.default_model import DefaultModel, prepare_default
+from posezoo.run.default_model import ChosenModel, prepare_default
 from posezoo.run.pipeline_spec import (
     PipelineSpec,
     require_detector_used,
@@ -170,12 +170,13 @@ class Loader:
     def _prepare_default(self, subject: Subject) -> PreparedModel:
         said = subject.said
 
-        def prepare(name: str, context: Context) -> PreparedModel:
-            loader = replace(self, context=context, replaces_detector=False)
-            return loader.prepare(find_subject(name, context, said))
+        def prepare(name: str, context: Context, listener: Listener) -> PreparedModel:
+            loader = replace(self, context=context, listener=listener, replaces_detector=False)
+            prepared = loader.prepare(find_subject(name, context, said))
+            return replace(prepared, loader=replace(loader, listener=self.listener))
 
-        prepared, default = prepare_default(said, self.context, prepare, self.listener)
-        return replace(prepared, default=default)
+        prepared, chosen = prepare_default(said, self.context, prepare, self.listener)
+        return replace(prepared, chosen=chosen)
 
     def _warn_of_unknown_keys(self, model: Model | None) -> None:
         for key in model.unknown_keys if model else ():
@@ -230,7 +231,7 @@ class PreparedModel:
     #: By name, with those of the detector; empty for a file. Compiling a graph that was read adds
     #: preprocessing to it.
     irs: NamedIrs = field(default_factory=dict)
-    default: DefaultModel | None = None  # which it is, if no model was named
+    chosen: ChosenModel | None = None  # which it is, if no model was named
 
     def compile(self, options: LoadOptions | None = None, *, is_video: bool = False) -> Estimator:
         """Compile it and its detector as was said of it, by default for the device in the settings.

@@ -36,7 +36,7 @@ def test_every_model_that_our_names_point_to_exists():
         mentioned += models.instead
     registry = open_registry()
     assert set(mentioned) <= registry.entries.keys()
-    assert registry.default_names == names.defaults and registry.former_default in registry.entries
+    assert registry.default_names == names.defaults
     assert names.aliases.keys() == {
         *("pose", "pose-fast", "pose-many", "pose-measured"),
         *("whole-body", "hands", "feet"),

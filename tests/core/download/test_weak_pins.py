@@ -161,13 +161,21 @@ def test_a_cut_of_an_unknown_size_is_noticed(server, layout, lock):
     assert not lock.path.exists()
 
 
-def test_a_license_note_is_reported_before_the_download_alone(server, layout, lock):
+def test_a_license_note_is_reported_after_the_download_alone(server, layout, lock):
     spec = replace(model(loose(server.serve("n", WEIGHTS))), license_note="Unclear.")
     told = []
     download_model(spec, layout, trusting(lock), listener=told.append)
-    assert told[0] == LicenseNoted("pose", "Unclear.")
+    assert told[-2] == LicenseNoted("pose", "Unclear.")
     told.clear()
     download_model(lock.with_pins(spec), layout, DownloadOptions(None), listener=told.append)
+    assert not any(isinstance(event, LicenseNoted) for event in told)
+
+
+def test_no_license_is_noted_of_a_model_that_does_not_come(server, layout, lock):
+    spec = replace(model(loose(server.url("gone"))), license_note="Unclear.")
+    told = []
+    with pytest.raises(SourceError):
+        download_model(spec, layout, trusting(lock), listener=told.append)
     assert not any(isinstance(event, LicenseNoted) for event in told)
 
 

@@ -6,8 +6,10 @@ import pytest
 
 from fakes.files import model
 from posezoo.core.declarations.model import WHOLE_IMAGE, People, Precision
+from posezoo.core.pipeline.availability import Availability
+from posezoo.pages.facts import recommendation
 from posezoo.pages.facts.comparison import COLUMNS, ComparisonRow, MetricSource, SourcedMetric
-from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues, recommend
+from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues
 from posezoo.run.measured import THIS_MACHINE
 from posezoo.run.pipeline_spec import PipelineSpec
 
@@ -37,6 +39,12 @@ WITHOUT_AP = row("without", single_p50_ms=1.0)
 ALL = [SLOW, PUBLISHED, WITHOUT_AP, SMALL, MIDDLE, LARGE]
 
 
+def recommend(rows, limits, **places):
+    """What is recommended if all files are here, except those of some models."""
+    availability = {row.name: Availability(("here",)) for row in rows}
+    return recommendation.recommend(rows, limits, availability | places)
+
+
 def names(rows):
     return [each.model for each in rows]
 
@@ -64,11 +72,6 @@ def test_what_the_user_measured_comes_first_whatever_its_ap():
         "slow",
         "large",
     ]
-
-
-def test_the_first_measured_model_is_shown_if_it_is_none_of_the_first():
-    assert names(recommend(ALL, RequiredValues()).first(2)) == ["slow", "large"]
-    assert len(recommend(ALL, RequiredValues()).first(3)) == 3
 
 
 def test_a_model_whose_ap_was_measured_is_judged_by_it_and_not_by_the_published_one():
@@ -126,8 +129,11 @@ def test_a_model_that_takes_the_whole_image_as_one_person_is_not_for_several():
     assert names(recommend([whole], RequiredValues()).rows) == ["whole"]
 
 
-def test_what_needs_more_before_it_runs_here_comes_after_what_runs():
-    needs = {"slow": ("needs the extra torch",), "large": ("needs the extra torch",)}
-    answer = recommend(ALL, RequiredValues(), needs)
-    assert names(answer.rows) == ["published", "middle", "small", "without", "slow", "large"]
-    assert names(answer.first(2)) == ["published", "middle"]
+def test_what_runs_here_now_comes_first_then_what_needs_a_host_then_what_needs_more():
+    in_an_index = Availability(("npm index",))
+    of_a_host = Availability(("models.invalid",))
+    of_a_dead_index = Availability(("npm index",), closed=("npm index",))
+    incomplete = Availability(("here",), needs=("needs the extra torch",))
+    places = {"slow": incomplete, "published": of_a_host, "large": of_a_dead_index}
+    answer = recommend(ALL, RequiredValues(), **places, middle=in_an_index)
+    assert names(answer.rows) == ["middle", "small", "without", "published", "large", "slow"]

@@ -16,7 +16,7 @@ from posezoo.core.errors import redact_secrets
 from posezoo.core.settings import read_settings, unknown_variables
 
 if TYPE_CHECKING:
-    from posezoo.core.diagnosis import Diagnosis
+    from posezoo.core.diagnosis import DefaultReport, Diagnosis
 
 EXAMPLES = """
 posezoo doctor
@@ -65,9 +65,9 @@ def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
         login = ", with a login" if registry.has_login else ""
         yield f"  {scope:20} {registry.url or 'none':50} {registry.origin}{login}"
     yield ""
-    yield "default model"
-    yield f"  {redact_secrets(diagnosis.default)}"
-    yield ""
+    if diagnosis.default:
+        yield from _default_lines(diagnosis.default)
+        yield ""
     yield "devices"
     for name, hardware in diagnosis.devices.items():
         yield f"  {name:8} {hardware}"
@@ -80,6 +80,15 @@ def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield f"    fix: {problem.mend}"
     if not diagnosis.problems:
         yield "no problems found"
+
+
+def _default_lines(default: DefaultReport) -> Iterator[str]:
+    yield "default model"
+    yield f"  {default.name or 'none yet'}: {default.why}"
+    for name, state in default.models.items():
+        yield f"  {name:24} {redact_secrets(state)}"
+    if default.file:
+        yield f"  {'the choice is kept in':24} {default.file}"
 
 
 def _value_text(value: object) -> str:

@@ -43,13 +43,11 @@ class LeftOut:
 class OtherNames:
     """``aliases`` has the name of a model by each word for a task.
 
-    ``defaults`` has the models that run if none is named, the first that this machine reaches, and
-    ``former_default`` the one of the version before.
+    ``defaults`` has the models that run if none is named: the first that this machine reaches.
     """
 
     aliases: Mapping[str, str] = field(default_factory=dict)
     defaults: tuple[str, ...] = ()
-    former_default: str = ""
     left_out: tuple[LeftOut, ...] = ()
 
     def find_left_out(self, name: str) -> LeftOut | None:
@@ -71,7 +69,6 @@ _OTHER_NAMES = record(
     OtherNames,
     Key("aliases", mapping_of(MODEL_NAME)),
     Key("defaults", list_of(MODEL_NAME)),
-    Key("former_default", MODEL_NAME),
     Key("left_out", list_of(_LEFT_OUT)),
 )
 

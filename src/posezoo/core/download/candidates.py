@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
@@ -107,6 +108,32 @@ def network_host(url: str) -> str:
         return urlsplit(url).netloc.rpartition("@")[2].lower()
     except ValueError:  # an invalid URL, which the request reports
         return ""
+
+
+#: When a host did not answer, by its name without the port: monotonic seconds of this process.
+_REFUSALS: dict[str, float] = {}
+_MOMENT_S = 60.0
+
+
+def remember_refusal(host: str) -> None:
+    """A host or package index did not answer."""
+    _REFUSALS[without_port(host)] = time.monotonic()
+
+
+def remember_answer(host: str) -> None:
+    """A host or package index sent a file."""
+    _REFUSALS.pop(without_port(host), None)
+
+
+def refused_a_moment_ago(host: str) -> bool:
+    """Whether a host or package index did not answer this process in the last minute."""
+    refused_at = _REFUSALS.get(host)
+    return refused_at is not None and time.monotonic() - refused_at < _MOMENT_S
+
+
+def without_port(host: str) -> str:
+    """A host without its port, or the name of a package index."""
+    return urlsplit(f"//{host}").hostname or host
 
 
 def refuse_lfs_pointer(beginning: bytes) -> None:

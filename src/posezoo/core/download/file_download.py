@@ -23,6 +23,8 @@ from posezoo.core.download.candidates import (
     RangeMismatchError,
     ResumeState,
     network_host,
+    remember_answer,
+    remember_refusal,
 )
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.digest_store import cache_entry_lock, is_cached, store, store_candidates
@@ -34,6 +36,7 @@ from posezoo.core.download.source_failures import (
     Failure,
     combine_failures,
     resume_hint,
+    shown_name,
 )
 from posezoo.core.download.source_types import find_source_type, type_name
 from posezoo.core.errors import (
@@ -314,12 +317,23 @@ def _fill(
     failures: list[Failure] = []
     used = _fill_in_turn(in_turn, file, partial, report, failures)
     used = used or _fill_from_hosts(hosts, file, partial, report, failures)
+    # A host that fails for one file is asked last for the others.
+    late = {
+        candidate.host
+        for candidate, error in failures
+        if isinstance(error, TransientSourceError) and context.pool.postpone(candidate.host)
+    }
     if used is None:
         raise combine_failures(file, failures, partial.load_resume_state(file).size)
     report.succeed(used)
-    for failed, reason in failures:  # the error at the end says all of them
-        if failed.kind is CandidateKind.SOURCE or not isinstance(reason, NotFoundError):
-            context.warn(f"{file.name}: {failed.name}: {reason.problem}")
+    for candidate, error in failures:
+        if isinstance(error, TransientSourceError):
+            if candidate.host in late:
+                is_source = candidate.kind is CandidateKind.SOURCE
+                name = candidate.host if is_source else shown_name(candidate)
+                context.warn(f"{name}: {error.problem}; it is asked last for the rest of the run")
+        elif candidate.kind is CandidateKind.SOURCE or not isinstance(error, NotFoundError):
+            context.warn(f"{file.name}: {shown_name(candidate)}: {error.problem}")
     return used
 
 
@@ -378,11 +392,13 @@ def _fill_from_hosts(
     for number, error in sorted(problems.items()):
         candidate = ordered[number]
         failures.append((candidate, error))
-        is_late = isinstance(error, TransientSourceError) and pool.postpone(candidate.host)
-        if is_late and answer.result:
-            change = "was slow or failed, and is asked last for the rest of the run"
-            context.warn(f"{candidate.host} {change}")
-    return ordered[answer.winner] if answer.result else None
+        if number in answer.failures and isinstance(error, TransientSourceError):
+            remember_refusal(candidate.host)
+    if not answer.result:
+        return None
+    winner = ordered[answer.winner]
+    remember_answer(winner.host)
+    return winner
 
 
 def _ask(
@@ -494,12 +510,13 @@ def _require_expected(file: SourceFile, partial: PartialFile) -> None:
     if file.size is not None and size < file.size:
         raise SizeError(f"sends {size} bytes, {file.size} are declared")
     if file.checksum not in (None, actual):
-        record = file.pin_record
-        is_locked = record == "posezoo.lock"
-        pin = f"posezoo.lock has {file.checksum}" if is_locked else f"{file.checksum} is declared"
+        pin = f"{file.checksum} is declared"
+        advice = "try again, or give a folder with a copy: --mirror DIR"
+        if file.pin_record == "posezoo.lock":
+            pin = f"posezoo.lock has {file.checksum}"
+            advice = "check it, then update posezoo.lock"
         raise DigestError(
-            f"the digest of the download is {actual}, but {pin}",
-            hint=f"{_CHANGED}: check it, then update {record}",
+            f"the digest of the download is {actual}, but {pin}", hint=f"{_CHANGED}: {advice}"
         )
     reason = explain_wrong_members(partial.path, file)
     if reason:

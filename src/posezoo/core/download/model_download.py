@@ -99,8 +99,7 @@ def download_model(
     files_and_targets = tuple(zip(files, targets, strict=True))
     if spec.deprecated:
         listener(WarningIssued(f"{spec.full_name}: {spec.deprecated}"))
-    if spec.license_note and not all(map(Path.exists, targets)):
-        listener(LicenseNoted(spec.full_name, spec.license_note))
+    is_new = not all(map(Path.exists, targets))
     listener(DownloadStarted(spec.full_name, len(files), spec.revision))
     record = layout.model_download_dir(spec) / NAME
     try:
@@ -118,6 +117,8 @@ def download_model(
         listener(DownloadFinished(spec.full_name, False, error.problem))
         raise
     remember_fetched(layout.download_dir, spec.full_name)
+    if spec.license_note and is_new:  # of files that are here, and will be used
+        listener(LicenseNoted(spec.full_name, spec.license_note))
     listener(DownloadFinished(spec.full_name, True))
     if spec.postprocessing:
         left_out = set(spec.file_names) - {file.name for file in files}

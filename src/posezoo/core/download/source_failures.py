@@ -7,7 +7,14 @@ from urllib.parse import urlsplit
 
 from posezoo.core.declarations.model import SourceFile
 from posezoo.core.download.candidates import MIRROR_HINT, Candidate, CandidateKind, NotFoundError
-from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
+from posezoo.core.errors import (
+    ArchiveError,
+    DigestError,
+    DownloadError,
+    SizeError,
+    SourceError,
+    shorten_digests,
+)
 from posezoo.core.workers.retries import TransientSourceError
 
 #: A candidate that did not send the file, and its error.
@@ -29,7 +36,12 @@ def combine_failures(
         error_type = type(error)
         is_public = error_type in (SizeError, DigestError, ArchiveError)
         public_type = error_type if is_public else SourceError
-        combined = public_type(f"{file.name}: {candidate.name}: {error.problem}", hint=hint)
+        name = shown_name(candidate)
+        combined = public_type(f"{file.name}: {name}: {error.problem}", hint=hint)
+    combined.hosts = tuple(filter(None, (candidate.host for candidate, _ in failures)))
+    combined.is_silent = bool(failures) and all(
+        isinstance(error, TransientSourceError) for _, error in failures
+    )
     combined.is_gone = _is_missing(failures)
     combined.is_changed = any(isinstance(error, DigestError) for _, error in failures)
     return combined
@@ -38,9 +50,16 @@ def combine_failures(
 def _describe_failures(failures: Sequence[Failure]) -> str:
     problems = {error.problem for _, error in failures}
     if len(problems) > 1:
-        return "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in failures)
+        return "; ".join(f"{shown_name(each)}: {error.problem}" for each, error in failures)
     names = (urlsplit(candidate.name).netloc or candidate.name for candidate, _ in failures)
     return f"{', '.join(dict.fromkeys(names))}: {problems.pop()}"
+
+
+def shown_name(candidate: Candidate) -> str:
+    """A candidate as people read it: a path, or an address with the first digits of a commit or
+    digest in it.
+    """
+    return shorten_digests(candidate.name) if candidate.host else candidate.name
 
 
 def _is_missing(failures: Sequence[Failure]) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from posezoo.core.declarations.skeleton import Skeleton
     from posezoo.core.ir.provenance import Provenance
     from posezoo.core.layout import ModelLayout
-    from posezoo.core.pipeline.needs import NeedsFinder
+    from posezoo.core.pipeline.availability import Availability, AvailabilityFinder
     from posezoo.core.registry import Registry, Selection
     from posezoo.pages.facts.papers import Paper
     from posezoo.poses.decoder_type import DecoderType
@@ -174,11 +174,11 @@ class ModelFacts:
         """Whether every file can be verified, so that no file must be trusted on first use."""
         return all(file.is_pinned for part in self.parts for file in part.files)
 
-    def find_needs(
-        self, finder: NeedsFinder, precision: Precision | None = None
-    ) -> tuple[str, ...]:
-        """What ``posezoo run`` of it needs here, with its detector; by default in FP16, or its
-        first precision if it lacks that.
+    def find_availability(
+        self, finder: AvailabilityFinder, precision: Precision | None = None
+    ) -> Availability:
+        """Whether ``posezoo run`` can run it here now, with its detector; by default in FP16, or
+        its first precision if it lacks that.
         """
         precision = precision or self.best_precision(()) or Precision.FP16
         networks = [(part, precision) for part in self.parts]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from posezoo.core.declarations.model import WHOLE_IMAGE
+from posezoo.core.pipeline.availability import Availability
 from posezoo.core.values import frozen
 from posezoo.pages.facts.comparison import ComparisonRow, SourcedMetric, in_order
 
@@ -14,9 +15,6 @@ PERMISSIVE = ("Apache-2.0", "MIT", "BSD-*", "0BSD", "ISC", "Zlib", "Unlicense", 
 
 #: By the number of people on the picture: the column of the whole pipeline's latency.
 LATENCIES = {1: "single_p50_ms", 4: "latency_p50_ms"}
-
-
-_NOTHING: Mapping[str, tuple[str, ...]] = {}
 
 
 @frozen
@@ -57,37 +55,27 @@ class RequiredValues:
 
 @frozen
 class Recommendation:
-    """The rows that meet all limits: those that run here, then the others, each in the order of
-    ``in_order``.
+    """The rows that meet all limits, by the rank of their ``Availability``, each rank in the order
+    of ``in_order``.
 
-    ``needs`` has what the others need before, by their names; ``unknown`` the models that may meet
-    the limits, and the missing values, ``AP`` or ``latency``; ``miscounting`` those that found
-    fewer people, and that number.
+    ``unknown`` has the models that may meet the limits, and the missing values, ``AP`` or
+    ``latency``; ``miscounting`` those that found fewer people, and that number.
     """
 
     rows: tuple[ComparisonRow, ...]
-    needs: Mapping[str, tuple[str, ...]]
     unknown: dict[str, list[str]]
     miscounting: dict[str, int]
-
-    def first(self, most: int) -> list[ComparisonRow]:
-        """The first rows; if we measured none of them, the last is the first one that we did."""
-        measured = [row for row in self.rows if row.values["AP"] and row.name not in self.needs]
-        first = [*self.rows[:most]]
-        if measured and measured[0] not in first:
-            first[-1] = measured[0]
-        return first
 
 
 def recommend(
     rows: Iterable[ComparisonRow],
     limits: RequiredValues,
-    needs: Mapping[str, tuple[str, ...]] = _NOTHING,
+    availability: Mapping[str, Availability],
 ) -> Recommendation:
     """Select the models that meet all limits.
 
     Args:
-        needs: of rows that do not run here at once, by their names.
+        availability: of the rows, by their names.
     """
     accepted = []
     unknown = {}
@@ -107,8 +95,8 @@ def recommend(
             unknown[row.name] = missing
         else:
             accepted.append(row)
-    accepted.sort(key=lambda row: row.name in needs)
-    return Recommendation(tuple(accepted), needs, unknown, miscounting)
+    accepted.sort(key=lambda row: availability[row.name].rank)
+    return Recommendation(tuple(accepted), unknown, miscounting)
 
 
 def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:

@@ -122,7 +122,7 @@ def _write_page(
 
 
 def _print_cards(models: Sequence[ModelFacts], context: Context, style: str) -> None:
-    from posezoo.core.pipeline.needs import NeedsFinder
+    from posezoo.core.pipeline.availability import AvailabilityFinder
     from posezoo.pages.cards.card_json import card_json
     from posezoo.pages.cards.model_card import render_card
 
@@ -132,13 +132,13 @@ def _print_cards(models: Sequence[ModelFacts], context: Context, style: str) -> 
     if style == "json":
         print_while_read(json.dumps([card_json(facts) for facts in tops], indent=1))
         return
-    finder = NeedsFinder(context)
+    finder = AvailabilityFinder(context)
     for facts in tops:
         text = render_card(facts)
         if terminal_width():  # the front matter is for model hubs
             text = text.partition("\n---\n\n")[2]
-            needs = "".join(f"Here, {facts.name} {each}.\n\n" for each in facts.find_needs(finder))
-            text = f"{needs}{text}"
+            needs = facts.find_availability(finder).needs
+            text = "".join(f"Here, {facts.name} {each}.\n\n" for each in needs) + text
         print_text(text)
 
 

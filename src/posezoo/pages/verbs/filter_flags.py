@@ -24,7 +24,7 @@ from posezoo.pages.facts.model_facts import ModelFacts, find_detector
 
 if TYPE_CHECKING:
     from posezoo.core.download.options import DownloadOptions
-    from posezoo.core.pipeline.availability import Availability
+    from posezoo.core.pipeline.availability import FilePlaces
     from posezoo.core.resolve.stage_context import Context
 
 
@@ -192,13 +192,14 @@ _MODEL = (
 
 @frozen
 class Weights:
-    """Where the published files of a model are, and what it needs beside them to run here."""
+    """Where the published files of a model are, and whether it can run here now."""
 
     origins: tuple[str, ...]
     #: Those that alone are on a disk; empty if that holds for all or for none.
     precisions: tuple[str, ...]
     available: bool | None  # None if a server would have to be asked
-    needs: tuple[str, ...]  # as of ``NeedsFinder.find``
+    needs: tuple[str, ...]  # as of ``Availability``
+    rank: int  # as of ``Availability``
 
     def __str__(self) -> str:
         only = f" ({', '.join(self.precisions)})" if self.precisions else ""
@@ -221,15 +222,12 @@ def find_weights(
     """Where the files of each model are, by its name; ``asks_sources`` over the network, with a bar
     unless ``quiet``.
     """
-    from posezoo.core.pipeline.availability import find_availability
-    from posezoo.core.pipeline.needs import NeedsFinder
+    from posezoo.core.pipeline.availability import AvailabilityFinder, find_file_places
 
     options = context.download_options
-    needs = NeedsFinder(context)
+    finder = AvailabilityFinder(context)
     parts = {part.full_name: part for facts in models for part in facts.parts}
-    states = {
-        name: find_availability(part, context.layout, options) for name, part in parts.items()
-    }
+    states = {name: find_file_places(part, context.layout, options) for name, part in parts.items()}
     available = None
     if asks_sources:
         available = _find_available(tuple(states.values()), options, quiet=quiet)
@@ -245,14 +243,15 @@ def find_weights(
             origins |= dict.fromkeys(part.best_places)
             if len(part.local_precisions) < len(part.places):
                 precisions |= dict.fromkeys(part.local_precisions)
+        found = facts.find_availability(finder)
         weights[facts.name] = Weights(
-            tuple(origins), tuple(precisions), is_available, facts.find_needs(needs)
+            tuple(origins), tuple(precisions), is_available, found.needs, found.rank
         )
     return weights
 
 
 def _find_available(
-    models: Sequence[Availability], options: DownloadOptions, *, quiet: bool
+    models: Sequence[FilePlaces], options: DownloadOptions, *, quiet: bool
 ) -> set[str]:
     """The full names of the models whose files are available: on a disk, or at a source that
     answers.
@@ -270,7 +269,7 @@ def _find_available(
     return available | {each.spec.full_name for each in asked if _has_all_files(each, good)}
 
 
-def _has_all_files(model: Availability, good: set[tuple[str, str]]) -> bool:
+def _has_all_files(model: FilePlaces, good: set[tuple[str, str]]) -> bool:
     """Whether all files of one of its precisions are good."""
     spec = model.spec
     for precision in model.places:

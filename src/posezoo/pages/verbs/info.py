@@ -267,7 +267,7 @@ def _print_licenses(args: _InfoArgs, context: Context) -> int:
 
 def _explain_missing(name: str, context: Context, style: str) -> int:
     """Print why a registry does not have a model; an UnknownModelError if no reason is known."""
-    from posezoo.core.pipeline.needs import NeedsFinder
+    from posezoo.core.pipeline.availability import AvailabilityFinder
 
     registry = context.registry
     untagged, _, _ = name.partition(TAG_MARK)
@@ -277,10 +277,10 @@ def _explain_missing(name: str, context: Context, style: str) -> int:
     if models is None:
         registry.find(name)  # raises an error that names similar models
     assert models is not None
-    finder = NeedsFinder(context)
+    finder = AvailabilityFinder(context)
     lines = [str(models)]
     for each in map(registry.find, models.instead):
-        needs = describe_model(each, registry).find_needs(finder)
+        needs = describe_model(each, registry).find_availability(finder).needs
         lines += [f"{each.full_name} {reason}" for reason in needs]
     print_result(style, to_json(models), *lines)
     return 0

@@ -1,7 +1,8 @@
 """posezoo list: list the models of the zoo.
 
-With ``--format json``, the output is a list of objects: first the models that run here, then those
-that need more before; a composite comes before its parts::
+With ``--format json``, the output is a list of objects: first the models that run here with what is
+on a disk or in a package index, then those that need another host, then those that need more than a
+download; a composite comes before its parts::
 
     name         str
     composite    str | null    the composite that contains it
@@ -110,7 +111,7 @@ def run(args: _ListArgs) -> int:
     owners: dict[str, str] = {}
     for facts in models:
         owners |= {part: owners.get(part, facts.name) for part in facts.model.stages}
-    models.sort(key=lambda facts: bool(weights[owners.get(facts.name, facts.name)].needs))
+    models.sort(key=lambda facts: weights[owners.get(facts.name, facts.name)].rank)
     if args.available:
         models = [facts for facts in models if weights[facts.name].available]
     if args.format == "json":

@@ -2,9 +2,10 @@
 
 With ``--format json``, the output is an object::
 
-    models     list    all rows that meet the limits: those that run here, then those that need
-                       more before; of each, those with a figure that you measured, then by AP
-                       within its kind (any_AP); each has the keys below
+    models     list    all rows that meet the limits: those that run here with what is on a disk or
+                       in a package index, then those that need another host, then those that need
+                       more than a download; of each, those with a figure that you measured, then
+                       by AP within its kind (any_AP); each has the keys below
     ranked_by  str     the value that decides the order
     unknown    object  for each model that may meet the limits: the values that are not known
     miscounting object for each model that is left out because it found fewer people than --people:
@@ -24,6 +25,8 @@ A row is a model in one precision and size::
     people_found        object  how many people were found in the picture of a speed, by the number
                                 that is shown
     command             str     runs it
+    weights_from        list    where its files are, and those of its detector: here, cache, mirror,
+                                pip index, npm index, or a host (list of str)
     needs               list    what it needs here besides the download, such as an extra or consent
                                 to the first use of a file (list of str)
 
@@ -62,6 +65,7 @@ from posezoo.console.labels import (
     name_first,
 )
 from posezoo.console.report import fit_columns, print_result
+from posezoo.core.values import frozen
 from posezoo.pages.verbs.measurement_flags import (
     MEASUREMENT_FLAGS,
     MeasurementArgs,
@@ -72,6 +76,7 @@ from posezoo.pages.verbs.measurement_flags import (
 
 if TYPE_CHECKING:
     from posezoo.console.console import Console
+    from posezoo.core.pipeline.availability import Availability
     from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, SourcedMetric
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
@@ -87,8 +92,10 @@ posezoo recommend --3d
 posezoo recommend --task detection --license permissive
 """
 
-#: Without --all, as many rows are shown, and as many names of models of which something is unknown.
-_MOST_ROWS = 5
+#: Without --all, as many commands are shown.
+_MOST_ROWS = 3
+#: The names of models of which something is unknown that are shown without --all.
+_MOST_NAMES = 5
 
 _HEADINGS = {
     "pipeline_AP": "AP",
@@ -101,6 +108,12 @@ _HEADINGS = {
     "latency_p50_ms": "4 SHOWN MS",
     "transfer_bytes": "DOWNLOAD MB",
 }
+
+#: Where files are that are on a disk.
+_PLACES = {"here": "here", "cache": "in the cache", "mirror": "in the mirror"}
+
+#: The roles of outputs that have the depth of keypoints.
+_DEPTHS = {"world_landmarks", "simcc_z"}
 
 # COCO-WholeBody has 133 keypoints.
 _WHOLE_BODY = 100
@@ -159,7 +172,11 @@ FLAGS = (
         repeats=True,
         default=[],
     ),
-    Flag("--all", f"show all models that meet the limits (default: the first {_MOST_ROWS})"),
+    Flag(
+        "--all",
+        "show a table of all models that meet the limits, with footnotes (default: the first"
+        f" {_MOST_ROWS}, in words)",
+    ),
     *MEASUREMENT_FLAGS,
     f"{flags.REGISTRY} {flags.FORMAT}",
 )
@@ -178,7 +195,7 @@ class _RecommendArgs(flags.FormatArgs, MeasurementArgs):
 
 def run(args: _RecommendArgs) -> int:
     """Print the models, the best first, and why."""
-    from posezoo.core.pipeline.needs import NeedsFinder
+    from posezoo.core.pipeline.availability import AvailabilityFinder
     from posezoo.pages.facts.comparison import compare_models
     from posezoo.pages.facts.model_facts import describe_models
     from posezoo.pages.facts.recommendation import RequiredValues, recommend
@@ -193,22 +210,21 @@ def run(args: _RecommendArgs) -> int:
         models = [facts for facts in known if _is_for_task(facts, args)]
         measurements = add_own_speeds(measurements, models, console)
         comparison = compare_models(models, context.layout, measurements)
-        finder = NeedsFinder(context)
+        finder = AvailabilityFinder(context)
         facts_by_name = {facts.name: facts for facts in models}
-        needs = {
-            row.name: facts_by_name[row.model].find_needs(finder, row.precision)
+        availability = {
+            row.name: facts_by_name[row.model].find_availability(finder, row.precision)
             for row in comparison.rows
         }
-        needs = {name: reasons for name, reasons in needs.items() if reasons}
-        answer = recommend(comparison.rows, limits, needs)
+        answer = recommend(comparison.rows, limits, availability)
         warn_if_none_matched(args, comparison, console)
     answer_json = {
-        "models": [_model_json(row, answer, limits) for row in answer.rows],
+        "models": [_model_json(row, availability[row.name], limits) for row in answer.rows],
         "ranked_by": "AP",
         **project(answer, "unknown miscounting"),
     }
-    most = len(comparison.rows) if args.all else _MOST_ROWS
-    lines = [*_lines(answer, limits, comparison, most)]
+    report = _Report(answer, availability, limits, comparison)
+    lines = [*(report.table_lines() if args.all else report.lines())]
     if not models:
         counts = {len(facts.skeleton.keypoints) for facts in known if facts.skeleton} - {0}
         found = ", ".join(map(str, sorted(counts))) or "no"
@@ -232,7 +248,7 @@ def _warn_of_requests(
 
 
 def _model_json(
-    row: ComparisonRow, answer: Recommendation, limits: RequiredValues
+    row: ComparisonRow, availability: Availability, limits: RequiredValues
 ) -> dict[str, Any]:
     latency = limits.latency_of(row)
     return {
@@ -241,7 +257,8 @@ def _model_json(
         "latency_ms": latency and latency.as_json,
         **row.as_json,
         "command": _command(row),
-        "needs": list(answer.needs.get(row.name, ())),
+        "weights_from": list(availability.places),
+        "needs": list(availability.needs),
     }
 
 
@@ -257,7 +274,7 @@ def _is_for_task(facts: ModelFacts, args: _RecommendArgs) -> bool:
     if args.task == "detection":
         return facts.model.task == args.task
     roles = {port.role for part in facts.parts for port in part.outputs}
-    finds_depth = facts.model.task.endswith("_3d") or "world_landmarks" in roles
+    finds_depth = facts.model.task.endswith("_3d") or not _DEPTHS.isdisjoint(roles)
     if facts.skeleton is None or (args.three_d and not finds_depth):
         return False
     # Its user must export it first, with its authors' code.
@@ -280,35 +297,138 @@ def _command(row: ComparisonRow) -> str:
     return shlex.join([*words, "--input", "photo.jpg"])
 
 
-def _lines(
-    answer: Recommendation, limits: RequiredValues, comparison: ModelComparison, most: int
-) -> Iterator[str]:
-    footnotes = Footnotes()
-    shown = answer.first(most)
-    if shown:
-        yield f"{_describe_order(shown)}; ? is not known:"
-        yield from _table_lines(shown, answer.needs, footnotes)
-    else:
+@frozen
+class _Report:
+    """An answer for people: as some commands in words, or as a table of all."""
+
+    answer: Recommendation
+    availability: Mapping[str, Availability]  # by the names of rows
+    limits: RequiredValues
+    comparison: ModelComparison
+
+    def lines(self) -> Iterator[str]:
+        """The first commands, each with a line about it."""
+        answer = self.answer
+        if not answer.rows:
+            yield from self._explain_none()
+            yield from self._doubts(_MOST_NAMES)
+            return
+        for place, row in enumerate(answer.rows[:_MOST_ROWS], 1):
+            yield self._first_line(place, row)
+            yield f"   {self._describe(row)}"
+        others = answer.rows[_MOST_ROWS:]
+        if others:
+            yield f"{len(others)} more{self._name_first_host(others)}: --all shows a table of all"
+        elif answer.unknown or answer.miscounting:
+            yield "some may meet the limits, or were left out: --all names them"
+
+    def _name_first_host(self, others: Sequence[ComparisonRow]) -> str:
+        """The first row that needs a host, and the host, if no command that is shown needs one."""
+        first = next((row for row in others if self.availability[row.name].rank == 1), None)
+        shown = self.answer.rows[:_MOST_ROWS]
+        if first is None or any(self.availability[row.name].rank for row in shown):
+            return ""
+        return f", such as {first.name} from {self.availability[first.name].described_hosts}"
+
+    def table_lines(self) -> Iterator[str]:
+        """All rows, with footnotes."""
+        rows = self.answer.rows
+        if not rows:
+            yield from self._explain_none()
+        else:
+            footnotes = Footnotes()
+            yield f"{_describe_order(rows)}; ? is not known:"
+            yield from self._rows(footnotes)
+            yield from footnotes.lines()
+            yield from _conditions(rows, self.comparison)
+        yield from self._doubts(len(self.comparison.rows))
+
+    def _explain_none(self) -> Iterator[str]:
         yield "no model is known to meet these limits"
-        if comparison.rows and limits.licenses and not answer.unknown:
-            licenses = sorted({row.license for row in comparison.rows})
+        rows = self.comparison.rows
+        if rows and self.limits.licenses and not self.answer.unknown:
+            licenses = sorted({row.license for row in rows})
             yield f"licenses here: {'; '.join(licenses)}"
-    if others := len(answer.rows) - len(shown):
-        faster = "" if limits.max_latency_ms else "; --max_latency 50ms --people 4 names fast ones"
-        waiting = sum(row.name in answer.needs for row in answer.rows if row not in shown)
-        more = f"; here, {waiting} of these cannot run at once" if waiting else ""
-        yield f"{others} more{more}: --all shows them{faster}"
-    yield from footnotes.lines()
-    yield from _conditions(shown, comparison)
-    if answer.miscounting:
-        names = [f"{name} ({count})" for name, count in answer.miscounting.items()]
-        reason = f"they found fewer people than {limits.people}"
-        yield f"left out, because {reason}: {name_first(names, most)}"
-    if answer.unknown:
-        names = [f"{name} (no {' and no '.join(keys)})" for name, keys in answer.unknown.items()]
-        yield f"may meet the limits, but values are not known: {name_first(names, most)}"
-        words = ["--pipeline", "NAME", "--people", str(limits.people)]
-        yield f"measure them: {shlex.join(['posezoo', 'benchmark', *words])}"
+
+    def _doubts(self, most: int) -> Iterator[str]:
+        """The models that are left out, and those that may meet the limits."""
+        people = self.limits.people
+        if self.answer.miscounting:
+            names = [f"{name} ({count})" for name, count in self.answer.miscounting.items()]
+            reason = f"they found fewer people than {people}"
+            yield f"left out, because {reason}: {name_first(names, most)}"
+        if unknown := self.answer.unknown:
+            names = [f"{name} (no {' and no '.join(keys)})" for name, keys in unknown.items()]
+            yield f"may meet the limits, but values are not known: {name_first(names, most)}"
+            words = ["--pipeline", "NAME", "--people", str(people)]
+            yield f"measure them: {shlex.join(['posezoo', 'benchmark', *words])}"
+
+    def _first_line(self, place: int, row: ComparisonRow) -> str:
+        """The command of a row; one that needs more before it runs has none yet."""
+        needs = self.availability[row.name].needs
+        if needs:
+            return f"{place}. {row.name} {', and '.join(needs)}"
+        return f"{place}. {_command(row)}"
+
+    def _describe(self, row: ComparisonRow) -> str:
+        """The AP of a row, its time, and where its files are."""
+        size = row.values["transfer_bytes"]
+        availability = self.availability[row.name]
+        if availability.is_local:
+            files = f"files {' and '.join(_PLACES[place] for place in availability.places)}"
+        else:
+            number = f"at most {row.download_limit / 1e6:.0f}"
+            if size:
+                number = f"{size.number / 1e6:.0f}"
+            files = f"{number} MB from {availability.described_hosts}"
+        return "; ".join((_describe_ap(row), self._describe_time(row), files))
+
+    def _describe_time(self, row: ComparisonRow) -> str:
+        from posezoo.pages.facts.comparison import MetricSource
+
+        people = self.limits.people
+        shown = "1 person" if people == 1 else f"{people} people"
+        time = self.limits.latency_of(row)
+        if time is None:
+            return f"time for {shown} not measured"
+        machine, _, _ = time.machine.partition(" (")
+        origin = "" if time.origin is MetricSource.MEASURED else f", {time.origin.value}"
+        return f"{time.number:.0f} ms for {shown} on {machine or 'this machine'}{origin}"
+
+    def _rows(self, footnotes: Footnotes) -> Iterator[str]:
+        """Two lines for each row."""
+        rows = self.answer.rows
+        keys = [
+            key
+            for key in _HEADINGS
+            if key == "transfer_bytes" or any(_shown_metric(row, key) for row in rows)
+        ]
+        table = [(" ", *(_HEADINGS[key] for key in keys), "FROM", "LICENSE")]
+        for row in rows:
+            places = " ".join(self.availability[row.name].places)
+            cells = [_cell(row, key, footnotes) for key in keys]
+            table.append((" ", *cells, places, row.license))
+        header, *lines = fit_columns(table, right=frozenset(range(1, 1 + len(keys))))
+        yield header
+        for place, (row, line) in enumerate(zip(rows, lines, strict=False), 1):
+            yield self._first_line(place, row)
+            yield from _other_claims(row)
+            yield line
+        yield from lines[len(rows) :]  # the columns that did not fit
+
+
+def _describe_ap(row: ComparisonRow) -> str:
+    from posezoo.run.measured import REGISTRY
+
+    ap = row.ap
+    if ap is None:
+        return next(_other_claims(row), "AP not measured").strip()
+    number = f"AP {format_ap(ap.number)}"
+    if ap is not row.values["AP"]:
+        return join(f"{number} as published", ap.conditions, separator=": ")
+    of_what = "boxes" if row.pipeline.model.task == _TASKS[1] else "photos"
+    whose = "measured by us" if ap.record == REGISTRY else f"measured by you ({ap.record})"
+    return f"{number} of {of_what}, {whose}"
 
 
 def _describe_order(rows: Sequence[ComparisonRow]) -> str:
@@ -316,30 +436,6 @@ def _describe_order(rows: Sequence[ComparisonRow]) -> str:
     has_ap = any(row.ap for row in rows)
     kinds = "the highest AP first: of the pipeline as published, then by us, then of other boxes"
     return own + (kinds if has_ap else "by name")
-
-
-def _table_lines(
-    shown: Sequence[ComparisonRow], needs: Mapping[str, Sequence[str]], footnotes: Footnotes
-) -> Iterator[str]:
-    """Two lines for each row; one that needs more before it runs has no command yet."""
-    keys = [
-        key
-        for key in _HEADINGS
-        if key == "transfer_bytes" or any(_shown_metric(row, key) for row in shown)
-    ]
-    table = [(" ", *(_HEADINGS[key] for key in keys), "LICENSE")]
-    for row in shown:
-        table.append((" ", *(_cell(row, key, footnotes) for key in keys), row.license))
-    header, *lines = fit_columns(table, right=frozenset(range(1, 1 + len(keys))))
-    yield header
-    for place, (row, line) in enumerate(zip(shown, lines, strict=False), 1):
-        first = _command(row)
-        if row.name in needs:
-            first = f"{row.name} {', and '.join(needs[row.name])}"
-        yield f"{place}. {first}"
-        yield from _other_claims(row)
-        yield line
-    yield from lines[len(shown) :]  # the columns that did not fit
 
 
 def _shown_metric(row: ComparisonRow, key: str) -> SourcedMetric | None:

@@ -324,8 +324,8 @@ def run(args: _DemoArgs) -> int:
         is_tracking = is_video and estimator.can_track
         description = _describe(estimator, is_tracking)
         publisher.first_keys["provenance"] = description["provenance"]
-        if prepared.default:
-            publisher.first_keys["default"] = project(prepared.default, "name why")
+        if prepared.chosen:
+            publisher.first_keys["chosen"] = project(prepared.chosen, "name why")
         console.print_line(_describe_in_words(description))
         modes = [
             ExecutionMode(USER, lambda: estimator),

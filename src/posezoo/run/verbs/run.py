@@ -9,7 +9,7 @@ with the keypoints of each frame for each video, and poses.json, which ``--forma
                       video), frames, people (the most drawn in one frame), people_from, width,
                       height
     failed    list    image or video, and reason
-    default   object  if no model was named: name, as in the registry's list, and why it runs
+    chosen    object  if no model was named: name, as in the registry's list, and why it runs
     assumed   str     what is assumed about the keypoints; empty if a skeleton is declared
     provenance        what ran: model, revision, files (the SHA-384 of those of its IR and of its
                       detector's), device, executed_precision, posezoo, openvino, date
@@ -63,7 +63,6 @@ from posezoo.run.verbs.run_flags import (
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
-    from posezoo.run.default_model import DefaultModel
     from posezoo.run.load import PreparedModel
     from posezoo.run.result_journal import ResultJournal
     from posezoo.run.runtime.estimator import Estimator
@@ -91,7 +90,7 @@ FLAGS = (
         "model MODEL|XML|FILE",
         "the name of a model, the .xml of an IR, an .onnx, or a checkpoint of one of posezoo's "
         "networks "
-        "(default: the first of the registry's list that this machine reaches)",
+        "(default: chosen once, as the first of the registry's list that this machine reaches)",
         nargs="?",
         default=SUPPRESS,  # otherwise it would replace the value of --model
         former="-m, --model",
@@ -179,8 +178,8 @@ def run(args: _RunArgs) -> int:
         estimator, options, card = _load(prepared, args, inputs)
         provenance = estimator.provenance()
         publisher.first_keys["provenance"] = provenance
-        default = {"default": project(prepared.default, "name why")} if prepared.default else {}
-        publisher.first_keys.update(default)
+        chosen = {"chosen": project(prepared.chosen, "name why")} if prepared.chosen else {}
+        publisher.first_keys.update(chosen)
         own_file = subject.checkpoint or subject.file
         name = own_file.stem if own_file else estimator.model.full_name
         results = args.output or user_folder("cache") / "results" / name
@@ -204,7 +203,7 @@ def run(args: _RunArgs) -> int:
         )
         _run_on_inputs(runner, console)
         facts = {
-            **default,
+            **chosen,
             "provenance": provenance,
             "assumed": describe_assumed_skeleton(estimator.model, runner.skeletons),
             "card": card,
@@ -219,7 +218,6 @@ def run(args: _RunArgs) -> int:
     if runner.has_results and not args.quiet:
         lines = [
             *_result_lines(summary, runner),
-            *_default_lines(prepared.default),
             *_model_lines(summary, runner.estimator),
             *_advise(args, runner, context),
         ]
@@ -513,11 +511,6 @@ def _result_lines(summary: Json, runner: InputRunner) -> Iterator[str]:
         yield f"{kind:11} {runner.results / 'poses.json'}"
     if runner.openpose:
         yield f"{'OpenPose':11} {runner.results / '**' / '*_keypoints.json'}"
-
-
-def _default_lines(default: DefaultModel | None) -> Iterator[str]:
-    if default and not default.is_reported:
-        yield f"default     {default}"
 
 
 def _model_lines(summary: Json, estimator: Estimator) -> Iterator[str]:
