@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import stat
 import sys
 from collections import Counter, deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from posezoo.console.labels import format_count
 from posezoo.core.errors import ImageError, SourceError, os_reason, shell_word
@@ -27,6 +30,8 @@ SILENCE_S = 10
 
 # How long a wait for the first bytes of a pipe lasts at a time, until it can be interrupted.
 _STEP_S = 0.2
+
+_RTSP_PORT = 554
 
 # A pixel whose sides differ by less than this share counts as square: rounding gives 426:425.
 _SQUARE = 0.02
@@ -114,12 +119,17 @@ class Capture:
             self._stream = stream
             self.has_end = True
             if not stream.is_playlist:
+                # While OpenCV waits for them, it opens nothing else in this process.
+                if not stream.wait_for_bytes():
+                    raise self._explain(str(target), "the server sends nothing")
                 return cv2.VideoCapture(stream, cv2.CAP_FFMPEG, [])
-            target = stream.url
+            target = stream.url_with_login
         open_limit, read_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC
         limits = (open_limit, 1000 * SILENCE_S, read_limit, 1000 * SILENCE_S)
         if isinstance(target, Path) and target.is_fifo():
             target = self._open_pipe(target)
+        elif str(target).lower().startswith("rtsp://"):
+            self._wait_for_rtsp(str(target))
         capture = open_media(target, cv2.VideoCapture, cv2.CAP_FFMPEG, limits)
         if self._turn.is_mirrored:
             capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
@@ -139,6 +149,26 @@ class Capture:
                 os.set_blocking(self._pipe, True)
                 return f"pipe:{self._pipe}"
         raise ImageError(f"{self._name}: nothing is written to the pipe")
+
+    def _wait_for_rtsp(self, url: str) -> None:
+        """Wait until the server of a stream answers (OPTIONS of RFC 2326), as for a pipe."""
+        address = urlsplit(url)
+        plain = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
+        place = address.hostname or "", address.port or _RTSP_PORT
+        try:
+            with socket.create_connection(place, SILENCE_S) as connection:
+                connection.sendall(f"OPTIONS {plain} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
+                connection.settimeout(_STEP_S)
+                for _ in range(int(SILENCE_S / _STEP_S)):
+                    if self._is_interrupted:
+                        raise ImageError(f"{self._name}: was closed")
+                    with suppress(TimeoutError):
+                        if connection.recv(1):
+                            return
+                        break
+        except OSError as error:
+            raise self._explain(url, os_reason(error)) from error
+        raise self._explain(url, "the server does not answer")
 
     def _open_stream(self, url: str) -> HttpStream:
         try:
