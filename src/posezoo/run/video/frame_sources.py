@@ -91,7 +91,8 @@ def open_source(
         reconnect_s: for how many seconds a live source that dropped is opened again and again;
             None: a minute for an address. If it is infinite, the source may be off at the start.
         live, newest, changed: as for ``LiveSource``; they say nothing of images.
-        warn: receives a message for a damaged video, and for files that are left out.
+        warn: receives a message for a damaged video, for files that are left out, and for a live
+            source that cannot be opened yet.
         report: receives each change of the state of a live source.
         fps: as for ``VideoSource``.
         among_others: whether the caller goes on with others: a live source is not waited for, and
@@ -108,7 +109,9 @@ def open_source(
             warn(f"{text}: is live, so the frames per second are not used")
         limit_s = reconnect_seconds(text, reconnect_s)
         reconnection = Reconnection(limit_s, from_start=among_others or math.isinf(limit_s))
-        source = LiveSource(target, reconnection, report, live=live, newest=newest, changed=changed)
+        source = LiveSource(
+            target, reconnection, report, warn, live=live, newest=newest, changed=changed
+        )
         if not among_others:
             source.wait_until_open()
         return source

@@ -68,6 +68,7 @@ class LiveSource(FrameSource):
     Args:
         target: the path of a device, a pipe or a file, an address, or the number of a camera.
         report: receives each change of the state, in the thread that waits for frames.
+        warn: receives messages about other problems, also there.
         live: whether its frames must be processed in time; None: unless it states how many frames
             it has, as a video at an http address does, but no camera.
         newest: whether only the newest frame is kept, and those before it that nobody took are
@@ -80,6 +81,7 @@ class LiveSource(FrameSource):
         target: Path | str | int,
         reconnection: Reconnection,
         report: Callable[[SourceChanged], object],
+        warn: Callable[[str], object],
         *,
         live: bool | None = None,
         newest: bool | None = None,
@@ -89,13 +91,13 @@ class LiveSource(FrameSource):
         self.state, self.since = "opening", time.time()
         self._target = target
         self._reconnection = reconnection
-        self._report = report
+        self._report, self._warn = report, warn
         self._live, self._newest = live, newest
         self._changed = changed or threading.Condition()
         self._capture: Capture | None = None
         self._frame: Frame | None = None  # the newest one, until it is taken
         self._error: PosezooError | None = None
-        self._news: deque[SourceChanged] = deque()
+        self._news: deque[SourceChanged | str] = deque()
         self._is_asked = False
         self._is_interlaced = False
         self._arrived = time.perf_counter()
@@ -104,7 +106,7 @@ class LiveSource(FrameSource):
         self._steps = FrameSteps()
         self._stated_s = 0.0
         self._last_arrived = self._arrived
-        self._tell("")
+        self._tell(self._describe())
         self._thread = threading.Thread(target=self._work, name=f"posezoo {self.name}", daemon=True)
         _OPEN.add(self)
         self._thread.start()
@@ -169,13 +171,17 @@ class LiveSource(FrameSource):
 
     @property
     def has_news(self) -> bool:
-        """Whether a change of the state was not reported yet."""
+        """Whether a change or a message was not reported yet."""
         return bool(self._news)
 
     def report_news(self) -> None:
-        """Report each change of the state that was not reported yet."""
+        """Report each change and message that was not reported yet."""
         while self._news:
-            self._report(self._news.popleft())
+            news = self._news.popleft()
+            if isinstance(news, str):
+                self._warn(news)
+            else:
+                self._report(news)
 
     def wait(self, until: Callable[[], bool]) -> bool:
         """As in ``FrameSource``."""
@@ -231,8 +237,8 @@ class LiveSource(FrameSource):
             reached = (shown_s - first_s) * self.fps
             if self.frame_count and not ended_early(self.frame_count, read, reached):
                 self._change("ended")
-            elif self.state == "live" and (again := self._connect_again(read, connected)):
-                capture = again
+            elif self.state == "live":
+                capture = self._connect_again(read, connected) or capture
         capture.close()
         if lost := self._steps.count_lost():
             self._tell(describe_lost(self.name, lost))
@@ -314,6 +320,7 @@ class LiveSource(FrameSource):
         hint = "reconnect_s, or --reconnect, says for how long it is opened again"
         self._error = LostCameraError(f"{dropped}{away}", hint=hint)
         if not limit_s:
+            self._change("lost")
             return None
         self._change("reconnecting", f"{dropped}; trying to connect again", began)
         capture = self._try_again("reconnecting", began)
@@ -331,6 +338,7 @@ class LiveSource(FrameSource):
                 left_s = self._lost_at - time.perf_counter()
                 self._changed.wait_for(lambda: self.state != state, min(_PAUSE_S, max(left_s, 0)))
                 if self.state != state or left_s <= 0:
+                    self._change("lost")  # unless it was closed
                     return None
             with suppress(ImageError):
                 return self._connect()
@@ -345,13 +353,15 @@ class LiveSource(FrameSource):
                     self._arrived, self._lost_at = time.perf_counter(), math.inf
                 ago_s = 0.0 if since is None else time.perf_counter() - since
                 self.since = time.time() - ago_s
-                self._tell(message)
+                self._tell(self._describe(message))
             self._changed.notify_all()
 
-    def _tell(self, message: str) -> None:
-        """Add news: the state, and what happened."""
+    def _describe(self, message: str = "") -> SourceChanged:
+        return SourceChanged(self.name, self.state, self.since, message)
+
+    def _tell(self, news: SourceChanged | str) -> None:
         with self._changed:
-            self._news.append(SourceChanged(self.name, self.state, self.since, message))
+            self._news.append(news)
             self._changed.notify_all()
 
 
