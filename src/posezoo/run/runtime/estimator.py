@@ -21,6 +21,7 @@ from posezoo.core.values import frozen
 from posezoo.poses import decoders
 from posezoo.poses.decoders import find_decoder, named_task, require_top_down
 from posezoo.poses.keypoints import OWN_SCORES, Pose, Poses
+from posezoo.poses.letterbox import Size
 from posezoo.poses.ssd_detection import Box, parse_boxes
 from posezoo.run.images import Image, PillowImage, is_image_shape, open_image, to_bgr
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs, describe_run
@@ -281,6 +282,9 @@ class Estimator:
         reconnect_s: float | None = ...,
         live: bool | None = ...,
         newest: bool | None = ...,
+        camera_size: Size = ...,
+        camera_fps: float = ...,
+        camera_format: str = ...,
         on_lost: OnLost | None = ...,
         on_state: OnState | None = ...,
         listener: Listener | None = ...,
@@ -317,6 +321,9 @@ class Estimator:
         reconnect_s: float | None = None,
         live: bool | None = None,
         newest: bool | None = None,
+        camera_size: Size = (1280, 720),
+        camera_fps: float = 30.0,
+        camera_format: str = "MJPG",
         on_lost: OnLost | None = None,
         on_state: OnState | None = None,
         listener: Listener | None = None,
@@ -371,6 +378,8 @@ class Estimator:
                 other items.
             newest: whether only the newest frame of the source is kept, and those before it are
                 dropped, while the model or the caller works; None: if it is live.
+            camera_size, camera_fps, camera_format: what a camera of this machine is asked for, as
+                ``CameraMode``; its driver takes the nearest that it has.
             on_lost: receives the name and the error of a camera or stream that disconnected, and
                 was not back in time; the results then end. None: the error is raised.
             on_state: receives the name of a camera or stream, its state as in ``SourceChanged``,
@@ -387,7 +396,8 @@ class Estimator:
         """
         if isinstance(items, (str, os.PathLike, int)):
             name = str(items) if isinstance(items, int) else os.fspath(items)
-            opener = _source_opener(listener, on_state, reconnect_s, live, newest)
+            mode = camera_size, camera_fps, camera_format
+            opener = _source_opener(listener, on_state, reconnect_s, live, newest, mode)
             if on_lost and opener.is_live(name):
                 group = opener.open_group([name], on_lost)
                 return self._stream_group(group, track, smooth, detect_every)
@@ -423,6 +433,9 @@ class Estimator:
         reconnect_s: float | None = None,
         live: bool | None = None,
         newest: bool | None = None,
+        camera_size: Size = (1280, 720),
+        camera_fps: float = 30.0,
+        camera_format: str = "MJPG",
         on_lost: OnLost | None = None,
         on_state: OnState | None = None,
         listener: Listener | None = None,
@@ -434,15 +447,16 @@ class Estimator:
 
         Args:
             names: paths, numbers of cameras, or addresses, as for ``stream``.
-            track, smooth, detect_every, reconnect_s, live, newest, on_state, listener: as for
-                ``stream``.
+            track, smooth, detect_every, reconnect_s, live, newest: as for ``stream``.
+            camera_size, camera_fps, camera_format, on_state, listener: as for ``stream``.
             on_lost: receives the name and the error of a source that is lost; None: the error is
                 raised, and the caller may still ask for the next result of the others.
 
         Raises:
             ImageError, LostCameraError, InferenceError: as for ``stream``.
         """
-        opener = _source_opener(listener, on_state, reconnect_s, live, newest)
+        mode = camera_size, camera_fps, camera_format
+        opener = _source_opener(listener, on_state, reconnect_s, live, newest, mode)
         texts = [str(name) if isinstance(name, int) else os.fspath(name) for name in names]
         group = opener.open_group(texts, on_lost)
         return self._stream_group(group, track, smooth, detect_every)
@@ -670,11 +684,13 @@ def _source_opener(
     reconnect_s: float | None,
     live: bool | None,
     newest: bool | None,
+    mode: tuple[Size, float, str],
 ) -> SourceOpener:
     # Only videos need OpenCV's part for them.
+    from posezoo.run.video.captures import CameraMode
     from posezoo.run.video.source_opener import SourceOpener
 
-    return SourceOpener(listener, on_state, reconnect_s, live, newest)
+    return SourceOpener(listener, on_state, reconnect_s, live, newest, CameraMode(*mode))
 
 
 def _require_images(images: object) -> None:

@@ -37,6 +37,7 @@ from posezoo.core.workers.signals import SignalExit
 from posezoo.run.verbs.run_flags import (
     VIDEO,
     RunArgs,
+    camera_mode_from_args,
     name_target_size,
     refuse_detect_every,
     statement_from_args,
@@ -305,6 +306,7 @@ def run(args: _DemoArgs) -> int:
             fps=args.fps,
             warn=console.warn,
             report=publisher.beside(console),
+            mode=camera_mode_from_args(args, [args.input]),
         )
         stack.callback(source.close)
         if not args.no_show:

@@ -55,6 +55,7 @@ from posezoo.run.verbs.run_flags import (
     DRAW,
     VIDEO,
     RunArgs,
+    camera_mode_from_args,
     name_target_size,
     refuse_detect_every,
     statement_from_args,
@@ -430,6 +431,7 @@ def _open_inputs(
         report_state=publisher.beside(console),
         reconnect_s=args.reconnect,
         fps=args.fps,
+        mode=camera_mode_from_args(args, args.input),
     )
     return opener.open(args.input)
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from posezoo.console.labels import format_count
 from posezoo.core.errors import ImageError, SourceError, os_reason, shell_word
 from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, open_regular
+from posezoo.core.values import frozen
 from posezoo.core.workers.retries import TransientSourceError
 from posezoo.poses.letterbox import Size, image_size
 from posezoo.run import images
@@ -51,6 +52,25 @@ _TOLERATED_SHARE = 0.05
 _TOLERATED_FRAMES = 5
 
 
+@frozen
+class CameraMode:
+    """What a camera of this machine is asked for: the pictures of Open Model Zoo's demos.
+
+    Attributes:
+        size: width and height in pixels.
+        fps: frames per second.
+        format: the pixels as the driver calls them: four characters, such as MJPG or YUYV.
+    """
+
+    size: Size = (1280, 720)
+    fps: float = 30.0
+    format: str = "MJPG"
+
+    def __str__(self) -> str:
+        width, height = self.size
+        return f"{width} x {height} at {self.fps:g} frames a second in {self.format}"
+
+
 def is_video_device(status: os.stat_result) -> bool:
     """Whether a file is a camera of Video4Linux, whose major number is 81."""
     return (
@@ -65,6 +85,7 @@ class Capture:
         target: the path of a file, a pipe or a device, an address, or the number of a camera.
         name: of the target, in errors.
         film: what is known of a file; None: it is read.
+        mode: what a camera of this machine is asked for.
 
     Attributes:
         film: what is known of a file.
@@ -76,8 +97,15 @@ class Capture:
         has_times: whether the frames have times of their own.
     """
 
-    def __init__(self, target: Path | str | int, name: str, film: Film | None = None) -> None:
+    def __init__(
+        self,
+        target: Path | str | int,
+        name: str,
+        film: Film | None = None,
+        mode: CameraMode = CameraMode(),  # noqa: B008 it is frozen
+    ) -> None:
         self._name = name
+        self._mode = mode
         self._target = target
         self._stream: HttpStream | None = None
         is_device = isinstance(target, Path) and is_video_device(target.stat())
@@ -112,7 +140,7 @@ class Capture:
         cv2 = import_quiet_opencv()
         if self.is_camera:
             capture = open_media(target, cv2.VideoCapture)
-            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # otherwise the driver returns old frames
+            self._set_mode(capture)
             return capture
         if str(target).lower().startswith(("http://", "https://")):
             stream = self._open_stream(str(target))
@@ -134,6 +162,27 @@ class Capture:
         if self._turn.is_mirrored:
             capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         return capture
+
+    def _set_mode(self, capture: Any) -> None:
+        cv2 = import_quiet_opencv()
+        width, height = self._mode.size
+        # The format first: which sizes and rates there are depends on it.
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*self._mode.format))
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+        capture.set(cv2.CAP_PROP_FPS, self._mode.fps)
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # otherwise the driver returns old frames
+
+    def explain_mode(self) -> str:
+        """What the driver of a camera chose if it is not what was asked for; else empty."""
+        if not self.is_camera:
+            return ""
+        cv2 = import_quiet_opencv()
+        read = self._capture.get
+        size = int(read(cv2.CAP_PROP_FRAME_WIDTH)), int(read(cv2.CAP_PROP_FRAME_HEIGHT))
+        code = int(read(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
+        got = CameraMode(size, read(cv2.CAP_PROP_FPS), code.decode("latin-1").strip("\0 "))
+        return "" if got == self._mode else f"{self._name}: gives {got}, not {self._mode}"
 
     def _open_pipe(self, path: Path) -> str:
         """Wait until a pipe has bytes, and return FFmpeg's name of it: while OpenCV waits for them,

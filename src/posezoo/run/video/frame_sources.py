@@ -39,6 +39,7 @@ from posezoo.run.images import (
     is_still,
 )
 from posezoo.run.video.captures import (
+    CameraMode,
     Capture,
     FrameSteps,
     describe_lost,
@@ -78,6 +79,7 @@ def open_source(
     warn: Callable[[str], None] = lambda message: None,
     report: Callable[[SourceChanged], object] = lambda event: None,
     fps: float | None = None,
+    mode: CameraMode = CameraMode(),  # noqa: B008 it is frozen
     among_others: bool = False,
 ) -> FrameSource:
     """Open the source that the user names.
@@ -95,6 +97,7 @@ def open_source(
             source that cannot be opened yet.
         report: receives each change of the state of a live source.
         fps: as for ``VideoSource``.
+        mode: what a camera of this machine is asked for.
         among_others: whether the caller goes on with others: a live source is not waited for, and
             ``reconnect_s`` counts from the start.
 
@@ -110,7 +113,7 @@ def open_source(
         limit_s = reconnect_seconds(text, reconnect_s)
         reconnection = Reconnection(limit_s, from_start=among_others or math.isinf(limit_s))
         source = LiveSource(
-            target, reconnection, report, warn, live=live, newest=newest, changed=changed
+            target, reconnection, report, warn, live=live, newest=newest, mode=mode, changed=changed
         )
         if not among_others:
             source.wait_until_open()
@@ -151,13 +154,22 @@ def _list_images(text: str, warn: Callable[[str], None]) -> Sequence[Path]:
 
 def is_live_name(text: str) -> bool:
     """Whether a name is that of an address, a camera, a device or a pipe: its frames come live."""
-    if "://" in text:
-        return True
+    return "://" in text or is_camera_name(text) or _is_fifo(Path(text))
+
+
+def is_camera_name(text: str) -> bool:
+    """Whether a name is the number or the device of a camera of this machine."""
     try:
-        status = Path(text).stat()
+        return is_video_device(Path(text).stat())
     except (OSError, ValueError):
         return text.isdecimal()
-    return is_video_device(status) or stat.S_ISFIFO(status.st_mode)
+
+
+def _is_fifo(path: Path) -> bool:
+    try:
+        return path.is_fifo()
+    except (OSError, ValueError):
+        return False
 
 
 def reconnect_seconds(name: str, chosen_s: float | None) -> float:

@@ -26,6 +26,7 @@ from posezoo.core.values import frozen
 from posezoo.run.images import Image
 from posezoo.run.video.captures import (
     SILENCE_S,
+    CameraMode,
     Capture,
     FrameSteps,
     describe_lost,
@@ -73,6 +74,7 @@ class LiveSource(FrameSource):
             it has, as a video at an http address does, but no camera.
         newest: whether only the newest frame is kept, and those before it that nobody took are
             counted; otherwise it waits until each frame is taken. None: if it is live.
+        mode: what a camera of this machine is asked for.
         changed: what is notified if there is a frame or news; several sources may share it.
     """
 
@@ -85,6 +87,7 @@ class LiveSource(FrameSource):
         *,
         live: bool | None = None,
         newest: bool | None = None,
+        mode: CameraMode = CameraMode(),  # noqa: B008 it is frozen
         changed: threading.Condition | None = None,
     ) -> None:
         self.name = f"camera {target}" if isinstance(target, int) else redact_secrets(str(target))
@@ -92,7 +95,7 @@ class LiveSource(FrameSource):
         self._target = target
         self._reconnection = reconnection
         self._report, self._warn = report, warn
-        self._live, self._newest = live, newest
+        self._live, self._newest, self._mode = live, newest, mode
         self._changed = changed or threading.Condition()
         self._capture: Capture | None = None
         self._frame: Frame | None = None  # the newest one, until it is taken
@@ -222,6 +225,8 @@ class LiveSource(FrameSource):
             self.frame_count = max(0, int(capture.stated_frames))
         self.is_live = not self.frame_count if self._live is None else self._live
         self._newest = self.is_live if self._newest is None else self._newest
+        if other_mode := capture.explain_mode():
+            self._tell(other_mode)
         self._change("live")
         indices = count()
         shown_s = 0.0
@@ -267,7 +272,7 @@ class LiveSource(FrameSource):
         return image
 
     def _connect(self) -> Capture:
-        self._capture = Capture(self._target, self.name)
+        self._capture = Capture(self._target, self.name, mode=self._mode)
         return self._capture.open()
 
     def _put(self, frame: Frame) -> None:

@@ -46,6 +46,7 @@ from posezoo.run.images import (
 from posezoo.run.result_journal import ResultJournal, file_fingerprint
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import VideoOptions
+from posezoo.run.video.captures import CameraMode
 from posezoo.run.video.frame_outputs import (
     FrameOutput,
     JsonListWriter,
@@ -111,6 +112,7 @@ class InputOpener:
     report_state: Callable[[SourceChanged], object] = ignore_event
     reconnect_s: float | None = None
     fps: float | None = None
+    mode: CameraMode = field(default_factory=CameraMode)
     _images: list[ImageInput] = field(default_factory=list)
     _videos: list[VideoInput] = field(default_factory=list)
     _failures: list[tuple[str, str, PosezooError]] = field(default_factory=list)
@@ -168,6 +170,7 @@ class InputOpener:
             fps=self.fps,
             warn=self.warn,
             report=self.report_state,
+            mode=self.mode,
         )
         source.name = shown or source.name
         self._videos.append(VideoInput(source, stem))

@@ -11,6 +11,7 @@ from functools import partial
 from posezoo.core.errors import ImageWarning
 from posezoo.core.events import Listener, SourceChanged, WarningIssued
 from posezoo.core.values import frozen
+from posezoo.run.video.captures import CameraMode
 from posezoo.run.video.frame_sources import is_live_name, open_source
 from posezoo.run.video.frames import FrameSource
 from posezoo.run.video.live_source import OnLost, SourceGroup
@@ -28,6 +29,7 @@ class SourceOpener:
     reconnect_s: float | None
     live: bool | None
     newest: bool | None
+    mode: CameraMode
 
     def is_live(self, name: str) -> bool:
         """Whether it is a camera, a stream, or a file that is to be treated as one."""
@@ -68,6 +70,7 @@ class SourceOpener:
             reconnect_s=self.reconnect_s,
             live=self.live,
             newest=self.newest,
+            mode=self.mode,
         )
 
     def _warn(self, problem: object) -> None:
