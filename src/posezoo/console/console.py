@@ -485,6 +485,7 @@ def _key(event: Any) -> BarKey:
 #: What the console does after it has printed the lines of an event.
 _REACTIONS: dict[type[events.Event], Callable[[Console, Any], None]] = {
     events.WarningIssued: lambda console, event: console.warn(event.message),
+    events.SourceChanged: lambda console, event: event.message and console.warn(event.message),
     events.RunStarted: Console._start_run,
     events.WorkStarted: Console._start_work,
     events.WorkFinished: Console._finish_work,

@@ -618,6 +618,23 @@ class InferenceProgress(ModelEvent):
 
 
 @frozen
+class SourceChanged(Event):
+    """A camera or a stream has entered a state.
+
+    Attributes:
+        source: its name, without a password.
+        state: ``opening``, ``live``, ``reconnecting``, ``lost`` or ``ended``.
+        since: when it was entered, in seconds since 1970; an outage begins with its silence.
+        message: what happened, in a sentence; empty if there is nothing to say.
+    """
+
+    source: str
+    state: str
+    since: float
+    message: str
+
+
+@frozen
 class ClusterJoined(Event):
     """The work is done by the workers of a Dask cluster; ``dashboard`` is empty if it has none."""
 
@@ -718,6 +735,7 @@ _TYPES_BY_STAGE: dict[str, dict[type[Event], str]] = {
     },
     "inference": {
         InferenceProgress: "model_inference_progress",
+        SourceChanged: "source",
     },
     "cluster": {
         ClusterJoined: "cluster_joined",

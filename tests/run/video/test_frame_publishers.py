@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from posezoo.core.errors import OutputError
+from posezoo.core.events import SourceChanged
 from posezoo.poses.keypoints import Pose
 from posezoo.run.video.frame_publishers import is_stdout, open_publisher
 from posezoo.run.video.frames import Frame, FrameSource
@@ -78,3 +79,17 @@ def test_a_file_that_cannot_be_written_is_an_error(tmp_path):
     if Path("/dev/full").exists():
         with pytest.raises(OutputError, match="/dev/full: cannot be written"):
             publish(Path("/dev/full"))
+
+
+def test_the_state_of_a_camera_is_a_line_of_its_own_and_goes_on_to_a_listener(tmp_path):
+    path, heard = tmp_path / "poses.jsonl", []
+    event = SourceChanged("rtsp://camera.local/1", "reconnecting", 1796157022.1217635, "away")
+    with ExitStack() as stack:
+        open_publisher(path, stack).beside(heard.append)(event)
+    assert heard == [event]
+    assert json.loads(path.read_text()) == {
+        "event": "source",
+        "source": "rtsp://camera.local/1",
+        "state": "reconnecting",
+        "since": 1796157022.122,
+    }

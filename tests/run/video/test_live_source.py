@@ -2,6 +2,7 @@
 
 import math
 import os
+import socket
 import statistics
 import sys
 import threading
@@ -11,13 +12,13 @@ from pathlib import Path
 import cv2
 import pytest
 
-from fakes.live_cameras import H264Camera, MjpegCameras, age_of
+from fakes.live_cameras import FPS, H264Camera, MjpegCameras, age_of
 from fakes.server import Server
 from fakes.videos import write_interlaced, write_video
 from fakes.waiting import wait_until
 from posezoo.core.errors import ImageError, LostCameraError
 from posezoo.run.runtime.result_stream import ResultStream
-from posezoo.run.video import captures
+from posezoo.run.video import captures, live_source
 from posezoo.run.video.ffmpeg import converts_interlaced, import_quiet_opencv
 from posezoo.run.video.frame_sources import is_live_name, open_source
 from posezoo.run.video.live_source import SourceGroup
@@ -37,7 +38,8 @@ def open_live(address, **options):
 
 def open_group(addresses, on_lost=None, **options):
     changed = threading.Condition()
-    sources = [open_live(each, changed=changed, **options) for each in addresses]
+    options |= {"changed": changed, "among_others": True}
+    sources = [open_live(each, **options) for each in addresses]
     return SourceGroup(sources, changed, on_lost)
 
 
@@ -104,14 +106,16 @@ def test_a_result_is_not_kept_back_until_the_next_frame_comes(cameras):
 def test_a_camera_that_is_lost_raises_and_the_others_go_on(cameras):
     lost = []
     paths = [f"{cameras.address}/{name}" for name in "abc"]
-    with open_results(open_group(paths, lost.append, reconnect_s=0.2)) as results:
+    group = open_group(paths, lambda *each: lost.append(each), reconnect_s=0.2)
+    with open_results(group) as results:
         names_until(results, paths)
         cameras.down.add("/b")
         wait_until(lambda: next(results) and lost)
         seen = names_until(results, [paths[0], paths[2]])
     assert seen == {paths[0], paths[2]}
-    assert [type(error) for error in lost] == [LostCameraError]
-    assert lost[0].problem.endswith(", and was not back within 0.2 s")
+    ((name, error),) = lost
+    assert name == paths[1]
+    assert error.problem.endswith(", and was not back within 0.2 s")
 
 
 def names_until(results, paths):
@@ -149,19 +153,120 @@ def test_each_camera_gets_its_turn_with_a_slow_model(cameras):
 
 
 def test_an_endless_reconnection_waits_for_ever(cameras):
-    messages = []
+    said = []
     path = cameras.address + "/a"
-    source = open_live(path, reconnect_s=math.inf, warn=messages.append)
+    source = open_live(path, reconnect_s=math.inf, report=said.append)
     frames = source.frames()
     next(frames)
     cameras.down.add("/a")
     wait_until(lambda: source.state == "reconnecting")
     cameras.down.clear()
-    while not messages[1:]:
+    while not said[3:]:
         next(frames)
     frames.close()
-    assert "trying to connect again" in messages[0]
-    assert "is connected again" in messages[1]
+    assert [each.state for each in said] == ["opening", "live", "reconnecting", "live"]
+    assert "trying to connect again" in said[2].message
+    assert "is connected again" in said[3].message
+
+
+def test_an_outage_is_said_while_another_camera_goes_on(cameras):
+    """The dark one gives no frame that could carry the news."""
+    said = []
+    paths = [f"{cameras.address}/{name}" for name in "ab"]
+    with open_results(open_group(paths, reconnect_s=600, report=said.append)) as results:
+        names_until(results, paths)
+        cameras.down.add("/b")
+        begun = time.time()
+        wait_until(lambda: next(results) and said[-1].state == "reconnecting")
+    assert said[-1].source == paths[1]
+    assert begun <= said[-1].since <= time.time()
+
+
+def test_an_outage_of_the_only_camera_is_said_before_it_is_back(cameras):
+    back = []
+    path = cameras.address + "/a"
+
+    def switch_on(event):
+        if event.state == "reconnecting":
+            back.append(event)
+            cameras.down.clear()
+
+    frames = open_live(path, reconnect_s=math.inf, report=switch_on).frames()
+    next(frames)
+    cameras.down.add("/a")
+    wait_until(lambda: next(frames) and back)  # the camera comes back only once it was said
+    frames.close()
+    assert len(back) == 1
+
+
+def test_a_camera_that_is_back_is_not_cut_for_the_silence_before(cameras, monkeypatch):
+    monkeypatch.setattr(live_source, "SILENCE_S", 1.0)
+    source = open_live(cameras.address + "/a", reconnect_s=math.inf)
+    frames = source.frames()
+    next(frames)
+    cameras.down.add("/a")
+    wait_until(lambda: source.state == "reconnecting")
+    time.sleep(1.5)  # the outage is longer than the silence after which a connection is cut
+    cameras.down.clear()
+    for _ in range(FPS):
+        next(frames)
+    asked = len(cameras.askers)
+    for _ in range(FPS):
+        next(frames)
+    frames.close()
+    assert len(cameras.askers) == asked
+
+
+def test_a_camera_that_is_off_at_the_start_comes_later_and_the_others_run(cameras):
+    cameras.down.add("/b")
+    said, warnings = [], []
+    paths = [f"{cameras.address}/{name}" for name in "ab"]
+    group = open_group(paths, reconnect_s=600, report=said.append, warn=warnings.append)
+    with open_results(group) as results:
+        assert {next(results)[0].name for _ in range(5)} == {paths[0]}
+        wait_until(lambda: next(results) and warnings)
+        cameras.down.clear()
+        assert names_until(results, paths) == set(paths)
+    assert warnings == [f"{paths[1]}: there is no video stream; trying again"]
+    states = [each.state for each in said if each.source == paths[1]]
+    assert states == ["opening", "live"]
+
+
+def test_one_camera_that_is_off_is_waited_for_only_if_that_is_said(cameras):
+    cameras.down.add("/a")
+    path = cameras.address + "/a"
+    with pytest.raises(ImageError, match="there is no video stream"):
+        open_live(path, reconnect_s=600)
+    source = open_live(path, reconnect_s=math.inf, warn=lambda _: cameras.down.clear())
+    assert next(source.frames()).index == 0
+    source.close()
+
+
+def test_a_camera_that_never_comes_is_lost_and_has_a_name(cameras):
+    cameras.down.add("/b")
+    lost = []
+    paths = [f"{cameras.address}/{name}" for name in "ab"]
+    group = open_group(paths, lambda *each: lost.append(each), reconnect_s=0)
+    with open_results(group) as results:
+        wait_until(lambda: next(results) and lost)
+    ((name, error),) = lost
+    assert name == paths[1]
+    assert isinstance(error, LostCameraError)
+
+
+@pytest.mark.parametrize("scheme", ["http", "rtsp"])
+def test_a_silent_server_delays_no_other_camera(cameras, scheme):
+    """OpenCV would open nothing else until its time limit."""
+    states = {}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/1"
+        names = [address, cameras.address + "/a"]
+        group = open_group(
+            names, reconnect_s=600, report=lambda each: states.update({each.source: each.state})
+        )
+        with open_results(group) as results:
+            assert {next(results)[0].name for _ in range(5)} == {names[1]}
+    assert states == {names[0]: "opening", names[1]: "live"}
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a POSIX system")
@@ -296,7 +401,10 @@ def test_five_cameras_with_an_outage_stay_as_young_as_those_of_a_bare_thread(cam
     with H264Camera(LOGIN) as stream:
         paths = [f"{cameras.address}/{name}" for name in "abcd"]
         group = open_group(
-            [*paths, stream.address], lost.append, reconnect_s=12, warn=messages.append
+            [*paths, stream.address],
+            lambda _, error: lost.append(error),
+            reconnect_s=12,
+            report=lambda event: messages.append(event.message),
         )
         beside = threading.Thread(
             target=newest_ages, args=(cameras.address + "/bare", 0.15, bare, done)

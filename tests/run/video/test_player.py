@@ -10,6 +10,7 @@ from fakes.finder import Finder
 from posezoo.core.errors import ImageError
 from posezoo.poses.keypoints import Pose
 from posezoo.run.runtime.runtime_config import VideoOptions
+from posezoo.run.video import player as player_module
 from posezoo.run.video.frame_outputs import FrameOutput
 from posezoo.run.video.frames import Frame, FrameSource
 from posezoo.run.video.player import (
@@ -343,3 +344,31 @@ def test_the_summary_lists_modes_steps_and_dropped_frames():
     text = "\n".join(format_summary(summary))
     for words in ("User specified", "Min latency", "find poses", "out.avi: 7 written, 3 dropped"):
         assert words in text
+
+
+class Dark(Frames):
+    """A camera that gives a frame, and is then away."""
+
+    is_live, state = True, "live"
+
+    def wait(self, until):
+        while self.state == "reconnecting" and not until():
+            time.sleep(0.01)
+        return self.state == "live"
+
+    def frames(self):
+        self.state, self.since = "reconnecting", time.time() - 12
+        yield Frame(0, self.name, BLANK.copy(), time.perf_counter(), 0.0, time.perf_counter())
+
+
+def test_the_window_shows_that_a_camera_is_away_and_the_user_can_quit(monkeypatch):
+    monkeypatch.setattr(player_module, "_LOOK_S", 0.05)
+    screen = Keyboard({3: "q"})
+    playing, _ = player(Dark(1), Finder(poses=[pose()]), screen=screen)
+    playing.play()
+    picture, away = screen.pictures[0], screen.pictures[-1]
+    assert playing.frames == 1
+    assert len(screen.pictures) == 4
+    corner = away[-40:, -40:]  # below the text
+    assert (corner == picture[-40:, -40:] // 2 + 64).all()
+    assert (away[:120] != picture[:120] // 2 + 64).any()  # the text that says since when

@@ -5,13 +5,17 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
+from fakes.videos import write_video
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import ImageError
 from posezoo.run.video.frame_outputs import OutputNames
 from posezoo.run.video.run_inputs import (
     InputOpener,
+    _stem_of_live,
     expand_image_paths,
 )
 
@@ -141,3 +145,30 @@ def test_output_names_differ_from_inputs_and_from_each_other(tmp_path):
     names = OutputNames(tmp_path, inputs)
     written = [names.output_path(path).name for path in inputs]
     assert written == ["a_poses.jpg", "a_poses_2.jpg", "b_poses_2.png", "b_poses_poses.png"]
+
+
+@pytest.mark.parametrize(
+    ("address", "stem"),
+    [
+        ("udp://127.0.0.1:11111", "127.0.0.1_11111"),
+        ("rtsp://ann:s3cret@camera0.local/1", "camera0.local_1"),
+        ("rtsp://camera1.local:8554/live/1?quality=high", "camera1.local_8554_live_1"),
+        ("0", "camera_0"),
+        ("/dev/video2", "video2"),
+    ],
+)
+def test_the_results_of_streams_have_names_that_tell_them_apart(address, stem):
+    assert _stem_of_live(address) == stem
+
+
+def test_a_folder_of_films_is_a_list_of_films(tmp_path):
+    folder = touch(tmp_path / "films", "a_poses.mp4")
+    for name in ("a.mp4", "b.mp4"):
+        write_video(folder / name, 3, "mp4v")
+    cv2.imwrite(str(folder / "c.png"), np.zeros((8, 8, 3), np.uint8))
+    told = dict.fromkeys(("listener", "warn", "report_failure"), pytest.fail)
+    inputs = InputOpener(tmp_path / "new", DownloadOptions(None), **told).open([str(folder)])
+    assert [video.source.name for video in inputs.videos] == [
+        str(folder / name) for name in ("a.mp4", "b.mp4")
+    ]
+    assert [image.path.name for image in inputs.images] == ["c.png"]

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
@@ -17,13 +14,14 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.declarations.model import ITSELF, WHOLE_IMAGE, Decoder, Model
-from posezoo.core.errors import ImageError, ImageWarning, InferenceError, LostCameraError
-from posezoo.core.events import Listener, WarningIssued
+from posezoo.core.errors import ImageError, InferenceError
+from posezoo.core.events import Listener
 from posezoo.core.layout import precision_of
 from posezoo.core.values import frozen
 from posezoo.poses import decoders
 from posezoo.poses.decoders import find_decoder, named_task, require_top_down
 from posezoo.poses.keypoints import OWN_SCORES, Pose, Poses
+from posezoo.poses.letterbox import Size
 from posezoo.poses.ssd_detection import Box, parse_boxes
 from posezoo.run.images import Image, PillowImage, is_image_shape, open_image, to_bgr
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs, describe_run
@@ -45,7 +43,9 @@ from posezoo.run.runtime.runtime_config import choose_requests
 from posezoo.run.runtime.top_down_pipeline import TopDownPipeline
 
 if TYPE_CHECKING:
-    from posezoo.run.video.frames import Frame, FrameSource
+    from posezoo.run.video.frames import Frame
+    from posezoo.run.video.live_source import OnLost, SourceGroup
+    from posezoo.run.video.source_opener import OnState, SourceOpener
 
 
 class Estimator:
@@ -282,6 +282,11 @@ class Estimator:
         reconnect_s: float | None = ...,
         live: bool | None = ...,
         newest: bool | None = ...,
+        camera_size: Size = ...,
+        camera_fps: float = ...,
+        camera_format: str = ...,
+        on_lost: OnLost | None = ...,
+        on_state: OnState | None = ...,
         listener: Listener | None = ...,
     ) -> ResultStream[Frame, Poses]: ...
 
@@ -316,6 +321,11 @@ class Estimator:
         reconnect_s: float | None = None,
         live: bool | None = None,
         newest: bool | None = None,
+        camera_size: Size = (1280, 720),
+        camera_fps: float = 30.0,
+        camera_format: str = "MJPG",
+        on_lost: OnLost | None = None,
+        on_state: OnState | None = None,
         listener: Listener | None = None,
     ) -> ResultStream[Any, Poses]:
         """Items with the people in their images, in order. As many are processed at the same time
@@ -361,13 +371,22 @@ class Estimator:
                 None: as the video says, otherwise there are 30 frames a second.
             time_lapse: whether ``time_s`` may rise by more than 5 s while less than 1 s passes.
             reconnect_s: for how many seconds a camera or stream that disconnected is opened again
-                and again; ``math.inf``: endlessly. None: 60 for an address, 0 for a camera.
+                and again; ``math.inf``: endlessly. None: 60 for an address, 0 for a camera. If it
+                is endless, or with ``on_lost``, the camera may be off at the start.
             live: whether the source is live, so that its frames must be processed in time; None: an
                 address, a camera, a device and a pipe are, but no file at an http address, and no
                 other items.
             newest: whether only the newest frame of the source is kept, and those before it are
                 dropped, while the model or the caller works; None: if it is live.
-            listener: receives a ``WarningIssued`` instead of an ImageWarning.
+            camera_size, camera_fps, camera_format: what a camera of this machine is asked for, as
+                ``CameraMode``; its driver takes the nearest that it has.
+            on_lost: receives the name and the error of a camera or stream that disconnected, and
+                was not back in time; the results then end. None: the error is raised.
+            on_state: receives the name of a camera or stream, its state as in ``SourceChanged``,
+                and since when, in seconds since 1970. It is called while the caller waits for a
+                result.
+            listener: receives each ``SourceChanged``, and a ``WarningIssued`` for other problems,
+                instead of an ImageWarning.
 
         Raises:
             ImageError: the path, camera or address cannot be opened.
@@ -376,9 +395,13 @@ class Estimator:
                 no detector runs.
         """
         if isinstance(items, (str, os.PathLike, int)):
-            source = _open_source(
-                items, listener, reconnect_s=reconnect_s, live=live, newest=newest
-            )
+            name = str(items) if isinstance(items, int) else os.fspath(items)
+            mode = camera_size, camera_fps, camera_format
+            opener = _source_opener(listener, on_state, reconnect_s, live, newest, mode)
+            if on_lost and opener.is_live(name):
+                group = opener.open_group([name], on_lost)
+                return self._stream_group(group, track, smooth, detect_every)
+            source = opener.open(name)
             if is_video is None:
                 is_video = not source.image_paths
             people = _PeopleOfVideos(track, smooth, source.time_s)
@@ -410,47 +433,41 @@ class Estimator:
         reconnect_s: float | None = None,
         live: bool | None = None,
         newest: bool | None = None,
-        on_lost: Callable[[LostCameraError], object] | None = None,
+        camera_size: Size = (1280, 720),
+        camera_fps: float = 30.0,
+        camera_format: str = "MJPG",
+        on_lost: OnLost | None = None,
+        on_state: OnState | None = None,
         listener: Listener | None = None,
     ) -> ResultStream[Frame, Poses]:
         """The people in the frames of several cameras or streams, in turn: the next frame is of the
         source that waits longest. People are tracked in each of them alone; ``Frame.name`` says
-        which it is.
+        which it is. A camera that is off is opened again for ``reconnect_s`` seconds, also at the
+        start; the others go on.
 
         Args:
             names: paths, numbers of cameras, or addresses, as for ``stream``.
-            track, smooth, detect_every, reconnect_s, live, newest, listener: as for ``stream``.
-            on_lost: receives the error of a source that is lost, and the others go on; None: it is
+            track, smooth, detect_every, reconnect_s, live, newest: as for ``stream``.
+            camera_size, camera_fps, camera_format, on_state, listener: as for ``stream``.
+            on_lost: receives the name and the error of a source that is lost; None: the error is
                 raised, and the caller may still ask for the next result of the others.
 
         Raises:
             ImageError, LostCameraError, InferenceError: as for ``stream``.
         """
-        from posezoo.run.video.live_source import SourceGroup
+        mode = camera_size, camera_fps, camera_format
+        opener = _source_opener(listener, on_state, reconnect_s, live, newest, mode)
+        texts = [str(name) if isinstance(name, int) else os.fspath(name) for name in names]
+        group = opener.open_group(texts, on_lost)
+        return self._stream_group(group, track, smooth, detect_every)
 
-        changed = threading.Condition()
-        with ExitStack() as stack:
-            sources = []
-            for name in names:
-                source = _open_source(
-                    name,
-                    listener,
-                    reconnect_s=reconnect_s,
-                    live=live,
-                    newest=newest,
-                    changed=changed,
-                )
-                stack.callback(source.close)
-                sources.append(source)
-            group = SourceGroup(sources, changed, on_lost)
-            stack.pop_all()
+    def _stream_group(
+        self, group: SourceGroup, track: bool, smooth: bool, detect_every: int | None
+    ) -> ResultStream[Frame, Poses]:
         people = _PeopleOfVideos(track, smooth, group.time_s)
         steps = partial(self._steps_of_video, True, detect_every)
-        video_of = attrgetter("name")
-        is_live = any(source.is_live for source in sources)
-        return self._stream(
-            group, attrgetter("image"), "BGR", steps, people, group, video_of, is_live=is_live
-        )
+        image, video_of = attrgetter("image"), attrgetter("name")
+        return self._stream(group, image, "BGR", steps, people, group, video_of, is_live=True)
 
     def _stream(
         self,
@@ -661,32 +678,19 @@ class _PeopleOfVideos:
         return Poses(self.trackers[video].track(pixels(), poses, seconds))
 
 
-def _open_source(
-    name: str | os.PathLike[str] | int,
+def _source_opener(
     listener: Listener | None,
-    *,
+    on_state: OnState | None,
     reconnect_s: float | None,
     live: bool | None,
     newest: bool | None,
-    changed: threading.Condition | None = None,
-) -> FrameSource:
-    from posezoo.run.video.frame_sources import open_source
+    mode: tuple[Size, float, str],
+) -> SourceOpener:
+    # Only videos need OpenCV's part for them.
+    from posezoo.run.video.captures import CameraMode
+    from posezoo.run.video.source_opener import SourceOpener
 
-    def warn(problem: object) -> None:
-        if listener:
-            listener(WarningIssued(str(problem)))
-        else:
-            warnings.warn(str(problem), ImageWarning, stacklevel=1)
-
-    return open_source(
-        str(name) if isinstance(name, int) else os.fspath(name),
-        report_error=warn,
-        warn=warn,
-        reconnect_s=reconnect_s,
-        live=live,
-        newest=newest,
-        changed=changed,
-    )
+    return SourceOpener(listener, on_state, reconnect_s, live, newest, CameraMode(*mode))
 
 
 def _require_images(images: object) -> None:

@@ -37,6 +37,7 @@ from posezoo.core.workers.signals import SignalExit
 from posezoo.run.verbs.run_flags import (
     VIDEO,
     RunArgs,
+    camera_mode_from_args,
     name_target_size,
     refuse_detect_every,
     statement_from_args,
@@ -296,6 +297,7 @@ def run(args: _DemoArgs) -> int:
             console.print_error(error)
 
         # The requirements are checked before anything is downloaded or computed.
+        publisher = open_publisher(args.json_lines, stack)
         source = open_source(
             args.input,
             rounds=args.loop,
@@ -303,13 +305,14 @@ def run(args: _DemoArgs) -> int:
             reconnect_s=args.reconnect,
             fps=args.fps,
             warn=console.warn,
+            report=publisher.beside(console),
+            mode=camera_mode_from_args(args, [args.input]),
         )
         stack.callback(source.close)
         if not args.no_show:
             require_display()
         monitors = UtilizationMonitor(args.utilization_monitors)
         outputs = _open_outputs(args, source, stack, console)
-        publisher = open_publisher(args.json_lines, stack)
         writer = _pose_writer(args, source, publisher, stack, console)
 
         context = flags.context_from_args(args)

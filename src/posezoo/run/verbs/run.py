@@ -55,6 +55,7 @@ from posezoo.run.verbs.run_flags import (
     DRAW,
     VIDEO,
     RunArgs,
+    camera_mode_from_args,
     name_target_size,
     refuse_detect_every,
     statement_from_args,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import LoadOptions
     from posezoo.run.subject import Subject
+    from posezoo.run.video.frame_publishers import FramePublisher
     from posezoo.run.video.run_inputs import InputRunner, RunInputs
 
 EXAMPLES = """
@@ -167,12 +169,12 @@ def run(args: _RunArgs) -> int:
         failures = _Failures(console)
         subject = _find_subject(args, context)
         _require_runnable(subject, context)
-        inputs = _open_inputs(args, subject, context, stack, failures)
+        publisher = open_publisher(args.json_lines, stack)
+        inputs = _open_inputs(args, subject, context, stack, failures, publisher)
         _require_video(args, inputs)
         _require_output(args, inputs)
         is_video = not inputs.images  # in which some models track a person and need no detector
         refuse_detect_every(args, subject.model, context, is_video=is_video)
-        publisher = open_publisher(args.json_lines, stack)
         loader = Loader(context, is_video=is_video, listener=console, time_step=timer.time_step)
         prepared = loader.prepare(subject)
         estimator, options, card = _load(prepared, args, inputs)
@@ -403,7 +405,12 @@ class _Failures:
 
 
 def _open_inputs(
-    args: _RunArgs, subject: Subject, context: Context, stack: ExitStack, failures: _Failures
+    args: _RunArgs,
+    subject: Subject,
+    context: Context,
+    stack: ExitStack,
+    failures: _Failures,
+    publisher: FramePublisher,
 ) -> RunInputs:
     from posezoo.poses.people import noun_of
     from posezoo.run.images import sample_photos
@@ -419,8 +426,10 @@ def _open_inputs(
         listener=console,
         warn=console.warn,
         report_failure=failures.report,
+        report_state=publisher.beside(console),
         reconnect_s=args.reconnect,
         fps=args.fps,
+        mode=camera_mode_from_args(args, args.input),
     )
     return opener.open(args.input)
 

@@ -28,7 +28,7 @@ from posezoo.cli.selection import MessageOutput, select_models
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.declarations.model_files import is_checkpoint_file, is_network_file
 from posezoo.core.declarations.skeletons import find_skeleton
-from posezoo.core.errors import InferenceError, TargetSizeError, os_reason
+from posezoo.core.errors import InferenceError, PosezooError, TargetSizeError, os_reason
 from posezoo.core.files.output_file import OutputFile
 from posezoo.core.registry import Selection
 from posezoo.core.regular_files import read_regular_text
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import VideoOptions
     from posezoo.run.subject import Statement, Subject
+    from posezoo.run.video.captures import CameraMode
 
 _IS_SHOWN: dict[str, object] = {"yes": True, "no": False}
 _DRAWN: dict[str, dict[str, object]] = {
@@ -80,6 +81,12 @@ def name_target_size(flag: str, size: int | None) -> Iterator[None]:
         raise TargetSizeError(problem, hint=f"leave out {flag}") from error
 
 
+def _parse_format(text: str) -> str:
+    if len(text) != 4 or not text.isascii():
+        raise argparse.ArgumentTypeError(f"expected four characters, such as MJPG, got {text!r}")
+    return text
+
+
 #: How people are tracked through a video, and where their poses are written.
 VIDEO = FlagGroup(
     Flag(
@@ -104,6 +111,22 @@ VIDEO = FlagGroup(
         number(0, math.inf),
     ),
     Flag(
+        "--camera_size WxH",
+        "the size of the pictures of a camera of this machine, in pixels; its driver takes the"
+        " nearest that it has (default: 1280x720)",
+    ),
+    Flag(
+        "--camera_fps FPS",
+        "the pictures per second of a camera of this machine (default: 30)",
+        number(1, 1000),
+    ),
+    Flag(
+        "--camera_format CODE",
+        "the format in which a camera of this machine sends its pictures, by its four characters,"
+        " such as MJPG or YUYV (default: MJPG)",
+        _parse_format,
+    ),
+    Flag(
         "--fps FPS",
         "frames per second of a video that does not state them, such as raw H.264 of rpicam-vid"
         " (default: what FFmpeg assumes, 25)",
@@ -126,6 +149,9 @@ class RunArgs(DescriptionArgs, FormatArgs):
     smooth: bool
     detect_every: int | None
     reconnect: float | None
+    camera_size: tuple[int, int] | None
+    camera_fps: float | None
+    camera_format: str | None
     fps: float | None
     json_lines: Path | None
 
@@ -133,6 +159,25 @@ class RunArgs(DescriptionArgs, FormatArgs):
     min_person_score: float | None
     whole_image: float | None
     masks: bool
+
+
+def camera_mode_from_args(args: RunArgs, inputs: Iterable[str]) -> CameraMode:
+    """What a camera of this machine is asked for.
+
+    Raises:
+        PosezooError: no input is one.
+    """
+    from posezoo.run.video.captures import CameraMode
+    from posezoo.run.video.frame_sources import is_camera_name
+
+    given = {name: getattr(args, f"camera_{name}") for name in ("size", "fps", "format")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and not any(map(is_camera_name, inputs)):
+        flags = ", ".join(f"--camera_{name}" for name in given)
+        raise PosezooError(
+            f"{flags}: only for a camera of this machine", hint="name one by its number: --input 0"
+        )
+    return CameraMode(**given)
 
 
 def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import select
+import socket
 import stat
 import sys
 from collections import Counter, deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from posezoo.console.labels import format_count
 from posezoo.core.errors import ImageError, SourceError, os_reason, shell_word
 from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, open_regular
+from posezoo.core.values import frozen
 from posezoo.core.workers.retries import TransientSourceError
 from posezoo.poses.letterbox import Size, image_size
 from posezoo.run import images
@@ -27,6 +31,8 @@ SILENCE_S = 10
 
 # How long a wait for the first bytes of a pipe lasts at a time, until it can be interrupted.
 _STEP_S = 0.2
+
+_RTSP_PORT = 554
 
 # A pixel whose sides differ by less than this share counts as square: rounding gives 426:425.
 _SQUARE = 0.02
@@ -46,6 +52,25 @@ _TOLERATED_SHARE = 0.05
 _TOLERATED_FRAMES = 5
 
 
+@frozen
+class CameraMode:
+    """What a camera of this machine is asked for: the pictures of Open Model Zoo's demos.
+
+    Attributes:
+        size: width and height in pixels.
+        fps: frames per second.
+        format: the pixels as the driver calls them: four characters, such as MJPG or YUYV.
+    """
+
+    size: Size = (1280, 720)
+    fps: float = 30.0
+    format: str = "MJPG"
+
+    def __str__(self) -> str:
+        width, height = self.size
+        return f"{width} x {height} at {self.fps:g} frames a second in {self.format}"
+
+
 def is_video_device(status: os.stat_result) -> bool:
     """Whether a file is a camera of Video4Linux, whose major number is 81."""
     return (
@@ -60,6 +85,7 @@ class Capture:
         target: the path of a file, a pipe or a device, an address, or the number of a camera.
         name: of the target, in errors.
         film: what is known of a file; None: it is read.
+        mode: what a camera of this machine is asked for.
 
     Attributes:
         film: what is known of a file.
@@ -71,8 +97,15 @@ class Capture:
         has_times: whether the frames have times of their own.
     """
 
-    def __init__(self, target: Path | str | int, name: str, film: Film | None = None) -> None:
+    def __init__(
+        self,
+        target: Path | str | int,
+        name: str,
+        film: Film | None = None,
+        mode: CameraMode = CameraMode(),  # noqa: B008 it is frozen
+    ) -> None:
         self._name = name
+        self._mode = mode
         self._target = target
         self._stream: HttpStream | None = None
         is_device = isinstance(target, Path) and is_video_device(target.stat())
@@ -107,23 +140,49 @@ class Capture:
         cv2 = import_quiet_opencv()
         if self.is_camera:
             capture = open_media(target, cv2.VideoCapture)
-            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # otherwise the driver returns old frames
+            self._set_mode(capture)
             return capture
         if str(target).lower().startswith(("http://", "https://")):
             stream = self._open_stream(str(target))
             self._stream = stream
             self.has_end = True
             if not stream.is_playlist:
+                # While OpenCV waits for them, it opens nothing else in this process.
+                if not stream.wait_for_bytes():
+                    raise self._explain(str(target), "the server sends nothing")
                 return cv2.VideoCapture(stream, cv2.CAP_FFMPEG, [])
-            target = stream.url
+            target = stream.url_with_login
         open_limit, read_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC
         limits = (open_limit, 1000 * SILENCE_S, read_limit, 1000 * SILENCE_S)
         if isinstance(target, Path) and target.is_fifo():
             target = self._open_pipe(target)
+        elif str(target).lower().startswith("rtsp://"):
+            self._wait_for_rtsp(str(target))
         capture = open_media(target, cv2.VideoCapture, cv2.CAP_FFMPEG, limits)
         if self._turn.is_mirrored:
             capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         return capture
+
+    def _set_mode(self, capture: Any) -> None:
+        cv2 = import_quiet_opencv()
+        width, height = self._mode.size
+        # The format first: which sizes and rates there are depends on it.
+        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*self._mode.format))
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
+        capture.set(cv2.CAP_PROP_FPS, self._mode.fps)
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # otherwise the driver returns old frames
+
+    def explain_mode(self) -> str:
+        """What the driver of a camera chose if it is not what was asked for; else empty."""
+        if not self.is_camera:
+            return ""
+        cv2 = import_quiet_opencv()
+        read = self._capture.get
+        size = int(read(cv2.CAP_PROP_FRAME_WIDTH)), int(read(cv2.CAP_PROP_FRAME_HEIGHT))
+        code = int(read(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
+        got = CameraMode(size, read(cv2.CAP_PROP_FPS), code.decode("latin-1").strip("\0 "))
+        return "" if got == self._mode else f"{self._name}: gives {got}, not {self._mode}"
 
     def _open_pipe(self, path: Path) -> str:
         """Wait until a pipe has bytes, and return FFmpeg's name of it: while OpenCV waits for them,
@@ -139,6 +198,26 @@ class Capture:
                 os.set_blocking(self._pipe, True)
                 return f"pipe:{self._pipe}"
         raise ImageError(f"{self._name}: nothing is written to the pipe")
+
+    def _wait_for_rtsp(self, url: str) -> None:
+        """Wait until the server of a stream answers (OPTIONS of RFC 2326), as for a pipe."""
+        address = urlsplit(url)
+        plain = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
+        place = address.hostname or "", address.port or _RTSP_PORT
+        try:
+            with socket.create_connection(place, SILENCE_S) as connection:
+                connection.sendall(f"OPTIONS {plain} RTSP/1.0\r\nCSeq: 1\r\n\r\n".encode())
+                connection.settimeout(_STEP_S)
+                for _ in range(int(SILENCE_S / _STEP_S)):
+                    if self._is_interrupted:
+                        raise ImageError(f"{self._name}: was closed")
+                    with suppress(TimeoutError):
+                        if connection.recv(1):
+                            return
+                        break
+        except OSError as error:
+            raise self._explain(url, os_reason(error)) from error
+        raise self._explain(url, "the server does not answer")
 
     def _open_stream(self, url: str) -> HttpStream:
         try:

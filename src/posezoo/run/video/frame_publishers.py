@@ -1,21 +1,23 @@
 """Publish the poses of each frame as soon as they are found, as JSON lines.
 
-Each has ``time`` (UTC, when the frame was read), ``seconds`` (its time in the video), and the keys
-of ``frame_to_json``; of a live source also ``age_s``, ``dropped`` and ``state``; the first one also
-``provenance``.
+A line of a frame has ``time`` (UTC, when the frame was read), ``seconds`` (its time in the video),
+and the keys of ``frame_to_json``; of a live source also ``age_s``, ``dropped`` and ``state``; the
+first one also ``provenance``. A line of a camera or stream that entered a state has ``event``
+(``source``), ``source``, ``state`` and ``since``, in seconds since 1970.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, TextIO
 
+from posezoo.core.events import Listener, SourceChanged
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import write_error, writing
 from posezoo.core.values import frozen
@@ -65,6 +67,29 @@ class FramePublisher:
             **self.first_keys,
         }
         self.first_keys.clear()
+        self._print(message)
+
+    def beside(self, listener: Listener) -> Callable[[SourceChanged], None]:
+        """What tells a listener that a source entered a state, and publishes it.
+
+        Raises:
+            OutputError: as for a frame.
+        """
+
+        def tell(event: SourceChanged) -> None:
+            listener(event)
+            self._publish_state(event)
+
+        return tell
+
+    def _publish_state(self, event: SourceChanged) -> None:
+        since = round(event.since, 3)
+        state = {"event": "source", "source": event.source, "state": event.state, "since": since}
+        self._print(state)
+
+    def _print(self, message: Mapping[str, Any]) -> None:
+        if not self.path:
+            return
         try:
             print(json.dumps(message), file=self.stream, flush=True)
         except BrokenPipeError:  # as for any command whose reader ends

@@ -4,6 +4,7 @@ and reports that.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
@@ -23,6 +24,7 @@ from posezoo.core.errors import (
     explain_windows_path,
     os_reason,
 )
+from posezoo.core.events import SourceChanged
 from posezoo.core.files.globs import expand_glob
 from posezoo.core.regular_files import explain_link
 from posezoo.core.values import frozen
@@ -37,6 +39,7 @@ from posezoo.run.images import (
     is_still,
 )
 from posezoo.run.video.captures import (
+    CameraMode,
     Capture,
     FrameSteps,
     describe_lost,
@@ -74,7 +77,10 @@ def open_source(
     newest: bool | None = None,
     changed: threading.Condition | None = None,
     warn: Callable[[str], None] = lambda message: None,
+    report: Callable[[SourceChanged], object] = lambda event: None,
     fps: float | None = None,
+    mode: CameraMode = CameraMode(),  # noqa: B008 it is frozen
+    among_others: bool = False,
 ) -> FrameSource:
     """Open the source that the user names.
 
@@ -85,10 +91,15 @@ def open_source(
         report_error: receives one error for each image or video that cannot be read; the source
             continues without it or ends.
         reconnect_s: for how many seconds a live source that dropped is opened again and again;
-            None: a minute for an address.
+            None: a minute for an address. If it is infinite, the source may be off at the start.
         live, newest, changed: as for ``LiveSource``; they say nothing of images.
-        warn: receives one message for each time that it dropped, and for a damaged video.
+        warn: receives a message for a damaged video, for files that are left out, and for a live
+            source that cannot be opened yet.
+        report: receives each change of the state of a live source.
         fps: as for ``VideoSource``.
+        mode: what a camera of this machine is asked for.
+        among_others: whether the caller goes on with others: a live source is not waited for, and
+            ``reconnect_s`` counts from the start.
 
     Raises:
         ImageError: it does not exist, contains no image, or cannot be opened.
@@ -99,8 +110,14 @@ def open_source(
         target = path if os.path.lexists(path) else int(text) if text.isdecimal() else text
         if fps:
             warn(f"{text}: is live, so the frames per second are not used")
-        reconnection = Reconnection(reconnect_seconds(text, reconnect_s), warn)
-        return LiveSource(target, reconnection, live=live, newest=newest, changed=changed)
+        limit_s = reconnect_seconds(text, reconnect_s)
+        reconnection = Reconnection(limit_s, from_start=among_others or math.isinf(limit_s))
+        source = LiveSource(
+            target, reconnection, report, warn, live=live, newest=newest, mode=mode, changed=changed
+        )
+        if not among_others:
+            source.wait_until_open()
+        return source
     if os.path.lexists(path) and not os.path.isdir(path):
         _require_file(text)
         if is_still(path):
@@ -137,13 +154,22 @@ def _list_images(text: str, warn: Callable[[str], None]) -> Sequence[Path]:
 
 def is_live_name(text: str) -> bool:
     """Whether a name is that of an address, a camera, a device or a pipe: its frames come live."""
-    if "://" in text:
-        return True
+    return "://" in text or is_camera_name(text) or _is_fifo(Path(text))
+
+
+def is_camera_name(text: str) -> bool:
+    """Whether a name is the number or the device of a camera of this machine."""
     try:
-        status = Path(text).stat()
+        return is_video_device(Path(text).stat())
     except (OSError, ValueError):
         return text.isdecimal()
-    return is_video_device(status) or stat.S_ISFIFO(status.st_mode)
+
+
+def _is_fifo(path: Path) -> bool:
+    try:
+        return path.is_fifo()
+    except (OSError, ValueError):
+        return False
 
 
 def reconnect_seconds(name: str, chosen_s: float | None) -> float:
@@ -169,11 +195,14 @@ class ListedImages:
         return f"{len(self.left_out)} left out: {names}"
 
 
-def list_images(text: str) -> ListedImages | None:
+def list_images(text: str, *, with_videos: bool = False) -> ListedImages | None:
     """The images in a folder, or those that a glob matches; None if the text is neither.
 
     Hidden files of a folder, such as macOS's ``._me.jpg``, are left out; a glob also matches other
     suffixes.
+
+    Args:
+        with_videos: whether the videos of a folder are listed, too.
 
     Raises:
         ImageError: the folder cannot be read.
@@ -193,18 +222,24 @@ def list_images(text: str) -> ListedImages | None:
     images = []
     left_out = []
     for path in sorted(paths):
-        if reason := _why_left_out(path, is_folder=is_folder):
+        is_video = is_folder and _is_played(path)
+        if reason := _why_left_out(path, is_folder=is_folder, plays_videos=with_videos):
             left_out.append((path.name, reason))
-        elif os.path.isfile(path) and (path.suffix.lower() in SUFFIXES or not is_folder):
-            images.append(path)
+        elif is_video or not is_folder or path.suffix.lower() in SUFFIXES:
+            images += [path] if os.path.isfile(path) else []
     return ListedImages(tuple(images), tuple(left_out), hint)
 
 
-def _why_left_out(path: Path, *, is_folder: bool) -> str:
+def _is_played(path: Path) -> bool:
+    """Whether a file of a folder is a video, and not one that an earlier run drew."""
+    is_played = path.suffix.lower() in VIDEO_SUFFIXES | STREAM_SUFFIXES or is_animated(path)
+    return is_played and not ANNOTATED.fullmatch(path.stem)
+
+
+def _why_left_out(path: Path, *, is_folder: bool, plays_videos: bool) -> str:
     suffix = path.suffix.lower()
     is_image = suffix in SUFFIXES | UNREAD_SUFFIXES
-    is_played = suffix in VIDEO_SUFFIXES | STREAM_SUFFIXES or is_animated(path)
-    is_video = is_played and not ANNOTATED.fullmatch(path.stem)
+    is_video = _is_played(path)
     if is_folder and not (is_image or is_video):
         return ""
     try:
@@ -215,9 +250,10 @@ def _why_left_out(path: Path, *, is_folder: bool) -> str:
         return "is a folder" if is_image else ""
     if not stat.S_ISREG(mode):
         return "is not a file"
-    if is_folder and is_video:
+    if is_folder and is_video and not plays_videos:
         return "is played only if it is named itself"
-    return "is of a format that is not read" if is_folder and suffix in UNREAD_SUFFIXES else ""
+    is_unread = is_folder and suffix in UNREAD_SUFFIXES
+    return "is of a format that is not read" if is_unread else ""
 
 
 class ImageSource(FrameSource):

@@ -53,7 +53,9 @@ class FrameSource(ABC):
             equally far apart; None if they are.
         size: width and height of the first frame, in pixels, as it is shown.
         is_live: whether it is a camera or a stream, whose frames must be processed in time.
-        state: of a live source: live, reconnecting, lost or ended; empty for others.
+        state: of a live source: opening, live, reconnecting, lost, ended, or closed by its owner;
+            empty for others.
+        since: when a live source entered its state, in seconds since 1970.
         dropped: how many frames of a live source were left out, since newer ones came.
         frame_count: how many frames its file states; 0 if it states none.
         sound: the file that may have its sound.
@@ -62,6 +64,7 @@ class FrameSource(ABC):
     name: str
     is_live: bool = False
     state: str = ""
+    since: float = 0.0
     dropped: int = 0
     frame_count: int = 0
     image_paths: Sequence[Path] = ()

@@ -29,14 +29,17 @@ class HttpStream(io.BufferedIOBase):
     """
 
     _response: Any = None  # of a server that answers
+    _head = b""  # the first bytes, once they were waited for
 
     def __init__(self, url: str, timeout_s: float) -> None:
         # Only a stream needs an http client.
         from posezoo.core.download.http_connections import Session
         from posezoo.core.download.options import DownloadOptions
 
-        self.url = url
-        self._options = DownloadOptions(None, timeout_s=timeout_s, named_urls=(url,))
+        # The login is sent if the server asks for it, and in the way that it asks for.
+        self._address = urlsplit(url)
+        self.url = self._address._replace(netloc=self._address.netloc.rpartition("@")[2]).geturl()
+        self._options = DownloadOptions(None, timeout_s=timeout_s, named_urls=(self.url,))
         self._session = Session()
         self._place = self._sought = 0
         self._response = self._request({})
@@ -47,42 +50,64 @@ class HttpStream(io.BufferedIOBase):
         self.is_playlist = "mpegurl" in headers.get("Content-Type", "").lower()
         self.is_playlist |= urlsplit(self.url).path.lower().endswith((".m3u8", ".m3u"))
 
+    @property
+    def url_with_login(self) -> str:
+        """``url``, with the user's login if it is of the server for which the user gave it."""
+        url, named = urlsplit(self.url), self._address
+        if (url.scheme, url.hostname, url.port) != (named.scheme, named.hostname, named.port):
+            return self.url
+        return url._replace(netloc=named.netloc).geturl()
+
     def _request(self, headers: Mapping[str, str]) -> Any:
         from posezoo.core.download import http
 
         response, self.url = http.follow_redirects(
             self._session, self.url, self._options, headers=headers
         )
-        if response.status_code == HTTPStatus.UNAUTHORIZED:
-            response = self._log_in(response)
+        if response.status_code == HTTPStatus.UNAUTHORIZED and self.url_with_login != self.url:
+            response = self._log_in(response, headers)
         if not response.ok:
             response.close()
             self._session.close()
             raise SourceError(f"HTTP {response.status_code} {response.reason}")
         return response
 
-    def _log_in(self, response: Any) -> Any:
-        """The response to the login in the address by the method that many cameras ask for; Basic
-        was sent before.
-        """
+    def _log_in(self, refused: Any, headers: Mapping[str, str]) -> Any:
+        """The response to the login, sent as the server asks for it: by Digest, or as Basic."""
         from requests.auth import HTTPDigestAuth
 
-        address = urlsplit(self.url)
-        if not address.username:
-            return response
-        digest: Any = HTTPDigestAuth(unquote(address.username), unquote(address.password or ""))
-        digest(response.request)
-        return digest.handle_401(response, stream=True, timeout=self._options.timeout_s)
+        from posezoo.core.download import http
+
+        if "digest" not in refused.headers.get("WWW-Authenticate", "").lower():
+            refused.close()
+            url = self.url_with_login
+            return http.follow_redirects(self._session, url, self._options, headers=headers)[0]
+        name, password = self._address.username or "", self._address.password or ""
+        digest: Any = HTTPDigestAuth(unquote(name), unquote(password))
+        digest(refused.request)
+        return digest.handle_401(refused, stream=True, timeout=self._options.timeout_s)
+
+    def wait_for_bytes(self) -> bool:
+        """Wait for the first bytes; whether some came before the time limit."""
+        with suppress(Exception):
+            self._head = self._response.raw.read1(decode_content=False)
+            self._place = len(self._head)
+        return bool(self._head)
 
     def read(self, size: int | None = -1, /) -> bytes:
         """The next bytes, as soon as some arrive; none at the end, or if the connection broke."""
         # OpenCV cannot pass an exception on.
+        if self._sought < len(self._head):
+            stop = None if size is None or size < 0 else self._sought + size
+            piece: bytes = self._head[self._sought : stop]
+            self._sought += len(piece)
+            return piece
         with suppress(Exception):
             if self._sought != self._place:
                 self._response.close()
                 self._response = self._request({"Range": f"bytes={self._sought}-"})
                 self._place = self._sought
-            piece: bytes = self._response.raw.read1(size, decode_content=False)
+            piece = self._response.raw.read1(size, decode_content=False)
             self._place = self._sought = self._place + len(piece)
             return piece
         return b""

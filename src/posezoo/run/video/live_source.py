@@ -1,4 +1,8 @@
-"""A camera or a stream: a thread reads it, keeps the newest frame, and connects again."""
+"""A camera or a stream: its thread opens it, reads it, keeps the newest frame, and connects again.
+
+The state goes from ``opening`` to ``live``, and from ``reconnecting`` back to ``live`` or to
+``lost``. Each change is news, which the thread that waits for frames reports at once.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import atexit
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -15,11 +20,13 @@ from weakref import WeakSet
 
 from posezoo.console.labels import format_count
 from posezoo.core.errors import ImageError, LostCameraError, PosezooError, redact_secrets
+from posezoo.core.events import SourceChanged
 from posezoo.core.operating_system import call_in_forks
 from posezoo.core.values import frozen
 from posezoo.run.images import Image
 from posezoo.run.video.captures import (
     SILENCE_S,
+    CameraMode,
     Capture,
     FrameSteps,
     describe_lost,
@@ -30,32 +37,30 @@ from posezoo.run.video.ffmpeg import decoder_errors
 from posezoo.run.video.frames import Frame, FrameSource
 from posezoo.run.video.video_file import MAX_EVEN_FPS
 
-# How long a source may take to open, and how long ``close`` and the end of Python wait for its
+# How long the first attempt may take, and how long ``close`` and the end of Python wait for the
 # thread.
 _OPENING_S = 3 * SILENCE_S
 _CLOSING_S = 0.5
 _ENDING_S = 2.0
 
-_FIRST_PAUSE_S = 1.0
-_LONGEST_PAUSE_S = 30.0
+# Between two attempts to open a source: one that is back has frames within 2 s.
+_PAUSE_S = 1.0
+# How often a wait looks at the clock, so that silence and limits are seen.
+_LOOK_S = 1.0
+
+
+#: Receives the name of a source, and why it is lost.
+OnLost = Callable[[str, LostCameraError], object]
 
 
 @frozen
 class Reconnection:
-    """How a live source that dropped is opened again: for ``limit_s`` seconds, endlessly if that is
-    infinite. ``warn`` receives a message each time.
+    """For how many seconds a source that dropped is opened again, endlessly if that is infinite;
+    ``from_start``: also if it cannot be opened the first time.
     """
 
     limit_s: float
-    warn: Callable[[str], None]
-
-    def pauses(self) -> Iterator[float]:
-        """The seconds before each attempt: a quarter of the outage so far."""
-        outage_s = 0.0
-        while True:
-            pause_s = min(max(_FIRST_PAUSE_S, outage_s / 4), _LONGEST_PAUSE_S)
-            outage_s += pause_s
-            yield pause_s
+    from_start: bool = False
 
 
 class LiveSource(FrameSource):
@@ -63,50 +68,65 @@ class LiveSource(FrameSource):
 
     Args:
         target: the path of a device, a pipe or a file, an address, or the number of a camera.
+        report: receives each change of the state, in the thread that waits for frames.
+        warn: receives messages about other problems, also there.
         live: whether its frames must be processed in time; None: unless it states how many frames
             it has, as a video at an http address does, but no camera.
         newest: whether only the newest frame is kept, and those before it that nobody took are
             counted; otherwise it waits until each frame is taken. None: if it is live.
-        changed: what is notified if there is a frame or an error; several sources may share it.
-
-    Raises:
-        ImageError: it cannot be opened.
+        mode: what a camera of this machine is asked for.
+        changed: what is notified if there is a frame or news; several sources may share it.
     """
 
     def __init__(
         self,
         target: Path | str | int,
         reconnection: Reconnection,
+        report: Callable[[SourceChanged], object],
+        warn: Callable[[str], object],
         *,
         live: bool | None = None,
         newest: bool | None = None,
+        mode: CameraMode = CameraMode(),  # noqa: B008 it is frozen
         changed: threading.Condition | None = None,
     ) -> None:
         self.name = f"camera {target}" if isinstance(target, int) else redact_secrets(str(target))
-        self.state = "opening"
+        self.state, self.since = "opening", time.time()
         self._target = target
         self._reconnection = reconnection
-        self._live, self._newest = live, newest
+        self._report, self._warn = report, warn
+        self._live, self._newest, self._mode = live, newest, mode
         self._changed = changed or threading.Condition()
         self._capture: Capture | None = None
         self._frame: Frame | None = None  # the newest one, until it is taken
         self._error: PosezooError | None = None
-        self._messages: list[str] = []
+        self._news: deque[SourceChanged | str] = deque()
         self._is_asked = False
         self._is_interlaced = False
-        self._lost_at = math.inf
         self._arrived = time.perf_counter()
+        tried_s = reconnection.limit_s if reconnection.from_start else 0.0
+        self._lost_at = self._arrived + max(tried_s, _OPENING_S)
         self._steps = FrameSteps()
         self._stated_s = 0.0
         self._last_arrived = self._arrived
+        self._tell(self._describe())
         self._thread = threading.Thread(target=self._work, name=f"posezoo {self.name}", daemon=True)
         _OPEN.add(self)
         self._thread.start()
-        with self._changed:
-            self._changed.wait_for(lambda: self.state != "opening", _OPENING_S)
-        if self.state != "live":
+
+    def wait_until_open(self) -> None:
+        """Wait until it is open.
+
+        Raises:
+            ImageError: it cannot be opened.
+        """
+        try:
+            self.wait(lambda: self.state != "opening")
+            if self.state in ("opening", "lost", "closed"):
+                raise self._error or ImageError(f"{self.name}: does not answer")
+        except BaseException:
             self.close()
-            raise self._error or ImageError(f"{self.name}: does not answer")
+            raise
 
     def frames(self) -> Generator[Frame, None, None]:
         """The frames as they come.
@@ -126,41 +146,49 @@ class LiveSource(FrameSource):
         Raises:
             LostCameraError: as for ``frames``.
         """
+        self._is_asked = True
+        self.wait(lambda: False)
         with self._changed:
-            self._is_asked = True
-            while not self.has_news():
-                self._changed.wait(self.patience_s)
             frame, self._frame = self._frame, None
-            if frame is None and self.state in ("live", "reconnecting"):
-                self.state = "lost"
-            messages, self._messages = self._messages, []
+            if frame is None and self.state in _OPEN_STATES:
+                self._change("lost")  # the limit has passed while an attempt hangs
             self._changed.notify_all()
-        for message in messages:
-            self._reconnection.warn(message)
+        self.report_news()
         if frame is None and self.state == "lost":
             self.close()
             raise self._error or LostCameraError(f"{self.name}: was disconnected")
         return frame
 
-    def has_news(self) -> bool:
+    def has_frame_or_end(self) -> bool:
         """Whether there is a frame, the end, or an error; the caller has the lock."""
         now = time.perf_counter()
         if self.state == "live" and now - self._arrived > SILENCE_S and self._capture:
             self._capture.interrupt()  # bytes come, but no frame
-        is_over = self.state in ("ended", "lost", "closed") or not self._thread.is_alive()
+        is_over = self.state not in _OPEN_STATES or not self._thread.is_alive()
         return self._frame is not None or is_over or now >= self._lost_at
 
     @property
     def patience_s(self) -> float:
-        """After how many seconds ``has_news`` is to be asked again at the latest."""
-        return min(max(self._lost_at - time.perf_counter(), 0.0), 1.0)
+        """After how many seconds ``has_frame_or_end`` is to be asked again at the latest."""
+        return min(max(self._lost_at - time.perf_counter(), 0.0), _LOOK_S)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a change or a message was not reported yet."""
+        return bool(self._news)
+
+    def report_news(self) -> None:
+        """Report each change and message that was not reported yet."""
+        while self._news:
+            news = self._news.popleft()
+            if isinstance(news, str):
+                self._warn(news)
+            else:
+                self._report(news)
 
     def wait(self, until: Callable[[], bool]) -> bool:
         """As in ``FrameSource``."""
-        with self._changed:
-            while not (self.has_news() or until()):
-                self._changed.wait(self.patience_s)
-            return self.has_news()
+        return _wait([self], self._changed, until)
 
     def wake(self) -> None:
         """As in ``FrameSource``."""
@@ -170,8 +198,8 @@ class LiveSource(FrameSource):
     def close(self, limit_s: float = _CLOSING_S) -> None:
         """Release it, within a second; a thread that waits for a frame gets the end."""
         with self._changed:
-            if self.state not in ("ended", "lost", "closed"):
-                self.state = "closed"
+            if self.state in _OPEN_STATES:
+                self.state = "closed"  # by its owner, who needs no news of it
             if self._capture:
                 self._capture.interrupt()
             self._changed.notify_all()
@@ -188,13 +216,17 @@ class LiveSource(FrameSource):
         self._change("lost")
 
     def _read_to_the_end(self) -> None:
-        capture = self._connect()
+        capture = self._open_first()
+        if capture is None:
+            return
         self.fps, self.size = capture.fps, capture.size
         self.even_fps = min(self.fps, MAX_EVEN_FPS)
         if capture.has_end:
             self.frame_count = max(0, int(capture.stated_frames))
         self.is_live = not self.frame_count if self._live is None else self._live
         self._newest = self.is_live if self._newest is None else self._newest
+        if other_mode := capture.explain_mode():
+            self._tell(other_mode)
         self._change("live")
         indices = count()
         shown_s = 0.0
@@ -210,12 +242,11 @@ class LiveSource(FrameSource):
             reached = (shown_s - first_s) * self.fps
             if self.frame_count and not ended_early(self.frame_count, read, reached):
                 self._change("ended")
-            elif self.state == "live" and (again := self._connect_again(read, connected)):
-                capture = again
-                self._change("live")
+            elif self.state == "live":
+                capture = self._connect_again(read, connected) or capture
         capture.close()
         if lost := self._steps.count_lost():
-            self._reconnection.warn(describe_lost(self.name, lost))
+            self._tell(describe_lost(self.name, lost))
 
     def _images(self, capture: Capture) -> Iterator[tuple[Image, float, float]]:
         """Each image, with the times before it was read and when it arrived."""
@@ -237,12 +268,11 @@ class LiveSource(FrameSource):
         if capture.has_end:
             raise error
         self._is_interlaced = True
-        with self._changed:
-            self._messages.append(f"{error.problem}: its frames are black, or show an earlier one")
+        self._tell(f"{error.problem}: its frames are black, or show an earlier one")
         return image
 
     def _connect(self) -> Capture:
-        self._capture = Capture(self._target, self.name)
+        self._capture = Capture(self._target, self.name, mode=self._mode)
         return self._capture.open()
 
     def _put(self, frame: Frame) -> None:
@@ -265,6 +295,24 @@ class LiveSource(FrameSource):
         self._steps.add(step_s)
         return step_s
 
+    def _open_first(self) -> Capture | None:
+        """The first connection; None if the source is closed meanwhile.
+
+        Raises:
+            PosezooError: it cannot be opened, and is not tried again, or not in time.
+        """
+        began = time.perf_counter()
+        try:
+            return self._connect()
+        except ImageError as error:
+            if not self._reconnection.from_start:
+                raise
+            self._error = LostCameraError(error.problem, hint=error.hint)
+            if not self._reconnection.limit_s:
+                raise self._error from error
+            self._tell(f"{error.problem}; trying again")
+        return self._try_again("opening", began)
+
     def _connect_again(self, read: int, connected: float) -> Capture | None:
         """The next connection; None if it takes too long, or the source is closed."""
         now = time.perf_counter()
@@ -276,31 +324,72 @@ class LiveSource(FrameSource):
         away = f", and was not back within {limit_s:g} s" if limit_s else ""
         hint = "reconnect_s, or --reconnect, says for how long it is opened again"
         self._error = LostCameraError(f"{dropped}{away}", hint=hint)
+        if not limit_s:
+            self._change("lost")
+            return None
+        self._change("reconnecting", f"{dropped}; trying to connect again", began)
+        capture = self._try_again("reconnecting", began)
+        if capture:
+            away_s = time.perf_counter() - began
+            self._change("live", f"{self.name}: is connected again, after {away_s:.1f} s")
+        return capture
+
+    def _try_again(self, state: str, began: float) -> Capture | None:
+        """Open it every second, while it is in this state and the time since ``began`` lasts."""
         with self._changed:
-            self._lost_at = max(began + limit_s, now)
-            if limit_s:
-                self._messages.append(f"{dropped}; trying to connect again")
-        self._change("reconnecting")
-        for pause_s in self._reconnection.pauses():
+            self._lost_at = max(began + self._reconnection.limit_s, time.perf_counter())
+        while True:
             with self._changed:
                 left_s = self._lost_at - time.perf_counter()
-                self._changed.wait_for(lambda: self.state != "reconnecting", min(pause_s, left_s))
-                if self.state != "reconnecting" or left_s <= 0:
+                self._changed.wait_for(lambda: self.state != state, min(_PAUSE_S, max(left_s, 0)))
+                if self.state != state or left_s <= 0:
+                    self._change("lost")  # unless it was closed
                     return None
             with suppress(ImageError):
-                capture = self._connect()
-                with self._changed:
-                    self._lost_at = math.inf
-                    away = f"after {time.perf_counter() - began:.1f} s"
-                    self._messages.append(f"{self.name}: is connected again, {away}")
-                return capture
-        return None
+                return self._connect()
 
-    def _change(self, state: str) -> None:
+    def _change(self, state: str, message: str = "", since: float | None = None) -> None:
+        """Enter a state, unless the source has ended; ``since`` is a time of ``perf_counter``."""
         with self._changed:
-            if self.state in ("opening", "live", "reconnecting"):
+            if self.state in _OPEN_STATES:
                 self.state = state
+                if state == "live":
+                    # A new connection is silent from now on, not since the former one's last frame.
+                    self._arrived, self._lost_at = time.perf_counter(), math.inf
+                ago_s = 0.0 if since is None else time.perf_counter() - since
+                self.since = time.time() - ago_s
+                self._tell(self._describe(message))
             self._changed.notify_all()
+
+    def _describe(self, message: str = "") -> SourceChanged:
+        return SourceChanged(self.name, self.state, self.since, message)
+
+    def _tell(self, news: SourceChanged | str) -> None:
+        with self._changed:
+            self._news.append(news)
+            self._changed.notify_all()
+
+
+#: The states from which others follow.
+_OPEN_STATES = ("opening", "live", "reconnecting")
+
+
+def _wait(
+    sources: Sequence[LiveSource], changed: threading.Condition, until: Callable[[], bool]
+) -> bool:
+    """Wait for a frame or the end of one of the sources, or until something is true, and report
+    their news meanwhile; whether a source has a frame or its end.
+    """
+    while True:
+        for source in list(sources):
+            source.report_news()
+        with changed:
+            if not sources or any(source.has_frame_or_end() for source in sources):
+                return True
+            if until():
+                return False
+            if not any(source.has_news for source in sources):
+                changed.wait(min(source.patience_s for source in sources))
 
 
 class SourceGroup:
@@ -309,7 +398,7 @@ class SourceGroup:
 
     Args:
         changed: what all of them notify.
-        on_lost: receives the error of a source that is lost; None: it is raised.
+        on_lost: receives the name and the error of a source that is lost; None: it is raised.
 
     Raises:
         ImageError: one of them is not live, or there is none.
@@ -319,7 +408,7 @@ class SourceGroup:
         self,
         sources: Sequence[FrameSource],
         changed: threading.Condition,
-        on_lost: Callable[[LostCameraError], object] | None,
+        on_lost: OnLost | None,
     ) -> None:
         self._sources: list[LiveSource] = []
         for source in sources:
@@ -349,25 +438,20 @@ class SourceGroup:
             except LostCameraError as error:
                 if self._on_lost is None:
                     raise
-                self._on_lost(error)
+                self._on_lost(source.name, error)
         raise StopIteration
 
     def _next_source(self) -> LiveSource:
-        """Wait for a source with news, and take it out of the others, which waited less long."""
+        """Wait for a source with a frame, and take it out of the others, which waited less long."""
+        self.wait(lambda: False)
         with self._changed:
-            while not (ready := [source for source in self._sources if source.has_news()]):
-                self._changed.wait(min(source.patience_s for source in self._sources))
-        self._sources.remove(ready[0])
-        return ready[0]
+            ready = next(source for source in self._sources if source.has_frame_or_end())
+        self._sources.remove(ready)
+        return ready
 
     def wait(self, until: Callable[[], bool]) -> bool:
         """As in ``FrameSource``."""
-        with self._changed:
-            while self._sources and not any(source.has_news() for source in self._sources):
-                if until():
-                    return False
-                self._changed.wait(min(source.patience_s for source in self._sources))
-            return True
+        return _wait(self._sources, self._changed, until)
 
     def wake(self) -> None:
         """As in ``FrameSource``."""

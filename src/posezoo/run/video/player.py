@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from posezoo.run.runtime.estimator import Estimator
 
 QUIT = ("q", ESCAPE)
+# How often the window shows how long a source is away.
+_LOOK_S = 0.5
 _TEXT = (255, 255, 255)
 _EDGE = (0, 0, 0)
 
@@ -94,6 +96,8 @@ class Player:
     _is_exhausted: bool = False
     _is_quitting: bool = False
     _is_switching: bool = False
+    # What the window shows while no frame comes.
+    _shown: Image | None = None
     # How wide people are drawn, as ``draw`` keeps it.
     _recent: dict[Any, Array] = field(default_factory=dict)
     # The frames that the model has, and when it got them, by their index.
@@ -150,12 +154,34 @@ class Player:
         if self._is_quitting or self._is_switching or is_waiting:
             return None
         with self.steps.time_step("read"):
-            frame = next(frames, None)
+            self.wait(lambda: False)
+            frame = None if self._is_quitting else next(frames, None)
         if frame is None:
             self._is_exhausted = True
             return None
         self._submitted[frame.index] = frame, time.perf_counter()
         return frame
+
+    def wait(self, until: Callable[[], bool]) -> bool:
+        """Wait for a frame or until something is true, as in ``FrameSource``; the window shows
+        meanwhile for how long no frame has come.
+        """
+        while not self._is_quitting:
+            is_due = partial(_has_passed, time.perf_counter() + _LOOK_S)
+            is_there = self.source.wait(lambda: until() or is_due())  # noqa: B023 called at once
+            if is_there or until():
+                return is_there
+            self._show_outage()
+        return True  # the end
+
+    def _show_outage(self) -> None:
+        """Show the last picture in grey, and since when there is no newer one."""
+        if not self.screen or self._shown is None or self.source.state == "live":
+            return
+        image = (self._shown // 2 + 64).astype(np.uint8)
+        away_s = time.time() - self.source.since
+        draw_text(image, ["", "", "", "", f"{self.source.state}, {away_s:.0f} s without a picture"])
+        self._handle_key(self.screen.show(image))
 
     def _finish(self, frame: Frame, poses: Sequence[Pose]) -> None:
         poses = self._select(frame, poses)
@@ -166,6 +192,7 @@ class Player:
             if self.screen:
                 with self.steps.time_step("show"):
                     key = self.screen.show(image)
+                    self._shown = image
         with self.steps.time_step("write"):
             for output in self.outputs:
                 output.write(frame, image)
@@ -214,6 +241,10 @@ class Player:
         return self.monitors.toggle(key)
 
 
+def _has_passed(moment: float) -> bool:
+    return time.perf_counter() > moment
+
+
 @dataclass
 class _PlayedFrames:
     """The frames of one mode; ``Arrivals`` for ``Estimator.stream``, which does not close them."""
@@ -231,7 +262,7 @@ class _PlayedFrames:
         return frame
 
     def wait(self, until: Callable[[], bool]) -> bool:
-        return self.player.source.wait(until)
+        return self.player.wait(until)
 
     def wake(self) -> None:
         self.player.source.wake()

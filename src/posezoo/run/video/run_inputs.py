@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import KW_ONLY, dataclass, field
@@ -11,7 +12,7 @@ from itertools import islice
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from posezoo.console.json_projection import Json
 from posezoo.core.declarations.model import TRACKING
@@ -26,7 +27,7 @@ from posezoo.core.errors import (
     redact_secrets,
     suggest,
 )
-from posezoo.core.events import InferenceProgress, Listener, ignore_event
+from posezoo.core.events import InferenceProgress, Listener, SourceChanged, ignore_event
 from posezoo.core.files.staging import staging_dir
 from posezoo.core.regular_files import explain_link
 from posezoo.core.values import frozen
@@ -45,6 +46,7 @@ from posezoo.run.images import (
 from posezoo.run.result_journal import ResultJournal, file_fingerprint
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import VideoOptions
+from posezoo.run.video.captures import CameraMode
 from posezoo.run.video.frame_outputs import (
     FrameOutput,
     JsonListWriter,
@@ -97,8 +99,8 @@ class RunInputs:
 @dataclass
 class InputOpener:
     """Opens the inputs that the user names, with downloads to a temporary folder. ``warn`` is for
-    names without images and sources that drop, ``report_failure`` for an ``image`` or ``video``
-    that fails; the others are opened.
+    names without images, ``report_state`` for cameras and streams, ``report_failure`` for an
+    ``image`` or ``video`` that fails; the others are opened.
     """
 
     folder: Path
@@ -107,8 +109,10 @@ class InputOpener:
     listener: Listener
     warn: Callable[[str], None]
     report_failure: ReportFailure
+    report_state: Callable[[SourceChanged], object] = ignore_event
     reconnect_s: float | None = None
     fps: float | None = None
+    mode: CameraMode = field(default_factory=CameraMode)
     _images: list[ImageInput] = field(default_factory=list)
     _videos: list[VideoInput] = field(default_factory=list)
     _failures: list[tuple[str, str, PosezooError]] = field(default_factory=list)
@@ -123,7 +127,7 @@ class InputOpener:
         """
         plain = [name for name in names if not self._add(name)]
         if plain:
-            for path in expand_image_paths(plain, self.warn):
+            for path in expand_image_paths(plain, self.warn, with_videos=True):
                 if not self._add(str(path)):
                     self._images.append(ImageInput(path, str(path)))
         if not self._images and not self._videos:
@@ -165,6 +169,8 @@ class InputOpener:
             reconnect_s=self.reconnect_s,
             fps=self.fps,
             warn=self.warn,
+            report=self.report_state,
+            mode=self.mode,
         )
         source.name = shown or source.name
         self._videos.append(VideoInput(source, stem))
@@ -192,11 +198,14 @@ def is_video_file(path: Path) -> bool:
 
 
 def _stem_of_live(name: str) -> str:
+    """A plain name for the results of a camera, which tells those of one network apart."""
     if name.isdecimal():
         return f"camera_{name}"
-    from posezoo.run.user_file import name_in_url
-
-    return Path(name_in_url(name)).stem
+    if "://" not in name:
+        return Path(name).stem
+    address = urlsplit(name)
+    place = f"{address.hostname or ''}_{address.port or ''}_{unquote(address.path)}"
+    return re.sub(r"[^\w.-]+", "_", re.sub("_*/+|_+", "_", place)).strip("_.")[-100:] or "stream"
 
 
 def _download(url: str, folder: Path, options: DownloadOptions, listener: Listener) -> Path:
@@ -210,16 +219,18 @@ def _download(url: str, folder: Path, options: DownloadOptions, listener: Listen
     return download_user_file(url, subfolder, options, listener=listener)
 
 
-def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> list[Path]:
+def expand_image_paths(
+    names: Sequence[str], warn: Callable[[str], None], *, with_videos: bool = False
+) -> list[Path]:
     """The images that files, folders (in alphabetical order) and globs name, which may also match
-    videos.
+    videos; ``with_videos``: also the videos of folders.
 
     Annotated images of an earlier run in folders and globs are left out; a name without images
     causes a warning, no images at all an ImageError.
     """
     images = []
     for name in names:
-        listed = list_images(name)
+        listed = list_images(name, with_videos=with_videos)
         if listed is None:
             images.append(Path(name))
             continue
