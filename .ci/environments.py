@@ -71,7 +71,6 @@ gallery blazepose-full --output pictures --pictures photos
 licenses
 doctor
 lock blazepose-full
-lock --sign team.key
 cache list
 completion bash
 verify blazepose-full
@@ -319,7 +318,7 @@ def keep_one_model(zoo: Path) -> None:
 
 
 def make_files_of_verbs(folder: Path) -> None:
-    """Photos, their annotations, a key, a network, and a model outside an installed package."""
+    """Photos, their annotations, a network, and a model outside an installed package."""
     (folder / "photos").mkdir(parents=True)
     recorded = "public/human-pose-estimation-3d-0001"
     shutil.copytree(ROOT / "models" / recorded, folder / "measured" / recorded)
@@ -334,8 +333,6 @@ def make_files_of_verbs(folder: Path) -> None:
     people = {"images": [photo], "annotations": [person]}
     people["categories"] = [{"id": 1, "name": "person", "skeleton": [], **names}]
     (folder / "people.json").write_text(json.dumps(people), "utf-8")
-    key = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "team.key"]
-    run(key, folder)
     download = [sys.executable, "-m", "posezoo", "download", INPUTS["model"]]
     run(download, folder, XDG_CACHE_HOME=str(folder / "cache"))
     network = next((folder / "cache").rglob("*.tflite"), None)

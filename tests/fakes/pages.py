@@ -59,7 +59,6 @@ OWN_TESTS = {
     "docs/howto/upgrading.md": ("sh",),  # in test_last_release.py
     "docs/howto/your_network.md": ("sh", "python"),
     "docs/migrating.md": ("console", "python"),
-    "docs/supply_chain.md": ("console",),
 }
 #: Every other page with commands or Python; the cards have their own tests.
 SCRIPTS = "console|sh|bash|python"

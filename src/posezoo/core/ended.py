@@ -39,6 +39,10 @@ _ENDED: dict[str, str] = {
     "--to kserve": "0.3.0: use --to ovms, and name its folder in an InferenceService",
     "--to node": "0.3.0: use --to onnx, which has a program for Node",
     "posezoo export --storage_uri": "0.3.0: use --to ovms, and copy its folder",
+    **dict.fromkeys(
+        ("posezoo lock --sign", "posezoo lock --verify_signature"),
+        "0.4.0: sign posezoo.lock as any other file: docs/operators.md#sign-it",
+    ),
     "posezoo bom": "0.3.0: use posezoo licenses and posezoo info --format json",
     **dict.fromkeys(
         ("posezoo run --mqtt", "posezoo demo --mqtt"),
