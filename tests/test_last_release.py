@@ -403,11 +403,11 @@ def test_a_lock_holds_whatever_its_age_and_the_openvino(month, tmp_path, age, wh
         other.posezoo(words, zoo)
 
 
-def test_a_lock_of_the_last_release_says_how_it_is_completed_for_another_openvino(month, tmp_path):
+def test_a_lock_of_the_last_release_says_how_it_is_completed(month, tmp_path):
     zoo = month.copy(tmp_path / "zoo")
     shutil.rmtree(zoo / "models")
     refused = month.machine("new", month.versions[1]).posezoo(LOCKED[0], zoo, code=1)
-    assert "posezoo lock p1 adds it, and any OpenVINO will do" in refused.stderr
+    assert "posezoo lock p1 adds it" in refused.stderr
 
 
 @pytest.mark.parametrize("which", [0, 1])

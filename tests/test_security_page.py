@@ -83,6 +83,7 @@ PROMISES = {
     "Text from servers, files": "cli/test_shown_text.py::test_no_event_controls_the_terminal",
     "Passwords, tokens and user names": "cli/test_shown_text.py::test_no_command_shows_the_password_of_a_malformed_address",
     "`--locked` accepts only": "core/lockfile/test_lockfile.py::test_a_strict_lock_allows_no_ir_that_it_does_not_list core/pipeline/test_forged_records.py",
+    "It checks no signature of the lock": "",
     "`--cluster ADDRESS` sends": "scale/test_cluster.py",
     "It never sends downloaded files": "scale/test_cluster.py",
     "Anyone who can connect": "",

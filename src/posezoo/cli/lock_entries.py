@@ -90,10 +90,29 @@ def _list_made(
         )
         locked = lock.entries.get(entry.key)
         if suffix == ".xml":
-            entry = replace(entry, openvino=read_stamp(xml), posezoo=record.posezoo)
+            entry = _with_origin(entry, xml, record)
             if locked and locked.sha384 in list_equal_digests(xml, locked.openvino):
-                entry = locked.completed_by(entry)
+                is_same = locked.has_same_content(entry)
+                # What was proven are the bytes of one OpenVINO.
+                entry = locked.completed_by(entry if is_same else _without_proof(entry))
         yield entry
+
+
+def _with_origin(entry: LockEntry, xml: Path, record: provenance.Provenance) -> LockEntry:
+    """The entry of an .xml, with what made it, and how it was proven."""
+    entry = replace(
+        entry,
+        openvino=read_stamp(xml) or str(record.key.get("openvino", "")),
+        posezoo=record.posezoo,
+        proof=record.proof,
+    )
+    if record.proof != provenance.EQUAL:
+        return entry
+    return replace(entry, proven_with=record.reference, proven_at=record.checked_at)
+
+
+def _without_proof(entry: LockEntry) -> LockEntry:
+    return replace(entry, proof="", proven_with="", proven_at="")
 
 
 def _explain_stale(

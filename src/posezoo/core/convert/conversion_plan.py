@@ -161,7 +161,9 @@ def _explain_due(
     can_check = target.converter is Converter.OPENVINO and target.obstacle is None
     is_checked = options.self_check and can_check
     key = key_now(resolved, target, mo_version)
-    if is_listed and not _asks_for_another(resolved, record, key):
+    is_proven = target.agreed is not None and target.agreed.proof is not None
+    is_enough = is_listed and (is_proven or not options.is_strict)
+    if is_enough and not _asks_for_another(resolved, record, key):
         return ""
     reason = provenance.explain_stale_record(
         target.xml,

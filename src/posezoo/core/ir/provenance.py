@@ -142,6 +142,7 @@ class Provenance:
     #: The runtime that the self-check compared the IR with, or, of INT8, the IR before rounding;
     #: empty if there was none.
     reference: str = ""
+    checked_at: str = ""  # when the self-check passed: ISO 8601, UTC
     accuracy: AccuracyCompared | None = None  # of an INT8 IR, if it was measured
     speed: SpeedCompared | None = None
     outputs: OutputsCompared | None = None  # if no decoder reads the outputs of an INT8 IR
@@ -330,6 +331,7 @@ def parse_provenance(content: bytes) -> Provenance | None:
             # 0.2.0 pulled IR from registries, and recorded whom it trusted.
             was_checked="reference" in check or "trust" in record,
             reference=str(check.get("reference", "")),
+            checked_at=str(check.get("checked_at") or record.get("converted_at", "")),
             posezoo=str(record.get("posezoo", "")),
             **events,
         )
