@@ -43,6 +43,7 @@ _ENDED: dict[str, str] = {
         ("posezoo lock --sign", "posezoo lock --verify_signature"),
         "0.4.0: sign posezoo.lock as any other file: docs/operators.md#sign-it",
     ),
+    "posezoo download --verify": "0.4.0: files are always read again",
     "posezoo bom": "0.3.0: use posezoo licenses and posezoo info --format json",
     **dict.fromkeys(
         ("posezoo run --mqtt", "posezoo demo --mqtt"),

@@ -135,7 +135,7 @@ def _record(
     snapshots = []
 
     def inspect(spec: ModelSpec, _listener: Listener) -> job_report.Answer:
-        snapshot = collect_entries(spec, context, remember=not is_dry_run)
+        snapshot = collect_entries(spec, context)
         # An error here concerns only this model; nothing has been written yet.
         update_entries(lock.entries, snapshot.entries, allow_rollback=args.allow_rollback)
         if not args.check and not args.prune:

@@ -30,7 +30,6 @@ from posezoo.core.events import (
     ignore_event,
 )
 from posezoo.core.files import verified_files
-from posezoo.core.files.file_record import fingerprint
 from posezoo.core.files.staging import create_parent, output_error, staging_dir
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.complexity import compute_complexity
@@ -320,9 +319,8 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
     xml = ir.target.xml
     create_parent(xml)
     has_record = ir.record is not None
-    is_good = partial(verified_files.is_verified, trust_record=False, remember=has_record)
     is_same = all(
-        is_good(xml.with_suffix(suffix), content.size, content.digest)
+        verified_files.is_verified(xml.with_suffix(suffix), content.size, content.digest)
         for suffix, content in ir.contents.items()
     )
     if not is_same:
@@ -331,12 +329,11 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
         for suffix in (".bin", ".xml"):
             part = ir.xml.with_suffix(suffix)
             sync(part)
-            written = fingerprint(part)
             target = xml.with_suffix(suffix)
             replace_file(part, target)
             if has_record:
                 digest = ir.contents[suffix].digest
-                verified_files.remember_written(target, digest, written=written)
+                verified_files.record_written(target, digest)
     if ir.record is not None:
         record = xml.with_name("provenance.json")
         if provenance.read_provenance(record) is None:

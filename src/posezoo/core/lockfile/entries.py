@@ -169,17 +169,15 @@ class ModelSnapshot:
     warnings: tuple[str, ...] = ()  # one line for each existing file that differs from its record
 
 
-def published_entry(
-    spec: ModelSpec, file: SourceFile, path: Path, now: str, *, remember: bool = True
-) -> LockEntry | None:
+def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> LockEntry | None:
     """The entry of a published file, from its declaration or else its bytes; None if it is not
-    verified. ``remember`` as for ``is_verified``.
+    verified.
     """
     origin = FIRST_USE if file.first_use else PUBLISHED
     digest = file.checksum
     size = file.size
     if digest is None or digest.algorithm != "sha384" or size is None:
-        if not is_verified_file(path, file, remember=remember):
+        if not is_verified_file(path, file):
             return None
         digest = compute_digest(path)
         size = path.stat().st_size

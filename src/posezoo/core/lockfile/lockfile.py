@@ -366,7 +366,6 @@ class AgreedIr:
                 xml.with_suffix(suffix),
                 None,
                 Digest("sha384", self.entries[suffix].sha384),
-                trust_record=False,
             )
             for suffix in self.files
         )
