@@ -90,7 +90,6 @@ card blazepose-full --html --output page.html
 info --licenses
 doctor
 lock blazepose-full
-lock --sign team.key
 cache list
 completion bash
 verify blazepose-full
@@ -283,7 +282,7 @@ outputs: []
 
 @cache
 def files_of_verbs() -> Path:
-    """A folder with photos, their annotations, a key, a network, and a model outside a package.
+    """A folder with photos, their annotations, a network, and a model outside a package.
 
     No command needs an extra, since this Python has none.
 
@@ -305,7 +304,6 @@ def files_of_verbs() -> Path:
     people = {"images": [photo], "annotations": [person]}
     people["categories"] = [{"id": 1, "name": "person", "skeleton": [], **names}]
     (folder / "people.json").write_text(json.dumps(people), "utf-8")
-    prepare(folder, "openssl ecparam -name prime256v1 -genkey -noout -out team.key")
     prepare(folder, f"{sys.executable} -m posezoo download {INPUTS['model']} --output_dir files")
     network = next((folder / "files").rglob("pose_landmark*.tflite")).rename(folder / "net.tflite")
     content = network.read_bytes()

@@ -55,7 +55,6 @@ DOWNLOADER = {
         "the number of files at once, also of one model (in Open Model Zoo: of models at once); the"
         " lines of one model stay together"
     ),
-    "--verify": "new: Open Model Zoo hashes a present file in every run",
     "--trust_on_first_use": (
         "new: without this flag, a model whose publisher states no checksum is not downloaded; "
         "--all lists such models below `SKIPPED (no pin):`, with exit code 1"

@@ -66,7 +66,6 @@ OURS = {
     # Written just before by this process.
     "core/ir/ir_writer.py: xml.read_bytes()",
     # In a temporary folder of this process.
-    "core/lockfile/lock_signature.py: signed.read_bytes()",
     "export/model_info_targets.py: xml.with_suffix(suffix).read_bytes()",
     "networks/pytorch_format.py: result.read_bytes()",
     "convert/verbs/convert.py: onnx.read_bytes()",

@@ -49,7 +49,7 @@ ROWS = {
     "provenance.json of downloads": (f"{MODEL}/provenance.json", (*USES, "verify")),
     "card.json": (f"{MODEL}/card.json", USES),
     "README.md": (f"{MODEL}/README.md", USES),
-    ".*.part": (f"{MODEL}/.net.onnx.part", ("download net --verify", *USES)),
+    ".*.part": (f"{MODEL}/.net.onnx.part", ("download net", *USES)),
     ".*.*-*.part": (f"{IR}/.net.xml.7-0123abcd.part", USES),
     ".*.guard": ("./.posezoo.lock.guard", USES),
     "metadata.yaml": (
@@ -82,7 +82,6 @@ ROWS = {
     "poses-*.jsonl": ("r/poses-0123456789ab.jsonl", (RUN,)),
     "*.json of a result": ("r/.posezoo/poses.json.json", (RUN, RUN)),
     "*_poses.png": ("r/03_poses.png", (RUN,)),
-    "records.key": ("home/.cache/posezoo/records.key", (*USES, RUN)),
     "default.txt": (
         "home/.local/share/posezoo/default.txt",
         ("doctor", "run -i photo.png --registry posezoo"),

@@ -99,7 +99,6 @@ OWN_TESTS = {
     "docs/howto/own_service.md": ("console", "python"),
     "docs/howto/your_network.md": ("sh", "python"),
     "docs/migrating.md": ("console", "python"),
-    "docs/supply_chain.md": ("console",),
 }
 #: Every other page with commands or Python; the cards have their own tests.
 SCRIPTS = "console|sh|bash|python"

@@ -142,7 +142,7 @@ class Service:
         home = self.folder / "home"
         files = {path for path in home.rglob("*") if not path.is_dir()}
         fetched = (home / ".local" / "share" / "posezoo" / "fetched").glob("*.json")
-        return sorted(files.difference(fetched, [home / ".cache" / "posezoo" / "records.key"]))
+        return sorted(files.difference(fetched))
 
 
 def find_uv():

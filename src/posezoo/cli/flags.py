@@ -564,7 +564,6 @@ _SHARED = (
         " keypoints; 1: never (default: as the model declares)",
         parse_fraction,
     ),
-    Flag("--verify", "read and hash all present files again, even if they were verified before"),
 )
 
 #: The flags of the settings and the other flags that several verbs share, by the names of their
@@ -791,7 +790,6 @@ def context_from_args(args: Args, overrides: Mapping[str, object] | None = None)
         settings_from_args(args, overrides),
         download_dir=args.download_dir,
         trust_on_first_use=args.trust_on_first_use,
-        verify=args.verify,
     )
 
 

@@ -27,10 +27,8 @@ from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
 
 
-def collect_entries(spec: ModelSpec, context: Context, *, remember: bool = True) -> ModelSnapshot:
-    """The state of a model; files are read if no SHA-384 is declared, or they are not verified yet.
-    ``remember`` as for ``is_verified``.
-    """
+def collect_entries(spec: ModelSpec, context: Context) -> ModelSnapshot:
+    """The state of a model; its files and IR are read."""
     layout = context.layout
     now = context.lock.timestamp
     spec = context.lock.with_pins(spec)
@@ -39,12 +37,8 @@ def collect_entries(spec: ModelSpec, context: Context, *, remember: bool = True)
     warnings = []
     for file in spec.files:
         path = layout.file_path(spec, file)
-        entry = published_entry(spec, file, path, now, remember=remember)
-        if (
-            path.is_file()
-            and file.is_pinned
-            and not is_verified_file(path, file, remember=remember)
-        ):
+        entry = published_entry(spec, file, path, now)
+        if path.is_file() and file.is_pinned and not is_verified_file(path, file):
             warnings.append(f"{path}: is not the file that model.yml declares")
         if entry is None:
             unpinned.append(file.name)
@@ -57,7 +51,7 @@ def collect_entries(spec: ModelSpec, context: Context, *, remember: bool = True)
         problem = _explain_stale(xml, record, spec, context)
         for suffix, content in record.contents.items():
             path = xml.with_suffix(suffix)
-            if not is_verified(path, content.size, content.digest, remember=remember):
+            if not is_verified(path, content.size, content.digest):
                 problem = f"{path}: does not match its record: posezoo verify {spec.full_name}"
         if problem:
             warnings.append(problem)
@@ -90,10 +84,29 @@ def _list_made(
         )
         locked = lock.entries.get(entry.key)
         if suffix == ".xml":
-            entry = replace(entry, openvino=read_stamp(xml), posezoo=record.posezoo)
+            entry = _with_origin(entry, xml, record)
             if locked and locked.sha384 in list_equal_digests(xml, locked.openvino):
-                entry = locked.completed_by(entry)
+                is_same = locked.has_same_content(entry)
+                # What was proven are the bytes of one OpenVINO.
+                entry = locked.completed_by(entry if is_same else _without_proof(entry))
         yield entry
+
+
+def _with_origin(entry: LockEntry, xml: Path, record: provenance.Provenance) -> LockEntry:
+    """The entry of an .xml, with what made it, and how it was proven."""
+    entry = replace(
+        entry,
+        openvino=read_stamp(xml) or str(record.key.get("openvino", "")),
+        posezoo=record.posezoo,
+        proof=record.proof,
+    )
+    if record.proof != provenance.EQUAL:
+        return entry
+    return replace(entry, proven_with=record.reference, proven_at=record.checked_at)
+
+
+def _without_proof(entry: LockEntry) -> LockEntry:
+    return replace(entry, proof="", proven_with="", proven_at="")
 
 
 def _explain_stale(

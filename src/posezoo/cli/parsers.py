@@ -129,7 +129,6 @@ class Args:
     registries: Sequence[str] | None = None
     trust_on_first_use: bool = False
     verbose: bool = False
-    verify: bool = False
 
 
 class CommandParser(SafeParser):

@@ -432,6 +432,10 @@ class Console(MessageWriter):
         self._bars.move(key, done, note)
         return self._progress[key].update(done) and not self._bars.has(key)
 
+    def _report_source(self, event: events.SourceChanged) -> None:
+        if event.message:
+            self.warn(event.message)
+
     def _show_inference(self, event: events.InferenceProgress) -> None:
         key = (event.model, event.unit)
         title = event.source or event.unit
@@ -485,7 +489,7 @@ def _key(event: Any) -> BarKey:
 #: What the console does after it has printed the lines of an event.
 _REACTIONS: dict[type[events.Event], Callable[[Console, Any], None]] = {
     events.WarningIssued: lambda console, event: console.warn(event.message),
-    events.SourceChanged: lambda console, event: event.message and console.warn(event.message),
+    events.SourceChanged: Console._report_source,
     events.RunStarted: Console._start_run,
     events.WorkStarted: Console._start_work,
     events.WorkFinished: Console._finish_work,

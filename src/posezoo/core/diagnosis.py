@@ -34,7 +34,6 @@ PACKAGES = (
     ("opencv-python", "images and windows", "window", "4.14", "6"),
     ("faster-coco-eval", "COCO's metrics", "evaluate", "1.6", ""),
     ("nncf", "quantization to INT8", "quantize", "", ""),
-    ("model-signing", "signing a posezoo.lock", "sign", "1.1", ""),
 )
 #: The packages that read the original for the self-check, and the models that each reads.
 _COMPARED = {"ai-edge-litert": "TFLite", "onnxruntime": "ONNX"}

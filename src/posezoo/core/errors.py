@@ -127,7 +127,7 @@ class UnknownModelError(PosezooError):
 
 
 class LockError(PosezooError):
-    """A file or IR differs from posezoo.lock, or the signature of the lock is invalid."""
+    """A file or IR differs from posezoo.lock, or the lock does not list it."""
 
 
 class DownloadError(PosezooError):

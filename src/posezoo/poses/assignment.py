@@ -40,18 +40,6 @@ def solve_assignment(costs: Array) -> list[int]:
     return columns_of_rows
 
 
-def pair_up(weights: Doubles) -> list[tuple[int, int]]:
-    """The min(R, C) pairs of a row and a column of ``weights``, (R, C), finite, with the largest
-    sum.
-    """
-    if not weights.size:
-        return []
-    rows, columns = weights.shape
-    if rows > columns:
-        return [(row, column) for column, row in enumerate(solve_assignment(-weights.T))]
-    return list(enumerate(solve_assignment(-weights)))
-
-
 def _augment(
     start: int,
     costs: Doubles,

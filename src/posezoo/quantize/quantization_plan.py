@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -281,8 +280,7 @@ def plan_quantization(
         record = provenance.read_ir_record(xml)
         reason = "it was requested"
         if not options.force:
-            is_good = partial(verified_files.is_verified, remember=False)
-            reason = provenance.explain_stale_record(xml, record, lambda: key, is_good)
+            reason = provenance.explain_stale_record(xml, record, lambda: key)
             measured = record.accuracy.annotations if record and record.accuracy else ""
             if not reason and annotations_digest not in ("", measured):
                 reason = "its accuracy was not measured with these annotations"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -140,9 +139,9 @@ def resolve_ir_pipeline(
     return resolve_pipeline(model, context, graph.precision, is_video=is_video)
 
 
-def find_published(xml: Path, registry: Registry, *, trust_record: bool = True) -> ModelSpec | None:
+def find_published(xml: Path, registry: Registry) -> ModelSpec | None:
     """The model that was published as this IR, by the digests of both files; None if there is
-    none. ``trust_record`` as for ``is_verified``.
+    none.
     """
     size = str(xml.stat().st_size).encode()
     for entry in registry.entries.values():
@@ -151,16 +150,15 @@ def find_published(xml: Path, registry: Registry, *, trust_record: bool = True) 
             continue
         with suppress(SpecError):
             model = registry.find(entry.name)
-            if isinstance(model, ModelSpec) and _is_published_as(model, xml, trust_record):
+            if isinstance(model, ModelSpec) and _is_published_as(model, xml):
                 return model
     return None
 
 
-def _is_published_as(model: ModelSpec, xml: Path, trust_record: bool) -> bool:
-    is_good = partial(is_verified_file, trust_record=trust_record, remember=False)
+def _is_published_as(model: ModelSpec, xml: Path) -> bool:
     files = {file.name: file for file in model.files}
     return any(
-        is_good(xml, file) and is_good(xml.with_suffix(".bin"), files[weights])
+        is_verified_file(xml, file) and is_verified_file(xml.with_suffix(".bin"), files[weights])
         for name, file in files.items()
         if (weights := name.removesuffix(".xml") + ".bin") in files
     )

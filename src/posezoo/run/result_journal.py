@@ -1,19 +1,17 @@
 """A file with the results of images, with which a run that ended early continues: a heading with
 everything that the results depend on, and a line of JSON for each image.
 
-The file may have come with the folder of the results, so each line has an authentication code of
-the user. A line with another code is no result: its image is done again.
+A line that is not whole is no result: its image is done again. A whole line is believed, whoever
+wrote it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import io
 import json
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +22,6 @@ from posezoo.core.declarations.model_files import ULTRALYTICS_FILE
 from posezoo.core.errors import import_cv2
 from posezoo.core.files.file_lock import discard, exclusive
 from posezoo.core.files.staging import create_parent
-from posezoo.core.files.user_key import user_key
 from posezoo.core.files.verified_files import compute_digest, write_atomically, writing
 from posezoo.core.regular_files import open_regular
 from posezoo.core.values import frozen
@@ -36,15 +33,13 @@ from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 # In bytes; one of many inputs that the shell listed has a few hundred thousand.
 _MAX_HEADING = 16 << 20
 
-_SIGNED = re.compile(rb'\{"code": "([0-9a-f]{64})", (.*)')
-
 #: What names an image among the others.
 ImageKey = str | int
 
 
 @frozen
 class _Line:
-    fingerprint: object
+    about: list[object]  # the digest of the image, and facts
     start: int
     size: int
 
@@ -53,23 +48,21 @@ class ResultJournal:
     """The results by the key of their image; ``open_journal`` opens it."""
 
     def __init__(
-        self,
-        path: Path | None,
-        stream: BinaryIO,
-        lines: Mapping[ImageKey, _Line],
-        signer: hmac.HMAC | None = None,
+        self, path: Path | None, stream: BinaryIO, lines: Mapping[ImageKey, _Line]
     ) -> None:
         self._path = path
         self._stream = stream
         self._lines = dict(lines)
-        self._signer = signer
 
     def __contains__(self, key: ImageKey) -> bool:
         return key in self._lines
 
-    def has(self, key: ImageKey, fingerprint: object) -> bool:
-        """Whether there is a result of an image that had this fingerprint, a JSON value."""
-        return key in self._lines and self._lines[key].fingerprint == fingerprint
+    def has(self, key: ImageKey, image: Path, *facts: object) -> bool:
+        """Whether there is a result of an image with these bytes, which are read, and these facts,
+        JSON values.
+        """
+        line = self._lines.get(key)
+        return line is not None and line.about == _describe_image(image, facts)
 
     def read(self, key: ImageKey) -> Any:
         """The result of an image."""
@@ -77,22 +70,21 @@ class ResultJournal:
         self._stream.seek(line.start)
         return json.loads(self._stream.read(line.size))["result"]
 
-    def add(self, key: ImageKey, fingerprint: object, result: object) -> None:
-        """Append the result of an image, a JSON value.
+    def add(self, key: ImageKey, result: object, image: Path, *facts: object) -> None:
+        """Append the result of an image, a JSON value; ``image`` and ``facts`` as for ``has``.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        line = json.dumps({"id": key, "file": fingerprint, "result": result}).encode()
-        if self._signer:
-            line = b'{"code": "%b", %b' % (_sign(self._signer, line[1:]), line[1:])
+        about = _describe_image(image, facts) if self._path else []
+        line = json.dumps({"id": key, "file": about, "result": result}).encode()
         end = self._stream.seek(0, os.SEEK_END)
         # The line feed comes first: the line before may be incomplete.
         rest = memoryview(b"\n" + line)
         with writing(self._path or Path()):
             while rest:
                 rest = rest[self._stream.write(rest) :]
-        self._lines[key] = _Line(fingerprint, end + 1, len(line))
+        self._lines[key] = _Line(about, end + 1, len(line))
 
     def remove(self) -> None:
         """Remove the file; the results are elsewhere now."""
@@ -115,36 +107,37 @@ def open_journal(path: Path | None, heading: Mapping[str, Any]) -> Iterator[Resu
         yield ResultJournal(None, io.BytesIO(), {})
         return
     first = json.dumps(heading)
-    signer = hmac.new(user_key(), first.encode(), "sha256")
     with ExitStack() as stack:
         with writing(path):
             create_parent(path)
             stack.enter_context(exclusive(path, wait_s=0.5))
             if read_heading(path) != json.loads(first):
                 write_atomically(path, first.encode())
-            lines = _find_lines(path, signer)
+            lines = _find_lines(path)
             # Without a buffer, a line is in the file at once.
             stream = stack.enter_context(open(path, "a+b", buffering=0))
-        yield ResultJournal(path, stream, lines, signer)
+        yield ResultJournal(path, stream, lines)
 
 
-def _sign(signer: hmac.HMAC, content: bytes) -> bytes:
-    signed = signer.copy()
-    signed.update(content)
-    return signed.hexdigest().encode()
-
-
-def _find_lines(path: Path, signer: hmac.HMAC) -> dict[ImageKey, _Line]:
+def _find_lines(path: Path) -> dict[ImageKey, _Line]:
     lines = {}
     start = 0
     with open_regular(path) as stream:
         for line in stream:
-            signed = _SIGNED.match(line)
-            if signed and hmac.compare_digest(signed[1], _sign(signer, signed[2])):
+            with suppress(ValueError, LookupError, TypeError, RecursionError):
                 entry = json.loads(line)
-                lines[entry["id"]] = _Line(entry["file"], start, len(line))
+                if "result" in entry:
+                    lines[entry["id"]] = _Line(entry["file"], start, len(line))
             start += len(line)
     return lines
+
+
+def _describe_image(path: Path, facts: Sequence[object]) -> list[object]:
+    try:
+        digest = compute_digest(path).value
+    except OSError:
+        digest = ""
+    return [digest, *facts]
 
 
 def read_heading(path: Path) -> dict[str, Any]:
@@ -158,17 +151,6 @@ def journal_path(folder: Path, kind: str, heading: Mapping[str, Any]) -> Path:
     """The file in a folder for results under a heading, such as ``poses-0123456789ab.jsonl``."""
     digest = hashlib.sha256(json.dumps(heading, sort_keys=True).encode()).hexdigest()
     return folder / f"{kind}-{digest[:12]}.jsonl"
-
-
-def file_fingerprint(path: Path) -> list[int]:
-    """The size and the time of change of a file, which show if it has changed; empty if it is
-    missing.
-    """
-    try:
-        status = path.stat()
-    except OSError:
-        return []
-    return [status.st_size, status.st_mtime_ns]
 
 
 def describe_estimator(

@@ -413,8 +413,7 @@ def _find_published(graph: Graph, said: Statement, context: Context) -> ModelSpe
     """
     if said.like or said.options.describes_network:
         return None
-    trust_record = context.trusts_records
-    published = find_published(graph.path, context.registry, trust_record=trust_record)
+    published = find_published(graph.path, context.registry)
     if published is None:
         return None
     decoder = published.decoder or find_task_decoder(published, graph.distinct_outputs)

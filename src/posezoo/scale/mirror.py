@@ -51,7 +51,6 @@ from posezoo.core.lockfile.entries import (
     published_entry,
     update_entries,
 )
-from posezoo.core.lockfile.lock_signature import SUFFIX
 from posezoo.core.pipeline.artifact_states import file_state, find_untracked_below
 from posezoo.core.pipeline.cache_entries import list_entries, own_files
 from posezoo.core.pipeline.removal import remove_files
@@ -284,7 +283,7 @@ class Mirror:
         """
         lock = self.open_lock()
         specs = {model_key(spec): spec for spec in self.specs(names)}
-        expected = {self.root / name for name in (NAME, NAME + SUFFIX, NOTICE)}
+        expected = {self.root / name for name in (NAME, NOTICE)}
         for file in self._check_locked(lock, specs, names):
             expected.add(file.path)
             yield file

@@ -1,5 +1,6 @@
 import hashlib
 import io
+import os
 import sys
 import zipfile
 from dataclasses import replace
@@ -12,8 +13,6 @@ from fakes.network import downloaded, network, source_file, spec_of, with_weight
 from posezoo.core.convert import frontends
 from posezoo.core.declarations.model import Digest, Framework, NetworkChoice, Precision
 from posezoo.core.errors import ConversionError, MissingPackageError
-from posezoo.core.files import verified_files
-from posezoo.core.files.file_record import fingerprint, read_record
 
 
 def zip_of(content):
@@ -199,16 +198,13 @@ def test_bytes_that_changed_unnoticed_are_never_published(tmp_path, place):
     spec = spec_of(network(), tmp_path)
     layout = downloaded(spec, network(), tmp_path)
     file = layout.file_path(spec, spec.files[0])
-    verified_files.is_verified_file(file, spec.files[0])
+    before = file.stat()
     good = file.read_bytes()
     changed = (
         good[:-1] + bytes([good[-1] ^ 1]) if place == "the last byte" else b"\0" * 8 + good[8:]
     )
     file.write_bytes(changed)
-    verified_files.remember_written(
-        file, spec.files[0].checksum, written=fingerprint(file)
-    )  # as on a failing disk
-    assert read_record(file).describes(file.stat(), spec.files[0].digests)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # as on a failing disk
     with pytest.raises(ConversionError, match=r"its digest differs from the one in model\.yml"):
         convert_model(spec, layout)
     assert not list(tmp_path.rglob("*.xml"))

@@ -125,7 +125,7 @@ def test_the_memory_of_a_network_is_given_back_before_its_ir_is_checked(
     monkeypatch.setattr(
         publish, "_start_checks", lambda *args: steps.append("check") or start_checks(*args)
     )
-    convert_to_fp16(*tiny(tmp_path))
+    convert_model(*tiny(tmp_path), precisions=[FP16])
     assert steps == ["give back", "check"]
 
 

@@ -23,9 +23,6 @@ from posezoo.core.events import (
     FileDownloadStarted,
     FileUpToDate,
 )
-from posezoo.core.files.file_record import fingerprint
-from posezoo.core.files.user_key import user_key
-from posezoo.core.files.verified_files import remember_written
 
 
 def test_what_happens_is_reported_in_order(server, fetch):
@@ -68,7 +65,6 @@ def test_each_digest_that_is_declared_is_checked(server, fetch):
 )
 def test_bytes_are_synced_once_before_the_rename_and_the_record(server, fetch, monkeypatch):
     file = served(server)
-    user_key()
     steps = []
     fsync, rename = os.fsync, os.replace
 
@@ -87,7 +83,7 @@ def test_bytes_are_synced_once_before_the_rename_and_the_record(server, fetch, m
     monkeypatch.setattr(os, "fsync", sync)
     monkeypatch.setattr(os, "replace", replace)
     fetch(file)
-    assert steps == ["sync the bytes", "record", "rename", "record", "sync the folder"]
+    assert steps == ["sync the bytes", "record", "rename", "sync the folder"]
 
 
 def test_a_good_file_costs_no_import_of_requests(server, tmp_path):
@@ -95,16 +91,6 @@ def test_a_good_file_costs_no_import_of_requests(server, tmp_path):
     (tmp_path / "net.tflite").write_bytes(WEIGHTS)
     said, _ = start_child(file, tmp_path).communicate(timeout=HANG_S)
     assert said.splitlines()[-1] == "False"
-
-
-def test_a_downloaded_file_is_not_hashed_again(server, fetch):
-    file = served(server)
-    target = fetch(file)
-    # Other bytes, which the record does not know: nobody reads them.
-    target.write_bytes(bytes(4096))
-    remember_written(target, file.checksum, written=fingerprint(target))
-    fetch(file)
-    assert fetch.events[-1] == FileUpToDate("pose", "net.tflite")
 
 
 def test_sources_are_asked_in_their_order(server, fetch):

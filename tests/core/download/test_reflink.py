@@ -18,7 +18,6 @@ from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import entry_path
 from posezoo.core.errors import OutputError, SourceError
 from posezoo.core.events import CachedFileUsed, FileUpToDate
-from posezoo.core.files.file_record import read_record
 from posezoo.core.layout import ModelLayout
 
 WEIGHTS = bytes(range(256)) * 256
@@ -201,12 +200,6 @@ def test_a_file_that_is_here_is_taken_into_an_empty_cache(file, fetch, tmp_path)
     assert kept(tmp_path / "cache", file).read_bytes() == WEIGHTS
 
 
-def test_a_file_that_was_taken_into_a_cache_is_not_hashed_again(file, fetch, tmp_path):
-    fetch(file)
-    target = fetch(file, cache=tmp_path / "cache")
-    assert read_record(target).describes(target.stat(), file.digests)
-
-
 def test_a_file_that_changes_while_the_cache_is_locked_is_not_taken_for_verified(
     file, fetch, tmp_path, monkeypatch
 ):
@@ -220,7 +213,6 @@ def test_a_file_that_changes_while_the_cache_is_locked_is_not_taken_for_verified
     monkeypatch.setattr(file_download, "cache_entry_lock", wait_for_lock)
     fetch(file, cache=tmp_path / "cache")
     assert not kept(tmp_path / "cache", file).exists()
-    assert not read_record(target).describes(target.stat(), file.digests)
 
 
 def test_what_a_killed_run_left_in_the_cache_is_removed(tmp_path):

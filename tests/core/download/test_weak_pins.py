@@ -67,11 +67,11 @@ def test_no_mirror_is_named_since_those_are_asked_by_a_digest(server, layout):
 def test_a_full_sha1_of_a_member_is_a_pin(server, layout):
     file = archive(server.serve("n", zipped(net=WEIGHTS)), SHA1)
     (path,) = download_model(model(file), layout, DownloadOptions(None))
-    assert is_verified_file(path, file, trust_record=False, remember=False)
+    assert is_verified_file(path, file)
     path.write_bytes(zipped(net=WEIGHTS[1:]))
-    assert not is_verified_file(path, file, trust_record=False, remember=False)
+    assert not is_verified_file(path, file)
     download_model(model(file), layout, DownloadOptions(None))
-    assert is_verified_file(path, file, trust_record=False, remember=False)
+    assert is_verified_file(path, file)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_eight_digits_and_nothing_are_no_pin(server, layout):
 def test_what_lies_here_without_a_pin_is_never_good(tmp_path, file):
     path = tmp_path / file.name
     path.write_bytes(zipped(net=WEIGHTS))
-    assert not is_verified_file(path, file, trust_record=False, remember=False)
+    assert not is_verified_file(path, file)
     assert not is_verified_file(path, file)
 
 

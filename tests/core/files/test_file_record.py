@@ -1,6 +1,5 @@
 """One record a file: no process loses what another one writes."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +10,6 @@ import pytest
 from fakes.waiting import HANG_S
 from posezoo.core.files.file_record import (
     FileRecord,
-    fingerprint,
     read_record,
     record_path,
     update_json,
@@ -150,9 +148,22 @@ def test_a_link_at_the_place_of_the_new_file_leads_nowhere(path):
     assert read_record(path).origin == {"url": "x"}
 
 
-def test_a_fingerprint_changes_with_the_file(path):
-    before = fingerprint(path)
-    os.utime(path, ns=(1, 1))
-    after = fingerprint(path)
-    assert after == {**before, "mtime_ns": 1, "ctime_ns": after["ctime_ns"]}
-    assert after["ctime_ns"] > before["ctime_ns"]  # `cp -p` sets only the other one
+@pytest.mark.parametrize(
+    "record",
+    [b"", b"{", b"[]", b"\xff", b'{"verified": 1}', b'{"verified": {"sha384": 1}}', b"[" * 100_000],
+)
+def test_a_damaged_record_names_no_digest(path, record):
+    record_path(path).parent.mkdir()
+    record_path(path).write_bytes(record)
+    assert read_record(path).known_digests == {}
+    update_record(path, verified={"sha384": "ab" * 48})
+    assert read_record(path).known_digests == {"sha384": "ab" * 48}
+
+
+def test_two_users_of_a_file_write_the_same_record(path, tmp_path, monkeypatch):
+    update_record(path, verified={"sha384": "ab" * 48})
+    before = record_path(path).stat()
+    monkeypatch.setenv("HOME", str(tmp_path / "other"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other" / "cache"))
+    update_record(path, verified={"sha384": "ab" * 48})
+    assert record_path(path).stat() == before

@@ -1,9 +1,7 @@
-"""A record beside a file can say what os.stat says of changed bytes: a disk image, a stick or a share
-keeps it. It saves hashing only if this user wrote it; where the user requires proof, the bytes decide.
-"""
+"""What a file is, its bytes say: no time, no size, no record and no key of anybody saves reading them."""
 
-import hashlib
 import json
+import os
 
 import pytest
 
@@ -11,11 +9,11 @@ import posezoo
 from fakes import seeker
 from fakes.command import posezoo as run_posezoo
 from fakes.command import succeeded
-from fakes.network import network
+from fakes.network import HEIGHT, WIDTH, network
 from fakes.when_used import needs
-from fakes.zoo import declared_file, onnx_yml, write_model
+from fakes.zoo import declared_file, omz_yml, onnx_yml, write_model
 from posezoo.core.errors import PosezooError
-from posezoo.core.files.file_record import fingerprint, read_record, record_path, update_record
+from posezoo.core.files.file_record import record_path
 
 needs("openvino")
 needs("onnx")
@@ -25,21 +23,21 @@ ALWAYS = ({}, *PROOFS)
 
 
 def forge(path):
-    """Change a byte of a file, and let its record say that it is as it was verified."""
-    content = change(path)
-    record = record_path(path)
-    stored = json.loads(record.read_bytes())
-    stored["verified"].update(fingerprint(path))
-    record.write_text(json.dumps(stored))
-    return content
-
-
-def change(path):
-    """Change a byte of a file; returns its bytes."""
+    """Change a byte of a file, as a disk image does that keeps all times, and a record as 0.3.0 wrote it."""
+    before = path.stat()
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    return bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    status = path.stat()
+    stored = json.loads(record_path(path).read_bytes()) if record_path(path).exists() else {}
+    stored.setdefault("verified", {}).update(
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        ctime_ns=status.st_ctime_ns,
+        inode=status.st_ino,
+    )
+    record_path(path).write_text(json.dumps(stored))
 
 
 def call(folder, *words, **environ):
@@ -75,35 +73,19 @@ def test_a_forged_record_makes_no_changed_ir_pass(converted, proof, verb):
     assert weights.read_bytes() == right
 
 
-@pytest.mark.parametrize("proof", PROOFS)
-@pytest.mark.parametrize("verb", ["get", "convert"])
-def test_the_user_s_own_record_is_no_proof(converted, proof, verb):
-    weights = converted / "out/public/net/FP16/net.bin"
-    right = weights.read_bytes()
-    changed = change(weights)
-    known = read_record(weights).known_digests
-    update_record(weights, verified={**known, **fingerprint(weights)})
-    succeeded(call(converted, verb, "net"))
-    assert weights.read_bytes() == changed  # where nothing is promised, a record saves time
-    succeeded(call(converted, verb, "net", **proof))
-    assert weights.read_bytes() == right
+def test_two_users_of_a_folder_rewrite_nothing(converted, monkeypatch):
+    def read_all():
+        files = [path for path in (converted / "out").rglob("*") if path.is_file()]
+        return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
 
-
-def test_what_another_user_recorded_is_hashed_once_and_not_made_again(converted, monkeypatch):
-    ir = converted / "out/public/net/FP16"
-    made = {path: path.stat() for path in ir.glob("net.*")}
-    records = [record_path(path) for path in made]
-    theirs = [record.read_bytes() for record in records]
-    monkeypatch.setenv("HOME", str(converted / "other"))
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    succeeded(call(converted, "get", "net"))
-    assert {path: path.stat().st_ino for path in made} == {
-        path: status.st_ino for path, status in made.items()
-    }
-    ours = [record.read_bytes() for record in records]
-    assert all(mine != their for mine, their in zip(ours, theirs, strict=True))
-    succeeded(call(converted, "get", "net"))
-    assert [record.read_bytes() for record in records] == ours
+    before = read_all()
+    for home in ("other", "third", "other"):
+        monkeypatch.setenv("HOME", str(converted / home))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(converted / home / "cache"))
+        for verb in ("get", "verify"):
+            succeeded(call(converted, verb, "net"))
+    assert read_all() == before
+    assert not list(converted.rglob("records.key"))
 
 
 @pytest.mark.parametrize("proof", ALWAYS)
@@ -111,10 +93,9 @@ def test_a_forged_record_makes_no_changed_published_file_pass(published, proof):
     weights = published / "out/public/seeker/FP32/seeker.bin"
     right = weights.read_bytes()
     forge(weights)
-    if proof:  # without, a file that was published as IR is nothing that convert reads
-        refused = call(published, "convert", "seeker", **proof)
-        assert refused.returncode == 1
-        assert "it is not the file that was published" in refused.stderr
+    refused = call(published, "convert", "seeker", **proof)
+    assert refused.returncode == 1
+    assert "it is not the file that was published" in refused.stderr
     succeeded(call(published, "get", "seeker", **proof))
     assert weights.read_bytes() == right
 
@@ -147,37 +128,21 @@ def unpacked(tmp_path):
         archive.writestr("net.onnx", network("onnx"))
     unpack = [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}]
     file = declared_file(tmp_path / "net.zip")
-    write_model(tmp_path / "models", "net", onnx_yml(file, postprocessing=unpack))
+    image = {"name": "image", "shape": [1, 3, HEIGHT, WIDTH], "layout": "NCHW"}
+    content = omz_yml(files=[file], postprocessing=unpack, input_info=[image])
+    write_model(tmp_path / "models", "net", content)
     succeeded(call(tmp_path, "download", "net"))
     return tmp_path
 
 
-def forge_member(folder, **stated):
-    """Change a member of an archive, and let the record of the archive say that it was unpacked so."""
-    member = folder / "out/public/net/net.onnx"
-    change(member)
-    record = record_path(member.with_name("net.zip"))
-    stored = json.loads(record.read_bytes())
-    stored["outputs"]["files"]["net.onnx"].update(fingerprint(member), **stated)
-    record.write_text(json.dumps(stored))
-    return member
-
-
 def test_a_forged_record_makes_no_changed_member_of_an_archive_pass(unpacked):
-    member = forge_member(unpacked)
+    member = unpacked / "out/public/net/net.onnx"
+    forge(member)
     succeeded(call(unpacked, "download", "net"))
     assert member.read_bytes() == network("onnx")
 
 
-def test_the_members_of_an_archive_are_unpacked_again_where_proof_is_required(unpacked):
-    member = forge_member(unpacked)
-    digest = hashlib.sha384(member.read_bytes()).hexdigest()
-    forge_member(unpacked, sha384=digest)
-    succeeded(call(unpacked, "download", "net", POSEZOO_REQUIRE_PROOF="yes"))
-    assert member.read_bytes() == network("onnx")
-
-
-def test_members_that_another_user_unpacked_are_hashed_once_and_stay(unpacked, monkeypatch):
+def test_members_that_another_user_unpacked_stay(unpacked, monkeypatch):
     member = unpacked / "out/public/net/net.onnx"
     before = member.stat().st_ino
     record = record_path(member.with_name("net.zip"))
@@ -186,12 +151,33 @@ def test_members_that_another_user_unpacked_are_hashed_once_and_stay(unpacked, m
     (unpacked / "net.zip").unlink()  # it cannot be fetched again
     monkeypatch.setenv("HOME", str(unpacked / "other"))
     succeeded(call(unpacked, "get", "net", "--dry_run"))
-    assert record.read_bytes() == theirs  # it writes nothing
     succeeded(call(unpacked, "download", "net"))
     assert member.stat().st_ino == before
-    ours = record.read_bytes()
-    assert ours != theirs
-    stated = read_record(member.with_name("net.zip")).outputs["files"]
-    assert stated["net.onnx"] == json.loads(theirs)["outputs"]["files"]["net.onnx"]
-    succeeded(call(unpacked, "download", "net"))
-    assert record.read_bytes() == ours
+    assert record.read_bytes() == theirs
+
+
+@pytest.mark.parametrize("verb", ["get", "convert"])
+def test_with_a_lock_a_changed_published_file_is_found_although_the_ir_is_right(converted, verb):
+    file = converted / "out/public/net/net.onnx"
+    forge(file)
+    succeeded(call(converted, verb, "net"))  # the IR is all that is used
+    ended = call(converted, verb, "net", "--locked")
+    if verb == "convert":
+        assert f"{file.relative_to(converted)}: is not the file that lock lists" in ended.stderr
+        assert ended.returncode == 1
+        return
+    succeeded(ended)
+    assert file.read_bytes() == network("onnx")
+    assert file.with_name("net.onnx.bak1").exists()
+    file.unlink()  # it is not needed
+    succeeded(call(converted, verb, "net", "--locked"))
+    assert not file.exists()
+
+
+def test_with_a_lock_a_changed_member_is_found_although_the_ir_is_right(unpacked):
+    succeeded(call(unpacked, "get", "net"))
+    succeeded(call(unpacked, "lock", "net"))
+    member = unpacked / "out/public/net/net.onnx"
+    forge(member)
+    succeeded(call(unpacked, "get", "net", "--locked"))
+    assert member.read_bytes() == network("onnx")

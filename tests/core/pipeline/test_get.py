@@ -78,7 +78,7 @@ def test_a_real_run_carries_out_the_plan_and_a_second_one_finds_nothing_to_do(or
     assert everything_below(tmp_path) == before
 
 
-def test_a_file_copied_by_hand_is_hashed_in_the_plan_alone_and_a_dry_run_records_nothing(
+def test_a_file_copied_by_hand_is_hashed_in_the_plan_alone_and_a_dry_run_writes_nothing(
     origin, tmp_path, monkeypatch
 ):
     context = context_of(tmp_path, origin)
@@ -88,11 +88,11 @@ def test_a_file_copied_by_hand_is_hashed_in_the_plan_alone_and_a_dry_run_records
     copy.parent.mkdir(parents=True)
     copy.write_bytes(origin.read_bytes())
     hashed = []
-    hash_file = verified_files.hash_file
+    compute_digests = verified_files.compute_digests
     monkeypatch.setattr(
         verified_files,
-        "hash_file",
-        lambda path, *rest: hashed.append(path) or hash_file(path, *rest),
+        "compute_digests",
+        lambda path, *rest: hashed.append(path) or compute_digests(path, *rest),
     )
     before = everything_below(tmp_path)
     make_plan(resolved_in(context), context, is_dry_run=True)

@@ -429,12 +429,32 @@ def test_photos_are_done_again_if_they_or_their_pictures_changed(seeker_ir, ende
 def test_a_picture_that_the_user_edited_after_a_run_ended_early_stays(seeker_ir, ended_early):
     photos, out = ended_early
     (out / "03_poses.png").write_bytes(b"mine")
-    ended = succeeded(run(seeker_ir, "-i", photos, "-o", out))
-    kept = out / "03_poses.png.bak1"
-    assert (
-        f"{out / '03_poses.png'}: is not as posezoo wrote it: kept as {kept.name}" in ended.stderr
-    )
-    assert kept.read_bytes() == b"mine"
+    succeeded(run(seeker_ir, "-i", photos, "-o", out))
+    assert (out / "03_poses.png").read_bytes() == b"mine"
+
+
+def test_a_whole_line_is_believed_whoever_wrote_it_until_force_begins_anew(seeker_ir, ended_early):
+    photos, out = ended_early
+    (journal,) = out.glob("poses-*.jsonl")
+    heading, *lines = journal.read_bytes().splitlines()
+    said = json.loads(lines[3])
+    right = said["result"]["poses"]
+    said["result"]["poses"] = []
+    incomplete = {**json.loads(lines[4]), "result": {"poses": "none"}}
+    lines[3:5] = [json.dumps(said).encode(), json.dumps(incomplete).encode()]
+    lines[5] = lines[5][:-9]
+    journal.write_bytes(b"\n".join([heading, *lines]))
+    content = journal.read_bytes()
+    ended = run(seeker_ir, "-i", photos, "-o", out)
+    again = "continues: 8 of 10 photos are done; 1 changed since, and are done again\n"
+    assert (ended.returncode, ended.stderr) == (0, again)
+    images = read_json(out / "poses.json")["images"]
+    assert images[3]["poses"] == [] and all(image["poses"] for image in (*images[:3], *images[4:]))
+    journal.write_bytes(content)
+    ended = run(seeker_ir, "-i", photos, "-o", out, "--force")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert read_json(out / "poses.json")["images"][3]["poses"] == right
+    assert not journal.exists()
 
 
 @pytest.mark.parametrize("changed", ["min_score", "files", "posezoo"])

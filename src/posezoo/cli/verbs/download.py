@@ -24,7 +24,7 @@ posezoo download --all --mirror /mnt/models --dry_run
 """
 
 FLAGS = (
-    f"{flags.MODELS} weights_dir {flags.CACHE} verify {flags.DOWNLOAD}",
+    f"{flags.MODELS} weights_dir {flags.CACHE} {flags.DOWNLOAD}",
     f"{flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
 )
 

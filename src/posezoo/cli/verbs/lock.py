@@ -1,5 +1,4 @@
-"""posezoo lock: record the SHA-384 of approved files in posezoo.lock, and sign or verify that
-record.
+"""posezoo lock: record the SHA-384 of approved files in posezoo.lock.
 
 ``posezoo lock --format json``::
 
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models, with_required_models
 from posezoo.console import job_report
 from posezoo.console.console import Console
@@ -42,18 +41,12 @@ posezoo lock blazepose-full
 posezoo lock --all --dry_run
 posezoo lock --check
 posezoo lock withdrawn-pose --prune
-posezoo lock --sign team.key
-posezoo lock --verify_signature team.pub
 posezoo get blazepose-full --locked
 """
 
 FLAGS = (
     flags.MODELS,
-    FlagGroup(
-        Flag("--check", "only report differences from the lock; exit code 1 if there are any"),
-        Flag("--sign KEY", "sign the lock with an elliptic-curve private key (PEM)", Path),
-        Flag("--verify_signature KEY", "verify the lock's signature with a public key (PEM)", Path),
-    ),
+    Flag("--check", "only report differences from the lock; exit code 1 if there are any"),
     Flag("--allow_rollback", "accept a model.yml that is older than the one in the lock"),
     Flag(
         "--prune",
@@ -68,8 +61,6 @@ FLAGS = (
 
 class _LockArgs(flags.ModelsArgs, flags.FormatArgs):
     check: bool
-    sign: Path | None
-    verify_signature: Path | None
     allow_rollback: bool
     prune: bool
 
@@ -82,9 +73,7 @@ class _Recorded:
 
 
 def run(args: _LockArgs) -> int:
-    """Record, check, sign, or verify a signature."""
-    if args.sign or args.verify_signature:
-        return _signature(args, flags.settings_from_args(args).lock)
+    """Record, or check."""
     from posezoo.core.files.verified_files import write_atomically
     from posezoo.core.lockfile.git_files import plan_git_files
 
@@ -146,7 +135,7 @@ def _record(
     snapshots = []
 
     def inspect(spec: ModelSpec, _listener: Listener) -> job_report.Answer:
-        snapshot = collect_entries(spec, context, remember=not is_dry_run)
+        snapshot = collect_entries(spec, context)
         # An error here concerns only this model; nothing has been written yet.
         update_entries(lock.entries, snapshot.entries, allow_rollback=args.allow_rollback)
         if not args.check and not args.prune:
@@ -261,24 +250,3 @@ def _select_patterns(
         raise LockError(f"{lock.path}: {problem}", hint=hint)
     composites = {entry.model for entry in entries if entry.file == COMPOSITE_YML}
     return sorted(locked - composites.union(gone))
-
-
-def _signature(args: _LockArgs, lock: Path) -> int:
-    from posezoo.core.lockfile.lock_signature import require_signature, sign, signature_path
-
-    if args.models or args.all:
-        args.parser.error("a signature covers the whole lock: name no models")
-    path = signature_path(lock)
-    answer = {"lock": lock, "signature": path}
-    text = f"would write {path}" if args.dry_run else f"{path}"
-    if args.verify_signature:
-        require_signature(lock, args.verify_signature)
-        answer["key"] = args.verify_signature
-        text = (
-            f"{lock} was signed with the private key of {args.verify_signature}, and not changed"
-            " since"
-        )
-    elif args.sign and not args.dry_run:
-        sign(lock, args.sign)
-    print_result(args.format, answer, text)
-    return 0

@@ -14,9 +14,8 @@ from pathlib import Path
 from posezoo.core.declarations.model import OWN_CHECKPOINT, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, shell_word
 from posezoo.core.events import ConversionUpToDate, IrOutdated, Listener
-from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
-from posezoo.core.ir.provenance import IsGood, Provenance
+from posezoo.core.ir.provenance import Provenance
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import format_command
 from posezoo.core.regular_files import open_regular
@@ -95,7 +94,6 @@ def plan_irs(
     options: ConversionOptions,
     *,
     mo_version: str = "",
-    is_good: IsGood = verified_files.is_verified,
 ) -> tuple[PlannedIr, ...]:
     """Decide for each IR whether it has to be made, and why.
 
@@ -112,9 +110,7 @@ def plan_irs(
             _require_readable(target.xml.with_name(name))
         record = provenance.read_ir_record(target.xml)
         is_listed = bool(target.agreed and target.agreed.lists(target.xml))
-        reason = _explain_due(
-            resolved, target, record, options, is_good, mo_version, is_listed=is_listed
-        )
+        reason = _explain_due(resolved, target, record, options, mo_version, is_listed=is_listed)
         irs.append(PlannedIr(_with_reason(target, reason), reason, record, is_listed))
     replaces = resolved.spec.is_converted and not all(ir.is_up_to_date for ir in irs)
     if replaces and not options.force:
@@ -143,7 +139,6 @@ def _explain_due(
     target: Target,
     record: Provenance | None,
     options: ConversionOptions,
-    is_good: IsGood,
     mo_version: str,
     *,
     is_listed: bool,
@@ -151,23 +146,23 @@ def _explain_due(
     if target.converter is Converter.PUBLISHED:
         return "" if target.obstacle is None else "it is not published"
     if target.converter is Converter.QUANTIZATION:
-        return _explain_unusable(resolved, target, record, is_good)
+        return _explain_unusable(resolved, target, record)
     if options.force:
         return _REQUESTED
     if target.precision in INT8_PRECISIONS and provenance.was_calibrated(record):
         # The user's photos replace the ranges in the registry.
-        return _explain_unusable(resolved, target, record, is_good)
+        return _explain_unusable(resolved, target, record)
     # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no check.
     can_check = target.converter is Converter.OPENVINO and target.obstacle is None
     is_checked = options.self_check and can_check
     key = key_now(resolved, target, mo_version)
-    if is_listed and not _asks_for_another(resolved, record, key):
+    is_accepted = is_listed and _is_proof_enough(target, options)
+    if is_accepted and not _asks_for_another(resolved, record, key):
         return ""
     reason = provenance.explain_stale_record(
         target.xml,
         record,
         key,
-        is_good,
         is_checked=is_checked,
         is_proven=is_checked and options.is_strict,
         by_nodes=is_checked and options.by_nodes,
@@ -176,6 +171,11 @@ def _explain_due(
     if not reason and is_earlier and target.agreed and target.agreed.find_other(target.xml):
         return "posezoo.lock lists the IR of another version of posezoo"
     return reason
+
+
+def _is_proof_enough(target: Target, options: ConversionOptions) -> bool:
+    """Whether the lock says that an IR is equal to its original, if that has to be proven."""
+    return not options.is_strict or bool(target.agreed and target.agreed.proof)
 
 
 def _asks_for_another(
@@ -190,9 +190,7 @@ def _asks_for_another(
     return record.key.get("arguments") != key()["arguments"]
 
 
-def _explain_unusable(
-    resolved: Resolved, target: Target, record: Provenance | None, is_good: IsGood
-) -> str:
+def _explain_unusable(resolved: Resolved, target: Target, record: Provenance | None) -> str:
     """Why an IR that was quantized with photos cannot be used; empty if it can.
 
     It may have been quantized with other settings, or by another program, which leaves no record.
@@ -203,7 +201,7 @@ def _explain_unusable(
         return ""
     if record.sources and not provenance.was_made_from(record, resolved.source_of(target)):
         return "it was made from another file"
-    return provenance.explain_changed_files(target.xml, record, is_good)
+    return provenance.explain_changed_files(target.xml, record)
 
 
 def _with_reason(target: Target, reason: str) -> Target:

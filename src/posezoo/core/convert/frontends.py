@@ -139,7 +139,7 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
     hint = format_command("download", spec, layout.download_dir)
     removed = removed_archives(spec, layout)
     for file in spec.files:
-        if file not in removed and not is_unpacked(file, spec, layout, rehash=True):
+        if file not in removed and not is_unpacked(file, spec, layout):
             _verify_file(layout.file_path(spec, file), file, hint)
     if not path.is_file():  # an archive was not unpacked
         raise ConversionError(f"{path}: does not exist", hint=hint)
@@ -196,7 +196,7 @@ def _verify_file(path: Path, file: SourceFile, hint: str) -> None:
         raise ConversionError(
             f"{path}: has {size} bytes, model.yml declares {file.size}", hint=hint
         )
-    if not verified_files.is_verified_file(path, file, trust_record=False, remember=False):
+    if not verified_files.is_verified_file(path, file):
         raise ConversionError(
             f"{path}: its digest differs from the one in {file.pin_record}", hint=hint
         )

@@ -30,11 +30,11 @@ from posezoo.core.events import (
     ignore_event,
 )
 from posezoo.core.files import verified_files
-from posezoo.core.files.file_record import fingerprint
 from posezoo.core.files.staging import create_parent, output_error, staging_dir
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.complexity import compute_complexity
 from posezoo.core.ir.provenance import FileContent
+from posezoo.core.lockfile.entries import LockEntry
 from posezoo.core.operating_system import release_memory, replace_file, sync
 from posezoo.core.resolve.resolved import Resolved, Target
 from posezoo.core.values import frozen
@@ -139,9 +139,12 @@ def write_checked_irs(
             INT8_MAKER.part.write(paths[bases[each]], paths[each], spec, resolved.decoder)
         # Most of these steps use one core only, and take seconds for a large network: they run in
         # parallel.
-        checks = _start_checks(pool, filled, source, options, find_reference, paths, extent)
+        proofs = _find_locked_proofs(targets, paths, options)
+        checks = {}
+        if options.self_check and not proofs:
+            checks = _start_checks(pool, filled, source, options, find_reference, paths, extent)
         hashed = [pool.submit(read_contents, paths[target.precision]) for target in targets]
-        results = _wait_for(checks, resolved, listener)
+        results = _wait_for(checks, proofs, resolved, listener)
         staged = []
         for target, result, hashing in zip(targets, results, hashed, strict=True):
             contents = hashing.result()
@@ -151,13 +154,30 @@ def write_checked_irs(
                     resolved.source,
                     resolved.decoder,
                     contents,
-                    self_check=_describe_check(result, options),
+                    self_check=_describe_check(result, options, proofs.get(target.precision)),
                     complexity=complexity,
                     int8=provenance.Int8Record(provenance.ranges_key(spec, target.precision)),
                 )
             staged.append(StagedIr(paths[target.precision], target, contents, record))
         replace_irs(staged, listener=listener)
     return results
+
+
+def _find_locked_proofs(
+    targets: Sequence[Target], xmls: Mapping[Precision, Path], options: ConversionOptions
+) -> dict[Precision, LockEntry]:
+    """The entries of a strict lock that say that these very bytes were proven; empty unless there
+    is one for each IR.
+    """
+    proofs: dict[Precision, LockEntry] = {}
+    if not options.self_check or options.by_nodes:
+        return proofs
+    for target in targets:
+        proof = target.agreed and target.agreed.find_proof(xmls[target.precision])
+        if not proof:
+            return {}
+        proofs[target.precision] = proof
+    return proofs
 
 
 def _start_checks(
@@ -169,10 +189,8 @@ def _start_checks(
     xmls: Mapping[Precision, Path],
     extent: CheckExtent,
 ) -> dict[Precision, Future[SelfCheckResult]]:
-    """The running checks, if they are wanted; the first IR proves the others."""
+    """The running checks; the first IR proves the others."""
     checks: dict[Precision, Future[SelfCheckResult]] = {}
-    if not options.self_check:
-        return checks
     if find_reference is None:
         compute = partial(compute_reference, spec, source, extent, by_nodes=options.by_nodes)
         find_reference = pool.submit(compute).result
@@ -191,17 +209,24 @@ def _start_checks(
 
 
 def _wait_for(
-    checks: Mapping[Precision, Future[SelfCheckResult]], resolved: Resolved, listener: Listener
+    checks: Mapping[Precision, Future[SelfCheckResult]],
+    proofs: Mapping[Precision, LockEntry],
+    resolved: Resolved,
+    listener: Listener,
 ) -> list[SelfCheckResult]:
     """What is not known of the source is not known of the IR."""
     spec = resolved.read_model
     start_time = time.monotonic()
     results = []
     for target in resolved.targets:
-        result = checks[target.precision].result() if checks else _NOT_CHECKED
-        if checks and resolved.not_compared:
-            result = replace(result, not_compared=resolved.not_compared)
-        _report_passed(spec, target.precision, result, listener)
+        result = _NOT_CHECKED
+        if proofs and target.agreed:
+            result = _as_in_lock(proofs[target.precision], target.agreed.lock)
+        elif checks:
+            result = checks[target.precision].result()
+            if resolved.not_compared:
+                result = replace(result, not_compared=resolved.not_compared)
+            _report_passed(spec, target.precision, result, listener)
         results.append(result)
     for reason in filter(None, dict.fromkeys(result.not_compared for result in results)):
         problem = f"cannot be compared with its original, because {reason}"
@@ -211,7 +236,17 @@ def _wait_for(
     return results
 
 
-def _describe_check(result: SelfCheckResult, options: ConversionOptions) -> dict[str, object]:
+def _as_in_lock(proof: LockEntry, lock: Path) -> SelfCheckResult:
+    proven = f"which was proven on {proof.proven_at[:10]}, compared with {proof.proven_with}"
+    reduction = f"as in {lock.name}, {proven}"
+    return SelfCheckResult(proof.proven_with, "", "", (), outputs={}, reduction=reduction)
+
+
+def _describe_check(
+    result: SelfCheckResult, options: ConversionOptions, proof: LockEntry | None
+) -> dict[str, object]:
+    if proof:
+        return {"mode": "locked", "checked_at": proof.proven_at, **result.to_record()}
     if result is _NOT_CHECKED:
         return {
             "mode": "off",
@@ -284,9 +319,8 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
     xml = ir.target.xml
     create_parent(xml)
     has_record = ir.record is not None
-    is_good = partial(verified_files.is_verified, trust_record=False, remember=has_record)
     is_same = all(
-        is_good(xml.with_suffix(suffix), content.size, content.digest)
+        verified_files.is_verified(xml.with_suffix(suffix), content.size, content.digest)
         for suffix, content in ir.contents.items()
     )
     if not is_same:
@@ -295,12 +329,11 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
         for suffix in (".bin", ".xml"):
             part = ir.xml.with_suffix(suffix)
             sync(part)
-            written = fingerprint(part)
             target = xml.with_suffix(suffix)
             replace_file(part, target)
             if has_record:
                 digest = ir.contents[suffix].digest
-                verified_files.remember_written(target, digest, written=written)
+                verified_files.record_written(target, digest)
     if ir.record is not None:
         record = xml.with_name("provenance.json")
         if provenance.read_provenance(record) is None:

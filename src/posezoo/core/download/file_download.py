@@ -54,13 +54,12 @@ from posezoo.core.events import (
     FileDownloadStarted,
     FileUpToDate,
 )
-from posezoo.core.files.file_record import Json, read_record
+from posezoo.core.files.file_record import Json
 from posezoo.core.files.verified_files import (
     Hasher,
     compute_digests,
     explain_wrong_members,
     is_verified_file,
-    remember_written,
     set_aside,
     writing,
 )
@@ -197,9 +196,7 @@ def _add_to_cache(file: SourceFile, target: Path, context: DownloadContext) -> N
     if not is_cached(file, context):
         with cache_entry_lock(file, context):
             if is_verified_file(target, file):  # it may have changed while this process waited
-                verified = read_record(target).verified
                 store(target, file, context, replace=False)
-                remember_written(target, *file.digests, written=verified)
 
 
 def _compare_with_another_source(
@@ -270,13 +267,11 @@ def _finish(
     if file.checksum is None or not target.as_posix().endswith(f"/{entry_path(file.checksum)}"):
         with writing(target):
             set_aside(target, context.emit)
-    written = partial.replace_target(file.digests, origin)
+    partial.replace_target(file.digests, origin)
     context.sync_at_exit(target.parent)
     # If a killed run left a complete part, no candidate is asked, and the one returned may not be
     # the one that sent the bytes.
     store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)
-    if file.checksum:
-        remember_written(target, *file.digests, written=written)
 
 
 def unpinned_error(files: Sequence[SourceFile]) -> UnpinnedFileError:
@@ -292,7 +287,7 @@ def unpinned_error(files: Sequence[SourceFile]) -> UnpinnedFileError:
 
 
 def _is_downloaded(file: SourceFile, target: Path, context: DownloadContext) -> bool:
-    if not is_verified_file(target, file, trust_record=not context.options.verify):
+    if not is_verified_file(target, file):
         return False
     context.emit(FileUpToDate(context.model, file.name))
     return True

@@ -122,7 +122,7 @@ def download_model(
     listener(DownloadFinished(spec.full_name, True))
     if spec.postprocessing:
         left_out = set(spec.file_names) - {file.name for file in files}
-        postprocess(spec, layout, left_out=left_out, options=download_options, listener=listener)
+        postprocess(spec, layout, left_out=left_out, listener=listener)
     return targets
 
 
@@ -131,10 +131,7 @@ def _download_missing(
 ) -> None:
     needed = []
     for file, target in files_and_targets:
-        options = context.options
-        if options.trusts_records and is_unpacked(
-            file, spec, layout, rehash=options.verify, remember=True
-        ):
+        if is_unpacked(file, spec, layout):
             context.emit(FileUpToDate(spec.full_name, file.name))
         else:
             needed.append((file, target))
@@ -149,38 +146,28 @@ def plan_download(
     layout: ModelLayout,
     download_options: DownloadOptions,
     precisions: Collection[str] | None = None,
-    *,
-    is_dry_run: bool = True,
 ) -> tuple[PlannedFile, ...]:
     """What ``download_model`` would do; a LicenseError if the license is not allowed.
 
-    No source is asked. A dry run writes nothing, a real run records the verified files.
+    The files that are here are read; no source is asked, and nothing is written.
     """
     refuse_license(spec, download_options.allow_licenses)
     context = DownloadContext(spec, download_options)
-    rehash = download_options.verify and is_dry_run
-    may_be_removed = download_options.trusts_records
     plan = []
     for file in select_files(spec, precisions):
         target = layout.file_path(spec, file)
-        is_there = may_be_removed and file.is_pinned
-        remember = not is_dry_run
-        if is_there and is_unpacked(file, spec, layout, rehash=rehash, remember=remember):
+        if file.is_pinned and is_unpacked(file, spec, layout):
             plan.append(PlannedFile(file, target, FileOrigin.HERE, ()))
         else:
-            plan.append(plan_file(file, target, context, is_dry_run=is_dry_run))
+            plan.append(plan_file(file, target, context))
     return tuple(plan)
 
 
-def plan_file(
-    file: SourceFile, target: Path, context: DownloadContext, *, is_dry_run: bool = True
-) -> PlannedFile:
-    """What ``download_file`` would do about one file; only a real run records that it was
-    verified.
-    """
+def plan_file(file: SourceFile, target: Path, context: DownloadContext) -> PlannedFile:
+    """What ``download_file`` would do about one file."""
     if not file.is_pinned and context.first_use is None:
         return PlannedFile(file, target, FileOrigin.SOURCE, (), is_unpinned=True)
-    if is_verified_file(target, file, remember=not is_dry_run):
+    if is_verified_file(target, file):
         return PlannedFile(file, target, FileOrigin.HERE, ())
     names = []
     for candidate in list_candidates(file, context):
@@ -233,7 +220,6 @@ def postprocess(
     layout: ModelLayout,
     *,
     left_out: Collection[str],
-    options: DownloadOptions,
     listener: Listener,
 ) -> None:
     """Run the postprocessing steps that are not up to date, except those of files ``left_out`` of
@@ -254,7 +240,7 @@ def postprocess(
                 # Another process may have been killed while it unpacked the same archive.
                 remove_stale_staging_dirs(layout.download_path(spec, step.file).parent)
                 record = archive_record(step, spec, layout)
-                if not _is_done(record, options):
+                if not record.is_up_to_date():
                     listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
                     record.write(_unpack(step, spec, layout, record, listener))
         replacements: dict[str, list[RegexReplace]] = {}
@@ -263,7 +249,7 @@ def postprocess(
                 replacements.setdefault(step.file, []).append(step)
         for file, of_file in replacements.items():
             record = text_record(file, of_file, spec, layout)
-            if not _is_done(record, options):
+            if not record.is_up_to_date():
                 listener(FilePostprocessingStarted(spec.full_name, file, "replace_text"))
                 published = layout.published_path(spec, file)
                 target = layout.download_path(spec, file)
@@ -275,10 +261,6 @@ def postprocess(
         listener(PostprocessingFinished(spec.full_name, False, error.problem))
         raise
     listener(PostprocessingFinished(spec.full_name, True))
-
-
-def _is_done(record: PostprocessRecord, options: DownloadOptions) -> bool:
-    return options.trusts_records and record.is_up_to_date(rehash=options.verify, remember=True)
 
 
 class _Placement:

@@ -51,9 +51,6 @@ class DownloadOptions:
     allow_private_redirects: bool = False
     #: URLs that the user named, besides the mirrors; no other host may have a link-local address.
     named_urls: tuple[str, ...] = ()
-    #: Whether records say which files were verified and unpacked; False: not even their digests.
-    trusts_records: bool = True
-    verify: bool = False  # hash existing files even if their record says that they are verified
     jobs: int = 1  # how many files are downloaded at once
     connections: int = 1  # how many connections a large file may use
     #: The licenses that a model may have, see ``refuse_license``; empty for all.

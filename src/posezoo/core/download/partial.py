@@ -27,13 +27,7 @@ from posezoo.core.files.file_lock import (
     remove_stale_parts,
     unique_part,
 )
-from posezoo.core.files.file_record import (
-    Json,
-    fingerprint,
-    is_unchanged,
-    read_record,
-    update_record,
-)
+from posezoo.core.files.file_record import Json, read_record, update_record
 from posezoo.core.files.verified_files import CHUNK, Hasher, compute_digests, writing
 from posezoo.core.operating_system import (
     IS_WINDOWS,
@@ -145,11 +139,10 @@ class PartialFile:
 
     def _read_state(self) -> Json:
         record = read_record(self.target)
-        if record.partial:
+        if record.partial or not record.known_digests:
             return record.partial
         # The run was killed between the record of the complete file and the rename.
-        is_complete = is_unchanged(self.path.stat(), record.verified)
-        return {**record.verified, "source": record.origin.get("url", "")} if is_complete else {}
+        return {**record.known_digests, "source": record.origin.get("url", "")}
 
     def fork(self) -> PartialFile:
         """A part with the same bytes for another host; it is removed on exit, or by a later run if
@@ -276,7 +269,7 @@ class PartialFile:
             raise DigestError(f"has the digest {self.digests[0]}, expected {expected}")
         return True
 
-    def replace_target(self, digests: Sequence[Digest], origin: Json) -> dict[str, int]:
+    def replace_target(self, digests: Sequence[Digest], origin: Json) -> None:
         """Rename the part to the target; if the target is a symbolic link, the link itself is
         replaced.
 
@@ -286,26 +279,19 @@ class PartialFile:
         Args:
             digests: those of the verified file, for its record; empty if none is expected.
             origin: where the bytes come from, for the record; empty for what the record has.
-
-        Returns:
-            The fingerprint of the bytes before the rename.
         """
-        path = self.path
         with writing(self.target):
             sync_open_file(self._handle)
             self._close_if_unlocked()
             sections = {"origin": origin} if origin else {}
-            written = fingerprint(path)
             if digests:
-                values = {digest.algorithm: digest.value for digest in digests}
-                sections["verified"] = {**values, **written}
+                sections["verified"] = {digest.algorithm: digest.value for digest in digests}
             # Before the rename, so that a killed run loses no origin.
             update_record(self.target, partial={}, **sections)
-            replace_file(path, self.target)
+            replace_file(self.path, self.target)
         self._published = True
         self._state = {}
         self._is_recorded = False
-        return written
 
     def _record_state(self) -> None:
         if self._is_findable and not self._is_recorded:

@@ -113,16 +113,12 @@ def _is_listed(file: SourceFile, listed: Mapping[str, Any]) -> bool:
 
 
 def _read_origin(file: SourceFile, target: Path) -> Json:
-    """The origin in the record of a file, if the file exists and is verified: the record is written
-    before the file gets its name.
+    """The origin in the record of a file, if the file exists, and the record is about its bytes:
+    it is written before the file gets its name.
     """
-    try:
-        status = target.stat()
-    except OSError:
-        return {}
     record = read_record(target)
-    is_verified = not file.checksum or record.describes(status, file.digests)
-    return record.origin if is_verified else {}
+    is_known = target.is_file() and record.is_of(file.digests)
+    return record.origin if is_known else {}
 
 
 def _read_files(stored: Json) -> dict[str, Any]:

@@ -1,19 +1,17 @@
 """The record of a file: ``.posezoo/NAME.json`` beside it.
 
-While the file's size, times and inode match, it is not hashed again. A disk image, a stick or
-another user of the folder can bring a record that matches other bytes, so a fingerprint is read
-only with an authentication code of this user.
+It says what posezoo wrote and where the bytes came from. Anybody can write a record, so none saves
+hashing: what a file is, its bytes say.
 """
 
 from __future__ import annotations
 
-import hmac
 import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import field, fields, replace
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +19,12 @@ from posezoo.core.declarations.model import SHA1_DIGITS, Digest
 from posezoo.core.errors import OutputError
 from posezoo.core.files.file_lock import WAIT_S, discard, exclusive, lock_file, unique_part
 from posezoo.core.files.foreign_json import parse_json
-from posezoo.core.files.user_key import user_key
-from posezoo.core.operating_system import IS_WINDOWS, replace_file
+from posezoo.core.operating_system import replace_file
 from posezoo.core.regular_files import read_small
 from posezoo.core.values import frozen
 
 #: Our folder for records, beside the files.
 RECORDS_DIR = ".posezoo"
-
-# The key of the authentication code of all sections.
-_CODE = "code"
 
 Json = Mapping[str, Any]
 
@@ -42,12 +36,10 @@ class FileRecord:
     """The sections of a record, as in its JSON; empty sections are not written.
 
     Attributes:
-        verified: the digests of the bytes that posezoo verified or wrote, by algorithm, and the
-            fingerprint of the file with these bytes.
+        verified: the digests of the bytes that posezoo downloaded or wrote, by algorithm.
         partial: the file that the partial download beside it belongs to: digest, source and etag.
         origin: where the file came from, as in provenance.json.
-        outputs: the files made from it: the recipe, and fingerprint and digest of each file, by its
-            name.
+        outputs: the files made from it: the recipe, and the digest of each file, by its name.
         drawn: of a card: the digest of what it was drawn from.
     """
 
@@ -57,17 +49,15 @@ class FileRecord:
     outputs: Json = field(default_factory=dict)
     drawn: Json = field(default_factory=dict)
 
-    def describes(self, status: os.stat_result, digests: Iterable[Digest]) -> bool:
-        """Whether a file with this status has these digests, and is unchanged since it was
-        verified.
-        """
-        has_all = all(self.verified.get(each.algorithm) == each.value for each in digests)
-        return has_all and is_unchanged(status, self.verified)
-
     @property
     def known_digests(self) -> dict[str, str]:
-        """The digests of the bytes that posezoo verified or wrote, by algorithm."""
+        """The digests of the bytes that posezoo downloaded or wrote, by algorithm."""
         return {digest.algorithm: digest.value for digest in read_digests(self.verified)}
+
+    def is_of(self, digests: Iterable[Digest]) -> bool:
+        """Whether it is about a file with these digests."""
+        known = self.known_digests
+        return all(known.get(digest.algorithm) == digest.value for digest in digests)
 
 
 def read_digests(section: Json) -> list[Digest]:
@@ -88,41 +78,17 @@ def record_path(path: Path) -> Path:
 
 
 def read_record(path: Path) -> FileRecord:
-    """The record of a file; without fingerprints if it has no code of this user, and empty if it is
-    missing or cannot be read.
-    """
-    stored = read_json(record_path(path))
-    code = stored.pop(_CODE, None)
-    is_own = code is not None and code == _sign(stored)
+    """The record of a file; empty if it is missing or cannot be read."""
+    return FileRecord(**_read_sections(read_json(record_path(path))))
+
+
+def _read_sections(stored: Json) -> dict[str, Json]:
+    """The sections in the JSON of a record."""
     sections = {}
     for each in fields(FileRecord):
         if isinstance(stored.get(each.name), dict):
             sections[each.name] = stored[each.name]
-    record = FileRecord(**sections)
-    if is_own:
-        return record
-    return replace(
-        record, verified=record.known_digests, outputs=_without_fingerprints(record.outputs)
-    )
-
-
-def _sign(sections: Json) -> str:
-    """The authentication code of a record."""
-    content = json.dumps(sections, sort_keys=True).encode()
-    return hmac.digest(user_key(), content, "sha256").hex()
-
-
-def _without_fingerprints(outputs: Json) -> dict[str, Any]:
-    """The section ``outputs`` with no more than size and digest of each file."""
-    files = outputs.get("files")
-    if not isinstance(files, dict):
-        return {}
-    kept = {}
-    for name, entry in files.items():
-        if not isinstance(entry, dict):
-            return {}
-        kept[name] = {key: entry[key] for key in ("size", "sha384") if key in entry}
-    return {**outputs, "files": kept}
+    return sections
 
 
 def update_record(path: Path, **sections: Json) -> None:
@@ -130,49 +96,19 @@ def update_record(path: Path, **sections: Json) -> None:
     Nothing happens if it cannot be written, or the folder of the records is a link.
     """
 
+    def change(stored: Json) -> dict[str, Any]:
+        merged = _read_sections(stored) | sections
+        return {name: section for name, section in merged.items() if section}
+
     record = record_path(path)
-
-    def change(_stored: Json) -> dict[str, Any]:
-        known = read_record(path)  # without what others state
-        merged = {each.name: getattr(known, each.name) for each in fields(known)} | sections
-        kept = {name: section for name, section in merged.items() if section}
-        return {**kept, _CODE: _sign(kept)} if kept else {}
-
     if record.parent.is_symlink():
         return
+    stored = read_json(record)
     # A run that was killed may have left its part, which update_json removes.
-    if change({}) == read_json(record) and not _part_of(record).exists():
+    if change(stored) == stored and not _part_of(record).exists():
         return
     with suppress(OSError, OutputError):
         update_json(record, change, indent=None)
-
-
-def fingerprint(path: Path) -> dict[str, int]:
-    """Size, times of change and inode of a file; if these are the same, the file is taken as
-    unchanged.
-
-    Raises:
-        OSError: the file's status cannot be read.
-    """
-    return fingerprint_of(path.stat())
-
-
-def fingerprint_of(status: os.stat_result) -> dict[str, int]:
-    """``fingerprint`` of a file with this status."""
-    return {
-        "size": status.st_size,
-        "mtime_ns": status.st_mtime_ns,
-        # `cp -p` and archives set the time above, but nothing sets this one.
-        "ctime_ns": status.st_ctime_ns,
-        "inode": status.st_ino,
-    }
-
-
-def is_unchanged(status: os.stat_result, recorded: Json) -> bool:
-    """Whether a file is unchanged since ``fingerprint`` was recorded; on Windows False: its ctime
-    is the time of creation, and a program can set all others.
-    """
-    return not IS_WINDOWS and fingerprint_of(status).items() <= recorded.items()
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from posezoo.core.declarations.model import (
     UnpackArchive,
 )
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
-from posezoo.core.files.file_record import Json, is_unchanged, read_record, update_record
-from posezoo.core.files.verified_files import hash_file
+from posezoo.core.files.file_record import Json, read_record, update_record
+from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.layout import ModelLayout
 from posezoo.core.operating_system import sync
 from posezoo.core.values import frozen
@@ -26,39 +26,24 @@ from posezoo.core.values import frozen
 
 @frozen
 class PostprocessRecord:
-    """A recipe, and the fingerprint and SHA-384 of each file that it read or made."""
+    """A recipe, and the SHA-384 of each file that it read or made."""
 
     subject: Path  # the file that the record belongs to
     recipe: Mapping[str, object]  # in JSON types; if it changes, the files are made again
     removable: bool = False  # whether the subject itself may be missing
 
-    def is_up_to_date(self, *, rehash: bool = False, remember: bool = False) -> bool:
-        """Whether the same recipe was carried out and no file has changed since.
-
-        Args:
-            rehash: do not trust fingerprints.
-            remember: record those of the files that had to be hashed.
-        """
-        outputs = read_record(self.subject).outputs
-        if outputs.get("recipe") != self.recipe:
+    def is_up_to_date(self) -> bool:
+        """Whether the same recipe was carried out and no file has changed since; all are read."""
+        if read_record(self.subject).outputs.get("recipe") != self.recipe:
             return False
         is_removed = self.removable and not os.path.lexists(self.subject)
         files = self._entries()
-        current = dict(files)
         try:
             for path, entry in files.items():
-                if is_removed and path == self.subject:
-                    continue
-                if not rehash and _has_not_changed(path, entry):
-                    continue
-                (digest,), hashed = hash_file(path, ["sha384"])
-                if digest.value != entry["sha384"]:
+                if not (is_removed and path == self.subject) and not _is_entry(path, entry):
                     return False
-                current[path] = {**hashed, "sha384": digest.value}
         except (OSError, LookupError):
             return False
-        if remember and current != files:
-            self._record(current)
         return bool(files)
 
     def outputs(self) -> dict[Path, str]:
@@ -91,10 +76,10 @@ class PostprocessRecord:
         """Record the files; if the record cannot be written, the next run makes the files again."""
         entries: dict[Path, Json] = {}
         for path in files:
-            entries[path] = {"size": path.stat().st_size}
+            entry: dict[str, object] = {"size": path.stat().st_size}
             if not sizes_only:
-                (digest,), hashed = hash_file(path, ["sha384"])
-                entries[path] = {**hashed, "sha384": digest.value}
+                entry["sha384"] = compute_digest(path).value
+            entries[path] = entry
         self._record(entries)
 
     def _record(self, entries: Mapping[Path, Json]) -> None:
@@ -106,9 +91,10 @@ class PostprocessRecord:
         update_record(self.subject, outputs={"recipe": self.recipe, "files": files})
 
 
-def _has_not_changed(path: Path, entry: Json) -> bool:
-    status = path.stat()
-    return entry == {"size": status.st_size} or is_unchanged(status, entry)
+def _is_entry(path: Path, entry: Json) -> bool:
+    if "sha384" not in entry:
+        return entry == {"size": path.stat().st_size}
+    return bool(compute_digest(path).value == entry["sha384"])
 
 
 def archive_record(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> PostprocessRecord:
@@ -132,14 +118,7 @@ def text_record(
     return PostprocessRecord(layout.download_path(spec, file), recipe)
 
 
-def is_unpacked(
-    file: SourceFile,
-    spec: ModelSpec,
-    layout: ModelLayout,
-    *,
-    rehash: bool = False,
-    remember: bool = False,
-) -> bool:
+def is_unpacked(file: SourceFile, spec: ModelSpec, layout: ModelLayout) -> bool:
     """Whether a file is an archive that was unpacked and removed, and all its members are up to
     date; as ``PostprocessRecord.is_up_to_date``.
     """
@@ -149,4 +128,4 @@ def is_unpacked(
             records.append(archive_record(step, spec, layout))
     if not records or os.path.lexists(records[0].subject):
         return False
-    return all(record.is_up_to_date(rehash=rehash, remember=remember) for record in records)
+    return all(record.is_up_to_date() for record in records)

@@ -14,13 +14,13 @@ from pathlib import Path
 from posezoo.core.declarations.model import Digest
 from posezoo.core.errors import DiskError, SettingsError
 from posezoo.core.events import Listener, ignore_event
-from posezoo.core.files.file_record import fingerprint, read_record
+from posezoo.core.files.file_record import read_record
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.core.files.verified_files import (
     compute_digest,
     is_as_written,
     is_device,
-    remember_written,
+    record_written,
     replace_atomically,
     set_aside,
     write_keeping,
@@ -68,11 +68,10 @@ def writing_result(path: Path, listener: Listener = ignore_event) -> Iterator[Pa
         finally:
             if part.is_file():
                 digest = compute_digest(part)
-                written = fingerprint(part)
                 set_aside(path, listener, _digests_without_record(path))
                 replace_atomically(part, path)
                 if is_recorded:
-                    remember_written(path, digest, written=written)
+                    record_written(path, digest)
 
 
 def is_own(path: Path, signs: Sequence[str] = ()) -> bool:

@@ -17,9 +17,6 @@ from posezoo.core.errors import OutputError
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_lock import WAIT_S, lock_file, remove_stale_parts, unique_part
 from posezoo.core.files.file_record import (
-    Json,
-    fingerprint,
-    fingerprint_of,
     read_digests,
     read_record,
     update_record,
@@ -73,28 +70,14 @@ def compute_digest(path: Path, algorithm: str = "sha384") -> Digest:
 
 def compute_digests(path: Path, algorithms: Iterable[str]) -> list[Digest]:
     """Several digests of a file, which is read once; as ``compute_digest``."""
-    return hash_file(path, algorithms)[0]
-
-
-def hash_file(path: Path, algorithms: Iterable[str]) -> tuple[list[Digest], dict[str, int]]:
-    """As ``compute_digests``, and the fingerprint of the bytes that were read: an empty one if the
-    file was changed while it was read.
-    """
     hasher = Hasher(algorithms)
     # Large pieces, because after each piece the thread has to wait for the GIL; not larger, because
     # IR are hashed while one of them is compiled, which needs most memory.
     piece = memoryview(bytearray(min(_LARGE, max(1, path.stat().st_size))))
     with open_regular(path) as stream:
-        before = _status(stream)
         while length := stream.readinto(piece):
             hasher.update(piece[:length])
-        after = _status(stream)
-    return hasher.digests, after if after == before else {}
-
-
-def _status(stream: io.BufferedReader | io.BytesIO) -> dict[str, int]:
-    """The fingerprint of an open file; an empty one for a pipe."""
-    return {} if isinstance(stream, io.BytesIO) else fingerprint_of(os.fstat(stream.fileno()))
+    return hasher.digests
 
 
 def has_size(path: Path, size: int | None) -> bool:
@@ -105,73 +88,33 @@ def has_size(path: Path, size: int | None) -> bool:
         return False
 
 
-def is_verified(
-    path: Path,
-    size: int | None,
-    *digests: Digest,
-    trust_record: bool = True,
-    remember: bool = True,
-) -> bool:
-    """Whether a regular file, or the target of a link, contains the expected bytes; an unchanged
-    file is hashed only once.
+def is_verified(path: Path, size: int | None, *digests: Digest) -> bool:
+    """Whether a regular file, or the target of a link, has the expected bytes; they are read.
 
     Args:
         size: in bytes; None if the digests alone are known.
-        trust_record: bytes can change undetected (a failing disk, a clock that is set back).
-        remember: write the result into the file's record.
     """
     try:
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or size not in (None, status.st_size):
+            return False
+        return compute_digests(path, [each.algorithm for each in digests]) == [*digests]
     except OSError:
         return False
-    if not stat.S_ISREG(status.st_mode) or size not in (None, status.st_size):
-        return False
-    if trust_record and read_record(path).describes(status, digests):
-        return True
-    try:
-        hashed, print_of_hashed = hash_file(path, [each.algorithm for each in digests])
-    except OSError:
-        return False
-    # A file that changed while it was read has other bytes now.
-    is_right = hashed == [*digests] and bool(print_of_hashed)
-    if remember and is_right:
-        # After a power failure, a file can have its size and time of change but zeros for its
-        # bytes, and the record would hide that.
-        with suppress(OSError):
-            sync(path)
-        by_algorithm = {digest.algorithm: digest.value for digest in digests}
-        update_record(path, verified=by_algorithm | print_of_hashed)
-    elif remember:
-        # What posezoo wrote there stays in the record, and not that the bytes are still these.
-        update_record(path, verified=read_record(path).known_digests)
-    return is_right
 
 
-def is_verified_file(
-    path: Path, file: SourceFile, *, trust_record: bool = True, remember: bool = True
-) -> bool:
+def is_verified_file(path: Path, file: SourceFile) -> bool:
     """``is_verified`` for a published file, with any kind of pin; a file without a pin is never
     verified.
     """
     if file.checksum:
-        return is_verified(
-            path, file.size, *file.digests, trust_record=trust_record, remember=remember
-        )
+        return is_verified(path, file.size, *file.digests)
     return has_size(path, file.size) and file.is_pinned and not explain_wrong_members(path, file)
 
 
-def remember_written(path: Path, *digests: Digest, written: Json) -> None:
-    """Record the digests of a file and its fingerprint, if the record can be written.
-
-    Args:
-        written: the fingerprint of these bytes, maybe under another name: a rename or a hard link
-            sets only the time of change. If more has changed, only the digests are recorded.
-    """
-    with suppress(OSError):
-        now = fingerprint(path)
-        is_same = {**now, "ctime_ns": written.get("ctime_ns")}.items() <= written.items()
-        by_algorithm = {digest.algorithm: digest.value for digest in digests}
-        update_record(path, verified={**by_algorithm, **(now if is_same else {})})
+def record_written(path: Path, *digests: Digest) -> None:
+    """Record the digests of a file that posezoo wrote, by which it knows the file as its own."""
+    update_record(path, verified={digest.algorithm: digest.value for digest in digests})
 
 
 def set_aside(path: Path, listener: Listener, accepted: Iterable[Digest] = ()) -> None:
@@ -212,9 +155,9 @@ def write_keeping(
     digests = hasher.digests
     with writing(path):
         set_aside(path, listener, [*accepted, *digests])
-    written = write_atomically(path, content)
+    write_atomically(path, content)
     if not is_device(path):
-        remember_written(path, *digests, written=written)
+        record_written(path, *digests)
 
 
 class ZipReader(io.BufferedReader):
@@ -273,7 +216,7 @@ def _find_member(names: Sequence[str], member: str) -> str:
     return member
 
 
-def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> dict[str, int]:
+def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> None:
     """Write a file atomically: if the process is killed, it has either the old bytes or all new
     ones. Returns its fingerprint before it got its name.
 
@@ -289,7 +232,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> dic
         if is_device(path):
             with open_device(path) as stream:
                 stream.write(content)
-            return {}
+            return
         create_parent(path)
         remove_stale_parts(path.parent)
         part = unique_part(path)
@@ -300,8 +243,6 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> dic
                 open(part, "wb") if handle is None else os.fdopen(handle, "wb", closefd=False)
             ) as stream:
                 stream.write(content)
-                stream.flush()
-                written = fingerprint_of(os.fstat(stream.fileno()))
             if lasting:
                 replace_atomically(part, path)
             else:
@@ -310,7 +251,6 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> dic
             part.unlink(missing_ok=True)
             if handle is not None:
                 os.close(handle)
-    return written
 
 
 def is_device(path: Path) -> bool:

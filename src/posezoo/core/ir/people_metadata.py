@@ -29,8 +29,11 @@ from posezoo.core.regular_files import read_regular_bytes
 PIPELINE = "pipeline"
 UNSTATED = "unstated"
 
-# The version of OpenVINO that wrote an IR.
-_STAMP = re.compile(rb'<info name="OpenVINO Runtime" value="([^"]*)" />')
+# The version of OpenVINO that wrote an IR, on a line of its own. Before 2026.2, OpenVINO writes
+# none.
+_STAMP = re.compile(rb'[\t ]*<info name="OpenVINO Runtime" value="([^"]*)" />\r?\n?')
+# The beginning of the metadata of the network: those of its layers are before it.
+_METADATA = re.compile(rb".*<rt_info>(\r?\n)", re.DOTALL)
 
 # OpenVINO writes each key on a line of its own.
 _SECTION = re.compile(rb"[\t ]*<pipeline>.*?</pipeline>\r?\n?", re.DOTALL)
@@ -56,17 +59,25 @@ def read_stamp(xml: Path) -> str:
 
 
 def list_equal_digests(xml: Path, stamp: str) -> set[str]:
-    """The SHA-384 that an .xml has, and would have if another OpenVINO had stamped it, and without
+    """The SHA-384 that an .xml has, and would have with another stamp, without a stamp, and without
     the section on people: these are of the same network.
 
     Args:
         stamp: as from ``read_stamp``; empty if it is unknown.
     """
     own = read_regular_bytes(xml)
-    stamped = _STAMP.sub(b'<info name="OpenVINO Runtime" value="%b" />' % stamp.encode(), own)
-    texts = {own, stamped if stamp else own}
+    unstamped = _STAMP.sub(b"", own)
+    texts = {own, unstamped, _with_stamp(unstamped, stamp)}
     texts |= {_without_people(text) for text in texts}
     return {hashlib.sha384(text).hexdigest() for text in texts}
+
+
+def _with_stamp(unstamped: bytes, stamp: str) -> bytes:
+    found = _METADATA.match(unstamped)
+    if not found:
+        return unstamped
+    line = b'\t\t<info name="OpenVINO Runtime" value="%b" />%b' % (stamp.encode(), found[1])
+    return unstamped[: found.end()] + line + unstamped[found.end() :]
 
 
 def digest_network(xml: Path) -> str:

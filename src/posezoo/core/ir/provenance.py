@@ -28,6 +28,7 @@ from posezoo.core.events import (
     SpeedCompared,
 )
 from posezoo.core.files.foreign_json import parse_json
+from posezoo.core.files.verified_files import is_verified
 from posezoo.core.ir.complexity import Complexity
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.ir.people_metadata import describe_people
@@ -65,9 +66,6 @@ INT8_EVENTS: dict[type[Event], str] = {
     FloatLayersKept: "in_float",
     AccuracySearched: "search",
 }
-
-#: Whether a file has this size and digest.
-IsGood = Callable[[Path, int, Digest], bool]
 
 # Why an IR is out of date, by the part of the key that differs.
 _CHANGES = {
@@ -142,6 +140,7 @@ class Provenance:
     #: The runtime that the self-check compared the IR with, or, of INT8, the IR before rounding;
     #: empty if there was none.
     reference: str = ""
+    checked_at: str = ""  # when the self-check passed: ISO 8601, UTC
     accuracy: AccuracyCompared | None = None  # of an INT8 IR, if it was measured
     speed: SpeedCompared | None = None
     outputs: OutputsCompared | None = None  # if no decoder reads the outputs of an INT8 IR
@@ -327,6 +326,7 @@ def parse_provenance(content: bytes) -> Provenance | None:
             int8=int8,
             was_checked="reference" in check,
             reference=str(check.get("reference", "")),
+            checked_at=str(check.get("checked_at") or record.get("converted_at", "")),
             posezoo=str(record.get("posezoo", "")),
             **events,
         )
@@ -348,7 +348,6 @@ def explain_stale_record(
     xml: Path,
     record: Provenance | None,
     key_now: Callable[[], Mapping[str, object]],
-    is_good: IsGood,
     *,
     is_checked: bool = False,
     is_proven: bool = False,
@@ -368,7 +367,7 @@ def explain_stale_record(
     for name, value in key_now().items():
         if recorded.get(name) != value:
             return _CHANGES[name]
-    if changed := explain_changed_files(xml, record, is_good):
+    if changed := explain_changed_files(xml, record):
         return changed
     is_whole = record.search is None or not record.search.is_interrupted
     requirements = (
@@ -387,10 +386,10 @@ def explain_stale_record(
     return ""
 
 
-def explain_changed_files(xml: Path, record: Provenance, is_good: IsGood) -> str:
-    """Why the files of an IR are not those of its record; empty if they are."""
+def explain_changed_files(xml: Path, record: Provenance) -> str:
+    """Why the files of an IR, which are read, are not those of its record; empty if they are."""
     for suffix, content in record.contents.items():
-        if not is_good(xml.with_suffix(suffix), content.size, content.digest):
+        if not is_verified(xml.with_suffix(suffix), content.size, content.digest):
             return f"its {suffix} is not the file that was published"
     return ""
 

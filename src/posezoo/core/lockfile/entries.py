@@ -41,7 +41,8 @@ FIRST_USE = "first_use"
 MADE = "made"
 
 _SHA384 = re.compile("[0-9a-f]{96}")
-_OPTIONAL = ("revision", "before", "decisive", "openvino", "posezoo")
+_PROOF = ("proof", "proven_with", "proven_at")
+_OPTIONAL = ("revision", "before", "decisive", "openvino", "posezoo", *_PROOF)
 #: What locks of earlier versions lack.
 _COMPLETED = ("decisive", "openvino", "posezoo")
 
@@ -62,8 +63,11 @@ class LockEntry:
     revision: int = 0  # of a model.yml: its own revision number
     before: tuple[str, ...] = ()  # of a model.yml: the SHA-384 of its earlier versions
     decisive: str = ""  # of a model.yml: the SHA-384 of what decides the bytes of files and IR
-    openvino: str = ""  # of an .xml: the version of OpenVINO that it names
+    openvino: str = ""  # of an .xml: the version of OpenVINO that made it, as it names it
     posezoo: str = ""  # of an .xml: the version of posezoo that made it
+    proof: str = ""  # of an .xml: how the IR compares with its original, as provenance.json has it
+    proven_with: str = ""  # of an .xml that is equal: the runtime that ran the original
+    proven_at: str = ""  # of an .xml that is equal: ISO 8601, UTC
 
     @property
     def key(self) -> LockKey:
@@ -84,11 +88,15 @@ class LockEntry:
         return self.has_same_content(other) and self.revision == other.revision
 
     def completed_by(self, other: LockEntry) -> LockEntry:
-        """This entry, with what it lacks because an earlier version wrote it; the other one has the
-        same content.
+        """This entry, with what it lacks because an earlier version wrote it, or because the IR was
+        proven since; the other one has the same content.
         """
         lacking = [name for name in _COMPLETED if not getattr(self, name)]
-        return replace(self, **{name: getattr(other, name) for name in lacking})
+        if not self.proven_at:
+            lacking += _PROOF
+        return replace(
+            self, **{name: getattr(other, name) or getattr(self, name) for name in lacking}
+        )
 
 
 LockEntries = dict[LockKey, LockEntry]
@@ -161,17 +169,15 @@ class ModelSnapshot:
     warnings: tuple[str, ...] = ()  # one line for each existing file that differs from its record
 
 
-def published_entry(
-    spec: ModelSpec, file: SourceFile, path: Path, now: str, *, remember: bool = True
-) -> LockEntry | None:
+def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> LockEntry | None:
     """The entry of a published file, from its declaration or else its bytes; None if it is not
-    verified. ``remember`` as for ``is_verified``.
+    verified.
     """
     origin = FIRST_USE if file.first_use else PUBLISHED
     digest = file.checksum
     size = file.size
     if digest is None or digest.algorithm != "sha384" or size is None:
-        if not is_verified_file(path, file, remember=remember):
+        if not is_verified_file(path, file):
             return None
         digest = compute_digest(path)
         size = path.stat().st_size
@@ -251,7 +257,9 @@ def _entry(line: str) -> LockEntry | None:
         return None
     digests = [entry.sha384, *entry.before, *filter(None, [entry.decisive])]
     words = (entry.model, entry.file, entry.origin, entry.first_seen)
-    texts = (*words, entry.openvino, entry.posezoo, *digests)
+    versions = (entry.openvino, entry.posezoo)
+    proof = (entry.proof, entry.proven_with, entry.proven_at)
+    texts = (*words, *versions, *proof, *digests)
     numbers = (entry.size, entry.revision)
     if not all(isinstance(text, str) for text in texts):
         return None

@@ -21,6 +21,7 @@ from posezoo.core.files.verified_files import (
     write_atomically,
     writing,
 )
+from posezoo.core.install_commands import pip_command
 from posezoo.core.lockfile.entries import (
     COMPOSITE_YML,
     FIRST_USE,
@@ -42,7 +43,7 @@ from posezoo.core.lockfile.entries import (
 from posezoo.core.registry import Registry, format_command
 from posezoo.core.regular_files import is_open_pipe, read_regular_bytes
 from posezoo.core.values import frozen
-from posezoo.core.versions import version
+from posezoo.core.versions import package_version, version
 
 
 def _now() -> datetime:
@@ -365,15 +366,26 @@ class AgreedIr:
                 xml.with_suffix(suffix),
                 None,
                 Digest("sha384", self.entries[suffix].sha384),
-                trust_record=False,
             )
             for suffix in self.files
         )
 
+    @property
+    def proof(self) -> LockEntry | None:
+        """The entry that says that the IR is equal to its original; None if there is none."""
+        from posezoo.core.ir.provenance import EQUAL
+
+        entry = self.entries.get(".xml")
+        return entry if entry and entry.proof == EQUAL else None
+
+    def find_proof(self, xml: Path) -> LockEntry | None:
+        """As ``proof``, of an IR with exactly the bytes that the lock lists, which are read."""
+        return self.proof if self.proof and self.lists(xml) else None
+
     def require(self, xml: Path) -> None:
         """Raise a LockError if the lock does not list the IR, or lists other bytes of its files. An
-        .xml may name another version of OpenVINO; a lock of 0.2.0 lists one that does not say how
-        people are found.
+        .xml may name another version of OpenVINO, or none; a lock of 0.2.0 lists one that does not
+        say how people are found.
         """
         from posezoo.core.ir.people_metadata import read_stamp
 
@@ -382,23 +394,26 @@ class AgreedIr:
         if other is None:
             return
         made_by = self.entries[xml.suffix]
-        hint = (
-            "another OpenVINO or other settings make another IR: use those of the locked IR, or"
-            " copy it from where the lock was made"
-        )
-        if not made_by.openvino:
-            hint += (
-                f"; this lock does not name its OpenVINO: there, posezoo lock {self.model} adds it,"
-                " and any OpenVINO will do"
-            )
         digest = compute_digest(xml.with_suffix(Path(other.file).suffix))
         raise LockError(
             f"{self.model}: {other.file} is {digest}"
             f"{_describe_versions(read_stamp(xml), version())}, {self.lock} has"
             f" {other.sha384[:12]}…"
             f"{_describe_versions(made_by.openvino, made_by.posezoo)}",
-            hint=hint,
+            hint=self._explain_other(made_by),
         )
+
+    def _explain_other(self, made_by: LockEntry) -> str:
+        """What makes the locked IR, from the entry of its .xml."""
+        copy = "copy the IR from where the lock was made"
+        locked = made_by.openvino.partition("-")[0]
+        if not locked:
+            again = f"there, posezoo lock {self.model} adds it"
+            return f"{copy}; the lock does not name the OpenVINO that made it: {again}"
+        if locked != package_version("openvino"):
+            install = f"{pip_command()} install openvino=={locked}"
+            return f"another OpenVINO makes another IR: {install}; or {copy}"
+        return f"other settings make another IR: use those of the locked IR, or {copy}"
 
     def find_other(self, xml: Path) -> LockEntry | None:
         """The first entry that lists other bytes than the IR has, as ``require`` compares them;
@@ -417,7 +432,7 @@ class AgreedIr:
 
 
 def _describe_versions(openvino: str, posezoo: str) -> str:
-    named = [f"OpenVINO {openvino}"] if openvino else []
+    named = [f"OpenVINO {openvino.partition('-')[0]}"] if openvino else []
     named += [f"posezoo {posezoo}"] if posezoo else []
     return f" (by {', '.join(named)})" if named else ""
 

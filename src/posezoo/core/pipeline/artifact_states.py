@@ -61,25 +61,26 @@ class ArtifactState:
     int8: str = ""  # of INT8 that was made with declared ranges: how far it was from FP16
 
 
-def check_artifacts(
-    spec: ModelSpec, layout: ModelLayout, *, remember: bool = True
-) -> Iterator[ArtifactState]:
+def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
     """The state of each published file of a model, each converted IR, and each other file in its
     folders.
 
     Not reported if they do not exist: an archive that was unpacked, an IR that was not converted
     yet, and a precision of a published IR of which another one exists.
-
-    Args:
-        remember: write the results into the files' records.
     """
-    yield from _check_published_files(spec, layout, remember=remember)
-    yield from _check_unpacked_files(spec, layout, remember=remember)
-    yield from _check_converted_irs(spec, layout, remember=remember)
+    yield from _check_published_files(spec, layout)
+    yield from _check_unpacked_files(spec, layout)
+    yield from _check_converted_irs(spec, layout)
     for path, state in _find_untracked(spec, layout):
         is_made = path.is_relative_to(layout.model_dir(spec))
         root = layout.model_dir(spec) if is_made else layout.model_download_dir(spec)
         yield ArtifactState(spec.full_name, path.relative_to(root).as_posix(), path, state)
+
+
+def list_changed_files(spec: ModelSpec, layout: ModelLayout) -> list[ArtifactState]:
+    """The files here, published or unpacked from an archive, that are not those of a model."""
+    states = [*_check_published_files(spec, layout), *_check_unpacked_files(spec, layout)]
+    return [each for each in states if each.state not in ("good", "missing", "unknown")]
 
 
 def was_fetched(spec: ModelSpec, layout: ModelLayout) -> bool:
@@ -90,11 +91,9 @@ def was_fetched(spec: ModelSpec, layout: ModelLayout) -> bool:
     return any(_find_untracked(spec, layout))
 
 
-def _check_published_files(
-    spec: ModelSpec, layout: ModelLayout, *, remember: bool
-) -> Iterator[ArtifactState]:
+def _check_published_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
     for file in _requested_files(spec, layout):
-        if is_unpacked(file, spec, layout, rehash=True):
+        if is_unpacked(file, spec, layout):
             continue
         path = layout.file_path(spec, file)
         expected = file.pin_text
@@ -103,7 +102,7 @@ def _check_published_files(
         state = _unusual_state(path)
         if not state and file.is_pinned:
             state = "changed"
-            if is_verified_file(path, file, trust_record=False, remember=remember):
+            if is_verified_file(path, file):
                 state = "good"
         yield ArtifactState(spec.full_name, file.name, path, state or "unknown", expected=expected)
 
@@ -118,23 +117,19 @@ def _requested_files(spec: ModelSpec, layout: ModelLayout) -> list[SourceFile]:
     return [file for file in spec.files if file.name.partition("/")[0] in existing]
 
 
-def _check_unpacked_files(
-    spec: ModelSpec, layout: ModelLayout, *, remember: bool
-) -> Iterator[ArtifactState]:
+def _check_unpacked_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
     downloads = layout.model_download_dir(spec)
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive):
             for path, sha384 in archive_record(step, spec, layout).outputs().items():
                 digest = Digest("sha384", sha384)
                 artifact = path.relative_to(downloads).as_posix()
-                state = file_state(path, None, digest, remember=remember)
+                state = file_state(path, None, digest)
                 expected = f"{digest}, of {step.file}"
                 yield ArtifactState(spec.full_name, artifact, path, state, expected=expected)
 
 
-def _check_converted_irs(
-    spec: ModelSpec, layout: ModelLayout, *, remember: bool
-) -> Iterator[ArtifactState]:
+def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
     name = spec.full_name
     for xml in layout.made_irs(spec):
         record = provenance.read_ir_record(xml)
@@ -143,7 +138,7 @@ def _check_converted_irs(
             artifact = path.relative_to(layout.model_dir(spec)).as_posix()
             if record:
                 content = record.contents[suffix]
-                state = file_state(path, content.size, content.digest, remember=remember)
+                state = file_state(path, content.size, content.digest)
                 flags = conversion_flags(record, spec)
                 yield ArtifactState(
                     name,
@@ -218,12 +213,12 @@ def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[A
                 yield ArtifactState(composite.name, path.name, path, _STATES.get(kind, kind))
 
 
-def file_state(path: Path, size: int | None, digest: Digest, *, remember: bool = True) -> str:
+def file_state(path: Path, size: int | None, digest: Digest) -> str:
     """``good``, ``missing``, ``changed``, ``symlinked`` or ``special``; every byte is read."""
     state = _unusual_state(path)
     if state:
         return state
-    if is_verified(path, size, digest, trust_record=False, remember=remember):
+    if is_verified(path, size, digest):
         return "good"
     return "changed"
 

@@ -36,7 +36,7 @@ class CacheEntry:
 
     def is_damaged(self) -> bool:
         """Whether its bytes do not match the digest in its name; all bytes are read."""
-        return not is_verified(self.path, None, self.digest, trust_record=False, remember=False)
+        return not is_verified(self.path, None, self.digest)
 
 
 def file_names_by_digest(

@@ -114,7 +114,7 @@ def download(
         raise resolved.error(plan.obstacle)
     if plan.missing_package:
         raise plan.missing_package
-    if not plan.files:
+    if plan.has_all_files:
         warn_of_deprecated(resolved.spec, listener)  # else the download does it
         return resolved
     from posezoo.core.convert.reader_process import start_reader_process
@@ -185,12 +185,12 @@ def convert(
 
 
 def _require_published(plan: Plan, irs: Mapping[Precision, Path]) -> None:
-    """Read the bytes of published IR, if the user requires proof and no download has read them."""
-    if plan.trusts_records or plan.files:
+    """Read the bytes of published IR, unless the plan has read them."""
+    if plan.files:
         return
     for target in plan.resolved.targets:
         if target.precision in irs:
-            require_current_ir(plan.resolved, target, "used", trust_record=False)
+            require_current_ir(plan.resolved, target, "used")
 
 
 def with_checkpoint_dir(context: Context, model: Model) -> Context:

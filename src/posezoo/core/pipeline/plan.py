@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from posezoo.core.convert.conversion_plan import (
     ConversionOptions,
@@ -16,10 +15,17 @@ from posezoo.core.convert.converter_program import FINDER, ConverterProgram
 from posezoo.core.declarations.model import Route
 from posezoo.core.declarations.routes import Obstacle
 from posezoo.core.download.model_download import PlannedFile, plan_download
+from posezoo.core.download.origins import FileOrigin
 from posezoo.core.download.transfer import transfer_bytes
-from posezoo.core.errors import ConversionError, MissingPackageError, find_missing_packages
+from posezoo.core.errors import (
+    ConversionError,
+    LockError,
+    MissingPackageError,
+    find_missing_packages,
+)
 from posezoo.core.files import verified_files
 from posezoo.core.ir import provenance
+from posezoo.core.pipeline.artifact_states import list_changed_files
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.resolved import Converter, Resolved, Target
 from posezoo.core.resolve.stage_context import Context
@@ -41,7 +47,6 @@ class Plan:
     program: ConverterProgram | None = None
     missing_package: MissingPackageError | None = None  # that the conversion needs
     source_error: ConversionError | None = None  # dry run: why the file to convert cannot be used
-    trusts_records: bool = True  # whether records say which files and IR are unchanged
 
     @property
     def is_due(self) -> bool:
@@ -55,6 +60,12 @@ class Plan:
         is_refused = any(file.is_unpinned for file in self.files)
         failures = (self.obstacle, self.missing_package, self.source_error)
         return not any(failures) and not is_refused
+
+    @property
+    def has_all_files(self) -> bool:
+        """Whether all files that are needed are here, were read, and need no further step."""
+        are_here = all(file.origin is FileOrigin.HERE for file in self.files)
+        return are_here and not (self.files and self.resolved.spec.postprocessing)
 
     @property
     def missing_files(self) -> tuple[PlannedFile, ...]:
@@ -85,7 +96,7 @@ def make_plan(
     Args:
         options: how its IR are made; None for the defaults.
         downloads: whether missing files are downloaded; if False, they have to exist already.
-        is_dry_run: if True, nothing else is written, not even the records of verified files.
+        is_dry_run: if True, no program is started.
 
     Raises:
         ConversionError: an IR of other weights would be replaced, the Model Optimizer does not
@@ -94,13 +105,7 @@ def make_plan(
     """
     options = with_settings(options, context.settings)
     program = _find_program(resolved, context, is_dry_run=is_dry_run)
-    trusts_records = context.trusts_records and not options.is_strict
-    is_good = partial(
-        verified_files.is_verified, trust_record=trusts_records, remember=not is_dry_run
-    )
-    irs = plan_irs(
-        resolved, options, mo_version=program.version if program else "", is_good=is_good
-    )
+    irs = plan_irs(resolved, options, mo_version=program.version if program else "")
     due = [ir.target for ir in irs if not ir.is_up_to_date]
     obstacle = next((each.obstacle for each in due if each.obstacle), None)
     missing = None
@@ -112,16 +117,34 @@ def make_plan(
         obstacle=obstacle,
         program=program,
         missing_package=missing,
-        trusts_records=trusts_records,
     )
     is_done = resolved.spec.is_converted and not due
-    if obstacle or is_done:
+    if obstacle or (is_done and not _has_changed_files(resolved, context, downloads=downloads)):
         return plan
     if resolved.runs_upstream_code:
         plan = _with_upstream_code(plan, is_dry_run=is_dry_run)
     if plan.obstacle:
         return plan
     return _with_files(plan, context, downloads=downloads, is_dry_run=is_dry_run)
+
+
+def _has_changed_files(resolved: Resolved, context: Context, *, downloads: bool) -> bool:
+    """Whether a strict lock lists other bytes of a file that is here, which a download restores.
+
+    Raises:
+        LockError: there is one, and nothing is downloaded.
+    """
+    spec = resolved.spec
+    has_own_weights = resolved.layout.custom_checkpoint(spec) is not None
+    if has_own_weights or not context.lock.is_strict:
+        return False
+    changed = list_changed_files(spec, resolved.layout)
+    if changed and not downloads:
+        raise LockError(
+            f"{changed[0].path}: is not the file that {context.lock.path} lists",
+            hint=f"{format_command('download', spec, resolved.layout.download_dir)} restores it",
+        )
+    return bool(changed)
 
 
 def _with_upstream_code(plan: Plan, *, is_dry_run: bool) -> Plan:
@@ -140,13 +163,8 @@ def _with_files(plan: Plan, context: Context, *, downloads: bool, is_dry_run: bo
     layout = resolved.layout
     needs_download = layout.custom_checkpoint(spec) is None  # not the user's own weights
     if downloads and needs_download:
-        files = plan_download(
-            spec,
-            layout,
-            context.download_options,
-            resolved.published_precisions,
-            is_dry_run=is_dry_run,
-        )
+        options = context.download_options
+        files = plan_download(spec, layout, options, resolved.published_precisions)
         return replace(plan, files=files)
     if is_dry_run and plan.is_due and not resolved.runs_upstream_code:
         return replace(plan, source_error=_explain_bad_source(plan))
@@ -177,37 +195,29 @@ def _explain_bad_source(plan: Plan) -> ConversionError | None:
     return None
 
 
-def require_current_ir(
-    resolved: Resolved, target: Target, done: str, *, trust_record: bool = True
-) -> None:
+def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
     """Check that an IR is the one that model.yml describes, complete and unchanged.
 
     Args:
         done: a participle for the error, such as "counted".
-        trust_record: as for ``is_verified``; a strict lock trusts none.
 
     Raises:
         ConversionError: it is not that IR.
     """
     spec = resolved.spec
     layout = resolved.layout
-    trust_record = trust_record and target.agreed is None
     if target.converter is Converter.PUBLISHED:
         folder = layout.download_dir
         files = [file for file in spec.files if file.name.startswith(f"{target.precision}/")]
         is_whole = all(
-            verified_files.is_verified_file(
-                layout.file_path(spec, file), file, trust_record=trust_record
-            )
-            for file in files
+            verified_files.is_verified_file(layout.file_path(spec, file), file) for file in files
         )
         reason = "" if is_whole else "it is not the file that was published"
     else:
         folder = layout.output_dir
         record = provenance.read_ir_record(target.xml)
         key = key_now(resolved, target)
-        is_good = partial(verified_files.is_verified, trust_record=trust_record)
-        reason = provenance.explain_stale_record(target.xml, record, key, is_good)
+        reason = provenance.explain_stale_record(target.xml, record, key)
     if reason:
         raise ConversionError(
             f"{target.xml}: not {done}, since {reason}",

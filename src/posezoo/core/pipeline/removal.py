@@ -100,7 +100,7 @@ def plan_removal(
     kept: list[ArtifactState] = []
     for spec in models:
         files = []
-        for artifact in check_artifacts(spec, layout, remember=False):
+        for artifact in check_artifacts(spec, layout):
             if artifact.state == "good" or _is_recorded(artifact.path):
                 files.append(artifact.path)
             elif artifact.state != "missing":
@@ -136,7 +136,7 @@ def _list_intermediate_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[P
     for name in {step.file for step in replaced}:
         steps = [step for step in replaced if step.file == name]
         record = text_record(name, steps, spec, layout)
-        if record.is_up_to_date(rehash=True):
+        if record.is_up_to_date():
             yield record.subject
 
 

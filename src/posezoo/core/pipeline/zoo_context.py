@@ -41,7 +41,6 @@ def open_context(
     *,
     download_dir: Path | None = None,
     trust_on_first_use: bool = False,
-    verify: bool = False,
     mo_python: Path | None = None,
 ) -> Context:
     """Open the registry, the folders and the lock that the settings name.
@@ -62,9 +61,7 @@ def open_context(
     lock = LockFile(settings.lock, strict=settings.locked)
     registry = registry_from_settings(settings)
     lock.require_registry(registry)
-    options = download_options(
-        settings, lock.record_first_use if trust_on_first_use else None, verify=verify
-    )
+    options = download_options(settings, lock.record_first_use if trust_on_first_use else None)
     download_dir = download_dir or settings.weights_dir
     layout = ModelLayout(download_dir, settings.weights_dir)
     return Context(
@@ -110,16 +107,7 @@ def _read_registry(name: str, settings: Settings) -> Path:
     return _WHEEL_REGISTRY.part.read(name, download_options(settings))
 
 
-def requires_bytes(settings: Settings) -> bool:
-    """Whether the user requires proof of the bytes of files and IR: then no record of an earlier
-    verification is used, since others can write one.
-    """
-    return settings.locked or settings.require_proof
-
-
-def download_options(
-    settings: Settings, first_use: FirstUse | None = None, *, verify: bool = False
-) -> DownloadOptions:
+def download_options(settings: Settings, first_use: FirstUse | None = None) -> DownloadOptions:
     """The download options that the settings describe."""
     from posezoo.core.download.options import DownloadOptions
 
@@ -133,8 +121,6 @@ def download_options(
         ca_bundle=settings.ca_bundle,
         allow_http=settings.allow_http,
         allow_private_redirects=settings.allow_private_redirects,
-        verify=verify or requires_bytes(settings),
-        trusts_records=not requires_bytes(settings),
         jobs=settings.jobs,
         connections=settings.connections,
         allow_licenses=settings.allow_licenses,

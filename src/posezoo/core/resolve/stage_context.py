@@ -39,11 +39,6 @@ class Context:
         return replace(self, layout=replace(self.layout, output_dir=folder))
 
     @property
-    def trusts_records(self) -> bool:
-        """Whether a file that has not changed since it was hashed is not hashed again."""
-        return self.download_options.trusts_records
-
-    @property
     def has_model_optimizer(self) -> bool:
         """Whether the user named a Model Optimizer."""
         return self.mo is not None or self.mo_python is not None

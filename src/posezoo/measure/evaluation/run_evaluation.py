@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import field, replace
 from difflib import get_close_matches
 from itertools import chain
@@ -49,7 +49,7 @@ from posezoo.measure.evaluation.person_groups import (
 from posezoo.poses.keypoints import Pose
 from posezoo.run import images
 from posezoo.run.images import Image
-from posezoo.run.result_journal import file_fingerprint, open_journal
+from posezoo.run.result_journal import ResultJournal, open_journal
 from posezoo.run.runtime.result_stream import ResultStream
 
 #: An estimator, or a function that returns poses for an image, (H, W, 3) uint8 BGR. It is called
@@ -154,11 +154,7 @@ def evaluate(
     unreadable: dict[str, str] = {}
     left_out: set[ImageId] = set()
     with open_journal(keep, _heading(dataset, names, heading)) as journal:
-        predictions = {
-            image.id: ImagePredictions.from_json(journal.read(image.id), len(names))
-            for image in dataset.images
-            if journal.has(image.id, _fingerprint(image))
-        }
+        predictions = _read_predictions(journal, dataset, len(names))
         cached_count = len(predictions)
         remaining = [image for image in dataset.images if image.id not in predictions]
         predict = ImagePredictor(predictor, names, boxes, dataset)
@@ -170,7 +166,7 @@ def evaluate(
                     left_out.add(image.id)
                 else:
                     predictions[image.id] = predicted
-                    journal.add(image.id, _fingerprint(image), predicted.to_json())
+                    journal.add(image.id, predicted.to_json(), image.path, *(image.size or ()))
                 listener(EvaluationProgress(name, count, len(dataset.images)))
     allowed = len(dataset.images) - 1 if skip_unreadable else 0
     if len(unreadable) > allowed:
@@ -185,9 +181,18 @@ def evaluate(
     )
 
 
-def _fingerprint(image: DatasetImage) -> list[int]:
-    """That of the file, and the size in the annotations, which is checked when it is read."""
-    return [*file_fingerprint(image.path), *(image.size or ())]
+def _read_predictions(
+    journal: ResultJournal, dataset: CocoDataset, num_keypoints: int
+) -> dict[ImageId, ImagePredictions]:
+    """What an earlier run predicted; a line that cannot be read is no prediction."""
+    predictions = {}
+    for image in dataset.images:
+        # The size is that in the annotations, which is checked when the image is read.
+        if journal.has(image.id, image.path, *(image.size or ())):
+            with suppress(ValueError, LookupError, TypeError, AttributeError):
+                kept = journal.read(image.id)
+                predictions[image.id] = ImagePredictions.from_json(kept, num_keypoints)
+    return predictions
 
 
 def _heading(

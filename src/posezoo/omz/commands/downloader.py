@@ -34,7 +34,7 @@ FLAGS = (
     ),
     conventions.output_dir_flag("where files go", "the working folder"),
     Flag("--cache_dir DIR", "folder that keeps a copy of each file, named by its digest"),
-    f"mirror verify {flags.TRUST}",
+    f"mirror {flags.TRUST}",
     Flag(
         "--num_attempts N",
         "number of attempts for a source that fails temporarily (default: 5)",
@@ -73,7 +73,6 @@ def _run(args: _DownloaderArgs) -> int:
         settings,
         download_dir=output_dir,
         trust_on_first_use=args.trust_on_first_use,
-        verify=args.verify,
     )
     if not is_cached:
         options = replace(context.download_options, cache_dir=None)

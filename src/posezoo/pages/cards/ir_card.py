@@ -9,7 +9,8 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import Model, Precision
 from posezoo.core.declarations.skeletons import FOLDER
-from posezoo.core.files.file_record import fingerprint, read_record, update_record
+from posezoo.core.files.file_record import read_record, update_record
+from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import license_path, registry_root
 from posezoo.core.resolve.stage_context import Context
@@ -59,9 +60,9 @@ def _list_files(facts: ModelFacts, card: Path) -> Iterator[Path]:
     yield from sorted(card.parent.glob("*.svg"))
 
 
-def _fingerprint(path: Path) -> dict[str, int] | None:
+def _fingerprint(path: Path) -> str | None:
     try:
-        return fingerprint(path)
+        return compute_digest(path).value
     except OSError:
         return None
 

@@ -23,9 +23,10 @@ from weakref import WeakSet
 import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
-from posezoo.core.errors import InferenceError, OutputError, memory_hint, suggest
+from posezoo.core.declarations.model import Digest
+from posezoo.core.errors import InferenceError, OutputError, memory_hint, os_reason, suggest
 from posezoo.core.files.staging import create_parent
-from posezoo.core.files.verified_files import compute_digest, write_atomically
+from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.ir.inference import run_request
 from posezoo.core.ir.openvino_import import (
     error_text,
@@ -43,7 +44,6 @@ from posezoo.run.runtime.graph import (
     Graph,
     Shape,
     format_shape,
-    network_files,
     port_name,
     read_graph,
 )
@@ -122,6 +122,18 @@ class CompiledNetwork:
         self._compiled: CompiledModel | None = compiled  # None after a failed inference
         self._process: int | None = os.getpid()
         _NETWORKS.add(self)
+
+    @property
+    def digests(self) -> dict[Path, Digest]:
+        """The SHA-384 of each of its files.
+
+        Raises:
+            InferenceError: a file cannot be read now.
+        """
+        try:
+            return self._graph.digests
+        except OSError as error:
+            raise InferenceError(f"{self.path}: cannot be read: {os_reason(error)}") from error
 
     def for_stream(self) -> CompiledNetwork:
         """The network for images that do not depend on each other: with as many requests as the
@@ -416,12 +428,15 @@ def describe_run(
         the name that ``posezoo.lock`` has for it; ``posezoo`` and ``openvino``: the versions; and
         ``date``: year-month-day, UTC, since the same run gives the same results.
     """
-    paths = [file for network in networks for file in network_files(network.path)]
+    files = {}
+    for network in networks:
+        for path, digest in network.digests.items():
+            files[f"{path.parent.name}/{path.name}"] = digest.value
     return {
         "format": RESULT_FORMAT,
         "model": model,
         **({"revision": revision} if revision else {}),
-        "files": {f"{path.parent.name}/{path.name}": compute_digest(path).value for path in paths},
+        "files": files,
         "device": device,
         "executed_precision": arithmetic,
         "posezoo": version(),
@@ -441,7 +456,7 @@ def cache_path(graph: Graph, core: Core, config: dict[str, Any], folder: Path) -
     """The cache file for a graph and a configuration on this CPU; None if the IR cannot be read."""
     try:
         # Archives and `cp -p` give other weights of a network the same size and date.
-        digests = [compute_digest(file, "sha256").value for file in graph.files]
+        digests = [digest.value for digest in graph.digests.values()]
     except OSError:
         return None
     name = core.get_property("CPU", "FULL_DEVICE_NAME")

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from posezoo.core.declarations.model import ORIGINALS, Precision
+from posezoo.core.declarations.model import ORIGINALS, Digest, Precision
 from posezoo.core.declarations.model_files import ULTRALYTICS_FILE
 from posezoo.core.errors import InferenceError, sanitize, suggest
 from posezoo.core.files.foreign_json import parse_json
+from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir.openvino_import import (
     add_mean_and_scale,
     error_text,
@@ -124,6 +125,15 @@ class Graph:
         except (ValueError, RuntimeError) as error:
             raise self.refuse("resize", "is not that of its inputs") from error
         self._freeze_photo_size()
+
+    @cached_property
+    def digests(self) -> dict[Path, Digest]:
+        """The SHA-384 of each of ``files``, which are read once.
+
+        Raises:
+            OSError: one cannot be read.
+        """
+        return {file: compute_digest(file) for file in self.files}
 
     def _disable_resize(self) -> frozenset[str]:
         """Set the inputs of an IR that resizes images itself (convert --resize) to the network's

@@ -109,6 +109,7 @@ FLAGS = (
         " out.mp4",
         "results/MODEL in your cache folder",
     ),
+    Flag("--force", "begin anew, also where a run of many photos ended early"),
     "precision device",
     Flag(
         "--min_score S",
@@ -255,6 +256,7 @@ def _open_journal(
     results: Path,
     console: Console,
 ) -> AbstractContextManager[ResultJournal]:
+    from posezoo.core.files.file_lock import discard
     from posezoo.run.result_journal import (
         describe_estimator,
         journal_path,
@@ -267,6 +269,8 @@ def _open_journal(
         return open_journal(None, {})
     heading = {**_describe_flags(args), **describe_estimator(estimator, options)}
     path = journal_path(results, "poses", heading)
+    if args.force:
+        discard(path)
     for other in results.glob("poses-*.jsonl"):
         former = read_heading(other)
         if former.get("inputs") == heading["inputs"] and not path.exists():

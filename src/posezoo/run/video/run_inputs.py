@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from posezoo.console.json_projection import Json
@@ -43,7 +43,7 @@ from posezoo.run.images import (
     require_image,
     write_image,
 )
-from posezoo.run.result_journal import ResultJournal, file_fingerprint
+from posezoo.run.result_journal import ResultJournal
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import VideoOptions
 from posezoo.run.video.captures import CameraMode
@@ -316,10 +316,6 @@ class _LoadedImage:
     def key(self) -> str:
         return str(self.target)
 
-    def fingerprint(self) -> list[object]:
-        picture = file_fingerprint(self.target)
-        return [self.input.name, file_fingerprint(self.input.path), picture]
-
     def read(self) -> Image:
         with self.timer.time_step("read images"):
             self.pixels = read_image(self.input.path)
@@ -332,6 +328,17 @@ class _LoadedImage:
         return pixels
 
 
+def _is_row(row: Any) -> bool:
+    """Whether a value is a result of an image, as ``InputRunner`` makes it."""
+    try:
+        return {"image", "picture", "width", "height"} <= row.keys() and all(
+            {"drawn", "score"} <= pose.keys() and isinstance(pose["keypoints"], list)
+            for pose in row["poses"]
+        )
+    except (LookupError, TypeError, AttributeError):
+        return False
+
+
 @dataclass
 class InputRunner:
     """Runs a model on all inputs, and collects the results as JSON values.
@@ -342,8 +349,8 @@ class InputRunner:
         min_score: the minimum score of keypoints that are drawn.
         limit: the number of frames of a video; None for all.
         publish: receives the source, each frame of a video, and its poses.
-        journal: results by picture; an earlier run's stay if the photo and its picture are the
-            same.
+        journal: results by picture; an earlier run's stay if the photo has the same bytes, and the
+            picture is there.
         report_failure: receives ``image``, its name, and why it could not be read or written.
         openpose: the keypoints of OpenPose's files, which are written, too; empty: none are.
     """
@@ -378,7 +385,7 @@ class InputRunner:
             for image in self.inputs.images
         ]
         for image in self._loaded:
-            image.is_done = self.journal.has(image.key, image.fingerprint())
+            image.is_done = self._has_result(image)
         #: Each image with its results, but without their keypoints, which the journal has.
         self.images: list[Json] = []
         self.videos: list[Json] = []
@@ -391,6 +398,13 @@ class InputRunner:
         #: What ended the videos early, and is raised once the results are written: ^C, which ends
         #: a camera, or a disk that is full.
         self.ended_by: BaseException | None = None
+
+    def _has_result(self, image: _LoadedImage) -> bool:
+        """Whether an earlier run wrote the picture of an image, and its whole line."""
+        source = image.input
+        is_known = self.journal.has(image.key, source.path, source.name)
+        is_complete = is_known and image.target.is_file()
+        return is_complete and _is_row(self.journal.read(image.key))
 
     def _name_openpose(self, image: Path) -> Path | None:
         if not self.openpose:
@@ -477,7 +491,7 @@ class InputRunner:
                 "height": pixels.shape[0],
                 "poses": [pose_to_json(pose, self.min_score) for pose in poses],
             }
-            self.journal.add(image.key, image.fingerprint(), row)
+            self.journal.add(image.key, row, image.input.path, image.input.name)
             return self._keep(image, row)
         return 0
 
