@@ -49,7 +49,7 @@ CORE = (
     {"diagnosis", "files"},
     {"ir"},
     {"registry"},
-    {"download", "lockfile"},
+    {"download", "license_notice", "lockfile"},
     {"resolve"},
     {"convert"},
     {"sidecars"},

@@ -6,9 +6,9 @@ import pytest
 
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.sources import GoogleDriveSource
+from posezoo.core.license_notice import read_copyright_line
 from posezoo.core.registry import builtin_models_dir, open_registry
 from posezoo.networks import NETWORKS
-from posezoo.pages.license_notice import read_copyright_line
 
 REGISTRY = open_registry()
 

@@ -29,7 +29,7 @@ from posezoo.core.errors import REQUIRED
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 FIND = (
     "from posezoo.core.registry import open_registry\n"
-    "from posezoo.pages.license_notice import read_copyright_line\n"
+    "from posezoo.core.license_notice import read_copyright_line\n"
     "registry = open_registry()\n"
     "spec = registry.find('pose-detection-mediapipe')\n"
     "print(spec.path, read_copyright_line(spec), sep='\\n')"

@@ -8,13 +8,13 @@ import pytest
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo.core.declarations.model import CompositeSpec, License, ModelSpec
 from posezoo.core.errors import PosezooError, SpecError, UnknownModelError
+from posezoo.core.license_notice import read_copyright_line
 from posezoo.core.registry import (
     Registry,
     format_command,
     open_registry,
     registry_root,
 )
-from posezoo.pages.license_notice import read_copyright_line
 
 
 @pytest.fixture

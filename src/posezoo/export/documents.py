@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from posezoo.core.license_notice import collect_license_terms, format_notice
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportTarget, Port, render
-from posezoo.pages.license_notice import collect_license_terms, format_notice
 from posezoo.poses.decoders import find_decoder
 
 #: The names of the classes, one a line.

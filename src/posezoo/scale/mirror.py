@@ -40,6 +40,12 @@ from posezoo.core.files import verified_files
 from posezoo.core.files.result_files import write_result
 from posezoo.core.files.staging import create_parent
 from posezoo.core.layout import path_below, require_inside
+from posezoo.core.license_notice import (
+    NOTICE_SIGNS,
+    LicenseTerms,
+    format_notice,
+    read_copyright_line,
+)
 from posezoo.core.lockfile import NAME, LockFile
 from posezoo.core.lockfile.entries import (
     COMPOSITE_YML,
@@ -63,12 +69,6 @@ from posezoo.core.registry import (
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.values import frozen
 from posezoo.packages.python_package import download_wheel
-from posezoo.pages.license_notice import (
-    NOTICE_SIGNS,
-    LicenseTerms,
-    format_notice,
-    read_copyright_line,
-)
 
 LICENSES = "licenses"
 NOTICE = "NOTICE"

@@ -172,16 +172,22 @@ def load_network(name: str, *, without: Sequence[str] = ()) -> CompiledNetwork:
 
     It runs on the device of the settings (``POSEZOO_DEVICE``).
     """
-    import posezoo
+    from posezoo.console.console import show_progress
+    from posezoo.core.declarations.model import Precision
     from posezoo.core.errors import DownloadError, SourceError
+    from posezoo.core.pipeline.get import get_irs
+    from posezoo.core.pipeline.zoo_context import open_context
     from posezoo.core.settings import read_settings, to_settings
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.compiled_network import CompiledNetwork
     from posezoo.run.runtime.graph import Preprocessing, read_graph
 
+    settings = to_settings(read_settings({}))
+    context = open_context(settings)
     # Rounded to FP16, BlazePose's weights move landmarks by up to 28 px (the median is 0.1 px).
     try:
-        irs = posezoo.get(name, precision="FP32")
+        model = context.registry.find(name)
+        irs = get_irs(model, Precision.FP32, context, listener=show_progress)
     except DownloadError as error:
         if type(error) not in (DownloadError, SourceError):
             raise  # a wrong digest, for example
@@ -193,7 +199,7 @@ def load_network(name: str, *, without: Sequence[str] = ()) -> CompiledNetwork:
     graph.keep_outputs([output for output in graph.outputs if output not in without])
     (taken,) = graph.inputs
     graph.embed_preprocessing(taken, Preprocessing())
-    runtime = default_runtime(to_settings(read_settings({})))
+    runtime = default_runtime(settings)
     if runtime.device == "CPU":
         # As in MediaPipe. Two threads take 25 to 50 % more CPU time, and wait for each other where
         # other programs run.

@@ -14,6 +14,7 @@ from posezoo.core.convert.recorded_outputs import read_recording
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import ConversionError, NetworkError, SpecError, UnknownModelError
+from posezoo.core.license_notice import read_copyright_line
 from posezoo.core.registry import license_path, registry_root
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
@@ -22,7 +23,6 @@ from posezoo.lint.text_comparison import simplify
 from posezoo.networks import find_network, is_network
 from posezoo.pages.cards.card_reader import read_text
 from posezoo.pages.facts import papers
-from posezoo.pages.license_notice import read_copyright_line
 from posezoo.pages.spdx_licenses import (
     GNU_SUFFIX,
     PHRASES,

@@ -71,9 +71,9 @@ from posezoo.console.json_projection import Json, distinct, project, to_json
 from posezoo.console.labels import format_protocol
 from posezoo.core.declarations.model import Input, ModelSpec, Output, Precision, PublishedAccuracy
 from posezoo.core.ir.provenance import Provenance
+from posezoo.core.license_notice import read_copyright_line
 from posezoo.pages.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.pages.facts.papers import format_bibtex
-from posezoo.pages.license_notice import read_copyright_line
 from posezoo.run.measured import measurement_to_json, measurements_of
 
 FORMAT = 2

@@ -14,6 +14,7 @@ from html import escape
 from posezoo.console.labels import format_megabytes
 from posezoo.core.files.output_file import HTML_PAGE
 from posezoo.core.layout import ModelLayout
+from posezoo.core.license_notice import read_copyright_line
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.pages.cards.markdown import is_safe_url, one_line
 from posezoo.pages.cards.model_tables import (
@@ -31,7 +32,6 @@ from posezoo.pages.cards.usage_section import (
 from posezoo.pages.facts.comparison import compare_models
 from posezoo.pages.facts.model_facts import ModelFacts, unique
 from posezoo.pages.facts.scatter_chart import draw_chart
-from posezoo.pages.license_notice import read_copyright_line
 from posezoo.run.measurement_selection import MeasurementSelection
 
 #: The largest picture of a registry that the page contains.

@@ -16,6 +16,7 @@ from posezoo.core.declarations.model import CompositeSpec, License, Model, Model
 from posezoo.core.files.result_files import is_own
 from posezoo.core.files.verified_files import is_device, write_atomically
 from posezoo.core.layout import find_link_out
+from posezoo.core.license_notice import read_copyright_line
 from posezoo.core.registry import is_declared, license_path, registry_root
 from posezoo.core.regular_files import read_beginning, read_regular_bytes
 from posezoo.networks.custom_weights import with_known_network
@@ -53,7 +54,6 @@ from posezoo.pages.cards.usage_section import (
 )
 from posezoo.pages.facts.model_facts import ModelFacts, unique
 from posezoo.pages.facts.papers import format_bibtex
-from posezoo.pages.license_notice import read_copyright_line
 from posezoo.run.measured import describe_settings, measurements_of
 
 NAME = "README.md"

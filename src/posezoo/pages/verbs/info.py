@@ -88,14 +88,14 @@ from posezoo.console.report import print_json, print_result, print_text
 from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 from posezoo.core.declarations.model_files import find_network, is_network_file
 from posezoo.core.errors import PosezooError
-from posezoo.core.registry import TAG_MARK, Selection, license_path, registry_root
-from posezoo.pages.facts.model_facts import ModelFacts, describe_model
-from posezoo.pages.facts.rehearsals import DIGEST, read_rehearsals
-from posezoo.pages.license_notice import (
+from posezoo.core.license_notice import (
     collect_license_terms,
     format_notice,
     read_copyright_line,
 )
+from posezoo.core.registry import TAG_MARK, Selection, license_path, registry_root
+from posezoo.pages.facts.model_facts import ModelFacts, describe_model
+from posezoo.pages.facts.rehearsals import DIGEST, read_rehearsals
 from posezoo.pages.verbs.filter_flags import (
     FILTER_FLAGS,
     FilterArgs,

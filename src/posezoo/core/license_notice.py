@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from posezoo.console.labels import format_count
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import license_path
@@ -85,8 +84,9 @@ def format_notice(terms: Iterable[LicenseTerms]) -> str:
         key = (license.spdx, term.text, "" if term.text else license.url or license.text)
         groups.setdefault(key, []).append(term)
     count = sum(map(len, groups.values()))
+    models = "1 model" if count == 1 else f"{count} models"
     parts = [
-        f"NOTICE of {format_count(count, 'model')}, written by posezoo {version()}.\n"
+        f"NOTICE of {models}, written by posezoo {version()}.\n"
         "Each has its own license; the licenses follow with their holders.\n"
     ]
     for (spdx, text, address), members in groups.items():
