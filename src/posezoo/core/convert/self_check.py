@@ -117,6 +117,7 @@ class OutputDifference:
             measured.
         is_share: whether these are means, as a rounding changes single values altogether.
         is_in_levels: whether they are within the noise of a rounding to 8 bits.
+        is_within_own_noise: whether only the noise of the IR itself allows the difference.
     """
 
     difference: float
@@ -125,6 +126,7 @@ class OutputDifference:
     rounding: OutputRounding | None = None
     is_share: bool = False
     is_in_levels: bool = False
+    is_within_own_noise: bool = False
 
     @property
     def is_noisy(self) -> bool:
@@ -135,10 +137,16 @@ class OutputDifference:
     @property
     def needs_more(self) -> bool:
         """Whether what the network computes before the output must be compared, too."""
-        return (self.is_noisy or self.is_share) and not self.is_in_levels
+        is_allowed = self.is_in_levels or self.is_within_own_noise
+        return (self.is_noisy or self.is_share) and not is_allowed
 
     def explain(self, name: str, runtime: str) -> str:
         """Why this output, which has a name, proves nothing."""
+        if self.is_within_own_noise:
+            return (
+                f"{name} differs from what {runtime} computed by {self.difference:.1e} of its"
+                " largest value, and a rounding inside of the IR changes it as much"
+            )
         if self.is_in_levels:
             return f"{runtime} rounds {name} to 8 bits otherwise"
         if not self.is_noisy:
@@ -644,7 +652,8 @@ class IrCheck(NetworkCheck):
         computed: Sequence[NamedArrays],
     ) -> OutputComparison:
         """Compare the wrong outputs with the noise of the IR itself, if no input of the original
-        can be moved, a step enlarges roundings, or the runtime computes in 8 bits.
+        can be moved, a step enlarges roundings, or the runtime computes in 8 bits. An output within
+        that noise cannot be compared: a wrong IR must not set its own limit.
         """
         in_levels = reference.original.in_levels
         is_measured = reference.cases[0].moved is not None
@@ -692,7 +701,11 @@ class IrCheck(NetworkCheck):
         if not _find_largest(moved, self.spec.self_check.measure):
             return None
         measured = replace(self, without_noise=OFFSET)  # no limit has to be guessed
-        return measured._compare_output(name, reference.cases, pairs, moved)
+        judged, _ = measured._compare_output(name, reference.cases, pairs, moved)
+        # "not <=" instead of ">", so that nan also counts.
+        if not judged.difference <= judged.tolerance and not judged.is_noisy:
+            return judged, True
+        return replace(judged, is_within_own_noise=True), False
 
     def _explain_unprovable(
         self, compared: OutputComparison, reference: ReferenceOutputs
@@ -729,7 +742,10 @@ class IrCheck(NetworkCheck):
             problem = f"differs from the original before {', '.join(noisy)}: first in"
             raise self.create_error(f"{problem} {_describe_inner(first, reference)}")
         before = f"; before it, {first.operation} differs" if first else ""
-        return {name: why + before for name, why in reasons.items() if name not in proven}
+        differing = {name for name in reasons if compared.outputs[name].is_within_own_noise}
+        return {
+            name: why + before for name, why in reasons.items() if name not in proven - differing
+        }
 
     def _name_outputs(self, reference: ReferenceOutputs) -> tuple[str, ...]:
         """The names of the outputs to compare; those of the original if its decoder is a part of
