@@ -42,8 +42,8 @@ MEASURES: dict[str, Callable[[Array], Any]] = {
 
 
 def allow_difference(noise: float | None) -> float:
-    """How much a value may differ; ``noise`` is 0 if it cannot be measured, None if it was not."""
-    return WITHOUT_NOISE if noise == 0 else FACTOR * (noise or 0) + OFFSET
+    """How much a value may differ; ``noise`` is None if it was not measured."""
+    return FACTOR * (noise or 0) + OFFSET
 
 
 def allow_own_rounding(rounding: float) -> float:

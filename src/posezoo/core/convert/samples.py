@@ -90,7 +90,8 @@ def arrange(values: Array, port: Input) -> Array:
 
 
 def _read_arrays(spec: ModelSpec, path: Path) -> Iterator[Sample]:
-    arrays = _load(path)
+    given = {name: port.name for port in spec.inputs for name in port.ir_names}
+    arrays = {given.get(name, name): values for name, values in _load(path).items()}
     names = [port.name for port in spec.inputs]
     if set(arrays) != set(names):
         raise ConversionError(
