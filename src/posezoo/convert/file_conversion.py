@@ -255,7 +255,8 @@ def convert_file(
         ir_writer.rename_numbered_operations(network)
         unchecked = replace(options, self_check=False)
         publish(resolved, options=unchecked, listener=ignore_event)
-    ir_writer.state_proof(target.xml, result.proof, result.not_compared)
+    compared = result.describe_outputs()
+    ir_writer.state_proof(target.xml, result.proof, result.not_compared, compared)
     return target.xml
 
 

@@ -154,10 +154,7 @@ def describe_inputs(spec: ModelSpec, network: Model) -> ModelSpec:
         shape = port.shape or (() if port.to_layout else sizes.get(port.name, ()))
         shown = _shown_layouts(shape)
         is_shown = not port.layout and not port.to_layout and len(shown) == 1
-        layout = shown[0] if is_shown else port.layout
-        actual = find_port(network.inputs, port.name)
-        names = frozenset(actual.names if actual else ())
-        inputs.append(replace(port, shape=shape, layout=layout, ir_names=names))
+        inputs.append(replace(port, shape=shape, layout=shown[0] if is_shown else port.layout))
     return replace(spec, inputs=tuple(inputs))
 
 

@@ -291,7 +291,7 @@ def compute_reference(
         SelfCheckError: a weight is infinite, or an output has another shape than the recorded one.
     """
     recording = read_recording(spec)
-    samples = read_samples(spec)
+    samples = read_samples(spec, extent.names)
     if recording and not by_nodes:
         recording = recording.without_inner()
     recorded = None

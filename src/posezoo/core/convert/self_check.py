@@ -126,6 +126,12 @@ class OutputDifference:
         # "not <=" instead of ">", so that nan also counts.
         return not (self.not_compared or self.difference <= self.tolerance)
 
+    def describe(self) -> str:
+        """How it was compared."""
+        if self.not_compared:
+            return f"not compared: {self.not_compared}"
+        return f"on both sides of {', '.join(self.steps)}" if self.steps else "directly"
+
 
 @frozen
 class SelfCheckResult:
@@ -163,6 +169,10 @@ class SelfCheckResult:
     def proof(self) -> str:
         """``EQUAL`` or ``NOT_COMPARABLE``: an IR that differs has no result."""
         return NOT_COMPARABLE if self.not_compared else EQUAL
+
+    def describe_outputs(self) -> dict[str, str]:
+        """How each output was compared, by its name."""
+        return {name: output.describe() for name, output in self.outputs.items()}
 
     @property
     def worst_difference(self) -> OutputDifference:

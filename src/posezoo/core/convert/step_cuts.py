@@ -99,13 +99,16 @@ class CutOriginal:
     run: Run
 
     def run_moved(self, number: int, inputs: NamedArrays, draw: int) -> dict[str, Array]:
-        """The cuts and outputs of a case, if each value before a part is moved by one rounding.
+        """The cuts and outputs of a case, if each value before a part is moved by one rounding; but
+        for what steps make, which has no noise of its own.
 
         Args:
             inputs: those of the case, moved.
         """
         rng = np.random.default_rng([number, draw])
-        return self.run({**inputs, **_move_floats(self.values[number], rng)})
+        values = self.values[number]
+        made = {name: each for name, each in values.items() if self.cuts.makers[name].step}
+        return {**self.run({**inputs, **_move_floats(values, rng)}), **made}
 
     def run_edges(self, inputs: Sequence[NamedArrays]) -> Iterator[list[dict[str, Array]]]:
         """The cuts and outputs of each case, with what each step takes a little larger, and a

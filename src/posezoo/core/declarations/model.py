@@ -273,7 +273,6 @@ class Input:
     pad_value: int | None = None
     #: Whether nothing says how images are prepared for it: color, mean and scale.
     is_unstated: bool = False
-    ir_names: frozenset[str] = frozenset()  # all names that it has in the IR, if that is known
 
     @property
     def ir_layout(self) -> str:
