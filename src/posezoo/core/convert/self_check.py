@@ -121,6 +121,12 @@ class OutputDifference:
     not_compared: str = ""
 
     @property
+    def is_noisy(self) -> bool:
+        """Whether the noise is so large that the numbers prove nothing."""
+        # "not <=" instead of ">", so that nan also counts.
+        return self.noise is not None and not self.noise <= LARGEST_NOISE
+
+    @property
     def is_wrong(self) -> bool:
         """Whether the difference is an error."""
         # "not <=" instead of ">", so that nan also counts.
@@ -421,7 +427,7 @@ class IrCheck(NetworkCheck):
         if changed:
             raise self._create_constant_error(changed)
         compared = self._doubt_enlarged(compared, reference)
-        compared = self._doubt_silent(compared, reference)
+        compared = self._compare_before(compared, reference)
         nodes = self._check_nodes(reference) if self.by_nodes else None
         outputs = {**compared.outputs, **self._check_decoding(names, reference, judged)}
         not_compared = next(filter(None, (each.not_compared for each in outputs.values())), "")
@@ -706,34 +712,41 @@ class IrCheck(NetworkCheck):
         }
         return OutputComparison({**compared.outputs, **outputs})
 
-    def _doubt_silent(
+    def _compare_before(
         self, compared: OutputComparison, reference: ReferenceOutputs
     ) -> OutputComparison:
-        """With the outputs in doubt whose values are the same for all inputs, unless the tensors
-        before them are equal.
+        """Compare the tensors before outputs whose own values prove nothing. Those whose values are
+        the same for all inputs are in doubt, unless the tensors before them are equal.
+
+        Raises:
+            SelfCheckError: one differs before an output that a rounding changes.
         """
+        outputs = compared.outputs.items()
         reasons = {
-            name: f"{name} is the same for all test images"
-            for name, output in compared.outputs.items()
-            if _is_silent(name, reference.cases) and not output.not_compared
-        }
-        reasons |= {
-            name: output.not_compared
-            for name, output in compared.outputs.items()
+            name: output.not_compared or f"{name} is the same for all test images"
+            for name, output in outputs
             if output.not_compared == explain_empty(name)
+            or (_is_silent(name, reference.cases) and not output.not_compared)
         }
-        if not reasons:
+        noisy = [name for name, output in outputs if output.is_noisy and output.not_compared]
+        if not (reasons or noisy):
             return compared
         proven: set[str] = set()
-        before = ""
+        first = None
         if reference.is_independent:
             # Without them, the outputs stay in doubt.
             with suppress(PosezooError, RuntimeError):
-                case = reference.cases[0]
                 proven, first = compare_before(
-                    self.spec, reference.original, self.xml, case, reasons
+                    self.spec,
+                    reference.original,
+                    self.xml,
+                    reference.cases[0],
+                    [*reasons, *noisy],
                 )
-                before = f"; before it, {first.operation} differs" if first else ""
+        if first and noisy and not self._list_steps(noisy, reference):
+            problem = f"differs from the original before {', '.join(noisy)}: first in"
+            raise self.create_error(f"{problem} {_describe_inner(first, reference)}")
+        before = f"; before it, {first.operation} differs" if first else ""
         for name, reason in reasons.items():
             doubt = "" if name in proven else reason + before
             compared = compared.with_doubt([name], doubt)

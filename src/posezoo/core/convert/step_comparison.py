@@ -135,6 +135,7 @@ class _Comparison:
         self.outputs = outputs
         self.select = select
         self.types: dict[str, np.dtype[Any]] = {}  # of the tensors of the IR, by name
+        self.moving: set[str] = set()  # what changes if roundings move what a step takes
         self.fed = self._find_fed()
         self.names = list(dict.fromkeys([*self.fed, *outputs]))
         self.expected = [
@@ -258,19 +259,21 @@ class _Comparison:
         """The tensors that only differ where the original changes, too, if a rounding moves what
         the step before it takes; not of a step that is exact.
         """
-        unsure = [
+        found = {
             name
             for name in _find_above(differences, limits)
             if name in self.cuts.after and not self._is_exact(name)
-        ]
-        if not unsure:
+        }
+        if not found:
             return []
-        found = set(unsure)
         edges = self.cut.run_edges([case.prepared for case in self.reference.cases])
         for expected, actual, moved in zip(self.expected, computed, edges, strict=True):
-            for name in list(found):
-                if not _is_on_edges(expected[name], actual[name], [each[name] for each in moved]):
+            for name in found.copy():
+                others = [each[name] for each in moved]
+                if not _is_on_edges(expected[name], actual[name], others):
                     found.discard(name)
+                if any(not compute_difference(expected[name], each) <= OFFSET for each in others):
+                    self.moving.add(name)
         return sorted(found)
 
     def _list_steps_inside(self, name: str) -> list[OriginalNode]:
@@ -291,12 +294,17 @@ class _Comparison:
             title = self.cuts.makers[name].title
             return f"a rounding changes {title} by {noise:.0%} of its largest value"
         for step in self._list_steps_inside(name):
-            is_direct = step.step is Step.EDGED and name in self.cuts.after
             if not self._is_fed(step):
                 return f"the IR cannot be cut before the step {step.title}"
-            if step.step is not Step.EXACT and not is_direct:
+            if step.step is not Step.EXACT and not self._is_settled(step, name):
                 return f"roundings inside of {step.title} may change its results altogether"
         return ""
+
+    def _is_settled(self, step: OriginalNode, name: str) -> bool:
+        """Whether no rounding inside of a step explains the difference of what it makes."""
+        if name not in self.cuts.after or set(step.inputs).isdisjoint(self.cuts.before):
+            return False
+        return step.step is Step.EDGED or name not in self.moving
 
 
 def _find_above(differences: Mapping[str, float], limits: Mapping[str, float]) -> list[str]:
