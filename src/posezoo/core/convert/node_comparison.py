@@ -15,7 +15,6 @@ from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert.check_extent import reshape_to
 from posezoo.core.convert.difference import (
     FACTOR,
-    LARGEST_NOISE,
     OFFSET,
     WITHOUT_NOISE,
     allow_difference,
@@ -24,6 +23,7 @@ from posezoo.core.convert.difference import (
 )
 from posezoo.core.convert.formats import InnerTensors, ReferenceRuntime, Run, Shape, Tensor
 from posezoo.core.convert.inner_tensors import OperationOrder, compile_tensors
+from posezoo.core.convert.proof_result import LARGEST_NOISE
 from posezoo.core.convert.reference_outputs import DRAWS, EXACT, ReferenceSample, draw_inputs
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.events import NodeProof

@@ -17,7 +17,6 @@ from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert.check_extent import reshape_to
 from posezoo.core.convert.difference import (
     FACTOR,
-    LARGEST_NOISE,
     OFFSET,
     allow_difference,
     allow_own_rounding,
@@ -25,6 +24,7 @@ from posezoo.core.convert.difference import (
 )
 from posezoo.core.convert.formats import OriginalNode, Partner, Step, Tensor
 from posezoo.core.convert.inner_tensors import compile_tensors
+from posezoo.core.convert.proof_result import LARGEST_NOISE
 from posezoo.core.convert.reference_outputs import DRAWS, EXACT, ReferenceOutputs
 from posezoo.core.convert.step_cuts import CutOriginal
 from posezoo.core.ir.openvino_import import import_openvino, openvino_core
