@@ -28,17 +28,17 @@ from safetensors.numpy import save
 
 from posezoo.core.convert import frontends
 from posezoo.core.convert.formats import DEFAULT_SIDES, with_default_sizes
-from posezoo.core.convert.recorded_outputs import (
+from posezoo.core.declarations.model import Input, ModelSpec, Output
+from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
+from posezoo.proof.recorded_outputs import (
     SEEDS,
     RecordedInput,
     Recording,
     draw_feed,
     draw_recorded_image,
 )
-from posezoo.core.declarations.model import Input, ModelSpec, Output
-from posezoo.core.files.verified_files import compute_digest
-from posezoo.core.layout import ModelLayout
-from posezoo.core.registry import open_registry
 
 SCRIPT = Path(__file__).parent / "tensorflow_js" / "run.js"
 MEDIAPIPE_SCRIPT = Path(__file__).parent / "mediapipe" / "run.py"

@@ -46,7 +46,7 @@ from posezoo.core.workers.processes import ResourceLimits
 if TYPE_CHECKING:
     from openvino import Model
 
-    from posezoo.core.convert.reference_outputs import FindReference, ReferenceOutputs
+    from posezoo.proof.reference_outputs import FindReference, ReferenceOutputs
 
 
 @frozen
@@ -203,11 +203,11 @@ def convert_file(
     spec = resolved.source
     (target,) = resolved.targets
     path = frontends.users_file(spec, resolved.layout)
-    from posezoo.core.convert.check_extent import choose_extent
-    from posezoo.core.convert.proof_start import start_proofs
     from posezoo.core.convert.publish import write_checked_irs
-    from posezoo.core.convert.reference_outputs import compute_reference
     from posezoo.core.ir import ir_writer
+    from posezoo.proof.check_extent import choose_extent
+    from posezoo.proof.proof_start import start_proofs
+    from posezoo.proof.reference_outputs import compute_reference
 
     spec = _with_files_beside(spec, path)
     network = frontends.read_network(spec, path)

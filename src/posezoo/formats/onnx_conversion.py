@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.convert import frontends, preprocess
-from posezoo.core.convert.difference import compute_difference
 from posezoo.core.convert.formats import Shape, UnknownOperationError
-from posezoo.core.convert.reference_outputs import EXACT, compute_reference
-from posezoo.core.convert.self_check import NetworkCheck
 from posezoo.core.declarations.model import Framework, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, PosezooError, SelfCheckError, import_optional
 from posezoo.core.files.verified_files import compute_digest, writing
@@ -24,6 +21,9 @@ from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
 from posezoo.formats.onnx import open_runtime
 from posezoo.formats.onnx_writer import write_onnx
+from posezoo.proof.difference import compute_difference
+from posezoo.proof.reference_outputs import EXACT, compute_reference
+from posezoo.proof.self_check import NetworkCheck
 
 if TYPE_CHECKING:
     from openvino import Model

@@ -11,8 +11,6 @@ from openvino import opset13 as ops
 from fakes.faulty_networks import FORMS, SIDE, Builder, faults_of
 from fakes.soak import soak, soak_repeated
 from posezoo import networks
-from posezoo.core.convert.check_images import draw_test_image
-from posezoo.core.convert.reference_outputs import EXACT
 from posezoo.core.errors import InferenceError
 from posezoo.measure.devices import device_comparison
 from posezoo.measure.devices.device_comparison import (
@@ -22,6 +20,8 @@ from posezoo.measure.devices.device_comparison import (
     DeviceComparison,
     TensorDifference,
 )
+from posezoo.proof.check_images import draw_test_image
+from posezoo.proof.reference_outputs import EXACT
 from posezoo.run.runtime.runtime_config import RuntimeConfig
 
 #: In these images, roundings to f16 change none of the places that the network "decoded" chooses.
@@ -209,7 +209,7 @@ def test_our_networks_raise_no_false_alarm_in_bf16_and_f16(name):
     network = ov.convert_model(traced, example_input=example)
     network.reshape(list(port.shape))
     image = draw_test_image("noise", port.shape, port.layout, 3)
-    from posezoo.core.convert.reference_outputs import preprocess
+    from posezoo.proof.reference_outputs import preprocess
 
     feeds = [{network.inputs[0].any_name: preprocess(image, port).astype(np.float32)}]
     half = DeviceComparison(network, round_to_f16(network), RuntimeConfig(), "f16", feeds)

@@ -1,7 +1,4 @@
-"""The proof of IR, which a feature does: equal to the original, different, or cannot be compared, and
-why.
-"""
-
+"""The proof of IR, which a feature does: equal to the original, or not, or cannot be compared."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
-from posezoo.core.convert.difference import FACTOR, OFFSET, compute_difference
 from posezoo.core.convert.formats import Tensor
-from posezoo.core.convert.inner_tensors import OperationOrder, compile_tensors
 from posezoo.core.convert.proof_result import LARGEST_NOISE
-from posezoo.core.convert.reference_outputs import EXACT
 from posezoo.core.errors import InferenceError
 from posezoo.core.ir.openvino_import import error_text, import_openvino
 from posezoo.core.values import frozen
+from posezoo.proof.difference import FACTOR, OFFSET, compute_difference
+from posezoo.proof.inner_tensors import OperationOrder, compile_tensors
+from posezoo.proof.reference_outputs import EXACT
 from posezoo.run.runtime.runtime_config import RuntimeConfig
 
 if TYPE_CHECKING:

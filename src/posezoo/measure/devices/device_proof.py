@@ -13,8 +13,6 @@ import numpy as np
 
 from posezoo.console.json_projection import project
 from posezoo.core.arrays import NamedArrays
-from posezoo.core.convert.check_extent import SEEDS
-from posezoo.core.convert.check_images import IMAGE_KINDS, draw_test_image
 from posezoo.core.declarations.model import Precision
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.result_files import write_result
@@ -29,6 +27,8 @@ from posezoo.measure.devices.device_comparison import (
     TensorDifference,
 )
 from posezoo.poses.keypoints import Pose, pose_similarity
+from posezoo.proof.check_extent import SEEDS
+from posezoo.proof.check_images import IMAGE_KINDS, draw_test_image
 from posezoo.run.images import Image, read_image
 from posezoo.run.load import PreparedModel, default_runtime
 from posezoo.run.runtime.estimator import Estimator, collect_network_inputs

@@ -28,34 +28,34 @@ from fakes.network import (
 from fakes.soak import soak
 from posezoo.console.console import result_lines
 from posezoo.core.convert import (
-    fp16_check,
     frontends,
     preprocess,
     protobuf_reader,
 )
-from posezoo.core.convert.constant_check import find_changed_constant
 from posezoo.core.convert.conversion_plan import ConversionOptions, plan_irs
-from posezoo.core.convert.difference import compute_difference
 from posezoo.core.convert.formats import OriginalConstant
-from posezoo.core.convert.fp16_check import (
-    Fp16Comparison,
-    compare_with_fp32,
-    list_constants,
-    read_xml,
-)
 from posezoo.core.convert.publish import write_checked_irs
-from posezoo.core.convert.reference_outputs import (
-    ReferenceOutputs,
-    ReferenceSample,
-    compute_reference,
-)
-from posezoo.core.convert.self_check import IrCheck, NetworkCheck
 from posezoo.core.declarations.model import Framework, Output, Precision, SelfCheckSettings
 from posezoo.core.errors import ConversionError, SelfCheckError
 from posezoo.core.events import SelfCheckFinished, SelfCheckPassed, WarningIssued
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.omz.commands import mo
+from posezoo.proof import fp16_check
+from posezoo.proof.constant_check import find_changed_constant
+from posezoo.proof.difference import compute_difference
+from posezoo.proof.fp16_check import (
+    Fp16Comparison,
+    compare_with_fp32,
+    list_constants,
+    read_xml,
+)
+from posezoo.proof.reference_outputs import (
+    ReferenceOutputs,
+    ReferenceSample,
+    compute_reference,
+)
+from posezoo.proof.self_check import IrCheck, NetworkCheck
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 

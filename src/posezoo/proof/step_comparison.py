@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
-from posezoo.core.convert.check_extent import reshape_to
-from posezoo.core.convert.difference import (
+from posezoo.core.convert.formats import OriginalNode, Partner, Step, Tensor
+from posezoo.core.convert.proof_result import LARGEST_NOISE
+from posezoo.core.ir.openvino_import import import_openvino, openvino_core
+from posezoo.core.values import frozen
+from posezoo.proof.check_extent import reshape_to
+from posezoo.proof.difference import (
     FACTOR,
     OFFSET,
     allow_difference,
     allow_own_rounding,
     compute_difference,
 )
-from posezoo.core.convert.formats import OriginalNode, Partner, Step, Tensor
-from posezoo.core.convert.inner_tensors import compile_tensors
-from posezoo.core.convert.proof_result import LARGEST_NOISE
-from posezoo.core.convert.reference_outputs import DRAWS, EXACT, ReferenceOutputs
-from posezoo.core.convert.step_cuts import CutOriginal
-from posezoo.core.ir.openvino_import import import_openvino, openvino_core
-from posezoo.core.values import frozen
+from posezoo.proof.inner_tensors import compile_tensors
+from posezoo.proof.reference_outputs import DRAWS, EXACT, ReferenceOutputs
+from posezoo.proof.step_cuts import CutOriginal
 
 if TYPE_CHECKING:
     from openvino import Model, Output

@@ -22,47 +22,11 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert import frontends
-from posezoo.core.convert.check_extent import reshape_to
-from posezoo.core.convert.constant_check import find_changed_constant
-from posezoo.core.convert.difference import (
-    WITHOUT_NOISE,
-    allow_difference,
-    allow_own_rounding,
-    compute_difference,
-    find_same_infinities,
-)
 from posezoo.core.convert.feature_steps import COMPARED_ROWS, INT8_MAKER
 from posezoo.core.convert.formats import OriginalNode
-from posezoo.core.convert.fp16_check import (
-    compare_with_fp32,
-    find_bfloat16,
-    find_types,
-    list_constants,
-    measure_rounding,
-    read_xml,
-)
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
-from posezoo.core.convert.int8_check import compare_with_half, draw_feeds
-from posezoo.core.convert.node_comparison import (
-    STEPS,
-    InnerDifference,
-    compare_before,
-    compare_nodes,
-    find_wide_integer,
-)
 from posezoo.core.convert.proof_result import LARGEST_NOISE, OutputDifference, SelfCheckResult
-from posezoo.core.convert.reference_outputs import (
-    EXACT,
-    FindReference,
-    RecordedComparison,
-    ReferenceOutputs,
-    ReferenceSample,
-    compute_reference,
-    explain_dependence,
-    open_openvino,
-)
-from posezoo.core.convert.step_comparison import compare_at_steps
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
 from posezoo.core.errors import (
     Advice,
@@ -81,6 +45,42 @@ from posezoo.core.operating_system import release_memory
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
+from posezoo.proof.check_extent import reshape_to
+from posezoo.proof.constant_check import find_changed_constant
+from posezoo.proof.difference import (
+    WITHOUT_NOISE,
+    allow_difference,
+    allow_own_rounding,
+    compute_difference,
+    find_same_infinities,
+)
+from posezoo.proof.fp16_check import (
+    compare_with_fp32,
+    find_bfloat16,
+    find_types,
+    list_constants,
+    measure_rounding,
+    read_xml,
+)
+from posezoo.proof.int8_check import compare_with_half, draw_feeds
+from posezoo.proof.node_comparison import (
+    STEPS,
+    InnerDifference,
+    compare_before,
+    compare_nodes,
+    find_wide_integer,
+)
+from posezoo.proof.reference_outputs import (
+    EXACT,
+    FindReference,
+    RecordedComparison,
+    ReferenceOutputs,
+    ReferenceSample,
+    compute_reference,
+    explain_dependence,
+    open_openvino,
+)
+from posezoo.proof.step_comparison import compare_at_steps
 
 #: The largest distance of neighbouring values in bfloat16, relative to the value.
 BFLOAT16_UNIT = 2**-7

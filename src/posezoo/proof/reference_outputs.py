@@ -15,9 +15,6 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert import frontends
-from posezoo.core.convert.check_extent import ONE_IMAGE, SEEDS, WHOLE, CheckExtent
-from posezoo.core.convert.check_images import NORMALIZED, CheckImage, draw_test_image
-from posezoo.core.convert.difference import LARGEST_OWN_ROUNDING, compute_difference
 from posezoo.core.convert.formats import (
     DEFAULT_SIDES,
     InnerTensors,
@@ -38,17 +35,6 @@ from posezoo.core.convert.graph_cutting import (
     name_input,
     to_frozen_array,
 )
-from posezoo.core.convert.inner_tensors import compile_tensors
-from posezoo.core.convert.recorded_outputs import Recording, draw_feed, read_recording
-from posezoo.core.convert.samples import (
-    Sample,
-    arrange,
-    find_ranges,
-    find_sizes,
-    read_samples,
-    resize,
-)
-from posezoo.core.convert.step_cuts import CutOriginal, cut_original, move_values
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec, Output
 from posezoo.core.errors import ConversionError, NoReferenceError, SelfCheckError
@@ -58,6 +44,20 @@ from posezoo.core.ir.openvino_import import error_text, import_openvino, openvin
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
+from posezoo.proof.check_extent import ONE_IMAGE, SEEDS, WHOLE, CheckExtent
+from posezoo.proof.check_images import NORMALIZED, CheckImage, draw_test_image
+from posezoo.proof.difference import LARGEST_OWN_ROUNDING, compute_difference
+from posezoo.proof.inner_tensors import compile_tensors
+from posezoo.proof.recorded_outputs import Recording, draw_feed, read_recording
+from posezoo.proof.samples import (
+    Sample,
+    arrange,
+    find_ranges,
+    find_sizes,
+    read_samples,
+    resize,
+)
+from posezoo.proof.step_cuts import CutOriginal, cut_original, move_values
 
 if TYPE_CHECKING:
     from openvino import Model

@@ -12,8 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.arrays import Array, NamedArrays
-from posezoo.core.convert.check_extent import reshape_to
-from posezoo.core.convert.difference import (
+from posezoo.core.convert.formats import InnerTensors, ReferenceRuntime, Run, Shape, Tensor
+from posezoo.core.convert.proof_result import LARGEST_NOISE
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.events import NodeProof
+from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.core.values import frozen
+from posezoo.proof.check_extent import reshape_to
+from posezoo.proof.difference import (
     FACTOR,
     OFFSET,
     WITHOUT_NOISE,
@@ -21,14 +27,8 @@ from posezoo.core.convert.difference import (
     allow_own_rounding,
     compute_difference,
 )
-from posezoo.core.convert.formats import InnerTensors, ReferenceRuntime, Run, Shape, Tensor
-from posezoo.core.convert.inner_tensors import OperationOrder, compile_tensors
-from posezoo.core.convert.proof_result import LARGEST_NOISE
-from posezoo.core.convert.reference_outputs import DRAWS, EXACT, ReferenceSample, draw_inputs
-from posezoo.core.declarations.model import ModelSpec
-from posezoo.core.events import NodeProof
-from posezoo.core.ir.openvino_import import openvino_core
-from posezoo.core.values import frozen
+from posezoo.proof.inner_tensors import OperationOrder, compile_tensors
+from posezoo.proof.reference_outputs import DRAWS, EXACT, ReferenceSample, draw_inputs
 
 if TYPE_CHECKING:
     from openvino import Model, Node

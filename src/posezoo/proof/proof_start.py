@@ -10,15 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.core.convert.check_extent import choose_extent
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.ir_proof import IrProof, StartProofs
 from posezoo.core.convert.proof_result import SelfCheckResult
-from posezoo.core.convert.reference_outputs import FindReference, compute_reference
-from posezoo.core.convert.self_check import IrCheck
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.ir import provenance
+from posezoo.proof.check_extent import choose_extent
+from posezoo.proof.reference_outputs import FindReference, compute_reference
+from posezoo.proof.self_check import IrCheck
 
 if TYPE_CHECKING:
     from openvino import Model

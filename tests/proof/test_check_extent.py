@@ -7,16 +7,17 @@ import pytest
 from onnx import helper
 
 from core.convert.test_conversion import tiny
-from core.convert.test_self_check import publish_as, read, replace_constant
 from fakes.conversion import convert_model
 from fakes.graphs import FLOAT, written
-from posezoo.core.convert import check_extent, frontends, preprocess
-from posezoo.core.convert.check_extent import ONE_IMAGE, SEEDS, choose_extent
-from posezoo.core.convert.reference_outputs import compute_reference
+from posezoo.core.convert import frontends, preprocess
 from posezoo.core.declarations.model import Input, Output, Precision
 from posezoo.core.errors import SelfCheckError
 from posezoo.core.events import SelfCheckPassed
 from posezoo.formats import onnx as onnx_format
+from posezoo.proof import check_extent
+from posezoo.proof.check_extent import ONE_IMAGE, SEEDS, choose_extent
+from posezoo.proof.reference_outputs import compute_reference
+from proof.test_self_check import publish_as, read, replace_constant
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 CHANNELS = 16
