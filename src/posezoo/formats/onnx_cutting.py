@@ -57,7 +57,8 @@ def read_graph(content: bytes, floats: Collection[str]) -> OriginalGraph:
         step = Step.CLOSED if node.op_type in functions else _find_step(node)
         title = f"{node.name or node.output[0]} ({node.op_type})"
         nodes.append(OriginalNode(title, taken, tuple(filter(None, node.output)), step))
-    return OriginalGraph(nodes, floats)
+    copies = [node for node in model.graph.node if node.op_type == "Identity"]
+    return OriginalGraph(nodes, floats, {node.output[0]: node.input[0] for node in copies})
 
 
 def begin_at(content: bytes, fed: NamedArrays) -> bytes:

@@ -167,7 +167,10 @@ class _Comparison:
         """Where the IR can be cut: at tensors of the same sizes that both have."""
         before = set(self.cuts.list_before(self.outputs))
         ir = self._read_ir(0)
-        partners = self.cut.inner.find_partners(ir)
+        partners = dict(self.cut.inner.find_partners(ir))
+        for copy, source in self.cuts.sources.items():
+            if copy in partners:  # an output keeps its own name only
+                partners.setdefault(source, partners[copy])
         nodes = {node.get_friendly_name(): node for node in ir.get_ops()}
         fed = {}
         for name in self.cuts.names:

@@ -35,11 +35,13 @@ class Cuts:
         makers: the operation that makes each tensor, by the tensor's name.
         before: the floats that steps take.
         after: what steps make, and the floats that are computed from no float.
+        sources: as those of ``OriginalGraph``.
     """
 
     makers: Mapping[str, OriginalNode]
     before: tuple[str, ...]
     after: tuple[str, ...]
+    sources: Mapping[str, str]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,7 +82,8 @@ def find_cuts(graph: OriginalGraph) -> Cuts:
             after |= dict.fromkeys(name for name in node.outputs if name in graph.floats)
     makers = {name: node for node in graph.nodes for name in node.outputs}
     # An input of the original is no tensor to cut at.
-    return Cuts(makers, tuple(name for name in before if name in makers), tuple(after))
+    inner = tuple(name for name in before if name in makers)
+    return Cuts(makers, inner, tuple(after), graph.sources)
 
 
 @frozen

@@ -75,10 +75,15 @@ class OriginalNode:
 
 @frozen
 class OriginalGraph:
-    """The operations of an original in order, and the names of its tensors of floats."""
+    """The operations of an original in order, and the names of its tensors of floats.
+
+    Attributes:
+        sources: the tensor of which another one is a copy, by the name of the copy.
+    """
 
     nodes: Sequence[OriginalNode]
     floats: Collection[str]
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 #: Computes tensors by name from the inputs by name.

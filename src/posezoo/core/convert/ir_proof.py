@@ -1,4 +1,5 @@
 """The proof of IR, which a feature does: equal to the original, or not, or cannot be compared."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
