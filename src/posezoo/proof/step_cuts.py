@@ -26,6 +26,11 @@ ROUNDING = 5 / 3
 #: How many roundings of the largest value show which values are on an edge of a step.
 EDGE = 5
 
+#: How many roundings of the largest value the inputs of an original are moved by to show how often
+#: its steps enlarge roundings, and how often they are moved.
+FAR = 50
+FAR_DRAWS = 6
+
 
 @frozen
 class Cuts:
@@ -122,7 +127,7 @@ class CutOriginal:
         run = self.inner.open(names, before[0])
         for case, values in zip(inputs, before, strict=True):
             yield [
-                run({**case, **{name: _shift(each, sign) for name, each in values.items()}})
+                run({**case, **{name: _shift(each, sign, EDGE) for name, each in values.items()}})
                 for sign in (1, -1)
             ]
 
@@ -156,6 +161,23 @@ def move_values(values: Array, rng: np.random.Generator) -> Array:
     return moved.astype(dtype)
 
 
+def move_far(feed: NamedArrays) -> list[dict[str, Array]]:
+    """Inputs whose floats are moved by many roundings of the largest value: all up, all down, and
+    at random; none if there are no floats.
+    """
+    if all(values.dtype.kind != "f" for values in feed.values()):
+        return []
+    rng = np.random.default_rng(0)
+    moved = []
+    for draw in range(FAR_DRAWS):
+        feeds = {}
+        for name, values in feed.items():
+            signs = rng.choice((-1, 1), values.shape) if draw > 1 else (1, -1)[draw]
+            feeds[name] = _shift(values, signs, FAR) if values.dtype.kind == "f" else values
+        moved.append(feeds)
+    return moved
+
+
 def _move_floats(values: NamedArrays, rng: np.random.Generator) -> dict[str, Array]:
     return {
         name: move_values(each, rng) if each.dtype.kind == "f" else each
@@ -163,8 +185,8 @@ def _move_floats(values: NamedArrays, rng: np.random.Generator) -> dict[str, Arr
     }
 
 
-def _shift(values: Array, sign: int) -> Array:
+def _shift(values: Array, signs: Array | int, roundings: int) -> Array:
     finite = np.abs(values[np.isfinite(values)].astype(np.float64))
-    distance = EDGE * ROUNDING * float(np.finfo(values.dtype).eps) * finite.max(initial=0)
-    shifted: Array = (values + sign * distance).astype(values.dtype)
+    distance = roundings * ROUNDING * float(np.finfo(values.dtype).eps) * finite.max(initial=0)
+    shifted: Array = (values + signs * distance).astype(values.dtype)
     return shifted
