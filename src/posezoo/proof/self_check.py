@@ -535,8 +535,8 @@ class IrCheck(NetworkCheck):
         outputs = {
             name: replace(
                 compared.outputs[name],
-                difference=verdict.worst.difference,
-                tolerance=verdict.worst.limit,
+                difference=verdict.last.difference,
+                tolerance=verdict.last.limit,
                 steps=verdict.steps,
                 not_compared=verdict.doubt,
             )

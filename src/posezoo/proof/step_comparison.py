@@ -62,13 +62,13 @@ class StepVerdict:
 
     Attributes:
         steps: their names and types.
-        worst: the part with the largest difference of those within their limits.
+        last: the part that ends in the output.
         wrong: the first part that differs; None if none does.
         doubt: why the output cannot be compared; empty if it can.
     """
 
     steps: tuple[str, ...]
-    worst: PartDifference
+    last: PartDifference
     wrong: PartDifference | None = None
     doubt: str = ""
 
@@ -112,12 +112,10 @@ def compare_at_steps(
 
 
 def _judge(steps: tuple[str, ...], parts: Sequence[PartDifference]) -> StepVerdict:
-    equal = [part for part in parts if part.is_equal]
     others = [part for part in parts if not part.is_equal]
-    worst = max(equal or others, key=lambda part: part.difference)
     wrong = next((part for part in others if not part.doubt), None)
     doubt = next((part.doubt for part in others), "") if wrong is None else ""
-    return StepVerdict(steps, worst, wrong, doubt)
+    return StepVerdict(steps, parts[-1], wrong, doubt)
 
 
 class _Comparison:

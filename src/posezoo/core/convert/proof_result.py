@@ -25,7 +25,7 @@ class OutputDifference:
         rounding: for an IR in FP16 how far it differs from the FP32 IR; None if that was not
             measured.
         steps: the names and types of the steps on both sides of which it was compared; empty if it
-            was compared directly. The numbers are then those of the part that differs most.
+            was compared directly. The numbers are those of the part behind the last step.
         not_compared: why the numbers prove nothing; empty if they do.
     """
 
