@@ -33,16 +33,16 @@ from harness import IS_TRIAL, amount, exit_code, record
 from torch import nn
 
 from posezoo.core.convert import frontends, preprocess
-from posezoo.core.convert.check_images import draw_test_image
-from posezoo.core.convert.node_comparison import compare_nodes
-from posezoo.core.convert.reference_outputs import ReferenceOutputs, compute_reference
-from posezoo.core.convert.self_check import IrCheck
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.errors import SelfCheckError
 from posezoo.core.ir import ir_writer
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
 from posezoo.networks import NETWORKS, build_network
+from posezoo.proof.check_images import draw_test_image
+from posezoo.proof.node_comparison import compare_nodes
+from posezoo.proof.reference_outputs import ReferenceOutputs, compute_reference
+from posezoo.proof.self_check import IrCheck
 
 #: The network of a trial.
 SMALL = "simple_pose_resnet18_v1b"

@@ -19,6 +19,7 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,18 +28,18 @@ import numpy as np
 from safetensors.numpy import save
 
 from posezoo.core.convert import frontends
-from posezoo.core.convert.formats import DEFAULT_SIDES, with_default_sizes
-from posezoo.core.convert.recorded_outputs import (
+from posezoo.core.convert.formats import DEFAULT_SIDES, UnknownOperationError, with_default_sizes
+from posezoo.core.declarations.model import Input, ModelSpec, Output
+from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
+from posezoo.proof.recorded_outputs import (
     SEEDS,
     RecordedInput,
     Recording,
     draw_feed,
     draw_recorded_image,
 )
-from posezoo.core.declarations.model import Input, ModelSpec, Output
-from posezoo.core.files.verified_files import compute_digest
-from posezoo.core.layout import ModelLayout
-from posezoo.core.registry import open_registry
 
 SCRIPT = Path(__file__).parent / "tensorflow_js" / "run.js"
 MEDIAPIPE_SCRIPT = Path(__file__).parent / "mediapipe" / "run.py"
@@ -118,9 +119,10 @@ def run_format(
 ) -> tuple[str, list[dict[str, Any]]]:
     """The same with the runtime that the self-check uses for this format."""
     open_runtime = frontends.select_format(spec).open_runtime
-    runtime = open_runtime and open_runtime(
-        spec, path, {name: port.shape for name, port in inputs.items()}
-    )
+    sizes = {name: port.shape for name, port in inputs.items()}
+    runtime = None
+    with suppress(UnknownOperationError):
+        runtime = open_runtime and open_runtime(spec, path, sizes)
     if runtime is None and path.suffix == ".tflite" and MEDIAPIPE_PYTHON.is_file():
         return run_mediapipe(spec, path, inputs)
     if runtime is None:

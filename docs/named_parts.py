@@ -65,6 +65,7 @@ _NAMES = [
     _.PICODET_GRAPH,
     _.POSENET_GRAPH,
     _.POSE_CONNECTIONS,
+    _.PROOF,
     _.REPORT,
     _.REWRITING,
     _.RF_DETR_GRAPH,

@@ -345,7 +345,7 @@ LONGEST = (
     "test_docs.py",
     "scale/test_cluster.py",
     "omz/test_replay.py",
-    "core/convert/test_self_check.py",
+    "proof/test_self_check.py",
     "networks/zoo/test_conversion.py",
     "omz/test_model_optimizer.py",
     "core/convert/test_against_mo.py",
@@ -362,7 +362,7 @@ LONGEST = (
     "test_site.py",
     "networks/test_export.py",
     "test_founding_end_to_end.py",
-    "core/convert/test_node_comparison.py",
+    "proof/test_node_comparison.py",
     "omz/test_service.py",
     "omz/test_stand_in_wheel.py",
     "omz/test_commands.py",
@@ -387,7 +387,7 @@ LONGEST = (
     "export/test_targets.py",
     "core/convert/test_real_models.py",
     "omz/test_upstream_code.py",
-    "core/convert/test_recorded_outputs.py",
+    "proof/test_recorded_outputs.py",
 )
 
 

@@ -17,6 +17,7 @@ SOURCE = ROOT / "src" / "posezoo"
 #: From the ground up: the core, what people read, the command line, then features. A part imports only parts above its own row.
 PARTS = (
     "core",
+    "proof",
     "console",
     "poses",
     "networks",

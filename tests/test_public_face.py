@@ -23,7 +23,6 @@ from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli import main as command_line
 from posezoo.cli import run_main
 from posezoo.core import events
-from posezoo.core.convert.self_check import OutputDifference, SelfCheckResult
 from posezoo.core.declarations.model import Digest, Precision
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir import provenance
@@ -39,6 +38,7 @@ from posezoo.networks import NETWORKS
 from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer
 from posezoo.pages.cards.registry_pages import render_pages
 from posezoo.poses.decoders import DECODERS
+from posezoo.proof.self_check import OutputDifference, SelfCheckResult
 from posezoo.quantize.quantization_plan import PhotoSplit, QuantizationTarget
 from posezoo.quantize.quantization_plan import quantization_key as int8_key_of
 from posezoo.run.measured import KINDS, Measurement, format_measured_yml

@@ -126,6 +126,7 @@ features.PARTS.update(
             "FileExplainer": "posezoo.core.convert.file_kinds:EXPLAINER",
             "GraphDecoder": "posezoo.export.decoded.decoder_in_graph:DECODER",
             "Int8Maker": "posezoo.quantize.int8_ranges:MAKER",
+            "IrProof": "posezoo.proof.proof_start:PROOF",
             "ModelDescription": "posezoo.run.ir_description:DESCRIPTION",
             "OnnxRewriting": "posezoo.formats.onnx_rewriting:REWRITING",
             "OwnNetworks": "posezoo.networks.custom_weights:OWN_NETWORKS",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import openvino
 import pytest
 from onnx import TensorProto
@@ -119,7 +120,8 @@ def test_an_output_that_is_the_same_for_all_images_cannot_be_compared(folder, co
     assert f"warning: net: cannot be compared with its original, because {reason}\n" in told
     answer = {"file": "net.xml", "proof": "cannot be compared", "not_compared": reason}
     words = ("net.onnx", "-o", "net.xml", "--format", "json")
-    assert json.loads(convert(*words)[1]) == answer
+    compared = {"compared": {"out": f"not compared: {reason}"}}
+    assert json.loads(convert(*words)[1]) == answer | compared
     (shown,) = json.loads(convert("net.xml", "--format", "json", verb="info")[1])
     assert {name: shown[name] for name in answer} == answer
     assert f"\n  proof: cannot be compared, because {reason}" in convert("net.xml", verb="info")[1]
@@ -151,7 +153,100 @@ def test_what_is_before_a_noisy_comparison_is_compared(folder, convert, misread)
     write_near_ties("net.onnx", 0.01)
     write_near_ties("wrong.onnx", 0.0101)
     code, _, told = convert("net.onnx", "-o", "net.xml")
-    assert (code, "differs from the original before out: first in one" in told) == (1, True), told
+    assert (code, "between steps, one (Mul) differs first" in told) == (1, True), told
+
+
+def write_best_places(name, *, rows="Floor", exchanged=False):
+    """HRNet's get_max_preds in the graph: the best place of each heatmap, as x and y."""
+    places = ["row", "column"] if exchanged else ["column", "row"]
+    nodes = [
+        make_node("Conv", ["image", "kernel"], ["maps"]), make_node("Reshape", ["maps", "form"], ["flat"]),
+        make_node("ArgMax", ["flat"], ["best"], axis=2), make_node("Cast", ["best"], ["index"], to=graphs.FLOAT),
+        make_node("Mod", ["index", "width"], ["column"], fmod=1),
+        make_node("Div", ["index", "width"], ["place"]), make_node(rows, ["place"], ["row"]),
+        make_node("Concat", places, ["out"], axis=2),
+    ]  # fmt: skip
+    constants = {
+        "kernel": draw(4, 3, 3, 3),
+        "width": np.float32(46),
+        "form": np.array([1, 4, 1380]),
+    }
+    write(name, nodes, **constants)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"rows": "Ceil"}, {"rows": "Round"}, {"exchanged": True}], ids=str
+)
+def test_what_is_wrong_after_a_step_is_never_equal(folder, convert, misread, wrong):
+    """The noise of the wrong IR would allow it: a rounding before Floor changes the whole row."""
+    write_best_places("net.onnx")
+    write_best_places("wrong.onnx", **wrong)
+    code, _, _ = convert("net.onnx", "-o", "net.xml", "--require_proof")
+    assert (code, (folder / "net.xml").exists()) == (1, False)
+
+
+def write_levels(name, *, factor=0.25):
+    """Values that are rounded to quarters; among so many, some are within a rounding of a half."""
+    nodes = [
+        make_node("Conv", ["image", "kernel"], ["a"]), make_node("Mul", ["a", "four"], ["b"]),
+        make_node("Round", ["b"], ["c"]), make_node("Mul", ["c", "factor"], ["d"]),
+        make_node("Conv", ["d", "last"], ["out"]),
+    ]  # fmt: skip
+    constants = {"kernel": draw(16, 3, 5, 5), "four": np.float32(400), "last": draw(4, 16, 1, 1)}
+    image = ("image", graphs.FLOAT, (1, 3, 256, 256))
+    write(name, nodes, [image], factor=np.float32(factor), **constants)
+
+
+def test_an_output_behind_a_step_is_compared_on_both_sides_of_it(folder, convert):
+    write_levels("net.onnx")
+    code, shown, told = convert("net.onnx", "-o", "net.xml", "--format", "json")
+    answer = json.loads(shown)
+    assert (code, answer["proof"]) == (0, "equal"), told
+    assert answer["compared"] == {"out": "on both sides of c (Round)"}
+
+
+@pytest.mark.parametrize("factor", [0.2501, 0.26])
+def test_a_fault_behind_a_step_is_found_whatever_the_step_makes_of_roundings(
+    folder, convert, misread, factor
+):
+    write_levels("net.onnx")
+    write_levels("wrong.onnx", factor=factor)
+    code, _, told = convert("net.onnx", "-o", "net.xml")
+    assert (code, "between steps, d (Mul) differs first" in told) == (1, False), told
+    assert "between steps, out (Conv) differs first" in told
+
+
+def write_two_inputs(name):
+    """An exporter casts truths to truths: OpenVINO leaves that out, and keeps its name."""
+    nodes = [
+        make_node("Cast", ["x1"], ["/Cast_output_0"], to=TRUTH),
+        make_node("Where", ["/Cast_output_0", "low", "x0"], ["out"]),
+    ]
+    ports = [("x0", graphs.FLOAT, (1, 8)), ("x1", TRUTH, (1, 8))]
+    write(name, nodes, ports, low=np.float32(-9))
+
+
+@pytest.mark.parametrize("mask", ["x1", "/Cast_output_0"])
+def test_an_original_gets_its_inputs_by_its_own_names(folder, convert, mask):
+    write_two_inputs("net.onnx")
+    values = {"x0": np.ones((1, 8), np.float32), mask: np.arange(8)[None] % 2 == 0}
+    np.savez("inputs.npz", **values)
+    for more in ([], ["--sample", "inputs.npz"]):
+        code, shown, told = convert("net.onnx", "-o", "net.xml", "--format", "json", *more)
+        assert (code, json.loads(shown)["proof"]) == (0, "equal"), told
+
+
+def test_why_a_runtime_cannot_run_an_original_is_said_in_its_own_words(folder, convert):
+    nodes = [make_node("Swish", ["image"], ["out"], domain="org.openvinotoolkit")]
+    write("net.onnx", nodes)
+    model = onnx.load("net.onnx")
+    model.opset_import.add(domain="org.openvinotoolkit", version=1)
+    onnx.save(model, "net.onnx")
+    code, shown, _ = convert("net.onnx", "-o", "net.xml", "--format", "json")
+    answer = json.loads(shown)
+    assert (code, answer["proof"]) == (0, "cannot be compared")
+    assert answer["not_compared"].startswith("onnxruntime cannot run it: ")
+    assert "Swish" in answer["not_compared"]
 
 
 def test_an_original_that_fails_for_random_inputs_cannot_be_compared(folder, convert):

@@ -11,7 +11,7 @@ import pytest
 from fakes import graphs
 from fakes.caffe import CaffeNet, squeeze_net, write_layer
 from fakes.darknet import DarknetNet, yolo_v4
-from fakes.network import network
+from fakes.network import OUTPUTS, network
 from fakes.opencv import needs_opencv_4
 from fakes.when_used import import_when_used
 from posezoo.cli.main import main
@@ -169,7 +169,11 @@ def test_without_an_output_the_ir_is_in_the_working_folder(folder, capfd):
     (folder / "deep").mkdir()
     (folder / "deep" / "net.onnx").write_bytes(network("onnx"))
     code, shown, _ = run(capfd, "deep/net.onnx", "--format", "json")
-    assert (code, json.loads(shown)) == (0, {"file": "net.xml", "proof": "equal"})
+    compared = dict.fromkeys(OUTPUTS, "directly")
+    assert (code, json.loads(shown)) == (
+        0,
+        {"file": "net.xml", "proof": "equal", "compared": compared},
+    )
     assert (folder / "net.xml").is_file()
 
 

@@ -21,14 +21,14 @@ import numpy as np
 from fakes.checkpoints import params
 from fakes.server import Server
 from fakes.weights import torch
-from posezoo.core.convert.check_images import draw_test_image
-from posezoo.core.convert.reference_outputs import EXACT, preprocess
 from posezoo.core.declarations.model import ModelSpec, Precision, SourceFile, UnpackArchive
 from posezoo.core.declarations.sources import HttpSource
 from posezoo.core.ir import provenance
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import license_path
+from posezoo.proof.check_images import draw_test_image
+from posezoo.proof.reference_outputs import EXACT, preprocess
 
 #: How far IR and PyTorch may be apart, as a share of an output's largest value.
 BARS = {Precision.FP32: 3e-4, Precision.FP16: 2e-2}

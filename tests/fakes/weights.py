@@ -7,9 +7,9 @@ changes grows with it: an IR that is right would be off by 5 to 50 %.
 from __future__ import annotations
 
 from fakes.when_used import import_when_used
-from posezoo.core.convert.check_images import draw_test_image
-from posezoo.core.convert.reference_outputs import preprocess
 from posezoo.networks import build_network, find_network
+from posezoo.proof.check_images import draw_test_image
+from posezoo.proof.reference_outputs import preprocess
 
 torch = import_when_used("torch")
 nn = import_when_used("torch.nn")

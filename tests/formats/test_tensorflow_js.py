@@ -19,10 +19,10 @@ from fakes.graph_models import (
     weight,
 )
 from posezoo.core.convert.frontends import read_network, source_model_path
-from posezoo.core.convert.reference_outputs import EXACT, compute_reference
 from posezoo.core.declarations.model import ColorOrder, Input, Precision
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.proof.reference_outputs import EXACT, compute_reference
 from posezoo.run.images import read_image
 
 RNG = np.random.default_rng(3)

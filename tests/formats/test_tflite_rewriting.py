@@ -21,8 +21,6 @@ from fakes.fused_activations import (
 from fakes.network import downloaded, spec_of
 from fakes.tflite_writer import TfliteWriter, options_of
 from posezoo.core.convert import frontends, preprocess
-from posezoo.core.convert.reference_outputs import compute_reference
-from posezoo.core.convert.self_check import IrCheck
 from posezoo.core.declarations.model import Input, Output, Precision
 from posezoo.core.errors import ConversionError, SelfCheckError
 from posezoo.core.events import NodeProof
@@ -31,6 +29,8 @@ from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.formats.flatbuffers import FlatBuffer
 from posezoo.formats.tflite_rewriting import FUSING, rewrite_operations
 from posezoo.omz.commands import mo
+from posezoo.proof.reference_outputs import compute_reference
+from posezoo.proof.self_check import IrCheck
 
 COMPUTED = ["NONE", "RELU", "RELU_N1_TO_1", "RELU6"]
 #: LiteRT does not run these with an activation.

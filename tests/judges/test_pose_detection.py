@@ -28,11 +28,11 @@ from judges.agreement import Agreement
 from judges.annotated import average_precision
 from judges.photos import continuous, cut_square, pixel_indices
 from posezoo import decode
-from posezoo.core.convert.reference_outputs import EXACT
 from posezoo.core.declarations.model import Precision
 from posezoo.core.ir.openvino_import import import_openvino, openvino_core
 from posezoo.core.pipeline.get import get_irs
 from posezoo.poses.keypoints import to_pixel_indices
+from posezoo.proof.reference_outputs import EXACT
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 from run.runtime.test_blazepose_pipeline import BLAZEPOSE, DETECTOR

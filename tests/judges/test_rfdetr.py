@@ -14,8 +14,8 @@ from fakes.published_models import MEAN, SCALE
 from fakes.when_used import import_when_used
 from judges.agreement import Agreement
 from judges.packages import check_version, rfdetr_module
-from posezoo.core.convert.reference_outputs import EXACT
 from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.proof.reference_outputs import EXACT
 
 disc_people = import_when_used("fakes.disc_people")
 torch = import_when_used("torch")

@@ -16,7 +16,6 @@ from conftest import pytorch_in_this_process
 from fakes.conversion import convert_model, is_up_to_date, plan_conversion, resolved_of
 from fakes.when_used import import_when_used
 from posezoo.core.convert.conversion import write_onnx
-from posezoo.core.convert.reference_outputs import compute_reference
 from posezoo.core.declarations.model import (
     Family,
     Framework,
@@ -37,6 +36,7 @@ from posezoo.networks import NETWORKS, build_network, find_network
 from posezoo.networks import pytorch_format as pytorch
 from posezoo.networks.custom_weights import spec_with_checkpoint
 from posezoo.networks.pretrained import read_network_checkpoint
+from posezoo.proof.reference_outputs import compute_reference
 
 import_when_used("torch")
 

@@ -23,12 +23,12 @@ from fakes.when_used import needs
 from fakes.yolo import CONFIG, yolo_v2, yolo_v3
 from formats.object_detection.test_object_detection import detector_spec, draw_picture
 from omz import projects
-from posezoo.core.convert import difference
 from posezoo.core.declarations.model import Precision
 from posezoo.core.declarations.supported_mo_args import TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import PosezooError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.omz.commands import mo
+from posezoo.proof import difference
 from test_import_cost import imported
 
 #: The arguments of the real program, from its help (OpenVINO 2024.6).

@@ -46,7 +46,7 @@ from posezoo.core.workers.processes import ResourceLimits
 if TYPE_CHECKING:
     from openvino import Model
 
-    from posezoo.core.convert.reference_outputs import FindReference, ReferenceOutputs
+    from posezoo.proof.reference_outputs import FindReference, ReferenceOutputs
 
 
 @frozen
@@ -203,10 +203,11 @@ def convert_file(
     spec = resolved.source
     (target,) = resolved.targets
     path = frontends.users_file(spec, resolved.layout)
-    from posezoo.core.convert.check_extent import choose_extent
     from posezoo.core.convert.publish import write_checked_irs
-    from posezoo.core.convert.reference_outputs import compute_reference
     from posezoo.core.ir import ir_writer
+    from posezoo.proof.check_extent import choose_extent
+    from posezoo.proof.proof_start import start_proofs
+    from posezoo.proof.reference_outputs import compute_reference
 
     spec = _with_files_beside(spec, path)
     network = frontends.read_network(spec, path)
@@ -238,9 +239,8 @@ def convert_file(
             copy = replace(target, xml=folder / target.xml.name)
             checked = replace(resolved, layout=layout, targets=(copy,))
         find_reference = _run_original(compute, spec.full_name, options, listener)
-        (result,) = publish(
-            checked, options=options, find_reference=find_reference, listener=listener
-        )
+        start = partial(start_proofs, filled, path, options, find_reference)
+        (result,) = publish(checked, options=options, start_proofs=start, listener=listener)
     if later and options.self_check:
         listener(
             WarningIssued(
@@ -255,7 +255,7 @@ def convert_file(
         ir_writer.rename_numbered_operations(network)
         unchecked = replace(options, self_check=False)
         publish(resolved, options=unchecked, listener=ignore_event)
-    ir_writer.state_proof(target.xml, result.proof, result.not_compared)
+    ir_writer.state_proof(target.xml, result.proof, result.not_compared, result.describe_outputs())
     return target.xml
 
 

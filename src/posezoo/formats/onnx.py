@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,10 +14,12 @@ from posezoo.core.convert.formats import (
     InnerTensors,
     ModelFormat,
     OriginalConstant,
+    OriginalGraph,
     Partner,
     ReferenceRuntime,
+    Run,
     Shape,
-    Tensor,
+    UnknownOperationError,
     find_same_names,
     import_runtime,
     with_default_sizes,
@@ -46,6 +48,7 @@ from posezoo.core.versions import package_version
 from posezoo.core.workers.threads import library_threads
 from posezoo.formats import read_array
 from posezoo.formats.double_onnx import compute_in_double
+from posezoo.formats.onnx_cutting import COMPUTED, begin_at, read_graph
 
 if TYPE_CHECKING:
     from openvino import Model
@@ -93,6 +96,7 @@ _REORDERING = frozenset({"GRU", "LSTM", "RNN"})
 #: Reads the parts of a model one after the other.
 ReadParts = Callable[[], Iterable[bytes]]
 
+_FLOATS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 _TYPES = {
     "tensor(float)": "f4", "tensor(float16)": "f2", "tensor(double)": "f8", "tensor(uint8)": "u1",
     "tensor(int8)": "i1", "tensor(int16)": "i2", "tensor(uint16)": "u2", "tensor(int32)": "i4",
@@ -287,7 +291,11 @@ def _read_values(path: Path, weight: _StoredTensor) -> list[Array]:
 def open_runtime(
     _spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]
 ) -> ReferenceRuntime | None:
-    """A model in ONNX Runtime; None if that is missing or cannot run it in these sizes."""
+    """A model in ONNX Runtime; None if that is missing.
+
+    Raises:
+        UnknownOperationError: it cannot run the model in these sizes.
+    """
     module = import_runtime(_MODULE)
     if module is None:
         return None
@@ -303,8 +311,8 @@ def open_runtime(
             declared = [size if isinstance(size, int) else -1 for size in port.shape]
             shape = sizes.get(port.name) or with_default_sizes(declared, "")
             inputs[port.name] = shape, np.dtype(_TYPES[port.type])
-    except Exception:  # noqa: BLE001 one of its many: it lacks an operation that OpenVINO knows
-        return None
+    except Exception as error:  # one of its many: it lacks an operation that OpenVINO knows
+        raise UnknownOperationError(error_text(error)) from error
     outputs = [port.name for port in session.get_outputs()]
     runtime = ReferenceRuntime(
         f"ONNX Runtime {package_version('onnxruntime')}",
@@ -312,7 +320,9 @@ def open_runtime(
         outputs,
         partial(_run, session, outputs),
         inner=InnerTensors(
-            partial(_find_partners, path), partial(_open_inner, module, path, read, outputs)
+            partial(_find_partners, path),
+            partial(_open_inner, module, path, read, outputs, None),
+            cache(partial(_read_graph, module, path, read, outputs)),
         ),
     )
     return replace(runtime, open_double=partial(_open_double, module, path, read, runtime))
@@ -323,23 +333,46 @@ def _open_double(
 ) -> ReferenceRuntime | None:
     outputs = list(single.outputs)
     content = b"".join(read())
-    computed = [name for made, _ in _read_nodes(path) for name in made if name]
     try:
-        session = _open_session(module, path, [content, _declare_outputs(computed, outputs)])
-        ports = session.get_outputs()
+        _, ports = _list_ports(module, path, content, outputs)
         ranks = {port.name: len(port.shape) for port in ports if port.type == "tensor(float)"}
-        content = compute_in_double(content, ranks)
-        session = _open_session(module, path, [content])
+        ranks |= {f"{name}{COMPUTED}": rank for name, rank in ranks.items()}
+        double = compute_in_double(content, ranks)
+        session = _open_session(module, path, [double])
     except Exception:  # noqa: BLE001 one of its many: an operation lacks a variant
         return None
-    inner = partial(_open_inner, module, path, lambda: [content], outputs)
+    rewrite = partial(compute_in_double, ranks=ranks)
+    assert single.inner
     return replace(
         single,
         name=f"{single.name} in double precision",
         run=partial(_run, session, outputs),
-        inner=InnerTensors(partial(_find_partners, path), inner),
+        inner=replace(
+            single.inner, open=partial(_open_inner, module, path, read, outputs, rewrite)
+        ),
         single=single,
     )
+
+
+def _list_ports(
+    module: Any, path: Path, content: bytes, outputs: Sequence[str]
+) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The inputs, and each tensor that a node computes, as ONNX Runtime describes them."""
+    computed = [name for made, _ in _read_nodes(path) for name in made if name]
+    session = _open_session(module, path, [content, _declare_outputs(computed, outputs)])
+    return session.get_inputs(), session.get_outputs()
+
+
+def _read_graph(
+    module: Any, path: Path, read: ReadParts, outputs: Sequence[str]
+) -> OriginalGraph | None:
+    content = b"".join(read())
+    try:
+        inputs, computed = _list_ports(module, path, content, outputs)
+        floats = {port.name for port in (*inputs, *computed) if port.type in _FLOATS}
+        return read_graph(content, floats)
+    except Exception:  # noqa: BLE001 one of its many: a value that is no tensor
+        return None
 
 
 def _open_session(module: Any, path: Path, parts: Iterable[bytes]) -> Any:
@@ -386,7 +419,8 @@ def _run_in_bfloat16(session: Any, names: Sequence[str], feed: NamedArrays) -> d
     module = import_runtime(_MODULE)
     assert module  # it made the session
     make = module.OrtValue.ortvalue_from_numpy
-    values = session.run_with_ort_values(names, {name: make(each) for name, each in feed.items()})
+    given = {name: make(np.asarray(each)) for name, each in feed.items()}
+    values = session.run_with_ort_values(names, given)
     outputs = {}
     for name, value in zip(names, values, strict=True):
         if value.data_type() == _BFLOAT16:
@@ -398,19 +432,38 @@ def _run_in_bfloat16(session: Any, names: Sequence[str], feed: NamedArrays) -> d
     return outputs
 
 
-def _find_partners(path: Path, ir: Model) -> dict[Tensor, Partner]:
+def _find_partners(path: Path, ir: Model) -> dict[str, Partner]:
     names = [name for outputs, _ in _read_nodes(path) for name in outputs]
     return find_same_names(ir, names)
 
 
 def _open_inner(
-    module: Any, path: Path, read: ReadParts, outputs: Sequence[str], names: Sequence[str]
-) -> Callable[[NamedArrays], dict[str, Array]]:
+    module: Any,
+    path: Path,
+    read: ReadParts,
+    outputs: Sequence[str],
+    rewrite: Callable[[bytes], bytes] | None,
+    names: Sequence[str],
+    fed: NamedArrays,
+) -> Run:
+    """As ``InnerTensors.open``; ``rewrite`` changes how the model computes."""
+    parts = read()
+    wanted = {name: f"{name}{COMPUTED}" if name in fed else name for name in names}
     try:
-        session = _open_session(module, path, chain(read(), [_declare_outputs(names, outputs)]))
+        if fed:
+            parts = [begin_at(b"".join(parts), fed)]
+        if rewrite:
+            parts = [rewrite(b"".join(parts))]
+        declared = _declare_outputs(list(wanted.values()), outputs)
+        session = _open_session(module, path, chain(parts, [declared]))
     except Exception as error:
         raise RuntimeError(error_text(error)) from error
-    return partial(_run, session, names)
+
+    def run(feed: NamedArrays) -> dict[str, Array]:
+        computed = _run(session, list(wanted.values()), feed)
+        return {name: computed[made] for name, made in wanted.items()}
+
+    return run
 
 
 def _declare_outputs(names: Sequence[str], present: Sequence[str]) -> bytes:

@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.convert import frontends, preprocess
-from posezoo.core.convert.difference import compute_difference
-from posezoo.core.convert.formats import Shape
-from posezoo.core.convert.reference_outputs import EXACT, compute_reference
-from posezoo.core.convert.self_check import NetworkCheck
+from posezoo.core.convert.formats import Shape, UnknownOperationError
 from posezoo.core.declarations.model import Framework, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, PosezooError, SelfCheckError, import_optional
 from posezoo.core.files.verified_files import compute_digest, writing
@@ -24,6 +21,9 @@ from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
 from posezoo.formats.onnx import open_runtime
 from posezoo.formats.onnx_writer import write_onnx
+from posezoo.proof.difference import compute_difference
+from posezoo.proof.reference_outputs import EXACT, compute_reference
+from posezoo.proof.self_check import NetworkCheck
 
 if TYPE_CHECKING:
     from openvino import Model
@@ -115,9 +115,12 @@ def _prove(
     network: Model,
 ) -> OnnxReport:
     reference = compute_reference(spec, source, by_openvino=True)
-    runtime = open_runtime(spec, onnx, {})
-    if reference is None or runtime is None:
-        raise SelfCheckError(f"{spec.full_name}: ONNX Runtime cannot read the ONNX", hint=_HINT)
+    try:
+        runtime = open_runtime(spec, onnx, {})
+    except UnknownOperationError as error:
+        problem = f"{spec.full_name}: ONNX Runtime cannot read the ONNX: {error}"
+        raise SelfCheckError(problem, hint=_HINT) from error
+    assert reference and runtime  # OpenVINO is a reference, and ONNX Runtime is installed
     names = tuple(report.outputs)
     computed = runtime.run_all([case.feed for case in reference.cases])
     check = NetworkCheck(spec, Precision.FP32)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import SequenceMatcher
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +15,21 @@ from posezoo.core.convert.formats import (
     OriginalConstant,
     Partner,
     ReferenceRuntime,
+    Run,
     Shape,
     Tensor,
+    UnknownOperationError,
     import_runtime,
 )
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.files.staging import temporary_dir
-from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.ir.openvino_import import error_text, import_openvino
 from posezoo.core.regular_files import open_regular, read_regular_bytes
 from posezoo.core.versions import package_version
 from posezoo.formats import read_array
 from posezoo.formats.flatbuffers import CustomOperation, FlatBuffer
 from posezoo.formats.tensorflow import cut_at_tensors
+from posezoo.formats.tflite_cutting import COMPUTED, LEVELS, begin_at, read_graph
 from posezoo.formats.tflite_rewriting import rewrite_operations, widen_weights
 
 if TYPE_CHECKING:
@@ -138,9 +141,9 @@ def _open_runtime(
 
     try:
         interpreter = _open_interpreter(module, path, sizes)
-    except RuntimeError:  # it lacks a custom operation
+    except RuntimeError as error:
         if _find_custom_operations(FlatBuffer(read_regular_bytes(path))):
-            return None
+            raise UnknownOperationError(error_text(error)) from error
         raise
     inputs = interpreter.get_input_details()
     outputs = interpreter.get_output_details()
@@ -156,7 +159,9 @@ def _open_runtime(
         partial(_run, interpreter, outputs),
         in_levels=_computes_in_levels(interpreter),
         inner=InnerTensors(
-            partial(_find_partners, path, interpreter), partial(_open_inner, module, path, sizes)
+            partial(_find_partners, path, interpreter),
+            partial(_open_inner, module, path, sizes),
+            cache(partial(read_graph, interpreter)),
         ),
     )
 
@@ -165,7 +170,7 @@ def _computes_in_levels(interpreter: Any) -> bool:
     """Whether an operation computes integers that stand for floats, other than to round floats."""
     dtypes = {port["index"]: port["dtype"].__name__ for port in interpreter.get_tensor_details()}
     return any(
-        dtypes.get(number) in ("int8", "uint8", "int16")
+        dtypes.get(number) in LEVELS
         for operation in interpreter._get_ops_details()
         if operation["op_name"] not in ("QUANTIZE", "RESHAPE")
         for number in operation["outputs"]
@@ -173,9 +178,16 @@ def _computes_in_levels(interpreter: Any) -> bool:
 
 
 def _open_interpreter(
-    module: Any, path: Path, sizes: Mapping[str, Shape], *, keeps_tensors: bool = False
+    module: Any,
+    path: Path,
+    sizes: Mapping[str, Shape],
+    *,
+    keeps_tensors: bool = False,
+    fed: Collection[str] = (),
 ) -> Any:
     content = widen_weights(FlatBuffer(read_regular_bytes(path)))
+    if fed:
+        content = begin_at(FlatBuffer(content or read_regular_bytes(path)), fed)
     interpreter = module.Interpreter(
         model_path=None if content else str(path),
         model_content=content,
@@ -214,14 +226,24 @@ def _open_inner(
     module: Any,
     path: Path,
     sizes: Mapping[str, Shape],
-    names: Collection[str],
-) -> Callable[[NamedArrays], dict[str, Array]]:
-    interpreter = _open_interpreter(module, path, sizes, keeps_tensors=True)
-    tensors = [port for port in interpreter.get_tensor_details() if port["name"] in names]
-    return partial(_run, interpreter, tensors)
+    names: Sequence[str],
+    fed: NamedArrays,
+) -> Run:
+    try:
+        interpreter = _open_interpreter(module, path, sizes, keeps_tensors=True, fed=fed)
+    except ValueError as error:  # it does not take the file
+        raise RuntimeError(error_text(error)) from error
+    wanted = {f"{name}{COMPUTED}" if name in fed else name: name for name in names}
+    tensors = [port for port in interpreter.get_tensor_details() if port["name"] in wanted]
+
+    def run(feed: NamedArrays) -> dict[str, Array]:
+        computed = _run(interpreter, tensors, feed)
+        return {wanted[name]: values for name, values in computed.items()}
+
+    return run
 
 
-def _find_partners(path: Path, interpreter: Any, ir: Model) -> dict[Tensor, Partner]:
+def _find_partners(path: Path, interpreter: Any, ir: Model) -> dict[str, Partner]:
     """The partners of an IR's tensors, which are in FP32.
 
     OpenVINO's frontend drops the name of a tensor if it orders its axes otherwise. So it reads the
@@ -237,7 +259,7 @@ def _find_partners(path: Path, interpreter: Any, ir: Model) -> dict[Tensor, Part
         inner = map(model.get_place_by_tensor_name, sorted(set(names) - declared))
         model.override_all_outputs([*outputs, *filter(None, inner)])
         network = frontend.convert(model)
-    named: dict[Tensor, Partner] = {}
+    named: dict[Tensor, tuple[str, Shape]] = {}
     results = network.get_results()
     for result in results:
         port = result.input_value(0)
@@ -260,7 +282,12 @@ def _find_partners(path: Path, interpreter: Any, ir: Model) -> dict[Tensor, Part
     for start, our_start, count in matcher.get_matching_blocks():
         block = tensors[our_start : our_start + count]
         same.update(zip(block, originals[start : start + count], strict=True))
-    return {tensor: named[original] for tensor, original in same.items() if original in named}
+    partners: dict[str, Partner] = {}
+    for tensor, original in same.items():
+        if original in named:
+            name, order = named[original]
+            partners[name] = tensor, order
+    return partners
 
 
 def _list_operations(network: Model) -> dict[Tensor, tuple[str, str, tuple[_Values, ...]]]:

@@ -95,7 +95,7 @@ def rewrite_operations(path: Path, file: FlatBuffer) -> bytes | None:
         2: NewVector(graphs),
         4: NewVector([*map(Kept, file.read_tables(file.root, 4)), zero]),
     }
-    return _replace_parts(file, new)
+    return replace_parts(file, new)
 
 
 def widen_weights(file: FlatBuffer) -> bytes | None:
@@ -120,15 +120,17 @@ def widen_weights(file: FlatBuffer) -> bytes | None:
         graphs.append(keep_fields(file, graph, (1, 2, 3, 4), {0: NewVector(parts)}))
     if len(buffers) == count:
         return None
-    return _replace_parts(file, {2: NewVector(graphs), 4: NewVector(buffers)})
+    return replace_parts(file, {2: NewVector(graphs), 4: NewVector(buffers)})
 
 
-def _replace_parts(file: FlatBuffer, new: Fields) -> bytes:
+def replace_parts(file: FlatBuffer, new: Fields) -> bytes:
     """The content of a file with other parts, and without the weights in other files, which
     OpenVINO does not read.
     """
     version = file.read_field(file.root, 0, "I")
-    return replace_root(file, keep_fields(file, file.root, (1, 3, 5, 6, 7), {0: version, **new}))
+    return replace_root(
+        file, keep_fields(file, file.root, (1, 2, 3, 4, 5, 6, 7), {0: version, **new})
+    )
 
 
 def _find_hybrid_weights(file: FlatBuffer, graph: int, tensors: Sequence[int]) -> set[int]:

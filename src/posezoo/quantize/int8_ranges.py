@@ -29,8 +29,6 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert.feature_steps import Int8Maker
-from posezoo.core.convert.recorded_outputs import verify_file_beside
-from posezoo.core.convert.reference_outputs import EXACT
 from posezoo.core.declarations.model import Decoder, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, QuantizationError, import_optional, os_reason
 from posezoo.core.ir import ir_writer
@@ -44,6 +42,8 @@ from posezoo.core.ir.openvino_import import (
 from posezoo.core.values import frozen
 from posezoo.networks.checkpoints.mapped_file import MappedFile, shorten
 from posezoo.networks.checkpoints.safetensors import read_safetensors
+from posezoo.proof.recorded_outputs import verify_file_beside
+from posezoo.proof.reference_outputs import EXACT
 from posezoo.quantize.int8_layers import WEIGHTED
 
 if TYPE_CHECKING:

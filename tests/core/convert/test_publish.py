@@ -19,6 +19,7 @@ from posezoo.core.files.staging import PREFIX
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
 from posezoo.core.workers.processes import run_in_child
+from posezoo.proof import proof_start
 
 FP16 = Precision.FP16
 
@@ -120,10 +121,10 @@ def test_the_memory_of_a_network_is_given_back_before_its_ir_is_checked(
 ):
     """One of 120 MB would take up to 110 MiB more."""
     steps = []
-    start_checks = publish._start_checks
+    start_proofs = proof_start.start_proofs
     monkeypatch.setattr(publish, "release_memory", lambda: steps.append("give back"))
     monkeypatch.setattr(
-        publish, "_start_checks", lambda *args: steps.append("check") or start_checks(*args)
+        proof_start, "start_proofs", lambda *args: steps.append("check") or start_proofs(*args)
     )
     convert_model(*tiny(tmp_path), precisions=[FP16])
     assert steps == ["give back", "check"]

@@ -8,10 +8,10 @@ import pytest
 
 from fakes.conversion import convert_model, plan_conversion, with_camera_input
 from fakes.network import HEIGHT, WIDTH, downloaded, image_of, network, spec_of
-from posezoo.core.convert.reference_outputs import resize
 from posezoo.core.declarations.model import ColorOrder, Framework, Input, Precision
 from posezoo.core.errors import ConversionError, InferenceError
 from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.proof.reference_outputs import resize
 from posezoo.run.runtime.graph import Graph
 
 FP32 = Precision.FP32

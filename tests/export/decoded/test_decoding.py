@@ -19,7 +19,6 @@ from fakes.loaded_irs import load_ir
 from fakes.network import digest_of, downloaded, network, source_file, spec_of
 from fakes.soak import soak
 from posezoo import decode
-from posezoo.core.convert.fp16_check import compare_with_fp32
 from posezoo.core.declarations.model import (
     ColorOrder,
     Decoder,
@@ -45,6 +44,7 @@ from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.keypoints import from_pixel_indices
 from posezoo.poses.letterbox import InputSizing, letterbox_image
 from posezoo.poses.yolox_boxes import STRIDES, TOP_LEFT_ON_GREY, generate_cells
+from posezoo.proof.fp16_check import compare_with_fp32
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.runtime_config import LoadOptions
 

@@ -8,10 +8,10 @@ import pytest
 from fakes.loaded_irs import load_ir
 from fakes.people import likeness
 from fakes.posenet import spot_network
-from posezoo.core.convert.reference_outputs import EXACT
 from posezoo.core.declarations.model import Precision
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.core.pipeline.get import get_irs
+from posezoo.proof.reference_outputs import EXACT
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 

@@ -274,6 +274,8 @@ def _convert_own_file(args: _ConvertArgs) -> int:
             graph = _write_ir(task)
             proof, why = graph.read_proof()
             answer["proof"] = proof
+            if compared := graph.read_compared():
+                answer["compared"] = compared
             if why:
                 answer["not_compared"] = why
                 hint = "" if args.sample else f"; {GIVE_SAMPLE}"

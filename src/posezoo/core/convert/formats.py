@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,19 +37,72 @@ DEFAULT_SIDES = ((128, 160), (128, 128), (16, 16))
 #: The name of an operation of an IR, and the number of its output.
 Tensor = tuple[str, int]
 
-#: The name of the original's tensor, and the order of the IR's axes in which it has them; an empty
-#: order is the same one.
-Partner = tuple[str, Shape]
+#: A tensor of an IR, and the order of its axes in which the original has them; an empty order is
+#: the same one.
+Partner = tuple[Tensor, Shape]
+
+
+class Step(Enum):
+    """How an operation turns a rounding of what it takes into a jump of what it makes.
+
+    Attributes:
+        EXACT: it only rounds, compares or chooses, so each program makes the same of the same
+            values.
+        EDGED: it also computes, so a value on an edge may fall to either side.
+        CLOSED: there is a step somewhere inside, as in a loop.
+    """
+
+    EXACT = "exact"
+    EDGED = "edged"
+    CLOSED = "closed"
+
+
+@frozen
+class OriginalNode:
+    """An operation of an original that depends on the values of an input.
+
+    Attributes:
+        title: its name and type.
+        inputs: the tensors that it takes, but for those that depend on no value of an input.
+        step: None if it is none.
+    """
+
+    title: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    step: Step | None = None
+
+
+@frozen
+class OriginalGraph:
+    """The operations of an original in order, and the names of its tensors of floats.
+
+    Attributes:
+        sources: the tensor of which another one is a copy, by the name of the copy.
+    """
+
+    nodes: Sequence[OriginalNode]
+    floats: Collection[str]
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+#: Computes tensors by name from the inputs by name.
+Run = Callable[["NamedArrays"], "dict[str, Array]"]
 
 
 @frozen
 class InnerTensors:
     """Gives the tensors inside of an original."""
 
-    #: The partners of the tensors of an IR (``openvino.Model``).
-    find_partners: Callable[[Any], Mapping[Tensor, Partner]]
-    #: Returns what computes the tensors with these names from the inputs by name.
-    open: Callable[[Sequence[str]], Callable[[NamedArrays], NamedArrays]]
+    #: The partners in an IR (``openvino.Model``) by the names of the original's tensors, in the
+    #: order of the original.
+    find_partners: Callable[[Any], Mapping[str, Partner]]
+    #: Returns what computes the tensors with these names from the inputs and from the values of
+    #: some inner tensors, which replace what the original computes there; arrays of their types are
+    #: given by name.
+    open: Callable[[Sequence[str], NamedArrays], Run]
+    #: Its operations; None if they cannot be read.
+    read_graph: Callable[[], OriginalGraph | None] = lambda: None
 
 
 @frozen
@@ -78,8 +132,13 @@ class ReferenceRuntime:
         return list(map(self.run, feeds))
 
 
+class UnknownOperationError(RuntimeError):
+    """A runtime cannot run a file; the text has the runtime's own words."""
+
+
 #: Opens a verified file with these input shapes (by name); returns None if the runtime is missing
-#: or cannot run the file.
+#: or not made for the file. An UnknownOperationError if it lacks an operation, another RuntimeError
+#: if the file is damaged.
 OpenRuntime = Callable[[ModelSpec, Path, Mapping[str, Shape]], ReferenceRuntime | None]
 
 
@@ -146,20 +205,20 @@ def is_ir(path: Path) -> bool:
 FORMATS = LazyTable("posezoo.formats", ModelFormat, {})
 
 
-def find_same_names(ir: Model, names: Sequence[str]) -> dict[Tensor, Partner]:
-    """The tensors of an IR, an ``openvino.Model``, with names of the original's, which are in its
-    order.
+def find_same_names(ir: Model, names: Iterable[str]) -> dict[str, Partner]:
+    """The tensors of an IR, an ``openvino.Model``, by the names that the original has, too, in the
+    order of these.
 
-    A tensor has the names of all operations that are left out after it: the last one counts.
+    A tensor has the names of all operations that are left out after it.
     """
-    order = {name: number for number, name in enumerate(names)}
-    partners: dict[Tensor, Partner] = {}
-    for node in ir.get_ordered_ops():
-        for number, port in enumerate(node.outputs()):
-            if common := order.keys() & port.names:
-                last = max(common, key=order.__getitem__)
-                partners[node.get_friendly_name(), number] = last, ()
-    return partners
+    tensors = {
+        name: (node.get_friendly_name(), number)
+        for node in ir.get_ordered_ops()
+        if node.get_type_name() != "Result"  # it has the names of what it ends
+        for number, port in enumerate(node.outputs())
+        for name in port.names
+    }
+    return {name: (tensors[name], ()) for name in names if name in tensors}
 
 
 def image_layout(framework: str) -> str:

@@ -60,6 +60,14 @@ def find_port(ports: Iterable[Output], name: str) -> Output | None:
     return by_operation
 
 
+def name_input(port: Output) -> str:
+    """The name that the file has for an input; OpenVINO's first name of a tensor may be that of an
+    operation that it left out.
+    """
+    name = port.get_node().get_friendly_name()
+    return name if name in port.names else str(port.any_name)
+
+
 def join_names(ports: Iterable[Output]) -> str:
     """The names of tensors, for a message; those of one tensor are joined by ``=``."""
     return ", ".join("=".join(sorted(port.names)) for port in ports)

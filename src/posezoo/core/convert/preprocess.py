@@ -19,6 +19,7 @@ from posezoo.core.convert.graph_cutting import (
     find_output,
     find_port,
     join_names,
+    name_input,
 )
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.inputs_outputs import with_full_layouts
@@ -120,7 +121,7 @@ def fill_in_inputs(spec: ModelSpec, network: Model) -> ModelSpec:
         inputs = (*named, *(replace(last, name=name) for name in others))
     completed = []
     for declared, port in zip(inputs, network.inputs, strict=False):
-        declared = replace(declared, name=declared.name or port.any_name)
+        declared = replace(declared, name=declared.name or name_input(port))
         actual = find_port(network.inputs, declared.name) or port
         if declared.reverse_input_channels and not _has_three_channels(declared, actual):
             declared = replace(declared, reverse_input_channels=False)
@@ -167,7 +168,7 @@ def find_others(spec: ModelSpec, network: Model, names: Iterable[str]) -> list[s
     given_names = {*names, *supported_mo_args.frozen_inputs(spec.mo_args)}
     for name in given_names:
         find_port(network.inputs, name)  # it adds TensorFlow's short name
-    return [port.any_name for port in network.inputs if not given_names & port.names]
+    return [name_input(port) for port in network.inputs if not given_names & port.names]
 
 
 def _reverses(inputs: Sequence[Input]) -> bool:

@@ -6,21 +6,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.convert import frontends
-from posezoo.core.convert.check_extent import WHOLE, CheckExtent, choose_extent
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.convert.feature_steps import INT8_MAKER
 from posezoo.core.convert.formats import is_ir
+from posezoo.core.convert.ir_proof import IR_PROOF, StartProofs
 from posezoo.core.convert.preprocess import describe_inputs
-from posezoo.core.convert.reference_outputs import (
-    FindReference,
-    compute_reference,
-)
-from posezoo.core.convert.self_check import IrCheck, SelfCheckResult
+from posezoo.core.convert.proof_result import SelfCheckResult
 from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.events import (
     Listener,
@@ -89,7 +84,7 @@ def write_checked_irs(
     source: frontends.VerifiedSource,
     options: ConversionOptions,
     *,
-    find_reference: FindReference | None = None,
+    start_proofs: StartProofs | None = None,
     is_recorded: bool = True,
     listener: Listener = ignore_event,
 ) -> list[SelfCheckResult]:
@@ -99,7 +94,7 @@ def write_checked_irs(
     Args:
         read: makes the network, an ``openvino.Model`` with its preprocessing and description; its
             memory is free before an IR is run.
-        find_reference: gives the outputs of the original, if the caller has computed them.
+        start_proofs: proves the IR in another way than ``IR_PROOF``.
         is_recorded: whether a provenance.json is written beside each IR.
 
     Returns:
@@ -113,9 +108,9 @@ def write_checked_irs(
     spec = resolved.read_model
     targets = resolved.targets
     network = read()
-    filled = describe_inputs(spec, network)
-    needs_reference = options.self_check and find_reference is None
-    extent = choose_extent(network, filled) if needs_reference else WHOLE
+    if options.self_check and start_proofs is None:
+        filled = describe_inputs(spec, network)
+        start_proofs = IR_PROOF.part.plan(network, filled, source, options)
     # A published IR is compared with itself. Otherwise an IR in FP16 is proven by the FP32 IR,
     # which is also written if it was not requested.
     exact = targets[0].precision if spec.is_ir else Precision.FP32
@@ -140,9 +135,9 @@ def write_checked_irs(
         # Most of these steps use one core only, and take seconds for a large network: they run in
         # parallel.
         proofs = _find_locked_proofs(targets, paths, options)
-        checks = {}
-        if options.self_check and not proofs:
-            checks = _start_checks(pool, filled, source, options, find_reference, paths, extent)
+        checks: Mapping[Precision, Future[SelfCheckResult]] = {}
+        if options.self_check and not proofs and start_proofs:
+            checks = start_proofs(pool, paths)
         hashed = [pool.submit(read_contents, paths[target.precision]) for target in targets]
         results = _wait_for(checks, proofs, resolved, listener)
         staged = []
@@ -178,34 +173,6 @@ def _find_locked_proofs(
             return {}
         proofs[target.precision] = proof
     return proofs
-
-
-def _start_checks(
-    pool: ThreadPoolExecutor,
-    spec: ModelSpec,
-    source: frontends.VerifiedSource,
-    options: ConversionOptions,
-    find_reference: FindReference | None,
-    xmls: Mapping[Precision, Path],
-    extent: CheckExtent,
-) -> dict[Precision, Future[SelfCheckResult]]:
-    """The running checks; the first IR proves the others."""
-    checks: dict[Precision, Future[SelfCheckResult]] = {}
-    if find_reference is None:
-        compute = partial(compute_reference, spec, source, extent, by_nodes=options.by_nodes)
-        find_reference = pool.submit(compute).result
-    exact = next(iter(xmls))
-    for precision, xml in xmls.items():
-        if precision == exact:
-            check = IrCheck(spec, Precision.FP32, xml, source, options.is_strict, options.by_nodes)
-            checks[precision] = pool.submit(check.run, find_reference)
-            continue
-        check = IrCheck(spec, precision, xml, source)
-        has_ranges = provenance.ranges_key(spec, precision)
-        base = Precision.FP16 if has_ranges else exact
-        run = check.run_as_int8 if has_ranges else check.run_as_rounding
-        checks[precision] = pool.submit(run, xmls[base], checks[base].result, find_reference)
-    return checks
 
 
 def _wait_for(

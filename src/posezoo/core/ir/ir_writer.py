@@ -68,12 +68,14 @@ def prepare_for_writing(network: Model, spec: ModelSpec, decoder: Decoder | None
         network.set_rt_info(_format_plain(info), [MODEL_INFO])
 
 
-def state_proof(xml: Path, proof: str, reason: str) -> None:
-    """Write into an IR on disk how it compares with its original, and why if it cannot be compared:
-    ``proof`` and ``not_compared`` of its section of the rt_info.
+def state_proof(xml: Path, proof: str, reason: str, compared: Mapping[str, str]) -> None:
+    """Write into an IR on disk how it compares with its original, why if it cannot be compared, and
+    how each output was: ``proof``, ``not_compared`` and, as JSON, ``compared`` of its section of
+    the rt_info.
     """
     allowed = "".join(each if each.isprintable() else " " for each in reason)  # in XML
     facts = {"proof": proof, "not_compared": allowed}
+    facts["compared"] = json.dumps(dict(compared)) if compared else ""
     lines = [
         f"\n\t\t\t<{name} value={quoteattr(value)} />" for name, value in facts.items() if value
     ]

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import product
 
-from posezoo.core.convert.recorded_outputs import read_recording
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import ConversionError, NetworkError, SpecError, UnknownModelError
@@ -30,6 +29,7 @@ from posezoo.pages.spdx_licenses import (
     is_license,
     suggest_license,
 )
+from posezoo.proof.recorded_outputs import read_recording
 from posezoo.quantize.int8_ranges import read_ranges
 from posezoo.run.measured import NAME, read_measured
 

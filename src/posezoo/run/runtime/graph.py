@@ -5,6 +5,7 @@ compiled.
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
 import zlib
@@ -227,6 +228,15 @@ class Graph:
         metadata do not say it.
         """
         return self.read_rt_info("posezoo", "proof"), self.read_rt_info("posezoo", "not_compared")
+
+    def read_compared(self) -> dict[str, str]:
+        """How each output was compared with the original's, by its name; empty if the metadata do
+        not say it.
+        """
+        with suppress(ValueError):
+            stated = json.loads(self.read_rt_info("posezoo", "compared") or "{}")
+            return {str(name): str(words) for name, words in dict(stated).items()}
+        return {}
 
     def read_rt_info(self, *path: str) -> str:
         """The text at a path of the IR's metadata (rt_info); empty if there is none.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from posezoo.core.convert.check_images import IMAGE_KINDS, draw_test_image
+from posezoo.proof.check_images import IMAGE_KINDS, draw_test_image
 
 SHAPE = (1, 96, 160, 3)
 

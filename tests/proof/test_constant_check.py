@@ -13,10 +13,10 @@ from fakes.misleading_networks import (
 )
 from fakes.soak import soak
 from posezoo.core.convert import frontends, preprocess
-from posezoo.core.convert.constant_check import find_changed_constant
-from posezoo.core.convert.fp16_check import list_constants, read_xml
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.omz.commands import mo
+from posezoo.proof.constant_check import find_changed_constant
+from posezoo.proof.fp16_check import list_constants, read_xml
 
 
 @pytest.mark.slow

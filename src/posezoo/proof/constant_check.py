@@ -22,8 +22,8 @@ import numpy as np
 
 from posezoo.core.arrays import Array
 from posezoo.core.convert.formats import OriginalConstant
-from posezoo.core.convert.fp16_check import StoredConstant
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.proof.fp16_check import StoredConstant
 
 #: The fewest values of a kernel and of one of its filters that can be matched.
 MIN_SIZE = 64

@@ -5,28 +5,30 @@ A fault in a branch that adds 0.1 % to an output is as large there as anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core.arrays import Array, NamedArrays
-from posezoo.core.convert.check_extent import reshape_to
-from posezoo.core.convert.difference import (
-    LARGEST_NOISE,
-    OFFSET,
-    allow_difference,
-    allow_own_rounding,
-    compute_difference,
-)
-from posezoo.core.convert.formats import InnerTensors, Partner, ReferenceRuntime, Tensor
-from posezoo.core.convert.inner_tensors import OperationOrder, compile_tensors
-from posezoo.core.convert.reference_outputs import DRAWS, EXACT, ReferenceSample, draw_inputs
+from posezoo.core.convert.formats import InnerTensors, ReferenceRuntime, Run, Shape, Tensor
+from posezoo.core.convert.proof_result import LARGEST_NOISE
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.events import NodeProof
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.core.values import frozen
+from posezoo.proof.check_extent import reshape_to
+from posezoo.proof.difference import (
+    FACTOR,
+    OFFSET,
+    WITHOUT_NOISE,
+    allow_difference,
+    allow_own_rounding,
+    compute_difference,
+)
+from posezoo.proof.inner_tensors import OperationOrder, compile_tensors
+from posezoo.proof.reference_outputs import DRAWS, EXACT, ReferenceSample, draw_inputs
 
 if TYPE_CHECKING:
     from openvino import Model, Node
@@ -46,6 +48,9 @@ STEPS = frozenset({
     "Less", "LessEqual", "MatrixNms", "Mod", "MulticlassNms", "NonZero", "NotEqual", "Round",
     "Sign", "TopK",
 })  # fmt: skip
+
+# The name of a tensor of the original, and the order of the IR's axes.
+_Named = tuple[str, Shape]
 
 # Operations that only select, arrange or limit values.
 _PLAIN = STEPS - {"MatrixNms", "MulticlassNms"} | {
@@ -140,16 +145,12 @@ def compare_before(
     xml: Path,
     case: ReferenceSample,
     outputs: Collection[str],
-    noisy: Collection[str],
 ) -> tuple[set[str], InnerDifference | None]:
     """Compare what an IR computes before outputs whose own values prove nothing, for one image.
 
-    Args:
-        noisy: the outputs that a rounding changes; only a step before them excuses that.
-
     Returns:
         The outputs before which all tensors that come next are equal and not constant; and the
-        first tensor that differs, unless a step is before it: a rounding may tip over there.
+        first tensor that differs.
 
     Raises:
         RuntimeError: one of the two networks cannot be run.
@@ -163,76 +164,28 @@ def compare_before(
     ends = [port for port in ends if port.names.isdisjoint(fixed)]
     if not ends:
         return fixed, None
-    before = _Ancestors(ends)
-    compared, first = _compare_tensors(comparison, before)
-    if first:
-        return set(), first
+    before = _list_before(ends)
+    compared: list[InnerDifference] = []
+    for batch in comparison.split():
+        wanted = {tensor: partner for tensor, partner in batch.items() if tensor[0] in before}
+        compared += comparison.compare(wanted) if wanted else []
+        if wrong := next((each for each in compared if each.is_wrong), None):
+            return set(), wrong
     good = {each.tensor for each in compared if each.is_evidence}
-    proven = [port for port in ends if _is_proven(port, good, before, noisy)]
+    proven = [port for port in ends if _ends_in(port.get_node().input_value(0), good)]
     return fixed.union(*(port.names for port in proven)), None
 
 
-def _compare_tensors(
-    comparison: _Comparison, before: _Ancestors
-) -> tuple[list[InnerDifference], InnerDifference | None]:
-    """The tensors before the outputs, and the first that differs, unless a step is before it."""
-    compared: list[InnerDifference] = []
-    for batch in comparison.split():
-        wanted = {tensor: partner for tensor, partner in batch.items() if tensor in before.tensors}
-        for each in comparison.compare(wanted) if wanted else ():
-            if each.is_wrong and each.tensor not in before.after_steps:
-                return compared, each
-            compared.append(each)
-    return compared, None
-
-
-def _is_proven(
-    port: Port, good: Collection[Tensor], before: _Ancestors, noisy: Collection[str]
-) -> bool:
-    source = port.get_node().input_value(0)
-    is_noisy = not port.names.isdisjoint(noisy)
-    if is_noisy and _tensor_of(source) not in before.after_steps:
-        return False
-    return _ends_in(source, good)
-
-
-class _Ancestors:
-    """The tensors before some results of a network, and those of them after a step."""
-
-    def __init__(self, ends: Sequence[Port]) -> None:
-        self.tensors: set[Tensor] = set()
-        self.after_steps: set[Tensor] = set()
-        for port in ends:
-            self._visit(port.get_node())
-
-    def _visit(self, end: Node) -> None:
-        """Go through the operations before a result, each after those before it."""
-        waiting = [(end, False)]
-        seen: set[str] = set()
-        while waiting:
-            node, is_done = waiting.pop()
-            name = node.get_friendly_name()
-            if is_done:
-                self._add(node)
-            elif name not in seen:
-                seen.add(name)
-                waiting.append((node, True))
-                waiting += ((port.get_node(), False) for port in node.input_values())
-
-    def _add(self, node: Node) -> None:
-        tensors = {(node.get_friendly_name(), place) for place in range(node.get_output_size())}
-        before = {_tensor_of(port) for port in node.input_values()}
-        self.tensors |= tensors
-        if is_step(node) or before & self.after_steps:
-            self.after_steps |= tensors
-
-
-def is_step(node: Node) -> bool:
-    """Whether a rounding may change results of an operation altogether."""
-    kind = node.get_type_name()
-    if kind == "Convert":
-        return node.get_input_element_type(0).is_real() and not node.get_element_type().is_real()
-    return kind in STEPS or "NonMaxSuppression" in kind
+def _list_before(ends: Sequence[Port]) -> set[str]:
+    """The names of the operations before some results of a network."""
+    waiting = [port.get_node() for port in ends]
+    seen: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if node.get_friendly_name() not in seen:
+            seen.add(node.get_friendly_name())
+            waiting += (port.get_node() for port in node.input_values())
+    return seen
 
 
 def _is_fixed(end: Node) -> bool:
@@ -287,7 +240,7 @@ def find_wide_integer(
     if original.inner is None:
         return None
     ir = openvino_core().read_model(xml)
-    partners = original.inner.find_partners(ir)
+    partners = _find_partners(original.inner, ir)
     computed = OperationOrder(ir).kinds
     names = []
     for node in ir.get_ordered_ops():
@@ -298,12 +251,19 @@ def find_wide_integer(
                 names.append(partners[operation, place][0])
     if not names:
         return None
-    values = original.inner.open(names)(case.prepared)
+    values = original.inner.open(names, {})(case.prepared)
     for name in names:
         largest = max(map(int, (values[name].max(), values[name].min())), key=abs)
         if abs(largest) > _LARGEST_INTEGER:
             return name, largest
     return None
+
+
+def _find_partners(inner: InnerTensors, ir: Model) -> dict[Tensor, _Named]:
+    """The last name that the original has for each tensor of an IR, and the order of the IR's axes
+    there.
+    """
+    return {tensor: (name, order) for name, (tensor, order) in inner.find_partners(ir).items()}
 
 
 @frozen
@@ -321,10 +281,10 @@ class _Comparison:
     ir: Model
     order: OperationOrder
 
-    def split(self) -> Iterator[dict[Tensor, Partner]]:
-        partners = self.inner.find_partners(self.ir)
+    def split(self) -> Iterator[dict[Tensor, _Named]]:
+        partners = _find_partners(self.inner, self.ir)
         nodes = {node.get_friendly_name(): node for node in self.ir.get_ops()}
-        batch: dict[Tensor, Partner] = {}
+        batch: dict[Tensor, _Named] = {}
         size = 0
         for tensor in chain.from_iterable(self.order.tensors.values()):
             name, place = tensor
@@ -340,8 +300,8 @@ class _Comparison:
         if batch:
             yield batch
 
-    def compare(self, batch: Mapping[Tensor, Partner]) -> list[InnerDifference]:
-        run_original = self.inner.open([name for name, _ in batch.values()])
+    def compare(self, batch: Mapping[Tensor, _Named]) -> list[InnerDifference]:
+        run_original = self.inner.open([name for name, _ in batch.values()], {})
         run_ir = compile_tensors(self.ir, list(batch), EXACT)
         expected = run_original(self.case.prepared)
         differences = {}
@@ -372,10 +332,10 @@ class _Comparison:
 
     def _measure_noises(
         self,
-        batch: Mapping[Tensor, Partner],
+        batch: Mapping[Tensor, _Named],
         differences: Mapping[Tensor, float],
         expected: NamedArrays,
-        run_original: Callable[[NamedArrays], NamedArrays],
+        run_original: Run,
     ) -> dict[Tensor, float]:
         noises: dict[Tensor, float] = {}
         for draw in range(DRAWS[-1]):
@@ -389,7 +349,7 @@ class _Comparison:
                 break
             moved = draw_inputs(self.spec, self.original, self.case.image, draw).moved
             if moved is None:
-                return dict.fromkeys(unsure, 0.0)
+                return dict.fromkeys(unsure, WITHOUT_NOISE / FACTOR)
             others = run_original(moved)
             for tensor in unsure:
                 name, _ = batch[tensor]
@@ -398,18 +358,18 @@ class _Comparison:
         return noises
 
     def _measure_own_roundings(
-        self, batch: Mapping[Tensor, Partner], tensors: Sequence[Tensor], expected: NamedArrays
+        self, batch: Mapping[Tensor, _Named], tensors: Sequence[Tensor], expected: NamedArrays
     ) -> dict[Tensor, float]:
         single = self.original.single
         if not tensors or single is None or single.inner is None:
             return {}
         names = {tensor: batch[tensor][0] for tensor in tensors}
-        rounded = single.inner.open(list(names.values()))(self.case.prepared)
+        rounded = single.inner.open(list(names.values()), {})(self.case.prepared)
         return {
             tensor: self._compute(expected[name], rounded[name]) for tensor, name in names.items()
         }
 
-    def _allow(self, partner: Partner, noise: float | None) -> float:
+    def _allow(self, partner: _Named, noise: float | None) -> float:
         declared = self.spec.self_check.tolerance
         return max(allow_difference(noise), declared.get(partner[0], declared.get("*", 0)))
 

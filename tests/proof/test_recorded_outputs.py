@@ -17,16 +17,6 @@ from fakes.reader_faults import FAULTS, read_wrongly
 from fakes.soak import soak
 from posezoo.core.convert.conversion import convert_with_openvino
 from posezoo.core.convert.conversion_plan import ConversionOptions, plan_irs
-from posezoo.core.convert.difference import WITHOUT_NOISE
-from posezoo.core.convert.recorded_outputs import (
-    SEEDS,
-    RecordedInput,
-    Recording,
-    draw_feed,
-    draw_recorded_image,
-    parse_recording,
-    sample_values,
-)
 from posezoo.core.declarations.model import Framework, Input, Precision, RecordedOutputs
 from posezoo.core.errors import ConversionError, SelfCheckError
 from posezoo.core.events import NodeProof, SelfCheckPassed
@@ -36,6 +26,16 @@ from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.get import get
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.resolution import resolve_model
+from posezoo.proof.difference import WITHOUT_NOISE
+from posezoo.proof.recorded_outputs import (
+    SEEDS,
+    RecordedInput,
+    Recording,
+    draw_feed,
+    draw_recorded_image,
+    parse_recording,
+    sample_values,
+)
 
 save_file = pytest.importorskip("safetensors.numpy", reason="needs safetensors").save_file
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from posezoo.core.convert.int8_check import PhotoInput, measure_deviation
 from posezoo.core.events import Int8Comparison
+from posezoo.proof.int8_check import PhotoInput, measure_deviation
 
 WAVE = np.sin(np.arange(100, dtype=np.float32))
 

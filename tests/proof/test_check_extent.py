@@ -7,16 +7,17 @@ import pytest
 from onnx import helper
 
 from core.convert.test_conversion import tiny
-from core.convert.test_self_check import publish_as, read, replace_constant
 from fakes.conversion import convert_model
 from fakes.graphs import FLOAT, written
-from posezoo.core.convert import check_extent, frontends, preprocess
-from posezoo.core.convert.check_extent import ONE_IMAGE, SEEDS, choose_extent
-from posezoo.core.convert.reference_outputs import compute_reference
+from posezoo.core.convert import frontends, preprocess
 from posezoo.core.declarations.model import Input, Output, Precision
 from posezoo.core.errors import SelfCheckError
 from posezoo.core.events import SelfCheckPassed
 from posezoo.formats import onnx as onnx_format
+from posezoo.proof import check_extent
+from posezoo.proof.check_extent import ONE_IMAGE, SEEDS, choose_extent
+from posezoo.proof.reference_outputs import compute_reference
+from proof.test_self_check import publish_as, read, replace_constant
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 CHANNELS = 16
@@ -124,7 +125,8 @@ def test_a_small_network_is_compared_on_two_images_of_its_own_size(tmp_path):
 def test_a_costly_network_that_resizes_images_of_any_size_runs_on_one_image(tmp_path):
     spec, layout = model(tmp_path, layers())
     spec = replace(spec, inputs=(replace(spec.inputs[0], resize=True),))
-    assert extent_of(spec, layout) == ONE_IMAGE
+    extent = replace(ONE_IMAGE, names={"image": "image"})
+    assert extent_of(spec, layout) == extent
 
 
 @pytest.mark.parametrize(
@@ -151,7 +153,7 @@ def test_onnx_runtime_runs_a_file_in_other_sizes_than_it_declares(tmp_path, stri
     (expected,) = larger.run(None, {"image": image})
     heatmaps = runtime.run({"image": image})["heatmaps"]
     assert np.allclose(heatmaps, expected, rtol=1e-4, atol=1e-4)
-    inner = runtime.inner.open(["bright"])({"image": image})
+    inner = runtime.inner.open(["bright"], {})({"image": image})
     assert inner["bright"].shape == (1, CHANNELS, 192 // stride, 192 // stride)
 
 

@@ -15,31 +15,25 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert import frontends
-from posezoo.core.convert.check_extent import ONE_IMAGE, SEEDS, WHOLE, CheckExtent
-from posezoo.core.convert.check_images import NORMALIZED, CheckImage, draw_test_image
-from posezoo.core.convert.difference import LARGEST_OWN_ROUNDING, compute_difference
 from posezoo.core.convert.formats import (
     DEFAULT_SIDES,
     InnerTensors,
     Partner,
     ReferenceRuntime,
+    Run,
     Shape,
-    Tensor,
+    UnknownOperationError,
     find_same_names,
     import_runtime,
     with_default_sizes,
 )
 from posezoo.core.convert.frontends import VerifiedSource
-from posezoo.core.convert.graph_cutting import cut_inputs, cut_outputs, find_port, to_frozen_array
-from posezoo.core.convert.inner_tensors import compile_tensors
-from posezoo.core.convert.recorded_outputs import Recording, draw_feed, read_recording
-from posezoo.core.convert.samples import (
-    Sample,
-    arrange,
-    find_ranges,
-    find_sizes,
-    read_samples,
-    resize,
+from posezoo.core.convert.graph_cutting import (
+    cut_inputs,
+    cut_outputs,
+    find_port,
+    name_input,
+    to_frozen_array,
 )
 from posezoo.core.declarations import supported_mo_args
 from posezoo.core.declarations.model import Input, ModelSpec, Output
@@ -50,6 +44,20 @@ from posezoo.core.ir.openvino_import import error_text, import_openvino, openvin
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
+from posezoo.proof.check_extent import ONE_IMAGE, SEEDS, WHOLE, CheckExtent
+from posezoo.proof.check_images import NORMALIZED, CheckImage, draw_test_image
+from posezoo.proof.difference import LARGEST_OWN_ROUNDING, compute_difference
+from posezoo.proof.inner_tensors import compile_tensors
+from posezoo.proof.recorded_outputs import Recording, draw_feed, read_recording
+from posezoo.proof.samples import (
+    Sample,
+    arrange,
+    find_ranges,
+    find_sizes,
+    read_samples,
+    resize,
+)
+from posezoo.proof.step_cuts import CutOriginal, cut_original, move_values
 
 if TYPE_CHECKING:
     from openvino import Model
@@ -62,10 +70,6 @@ if TYPE_CHECKING:
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1", "ENABLE_CPU_PINNING": "NO"}
 
 
-#: The relative change of an input value that stands for one rounding, in units of its type's
-#: epsilon: for f32 it is 2e-7.
-ROUNDING = 5 / 3
-
 #: How often each image is moved at first, and at most if an IR still differs by too much. On 48 of
 #: 780 pairs of images, a correct IR of BlazePose differed by more than 5 times the noise of one
 #: draw; with three draws on none.
@@ -74,8 +78,11 @@ DRAWS = (1, 5)
 #: The largest difference of two runs on the same image: threads may add in another order.
 REPEATABLE = 1e-5
 
-#: How often an image with recorded outputs is moved, and the inside of an IR.
+#: How often an image with recorded outputs is moved.
 RECORDED_DRAWS = 3
+
+#: How often the input of an original in 8 bits is moved by half of a level.
+LEVEL_DRAWS = 3
 
 
 @frozen
@@ -137,6 +144,10 @@ class ReferenceOutputs:
     #: Opens the original in the runtime again, if it was closed.
     open: Callable[[], ReferenceRuntime | None]
     extent: CheckExtent = WHOLE  # on which images it was run
+    #: Why the format's own runtime did not run it, in that runtime's words; empty if it did.
+    refusal: str = ""
+    #: The original for these inputs, cut at its steps; None if it has none, or cannot be cut.
+    find_cut: Callable[[], CutOriginal | None] = lambda: None
 
     @property
     def original(self) -> ReferenceRuntime:
@@ -179,7 +190,8 @@ class ReferenceOutputs:
         return max(differences, default=0) > REPEATABLE
 
     def move(self, done: int) -> list[list[dict[str, Array]]]:
-        """The outputs of each case if its image is moved by other roundings each time.
+        """The outputs of each case if its image is moved by other roundings each time. Of an
+        original that is cut, also the tensors at the cuts; each of its parts is moved.
 
         Args:
             done: how often each image was moved already.
@@ -188,17 +200,37 @@ class ReferenceOutputs:
             Those of the next draws by case; empty if it is often enough, or no input can be moved.
         """
         end = next((count for count in DRAWS if count > done), done)
-        feeds = []
-        for case in self.cases:
-            for draw in range(done, end):
-                sample = draw_inputs(self.spec, self.original, case.image, draw)
-                if sample.moved is not None:
-                    feeds.append(sample.moved)
-        if not feeds:
-            return []
-        results = self.original.run_all(feeds)
-        step = end - done
-        return [results[start : start + step] for start in range(0, len(results), step)]
+        draws = range(done, end)
+        feeds = [
+            draw_inputs(self.spec, self.original, case.image, draw).moved
+            for case in self.cases
+            for draw in draws
+        ]
+        if cut := self.find_cut():
+            numbers = [(number, draw) for number in range(len(self.cases)) for draw in draws]
+            results = [
+                cut.run_moved(number, feed or self.cases[number].prepared, draw)
+                for (number, draw), feed in zip(numbers, feeds, strict=True)
+            ]
+        else:
+            moved = [feed for feed in feeds if feed is not None]
+            results = self.original.run_all(moved) if moved else []
+        step = len(draws)
+        return [results[start : start + step] for start in range(0, len(results), step or 1)]
+
+    def move_levels(self) -> list[list[dict[str, Array]]]:
+        """The outputs of each case if each value of its inputs is moved by up to half of a level of
+        8 bits, several times.
+        """
+        return [
+            self.original.run_all(
+                [
+                    _move_levels(case.prepared, np.random.default_rng([number, draw]))
+                    for draw in range(LEVEL_DRAWS)
+                ]
+            )
+            for number, case in enumerate(self.cases)
+        ]
 
     def compute_in_double(self) -> ReferenceOutputs | None:
         """The outputs for the same images in double precision; None if the runtime has none."""
@@ -213,7 +245,10 @@ class ReferenceOutputs:
             replace(case, outputs=values, single_outputs=case.outputs, moved_outputs=None)
             for case, values in zip(self.cases, outputs, strict=True)
         )
-        return replace(self, runtime=original.name, cases=cases, open=lambda: original)
+        cut = cache(partial(_cut, lambda: original, cases))
+        return replace(
+            self, runtime=original.name, cases=cases, open=lambda: original, find_cut=cut
+        )
 
     def find_comparable(self) -> list[int]:
         """The numbers of the cases but for a guessed image on which the network's own rounding is
@@ -256,7 +291,7 @@ def compute_reference(
         SelfCheckError: a weight is infinite, or an output has another shape than the recorded one.
     """
     recording = read_recording(spec)
-    samples = read_samples(spec)
+    samples = read_samples(spec, extent.names)
     if recording and not by_nodes:
         recording = recording.without_inner()
     recorded = None
@@ -271,7 +306,7 @@ def compute_reference(
     _require_numbers(spec, path, run.cases)
     runtime = run.runtime
     # A large original is closed, because the IR needs its memory.
-    open_again = cache(run.open) if frontends.is_large(spec, path) else lambda: runtime
+    open_again = cache(run.open) if frontends.is_large(spec, path) else lambda: run.runtime
     return ReferenceOutputs(
         spec,
         runtime.name,
@@ -280,7 +315,20 @@ def compute_reference(
         recorded,
         open_again,
         run.extent,
+        run.refusal,
+        cache(partial(_cut, open_again, run.cases)),
     )
+
+
+def _cut(
+    open_original: Callable[[], ReferenceRuntime | None], cases: Sequence[ReferenceSample]
+) -> CutOriginal | None:
+    original = open_original()
+    assert original
+    try:
+        return cut_original(original, [case.prepared for case in cases], list(cases[0].outputs))
+    except RuntimeError:
+        return None
 
 
 @frozen
@@ -289,12 +337,14 @@ class _OriginalRun:
 
     Attributes:
         open: opens the original in this runtime again.
+        refusal: why the format's own runtime did not run it, in that runtime's words.
     """
 
     open: Callable[[], ReferenceRuntime | None]
     runtime: ReferenceRuntime
     cases: tuple[ReferenceSample, ...]
     extent: CheckExtent
+    refusal: str = ""
 
 
 def _run_original(
@@ -308,15 +358,18 @@ def _run_original(
 ) -> _OriginalRun | None:
     attempts = _plan_attempts(spec, recording, extent, samples)
     open_own = partial(_open_runtime, spec, path)
-    if run := _run_first(spec, open_own, attempts, samples):
+    run, refusal = _run_first(spec, open_own, attempts, samples)
+    if run:
         return run
-    open_own(attempts[-1][0])  # an error if it cannot be opened; or it cannot run its layers
+    with suppress(UnknownOperationError):
+        open_own(attempts[-1][0])  # an error if the file is damaged
     is_needed = recording or spec.decoding or by_openvino
     if not is_needed and find_missing_runtime(spec):
         return None
     open_other = partial(open_openvino, spec, path)
-    run = _run_first(spec, open_other, attempts[:-1], samples)
-    return run or _run(spec, open_other, *attempts[-1], samples)
+    run, _ = _run_first(spec, open_other, attempts[:-1], samples)
+    run = run or _run(spec, open_other, *attempts[-1], samples)
+    return run and replace(run, refusal=refusal)
 
 
 #: The input shapes by name with which the original is run, and the images.
@@ -354,12 +407,16 @@ def _run_first(
     open_original: _OpenSized,
     attempts: Sequence[_Attempt],
     samples: Sequence[Sample],
-) -> _OriginalRun | None:
+) -> tuple[_OriginalRun | None, str]:
+    """The first attempt that succeeds; or why the last one failed."""
+    refusal = ""
     for sizes, extent in attempts:
-        with suppress(RuntimeError, ValueError):
+        try:
             if run := _run(spec, open_original, sizes, extent, samples):
-                return run
-    return None
+                return run, ""
+        except (RuntimeError, ValueError) as error:
+            refusal = error_text(error)
+    return None, refusal
 
 
 def _run(
@@ -384,14 +441,18 @@ def find_missing_runtime(spec: ModelSpec) -> str:
     return install_command("run" if module == "cv2" else "convert")
 
 
-def explain_dependence(spec: ModelSpec) -> str:
-    """Why only the reader that makes the IR read the original, and what to install."""
+def explain_dependence(spec: ModelSpec, refusal: str = "") -> str:
+    """Why only the reader that makes the IR read the original, and what to install.
+
+    Args:
+        refusal: what the format's own runtime says, if it is installed.
+    """
     model_format = frontends.select_format(spec)
     if command := find_missing_runtime(spec):
         return f"no other runtime that reads {model_format.kind} is installed: {command}"
     if model_format.runtime_module:
         name, _, _ = model_format.runtime_module.partition(".")
-        return f"{name} cannot run it with these inputs and outputs"
+        return f"{name} cannot run it: {refusal or 'an input or output is inside of the graph'}"
     return f"only the reader that made the IR reads {model_format.kind} here"
 
 
@@ -645,12 +706,17 @@ def _move_feed(feed: NamedArrays, runtime: ReferenceRuntime, draw: int) -> dict[
     return {**feed, **moved} if moved else {}
 
 
-def move_values(values: Array, rng: np.random.Generator) -> Array:
-    """Floats that differ from the values by one rounding, up or down."""
-    dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
-    signs = rng.choice((-1.0, 1.0), values.shape)
-    moved = values * (1 + ROUNDING * float(np.finfo(dtype).eps) * signs)
-    return moved.astype(dtype)
+def _move_levels(feed: NamedArrays, rng: np.random.Generator) -> dict[str, Array]:
+    moved = {}
+    for name, values in feed.items():
+        is_float = values.dtype.kind == "f"
+        step = float(np.ptp(values)) / 255 if is_float and values.size else 1.0
+        change = rng.uniform(-0.5, 0.5, values.shape) * step
+        # An integer moves by one level half as often, instead of half a level.
+        drawn = change if is_float else np.round(2 * change)
+        low, high = values.min(initial=0), values.max(initial=0)
+        moved[name] = np.clip(values + drawn, low, high).astype(values.dtype)
+    return moved
 
 
 def draw_inputs(
@@ -790,11 +856,11 @@ def open_openvino(
         results = run_compiled(compiled, feed)
         return {name: results[name] for name in outputs}
 
-    def open_inner(names: Sequence[str]) -> Callable[[NamedArrays], dict[str, Array]]:
+    def open_inner(names: Sequence[str], _fed: NamedArrays) -> Run:
         run_inner = compile_tensors(network, names, EXACT)
         return lambda feed: dict(zip(names, run_inner(feed), strict=True))
 
-    def find_partners(ir: Model) -> dict[Tensor, Partner]:
+    def find_partners(ir: Model) -> dict[str, Partner]:
         ports = [port for node in network.get_ordered_ops() for port in node.outputs()]
         return find_same_names(ir, [name for port in ports for name in sorted(port.names)])
 
@@ -839,7 +905,7 @@ def read_original(
     declared = {port.name for port in spec.inputs if find_port(network.inputs, port.name)}
     inputs = {}
     for port in network.inputs:
-        name = next(iter(port.names & declared), port.any_name)
+        name = next(iter(port.names & declared), name_input(port))
         shape = sizes.get(name) or with_default_sizes(static_sizes(port.partial_shape), "")
         inputs[name] = shape, port.element_type.to_dtype()
     network.reshape({name: ov.PartialShape(list(shape)) for name, (shape, _) in inputs.items()})

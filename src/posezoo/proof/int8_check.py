@@ -14,13 +14,13 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert.feature_steps import SAMPLE_PHOTOS
-from posezoo.core.convert.reference_outputs import EXACT
-from posezoo.core.convert.samples import fit_photo, read_samples
 from posezoo.core.declarations.model import ColorOrder, ModelSpec
 from posezoo.core.events import Int8Comparison
 from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import openvino_core, static_sizes
 from posezoo.core.values import frozen
+from posezoo.proof.reference_outputs import EXACT
+from posezoo.proof.samples import fit_photo, read_samples
 
 if TYPE_CHECKING:
     from openvino import Model

@@ -74,6 +74,8 @@ class CheckExtent:
     runs_rounded: bool = True
     reduction: str = ""
     tables: Mapping[str, int] = field(default_factory=dict)
+    #: The declared name of an input by each name that the IR has for it.
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 #: The check of a network that is not costly.
@@ -92,7 +94,13 @@ def choose_extent(network: Model, spec: ModelSpec) -> CheckExtent:
         if port.get_element_type().is_integral() and (rows := list(_find_rows(port))):
             # An input of integers chooses rows, from the smallest table at least.
             tables |= dict.fromkeys(port.names, min(rows))
-    return replace(_choose_images(network, spec), tables=tables)
+    declared = {port.name for port in spec.inputs}
+    names = {
+        name: next(iter(declared & port.names), name)
+        for port in network.inputs
+        for name in port.names
+    }
+    return replace(_choose_images(network, spec), tables=tables, names=names)
 
 
 def _choose_images(network: Model, spec: ModelSpec) -> CheckExtent:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from posezoo.core.arrays import Array
+from posezoo.core.convert.proof_result import LARGEST_NOISE
 
 #: A value may differ by ``FACTOR`` times its noise plus ``OFFSET``.
 FACTOR = 5
@@ -16,9 +17,6 @@ OFFSET = 1e-5
 #: The allowed difference of a value whose noise cannot be measured: no input has a floating-point
 #: type, or the network rounds its input to a few levels first.
 WITHOUT_NOISE = 1e-3
-
-#: If the noise is larger, the outputs of a correct IR and of a wrong one cannot be distinguished.
-LARGEST_NOISE = 0.05
 
 #: If a runtime in single precision differs from itself in double precision, a value may differ by
 #: ``FACTOR`` times that, but not by more than this, or twice that.
@@ -42,8 +40,8 @@ MEASURES: dict[str, Callable[[Array], Any]] = {
 
 
 def allow_difference(noise: float | None) -> float:
-    """How much a value may differ; ``noise`` is 0 if it cannot be measured, None if it was not."""
-    return WITHOUT_NOISE if noise == 0 else FACTOR * (noise or 0) + OFFSET
+    """How much a value may differ; ``noise`` is None if it was not measured."""
+    return FACTOR * (noise or 0) + OFFSET
 
 
 def allow_own_rounding(rounding: float) -> float:

@@ -11,9 +11,9 @@ limit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,48 +22,11 @@ import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
 from posezoo.core.convert import frontends
-from posezoo.core.convert.check_extent import reshape_to
-from posezoo.core.convert.constant_check import find_changed_constant
-from posezoo.core.convert.difference import (
-    FACTOR,
-    LARGEST_NOISE,
-    OFFSET,
-    WITHOUT_NOISE,
-    allow_difference,
-    allow_own_rounding,
-    compute_difference,
-    find_same_infinities,
-)
 from posezoo.core.convert.feature_steps import COMPARED_ROWS, INT8_MAKER
-from posezoo.core.convert.fp16_check import (
-    compare_with_fp32,
-    find_bfloat16,
-    find_types,
-    list_constants,
-    measure_rounding,
-    read_xml,
-)
+from posezoo.core.convert.formats import OriginalNode
 from posezoo.core.convert.frontends import VerifiedSource
 from posezoo.core.convert.graph_cutting import join_names
-from posezoo.core.convert.int8_check import compare_with_half, draw_feeds
-from posezoo.core.convert.ir_noise import run_moved
-from posezoo.core.convert.node_comparison import (
-    STEPS,
-    InnerDifference,
-    compare_before,
-    compare_nodes,
-    find_wide_integer,
-)
-from posezoo.core.convert.reference_outputs import (
-    EXACT,
-    FindReference,
-    RecordedComparison,
-    ReferenceOutputs,
-    ReferenceSample,
-    compute_reference,
-    explain_dependence,
-    open_openvino,
-)
+from posezoo.core.convert.proof_result import LARGEST_NOISE, OutputDifference, SelfCheckResult
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
 from posezoo.core.errors import (
     Advice,
@@ -74,26 +37,56 @@ from posezoo.core.errors import (
     WideIntegerError,
     memory_hint,
 )
-from posezoo.core.events import Int8Comparison, NodeProof
+from posezoo.core.events import NodeProof
 from posezoo.core.ir.inference import run_compiled
 from posezoo.core.ir.openvino_import import error_text, import_openvino, openvino_core
-from posezoo.core.ir.provenance import EQUAL, NOT_COMPARABLE, OutputRounding
+from posezoo.core.ir.provenance import NOT_COMPARABLE
 from posezoo.core.operating_system import release_memory
 from posezoo.core.registry import format_command
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
+from posezoo.proof.check_extent import reshape_to
+from posezoo.proof.constant_check import find_changed_constant
+from posezoo.proof.difference import (
+    WITHOUT_NOISE,
+    allow_difference,
+    allow_own_rounding,
+    compute_difference,
+    find_same_infinities,
+)
+from posezoo.proof.fp16_check import (
+    compare_with_fp32,
+    find_bfloat16,
+    find_types,
+    list_constants,
+    measure_rounding,
+    read_xml,
+)
+from posezoo.proof.int8_check import compare_with_half, draw_feeds
+from posezoo.proof.node_comparison import (
+    STEPS,
+    InnerDifference,
+    compare_before,
+    compare_nodes,
+    find_wide_integer,
+)
+from posezoo.proof.reference_outputs import (
+    EXACT,
+    FindReference,
+    RecordedComparison,
+    ReferenceOutputs,
+    ReferenceSample,
+    compute_reference,
+    explain_dependence,
+    open_openvino,
+)
+from posezoo.proof.step_comparison import compare_at_steps
 
 #: The largest distance of neighbouring values in bfloat16, relative to the value.
 BFLOAT16_UNIT = 2**-7
 
 #: The allowed difference of an IR in FP16 with a constant that is too large for FP16.
 CLIPPED = 2e-2
-
-# Layers that ONNX Runtime has not in double precision.
-_SINGLE = frozenset({
-    "Convolution", "ConvolutionBackpropData", "GRUSequence", "GroupConvolution",
-    "GroupConvolutionBackpropData", "LSTMSequence", "Loop", "RNNSequence", "TensorIterator",
-})  # fmt: skip
 
 _ONLY_PROOF = Advice(
     "no IR was written; only --require_proof refuses such an IR", "--require_proof"
@@ -107,138 +100,31 @@ _Pairs = Sequence[tuple[Array, Array]]
 
 
 @frozen
-class OutputDifference:
-    """The largest difference of an output and its limit, relative to the output's largest value.
-
-    Attributes:
-        noise: the largest change of the original's output if its input is moved by one rounding;
-            None if it was not measured, because the difference is small enough without it.
-        rounding: for an IR in FP16 how far it differs from the FP32 IR; None if that was not
-            measured.
-        is_share: whether these are means, as a rounding changes single values altogether.
-        is_in_levels: whether they are within the noise of a rounding to 8 bits.
-    """
-
-    difference: float
-    tolerance: float
-    noise: float | None = None
-    rounding: OutputRounding | None = None
-    is_share: bool = False
-    is_in_levels: bool = False
-
-    @property
-    def is_noisy(self) -> bool:
-        """Whether the noise is so large that the numbers prove nothing."""
-        # "not <=" instead of ">", so that nan also counts.
-        return self.noise is not None and not self.noise <= LARGEST_NOISE
-
-    @property
-    def needs_more(self) -> bool:
-        """Whether what the network computes before the output must be compared, too."""
-        return (self.is_noisy or self.is_share) and not self.is_in_levels
-
-    def explain(self, name: str, runtime: str) -> str:
-        """Why this output, which has a name, proves nothing."""
-        if self.is_in_levels:
-            return f"{runtime} rounds {name} to 8 bits otherwise"
-        if not self.is_noisy:
-            return f"{name} finds no person in the test images"
-        noise = self.noise or 0
-        share = f"by {noise:.0%} of its largest value" if noise < 1 else "altogether"
-        return f"a rounding of the input changes {name} {share}"
-
-
-@frozen
-class SelfCheckResult:
-    """The values of a check that an IR passed.
-
-    Attributes:
-        unprovable: the outputs whose numbers prove nothing: a rounding changes them too much, or
-            they are the same for all images.
-        recorded: the differences of the outputs in the registry from those of the original as it is
-            read here; empty if the registry has none, or another runtime was available.
-        not_compared: why the IR cannot be compared with its original, or some outputs; else empty.
-        reduction: a phrase that says what was left out of the whole check; empty if nothing was.
-        values: a phrase that says which values the inputs without a declared mean and scale have.
-        nodes: the comparison of inner tensors; None if it was not requested.
-        int8: the comparison of INT8 with FP16; None for another IR. ``outputs`` is then empty: the
-            reference was compared with the IR before it was rounded to INT8.
-        computed: the outputs of the IR for each image; they are not recorded.
-    """
-
-    reference: str
-    measure: str
-    inputs: str
-    seeds: tuple[int, ...]
-    outputs: Mapping[str, OutputDifference]
-    unprovable: tuple[str, ...] = ()
-    recorded: Mapping[str, OutputDifference] = field(default_factory=dict)
-    not_compared: str = ""
-    reduction: str = ""
-    values: str = ""
-    nodes: NodeProof | None = None
-    int8: Int8Comparison | None = None
-    computed: Sequence[NamedArrays] = field(default=(), repr=False, compare=False)
-
-    @property
-    def proof(self) -> str:
-        """``EQUAL`` or ``NOT_COMPARABLE``: an IR that differs has no result."""
-        return NOT_COMPARABLE if self.not_compared else EQUAL
-
-    @property
-    def worst_difference(self) -> OutputDifference:
-        """The output with the largest difference, of INT8 from FP16; 0 if none was compared."""
-        differences = [*self.outputs.values(), *self.recorded.values()]
-        if self.int8:
-            limit = self.int8.limit
-            differences += [OutputDifference(each, limit) for each in self.int8.deviation.values()]
-        return max(
-            differences, key=lambda output: output.difference, default=OutputDifference(0, 0)
-        )
-
-    @property
-    def largest_rounding(self) -> tuple[str, OutputRounding] | None:
-        """The output that the rounding to FP16 moves furthest, and how far; None if that was not
-        measured.
-        """
-        measured = [
-            (name, output.rounding) for name, output in self.outputs.items() if output.rounding
-        ]
-        return max(measured, key=lambda each: each[1].relative, default=None)
-
-    def to_record(self) -> dict[str, Any]:
-        """The values as JSON's types, for provenance.json."""
-        record = asdict(replace(self, computed=()))
-        del record["computed"]
-        return {"proof": self.proof, **record}
-
-
-@frozen
 class OutputComparison:
     """The differences of outputs."""
 
     outputs: Mapping[str, OutputDifference]
-    unprovable: tuple[str, ...]
 
     @property
     def wrong(self) -> list[str]:
         """The outputs that differ by more than is allowed."""
-        # "not <=" instead of ">", so that nan also counts.
-        return [
-            name
-            for name, output in self.outputs.items()
-            if not output.difference <= output.tolerance and name not in self.unprovable
-        ]
+        return [name for name, output in self.outputs.items() if output.is_wrong]
 
-    def with_judged(
-        self, name: str, judged: tuple[OutputDifference, bool] | None
-    ) -> OutputComparison:
-        """With another difference of an output, and whether that is proof."""
-        if judged is None:
-            return self
-        output, is_proof = judged
-        unprovable = self.unprovable if is_proof else (*self.unprovable, name)
-        return OutputComparison({**self.outputs, name: output}, unprovable)
+    @property
+    def unprovable(self) -> tuple[str, ...]:
+        """The outputs whose numbers prove nothing."""
+        return tuple(name for name, output in self.outputs.items() if output.not_compared)
+
+    def with_doubt(self, names: Iterable[str], doubt: str) -> OutputComparison:
+        """With the reason why these outputs cannot be compared; an empty one removes it."""
+        outputs = {name: replace(self.outputs[name], not_compared=doubt) for name in names}
+        return OutputComparison({**self.outputs, **outputs})
+
+    def without_noise(self) -> OutputComparison:
+        """With the outputs in doubt whose difference the unknown noise may explain."""
+        near = [name for name in self.wrong if self.outputs[name].difference <= WITHOUT_NOISE]
+        doubt = "no input can be moved by a rounding, so the noise of the original is not known"
+        return self.with_doubt(near, doubt)
 
     @property
     def worst(self) -> tuple[str, OutputDifference]:
@@ -253,12 +139,10 @@ class NetworkCheck:
 
     Attributes:
         spec: the model; its ``self_check`` declares how outputs are compared.
-        without_noise: the tolerance if no input can be moved by a rounding.
     """
 
     spec: ModelSpec
     precision: Precision
-    without_noise: float = field(default=WITHOUT_NOISE, kw_only=True)
 
     def compare(
         self,
@@ -294,7 +178,7 @@ class NetworkCheck:
             for case_draws, new in zip(moved, more, strict=True):
                 case_draws.extend(map(select, new))
             compared = compare()
-        return compared
+        return compared if any(moved) else compared.without_noise()
 
     def compare_samples(
         self,
@@ -307,7 +191,6 @@ class NetworkCheck:
         moved image, ``moved``.
         """
         outputs = {}
-        unprovable = []
         for name in names:
             pairs = [
                 (case.outputs[name], each[name]) for case, each in zip(cases, computed, strict=True)
@@ -317,14 +200,12 @@ class NetworkCheck:
                 for case, own in zip(cases, moved, strict=True)
                 for draw in own
             ]
-            outputs[name], is_proof = self._compare_output(name, cases, pairs, draws)
-            if not is_proof:
-                unprovable.append(name)
-        return OutputComparison(outputs, tuple(unprovable))
+            outputs[name] = self._compare_output(name, cases, pairs, draws)
+        return OutputComparison(outputs)
 
     def _compare_output(
         self, name: str, cases: Sequence[ReferenceSample], pairs: _Pairs, draws: _Pairs
-    ) -> tuple[OutputDifference, bool]:
+    ) -> OutputDifference:
         if not all(_is_like(*pair) for pair in pairs):
             raise self._create_infinity_error(name)
         measure = self.spec.self_check.measure
@@ -337,27 +218,16 @@ class NetworkCheck:
         # Outputs in both precisions that differ so much are noise.
         draws = [*draws, *(each for each in both if not compute_difference(*each) <= LARGEST_NOISE)]
         noise = _find_largest(draws, measure) if draws else None
-        finds_somebody = any(output.size for pair in pairs for output in pair)
         declared = self.spec.self_check.tolerance
-        tolerance = declared.get(name, declared.get("*"))
-        if tolerance is not None:
-            return OutputDifference(difference, tolerance, noise), finds_somebody
-        limit = self._allow(noise, is_moved=cases[0].moved is not None)
-        if both:
-            limit += allow_own_rounding(_find_largest(both, measure))
-        compared = OutputDifference(difference, limit, noise)
-        if compared.is_noisy:
-            most = _compare_most(pairs, draws)
-            # Of floats, it must be single values that change.
-            largest = LARGEST_NOISE / (1 if pairs[0][0].dtype.kind in "biu" else FACTOR)
-            compared = most if (most.noise or 0) <= largest else compared
-        return compared, finds_somebody and not compared.is_noisy
-
-    def _allow(self, noise: float | None, *, is_moved: bool) -> float:
-        if self.precision == Precision.FP16:
-            return CLIPPED
-        limit = allow_difference(noise)
-        return limit if is_moved else max(limit, self.without_noise)
+        limit = declared.get(name, declared.get("*"))
+        doubt = ""
+        if limit is None:
+            limit = CLIPPED if self.precision == Precision.FP16 else allow_difference(noise)
+            limit += allow_own_rounding(_find_largest(both, measure)) if both else 0
+            doubt = _explain_noise(name, noise)
+        if not any(output.size for pair in pairs for output in pair):
+            doubt = explain_empty(name)
+        return OutputDifference(difference, limit, noise, not_compared=doubt)
 
     def _create_infinity_error(self, name: str) -> SelfCheckError:
         return self.create_error(f"computes inf or nan in {name}")
@@ -438,28 +308,30 @@ class IrCheck(NetworkCheck):
         names = self._name_outputs(reference)
         computed = self._compute_outputs(names, reference)
         reference, judged, compared = self._compare_with_most_exact(names, reference, computed)
+        place = ""
         if compared.wrong:
-            compared = self._compare_with_own_noise(compared, reference, judged)
+            compared, place = self._compare_at_steps(compared, reference, judged)
         if compared.wrong:
-            compared = self._allow_units(compared)
+            compared = self._allow_units(compared, reference)
         if compared.wrong:
-            raise self._create_difference_error(compared, changed, reference, judged)
+            raise self._create_difference_error(compared, changed, reference, judged, place)
         if changed:
             raise self._create_constant_error(changed)
+        compared = self._doubt_enlarged(compared, reference)
+        compared = self._compare_before(compared, reference)
         nodes = self._check_nodes(reference) if self.by_nodes else None
         outputs = {**compared.outputs, **self._check_decoding(names, reference, judged)}
-        reasons = self._explain_unprovable(compared, reference)
-        if reference.is_independent:
-            not_compared = next(iter(reasons.values()), "")
-        else:
-            not_compared = explain_dependence(self.spec)
+        doubts = [each.not_compared for each in (*recorded.values(), *outputs.values())]
+        not_compared = next(filter(None, doubts), "")
+        if not reference.is_independent:
+            not_compared = explain_dependence(self.spec, reference.refusal)
         return SelfCheckResult(
             _name_reference(reference),
             self.spec.self_check.measure,
             self.spec.self_check.inputs,
             tuple(case.image.seed for case in reference.cases),
             outputs=outputs,
-            unprovable=tuple(reasons),
+            unprovable=compared.unprovable,
             recorded=recorded,
             not_compared=not_compared,
             reduction=reference.extent.reduction,
@@ -598,7 +470,7 @@ class IrCheck(NetworkCheck):
             names, recorded.cases, recorded.recorded, recorded.moved
         )
         # A wrongly read network may amplify roundings, so no output is excepted.
-        compared = replace(compared, unprovable=())
+        compared = compared.with_doubt(names, "")
         if compared.wrong:
             name, worst = compared.worst
             raise self.create_error(
@@ -607,6 +479,11 @@ class IrCheck(NetworkCheck):
                 f" computed, {worst.tolerance:.0e} is allowed",
                 hint="no IR was written; posezoo or OpenVINO reads this file wrongly: report it",
             )
+        # The noise is that of the accused: it is no proof that a large difference is right.
+        doubt = "only the reader that made the IR says how much a rounding changes {}"
+        for name, output in compared.outputs.items():
+            if output.difference > WITHOUT_NOISE and name not in self._list_declared(compared):
+                compared = compared.with_doubt([name], doubt.format(name))
         return {name: each for name, each in compared.outputs.items() if name not in recorded.inner}
 
     def _compare_with_most_exact(
@@ -619,14 +496,8 @@ class IrCheck(NetworkCheck):
             The reference, and what the IR computed, for the inputs that were compared at last.
         """
         compared = self.compare(names, reference, computed)
-        # The limit was a guess: no input can be moved by a rounding. Double precision gives a
-        # measured one if ONNX Runtime has all layers in it.
-        outputs = compared.outputs.values()
-        largest = max((output.difference for output in outputs), default=0)
-        is_guess = reference.cases[0].moved is None and OFFSET < largest <= WITHOUT_NOISE
-        is_rough = is_guess and not find_types(read_xml(self.xml), _SINGLE)
-        is_noisy = any(output.is_noisy for output in outputs)
-        if not (compared.wrong or is_noisy or is_rough):
+        has_steps = bool(self._list_steps(compared.wrong, reference))
+        if not (compared.wrong or compared.unprovable) or has_steps:
             return reference, computed, compared
         exact = reference.compute_in_double()
         if exact is None:
@@ -634,102 +505,154 @@ class IrCheck(NetworkCheck):
         kept = exact.find_comparable()
         exact = replace(exact, cases=tuple(exact.cases[number] for number in kept))
         computed = [computed[number] for number in kept]
-        check = replace(self, without_noise=OFFSET) if is_rough else self
-        return exact, computed, check.compare(names, exact, computed)
+        return exact, computed, self.compare(names, exact, computed)
 
-    def _compare_with_own_noise(
+    def _list_steps(self, names: Sequence[str], reference: ReferenceOutputs) -> list[OriginalNode]:
+        cut = reference.find_cut() if names else None
+        return cut.cuts.list_steps(names) if cut else []
+
+    def _compare_at_steps(
+        self,
+        compared: OutputComparison,
+        reference: ReferenceOutputs,
+        computed: Sequence[NamedArrays],
+    ) -> tuple[OutputComparison, str]:
+        """The wrong outputs, compared on both sides of the steps before them if there are any; and
+        which part of the network differs first.
+        """
+        if reference.original.in_levels:
+            return self._compare_levels(compared, reference, computed), ""
+        cut = reference.find_cut()
+        if cut is None or self.spec.decoding:
+            return compared, ""
+        select = partial(COMPARED_ROWS.part.select, self.spec)
+        try:
+            verdicts = compare_at_steps(reference, cut, self.xml, compared.wrong, select)
+        except RuntimeError as error:
+            doubt = f"its parts between steps cannot be run: {error_text(error)}"
+            behind = [name for name in compared.wrong if cut.cuts.list_steps([name])]
+            return compared.with_doubt(behind, doubt), ""
+        outputs = {
+            name: replace(
+                compared.outputs[name],
+                difference=verdict.last.difference,
+                tolerance=verdict.last.limit,
+                steps=verdict.steps,
+                not_compared=verdict.doubt,
+            )
+            for name, verdict in verdicts.items()
+            if verdict.wrong is None
+        }
+        wrong = next((each for each in verdicts.values() if each.wrong), None)
+        place = f"; between steps, {wrong.describe_wrong()}" if wrong else ""
+        return OutputComparison({**compared.outputs, **outputs}), place
+
+    def _list_declared(self, compared: OutputComparison) -> Collection[str]:
+        """The outputs whose limit the model declares."""
+        declared = self.spec.self_check.tolerance
+        return list(compared.outputs) if "*" in declared else declared.keys()
+
+    def _compare_levels(
         self,
         compared: OutputComparison,
         reference: ReferenceOutputs,
         computed: Sequence[NamedArrays],
     ) -> OutputComparison:
-        """Compare the wrong outputs with the noise of the IR itself, if no input of the original
-        can be moved, a step enlarges roundings, or the runtime computes in 8 bits.
+        """Each layer of an original in 8 bits rounds to levels. An output whose mean difference is
+        not larger than what half of a level in the input changes in the original is in doubt.
         """
-        in_levels = reference.original.in_levels
-        is_measured = reference.cases[0].moved is not None
-        if is_measured and not (in_levels or find_types(read_xml(self.xml), STEPS)):
-            return compared
-        feeds = [case.feed for case in reference.cases]
-        try:
-            draws = list(run_moved(self.xml, feeds, rounds_levels=in_levels))
-        except RuntimeError:
-            return compared
+        select = partial(COMPARED_ROWS.part.select, self.spec)
+        draws = reference.move_levels()
+        near = []
         for name in compared.wrong:
-            if np.isfinite(compared.outputs[name].difference):
-                pairs = self._pair(name, [case.outputs for case in reference.cases], computed)
-                moved = [pair for draw in draws for pair in self._pair(name, computed, draw)]
-                judged = self._judge_by_own_noise(name, reference, pairs, moved)
-                compared = compared.with_judged(name, judged)
-        return compared
+            pairs = []
+            moved = []
+            for case, actual, own in zip(reference.cases, computed, draws, strict=True):
+                expected = select(case.outputs)[name]
+                pairs.append((expected, select(actual)[name]))
+                moved += [(expected, select(each)[name]) for each in own]
+            limit = allow_difference(_find_largest(moved, "mean")) + WITHOUT_NOISE
+            if _find_largest(pairs, "mean") <= limit:
+                near.append(name)
+        doubt = f"{reference.runtime} rounds {', '.join(near)} to 8 bits otherwise"
+        return compared.with_doubt(near, doubt)
 
-    def _allow_units(self, compared: OutputComparison) -> OutputComparison:
+    def _doubt_enlarged(
+        self, compared: OutputComparison, reference: ReferenceOutputs
+    ) -> OutputComparison:
+        """With the outputs in doubt whose noise a step of the network may have enlarged, if the
+        original cannot be cut there.
+        """
+        inner = reference.original.inner
+        far = [
+            name
+            for name, output in compared.outputs.items()
+            if WITHOUT_NOISE < output.difference <= output.tolerance
+            and name not in self._list_declared(compared)
+        ]
+        if not far or (inner and inner.read_graph() and not self.spec.decoding):
+            return compared
+        steps = find_types(read_xml(self.xml), STEPS)
+        if not steps:
+            return compared
+        doubt = f"{reference.runtime} does not run from one step ({', '.join(steps)}) to the next"
+        return compared.with_doubt(far, doubt)
+
+    def _allow_units(
+        self, compared: OutputComparison, reference: ReferenceOutputs
+    ) -> OutputComparison:
         """With a limit for the wrong outputs in bfloat16 that is one unit larger: on a CPU without
         AVX512, OpenVINO 2026.4.1 rounds to it otherwise.
         """
-        for name in find_bfloat16(read_xml(self.xml)).intersection(compared.wrong):
-            output = compared.outputs[name]
-            allowed = replace(output, tolerance=output.tolerance + BFLOAT16_UNIT)
-            compared = compared.with_judged(name, (allowed, True))
-        return compared
+        outputs = {
+            name: replace(
+                compared.outputs[name],
+                tolerance=compared.outputs[name].tolerance + BFLOAT16_UNIT,
+            )
+            for name in find_bfloat16(read_xml(self.xml)).intersection(compared.wrong)
+            if all(is_bfloat16(case.outputs[name]) for case in reference.cases)
+        }
+        return OutputComparison({**compared.outputs, **outputs})
 
-    def _pair(
-        self, name: str, ones: Sequence[NamedArrays], others: Sequence[NamedArrays]
-    ) -> _Pairs:
-        select = partial(COMPARED_ROWS.part.select, self.spec)
-        pairs = zip(ones, others, strict=True)
-        return [(select(one)[name], select(other)[name]) for one, other in pairs]
-
-    def _judge_by_own_noise(
-        self, name: str, reference: ReferenceOutputs, pairs: _Pairs, moved: _Pairs
-    ) -> tuple[OutputDifference, bool] | None:
-        """The difference and whether it is proof; None if there is no noise."""
-        if reference.original.in_levels:
-            most = _compare_most(pairs, moved)
-            if most.difference <= most.tolerance:
-                return replace(most, is_in_levels=True), False
-            return None
-        if not _find_largest(moved, self.spec.self_check.measure):
-            return None
-        measured = replace(self, without_noise=OFFSET)  # no limit has to be guessed
-        return measured._compare_output(name, reference.cases, pairs, moved)
-
-    def _explain_unprovable(
+    def _compare_before(
         self, compared: OutputComparison, reference: ReferenceOutputs
-    ) -> dict[str, str]:
-        """Why outputs cannot be compared, by their names: neither their own values nor what the
-        network computes before them proves them.
+    ) -> OutputComparison:
+        """Compare the tensors before outputs whose own values prove nothing. Those whose values are
+        the same for all inputs are in doubt, unless the tensors before them are equal.
 
         Raises:
-            SelfCheckError: what it computes before an output that a rounding changes differs.
+            SelfCheckError: one differs before an output that a rounding changes.
         """
+        outputs = compared.outputs.items()
         reasons = {
-            name: f"{name} is the same for all test images"
-            for name in compared.outputs
-            if name in reference.cases[0].outputs and _is_silent(name, reference.cases)
+            name: output.not_compared or f"{name} is the same for all test images"
+            for name, output in outputs
+            if output.not_compared == explain_empty(name)
+            or (_is_silent(name, reference.cases) and not output.not_compared)
         }
-        for name in compared.unprovable:
-            reasons[name] = compared.outputs[name].explain(name, reference.runtime)
-        declared = self.spec.self_check.tolerance
-        noisy = [
-            name
-            for name, output in compared.outputs.items()
-            if output.needs_more and not {name, "*"} & declared.keys()
-        ]
-        doubtful = {*reasons, *noisy}
-        if not (doubtful and reference.is_independent):
-            return reasons
-        try:
-            proven, first = compare_before(
-                self.spec, reference.original, self.xml, reference.cases[0], doubtful, noisy
-            )
-        except (PosezooError, RuntimeError):  # the outputs stay unproven
-            return reasons
-        if first and noisy:
+        noisy = [name for name, output in outputs if output.is_noisy and output.not_compared]
+        if not (reasons or noisy):
+            return compared
+        proven: set[str] = set()
+        first = None
+        if reference.is_independent:
+            # Without them, the outputs stay in doubt.
+            with suppress(PosezooError, RuntimeError):
+                proven, first = compare_before(
+                    self.spec,
+                    reference.original,
+                    self.xml,
+                    reference.cases[0],
+                    [*reasons, *noisy],
+                )
+        if first and noisy and not self._list_steps(noisy, reference):
             problem = f"differs from the original before {', '.join(noisy)}: first in"
             raise self.create_error(f"{problem} {_describe_inner(first, reference)}")
         before = f"; before it, {first.operation} differs" if first else ""
-        return {name: why + before for name, why in reasons.items() if name not in proven}
+        for name, reason in reasons.items():
+            doubt = "" if name in proven else reason + before
+            compared = compared.with_doubt([name], doubt)
+        return compared
 
     def _name_outputs(self, reference: ReferenceOutputs) -> tuple[str, ...]:
         """The names of the outputs to compare; those of the original if its decoder is a part of
@@ -858,6 +781,7 @@ class IrCheck(NetworkCheck):
         changed: str,
         reference: ReferenceOutputs,
         computed: Sequence[NamedArrays],
+        place: str,
     ) -> SelfCheckError:
         self._refuse_wide_integers(reference)
         problem = self.describe_wrong(compared, reference.runtime)
@@ -866,7 +790,7 @@ class IrCheck(NetworkCheck):
         if changed:
             problem += f"; its constant {changed}"
         else:
-            problem += self._describe_first_difference(reference)
+            problem += place or self._describe_first_difference(reference)
         return self.create_error(problem)
 
 
@@ -877,18 +801,29 @@ def _describe_inner(first: InnerDifference, reference: ReferenceOutputs) -> str:
     )
 
 
-def _compare_most(pairs: _Pairs, draws: _Pairs) -> OutputDifference:
-    """The mean difference of an output: a rounding may tip over single values, whose difference is
-    then as large as any.
-    """
-    difference = _find_largest(pairs, "mean")
-    noise = _find_largest(draws, "mean")
-    limit = allow_difference(noise) + WITHOUT_NOISE
-    return OutputDifference(difference, limit, noise, is_share=True)
+def explain_empty(name: str) -> str:
+    """Why an output without any row proves nothing."""
+    return f"{name} finds no person in the test images"
+
+
+def is_bfloat16(values: Array) -> bool:
+    """Whether values in float32 are those of bfloat16."""
+    return values.dtype == np.float32 and not (values.view(np.uint32) & 0xFFFF).any()
+
+
+def _explain_noise(name: str, noise: float | None) -> str:
+    """Why an output that a rounding changes proves nothing; empty if it hardly changes."""
+    # "not <=" instead of ">", so that nan also counts.
+    if noise is None or noise <= LARGEST_NOISE:
+        return ""
+    share = f"by {noise:.0%} of its largest value" if noise < 1 else "altogether"
+    return f"a rounding of the input changes {name} {share}"
 
 
 def _is_silent(name: str, cases: Sequence[ReferenceSample]) -> bool:
     """Whether an output is the same for all images; of one image, whether all values are equal."""
+    if name not in cases[0].outputs:
+        return False
     first, *others = (case.outputs[name] for case in cases)
     if not others:
         return first.size > 1 and bool((first == first.flat[0]).all())

@@ -12,15 +12,16 @@ from fakes.conversion import convert_model
 from fakes.faulty_conversions import FORMS, SIDE, Writer, faults_of
 from fakes.network import HEIGHT, WIDTH, downloaded, network, spec_of
 from fakes.soak import soak
-from posezoo.core.convert import frontends, node_comparison, preprocess
-from posezoo.core.convert.node_comparison import compare_nodes
-from posezoo.core.convert.reference_outputs import ReferenceOutputs, compute_reference
-from posezoo.core.convert.self_check import IrCheck
+from posezoo.core.convert import frontends, preprocess
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
 from posezoo.core.errors import SelfCheckError
 from posezoo.core.events import NodeProof
 from posezoo.core.ir import ir_writer
 from posezoo.core.layout import ModelLayout
+from posezoo.proof import node_comparison
+from posezoo.proof.node_comparison import compare_nodes
+from posezoo.proof.reference_outputs import ReferenceOutputs, compute_reference
+from posezoo.proof.self_check import IrCheck
 
 FP32 = Precision.FP32
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -38,11 +39,12 @@ class Sample:
     values: NamedArrays = field(repr=False)
 
 
-def read_samples(spec: ModelSpec) -> list[Sample]:
+def read_samples(spec: ModelSpec, names: Mapping[str, str] = MappingProxyType({})) -> list[Sample]:
     """The samples that a model declares in its self_check, in their order.
 
     Args:
         spec: a model that declares all of its inputs.
+        names: the declared name of an input by each name that the IR has for it.
 
     Raises:
         ConversionError: a file cannot be read, or does not fit the inputs.
@@ -52,7 +54,8 @@ def read_samples(spec: ModelSpec) -> list[Sample]:
         path = spec.path.parent / name
         if not path.is_file():
             raise ConversionError(f"{name}: does not exist", hint="give an image, or a .npz")
-        samples += _read_arrays(spec, path) if path.suffix == ".npz" else [_read_photo(spec, path)]
+        is_photo = path.suffix != ".npz"
+        samples += [_read_photo(spec, path)] if is_photo else _read_arrays(spec, path, names)
     return samples
 
 
@@ -89,8 +92,8 @@ def arrange(values: Array, port: Input) -> Array:
     return np.ascontiguousarray(values.transpose(list(map(port.ir_layout.index, port.layout))))
 
 
-def _read_arrays(spec: ModelSpec, path: Path) -> Iterator[Sample]:
-    arrays = _load(path)
+def _read_arrays(spec: ModelSpec, path: Path, declared: Mapping[str, str]) -> Iterator[Sample]:
+    arrays = {declared.get(name, name): values for name, values in _load(path).items()}
     names = [port.name for port in spec.inputs]
     if set(arrays) != set(names):
         raise ConversionError(

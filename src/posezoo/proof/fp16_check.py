@@ -17,13 +17,13 @@ from xml.etree import ElementTree
 import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
-from posezoo.core.convert.difference import find_same_infinities
 from posezoo.core.declarations.model import Output
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.ir_writer import LARGEST_HALF
 from posezoo.core.ir.provenance import OutputRounding
 from posezoo.core.regular_files import open_regular
 from posezoo.core.values import frozen
+from posezoo.proof.difference import find_same_infinities
 
 # The bits of infinity in FP16 without the sign; those of nan are larger.
 _INFINITE = 0x7C00
