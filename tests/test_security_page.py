@@ -70,6 +70,7 @@ PROMISES = {
     "With a proxy": "",
     "At link-local addresses": "core/download/test_http.py::test_a_link_local_address_is_reached_only_if_the_user_named_it",
     "No model.yml, redirect or answer": "core/download/test_url_rules.py::test_an_address_that_a_gateway_makes_link_local_is_refused",
+    "The login in the address of an http camera": "run/video/test_frame_sources.py::test_a_network_camera_gets_the_login_of_its_address",
     "FFmpeg reads streams": "run/video/test_frame_sources.py::test_a_redirect_of_a_network_camera_to_a_clouds_passwords_is_refused",
     "But FFmpeg resolves the host name again": "",
     "Use only streams of servers": "",

@@ -14,8 +14,10 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+_COMMAND = "posezoo.cli.main"
 
-def main(module: str = "posezoo.cli.main", release: str = "") -> int:
+
+def main(module: str = _COMMAND, release: str = "") -> int:
     """Run a module's ``main``, for a release of Open Model Zoo if one is given, and return its exit
     code.
 
@@ -34,7 +36,8 @@ def main(module: str = "posezoo.cli.main", release: str = "") -> int:
     # If SIGINT is ignored (by nohup, or for a background job of a shell), it stays ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    _enter_environment_of_clone()
+    if module != _COMMAND:  # scripts start the other programs by their paths in a clone
+        _enter_environment_of_clone()
     try:
         run = import_module(module).main
     except ModuleNotFoundError as error:

@@ -331,7 +331,7 @@ def load(
 def _warn_of_unnamed() -> None:
     message = "no model named: name it, so that another machine gives the same"
     # The caller of ``load``, which a decorator wraps.
-    warnings.warn(message, UserWarning, stacklevel=4)
+    warnings.warn(message, UserWarning, stacklevel=3)
 
 
 def _to_load_options(options: Options, context: Context) -> LoadOptions:

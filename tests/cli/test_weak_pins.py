@@ -72,8 +72,8 @@ def test_with_all_it_is_skipped_and_the_other_models_are_done(zoo):
 def test_the_first_download_is_recorded_and_later_ones_must_match(zoo):
     first = run(zoo, "download", "loose", "--trust_on_first_use")
     assert_success(first)
-    assert first.stderr.index("license: Unclear terms.") < first.stderr.index(
-        "trusted on first use"
+    assert first.stderr.index("trusted on first use") < first.stderr.index(
+        "license: Unclear terms."
     )
     entry = json.loads((zoo / "x.lock").read_text())
     assert (entry["model"], entry["file"], entry["size"], entry["origin"]) == (

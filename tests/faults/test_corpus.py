@@ -77,7 +77,7 @@ def test_faults_are_found_and_right_networks_accepted(
 
 def test_the_counts_of_the_page_are_the_bars_of_make_faults(cases):
     (bars,) = re.findall(
-        r"-m faults --found (\d+) --refused (\d+)", (ROOT / "Makefile").read_text()
+        r"-m faults --found (\d+) --refused (\d+)", (ROOT / ".ci" / "more.mk").read_text()
     )
     page = " ".join((ROOT / "docs" / "explanations" / "proof.md").read_text("utf-8").split())
     counts = Counter(case.expected for case in cases)

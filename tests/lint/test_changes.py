@@ -303,7 +303,7 @@ def test_a_deleted_license_text_touches_the_models_that_name_it(zoo, capsys, pla
     text = "Apache-2.0-OpenMMLab.txt"
     naming = [spec for spec in open_registry((zoo,)).select().models if spec.license.text == text]
     git(top, "rm", "-q", f"{place}/licenses/{text}")
-    main(["verify", "--metadata", "--models_dir", f"{zoo}", "--changed_since", "HEAD"])
+    main(["lint", "--models_dir", f"{zoo}", "--changed_since", "HEAD"])
     said = capsys.readouterr()
     assert said.err == ""
     assert said.out.splitlines()[-1].startswith(f"{len(naming)} models and composites, ")

@@ -522,7 +522,7 @@ def test_a_mirror_carries_the_registry_to_a_machine_without_a_network(
 # --- verbs that write into a registry, or check one
 
 
-@pytest.mark.parametrize("args", [("card", "--all", "--in_place"), ("lint",)])
+@pytest.mark.parametrize("args", [("card", "--all", "--in_place")])
 def test_verbs_that_work_on_folders_refuse_the_flag(args, wheels, run, capsys):
     with pytest.raises(SystemExit) as caught:
         verb(run, *args, "--registry", "omz")

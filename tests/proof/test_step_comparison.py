@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from omz.test_one_verdict import draw, write
 from onnx.helper import make_node
 
+from convert.test_one_verdict import draw, write
 from faults.tflite_networks import TfliteNetwork
 
 pytestmark = pytest.mark.usefixtures("folder")

@@ -32,7 +32,7 @@ from posezoo.export.target_type import (
 from posezoo.pages.cards.model_card import NAME as CARD
 from posezoo.pages.cards.model_card import render_card_files
 from posezoo.pages.facts.model_facts import ModelFacts
-from posezoo.poses.decoders import sizing_of_input
+from posezoo.poses.decoders import find_decoder, sizing_of_input
 from posezoo.poses.letterbox import InputSizing, Size
 
 
@@ -108,7 +108,9 @@ def render_sample(model: ExportedModel) -> bytes:
         show += drawing
     elif model.decoder and not model.spec.composite:
         extra = "\nFor poses instead of arrays it needs posezoo, too."
-        show += render("sample_posezoo.py") + drawing
+        is_alone = find_decoder(model.decoder.name).takes_boxes and not model.pipeline.detector
+        detector = ", detector=None" if is_alone else ""
+        show += render("sample_posezoo.py", detector=detector) + drawing
     return render(
         "sample.py",
         name=model.name,

@@ -104,7 +104,7 @@ def test_the_record_keeps_that_the_usual_ir_was_not_compared_with_its_original(
 def test_a_dry_run_shows_the_conversion_or_the_files_and_writes_nothing(zoo):
     code, found = answer(zoo, "net", "--to", "folder", "out", "-o", "irs", "--dry_run")
     assert code == 0
-    assert "would convert to FP16" in found["models"][0]["plan"][1]
+    assert any("would convert to FP16" in line for line in found["models"][0]["plan"])
     assert found["created"] == []
     assert not (zoo / "irs").exists()
     succeeded(

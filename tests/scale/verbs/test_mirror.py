@@ -250,10 +250,6 @@ def test_a_model_that_sees_one_person_brings_its_detector(zoo):
             skeleton="coco-17",
         ),
     )
-    (zoo / "posezoo.cfg").write_text("[posezoo]\ndetector = b\n")
-    assert_success(run(zoo, "mirror", "create", "m", "pose"))
-    assert {path.parent.name for path in (zoo / "m" / "models").rglob("model.yml")} == {"b", "pose"}
-    (zoo / "posezoo.cfg").unlink()
     planned = printed(run(zoo, "mirror", "create", "m2", "pose", "--dry_run"))
     assert "nanodet.json" in planned  # posezoo's own detector
 

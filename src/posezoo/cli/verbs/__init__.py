@@ -23,7 +23,6 @@ HEADINGS = (
     "use models",
     "find and make models",
     "measure models",
-    "publish models",
     "operate an installation",
     "maintain a registry",
 )

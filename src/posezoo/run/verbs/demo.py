@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -39,6 +38,7 @@ from posezoo.run.verbs.run_flags import (
     RunArgs,
     camera_mode_from_args,
     name_target_size,
+    parse_size,
     refuse_detect_every,
     statement_from_args,
     video_options_from_args,
@@ -209,7 +209,7 @@ FLAGS = (
         Flag(
             "--output_resolution WxH",
             "the largest size of frames on the screen and in files, such as 1280x720",
-            partial(flags.parse_sides, separator="[xX]", expected="width and height as 1280x720"),
+            parse_size,
         ),
         Flag(
             "-u, --utilization_monitors LETTERS",

@@ -20,6 +20,7 @@ from posezoo.cli.flags import (
     ModelsArgs,
     number,
     parse_channel_values,
+    parse_sides,
     patterns_from_args,
     whole_number,
 )
@@ -81,6 +82,10 @@ def name_target_size(flag: str, size: int | None) -> Iterator[None]:
         raise TargetSizeError(problem, hint=f"leave out {flag}") from error
 
 
+#: Width and height, such as 1280x720.
+parse_size = partial(parse_sides, separator="[xX]", expected="width and height as 1280x720")
+
+
 def _parse_format(text: str) -> str:
     if len(text) != 4 or not text.isascii():
         raise argparse.ArgumentTypeError(f"expected four characters, such as MJPG, got {text!r}")
@@ -112,18 +117,17 @@ VIDEO = FlagGroup(
     ),
     Flag(
         "--camera_size WxH",
-        "the size of the pictures of a camera of this machine, in pixels; its driver takes the"
-        " nearest that it has (default: 1280x720)",
+        "the size of a webcam's pictures, or the nearest that it has; otherwise, 1280x720",
+        parse_size,
     ),
     Flag(
         "--camera_fps FPS",
-        "the pictures per second of a camera of this machine (default: 30)",
+        "the pictures per second of a webcam; otherwise, 30",
         number(1, 1000),
     ),
     Flag(
         "--camera_format CODE",
-        "the format in which a camera of this machine sends its pictures, by its four characters,"
-        " such as MJPG or YUYV (default: MJPG)",
+        "the format of a webcam's pictures, such as YUYV; otherwise, MJPG",
         _parse_format,
     ),
     Flag(
@@ -170,14 +174,19 @@ def camera_mode_from_args(args: RunArgs, inputs: Iterable[str]) -> CameraMode:
     from posezoo.run.video.captures import CameraMode
     from posezoo.run.video.frame_sources import is_camera_name
 
-    given = {name: getattr(args, f"camera_{name}") for name in ("size", "fps", "format")}
-    given = {name: value for name, value in given.items() if value is not None}
+    chosen = {"size": args.camera_size, "fps": args.camera_fps, "format": args.camera_format}
+    given = [f"--camera_{name}" for name, value in chosen.items() if value is not None]
     if given and not any(map(is_camera_name, inputs)):
-        flags = ", ".join(f"--camera_{name}" for name in given)
+        flags = ", ".join(given)
         raise PosezooError(
             f"{flags}: only for a camera of this machine", hint="name one by its number: --input 0"
         )
-    return CameraMode(**given)
+    usual = CameraMode()
+    return CameraMode(
+        args.camera_size or usual.size,
+        args.camera_fps or usual.fps,
+        args.camera_format or usual.format,
+    )
 
 
 def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions:
