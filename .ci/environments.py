@@ -304,7 +304,8 @@ def files_of_verbs() -> Path:
     people = {"images": [photo], "annotations": [person]}
     people["categories"] = [{"id": 1, "name": "person", "skeleton": [], **names}]
     (folder / "people.json").write_text(json.dumps(people), "utf-8")
-    prepare(folder, f"{sys.executable} -m posezoo download {INPUTS['model']} --output_dir files")
+    python = shlex.quote(sys.executable)
+    prepare(folder, f"{python} -m posezoo download {INPUTS['model']} --output_dir files")
     network = next((folder / "files").rglob("pose_landmark*.tflite")).rename(folder / "net.tflite")
     content = network.read_bytes()
     zoo = folder / "zoo" / "public" / "our-pose"

@@ -1,6 +1,7 @@
 """The program that enters what is promised: what it reads, and what it says of a verb without its extras."""
 
 import importlib
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -159,7 +160,7 @@ def test_each_verb_is_tried(environments):
 
 
 def test_a_preparation_that_fails_is_named_before_any_verb_is_blamed(environments, tmp_path):
-    command = f"{sys.executable} -m posezoo download nosuch"
+    command = f"{shlex.quote(sys.executable)} -m posezoo download nosuch"
     with pytest.raises(environments.ReadingError) as error:
         environments.prepare(tmp_path, command)
     said = str(error.value)

@@ -38,8 +38,11 @@ def fetch(tmp_path):
 
 
 @pytest.fixture
-def bucket(monkeypatch):
-    """A store in memory that answers for s3."""
+def bucket(monkeypatch, tmp_path_factory):
+    """A store in memory that answers for s3, and stands for its driver."""
+    driver = tmp_path_factory.mktemp("driver")
+    (driver / "s3fs.py").touch()
+    monkeypatch.syspath_prepend(driver)
     from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
     from fsspec.registry import _registry as classes
     from fsspec.spec import AbstractFileSystem

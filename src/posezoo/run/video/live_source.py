@@ -245,8 +245,6 @@ class LiveSource(FrameSource):
             elif self.state == "live":
                 capture = self._connect_again(read, connected) or capture
         capture.close()
-        if lost := self._steps.count_lost():
-            self._tell(describe_lost(self.name, lost))
 
     def _images(self, capture: Capture) -> Iterator[tuple[Image, float, float]]:
         """Each image, with the times before it was read and when it arrived."""
@@ -352,6 +350,8 @@ class LiveSource(FrameSource):
         """Enter a state, unless the source has ended; ``since`` is a time of ``perf_counter``."""
         with self._changed:
             if self.state in _OPEN_STATES:
+                if state in ("ended", "lost") and (lost := self._steps.count_lost()):
+                    self._tell(describe_lost(self.name, lost))
                 self.state = state
                 if state == "live":
                     # A new connection is silent from now on, not since the former one's last frame.
