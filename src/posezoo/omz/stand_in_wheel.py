@@ -37,7 +37,7 @@ _EXTRAS = {
 # out.
 _CODE = (
     "**/*.py py.typed */verbs/*.json core/declarations/skeletons/**/*.yml export/templates/*.*"
-    " formats/*.json formats/*.txt networks/**/*.json omz/commands/*.json"
+    " formats/*.json formats/*.txt networks/**/*.json core/declarations/*.json"
     " pages/cards/*.json poses/*.json run/*.txt run/*.yml run/samples/*.*"
     " solutions/*.json"
 )
