@@ -295,7 +295,7 @@ def files_of_verbs() -> Path:
     shutil.copytree(ROOT / "models" / recorded, folder / "measured" / recorded)
     shutil.copytree(ROOT / "licenses", folder / "licenses")
     for name in ("astronaut", "camera"):
-        shutil.copy(ROOT / "src/posezoo/run/samples" / f"{name}.png", folder / "photos")
+        shutil.copy(ROOT / "src/posezoo/media/samples" / f"{name}.png", folder / "photos")
     coco = ROOT / "src/posezoo/core/declarations/skeletons/coco-17.yml"
     names = {"keypoints": yaml.safe_load(coco.read_text("utf-8"))["keypoints"]}
     person = {"id": 1, "image_id": 1, "category_id": 1, "keypoints": [230, 110, 2] * 17}
@@ -478,7 +478,7 @@ def enter_versions(resolution: str, python: str, zoo: Path | None) -> Iterator[s
     run([UV, "pip", "install", "-q", "--no-deps", "--python", env, wheel()])
     commands = ["posezoo run --output first", "posezoo run --output second"]
     if zoo:
-        photo = ROOT / "src/posezoo/run/samples/astronaut.png"
+        photo = ROOT / "src/posezoo/media/samples/astronaut.png"
         downloader = ROOT / "tools/downloader/downloader.py"
         commands += [
             f"python -c {shlex.quote(WRITE_VIDEO)} {photo}",

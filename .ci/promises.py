@@ -26,7 +26,7 @@ HOOKS = Path(".pre-commit-hooks.yaml")
 MAKEFILES = (Path("Makefile"), Path(".ci", "more.mk"))
 SYSTEMS = Path("docs", "howto", "installing.md")
 #: What a person types who starts a workflow or make: a model whose files the package index has.
-INPUTS = {"model": "blazepose-full", "PHOTO": "src/posezoo/run/samples/astronaut.png"}
+INPUTS = {"model": "blazepose-full", "PHOTO": "src/posezoo/media/samples/astronaut.png"}
 
 
 @dataclass(frozen=True)

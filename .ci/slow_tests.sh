@@ -45,6 +45,7 @@ tests_of() {
   case $1 in
     # Decoders run in pipelines, and INT8 is compared by what pipelines find.
     src/posezoo/poses/*) printf '%s\n' tests/poses tests/run tests/test_second_opinion.py ;;
+    src/posezoo/media/*) printf '%s\n' tests/media tests/run ;;
     src/posezoo/run/*) printf '%s\n' tests/run tests/quantize tests/test_second_opinion.py ;;
     src/posezoo/*/*) echo "tests/${part%%/*}" ;;
     tests/test_*.py | tests/*/test_*.py) echo "$1" ;;

@@ -25,7 +25,7 @@ from harness import amount, machine, record
 
 import posezoo
 from posezoo.measure.benchmark_cases import write_people
-from posezoo.run.images import read_image
+from posezoo.media.images import read_image
 from posezoo.run.runtime.estimator import Estimator
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))

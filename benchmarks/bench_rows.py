@@ -30,8 +30,8 @@ from posezoo.core.errors import DownloadError
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import DECLARED
 from posezoo.measure.benchmark_cases import write_people
+from posezoo.media.images import read_image
 from posezoo.poses.drawing import draw
-from posezoo.run.images import read_image
 from posezoo.run.machine import Machine
 from posezoo.run.measured import Measurement
 from posezoo.run.measurement_selection import MeasurementSelection, executed_type

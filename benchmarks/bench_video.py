@@ -32,12 +32,12 @@ import posezoo
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.measure.benchmark_cases import write_people
+from posezoo.media.video_encoders import _OPTIONS
 from posezoo.poses.drawing import draw
 from posezoo.run.load import Loader, default_runtime
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.runtime_config import LoadOptions, choose_requests
 from posezoo.run.subject import find_subject
-from posezoo.run.video.video_encoders import _OPTIONS
 
 MODEL = "movenet-thunder"
 ROUNDS = amount(5)

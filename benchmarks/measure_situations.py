@@ -38,7 +38,7 @@ from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_versions
 from posezoo.measure.complexity_count import record_measurements
-from posezoo.run.images import read_image
+from posezoo.media.images import read_image
 from posezoo.run.load import compile_pipeline, default_runtime, get_detector_irs
 from posezoo.run.measured import (
     TARGET_SIZE,

@@ -26,8 +26,8 @@ from posezoo.core.arrays import Array
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_versions
+from posezoo.media.images import read_image
 from posezoo.poses.keypoints import Pose
-from posezoo.run.images import read_image
 from posezoo.run.load import Loader
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.estimator import Estimator

@@ -26,7 +26,7 @@ from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_versions
-from posezoo.run.images import read_image
+from posezoo.media.images import read_image
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.loading import load_estimator
 

@@ -40,8 +40,8 @@ from posezoo.api import load
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.registry import open_registry
+from posezoo.media.images import read_image
 from posezoo.poses.keypoints import Pose
-from posezoo.run.images import read_image
 from posezoo.run.runtime.estimator import override_network
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 import posezoo
+from posezoo.media.images import read_image, sample_photos
 from posezoo.poses.letterbox import Image
-from posezoo.run.images import read_image, sample_photos
 
 FOLDER = Path(__file__).with_name("images")
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 80]

@@ -322,7 +322,7 @@ def zoo(mirror: Path, tmp_path_factory):
 def photos(shared: Path):
     """Real photos, and the people in each that COCO's annotators marked with five keypoints and more."""
     folder = shared / "data" / "photos"
-    from posezoo.run import images
+    from posezoo.media import images
 
     known = json.loads((folder / "person_keypoints.json").read_text())
     return [

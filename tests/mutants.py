@@ -61,11 +61,11 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "any number of inferences has the same mean"
     ),
     (
-        "run/images.py",
+        "media/images.py",
         'width, height, _, depth = struct.unpack_from("<iiHH" if size > 13 else "<hhHH", data, 18)',
     ): "the header of a BMP has 12 bytes, or 16 and more",
     (
-        "run/images.py",
+        "media/images.py",
         '(compression,) = struct.unpack_from("<I", data, 30) if size > 13 else (0,)',
     ): "the header of a BMP has 12 bytes, or 16 and more",
 }

@@ -36,7 +36,7 @@ from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.declarations.routes import Route, select_route
 from posezoo.core.declarations.sources import PackageSource
 from posezoo.core.registry import Registry, open_registry
-from posezoo.run import samples
+from posezoo.media import samples
 from rehearsal_table import (
     DONE,
     FAILED,

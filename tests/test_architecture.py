@@ -23,6 +23,7 @@ PARTS = (
     "networks",
     "cli",
     "packages",
+    "media",
     "run",
     "formats",
     "pages",

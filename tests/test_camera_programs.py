@@ -10,9 +10,9 @@ import pytest
 
 import posezoo
 from fakes.pages import ROOT, blocks
+from posezoo.media.frames import Frame
 from posezoo.poses.keypoints import Pose, Poses
 from posezoo.run.runtime.estimator import Estimator
-from posezoo.run.video.frames import Frame
 
 PROGRAMS = blocks(ROOT / "docs" / "howto" / "cameras.md", "python")
 LINE, FALL, SQUATS, WINDOW = PROGRAMS

@@ -85,9 +85,9 @@ OURS = {
     "core/workers/processes.py: os.open(os.devnull, os.O_RDONLY)",
     "core/workers/processes.py: os.open(os.devnull, os.O_WRONLY)",
     "run/machine.py: cpuinfo.read_text(encoding='utf-8')",
-    "run/video/ffmpeg.py: (PROC / 'self/maps').read_text('utf-8', errors='surrogateescape')",
-    "run/video/utilization_monitor.py: (self._proc / 'meminfo').read_text('utf-8')",
-    "run/video/utilization_monitor.py: path.read_text('utf-8')",
+    "media/ffmpeg.py: (PROC / 'self/maps').read_text('utf-8', errors='surrogateescape')",
+    "media/utilization_monitor.py: (self._proc / 'meminfo').read_text('utf-8')",
+    "media/utilization_monitor.py: path.read_text('utf-8')",
     # Opened so that no pipe is waited for: with O_NONBLOCK, or for reading and writing.
     "core/download/partial.py: os.open(path, WRITE_FLAGS, 438)",
     "core/download/partial.py: os.open(self.path, WRITE_FLAGS | os.O_EXCL, 438)",
@@ -98,7 +98,7 @@ OURS = {
     "core/operating_system.py: os.open(path, os.O_RDWR if IS_WINDOWS else os.O_RDONLY)",
     "core/regular_files.py: open(path, 'rb')",
     # A pipe, which is read as one, and is not waited for.
-    "run/video/captures.py: os.open(path, os.O_RDONLY | os.O_NONBLOCK)",
+    "media/captures.py: os.open(path, os.O_RDONLY | os.O_NONBLOCK)",
 }
 
 

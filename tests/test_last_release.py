@@ -21,7 +21,7 @@ import pytest
 from fakes.checkout import ONLINE, ROOT, git, require_git
 from fakes.command import Ended, printed, run_process
 from fakes.network import network
-from posezoo.run.images import SAMPLE_PHOTOS
+from posezoo.media.images import SAMPLE_PHOTOS
 
 pytestmark = [pytest.mark.slow, pytest.mark.release]
 

@@ -22,8 +22,8 @@ from posezoo.core.registry import open_registry
 from posezoo.measure.coco import read_class_dataset
 from posezoo.measure.coco.coco_dataset import ANOTHER
 from posezoo.measure.evaluation import evaluate
+from posezoo.media.images import SAMPLE_PHOTOS
 from posezoo.poses.keypoints import Pose
-from posezoo.run.images import SAMPLE_PHOTOS
 
 #: Names of Open Model Zoo, whose classes are known.
 CLASSIFIER = "densenet-121-tf"

@@ -16,10 +16,10 @@ from fakes.soak import soak
 from fakes.videos import read_video
 from fakes.when_used import import_when_used
 from posezoo.core.errors import PosezooError
+from posezoo.media.images import SAMPLE_PHOTOS, read_image
 from posezoo.networks import build_network
 from posezoo.poses.letterbox import letterbox_image
 from posezoo.poses.openpose import DECODER
-from posezoo.run.images import SAMPLE_PHOTOS, read_image
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 torch = import_when_used("torch")

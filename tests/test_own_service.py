@@ -16,7 +16,7 @@ from fakes.command import run_process
 from fakes.pages import ROOT, blocks, commands
 from fakes.ports import reserved_port
 from fakes.waiting import HANG_S
-from posezoo.run.images import SAMPLE_PHOTOS
+from posezoo.media.images import SAMPLE_PHOTOS
 
 PAGE = ROOT / "docs" / "howto" / "own_service.md"
 

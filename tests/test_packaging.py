@@ -77,11 +77,11 @@ def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, 
     modules = {
         f"posezoo/{name}"
         for name in files_of("src/posezoo")
-        if not name.startswith("run/samples/") and "__pycache__" not in name
+        if not name.startswith("media/samples/") and "__pycache__" not in name
     }
     models = {f"posezoo/models/{name}" for name in files_of("models") if not name.startswith(".")}
     licenses = {f"posezoo/licenses/{name}" for name in files_of("licenses")}
-    photos = {f"posezoo/run/samples/{name}" for name in files_of("src/posezoo/run/samples")}
+    photos = {f"posezoo/media/samples/{name}" for name in files_of("src/posezoo/media/samples")}
     assert names == modules | models | licenses | photos
     where, holder = find(tmp_path, cwd=tmp_path)
     assert where.startswith(str(tmp_path / "posezoo" / "models"))

@@ -32,8 +32,8 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
+from posezoo.media.images import SAMPLE_PHOTOS, read_image, write_image
 from posezoo.networks.custom_weights import write_random_checkpoint
-from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
 
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
 

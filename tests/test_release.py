@@ -17,7 +17,7 @@ from fakes.irs import write_ir
 from fakes.pages import blocks
 from fakes.pins import read_pins
 from fakes.wheels import make_wheel
-from posezoo.run.images import SAMPLE_PHOTOS
+from posezoo.media.images import SAMPLE_PHOTOS
 
 pytestmark = [pytest.mark.slow, pytest.mark.release]
 
@@ -326,9 +326,9 @@ def environment(index, tmp_path_factory):
 FIND_ONE_PERSON = """
 import cv2
 import mediapipe as mp
-import posezoo.run.images
+import posezoo.media.images
 with mp.solutions.pose.Pose(static_image_mode=True) as pose:
-    photo = cv2.imread(str(posezoo.run.images.SAMPLE_PHOTOS[0]))
+    photo = cv2.imread(str(posezoo.media.images.SAMPLE_PHOTOS[0]))
     found = pose.process(cv2.cvtColor(photo, cv2.COLOR_BGR2RGB))
 print(mp.__version__, len(found.pose_landmarks.landmark))
 """

@@ -16,8 +16,8 @@ import pytest
 import posezoo
 from conftest import link_by_digest
 from fakes.people import likeness
+from posezoo.media.images import SAMPLE_PHOTOS, read_image
 from posezoo.poses.keypoints import Pose, pose_similarity
-from posezoo.run.images import SAMPLE_PHOTOS, read_image
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from fakes.command import assert_success
 from fakes.command import posezoo as run_posezoo
 from fakes.server import Server
 from posezoo.core.registry import open_registry
-from posezoo.run.images import read_image
+from posezoo.media.images import read_image
 from posezoo.run.runtime.loading import load_estimator
 
 pytest.importorskip("cv2")

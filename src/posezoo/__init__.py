@@ -132,7 +132,7 @@ features.PARTS.update(
             "OwnNetworks": "posezoo.networks.custom_weights:OWN_NETWORKS",
             "ProgramFinder": "posezoo.omz.model_optimizer:FINDER",
             "QuantizationReader": "posezoo.omz.quantization_yml:READER",
-            "SamplePhotos": "posezoo.run.images:PHOTOS",
+            "SamplePhotos": "posezoo.media.images:PHOTOS",
             "UpstreamCode": "posezoo.omz.upstream_code:SANDBOXED_CODE",
             "UpstreamSteps": "posezoo.formats.upstream_configs:STEPS",
             "WheelRegistryReader": "posezoo.packages.wheel_registry:READER",

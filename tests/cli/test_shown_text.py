@@ -266,5 +266,5 @@ def test_only_these_modules_print():
         "console/printing.py",
         "cli/verbs/completion.py",  # a script
         "run/verbs/demo.py",  # made printable
-        "run/video/frame_publishers.py",  # JSON
+        "media/frame_publishers.py",  # JSON
     }

@@ -307,7 +307,7 @@ def test_bad_input_is_one_clear_error(project, tmp_path):
 
 
 def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp_path):
-    from posezoo.run.images import read_image
+    from posezoo.media.images import read_image
 
     settings = {"POSEZOO_MIRROR": str(mirror)}
     folder = tmp_path / "project"
@@ -338,7 +338,7 @@ def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp
 
 def photos_of(shared, folder):
     """The photos as PPM and as PNG."""
-    from posezoo.run.images import read_image
+    from posezoo.media.images import read_image
 
     photos = sorted((shared / "data" / "photos").glob("*.jpg"))
     return write_frames(folder, [read_image(photo) for photo in photos])

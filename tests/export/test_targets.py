@@ -28,8 +28,8 @@ from posezoo.export.export_writer import write_export
 from posezoo.export.model_export import declared_facts, read_ir_facts
 from posezoo.export.target_type import MARK, TEMPLATES, ExportFolder, render
 from posezoo.export.targets import TARGETS
+from posezoo.media.images import SAMPLE_PHOTOS
 from posezoo.poses.letterbox import RESIZE_TYPES, InputSizing, fit_image
-from posezoo.run.images import SAMPLE_PHOTOS
 
 OVMS_SCHEMA = Path(__file__).parent / "ovms_config.schema.json"
 IMAGE = {"name": "image", "shape": [1, 3, 64, 96], "layout": "NCHW", "color": "BGR"}

@@ -20,7 +20,7 @@ from fakes.darknet import yolo_v3_tiny
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.pages import ROOT
 from posezoo.core.declarations.skeletons import find_skeleton
-from posezoo.run.images import SAMPLE_PHOTOS
+from posezoo.media.images import SAMPLE_PHOTOS
 
 #: The person on the astronaut's photo: a box, and visible keypoints in it.
 BOX = (60, 10, 380, 500)

@@ -1,4 +1,4 @@
-"""A drawn hand: src/posezoo/run/samples/hand.png is ``draw_hand(512)``."""
+"""A drawn hand: src/posezoo/media/samples/hand.png is ``draw_hand(512)``."""
 
 from __future__ import annotations
 

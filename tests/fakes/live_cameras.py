@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from fakes.rtsp import CLOCK, PART, Camera, LocalServer
-from posezoo.run.images import Image
+from posezoo.media.images import Image
 
 FPS = 10
 SIZE = (640, 480)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from posezoo.run.images import Image
+from posezoo.media.images import Image
 
 if TYPE_CHECKING:
     from typing_extensions import Self

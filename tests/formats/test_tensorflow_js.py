@@ -22,8 +22,8 @@ from posezoo.core.convert.frontends import read_network, source_model_path
 from posezoo.core.declarations.model import ColorOrder, Input, Precision
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import openvino_core
+from posezoo.media.images import read_image
 from posezoo.proof.reference_outputs import EXACT, compute_reference
-from posezoo.run.images import read_image
 
 RNG = np.random.default_rng(3)
 IMAGE = RNG.normal(0, 4, (1, 5, 4, 3)).astype(np.float32)

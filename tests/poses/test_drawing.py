@@ -8,10 +8,10 @@ import pytest
 import posezoo
 from fakes.people import standing_person
 from posezoo.core.errors import ImageError
+from posezoo.media.images import SAMPLE_PHOTOS, read_image
 from posezoo.poses.drawing import draw, write_text
 from posezoo.poses.keypoints import SKELETONS, Pose, bounding_box
 from posezoo.poses.limb_drawing import keypoint_color, person_color
-from posezoo.run.images import SAMPLE_PHOTOS, read_image
 
 cv2 = pytest.importorskip("cv2")
 

@@ -18,9 +18,9 @@ from posezoo.core.events import (
     FloatLayersKept,
 )
 from posezoo.measure.coco import read_coco_dataset
+from posezoo.media import images
 from posezoo.quantize.int8_models import plan_int8
 from posezoo.quantize.quantization_plan import QuantizationOptions
-from posezoo.run import images
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.estimator import override_network
 from posezoo.run.runtime.loading import load_estimator

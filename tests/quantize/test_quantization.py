@@ -31,12 +31,12 @@ from posezoo.core.ir import ir_writer
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.core.pipeline.get import write_sidecars
 from posezoo.core.registry import open_registry
+from posezoo.media import images
 from posezoo.quantize import int8_models
 from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.quantize.int8_comparison import Fp32Reference
 from posezoo.quantize.quantization import to_measurements
 from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationTarget
-from posezoo.run import images
 from posezoo.run.pipeline_spec import PipelineSpec
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 

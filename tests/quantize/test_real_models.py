@@ -12,10 +12,11 @@ from posezoo.core.events import LayerNoiseMeasured, ignore_event
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
+from posezoo.media import images
 from posezoo.quantize import int8_models
 from posezoo.quantize.quantization import quantize
 from posezoo.quantize.quantization_plan import QuantizationOptions
-from posezoo.run import images, load
+from posezoo.run import load
 from posezoo.run.pipeline_spec import resolve_pipeline
 from posezoo.run.runtime.runtime_config import LoadOptions
 

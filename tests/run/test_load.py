@@ -37,7 +37,8 @@ from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import builtin_models_dir
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import DEFAULT_DETECTOR, read_settings, to_settings
-from posezoo.run import advice, images, load
+from posezoo.media import images
+from posezoo.run import advice, load
 from posezoo.run.default_model import default_names
 from posezoo.run.pipeline_spec import PipelineSpec, is_quantized_here, resolve_pipeline
 from posezoo.run.runtime.loading import load_estimator

@@ -30,7 +30,8 @@ from posezoo.core.workers.processes import run_in_child
 from posezoo.measure import complexity_count
 from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkload, PipelineWorkload
-from posezoo.run import images, load
+from posezoo.media import images
+from posezoo.run import load
 from posezoo.run.pipeline_spec import PipelineSpec, resolve_ir_pipeline, resolve_pipeline
 from posezoo.run.runtime.graph import NamedIrs
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig, require_device

@@ -38,7 +38,7 @@ _EXTRAS = {
 _CODE = (
     "**/*.py py.typed */verbs/*.json core/declarations/skeletons/**/*.yml export/templates/*.*"
     " formats/*.json formats/*.txt networks/**/*.json core/declarations/*.json"
-    " pages/cards/*.json poses/*.json run/*.txt run/*.yml run/samples/*.*"
+    " pages/cards/*.json poses/*.json run/*.txt run/*.yml media/samples/*.*"
     " solutions/*.json"
 )
 _REGISTRY = "*.tsv **/*.yml **/*.md **/*.jpg **/*.json **/*.safetensors **/*.svg **/pre-convert.py"

@@ -19,6 +19,7 @@ from posezoo.core.errors import ImageError, QuantizationError, import_optional
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.ir.ir_writer import MODEL_INFO
 from posezoo.core.values import frozen_with_arrays
+from posezoo.media import images
 from posezoo.poses.decoders import find_decoder
 from posezoo.quantize.quantization_plan import (
     MAX_MEASURED,
@@ -27,7 +28,6 @@ from posezoo.quantize.quantization_plan import (
     QuantizationTarget,
     spread,
 )
-from posezoo.run import images
 from posezoo.run.runtime.estimator import Estimator, collect_network_inputs
 from posezoo.run.runtime.loading import load_detector, load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions

@@ -29,8 +29,8 @@ from posezoo.core.registry import Registry
 from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Target
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_version
+from posezoo.media import images
 from posezoo.poses.decoders import DECODERS, finds_boxes, named_task
-from posezoo.run import images
 from posezoo.run.pipeline_spec import PipelineSpec
 from posezoo.run.runtime.decoder_matching import (
     explain_undecoded,

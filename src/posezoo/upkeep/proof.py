@@ -44,6 +44,7 @@ from posezoo.measure.complexity_count import (
 )
 from posezoo.measure.evaluation.evaluation_report import EvaluationReport
 from posezoo.measure.model_evaluation import EvaluationTask, LoadedModel, evaluate_model, load_model
+from posezoo.media.images import SAMPLE_PHOTOS, read_image, write_image
 from posezoo.pages.facts.model_facts import describe_model
 from posezoo.pages.source_check import BAD_STATES, check_sources
 from posezoo.poses.decoders import finds_boxes
@@ -51,7 +52,6 @@ from posezoo.poses.drawing import draw
 from posezoo.quantize.int8_models import plan_int8, plan_required_irs
 from posezoo.quantize.quantization import quantize, to_measurements
 from posezoo.quantize.quantization_plan import QuantizationOptions, explain_unsupported
-from posezoo.run.images import SAMPLE_PHOTOS, read_image, write_image
 from posezoo.run.load import default_runtime
 from posezoo.run.machine import Machine
 from posezoo.run.measured import MAX_DIFFERENCE, Measurement, measurements_of

@@ -15,7 +15,7 @@ from posezoo.core.declarations.model import People, Precision
 from posezoo.core.download.model_download import download_model
 from posezoo.core.errors import ConversionError, DownloadError
 from posezoo.core.events import ConversionSkipped, SelfCheckPassed
-from posezoo.run.images import read_image
+from posezoo.media.images import read_image
 from posezoo.run.load import compile_pipeline
 from posezoo.run.pipeline_spec import PipelineSpec
 from posezoo.run.runtime.compiled_network import CompiledNetwork

@@ -350,7 +350,7 @@ def test_a_network_that_is_exported_alone_says_so(tmp_path, out):
 @pytest.mark.slow
 def test_the_sample_of_a_detector_stretches_photos_as_posezoo_does(mirror, shared, tmp_path, out):
     """Boxes are printed with one decimal. After OpenCV's resize most of them are farther apart."""
-    from posezoo.run.images import read_image
+    from posezoo.media.images import read_image
 
     settings = {"POSEZOO_MIRROR": str(mirror)}
     name = "person-detection-retail-0013"

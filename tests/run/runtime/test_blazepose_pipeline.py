@@ -21,9 +21,9 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.errors import InferenceError
 from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.media import images
 from posezoo.poses import blazepose
 from posezoo.poses.keypoints import SKELETONS
-from posezoo.run import images
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig

@@ -33,7 +33,7 @@ from fakes.scaling_irs import write_ir
 from fakes.server import Server
 from fakes.videos import MJPEG, mjpeg, read_video, write_raw, write_video
 from fakes.waiting import HANG_S, wait_until
-from posezoo.run.video import frame_outputs
+from posezoo.media import frame_outputs
 
 SCRIPTS = ROOT / "demos" / "human_pose_estimation_demo" / "python"
 SCRIPT = SCRIPTS / "human_pose_estimation_demo.py"

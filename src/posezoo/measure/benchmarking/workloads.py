@@ -14,9 +14,9 @@ import numpy as np
 
 from posezoo.core.declarations.model import Precision
 from posezoo.core.values import frozen
+from posezoo.media.images import read_image
 from posezoo.poses.drawing import draw
 from posezoo.poses.letterbox import describe_size
-from posezoo.run.images import read_image
 from posezoo.run.machine import Machine
 from posezoo.run.measured import FOUND, SHOWN, TARGET_SIZE, people_settings
 from posezoo.run.runtime.compiled_network import CompiledNetwork, describe_run

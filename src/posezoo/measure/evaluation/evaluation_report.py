@@ -26,9 +26,9 @@ from posezoo.measure.evaluation.evaluation_protocol import (
     unannotated_keypoints,
 )
 from posezoo.measure.evaluation.run_evaluation import EvaluationResult, read_dataset_image
+from posezoo.media import images
 from posezoo.poses.drawing import draw
 from posezoo.poses.keypoints import Pose, from_pixel_indices
-from posezoo.run import images
 from posezoo.run.measured import Measurement, explain_difference, measurement_to_json
 
 #: The keys of a protocol in JSON, and of an image in the tables.

@@ -46,9 +46,9 @@ from posezoo.measure.evaluation.person_groups import (
     group_by_posture,
     score_person_groups,
 )
+from posezoo.media import images
+from posezoo.media.images import Image
 from posezoo.poses.keypoints import Pose
-from posezoo.run import images
-from posezoo.run.images import Image
 from posezoo.run.result_journal import ResultJournal, open_journal
 from posezoo.run.runtime.result_stream import ResultStream
 

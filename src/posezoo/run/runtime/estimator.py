@@ -18,12 +18,12 @@ from posezoo.core.errors import ImageError, InferenceError
 from posezoo.core.events import Listener
 from posezoo.core.layout import precision_of
 from posezoo.core.values import frozen
+from posezoo.media.images import Image, PillowImage, is_image_shape, open_image, to_bgr
 from posezoo.poses import decoders
 from posezoo.poses.decoders import find_decoder, named_task, require_top_down
 from posezoo.poses.keypoints import OWN_SCORES, Pose, Poses
 from posezoo.poses.letterbox import Size
 from posezoo.poses.ssd_detection import Box, parse_boxes
-from posezoo.run.images import Image, PillowImage, is_image_shape, open_image, to_bgr
 from posezoo.run.runtime.compiled_network import CompiledNetwork, Outputs, describe_run
 from posezoo.run.runtime.frame_changes import SceneTracker
 from posezoo.run.runtime.frame_times import RisingTimes
@@ -43,9 +43,9 @@ from posezoo.run.runtime.runtime_config import choose_requests
 from posezoo.run.runtime.top_down_pipeline import TopDownPipeline
 
 if TYPE_CHECKING:
-    from posezoo.run.video.frames import Frame
-    from posezoo.run.video.live_source import OnLost, SourceGroup
-    from posezoo.run.video.source_opener import OnState, SourceOpener
+    from posezoo.media.frames import Frame
+    from posezoo.media.live_source import OnLost, SourceGroup
+    from posezoo.media.source_opener import OnState, SourceOpener
 
 
 class Estimator:
@@ -687,8 +687,8 @@ def _source_opener(
     mode: tuple[Size, float, str],
 ) -> SourceOpener:
     # Only videos need OpenCV's part for them.
-    from posezoo.run.video.captures import CameraMode
-    from posezoo.run.video.source_opener import SourceOpener
+    from posezoo.media.captures import CameraMode
+    from posezoo.media.source_opener import SourceOpener
 
     return SourceOpener(listener, on_state, reconnect_s, live, newest, CameraMode(*mode))
 

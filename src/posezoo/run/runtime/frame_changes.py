@@ -8,13 +8,11 @@ from itertools import count
 import numpy as np
 
 from posezoo.core.arrays import Doubles
+from posezoo.media.frames import USUAL_FPS
+from posezoo.media.images import Image
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size, image_size
 from posezoo.poses.tracking import PoseTracker
-from posezoo.run.images import Image
-
-#: Frames per second of a video whose rate is unknown; most cameras have this rate.
-USUAL_FPS = 30.0
 
 # A frame is compared by this many of its pixels, in blocks. These values were chosen on photos, for
 # pans by a third of the picture, flashes, and people who walk past the camera.

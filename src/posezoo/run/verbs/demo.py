@@ -46,15 +46,15 @@ from posezoo.run.verbs.run_flags import (
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
+    from posezoo.media.frame_outputs import FrameOutput, JsonListWriter
+    from posezoo.media.frame_publishers import FramePublisher
+    from posezoo.media.frames import Frame, FrameSource
     from posezoo.poses.keypoints import Pose
     from posezoo.run.load import PreparedModel
+    from posezoo.run.player import Player
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import LoadOptions
     from posezoo.run.subject import Subject
-    from posezoo.run.video.frame_outputs import FrameOutput, JsonListWriter
-    from posezoo.run.video.frame_publishers import FramePublisher
-    from posezoo.run.video.frames import Frame, FrameSource
-    from posezoo.run.video.player import Player
 
 EXAMPLES = """
 posezoo demo -m blazepose-full -i photo.jpg
@@ -280,14 +280,14 @@ def run(args: _DemoArgs) -> int:
     """Run the model on the source; 1 if something could not be read, or a source was
     disconnected.
     """
+    from posezoo.media.frame_publishers import is_stdout, open_publisher
+    from posezoo.media.frame_sources import open_source
+    from posezoo.media.utilization_monitor import UtilizationMonitor
+    from posezoo.media.window import Window, require_display
     from posezoo.run.advice import explain_no_people
     from posezoo.run.load import Loader
+    from posezoo.run.player import ExecutionMode, Player, format_summary, summarize_run
     from posezoo.run.runtime.runtime_config import require_device
-    from posezoo.run.video.frame_publishers import is_stdout, open_publisher
-    from posezoo.run.video.frame_sources import open_source
-    from posezoo.run.video.player import ExecutionMode, Player, format_summary, summarize_run
-    from posezoo.run.video.utilization_monitor import UtilizationMonitor
-    from posezoo.run.video.window import Window, require_display
 
     failures = []
     with Console(quiet=args.quiet, verbose=args.verbose) as console, ExitStack() as stack:
@@ -372,7 +372,7 @@ def _pose_writer(
     stack: ExitStack,
     console: Console,
 ) -> _PoseWriter:
-    from posezoo.run.video.frame_publishers import is_stdout
+    from posezoo.media.frame_publishers import is_stdout
 
     # With --format json, only the summary goes to the standard output.
     stream = sys.stderr if args.format == "json" or is_stdout(args.json_lines) else sys.stdout
@@ -385,7 +385,7 @@ def _pose_writer(
 def _open_outputs(
     args: _DemoArgs, source: FrameSource, stack: ExitStack, console: Console
 ) -> list[FrameOutput]:
-    from posezoo.run.video.frame_outputs import open_output
+    from posezoo.media.frame_outputs import open_output
 
     if args.output is None:
         return []
@@ -397,7 +397,7 @@ def _open_outputs(
 def _open_list(
     stack: ExitStack, console: Console, path: Path | None, key: str = ""
 ) -> JsonListWriter | None:
-    from posezoo.run.video.frame_outputs import JsonListWriter
+    from posezoo.media.frame_outputs import JsonListWriter
 
     if path is None:
         return None
@@ -492,8 +492,9 @@ class _PoseWriter:
     results: JsonListWriter | None
 
     def __call__(self, frame: Frame, poses: list[Pose]) -> None:
-        from posezoo.run.video.frame_outputs import coco_category_id, coco_image_id, frame_to_json
-        from posezoo.run.video.player import format_pose
+        from posezoo.media.frame_outputs import coco_image_id, frame_to_json
+        from posezoo.run.model_procs import coco_category_id
+        from posezoo.run.player import format_pose
 
         self.publish(self.source, frame, poses, self.min_score)
         if self.raw_output:

@@ -64,13 +64,13 @@ from posezoo.run.verbs.run_flags import (
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
+    from posezoo.media.frame_publishers import FramePublisher
     from posezoo.run.load import PreparedModel
     from posezoo.run.result_journal import ResultJournal
+    from posezoo.run.run_inputs import InputRunner, RunInputs
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import LoadOptions
     from posezoo.run.subject import Subject
-    from posezoo.run.video.frame_publishers import FramePublisher
-    from posezoo.run.video.run_inputs import InputRunner, RunInputs
 
 EXAMPLES = """
 posezoo run
@@ -157,12 +157,12 @@ def run(args: _RunArgs) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each
     input.
     """
+    from posezoo.media.frame_publishers import is_stdout, open_publisher
+    from posezoo.media.frame_rate import StepTimer
     from posezoo.poses.drawing import draw
     from posezoo.run.advice import describe_assumed_skeleton
     from posezoo.run.load import Loader
-    from posezoo.run.video.frame_publishers import is_stdout, open_publisher
-    from posezoo.run.video.frame_rate import StepTimer
-    from posezoo.run.video.run_inputs import InputRunner
+    from posezoo.run.run_inputs import InputRunner
 
     context = flags.context_from_args(args)
     timer = StepTimer()
@@ -350,7 +350,7 @@ def _write_summary(runner: InputRunner, failures: _Failures, facts: Json) -> Jso
     """Write poses.json, if there are results and a folder, and return what is in it, without the
     keypoints in images; if the run ended early, also the videos without a complete result.
     """
-    from posezoo.run.video.frame_outputs import JsonListWriter
+    from posezoo.media.frame_outputs import JsonListWriter
 
     failed = list(failures.rows)
     if runner.ended_by is not None:
@@ -416,9 +416,9 @@ def _open_inputs(
     failures: _Failures,
     publisher: FramePublisher,
 ) -> RunInputs:
+    from posezoo.media.images import sample_photos
     from posezoo.poses.people import noun_of
-    from posezoo.run.images import sample_photos
-    from posezoo.run.video.run_inputs import ImageInput, InputOpener, RunInputs
+    from posezoo.run.run_inputs import ImageInput, InputOpener, RunInputs
 
     if not args.input:
         photos = sample_photos(noun_of(subject.model) if subject.model else "")
@@ -457,7 +457,7 @@ def _find_subject(args: _RunArgs, context: Context) -> Subject:
 
 
 def _kind_of_input(text: str, suffix: str) -> str:
-    from posezoo.run.images import SUFFIXES, VIDEO_SUFFIXES
+    from posezoo.media.images import SUFFIXES, VIDEO_SUFFIXES
 
     if suffix in VIDEO_SUFFIXES:
         return "a video"
@@ -486,8 +486,8 @@ def _require_video(args: _RunArgs, inputs: RunInputs) -> None:
 
 
 def _require_output(args: _RunArgs, inputs: RunInputs) -> None:
-    from posezoo.run.video.frame_outputs import is_picture_or_video
-    from posezoo.run.video.run_inputs import require_fitting_output
+    from posezoo.media.frame_outputs import is_picture_or_video
+    from posezoo.run.run_inputs import require_fitting_output
 
     if args.output:
         if args.format in _OPENPOSE and is_picture_or_video(args.output):

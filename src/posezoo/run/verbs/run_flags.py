@@ -36,10 +36,10 @@ from posezoo.core.regular_files import read_regular_text
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
+    from posezoo.media.captures import CameraMode
     from posezoo.run.runtime.estimator import Estimator
     from posezoo.run.runtime.runtime_config import VideoOptions
     from posezoo.run.subject import Statement, Subject
-    from posezoo.run.video.captures import CameraMode
 
 _IS_SHOWN: dict[str, object] = {"yes": True, "no": False}
 _DRAWN: dict[str, dict[str, object]] = {
@@ -171,8 +171,8 @@ def camera_mode_from_args(args: RunArgs, inputs: Iterable[str]) -> CameraMode:
     Raises:
         PosezooError: no input is one.
     """
-    from posezoo.run.video.captures import CameraMode
-    from posezoo.run.video.frame_sources import is_camera_name
+    from posezoo.media.captures import CameraMode
+    from posezoo.media.frame_sources import is_camera_name
 
     chosen = {"size": args.camera_size, "fps": args.camera_fps, "format": args.camera_format}
     given = [f"--camera_{name}" for name, value in chosen.items() if value is not None]
