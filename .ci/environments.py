@@ -184,7 +184,7 @@ def compare_pythons(wanted: Callable[[str], bool]) -> Iterator[str]:
 
 
 def check_calls(wanted: Callable[[str], bool]) -> Iterator[str]:
-    """What workflows run exists, and what make runs in an environment has one."""
+    """What workflows run and install exists, and what make runs in an environment has one."""
     rules = list(read_make_rules())
     targets = {rule.target for rule in rules}
     for call in read_calls():
@@ -192,6 +192,10 @@ def check_calls(wanted: Callable[[str], bool]) -> Iterator[str]:
         exists = {target, f"{target}/.installed"} & targets or (ROOT / target).is_file()
         if wanted(call.place) and not exists:
             yield f"{call.place}: {call.script} does not exist"
+    for environment in chain(read_workflows(), read_make_targets()):
+        unknown = environment.extras - read_extras().keys()
+        if wanted(environment.place) and unknown:
+            yield f"{environment.place}: setup.cfg has no extra {', '.join(sorted(unknown))}"
     for rule in rules:
         enters = re.search(r"\$\((BIN|PIP|PYTEST)\)", rule.recipe)
         if wanted(rule.place) and enters and ".installed-" not in rule.target + rule.needed:
@@ -224,9 +228,6 @@ def enter(environment: Environment, checkout: Path) -> Iterator[str]:
     """Install what is promised into a new environment, and run what is promised there."""
     folder = Path(tempfile.mkdtemp(dir=place()))
     shutil.copytree(checkout, folder / "zoo", symlinks=True)
-    if unknown := environment.extras - read_extras().keys():
-        yield f"{environment.place}: setup.cfg has no extra {', '.join(sorted(unknown))}"
-        return
     # uv makes environments without pip, which other programs put there.
     if why := install(folder / "env", (*environment.install, "pip"), folder / "zoo"):
         yield f"{environment.place}: cannot be installed\n{why}"

@@ -99,6 +99,10 @@ def makefile(repository):
     path.write_text(MAKEFILE, "utf-8")
     (repository / ".ci").mkdir()
     (repository / ".ci" / "more.mk").touch()
+    extras = "[options.extras_require]\nlint =\n    yaml\ndocs =\n    yaml\nrun =\n    yaml\n"
+    (repository / "setup.cfg").write_text(
+        f"[options]\ninstall_requires =\n    yaml\n{extras}", "utf-8"
+    )
     write(repository, "on: [push]\njobs: {a: {steps: [{run: make zoo}]}}\n")
     return path
 
@@ -115,6 +119,7 @@ def test_what_an_argument_of_make_adds_is_an_environment_of_its_own(promises, ma
     [
         ("", "", ""),
         (" $(VENV)/.installed-lint", "", "Makefile:3: zoo needs an environment"),
+        ("installed-lint", "installed-proof", "Makefile:3: setup.cfg has no extra proof"),
         ("zoo:", "zoos:", "zoo.yml:2: make zoo does not exist"),
     ],
 )
