@@ -515,10 +515,13 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
         ran = succeeded(posezoo_command("run", *flags, *given))
         return ran.stdout
 
-    def evaluate():
-        given = ("--precision", "FP16-INT8", "--images", photos, "--limit", 1, "--format", "json")
+    def evaluate(*named):
+        given = ("--images", photos, "--limit", 1, "--format", "json")
         where = ("--annotations", photos / "person_keypoints.json", "-o", tmp_path / "evaluation")
-        evaluated = succeeded(posezoo_command("evaluate", *flags, *given, *where))
+        named = named or (MOVENET_THUNDER, "--precision", "FP16-INT8")
+        evaluated = succeeded(
+            posezoo_command("evaluate", *named, *quantized_zoo, *given, *where, "--force")
+        )
         return json_of(evaluated)["settings"]
 
     assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in run("FP16-INT8")
@@ -527,6 +530,14 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
     assert f"people from {DEFAULT_DETECTOR} (FP16-INT8)\n" in run("FP16-INT8")
     assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in run("FP16")
     assert evaluate()["detector_precision"] == "FP16-INT8"
+    # The INT8 IR of another network changes no other.
+    made = tmp_path / "zoo" / "public" / MOVENET_THUNDER / "FP16-INT8" / f"{MOVENET_THUNDER}.xml"
+    mine = tmp_path / "FP16-INT8" / "mine.xml"
+    mine.parent.mkdir()
+    text = made.read_text("utf-8")
+    mine.write_text(text.replace(f'model value="{MOVENET_THUNDER}"', 'model value="mine"'), "utf-8")
+    shutil.copy(made.with_suffix(".bin"), mine.with_suffix(".bin"))
+    assert "detector_precision" not in evaluate(mine)
     short = ("--seconds", "0.02", "--requests", "1", "--precisions", "FP16,FP16-INT8")
     measured = posezoo_command("benchmark", "--pipeline", *flags, *short, "--format", "json")
     settings = [row["settings"] for row in json_of(measured)["measurements"]]

@@ -127,7 +127,9 @@ def resolve_ir_pipeline(
     graph: Graph, model: Model, context: Context, *, is_video: bool = False
 ) -> PipelineSpec:
     """The pipeline of an IR from ``describe_ir``, in the precision of its folder or operations;
-    people are found as an export wrote into it, else as the model in its metadata declares.
+    people are found as an export wrote into it, else as the model in its metadata declares. With an
+    IR of another network than the registry's, the detector runs in FP16: what is not named does not
+    change.
 
     Raises:
         UnknownModelError, InferenceError: as for ``resolve_pipeline``.
@@ -136,7 +138,8 @@ def resolve_ir_pipeline(
     is_known = named in context.registry.entries
     if is_known and isinstance(model, ModelSpec) and model.people is None:
         model = replace(model, people=context.registry.find(named).people)
-    return resolve_pipeline(model, context, graph.precision, is_video=is_video)
+    pipeline = resolve_pipeline(model, context, graph.precision, is_video=is_video)
+    return pipeline if is_known else replace(pipeline, detector_precision=Precision.FP16)
 
 
 def find_published(xml: Path, registry: Registry) -> ModelSpec | None:
