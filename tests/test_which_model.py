@@ -52,6 +52,13 @@ def test_the_page_of_exports_says_of_each_row_what_its_programs_find(which_model
         )
 
 
+def test_the_page_names_the_first_of_all_models_as_the_one_with_the_highest_published_ap():
+    page = (ROOT / "docs" / "howto" / "choose_a_model.md").read_text("utf-8")
+    models = (ROOT / "models" / "index.md").read_text("utf-8")
+    first = re.search(r"^\| \[([\w.-]+)\]", models, re.MULTILINE)[1]
+    assert re.search(rf"^\| the highest published AP .*\| `{first}` \|$", page, re.MULTILINE)
+
+
 def test_every_alias_stands_with_its_model_on_the_first_page_or_on_that_of_other_needs():
     pages = README + (ROOT / "docs" / "howto" / "choose_a_model.md").read_text("utf-8")
     aliases = read_other_names(builtin_models_dir()).aliases

@@ -14,7 +14,7 @@ from fakes.conversion import convert_model, convert_to_fp16, plan_conversion
 from fakes.network import network, source_file
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.convert import conversion_plan
-from posezoo.core.declarations.model import Decoder, Framework, Precision
+from posezoo.core.declarations.model import Decoder, Framework, Precision, QuantizationSettings
 from posezoo.core.declarations.routes import Obstacle
 from posezoo.core.errors import ConversionError
 from posezoo.core.regular_files import open_regular
@@ -107,6 +107,10 @@ def test_a_precision_that_no_conversion_makes_is_used_if_a_quantization_made_it(
     assert obstacle is not None
     xml = layout.ir_path(spec, Precision.FP16_INT8)
     assert obstacle.why == f"no conversion makes FP16-INT8, and {xml} does not exist"
+    refused = replace(spec, quantization=QuantizationSettings(refused="its keypoints move."))
+    assert plan_conversion(refused, layout, [Precision.FP16_INT8]).obstacle == Obstacle(
+        "precision", "its keypoints move", "choose FP16"
+    )
     assert re.fullmatch("posezoo quantize tiny-pose .*--dataset_dir PHOTOS", obstacle.hint)
     xml.parent.mkdir(parents=True)
     xml.write_text("<net/>")

@@ -271,16 +271,22 @@ def _choose_targets(
     return tuple(targets)
 
 
+def _explain_missing_int8(spec: ModelSpec, target: Target, layout: ModelLayout) -> Obstacle:
+    refused = spec.quantization.refused if spec.quantization else ""
+    if refused:
+        return Obstacle(PRECISION, refused.rstrip("."), f"choose {Precision.FP16}")
+    why = f"no conversion makes {target.precision}, and {target.xml} does not exist"
+    hint = f"{format_command('quantize', spec, layout.output_dir)} --dataset_dir PHOTOS"
+    if spec.int8_ranges:
+        hint = f"choose {Precision.FP16_INT8}; or: {hint}"
+    return Obstacle(PRECISION, why, hint)
+
+
 def _made_target(spec: ModelSpec, target: Target, layout: ModelLayout, lock: LockFile) -> Target:
     precision = target.precision
     only = supported_mo_args.requested_precision(spec.mo_args) if spec.mo_args else None
     if precision in INT8_PRECISIONS and not spec.is_ir and not ranges_key(spec, precision):
-        why = f"no conversion makes {precision}, and {target.xml} does not exist"
-        command = format_command("quantize", spec, layout.output_dir)
-        hint = f"{command} --dataset_dir PHOTOS"
-        if spec.int8_ranges:
-            hint = f"choose {Precision.FP16_INT8}; or: {hint}"
-        obstacle = Obstacle(PRECISION, why, hint)
+        obstacle = _explain_missing_int8(spec, target, layout)
         target = replace(target, converter=Converter.QUANTIZATION, obstacle=obstacle)
     elif only not in (None, precision):
         obstacle = Obstacle(PRECISION, f"its arguments ask for {only} alone", f"choose {only}")
