@@ -286,7 +286,8 @@ def try_release(release: Release, made: Path, version: str, python: Path, folder
         alone = {"HOME": str(home), "PATH": os.defpath, "POSEZOO_MIRROR": str(mirror)}
         printed = run(posezoo, "--version", cwd=home, env=alone)
         run(*offline, posezoo, "doctor", cwd=home, env=alone)
-        run(*offline, posezoo, "run", "--output", "quickstart", cwd=home, env=alone)
+        named = ("run", "blazepose-full", "--output", "quickstart")
+        run(*offline, posezoo, *named, cwd=home, env=alone)
         found = json.loads((home / "quickstart" / "poses.json").read_text("utf-8"))
         people = [len(image["poses"]) for image in found["images"]]
         records = [
