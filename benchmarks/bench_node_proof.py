@@ -1,4 +1,4 @@
-"""Which faults of a conversion ``--proof nodes`` finds, and whether it refuses a correct IR.
+"""Which faults of a conversion ``--self_check nodes`` finds, and whether it refuses a correct IR.
 
 Every network of posezoo gets seeded random weights, and a branch in its middle that adds about
 0.1 % to a sum. It is converted; then one fault at a time is built into the files of its IR, in that

@@ -560,7 +560,7 @@ def test_on_one_cpu_an_original_that_fails_as_it_runs_is_an_error(folder):
     (folder / "picky.onnx").write_bytes(picky())
     program = "import sys; from posezoo.omz.commands.mo import main; sys.exit(main(sys.argv[1:]))"
     error = refusal(
-        run_on_one_cpu(program, "--input_model", "picky.onnx", "--self_check", "strict", cwd=folder)
+        run_on_one_cpu(program, "--input_model", "picky.onnx", "--require_proof", cwd=folder)
     )
     assert "cannot be compared with its original, because the original cannot be run: " in error
     assert "conflicts with the reshape pattern" in error

@@ -526,7 +526,7 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
     assert f"people from {DEFAULT_DETECTOR} (FP16-INT8)\n" in run("FP16-INT8")
     assert f"people from {DEFAULT_DETECTOR} (FP16)\n" in run("FP16")
     assert evaluate()["detector_precision"] == "FP16-INT8"
-    short = ("--seconds", "0.02", "--requests", "1", "--precisions", "FP16,FP16-INT8")
+    short = ("--seconds", "0.02", "--num_infer_requests", "1", "--precisions", "FP16,FP16-INT8")
     measured = posezoo_command("benchmark", "--pipeline", *flags, *short, "--format", "json")
     settings = [row["settings"] for row in json_of(measured)["measurements"]]
     assert [each.get("detector_precision") for each in settings] == [None, "FP16-INT8"]

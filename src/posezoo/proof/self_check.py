@@ -384,7 +384,7 @@ class IrCheck(NetworkCheck):
                 or nan, or the check of the FP16 IR fails.
         """
         maker = INT8_MAKER.part
-        hint = f"{format_command('quantize', self.spec)} --dataset_dir PHOTOS makes INT8, too"
+        hint = f"{format_command('quantize', self.spec)} --images PHOTOS makes INT8, too"
         if difference := maker.explain_difference(half_xml, self.xml, self.spec):
             problem = f"is not the FP16 IR with the declared ranges: {difference}"
             raise self.create_error(problem, hint)

@@ -93,23 +93,6 @@ def test_settings_that_follow_from_the_model_may_differ(zoo):
     assert column(comparison, "network_fps") == [10, 20]
 
 
-def test_a_machine_and_settings_can_be_selected(zoo):
-    measured = {
-        "one": [speed(10), speed(7, hint="LATENCY"), speed(99, machine="Another")],
-        "two": [speed(20)],
-    }
-    assert column(
-        zoo(metrics=MeasurementSelection(machine="another"), **measured), "network_fps"
-    ) == [
-        99,
-        None,
-    ]
-    requested = MeasurementSelection(settings={"hint": "LATENCY"})
-    assert column(zoo(metrics=requested, **measured), "network_fps") == [7, None]
-    nothing = zoo(metrics=MeasurementSelection(settings={"batch": "64"}), **measured)
-    assert (column(nothing, "network_fps"), nothing.network_setting) == ([None, None], "")
-
-
 def mine(measurement, record=FIGURES_FILE):
     return replace(measurement, record=record)
 

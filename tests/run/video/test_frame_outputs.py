@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,13 +17,10 @@ from fakes.videos import SIZE, frame, number_of, read_video, write_uneven_video,
 from fakes.waiting import HANG_S
 from posezoo.core.errors import OutputError
 from posezoo.core.events import WarningIssued
-from posezoo.poses.keypoints import Pose
 from posezoo.run.video import frame_outputs
 from posezoo.run.video.frame_outputs import (
     JsonListWriter,
     VideoOutput,
-    coco_category_id,
-    coco_image_id,
     open_output,
     pad_to_size,
 )
@@ -379,20 +375,6 @@ def test_json_is_written_to_a_pipe_and_no_device_is_replaced_by_a_file(tmp_path)
     ):
         file.append(1)
     assert full.is_char_device() and [path.name for path in tmp_path.iterdir()] == ["full"]
-
-
-def test_a_coco_category_id_is_that_of_the_label_or_the_number_of_the_class():
-    person = Pose(np.zeros((0, 3), np.float32), "box", 0.5, (1, 2, 3, 4))
-    assert coco_category_id(person) == 1
-    assert coco_category_id(replace(person, class_id=11, label="stop sign")) == 13
-    assert coco_category_id(replace(person, class_id=11, label="face")) == 11
-
-
-def test_a_coco_image_id_is_the_file_name_or_the_frame_number(tmp_path):
-    photos = source_of(tmp_path, "000000000785.png", "b.png")
-    assert [coco_image_id(each, photos) for each in photos.frames()] == [785, 1]
-    video = video_source(tmp_path, 3)
-    assert [coco_image_id(each, video) for each in video.frames()] == [0, 1, 2]
 
 
 def test_an_image_of_the_right_size_is_returned_itself():

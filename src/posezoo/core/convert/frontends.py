@@ -263,21 +263,15 @@ def _describe_kind(path: Path) -> str:
     return "something else"
 
 
-def read_network(
-    spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Callable[[bytes], None] | None = None
-) -> Model:
-    """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it;
-    ``keep_onnx`` receives the intermediate ONNX of a checkpoint.
+def read_network(spec: ModelSpec, path: VerifiedSource) -> Model:
+    """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it.
 
     Raises:
         ConversionError: see ``open_for_frontend``; or OpenVINO cannot read the file.
         PosezooError: a checkpoint cannot be exported; see ``formats.pytorch.export_to_onnx``.
-        OutputError: the ONNX cannot be written.
     """
     model_format = select_format(spec)
     source = open_for_frontend(spec, path)
-    if isinstance(source, bytes) and keep_onnx:
-        keep_onnx(source)
     steps = UPSTREAM_STEPS.part
     declared = model_format.output_names(path)
     names = [*spec.output_names, *declared.values()]

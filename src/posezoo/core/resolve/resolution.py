@@ -277,7 +277,7 @@ def _made_target(spec: ModelSpec, target: Target, layout: ModelLayout, lock: Loc
     if precision in INT8_PRECISIONS and not spec.is_ir and not ranges_key(spec, precision):
         why = f"no conversion makes {precision}, and {target.xml} does not exist"
         command = format_command("quantize", spec, layout.output_dir)
-        hint = f"{command} --dataset_dir PHOTOS"
+        hint = f"{command} --images PHOTOS"
         if spec.int8_ranges:
             hint = f"choose {Precision.FP16_INT8}; or: {hint}"
         obstacle = Obstacle(PRECISION, why, hint)

@@ -31,7 +31,6 @@ from posezoo.poses.keypoints import Pose, is_sparse
 from posezoo.poses.letterbox import Size, image_size, letterbox_image
 from posezoo.run import images
 from posezoo.run.images import SUFFIXES, WRITTEN_SUFFIXES, Image
-from posezoo.run.model_procs import read_labels
 from posezoo.run.video.captures import SILENCE_S
 from posezoo.run.video.frames import Frame, FrameSource
 from posezoo.run.video.video_encoders import CODECS, VideoEncoder, open_encoder
@@ -521,21 +520,3 @@ def pose_to_json(pose: Pose, min_score: float) -> dict[str, Any]:
     out keypoints of lower scores, and poses of too few others.
     """
     return {"drawn": not is_sparse(pose, min_score), **pose.to_json()}
-
-
-def coco_category_id(pose: Pose) -> int:
-    """COCO's id of a class with this label; the number of another class, and 1 for a person."""
-    if pose.class_id is None:
-        return 1
-    labels = read_labels("coco_91")  # in the order of COCO's ids
-    return labels.index(pose.label) if pose.label in labels else pose.class_id
-
-
-def coco_image_id(frame: Frame, source: FrameSource) -> int:
-    """COCO's image id, which is the file name of an image if it is a number; otherwise the frame's
-    index.
-    """
-    stem = Path(frame.name).stem
-    if source.image_paths and stem.isascii() and stem.isdecimal():
-        return int(stem)
-    return frame.index
