@@ -142,7 +142,7 @@ NOT_RUN = {
     "reconnect_s, or --reconnect": "a camera; tests/run/video/test_live_source.py",
     "give another --output": "the file itself as the result; tests/run/test_preparation.py",
     r"--as ([\w-]+)": "a pattern for hints of posezoo.load; tests/run/test_load_arguments.py",
-    "export it to ONNX with its authors' code": "their code; docs/explanations/rehearsal.md",
+    "export it to ONNX with its authors' code": "their code; docs/explanations/how_it_was_made.md",
     "--prune removes the line": "a second training; tests/cli/verbs/test_lock.py",
     "keep the lines of one side": "a merge of Git; tests/test_team_month.py",
     "record it again: ": "a merge of Git; tests/test_team_month.py",
