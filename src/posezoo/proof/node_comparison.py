@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 BATCH = 256 << 20
 
 # OpenVINO computes these on a CPU as i32.
-_WIDE_TYPES = ("i64", "u64", "u32")
-_LARGEST_INTEGER = 2**31 - 1
 
 #: Operations whose results change altogether if a rounding changes their input.
 STEPS = frozenset({
@@ -133,10 +131,10 @@ def _start(
     inner: InnerTensors,
     xml: Path,
     case: ReferenceSample,
-) -> _Comparison:
+) -> _TensorComparison:
     ir = openvino_core().read_model(xml)
     reshape_to(ir, case.feed)
-    return _Comparison(spec, original, inner, case, ir=ir, order=OperationOrder(ir))
+    return _TensorComparison(spec, original, inner, case, ir=ir, order=OperationOrder(ir))
 
 
 def compare_before(
@@ -228,37 +226,6 @@ def _ends_in(port: Port, good: Collection[Tensor]) -> bool:
     return True
 
 
-def find_wide_integer(
-    original: ReferenceRuntime, xml: Path, case: ReferenceSample
-) -> tuple[str, int] | None:
-    """The first operation of the original whose integers have more than 32 bits for an image, and
-    the largest of them; None if there is none, or the runtime gives outputs only.
-
-    Raises:
-        RuntimeError: the original cannot be run.
-    """
-    if original.inner is None:
-        return None
-    ir = openvino_core().read_model(xml)
-    partners = _find_partners(original.inner, ir)
-    computed = OperationOrder(ir).kinds
-    names = []
-    for node in ir.get_ordered_ops():
-        operation = node.get_friendly_name()
-        for place, port in enumerate(node.outputs()):
-            is_wide = port.get_element_type().get_type_name() in _WIDE_TYPES
-            if is_wide and operation in computed and (operation, place) in partners:
-                names.append(partners[operation, place][0])
-    if not names:
-        return None
-    values = original.inner.open(names, {})(case.prepared)
-    for name in names:
-        largest = max(map(int, (values[name].max(), values[name].min())), key=abs)
-        if abs(largest) > _LARGEST_INTEGER:
-            return name, largest
-    return None
-
-
 def _find_partners(inner: InnerTensors, ir: Model) -> dict[Tensor, _Named]:
     """The last name that the original has for each tensor of an IR, and the order of the IR's axes
     there.
@@ -267,7 +234,7 @@ def _find_partners(inner: InnerTensors, ir: Model) -> dict[Tensor, _Named]:
 
 
 @frozen
-class _Comparison:
+class _TensorComparison:
     """An IR and its original with the inputs of both.
 
     Attributes:

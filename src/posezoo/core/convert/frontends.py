@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NewType
 
+from posezoo.core.arrays import Array
 from posezoo.core.convert.feature_steps import ONNX_REWRITING
-from posezoo.core.convert.formats import FORMATS, ModelFormat, OriginalConstant
+from posezoo.core.convert.formats import FORMATS, ModelFormat
 from posezoo.core.declarations.model import ModelSpec, SourceFile, UnpackArchive
 from posezoo.core.declarations.model_files import PADDLE_3
 from posezoo.core.declarations.routes import describe_obstacle, select_route
@@ -377,16 +378,16 @@ def _name_ports(network: Model, declared: Mapping[str, str], spec: ModelSpec, pa
     return cut_outputs(network, list(dict.fromkeys(declared.values())), spec.name)
 
 
-def read_constants(spec: ModelSpec, path: VerifiedSource) -> Iterator[OriginalConstant]:
-    """The constants of a verified file; some may be missing. A ConversionError if the file is
+def read_weights(spec: ModelSpec, path: VerifiedSource) -> Iterator[Array]:
+    """The weights of a verified file; some may be missing. A ConversionError if the file is
     malformed.
     """
     try:
-        yield from select_format(spec).read_constants(spec, path)
+        yield from select_format(spec).read_weights(spec, path)
     except (struct.error, ValueError, IndexError) as error:
         # The runtimes that read it check less, or read less.
         raise ConversionError(
-            f"{path}: its constants cannot be read: {error}",
+            f"{path}: its weights cannot be read: {error}",
             hint="it may be damaged: compare it with the file that its authors publish",
         ) from error
 
