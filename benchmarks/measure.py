@@ -151,7 +151,7 @@ class Measurer:
             return False
         if "int8" not in self._kinds or not self._photos:
             return bool(self._irs(part, INT8))
-        words = ["quantize", part.full_name, "--record", "--dataset_dir", str(self._photos)]
+        words = ["quantize", part.full_name, "--record", "--images", str(self._photos)]
         words += ["--annotations", str(self._photos / ANNOTATIONS)]
         reason = "" if self._irs(part, INT8) else "not quantized yet"
         error = self._run(words, reason)
