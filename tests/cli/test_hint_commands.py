@@ -138,6 +138,8 @@ CASES = (
 
 #: Hints with a command that no case here produces, with the reason.
 NOT_RUN = {
+    "check --list": "of omz_downloader; tests/omz/test_list_file.py",
+    "--list takes a text file": "of omz_downloader; tests/omz/test_list_file.py",
     "name one by its number: --input 0": "a camera, which test machines lack",
     "reconnect_s, or --reconnect": "a camera; tests/run/video/test_live_source.py",
     "give another --output": "the file itself as the result; tests/run/test_preparation.py",

@@ -420,6 +420,7 @@ class _OwnNetworks(OwnNetworks):
         require_fitting_skeleton(spec)
 
     with_dynamic_shape = staticmethod(with_dynamic_shape)
+    spec_of_checkpoint = staticmethod(spec_of_checkpoint)
 
     def read_checkpoint(self, path: Path) -> NamedArrays:
         from posezoo.networks.checkpoints import read_checkpoint

@@ -158,20 +158,14 @@ def compare_before(
     comparison = _start(spec, original, original.inner, xml, case)
     ends = [port for port in comparison.ir.outputs if port.names & set(outputs)]
     # An output that depends on no value of the input is compared by its own values.
-    fixed = {name for port in ends if _is_fixed(port.get_node()) for name in port.names}
-    ends = [port for port in ends if port.names.isdisjoint(fixed)]
-    if not ends:
-        return fixed, None
-    before = _list_before(ends)
-    compared: list[InnerDifference] = []
-    for batch in comparison.split():
-        wanted = {tensor: partner for tensor, partner in batch.items() if tensor[0] in before}
-        compared += comparison.compare(wanted) if wanted else []
-        if wrong := next((each for each in compared if each.is_wrong), None):
-            return set(), wrong
+    fixed = [port for port in ends if _is_fixed(port.get_node())]
+    ends = [port for port in ends if port not in fixed]
+    compared = comparison.compare_until_wrong(_list_before(ends)) if ends else []
+    if compared and compared[-1].is_wrong:
+        return set(), compared[-1]
     good = {each.tensor for each in compared if each.is_evidence}
     proven = [port for port in ends if _ends_in(port.get_node().input_value(0), good)]
-    return fixed.union(*(port.names for port in proven)), None
+    return set().union(*(port.names for port in (*fixed, *proven))), None
 
 
 def _list_before(ends: Sequence[Port]) -> set[str]:
@@ -266,6 +260,17 @@ class _TensorComparison:
                 size = 0
         if batch:
             yield batch
+
+    def compare_until_wrong(self, operations: Collection[str]) -> list[InnerDifference]:
+        """The differences of what these operations compute, up to the first that is wrong."""
+        compared: list[InnerDifference] = []
+        for batch in self.split():
+            wanted = {tensor: named for tensor, named in batch.items() if tensor[0] in operations}
+            for difference in self.compare(wanted) if wanted else ():
+                compared.append(difference)
+                if difference.is_wrong:
+                    return compared
+        return compared
 
     def compare(self, batch: Mapping[Tensor, _Named]) -> list[InnerDifference]:
         run_original = self.inner.open([name for name, _ in batch.values()], {})

@@ -310,7 +310,7 @@ class IrCheck(NetworkCheck):
         if compared.wrong:
             raise self._create_difference_error(compared, reference, judged, place)
         compared = self._doubt_enlarged(compared, reference)
-        compared = self._compare_before(compared, reference)
+        compared = self._settle_doubts(compared, reference)
         nodes = self._check_nodes(reference) if self.by_nodes else None
         outputs = {**compared.outputs, **self._check_decoding(names, reference, judged)}
         doubts = [each.not_compared for each in (*recorded.values(), *outputs.values())]
@@ -604,7 +604,7 @@ class IrCheck(NetworkCheck):
         }
         return OutputComparison({**compared.outputs, **outputs})
 
-    def _compare_before(
+    def _settle_doubts(
         self, compared: OutputComparison, reference: ReferenceOutputs
     ) -> OutputComparison:
         """Compare the tensors before outputs whose own values prove nothing. Those whose values are
@@ -614,27 +614,11 @@ class IrCheck(NetworkCheck):
             SelfCheckError: one differs before an output that a rounding changes.
         """
         outputs = compared.outputs.items()
-        reasons = {
-            name: output.not_compared or f"{name} is the same for all test images"
-            for name, output in outputs
-            if output.not_compared == explain_empty(name)
-            or (_is_silent(name, reference.cases) and not output.not_compared)
-        }
+        reasons = _list_silent(compared, reference.cases)
         noisy = [name for name, output in outputs if output.is_noisy and output.not_compared]
         if not (reasons or noisy):
             return compared
-        proven: set[str] = set()
-        first = None
-        if reference.is_independent:
-            # Without them, the outputs stay in doubt.
-            with suppress(PosezooError, RuntimeError):
-                proven, first = compare_before(
-                    self.spec,
-                    reference.original,
-                    self.xml,
-                    reference.cases[0],
-                    [*reasons, *noisy],
-                )
+        proven, first = self._compare_before([*reasons, *noisy], reference)
         if first and noisy and not self._list_steps(noisy, reference):
             problem = f"differs from the original before {', '.join(noisy)}: first in"
             raise self.create_error(f"{problem} {_describe_inner(first, reference)}")
@@ -643,6 +627,20 @@ class IrCheck(NetworkCheck):
             doubt = "" if name in proven else reason + before
             compared = compared.with_doubt([name], doubt)
         return compared
+
+    def _compare_before(
+        self, outputs: Collection[str], reference: ReferenceOutputs
+    ) -> tuple[set[str], InnerDifference | None]:
+        """As ``node_comparison.compare_before``; if the tensors cannot be compared, no output is
+        proven.
+        """
+        if not reference.is_independent:
+            return set(), None
+        original, case = reference.original, reference.cases[0]
+        try:
+            return compare_before(self.spec, original, self.xml, case, outputs)
+        except (PosezooError, RuntimeError):
+            return set(), None
 
     def _name_outputs(self, reference: ReferenceOutputs) -> tuple[str, ...]:
         """The names of the outputs to compare; those of the original if its decoder is a part of
@@ -762,6 +760,17 @@ def explain_empty(name: str) -> str:
 def is_bfloat16(values: Array) -> bool:
     """Whether values in float32 are those of bfloat16."""
     return values.dtype == np.float32 and not (values.view(np.uint32) & 0xFFFF).any()
+
+
+def _list_silent(compared: OutputComparison, cases: Sequence[ReferenceSample]) -> dict[str, str]:
+    """The outputs that are empty, or the same for all images, and why they prove nothing."""
+    reasons = {}
+    for name, output in compared.outputs.items():
+        if output.not_compared == explain_empty(name):
+            reasons[name] = output.not_compared
+        elif not output.not_compared and _is_silent(name, cases):
+            reasons[name] = f"{name} is the same for all test images"
+    return reasons
 
 
 def _explain_noise(name: str, noise: float | None) -> str:

@@ -18,7 +18,6 @@ from posezoo.run.machine import Machine
 from posezoo.run.measured import (
     Measurement,
     measurement_to_json,
-    read_measured,
     update_measured_yml,
 )
 from posezoo.run.own_measurements import keep_measurements
@@ -434,8 +433,7 @@ def test_a_speed_of_this_machine_is_preferred_and_the_others_name_their_machine(
 def test_a_record_of_the_registry_is_not_of_this_machine_though_the_processors_are_alike(zoo):
     here = Machine.here().describe()
     path = zoo / "models" / "public" / "fast" / "measured.yml"
-    alike = [replace(each, machine=here) for each in read_measured(path) if each.kind == "speed"]
-    update_measured_yml(path, alike)
+    path.write_text(path.read_text("utf-8").replace("A processor", here), "utf-8")
     keep_speed(zoo, "slow", 11.0)
     answer = answer_of(zoo)
     latencies = latencies_of(answer)

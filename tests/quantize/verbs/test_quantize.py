@@ -240,7 +240,7 @@ def test_layers_are_shown_on_request(quantized):
 
 
 def test_without_photos_it_is_wrong_usage(place):
-    assert "the following arguments are required: --dataset_dir" in refusal(
+    assert "the following arguments are required: --images" in refusal(
         posezoo("quantize", "seeker"), code=2
     )
 

@@ -49,7 +49,7 @@ FLAGS: tuple[Flag | str, ...] = (
         " network of one person, such as nanodet-g (default: the working folder)",
     ),
     conventions.output_dir_flag("folder of the INT8 IR", "beside the FP32 IR"),
-    Flag("--dataset_dir DIR", PHOTOS, former="--images"),
+    Flag("--dataset_dir DIR", PHOTOS),
     *QUANTIZATION_FLAGS,
     flags.LOCK,
     Flag(

@@ -116,7 +116,7 @@ VIDEO = FlagGroup(
     ),
     Flag(
         "--fps FPS",
-        "frames per second of a webcam (default: 30), or of a video that does not state them, such"
+        "frames per second of a webcam, otherwise 30; or of a video that does not state them, such"
         " as raw H.264 of rpicam-vid (default: what FFmpeg assumes, 25)",
         number(0.1, 1000),
     ),
