@@ -420,7 +420,9 @@ class _OwnNetworks(OwnNetworks):
         require_fitting_skeleton(spec)
 
     with_dynamic_shape = staticmethod(with_dynamic_shape)
-    spec_of_checkpoint = staticmethod(spec_of_checkpoint)
+
+    def spec_of_checkpoint(self, registry: Registry, checkpoint: Path) -> ModelSpec:
+        return spec_of_checkpoint(registry, checkpoint)
 
     def read_checkpoint(self, path: Path) -> NamedArrays:
         from posezoo.networks.checkpoints import read_checkpoint
