@@ -100,7 +100,7 @@ new my-pose --models_dir drafts --from net.tflite --license MIT
 prove our-pose --models_dir zoo --dry_run
 prove our-pose --models_dir zoo --output proof
 benchmark human-pose-estimation-3d-0001 --generated --models_dir measured --seconds 0.2
-cache remove --yes blazepose-full
+cache remove blazepose-full
 """.strip().splitlines()
 # One process that has imported what all verbs need: starting Python takes as long as they do.
 RUN_VERBS = """

@@ -63,17 +63,15 @@ def read_printed(env: Path) -> Iterator[Printed]:
         if not found:
             raise ReadingError(f"{where} prints no command\n{end_of(answer)}")
         yield from (Printed(where, command) for command in found)
+    listed, answer = ask(env, "list --format json")
+    ready = [row["name"] for row in json.loads(answer) if not row["needs"]]
     for name in UNKNOWN:
-        where, answer = ask(env, f"info --why_not {name}")
-        why, *needing = answer.splitlines()
-        names = why.partition("Instead: ")[2].split(", ")
-        waiting = {line.split()[0] for line in needing}
-        for each in names:
-            if each not in waiting:
-                yield Printed(where, f"run {each} --input photo.jpg")
-    where, answer = ask(env, "list --format json")
-    names = [row["name"] for row in json.loads(answer) if not row["needs"]]
-    yield Printed(where, shlex.join(["get", "--dry_run", *names]))
+        where, answer = ask(env, f"info {name}", expected=1)
+        instead = answer.partition("Instead: ")[2].partition(" (")[0].split(", ")
+        yield from (
+            Printed(where, f"run {each} --input photo.jpg") for each in instead if each in ready
+        )
+    yield Printed(listed, shlex.join(["get", "--dry_run", *ready]))
 
 
 def read_rows() -> Iterator[Printed]:
@@ -92,7 +90,7 @@ def read_rows() -> Iterator[Printed]:
     yield from found
 
 
-def ask(env: Path, words: str) -> tuple[str, str]:
+def ask(env: Path, words: str, expected: int = 0) -> tuple[str, str]:
     """Where a verb is, with what it was asked, and its answer.
 
     Raises:
@@ -102,7 +100,7 @@ def ask(env: Path, words: str) -> tuple[str, str]:
     (module,) = ROOT.glob(f"src/posezoo/*/verbs/{verb}.py")
     where = f"{module.relative_to(ROOT)}:1: posezoo {words}"
     ended = run(["posezoo", *shlex.split(words)], PATH=path_with(env))
-    if ended.returncode:
+    if ended.returncode != expected:
         raise ReadingError(f"{where}: exit code {ended.returncode}\n{end_of(ended.stdout)}")
     return where, ended.stdout
 

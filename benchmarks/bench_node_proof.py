@@ -1,4 +1,4 @@
-"""Which faults of a conversion ``--proof nodes`` finds, and whether it refuses a correct IR.
+"""Which faults of a conversion ``--self_check nodes`` finds, and whether it refuses a correct IR.
 
 Every network of posezoo gets seeded random weights, and a branch in its middle that adds about
 0.1 % to a sum. It is converted; then one fault at a time is built into the files of its IR, in that
@@ -376,7 +376,7 @@ def measure(name: str, counts: Counter[str], problems: list[str]) -> None:
             by_ends = converted.check(xml, by_nodes=False)
             by_nodes = by_ends or converted.check(xml, by_nodes=True)
             counts[f"faults {place}"] += 1
-            counts[f"found by outputs and constants {place}"] += bool(by_ends)
+            counts[f"found by outputs {place}"] += bool(by_ends)
             counts[f"found by nodes {place}"] += bool(by_nodes)
             if not by_nodes:
                 problems.append(f"{name}: {title} {place} is not found")

@@ -74,11 +74,11 @@ def load(model: Model) -> Iterator[tuple[str, Estimator]]:
 
 def find_record(model: Model, precision: str, people: int) -> Measurement | None:
     """The record of a machine like this one that a row is drawn from."""
-    selection = MeasurementSelection(machine=Machine.here().describe(), one_request=True)
-    found = selection.select_of_pipeline(model, "speed", people)
-    return next(
-        (each for each in found if each.precision == precision and "cpu_ms" in each.figures), None
-    )
+    here = Machine.here().describe()
+    for each in MeasurementSelection(one_request=True).select_of_pipeline(model, "speed", people):
+        if each.machine == here and each.precision == precision and "cpu_ms" in each.figures:
+            return each
+    return None
 
 
 def measure(

@@ -151,7 +151,7 @@ class Measurer:
             return False
         if "int8" not in self._kinds or not self._photos:
             return bool(self._irs(part, INT8))
-        words = ["quantize", part.full_name, "--record", "--dataset_dir", str(self._photos)]
+        words = ["quantize", part.full_name, "--record", "--images", str(self._photos)]
         words += ["--annotations", str(self._photos / ANNOTATIONS)]
         reason = "" if self._irs(part, INT8) else "not quantized yet"
         error = self._run(words, reason)
@@ -218,7 +218,7 @@ class Measurer:
                     reasons.append(self._explain_stale(next(found, None), irs))
             command = ["benchmark", part.full_name, "--generated", "--precisions", f"{FP16},{INT8}"]
             command += ["--inference_precision", DECLARED]
-            self._measure_speed([*command, "--requests", "1,0"], reasons)
+            self._measure_speed([*command, "--num_infer_requests", "1,0"], reasons)
 
     def _measure_pipelines(self, model: Model, precisions: Sequence[Precision]) -> None:
         """Measure the speed from an image file to drawn poses, with four people and with one."""
@@ -240,7 +240,7 @@ class Measurer:
                     and each.settings.get(TARGET_SIZE) == height
                 )
                 reasons.append(self._explain_stale(next(found, None), irs))
-            command = ["benchmark", "--pipeline", model.full_name, "--requests", "1"]
+            command = ["benchmark", "--pipeline", model.full_name, "--num_infer_requests", "1"]
             command += ["--people", str(shown)]
             command += ["--precisions", ",".join(precisions), "--inference_precision", DECLARED]
             self._measure_speed([*command, *words], reasons)

@@ -90,7 +90,7 @@ def benchmarks_of(name: str) -> Iterator[tuple[int, list[str]]]:
     """The number of people on the picture, and the flags."""
     for people in (1, 4) if name in PIPELINES else ():
         yield people, ["--pipeline", name, "--people", str(people)]
-    yield 1, [name, "--requests", "1,0"]
+    yield 1, [name, "--num_infer_requests", "1,0"]
 
 
 def measure(name: str, people: int, words: list[str]) -> bool:

@@ -80,14 +80,6 @@ def scaling_values() -> Mapping[str, Any]:
     return draw_values()
 
 
-def rehearsal_values() -> Mapping[str, Any]:
-    """How far each model without published weights was rehearsed."""
-    sys.path.append(str(ROOT / "tests"))
-    from rehearsal_page import draw_values
-
-    return draw_values()
-
-
 def export_values() -> Mapping[str, Any]:
     """The targets of `posezoo export`, and which models each can take."""
     sys.path.append(str(ROOT / "tests"))
@@ -111,9 +103,10 @@ def accuracy_values() -> Mapping[str, Any]:
     }
 
 
-def judges_values() -> Mapping[str, Any]:
-    """How far publishers' programs are from ours, as the tests recorded it."""
-    from judges_page import draw_values
+def how_it_was_made_values() -> Mapping[str, Any]:
+    """How far publishers' programs are from ours, and how far models without weights came."""
+    sys.path.append(str(ROOT / "tests"))
+    from how_it_was_made_page import draw_values
 
     return draw_values(format_tools)
 
@@ -253,8 +246,7 @@ FILLED_PAGES: dict[str, Callable[[], Mapping[str, Any]]] = {
     "docs/accuracy.md": accuracy_values,
     "docs/architecture.md": checks_values,
     "docs/howto/choose_a_model.md": int8_values,
-    "docs/explanations/judges.md": judges_values,
-    "docs/explanations/rehearsal.md": rehearsal_values,
+    "docs/explanations/how_it_was_made.md": how_it_was_made_values,
     "docs/howto/cluster.md": scaling_values,
     "docs/export.md": export_values,
 }

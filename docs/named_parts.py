@@ -61,7 +61,6 @@ _NAMES = [
     _.OMZ_2024_6,
     _.OPENPOSE_GRAPH,
     _.PEOPLE_ROWS,
-    _.PHOTOS,
     _.PICODET_GRAPH,
     _.POSENET_GRAPH,
     _.POSE_CONNECTIONS,

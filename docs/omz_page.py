@@ -44,7 +44,6 @@ DOWNLOADER = {
         "new: Open Model Zoo waits forever for a server that sends nothing, or almost nothing"
     ),
     "--header": "new: `~/.netrc` works too, as in Open Model Zoo",
-    "--ca_bundle": "new; REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE work too",
     "--allow_http": "new: Open Model Zoo accepts plain http for all files",
     "--allow_private_redirects": "new: Open Model Zoo follows every redirect",
     "--progress_format": (
@@ -100,7 +99,6 @@ CONVERTER = {
     ),
     "--checkpoint": "new: weights of your own instead of the published ones",
     "--model_name": "new: requires --checkpoint",
-    "--keep_onnx": "new: Open Model Zoo always left the ONNX beside the IR",
     "--allow_upstream_code": (
         "new: Open Model Zoo always runs the code that comes with a model, with all rights of the"
         " user; posezoo runs it only with this flag, in a sandbox"
@@ -259,7 +257,7 @@ never extra:
 | `.NAME.part` | the downloaded beginning of the file NAME; the next run resumes it |
 | `.posezoo-*/` | a temporary folder; the next run removes one that was left behind |
 | `NAME.orig` | a published text file, if model.yml changes its text |
-| `NAME.onnx` | the intermediate ONNX file, with `--keep_onnx` |
+| `NAME.onnx` | the ONNX file that `posezoo convert --onnx_only` wrote |
 | `model.yml`, `composite-model.yml`, `measured.yml` | a registry's files, if it is also the output folder |
 
 You may remove an archive after it is unpacked: posezoo then checks the files from it.

@@ -1,4 +1,4 @@
-"""models/rehearsed.tsv: how far each model came in a rehearsal. tests/rehearse.py writes it, docs/rehearsal_page.py draws it."""
+"""models/rehearsed.tsv: how far each model came in a rehearsal. tests/rehearse.py writes it, docs/how_it_was_made_page.py draws it."""
 
 from __future__ import annotations
 

@@ -258,7 +258,7 @@ class Rehearsal:
         return f"{NOT_RUN}the photos' annotations have other keypoints" if is_other else cell
 
     def benchmark(self) -> str:
-        words = "--requests", 1, "--seconds", 0.1, "--input", self.picture
+        words = "--num_infer_requests", 1, "--seconds", 0.1, "--input", self.picture
         return self.ask("benchmark", "--pipeline", self.name, *words)[0]
 
     def quantize(self) -> str:

@@ -43,7 +43,7 @@ WRITING = (
     "get --all --precisions FP16,FP32",
     f"run p2 --input {PHOTO} --output results",
     "export p1 --to folder exported --detector none",
-    "mirror create mirror --name p2",
+    "mirror create mirror p2",
     "card --all --in_place",
     "lock --all",
 )

@@ -97,7 +97,7 @@ def evaluated(model, annotations, folder):
     """AP, and the keypoints of each person, as the annotations count pixels."""
     data = ("--annotations", annotations, "--images", SAMPLE_PHOTOS[0].parent, "--boxes", "truth")
     output = printed(
-        posezoo("evaluate", model, *data, "--fresh", "--format", "json", "--output", folder)
+        posezoo("evaluate", model, *data, "--force", "--format", "json", "--output", folder)
     )
     results = json.loads((folder / "results.json").read_text())
     people = [np.reshape(each["keypoints"], (COUNT, 3)) for each in results]
@@ -333,7 +333,7 @@ def test_a_checkpoint_with_a_skeleton_of_ones_own_takes_every_step(zoo, tmp_path
     size = {"bbox": [0, 0, 512, 512], "area": 130_000}
     content["annotations"][0] |= {**size, "num_keypoints": labelled}
     truth.write_text(json.dumps(content))
-    data = ("--annotations", truth, "--images", SAMPLE_PHOTOS[0].parent, "--fresh")
+    data = ("--annotations", truth, "--images", SAMPLE_PHOTOS[0].parent, "--force")
     measured = json.loads(
         did("evaluate", alone, *data, *boxes, "--format", "json", "--output", tmp_path / "of")
     )
@@ -437,10 +437,10 @@ def test_demo_and_get_show_and_convert_a_checkpoint_with_a_skeleton(tmp_path):
     for _ in range(3):
         writer.write(frame)
     writer.release()
-    told, drawn = tmp_path / "told.json", tmp_path / "drawn.avi"
+    told, drawn = tmp_path / "told.jsonl", tmp_path / "drawn.avi"
     own = ("-m", weights, "--skeleton", skeleton, "--weights_dir", tmp_path / "demo")
-    did("demo", *own, "-i", video, "-no_show", "-o", drawn, "--json", told, "-t", "0")
-    shown = json.loads(told.read_text())["frames"]
+    did("demo", *own, "-i", video, "-no_show", "-o", drawn, "--json_lines", told, "-t", "0")
+    shown = [json.loads(line) for line in told.read_text().splitlines()]
     assert len(shown) == 3
     for each in shown:
         pose = each["poses"][0]

@@ -13,7 +13,7 @@ from rehearsal_table import COLUMNS, ROOT, STEPS, declared_digest, read_table
 
 MODELS = own_registry().select(None).models
 PATHS = {spec.name: spec.path for spec in MODELS}
-PAGE = ROOT / "docs" / "explanations" / "rehearsal.md"
+PAGE = ROOT / "docs" / "explanations" / "how_it_was_made.md"
 
 
 def test_each_model_of_the_registry_has_a_row():
@@ -35,11 +35,11 @@ def test_the_page_says_of_which_models_the_declaration_has_changed_since():
 
 def test_a_declaration_that_changes_is_marked(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "docs")
-    import rehearsal_page
+    import how_it_was_made_page
 
     row = next(row for row in read_table().values() if row["declared"])
-    assert not rehearsal_page.is_changed({**row, "declared": ""})
-    assert rehearsal_page.is_changed({**row, "declared": "0" * 12})
+    assert not how_it_was_made_page.is_changed({**row, "declared": ""})
+    assert how_it_was_made_page.is_changed({**row, "declared": "0" * 12})
 
 
 @pytest.mark.slow

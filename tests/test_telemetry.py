@@ -67,7 +67,7 @@ PEOPLE = {
 #: For each verb the command lines that use the packages which it loads, each after those that it needs.
 VERBS = {
     "benchmark": ["benchmark net --seconds 0.1"],
-    "cache": ["download net", "cache verify", "cache remove net --yes"],
+    "cache": ["download net", "cache verify", "cache remove net"],
     "card": ["card net"],
     "completion": ["completion bash"],
     "convert": ["convert net.onnx --output ir/net.xml"],
@@ -82,7 +82,7 @@ VERBS = {
     "lint": ["lint"],
     "list": ["list"],
     "lock": ["get net", "lock net"],
-    "mirror": ["mirror create mirror --name net", "mirror check mirror"],
+    "mirror": ["mirror create mirror net", "mirror check mirror"],
     "new": ["new drafted --from net.onnx --license MIT --models_dir drafts"],
     "prove": ["prove net"],
     "quantize": ["quantize net --images photos --output int8"],

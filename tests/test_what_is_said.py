@@ -323,8 +323,8 @@ def of_run(fitting, kind, cwd):
 
 
 def of_demo(fitting, kind, cwd):
-    succeeded(posezoo(*command("demo", fitting, kind, FITTING, "--json k.json"), cwd=cwd))
-    return read_json(cwd / "k.json")["frames"][0]["poses"][0]["keypoints"]
+    succeeded(posezoo(*command("demo", fitting, kind, FITTING, "--json_lines k.jsonl"), cwd=cwd))
+    return read_json(cwd / "k.jsonl")["poses"][0]["keypoints"]
 
 
 def of_load(fitting, kind, _cwd):

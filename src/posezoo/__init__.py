@@ -111,7 +111,10 @@ features.PARTS.update(
             "info_dumper.py": "posezoo.omz.commands.info_dumper:COMMAND",
             "omz_info_dumper": "posezoo.omz.commands.info_dumper:COMMAND",
         },
-        "completers": {"to": "posezoo.export.targets:COMPLETER"},
+        "completers": {
+            "to": "posezoo.export.targets:COMPLETER",
+            "NETWORK": "posezoo.networks.catalog:COMPLETER",
+        },
         "diagnoses": {
             "sandbox": "posezoo.omz.diagnoses:SANDBOX_REPORT",
             "stand-ins": "posezoo.omz.diagnoses:STAND_INS_REPORT",

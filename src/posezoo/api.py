@@ -104,7 +104,6 @@ class SettingValues(TypedDict, total=False):
     attempts: int
     stall_timeout: float
     header: _Texts
-    ca_bundle: _Path
     allow_http: bool
     allow_private_redirects: bool
     jobs: int

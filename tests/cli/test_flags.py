@@ -219,3 +219,20 @@ def test_what_a_flag_needs_is_a_flag_of_the_verb():
         for flag in found.values():
             needed = {rule.partition("=")[0] for rule in flag.needs.split()}
             assert needed <= found.keys(), (verb, flag.usage)
+
+
+#: Each flag is one more to know: before adding one, look for a flag, a setting or a key of model.yml that does it.
+MOST_FLAGS = 135
+
+
+def test_the_help_of_all_verbs_together_shows_no_more_flags_than_this():
+    """As `posezoo help VERB --all` shows them; both spellings, with _ and with -, are one."""
+    shown = {
+        spelling.replace("-", "_")
+        for parser in verb_parsers(create_parser()).values()
+        for action in parser._actions
+        if action.help != argparse.SUPPRESS
+        for spelling in action.option_strings
+        if spelling.startswith("--")
+    }
+    assert len(shown) <= MOST_FLAGS

@@ -247,7 +247,6 @@ def test_a_limit_that_is_no_number_is_refused(tmp_path):
         ("quantize", "net.xml", "--dataset_dir", ".", "--labels", "PIPE"),
         ("run", "net.xml", "--skeleton", "PIPE", "--input", "."),
         ("run", "movenet-thunder", "--input", "PIPE"),
-        ("mirror", "create", "mirror", "--list", "PIPE"),
         ("convert", "PIPE.onnx", "-o", "made.xml"),
         ("convert", "net.caffemodel", "-o", "made.xml"),
         ("convert", "net.onnx", "-o", "made.xml"),
@@ -329,7 +328,6 @@ def piped_to_standard_input(text):
     ("file", "command"),
     [
         (PEOPLE, "dataset info --images . --annotations {}"),
-        ("movenet-thunder", "mirror create m --dry_run --list {}"),
         ('{"findings": []}', "lint net --models_dir models --baseline {}"),
         ("[]", "recommend --figures {}"),
         ("[]", "record {}"),
@@ -363,20 +361,8 @@ def test_a_pipe_of_the_shell_that_cannot_be_used_is_one_line(tmp_path, text, com
 
 @needs_bash
 def test_a_pipe_of_the_shell_that_never_ends_is_one_line(tmp_path):
-    ended = run_in_a_shell(tmp_path, "mirror create m --dry_run --list <(yes)")
+    ended = run_in_a_shell(tmp_path, "lint --baseline <(yes)")
     assert_one_line(ended, "/dev/fd/63")
-
-
-@pytest.mark.parametrize("kind", ["file", "folder"])
-def test_a_list_is_read_from_a_file_only(tmp_path, kind):
-    path = tmp_path / "list"
-    if kind == "folder":
-        path.mkdir()
-    else:
-        path.write_text("movenet-thunder\n")
-    ended = posezoo("mirror", "create", tmp_path / "m", "--list", path, "--dry_run")
-    assert (ended.returncode == 0) == (kind == "file"), ended.stderr
-    assert kind == "file" or "list: cannot be read: Is a directory" in ended.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit address space")

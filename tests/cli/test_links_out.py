@@ -69,7 +69,7 @@ def test_a_folder_behind_a_link_is_read_but_not_removed(zoo, name):
     before = zoo.state()
     ended = zoo.run("get", "--precisions", "FP16")
     assert_success(ended)
-    ended = zoo.run("cache remove", "--yes")
+    ended = zoo.run("cache remove")
     assert ended.returncode == 1
     assert "behind one that leads out of the folder" in ended.stdout
     assert zoo.state() == before
@@ -81,7 +81,7 @@ def test_the_folder_itself_and_a_link_inside_may_be_links(zoo):
     ended = zoo.run("get", "--precisions", "FP16")
     assert_success(ended)
     assert (zoo.outside / "disk" / "net.xml").is_file()
-    ended = zoo.run("cache remove", "--yes")
+    ended = zoo.run("cache remove")
     assert "kept: out/public/net/FP16 (it is a link" in ended.stdout
     assert [*zoo.outside.rglob("net.*")] == []
 
@@ -106,5 +106,5 @@ def test_a_link_in_place_of_a_file_is_replaced_but_not_its_target(zoo):
     assert_success(ended)
     assert zoo.state() == {mine: MINE}
     assert not (folder / "net.onnx").is_symlink()
-    ended = zoo.run("cache remove", "--yes")
+    ended = zoo.run("cache remove")
     assert zoo.state() == {mine: MINE}

@@ -1,11 +1,7 @@
 """posezoo cache remove: what posezoo wrote of a model goes, and nothing else."""
 
 import json
-import os
-import pty
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,11 +9,9 @@ import pytest
 from fakes.command import (
     assert_quiet_success,
     assert_success,
-    misuse_alone,
     posezoo,
     printed_alone,
     refusal,
-    run_process,
 )
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.pages.cards.model_card import OURS
@@ -51,7 +45,7 @@ def files_in(folder):
 
 def test_the_files_of_a_model_go_with_their_records_and_others_stay(zoo):
     before = files_in(zoo / "weights")
-    output = printed_alone(remove(zoo, "one", "--yes"))
+    output = printed_alone(remove(zoo, "one"))
     left = files_in(zoo / "weights")
     assert left == {name for name in before if not name.startswith("public/one")}
     assert "public/two/two.tflite" in left
@@ -59,14 +53,14 @@ def test_the_files_of_a_model_go_with_their_records_and_others_stay(zoo):
     assert "the cache keeps 1 file of these models, 0.0 MB" in output
     assert (zoo / "cache").is_dir() and (zoo / "zoo" / "public" / "one" / "model.yml").is_file()
     assert_success(posezoo("verify", "two", *places(zoo)[:4]))
-    again = remove(zoo, "one", "--yes", "--format", "json")
+    again = remove(zoo, "one", "--format", "json")
     assert (again.returncode, json.loads(again.stdout)["removed"]) == (0, [])
 
 
 def test_after_it_the_cache_gives_the_files_again(zoo):
     for source in zoo.glob("*.tflite"):
         source.unlink()
-    remove(zoo, "*", "--yes")
+    remove(zoo, "*")
     assert not (zoo / "weights" / "public").exists()
     assert_success(posezoo("download", "--all", *places(zoo)))
     assert (zoo / "weights" / "public" / "one" / "one.tflite").read_bytes() == BODIES["one"]
@@ -80,9 +74,7 @@ def test_an_invalid_lock_is_noticed_before_anything_is_removed(zoo):
     assert_success(trusting)
     (zoo / "posezoo.lock").write_text("<<<<<<< HEAD\n")
     before = files_in(zoo / "weights")
-    assert "posezoo.lock" in refusal(
-        posezoo("cache", "remove", *names, "--yes", *places(zoo), cwd=zoo)
-    )
+    assert "posezoo.lock" in refusal(posezoo("cache", "remove", *names, *places(zoo), cwd=zoo))
     assert files_in(zoo / "weights") == before
 
 
@@ -104,7 +96,7 @@ def test_a_file_of_an_earlier_model_yml_goes_also_if_its_record_has_another_code
         zoo / "zoo", "one", model_yml(files=[declared_file(zoo / "new.tflite", name="one.tflite")])
     )
     monkeypatch.setenv("HOME", str(zoo / "other"))
-    assert_success(remove(zoo, "one", "--yes"))
+    assert_success(remove(zoo, "one"))
     assert not (zoo / "weights" / "public" / "one" / "one.tflite").exists()
 
 
@@ -115,7 +107,7 @@ def test_a_changed_file_and_a_strangers_file_stay(zoo):
     (folder / ".one.tflite.mine.part").write_text("mine")
     (folder / ".one.tflite.part").write_text("of a download")
     (folder / "README.md").write_text("mine, too")
-    ended = remove(zoo, "one", "two", "--yes")
+    ended = remove(zoo, "one", "two")
     assert ended.returncode == 1
     assert f"kept: {folder}/one.tflite (it was changed since posezoo wrote it)" in ended.stdout
     assert f"kept: {folder}/notes.txt (posezoo did not write it)" in ended.stdout
@@ -141,10 +133,10 @@ def test_the_files_of_a_model_that_was_renamed_or_trained_again_can_be_removed(z
     (notes.parent / "README.md").write_text(f"---\n# {OURS}\n---\n")
     (notes.parent / "card.json").write_text('{"skeleton": {"name": "coco-17", "limbs": []}}')
     (notes.parent / "coco-17.svg").touch()
-    assert posezoo(*command, "--yes").returncode == 0
+    assert posezoo(*command).returncode == 0
     assert files_in(notes.parent) == {"notes.txt"}
     assert (zoo / "weights" / "public" / "two" / "two.tflite").exists()
-    assert remove(zoo, "two", "--yes").returncode == 0
+    assert remove(zoo, "two").returncode == 0
     assert not (zoo / "weights" / "public" / "two").exists()
 
 
@@ -152,13 +144,13 @@ def test_a_card_that_posezoo_drew_goes_with_its_facts(zoo):
     folder = zoo / "weights" / "public" / "one"
     (folder / "README.md").write_text(f"---\n# {OURS}\n---\n")
     (folder / "card.json").write_text("{}")
-    assert_quiet_success(remove(zoo, "one", "--yes"))
+    assert_quiet_success(remove(zoo, "one"))
     assert not folder.exists()
 
 
 def test_a_strangers_file_alone_is_no_failure(zoo):
     (zoo / "weights" / "public" / "one" / "notes.txt").write_text("mine")
-    assert_success(remove(zoo, "one", "--yes"))
+    assert_success(remove(zoo, "one"))
     assert files_in(zoo / "weights" / "public" / "one") == {"notes.txt"}
 
 
@@ -166,7 +158,7 @@ def test_a_link_is_neither_followed_nor_removed(zoo):
     path = zoo / "weights" / "public" / "one" / "one.tflite"
     path.rename(zoo / "elsewhere.tflite")
     path.symlink_to(zoo / "elsewhere.tflite")
-    ended = remove(zoo, "one", "--yes")
+    ended = remove(zoo, "one")
     assert ended.returncode == 1
     assert f"kept: {path} (it is a link" in ended.stdout
     assert path.is_symlink() and (zoo / "elsewhere.tflite").read_bytes() == BODIES["one"]
@@ -183,38 +175,12 @@ def test_the_registry_in_the_same_folder_stays(zoo):
     )
     before = files_in(zoo / "zoo")
     assert_success(posezoo("download", "--all", *shared))
-    assert_success(posezoo("cache", "remove", "one", "two", "--yes", *shared))
+    assert_success(posezoo("cache", "remove", "one", "two", *shared))
     assert files_in(zoo / "zoo") == before
 
 
-def test_without_a_terminal_it_asks_for_yes_and_removes_nothing(zoo):
-    before = files_in(zoo)
-    error = misuse_alone(run_process(
-        [sys.executable, "-m", "posezoo", "cache", "remove", "one", *places(zoo)],
-        stdin=subprocess.DEVNULL,
-    ))  # fmt: skip
-    assert "the input is not a terminal, so no confirmation is possible: add --yes" in error
-    assert files_in(zoo) == before
-
-
-@pytest.mark.parametrize(("typed", "is_removed"), [("y\n", True), ("\n", False), ("no\n", False)])
-def test_on_a_terminal_only_yes_removes(zoo, typed, is_removed):
-    master, slave = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "posezoo", "cache", "remove", "one", *places(zoo)],
-        stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    os.close(slave)
-    os.write(master, typed.encode())
-    _, asked = child.communicate(timeout=100)
-    os.close(master)
-    assert "for good? [y/N]" in asked
-    assert child.returncode == (0 if is_removed else 1)
-    assert (zoo / "weights" / "public" / "one" / "one.tflite").exists() is not is_removed
-
-
 def test_an_unknown_name_and_no_name_are_errors(zoo):
-    ended = remove(zoo, "--yes")
+    ended = remove(zoo)
     assert ended.returncode == 2 and "remove needs the names of models" in ended.stderr
-    ended = remove(zoo, "onne", "--yes")
+    ended = remove(zoo, "onne")
     assert (ended.returncode, "did you mean one?" in ended.stderr) == (1, True)

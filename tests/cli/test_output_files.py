@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import assert_quiet_success, assert_success, posezoo, refusal
+from fakes.command import assert_success, posezoo
 from fakes.network import network
 from fakes.soak import soak_repeated
 from fakes.when_used import needs
@@ -74,7 +74,7 @@ OUTPUTS = [param for param in FLAGS if names_output(param.values[1])]
 
 def inputs_of(command):
     """The flags of a command that name a file that it reads."""
-    names = ("input", "annotations", "figures", "baseline", "checkpoint", "header", "ca_bundle")
+    names = ("input", "annotations", "figures", "baseline", "checkpoint", "header")
     return [
         action
         for action in COMMANDS[command][0]._actions
@@ -149,19 +149,6 @@ def test_an_input_is_never_replaced(folder, capsys, command, action, link):
     assert run(command, words) == 1
     assert f"{named}: is an input of this command" in capsys.readouterr().err
     assert (folder / name).read_bytes() == MINE
-
-
-def test_in_the_folder_of_an_input_only_our_own_files_are_replaced(tmp_path):
-    write_model(tmp_path / "models", "net", model_yml())
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "mine.json").write_bytes(MINE)
-    words = ("lint", "--models_dir", "models", "--artifacts", "out")
-    refused = refusal(posezoo(*words, "--write_baseline", "out/mine.json", cwd=tmp_path))
-    assert "out/mine.json: is in out, an input of this command" in refused
-    assert (tmp_path / "out" / "mine.json").read_bytes() == MINE
-    for _ in range(2):
-        assert_quiet_success(posezoo(*words, "--write_baseline", "out/ours.json", cwd=tmp_path))
-        assert (tmp_path / "out" / "ours.json").is_file()
 
 
 def test_a_file_of_the_user_in_a_models_folder_is_kept_under_another_name(tmp_path):

@@ -37,9 +37,9 @@ HARMLESS = {
         {"zero": 0, "largest": LARGEST},
     ),
 }
-#: Networks, and the operation that computes the first such integer.
+#: Networks with a result that needs more than 32 bits.
 HARMFUL = {
-    "a product": ([TO_INTEGERS, node("Mul", ["i", "k"], ["b"]), TO_FLOATS], {"k": 3 * 10**9}, "b"),
+    "a product": ([TO_INTEGERS, node("Mul", ["i", "k"], ["b"]), TO_FLOATS], {"k": 3 * 10**9}),
     "a square": (
         [
             TO_INTEGERS,
@@ -48,9 +48,8 @@ HARMFUL = {
             TO_FLOATS,
         ],
         {"k": 1000},
-        "b",
     ),
-    "an output": ([TO_INTEGERS, node("Add", ["i", "k"], ["y"])], {"k": 5 * 10**9}, "y"),
+    "an output": ([TO_INTEGERS, node("Add", ["i", "k"], ["y"])], {"k": 5 * 10**9}),
     "a number from a float": (
         [
             node("Mul", ["x", "f"], ["large"]),
@@ -58,7 +57,6 @@ HARMFUL = {
             TO_FLOATS,
         ],
         {"f": np.float32(1e8)},
-        "b",
     ),
 }
 
@@ -78,13 +76,12 @@ def test_a_large_constant_that_changes_no_result_is_no_matter(tmp_path, kind):
     ended = translate(tmp_path, *HARMLESS[kind])
     assert_success(ended)
     assert "self-check passed" in ended.stderr
-    assert "warning" not in ended.stderr and "32 bits" not in ended.stderr
+    assert "warning" not in ended.stderr
 
 
 @pytest.mark.parametrize("kind", HARMFUL)
-def test_a_result_that_needs_more_bits_is_refused_with_the_name_of_its_operation(tmp_path, kind):
-    nodes, constants, name = HARMFUL[kind]
-    error = refusal(translate(tmp_path, nodes, constants))
-    assert f"{name} has the integer " in error
-    assert "OpenVINO computes integers in 32 bits" in error
+def test_a_result_that_needs_more_bits_is_refused(tmp_path, kind):
+    """OpenVINO computes integers in 32 bits."""
+    error = refusal(translate(tmp_path, *HARMFUL[kind]))
+    assert "differs from the original" in error
     assert not (tmp_path / "net.xml").exists()

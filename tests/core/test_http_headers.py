@@ -57,8 +57,6 @@ def test_the_doctor_never_shows_a_value(form):
         json.loads(ended.stdout)
 
 
-def test_a_switch_and_a_bundle_that_cannot_be_meant_are_named():
+def test_a_switch_that_cannot_be_meant_is_named():
     with pytest.raises(SettingsError, match="--allow_http: expected yes or no, got 'perhaps'"):
         read_settings({"allow_http": "perhaps"})
-    with pytest.raises(SettingsError, match=r"--ca_bundle: /gone\.pem: there is no such file"):
-        read_settings({"ca_bundle": "/gone.pem"})

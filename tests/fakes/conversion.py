@@ -73,13 +73,12 @@ def convert_model(
     self_check: bool = True,
     force: bool = False,
     decoder: Decoder | None = None,
-    keep_onnx: bool = False,
     by_nodes: bool = False,
     listener: Listener = ignore_event,
 ) -> Converted:
     """The IR of a model whose files lie where the layout says."""
     resolved = resolved_of(spec, layout, precisions, decoder=decoder)
-    options = ConversionOptions(force, self_check, keep_onnx, by_nodes=by_nodes)
+    options = ConversionOptions(force, self_check, by_nodes=by_nodes)
     plan = make_plan(resolved, context_of(layout), options, downloads=False)
     return convert(resolved, plan, options, listener=listener)
 

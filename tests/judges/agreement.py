@@ -12,7 +12,7 @@ import numpy as np
 
 from posezoo.core.versions import package_version
 
-#: What docs/explanations/judges.md is drawn from. ``RECORD_JUDGES=1 pytest -n 0 -m "" tests/judges`` writes it.
+#: What docs/explanations/how_it_was_made.md is drawn from. ``RECORD_JUDGES=1 pytest -n 0 -m "" tests/judges`` writes it.
 FIGURES = Path(__file__).with_name("figures.json")
 
 #: Two poses are of the same person if their points are no further apart than this share of the person's larger side,
@@ -73,7 +73,7 @@ class Agreement:
         }
 
     def record(self, name: str) -> None:
-        """Keep the figures under a name of docs/explanations/judges.md, if the environment says so."""
+        """Keep the figures under a name of docs/explanations/how_it_was_made.md, if the environment says so."""
         assert self.distances, f"{name}: nobody was found by both"
         record(name, self.figures())
 
@@ -90,7 +90,7 @@ class Agreement:
 
 
 def record(name: str, figures: dict[str, object]) -> None:
-    """Keep figures under a name of docs/explanations/judges.md, if the environment says so."""
+    """Keep figures under a name of docs/explanations/how_it_was_made.md, if the environment says so."""
     if os.environ.get("RECORD_JUDGES"):
         stored = json.loads(FIGURES.read_text("utf-8")) if FIGURES.is_file() else {}
         # What decides our pixels and numbers.

@@ -62,7 +62,9 @@ def check(capsys, monkeypatch):
         monkeypatch.chdir(zoo.parent)
         capsys.readouterr()
         code = main([*LINT, *words, "--format", "json"])
-        findings = json.loads(capsys.readouterr().out)["findings"]
+        found = capsys.readouterr().out
+        (zoo.parent / "found.json").write_text(found, "utf-8")
+        findings = json.loads(found)["findings"]
         return code, {
             (each["model"], each["rule"]) for each in findings if each["severity"] == "error"
         }
@@ -221,9 +223,10 @@ def test_of_two_models_with_one_description_the_new_one_is_wrong(zoo, check, new
 
 def test_a_baseline_does_not_accept_a_change(zoo, check):
     edit(zoo, "rtmpose-s", (IMAGENET, HALVES))
-    assert since(check, zoo, "--write_baseline", "known.json")[0] == 1
-    assert CHANGED not in (zoo.parent / "known.json").read_text()
-    assert since(check, zoo, "--baseline", "known.json") == (1, {("rtmpose-s", CHANGED)})
+    for _ in range(2):
+        assert since(check, zoo)[1] == {("rtmpose-s", CHANGED)}
+        shutil.copy(zoo.parent / "found.json", zoo.parent / "known.json")
+        assert since(check, zoo, "--baseline", "known.json") == (1, {("rtmpose-s", CHANGED)})
 
 
 def test_a_changed_composite_is_judged_by_its_parts(zoo, check):

@@ -10,7 +10,7 @@ import pytest
 from fakes.command import run_process
 from fakes.lint import check_registry
 from posezoo.core.registry import Registry
-from posezoo.lint.output_formats import baseline_key
+from posezoo.lint.output_formats import identify
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "omz-2021.4-findings.tsv"
 
@@ -22,7 +22,11 @@ def models(shared):
 
 def rows(findings, root):
     """Findings as lines of the golden file."""
-    lines = [(finding.severity, *baseline_key(finding, [root])) for finding in findings]
+    lines = []
+    for finding in findings:
+        rule, model, _, *texts = identify(finding)
+        file = Path(finding.file).relative_to(root).as_posix()
+        lines.append((finding.severity, rule, model, file, *texts))
     return sorted("\t".join(map(str, line)) for line in lines)
 
 

@@ -21,7 +21,6 @@ from posezoo.media import frame_outputs
 from posezoo.media.frame_outputs import (
     JsonListWriter,
     VideoOutput,
-    coco_image_id,
     open_output,
     pad_to_size,
 )
@@ -376,13 +375,6 @@ def test_json_is_written_to_a_pipe_and_no_device_is_replaced_by_a_file(tmp_path)
     ):
         file.append(1)
     assert full.is_char_device() and [path.name for path in tmp_path.iterdir()] == ["full"]
-
-
-def test_a_coco_image_id_is_the_file_name_or_the_frame_number(tmp_path):
-    photos = source_of(tmp_path, "000000000785.png", "b.png")
-    assert [coco_image_id(each, photos) for each in photos.frames()] == [785, 1]
-    video = video_source(tmp_path, 3)
-    assert [coco_image_id(each, video) for each in video.frames()] == [0, 1, 2]
 
 
 def test_an_image_of_the_right_size_is_returned_itself():

@@ -560,20 +560,17 @@ def test_on_one_cpu_an_original_that_fails_as_it_runs_is_an_error(folder):
     (folder / "picky.onnx").write_bytes(picky())
     program = "import sys; from posezoo.omz.commands.mo import main; sys.exit(main(sys.argv[1:]))"
     error = refusal(
-        run_on_one_cpu(program, "--input_model", "picky.onnx", "--self_check", "strict", cwd=folder)
+        run_on_one_cpu(program, "--input_model", "picky.onnx", "--require_proof", cwd=folder)
     )
     assert "cannot be compared with its original, because the original cannot be run: " in error
     assert "conflicts with the reshape pattern" in error
     assert not (folder / "picky.xml").exists()
 
 
-@pytest.mark.parametrize("strict", [("--self_check", "strict"), ("--require_proof",)])
-def test_what_nothing_else_read_is_a_warning_and_an_error_if_a_proof_is_required(
-    folder, capfd, strict
-):
+def test_what_nothing_else_read_is_a_warning_and_an_error_if_a_proof_is_required(folder, capfd):
     """No runtime but OpenVINO reads a frozen graph of TensorFlow here."""
     words = "cannot be compared with its original, because only the reader that made the IR"
-    code, _, err = run(capfd, "--input_model", "net.pb", *strict)
+    code, _, err = run(capfd, "--input_model", "net.pb", "--require_proof")
     assert code == 1
     assert words in err
     assert not (folder / "net.xml").exists()
@@ -581,7 +578,7 @@ def test_what_nothing_else_read_is_a_warning_and_an_error_if_a_proof_is_required
     assert code == 0
     assert "reading the original as it did for the IR" in out
     assert err.startswith(f"[ WARNING ]  net: {words}")
-    assert run(capfd, "--input_model", "net.onnx", *strict)[0] == 0
+    assert run(capfd, "--input_model", "net.onnx", "--require_proof")[0] == 0
 
 
 def test_an_ir_that_differs_is_not_written(folder, capfd, monkeypatch, in_this_process):

@@ -33,7 +33,6 @@ from posezoo.core.convert import (
     protobuf_reader,
 )
 from posezoo.core.convert.conversion_plan import ConversionOptions, plan_irs
-from posezoo.core.convert.formats import OriginalConstant
 from posezoo.core.convert.publish import write_checked_irs
 from posezoo.core.declarations.model import Framework, Output, Precision, SelfCheckSettings
 from posezoo.core.errors import ConversionError, SelfCheckError
@@ -42,13 +41,10 @@ from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.omz.commands import mo
 from posezoo.proof import fp16_check
-from posezoo.proof.constant_check import find_changed_constant
 from posezoo.proof.difference import compute_difference
 from posezoo.proof.fp16_check import (
     Fp16Comparison,
     compare_with_fp32,
-    list_constants,
-    read_xml,
 )
 from posezoo.proof.reference_outputs import (
     ReferenceOutputs,
@@ -882,77 +878,11 @@ def constant_of_shape(network, shape):
     )
 
 
-def test_a_changed_weight_that_outputs_do_not_show_is_detected(tmp_path):
-    spec, layout = wide(tmp_path)
-    publish_as(spec, layout, prepared(spec, layout))
-    wrong = prepared(spec, layout)
-    weights = constant_of_shape(wrong, (16, 16, 3, 3))
-    values = weights.data.copy()
-    values[-1, 3, 1, 1] *= 1.5
-    replace_constant(weights, values)
-    problem = refusal(spec, layout, wrong)
-    assert "has another constant than the original" in problem
-    assert problem.endswith("differs from the original's in 1 of 16 filters")
-
-
-def test_filters_may_be_scaled_and_negated(tmp_path):
-    """Folding a normalization into a convolution does this."""
-    rng = np.random.default_rng(0)
-    original = rng.normal(size=(8, 4, 3, 3)).astype(np.float32)
-    original[5] = 0
-    folded = original * rng.uniform(-2, 2, (8, 1, 1, 1)).astype(np.float32)
-    folded[6] = 0
-
-    def changed(kernel):
-        model_input = import_openvino().opset13.parameter([1, 4, 8, 8], import_openvino().Type.f32)
-        convolution = import_openvino().opset13.convolution(
-            model_input, import_openvino().opset13.constant(kernel), [1, 1], [0, 0], [0, 0], [1, 1]
-        )
-        model = import_openvino().Model([convolution], [model_input])
-        xml = ir_writer.write_ir(model, tmp_path / "net.xml", FP32)
-        spec = replace(tiny(tmp_path)[0], inputs=())
-        # As TensorFlow Lite stores it: the input channels are last.
-        return find_changed_constant(
-            spec,
-            map(OriginalConstant, [np.zeros((8, 4, 3, 3)), original.transpose(0, 2, 3, 1)]),
-            list_constants(read_xml(xml), xml),
-        )
-
-    assert not changed(folded)
-    assert not changed(original)
-    assert not changed(rng.normal(size=original.shape).astype(np.float32))
-    for damage in (np.float32(0), np.float16(folded[2, 1, 1, 1]) * np.float32(1.01)):
-        wrong = folded.copy()
-        wrong[2, 1, 1, 1] = damage
-        assert changed(wrong).endswith("in 1 of 8 filters")
-    assert changed(folded.astype(np.float16).astype(np.float32)).endswith("of 8 filters")
-
-
-@pytest.mark.parametrize("damage", [0, -1])
-def test_a_kernel_of_integers_is_one_of_the_originals(tmp_path, damage):
-    """The outputs of a network in 8 bits often prove nothing."""
-    ov = import_openvino()
-    original = np.random.default_rng(0).integers(-127, 128, (8, 4, 3, 3)).astype(np.int8)
-
-    def changed(kernel):
-        image = ov.opset13.parameter([1, 4, 8, 8], ov.Type.f32)
-        weights = ov.opset13.convert(ov.opset13.constant(kernel), "f32")
-        convolution = ov.opset13.convolution(image, weights, [1, 1], [0, 0], [0, 0], [1, 1])
-        xml = ir_writer.write_ir(ov.Model([convolution], [image]), tmp_path / "net.xml", FP32)
-        originals = map(OriginalConstant, [original.transpose(0, 2, 3, 1), np.zeros((9, 9), "i1")])
-        spec = replace(tiny(tmp_path)[0], inputs=())
-        return find_changed_constant(spec, originals, list_constants(read_xml(xml), xml))
-
-    assert not changed(original)
-    assert not changed(np.concatenate([original] * 2))  # none of the originals has its shape
-    assert changed(original * np.int8(damage)).endswith("differs from the original's")
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_kernels_of_an_original_are_read(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
     path = layout.file_path(spec, spec.files[0])
-    arrays = [constant.values for constant in frontends.read_constants(spec, path)]
+    arrays = list(frontends.read_weights(spec, path))
     shapes = sorted(tuple(sorted(array.shape)) for array in arrays if array.ndim == 4)
     assert shapes == [(1, 1, 2, 4), (1, 1, 2, 4), (3, 3, 3, 4)]
     stored = np.concatenate([np.sort(array.reshape(-1)) for array in arrays if array.ndim == 4])
@@ -975,13 +905,11 @@ def test_a_malformed_original_is_one_clear_error(tmp_path, kind):
         damaged[position : position + 4] = rng.bytes(4)
         path.write_bytes(damaged)
         try:
-            list(frontends.read_constants(spec, path))
+            list(frontends.read_weights(spec, path))
         except ConversionError as error:
             problems.add(error.problem)
     assert problems
-    assert all(
-        problem.startswith(f"{path}: its constants cannot be read: ") for problem in problems
-    )
+    assert all(problem.startswith(f"{path}: its weights cannot be read: ") for problem in problems)
 
 
 def test_the_first_node_that_differs_is_named(tmp_path):

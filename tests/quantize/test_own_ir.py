@@ -1,6 +1,5 @@
 """posezoo quantize of an IR that no model.yml describes, and what is refused about its images."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -98,16 +97,6 @@ def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated
 
 
 @pytest.mark.slow
-def test_layers_and_preset_of_an_own_ir_are_flags(own, labels):
-    pytest.importorskip("nncf", reason="needs nncf")
-    flags = ("--labels", labels, "--preset", "performance", "--in_float", "second")
-    done = succeeded(quantize(own, *PREPARATION, *flags))
-    record = Path(done.stdout.strip()).with_name("provenance.json").read_text()
-    assert json.loads(record)["in_float"]["layers"] == {"second": "--in_float"}
-    assert '"preset": "performance"' in record
-
-
-@pytest.mark.slow
 def test_before_int8_is_refused_sums_and_depthwise_layers_are_tried_in_float(own, labels):
     pytest.importorskip("nncf", reason="needs nncf")
     tints.write_ir(own[0].parent, adds_large=True)
@@ -153,9 +142,6 @@ def test_an_ir_of_another_program_is_kept_under_another_name(own, labels):
 def test_flags_for_an_ir_are_refused_for_models(tmp_path):
     assert "--scale_values: only for an .xml or .onnx" in refusal(
         posezoo("quantize", "seeker", "--images", tmp_path, "--scale_values", "255"), code=2
-    )
-    assert "--preset: only for an .xml" in refusal(
-        posezoo("quantize", "seeker", "--images", tmp_path, "--preset", "mixed"), code=2
     )
 
 

@@ -538,7 +538,7 @@ def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo
     mine.write_text(text.replace(f'model value="{MOVENET_THUNDER}"', 'model value="mine"'), "utf-8")
     shutil.copy(made.with_suffix(".bin"), mine.with_suffix(".bin"))
     assert "detector_precision" not in evaluate(mine)
-    short = ("--seconds", "0.02", "--requests", "1", "--precisions", "FP16,FP16-INT8")
+    short = ("--seconds", "0.02", "--num_infer_requests", "1", "--precisions", "FP16,FP16-INT8")
     measured = posezoo_command("benchmark", "--pipeline", *flags, *short, "--format", "json")
     settings = [row["settings"] for row in json_of(measured)["measurements"]]
     assert [each.get("detector_precision") for each in settings] == [None, "FP16-INT8"]

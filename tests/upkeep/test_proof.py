@@ -127,7 +127,7 @@ def test_a_run_continues_where_an_earlier_one_failed_and_asks_nobody_twice(world
     before = len(world.server.requests)
     succeeded(world.prove("--all"))
     assert len(world.server.requests) == before
-    succeeded(world.prove(YOLOX, "--fresh"))
+    succeeded(world.prove(YOLOX, "--force"))
     assert len(world.server.requests) > before
 
 
@@ -180,7 +180,7 @@ def test_what_is_proven_is_not_done_again_after_two_interruptions(mirror, shared
     known = {image["id"] for image in annotated["images"]}
     people = [each for each in annotated["annotations"] if each["image_id"] in known]
     (tmp_path / "people.json").write_text(json.dumps({**annotated, "annotations": people}))
-    flags = ["--all", "--models_dir", "models", "--mirror", mirror, "--attempts", "1", "--measure"]
+    flags = ["--all", "--models_dir", "models", "--mirror", mirror, "--attempts", "1", "--record"]
     flags += ["--annotations", "people.json", "--images", "photos", "--weights_dir", "out"]
     flags += ["--detector", "none"]
     command = [sys.executable, "-m", "posezoo", "prove", *map(str, flags)]
@@ -281,12 +281,12 @@ def test_the_speed_of_a_network_is_that_of_one_image_at_a_time(world, monkeypatc
     cases = []
 
     def run_rounds(measured, *_, **__):
-        cases.extend(measured)
+        cases.append(measured)
         raise InferenceError("other work disturbs it")
 
     monkeypatch.setattr("posezoo.upkeep.proof.run_rounds", run_rounds)
     publish(world, NANO)
-    assert "other work disturbs it" in succeeded(world.prove(NANO, "--measure")).stderr
+    assert "other work disturbs it" in succeeded(world.prove(NANO, "--record")).stderr
     assert {case.workload.batch for case in cases} == {1}
 
 

@@ -327,5 +327,5 @@ def test_tls_that_is_not_trusted_is_a_source_that_is_refused_here(tmp_path):
         (answer,) = answers(tmp_path)
         assert answer["state"] == "refused"
         assert answer["problem"].startswith("TLS failed")
-        (answer,) = answers(tmp_path, "--ca_bundle", tmp_path / "cert.pem")
+        (answer,) = answers(tmp_path, REQUESTS_CA_BUNDLE=str(tmp_path / "cert.pem"))
         assert answer["state"] == "good"

@@ -458,7 +458,6 @@ _SHARED = (
         " models that find all people at once (default: as the model declares)",
         whole_number(32, 4096),
     ),
-    Flag("--keep_onnx", "also write the intermediate ONNX file"),
     Flag(
         "--labels FILE",
         "a file with the names of the classes, one on each line, if the .xml or .onnx has none",
@@ -517,12 +516,6 @@ _SHARED = (
         " selects a variant, NAME@* all variants",
         nargs="*",
     ),
-    Flag(
-        "--proof",
-        "nodes compares an IR with its original at every tensor that both have, not only at the"
-        " outputs (ONNX and TFLite)",
-        choices=("outputs", "nodes"),
-    ),
     Flag("-q, --quiet", "show only warnings and errors"),
     Flag(
         "--record",
@@ -543,9 +536,10 @@ _SHARED = (
     Flag("--resize", "make an IR that accepts images of any height and width, and resizes them"),
     Flag(
         "--self_check",
-        "strict is --require_proof; off writes IR without a comparison with their originals, which"
-        " would find errors of the reader, of the preprocessing and of the weights",
-        choices=("strict", "off"),
+        "nodes compares an IR with its original at every tensor that both have, not only at the"
+        " outputs (ONNX and TFLite); off writes IR without a comparison, which would find errors of"
+        " the reader, of the preprocessing and of the weights",
+        choices=("outputs", "nodes", "off"),
     ),
     Flag(
         "--skeleton FILE|NAME",
@@ -556,13 +550,6 @@ _SHARED = (
         "--trust_on_first_use",
         "accept a file whose publisher states no checksum; its checksum is then recorded in"
         " posezoo.lock",
-    ),
-    Flag(
-        "--whole_image S",
-        "if the person detector finds no person in a photo, treat the whole photo as one person,"
-        " with this minimum score, 0 to 1, and 5/6 of it in a second run on the part with the"
-        " keypoints; 1: never (default: as the model declares)",
-        parse_fraction,
     ),
 )
 
@@ -580,11 +567,12 @@ CAMERA_INPUT = "input_type input_layout resize"
 PIPELINE = "decoder decoder_options skeleton detector height"
 DESCRIPTION = "as labels layout reverse_input_channels mean_values scale_values"
 DECODE = "decode max_people min_score"
-CHECKPOINT = "checkpoint model_name skeleton self_check proof dynamic keep_onnx"
+CHECKPOINT = "checkpoint model_name skeleton self_check dynamic"
 LIMITS = "conversion_timeout conversion_memory require_proof"
-CONVERTERS = f"mo allow_upstream_code {LIMITS} verbose"
+CONVERTER_LIMITS = f"mo allow_upstream_code {LIMITS}"
+CONVERTERS = f"{CONVERTER_LIMITS} verbose"
 CONVERSION = f"precisions {CONVERTERS}"
-HTTP = "stall_timeout header ca_bundle allow_http allow_private_redirects"
+HTTP = "stall_timeout header allow_http allow_private_redirects"
 CACHE = f"cache_dir mirror attempts {HTTP}"
 LOCK = "lock locked"
 TRUST = f"{LOCK} trust_on_first_use"
@@ -661,10 +649,9 @@ class PipelineArgs(SkeletonArgs):
 
 
 class ProofArgs(Args):
-    """The values of ``--self_check`` and ``--proof``."""
+    """The value of ``--self_check``."""
 
     self_check: str | None
-    proof: str | None
 
 
 class CheckpointArgs(SkeletonArgs, ProofArgs):
@@ -933,7 +920,5 @@ def conversion_options_from_args(args: ProofArgs) -> ConversionOptions:
     return ConversionOptions(
         force=args.force,
         self_check=args.self_check != "off",
-        is_strict=args.self_check == "strict",
-        by_nodes=args.proof == "nodes",
-        keep_onnx=args.keep_onnx,
+        by_nodes=args.self_check == "nodes",
     )

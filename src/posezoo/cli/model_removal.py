@@ -4,7 +4,6 @@ named.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +13,7 @@ from posezoo.cli import flags
 from posezoo.cli.selection import select_models
 from posezoo.console.json_projection import project
 from posezoo.console.labels import format_count, format_megabytes
-from posezoo.console.printing import print_to_stderr
 from posezoo.console.report import print_result
-from posezoo.console.terminal import is_terminal
 
 if TYPE_CHECKING:
     from posezoo.console.console import Console
@@ -30,26 +27,18 @@ if TYPE_CHECKING:
 class RemovalArgs(flags.ModelsArgs, flags.FormatArgs):
     """The values of the flags of posezoo cache remove."""
 
-    yes: bool
-
 
 def remove_models(args: RemovalArgs) -> int:
-    """Report what is removed and what is kept, ask, and remove it; 1 if a changed file is kept."""
+    """Report what is removed and what is kept, and remove it; 1 if a changed file is kept."""
     from posezoo.core.files.fetched_models import forget_fetched
     from posezoo.core.pipeline.removal import plan_removal, remove_files
 
-    is_silent = args.yes or args.dry_run
-    if not is_silent and not is_terminal(sys.stdin):
-        args.parser.error("the input is not a terminal, so no confirmation is possible: add --yes")
     context = flags.context_from_args(args, {"locked": False})
     cache_dir = context.settings.cache_dir
     with flags.console_from_args(args) as console:
         selection = _select(args.models, context, console)
         plan = plan_removal(selection.models, selection.composites, context.layout)
         cached = _list_cached(selection, cache_dir, context.lock)
-        if plan.removed and not (is_silent or _ask(plan)):
-            console.print_line("nothing was removed")
-            return 1
         if not args.dry_run:
             remove_files(plan.removed, context.layout.roots)
             names = [spec.full_name for spec in selection.models]
@@ -86,7 +75,8 @@ def _print_plan(
     lines = [f"{path}" for path in plan.removed]
     lines += [f"kept: {artifact.path} ({_REASONS[artifact.state]})" for artifact in plan.kept]
     action = "would be removed" if args.dry_run else "were removed"
-    lines.append(f"{_count(plan)} {action}")
+    count = format_count(len(plan.removed), "file")
+    lines.append(f"{count}, {format_megabytes(plan.size_bytes)}, {action}")
     if cached:
         size = format_megabytes(size_bytes)
         count = format_count(len(cached), "file")
@@ -104,18 +94,6 @@ _REASONS = {
     "symlinked": "it is a link, or behind one that leads out of the folder",
     "special": "it is not a regular file",
 }
-
-
-def _count(plan: RemovalPlan) -> str:
-    return f"{format_count(len(plan.removed), 'file')}, {format_megabytes(plan.size_bytes)},"
-
-
-def _ask(plan: RemovalPlan) -> bool:
-    for path in plan.removed:
-        print_to_stderr(str(path))
-    sys.stderr.write(f"remove {_count(plan)} for good? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _list_cached(selection: Selection, cache_dir: Path, lock: LockFile) -> Sequence[CacheEntry]:

@@ -118,7 +118,6 @@ class Args:
     dynamic: bool = False
     force: bool = False
     height: int | None = None
-    keep_onnx: bool = False
     layout: str | None = None
     log: Path | None = None
     mo: Path | None = None

@@ -4,7 +4,6 @@ read.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import filterfalse
@@ -13,14 +12,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, ModelSpec, UnknownKey
 from posezoo.core.declarations.model_files import is_checkpoint_file
-from posezoo.core.errors import PosezooError, UnknownModelError, os_reason
-from posezoo.core.regular_files import open_regular
+from posezoo.core.errors import PosezooError, UnknownModelError
+from posezoo.core.resolve.own_networks import OWN_NETWORKS
 
 if TYPE_CHECKING:
     from posezoo.core.registry import Registry, Selection
 
 # A list of model names is short; a larger file was probably given by mistake.
-_MAX_LIST_BYTES = 1 << 20
 
 
 class MessageOutput(Protocol):
@@ -44,7 +42,7 @@ def select_models(
     """The selected models (None: all); errors in their files are shown at once, and no other file
     is read.
 
-    With ``takes_checkpoints``, a pattern may be a checkpoint (``spec_of_checkpoint``). With only
+    With ``takes_checkpoints``, a pattern may be a checkpoint. With only
     filters (``filtered``), there is one warning for all files that cannot be read.
 
     Raises:
@@ -60,12 +58,10 @@ def select_models(
         raise UnknownModelError(registry.empty_message, hint=hint)
     selection = registry.select(patterns)
     if checkpoints:
-        from posezoo.networks.custom_weights import spec_of_checkpoint
-
         # Two files with the same weights are one model.
         models = {spec.full_name: spec for spec in selection.models}
         for checkpoint in checkpoints:
-            spec = spec_of_checkpoint(registry, Path(checkpoint))
+            spec = OWN_NETWORKS.part.spec_of_checkpoint(registry, Path(checkpoint))
             models.setdefault(spec.full_name, spec)
         selection = replace(selection, models=tuple(models.values()))
     if filtered and selection.problems:
@@ -122,26 +118,3 @@ def with_required_models(
         for each in required:
             models.setdefault(each.full_name, each)
     return replace(selection, models=tuple(models.values()))
-
-
-def read_list_file(path: Path) -> list[str]:
-    """The patterns in a file for --list: the first word of each line, split as a shell does it."""
-    try:
-        with open_regular(path) as stream:
-            text = stream.read(_MAX_LIST_BYTES + 1).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PosezooError(f"{path}: is not UTF-8", hint="--list takes a text file") from error
-    except OSError as error:
-        raise PosezooError(
-            f"{path}: cannot be read: {os_reason(error)}", hint="check --list"
-        ) from error
-    if len(text) > _MAX_LIST_BYTES:
-        raise PosezooError(f"{path}: is larger than {_MAX_LIST_BYTES} bytes", hint="check --list")
-    patterns = []
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            patterns += shlex.split(line, comments=True)[:1]
-        except ValueError as error:
-            hint = "write a backslash twice" if "escaped" in str(error) else "close the quotes"
-            raise PosezooError(f"{path}:{number}: {error}", hint=hint) from error
-    return patterns

@@ -34,7 +34,6 @@ def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser
 
     from posezoo.core.declarations.model import Precision, list_frameworks
     from posezoo.core.declarations.model_yml import TASKS
-    from posezoo.networks.catalog import NETWORKS
 
     # By the placeholder in help texts; any other value cannot be completed.
     completers: dict[str, Callable[..., Iterable[str]]] = {
@@ -45,7 +44,6 @@ def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser
         "DEVICE": lambda **_: ("AUTO", "CPU", "GPU", "NPU"),
         "FRAMEWORK": lambda **_: tuple(list_frameworks()),
         "TASK": lambda **_: tuple(TASKS),
-        "NETWORK": lambda **_: tuple(NETWORKS),
         **dict(_COMPLETERS.items()),
     }
     for parser in verbs:

@@ -203,10 +203,6 @@ class RandomNetworkError(SelfCheckError):
     """The network draws random numbers: its outputs differ in each run, and cannot be compared."""
 
 
-class WideIntegerError(SelfCheckError):
-    """The network needs integers of more than 32 bits, and OpenVINO computes with 32 bits."""
-
-
 class QuantizationError(ConversionError):
     """No INT8 IR can be made, or its results are too far from those of FP32.
 

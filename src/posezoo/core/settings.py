@@ -121,13 +121,6 @@ _file = partial(_path, kind="file")
 _folder = partial(_path, kind="folder")
 
 
-def _existing_file(value: object) -> Path:
-    path = _file(value)
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file")
-    return path
-
-
 def _switch(value: object) -> bool:
     word = str(value).lower()
     if word not in ("yes", "true", "on", "1", "no", "false", "off", "0"):
@@ -401,9 +394,6 @@ class Settings:
         " of processes",
         "HOST=NAME: VALUE",
         repeats=True,
-    )
-    ca_bundle: Path | None = _option(
-        _existing_file, None, "file of CA certificates (PEM) to verify servers with", "FILE"
     )
     allow_http: bool = _option(
         _switch, False, "also allow plain http for files that have no checksum"

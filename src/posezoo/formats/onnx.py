@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from itertools import chain
@@ -13,7 +13,6 @@ from posezoo.core.arrays import Array, NamedArrays, widen_bfloat16
 from posezoo.core.convert.formats import (
     InnerTensors,
     ModelFormat,
-    OriginalConstant,
     OriginalGraph,
     Partner,
     ReferenceRuntime,
@@ -85,14 +84,6 @@ _FIELDS_WITH_TENSORS: Mapping[str, Mapping[int, str]] = {
 _MAX_GRAPHS = 8
 # How deep the messages of these graphs are: a graph inside a graph is three deeper.
 _MAX_DEPTH = 3 * _MAX_GRAPHS + 1
-# Operations that keep the values of a constant; sums and products, which a conversion joins; and
-# layers whose weights get another order.
-_PASSING = frozenset(
-    {"Cast", "Constant", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
-)
-_LINEAR = frozenset({"Add", "Sub", "Mul", "Div"})
-_REORDERING = frozenset({"GRU", "LSTM", "RNN"})
-
 #: Reads the parts of a model one after the other.
 ReadParts = Callable[[], Iterable[bytes]]
 
@@ -165,85 +156,25 @@ def _read_nodes(path: Path) -> Iterator[Sequence[list[str]]]:
             yield read_texts(buffer, node, 2, 3)
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[OriginalConstant]:
-    """The float weights, and whether an IR has them as they are in the file, or computes with
-    them.
-    """
+def _read_weights(_spec: ModelSpec, path: Path) -> Iterator[Array]:
+    """The float weights."""
     with map_file(path) as buffer:
-        nodes = [_read_node(buffer, field) for field in find_messages(buffer, 7, 1)]
-        # The graph, its initializers.
-        weights = [_read_tensor(buffer, tensor) for tensor in find_messages(buffer, 7, 5)]
-        for node in nodes:
-            if node.kind == "Constant":
-                for value in find_messages(buffer, 5, 5, within=node.field):
-                    weights.append(_read_tensor(buffer, value)._replace(name=node.outputs[0]))
-        names = {weight.name for weight in weights}
-        computed = _find_computed(nodes, names)
+        # The graph, its initializers; and the values of its nodes Constant.
+        tensors = [_read_tensor(buffer, tensor) for tensor in find_messages(buffer, 7, 5)]
+        for node in find_messages(buffer, 7, 1):
+            (kinds,) = read_texts(buffer, node, 4)
+            if kinds == ["Constant"]:
+                for value in find_messages(buffer, 5, 5, within=node):
+                    tensors.append(_read_tensor(buffer, value))
     # Outside of the mapping, whose pages take memory as long as it exists.
-    tensors = _find_same(nodes, names)
-    for weight in weights:
-        is_computed_from = weight.name in computed
-        for values in _read_values(path, weight):
-            yield OriginalConstant(values, tensors[weight.name], is_computed_from)
-
-
-class _Node(NamedTuple):
-    field: ProtobufField
-    kind: str
-    inputs: list[str]
-    outputs: list[str]
-    has_graphs: bool
-
-
-def _read_node(buffer: Buffer, field: ProtobufField) -> _Node:
-    inputs, outputs, kinds = read_texts(buffer, field, 1, 2, 4)
-    attributes = find_messages(buffer, 5, within=field)
-    has_graphs = any(
-        part.number in (6, 11) for value in attributes for part in read_fields(buffer, value)
-    )
-    return _Node(field, kinds[-1] if kinds else "", inputs, outputs, has_graphs)
-
-
-def _find_computed(nodes: Sequence[_Node], constants: Collection[str]) -> frozenset[str]:
-    """The constants from which a conversion computes other constants."""
-    all_constants = set(constants)
-    linear: dict[str, _Node] = {}  # by output: sums and products with a constant, which are joined
-    folded = []
-    computed: set[str] = set()
-    for node in nodes:
-        given = all_constants.intersection(node.inputs)
-        others = set(node.inputs) - all_constants - {""}
-        if not others and not node.has_graphs:
-            all_constants.update(node.outputs)
-            folded.append(node)
-        elif node.has_graphs or node.kind in _REORDERING:
-            computed |= given
-        elif given and node.kind in _LINEAR:
-            for before in filter(None, map(linear.get, others)):
-                computed |= given | all_constants.intersection(before.inputs)
-            linear.update(dict.fromkeys(node.outputs, node))
-    for node in reversed(folded):
-        if node.kind not in _PASSING or not computed.isdisjoint(node.outputs):
-            computed.update(node.inputs)
-    return frozenset(computed)
-
-
-def _find_same(nodes: Sequence[_Node], constants: Collection[str]) -> dict[str, frozenset[str]]:
-    origins = {name: name for name in constants}
-    for node in nodes:
-        if node.kind in _PASSING and node.inputs and node.inputs[0] in origins:
-            origins |= dict.fromkeys(node.outputs, origins[node.inputs[0]])
-    same: dict[str, set[str]] = {name: set() for name in constants}
-    for name, origin in origins.items():
-        same[origin].add(name)
-    return {name: frozenset(tensors) for name, tensors in same.items()}
+    for tensor in tensors:
+        yield from _read_values(path, tensor)
 
 
 class _StoredTensor(NamedTuple):
     """The weights of a tensor, and where in the file they are, in bytes."""
 
-    name: str
-    dtype: str  # empty for a type that is not compared
+    dtype: str  # empty for a type that is not read
     shape: list[int]
     start: int
     end: int
@@ -253,7 +184,7 @@ class _StoredTensor(NamedTuple):
 def _read_tensor(buffer: Buffer, tensor: ProtobufField) -> _StoredTensor:
     shape: list[int] = []
     start = end = 0
-    dtype = name = ""
+    dtype = ""
     external: dict[str, str] = {}
     for field in read_fields(buffer, tensor):
         if field.number == 1:  # dims, one by one or packed
@@ -261,15 +192,13 @@ def _read_tensor(buffer: Buffer, tensor: ProtobufField) -> _StoredTensor:
         elif field.number == 2:  # data_type
             kind, _ = read_varint(buffer, field.start, field.end)
             dtype = {1: "<f4", 10: "<f2", 11: "<f8"}.get(kind, "")
-        elif field.number == 8:
-            name = buffer[field.start : field.end].decode("utf-8", "replace")
         elif field.number in (4, 9, 10) and field.kind == LENGTH:
             start = field.start  # float_data, raw_data, double_data
             end = field.end
         elif field.number == 13:  # external_data
             (key,), (value,) = read_texts(buffer, field, 1, 2)
             external[key] = value
-    return _StoredTensor(name, dtype, shape, start, end, external)
+    return _StoredTensor(dtype, shape, start, end, external)
 
 
 def _read_values(path: Path, weight: _StoredTensor) -> list[Array]:
@@ -524,5 +453,5 @@ FORMAT = ModelFormat(
     node_outputs=_node_outputs,
     runtime_module=_MODULE,
     open_runtime=open_runtime,
-    read_constants=_read_constants,
+    read_weights=_read_weights,
 )

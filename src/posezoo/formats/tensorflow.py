@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from posezoo.core.convert.formats import ModelFormat, OriginalConstant
+from posezoo.core.arrays import Array
+from posezoo.core.convert.formats import ModelFormat
 from posezoo.core.convert.protobuf_reader import (
     LENGTH,
     VARINT,
@@ -180,7 +181,7 @@ def _read_nodes(path: Path) -> dict[str, _GraphNode]:
     return nodes
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[OriginalConstant]:
+def _read_weights(_spec: ModelSpec, path: Path) -> Iterator[Array]:
     """The float constants whose values are in the file as they are in memory."""
     with map_file(path) as buffer:
         # The nodes, their attributes, values, tensors.
@@ -192,8 +193,7 @@ def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[OriginalConstant]:
             for dim in read_fields(buffer, parts[2]):
                 for field in read_fields(buffer, dim):
                     sizes += read_integers(buffer, field) if field.number == 1 else []
-            arrays = read_array(path, parts[4].start, parts[4].end, "<f4", sizes)
-            yield from map(OriginalConstant, arrays)
+            yield from read_array(path, parts[4].start, parts[4].end, "<f4", sizes)
 
 
 FORMAT = ModelFormat(
@@ -203,7 +203,7 @@ FORMAT = ModelFormat(
     image_layout="NHWC",
     endings=(".pb", ".json"),
     cut_before_conversion=_cut_input_model,
-    read_constants=_read_constants,
+    read_weights=_read_weights,
     by_file_name={
         SAVED_MODEL_FILE: ModelFormat(
             "a TensorFlow SavedModel",

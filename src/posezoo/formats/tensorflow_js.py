@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from posezoo.core.convert.formats import ModelFormat, OriginalConstant
+from posezoo.core.convert.formats import ModelFormat
 from posezoo.core.convert.protobuf_reader import encode_field
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
@@ -263,9 +263,9 @@ def _read_shards(path: Path, group: Any, weights: Sequence[_ManifestWeight]) -> 
     return content
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> list[OriginalConstant]:
+def _read_float_weights(_spec: ModelSpec, path: Path) -> list[Array]:
     weights = _read_weights(path, _read_json(path)).values()
-    return [OriginalConstant(array) for array in weights if array.dtype.kind == "f"]
+    return [array for array in weights if array.dtype.kind == "f"]
 
 
 def _unfuse(node: Operation) -> list[Operation]:
@@ -416,5 +416,5 @@ GRAPH_MODEL = ModelFormat(
     output_names=read_output_names,
     cut_before_conversion=_end_at_tensors,
     shared_reading="running our translation of the original",
-    read_constants=_read_constants,
+    read_weights=_read_float_weights,
 )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from posezoo.core.convert.formats import (
     InnerTensors,
     ModelFormat,
-    OriginalConstant,
     Partner,
     ReferenceRuntime,
     Run,
@@ -66,7 +65,7 @@ def is_tflite(path: Path) -> bool:
         return stream.read(8)[4:] == b"TFL3"
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[OriginalConstant]:
+def _read_weights(_spec: ModelSpec, path: Path) -> Iterator[Array]:
     """The constants that are floats or of 8 bits, read from the tables of FlatBuffers
     (schema.fbs).
     """
@@ -82,8 +81,7 @@ def _read_constants(_spec: ModelSpec, path: Path) -> Iterator[OriginalConstant]:
             continue
         start = data + file.read("I", data)
         end = start + 4 + file.read("I", start)
-        arrays = read_array(path, start + 4, end, _STORED_TYPES[kind], shape)
-        yield from map(OriginalConstant, arrays)
+        yield from read_array(path, start + 4, end, _STORED_TYPES[kind], shape)
 
 
 def _find_custom_operations(file: FlatBuffer) -> dict[int, CustomOperation]:
@@ -330,5 +328,5 @@ FORMAT = ModelFormat(
     read_network=_read_network,
     runtime_module=_MODULE,
     open_runtime=_open_runtime,
-    read_constants=_read_constants,
+    read_weights=_read_weights,
 )

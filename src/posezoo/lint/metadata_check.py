@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
-from posezoo.console.console import Console
 from posezoo.console.json_projection import project
 from posezoo.console.labels import format_count
 from posezoo.console.printing import print_to_stderr
@@ -45,12 +44,11 @@ from posezoo.lint.git_changes import (
     refuse_installed_models,
 )
 from posezoo.lint.output_formats import (
-    baseline_key,
+    identify,
     read_baseline,
     to_github_annotation,
     to_sarif,
     to_text,
-    write_findings,
 )
 from posezoo.lint.recomputation import ARTIFACT_RULES, recompute_artifacts
 from posezoo.lint.registry_view import ModelView, RegistryView
@@ -70,7 +68,6 @@ def run_metadata_check(
     style: str,
     changed_since: str | None,
     baseline: Path | None,
-    write_baseline: Path | None,
     artifacts: Path | None,
     fixing: Context | None,
     is_dry_run: bool,
@@ -81,8 +78,7 @@ def run_metadata_check(
     Args:
         style: the form of the findings: text, json, sarif or github.
         changed_since: a Git revision; only models that changed since then are checked.
-        baseline: the file of known findings, which are not reported.
-        write_baseline: the file to which all findings are written.
+        baseline: a file with what style json printed before; these findings are not reported.
         artifacts: the folder of files and IR that are checked, too.
         fixing: where files may be for ``--fix``; None changes no model.yml.
         is_dry_run: whether the changes of ``--fix`` are only shown.
@@ -109,24 +105,20 @@ def run_metadata_check(
         findings = list(check_models(zoo.select(names)))
     if artifacts:
         findings += recompute_artifacts(registry, names, artifacts)
-    findings = _leave_out_known(findings, accepted, write_baseline, registry.roots)
+    findings = _leave_out_known(findings, accepted)
     _print_findings(findings, style, zoo, zoo.select(names), artifacts=artifacts)
     return int(any(finding.severity == "error" for finding in findings))
 
 
 def _leave_out_known(
-    findings: Sequence[Finding],
-    accepted: Collection[tuple[str, ...]],
-    new_baseline: Path | None,
-    roots: Sequence[Path],
+    findings: Sequence[Finding], accepted: Collection[tuple[str, ...]]
 ) -> list[Finding]:
     # Who makes a change could also add it to the baseline.
-    acceptable = [each for each in findings if each.rule != unexplained_change.id]
-    if new_baseline:
-        with Console() as console:
-            write_findings(new_baseline, acceptable, roots, console)
-    known = [each for each in acceptable if baseline_key(each, roots) in accepted]
-    return [each for each in findings if each not in known]
+    return [
+        each
+        for each in findings
+        if each.rule == unexplained_change.id or identify(each) not in accepted
+    ]
 
 
 def explain_rules(name: str) -> None:

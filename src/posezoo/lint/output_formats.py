@@ -1,21 +1,18 @@
-"""Format findings as text, as SARIF 2.1.0, as annotations on GitHub, and as a baseline of known
-findings.
+"""Format findings as text, as SARIF 2.1.0, and as annotations on GitHub; and read
+known findings.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
 from posezoo.console.json_projection import project
 from posezoo.core.errors import SettingsError, os_reason
-from posezoo.core.events import Listener
-from posezoo.core.files.output_file import BASELINE
-from posezoo.core.files.result_files import write_result
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.versions import version
 from posezoo.lint.finding import Finding, to_safe_line
@@ -63,7 +60,7 @@ def to_sarif(findings: Sequence[Finding], rules: Iterable[RuleInfo]) -> dict[str
         region = {"startLine": finding.line, "startColumn": finding.column}
         location = {"artifactLocation": {"uri": uri}, "region": region}
         # The fingerprint does not depend on the line number, so it stays the same if lines move.
-        content = "\0".join(baseline_key(finding)).encode(errors="surrogateescape")
+        content = "\0".join(identify(finding)).encode(errors="surrogateescape")
         result = {
             "ruleId": finding.rule,
             "ruleIndex": indices[finding.rule],
@@ -120,12 +117,12 @@ def relative_path(file: str) -> str:
 
 def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
     """The keys of the findings in a baseline file."""
-    hint = "--write_baseline writes one"
+    hint = "posezoo lint --format json prints one"
     try:
         if path.stat().st_size > MAX_BYTES:
             raise SettingsError(f"{path}: is larger than any baseline")
         rows = json.loads(read_regular_bytes(path))["findings"]
-        return frozenset(tuple(_without_host(str(row[key])) for key in KEYS) for row in rows)
+        return frozenset(map(_identify, rows))
     except OSError as error:
         reason = os_reason(error)
         raise SettingsError(f"{path}: cannot be read: {reason}", hint=hint) from error
@@ -133,25 +130,15 @@ def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
         raise SettingsError(f"{path}: is not a baseline", hint=hint) from error
 
 
-def write_findings(
-    path: Path, findings: Iterable[Finding], roots: Sequence[Path], listener: Listener
-) -> None:
-    """Write findings as a baseline; ``listener`` is as for ``write_result``."""
-    rows = [dict(zip(KEYS, baseline_key(finding, roots), strict=True)) for finding in findings]
-    rows.sort(key=lambda row: (row["file"], row["rule"], row["field"], row["found"]))
-    text = json.dumps({"findings": rows}, indent=1)
-    write_result(path, f"{text}\n".encode(), listener, BASELINE.signs)
+def identify(finding: Finding) -> tuple[str, ...]:
+    """The values of ``KEYS`` for a finding."""
+    return _identify(project(finding, " ".join(KEYS)))
 
 
-def baseline_key(finding: Finding, roots: Sequence[Path] = ()) -> tuple[str, ...]:
-    """The values of ``KEYS`` for a finding; its file is relative to the registry's root, or without
-    its folders.
-    """
-    file = Path(finding.file)
-    root = next(filter(file.is_relative_to, roots), file.parent)
-    relative = file.relative_to(root).as_posix()
-    texts = map(_without_host, (finding.found, finding.expected))
-    return finding.rule, finding.model, relative, finding.field, *texts
+def _identify(row: Mapping[str, object]) -> tuple[str, ...]:
+    """A registry may move, so that only the name of the file counts."""
+    values = {key: _without_host(str(row[key])) for key in KEYS}
+    return tuple((values | {"file": Path(values["file"]).name}).values())
 
 
 def _without_host(text: str) -> str:

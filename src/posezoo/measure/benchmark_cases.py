@@ -28,7 +28,7 @@ from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
 from posezoo.core.workers.processes import run_in_child
 from posezoo.measure import complexity_count
-from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
+from posezoo.measure.benchmarking.benchmark_process import ROUNDS
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, NetworkWorkload, PipelineWorkload
 from posezoo.media import images
 from posezoo.run import load
@@ -299,16 +299,16 @@ class BenchmarkPlanner:
                         hint="--precisions selects others",
                     )
 
-    def plans(self, schedule: BenchmarkSchedule) -> Iterator[tuple[str, Answer]]:
+    def plans(self, seconds: float) -> Iterator[tuple[str, Answer]]:
         """The plan of each model: its name, and one line for each step."""
         for file in self.files:
-            yield file.name, Answer(plan=list(self._measurement_lines(None, schedule)))
+            yield file.name, Answer(plan=list(self._measurement_lines(None, seconds)))
         for model in self._models():
             for precision in self.maker.available_precisions(model):
                 lines = []
                 for part in self.maker.context.registry.parts(model):
                     lines += self._preparation_lines(part, precision)
-                lines += self._measurement_lines(precision, schedule)
+                lines += self._measurement_lines(precision, seconds)
                 yield model.full_name, Answer(plan=lines)
 
     def _models(self) -> Sequence[Model]:
@@ -329,11 +329,9 @@ class BenchmarkPlanner:
             make_plan(resolve_model(spec, (precision,), context), context, is_dry_run=True)
         )
 
-    def _measurement_lines(
-        self, precision: Precision | None, schedule: BenchmarkSchedule
-    ) -> Iterator[str]:
+    def _measurement_lines(self, precision: Precision | None, seconds: float) -> Iterator[str]:
         options = self.maker.options
-        rounds = f"{schedule.rounds} rounds of {schedule.seconds:g} s"
+        rounds = f"{ROUNDS} rounds of {seconds:g} s"
         for runtime in options.runtimes:
             for batch in options.batches:
                 what = "the whole pipeline" if options.is_pipeline else f"batch {batch}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from itertools import groupby
 
 from posezoo.console.json_projection import Json, project
 from posezoo.console.labels import format_count
 from posezoo.console.report import fit_columns
 from posezoo.core.declarations.model import WHOLE_IMAGE
+from posezoo.measure.benchmarking.benchmark_process import ROUNDS
 from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult
 from posezoo.measure.benchmarking.workloads import NetworkWorkload
 from posezoo.poses.people import describe_people
@@ -36,12 +36,8 @@ _BEST_BATCH = (
 )
 
 
-def format_results(
-    results: Sequence[BenchmarkResult], *, is_compared: bool, rounds: int
-) -> Iterator[str]:
-    """A table; then lines on the best batch sizes, comparisons, incomplete results, and the
-    machine.
-    """
+def format_results(results: Sequence[BenchmarkResult]) -> Iterator[str]:
+    """A table; then lines on the best batch sizes, incomplete results, and the machine."""
     if not results:
         return
     yield from fit_columns([HEADERS, *map(_row, results)], right=_NUMBERS)
@@ -50,36 +46,19 @@ def format_results(
     for best in _best_batches(results):
         throughput = f"{best.throughput_fps.median:.4g} images a second"
         yield f"best batch of {_name(best)}, {_requests(best)}: {best.info.batch}, {throughput}"
-    if is_compared:
-        base = results[0]
-        for other in results[1:]:
-            ratio = other.speed_ratio(base)
-            yield (
-                f"{_name(other)}, {_settings(other)}: {ratio.median:.3f} times as fast as"
-                f" {_name(base)}, {_settings(base)} ({ratio.least:.3f} to {ratio.greatest:.3f},"
-                f" {len(base.rounds)} pairs of rounds)"
-            )
     for result in results:
-        if len(result.rounds) < rounds:
-            yield f"{_name(result)}: only {len(result.rounds)} of {rounds} rounds"
+        if len(result.rounds) < ROUNDS:
+            yield f"{_name(result)}: only {len(result.rounds)} of {ROUNDS} rounds"
     for line in dict.fromkeys(result.info.machine for result in results):
         yield f"on {line}"
 
 
-def results_to_json(results: Sequence[BenchmarkResult], *, is_compared: bool) -> Json:
+def results_to_json(results: Sequence[BenchmarkResult]) -> Json:
     """The same results as one JSON object."""
-    comparisons = []
-    if is_compared:
-        for other in results[1:]:
-            ratio = asdict(other.speed_ratio(results[0]))
-            comparisons.append(
-                {**project(other, _MODEL), "settings": other.settings, "ratio": ratio}
-            )
     return {
         "measurements": measurements_to_json(results),
         "provenance": [dict(result.info.provenance) for result in results],
         "best_batches": [project(best, _BEST_BATCH) for best in _best_batches(results)],
-        "comparisons": comparisons,
     }
 
 
@@ -148,10 +127,6 @@ def _name(result: BenchmarkResult) -> str:
 def _size(result: BenchmarkResult) -> str:
     size = result.info.settings.get(TARGET_SIZE)
     return f" at {size}" if size else ""
-
-
-def _settings(result: BenchmarkResult) -> str:
-    return f"batch {result.info.batch}, {_requests(result)}"
 
 
 def _requests(result: BenchmarkResult) -> str:

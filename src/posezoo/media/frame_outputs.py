@@ -520,13 +520,3 @@ def pose_to_json(pose: Pose, min_score: float) -> dict[str, Any]:
     out keypoints of lower scores, and poses of too few others.
     """
     return {"drawn": not is_sparse(pose, min_score), **pose.to_json()}
-
-
-def coco_image_id(frame: Frame, source: FrameSource) -> int:
-    """COCO's image id, which is the file name of an image if it is a number; otherwise the frame's
-    index.
-    """
-    stem = Path(frame.name).stem
-    if source.image_paths and stem.isascii() and stem.isdecimal():
-        return int(stem)
-    return frame.index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,6 +20,9 @@ from posezoo.media.live_source import OnLost, SourceGroup
 #: Receives the name of a camera or stream, its state, and since when, in seconds since 1970.
 OnState = Callable[[str, str, float], object]
 
+#: A path or an address, or the number of a camera.
+SourceName = str | os.PathLike[str] | int
+
 
 @frozen
 class SourceOpener:
@@ -31,19 +35,19 @@ class SourceOpener:
     newest: bool | None
     mode: CameraMode
 
-    def is_live(self, name: str) -> bool:
+    def is_live(self, name: SourceName) -> bool:
         """Whether it is a camera, a stream, or a file that is to be treated as one."""
-        return is_live_name(name) or bool(self.live)
+        return is_live_name(_to_text(name)) or bool(self.live)
 
-    def open(self, name: str) -> FrameSource:
+    def open(self, name: SourceName) -> FrameSource:
         """Open one source.
 
         Raises:
             ImageError: it cannot be opened.
         """
-        return self._open(name)
+        return self._open(_to_text(name))
 
-    def open_group(self, names: Sequence[str], on_lost: OnLost | None) -> SourceGroup:
+    def open_group(self, names: Sequence[SourceName], on_lost: OnLost | None) -> SourceGroup:
         """Open several live sources, none of which waits for another.
 
         Raises:
@@ -53,7 +57,7 @@ class SourceOpener:
         with ExitStack() as stack:
             sources = []
             for name in names:
-                source = self._open(name, changed=changed, among_others=True)
+                source = self._open(_to_text(name), changed=changed, among_others=True)
                 stack.callback(source.close)
                 sources.append(source)
             group = SourceGroup(sources, changed, on_lost)
@@ -86,3 +90,7 @@ class SourceOpener:
             warnings.warn(event.message, ImageWarning, stacklevel=1)
         if self.on_state:
             self.on_state(event.source, event.state, event.since)
+
+
+def _to_text(name: SourceName) -> str:
+    return str(name) if isinstance(name, int) else os.fspath(name)

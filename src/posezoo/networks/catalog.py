@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from posezoo.console.completer import Completer
 from posezoo.core.plugins import LazyTable
 from posezoo.networks.catalog_file import read_catalog, read_definition
 from posezoo.networks.definition import NetworkDefinition
@@ -33,5 +34,7 @@ NETWORKS: Mapping[str, NetworkDefinition] = {
     name: read_definition(name, fields, "posezoo.networks", _ADAPTERS.get(name, torch_names))
     for name, fields in read_catalog(Path(__file__).with_suffix(".json")).items()
 }
+
+COMPLETER = Completer(lambda _beginning: tuple(NETWORKS))
 
 PLUGINS = LazyTable("posezoo.networks", NetworkDefinition, {})

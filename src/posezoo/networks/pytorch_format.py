@@ -7,12 +7,12 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.core import errors
-from posezoo.core.convert.formats import ModelFormat, OriginalConstant, ReferenceRuntime, Shape
+from posezoo.core.convert.formats import ModelFormat, ReferenceRuntime, Shape
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.model_files import CHECKPOINTS
 from posezoo.core.errors import ConversionError, MissingPackageError
@@ -105,8 +105,8 @@ def _open_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
     return ReferenceRuntime(runtime, inputs, names, run, run_several=run_several)
 
 
-def _read_constants(spec: ModelSpec, path: Path) -> list[OriginalConstant]:
-    return list(map(OriginalConstant, _read_checkpoint(spec, path).tensors.values()))
+def _read_weights(spec: ModelSpec, path: Path) -> Iterable[Array]:
+    return _read_checkpoint(spec, path).tensors.values()
 
 
 def _read_checkpoint(spec: ModelSpec, path: Path) -> NetworkCheckpoint:
@@ -174,5 +174,5 @@ FORMAT = ModelFormat(
     endings=CHECKPOINTS,
     openvino_input=export_to_onnx,
     open_runtime=_open_runtime,
-    read_constants=_read_constants,
+    read_weights=_read_weights,
 )

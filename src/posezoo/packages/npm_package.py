@@ -71,7 +71,7 @@ class NpmClient:
         self._host = urlsplit(self._registry).hostname
         options = context.options
         self._context = context.with_options(
-            ca_bundle=options.ca_bundle or self._config.ca_file(),
+            ca_bundle=self._config.ca_file(),
             proxies=options.proxies or self._config.proxies(),
             named_urls=(self._registry,),
             allow_http=options.allow_http or file.checksum is not None,

@@ -129,7 +129,7 @@ def _asking(settings: IndexSettings, context: DownloadContext) -> DownloadContex
     options = context.options
     proxy = settings.proxy
     return context.with_options(
-        ca_bundle=options.ca_bundle or (Path(settings.ca_file) if settings.ca_file else None),
+        ca_bundle=Path(settings.ca_file) if settings.ca_file else None,
         proxies=options.proxies or ({"http": proxy, "https": proxy} if proxy else {}),
         allow_http=True,
         named_urls=(*settings.indexes, *settings.find_links),

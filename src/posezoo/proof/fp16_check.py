@@ -51,8 +51,6 @@ class StoredConstant:
 
     Attributes:
         path: the .bin, in which the values are ``size`` bytes from ``offset`` on.
-        tensors: the names that the original has for these values; empty if a conversion computed
-            them.
     """
 
     name: str
@@ -61,7 +59,6 @@ class StoredConstant:
     element_type: str
     offset: int
     size: int
-    tensors: frozenset[str] = frozenset()
 
     @property
     def is_float(self) -> bool:
@@ -94,15 +91,6 @@ def find_bfloat16(graph: Any) -> set[str]:
     """The names of an IR's tensors in bfloat16."""
     ports = graph.iterfind("layers/layer/output/port[@precision='BF16']")
     return {name for port in ports for name in port.get("names", "").split(",")}
-
-
-def list_constants(graph: Any, xml: Path) -> list[StoredConstant]:
-    """The constants of an IR that are floats or integers of 8 bits, also those in bodies, in the
-    order of the file.
-    """
-    constants = graph.iterfind(".//layer[@type='Const']")
-    described = [_describe_constant(each, xml) for each in constants]
-    return [constant for constant in described if constant.element_type in _TYPES]
 
 
 @frozen
@@ -267,12 +255,7 @@ def _describe_constant(constant: Any, xml: Path) -> StoredConstant:
     shape = tuple(int(side) for side in data.get("shape").split(",") if side.strip())
     binary = xml.with_suffix(".bin")
     kind = data.get("element_type")
-    port = constant.find("output/port")
-    names = "" if port is None else port.get("names", "")
-    tensors = frozenset(filter(None, names.split(",")))
-    return StoredConstant(
-        constant.get("name"), shape, binary, kind, offset=offset, size=size, tensors=tensors
-    )
+    return StoredConstant(constant.get("name"), shape, binary, kind, offset=offset, size=size)
 
 
 def _facts_of(element: Any, inner: Mapping[str, int]) -> tuple[object, ...]:

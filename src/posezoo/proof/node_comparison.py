@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 BATCH = 256 << 20
 
 # OpenVINO computes these on a CPU as i32.
-_WIDE_TYPES = ("i64", "u64", "u32")
-_LARGEST_INTEGER = 2**31 - 1
 
 #: Operations whose results change altogether if a rounding changes their input.
 STEPS = frozenset({
@@ -133,10 +131,10 @@ def _start(
     inner: InnerTensors,
     xml: Path,
     case: ReferenceSample,
-) -> _Comparison:
+) -> _TensorComparison:
     ir = openvino_core().read_model(xml)
     reshape_to(ir, case.feed)
-    return _Comparison(spec, original, inner, case, ir=ir, order=OperationOrder(ir))
+    return _TensorComparison(spec, original, inner, case, ir=ir, order=OperationOrder(ir))
 
 
 def compare_before(
@@ -160,20 +158,14 @@ def compare_before(
     comparison = _start(spec, original, original.inner, xml, case)
     ends = [port for port in comparison.ir.outputs if port.names & set(outputs)]
     # An output that depends on no value of the input is compared by its own values.
-    fixed = {name for port in ends if _is_fixed(port.get_node()) for name in port.names}
-    ends = [port for port in ends if port.names.isdisjoint(fixed)]
-    if not ends:
-        return fixed, None
-    before = _list_before(ends)
-    compared: list[InnerDifference] = []
-    for batch in comparison.split():
-        wanted = {tensor: partner for tensor, partner in batch.items() if tensor[0] in before}
-        compared += comparison.compare(wanted) if wanted else []
-        if wrong := next((each for each in compared if each.is_wrong), None):
-            return set(), wrong
+    fixed = [port for port in ends if _is_fixed(port.get_node())]
+    ends = [port for port in ends if port not in fixed]
+    compared = comparison.compare_until_wrong(_list_before(ends)) if ends else []
+    if compared and compared[-1].is_wrong:
+        return set(), compared[-1]
     good = {each.tensor for each in compared if each.is_evidence}
     proven = [port for port in ends if _ends_in(port.get_node().input_value(0), good)]
-    return fixed.union(*(port.names for port in proven)), None
+    return set().union(*(port.names for port in (*fixed, *proven))), None
 
 
 def _list_before(ends: Sequence[Port]) -> set[str]:
@@ -228,37 +220,6 @@ def _ends_in(port: Port, good: Collection[Tensor]) -> bool:
     return True
 
 
-def find_wide_integer(
-    original: ReferenceRuntime, xml: Path, case: ReferenceSample
-) -> tuple[str, int] | None:
-    """The first operation of the original whose integers have more than 32 bits for an image, and
-    the largest of them; None if there is none, or the runtime gives outputs only.
-
-    Raises:
-        RuntimeError: the original cannot be run.
-    """
-    if original.inner is None:
-        return None
-    ir = openvino_core().read_model(xml)
-    partners = _find_partners(original.inner, ir)
-    computed = OperationOrder(ir).kinds
-    names = []
-    for node in ir.get_ordered_ops():
-        operation = node.get_friendly_name()
-        for place, port in enumerate(node.outputs()):
-            is_wide = port.get_element_type().get_type_name() in _WIDE_TYPES
-            if is_wide and operation in computed and (operation, place) in partners:
-                names.append(partners[operation, place][0])
-    if not names:
-        return None
-    values = original.inner.open(names, {})(case.prepared)
-    for name in names:
-        largest = max(map(int, (values[name].max(), values[name].min())), key=abs)
-        if abs(largest) > _LARGEST_INTEGER:
-            return name, largest
-    return None
-
-
 def _find_partners(inner: InnerTensors, ir: Model) -> dict[Tensor, _Named]:
     """The last name that the original has for each tensor of an IR, and the order of the IR's axes
     there.
@@ -267,7 +228,7 @@ def _find_partners(inner: InnerTensors, ir: Model) -> dict[Tensor, _Named]:
 
 
 @frozen
-class _Comparison:
+class _TensorComparison:
     """An IR and its original with the inputs of both.
 
     Attributes:
@@ -299,6 +260,17 @@ class _Comparison:
                 size = 0
         if batch:
             yield batch
+
+    def compare_until_wrong(self, operations: Collection[str]) -> list[InnerDifference]:
+        """The differences of what these operations compute, up to the first that is wrong."""
+        compared: list[InnerDifference] = []
+        for batch in self.split():
+            wanted = {tensor: named for tensor, named in batch.items() if tensor[0] in operations}
+            for difference in self.compare(wanted) if wanted else ():
+                compared.append(difference)
+                if difference.is_wrong:
+                    return compared
+        return compared
 
     def compare(self, batch: Mapping[Tensor, _Named]) -> list[InnerDifference]:
         run_original = self.inner.open([name for name, _ in batch.values()], {})

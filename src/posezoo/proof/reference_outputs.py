@@ -626,7 +626,7 @@ def _require_numbers(
 def _has_infinite_weight(spec: ModelSpec, path: VerifiedSource) -> bool:
     return any(
         values[np.isfinite(values)].any() and not np.isfinite(values).all()
-        for values in (constant.values for constant in frontends.read_constants(spec, path))
+        for values in frontends.read_weights(spec, path)
     )
 
 

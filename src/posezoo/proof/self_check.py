@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from posezoo.core.arrays import Array, NamedArrays
-from posezoo.core.convert import frontends
 from posezoo.core.convert.feature_steps import COMPARED_ROWS, INT8_MAKER
 from posezoo.core.convert.formats import OriginalNode
 from posezoo.core.convert.frontends import VerifiedSource
@@ -34,7 +33,6 @@ from posezoo.core.errors import (
     PosezooError,
     RandomNetworkError,
     SelfCheckError,
-    WideIntegerError,
     memory_hint,
 )
 from posezoo.core.events import NodeProof
@@ -46,7 +44,6 @@ from posezoo.core.registry import format_command
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.values import frozen
 from posezoo.proof.check_extent import reshape_to
-from posezoo.proof.constant_check import find_changed_constant
 from posezoo.proof.difference import (
     WITHOUT_NOISE,
     allow_difference,
@@ -58,7 +55,6 @@ from posezoo.proof.fp16_check import (
     compare_with_fp32,
     find_bfloat16,
     find_types,
-    list_constants,
     measure_rounding,
     read_xml,
 )
@@ -68,7 +64,6 @@ from posezoo.proof.node_comparison import (
     InnerDifference,
     compare_before,
     compare_nodes,
-    find_wide_integer,
 )
 from posezoo.proof.reference_outputs import (
     EXACT,
@@ -277,13 +272,12 @@ class IrCheck(NetworkCheck):
     def run(self, find_reference: FindReference) -> SelfCheckResult:
         """Compare the IR with what the original computes.
 
-        If no runtime reads the original, neither is run: constants and outputs are compared with
-        what the original and model.yml declare.
+        If no runtime reads the original, neither is run: the outputs are compared with those that
+        model.yml declares.
 
         Raises:
-            ConversionError: the constants of the original cannot be read.
             SelfCheckError: the IR or the original cannot be run; an input or output differs in
-                name, order or shape; a constant differs from the original's; an output contains inf
+                name, order or shape; an output contains inf
                 or nan, or an inner tensor differs by more than its tolerance; the original as it is
                 read here differs from the recorded outputs; or the check is strict, and numbers
                 cannot prove an output or nothing else read the original.
@@ -296,14 +290,14 @@ class IrCheck(NetworkCheck):
         return result
 
     def _compare(self, find_reference: FindReference) -> SelfCheckResult:
-        changed = self._check_layers()  # while the original is run
+        self._refuse_random_layers()  # while the original is run
         release_memory()
         try:
             reference = find_reference()
         except NoReferenceError as error:
-            return self._check_declared(changed, error.problem)
+            return self._check_declared(error.problem)
         if reference is None:
-            return self._check_declared(changed, explain_dependence(self.spec))
+            return self._check_declared(explain_dependence(self.spec))
         recorded = self._check_recorded(reference.recorded)
         names = self._name_outputs(reference)
         computed = self._compute_outputs(names, reference)
@@ -314,11 +308,9 @@ class IrCheck(NetworkCheck):
         if compared.wrong:
             compared = self._allow_units(compared, reference)
         if compared.wrong:
-            raise self._create_difference_error(compared, changed, reference, judged, place)
-        if changed:
-            raise self._create_constant_error(changed)
+            raise self._create_difference_error(compared, reference, judged, place)
         compared = self._doubt_enlarged(compared, reference)
-        compared = self._compare_before(compared, reference)
+        compared = self._settle_doubts(compared, reference)
         nodes = self._check_nodes(reference) if self.by_nodes else None
         outputs = {**compared.outputs, **self._check_decoding(names, reference, judged)}
         doubts = [each.not_compared for each in (*recorded.values(), *outputs.values())]
@@ -384,7 +376,7 @@ class IrCheck(NetworkCheck):
                 or nan, or the check of the FP16 IR fails.
         """
         maker = INT8_MAKER.part
-        hint = f"{format_command('quantize', self.spec)} --dataset_dir PHOTOS makes INT8, too"
+        hint = f"{format_command('quantize', self.spec)} --images PHOTOS makes INT8, too"
         if difference := maker.explain_difference(half_xml, self.xml, self.spec):
             problem = f"is not the FP16 IR with the declared ranges: {difference}"
             raise self.create_error(problem, hint)
@@ -439,7 +431,7 @@ class IrCheck(NetworkCheck):
             outputs[name] = replace(outputs[name], rounding=rounding if is_half else None)
         return outputs
 
-    def _check_declared(self, changed: str, reason: str) -> SelfCheckResult:
+    def _check_declared(self, reason: str) -> SelfCheckResult:
         network = openvino_core().read_model(self.xml)
         for declared, port in zip(self.spec.outputs, network.outputs, strict=False):
             shape = list(declared.shape) or port.partial_shape
@@ -450,8 +442,6 @@ class IrCheck(NetworkCheck):
                     f"has the output {join_names([port])} {port.partial_shape} instead of"
                     f" {declared.name} {shape}"
                 )
-        if changed:
-            raise self._create_constant_error(changed)
         settings = self.spec.self_check
         return SelfCheckResult(
             "",
@@ -614,7 +604,7 @@ class IrCheck(NetworkCheck):
         }
         return OutputComparison({**compared.outputs, **outputs})
 
-    def _compare_before(
+    def _settle_doubts(
         self, compared: OutputComparison, reference: ReferenceOutputs
     ) -> OutputComparison:
         """Compare the tensors before outputs whose own values prove nothing. Those whose values are
@@ -624,27 +614,11 @@ class IrCheck(NetworkCheck):
             SelfCheckError: one differs before an output that a rounding changes.
         """
         outputs = compared.outputs.items()
-        reasons = {
-            name: output.not_compared or f"{name} is the same for all test images"
-            for name, output in outputs
-            if output.not_compared == explain_empty(name)
-            or (_is_silent(name, reference.cases) and not output.not_compared)
-        }
+        reasons = _list_silent(compared, reference.cases)
         noisy = [name for name, output in outputs if output.is_noisy and output.not_compared]
         if not (reasons or noisy):
             return compared
-        proven: set[str] = set()
-        first = None
-        if reference.is_independent:
-            # Without them, the outputs stay in doubt.
-            with suppress(PosezooError, RuntimeError):
-                proven, first = compare_before(
-                    self.spec,
-                    reference.original,
-                    self.xml,
-                    reference.cases[0],
-                    [*reasons, *noisy],
-                )
+        proven, first = self._compare_before([*reasons, *noisy], reference)
         if first and noisy and not self._list_steps(noisy, reference):
             problem = f"differs from the original before {', '.join(noisy)}: first in"
             raise self.create_error(f"{problem} {_describe_inner(first, reference)}")
@@ -653,6 +627,20 @@ class IrCheck(NetworkCheck):
             doubt = "" if name in proven else reason + before
             compared = compared.with_doubt([name], doubt)
         return compared
+
+    def _compare_before(
+        self, outputs: Collection[str], reference: ReferenceOutputs
+    ) -> tuple[set[str], InnerDifference | None]:
+        """As ``node_comparison.compare_before``; if the tensors cannot be compared, no output is
+        proven.
+        """
+        if not reference.is_independent:
+            return set(), None
+        original, case = reference.original, reference.cases[0]
+        try:
+            return compare_before(self.spec, original, self.xml, case, outputs)
+        except (PosezooError, RuntimeError):
+            return set(), None
 
     def _name_outputs(self, reference: ReferenceOutputs) -> tuple[str, ...]:
         """The names of the outputs to compare; those of the original if its decoder is a part of
@@ -664,21 +652,9 @@ class IrCheck(NetworkCheck):
         shapes = {name: each.shape for name, each in originals.items()}
         return tuple(GRAPH_DECODER.part.find_outputs(self.spec, shapes))
 
-    def _check_layers(self) -> str:
-        """Which constant differs from those of the original, and how; empty if none does. The .xml
-        is in memory only here.
-
-        Raises:
-            RandomNetworkError: a layer draws random numbers.
-        """
-        graph = read_xml(self.xml)
-        if kinds := find_types(graph, _RANDOM):
+    def _refuse_random_layers(self) -> None:
+        if kinds := find_types(read_xml(self.xml), _RANDOM):
             raise self.create_random_error(f"it has the operation {', '.join(kinds)}")
-        if self.precision == Precision.FP16:
-            return ""  # compare_with_fp32 compared them
-        originals = frontends.read_constants(self.spec, self.source)
-        constants = list_constants(graph, self.xml)
-        return find_changed_constant(self.spec, originals, constants)
 
     def _compute_outputs(
         self, names: Sequence[str], reference: ReferenceOutputs
@@ -698,23 +674,6 @@ class IrCheck(NetworkCheck):
             return [run_compiled(compiled, case.feed) for case in reference.cases]
         except RuntimeError as error:
             raise self.create_error(f"cannot be run: {error_text(error)}") from error
-
-    def _refuse_wide_integers(self, reference: ReferenceOutputs) -> None:
-        """Larger constants alone are common and harmless, such as the end of a Slice."""
-        try:
-            wide = find_wide_integer(reference.original, self.xml, reference.cases[0])
-        except RuntimeError:
-            return  # the check's own result is more important
-        if wide is None:
-            return
-        name, value = wide
-        raise WideIntegerError(
-            f"{self.spec.full_name}: the {self.precision} IR differs from the original: in that,"
-            f" {name} has the integer {value:,}, and OpenVINO computes integers in 32 bits (by"
-            f" {reference.runtime})",
-            hint="no IR was written; let the network compute such numbers in floating point, and"
-            " export it again",
-        )
 
     def _describe_first_difference(self, reference: ReferenceOutputs) -> str:
         original = reference.original
@@ -772,25 +731,17 @@ class IrCheck(NetworkCheck):
                 outputs[name] = OutputDifference(difference, limit)
         return outputs
 
-    def _create_constant_error(self, changed: str) -> SelfCheckError:
-        return self.create_error(f"has another constant than the original: {changed}")
-
     def _create_difference_error(
         self,
         compared: OutputComparison,
-        changed: str,
         reference: ReferenceOutputs,
         computed: Sequence[NamedArrays],
         place: str,
     ) -> SelfCheckError:
-        self._refuse_wide_integers(reference)
         problem = self.describe_wrong(compared, reference.runtime)
         name, worst = compared.worst
         problem += _describe_place(name, worst.tolerance, reference.cases, computed)
-        if changed:
-            problem += f"; its constant {changed}"
-        else:
-            problem += place or self._describe_first_difference(reference)
+        problem += place or self._describe_first_difference(reference)
         return self.create_error(problem)
 
 
@@ -809,6 +760,17 @@ def explain_empty(name: str) -> str:
 def is_bfloat16(values: Array) -> bool:
     """Whether values in float32 are those of bfloat16."""
     return values.dtype == np.float32 and not (values.view(np.uint32) & 0xFFFF).any()
+
+
+def _list_silent(compared: OutputComparison, cases: Sequence[ReferenceSample]) -> dict[str, str]:
+    """The outputs that are empty, or the same for all images, and why they prove nothing."""
+    reasons = {}
+    for name, output in compared.outputs.items():
+        if output.not_compared == explain_empty(name):
+            reasons[name] = output.not_compared
+        elif not output.not_compared and _is_silent(name, cases):
+            reasons[name] = f"{name} is the same for all test images"
+    return reasons
 
 
 def _explain_noise(name: str, noise: float | None) -> str:

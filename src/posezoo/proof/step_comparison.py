@@ -100,7 +100,7 @@ def compare_at_steps(
     wanted = [name for name in outputs if steps[name]]
     if not wanted:
         return {}
-    comparison = _Comparison(reference, cut, xml, wanted, select)
+    comparison = _PartComparison(reference, cut, xml, wanted, select)
     parts = comparison.compare()
     return {
         name: _judge(
@@ -118,7 +118,7 @@ def _judge(steps: tuple[str, ...], parts: Sequence[PartDifference]) -> StepVerdi
     return StepVerdict(steps, parts[-1], wrong, doubt)
 
 
-class _Comparison:
+class _PartComparison:
     def __init__(
         self,
         reference: ReferenceOutputs,

@@ -13,6 +13,7 @@ from posezoo.core.declarations.model import (
     ModelSpec,
     ModelT,
     Precision,
+    QuantizationSettings,
 )
 from posezoo.core.errors import DecoderError, InferenceError, QuantizationError, UsageError
 from posezoo.core.events import Listener, ignore_event
@@ -130,7 +131,7 @@ def describe_own_ir(subject: Subject, options: QuantizationOptions) -> Quantizat
         scale=preprocessing.scale,
         element_type=graph.model.input(name).get_element_type().get_type_name(),
     )
-    spec = replace(spec, inputs=(port,), quantization=options.own_settings)
+    spec = replace(spec, inputs=(port,), quantization=QuantizationSettings())
     pipeline = PipelineSpec(_with_said(spec, subject.said))
     return QuantizationTarget(spec, pipeline, {spec.name: xml}, description)
 

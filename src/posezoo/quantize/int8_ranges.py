@@ -342,6 +342,10 @@ def _read_input(node: Node, port: int) -> Array:
 class RangesMaker(Int8Maker):
     """Makes INT8 with the ranges that a model declares."""
 
+    def check_declared(self, spec: ModelSpec) -> None:
+        """See ``Int8Maker``."""
+        read_ranges(spec)
+
     def write(self, half: Path, xml: Path, spec: ModelSpec, decoder: Decoder | None) -> Path:
         """See ``Int8Maker``."""
         network = openvino_core().read_model(half)

@@ -159,8 +159,7 @@ def float_layer_names(network: Model, float_layers: Sequence[FloatLayers]) -> di
         matches = {}
         for pattern in layers.layers:
             fits = re.compile(translate(pattern)).match  # as fnmatchcase
-            # --in_float of an IR of the user's has types among the names.
-            matches[f"layers: {pattern}"] = [*filter(fits, operations), *of_kind[pattern]]
+            matches[f"layers: {pattern}"] = [*filter(fits, operations)]
         for kind in layers.types:
             matches[f"types: {kind}"] = of_kind[kind]
         for declared, matching in matches.items():

@@ -207,15 +207,10 @@ class _QuantizationJob:
             noises = compare_layers(fp32, quantized, samples)
             self.listener(LayerNoiseMeasured(target.spec.full_name, noises))
         if problem:
-            way = "quantization.preset and in_float in model.yml"
-            if target.is_own:
-                is_mixed = target.settings.preset == "mixed"
-                way = f"{'' if is_mixed else '--preset mixed and '}--in_float LAYERS"
-            raise QuantizationError(
-                problem,
-                hint=f"no IR was written; try {way} with the layers that have the most noise, or"
-                " --max_drop D and --annotations, which search for them for minutes",
-            )
+            way = "--max_drop D and --annotations, which search for minutes for layers to keep in"
+            if not target.is_own:
+                way = f"quantization.preset and in_float in model.yml, or {way}"
+            raise QuantizationError(problem, hint=f"no IR was written; try {way} floating point")
         return displacement, measured
 
     def _write_int8(

@@ -177,7 +177,6 @@ class QuantizationOptions:
             from the images' folder. Empty: that of the model.
         runtime: where the speeds of FP16 and INT8 are measured.
         said: what the user says of the network.
-        own_settings: of an IR of the user's; a model has its own.
     """
 
     precisions: tuple[Precision, ...] = (Precision.FP16_INT8,)
@@ -189,7 +188,6 @@ class QuantizationOptions:
     metric: str = ""
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
     said: Statement = Statement()
-    own_settings: QuantizationSettings = QuantizationSettings()
 
     @property
     def measures_accuracy(self) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import field
+from collections.abc import Sequence
 
 from posezoo.console.labels import format_pairs, join
 from posezoo.core.declarations.model import Model
@@ -33,13 +32,11 @@ class MeasurementSelection:
     """The user's own measurements, and the selection of measurements to use.
 
     ``user_measurements``, with their model's name, are used beside those of measured.yml; their
-    ``record`` says whose they are. Measurements of speed must have the settings, and a machine
-    whose description contains a text; with ``one_request``, they must be of one request at a time.
+    ``record`` says whose they are. With ``one_request``, measurements of speed must be of one
+    request at a time.
     """
 
     user_measurements: Sequence[tuple[str, Measurement]] = ()
-    machine: str = ""
-    settings: Mapping[str, str] = field(default_factory=dict)
     one_request: bool = False
 
     def select(self, model: Model, kind: str) -> list[Measurement]:
@@ -47,9 +44,9 @@ class MeasurementSelection:
         of_user = [each for name, each in self.user_measurements if name == model.full_name]
         measurements = [each for each in of_user if each.kind == kind]
         measurements += measurements_of(model, kind)
-        if kind != "speed":
+        if kind != "speed" or not self.one_request:
             return measurements
-        return list(filter(self._is_comparable_speed, measurements))
+        return list(filter(is_of_one_request, measurements))
 
     def select_of_pipeline(
         self,
@@ -102,14 +99,6 @@ class MeasurementSelection:
             for each in self.select(model, "speed")
             if not is_of_pipeline(each) and is_of_run(each, model)
         ]
-
-    def _is_comparable_speed(self, measurement: Measurement) -> bool:
-        if self.machine.casefold() not in measurement.machine.casefold():
-            return False
-        actual = measurement.settings
-        if self.one_request and not is_of_one_request(measurement):
-            return False
-        return all(str(actual.get(name)) == value for name, value in self.settings.items())
 
 
 def is_of_run(measurement: Measurement, model: Model) -> bool:

@@ -8,15 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from posezoo.core.declarations.model import OWN_CHECKPOINT, ModelSpec
 from posezoo.core.values import frozen
-
-if TYPE_CHECKING:
-    from posezoo.poses.keypoints import Pose
 
 _FOLDER = Path(__file__).parent
 _IMAGENET = "imagenet_1000"
@@ -112,14 +109,6 @@ def read_labels(labels: Sequence[str] | str, classes: int = 0) -> list[str]:
         return list(_read_file()["labels"][labels])
     names = (_FOLDER / f"{_IMAGENET}.txt").read_text("utf-8").splitlines()
     return ["background", *names] if classes == len(names) + 1 else names
-
-
-def coco_category_id(pose: Pose) -> int:
-    """COCO's id of a class with this label; the number of another class, and 1 for a person."""
-    if pose.class_id is None:
-        return 1
-    labels = read_labels("coco_91")  # in the order of COCO's ids
-    return labels.index(pose.label) if pose.label in labels else pose.class_id
 
 
 @cache

@@ -35,7 +35,7 @@ from posezoo.core.resolve.stage_context import Context
 from posezoo.core.versions import package_versions, release_version
 from posezoo.core.workers.processes import run_in_child
 from posezoo.measure.benchmark_cases import BenchmarkOptions, CaseMaker
-from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule, run_rounds
+from posezoo.measure.benchmarking.benchmark_process import run_rounds
 from posezoo.measure.coco import CocoDataset
 from posezoo.measure.complexity_count import (
     count_complexity,
@@ -46,7 +46,6 @@ from posezoo.measure.evaluation.evaluation_report import EvaluationReport
 from posezoo.measure.model_evaluation import EvaluationTask, LoadedModel, evaluate_model, load_model
 from posezoo.media.images import SAMPLE_PHOTOS, read_image, write_image
 from posezoo.pages.facts.model_facts import describe_model
-from posezoo.pages.source_check import BAD_STATES, check_sources
 from posezoo.poses.decoders import finds_boxes
 from posezoo.poses.drawing import draw
 from posezoo.quantize.int8_models import plan_int8, plan_required_irs
@@ -58,6 +57,7 @@ from posezoo.run.measured import MAX_DIFFERENCE, Measurement, measurements_of
 from posezoo.run.runtime.runtime_config import LoadOptions
 from posezoo.run.subject import Statement, Subject
 from posezoo.upkeep.draft.replacement import write_missing_pins
+from posezoo.upkeep.source_check import BAD_STATES, check_sources
 
 INT8 = Precision.FP16_INT8
 
@@ -224,9 +224,7 @@ class Proving:
                     named = Subject(model.full_name, model=model)
                     for case in maker.cases(named, precision):
                         try:
-                            *_, (result,) = run_rounds(
-                                [case], BenchmarkSchedule(), listener=listener
-                            )
+                            *_, result = run_rounds(case, listener=listener)
                             record_measurements(model, [result.to_measurement()])
                         except InferenceError as error:  # such as other work that disturbs it
                             listener(WarningIssued(error.problem))

@@ -11,7 +11,7 @@ from posezoo.console.json_projection import project
 from posezoo.console.labels import format_count, join
 from posezoo.console.report import align_columns, print_result
 from posezoo.lint.output_formats import relative_path
-from posezoo.pages.source_check import BAD_STATES, CheckedSource, check_sources
+from posezoo.upkeep.source_check import BAD_STATES, CheckedSource, check_sources
 
 if TYPE_CHECKING:
     from posezoo.core.registry import Selection

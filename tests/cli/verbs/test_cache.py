@@ -72,7 +72,7 @@ def test_verify_names_what_is_damaged(places, tmp_path):
     assert told.returncode == 1
     assert "two: two.tflite" in told.stdout
     assert "1 of 3 files are damaged" in told.stdout
-    assert "prune --damaged" in told.stderr
+    assert "the next download of these files notices that" in told.stderr
 
 
 def test_prune_takes_what_no_model_names_and_what_killed_runs_left(places, tmp_path):
@@ -143,35 +143,29 @@ def test_a_tarball_is_named_and_pruned_with_its_record_and_its_part(tmp_path, mo
         "sha384": ["net: net.tflite"],
     }
     assert_success(posezoo("cache", "verify", *places))
-    assert_success(posezoo("cache", "prune", "--everything", *places))
+    assert_success(posezoo("cache", "prune", "--all", *places))
     assert left(tmp_path) == set()
     assert [path.name for path in (tmp_path / "cache" / "1").iterdir()] == ["staging"]
 
 
-def test_prune_takes_what_is_damaged_or_everything_where_that_is_asked(places, tmp_path):
+def test_prune_takes_everything_where_that_is_asked(places, tmp_path):
     posezoo("cache", "prune", *places)
     assert left(tmp_path) == {kept(tmp_path, body) for body in BODIES.values()}
-    kept(tmp_path, BODIES["one"]).unlink()
-    kept(tmp_path, BODIES["two"]).write_bytes(b"")
-    posezoo("cache", "prune", *places, "--damaged")
-    assert left(tmp_path) == set()
-    posezoo("download", "--all", *places, "-o", tmp_path / "out")
-    assert left(tmp_path) != set()
-    posezoo("cache", "prune", *places, "--everything")
+    posezoo("cache", "prune", *places, "--all")
     assert left(tmp_path) == set()
     assert (tmp_path / "out" / "public" / "two" / "two.tflite").exists()
 
 
-def test_everything_includes_the_networks_that_were_compiled_for_the_cpu(places, tmp_path):
+def test_all_includes_the_networks_that_were_compiled_for_the_cpu(places, tmp_path):
     files, cache = places[:2], tmp_path / "home" / "posezoo"
     (cache / "compiled").mkdir(parents=True)
     network = cache / "compiled" / "net-0123456789abcdef.compiled"
     network.write_bytes(bytes(2_000_000))
     home = {"XDG_CACHE_HOME": str(tmp_path / "home")}
-    posezoo("cache", "prune", "--everything", *places, **home)  # of another cache only
-    posezoo("cache", "prune", "--everything", *files, "--dry_run", **home)
+    posezoo("cache", "prune", "--all", *places, **home)  # of another cache only
+    posezoo("cache", "prune", "--all", *files, "--dry_run", **home)
     assert network.exists()
-    told = posezoo("cache", "prune", "--everything", *files, **home)
+    told = posezoo("cache", "prune", "--all", *files, **home)
     assert f"{cache / 'compiled'}: 1 compiled network, 2.0 MB" in told.stdout
     assert not network.exists()
 
@@ -180,7 +174,7 @@ def test_what_is_no_entry_is_left_alone(places, tmp_path):
     strange = tmp_path / "cache" / "1" / "ab" / "notes.txt"
     strange.parent.mkdir(exist_ok=True)
     strange.write_text("mine")
-    assert_success(posezoo("cache", "prune", "--everything", *places))
+    assert_success(posezoo("cache", "prune", "--all", *places))
     assert left(tmp_path) == {strange}
     assert strange.read_text() == "mine"
 

@@ -237,9 +237,10 @@ def test_zsh_shows_descriptions_of_flags_and_nothing_behind_names(home):
         terminal.wait_for(lambda rows: row_with("blaze-one  ", rows))
         names = row_with("blaze-one  ", terminal.rows)
         assert "other" in names and "--" not in names
-        terminal.type("--p\t")
-        terminal.wait_for(lambda rows: row_with("--proof ", rows))
-        assert re.match(r"--proof +-- nodes compares an IR", row_with("--proof ", terminal.rows))
+        terminal.type("--s\t")
+        terminal.wait_for(lambda rows: row_with("--self_check ", rows))
+        row = row_with("--self_check ", terminal.rows)
+        assert re.match(r"--self_check +-- nodes compares an IR", row)
 
 
 def row_with(start, rows):

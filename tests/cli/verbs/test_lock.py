@@ -389,7 +389,7 @@ def test_an_ir_that_the_lock_calls_equal_is_not_proven_again(convertible):
         assert_success(run(zoo, "lock"))
         assert entries(zoo) == before
     shutil.rmtree(folder / "FP16")
-    nodes = run(zoo, *words, "--locked", "--proof", "nodes")
+    nodes = run(zoo, *words, "--locked", "--self_check", "nodes")
     assert "self-check passed" in nodes.stderr
 
 

@@ -111,7 +111,7 @@ def test_a_precision_that_no_conversion_makes_is_used_if_a_quantization_made_it(
     assert plan_conversion(refused, layout, [Precision.FP16_INT8]).obstacle == Obstacle(
         "precision", "its keypoints move", "choose FP16"
     )
-    assert re.fullmatch("posezoo quantize tiny-pose .*--dataset_dir PHOTOS", obstacle.hint)
+    assert re.fullmatch("posezoo quantize tiny-pose .*--images PHOTOS", obstacle.hint)
     xml.parent.mkdir(parents=True)
     xml.write_text("<net/>")
     plan = plan_conversion(spec, layout, [FP16, Precision.FP16_INT8])

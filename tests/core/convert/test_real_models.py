@@ -116,7 +116,7 @@ def test_the_command_gets_a_model_that_is_only_published_as_ir(mirror, tmp_path)
     )
     assert "tf-pose-mobilenet-v2-small: no conversion makes FP16-INT8, and" in refused
     command = f"posezoo quantize tf-pose-mobilenet-v2-small --weights_dir {tmp_path}"
-    assert f"hint: {command} --dataset_dir PHOTOS" in refused
+    assert f"hint: {command} --images PHOTOS" in refused
 
 
 def test_a_precision_that_was_never_published_is_refused_before_any_download(zoo):

@@ -1,7 +1,5 @@
 """Names that no model has: aliases for a task, and models that the zoo left out."""
 
-import json
-
 import pytest
 
 from fakes.command import posezoo, refusal_alone
@@ -88,13 +86,7 @@ def test_info_says_why_a_model_is_missing(zoo):
     def info(*words):
         return posezoo("info", *words, "--models_dir", "models", cwd=zoo)
 
-    assert info("--why_not", "Bad_one").stdout == "It is not free. Instead: good\n"
-    answer = json.loads(info("--why_not", "bad-one", "--format", "json").stdout)
-    assert answer == {"names": ["bad-*"], "reason": "It is not free.", "instead": ["good"]}
-    assert "hint: It is not free. Instead: good" in refusal_alone(info("bad-one"))
-    assert "the zoo has good@x" in info("--why_not", "good@x").stderr
-    assert "the zoo has pose" in info("--why_not", "pose").stderr
-    assert "no model is called 'other'" in info("--why_not", "other").stderr
+    assert "hint: It is not free. Instead: good" in refusal_alone(info("Bad_one"))
 
 
 @pytest.mark.parametrize(

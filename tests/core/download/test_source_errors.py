@@ -410,7 +410,7 @@ def test_plain_http_needs_a_digest_or_the_users_word(zoo, server):
     assert (zoo / "public" / "net" / "FP16" / "net.xml").read_bytes() == WEIGHTS
 
 
-def test_a_private_authority_is_named_by_a_flag(zoo, tmp_path):
+def test_a_private_authority_is_named_by_a_variable(zoo, tmp_path):
     trustme = pytest.importorskip("trustme")
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
@@ -419,7 +419,7 @@ def test_a_private_authority_is_named_by_a_flag(zoo, tmp_path):
         target = declare(zoo, secure.serve("net", WEIGHTS))
         refused = download(zoo)
         assert "TLS failed" in refused.stderr
-        assert "--ca_bundle FILE" in refused.stderr
+        assert "set REQUESTS_CA_BUNDLE=FILE" in refused.stderr
         assert (refused.returncode, target.read_bytes()) == (1, OLD)
-        assert_success(download(zoo, "--ca_bundle", tmp_path / "ca.pem"))
+        assert_success(download(zoo, REQUESTS_CA_BUNDLE=str(tmp_path / "ca.pem")))
     assert target.read_bytes() == WEIGHTS

@@ -64,7 +64,7 @@ def test_models_that_were_fetched_to_a_disk_that_is_not_mounted_are_missing_unti
     (zoo / "out").mkdir()
     assert states(zoo) == {"a/sub/a.tflite": "missing", "part/sub/part.tflite": "missing"}
     assert run(zoo, "verify", "--all").returncode == 1
-    assert_success(run(zoo, "cache", "remove", "a", "whole", "--yes"))
+    assert_success(run(zoo, "cache", "remove", "a", "whole"))
     last = "not checked: 2 models that no command fetched, and that no lock names"
     assert printed(run(zoo, "verify", "--all")).splitlines() == [last]
 

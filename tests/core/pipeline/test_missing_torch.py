@@ -42,7 +42,5 @@ def test_the_list_marks_the_models_that_need_it_and_puts_them_last():
     assert names.index(MODEL) > names.index("yolox-tiny-coco")
 
 
-def test_info_and_the_models_instead_say_what_is_needed():
+def test_info_says_what_is_needed():
     assert "  needs: needs the extra torch\n" in printed(posezoo("info", MODEL))
-    instead = printed(posezoo("info", "--why_not", "alphapose"))
-    assert "alpha_pose_resnet101_v1b_coco needs the extra torch\n" in instead

@@ -1,4 +1,4 @@
-"""Cases are measured in their own processes, after a warm-up, one after the other or in turns."""
+"""Cases are measured in their own processes, after a warm-up."""
 
 import os
 import signal
@@ -14,7 +14,6 @@ from posezoo.core.events import BenchmarkProgress, BenchmarkStarted
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.measure.benchmarking.benchmark_process import (
     BenchmarkProcess,
-    BenchmarkSchedule,
     run_rounds,
 )
 from posezoo.measure.benchmarking.workloads import (
@@ -25,7 +24,7 @@ from posezoo.run.runtime.runtime_config import RuntimeConfig
 
 pytest.importorskip("openvino", reason="needs openvino")
 
-SHORT = BenchmarkSchedule(rounds=5, seconds=0.02)
+SHORT_S = 0.02
 
 
 @pytest.fixture(scope="session")
@@ -44,14 +43,14 @@ def case(ir, *, batch=1, requests=1, device="CPU", **runtime):
     )
 
 
-def last(cases, **options):
-    """The results after the last round."""
-    *_, results = run_rounds(cases, SHORT, **options)
-    return results
+def last(case, **options):
+    """The result after the last round."""
+    *_, result = run_rounds(case, SHORT_S, **options)
+    return result
 
 
 def test_throughput_latency_and_requests_are_consistent(ir):
-    (result,) = last([case(ir, requests=2, batch=4)])
+    result = last(case(ir, requests=2, batch=4))
     least, middle, greatest = (
         result.throughput_fps.least,
         result.throughput_fps.median,
@@ -71,7 +70,7 @@ def test_throughput_latency_and_requests_are_consistent(ir):
 @pytest.mark.slow
 def test_the_memory_is_that_of_a_fresh_process(ir):
     ours = np.ones(600 << 17)  # 600 MiB of this process
-    (result,) = last([case(ir)])
+    result = last(case(ir))
     assert 20 < result.memory_mib < 600 < ours.nbytes / 2**20 + 1
 
 
@@ -85,41 +84,28 @@ def test_a_larger_network_takes_more_memory(ir, tmp_path):
     weights = np.random.default_rng(0).normal(size=(4096, 8192)).astype(np.float32)  # 128 MiB
     end = ops.matmul(image, ops.constant(weights), False, False)
     ov.save_model(ov.Model([end], [image], "large"), tmp_path / "large.xml", compress_to_fp16=False)
-    (small,) = last([case(ir)])
-    (large,) = last([case(tmp_path / "large.xml")])
+    small = last(case(ir))
+    large = last(case(tmp_path / "large.xml"))
     assert large.memory_mib - small.memory_mib > 40  # the weights may be held in 16 bits
 
 
-def test_cases_take_turns_and_are_compared_by_the_median_of_paired_ratios(ir):
+def test_after_each_round_the_result_so_far_is_given_and_then_reported(ir):
     events = []
-    cases = [case(ir), case(ir, batch=2)]
     counts = []
-    for base, other in run_rounds(cases, SHORT, listener=events.append):
-        counts.append((len(base.rounds), len(other.rounds)))
+    for result in run_rounds(case(ir), SHORT_S, listener=events.append):
+        counts.append((len(result.rounds), len(events)))
     assert counts == [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]
-    assert [each.name for each in events if isinstance(each, BenchmarkStarted)] == [
-        "small (FP32, batch 1, 1 request)",
-        "small (FP32, batch 2, 1 request)",
-    ]
-    turns = [
-        (each.round, each.name[-18:]) for each in events if isinstance(each, BenchmarkProgress)
-    ]
-    assert turns[:4] == [
-        (1, "batch 1, 1 request)"[-18:]),
-        (1, "batch 2, 1 request)"[-18:]),
-        (2, "batch 1, 1 request)"[-18:]),
-        (2, "batch 2, 1 request)"[-18:]),
-    ]
-    pairs = zip(base.rounds, other.rounds, strict=True)
-    ratios = sorted(two.throughput_fps / one.throughput_fps for one, two in pairs)
-    ratio = other.speed_ratio(base)
-    assert (ratio.least, ratio.median, ratio.greatest) == (ratios[0], ratios[2], ratios[4])
+    started, *ended = events
+    assert isinstance(started, BenchmarkStarted)
+    assert started.name == "small (FP32, batch 1, 1 request)"
+    assert all(isinstance(each, BenchmarkProgress) for each in ended)
+    assert [each.round for each in ended] == [1, 2, 3, 4, 5]
 
 
 def test_a_measurement_names_everything_that_its_values_depend_on(ir):
     from datetime import date
 
-    (result,) = last([case(ir, requests=2, threads=1)])
+    result = last(case(ir, requests=2, threads=1))
     measurement = result.to_measurement()
     assert measurement.settings == {
         "device": "CPU",
@@ -143,7 +129,7 @@ def test_a_measurement_names_everything_that_its_values_depend_on(ir):
 
 def test_a_missing_device_is_refused_by_name(ir):
     with pytest.raises(InferenceError, match="no device 'cpu' was found"):
-        last([case(ir, device="cpu")])
+        last(case(ir, device="cpu"))
 
 
 def test_a_process_that_dies_is_reported_with_its_exit_code(ir):
@@ -169,13 +155,13 @@ class Broken:
 
 def test_a_bug_in_the_child_is_raised_in_the_parent():
     with pytest.raises(RuntimeError, match=r"small \(broken, 1 request\): KeyError: 'heatmaps'"):
-        last([BenchmarkCase("small", None, Broken(), RuntimeConfig())])
+        last(BenchmarkCase("small", None, Broken(), RuntimeConfig()))
 
 
 def test_no_process_outlives_an_abandoned_measurement(ir):
     before = children_of(os.getpid())
-    turns = run_rounds([case(ir), case(ir)], SHORT)
-    next(turns)
-    assert len(children_of(os.getpid()) - before) == 2
-    turns.close()
+    rounds = run_rounds(case(ir), SHORT_S)
+    next(rounds)
+    assert len(children_of(os.getpid()) - before) == 1
+    rounds.close()
     assert not children_of(os.getpid()) - before

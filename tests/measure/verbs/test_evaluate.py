@@ -65,7 +65,7 @@ def evaluate(mirror, models, shared, out):
 
 @pytest.mark.slow
 def test_shards_in_several_processes_give_the_same_report(evaluate, tmp_path):
-    args = ("--height", 256, "--limit", 9, "--fresh", "--format", "json")
+    args = ("--height", 256, "--limit", 9, "--force", "--format", "json")
     reports = [json_of(evaluate(*args, *flags)) for flags in ((), ("--cluster", "local:2"))]
     assert reports[0] == reports[1]
     assert reports[0]["images"] == 9
@@ -144,7 +144,7 @@ def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared
     assert again_report["kept"] == 3
     assert {name: again_report[name] for name in expected} == expected
     assert "images" not in again.stderr  # no image was predicted again
-    fresh = json_of(evaluate("--height", 368, "--limit", 3, "--format", "json", "--fresh"))
+    fresh = json_of(evaluate("--height", 368, "--limit", 3, "--format", "json", "--force"))
     assert fresh["kept"] == 0
     # Predictions of another input size are not reused.
     other = json_of(evaluate("--limit", 1, "--format", "json"))
@@ -633,7 +633,7 @@ def test_an_ir_has_the_same_figures_at_several_heights_as_at_each(evaluate, mirr
     flags = ("--mean_values", "[20,20,20]", "--scale_values", "[1.2,1.2,1.2]", "--limit", 2)
     both = succeeded(evaluate("--heights", "128,192", *flags, "--format", "json", model=xml))
     for height, report in zip((128, 192), json_of(both)["sizes"], strict=True):
-        alone = evaluate("--height", height, *flags, "--fresh", "--format", "json", model=xml)
+        alone = evaluate("--height", height, *flags, "--force", "--format", "json", model=xml)
         assert json_of(alone)["AP"] == report["AP"] > 0
 
 

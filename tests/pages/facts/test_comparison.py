@@ -78,7 +78,6 @@ def test_only_speeds_of_one_machine_are_compared(zoo):
     )
     assert column(comparison, "network_fps") == [10, 20, None]
     assert column(comparison, "network_p50_ms") == [100, 50, None]
-    assert comparison.network_setting == f"{MACHINE}; batch 1, device CPU"
 
 
 def test_speeds_with_other_settings_are_not_mixed_in(zoo):
@@ -91,23 +90,6 @@ def test_settings_that_follow_from_the_model_may_differ(zoo):
         one=[speed(10, requests=2, executed_precision="i8")], two=[speed(20, requests=4)]
     )
     assert column(comparison, "network_fps") == [10, 20]
-
-
-def test_a_machine_and_settings_can_be_selected(zoo):
-    measured = {
-        "one": [speed(10), speed(7, hint="LATENCY"), speed(99, machine="Another")],
-        "two": [speed(20)],
-    }
-    assert column(
-        zoo(metrics=MeasurementSelection(machine="another"), **measured), "network_fps"
-    ) == [
-        99,
-        None,
-    ]
-    requested = MeasurementSelection(settings={"hint": "LATENCY"})
-    assert column(zoo(metrics=requested, **measured), "network_fps") == [7, None]
-    nothing = zoo(metrics=MeasurementSelection(settings={"batch": "64"}), **measured)
-    assert (column(nothing, "network_fps"), nothing.network_setting) == ([None, None], "")
 
 
 def mine(measurement, record=FIGURES_FILE):

@@ -64,7 +64,7 @@ def test_the_answer_is_the_paths_and_nothing_of_nncfs_own(place, tmp_path):
 
 
 def test_beside_the_fp32_ir_unless_another_folder_is_named(place):
-    ended = place.quantize("--format", "json", "--layers", "--quiet")
+    ended = place.quantize("--format", "json", "--verbose", "--quiet")
     (answer,) = json_of(ended)["models"]
     xml = place.xml(place.root / "models")
     assert answer["irs"] == {"FP16-INT8": str(xml)}
@@ -77,7 +77,7 @@ def test_beside_the_fp32_ir_unless_another_folder_is_named(place):
 def quantized(tmp_path_factory):
     """A place where the model was quantized and recorded, and the answer."""
     place = make_place(tmp_path_factory.mktemp("quantized"))
-    return place, succeeded(place.quantize("--record", "--layers"))
+    return place, succeeded(place.quantize("--record", "--verbose"))
 
 
 def test_the_shift_is_recorded_once_it_was_measured(quantized):
@@ -99,7 +99,6 @@ def test_the_shift_is_recorded_once_it_was_measured(quantized):
         ("--annotations", "truth.json"),
         ("--metric", "ap"),
         ("--metric", "ap", "--max_drop", "1"),
-        ("--layers",),
     ],
 )
 def test_flags_of_a_quantization_are_refused_for_a_comparison_alone(tmp_path, flags):
@@ -241,7 +240,7 @@ def test_layers_are_shown_on_request(quantized):
 
 
 def test_without_photos_it_is_wrong_usage(place):
-    assert "the following arguments are required: --dataset_dir" in refusal(
+    assert "the following arguments are required: --images" in refusal(
         posezoo("quantize", "seeker"), code=2
     )
 

@@ -330,7 +330,7 @@ def test_several_requests_run_at_once_and_each_gets_its_own_answer(small_ir):
 
 @pytest.mark.parametrize(
     ("said", "streams"),
-    [({"streams": "2"}, 2), ({"streams": "CPU:1"}, 1), ({"hint": "LATENCY"}, 1)],
+    [({"streams": "2"}, 2), ({"streams": "CPU:1"}, 1)],
 )
 def test_the_streams_are_the_requested_ones(small_ir, said, streams):
     assert CompiledNetwork(small_ir[0], RuntimeConfig(requests=4, **said)).streams == streams

@@ -22,7 +22,6 @@ UNBOUND = {"ENABLE_CPU_PINNING": "NO"}
         (RuntimeConfig(inference_precision="default"), LATENCY),
         (RuntimeConfig(requests=4), {**THROUGHPUT, **F32, **UNBOUND}),
         (RuntimeConfig(requests=0), {**THROUGHPUT, **F32, **UNBOUND}),
-        (RuntimeConfig(requests=4, hint="NONE"), {**F32, **UNBOUND}),
         (RuntimeConfig("GPU", requests=4), {**THROUGHPUT, **F32}),
         (
             RuntimeConfig("AUTO:GPU,CPU", requests=4),
@@ -76,7 +75,6 @@ def test_each_device_gets_its_own_properties(runtime, config):
     [
         ({"requests": -1}, "requests: expected 0 or more, got -1"),
         ({"threads": -2}, "threads: expected 0 or more"),
-        ({"hint": "FASTER"}, "hint: expected LATENCY, THROUGHPUT, NONE, got 'FASTER'"),
         (
             {"streams": "many"},
             "streams: expected a number, AUTO, or one for each device, got 'many'",

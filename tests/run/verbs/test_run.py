@@ -236,7 +236,7 @@ def run_blazepose(blazepose, *args, model="blazepose-full"):
 
 
 def test_int8_that_a_model_does_not_have_leads_to_the_one_that_it_has(empty_cache, tmp_path):
-    quantize = "posezoo quantize {} --dataset_dir PHOTOS"
+    quantize = "posezoo quantize {} --images PHOTOS"
     for model, start in (("movenet-thunder", "choose FP16-INT8; or: "), ("movenet-lightning", "")):
         said = refusal(posezoo("run", model, "--precision", "FP32-INT8", **empty_cache))
         assert f"no conversion makes FP32-INT8, and {tmp_path}" in said

@@ -15,7 +15,7 @@ from posezoo.run.verbs.run_flags import VIDEO
 
 #: What ``describe_estimator`` shows of them: the files that run, the device, and the options.
 OF_THE_MODEL = {
-    "model", "checkpoint", "weights_dir", "precision", "device", "inference_precision", "min_person_score", "whole_image",
+    "model", "checkpoint", "weights_dir", "precision", "device", "inference_precision", "min_person_score",
     "decoder", "decoder_options", "skeleton", "detector", "height", "labels", "layout", "reverse_input_channels",
     "mean_values", "scale_values", "models_dir", "registries", "mo", "allow_upstream_code",
 }  # fmt: skip
@@ -28,7 +28,7 @@ REFUSING = {"locked"}
 WITHOUT_EFFECT = {
     "output": "{folder}/other", "format": "json", "quiet": "", "verbose": "", "log": "{folder}/log", "force": "",
     "cache_dir": "{folder}/cache", "mirror": "{folder}", "attempts": "2", "stall_timeout": "7",
-    "header": "example.org=A: b", "ca_bundle": "{folder}/ca.pem", "allow_http": "", "allow_private_redirects": "",
+    "header": "example.org=A: b", "allow_http": "", "allow_private_redirects": "",
     "lock": "{folder}/posezoo.lock", "trust_on_first_use": "", "conversion_timeout": "99",
     "conversion_memory": "4", "require_proof": "", "limit": "1",
 }  # fmt: skip

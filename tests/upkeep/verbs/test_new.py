@@ -241,10 +241,8 @@ def test_the_files_of_an_ir_are_named_below_their_precision_by_the_model(zoo, se
     for suffix in (".xml", ".bin"):
         server.serve(f"FP16/{stem}{suffix}", xml.with_suffix(suffix).read_bytes())
     addresses = [server.url(f"FP16/{stem}{suffix}") for suffix in (".xml", ".bin")]
-    succeeded(
-        new(zoo, "my-ir", "--from", *addresses, "--license", "Apache-2.0", "--family", "intel")
-    )
-    written = yaml.safe_load(model_of(zoo, "my-ir", "intel").read_text())
+    succeeded(new(zoo, "my-ir", "--from", *addresses, "--license", "Apache-2.0"))
+    written = yaml.safe_load(model_of(zoo, "my-ir").read_text())
     assert [each["name"] for each in written["files"]] == ["FP16/my-ir.xml", "FP16/my-ir.bin"]
     assert written["outputs"] == [{"name": "maps", "shape": [1, 5, 8, 12]}]
     assert written["framework"] == "dldt"

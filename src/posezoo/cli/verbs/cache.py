@@ -8,7 +8,7 @@ remove the files and IR of models that posezoo wrote.
     entries      list  with list all entries, with verify the damaged, with prune the removed ones:
                        path, algorithm, digest, size, changed (ISO 8601, UTC) and files (``model:
                        file``)
-    compiled     list  with prune --everything the removed networks that were compiled for the CPU:
+    compiled     list  with prune --all the removed networks that were compiled for the CPU:
                        path, size
 
 ``posezoo cache remove MODEL --format json``::
@@ -44,8 +44,7 @@ posezoo cache list
 posezoo cache verify
 posezoo cache prune --dry_run
 posezoo cache remove movenet-lightning
-posezoo cache remove "rtmpose-*" --weights_dir weights --yes
-posezoo cache prune --damaged
+posezoo cache remove "rtmpose-*" --weights_dir weights
 """
 
 FLAGS = (
@@ -60,12 +59,7 @@ FLAGS = (
     ),
     Flag("models MODEL", "names or globs of the models", nargs="*", needs="what=remove"),
     Flag(
-        "--damaged",
-        "with prune: also remove damaged files; all files are read",
-        needs="what=prune",
-    ),
-    Flag(
-        "--everything",
+        "--all",
         "with prune: remove all files and, without --cache_dir, the networks that were compiled for"
         " the CPU, which the next run compiles again",
         needs="what=prune",
@@ -77,11 +71,6 @@ FLAGS = (
         "with prune and remove: only report what would be removed",
         needs="what=prune what=remove",
     ),
-    Flag(
-        "--yes",
-        "with remove: do not ask for confirmation; required if the input is not a terminal",
-        needs="what=remove",
-    ),
     replace(flags.download_dir_flag(), needs="what=remove"),
     Shared("weights_dir", needs="what=remove"),
     flags.FORMAT,
@@ -90,8 +79,6 @@ FLAGS = (
 
 class _CacheArgs(RemovalArgs):
     what: str
-    damaged: bool
-    everything: bool
     cache_dir: Path | None
 
 
@@ -120,7 +107,7 @@ def run(args: _CacheArgs) -> int:
         lock = LockFile(settings.lock)
         entries = list_entries(root, file_names_by_digest(selection.models, lock))
         shown, summary = _select(args, entries)
-        compiled = list_compiled() if args.everything and args.cache_dir is None else {}
+        compiled = list_compiled() if args.all and args.cache_dir is None else {}
         if args.what == "prune" and not args.dry_run:
             remove_entries(root, shown)
             remove_compiled(compiled)
@@ -134,8 +121,7 @@ def run(args: _CacheArgs) -> int:
         if args.what != "verify" or not shown:
             return 0
         console.print_line(
-            "a download notices that and downloads them again; "
-            "posezoo cache prune --damaged removes them"
+            "the next download of these files notices that, and downloads them again"
         )
     return 1
 
@@ -145,17 +131,10 @@ def _select(args: _CacheArgs, entries: Sequence[CacheEntry]) -> tuple[Sequence[C
         damaged = [entry for entry in entries if entry.is_damaged()]
         return damaged, f"{len(damaged)} of {len(entries)} files are damaged"
     if args.what == "prune":
-        unused = [entry for entry in entries if _is_unused(entry, args)]
+        unused = [entry for entry in entries if args.all or not entry.names]
         action = "would be removed" if args.dry_run else "were removed"
         return unused, f"{len(unused)} of {len(entries)} files {action}"
     return entries, f"{len(entries)} files"
-
-
-def _is_unused(entry: CacheEntry, args: _CacheArgs) -> bool:
-    """Whether prune removes this file; it is read if damaged files are removed."""
-    if args.everything or not entry.names:
-        return True
-    return args.damaged and entry.is_damaged()
 
 
 def _describe(

@@ -39,14 +39,14 @@ posezoo get blazepose-full
 posezoo get blazepose-full --precisions FP16 --weights_dir models
 posezoo get --all --format json
 posezoo get blazepose-full --dry_run
-posezoo get blazepose-full --proof nodes
+posezoo get blazepose-full --self_check nodes
 posezoo get movenet-multipose --decode --max_people 3 --weights_dir decoded
 """
 
 FLAGS = (
     f"{flags.MODELS} weights_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERSION}",
     (
-        f"{flags.CAMERA_INPUT} {flags.DECODE} force proof self_check {flags.REGISTRY}"
+        f"{flags.CAMERA_INPUT} {flags.DECODE} force self_check {flags.REGISTRY}"
         f" {flags.CLUSTER} dry_run {flags.FORMAT}"
     ),
 )

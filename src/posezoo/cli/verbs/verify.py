@@ -186,7 +186,7 @@ def _repair_words(artifact: ArtifactState, layout: ModelLayout) -> Iterator[str]
     precision = ("--precisions", artifact.path.parent.name)
     weights_dir = ("--weights_dir", f"{layout.output_dir}")
     if artifact.quantized:
-        yield from ("quantize", artifact.model, "--dataset_dir", "PHOTOS", *precision, *weights_dir)
+        yield from ("quantize", artifact.model, "--images", "PHOTOS", *precision, *weights_dir)
     elif artifact.converted:
         yield from ("convert", artifact.model, *artifact.flags.split(), *precision)
         if layout.download_dir != layout.output_dir:

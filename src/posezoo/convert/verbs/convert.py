@@ -45,7 +45,7 @@ EXAMPLES = """
 posezoo convert blazepose-full
 posezoo convert --all --precisions FP16 --download_dir models --weights_dir ir
 posezoo convert blazepose-full --dry_run
-posezoo convert blazepose-full --proof nodes
+posezoo convert blazepose-full --self_check nodes
 posezoo convert mine.onnx --reverse_input_channels --mean_values 123.675 116.28 103.53 --scale_values 58.4 57.1 57.4
 posezoo convert net.tflite --as rtmpose-m --output ir/net.xml --precisions FP32
 posezoo convert deploy.prototxt res10.caffemodel --output res10.onnx
@@ -207,7 +207,7 @@ def _export(args: _ConvertArgs, context: Context, selection: Selection | None) -
 #: Flags of ``posezoo convert`` that change nothing for a file.
 _OF_MODELS = (
     f"all network download_dir {flags.LOCK} mo allow_upstream_code onnx_only model_name"
-    f" dynamic keep_onnx {flags.CAMERA_INPUT} {flags.DECODE} cluster"
+    f" dynamic {flags.CAMERA_INPUT} {flags.DECODE} cluster"
 )
 #: The flags that say what follows the network.
 _OF_PIPELINE = "as decoder decoder_options skeleton detector"

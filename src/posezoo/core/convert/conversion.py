@@ -5,7 +5,6 @@ publish.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +102,9 @@ def convert_with_openvino(
         if options.self_check:
             import_runtime(model_format.runtime_module)
         source = verified.result()
-        keep = partial(verified_files.write_keeping, layout.onnx_path(spec), listener=listener)
 
         def read_prepared() -> Any:
-            keep_onnx = keep if options.keep_onnx else None
-            network = frontends.read_network(spec, source, keep_onnx=keep_onnx)
-            network = apply_model_yml(network, spec)
+            network = apply_model_yml(frontends.read_network(spec, source), spec)
             if spec.decoding:
                 network = GRAPH_DECODER.part.append(network, spec)
             prepare_for_writing(network, resolved.source, resolved.decoder)

@@ -42,8 +42,6 @@ class ConversionOptions:
     #: Compare the outputs of each IR with those of the original, and write the IR to its final
     #: folder only if they are equal within the tolerance.
     self_check: bool = True
-    #: Also write the intermediate ONNX of a checkpoint, as ``<name>.onnx`` in the model's folder.
-    keep_onnx: bool = False
     #: Also refuse an IR whose outputs the self-check cannot prove, or whose original nothing else
     #: read; the setting ``require_proof`` asks for it, too.
     is_strict: bool = False

@@ -43,6 +43,15 @@ class Int8Maker:
     ``int8_ranges``.
     """
 
+    def check_declared(self, spec: ModelSpec) -> None:
+        """Read the declared ranges.
+
+        Raises:
+            ConversionError: their file is missing, is not the declared one, or is malformed.
+            MissingPackageError: a package that reads it is not installed.
+        """
+        raise NotImplementedError
+
     def write(self, half: Path, xml: Path, spec: ModelSpec, decoder: Decoder | None) -> Path:
         """Write the FP16-INT8 IR of a checked FP16 IR to ``xml``, which is returned.
 

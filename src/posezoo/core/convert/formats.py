@@ -143,21 +143,6 @@ OpenRuntime = Callable[[ModelSpec, Path, Mapping[str, Shape]], ReferenceRuntime 
 
 
 @frozen
-class OriginalConstant:
-    """A constant of an original.
-
-    Attributes:
-        names: those of the tensors with these values, also in another shape; empty if the format
-            has none.
-        is_computed_from: whether a conversion computes other constants from it.
-    """
-
-    values: Array
-    names: frozenset[str] = frozenset()
-    is_computed_from: bool = False
-
-
-@frozen
 class ModelFormat:
     """One format of published models."""
 
@@ -185,8 +170,8 @@ class ModelFormat:
     shared_reading: str = "reading the original as it did for the IR"
     runtime_module: str = ""  # the module of a runtime other than OpenVINO; empty if there is none
     open_runtime: OpenRuntime | None = None  # opens the original in that runtime
-    #: The constants that a file contains; it may leave out some.
-    read_constants: Callable[[ModelSpec, Path], Iterable[OriginalConstant]] = lambda spec, path: ()
+    #: The weights that a file contains; it may leave out some.
+    read_weights: Callable[[ModelSpec, Path], Iterable[Array]] = lambda spec, path: ()
     #: The ends of the names of files to convert, in lower case, for ``posezoo new``.
     endings: tuple[str, ...] = ()
     #: Other formats of the same framework, by the last characters of their files' names.

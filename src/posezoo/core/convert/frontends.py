@@ -17,8 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NewType
 
+from posezoo.core.arrays import Array
 from posezoo.core.convert.feature_steps import ONNX_REWRITING
-from posezoo.core.convert.formats import FORMATS, ModelFormat, OriginalConstant
+from posezoo.core.convert.formats import FORMATS, ModelFormat
 from posezoo.core.declarations.model import ModelSpec, SourceFile, UnpackArchive
 from posezoo.core.declarations.model_files import PADDLE_3
 from posezoo.core.declarations.routes import describe_obstacle, select_route
@@ -263,21 +264,15 @@ def _describe_kind(path: Path) -> str:
     return "something else"
 
 
-def read_network(
-    spec: ModelSpec, path: VerifiedSource, *, keep_onnx: Callable[[bytes], None] | None = None
-) -> Model:
-    """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it;
-    ``keep_onnx`` receives the intermediate ONNX of a checkpoint.
+def read_network(spec: ModelSpec, path: VerifiedSource) -> Model:
+    """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it.
 
     Raises:
         ConversionError: see ``open_for_frontend``; or OpenVINO cannot read the file.
         PosezooError: a checkpoint cannot be exported; see ``formats.pytorch.export_to_onnx``.
-        OutputError: the ONNX cannot be written.
     """
     model_format = select_format(spec)
     source = open_for_frontend(spec, path)
-    if isinstance(source, bytes) and keep_onnx:
-        keep_onnx(source)
     steps = UPSTREAM_STEPS.part
     declared = model_format.output_names(path)
     names = [*spec.output_names, *declared.values()]
@@ -383,16 +378,16 @@ def _name_ports(network: Model, declared: Mapping[str, str], spec: ModelSpec, pa
     return cut_outputs(network, list(dict.fromkeys(declared.values())), spec.name)
 
 
-def read_constants(spec: ModelSpec, path: VerifiedSource) -> Iterator[OriginalConstant]:
-    """The constants of a verified file; some may be missing. A ConversionError if the file is
+def read_weights(spec: ModelSpec, path: VerifiedSource) -> Iterator[Array]:
+    """The weights of a verified file; some may be missing. A ConversionError if the file is
     malformed.
     """
     try:
-        yield from select_format(spec).read_constants(spec, path)
+        yield from select_format(spec).read_weights(spec, path)
     except (struct.error, ValueError, IndexError) as error:
         # The runtimes that read it check less, or read less.
         raise ConversionError(
-            f"{path}: its constants cannot be read: {error}",
+            f"{path}: its weights cannot be read: {error}",
             hint="it may be damaged: compare it with the file that its authors publish",
         ) from error
 

@@ -183,11 +183,11 @@ def _refusal_of_tls(error: requests.exceptions.SSLError) -> SourceError:
     if "NO_CERTIFICATE_OR_CRL_FOUND" in cause or "PEM lib" in cause:  # OpenSSL 3, and before
         return SourceError(
             "TLS failed: the file of certificate authorities has no certificates",
-            hint="--ca_bundle, or else REQUESTS_CA_BUNDLE, must name a file in the format PEM",
+            hint="REQUESTS_CA_BUNDLE must name a file in the format PEM",
         )
     return SourceError(
         f"TLS failed: {cause}",
-        hint="for a private certificate authority use --ca_bundle FILE or set REQUESTS_CA_BUNDLE",
+        hint="for a private certificate authority set REQUESTS_CA_BUNDLE=FILE",
         refused=True,
     )
 

@@ -22,4 +22,3 @@ HTML_PAGE = OutputFile(signs=("<!DOCTYPE html>\n<!-- drawn by posezoo -->",))
 MEASUREMENTS = OutputFile(signs=('"model": "', '"kind": "', '"precision": "', '"figures": '))
 
 #: Known findings of posezoo lint. It replaces the one that was read.
-BASELINE = OutputFile(signs=('{\n "findings": [',), renews="baseline")

@@ -30,7 +30,7 @@ _OTHER_FOLDER = (
 )
 
 _FREE_SPACE = (
-    "free some space there, or choose another folder; posezoo cache prune --everything empties"
+    "free some space there, or choose another folder; posezoo cache prune --all empties"
     " posezoo's cache"
 )
 

@@ -17,7 +17,6 @@ from posezoo.core.files.staging import remove_stale_staging_dirs
 from posezoo.core.layout import checkpoint_dir, require_inside
 from posezoo.core.pipeline.plan import Plan, make_plan, require_current_ir
 from posezoo.core.registry import format_command
-from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.resolved import Resolved
 from posezoo.core.resolve.stage_context import Context
@@ -155,8 +154,6 @@ def convert(
     """
     spec = resolved.source
     layout = resolved.layout
-    if options.keep_onnx:
-        require_network(spec)
     if plan.obstacle:
         raise resolved.error(plan.obstacle)
     if not spec.is_converted:
@@ -177,10 +174,6 @@ def convert(
         from posezoo.core.convert.ir_making import make_irs
 
         make_irs(resolved, due, plan.program, options, listener=listener)
-    elif options.keep_onnx:
-        from posezoo.core.convert.conversion import write_onnx
-
-        write_onnx(resolved, force=True, listener=listener)
     return Converted(resolved, irs)
 
 

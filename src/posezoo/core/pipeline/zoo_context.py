@@ -118,7 +118,6 @@ def download_options(settings: Settings, first_use: FirstUse | None = None) -> D
         timeout_s=settings.stall_timeout,
         first_use=first_use,
         headers=settings.header,
-        ca_bundle=settings.ca_bundle,
         allow_http=settings.allow_http,
         allow_private_redirects=settings.allow_private_redirects,
         jobs=settings.jobs,

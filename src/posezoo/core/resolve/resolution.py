@@ -276,7 +276,7 @@ def _explain_missing_int8(spec: ModelSpec, target: Target, layout: ModelLayout) 
     if refused:
         return Obstacle(PRECISION, refused.rstrip("."), f"choose {Precision.FP16}")
     why = f"no conversion makes {target.precision}, and {target.xml} does not exist"
-    hint = f"{format_command('quantize', spec, layout.output_dir)} --dataset_dir PHOTOS"
+    hint = f"{format_command('quantize', spec, layout.output_dir)} --images PHOTOS"
     if spec.int8_ranges:
         hint = f"choose {Precision.FP16_INT8}; or: {hint}"
     return Obstacle(PRECISION, why, hint)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from posezoo.core.arrays import Array
 from posezoo.core.convert.formats import (
     ModelFormat,
-    OriginalConstant,
     ReferenceRuntime,
     Shape,
     import_runtime,
@@ -52,8 +51,8 @@ def _read_network(spec: ModelSpec, path: Path) -> Any:
     return read_caffe(find_prototxt(spec, path), path, spec.inputs)
 
 
-def _read_constants(_spec: ModelSpec, path: Path) -> list[OriginalConstant]:
-    return [OriginalConstant(blob) for blobs in read_weights(path).values() for blob in blobs]
+def _read_weights(_spec: ModelSpec, path: Path) -> list[Array]:
+    return [blob for blobs in read_weights(path).values() for blob in blobs]
 
 
 def _open_runtime(
@@ -140,5 +139,5 @@ FORMAT = ModelFormat(
     read_network=_read_network,
     runtime_module=_MODULE,
     open_runtime=_open_runtime,
-    read_constants=_read_constants,
+    read_weights=_read_weights,
 )

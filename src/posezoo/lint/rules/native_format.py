@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from itertools import product
 
+from posezoo.core.convert.feature_steps import INT8_MAKER
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import ConversionError, NetworkError, SpecError, UnknownModelError
@@ -30,7 +31,6 @@ from posezoo.pages.spdx_licenses import (
     suggest_license,
 )
 from posezoo.proof.recorded_outputs import read_recording
-from posezoo.quantize.int8_ranges import read_ranges
 from posezoo.run.measured import NAME, read_measured
 
 #: Words near the end of license texts: without them, the text was cut.
@@ -239,7 +239,10 @@ def measured(view: ModelView) -> Violations:
         yield RuleViolation(FileLocation(path), message, "tag", tag)
 
 
-_BESIDE = {"recorded_outputs": read_recording, "int8_ranges": read_ranges}
+_BESIDE: Mapping[str, Callable[[ModelSpec], object]] = {
+    "recorded_outputs": read_recording,
+    "int8_ranges": lambda spec: INT8_MAKER.part.check_declared(spec),
+}
 
 
 @rule()

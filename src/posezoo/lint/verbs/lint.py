@@ -8,13 +8,13 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag, Shared
 from posezoo.cli.run_main import command_line
 from posezoo.core.events import RunStarted
-from posezoo.core.files.output_file import BASELINE
 
 EXAMPLES = """
 posezoo lint
 posezoo lint my-pose --models_dir my_zoo
 posezoo lint --models_dir open_model_zoo/models --format sarif
 posezoo lint --models_dir my_zoo --fix --dry_run
+posezoo lint --format json > known.json
 posezoo lint --changed_since main --baseline known.json
 posezoo lint --explain unusual-constant
 """
@@ -33,12 +33,7 @@ FLAGS = (
     ),
     Flag(
         "--baseline FILE",
-        "do not report the known findings, which are listed in this file",
-    ),
-    Flag(
-        "--write_baseline FILE",
-        "write all findings to this file, for --baseline",
-        output=BASELINE,
+        "do not report the known findings, which --format json wrote to this file",
     ),
     Flag(
         "--artifacts DIR",
@@ -61,7 +56,6 @@ class _LintArgs(flags.ModelsArgs, flags.FormatArgs):
     explain: str | None
     changed_since: str | None
     baseline: Path | None
-    write_baseline: Path | None
     artifacts: Path | None
     fix: bool
     dry_run: bool
@@ -84,7 +78,6 @@ def run(args: _LintArgs) -> int:
             style=args.format,
             changed_since=args.changed_since,
             baseline=args.baseline,
-            write_baseline=args.write_baseline,
             artifacts=args.artifacts,
             fixing=flags.context_from_args(args) if args.fix else None,
             is_dry_run=args.dry_run,

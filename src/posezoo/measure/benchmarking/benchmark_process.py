@@ -1,4 +1,4 @@
-"""Measure benchmark cases in rounds, alone or in turns, each in its own process.
+"""Measure benchmark cases in rounds, each in its own process.
 
 A new process has only the memory of its case, and a crash ends only this case.
 """
@@ -6,67 +6,43 @@ A new process has only the memory of its case, and a crash ends only this case.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from typing import Any
 
 from posezoo.core.errors import InferenceError, PosezooError
 from posezoo.core.events import BenchmarkProgress, BenchmarkStarted, Listener, ignore_event
 from posezoo.core.operating_system import peak_memory_mib
-from posezoo.core.values import frozen
 from posezoo.core.workers.processes import ChildProcess, ProcessEndedError, never_cancelled
 from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult, BenchmarkRound
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, Work, WorkloadInfo
 
-
-@frozen
-class BenchmarkSchedule:
-    """The number of rounds after a warm-up, and their duration.
-
-    Attributes:
-        seconds: the minimum duration of a round.
-    """
-
-    rounds: int = 5
-    seconds: float = 1.0
+#: The number of rounds after the warm-up.
+ROUNDS = 5
 
 
 def run_rounds(
-    cases: Sequence[BenchmarkCase],
-    schedule: BenchmarkSchedule,
-    *,
-    listener: Listener = ignore_event,
-) -> Iterator[tuple[BenchmarkResult, ...]]:
-    """Measure cases in turns, each in its own process until the end: one round of each case, then
-    the next round of each.
+    case: BenchmarkCase, seconds: float = 1.0, *, listener: Listener = ignore_event
+) -> Iterator[BenchmarkResult]:
+    """Measure a case in ``ROUNDS`` rounds of at least some ``seconds``, after one to warm up.
 
     Yields:
-        After each round of all cases, the results so far, in the order of the cases.
+        After each round, the result so far.
 
     Raises:
-        PosezooError: a case cannot be loaded, or fails later.
+        PosezooError: the case cannot be loaded, or fails later.
     """
-    with ExitStack() as stack:
-        processes = []
-        for case in cases:
-            listener(BenchmarkStarted(case.label, schedule.rounds))
-            processes.append(stack.enter_context(BenchmarkProcess(case)))
-        for process in processes:
-            process.run(schedule.seconds)  # the warm-up round
-        rounds: list[list[BenchmarkRound]] = [[] for _ in processes]
-        for number in range(1, schedule.rounds + 1):
-            for process, measured in zip(processes, rounds, strict=True):
-                measured.append(process.run(schedule.seconds))
-            yield tuple(
-                BenchmarkResult(process.case, process.info, tuple(measured))
-                for process, measured in zip(processes, rounds, strict=True)
-            )
-            # Events follow the yield: a user who sees a reported round and presses ^C keeps its
-            # result.
-            for process, measured in zip(processes, rounds, strict=True):
-                throughput = measured[-1].throughput_fps
-                listener(BenchmarkProgress(process.case.label, number, schedule.rounds, throughput))
+    listener(BenchmarkStarted(case.label, ROUNDS))
+    with BenchmarkProcess(case) as process:
+        process.run(seconds)  # the warm-up round
+        rounds: list[BenchmarkRound] = []
+        for number in range(1, ROUNDS + 1):
+            rounds.append(process.run(seconds))
+            yield BenchmarkResult(case, process.info, tuple(rounds))
+            # The event follows the yield: a user who sees a reported round and presses ^C keeps
+            # its result.
+            listener(BenchmarkProgress(case.label, number, ROUNDS, rounds[-1].throughput_fps))
 
 
 class BenchmarkProcess(AbstractContextManager["BenchmarkProcess"]):

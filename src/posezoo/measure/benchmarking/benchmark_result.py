@@ -1,6 +1,4 @@
-"""The result of several rounds: medians and ranges, the measurement for measured.yml, and
-comparisons.
-"""
+"""The result of several rounds: medians and ranges, and the measurement for measured.yml."""
 
 from __future__ import annotations
 
@@ -96,21 +94,10 @@ class BenchmarkResult:
         settings["executed_precision"] = info.executed_precision
         settings["requests"] = info.requests
         settings["streams"] = info.streams
-        settings["hint"] = runtime.to_openvino_config().get("PERFORMANCE_HINT", "NONE")
+        settings["hint"] = runtime.hint
         if runtime.threads:
             settings["threads"] = runtime.threads
         return settings | dict(info.settings)
-
-    def speed_ratio(self, base: BenchmarkResult) -> MedianRange:
-        """The throughput divided by that of ``base``, for each pair of rounds; above 1 if this one
-        is faster.
-
-        For interleaved results: other load slows both rounds of a pair.
-        """
-        pairs = zip(base.rounds, self.rounds, strict=False)
-        return MedianRange.from_values(
-            [this.throughput_fps / other.throughput_fps for other, this in pairs]
-        )
 
     def to_measurement(self) -> Measurement:
         """The result, of today, for measured.yml; an IR of unknown precision counts as FP32."""

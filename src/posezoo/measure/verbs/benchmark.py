@@ -8,9 +8,6 @@ With ``--format json``, the output is an object::
                          other keys of measured.yml
     provenance    list   what ran, for each of them, as in poses.json of ``posezoo run``
     best_batches  list   with several batch sizes: model, precision, requests, batch, throughput_fps
-    comparisons   list   with --compare: model, precision, settings, and ratio (minimum, median,
-                         maximum) of its throughput to that of the first case, for each pair of
-                         rounds
     interrupted   bool   whether ^C ended it; measurements then contains the results so far
     failed        list   name, reason, hint
 """
@@ -36,7 +33,6 @@ from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.declarations.model_files import find_network, is_network_file
 from posezoo.core.errors import (
     ConversionError,
-    InferenceError,
     OutputError,
     PosezooError,
     SettingsError,
@@ -50,19 +46,18 @@ if TYPE_CHECKING:
     from posezoo.core.pipeline.for_each import Executor
     from posezoo.core.resolve.stage_context import Context
     from posezoo.measure.benchmark_cases import BenchmarkOptions, BenchmarkPlanner, CaseMaker
-    from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
     from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult
     from posezoo.measure.benchmarking.workloads import BenchmarkCase
     from posezoo.run.measured import Measurement
 
 EXAMPLES = """
 posezoo benchmark human-pose-estimation-0001
-posezoo benchmark net.xml --batch 1,2,4,8 --requests 1,0
-posezoo benchmark --compare human-pose-estimation-0001 --precisions FP16,FP16-INT8
-posezoo benchmark --pipeline blazepose-full --requests 4 --input crowd.jpg
+posezoo benchmark net.xml --batch 1,2,4,8 --num_infer_requests 1,0
+posezoo benchmark human-pose-estimation-0001 --precisions FP16,FP16-INT8
+posezoo benchmark --pipeline blazepose-full --num_infer_requests 4 --input crowd.jpg
 posezoo benchmark --pipeline human-pose-estimation-0001 --heights 256,368,480
 posezoo benchmark --all --generated --output speed.json
-posezoo benchmark my-pose --requests 1,0 --models_dir my_zoo --record
+posezoo benchmark my-pose --num_infer_requests 1,0 --models_dir my_zoo --record
 """
 
 MAX_BATCH = 64
@@ -76,12 +71,6 @@ FLAGS = (
         nargs="*",
     ),
     "all",
-    Flag(
-        "--compare",
-        "run all models in turn in each round, and compare each with the first; so other load on"
-        " the machine affects all of them equally",
-        excludes="cluster",
-    ),
     Flag(
         "--pipeline",
         "measure the whole pipeline: read an image, find the poses, and draw them",
@@ -131,37 +120,28 @@ FLAGS = (
         default=(1,),
     ),
     Flag(
-        "--requests N[,N]",
+        "-nireq, --num_infer_requests N[,N]",
         "number of parallel inference requests: 1 for the lowest latency, 0 for the device's"
         " optimal number (default: with --pipeline 1, as posezoo run has for a photo, else 0)",
         flags.whole_numbers(0, 1024),
         default=(),
     ),
     Flag(
-        "--streams N",
+        "-nstreams, --num_streams N",
         "number of requests that the device executes in parallel (default: the device chooses)",
         default="",
     ),
     Flag(
-        "--threads N",
+        "-nthreads, --num_threads N",
         "number of CPU threads (default: the device chooses)",
         flags.whole_number(0, 4096),
         default=0,
     ),
     Flag(
-        "--hint",
-        "what the device optimizes for (default: LATENCY for one request, else THROUGHPUT)",
-        default="",
-        choices=("LATENCY", "THROUGHPUT", "NONE"),
-    ),
-    Flag(
-        "--rounds N",
-        "number of rounds, at least 5, after a warm-up round (default: 5)",
-        flags.whole_number(5, 1000),
-        default=5,
-    ),
-    Flag(
-        "--seconds S", "the duration of a round (default: 1)", flags.number(0.01, 600), default=1.0
+        "--seconds S",
+        "the duration of each of the 5 rounds, and of the warm-up (default: 1)",
+        flags.number(0.01, 600),
+        default=1.0,
     ),
     Flag(
         "--output FILE",
@@ -181,7 +161,6 @@ FLAGS = (
 
 
 class _BenchmarkArgs(flags.ConversionArgs, flags.DescriptionArgs):
-    compare: bool
     pipeline: bool
     input: Path | None
     people: str
@@ -189,11 +168,9 @@ class _BenchmarkArgs(flags.ConversionArgs, flags.DescriptionArgs):
     size: tuple[int, int] | None
     heights: tuple[int, ...]
     batch: tuple[int, ...]
-    requests: tuple[int, ...]
-    streams: str
-    threads: int
-    hint: str
-    rounds: int
+    num_infer_requests: tuple[int, ...]
+    num_streams: str
+    num_threads: int
     seconds: float
     output: Path | None
     record: bool
@@ -207,12 +184,11 @@ def run(args: _BenchmarkArgs) -> int:
         args.parser.error("--record: only for models, which have a measured.yml")
     from posezoo.measure.benchmark_cases import CaseMaker
     from posezoo.measure.benchmark_tables import format_results, results_to_json
-    from posezoo.measure.benchmarking.benchmark_process import BenchmarkSchedule
+    from posezoo.measure.benchmarking.benchmark_process import ROUNDS
     from posezoo.measure.complexity_count import require_own_registry
 
     context = flags.context_from_args(args)
     options = _options_from_args(args, context)
-    schedule = BenchmarkSchedule(args.rounds, args.seconds)
     is_interrupted = False
     # Generated IR and images must be visible to the workers of a cluster.
     shared = context.settings.weights_dir if args.cluster and not args.dry_run else None
@@ -226,21 +202,20 @@ def run(args: _BenchmarkArgs) -> int:
         for spec in planner.selection.models if args.record else ():
             require_own_registry(spec)
         if args.dry_run:
-            planner.report.answers += planner.plans(schedule)
+            planner.report.answers += planner.plans(args.seconds)
             return planner.report.print(args.format)
-        measuring = _Measuring(planner, schedule)
+        measuring = _Measuring(planner, args.seconds)
         executor = flags.executor_from_args(args, context) if args.cluster else None
         try:
-            measuring.measure(executor, is_compared=args.compare)
+            measuring.measure(executor)
         except KeyboardInterrupt:
             is_interrupted = True
         results = measuring.results
-        complete = [result for result in results if len(result.rounds) == args.rounds]
+        complete = [result for result in results if len(result.rounds) == ROUNDS]
         _write_results(complete, args, planner)
-    answer = results_to_json(results, is_compared=args.compare)
+    answer = results_to_json(results)
     answer |= {"interrupted": is_interrupted, "failed": planner.report.failures}
-    lines = format_results(results, is_compared=args.compare, rounds=args.rounds)
-    print_result(args.format, answer, *lines)
+    print_result(args.format, answer, *format_results(results))
     if is_interrupted:
         so_far = "these are the results so far" if results else "no round was complete"
         console.warn(f"interrupted: {so_far}")
@@ -280,13 +255,12 @@ def _options_from_args(args: _BenchmarkArgs, context: Context) -> BenchmarkOptio
     runtime = replace(
         default_runtime(context.settings),
         cache_dir=None,
-        streams=args.streams,
-        threads=args.threads,
-        hint=args.hint,
+        streams=args.num_streams,
+        threads=args.num_threads,
     )
     return BenchmarkOptions(
         runtime,
-        args.requests or (choose_requests(images),),
+        args.num_infer_requests or (choose_requests(images),),
         args.precisions,
         args.batch,
         size=args.size,
@@ -301,64 +275,51 @@ def _options_from_args(args: _BenchmarkArgs, context: Context) -> BenchmarkOptio
 @dataclass
 class _Measuring:
     planner: BenchmarkPlanner
-    schedule: BenchmarkSchedule
+    seconds: float
     results: list[BenchmarkResult] = field(default_factory=list)
 
-    def measure(self, executor: Executor | None, *, is_compared: bool) -> None:
-        if is_compared:
-            self._compare()
-        elif executor:
+    def measure(self, executor: Executor | None) -> None:
+        if executor:
             self._measure_on_cluster(executor)
-        else:
-            for case in self.planner.cases():
-                with self.planner.report_failure(case.model):
-                    self._measure([case])
-
-    def _compare(self) -> None:
-        cases = list(self.planner.cases())
-        if self.planner.report.failures:
             return
-        if len(cases) < 2:
-            raise InferenceError(
-                "there is nothing to compare: only one case is selected",
-                hint="name two models, or several of --precisions, --batch or --requests",
-            )
-        self._measure(cases)
+        for case in self.planner.cases():
+            with self.planner.report_failure(case.model):
+                self._measure(case)
 
     def _measure_on_cluster(self, executor: Executor) -> None:
         from posezoo.core.pipeline.for_each import for_each
 
         cases = list(self.planner.cases())
-        task = partial(_measure_alone, self.schedule)
+        task = partial(_measure_alone, self.seconds)
         # On one machine, cases that are measured at the same time would disturb each other.
         executor = replace(executor, jobs=1)
         for outcome in for_each(cases, task, executor=executor, listener=self.planner.console):
             with self.planner.report_failure(outcome.item.model):
                 if outcome.error:
                     raise outcome.error
-                self.results.extend(outcome.result or ())
+                if outcome.result:
+                    self.results.append(outcome.result)
 
-    def _measure(self, cases: Sequence[BenchmarkCase]) -> None:
+    def _measure(self, case: BenchmarkCase) -> None:
         from posezoo.measure.benchmarking.benchmark_process import run_rounds
 
-        latest: tuple[BenchmarkResult, ...] = ()
+        latest = None
         try:
-            for so_far in run_rounds(cases, self.schedule, listener=self.planner.console):
+            for so_far in run_rounds(case, self.seconds, listener=self.planner.console):
                 latest = so_far
         except PosezooError:
-            latest = ()
+            latest = None
             raise
         finally:
-            self.results.extend(latest)
+            if latest:
+                self.results.append(latest)
 
 
-def _measure_alone(
-    schedule: BenchmarkSchedule, case: BenchmarkCase, listener: Listener
-) -> tuple[BenchmarkResult, ...]:
+def _measure_alone(seconds: float, case: BenchmarkCase, listener: Listener) -> BenchmarkResult:
     from posezoo.measure.benchmarking.benchmark_process import run_rounds
 
-    *_, results = run_rounds([case], schedule, listener=listener)
-    return results
+    *_, result = run_rounds(case, seconds, listener=listener)
+    return result
 
 
 def _write_results(

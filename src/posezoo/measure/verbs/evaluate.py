@@ -124,7 +124,7 @@ FLAGS = (
         excludes="detector",
     ),
     Flag(
-        "--requests N",
+        "-nireq, --num_infer_requests N",
         "number of images to process at the same time (default: the device's optimal number)",
         flags.whole_number(0),
         default=0,
@@ -144,14 +144,18 @@ FLAGS = (
     ),
     "record",
     flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
-    Flag("--fresh", "run the model on every image again; ignore predictions of earlier runs"),
     "precision checkpoint",
     Flag(
         "--model_name M",
         "with --checkpoint: the name of the IR and of its folder (default: a folder named after the"
         " checkpoint's digest)",
     ),
-    f"{flags.DESCRIPTION} self_check proof force {flags.CLUSTER} {flags.ESTIMATOR} {flags.FORMAT}",
+    Flag(
+        "--force",
+        "convert the model again, and run it on every image again; ignore predictions of earlier"
+        " runs",
+    ),
+    f"{flags.DESCRIPTION} self_check {flags.CLUSTER} {flags.ESTIMATOR} {flags.FORMAT}",
 )
 
 
@@ -163,12 +167,11 @@ class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, fl
     flip: bool
     scales: tuple[float, ...]
     boxes: str | None
-    requests: int
+    num_infer_requests: int
     by: str
     worst: int
     output: Path | None
     record: bool
-    fresh: bool
     precision: Precision | None
 
 
@@ -262,7 +265,7 @@ def _evaluate(
         loaded,
         dataset,
         folder,
-        is_fresh=args.fresh,
+        is_fresh=args.force,
         skip_unreadable=args.skip_unreadable,
         executor=executor,
         listener=console,
@@ -323,7 +326,7 @@ def _load_options(args: _EvaluateArgs, context: Context) -> LoadOptions:
     from posezoo.run.runtime.runtime_config import LoadOptions
 
     return LoadOptions(
-        replace(default_runtime(context.settings), requests=args.requests),
+        replace(default_runtime(context.settings), requests=args.num_infer_requests),
         flip=args.flip,
         scales=args.scales,
     )

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from posezoo.cli import flags, parsers, run_main
 from posezoo.cli.flags import Flag
-from posezoo.cli.selection import read_list_file, select_models, warn_of_deprecated_composites
+from posezoo.cli.selection import select_models, warn_of_deprecated_composites
 from posezoo.console import printing
 from posezoo.console.labels import join
 from posezoo.console.printing import error_lines
@@ -33,6 +33,7 @@ from posezoo.core.registry import (
 )
 from posezoo.core.settings import WHEEL_REGISTRIES, Setting, Settings, read_settings, to_settings
 from posezoo.core.values import frozen
+from posezoo.omz.commands.list_file import read_list_file
 
 GROUP = "#" * 16 + "||"
 SECTION = "=" * 10

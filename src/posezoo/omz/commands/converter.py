@@ -81,7 +81,7 @@ FLAGS = (
     conventions.PROGRESS_FORMAT,
     "checkpoint",
     Shared("model_name skeleton", needs="checkpoint"),
-    f"self_check proof dynamic keep_onnx {flags.CAMERA_INPUT} {flags.DECODE} force",
+    f"self_check dynamic {flags.CAMERA_INPUT} {flags.DECODE} force",
 )
 
 

@@ -126,10 +126,10 @@ def create_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--self_check",
-        choices=("strict", "off"),
+        choices=("off",),
         help=(
             "off: write the IR without comparing its outputs with those of the original; by default"
-            " an IR that differs is refused; strict is --require_proof (posezoo's own argument)"
+            " an IR that differs is refused (posezoo's own argument)"
         ),
     )
     for name in flags.LIMITS.split():
@@ -337,9 +337,7 @@ def convert(args: MoArgs, listener: Listener) -> Path:
     requested = requested_precision(spec.mo_args)
     if args.compress_to_fp16 is not None:
         requested = Precision.FP16 if args.compress_to_fp16 else Precision.FP32
-    options = ConversionOptions(
-        self_check=args.self_check != "off", is_strict=args.self_check == "strict"
-    )
+    options = ConversionOptions(self_check=args.self_check != "off")
     changes = [
         NetworkChange(each.name, partial(apply_transformations, transformations=(each,)))
         for each in read_transformations(args.transform or "")

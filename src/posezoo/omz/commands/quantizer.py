@@ -24,6 +24,7 @@ from posezoo.core.values import frozen
 from posezoo.omz.commands import conventions
 from posezoo.omz.commands.event_output import TextReporter, print_planned_ir
 from posezoo.quantize.verbs.quantization_flags import (
+    PHOTOS,
     QUANTIZATION_FLAGS,
     QuantizationArgs,
     require_dataset_dir,
@@ -48,6 +49,7 @@ FLAGS: tuple[Flag | str, ...] = (
         " network of one person, such as nanodet-g (default: the working folder)",
     ),
     conventions.output_dir_flag("folder of the INT8 IR", "beside the FP32 IR"),
+    Flag("--dataset_dir DIR", PHOTOS),
     *QUANTIZATION_FLAGS,
     flags.LOCK,
     Flag(
@@ -72,7 +74,7 @@ def _run(args: _QuantizerArgs) -> int:
         spec for spec in selection.models if ranges_key(spec, Precision.FP16_INT8) is not None
     ]
     uses_ranges = args.dataset_dir is None and with_ranges == list(selection.models)
-    dataset_dir = None if uses_ranges else require_dataset_dir(args)
+    dataset_dir = None if uses_ranges else require_dataset_dir(args, "--dataset_dir")
     requested = conventions.precisions_from_args(args)
     output = conventions.LineBuffer()
     for flag, value in (("python", args.python), ("pot", args.pot)):

@@ -191,7 +191,7 @@ def _quantization(facts: ModelFacts) -> Paragraphs:
     is_in_float = facts.model.decoder is not None and Precision.FP32 in facts.precisions
     if names and is_in_float and not is_quantized:
         yield "To quantize it to INT8, with photos of people in the folder `photos`:"
-        command = f"posezoo quantize {' '.join(names)} --dataset_dir photos"
+        command = f"posezoo quantize {' '.join(names)} --images photos"
         yield format_code_block("sh", [f"{command}{select_registry(facts.model)}"])
     for name, reason in refused.items():
         yield f"{format_code(name)} is not quantized to INT8: {escape(reason)}"

@@ -173,16 +173,12 @@ _NETWORK_NAMES = {"throughput_fps": "network_fps", "latency_p50_ms": "network_p5
 
 @frozen
 class ModelComparison:
-    """All rows, and the settings of their measurements (empty if none was measured).
-
-    ``speed_setting`` is that of whole pipelines, ``network_setting`` that of networks alone.
-    """
+    """All rows, and the settings of their measurements (empty if none was measured)."""
 
     rows: tuple[ComparisonRow, ...]
-    speed_setting: str
+    speed_setting: str  # of whole pipelines
     accuracy_conditions: str
     single_setting: str  # of pipelines with one person
-    network_setting: str
     situation_conditions: str
 
     @property
@@ -251,7 +247,8 @@ def compare_models(
                 found = (record.reference, record.int8, record.dependence, record.nodes)
                 proofs |= dict.fromkeys(map(str, filter(None, found)))
         rows.append(_make_row(subject, metrics, measured, tuple(proofs)))
-    return ModelComparison(tuple(rows), *(setting for setting, _ in chosen))
+    speed, accuracy, single, _network, situations = (setting for setting, _ in chosen)
+    return ModelComparison(tuple(rows), speed, accuracy, single, situations)
 
 
 def _make_row(

@@ -5,9 +5,7 @@ as JSON.
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import chain, product
 from typing import TYPE_CHECKING, Any
@@ -23,8 +21,6 @@ from posezoo.core.values import frozen
 from posezoo.pages.facts.model_facts import ModelFacts, find_detector
 
 if TYPE_CHECKING:
-    from posezoo.core.download.options import DownloadOptions
-    from posezoo.core.pipeline.availability import FilePlaces
     from posezoo.core.resolve.stage_context import Context
 
 
@@ -49,18 +45,14 @@ class ModelFilters:
     """What the user wants a model to be; as text, the flags that say so, or nothing."""
 
     patterns: Mapping[str, Sequence[str]]  # by the name of the flag; a model matches one of each
-    search: str | None  # words that a model must have
 
     def __str__(self) -> str:
         typed = [f"--{name} {text}" for name, texts in self.patterns.items() for text in texts]
-        if self.search is not None:
-            typed.append(f"--search {self.search}")
         return " ".join(typed)
 
     def accept(self, facts: ModelFacts) -> bool:
-        """Whether a model matches a value of each filter, and all words of --search.
-
-        Of a composite, its own text and the files of its parts are checked.
+        """Whether a model matches a value of each filter; a composite, by the files of its
+        parts.
         """
         values = {
             "task": (facts.model.task,),
@@ -74,12 +66,6 @@ class ModelFilters:
                 fnmatchcase(value.casefold(), pattern.casefold()) for value, pattern in pairs
             ):
                 return False
-        text = f"{facts.name} {facts.model.description}"
-        for word in (self.search or "").split():
-            # It is the beginning of a word: BlazePose and human_pose have the word pose.
-            start = r"(?:(?<![^\W_])|(?<=[a-z])(?=[A-Z]))" if word[0].isalnum() else ""
-            if not re.search(f"{start}(?i:{re.escape(word)})", text):
-                return False
         return True
 
 
@@ -90,7 +76,6 @@ class FilterArgs(Args):
     framework: list[Framework] | None
     precision: list[str] | None
     license: list[str] | None
-    search: str | None
 
 
 def filters_from_args(args: FilterArgs) -> ModelFilters:
@@ -101,7 +86,7 @@ def filters_from_args(args: FilterArgs) -> ModelFilters:
         "precision": args.precision or (),
         "license": args.license or (),
     }
-    return ModelFilters(patterns, args.search)
+    return ModelFilters(patterns)
 
 
 def select_filtered(
@@ -165,11 +150,6 @@ FILTER_FLAGS = FlagGroup(
     Flag(
         "--license GLOB", "SPDX identifier of the license, or a glob such as 'BSD-*'", repeats=True
     ),
-    Flag(
-        "--search TEXT",
-        "words, or beginnings of words, that must all occur in the name or description; case is"
-        " ignored",
-    ),
     title="filters",
     description=(
         "A model must match all filters; if a filter is given several times, one of its values."
@@ -178,10 +158,6 @@ FILTER_FLAGS = FlagGroup(
 
 
 _LONGEST_HOST = 32
-
-# For --available, a host that does not answer at once counts as one that does not answer.
-_TIMEOUT_S = 10.0
-_JOBS = 16
 
 #: Keys of a model in JSON.
 _MODEL = (
@@ -197,7 +173,6 @@ class Weights:
     origins: tuple[str, ...]
     #: Those that alone are on a disk; empty if that holds for all or for none.
     precisions: tuple[str, ...]
-    available: bool | None  # None if a server would have to be asked
     needs: tuple[str, ...]  # as of ``Availability``
     rank: int  # as of ``Availability``
 
@@ -212,74 +187,25 @@ def _shorten_host(place: str) -> str:
     return ".".join(place.split(".")[-2:])
 
 
-def find_weights(
-    context: Context,
-    models: Sequence[ModelFacts],
-    *,
-    asks_sources: bool = False,
-    quiet: bool = False,
-) -> dict[str, Weights]:
-    """Where the files of each model are, by its name; ``asks_sources`` over the network, with a bar
-    unless ``quiet``.
-    """
+def find_weights(context: Context, models: Sequence[ModelFacts]) -> dict[str, Weights]:
+    """Where the files of each model are, by its name."""
     from posezoo.core.pipeline.availability import AvailabilityFinder, find_file_places
 
     options = context.download_options
     finder = AvailabilityFinder(context)
     parts = {part.full_name: part for facts in models for part in facts.parts}
     states = {name: find_file_places(part, context.layout, options) for name, part in parts.items()}
-    available = None
-    if asks_sources:
-        available = _find_available(tuple(states.values()), options, quiet=quiet)
     weights = {}
     for facts in models:
-        of_parts = [states[part.full_name] for part in facts.parts]
-        is_available: bool | None = all(each.is_local for each in of_parts) or None
-        if available is not None:
-            is_available = available.issuperset(each.spec.full_name for each in of_parts)
         origins: dict[str, None] = {}
         precisions: dict[str, None] = {}
-        for part in of_parts:
+        for part in (states[each.full_name] for each in facts.parts):
             origins |= dict.fromkeys(part.best_places)
             if len(part.local_precisions) < len(part.places):
                 precisions |= dict.fromkeys(part.local_precisions)
         found = facts.find_availability(finder)
-        weights[facts.name] = Weights(
-            tuple(origins), tuple(precisions), is_available, found.needs, found.rank
-        )
+        weights[facts.name] = Weights(tuple(origins), tuple(precisions), found.needs, found.rank)
     return weights
-
-
-def _find_available(
-    models: Sequence[FilePlaces], options: DownloadOptions, *, quiet: bool
-) -> set[str]:
-    """The full names of the models whose files are available: on a disk, or at a source that
-    answers.
-
-    Each source is asked once, with a time limit of 10 seconds; nothing is downloaded.
-    """
-    from posezoo.core.pipeline.availability import REFUSED
-    from posezoo.pages.source_check import check_sources  # imports requests
-
-    available = {each.spec.full_name for each in models if each.is_local}
-    asked = [each for each in models if not each.is_local and REFUSED not in each.best_places]
-    options = replace(options, jobs=_JOBS, attempts=1, timeout_s=min(options.timeout_s, _TIMEOUT_S))
-    answers = check_sources([each.spec for each in asked], options, quiet=quiet)
-    good = {(answer.model, answer.file) for answer in answers if answer.state == "good"}
-    return available | {each.spec.full_name for each in asked if _has_all_files(each, good)}
-
-
-def _has_all_files(model: FilePlaces, good: set[tuple[str, str]]) -> bool:
-    """Whether all files of one of its precisions are good."""
-    spec = model.spec
-    for precision in model.places:
-        folder = f"{precision}/" if precision else ""  # the empty precision has all files
-        needed = {
-            (spec.full_name, file.name) for file in spec.files if file.name.startswith(folder)
-        }
-        if needed and needed <= good:
-            return True
-    return False
 
 
 def model_to_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict[str, Any]:
@@ -293,5 +219,5 @@ def model_to_json(facts: ModelFacts, selection: Selection, weights: Weights) -> 
         **project(facts, _MODEL),
         "registry": registry_name(registry_root(model)) if is_declared(model) else None,
         "also_in": list(selection.also_in(model.name)),
-        **project(weights, "weights_from=origins available needs"),
+        **project(weights, "weights_from=origins needs"),
     }

@@ -66,8 +66,6 @@ An .xml or .onnx is an object with other keys::
                               compared; empty if nothing says it
     not_compared  str         why it cannot be compared; absent otherwise
 
-With ``--why_not``, the output is an object: names (globs), reason, instead (names of models).
-
 With ``--licenses``, the output is an object::
 
     models   list  name, spdx, url, holder, text (a path, or null), note, converted (whether an IR
@@ -93,8 +91,8 @@ from posezoo.core.license_notice import (
     format_notice,
     read_copyright_line,
 )
-from posezoo.core.registry import TAG_MARK, Selection, license_path, registry_root
-from posezoo.pages.facts.model_facts import ModelFacts, describe_model
+from posezoo.core.registry import Selection, license_path, registry_root
+from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.facts.rehearsals import DIGEST, read_rehearsals
 from posezoo.pages.verbs.filter_flags import (
     FILTER_FLAGS,
@@ -115,7 +113,6 @@ EXAMPLES = """
 posezoo info blazepose-full
 posezoo info pose-detection-mediapipe --format json
 posezoo info --all --framework tflite
-posezoo info --why_not yolo26n-pose
 posezoo info --licenses --weights_dir models
 posezoo info mine.onnx --as rtmpose-m
 """
@@ -133,20 +130,16 @@ _LICENSE = (
 #: The names of steps in JSON. Scripts read them, so they stay even if a class is renamed.
 _STEP_NAMES = {RegexReplace: "RegexReplace", UnpackArchive: "UnpackArchive"}
 
-_FILTERS = "task framework precision license search"
+_FILTERS = "task framework precision license"
 _OF_FILES = f"{flags.PIPELINE} {flags.DESCRIPTION}"
 
 FLAGS = (
     flags.MODELS,
     Flag(
-        "--why_not NAME",
-        "say why the zoo does not have a model, and which models can replace it",
-    ),
-    Flag(
         "--licenses",
         "print the NOTICE of downloaded models, with copyright holders and license texts; without"
         " MODEL, of all that have a downloaded file or an IR",
-        excludes=f"why_not {_FILTERS}",
+        excludes=_FILTERS,
     ),
     FILTER_FLAGS,
     replace(flags.download_dir_flag(), needs="licenses"),
@@ -156,14 +149,11 @@ FLAGS = (
 
 
 class _InfoArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs, flags.DescriptionArgs):
-    why_not: str | None
     licenses: bool
 
 
 def run(args: _InfoArgs) -> int:
-    """Print one block per model, or a JSON list; or why there is no model, or a NOTICE."""
-    if args.why_not:
-        return _explain_missing(args.why_not, flags.context_from_args(args), args.format)
+    """Print one block per model, or a JSON list; or a NOTICE."""
     if args.licenses:
         flags.refuse_flags(args, _OF_FILES, "only for an .xml or .onnx")
         return _print_licenses(args, flags.context_from_args(args, {"locked": False}))
@@ -263,27 +253,6 @@ def _print_licenses(args: _InfoArgs, context: Context) -> int:
     else:
         print_text(format_notice(terms))
     return selection.exit_code
-
-
-def _explain_missing(name: str, context: Context, style: str) -> int:
-    """Print why a registry does not have a model; an UnknownModelError if no reason is known."""
-    from posezoo.core.pipeline.availability import AvailabilityFinder
-
-    registry = context.registry
-    untagged, _, _ = name.partition(TAG_MARK)
-    if registry.real_name(untagged) in registry.entries:
-        raise PosezooError(f"the zoo has {name}", hint=f"posezoo info {name}")
-    models = registry.why_not(name)
-    if models is None:
-        registry.find(name)  # raises an error that names similar models
-    assert models is not None
-    finder = AvailabilityFinder(context)
-    lines = [str(models)]
-    for each in map(registry.find, models.instead):
-        needs = describe_model(each, registry).find_availability(finder).needs
-        lines += [f"{each.full_name} {reason}" for reason in needs]
-    print_result(style, to_json(models), *lines)
-    return 0
 
 
 def _lines(answer: Mapping[str, Any]) -> Iterator[str]:

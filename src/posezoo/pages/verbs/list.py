@@ -26,8 +26,6 @@ download; a composite comes before its parts::
     also_in      list of str   later registries that have a model of this name, too; it is not used
     weights_from  list of str  here, cache, mirror (if it is a folder), pip index, npm index, or a
                                host
-    available    bool | null   whether the weights are available; null if only a server knows
-                               (--available)
     needs        list of str   what posezoo run needs here besides the download, such as an extra,
                                consent or a conversion of yours; empty if nothing
 
@@ -62,8 +60,7 @@ EXAMPLES = """
 posezoo list
 posezoo list 'pose-*'
 posezoo list --task human_pose_estimation --framework tflite
-posezoo list --search detector --format json
-posezoo list --available
+posezoo list --license 'BSD-*' --format json
 posezoo list 'resnet-*' --registry omz
 """
 
@@ -83,18 +80,12 @@ _USUAL_TASK = "human_pose_estimation"
 FLAGS = (
     Flag("models MODEL", "names or globs (default: all)", nargs="*"),
     FILTER_FLAGS,
-    Flag(
-        "--available",
-        "only models whose weights are available: on this machine, in a mirror, or at a source that"
-        " answers now; each source is asked once over the network, for at most 10 seconds, and"
-        " nothing is downloaded",
-    ),
     f"{flags.REGISTRY} {flags.FORMAT}",
 )
 
 
 class _ListArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs):
-    available: bool
+    pass
 
 
 def run(args: _ListArgs) -> int:
@@ -107,13 +98,11 @@ def run(args: _ListArgs) -> int:
     models, selection = select_filtered(
         context.registry, filters, args.models or None, messages, is_all=False
     )
-    weights = find_weights(context, models, asks_sources=args.available, quiet=args.quiet)
+    weights = find_weights(context, models)
     owners: dict[str, str] = {}
     for facts in models:
         owners |= {part: owners.get(part, facts.name) for part in facts.model.stages}
     models.sort(key=lambda facts: weights[owners.get(facts.name, facts.name)].rank)
-    if args.available:
-        models = [facts for facts in models if weights[facts.name].available]
     if args.format == "json":
         print_json([model_to_json(facts, selection, weights[facts.name]) for facts in models])
     else:

@@ -49,8 +49,9 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
@@ -65,21 +66,18 @@ from posezoo.console.labels import (
     name_first,
 )
 from posezoo.console.report import fit_columns, print_result
+from posezoo.core.errors import PosezooError, SettingsError, shell_word
+from posezoo.core.regular_files import is_open_pipe
 from posezoo.core.values import frozen
-from posezoo.pages.verbs.measurement_flags import (
-    MEASUREMENT_FLAGS,
-    MeasurementArgs,
-    add_own_speeds,
-    measurement_selection,
-    warn_if_none_matched,
-)
 
 if TYPE_CHECKING:
     from posezoo.console.console import Console
     from posezoo.core.pipeline.availability import Availability
+    from posezoo.core.registry import Registry
     from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, SourcedMetric
     from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
+    from posezoo.run.measured import Measurement
     from posezoo.run.measurement_selection import MeasurementSelection
 
 EXAMPLES = """
@@ -177,12 +175,18 @@ FLAGS = (
         "show a table of all models that meet the limits, with footnotes (default: the first"
         f" {_MOST_ROWS}, in words)",
     ),
-    *MEASUREMENT_FLAGS,
+    Flag(
+        "--figures FILE",
+        "a .json file that benchmark --output or evaluate --output wrote: its measurements stand"
+        " first, beside those of the zoo; may be given several times",
+        repeats=True,
+        default=[],
+    ),
     f"{flags.REGISTRY} {flags.FORMAT}",
 )
 
 
-class _RecommendArgs(flags.FormatArgs, MeasurementArgs):
+class _RecommendArgs(flags.FormatArgs):
     min_ap: float | None
     max_latency: float | None
     people: str
@@ -191,6 +195,7 @@ class _RecommendArgs(flags.FormatArgs, MeasurementArgs):
     three_d: bool
     license: list[str]
     all: bool
+    figures: list[Path]
 
 
 def run(args: _RecommendArgs) -> int:
@@ -199,16 +204,17 @@ def run(args: _RecommendArgs) -> int:
     from posezoo.pages.facts.comparison import compare_models
     from posezoo.pages.facts.model_facts import describe_models
     from posezoo.pages.facts.recommendation import RequiredValues, recommend
+    from posezoo.run.measurement_selection import MeasurementSelection
 
     limits = RequiredValues(args.min_ap, args.max_latency, int(args.people), args.license)
     context = flags.context_from_args(args)
     with flags.console_from_args(args) as console:
-        measurements = replace(measurement_selection(args, context.registry), one_request=True)
+        measurements = MeasurementSelection(_read_figures(args, context.registry), one_request=True)
         _warn_of_requests(args, measurements, console)
         selection = select_models(context.registry, None, console)
         known = describe_models(selection, context.registry)
         models = [facts for facts in known if _is_for_task(facts, args)]
-        measurements = add_own_speeds(measurements, models, console)
+        measurements = _add_own_speeds(measurements, models, console)
         comparison = compare_models(models, context.layout, measurements)
         finder = AvailabilityFinder(context)
         facts_by_name = {facts.name: facts for facts in models}
@@ -217,7 +223,6 @@ def run(args: _RecommendArgs) -> int:
             for row in comparison.rows
         }
         answer = recommend(comparison.rows, limits, availability)
-        warn_if_none_matched(args, comparison, console)
     answer_json = {
         "models": [_model_json(row, availability[row.name], limits) for row in answer.rows],
         "ranked_by": "AP",
@@ -233,6 +238,42 @@ def run(args: _RecommendArgs) -> int:
     return 0 if answer.rows and not selection.problems else 1
 
 
+def _read_figures(args: _RecommendArgs, registry: Registry) -> tuple[tuple[str, Measurement], ...]:
+    """The measurements in the files of --figures, with the names of their models.
+
+    Raises:
+        SpecError: a file is not valid.
+        UnknownModelError: the registry has no model of a name.
+    """
+    from posezoo.run.measured import FIGURES_FILE, read_measurement_file
+
+    measurements = []
+    for file in args.figures:
+        if not file.is_file() and not is_open_pipe(file):
+            hint = f"posezoo benchmark MODEL --output {shell_word(file)}"
+            raise PosezooError(f"{file}: no such file", hint=hint)
+        for name, measurement in read_measurement_file(file):
+            try:
+                model = registry.find(name)
+            except PosezooError as error:
+                raise error.within(file) from error
+            measurements.append((model.full_name, replace(measurement, record=FIGURES_FILE)))
+    return tuple(measurements)
+
+
+def _add_own_speeds(
+    selection: MeasurementSelection, models: Iterable[ModelFacts], console: Console
+) -> MeasurementSelection:
+    """With what ``posezoo benchmark`` measured for the user on this machine."""
+    from posezoo.run.own_measurements import read_own_speeds
+
+    try:
+        kept = read_own_speeds((facts.model for facts in models), console.warn)
+    except SettingsError:  # a user without a home folder
+        return selection
+    return replace(selection, user_measurements=(*kept, *selection.user_measurements))
+
+
 def _warn_of_requests(
     args: _RecommendArgs, measurements: MeasurementSelection, console: Console
 ) -> None:
@@ -243,7 +284,7 @@ def _warn_of_requests(
         files = ", ".join(map(str, args.figures))
         console.warn(
             f"{files}: the times are of several requests at once, and are not used:"
-            " measure with --requests 1"
+            " measure with --num_infer_requests 1"
         )
 
 

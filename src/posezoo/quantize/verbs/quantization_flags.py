@@ -10,13 +10,12 @@ from posezoo.cli.parsers import Args
 #: The allowed target devices, as NNCF names them.
 TARGET_DEVICES = ("ANY", "CPU", "GPU", "NPU", "CPU_SPR")
 
+#: The help text of the flag that names the photos.
+PHOTOS = (
+    "folder of photos with people, or with the objects of the model: every third photo, by name, is"
+    " used to compare INT8 with FP32, the others for calibration"
+)
 QUANTIZATION_FLAGS = (
-    Flag(
-        "--dataset_dir, --images DIR",
-        "folder of photos with people, or with the objects of the model: every third photo, by"
-        " name, is used to compare INT8 with FP32, the others for calibration",
-        dest="dataset_dir",
-    ),
     Flag(
         "--target_device",
         "the device that the INT8 IR are optimized for (default: ANY)",
@@ -30,14 +29,14 @@ QUANTIZATION_FLAGS = (
 
 
 class QuantizationArgs(Args):
-    """The values of ``QUANTIZATION_FLAGS``."""
+    """The values of ``QUANTIZATION_FLAGS``, and the folder of the photos."""
 
     dataset_dir: Path | None
     target_device: str
 
 
-def require_dataset_dir(args: QuantizationArgs) -> Path:
-    """The folder of the data set; if it is missing, exit with code 2."""
+def require_dataset_dir(args: QuantizationArgs, flag: str) -> Path:
+    """The folder of the photos; if its flag is missing, exit with code 2."""
     if args.dataset_dir is None:
-        args.parser.error("the following arguments are required: --dataset_dir")
+        args.parser.error(f"the following arguments are required: {flag}")
     return args.dataset_dir

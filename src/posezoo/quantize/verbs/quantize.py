@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.console.job_report import Answer, format_planned_ir
-from posezoo.core.declarations.model import (
-    FloatLayers,
-    ModelSpec,
-    Precision,
-    QuantizationSettings,
-)
+from posezoo.core.declarations.model import ModelSpec, Precision
 from posezoo.core.declarations.model_files import find_network, is_network_file
 from posezoo.core.errors import require_packages, shell_word
 from posezoo.core.events import Listener, WarningIssued
@@ -23,6 +18,7 @@ from posezoo.core.registry import Selection
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.quantize.verbs.quantization_flags import (
+    PHOTOS,
     QUANTIZATION_FLAGS,
     QuantizationArgs,
     require_dataset_dir,
@@ -40,17 +36,13 @@ if TYPE_CHECKING:
     )
 
 EXAMPLES = """
-posezoo quantize person-detection-retail-0013 --dataset_dir photos --output int8
-posezoo quantize blazepose-full --dataset_dir photos --precisions FP16-INT8,FP32-INT8
-posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir photos --layers
-posezoo quantize person-detection-retail-0013 --dataset_dir photos --measure_only
-posezoo quantize --all --dataset_dir photos --dry_run
+posezoo quantize person-detection-retail-0013 --images photos --output int8
+posezoo quantize blazepose-full --images photos --precisions FP16-INT8,FP32-INT8
+posezoo quantize tf-pose-mobilenet-v2-small --images photos --verbose
+posezoo quantize person-detection-retail-0013 --images photos --measure_only
+posezoo quantize --all --images photos --dry_run
 posezoo quantize mine.xml --images coco --metric ap --max_drop 0.5 --as rtmo-s
 """
-
-
-def _parse_layers(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
 
 
 FLAGS = (
@@ -61,6 +53,7 @@ FLAGS = (
         nargs="*",
     ),
     "all",
+    Flag("--images DIR", PHOTOS, former="--dataset_dir", dest="dataset_dir"),
     *QUANTIZATION_FLAGS,
     flags.output_flag("folder of the INT8 IR", "beside the FP32 IR"),
     flags.weights_dir_flag("folder of the FP32 IR", former="--model_dir"),
@@ -90,32 +83,20 @@ FLAGS = (
         flags.number(0, 100),
         needs="annotations metric",
     ),
-    Flag(
-        "--preset",
-        "for an .xml: a range with negative and positive values has two different ends (mixed), or"
-        " is as wide on both sides (performance) (default: performance)",
-        choices=("mixed", "performance"),
-    ),
-    Flag(
-        "--in_float LAYER[,LAYER]",
-        "for an .xml: the layers that stay in floating point: names or globs of names, or types of"
-        " OpenVINO, such as MVN",
-        _parse_layers,
-        default=(),
-    ),
     "record",
     Flag(
-        "--layers",
-        "show the layers with the most quantization noise, even if the result is accepted",
+        "-v, --verbose",
+        "show each comparison of an IR with its original, and the layers with the most quantization"
+        " noise, even if the result is accepted",
     ),
     Flag(
         "--measure_only",
         "quantize nothing: compare existing INT8 IR, converted here or published, with FP32",
-        excludes="record annotations metric max_drop layers height decoder_options",
+        excludes="record annotations metric max_drop height decoder_options",
     ),
     (
         f"{flags.PIPELINE} {flags.DESCRIPTION} {flags.INFERENCE} {flags.CACHE} {flags.TRUST}"
-        f" {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}"
+        f" {flags.CONVERTER_LIMITS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}"
     ),
 )
 
@@ -125,16 +106,13 @@ class _QuantizeArgs(flags.ConversionArgs, flags.DescriptionArgs, QuantizationArg
     annotations: Path | None
     metric: str | None
     max_drop: float | None
-    preset: str | None
-    in_float: tuple[str, ...]
     record: bool
-    layers: bool
     measure_only: bool
 
 
 def run(args: _QuantizeArgs) -> int:
     """Quantize, and print the paths of the IR."""
-    dataset_dir = require_dataset_dir(args)
+    dataset_dir = require_dataset_dir(args, "--images")
     _refuse_invalid_flags(args)
     _require_packages(args)
 
@@ -173,8 +151,6 @@ def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
     for name in files:
         if name not in xmls:
             args.parser.error(f"{name}: is no IR; posezoo convert {shell_word(name)} makes one")
-    if not xmls:
-        flags.refuse_flags(args, "preset in_float", "only for an .xml; model.yml declares it")
     if xmls:
         flags.refuse_flags(args, "record", "only for models, which have a measured.yml")
     if xmls and (xmls != args.models or args.all or args.measure_only):
@@ -197,22 +173,17 @@ def _options_from_args(args: _QuantizeArgs, context: Context) -> QuantizationOpt
     from posezoo.quantize.quantization_plan import QuantizationOptions
     from posezoo.run.load import default_runtime
 
-    in_float = (FloatLayers("--in_float", args.in_float),) if args.in_float else ()
-    own_settings = QuantizationSettings(in_float=in_float)
-    if args.preset:
-        own_settings = replace(own_settings, preset=args.preset)
     return QuantizationOptions(
         args.precisions,
         args.target_device,
         args.force,
-        args.layers,
+        args.verbose,
         annotations=args.annotations,
         max_drop=None if args.max_drop is None else args.max_drop / 100,
         metric=args.metric or "",
         # Networks that are only measured are not kept.
         runtime=replace(default_runtime(context.settings), cache_dir=None),
         said=statement_from_args(args),
-        own_settings=own_settings,
     )
 
 

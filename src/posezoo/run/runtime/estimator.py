@@ -395,13 +395,12 @@ class Estimator:
                 no detector runs.
         """
         if isinstance(items, (str, os.PathLike, int)):
-            name = str(items) if isinstance(items, int) else os.fspath(items)
             mode = camera_size, camera_fps, camera_format
             opener = _source_opener(listener, on_state, reconnect_s, live, newest, mode)
-            if on_lost and opener.is_live(name):
-                group = opener.open_group([name], on_lost)
+            if on_lost and opener.is_live(items):
+                group = opener.open_group([items], on_lost)
                 return self._stream_group(group, track, smooth, detect_every)
-            source = opener.open(name)
+            source = opener.open(items)
             if is_video is None:
                 is_video = not source.image_paths
             people = _PeopleOfVideos(track, smooth, source.time_s)
@@ -457,8 +456,7 @@ class Estimator:
         """
         mode = camera_size, camera_fps, camera_format
         opener = _source_opener(listener, on_state, reconnect_s, live, newest, mode)
-        texts = [str(name) if isinstance(name, int) else os.fspath(name) for name in names]
-        group = opener.open_group(texts, on_lost)
+        group = opener.open_group(names, on_lost)
         return self._stream_group(group, track, smooth, detect_every)
 
     def _stream_group(

@@ -25,8 +25,6 @@ VIRTUAL_DEVICES = (*_DISTRIBUTING, "BATCH")
 
 _DRIVERS = "its driver is not part of OpenVINO; posezoo doctor lists the devices that are found"
 
-HINTS = ("LATENCY", "THROUGHPUT", "NONE")
-
 #: With fewer images, all cores work on one after the other: a device may have a stream for each
 #: core.
 MANY_IMAGES = 8
@@ -69,7 +67,6 @@ class RuntimeConfig:
         streams: how many of them the device runs in parallel: a number, AUTO, or a number for each
             device, such as ``CPU:4,GPU:2``; empty: the device chooses according to the hint.
         threads: the number of CPU threads; 0: the number of cores.
-        hint: LATENCY, THROUGHPUT or NONE; empty: LATENCY for one request, else THROUGHPUT.
     """
 
     device: str = "CPU"
@@ -78,19 +75,21 @@ class RuntimeConfig:
     requests: int | None = None
     streams: str = ""
     threads: int = 0
-    hint: str = ""
 
     def __post_init__(self) -> None:
         for name in ("requests", "threads"):
             if (getattr(self, name) or 0) < 0:
                 raise InferenceError(f"{name}: expected 0 or more, got {getattr(self, name)}")
-        if self.hint not in ("", *HINTS):
-            raise InferenceError(f"hint: expected {', '.join(HINTS)}, got {self.hint!r}")
 
     @property
     def has_one_request(self) -> bool:
         """Whether one inference runs after the other."""
         return self.requests in (None, 1)
+
+    @property
+    def hint(self) -> str:
+        """What the device optimizes for."""
+        return "LATENCY" if self.has_one_request else "THROUGHPUT"
 
     def to_openvino_config(self) -> dict[str, Any]:
         """The configuration as OpenVINO properties.
@@ -98,10 +97,7 @@ class RuntimeConfig:
         Raises:
             InferenceError: the streams are invalid.
         """
-        config: dict[str, Any] = {}
-        hint = self.hint or ("LATENCY" if self.has_one_request else "THROUGHPUT")
-        if hint != "NONE":
-            config["PERFORMANCE_HINT"] = hint
+        config: dict[str, Any] = {"PERFORMANCE_HINT": self.hint}
         if self.inference_precision != "default":
             asked = self.inference_precision
             config["INFERENCE_PRECISION_HINT"] = "f32" if asked == DECLARED else asked

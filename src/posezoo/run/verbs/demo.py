@@ -46,7 +46,7 @@ from posezoo.run.verbs.run_flags import (
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
-    from posezoo.media.frame_outputs import FrameOutput, JsonListWriter
+    from posezoo.media.frame_outputs import FrameOutput
     from posezoo.media.frame_publishers import FramePublisher
     from posezoo.media.frames import Frame, FrameSource
     from posezoo.poses.keypoints import Pose
@@ -60,7 +60,7 @@ EXAMPLES = """
 posezoo demo -m blazepose-full -i photo.jpg
 posezoo demo -m blazepose-full -i 0 -u cm
 posezoo demo -m human-pose-estimation-0001 --precision FP16-INT8 -i street.mp4 -no_show -o poses.mp4 -limit 0
-posezoo demo -m mine.xml -at ae -i photos/ -o poses/ -no_show --coco results.json
+posezoo demo -m mine.xml -at ae -i photos/ -o poses/ -no_show --json_lines poses.jsonl
 """  # noqa: E501
 
 #: The modes; the Tab key switches between them.
@@ -156,14 +156,7 @@ FLAGS = (
             " and higherhrnet (default: the IR's own)",
             flags.whole_number(1, 8192),
         ),
-        Flag(
-            "--no_tracking",
-            "process each frame of a video alone; by default, MoveNet and BlazePose expect people"
-            " where they were in the frame before, and so process one frame after the other",
-        ),
-        *flags.shared(
-            "decoder decoder_options skeleton detector min_person_score whole_image masks"
-        ),
+        *flags.shared("decoder decoder_options skeleton detector min_person_score masks"),
         flags.weights_dir_flag("folder of the models' files and IR", former=""),
         title="model",
         folded=True,
@@ -223,12 +216,6 @@ FLAGS = (
             "print a line for each pose: its score, then x, y and score of each keypoint; for each"
             " object its label, score and box",
         ),
-        Flag("--json FILE", "write the keypoints of each frame as JSON", output=flags.RESULT),
-        Flag(
-            "--coco FILE",
-            "write keypoints or boxes of each frame in COCO's format for results",
-            output=flags.RESULT,
-        ),
         title="input and output",
         folded=True,
     ),
@@ -241,7 +228,6 @@ class _DemoArgs(RunArgs):
     input: str
     architecture_type: str
     tsize: int | None
-    no_tracking: bool
     prob_threshold: float
     num_infer_requests: int
     num_streams: str | None
@@ -253,8 +239,6 @@ class _DemoArgs(RunArgs):
     no_show: bool
     utilization_monitors: frozenset[str]
     raw_output_message: bool
-    json: Path | None
-    coco: Path | None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -313,11 +297,11 @@ def run(args: _DemoArgs) -> int:
             require_display()
         monitors = UtilizationMonitor(args.utilization_monitors)
         outputs = _open_outputs(args, source, stack, console)
-        writer = _pose_writer(args, source, publisher, stack, console)
+        writer = _pose_writer(args, source, publisher)
 
         context = flags.context_from_args(args)
         require_device(context.settings.device)
-        is_video = not source.image_paths and not args.no_tracking
+        is_video = not source.image_paths
         with _name_architecture():
             subject = _find_subject(args, context)
         refuse_detect_every(args, subject.model, context, is_video=is_video)
@@ -349,8 +333,6 @@ def run(args: _DemoArgs) -> int:
         ended = _play(player, report_error)
         _warn_of_limit(player, args.output_limit, console)
         summary = description | summarize_run(player, failures)
-        if writer.frames is not None:
-            writer.frames.rest = {"report": summary}
     lines = format_summary(summary)
     if player.frames and not player.has_people:
         lines.append(f"hint: {explain_no_people(estimator, context, args.min_person_score)}")
@@ -365,21 +347,13 @@ def run(args: _DemoArgs) -> int:
     return 1 if failures else 0
 
 
-def _pose_writer(
-    args: _DemoArgs,
-    source: FrameSource,
-    publish: FramePublisher,
-    stack: ExitStack,
-    console: Console,
-) -> _PoseWriter:
+def _pose_writer(args: _DemoArgs, source: FrameSource, publish: FramePublisher) -> _PoseWriter:
     from posezoo.media.frame_publishers import is_stdout
 
     # With --format json, only the summary goes to the standard output.
     stream = sys.stderr if args.format == "json" or is_stdout(args.json_lines) else sys.stdout
     raw_output = stream if args.raw_output_message else None
-    frames = _open_list(stack, console, args.json, "frames")
-    results = _open_list(stack, console, args.coco)
-    return _PoseWriter(source, args.prob_threshold, publish, raw_output, frames, results)
+    return _PoseWriter(source, args.prob_threshold, publish, raw_output)
 
 
 def _open_outputs(
@@ -394,16 +368,6 @@ def _open_outputs(
     return [output]
 
 
-def _open_list(
-    stack: ExitStack, console: Console, path: Path | None, key: str = ""
-) -> JsonListWriter | None:
-    from posezoo.media.frame_outputs import JsonListWriter
-
-    if path is None:
-        return None
-    return stack.enter_context(JsonListWriter(path, key, listener=console))
-
-
 def _load_options(args: _DemoArgs, settings: Settings, source: FrameSource) -> LoadOptions:
     from posezoo.run.load import default_runtime
     from posezoo.run.runtime.runtime_config import LoadOptions
@@ -411,7 +375,6 @@ def _load_options(args: _DemoArgs, settings: Settings, source: FrameSource) -> L
     options = LoadOptions(
         default_runtime(settings),
         min_person_score=args.min_person_score,
-        whole_image=args.whole_image,
         aspect_size=source.size,
     )
     streams = args.num_streams or ""
@@ -488,24 +451,14 @@ class _PoseWriter:
     min_score: float
     publish: FramePublisher
     raw_output: TextIO | None
-    frames: JsonListWriter | None
-    results: JsonListWriter | None
 
     def __call__(self, frame: Frame, poses: list[Pose]) -> None:
-        from posezoo.media.frame_outputs import coco_image_id, frame_to_json
-        from posezoo.run.model_procs import coco_category_id
         from posezoo.run.player import format_pose
 
         self.publish(self.source, frame, poses, self.min_score)
         if self.raw_output:
             for pose in poses:
                 print(printable(format_pose(pose)), file=self.raw_output)
-        if self.frames is not None:
-            self.frames.append(frame_to_json(frame, poses, self.min_score))
-        if self.results is not None:
-            for pose in poses:
-                image = coco_image_id(frame, self.source)
-                self.results.append(pose.to_coco(image, coco_category_id(pose)))
 
 
 def _warn_of_limit(player: Player, limit: int, console: Console) -> None:

@@ -134,7 +134,7 @@ FLAGS = (
     "quiet",
     VIDEO,
     FlagGroup(
-        *flags.shared("checkpoint whole_image masks inference_precision log"),
+        *flags.shared("checkpoint masks inference_precision log"),
         flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
         title="the model",
         folded=True,
@@ -339,7 +339,6 @@ def _load(
     options = LoadOptions(
         replace(default_runtime(loader.context.settings), requests=_choose_requests(args, inputs)),
         min_person_score=args.min_person_score,
-        whole_image=args.whole_image,
     )
     with name_target_size("--height", args.height):
         estimator = prepared.compile(options, is_video=bool(inputs.videos))

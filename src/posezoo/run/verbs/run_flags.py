@@ -86,12 +86,6 @@ def name_target_size(flag: str, size: int | None) -> Iterator[None]:
 parse_size = partial(parse_sides, separator="[xX]", expected="width and height as 1280x720")
 
 
-def _parse_format(text: str) -> str:
-    if len(text) != 4 or not text.isascii():
-        raise argparse.ArgumentTypeError(f"expected four characters, such as MJPG, got {text!r}")
-    return text
-
-
 #: How people are tracked through a video, and where their poses are written.
 VIDEO = FlagGroup(
     Flag(
@@ -121,19 +115,9 @@ VIDEO = FlagGroup(
         parse_size,
     ),
     Flag(
-        "--camera_fps FPS",
-        "the pictures per second of a webcam; otherwise, 30",
-        number(1, 1000),
-    ),
-    Flag(
-        "--camera_format CODE",
-        "the format of a webcam's pictures, such as YUYV; otherwise, MJPG",
-        _parse_format,
-    ),
-    Flag(
         "--fps FPS",
-        "frames per second of a video that does not state them, such as raw H.264 of rpicam-vid"
-        " (default: what FFmpeg assumes, 25)",
+        "frames per second of a webcam, otherwise 30; or of a video that does not state them, such"
+        " as raw H.264 of rpicam-vid (default: what FFmpeg assumes, 25)",
         number(0.1, 1000),
     ),
     Flag(
@@ -154,14 +138,11 @@ class RunArgs(DescriptionArgs, FormatArgs):
     detect_every: int | None
     reconnect: float | None
     camera_size: tuple[int, int] | None
-    camera_fps: float | None
-    camera_format: str | None
     fps: float | None
     json_lines: Path | None
 
     precision: Precision | None
     min_person_score: float | None
-    whole_image: float | None
     masks: bool
 
 
@@ -169,24 +150,18 @@ def camera_mode_from_args(args: RunArgs, inputs: Iterable[str]) -> CameraMode:
     """What a camera of this machine is asked for.
 
     Raises:
-        PosezooError: no input is one.
+        PosezooError: a size is given, and no input is a camera.
     """
     from posezoo.media.captures import CameraMode
     from posezoo.media.frame_sources import is_camera_name
 
-    chosen = {"size": args.camera_size, "fps": args.camera_fps, "format": args.camera_format}
-    given = [f"--camera_{name}" for name, value in chosen.items() if value is not None]
-    if given and not any(map(is_camera_name, inputs)):
-        flags = ", ".join(given)
+    if args.camera_size and not any(map(is_camera_name, inputs)):
         raise PosezooError(
-            f"{flags}: only for a camera of this machine", hint="name one by its number: --input 0"
+            "--camera_size: only for a camera of this machine",
+            hint="name one by its number: --input 0",
         )
     usual = CameraMode()
-    return CameraMode(
-        args.camera_size or usual.size,
-        args.camera_fps or usual.fps,
-        args.camera_format or usual.format,
-    )
+    return CameraMode(args.camera_size or usual.size, args.fps or usual.fps)
 
 
 def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions:
@@ -204,8 +179,6 @@ def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions
     of_people = {
         "track": args.track,
         "smooth": args.smooth,
-        "whole_image": args.whole_image,
-        "coco": vars(args).get("coco"),  # of posezoo demo
     }
     for name, value in of_people.items():
         if finds_classes and value:

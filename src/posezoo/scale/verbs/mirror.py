@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.flags import Flag, Shared
-from posezoo.cli.selection import read_list_file, select_models, with_required_models
+from posezoo.cli.flags import Flag
+from posezoo.cli.selection import select_models, with_required_models
 from posezoo.console import job_report
 from posezoo.console.console import Console
 from posezoo.console.job_report import Answer, JobReport
@@ -36,10 +36,9 @@ if TYPE_CHECKING:
     from posezoo.scale.mirror import Mirror, MirroredFile
 
 EXAMPLES = """
-posezoo mirror create /mnt/mirror --name 'blazepose-*'
-posezoo mirror create /mnt/mirror --list models.lst --dry_run
+posezoo mirror create /mnt/mirror 'blazepose-*' --dry_run
 posezoo mirror create /mnt/mirror --all
-posezoo mirror create /mnt/mirror --registry omz --name resnet-50-tf
+posezoo mirror create /mnt/mirror resnet-50-tf --registry omz
 posezoo mirror check /mnt/mirror
 posezoo get blazepose-full --mirror /mnt/mirror --models_dir /mnt/mirror/models
 """
@@ -51,11 +50,8 @@ FLAGS = (
         choices=("create", "check"),
     ),
     Flag("folder DIR", "the folder of the mirror"),
-    "models",
-    Shared("all", excludes="models name list"),
-    Flag("--name PAT[,PAT...]", "like MODEL, but with commas between the names or globs"),
+    flags.MODELS,
     Flag("--prune", "also remove models from the mirror that the registry no longer has"),
-    Flag("--list FILE.LST", "a file with a name or glob on each line; # begins a comment", Path),
     f"{flags.CACHE} {flags.DOWNLOAD} {flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 
@@ -63,8 +59,6 @@ FLAGS = (
 class _MirrorArgs(flags.ModelsArgs, flags.FormatArgs):
     what: str
     folder: Path
-    name: str | None
-    list: Path | None
     prune: bool
 
 
@@ -73,24 +67,19 @@ def run(args: _MirrorArgs) -> int:
     from posezoo.scale.mirror import Mirror
 
     mirror = Mirror(args.folder)
-    names = []
-    if args.name is not None:
-        names = args.name.split(",")
-    listed = read_list_file(args.list) if args.list else []
-    patterns = [*args.models, *names, *listed]
     with Console(quiet=args.quiet) as console:
         if args.what == "check":
-            names = _select_mirrored(mirror, patterns, console)
+            names = _select_mirrored(mirror, args.models, console)
             files = list(mirror.check(names))
             return _print_states(mirror, files, mirror.list_needed_versions(names), args.format)
-        _refuse_invalid_selection(args, patterns)
+        patterns = flags.patterns_from_args(args)
         if args.folder.exists() and not args.folder.is_dir():
             raise OutputError(
                 f"{args.folder}: is not a folder",
                 hint="name a folder; posezoo creates a missing one",
             )
         context = flags.context_from_args(args)
-        selection = select_models(context.registry, patterns or None, console)
+        selection = select_models(context.registry, patterns, console)
         creation = _Creation(
             mirror,
             context,
@@ -105,17 +94,6 @@ def run(args: _MirrorArgs) -> int:
                 console.print_line(f"removed {path}")
             mirror.write_notice(console)
     return report.print(args.format)
-
-
-def _refuse_invalid_selection(args: _MirrorArgs, patterns: list[str]) -> None:
-    if args.all or patterns:
-        return
-    if args.list:
-        args.parser.error(f"{args.list} names no model")
-    args.parser.error(
-        "name models (as MODEL, or by --name or --list), or use --all; posezoo list shows all"
-        " models"
-    )
 
 
 @frozen

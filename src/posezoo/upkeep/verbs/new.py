@@ -30,7 +30,7 @@ EXAMPLES = """
 posezoo new my-pose --from https://host/my-pose.onnx --license MIT
 posezoo new my-pose --from https://host/my-pose.tflite --license Apache-2.0 --models_dir models --dry_run
 posezoo new my-pose --from my-pose-v2.onnx --replace --models_dir models
-posezoo new my-ir --from https://host/FP16/my-ir.xml https://host/FP16/my-ir.bin --license MIT --family intel
+posezoo new my-ir --from https://host/FP16/my-ir.xml https://host/FP16/my-ir.bin --license MIT
 """  # noqa: E501
 
 FLAGS = (
@@ -70,12 +70,6 @@ FLAGS = (
         f" {', '.join(list_frameworks())}",
         flags.parse_framework,
     ),
-    Flag(
-        "--family",
-        "the folder that the model's own folder is in (default: %(default)s)",
-        choices=[str(family) for family in Family],
-        default="public",
-    ),
     f"weights_dir {flags.CACHE} {flags.LIMITS} models_dir dry_run {flags.FORMAT}",
 )
 
@@ -88,7 +82,6 @@ class _NewArgs(flags.FormatArgs):
     license_text: Path | None
     task: str
     framework: Framework | None
-    family: str
 
 
 def run(args: _NewArgs) -> int:
@@ -113,10 +106,10 @@ def run(args: _NewArgs) -> int:
     framework = args.framework or guess_framework(args.addresses)
     license = License(spdx=args.license, text=f"{args.license}-{args.name}.txt")
     spec = create_draft_spec(
-        args.name, args.addresses, framework, Family(args.family), task=args.task, license=license
+        args.name, args.addresses, framework, Family.PUBLIC, task=args.task, license=license
     )
     refuse_sources_in_place(spec, context.layout)
-    path = root / args.family / args.name / "model.yml"
+    path = root / spec.family / args.name / "model.yml"
     # Before anything is written: these may be no files that can be read.
     git_files = plan_git_files(context.lock.path)
     beside = root.parent if root == builtin_models_dir() else root

@@ -47,7 +47,7 @@ from posezoo.measure.verbs.dataset_flags import (
 EXAMPLES = """
 posezoo prove rtmpose-m --models_dir models --trust_on_first_use
 posezoo prove --all --models_dir models --trust_on_first_use --output proof
-posezoo prove --all --models_dir models --coco_home coco --measure
+posezoo prove --all --models_dir models --coco_home coco --record
 posezoo prove --all --models_dir models --dry_run
 """
 
@@ -61,9 +61,9 @@ FLAGS = (
         default=Path("proof"),
         output=flags.RESULT,
     ),
-    Flag("--fresh", "prove all models again; ignore the reports of earlier runs"),
+    Flag("--force", "prove all models again; ignore the reports of earlier runs"),
     Flag(
-        "--measure",
+        "--record",
         "also measure the speeds of each model on this machine; with annotated images, also"
         " quantize it with them, and measure its AP in INT8; measured.yml has the results, in f32"
         " if --inference_precision is not given",
@@ -82,8 +82,7 @@ FLAGS = (
 
 class _ProveArgs(flags.ModelsArgs, flags.FormatArgs, DatasetArgs):
     output: Path
-    fresh: bool
-    measure: bool
+    record: bool
     inference_precision: str | None
     jobs: int | None
     attempts: int | None
@@ -102,7 +101,7 @@ def run(args: _ProveArgs) -> int:
     with flags.console_from_args(args) as console:
         if args.annotations or args.coco_home:
             dataset = read_dataset(args, console)
-        proving = Proving(context, args.output, dataset, args.fresh, measures=args.measure)
+        proving = Proving(context, args.output, dataset, args.force, measures=args.record)
         patterns = flags.patterns_from_args(args)
         console.print_line(proving.estimate(context.registry.select(patterns).models))
         if args.dry_run:

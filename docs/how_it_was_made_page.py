@@ -1,11 +1,19 @@
-"""Draw docs/explanations/judges.md: how far publishers' programs are from ours, as tests/judges recorded it."""
+"""Draw docs/explanations/how_it_was_made.md: how far publishers' programs are from ours, as tests/judges recorded it, and
+how far models without published weights came, as tests/rehearse.py wrote it.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.registry import open_registry
+from posezoo.pages.cards.markdown import format_code
+from rehearsal_table import DONE, STEPS, declared_digest, read_table
 
 FIGURES = Path(__file__).parents[1] / "tests" / "judges" / "figures.json"
 
@@ -42,11 +50,13 @@ LISTS = {
         "FaceDetection": "solutions_face_detection",
         "FaceDetection, full range": "solutions_face_detection_full",
         "Holistic, refined face": "solutions_holistic",
-        "Pose, videos": "solutions_pose_video",
-        "Hands, videos": "solutions_hands_video",
-        "FaceMesh, videos": "solutions_face_mesh_video",
-        "FaceMesh, refined, videos": "solutions_face_mesh_refined_video",
-        "Holistic, refined face, videos": "solutions_holistic_video",
+    },
+    "solutions_in_videos": {
+        "Pose": "solutions_pose_video",
+        "Hands": "solutions_hands_video",
+        "FaceMesh": "solutions_face_mesh_video",
+        "FaceMesh, refined": "solutions_face_mesh_refined_video",
+        "Holistic, refined face": "solutions_holistic_video",
     },
 }
 
@@ -101,10 +111,12 @@ keypoints in the median; from frame to frame, this changes by {mediapipe_video[j
 
 
 def draw_values(format_tools: Any) -> Mapping[str, Any]:
-    """The lists."""
+    """The lists, and how many models came how far."""
     stored = json.loads(FIGURES.read_text("utf-8"))
+    rows = read_table().values()
+    rehearsed = [row for row in rows if row["get"]]
     return {
-        **{name: _list_by_judge(stored, rows) for name, rows in LISTS.items()},
+        **{name: _list_by_judge(stored, listed) for name, listed in LISTS.items()},
         "differing": "\n".join(
             f"- {name} ({stored[key]['judge']}: {_describe(stored[key])}): {reason}"
             for name, (key, reason) in DIFFERING.items()
@@ -112,15 +124,25 @@ def draw_values(format_tools: Any) -> Mapping[str, Any]:
         "masks": MASKS.format(**stored["blazepose_masks"]),
         "videos": VIDEOS.format(**stored["blazepose_videos"]),
         "tools": "; or ".join(sorted({format_tools(each["tools"]) for each in stored.values()})),
+        "count": len(rows),
+        "at_hand": len(rows) - len(rehearsed),
+        "summary": _summary(rehearsed),
+        "changed": _list_models(row for row in rehearsed if is_changed(row)),
     }
 
 
-def _list_by_judge(stored: Mapping[str, Any], rows: Mapping[str, str]) -> str:
+def _list_by_judge(stored: Mapping[str, Any], listed: Mapping[str, str]) -> str:
+    """A line for each program: what it was compared in, and the largest distances."""
     by_judge: dict[str, list[str]] = {}
-    for name, key in rows.items():
-        figures = stored[key]
-        by_judge.setdefault(figures["judge"], []).append(f"{name} ({_describe(figures)})")
-    return "\n".join(f"- {judge}: {'; '.join(listed)}" for judge, listed in by_judge.items())
+    for name, key in listed.items():
+        by_judge.setdefault(stored[key]["judge"], []).append(name)
+    lines = []
+    for judge, names in by_judge.items():
+        figures = [stored[listed[name]] for name in names]
+        whole = {key: sum(each[key] for each in figures) for key in ("alike", "pictures")}
+        whole |= {key: max(each[key] for each in figures) for key in ("median", "p95")}
+        lines.append(f"- {judge} ({_describe(whole)}): {'; '.join(names)}")
+    return "\n".join(lines)
 
 
 def _describe(figures: Mapping[str, Any]) -> str:
@@ -128,3 +150,21 @@ def _describe(figures: Mapping[str, Any]) -> str:
     ap = ", AP {:.3f}, {:.3f}".format(*figures["ap"]) if "ap" in figures else ""
     same = f"{figures['alike']} of {figures['pictures']}"
     return f"{same}, {figures['median']:.2f}, {figures['p95']:.2f} px{ap}"
+
+
+def _summary(rows: list[dict[str, str]]) -> str:
+    ended = Counter(step for row in rows for step in STEPS if row[step].startswith(DONE))
+    steps = ", ".join(f"{step} {ended[step]}" for step in STEPS)
+    whole = sum(all(row[step].startswith(DONE) for step in STEPS) for row in rows)
+    return f"Of {len(rows)} models, {whole} come to the end of all steps: {steps}."
+
+
+def _list_models(rows: Iterable[Mapping[str, str]]) -> str:
+    return ", ".join(format_code(row["model"]) for row in rows) or "none"
+
+
+def is_changed(row: Mapping[str, str]) -> bool:
+    """Whether a model.yml is another one than that of the rehearsal."""
+    spec = open_registry().find(row["model"])
+    assert isinstance(spec, ModelSpec)
+    return bool(row["declared"]) and row["declared"] != declared_digest(spec.path)

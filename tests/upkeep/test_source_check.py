@@ -8,7 +8,7 @@ from pathlib import Path
 from fakes.files import declared, model
 from fakes.server import Server
 from posezoo.core.download.options import DownloadOptions
-from posezoo.pages.source_check import CheckedSource, check_sources
+from posezoo.upkeep.source_check import CheckedSource, check_sources
 
 WEIGHTS = bytes(4096)
 
@@ -55,7 +55,7 @@ def test_many_sources_are_asked_at_once_and_answered_in_order(server: Server):
 def test_each_answer_moves_the_bar(server: Server, monkeypatch):
     file = declared("a", WEIGHTS, server.serve("a", WEIGHTS), server.url("gone"))
     moves = []
-    bar = "posezoo.pages.source_check.counting_bar"
+    bar = "posezoo.upkeep.source_check.counting_bar"
     monkeypatch.setattr(bar, lambda *_words, **_: nullcontext(moves.append))
     check_sources([model(file)], DownloadOptions(None, attempts=1), quiet=False)
     assert moves == [1, 2]
