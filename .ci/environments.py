@@ -588,7 +588,12 @@ def steps(choice: Choice) -> Iterator[Callable[[], Iterator[str]]]:
     wanted = partial(choice.wants, large=False)
     if any(wanted(where) for where, _ in read_python_lists()):
         yield partial(compare_pythons, wanted)
-    if any(wanted(each.place) for each in chain(read_calls(), read_make_rules(), read_workflows())):
+    places = [
+        *(call.place for call in read_calls()),
+        *(rule.place for rule in read_make_rules()),
+        *(workflow.place for workflow in read_workflows()),
+    ]
+    if any(map(wanted, places)):
         yield partial(check_calls, wanted)
     promised = (read_workflows(), read_make_targets(), read_hooks(), read_release())
     for environment in chain.from_iterable(promised):
