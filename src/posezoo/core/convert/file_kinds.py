@@ -1,18 +1,29 @@
-"""What a file is that a user names instead of a model, by its ending, and what to do with it."""
+"""What a file is that a user names instead of a model, by its ending, and what to do with it.
+
+A name with such an ending is that of a file, also if there is none.
+"""
 
 from __future__ import annotations
 
 import os
+from mimetypes import guess_type
 from pathlib import Path
 
 from posezoo.core.convert.formats import FORMATS
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, PADDLE_3
-from posezoo.core.errors import shell_word
+from posezoo.core.errors import explain_windows_path, shell_word
 from posezoo.core.registry import FileExplainer
-from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_no_file, open_regular
+from posezoo.core.regular_files import (
+    LFS_HINT,
+    explain_lfs_pointer,
+    explain_link,
+    explain_no_file,
+    open_regular,
+)
 from posezoo.core.values import frozen
 
-_CONVERT = "posezoo convert {file} -o {stem}.xml makes an IR, which can be run"
+_CONVERT = "posezoo convert {file}{flags} -o {stem}.xml makes an IR, which can be run"
+_RUN = "posezoo run {file} --input PHOTO runs it"
 _SOURCE = "get the .onnx, .tflite or checkpoint that it was made from"
 
 
@@ -21,7 +32,8 @@ class FileKind:
     """A kind of file."""
 
     name: str  # with its article
-    #: What to do with it; ``{file}`` and ``{stem}`` stand for its name, with and without ending.
+    #: What to do with it; ``{file}`` and ``{stem}`` stand for its name, with and without ending,
+    #: ``{flags}`` for what the user says of it.
     advice: str
 
 
@@ -98,23 +110,18 @@ _KINDS_BY_ENDINGS = {
         "those of an IR belong to the .xml beside it; a checkpoint is read as {stem}.pth",
     ),
     ".gguf": FileKind("a language model", "posezoo runs networks that see people"),
-    " ".join(CHECKPOINTS): FileKind(
-        "a checkpoint",
-        "verbs that run, convert, measure or describe models take it; others take the model"
-        " that is made of it: posezoo new NAME --from {file} --license SPDX",
-    ),
+    " ".join(CHECKPOINTS): FileKind("a checkpoint", _RUN),
     " ".join(NETWORKS): FileKind(
-        "a network",
-        "run, evaluate, benchmark and export take it; posezoo convert {file}"
-        " -o {stem}.xml --precision FP32 makes an IR, which quantize takes; posezoo new NAME"
-        " --from {file} --license SPDX describes it as a model, which all verbs take",
+        "a network", f"{_RUN}; posezoo convert {{file}}{{flags}} -o {{stem}}.xml makes an IR"
     ),
-    ".xml": FileKind(
-        "an IR",
-        "run, evaluate, benchmark, quantize and export take it; posezoo new NAME"
-        " --license SPDX --from {file} {stem}.bin describes it as a model, which all verbs take",
-    ),
+    ".xml": FileKind("an IR", _RUN),
 }
+#: Keras writes them without the network.
+_KERAS_WEIGHTS = FileKind(
+    "a file of Keras with weights, and without their network",
+    "where the network is built: network.load_weights('{file}'), then network.export('{stem}');"
+    " then posezoo convert {stem} -o {stem}.xml",
+)
 _KINDS = {ending: kind for endings, kind in _KINDS_BY_ENDINGS.items() for ending in endings.split()}
 
 
@@ -141,12 +148,48 @@ def _find_format(path: Path) -> FileKind | None:
     return None
 
 
-def explain_model_file(name: str) -> tuple[str, str]:
-    """What an existing file or folder is, by the ending of a network, and what to do with it; else
-    two empty texts.
+def _find_images(name: str) -> FileKind | None:
+    """The kind of what ``--input`` takes."""
+    kind = (guess_type(name)[0] or "").partition("/")[0]
+    if "://" in name:
+        return FileKind("an address", "posezoo run --input {file}")
+    if os.path.isdir(name):
+        return FileKind("a folder", "posezoo run --input {file}")
+    if kind in ("image", "video"):
+        article = "an" if kind == "image" else "a"
+        return FileKind(f"{article} {kind}", "posezoo run --input {file}")
+    return None
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a name is that of a file, there or not, and not of a model."""
+    endings = [each for _, one in FORMATS.items() for each in one.endings]
+    return (
+        Path(name).suffix.lower() in _KINDS
+        or name.lower().endswith(tuple(endings))
+        or _find_images(name) is not None
+    )
+
+
+def explain_named(name: str, flags: str = "") -> tuple[str, str]:
+    """As ``explain_model_file``; of the name of a file also that there is none."""
+    if is_file_name(name) and "://" not in name and not os.path.exists(name):
+        problem = explain_link(Path(name)) or "no such file"
+        return f"{name}: {problem}", explain_windows_path(name)
+    return explain_model_file(name, flags)
+
+
+def explain_model_file(name: str, flags: str = "") -> tuple[str, str]:
+    """What an existing file or folder is, by its ending, and what to do with it; else two empty
+    texts.
+
+    Args:
+        flags: what the user says of it, as flags of ``posezoo convert``.
     """
     path = Path(name)
     kind = _KINDS.get(path.suffix.lower())
+    if name.lower().endswith(".weights.h5"):
+        kind = _KERAS_WEIGHTS
     if path.name in ("model.yml", "composite-model.yml"):
         kind = FileKind(
             "a description of a model in another registry",
@@ -169,19 +212,23 @@ def explain_model_file(name: str) -> tuple[str, str]:
     if kind is None and (irs := find_irs(path)):
         shown = " ".join(map(shell_word, irs))
         return f"{name}: is a folder, not a model", f"name an IR in it: {shown}"
-    if kind is None or not os.path.exists(name):
+    kind = kind or _find_images(name)
+    if kind is None or not (os.path.exists(name) or "://" in name):
         return "", ""
-    if not os.path.isdir(name) and (problem := explain_no_file(path)):
+    if os.path.exists(name) and not os.path.isdir(name) and (problem := explain_no_file(path)):
         return f"{name}: {problem}", ""
     if problem := explain_lfs_pointer(path):
         return f"{name}: {problem}", LFS_HINT
     problem = f"{name}: is {kind.name}, which is not read here"
-    stem = shell_word(path.with_suffix(""))
-    return problem, kind.advice.replace("{file}", shell_word(name)).replace("{stem}", stem)
+    words = {"file": shell_word(name), "stem": shell_word(path.with_suffix("")), "flags": flags}
+    advice = kind.advice
+    for word, value in words.items():
+        advice = advice.replace(f"{{{word}}}", value)
+    return problem, advice
 
 
 class _Explainer(FileExplainer):
-    explain = staticmethod(explain_model_file)
+    explain = staticmethod(explain_named)
 
 
 EXPLAINER = _Explainer()
