@@ -526,9 +526,20 @@ def _passwords_in(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(spellings, key=len, reverse=True))
 
 
+#: The most characters of one value that a message repeats.
+MOST_REPEATED = 200
+_LONG_WORD = re.compile(rf"\S{{{MOST_REPEATED + 1},}}")
+
+
 def printable(text: str) -> str:
-    """The text as one line for the user, without control characters and passwords."""
-    return escape_control_characters(hide_passwords(text))
+    """The text as one line for the user, without control characters and passwords, and only with
+    the beginning of a long value: a photo may be given as text.
+    """
+    text = hide_passwords(text)
+    given = [word for word in sys.argv if len(word) > MOST_REPEATED]
+    for word in (*given, *_LONG_WORD.findall(text)):
+        text = text.replace(word, f"{word[: MOST_REPEATED - 1]}…")
+    return escape_control_characters(text)
 
 
 def sanitize(text: str) -> str:

@@ -23,6 +23,7 @@ from posezoo.core.regular_files import (
 from posezoo.core.values import frozen
 
 _CONVERT = "posezoo convert {file}{flags} -o {stem}.xml makes an IR, which can be run"
+_FIND_POSES = "posezoo run --input {file} finds the poses in it"
 _RUN = "posezoo run {file} --input PHOTO runs it"
 _SOURCE = "get the .onnx, .tflite or checkpoint that it was made from"
 
@@ -35,6 +36,7 @@ class FileKind:
     #: What to do with it; ``{file}`` and ``{stem}`` stand for its name, with and without ending,
     #: ``{flags}`` for what the user says of it.
     advice: str
+    but: str = "which is not read here"
 
 
 #: What nothing here reads, by the endings; its original may be read.
@@ -152,12 +154,12 @@ def _find_images(name: str) -> FileKind | None:
     """The kind of what ``--input`` takes."""
     kind = (guess_type(name)[0] or "").partition("/")[0]
     if "://" in name:
-        return FileKind("an address", "posezoo run --input {file}")
+        return FileKind("an address", _FIND_POSES, "and no model")
     if os.path.isdir(name):
-        return FileKind("a folder", "posezoo run --input {file}")
+        return FileKind("a folder", _FIND_POSES, "and no model")
     if kind in ("image", "video"):
         article = "an" if kind == "image" else "a"
-        return FileKind(f"{article} {kind}", "posezoo run --input {file}")
+        return FileKind(f"{article} {kind}", _FIND_POSES, "and no model")
     return None
 
 
@@ -219,7 +221,7 @@ def explain_model_file(name: str, flags: str = "") -> tuple[str, str]:
         return f"{name}: {problem}", ""
     if problem := explain_lfs_pointer(path):
         return f"{name}: {problem}", LFS_HINT
-    problem = f"{name}: is {kind.name}, which is not read here"
+    problem = f"{name}: is {kind.name}, {kind.but}"
     words = {"file": shell_word(name), "stem": shell_word(path.with_suffix("")), "flags": flags}
     advice = kind.advice
     for word, value in words.items():
