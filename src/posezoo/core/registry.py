@@ -416,7 +416,7 @@ class Registry:
         problem, hint = _EXPLAINER.part.explain(name)
         if problem:
             return UnknownModelError(problem, hint=hint)
-        if Path(name).suffix and Path(name).is_file():
+        if Path(name).suffix and os.path.isfile(name):
             return UnknownModelError(
                 f"{name}: the ending of its name is not that of a network",
                 hint="posezoo convert --help lists the endings",

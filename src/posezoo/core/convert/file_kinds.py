@@ -188,6 +188,8 @@ def explain_model_file(name: str, flags: str = "") -> tuple[str, str]:
     Args:
         flags: what the user says of it, as flags of ``posezoo convert``.
     """
+    if not os.path.exists(name) and "://" not in name:
+        return "", ""
     path = Path(name)
     kind = _KINDS.get(path.suffix.lower())
     if name.lower().endswith(".weights.h5"):
@@ -215,9 +217,10 @@ def explain_model_file(name: str, flags: str = "") -> tuple[str, str]:
         shown = " ".join(map(shell_word, irs))
         return f"{name}: is a folder, not a model", f"name an IR in it: {shown}"
     kind = kind or _find_images(name)
-    if kind is None or not (os.path.exists(name) or "://" in name):
+    if kind is None:
         return "", ""
-    if os.path.exists(name) and not os.path.isdir(name) and (problem := explain_no_file(path)):
+    is_file = "://" not in name and not os.path.isdir(name)
+    if is_file and (problem := explain_no_file(path)):
         return f"{name}: {problem}", ""
     if problem := explain_lfs_pointer(path):
         return f"{name}: {problem}", LFS_HINT
