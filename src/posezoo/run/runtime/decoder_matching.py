@@ -418,8 +418,9 @@ def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
 def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
     problem = f"{graph.path}: no decoder is known for its outputs {format_outputs(graph)}"
     hint = "no decoder takes such shapes; posezoo export FILE --to folder DIR takes any"
-    if flags := [f"--decoder {name}" for name in _list_fitting(graph)]:
-        hint = f"name the decoder that they are for: {', or '.join(flags)}"
+    if fitting := [*_list_fitting(graph)]:
+        named = (f"--decoder {name}, if they are {find_decoder(name).needs}" for name in fitting)
+        hint = "; ".join(named)
     if unread := name_unread_network(graph.distinct_outputs):
         problem += f": they are those of {unread}, which posezoo does not read"
         hint = explain_unread_network(unread)
@@ -445,6 +446,8 @@ def _list_fitting(graph: Graph) -> Iterator[str]:
     outputs = graph.distinct_outputs
     for name, decoder in DECODERS.items():
         roles = decoder.match_outputs(outputs)
+        if decoder.needs_task:  # else it would be named for any output
+            roles = decoder.recognize_outputs(outputs)
         is_likely = roles and _are_likely(roles, decoder, graph, has_skeleton=False)
         if is_likely or _match_by_place(decoder, graph):
             yield name
