@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
 from importlib.util import find_spec
@@ -21,15 +21,41 @@ from posezoo.core.telemetry import disable_telemetry
 
 
 class Advice(str):
-    """A hint that names a flag; a command without this flag words it in its own way."""
+    """A hint that names a flag; a command without this flag words it in its own way.
+
+    Or it names parameters, which are flags of a command and arguments in Python, by marks such as
+    ``{like}``.
+    """
 
     flag: str
+    template: str
+    #: The value of each parameter; empty: only its name is shown.
+    parameters: Mapping[str, str]
 
-    def __new__(cls, text: str, flag: str = "") -> Advice:
+    def __new__(cls, text: str, flag: str = "", **parameters: str) -> Advice:
         """``flag`` is without its value, such as ``--mo``; empty if Python copies the text."""
-        advice = super().__new__(cls, text)
+        shown = text
+        if parameters:
+            shown = text.format(**{name: spell_flag(name, parameters[name]) for name in parameters})
+        advice = super().__new__(cls, shown)
         advice.flag = flag
+        advice.template = text
+        advice.parameters = parameters
         return advice
+
+    def spell(self, spell: Callable[[str, str], str]) -> str:
+        """The hint with parameters that are spelled otherwise, from their names and values."""
+        spelled = {name: spell(name, value) for name, value in self.parameters.items()}
+        return self.template.format(**spelled) if spelled else str(self)
+
+
+#: The flags whose names are not those of the parameters.
+_FLAGS = {"like": "--as"}
+
+
+def spell_flag(name: str, value: str = "") -> str:
+    """A parameter as a flag, with its value if it has one."""
+    return f"{_FLAGS.get(name, f'--{name}')} {value}".rstrip()
 
 
 class PosezooError(Exception):
@@ -556,7 +582,8 @@ def os_reason(error: OSError) -> str:
 def suggest(word: str, valid: Iterable[str], *, cutoff: float = 0.6) -> str:
     """A hint that names the valid words that begin with ``word``, or else the most similar one.
 
-    It is empty if none is similar enough: ``cutoff``, 0..1, where 1 means equal.
+    It is empty if none is similar enough: ``cutoff``, 0..1, where 1 means equal. Of a mapping, it
+    names the values of the keys that are similar.
 
     >>> suggest("chekpoint", ["checkpoint", "files"])
     'did you mean checkpoint?'
@@ -567,7 +594,8 @@ def suggest(word: str, valid: Iterable[str], *, cutoff: float = 0.6) -> str:
 
     # Dashes would make all flags similar.
     bare = word.lstrip("-")
-    words = {each.lstrip("-"): each for each in valid}
+    shown = valid if isinstance(valid, Mapping) else {each: each for each in valid}
+    words = {each.lstrip("-"): text for each, text in shown.items()}
     matches = [each for each in words if len(bare) > 2 and each.startswith(bare)][:5]
     matches = matches or get_close_matches(bare, words, n=1, cutoff=cutoff)
     *others, last = [words[each] for each in matches] or [""]

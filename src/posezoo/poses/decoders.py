@@ -410,8 +410,7 @@ def require_detector(argument: str, decoder: str, model: str, *, is_whole: bool)
     """
     if find_decoder(decoder).approach != "top-down":
         raise InferenceError(
-            f"{argument}: {model} finds people itself, without a detector of its own",
-            hint=f"leave out {argument}",
+            f"{argument}: {model} finds people itself, without a detector of its own"
         )
     if is_whole:
         raise InferenceError(

@@ -124,9 +124,7 @@ def test_an_onnx_is_run_as_it_is_and_says_what_it_lacks(folder):
 def test_a_network_of_other_outputs_is_no_network_of_coordinates(folder):
     preparation = posezoo.Preparation(decoder="coordinates", mean_values=0, scale_values=255)
     with pytest.raises(PosezooError, match="coordinates needs x and y of each keypoint"):
-        posezoo.load(
-            write_heatmaps(folder / "maps.xml"), preparation=preparation, listener=None
-        )
+        posezoo.load(write_heatmaps(folder / "maps.xml"), preparation=preparation, listener=None)
 
 
 def write_heatmaps(path):
