@@ -442,12 +442,12 @@ def _open(
 ) -> Context:
     for name in flags:
         if name not in SETTING_TYPES:
-            known = {each: each for each in (*signature(caller).parameters, *SETTING_TYPES)}
-            other = explain_other_word(name)
-            if caller is load:
-                known |= {each: spell_argument(each) for each in GROUPED}
-                other = explain_argument(name, flags[name]) or other
-            hint = other or suggest(name, known) or suggest_setting(name)
+            is_load = caller is load
+            grouped = GROUPED if is_load else ()
+            known = [*signature(caller).parameters, *grouped, *SETTING_TYPES]
+            other = explain_argument(name, flags[name]) if is_load else ""
+            similar = suggest(name, known, spell=_spell_known) or suggest_setting(name)
+            hint = other or explain_other_word(name) or similar
             raise SettingsError(f"unknown setting {name!r}", hint=hint)
     try:
         found = read_settings(flags)
@@ -458,6 +458,10 @@ def _open(
     if folders := describe_folders(found):
         listener(WarningIssued(f"this program uses {folders}"))
     return open_context(to_settings(found), trust_on_first_use=trust_on_first_use)
+
+
+def _spell_known(name: str) -> str:
+    return spell_argument(name) if name in GROUPED else name
 
 
 def _precision(text: str, name: str | None, context: Context) -> Precision:

@@ -579,11 +579,17 @@ def os_reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def suggest(word: str, valid: Iterable[str], *, cutoff: float = 0.6) -> str:
+def suggest(
+    word: str,
+    valid: Iterable[str],
+    *,
+    cutoff: float = 0.6,
+    spell: Callable[[str], str] = str,
+) -> str:
     """A hint that names the valid words that begin with ``word``, or else the most similar one.
 
-    It is empty if none is similar enough: ``cutoff``, 0..1, where 1 means equal. Of a mapping, it
-    names the values of the keys that are similar.
+    It is empty if none is similar enough: ``cutoff``, 0..1, where 1 means equal. ``spell`` makes a
+    word as it is shown.
 
     >>> suggest("chekpoint", ["checkpoint", "files"])
     'did you mean checkpoint?'
@@ -594,11 +600,10 @@ def suggest(word: str, valid: Iterable[str], *, cutoff: float = 0.6) -> str:
 
     # Dashes would make all flags similar.
     bare = word.lstrip("-")
-    shown = valid if isinstance(valid, Mapping) else {each: each for each in valid}
-    words = {each.lstrip("-"): text for each, text in shown.items()}
+    words = {each.lstrip("-"): each for each in valid}
     matches = [each for each in words if len(bare) > 2 and each.startswith(bare)][:5]
     matches = matches or get_close_matches(bare, words, n=1, cutoff=cutoff)
-    *others, last = [words[each] for each in matches] or [""]
+    *others, last = [spell(words[each]) for each in matches] or [""]
     before = f"{', '.join(others)} or " if others else ""
     return f"did you mean {before}{last}?" if last else ""
 

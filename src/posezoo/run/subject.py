@@ -29,11 +29,13 @@ from posezoo.core.errors import (
 from posezoo.core.registry import TAG_MARK
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
+from posezoo.networks import is_network
 from posezoo.networks.custom_weights import (
     find_fitting_network,
     find_with_checkpoint,
     name_weights,
     spec_of_checkpoint,
+    spec_with_checkpoint,
 )
 from posezoo.poses.decoder_type import TOP_DOWN
 from posezoo.poses.decoders import (
@@ -69,6 +71,7 @@ class Statement:
         like: the model of ``--as``.
         architecture: the decoder that a model has, or by which a file is read.
         checkpoint, model_name, tag, force: as for ``posezoo.load``.
+        network: the network that the checkpoint is for, or a model that has it.
         precision: of the IR that is made; a file has its own.
         height: the target size of ``LoadOptions``; the others are as there.
         spellings: the words of the user for the names of these, such as ``--height``.
@@ -76,6 +79,7 @@ class Statement:
     """
 
     checkpoint: Path | None = None
+    network: str = ""
     model_name: str = ""
     tag: str = ""
     force: bool = False
@@ -153,7 +157,7 @@ _NOTHING = Statement()
 _FILES = (Kind.FILE,)
 #: What can use a statement; all can use each other one.
 _TAKEN_BY: Mapping[str, tuple[Kind, ...]] = {
-    "model_name": (Kind.CHECKPOINT,),
+    **dict.fromkeys(("network", "model_name"), (Kind.CHECKPOINT,)),
     "tag": (Kind.MODEL,),
     **dict.fromkeys(("checkpoint", "force"), (Kind.MODEL, Kind.CHECKPOINT)),
     "skeleton": (Kind.FILE, Kind.CHECKPOINT),
@@ -345,6 +349,8 @@ def _find_weights(
 ) -> Model:
     if is_source:
         return spec_of_checkpoint(context.registry, checkpoint, said.skeleton)
+    if said.network and is_network(said.network):  # a model may have the name of its network
+        return spec_with_checkpoint(said.network, checkpoint, said.model_name, said.skeleton)
     name = network or find_fitting_network(checkpoint)
     return find_with_checkpoint(context.registry, name, checkpoint, said.model_name, said.skeleton)
 
@@ -396,11 +402,25 @@ def require_fitting(model: Model, said: Statement) -> None:
         )
 
 
+def find_original(original: Path, context: Context, said: Statement) -> Subject:
+    """A file of any format that becomes an IR, with what is said of it; it is not read.
+
+    Raises:
+        PosezooError: as for ``find_subject``.
+    """
+    refuse_unused(Kind.FILE, f"{original}", said)
+    return Subject(f"{original}", Kind.FILE, said, like=_find_like(context, said))
+
+
+def _find_like(context: Context, said: Statement) -> ModelSpec | None:
+    with wrong_use(said, UnknownModelError):
+        return context.registry.find_single(said.like) if said.like else None
+
+
 def _find_file(
     text: str, context: Context, said: Statement, *, needs_decoder: bool, task: str
 ) -> Subject:
-    with wrong_use(said, UnknownModelError):
-        like = context.registry.find_single(said.like) if said.like else None
+    like = _find_like(context, said)
     for file in network_files(Path(text)) if context.lock.is_strict else ():
         context.lock.require_file(file)
     graph = _open(Path(text), like)

@@ -252,6 +252,7 @@ def statement_from_args(args: Args, **others: Any) -> Statement:
     names = (each.name for each in fields(Statement))
     return Statement(
         checkpoint=values.get("checkpoint"),
+        network=values.get("network", ""),
         model_name=values.get("model_name", ""),
         precision=values.get("precision"),
         detector=values.get("detector"),
