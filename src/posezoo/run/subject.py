@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 
 from posezoo.core.convert.file_kinds import explain_named
-from posezoo.core.declarations.model import Model, ModelSpec, Precision
+from posezoo.core.declarations.model import Family, Model, ModelSpec, Precision
 from posezoo.core.declarations.model_files import find_network, is_checkpoint_file, is_network_file
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import (
@@ -22,6 +22,7 @@ from posezoo.core.errors import (
     DecoderError,
     InferenceError,
     PosezooError,
+    SpecError,
     TargetSizeError,
     UnknownModelError,
     UsageError,
@@ -68,7 +69,7 @@ class Statement:
     """What the user says of what is named; None, False or empty says nothing.
 
     Attributes:
-        like: the model of ``--as``.
+        like: the model of ``--as``, or the path of a model.yml.
         architecture: the decoder that a model has, or by which a file is read.
         checkpoint, model_name, tag, force: as for ``posezoo.load``.
         network: the network that the checkpoint is for, or a model that has it.
@@ -413,8 +414,21 @@ def find_original(original: Path, context: Context, said: Statement) -> Subject:
 
 
 def _find_like(context: Context, said: Statement) -> ModelSpec | None:
-    with wrong_use(said, UnknownModelError):
-        return context.registry.find_single(said.like) if said.like else None
+    if not said.like:
+        return None
+    with wrong_use(said, UnknownModelError, SpecError):
+        if said.like.endswith(".yml"):
+            return _read_beside(Path(said.like))
+        return context.registry.find_single(said.like)
+
+
+def _read_beside(path: Path) -> ModelSpec:
+    """The model.yml of a network of the user's, which is in no registry."""
+    from posezoo.core.declarations.model_yml import read_model
+
+    if not path.is_file():
+        raise UnknownModelError(f"{path}: no such file")
+    return read_model(path, family=Family.PUBLIC, name=path.stem)
 
 
 def _find_file(
