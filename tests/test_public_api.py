@@ -547,9 +547,8 @@ def test_the_file_of_one_s_own_weights_is_loaded_like_a_model(shared, tmp_path):
 
 def test_weights_that_are_not_there_are_never_replaced_by_the_default_model():
     for missing in ("mine.pth", Path("mine.pth")):
-        with pytest.raises(posezoo.PosezooError, match=r"no model is called 'mine\.pth'") as caught:
+        with pytest.raises(posezoo.PosezooError, match=r"^mine\.pth: no such file$"):
             posezoo.load(missing)
-        assert caught.value.hint == "and there is no such file"
         with pytest.raises(posezoo.PosezooError, match=r"mine\.pth: does not exist"):
             posezoo.load(checkpoint=missing)
 

@@ -111,8 +111,43 @@ def test_images_in_the_place_of_a_model_are_told_where_they_belong(
         command_line.main(["run", *names.split()])
     assert capsys.readouterr().err.splitlines() == [
         "posezoo run: error: unrecognized arguments: b.jpg",
-        f"  hint: images come after --input: posezoo run {words}",
+        f"  hint: posezoo run {words}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("convert net.onnx --data_type half", "posezoo convert net.onnx --precisions FP16"),
+        ("convert --input_model net.onnx -o d", "posezoo convert net.onnx -o d"),
+        (
+            "run movenet-thunder --conf=0.3 -i a.jpg",
+            "posezoo run movenet-thunder -i a.jpg --min_person_score 0.3",
+        ),
+        ("run --source a.jpg movenet-thunder", "posezoo run movenet-thunder --input a.jpg"),
+        (
+            "run movenet-multipose --imgsz 320 -i 'a b.jpg'",
+            "posezoo run movenet-multipose -i 'a b.jpg' --height 320",
+        ),
+        (
+            "run movenet-thunder -i a.jpg --max_people 1",
+            "posezoo run movenet-thunder -i a.jpg --decoder_options max_people=1",
+        ),
+        ("run --chekpoint a.pth", "posezoo run --checkpoint a.pth"),
+        # No command would run: the size is fixed, no option has this name, no flag is meant.
+        ("run movenet-thunder --imgsz 320 -i a.jpg", "posezoo run --help shows its usage"),
+        ("run movenet-multipose --max_people 1 -i a", "posezoo run --help shows its usage"),
+        ("run --max_people 1 -i a.jpg", "posezoo run --help shows its usage"),
+        ("list --source a.jpg", "posezoo list --help shows its usage"),
+        ("run --foo", "posezoo run --help shows its usage"),
+    ],
+)
+def test_flags_of_other_programs_are_exchanged_in_the_whole_command(capsys, line, hint):
+    words = shlex.split(line)
+    with pytest.raises(SystemExit) as ended:
+        command_line.main(words)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"  hint: {hint}"
 
 
 def test_a_package_adds_a_verb_and_replaces_none(tmp_path, capsys):

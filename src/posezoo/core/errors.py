@@ -24,20 +24,17 @@ class Advice(str):
     """A hint that names a flag; a command without this flag words it in its own way.
 
     Or it names parameters, which are flags of a command and arguments in Python, by marks such as
-    ``{like}``.
+    ``{like}``, or ``{decoder[0]}`` if there are several values.
     """
 
     flag: str
     template: str
-    #: The value of each parameter; empty: only its name is shown.
-    parameters: Mapping[str, str]
+    #: The value of each parameter, or several; an empty one is not shown.
+    parameters: Mapping[str, str | Sequence[str]]
 
-    def __new__(cls, text: str, flag: str = "", **parameters: str) -> Advice:
+    def __new__(cls, text: str, flag: str = "", **parameters: str | Sequence[str]) -> Advice:
         """``flag`` is without its value, such as ``--mo``; empty if Python copies the text."""
-        shown = text
-        if parameters:
-            shown = text.format(**{name: spell_flag(name, parameters[name]) for name in parameters})
-        advice = super().__new__(cls, shown)
+        advice = super().__new__(cls, _fill(text, parameters, spell_flag))
         advice.flag = flag
         advice.template = text
         advice.parameters = parameters
@@ -45,8 +42,21 @@ class Advice(str):
 
     def spell(self, spell: Callable[[str, str], str]) -> str:
         """The hint with parameters that are spelled otherwise, from their names and values."""
-        spelled = {name: spell(name, value) for name, value in self.parameters.items()}
-        return self.template.format(**spelled) if spelled else str(self)
+        return _fill(self.template, self.parameters, spell)
+
+
+def _fill(
+    template: str,
+    parameters: Mapping[str, str | Sequence[str]],
+    spell: Callable[[str, str], str],
+) -> str:
+    spelled: dict[str, str | list[str]] = {}
+    for name, value in parameters.items():
+        if isinstance(value, str):
+            spelled[name] = spell(name, value)
+        else:
+            spelled[name] = [spell(name, each) for each in value]
+    return template.format(**spelled) if spelled else template
 
 
 #: The flags whose names are not those of the parameters.
@@ -559,12 +569,12 @@ _LONG_WORD = re.compile(rf"\S{{{MOST_REPEATED + 1},}}")
 
 def printable(text: str) -> str:
     """The text as one line for the user, without control characters and passwords, and only with
-    the beginning of a long value: a photo may be given as text.
+    both ends of a long value: a photo may be given as text.
     """
     text = hide_passwords(text)
     given = [word for word in sys.argv if len(word) > MOST_REPEATED]
     for word in (*given, *_LONG_WORD.findall(text)):
-        text = text.replace(word, f"{word[: MOST_REPEATED - 1]}…")
+        text = text.replace(word, f"{word[:130]}…{word[-69:]}")
     return escape_control_characters(text)
 
 

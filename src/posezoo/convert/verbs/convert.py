@@ -15,7 +15,7 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.console.job_report import Answer
 from posezoo.console.report import print_result
-from posezoo.core.convert.file_kinds import explain_model_file, is_paddle_3
+from posezoo.core.convert.file_kinds import explain_named, is_paddle_3
 from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
 from posezoo.core.declarations.model_files import find_network, is_checkpoint_file
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_FILE
@@ -337,7 +337,7 @@ def _choose_files(args: _ConvertArgs) -> tuple[Path, Path | None]:
     if args.input_shape and original.suffix == ".weights":
         args.parser.error("--input_shape: the sizes of a Darknet network are in its .cfg")
     if not _framework_of(original):
-        problem, hint = explain_model_file(str(original))
+        problem, hint = explain_named(str(original))
         raise ConversionError(
             problem or f"{original}: the ending of its name is not that of a network",
             hint=hint or "posezoo convert --help lists the endings",

@@ -23,7 +23,7 @@ from posezoo.core.regular_files import (
 from posezoo.core.values import frozen
 
 _CONVERT = "posezoo convert {file}{flags} -o {stem}.xml makes an IR, which can be run"
-_FIND_POSES = "posezoo run --input {file} finds the poses in it"
+_DECLARE = "posezoo new NAME --license SPDX --from {file} makes it a model, which all verbs take"
 _RUN = "posezoo run {file} --input PHOTO runs it"
 _SOURCE = "get the .onnx, .tflite or checkpoint that it was made from"
 
@@ -36,7 +36,6 @@ class FileKind:
     #: What to do with it; ``{file}`` and ``{stem}`` stand for its name, with and without ending,
     #: ``{flags}`` for what the user says of it.
     advice: str
-    but: str = "which is not read here"
 
 
 #: What nothing here reads, by the endings; its original may be read.
@@ -112,11 +111,12 @@ _KINDS_BY_ENDINGS = {
         "those of an IR belong to the .xml beside it; a checkpoint is read as {stem}.pth",
     ),
     ".gguf": FileKind("a language model", "posezoo runs networks that see people"),
-    " ".join(CHECKPOINTS): FileKind("a checkpoint", _RUN),
+    " ".join(CHECKPOINTS): FileKind("a checkpoint", f"{_RUN}; {_DECLARE}"),
     " ".join(NETWORKS): FileKind(
-        "a network", f"{_RUN}; posezoo convert {{file}}{{flags}} -o {{stem}}.xml makes an IR"
+        "a network",
+        f"{_RUN}; posezoo convert {{file}}{{flags}} -o {{stem}}.xml makes an IR; {_DECLARE}",
     ),
-    ".xml": FileKind("an IR", _RUN),
+    ".xml": FileKind("an IR", f"{_RUN}; {_DECLARE.replace('{file}', '{file} {stem}.bin')}"),
 }
 #: Keras writes them without the network.
 _KERAS_WEIGHTS = FileKind(
@@ -150,17 +150,19 @@ def _find_format(path: Path) -> FileKind | None:
     return None
 
 
-def _find_images(name: str) -> FileKind | None:
+def _find_images(name: str) -> str | None:
     """The kind of what ``--input`` takes."""
-    kind = (guess_type(name)[0] or "").partition("/")[0]
     if "://" in name:
-        return FileKind("an address", _FIND_POSES, "and no model")
+        return "an address"
     if os.path.isdir(name):
-        return FileKind("a folder", _FIND_POSES, "and no model")
-    if kind in ("image", "video"):
-        article = "an" if kind == "image" else "a"
-        return FileKind(f"{article} {kind}", _FIND_POSES, "and no model")
-    return None
+        has_images = any(_medium_of(path.name) for path in Path(name).glob("*.*"))
+        return "a folder with images" if has_images else None
+    return _medium_of(name)
+
+
+def _medium_of(name: str) -> str | None:
+    kind = (guess_type(name)[0] or "").partition("/")[0]
+    return {"image": "an image", "video": "a video"}.get(kind)
 
 
 def is_file_name(name: str) -> bool:
@@ -178,7 +180,11 @@ def explain_named(name: str, flags: str = "") -> tuple[str, str]:
     if is_file_name(name) and "://" not in name and not os.path.exists(name):
         problem = explain_link(Path(name)) or "no such file"
         return f"{name}: {problem}", explain_windows_path(name)
-    return explain_model_file(name, flags)
+    problem, hint = explain_model_file(name, flags)
+    kind = _find_images(name)
+    if problem or kind is None:
+        return problem, hint
+    return f"{name}: is {kind}, and no model", f"posezoo run --input {shell_word(name)}"
 
 
 def explain_model_file(name: str, flags: str = "") -> tuple[str, str]:
@@ -188,7 +194,7 @@ def explain_model_file(name: str, flags: str = "") -> tuple[str, str]:
     Args:
         flags: what the user says of it, as flags of ``posezoo convert``.
     """
-    if not os.path.exists(name) and "://" not in name:
+    if not os.path.exists(name):
         return "", ""
     path = Path(name)
     kind = _KINDS.get(path.suffix.lower())
@@ -216,15 +222,13 @@ def explain_model_file(name: str, flags: str = "") -> tuple[str, str]:
     if kind is None and (irs := find_irs(path)):
         shown = " ".join(map(shell_word, irs))
         return f"{name}: is a folder, not a model", f"name an IR in it: {shown}"
-    kind = kind or _find_images(name)
     if kind is None:
         return "", ""
-    is_file = "://" not in name and not os.path.isdir(name)
-    if is_file and (problem := explain_no_file(path)):
+    if not os.path.isdir(name) and (problem := explain_no_file(path)):
         return f"{name}: {problem}", ""
     if problem := explain_lfs_pointer(path):
         return f"{name}: {problem}", LFS_HINT
-    problem = f"{name}: is {kind.name}, {kind.but}"
+    problem = f"{name}: is {kind.name}, which is not read here"
     words = {"file": shell_word(name), "stem": shell_word(path.with_suffix("")), "flags": flags}
     advice = kind.advice
     for word, value in words.items():

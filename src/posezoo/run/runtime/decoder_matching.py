@@ -154,10 +154,9 @@ def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderErr
     fitting = recognize_decoder(graph.distinct_outputs)
     others = [fitting] if fitting else list(_list_fitting(graph))
     hint = _NO_DECODER
-    if len(others) == 1:
-        hint = Advice("{decoder} takes such outputs", decoder=others[0])
-    elif others:
-        hint = Advice(f"{{decoder}}: {' or '.join(others)} takes such outputs", decoder="")
+    if others:
+        named = " or ".join(f"{{decoder[{place}]}}" for place in range(len(others)))
+        hint = Advice(f"{named} takes such outputs", decoder=others)
     source = f", whose model_info says model_type {model_type}" if model_type else ""
     return DecoderError(
         f"{name} needs {find_decoder(name).needs}; "
@@ -423,8 +422,11 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
     problem = f"{graph.path}: no decoder is known for its outputs {format_outputs(graph)}"
     hint = "no decoder takes such shapes; posezoo export FILE --to folder DIR takes any"
     if fitting := [*_list_fitting(graph)]:
-        named = (f"{name}, if they are {find_decoder(name).needs}" for name in fitting)
-        hint = Advice(f"{{decoder}}: {'; '.join(named)}", decoder="")
+        marks = (
+            f"{{decoder[{place}]}}, if they are {find_decoder(name).needs}"
+            for place, name in enumerate(fitting)
+        )
+        hint = Advice("; ".join(marks), decoder=fitting)
     if unread := name_unread_network(graph.distinct_outputs):
         problem += f": they are those of {unread}, which posezoo does not read"
         hint = explain_unread_network(unread)
