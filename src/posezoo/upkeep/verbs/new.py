@@ -181,7 +181,7 @@ def run(args: _NewArgs) -> int:
 
 def _draft_beside(args: _NewArgs, context: Context) -> int:
     """Write what is said of a network of the user's into a .yml beside it."""
-    from posezoo.export.network_file import describe_network_file
+    from posezoo.run.network_file import describe_network_file
     from posezoo.upkeep.draft.model_yml_text import format_beside
 
     subject = find_subject(args.name, context, statement_from_args(args), needs_decoder=False)

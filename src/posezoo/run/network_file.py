@@ -1,4 +1,4 @@
-"""The file of a network that a user exports instead of a model: an IR, ONNX or Paddle.
+"""The file of a network that a user names instead of a model: an IR, ONNX or Paddle.
 
 It becomes a model with this file as its source, and what its metadata and the user say.
 """
