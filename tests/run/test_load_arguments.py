@@ -33,7 +33,7 @@ def test_an_argument_of_a_group_that_load_itself_gets_is_named_with_its_group(ow
         ({"tag": "x"}, "tag"),
         ({"force": True}, "force"),
         ({"model_name": "mine"}, "model_name"),
-        ({"checkpoint": "mine.pth"}, "checkpoint"),
+        ({"checkpoint": __file__}, "checkpoint"),
         ({"tag": "x", "force": True}, "tag, force"),
     ],
 )

@@ -173,8 +173,8 @@ def _refuse_unknown(
     hint = _correct_command(words, shown, verb, parser)
     if not hint:
         hint = "; ".join(filter(None, map(explain_other_word, shown)))
-    is_without_images = not {"-i", "--input"}.intersection(words)
-    if not hint and is_without_images and "--input" in _shown_flags(parser):
+    takes_images = "--input" in _shown_flags(parser)
+    if takes_images and not any(word.startswith("-") for word in (*unknown, *words)):
         hint = _put_images_last(words, verb)
     parser.error(f"unrecognized arguments: {' '.join(shown)}", hint)
 
@@ -188,9 +188,8 @@ def _correct_command(
     verb_flags = _shown_flags(parser)
     corrected = list(words)
     for flag in (word.partition("=")[0] for word in unknown):
-        near = get_close_matches(flag, verb_flags, n=1, cutoff=SAME)
-        if near and find_own_flag(flag) is None:
-            corrected = [re.sub(f"^{re.escape(flag)}(?==|$)", near[0], word) for word in corrected]
+        if near := _find_near(flag, verb_flags):
+            corrected = [re.sub(f"^{re.escape(flag)}(?==|$)", near, word) for word in corrected]
     corrected = exchange_flags(corrected)
     args = Args()
     with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit, PosezooError):
@@ -198,6 +197,19 @@ def _correct_command(
         if not still_unknown and _fits_model(args):
             return shlex.join(["posezoo", verb, *corrected])
     return ""
+
+
+def _find_near(flag: str, verb_flags: Sequence[str]) -> str:
+    """The flag of the verb that a misspelt or shortened flag means; empty if none is sure."""
+    from posezoo.cli.flags import FLAGS
+
+    if {flag.removesuffix("s"), f"{flag}s"}.intersection(verb_flags):  # list has --precision
+        return next(each for each in verb_flags if each.rstrip("s") == flag.rstrip("s"))
+    if find_own_flag(flag) is not None or flag.removeprefix("--") in FLAGS:
+        return ""
+    begun = [each for each in verb_flags if len(flag) > 4 and each.startswith(flag)]
+    near = begun or get_close_matches(flag, verb_flags, n=1, cutoff=SAME)
+    return near[0] if len(near) == 1 else ""
 
 
 def _fits_model(args: Args) -> bool:
@@ -216,10 +228,8 @@ def _fits_model(args: Args) -> bool:
 
 def _put_images_last(words: Sequence[str], verb: str) -> str:
     """The command with the images in it behind --input; empty if it names none."""
-    from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
-
     files = [word for word in words if Path(word).is_file()]
-    images = [name for name in files if not name.lower().endswith((*CHECKPOINTS, *NETWORKS))]
+    images = [word for word in files if (guess_type(word)[0] or "").startswith(("image", "video"))]
     others = [word for word in words if word not in images]
     return shlex.join(["posezoo", verb, *others, "--input", *images]) if images else ""
 

@@ -311,7 +311,7 @@ def test_the_metadata_of_a_folder_are_not_replaced_by_flags_of_convert(tmp_path)
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "no such file, and no model of the zoo"),
+        (None, "own.onnx: no such file"),
         (b"no network", "is not a complete ONNX file"),
         (b'"\x1b[31mred"', "is not a complete ONNX file"),
         ({}, "does not say how images are prepared for it"),

@@ -437,7 +437,7 @@ def _convert(task: _FileTask, spec: ModelSpec, file: Path, precision: Precision)
             raise SelfCheckError(
                 f"{task.original}: cannot be computed with inputs of any size: is it a step after a"
                 " network, such as NonMaxSuppression?",
-                hint="nothing was written; --input_shape gives its inputs their sizes",
+                hint="nothing was written",
             ) from error
         error.hint = "nothing was written"
         if not task.args.sample:
