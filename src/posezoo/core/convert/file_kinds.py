@@ -177,8 +177,10 @@ def is_file_name(name: str) -> bool:
 
 def explain_named(name: str, flags: str = "") -> tuple[str, str]:
     """As ``explain_model_file``; of the name of a file also that there is none."""
-    is_word = "://" in name or "=" in name  # an address, or an argument as of Ultralytics
-    if is_file_name(name) and not is_word and not os.path.exists(name):
+    is_address = "://" in name
+    if not is_address and not os.path.exists(name):
+        if not is_file_name(name) or "=" in name:  # an argument as of Ultralytics: source=a.jpg
+            return "", ""
         problem = explain_link(Path(name)) or "no such file"
         return f"{name}: {problem}", explain_windows_path(name)
     problem, hint = explain_model_file(name, flags)
