@@ -274,8 +274,10 @@ def statement_from_args(args: Args, **others: Any) -> Statement:
 
 
 #: The flags of a file that ``posezoo convert`` takes, too.
-_OF_FILES = ("--as", "--decoder", "--decoder_options", "--skeleton", "--detector")
-_OF_FILES += ("--mean_values", "--scale_values", "--reverse_input_channels")
+_OF_FILES = (
+    *("--as", "--decoder", "--decoder_options", "--skeleton", "--detector"),
+    *("--mean_values", "--scale_values", "--reverse_input_channels"),
+)
 
 
 def _typed(args: Args, flags: Sequence[str]) -> Iterator[str]:
