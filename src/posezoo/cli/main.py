@@ -213,17 +213,23 @@ def _find_near(flag: str, verb_flags: Sequence[str]) -> str:
 
 
 def _fits_model(args: Args) -> bool:
-    """Whether the model that is named takes the size and the options that are given; it raises if
-    there is no such model.
+    """Whether the decoder of the model that is named takes the size and the options that are given;
+    it raises if there is no such model or option.
     """
-    if args.height is None and not args.decoder_options:
+    options = dict(args.decoder_options)
+    name = vars(args).get("like") or args.model
+    if args.height is None and not options:
         return True
+    if not name:
+        return False
     from posezoo.cli.flags import context_from_args
-    from posezoo.run.subject import find_subject
-    from posezoo.run.verbs.run_flags import statement_from_args
+    from posezoo.poses.decoders import find_decoder, resolve_options
 
-    subject = find_subject(args.model, context_from_args(args), statement_from_args(args))
-    return subject.model is not None
+    decoder = context_from_args(args).registry.find(name).decoder
+    if decoder is None:
+        return False
+    resolve_options(decoder, options)
+    return args.height is None or find_decoder(decoder.name).approach == "bottom-up"
 
 
 def _put_images_last(words: Sequence[str], verb: str) -> str:
