@@ -419,7 +419,7 @@ def test_demo_and_get_take_a_skeleton_only_with_a_file_of_ones_own(limbless, tmp
     chosen = ("--skeleton", "coco-17", "-i", SAMPLE_PHOTOS[0], "-no_show")
     refused = posezoo("demo", *chosen)
     assert refused.returncode == 2 and "--skeleton: only for an .xml or" in refused.stderr
-    with pytest.raises(PosezooError, match="only for a checkpoint"):
+    with pytest.raises(PosezooError, match="skeleton: only for an"):
         posezoo_package.get("hrnet-w32", skeleton="coco-17", weights_dir=tmp_path, listener=None)
     assert not list(tmp_path.iterdir())
     refused = posezoo("demo", "-m", limbless, *chosen)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, TypedDict, cast
 
 from posezoo.console.console import show_progress
 from posezoo.core.convert.conversion_plan import ConversionOptions
-from posezoo.core.declarations.model import Model, ModelSpec, NetworkChoice, Precision
+from posezoo.core.convert.file_kinds import explain_model_file
+from posezoo.core.declarations.model import ModelSpec, NetworkChoice, Precision
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import find_skeleton
 from posezoo.core.errors import (
@@ -29,7 +30,6 @@ from posezoo.core.events import Listener, WarningIssued, ignore_event
 from posezoo.core.other_words import explain_other_word
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
-from posezoo.core.registry import TAG_MARK
 from posezoo.core.resolve.own_networks import require_network
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import (
@@ -41,19 +41,18 @@ from posezoo.core.settings import (
 )
 from posezoo.core.versions import explain_update
 from posezoo.networks import build_network, is_network
-from posezoo.networks.custom_weights import (
-    find_with_checkpoint,
-    with_known_network,
-)
+from posezoo.networks.custom_weights import with_known_network
 from posezoo.run.default_model import default_names
 from posezoo.run.load import Loader, default_runtime
 from posezoo.run.load_arguments import (
     GROUPED,
     Options,
     Preparation,
+    explain_argument,
     require_group,
-    spell_flags,
-    spell_grouped,
+    spell_argument,
+    spell_for_convert,
+    spell_in_python,
 )
 from posezoo.run.subject import Statement, find_subject
 
@@ -196,20 +195,22 @@ def get(
     """
     listener = listener or ignore_event
     context = _open(get, settings, trust_on_first_use, listener)
-    weights = None if checkpoint is None else Path(checkpoint)
-    if skeleton is not None and weights is None:
-        raise PosezooError(
-            "skeleton is only for a checkpoint: a model declares its own", hint="remove it"
-        )
-    model = _find_model(
-        context, name, tag, weights, model_name=model_name, skeleton=_as_skeleton(skeleton)
+    said = Statement(
+        checkpoint=None if checkpoint is None else Path(checkpoint),
+        model_name=model_name,
+        tag=tag,
+        skeleton=_as_skeleton(skeleton),
     )
+    subject = find_subject(name, context, said)
+    if subject.model is None or subject.file:
+        problem, hint = explain_model_file(name)
+        raise UnknownModelError(problem, hint=hint)
     conversion = ConversionOptions(force=force)
     return get_irs(
-        model,
+        subject.model,
         _precision(precision, name, context),
         context,
-        checkpoint=weights,
+        checkpoint=subject.checkpoint,
         options=conversion,
         listener=listener,
     )
@@ -294,9 +295,7 @@ def load(
     context = _open(load, flags, trust_on_first_use, listener)
     options = options or Options()
     if name is None and checkpoint is None and (given := _given(tag=tag, model_name=model_name)):
-        raise PosezooError(
-            f"{', '.join(given)}: no model is named", hint=f"leave out {' and '.join(given)}"
-        )
+        raise PosezooError(f"{', '.join(given)}: no model is named")
     text = None if name is None else os.fspath(name)
     said = Statement(
         checkpoint=None if checkpoint is None else Path(checkpoint),
@@ -313,6 +312,7 @@ def load(
         reverse_input_channels=preparation.reverse_input_channels,
         mean_values=cast("tuple[float, ...] | None", preparation.mean_values),
         scale_values=cast("tuple[float, ...] | None", preparation.scale_values),
+        flags=spell_for_convert(preparation),
     )
     loader = Loader(context, conversion=ConversionOptions(force=force), listener=listener)
     try:
@@ -322,7 +322,7 @@ def load(
             _warn_of_unnamed()
         return prepared.compile(_to_load_options(options, context))
     except PosezooError as error:
-        error.hint = spell_flags(error.hint)
+        error.hint = spell_in_python(error.hint)
         raise
 
 
@@ -415,25 +415,6 @@ def _as_skeleton(skeleton: Skeleton | str | os.PathLike[str] | None) -> Skeleton
     return find_skeleton(os.fspath(skeleton))
 
 
-def _find_model(
-    context: Context,
-    name: str,
-    tag: str,
-    checkpoint: Path | None,
-    model_name: str,
-    skeleton: Skeleton | None,
-) -> Model:
-    if tag:
-        name = f"{name}{TAG_MARK}{tag}"
-    if checkpoint is None:
-        if model_name:
-            raise PosezooError(
-                f"model_name={model_name!r} is only for a checkpoint", hint="remove it"
-            )
-        return context.registry.find(name)
-    return find_with_checkpoint(context.registry, name, checkpoint, model_name, skeleton=skeleton)
-
-
 def _model_with_network(context: Context, name: str) -> ModelSpec:
     """The model of this name; if it is the name of a network, the only model with that network."""
     if name not in context.registry.entries and is_network(name):
@@ -460,10 +441,12 @@ def _open(
 ) -> Context:
     for name in flags:
         if name not in SETTING_TYPES:
-            grouped = GROUPED if caller is load else ()
+            is_load = caller is load
+            grouped = GROUPED if is_load else ()
             known = [*signature(caller).parameters, *grouped, *SETTING_TYPES]
-            similar = suggest(name, known) or suggest_setting(name)
-            hint = spell_grouped(explain_other_word(name) or similar)
+            other = explain_argument(name, flags[name]) if is_load else ""
+            similar = suggest(name, known, spell=_spell_known) or suggest_setting(name)
+            hint = other or explain_other_word(name) or similar
             raise SettingsError(f"unknown setting {name!r}", hint=hint)
     try:
         found = read_settings(flags)
@@ -474,6 +457,10 @@ def _open(
     if folders := describe_folders(found):
         listener(WarningIssued(f"this program uses {folders}"))
     return open_context(to_settings(found), trust_on_first_use=trust_on_first_use)
+
+
+def _spell_known(name: str) -> str:
+    return spell_argument(name) if name in GROUPED else name
 
 
 def _precision(text: str, name: str | None, context: Context) -> Precision:

@@ -109,7 +109,7 @@ def test_an_existing_file_is_never_called_a_model_that_does_not_exist(tmp_path, 
 
 @pytest.mark.parametrize("verb", ["run", "info"])
 def test_a_name_that_is_no_file_is_no_model(tmp_path, verb):
-    assert "no model is called 'net.h5'" in refusal(posezoo(verb, "net.h5", cwd=tmp_path))
+    assert "net.h5: no such file" in refusal(posezoo(verb, "net.h5", cwd=tmp_path))
 
 
 def test_convert_names_no_flag_of_another_command(tmp_path):

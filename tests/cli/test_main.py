@@ -111,8 +111,43 @@ def test_images_in_the_place_of_a_model_are_told_where_they_belong(
         command_line.main(["run", *names.split()])
     assert capsys.readouterr().err.splitlines() == [
         "posezoo run: error: unrecognized arguments: b.jpg",
-        f"  hint: images come after --input: posezoo run {words}",
+        f"  hint: posezoo run {words}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("convert net.onnx --data_type half", "posezoo convert net.onnx --precisions FP16"),
+        ("convert --input_model net.onnx -o d", "posezoo convert net.onnx -o d"),
+        (
+            "run movenet-thunder --conf=0.3 -i a.jpg",
+            "posezoo run movenet-thunder -i a.jpg --min_person_score 0.3",
+        ),
+        ("run --source a.jpg movenet-thunder", "posezoo run movenet-thunder --input a.jpg"),
+        (
+            "run movenet-multipose --imgsz 320 -i 'a b.jpg'",
+            "posezoo run movenet-multipose -i 'a b.jpg' --height 320",
+        ),
+        (
+            "run movenet-thunder -i a.jpg --max_people 1",
+            "posezoo run movenet-thunder -i a.jpg --decoder_options max_people=1",
+        ),
+        ("run --chekpoint a.pth", "posezoo run --checkpoint a.pth"),
+        # No command would run: the size is fixed, no option has this name, no flag is meant.
+        ("run movenet-thunder --imgsz 320 -i a.jpg", "posezoo run --help shows its usage"),
+        ("run movenet-multipose --max_people 1 -i a", "posezoo run --help shows its usage"),
+        ("run --max_people 1 -i a.jpg", "posezoo run --help shows its usage"),
+        ("list --source a.jpg", "posezoo list --help shows its usage"),
+        ("run --foo", "posezoo run --help shows its usage"),
+    ],
+)
+def test_flags_of_other_programs_are_exchanged_in_the_whole_command(capsys, line, hint):
+    words = shlex.split(line)
+    with pytest.raises(SystemExit) as ended:
+        command_line.main(words)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"  hint: {hint}"
 
 
 def test_a_package_adds_a_verb_and_replaces_none(tmp_path, capsys):
@@ -254,11 +289,11 @@ def test_the_version_is_that_of_the_package():
         (("convrt",), "did you mean convert?"),
         (
             ("convert", "x", "--precison", "FP16"),
-            "--precison\n  hint: did you mean --precisions?",
+            "--precison\n  hint: posezoo convert x --precisions FP16",
         ),
-        (("list", "--precisions", "FP16"), "did you mean --precision?"),
-        (("run", "--out", "x"), "arguments: --out\n  hint: did you mean --output?"),
-        (("evaluate", "--model", "x"), "arguments: --model\n  hint: give the name without a flag"),
+        (("list", "--precisions", "FP16"), "posezoo list --precision FP16"),
+        (("run", "--out", "x"), "arguments: --out\n  hint: posezoo run --output x"),
+        (("evaluate", "--model", "x"), "arguments: --model\n  hint: posezoo evaluate x"),
         (("run", "--model"), "--model: expected one argument"),
         (("plain.png",), "there is no file plain.png here; to find the poses in it: posezoo run"),
         (("rtsp://cam/1",), "to find the poses in it: posezoo run --input rtsp://cam/1"),
@@ -274,16 +309,16 @@ def test_the_version_is_that_of_the_package():
         ),
         (
             ("export", "x", "--to", "ovms", "out", "--cluster", "local"),
-            "hint: get, convert, quantize and other verbs have this flag",
+            "hint: posezoo export --help shows its usage",
         ),
         (
             ("download", "x", "--precisions", "FP16"),
-            "--precisions\n  hint: posezoo get has this flag",
+            "--precisions\n  hint: posezoo download --help shows its usage",
         ),
-        (("get", "x", "--precision", "FP16"), "hint: did you mean --precisions?"),
+        (("get", "x", "--precision", "FP16"), "hint: posezoo get x --precisions FP16"),
         (
             ("card", "--images", "x"),
-            "hint: quantize, evaluate, dataset and other verbs have this flag",
+            "hint: posezoo card --help shows its usage",
         ),
         (
             ("convert", "x", "--add_mo_arg", "y"),
@@ -302,7 +337,10 @@ def test_the_version_is_that_of_the_package():
         ),
         (("run", "--min_score", "2"), "expected a number from 0 to 1"),
         (("lint", "--dry_run"), "--dry_run requires --fix"),
-        (("verify", "--all", "--baseline", "x.json"), "hint: lint has this flag"),
+        (
+            ("verify", "--all", "--baseline", "x.json"),
+            "hint: posezoo verify --help shows its usage",
+        ),
     ],
 )
 def test_wrong_flags_end_with_2_and_are_named(args, problem):

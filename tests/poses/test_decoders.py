@@ -216,6 +216,7 @@ NOBODY = {
         for stride in (8, 16, 32)
     },
     "movenet": {"keypoints": np.full((1, 1, 17, 3), np.nan, np.float32)},
+    "coordinates": {"coordinates": np.full((1, 34), np.nan, np.float32)},
     "picodet": {"boxes": zeros(1, 85, 4), "scores": zeros(1, 1, 85)},
     "rtmo": {"dets": zeros(1, 1, 5), "keypoints": zeros(1, 1, 17, 3)},
     "rtmdet": {"dets": zeros(1, 1, 5), "labels": zeros(1, 1)},
@@ -425,6 +426,8 @@ def outputs_at(decoder, x, y):
         return mediapipe_at(decoder, x, y)
     if decoder in ("movenet", "movenet_multipose"):
         return movenet_at(decoder, x, y)
+    if decoder == "coordinates":
+        return {"coordinates": np.tile(np.float32([x, y]), (1, 17, 1))}
     if decoder == "posenet":  # from the center of the first pixel
         return people_maps(np.full((1, 17, 2), (x - 0.5, y - 0.5)), (65, 65))
     if decoder == "nanodet":  # seen from the center of a cell, (52, 52)
@@ -644,6 +647,7 @@ def six_keypoints():
     return {
         "associative_embedding": {"heatmaps": maps, "embeddings": zeros(1, 6, 32, 32)},
         "heatmap": {"heatmaps": maps},
+        "coordinates": {"coordinates": zeros(1, 12) + 5},
         "simcc": {"simcc_x": bins, "simcc_y": bins},
         "rtmo": {"dets": np.float32([[[0, 0, 9, 9, 0.9]]]), "keypoints": zeros(1, 1, 6, 3) + 5},
         "yolo_pose": {"predictions": rows},

@@ -141,7 +141,8 @@ def test_an_ir_of_another_program_is_kept_under_another_name(own, labels):
 
 def test_flags_for_an_ir_are_refused_for_models(tmp_path):
     assert "--scale_values: only for an .xml or .onnx" in refusal(
-        posezoo("quantize", "seeker", "--images", tmp_path, "--scale_values", "255"), code=2
+        posezoo("quantize", "movenet-thunder", "--images", tmp_path, "--scale_values", "255"),
+        code=2,
     )
 
 

@@ -33,7 +33,7 @@ def test_an_argument_of_a_group_that_load_itself_gets_is_named_with_its_group(ow
         ({"tag": "x"}, "tag"),
         ({"force": True}, "force"),
         ({"model_name": "mine"}, "model_name"),
-        ({"checkpoint": "mine.pth"}, "checkpoint"),
+        ({"checkpoint": __file__}, "checkpoint"),
         ({"tag": "x", "force": True}, "tag, force"),
     ],
 )
@@ -67,10 +67,8 @@ def test_a_variant_of_no_model_is_refused(keywords):
         ({"scale_value": 1}, "did you mean preparation=posezoo.Preparation(scale_values=...)?"),
         ({"option": 1}, "did you mean options?"),
         ({"weight_dir": 1}, "did you mean weights_dir?"),
-        (
-            {"conf": 1},
-            "options=posezoo.Options(min_person_score=...) is the least score of a person",
-        ),
+        ({"conf": 1}, "options=posezoo.Options(min_person_score=1)"),
+        ({"max_people": 1}, "options=posezoo.Options(decoder_options={'max_people': 1})"),
     ],
 )
 def test_the_hint_for_an_unknown_keyword_says_where_the_right_one_goes(keywords, hint):

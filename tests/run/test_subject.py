@@ -1,8 +1,11 @@
 """One value of what the user names and says of it, made and checked by one function."""
 
+import re
+
 import pytest
 
 import posezoo
+from fakes.command import posezoo as run_posezoo
 from fakes.irs import write_ir
 from posezoo.core.declarations.model import Precision
 from posezoo.core.declarations.skeletons import SKELETONS
@@ -71,3 +74,83 @@ def test_what_overrules_the_metadata_of_a_file_is_said(tmp_path, context):
     assert sources["mean"] == ((1.0,), "mean_values")
     assert sources["scale"] == ((255.0,), "model_info")
     assert sources["decoder"] == ("heatmap", "the network")
+
+
+#: Each verb's own road to a file that is not there, with a flag that would fit one.
+TYPED = (
+    "run typo.onnx --as rtmpose-m --input me.jpg",
+    "run typo.pth --skeleton coco-17 --input me.jpg",
+    "run --checkpoint typo.pth --input me.jpg",
+    "export typo.onnx --as rtmpose-m --to folder out",
+    "evaluate typo.xml --decoder heatmap",
+    "info typo.onnx --as rtmpose-m",
+    "convert typo.onnx --as rtmpose-m",
+    "convert typo.tflite --mean_values 0",
+    "new typo.onnx --mean_values 0",
+    "get typo.onnx",
+    "card typo.xml",
+    "list typo.safetensors",
+    "run typo.png",
+)
+
+
+@pytest.mark.parametrize("line", TYPED)
+def test_a_file_that_is_missing_is_named_before_its_flags_are_judged(line, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ended = run_posezoo(*line.split())
+    assert re.search(r"^error: typo\.\w+: no such file$", ended.stderr, re.MULTILINE), ended.stderr
+    assert ended.returncode == 1 and "hint:" not in ended.stderr
+
+
+def test_python_names_a_missing_file_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PosezooError, match=r"^typo\.onnx: no such file$"):
+        posezoo.load("typo.onnx", preparation=posezoo.Preparation(like="rtmpose-m"), listener=None)
+
+
+def test_a_file_that_is_converted_first_keeps_what_was_said_of_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(50))
+    said = "--mean_values 0 --scale_values 255"
+    hint = f"posezoo convert own.tflite {said} -o own.xml makes an IR, which can be run"
+    ended = run_posezoo("run", "own.tflite", *said.split(), "--input", "me.jpg")
+    assert f"hint: {hint}" in ended.stderr
+    with pytest.raises(PosezooError) as caught:
+        stated = posezoo.Preparation(mean_values=0, scale_values=255)
+        posezoo.load("own.tflite", preparation=stated, listener=None)
+    assert caught.value.hint == hint
+
+
+def test_what_stands_in_the_wrong_place_is_named_with_the_command_for_it(
+    xml, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8")
+    for verb in ("run", "evaluate", "get", "convert"):
+        said = run_posezoo(verb, "photo.jpg").stderr
+        assert "photo.jpg: is an image, and no model" in said, verb
+        assert "posezoo run --input photo.jpg" in said, verb
+    (tmp_path / "net.onnx").write_bytes(b"ONNX")
+    said = run_posezoo("run", xml, "--input", "net.onnx").stderr
+    assert "net.onnx: is a network" in said and "posezoo run net.onnx --input PHOTO" in said
+
+
+@pytest.mark.parametrize("option", ["padding=1.25", "max_people=2", "max_similarity=0.5"])
+def test_an_option_for_boxes_is_refused_without_a_detector(option, xml):
+    ended = run_posezoo("run", xml, "--detector", "none", "--decoder_options", option)
+    name = option.partition("=")[0]
+    assert f"decoder option {name}: for the boxes of a detector" in ended.stderr
+    assert ended.returncode == 2
+
+
+def test_a_photo_as_text_is_not_repeated(xml):
+    photo = "/9j/4AAQ" * 2000
+    with pytest.raises(PosezooError) as caught:
+        posezoo.load(xml, detector=None, listener=None)(photo)
+    assert len(str(caught.value)) < 300
+    assert "base64.b64decode" in caught.value.hint
+    with pytest.raises(PosezooError) as caught:
+        posezoo.load(photo, listener=None)
+    assert len(str(caught.value)) < 300
+    ended = run_posezoo("run", xml, "--input", "a b" * 100)
+    assert "a b" * 70 not in ended.stderr and ended.returncode == 1

@@ -385,9 +385,9 @@ _OMZ_SPELLINGS = {"attempts": "--num_attempts", "weights_dir": "-o, --output_dir
 _SHARED = (
     Flag("--all", "all models", excludes="models"),
     Flag(
-        "--as MODEL",
+        "--as MODEL|FILE",
         "for an .xml or .onnx without such metadata: prepare its images and decode its outputs as"
-        " for the original of this model",
+        " for the original of this model, or as a model.yml says, which posezoo new drafts",
         dest="like",
     ),
     Flag(

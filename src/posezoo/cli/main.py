@@ -6,11 +6,15 @@ Exit codes: 0 success · 1 a failure · 2 wrong flags; for the others see ``cli.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
+import re
 import shlex
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from functools import partial
 from itertools import takewhile
 from mimetypes import guess_type
@@ -22,7 +26,7 @@ from posezoo.cli.parsers import Args, CommandParser, HelpFormatter, list_in_help
 from posezoo.cli.verbs import DAILY, SUMMARIES, VERB_GROUPS, find_verb, plugin_names
 from posezoo.console import printing
 from posezoo.core.errors import PluginError, PosezooError, suggest
-from posezoo.core.other_words import explain_other_word
+from posezoo.core.other_words import exchange_flags, explain_other_word, find_own_flag
 from posezoo.core.versions import version
 
 VERBS = (*DAILY, *(name for name in SUMMARIES if name not in DAILY))
@@ -52,6 +56,9 @@ AFTER_INTERRUPT = {
 
 #: How similar a word is to the verb that is meant: rnu to run, but not serve to prove.
 NEAR = 0.65
+#: How similar a flag is to the one that is meant: --scale_value, but not --input_model to
+#: --input_type.
+SAME = 0.8
 
 
 def create_parser(verb_names: Sequence[str] = VERBS) -> CommandParser:
@@ -96,6 +103,7 @@ def _run_verb(words: Sequence[str], args: Args) -> int:
     verb, *others = words
     parser = _TopParser().add_verb(verb)
     # Unlike parse_known_args, this accepts flags between the positional arguments.
+    args.words = others
     _, unknown = parser.parse_known_intermixed_args(others, args)
     if unknown:
         _refuse_unknown(unknown, others, verb, parser)
@@ -160,29 +168,76 @@ def _hint_for_word(word: str) -> str:
 def _refuse_unknown(
     unknown: Sequence[str], words: Sequence[str], verb: str, parser: CommandParser
 ) -> NoReturn:
-    flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]
-    verb_flags = _shown_flags(parser)
-    hints = [_hint_for_flag(flag, verb_flags) for flag in flags]
-    if "--input" in verb_flags and not {"-i", "--input"}.intersection(words):
-        hints.append(_hint_for_images([word for word in words if Path(word).is_file()], verb))
     # Python 3.13 takes the value of an unknown flag for a positional argument, earlier ones do not.
     shown = [word for word in unknown if word.startswith("-")] or unknown
-    parser.error(f"unrecognized arguments: {' '.join(shown)}", "; ".join(filter(None, hints)))
+    hint = _correct_command(words, shown, verb, parser)
+    if not hint:
+        hint = "; ".join(filter(None, map(explain_other_word, shown)))
+    takes_images = "--input" in _shown_flags(parser)
+    if takes_images and not any(word.startswith("-") for word in (*unknown, *words)):
+        hint = _put_images_last(words, verb)
+    parser.error(f"unrecognized arguments: {' '.join(shown)}", hint)
 
 
-def _hint_for_images(files: Sequence[str], verb: str) -> str:
-    from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
+def _correct_command(
+    words: Sequence[str], unknown: Sequence[str], verb: str, parser: CommandParser
+) -> str:
+    """The command with right flags in place of unknown ones: those of other programs, and
+    misspelt ones; empty if it would not run either.
+    """
+    verb_flags = _shown_flags(parser)
+    corrected = list(words)
+    for flag in (word.partition("=")[0] for word in unknown):
+        if near := _find_near(flag, verb_flags):
+            corrected = [re.sub(f"^{re.escape(flag)}(?==|$)", near, word) for word in corrected]
+    corrected = exchange_flags(corrected)
+    args = Args()
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit, PosezooError):
+        _, still_unknown = parser.parse_known_intermixed_args(corrected, args)
+        if not still_unknown and _fits_model(args):
+            return shlex.join(["posezoo", verb, *corrected])
+    return ""
 
-    networks = [name for name in files if name.lower().endswith((*CHECKPOINTS, *NETWORKS))]
-    images = [name for name in files if name not in networks]
-    command = shlex.join(["posezoo", verb, *networks, "--input", *images])
-    return f"images come after --input: {command}" if images else ""
 
+def _find_near(flag: str, verb_flags: Sequence[str]) -> str:
+    """The flag of the verb that a misspelt or shortened flag means; empty if none is sure."""
+    from posezoo.cli.flags import FLAGS
 
-def _hint_for_flag(flag: str, verb_flags: Sequence[str]) -> str:
     if {flag.removesuffix("s"), f"{flag}s"}.intersection(verb_flags):  # list has --precision
-        return suggest(flag, verb_flags)
-    return explain_other_word(flag) or _verbs_with(flag) or suggest(flag, verb_flags)
+        return next(each for each in verb_flags if each.rstrip("s") == flag.rstrip("s"))
+    if find_own_flag(flag) is not None or flag.removeprefix("--") in FLAGS:
+        return ""
+    begun = [each for each in verb_flags if len(flag) > 4 and each.startswith(flag)]
+    near = begun or get_close_matches(flag, verb_flags, n=1, cutoff=SAME)
+    return near[0] if len(near) == 1 else ""
+
+
+def _fits_model(args: Args) -> bool:
+    """Whether the decoder of the model that is named takes the size and the options that are given;
+    it raises if there is no such model or option.
+    """
+    options = dict(args.decoder_options)
+    name = vars(args).get("like") or args.model
+    if args.height is None and not options:
+        return True
+    if not name:
+        return False
+    from posezoo.cli.flags import context_from_args
+    from posezoo.poses.decoders import find_decoder, resolve_options
+
+    decoder = context_from_args(args).registry.find(name).decoder
+    if decoder is None:
+        return False
+    resolve_options(decoder, options)
+    return args.height is None or find_decoder(decoder.name).approach == "bottom-up"
+
+
+def _put_images_last(words: Sequence[str], verb: str) -> str:
+    """The command with the images in it behind --input; empty if it names none."""
+    files = [word for word in words if Path(word).is_file()]
+    images = [word for word in files if (guess_type(word)[0] or "").startswith(("image", "video"))]
+    others = [word for word in words if word not in images]
+    return shlex.join(["posezoo", verb, *others, "--input", *images]) if images else ""
 
 
 def _report_error(args: Args, error: PosezooError) -> None:
@@ -203,19 +258,6 @@ def _shown_flags(parser: argparse.ArgumentParser) -> list[str]:
     """The flags that the help shows, which excludes the spellings of Open Model Zoo's tools."""
     shown = (action for action in parser._actions if action.help != argparse.SUPPRESS)
     return [flag for action in shown for flag in action.option_strings]
-
-
-def _verbs_with(flag: str) -> str:
-    verbs = verb_parsers(create_parser()).items()
-    having = [name for name, verb in verbs if flag in _shown_flags(verb)]
-    if not having:
-        return ""
-    if len(having) > 3:
-        return f"{', '.join(having[:3])} and other verbs have this flag"
-    *others, last = having
-    if not others:
-        return f"{last} has this flag"
-    return f"{', '.join(others)} and {last} have this flag"
 
 
 class _TopParser(CommandParser):

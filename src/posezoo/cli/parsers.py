@@ -128,6 +128,7 @@ class Args:
     registries: Sequence[str] | None = None
     trust_on_first_use: bool = False
     verbose: bool = False
+    words: Sequence[str] = ()  # as they were typed, after the verb
 
 
 class CommandParser(SafeParser):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import UnknownModelError
 from posezoo.core.ir.ir_writer import SECTION, build_rt_info
 from posezoo.core.ir.people_metadata import PIPELINE, describe_people
@@ -12,25 +11,24 @@ from posezoo.core.resolve.stage_context import Context
 from posezoo.run.pipeline_spec import resolve_pipeline
 from posezoo.run.runtime.decoder_matching import describe_pipeline
 from posezoo.run.runtime.graph import Graph
-from posezoo.run.subject import Statement, require_fitting, wrong_use
+from posezoo.run.subject import Subject, require_fitting, wrong_use
 
 
-def state_pipeline(
-    graph: Graph, said: Statement, like: ModelSpec | None, context: Context | None
-) -> None:
+def state_pipeline(graph: Graph, subject: Subject, context: Context) -> None:
     """Write what the user says of a network into its metadata.
 
     Args:
-        like: the model of ``--as``.
+        subject: the file of the network.
         context: finds a detector that the user names.
 
     Raises:
         InferenceError: it does not fit the network.
     """
+    said = subject.said
     with wrong_use(said, UnknownModelError):
-        model = describe_pipeline(graph, like, said.options)
+        model = describe_pipeline(graph, subject.like, said.options)
         require_fitting(model, said)
-        if said.detector and context:
+        if said.detector:
             model = replace(model, people=resolve_pipeline(model, context).people)
     facts = build_rt_info(replace(model, inputs=()), model.decoder)
     for name in ("decoder", "decoder_options", "skeleton", "own_skeleton"):

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
 from importlib.util import find_spec
@@ -21,15 +21,51 @@ from posezoo.core.telemetry import disable_telemetry
 
 
 class Advice(str):
-    """A hint that names a flag; a command without this flag words it in its own way."""
+    """A hint that names a flag; a command without this flag words it in its own way.
+
+    Or it names parameters, which are flags of a command and arguments in Python, by marks such as
+    ``{like}``, or ``{decoder[0]}`` if there are several values.
+    """
 
     flag: str
+    template: str
+    #: The value of each parameter, or several; an empty one is not shown.
+    parameters: Mapping[str, str | Sequence[str]]
 
-    def __new__(cls, text: str, flag: str = "") -> Advice:
+    def __new__(cls, text: str, flag: str = "", **parameters: str | Sequence[str]) -> Advice:
         """``flag`` is without its value, such as ``--mo``; empty if Python copies the text."""
-        advice = super().__new__(cls, text)
+        advice = super().__new__(cls, _fill(text, parameters, spell_flag))
         advice.flag = flag
+        advice.template = text
+        advice.parameters = parameters
         return advice
+
+    def spell(self, spell: Callable[[str, str], str]) -> str:
+        """The hint with parameters that are spelled otherwise, from their names and values."""
+        return _fill(self.template, self.parameters, spell)
+
+
+def _fill(
+    template: str,
+    parameters: Mapping[str, str | Sequence[str]],
+    spell: Callable[[str, str], str],
+) -> str:
+    spelled: dict[str, str | list[str]] = {}
+    for name, value in parameters.items():
+        if isinstance(value, str):
+            spelled[name] = spell(name, value)
+        else:
+            spelled[name] = [spell(name, each) for each in value]
+    return template.format(**spelled) if spelled else template
+
+
+#: The flags whose names are not those of the parameters.
+_FLAGS = {"like": "--as"}
+
+
+def spell_flag(name: str, value: str = "") -> str:
+    """A parameter as a flag, with its value if it has one."""
+    return f"{_FLAGS.get(name, f'--{name}')} {value}".rstrip()
 
 
 class PosezooError(Exception):
@@ -522,9 +558,20 @@ def _passwords_in(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(spellings, key=len, reverse=True))
 
 
+#: The most characters of one value that a message repeats.
+MOST_REPEATED = 200
+_LONG_WORD = re.compile(rf"\S{{{MOST_REPEATED + 1},}}")
+
+
 def printable(text: str) -> str:
-    """The text as one line for the user, without control characters and passwords."""
-    return escape_control_characters(hide_passwords(text))
+    """The text as one line for the user, without control characters and passwords, and only with
+    both ends of a long value: a photo may be given as text.
+    """
+    text = hide_passwords(text)
+    given = [word for word in sys.argv if len(word) > MOST_REPEATED]
+    for word in (*given, *_LONG_WORD.findall(text)):
+        text = text.replace(word, f"{word[:130]}…{word[-69:]}")
+    return escape_control_characters(text)
 
 
 def sanitize(text: str) -> str:
@@ -538,10 +585,17 @@ def os_reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def suggest(word: str, valid: Iterable[str], *, cutoff: float = 0.6) -> str:
+def suggest(
+    word: str,
+    valid: Iterable[str],
+    *,
+    cutoff: float = 0.6,
+    spell: Callable[[str], str] = str,
+) -> str:
     """A hint that names the valid words that begin with ``word``, or else the most similar one.
 
-    It is empty if none is similar enough: ``cutoff``, 0..1, where 1 means equal.
+    It is empty if none is similar enough: ``cutoff``, 0..1, where 1 means equal. ``spell`` makes a
+    word as it is shown.
 
     >>> suggest("chekpoint", ["checkpoint", "files"])
     'did you mean checkpoint?'
@@ -555,7 +609,7 @@ def suggest(word: str, valid: Iterable[str], *, cutoff: float = 0.6) -> str:
     words = {each.lstrip("-"): each for each in valid}
     matches = [each for each in words if len(bare) > 2 and each.startswith(bare)][:5]
     matches = matches or get_close_matches(bare, words, n=1, cutoff=cutoff)
-    *others, last = [words[each] for each in matches] or [""]
+    *others, last = [spell(words[each]) for each in matches] or [""]
     before = f"{', '.join(others)} or " if others else ""
     return f"did you mean {before}{last}?" if last else ""
 

@@ -413,12 +413,10 @@ class Registry:
         return parsed
 
     def _unknown(self, name: str) -> UnknownModelError:
-        from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
-
         problem, hint = _EXPLAINER.part.explain(name)
         if problem:
             return UnknownModelError(problem, hint=hint)
-        if Path(name).suffix and Path(name).is_file():
+        if Path(name).suffix and os.path.isfile(name):
             return UnknownModelError(
                 f"{name}: the ending of its name is not that of a network",
                 hint="posezoo convert --help lists the endings",
@@ -428,8 +426,6 @@ class Registry:
             hint = f"{models} (posezoo list shows what they need here)"
         hint = hint or suggest(name, self.entries)
         hint = hint or explain_other_word(name)
-        if name.endswith((*CHECKPOINTS, *NETWORKS)):
-            hint = "and there is no such file"
         if not hint:
             hint = "posezoo list shows them all"
             if not any(registry_name(root) in WHEEL_REGISTRIES for root in self.roots):

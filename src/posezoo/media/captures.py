@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from posezoo.console.labels import format_count
+from posezoo.core.convert.file_kinds import explain_model_file
 from posezoo.core.errors import ImageError, SourceError, os_reason, shell_word
 from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, open_regular
 from posezoo.core.values import frozen
@@ -384,6 +385,9 @@ def _explain_unplayable(path: Path) -> tuple[str, str]:
             "is a HEIC or AVIF photo, which OpenCV does not read",
             f"save it as JPEG, for example: heif-convert {shell_word(path.name)} {as_jpeg}",
         )
+    problem, hint = explain_model_file(f"{path}")
+    if problem:
+        return problem.removeprefix(f"{path}: "), hint
     if start and start.isascii() and b"\0" not in start:
         images = " ".join(sorted(SUFFIXES))
         return "is text", f"images: {images}; videos: what FFmpeg plays, such as .mp4"

@@ -6,6 +6,7 @@ and a file with too many pixels would need too much memory.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -284,7 +285,10 @@ def _read_file(path: Path) -> bytes:
         data = read_regular_bytes(path)
     except OSError as error:
         reason = explain_link(path) or f"cannot be read: {os_reason(error)}"
-        raise ImageError(f"{path}: {reason}") from error
+        hint = ""
+        if error.errno == errno.ENAMETOOLONG:
+            hint = "a text is a path; the bytes of a photo in base64: base64.b64decode(text)"
+        raise ImageError(f"{path}: {reason}", hint=hint) from error
     except ValueError as error:
         raise ImageError(f"{path}: is not a path: {error}") from error
     if not data:

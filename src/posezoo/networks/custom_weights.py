@@ -306,7 +306,7 @@ def _with_keypoints(
     if decoder is None or not count or not find_decoder(decoder.name).takes_skeleton:
         if skeleton:
             problem = f"{model.name}: its outputs are not decoded to the keypoints of a skeleton"
-            raise ConversionError(problem, hint="leave out --skeleton")
+            raise ConversionError(problem)
         return replace(model, decoder=None)
     if skeleton:
         model = with_skeleton(model, skeleton)

@@ -59,6 +59,7 @@ DECODERS = LazyTable(
         "centernet": "posezoo.poses.centernet:DECODER",
         "yolo_pose": "posezoo.poses.yolo_pose:DECODER",
         "boxes_labels": "posezoo.poses.rtmdet:BOXES_LABELS",
+        "coordinates": "posezoo.poses.coordinates:DECODER",
         "yolo_anchors": "posezoo.poses.yolo_anchors:DECODER",
         "classification": "posezoo.poses.classification:DECODER",
     },
@@ -182,6 +183,8 @@ def decode(
       if the mirrored image was also run
     - simcc: ``simcc_x`` and ``simcc_y`` (1, K, bins), with any number of keypoints K, and
       optionally ``simcc_z`` (1, K, bins)
+    - coordinates: ``coordinates`` (1, K, 2), (1, K, 3), (1, 2 K) or (1, 3 K): x, y and perhaps a
+      score of any number of keypoints K
     - movenet: ``keypoints`` (1, 1, 17, 3)
     - movenet_multipose: ``people`` (1, 6, 56)
     - posenet: ``heatmaps`` (1, H, W, 17), ``offsets`` (1, H, W, 34), ``displacements_fwd`` and
@@ -407,8 +410,7 @@ def require_detector(argument: str, decoder: str, model: str, *, is_whole: bool)
     """
     if find_decoder(decoder).approach != "top-down":
         raise InferenceError(
-            f"{argument}: {model} finds people itself, without a detector of its own",
-            hint=f"leave out {argument}",
+            f"{argument}: {model} finds people itself, without a detector of its own"
         )
     if is_whole:
         raise InferenceError(

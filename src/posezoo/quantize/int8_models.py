@@ -139,8 +139,8 @@ def describe_own_ir(subject: Subject, options: QuantizationOptions) -> Quantizat
 def _with_said(model: ModelT, said: Statement) -> ModelT:
     decoder = model.decoder
     if decoder is None and (said.height or said.decoder_options):
-        hint = "leave out --height and --decoder_options"
-        raise UsageError(f"{model.full_name}: has no decoder", hint=hint)
+        given = " and ".join(map(said.spell, set(said.given()) & {"height", "decoder_options"}))
+        raise UsageError(f"{given}: {model.full_name} has no decoder")
     if decoder is None:
         return model
     require_fitting(model, said)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import TRACKING, Model, ModelSpec, finds_poses
 from posezoo.core.errors import (
+    Advice,
     DownloadError,
     InferenceError,
     PreparationWarning,
@@ -408,14 +409,10 @@ def _with_detector(
             min_pose_score=0.0 if has_own_limit else limits.min_pose_score,
         )
     if options.min_person_score is not None and not find_decoder(estimator.decoder).person_score:
-        result = "classes"
-        hint = "leave out min_person_score (--min_person_score)"
-        if estimator.finds_people:
-            result = "one person"
-            hint += ", or name a detector"
+        result = "one person" if estimator.finds_people else "classes"
         raise InferenceError(
             f"{estimator.model.full_name} finds {result} in every image, whatever the score",
-            hint=hint,
+            hint=Advice("{min_person_score} is for a person detector", min_person_score=""),
         )
     return estimator
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from posezoo.core.declarations.skeleton import Skeleton
-from posezoo.core.errors import PosezooError, UsageError
+from posezoo.core.errors import Advice, PosezooError, UsageError, shell_word, spell_flag
+from posezoo.core.other_words import find_own_flag
 from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
@@ -141,23 +141,43 @@ def require_group(name: str, value: object) -> None:
 GROUPED = {each.name: name for name, group in _GROUPS.items() for each in fields(group)}
 
 
-def spell_grouped(hint: str) -> str:
-    """A hint for an unknown argument of ``load``: flags that it names are spelled as arguments."""
+def spell_for_convert(preparation: Preparation) -> str:
+    """What is said of a file as flags of ``posezoo convert``, with a space before each."""
+    flags = []
+    for name, value in given_arguments(preparation).items():
+        if value is False or isinstance(value, Skeleton):  # which has no file
+            continue
+        values = value if isinstance(value, tuple) else (value,)
+        texts = [] if value is True else [f"{each}".removesuffix(".0") for each in values]
+        flags.append(spell_flag(name, " ".join(map(shell_word, texts))))
+    return "".join(f" {flag}" for flag in flags)
 
-    def spell(match: re.Match[str]) -> str:
-        argument = match[1]
-        if argument not in GROUPED:
-            return argument
-        name = GROUPED[argument]
-        return f"{name}=posezoo.{_GROUPS[name].__name__}({argument}=...)"
 
-    return re.sub(r"(?:--|(?<=did you mean ))(\w+)", spell, hint)
+def spell_argument(name: str, value: str = "...") -> str:
+    """An argument of ``load`` with its value, in its group if it has one; only its name if the
+    value is empty.
+    """
+    if not value:
+        return name
+    shown = f"{name}={value}"
+    if name not in GROUPED:
+        return shown
+    group = GROUPED[name]
+    return f"{group}=posezoo.{_GROUPS[group].__name__}({shown})"
 
 
-def spell_flags(hint: str) -> str:
-    """A hint for the command line as Python spells the flags that describe a file."""
-    if "posezoo " in hint:  # a command
+def spell_in_python(hint: str) -> str:
+    """A hint whose parameters are spelled as arguments of ``load``."""
+    if not isinstance(hint, Advice):
         return hint
-    hint = re.sub(r"--as ([\w-]+)", r'preparation=posezoo.Preparation(like="\1")', hint)
-    hint = hint.replace("--as", "like")
-    return re.sub(r"--(\w+)", lambda flag: flag[1] if flag[1] in GROUPED else flag[0], hint)
+    return hint.spell(lambda name, value: spell_argument(name, value and f'"{value}"'))
+
+
+def explain_argument(name: str, value: object) -> str:
+    """What to give to ``load`` instead of an argument that other programs have; empty if there is
+    nothing.
+    """
+    own, _, option = (find_own_flag(name) or "").removeprefix("--").partition(" ")
+    if option:
+        return spell_argument(own, repr({option.rstrip("="): value}))
+    return spell_argument(own, repr(value)) if own in GROUPED else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.channel_values import explain_preparation
 from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec
-from posezoo.core.errors import InferenceError
+from posezoo.core.errors import Advice, InferenceError
 from posezoo.core.ir.people_metadata import UNSTATED
 from posezoo.core.registry import Registry, open_registry
 from posezoo.core.regular_files import read_regular_bytes
@@ -66,17 +66,19 @@ def require_statement(graph: Graph, like: ModelSpec | None, *, is_given: bool) -
     if like and stated:
         raise InferenceError(
             f"{graph.path}: already states how images are prepared for it, in its {stated}",
-            hint="leave out --as",
+            hint=Advice("{like} is for a file that does not", like=""),
         )
     if like or stated or is_given:
         return
     registry = open_registry()
     if find_published(graph.path, registry):
         return
-    likely = "--as MODEL, or"
-    if similar := _find_similar(graph, registry):
-        likely = f"is it like {similar.name}? --as {similar.name}; else"
-    raise _refuse(graph.path, f"{likely} {FLAGS_THAT_STATE_IT}")
+    similar = _find_similar(graph, registry)
+    likely = "{like}, or"
+    if similar:
+        likely = f"is it like {similar.name}? {{like}}; else"
+    name = similar.name if similar else "MODEL"
+    raise _refuse(graph.path, Advice(f"{likely} {_STATED_BY}", like=name, **_BY_ITSELF))
 
 
 def explain_wrong_values(graph: Graph, given: Preprocessing) -> str:
@@ -104,9 +106,11 @@ def _read_first(graph: Graph, name: str) -> tuple[float, ...]:
 
 
 #: What the user gives, if no model is like a file.
-FLAGS_THAT_STATE_IT = (
-    "--mean_values, --scale_values (1 1 1 for images as they are) and --reverse_input_channels"
+_BY_ITSELF = dict.fromkeys(("mean_values", "scale_values", "reverse_input_channels"), "")
+_STATED_BY = (
+    "{mean_values}, {scale_values} (1 1 1 for images as they are) and {reverse_input_channels}"
 )
+FLAGS_THAT_STATE_IT = Advice(_STATED_BY, **_BY_ITSELF)
 
 
 def explain_unstated(file: Path) -> str:

@@ -6,13 +6,15 @@ before anything is downloaded or written.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field, fields, replace
 from enum import Enum
 from pathlib import Path
 
-from posezoo.core.declarations.model import Model, ModelSpec, Precision
+from posezoo.core.convert.file_kinds import explain_named
+from posezoo.core.declarations.model import Family, Model, ModelSpec, Precision
 from posezoo.core.declarations.model_files import find_network, is_checkpoint_file, is_network_file
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import (
@@ -20,6 +22,7 @@ from posezoo.core.errors import (
     DecoderError,
     InferenceError,
     PosezooError,
+    SpecError,
     TargetSizeError,
     UnknownModelError,
     UsageError,
@@ -27,12 +30,15 @@ from posezoo.core.errors import (
 from posezoo.core.registry import TAG_MARK
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
+from posezoo.networks import is_network
 from posezoo.networks.custom_weights import (
     find_fitting_network,
     find_with_checkpoint,
     name_weights,
     spec_of_checkpoint,
+    spec_with_checkpoint,
 )
+from posezoo.poses.decoder_type import TOP_DOWN
 from posezoo.poses.decoders import (
     DECODERS,
     MASKS,
@@ -63,15 +69,18 @@ class Statement:
     """What the user says of what is named; None, False or empty says nothing.
 
     Attributes:
-        like: the model of ``--as``.
+        like: the model of ``--as``, or the path of a model.yml.
         architecture: the decoder that a model has, or by which a file is read.
         checkpoint, model_name, tag, force: as for ``posezoo.load``.
+        network: the network that the checkpoint is for, or a model that has it.
         precision: of the IR that is made; a file has its own.
         height: the target size of ``LoadOptions``; the others are as there.
         spellings: the words of the user for the names of these, such as ``--height``.
+        flags: what is said as flags of ``posezoo convert``, with a space before it.
     """
 
     checkpoint: Path | None = None
+    network: str = ""
     model_name: str = ""
     tag: str = ""
     force: bool = False
@@ -90,6 +99,7 @@ class Statement:
     mean_values: Sequence[float] | None = None
     scale_values: Sequence[float] | None = None
     spellings: Mapping[str, str] = field(default_factory=dict, compare=False)
+    flags: str = field(default="", compare=False)
 
     def spell(self, name: str) -> str:
         """The word of the user for the name of what is said."""
@@ -148,7 +158,7 @@ _NOTHING = Statement()
 _FILES = (Kind.FILE,)
 #: What can use a statement; all can use each other one.
 _TAKEN_BY: Mapping[str, tuple[Kind, ...]] = {
-    "model_name": (Kind.CHECKPOINT,),
+    **dict.fromkeys(("network", "model_name"), (Kind.CHECKPOINT,)),
     "tag": (Kind.MODEL,),
     **dict.fromkeys(("checkpoint", "force"), (Kind.MODEL, Kind.CHECKPOINT)),
     "skeleton": (Kind.FILE, Kind.CHECKPOINT),
@@ -265,22 +275,43 @@ def find_subject(
     if said.checkpoint is None and is_checkpoint_file(text):
         said = replace(said, checkpoint=Path(text))
         text = ""
-    kind = Kind.CHECKPOINT if said.checkpoint else Kind.MODEL
-    if is_network_file(text) or Path(text).suffix == ".xml":
-        kind = Kind.FILE
-    refuse_unused(kind, name or "", said)
-    if kind is Kind.FILE:
+    if said.checkpoint and not said.checkpoint.exists():
+        raise UnknownModelError(f"{said.checkpoint}: no such file")
+    require_existing(text, context, said)
+    if is_network_file(text):
+        refuse_unused(Kind.FILE, text, said)
         return _find_file(text, context, said, needs_decoder=needs_decoder, task=task)
-    if kind is Kind.CHECKPOINT:
-        assert said.checkpoint
+    if said.checkpoint:
+        kind = Kind.CHECKPOINT
+        refuse_unused(kind, name or f"{said.checkpoint}", said)
         with wrong_use(said):
             model = _find_weights(text, said.checkpoint, context, said, is_source=is_source)
-    elif text:
-        model = context.registry.find(f"{text}{TAG_MARK}{said.tag}" if said.tag else text)
     else:
-        return Subject(said=said)
+        kind = Kind.MODEL
+        if not text:
+            refuse_unused(kind, "", said)
+            return Subject(said=said)
+        model = context.registry.find(f"{text}{TAG_MARK}{said.tag}" if said.tag else text)
+        refuse_unused(kind, text, said)
     require_usable(model, said, context)
     return Subject(name or "", kind, said, model)
+
+
+def require_existing(text: str, context: Context, said: Statement) -> None:
+    """Check that a name is not that of a file that is missing, or of another kind than a network
+    or weights.
+
+    Raises:
+        UnknownModelError: it is; the hint has what is said of the file.
+    """
+    is_read = os.path.exists(text) and (is_network_file(text) or is_checkpoint_file(text))
+    registry = context.registry
+    name = registry.real_name(text.partition(TAG_MARK)[0])
+    if not text or is_read or registry.has_name(name):
+        return
+    problem, hint = explain_named(text, said.flags)
+    if problem:
+        raise UnknownModelError(problem, hint=hint)
 
 
 def require_usable(model: Model, said: Statement, context: Context) -> None:
@@ -291,9 +322,27 @@ def require_usable(model: Model, said: Statement, context: Context) -> None:
     """
     with wrong_use(said):
         require_fitting(model, said)
+        _require_boxes(model, said)
     if said.detector not in (None, "none", "usual"):
         with wrong_use(said, UnknownModelError):
             resolve_pipeline(model, context)
+
+
+#: The options of a decoder that are for the boxes of a detector.
+_OF_BOXES = ("padding", "max_people", "max_similarity")
+
+
+def _require_boxes(model: Model, said: Statement) -> None:
+    """Raise a UsageError if an option changes nothing, since the whole image is one person."""
+    record = DECODERS.find(model.decoder.name) if model.decoder else None
+    if said.detector != "none" or record is None or record.pipeline != TOP_DOWN:
+        return
+    unused = [name for name in _OF_BOXES if name in said.decoder_options]
+    if unused:
+        raise UsageError(
+            f"decoder option {', '.join(unused)}: for the boxes of a detector, and with"
+            f" {said.spell('detector')} none the whole image is one person"
+        )
 
 
 def _find_weights(
@@ -301,22 +350,24 @@ def _find_weights(
 ) -> Model:
     if is_source:
         return spec_of_checkpoint(context.registry, checkpoint, said.skeleton)
+    if said.network and is_network(said.network):  # a model may have the name of its network
+        return spec_with_checkpoint(said.network, checkpoint, said.model_name, said.skeleton)
     name = network or find_fitting_network(checkpoint)
     return find_with_checkpoint(context.registry, name, checkpoint, said.model_name, said.skeleton)
 
 
 def refuse_unused(kind: Kind, name: str, said: Statement) -> None:
-    """Raise a UsageError if something is said that such a subject cannot use."""
+    """Raise a UsageError if something is said that such a subject cannot use; nothing is named if
+    ``name`` is empty.
+    """
     unused = [each for each in said.given() if kind not in _TAKEN_BY.get(each, (kind,))]
     if not unused:
         return
     takers = " or ".join(taker.value for taker in _TAKEN_BY[unused[0]])
-    why = f"{name} is {kind.value}"
-    if kind is Kind.MODEL and Kind.FILE in _TAKEN_BY[unused[0]]:
-        why = "a model says it in its model.yml"
-    raise UsageError(
-        f"{', '.join(map(said.spell, unused))}: only for {takers}; {why}", hint="leave it out"
-    )
+    why = f"{name} is {kind.value}" if name else "none is named"
+    if kind is Kind.MODEL and name and Kind.FILE in _TAKEN_BY[unused[0]]:
+        why += ", whose model.yml says it"
+    raise UsageError(f"{', '.join(map(said.spell, unused))}: only for {takers}; {why}")
 
 
 @contextmanager
@@ -347,18 +398,43 @@ def require_fitting(model: Model, said: Statement) -> None:
         return
     resolve_options(decoder, said.decoder_options)
     if said.height and record.approach != "bottom-up":
-        flag = said.spell("height")
         raise TargetSizeError(
-            f"{flag} {said.height}: {model.full_name}: its input size is fixed",
-            hint=f"leave out {flag}",
+            f"{said.spell('height')} {said.height}: {model.full_name}: its input size is fixed"
         )
+
+
+def find_original(original: Path, context: Context, said: Statement) -> Subject:
+    """A file of any format that becomes an IR, with what is said of it; it is not read.
+
+    Raises:
+        PosezooError: as for ``find_subject``.
+    """
+    refuse_unused(Kind.FILE, f"{original}", said)
+    return Subject(f"{original}", Kind.FILE, said, like=_find_like(context, said))
+
+
+def _find_like(context: Context, said: Statement) -> ModelSpec | None:
+    if not said.like:
+        return None
+    with wrong_use(said, UnknownModelError, SpecError):
+        if said.like.endswith(".yml"):
+            return _read_beside(Path(said.like))
+        return context.registry.find_single(said.like)
+
+
+def _read_beside(path: Path) -> ModelSpec:
+    """The model.yml of a network of the user's, which is in no registry."""
+    from posezoo.core.declarations.model_yml import read_model
+
+    if not path.is_file():
+        raise UnknownModelError(f"{path}: no such file")
+    return read_model(path, family=Family.PUBLIC, name=path.stem)
 
 
 def _find_file(
     text: str, context: Context, said: Statement, *, needs_decoder: bool, task: str
 ) -> Subject:
-    with wrong_use(said, UnknownModelError):
-        like = context.registry.find_single(said.like) if said.like else None
+    like = _find_like(context, said)
     for file in network_files(Path(text)) if context.lock.is_strict else ():
         context.lock.require_file(file)
     graph = _open(Path(text), like)
@@ -400,11 +476,8 @@ def _describe_file(subject: Subject, task: str) -> ModelSpec:
 def _require_precision(graph: Graph, said: Statement) -> None:
     if said.precision in (None, graph.precision, graph.stored_precision):
         return
-    flag = said.spell("precision")
-    raise UsageError(
-        f"{flag} {said.precision}: {graph.path} is in {graph.precision or graph.stored_precision}",
-        hint=f"leave out {flag}",
-    )
+    own = graph.precision or graph.stored_precision
+    raise UsageError(f"{said.spell('precision')} {said.precision}: {graph.path} is in {own}")
 
 
 def _find_published(graph: Graph, said: Statement, context: Context) -> ModelSpec | None:

@@ -323,6 +323,14 @@ CASES = {
     "rf_detr": (queries, {}),
     "rf_detr/of 26 keypoints": (lambda rng: queries(rng, 26), {"min_score": 0.2}),
     "detrpose": (scored_people, {}),
+    "coordinates": (
+        lambda rng: {"coordinates": rng.normal(90, 60, (1, 34)).astype(np.float32)},
+        {},
+    ),
+    "coordinates/in shares, y first, with scores": (
+        lambda rng: {"coordinates": rng.normal(0.5, 0.4, (1, 17, 3)).astype(np.float32)},
+        {"values": "shares", "y_first": True},
+    ),
     "movenet": (lambda rng: {"keypoints": rng.random((1, 1, 17, 3), np.float32)}, {}),
     "movenet_multipose": (people, {}),
     "blazepose": (landmarks, {}),

@@ -124,8 +124,8 @@ def test_the_skeleton_of_a_model_that_an_ir_is_like_is_that_of_its_keypoints(tmp
     ("outputs", "decoders"),
     [
         ({"maps": (1, 6, 64, 48)}, ["heatmap"]),
-        ({"out": (1, 21, 3)}, ["yolox", "yolo_pose"]),
-        ({"classes": (1, 1000)}, ["yolo_anchors", "classification"]),
+        ({"out": (1, 21, 3)}, ["yolox", "yolo_pose", "coordinates"]),
+        ({"classes": (1, 1000)}, ["coordinates", "classification"]),
         ({"picture": (1, 3, 256, 192)}, []),
     ],
 )

@@ -229,7 +229,8 @@ def write_export(folder, **metadata):
 
 
 def test_a_folder_as_ultralytics_makes_it_is_a_name(tmp_path):
-    folder = write_export(tmp_path / "own_openvino_model")
+    terms = "AGPL-3.0 License (https://ultralytics.com/license)"
+    folder = write_export(tmp_path / "own_openvino_model", license=terms)
     image = np.zeros((640, 640, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "scene.png"), image)
     photo = ("-i", tmp_path / "scene.png")
@@ -240,6 +241,7 @@ def test_a_folder_as_ultralytics_makes_it_is_a_name(tmp_path):
     moved = tmp_path / "moved" / "own.xml"
     ended = succeeded(run_posezoo("convert", folder, "-o", moved))
     assert f"wrote {moved}" in ended.stdout
+    assert f'<license value="{terms}" />' in moved.read_text("utf-8")
     (same,) = load(moved, listener=None)(image)
     assert same == pose and same.label == 'it\'s: a # \\ "fish"'
     assert "AGPL-3.0" in run_posezoo("run", moved, *photo, "-o", tmp_path / "of moved").stderr
@@ -311,7 +313,7 @@ def test_the_metadata_of_a_folder_are_not_replaced_by_flags_of_convert(tmp_path)
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, "no such file, and no model of the zoo"),
+        (None, "own.onnx: no such file"),
         (b"no network", "is not a complete ONNX file"),
         (b'"\x1b[31mred"', "is not a complete ONNX file"),
         ({}, "does not say how images are prepared for it"),

@@ -429,8 +429,8 @@ def test_a_refused_run_keeps_earlier_results(video, tmp_path):
     ("name", "said"),
     [
         ("blazepose-ful", "did you mean blazepose-full?"),
-        ("missing.pth", "missing.pth: no such file, and no model of the zoo"),
-        ("missing.xml", "missing.xml: does not exist"),
+        ("missing.pth", "missing.pth: no such file"),
+        ("missing.xml", "missing.xml: no such file"),
     ],
 )
 def test_a_missing_model_is_refused(video, name, said):
@@ -600,7 +600,7 @@ def test_a_network_that_cannot_be_reshaped_refuses_tsize(video, tmp_path):
     rigid = write_ir(tmp_path / "rigid.xml", OPENPOSE, size=(128, 96), can_be_resized=False)
     said = misuse(demo("-m", rigid, "-i", video, "--tsize", "48"))
     assert "error: --tsize 48: " in said
-    assert "hint: leave out --tsize" in said
+    assert "hint:" not in said
     assert json_of(demo("-m", rigid, "-i", video, "--format", "json"))["input_size"] == [
         128,
         96,

@@ -286,11 +286,8 @@ def test_a_link_that_leads_to_no_file_is_said_to_be_one(tmp_path, verb, target, 
 
 
 def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose, camera, out):
-    problem, hint = misuse(
-        run_blazepose(blazepose, "-i", camera, "-o", out, "--height", 300)
-    ).splitlines()[-2:]
-    assert problem == "error: --height 300: blazepose-full: its input size is fixed"
-    assert hint == "  hint: leave out --height"
+    said = misuse(run_blazepose(blazepose, "-i", camera, "-o", out, "--height", 300))
+    assert said.splitlines()[-1] == "error: --height 300: blazepose-full: its input size is fixed"
 
 
 def test_a_quiet_run_prints_nothing(seeker_ir, camera, out):
@@ -977,12 +974,9 @@ def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(
 @pytest.mark.parametrize(
     ("word", "answer"),
     [
-        ("clip.mp4", "no model is called 'clip.mp4'\n  hint: to run on a video: --input clip.mp4"),
-        (
-            "https://a.invalid/b.jpg",
-            "\n  hint: to run on an image: --input https://a.invalid/b.jpg",
-        ),
-        ("mine.pth", "mine.pth: no such file, and no model of the zoo"),
+        ("clip.mp4", "error: clip.mp4: no such file\n"),
+        ("https://a.invalid/b.jpg", "\n  hint: posezoo run --input https://a.invalid/b.jpg\n"),
+        ("mine.pth", "error: mine.pth: no such file\n"),
     ],
 )
 def test_an_input_in_place_of_the_model_and_a_missing_checkpoint_are_explained(word, answer):

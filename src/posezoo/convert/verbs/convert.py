@@ -15,7 +15,7 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.console.job_report import Answer
 from posezoo.console.report import print_result
-from posezoo.core.convert.file_kinds import explain_model_file, is_paddle_3
+from posezoo.core.convert.file_kinds import explain_named, is_paddle_3
 from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
 from posezoo.core.declarations.model_files import find_network, is_checkpoint_file
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_FILE
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from posezoo.console.console import Console
     from posezoo.formats.onnx_conversion import OnnxReport
     from posezoo.run.runtime.graph import Graph, Preprocessing
-    from posezoo.run.subject import Statement
+    from posezoo.run.subject import Subject
 
 EXAMPLES = """
 posezoo convert blazepose-full
@@ -172,15 +172,11 @@ def _refuse_invalid_flags(args: _ConvertArgs) -> None:
 
 
 def _select_with_checkpoint(args: _ConvertArgs, checkpoint: Path, context: Context) -> Selection:
-    from posezoo.networks import is_network
-    from posezoo.networks.custom_weights import spec_with_checkpoint
     from posezoo.run.subject import find_subject
 
-    said = statement_from_args(args)
+    args.checkpoint = checkpoint
     name = args.network or next(iter(args.models), None)
-    spec = find_subject(name, context, said).model
-    if args.network and is_network(args.network):  # a model may have the name of its network
-        spec = spec_with_checkpoint(args.network, checkpoint, said.model_name, said.skeleton)
+    spec = find_subject(name, context, statement_from_args(args)).model
     assert isinstance(spec, ModelSpec)
     return Selection((spec,))
 
@@ -219,6 +215,9 @@ _LAYERS = (".prototxt", ".cfg")
 #: Darknet is declared as TensorFlow.
 _OF_TENSORFLOW = (".weights", ".meta")
 
+#: -1 as OpenVINO's errors show it.
+ANY_SIZE = 2**64 - 1
+
 GIVE_SAMPLE = "--sample FILE compares it with an input of yours"
 
 
@@ -256,10 +255,10 @@ class _FileTask:
 
 
 def _convert_own_file(args: _ConvertArgs) -> int:
-    flags.refuse_flags(args, _OF_MODELS, "only for models, not for a file")
     if len(args.models) == 1 and (xml := find_network(args.models[0])) != args.models[0]:
         return _convert_ultralytics_ir(args, Path(xml))
     original, layers = _choose_files(args)
+    flags.refuse_flags(args, _OF_MODELS, "only for models, not for a file")
     output = args.output or (args.weights_dir or Path()) / f"{original.stem}.xml"
     flags.require_suffix(args, output, (".onnx", ".xml"))
     lines = [f"{'would write' if args.dry_run else 'wrote'} {output}"]
@@ -290,6 +289,7 @@ def _convert_ultralytics_ir(args: _ConvertArgs, xml: Path) -> int:
     from posezoo.run.runtime.decoder_matching import describe_ir
     from posezoo.run.runtime.graph import Graph
 
+    flags.refuse_flags(args, _OF_MODELS, "only for models, not for a file")
     flags.refuse_flags(args, _OF_ORIGINALS, "not for an IR, whose metadata state it")
     output = args.output or (args.weights_dir or Path()) / xml.name
     flags.require_suffix(args, output, (".xml",))
@@ -326,7 +326,7 @@ def _choose_files(args: _ConvertArgs) -> tuple[Path, Path | None]:
     files = [*map(Path, args.models)]
     for path in files:
         if not path.exists():
-            raise ConversionError(f"{path}: does not exist")
+            raise UnknownModelError(f"{path}: no such file")
     layers = [path for path in files if path.suffix in _LAYERS]
     others = [path for path in files if path not in layers]
     if len(layers) > 1 or len(others) != 1:
@@ -337,7 +337,7 @@ def _choose_files(args: _ConvertArgs) -> tuple[Path, Path | None]:
     if args.input_shape and original.suffix == ".weights":
         args.parser.error("--input_shape: the sizes of a Darknet network are in its .cfg")
     if not _framework_of(original):
-        problem, hint = explain_model_file(str(original))
+        problem, hint = explain_named(str(original))
         raise ConversionError(
             problem or f"{original}: the ending of its name is not that of a network",
             hint=hint or "posezoo convert --help lists the endings",
@@ -383,17 +383,16 @@ def _write_ir(task: _FileTask) -> Graph:
     from posezoo.convert.stated_pipeline import state_pipeline
     from posezoo.core.ir.ir_writer import write_ir
     from posezoo.run.runtime.graph import Graph
-    from posezoo.run.subject import wrong_use
+    from posezoo.run.subject import find_original, wrong_use
 
     args = task.args
     output = task.output
     precision = _choose_precision(task)
-    said = statement_from_args(args)
-    context = flags.context_from_args(args) if said.like or said.detector else None
-    with wrong_use(said, UnknownModelError):
-        like = context.registry.find_single(said.like) if context and said.like else None
-        preparation = _choose_preparation(said, like)
-    xml = _convert(task, *_declare(task, preparation, like), precision)
+    context = flags.context_from_args(args)
+    subject = find_original(task.original, context, statement_from_args(args))
+    with wrong_use(subject.said):
+        preparation = _choose_preparation(subject)
+    xml = _convert(task, *_declare(task, preparation, subject.like), precision)
     graph = Graph(xml)
     graph.path = task.original
     is_described = bool(graph.ultralytics)
@@ -402,11 +401,11 @@ def _write_ir(task: _FileTask) -> Graph:
     graph.path = output  # as errors name it
     is_stated = bool(flags.given_flags(args, _OF_PIPELINE))
     if is_stated:
-        state_pipeline(graph, said, like, context)
+        state_pipeline(graph, subject, context)
     if is_described or is_stated:
         # What is in FP16 stays so.
         xml = write_ir(graph.model, task.private / "stated" / output.name, Precision.FP32)
-    for doubt in _list_doubts(graph, said, like):
+    for doubt in _list_doubts(graph, subject):
         task.console.warn(doubt)
     _copy_ir(args, xml, output, task.console)
     return graph
@@ -434,13 +433,19 @@ def _convert(task: _FileTask, spec: ModelSpec, file: Path, precision: Precision)
             listener=task.console,
         )
     except SelfCheckError as error:
+        if f"{ANY_SIZE}" in error.problem:
+            raise SelfCheckError(
+                f"{task.original}: cannot be computed with inputs of any size: is it a step after a"
+                " network, such as NonMaxSuppression?",
+                hint="nothing was written",
+            ) from error
         error.hint = "nothing was written"
         if not task.args.sample:
             error.hint += f"; if the network takes no random values, {GIVE_SAMPLE}"
         raise
 
 
-def _list_doubts(graph: Graph, said: Statement, like: ModelSpec | None) -> Iterator[str]:
+def _list_doubts(graph: Graph, subject: Subject) -> Iterator[str]:
     """What the user should know before the IR is run."""
     from posezoo.run.preparation import (
         FLAGS_THAT_STATE_IT,
@@ -459,17 +464,18 @@ def _list_doubts(graph: Graph, said: Statement, like: ModelSpec | None) -> Itera
             f" {FLAGS_THAT_STATE_IT}"
         )
     with suppress(InferenceError):  # no decoder takes its outputs
-        if assumption := describe_pipeline(graph, like, said.options).assumption:
+        if assumption := describe_pipeline(graph, subject.like, subject.said.options).assumption:
             yield assumption
 
 
-def _choose_preparation(said: Statement, like: ModelSpec | None) -> Preprocessing:
+def _choose_preparation(subject: Subject) -> Preprocessing:
     from posezoo.run.runtime.graph import Preprocessing
     from posezoo.run.runtime.input_description import original_preprocessing
 
+    said = subject.said
     stated = Preprocessing()
-    if like:
-        stated = original_preprocessing(like)
+    if subject.like:
+        stated = original_preprocessing(subject.like)
         # Without a mean, a scale of 1 says that images are taken as they are.
         stated = replace(stated, scale=stated.scale or (1.0,))
     return replace(

@@ -1,18 +1,30 @@
-"""What a file is that a user names instead of a model, by its ending, and what to do with it."""
+"""What a file is that a user names instead of a model, by its ending, and what to do with it.
+
+A name with such an ending is that of a file, also if there is none.
+"""
 
 from __future__ import annotations
 
 import os
+from mimetypes import guess_type
 from pathlib import Path
 
 from posezoo.core.convert.formats import FORMATS
 from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS, PADDLE_3
-from posezoo.core.errors import shell_word
+from posezoo.core.errors import explain_windows_path, shell_word
 from posezoo.core.registry import FileExplainer
-from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, explain_no_file, open_regular
+from posezoo.core.regular_files import (
+    LFS_HINT,
+    explain_lfs_pointer,
+    explain_link,
+    explain_no_file,
+    open_regular,
+)
 from posezoo.core.values import frozen
 
-_CONVERT = "posezoo convert {file} -o {stem}.xml makes an IR, which can be run"
+_CONVERT = "posezoo convert {file}{flags} -o {stem}.xml makes an IR, which can be run"
+_DECLARE = "posezoo new NAME --license SPDX --from {file} makes it a model, which all verbs take"
+_RUN = "posezoo run {file} --input PHOTO runs it"
 _SOURCE = "get the .onnx, .tflite or checkpoint that it was made from"
 
 
@@ -21,7 +33,8 @@ class FileKind:
     """A kind of file."""
 
     name: str  # with its article
-    #: What to do with it; ``{file}`` and ``{stem}`` stand for its name, with and without ending.
+    #: What to do with it; ``{file}`` and ``{stem}`` stand for its name, with and without ending,
+    #: ``{flags}`` for what the user says of it.
     advice: str
 
 
@@ -98,23 +111,19 @@ _KINDS_BY_ENDINGS = {
         "those of an IR belong to the .xml beside it; a checkpoint is read as {stem}.pth",
     ),
     ".gguf": FileKind("a language model", "posezoo runs networks that see people"),
-    " ".join(CHECKPOINTS): FileKind(
-        "a checkpoint",
-        "verbs that run, convert, measure or describe models take it; others take the model"
-        " that is made of it: posezoo new NAME --from {file} --license SPDX",
-    ),
+    " ".join(CHECKPOINTS): FileKind("a checkpoint", f"{_RUN}; {_DECLARE}"),
     " ".join(NETWORKS): FileKind(
         "a network",
-        "run, evaluate, benchmark and export take it; posezoo convert {file}"
-        " -o {stem}.xml --precision FP32 makes an IR, which quantize takes; posezoo new NAME"
-        " --from {file} --license SPDX describes it as a model, which all verbs take",
+        f"{_RUN}; posezoo convert {{file}}{{flags}} -o {{stem}}.xml makes an IR; {_DECLARE}",
     ),
-    ".xml": FileKind(
-        "an IR",
-        "run, evaluate, benchmark, quantize and export take it; posezoo new NAME"
-        " --license SPDX --from {file} {stem}.bin describes it as a model, which all verbs take",
-    ),
+    ".xml": FileKind("an IR", f"{_RUN}; {_DECLARE.replace('{file}', '{file} {stem}.bin')}"),
 }
+#: Keras writes them without the network.
+_KERAS_WEIGHTS = FileKind(
+    "a file of Keras with weights, and without their network",
+    "where the network is built: network.load_weights('{file}'), then network.export('{stem}');"
+    " then posezoo convert {stem} -o {stem}.xml",
+)
 _KINDS = {ending: kind for endings, kind in _KINDS_BY_ENDINGS.items() for ending in endings.split()}
 
 
@@ -141,12 +150,59 @@ def _find_format(path: Path) -> FileKind | None:
     return None
 
 
-def explain_model_file(name: str) -> tuple[str, str]:
-    """What an existing file or folder is, by the ending of a network, and what to do with it; else
-    two empty texts.
+def _find_images(name: str) -> str | None:
+    """The kind of what ``--input`` takes."""
+    if "://" in name:
+        return "an address"
+    if os.path.isdir(name):
+        has_images = any(_medium_of(path.name) for path in Path(name).glob("*.*"))
+        return "a folder with images" if has_images else None
+    return _medium_of(name)
+
+
+def _medium_of(name: str) -> str | None:
+    kind = (guess_type(name)[0] or "").partition("/")[0]
+    return {"image": "an image", "video": "a video"}.get(kind)
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a name is that of a file, there or not, and not of a model."""
+    endings = [each for _, one in FORMATS.items() for each in one.endings]
+    return (
+        Path(name).suffix.lower() in _KINDS
+        or name.lower().endswith(tuple(endings))
+        or _find_images(name) is not None
+    )
+
+
+def explain_named(name: str, flags: str = "") -> tuple[str, str]:
+    """As ``explain_model_file``; of the name of a file also that there is none."""
+    is_address = "://" in name
+    if not is_address and not os.path.exists(name):
+        if not is_file_name(name) or "=" in name:  # an argument as of Ultralytics: source=a.jpg
+            return "", ""
+        problem = explain_link(Path(name)) or "no such file"
+        return f"{name}: {problem}", explain_windows_path(name)
+    problem, hint = explain_model_file(name, flags)
+    kind = _find_images(name)
+    if problem or kind is None:
+        return problem, hint
+    return f"{name}: is {kind}, and no model", f"posezoo run --input {shell_word(name)}"
+
+
+def explain_model_file(name: str, flags: str = "") -> tuple[str, str]:
+    """What an existing file or folder is, by its ending, and what to do with it; else two empty
+    texts.
+
+    Args:
+        flags: what the user says of it, as flags of ``posezoo convert``.
     """
+    if not os.path.exists(name):
+        return "", ""
     path = Path(name)
     kind = _KINDS.get(path.suffix.lower())
+    if name.lower().endswith(".weights.h5"):
+        kind = _KERAS_WEIGHTS
     if path.name in ("model.yml", "composite-model.yml"):
         kind = FileKind(
             "a description of a model in another registry",
@@ -169,19 +225,22 @@ def explain_model_file(name: str) -> tuple[str, str]:
     if kind is None and (irs := find_irs(path)):
         shown = " ".join(map(shell_word, irs))
         return f"{name}: is a folder, not a model", f"name an IR in it: {shown}"
-    if kind is None or not os.path.exists(name):
+    if kind is None:
         return "", ""
     if not os.path.isdir(name) and (problem := explain_no_file(path)):
         return f"{name}: {problem}", ""
     if problem := explain_lfs_pointer(path):
         return f"{name}: {problem}", LFS_HINT
     problem = f"{name}: is {kind.name}, which is not read here"
-    stem = shell_word(path.with_suffix(""))
-    return problem, kind.advice.replace("{file}", shell_word(name)).replace("{stem}", stem)
+    words = {"file": shell_word(name), "stem": shell_word(path.with_suffix("")), "flags": flags}
+    advice = kind.advice
+    for word, value in words.items():
+        advice = advice.replace(f"{{{word}}}", value)
+    return problem, advice
 
 
 class _Explainer(FileExplainer):
-    explain = staticmethod(explain_model_file)
+    explain = staticmethod(explain_named)
 
 
 EXPLAINER = _Explainer()

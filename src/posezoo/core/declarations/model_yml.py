@@ -213,7 +213,8 @@ def _read_skeleton(node: YamlNode) -> str | Skeleton:
     """
     path = Path(node.file)
     if not isinstance(node.value, str):
-        return replace(SKELETON.read(node), name=path.parent.name)
+        name = path.parent.name if path.name == "model.yml" else path.stem
+        return replace(SKELETON.read(node), name=name)
     name = WORD.read(node)
     for root in path.parents[1:4]:  # models without a family lie in the root, parts lie deeper
         file = root / FOLDER / f"{name}.yml"

@@ -48,6 +48,7 @@ _BOX_SCORE = "min_box_score"
 BLAZEPOSE_GRAPH = DecoderGraph(
     f"{_HERE}.blazepose_graph:build", "min_presence", decode_first=_decode_faces
 )
+COORDINATES_GRAPH = DecoderGraph(f"{_PEOPLE}:build_coordinates")
 DETECTION_GRAPH = DecoderGraph(f"{_PEOPLE}:build_ssd", _BOX_SCORE)
 DETRPOSE_GRAPH = DecoderGraph(f"{_PEOPLE}:build_detrpose", _PERSON_SCORE)
 HEATMAP_GRAPH = DecoderGraph(f"{_HERE}.heatmap_graph:build")
@@ -72,6 +73,7 @@ GRAPHS = LazyTable(
     DecoderGraph,
     {
         "blazepose": f"{_HERE}.graphs:BLAZEPOSE_GRAPH",
+        "coordinates": f"{_HERE}.graphs:COORDINATES_GRAPH",
         "detection": f"{_HERE}.graphs:DETECTION_GRAPH",
         "detrpose": f"{_HERE}.graphs:DETRPOSE_GRAPH",
         "heatmap": f"{_HERE}.graphs:HEATMAP_GRAPH",

@@ -34,6 +34,7 @@ from posezoo.export.decoded.nodes import (
     without_batch,
 )
 from posezoo.poses import nanodet, picodet, rtmdet, ssd_detection, yolox_boxes
+from posezoo.poses.coordinates import CoordinatesOptions
 from posezoo.poses.letterbox import Size
 from posezoo.poses.movenet import JOINTS, MultiPoseOptions
 from posezoo.poses.rf_detr import EXPONENT, FINDABLE, FIRST, PERSON, SECOND, THIRD, RfDetrOptions
@@ -64,6 +65,21 @@ def build_movenet(maps: Maps, size: Size, _options: TopDownOptions, _max_people:
     keypoints = _to_pixels(without_batch(maps["keypoints"]), size)
     scores = ops.reduce_mean(take(keypoints, 2, 2), integers([1]))
     return keypoints, ops.clamp(scores, 0, 1)
+
+
+def build_coordinates(
+    maps: Maps, size: Size, options: CoordinatesOptions, _max_people: int
+) -> TwoNodes:
+    """The person of a network of coordinates, as ``append_decoder`` says."""
+    rows = maps["coordinates"]
+    numbers = options.count_numbers(tuple(rows.shape))
+    rows = reshape(rows, [1, -1, numbers])
+    points = take(rows, [1, 0] if options.y_first else [0, 1], 2) * constant(options.scale(size))
+    point_scores = take(rows, [2], 2) if numbers == 3 else take(rows, [0], 2) * constant(0)
+    if numbers == 2:
+        point_scores = point_scores + constant(1)
+    scores = ops.reduce_mean(point_scores, integers([1, 2]))
+    return ops.concat([points, point_scores], 2), ops.clamp(scores, 0, 1)
 
 
 def build_multipose(

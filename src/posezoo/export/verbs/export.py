@@ -174,7 +174,7 @@ def _select(
     args: _ExportArgs, options: ExportOptions, context: Context, console: Console
 ) -> tuple[set[Path], Selection]:
     """The files of networks, and the models with those that the files are."""
-    from posezoo.export.network_file import describe_network_file
+    from posezoo.run.network_file import describe_network_file
 
     said = statement_from_args(args)
     subjects, selection = select_subjects(args, context, console, said, needs_decoder=False)

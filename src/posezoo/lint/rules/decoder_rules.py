@@ -213,7 +213,9 @@ def _describe_sizes(view: ModelView, variant: ModelSpec, reader: Reader) -> str:
                 given.append(f"an input of {facts.width:g}x{facts.height:g}")
             of = f" of {' and '.join(given)}" if given else ""
             return f"{_format(output)}; expected{of}: {_join(expected)}"
-        if not fits(output.shape[:4], taken.get(output.role, output.shape)[:4]):
+        if expected is None and not fits(
+            output.shape[:4], taken.get(output.role, output.shape)[:4]
+        ):
             return f"{_format(output)}, and not {_join(taken[output.role])}"
     return ""
 

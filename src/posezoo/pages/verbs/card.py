@@ -17,10 +17,11 @@ from posezoo.console.console import Console
 from posezoo.console.printing import print_while_read
 from posezoo.console.report import print_text
 from posezoo.console.terminal import terminal_width
+from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.files.output_file import HTML_PAGE
 from posezoo.core.files.result_files import is_own
 from posezoo.core.files.verified_files import is_device, write_atomically
-from posezoo.core.registry import Registry, open_registry, registry_root
+from posezoo.core.registry import Registry, Selection, open_registry, registry_root
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.pages.verbs.filter_flags import facts_of
@@ -32,6 +33,7 @@ EXAMPLES = """
 posezoo card blazepose-full
 posezoo card 'simple_pose_*' --format json
 posezoo card blazepose-full --output pages
+posezoo card mine.xml
 posezoo card my-pose --models_dir my_zoo/models --in_place
 posezoo card --all --models_dir my_zoo/models --in_place --check
 posezoo card --all --html --output models.html
@@ -85,7 +87,10 @@ def run(args: _CardArgs) -> int:
     if args.in_place:
         registry = open_registry(context.settings.models_dir)
     with Console(quiet=args.quiet) as console:
-        selection = select_models(registry, patterns, console, takes_checkpoints=not args.in_place)
+        if args.in_place:
+            selection = select_models(registry, patterns, console)
+        else:
+            selection = _select(args, context, console)
         models = facts_of(selection, registry)
         is_complete = True
         if args.in_place:
@@ -103,6 +108,27 @@ def run(args: _CardArgs) -> int:
         else:
             _print_cards(models, context, args.format)
     return 0 if is_complete and not selection.problems else 1
+
+
+def _select(args: _CardArgs, context: Context, console: Console) -> Selection:
+    """The models, and the files of networks as models."""
+    from posezoo.core.resolve.input_options import InputOptions
+    from posezoo.run.network_file import describe_network_file
+    from posezoo.run.verbs.run_flags import select_subjects, statement_from_args
+
+    said = statement_from_args(args)
+    files, selection = select_subjects(args, context, console, said, needs_decoder=False)
+    described = (describe_network_file(file, InputOptions()).model for file in files)
+    networks = [
+        replace(
+            model,
+            description=f"The network in {model.path.name}.",
+            task=model.task or "human_pose_estimation",
+        )
+        for model in described
+        if isinstance(model, ModelSpec)
+    ]
+    return replace(selection, models=(*selection.models, *networks))
 
 
 def _write_page(

@@ -154,6 +154,8 @@ class _InfoArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs, flags.Descriptio
 
 def run(args: _InfoArgs) -> int:
     """Print one block per model, or a JSON list; or a NOTICE."""
+    from posezoo.run.subject import require_existing
+
     if args.licenses:
         flags.refuse_flags(args, _OF_FILES, "only for an .xml or .onnx")
         return _print_licenses(args, flags.context_from_args(args, {"locked": False}))
@@ -161,6 +163,8 @@ def run(args: _InfoArgs) -> int:
     args.models = [name for name in args.models if name not in files]
     if files and not args.models:
         flags.refuse_flags(args, _FILTERS, "only for models")
+    for name in args.models:
+        require_existing(name, flags.context_from_args(args), statement_from_args(args))
     if args.models or not files:
         flags.refuse_flags(args, _OF_FILES, "only for an .xml or .onnx")
     described = [_describe_file(find_network(name), args) for name in files]

@@ -46,7 +46,7 @@ class BottomUpPipeline(NetworkPipeline):
             graph.resize(name, layout, size)
         except InferenceError as error:
             if options.target_size is not None:
-                raise TargetSizeError(error.problem, hint="leave out height") from error
+                raise TargetSizeError(error.problem) from error
             if is_dynamic:
                 raise
             return declared_size  # the aspect is optional: the letterbox fits any image

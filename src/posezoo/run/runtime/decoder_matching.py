@@ -29,7 +29,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.model_files import ULTRALYTICS_FILE
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, describe_assumed
-from posezoo.core.errors import DecoderError, InferenceError, sanitize
+from posezoo.core.errors import Advice, DecoderError, InferenceError, sanitize
 from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.registry import format_command
 from posezoo.poses.decoder_type import DecoderType, NetworkFacts, Shape
@@ -153,14 +153,17 @@ def _declared_roles(model: Model, decoder: DecoderType, graph: Graph) -> dict[st
 def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderError:
     fitting = recognize_decoder(graph.distinct_outputs)
     others = [fitting] if fitting else list(_list_fitting(graph))
-    named = " or ".join(f"--decoder {other}" for other in others)
+    hint = _NO_DECODER
+    if others:
+        named = " or ".join(f"{{decoder[{place}]}}" for place in range(len(others)))
+        hint = Advice(f"{named} takes such outputs", decoder=others)
     source = f", whose model_info says model_type {model_type}" if model_type else ""
     return DecoderError(
         f"{name} needs {find_decoder(name).needs}; "
         f"the IR has {format_outputs(graph)}: {graph.path}{source}",
         decoder=name,
         fitting=others[0] if len(others) == 1 else "",
-        hint=f"{named} takes such outputs" if named else _NO_DECODER,
+        hint=hint,
     )
 
 
@@ -336,7 +339,7 @@ def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> No
     if not (record.finds_boxes or record.finds_classes or record.has_classes):
         raise InferenceError(
             f"{graph.path}: finds keypoints of people, and no classes that have names",
-            hint="leave out --labels; --skeleton names keypoints",
+            hint=Advice("{skeleton} names keypoints", skeleton=""),
         )
     require_class_names(graph, labels, decoder)
 
@@ -418,8 +421,12 @@ def _recognize_decoder(graph: Graph, skeleton: Skeleton | None) -> Decoder:
 def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
     problem = f"{graph.path}: no decoder is known for its outputs {format_outputs(graph)}"
     hint = "no decoder takes such shapes; posezoo export FILE --to folder DIR takes any"
-    if flags := [f"--decoder {name}" for name in _list_fitting(graph)]:
-        hint = f"name the decoder that they are for: {', or '.join(flags)}"
+    if fitting := [*_list_fitting(graph)]:
+        marks = (
+            f"{{decoder[{place}]}}, if they are {find_decoder(name).needs}"
+            for place, name in enumerate(fitting)
+        )
+        hint = Advice("; ".join(marks), decoder=fitting)
     if unread := name_unread_network(graph.distinct_outputs):
         problem += f": they are those of {unread}, which posezoo does not read"
         hint = explain_unread_network(unread)
@@ -445,6 +452,8 @@ def _list_fitting(graph: Graph) -> Iterator[str]:
     outputs = graph.distinct_outputs
     for name, decoder in DECODERS.items():
         roles = decoder.match_outputs(outputs)
+        if decoder.needs_task:  # else it would be named for any output
+            roles = decoder.recognize_outputs(outputs)
         is_likely = roles and _are_likely(roles, decoder, graph, has_skeleton=False)
         if is_likely or _match_by_place(decoder, graph):
             yield name

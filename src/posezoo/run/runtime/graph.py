@@ -50,7 +50,16 @@ PHOTO_SIZE = "orig_target_sizes"
 
 #: What Ultralytics' exporter writes to the metadata of ONNX, and beside an IR to metadata.yaml.
 _AUTHOR = "Ultralytics"
-_ULTRALYTICS_KEYS = ("author", "task", "kpt_shape", "kpt_names", "names", "imgsz", "stride")
+_ULTRALYTICS_KEYS = (
+    "author",
+    "task",
+    "kpt_shape",
+    "kpt_names",
+    "names",
+    "imgsz",
+    "stride",
+    "license",
+)
 _MAX_METADATA = 64 << 10
 
 

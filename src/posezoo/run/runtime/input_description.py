@@ -400,7 +400,7 @@ def count_keypoints(graph: Graph, decoder: Decoder, roles: Mapping[str, str]) ->
 
     def fits(count: int) -> bool:
         for role, shape in shapes.items():
-            facts = NetworkFacts(rows=max(0, *shape[1:2]), keypoints=count)
+            facts = NetworkFacts(rows=max(0, *shape[1:2]), columns=shape[-1], keypoints=count)
             sizes = record.sizes(facts, options).get(role, shape)
             pairs = zip(shape[1:], sizes[1:], strict=False)
             if any(not isnan(size) and side not in (-1, size) for side, size in pairs):

@@ -81,9 +81,7 @@ class PipelineConfig:
             TargetSizeError: a target size is given.
         """
         if self.options.target_size is not None:
-            raise TargetSizeError(
-                f"{self.model.full_name}: its input size is fixed", hint="leave out height"
-            )
+            raise TargetSizeError(f"{self.model.full_name}: its input size is fixed")
 
 
 def image_input(graph: Graph, preprocessing: Preprocessing) -> tuple[str, str]:

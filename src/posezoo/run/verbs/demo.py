@@ -5,7 +5,6 @@ human_pose_estimation_demo.py.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +25,6 @@ from posezoo.core.errors import (
     DecoderError,
     LostCameraError,
     PosezooError,
-    UnknownModelError,
     printable,
 )
 from posezoo.core.layout import precision_of
@@ -392,17 +390,11 @@ def _with_runtime(options: LoadOptions, requests: int, streams: str, threads: in
 def _find_subject(args: _DemoArgs, context: Context) -> Subject:
     from posezoo.run.subject import find_subject
 
-    text = args.model
     said = statement_from_args(
         args, height=args.height or args.tsize, architecture=_decoder_of(args.architecture_type)
     )
     said = replace(said, spellings={**said.spellings, "height": "--tsize"})
-    try:
-        return find_subject(text, context, said)
-    except UnknownModelError as error:
-        if text and (os.sep in text or "." in text) and not os.path.exists(text):
-            raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
-        raise
+    return find_subject(args.model, context, said)
 
 
 def _decoder_of(architecture: str) -> str | None:

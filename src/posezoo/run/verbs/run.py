@@ -20,8 +20,6 @@ early, the same command continues.
 
 from __future__ import annotations
 
-import os
-import shlex
 from argparse import SUPPRESS
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -37,13 +35,10 @@ from posezoo.console.console import Console
 from posezoo.console.json_projection import Json, project
 from posezoo.console.labels import format_count, name_first
 from posezoo.console.report import print_result
-from posezoo.core.convert.file_kinds import explain_model_file
 from posezoo.core.declarations.model import TRACKING
-from posezoo.core.declarations.model_files import CHECKPOINTS, NETWORKS
 from posezoo.core.errors import (
     OutputError,
     PosezooError,
-    UnknownModelError,
     import_cv2,
     redact_secrets,
 )
@@ -163,12 +158,13 @@ def run(args: _RunArgs) -> int:
     from posezoo.run.advice import describe_assumed_skeleton
     from posezoo.run.load import Loader
     from posezoo.run.run_inputs import InputRunner
+    from posezoo.run.subject import find_subject
 
     context = flags.context_from_args(args)
     timer = StepTimer()
     with flags.console_from_args(args) as console, ExitStack() as stack:
         failures = _Failures(console)
-        subject = _find_subject(args, context)
+        subject = find_subject(args.model, context, statement_from_args(args))
         _require_runnable(subject, context)
         publisher = open_publisher(args.json_lines, stack)
         inputs = _open_inputs(args, subject, context, stack, failures, publisher)
@@ -435,33 +431,6 @@ def _open_inputs(
         mode=camera_mode_from_args(args, args.input),
     )
     return opener.open(args.input)
-
-
-def _find_subject(args: _RunArgs, context: Context) -> Subject:
-    from posezoo.run.subject import find_subject
-
-    try:
-        return find_subject(args.model, context, statement_from_args(args))
-    except UnknownModelError as error:
-        text = args.model or ""
-        suffix = Path(text).suffix.lower()
-        if suffix in CHECKPOINTS + NETWORKS and not os.path.exists(text):
-            raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
-        if explain_model_file(text)[0] or "=" in text:
-            raise
-        if kind := _kind_of_input(text, suffix):
-            hint = f"to run on {kind}: --input {shlex.quote(text)}"
-            raise UnknownModelError(error.problem, hint=hint) from error
-        raise
-
-
-def _kind_of_input(text: str, suffix: str) -> str:
-    from posezoo.media.images import SUFFIXES, VIDEO_SUFFIXES
-
-    if suffix in VIDEO_SUFFIXES:
-        return "a video"
-    is_image = os.path.isdir(text) or "://" in text or suffix in SUFFIXES
-    return "an image" if is_image else ""
 
 
 def _require_runnable(subject: Subject, context: Context) -> None:

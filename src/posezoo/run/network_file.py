@@ -1,4 +1,4 @@
-"""The file of a network that a user exports instead of a model: an IR, ONNX or Paddle.
+"""The file of a network that a user names instead of a model: an IR, ONNX or Paddle.
 
 It becomes a model with this file as its source, and what its metadata and the user say.
 """
@@ -50,17 +50,25 @@ def describe_network_file(subject: Subject, inputs: InputOptions) -> Subject:
     undecoded = subject.undecoded
     spec, description = subject.describe()
     spec = replace(spec, inputs=(*_describe_image(spec, description, is_stated),))
-    fixes_size = inputs.decode or inputs.resize
-    if fixes_size and description.sizing and description.sizing.window:
-        width, height = description.sizing.window
-        sides = {"N": 1, "C": 3, "H": height, "W": width}
-        port = spec.first_input
-        shape = tuple(sides[axis] for axis in port.layout)
-        spec = replace(spec, inputs=(replace(port, shape=shape, reshaped=True),))
+    if inputs.decode or inputs.resize:
+        spec = replace(spec, inputs=(_with_fixed_size(spec.first_input, description.sizing),))
     spec = _with_files(_with_stated_names(spec, description.labels), graph)
     if inputs != InputOptions():
         _require_stated(spec, undecoded, inputs)
     return replace(subject, model=spec)
+
+
+def _with_fixed_size(port: Input, sizing: InputSizing | None) -> Input:
+    """The input for one image, of the stated size if it is one of any size."""
+    sides = {"N": 1}
+    if sizing and sizing.window:
+        width, height = sizing.window
+        sides |= {"C": 3, "H": height, "W": width}
+    axes = zip(port.layout, port.shape, strict=False)
+    shape = tuple(sides.get(axis, side) for axis, side in axes)
+    if not port.layout or shape == port.shape:
+        return port
+    return replace(port, shape=shape, reshaped=True)
 
 
 def _require_stated(spec: ModelSpec, undecoded: str, inputs: InputOptions) -> None:
