@@ -108,7 +108,7 @@ def open_source(
     path = Path(text)
     if is_live_name(text) or (live and path.is_file() and not is_still(path)):
         target = path if os.path.lexists(path) else int(text) if text.isdecimal() else text
-        if fps and not is_camera_name(text):
+        if fps:
             warn(f"{text}: is live, so the frames per second are not used")
         limit_s = reconnect_seconds(text, reconnect_s)
         reconnection = Reconnection(limit_s, from_start=among_others or math.isinf(limit_s))

@@ -87,6 +87,12 @@ def name_target_size(flag: str, size: int | None) -> Iterator[None]:
 parse_size = partial(parse_sides, separator="[xX]", expected="width and height as 1280x720")
 
 
+def _parse_format(text: str) -> str:
+    if len(text) != 4 or not text.isascii():
+        raise argparse.ArgumentTypeError(f"expected four characters, such as MJPG, got {text!r}")
+    return text
+
+
 #: How people are tracked through a video, and where their poses are written.
 VIDEO = FlagGroup(
     Flag(
@@ -116,9 +122,19 @@ VIDEO = FlagGroup(
         parse_size,
     ),
     Flag(
+        "--camera_fps FPS",
+        "the pictures per second of a webcam; otherwise, 30",
+        number(1, 1000),
+    ),
+    Flag(
+        "--camera_format CODE",
+        "the format of a webcam's pictures, such as YUYV; otherwise, MJPG",
+        _parse_format,
+    ),
+    Flag(
         "--fps FPS",
-        "frames per second of a webcam, otherwise 30; or of a video that does not state them, such"
-        " as raw H.264 of rpicam-vid (default: what FFmpeg assumes, 25)",
+        "frames per second of a video that does not state them, such as raw H.264 of rpicam-vid"
+        " (default: what FFmpeg assumes, 25)",
         number(0.1, 1000),
     ),
     Flag(
@@ -139,6 +155,8 @@ class RunArgs(DescriptionArgs, FormatArgs):
     detect_every: int | None
     reconnect: float | None
     camera_size: tuple[int, int] | None
+    camera_fps: float | None
+    camera_format: str | None
     fps: float | None
     json_lines: Path | None
 
@@ -151,18 +169,24 @@ def camera_mode_from_args(args: RunArgs, inputs: Iterable[str]) -> CameraMode:
     """What a camera of this machine is asked for.
 
     Raises:
-        PosezooError: a size is given, and no input is a camera.
+        PosezooError: no input is one.
     """
     from posezoo.media.captures import CameraMode
     from posezoo.media.frame_sources import is_camera_name
 
-    if args.camera_size and not any(map(is_camera_name, inputs)):
+    chosen = {"size": args.camera_size, "fps": args.camera_fps, "format": args.camera_format}
+    given = [f"--camera_{name}" for name, value in chosen.items() if value is not None]
+    if given and not any(map(is_camera_name, inputs)):
+        flags = ", ".join(given)
         raise PosezooError(
-            "--camera_size: only for a camera of this machine",
-            hint="name one by its number: --input 0",
+            f"{flags}: only for a camera of this machine", hint="name one by its number: --input 0"
         )
     usual = CameraMode()
-    return CameraMode(args.camera_size or usual.size, args.fps or usual.fps)
+    return CameraMode(
+        args.camera_size or usual.size,
+        args.camera_fps or usual.fps,
+        args.camera_format or usual.format,
+    )
 
 
 def video_options_from_args(args: RunArgs, estimator: Estimator) -> VideoOptions:
