@@ -17,6 +17,7 @@ prove: $(VENV)/.installed-test  ## each model from its publisher's files to its 
 	@test "$$(git branch --show-current)" = $(BRANCH) || { \
 	  test -z "$$(git status --porcelain)" || { echo "commit or remove first what git status lists" >&2; exit 1; }; \
 	  git switch --quiet $(BRANCH) 2> /dev/null || git switch --quiet --create $(BRANCH); }
+	mkdir -p proof
 	$(BIN)/posezoo prove --all --models_dir models --trust_on_first_use --lock proof/posezoo.lock \
 	  --log proof/log.jsonl $(PROVE); status=$$?; \
 	$(BIN)/python docs/draw.py && git add models README.md docs && { git diff --cached --quiet || \

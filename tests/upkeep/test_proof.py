@@ -195,7 +195,7 @@ def test_one_command_proves_a_zoo_whose_hosts_partly_fail_also_after_kill_9(worl
     """The rehearsal of `make prove`: three of five models fail, each in its own way."""
     of_coco = write_archives(world.folder, shared / "data/photos", 2)
     good = publish_five(world, mirror, of_coco)
-    log = world.proof / "log.jsonl"
+    log = world.folder / "log.jsonl"
     command = [sys.executable, "-m", "fakes.small_coco", world.folder, "prove", "--all"]
     command += ["--models_dir", "models", "--accept_terms", "--coco_home", "coco", "--attempts"]
     command += ["1", "--trust_on_first_use", "--detector", "none", "--log", log]
@@ -236,9 +236,9 @@ def test_one_command_proves_a_zoo_whose_hosts_partly_fail_also_after_kill_9(worl
     assert "404" in page and "SHA-384" in page
 
     events = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
-    assert {each["model"] for each in events if each["event"] == "model_work_end"} >= set(BY_NAME) & {
-        *(POSE, DETECTOR, LOST, CHANGED, BROKEN)
-    }
+    assert {each["model"] for each in events if each["event"] == "model_work_end"} >= set(
+        BY_NAME
+    ) & {*(POSE, DETECTOR, LOST, CHANGED, BROKEN)}
     recorded = read_measured(world.models / "public" / POSE / "measured.yml")
     assert {each.kind for each in recorded} == {"complexity", "accuracy"}
 

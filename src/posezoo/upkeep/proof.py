@@ -132,6 +132,7 @@ class Proving:
             "bad_sources": bad,
             "made_from": self._made_from(spec),  # after missing checksums were written
         }
+        self.folder.mkdir(parents=True, exist_ok=True)
         text = f"{json.dumps(report, indent=2)}\n"
         path = self.folder / f"{spec.full_name}.json"
         write_result(path, text.encode(), listener, _REPORT_SIGNS)

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 EXAMPLES = """
 posezoo prove rtmpose-m --models_dir models --trust_on_first_use
 posezoo prove --all --models_dir models --trust_on_first_use --output proof
-posezoo prove --all --models_dir models --accept_terms --measure --log proof/log.jsonl
+posezoo prove --all --models_dir models --accept_terms --measure --log prove.jsonl
 posezoo prove --all --models_dir models --dry_run
 """
 
@@ -122,8 +122,6 @@ def run(args: _ProveArgs) -> int:
     from posezoo.upkeep.proof import PAGE_SIGNS, Proving, render_page
     from posezoo.upkeep.source_report import report_sources
 
-    if not args.dry_run:
-        args.output.mkdir(parents=True, exist_ok=True)  # for --log, too
     keeps_files = bool(args.weights_dir or args.download_dir)
     context = _open_context(args, keeps_files)
     patterns = flags.patterns_from_args(args)
@@ -152,6 +150,7 @@ def run(args: _ProveArgs) -> int:
         reports.pop(name, None)
     if not failures and not keeps_files:
         proving.remove_files(context.registry.select(None).models)  # the detectors, too
+    args.output.mkdir(parents=True, exist_ok=True)
     with flags.console_from_args(args) as console:
         page = args.output / "README.md"
         text = render_page(reports, failures)
