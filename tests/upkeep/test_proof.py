@@ -233,7 +233,7 @@ def test_one_command_proves_a_zoo_whose_hosts_partly_fail_also_after_kill_9(worl
     assert f"| {POSE} | 1 of 1 |" in page and f"| {DETECTOR} | 2 of 2 |" in page
     for name in (LOST, CHANGED, BROKEN):
         assert f"**{name}** failed: " in page
-    assert "404" in page and "SHA-384" in page
+    assert "HTTP 404 Not Found" in page and "is declared" in page
 
     events = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     assert {each["model"] for each in events if each["event"] == "model_work_end"} >= set(
