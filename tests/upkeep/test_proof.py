@@ -243,8 +243,9 @@ def test_one_command_proves_a_zoo_whose_hosts_partly_fail_also_after_kill_9(worl
     assert {each.kind for each in recorded} == {"complexity", "accuracy"}
 
     # The disk has what failed, and the detector, which the models that are left may need.
-    left = {path.parts[-2] for path in (world.proof / "weights").rglob("*") if path.is_file()}
-    assert not any(POSE in name for name in left)
+    left = [str(path) for path in (world.proof / "weights").rglob("*") if path.is_file()]
+    assert not [path for path in left if POSE in path]
+    assert [path for path in left if DETECTOR in path]
     code, said, asked = prove()
     assert code == 1 and "3 of 5 models to prove" in said
     assert not asked & good
