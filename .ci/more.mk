@@ -1,10 +1,28 @@
 # What CI runs beside the targets of the Makefile, which includes this file, and the programs of others that tests and
 # benchmarks compare with: make build/NAME.
-.PHONY: test-slow test-release test-hostile test-foreign test-again soak faults mutants judge judges cards bench bench-once \
+.PHONY: prove test-slow test-release test-hostile test-foreign test-again soak faults mutants judge judges cards bench bench-once \
         bench-rows exports image build/mo-env
 
 # A folder is there if its stamp is.
 build/%: build/%/.installed ;
+
+# The branch on which `make prove` records; and such as PROVE=--accept_terms, which downloads COCO, with --record for
+# INT8 and speeds.
+BRANCH ?= proven
+PROVE  ?=
+# What is committed is what the run wrote: a tree with other changes is refused, unless an interrupted run left them on
+# this branch. Git needs a name before hours of work, not after.
+prove: $(VENV)/.installed-test  ## each model from its publisher's files to its figures, on a branch of their own
+	@git var GIT_COMMITTER_IDENT > /dev/null
+	@test "$$(git branch --show-current)" = $(BRANCH) || { \
+	  test -z "$$(git status --porcelain)" || { echo "commit or remove first what git status lists" >&2; exit 1; }; \
+	  git switch --quiet $(BRANCH) 2> /dev/null || git switch --quiet --create $(BRANCH); }
+	mkdir -p proof
+	$(BIN)/posezoo prove --all --models_dir models --trust_on_first_use --lock proof/posezoo.lock \
+	  --log proof/log.jsonl $(PROVE); status=$$?; \
+	$(BIN)/python docs/draw.py && git add models README.md docs && { git diff --cached --quiet || \
+	  git commit --quiet --message "Record what the publishers' files give" --message "$$(cat proof/README.md)"; } && \
+	git log --oneline --stat --max-count 1 && exit $$status
 
 MARKS ?= slow and not judge and not release and not soak
 # Arguments of pytest, such as files: none for all tests. It ends with 5 if none of them is slow.

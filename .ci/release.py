@@ -40,6 +40,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from readme_renderer import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 THIS_PYTHON = platform.python_version().rpartition(".")[0]
@@ -66,6 +67,11 @@ EGG_INFO = [
     "requires.txt",
     "top_level.txt",
 ]
+#: The heading in docs/releasing.md of what no machine does.
+LAST_STEPS = "What needs the internet or an account"
+NO_REPOSITORY = "setup.cfg has no address of the repository below [publisher]"
+#: The largest file that an index usually takes.
+MAX_BYTES = 100_000_000
 
 
 class ReleaseError(Exception):
@@ -123,6 +129,9 @@ def make_release(dist: Path, folder: Path, untried: bool) -> None:
         raise ReleaseError(f"a second build has other bytes: {', '.join(different)}")
     for name, content in built.items():
         print(f"{name}: {len(content)} bytes, the same in two builds")
+        if len(content) > MAX_BYTES:
+            raise ReleaseError(f"{name}: an index takes at most {MAX_BYTES} bytes")
+    check_readme(own_files(release, made)[0])
     run(sys.executable, "-m", "twine", "check", "--strict", *made.iterdir())
     wheels = download(release, made, (sys.executable, "-m", "pip"), THIS_PYTHON, folder)
     sbom = render_sbom(release, made, wheels)
@@ -143,6 +152,20 @@ def make_release(dist: Path, folder: Path, untried: bool) -> None:
         f"posezoo {release.version} of commit {release.commit} is in {dist}:\n{''.join(sums)}",
         end="",
     )
+    print(describe_next(release))
+
+
+def describe_next(release: Release) -> str:
+    """What a person does now: the commit to tag, and the steps in docs/releasing.md."""
+    if ".dev" in release.version:
+        return (
+            "This is a version of development: before a release, set version in setup.cfg and the"
+            " heading in CHANGELOG.md (docs/releasing.md), commit, and run make release again."
+        )
+    page = (ROOT / "docs" / "releasing.md").read_text("utf-8")
+    steps = page.partition(f"\n## {LAST_STEPS}\n")[2].partition("\n## ")[0].strip()
+    tag = f"git tag --annotate v{release.version} --message 'posezoo {release.version}'"
+    return f"The commit to tag: {tag} {release.commit}\n\n{LAST_STEPS}:\n\n{steps}"
 
 
 def read_release() -> Release:
@@ -217,6 +240,24 @@ def check_files(release: Release, made: Path) -> None:
     in_sdist += [f"src/posezoo.egg-info/{name}" for name in EGG_INFO]
     with tarfile.open(own_sdist) as sdist:
         compare_names("sdist", [name.partition("/")[2] for name in sdist.getnames()], in_sdist)
+
+
+def check_readme(wheel: Path) -> None:
+    """Raise a ReleaseError unless an index can show README.md, and each link there leads to a
+    place.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
+        fields = message_from_string(archive.read(name).decode())
+    html = markdown.render(str(fields.get_payload()))
+    if html is None:
+        raise ReleaseError("README.md cannot be rendered as an index does")
+    links = re.findall(r'(?:href|src)="([^"]*)"', html)
+    relative = [each for each in links if not each.startswith(("https://", "http://", "#"))]
+    if not fields.get_all("Project-URL"):
+        print(f"README.md: {len(relative)} links lead nowhere on an index: {NO_REPOSITORY}")
+    elif relative:
+        raise ReleaseError(f"README.md: an index cannot follow {', '.join(relative)}")
 
 
 def compare_names(kind: str, names: Iterable[str], expected: Iterable[str]) -> None:

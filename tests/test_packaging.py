@@ -3,6 +3,7 @@
 import configparser
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -353,3 +354,40 @@ def test_no_extra_brings_two_opencvs():
         assert len(brought) <= 1, name
         assert all("<6" in line for line in brought)
     assert "opencv-python-headless" in config["options.extras_require"]["all"]
+
+
+def run_setup(folder, repository, monkeypatch):
+    """What setup.py gives to setuptools, in a release of the commit abc123."""
+    for name in ("setup.py", "setup.cfg", "README.md"):
+        shutil.copy(ROOT / name, folder / name)
+    setup = folder / "setup.cfg"
+    text = re.sub("(?m)^repository =.*", f"repository = {repository}", setup.read_text("utf-8"))
+    setup.write_text(text, "utf-8")
+    commit = folder / "src" / "posezoo" / "commit.txt"
+    commit.parent.mkdir(parents=True, exist_ok=True)
+    commit.write_text("abc123\n")
+    given = {}
+    monkeypatch.setattr("setuptools.setup", lambda **words: given.update(words))
+    runpy.run_path(str(folder / "setup.py"))
+    return given
+
+
+def test_on_an_index_each_link_of_readme_leads_to_a_file_of_the_commit(tmp_path, monkeypatch):
+    address = "https://git.example.com/ann/posezoo"
+    given = run_setup(tmp_path, f"{address}/", monkeypatch)
+    links = re.findall(r"\]\(([^)]+)\)", given["long_description"])
+    assert len(links) > 10
+    for link in links:
+        assert link.startswith(("https://", "#")), link
+        if link.startswith(address):
+            kind, commit, name = link.removeprefix(f"{address}/").split("/", 2)
+            assert (ROOT / name.partition("#")[0]).exists(), link
+            assert commit == "abc123"
+            assert (kind == "raw") == name.endswith(".jpg")
+    assert given["project_urls"]["Repository"] == address
+
+
+def test_without_the_address_of_the_repository_an_index_gets_readme_as_it_is(tmp_path, monkeypatch):
+    given = run_setup(tmp_path, "", monkeypatch)
+    assert given["long_description"] == (ROOT / "README.md").read_text("utf-8")
+    assert given["project_urls"] == {}

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import pytest
 from packaging.utils import canonicalize_name
@@ -174,6 +175,39 @@ def test_a_version_that_the_changelog_does_not_name_is_refused(released, clone, 
     message = refusal_to_release(clone, released[1])
     lacking = f"CHANGELOG.md lacks the version of setup.cfg, {version}"
     assert message == f"error: {lacking}: add '## {heading}'\n"
+
+
+def name_release(clone, version, repository):
+    """Commit a version, and the address of the repository."""
+    setup, changes = clone / "setup.cfg", clone / "CHANGELOG.md"
+    text = re.sub("(?m)^version = .*", f"version = {version}", setup.read_text())
+    setup.write_text(re.sub("(?m)^repository =.*", f"repository = {repository}", text))
+    changes.write_text(changes.read_text().replace("## Unreleased", f"## {version} - 2026-12-01"))
+    git(clone, "commit", "--quiet", "--all", "--message", "Release")
+
+
+def test_at_its_end_it_names_the_commit_to_tag_and_at_most_eight_steps(released, clone):
+    dist, python, shown = released
+    if ".dev" in next(dist.glob("*.tar.gz")).name:
+        assert "This is a version of development" in shown
+        assert "links lead nowhere on an index: setup.cfg has no address" in shown
+    name_release(clone, "9.8.7", "https://git.example.com/ann/posezoo")
+    shown = printed(release(clone, python))
+    commit = git(clone, "rev-parse", "HEAD").strip()
+    assert f"git tag --annotate v9.8.7 --message 'posezoo 9.8.7' {commit}\n" in shown
+    steps = re.findall(r"(?m)^(\d)\. ", shown.partition("What needs the internet")[2])
+    assert steps == list("12345678")[: len(steps)] and steps
+    wheel = clone / "dist" / "posezoo-9.8.7-py3-none-any.whl"
+    metadata = zipfile.ZipFile(wheel).read("posezoo-9.8.7.dist-info/METADATA").decode()
+    assert "Project-URL: Repository, https://git.example.com/ann/posezoo\n" in metadata
+    assert f"https://git.example.com/ann/posezoo/blob/{commit}/docs/index.md" in metadata
+
+
+def test_a_link_of_readme_that_an_index_cannot_follow_is_refused(released, clone):
+    readme = clone / "README.md"
+    readme.write_text(readme.read_text() + '\n<a href="docs/index.md">all pages</a>\n')
+    name_release(clone, "9.8.7", "https://git.example.com/ann/posezoo")
+    assert "an index cannot follow docs/index.md" in refusal_to_release(clone, released[1])
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ class Publishers:
         self._pins[source.package] = pins
 
     def run(self, verb: str, *args: object):
-        return posezoo(verb, *args, "--models_dir", self.models, "--attempts", 1)
+        return posezoo(verb, *args, "--models_dir", self.models, "--attempts", 1, cwd=self.folder)
 
     def prove(self, *args: object):
         return self.run("prove", *args, "--output", self.proof, "--weights_dir",

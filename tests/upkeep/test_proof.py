@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -12,13 +13,15 @@ import time
 import numpy as np
 import pytest
 
-from fakes.checkout import git, require_git
+from conftest import by_digest
+from fakes.checkout import ROOT, git, require_git
 from fakes.coco import annotations, person, written
 from fakes.command import heed_interrupts, json_of, read_json, refusal, succeeded
 from fakes.founding import assert_ir_is_as_the_original, assert_peaks_are_the_same
 from fakes.generated_models import generate
 from fakes.own_registry import own_registry
 from fakes.publishers import host_of, publishers_of
+from fakes.small_coco import HOST, write_archives
 from fakes.soak import soak_repeated
 from fakes.weights import conditioned
 from fakes.zoo import declared_file, model_yml, write_model
@@ -59,7 +62,7 @@ UNCONDITIONED = {"hrnet", "vitpose"}
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     hosts = {host_of(source) for spec in MODELS for file in spec.files for source in file.sources}
-    with publishers_of(tmp_path, hosts, monkeypatch) as world:
+    with publishers_of(tmp_path, {*hosts, HOST}, monkeypatch) as world:
         yield world
     shutil.rmtree(tmp_path)  # a gigabyte, of the largest
 
@@ -157,6 +160,97 @@ def test_the_ap_of_annotated_images_is_recorded(world, mirror, shared):
     assert recorded == {"complexity", "accuracy"}
 
 
+#: Real files, whose figures mean something; the second finds people for other models.
+POSE, DETECTOR = "movenet-singlepose-lightning-int8", "picodet-s-320-pedestrian"
+#: The host has no such file; it has another file; the file is no network.
+LOST, CHANGED, BROKEN = GLUON, YOLOX, NANO
+
+
+def publish_five(world, mirror, of_coco):
+    """Publish COCO, two models with their real files, and three that fail; the addresses of the former."""
+    registry = open_registry()
+    for name in (POSE, DETECTOR):
+        spec = registry.find(name)
+        files = {
+            file.name: by_digest(mirror, file.checksum.value).read_bytes() for file in spec.files
+        }
+        world.publish(spec, files)
+        (world.models / "public" / name / "measured.yml").unlink()
+    for name, body in of_coco.items():
+        world.server.serve(f"coco/{name}", body)
+    good = set(world.server.answers)
+    publish(world, LOST)
+    world.server.answers = {path: world.server.answers[path] for path in good}
+    publish(world, CHANGED)
+    for path in world.server.answers.keys() - good:
+        world.server.answers[path].body = bytes(len(world.server.answers[path].body))
+    spec = registry.find(BROKEN)
+    world.publish(spec, {file.name: b"no network" * 1000 for file in spec.files})
+    return good
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_one_command_proves_a_zoo_whose_hosts_partly_fail_also_after_kill_9(world, mirror, shared):
+    """The rehearsal of `make prove`: three of five models fail, each in its own way."""
+    of_coco = write_archives(world.folder, shared / "data/photos", 2)
+    good = publish_five(world, mirror, of_coco)
+    log = world.folder / "log.jsonl"
+    command = [sys.executable, "-m", "fakes.small_coco", world.folder, "prove", "--all"]
+    command += ["--models_dir", "models", "--accept_terms", "--coco_home", "coco", "--attempts"]
+    command += ["1", "--trust_on_first_use", "--detector", "none", "--log", log]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+
+    def prove(killed_at=""):
+        """Kill the run when its log has a text; its exit code, what it said, what it asked."""
+        before = len(world.server.requests)
+        said = world.folder / "said.txt"
+        with said.open("w") as file:
+            run = subprocess.Popen(
+                list(map(str, command)), cwd=world.folder, env=environ, stdout=file, stderr=file
+            )
+            while killed_at and run.poll() is None:
+                if log.exists() and killed_at in log.read_text("utf-8"):
+                    run.kill()
+                time.sleep(0.02)
+            code = run.wait()
+        asked = {request.path for request in world.server.requests[before:]}
+        return code, said.read_text("utf-8"), asked
+
+    # In the order of their names, the pose model is proven, and the download of the detector has begun.
+    code, said, asked = prove(killed_at=f'"model_file_download_begin", "model": "{DETECTOR}"')
+    assert code == -signal.SIGKILL, said
+    assert "the terms of COCO" in said
+    assert asked >= {f"/coco/{name}" for name in of_coco}
+    assert "AP" in read_json(world.proof / f"{POSE}.json")
+    assert not (world.proof / f"{DETECTOR}.json").exists()
+
+    code, said, asked = prove()
+    assert code == 1 and "4 of 5 models to prove" in said, said
+    of_pose = {path for path in good if POSE.replace("-", "") in path.replace("-", "")}
+    assert not asked & {*of_pose, *(f"/coco/{name}" for name in of_coco)}
+    page = world.page()
+    assert f"| {POSE} | 1 of 1 |" in page and f"| {DETECTOR} | 2 of 2 |" in page
+    for name in (LOST, CHANGED, BROKEN):
+        assert f"**{name}** failed: " in page
+    assert "HTTP 404 Not Found" in page and "is declared" in page
+
+    events = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    assert {each["model"] for each in events if each["event"] == "model_work_end"} >= set(
+        BY_NAME
+    ) & {*(POSE, DETECTOR, LOST, CHANGED, BROKEN)}
+    recorded = read_measured(world.models / "public" / POSE / "measured.yml")
+    assert {each.kind for each in recorded} == {"complexity", "accuracy"}
+
+    # The disk has what failed, and the detector, which the models that are left may need.
+    left = [str(path) for path in (world.proof / "weights").rglob("*") if path.is_file()]
+    assert not [path for path in left if POSE in path]
+    assert [path for path in left if DETECTOR in path]
+    code, said, asked = prove()
+    assert code == 1 and "3 of 5 models to prove" in said
+    assert not asked & good
+
+
 @pytest.mark.slow
 def test_what_is_proven_is_not_done_again_after_two_interruptions(mirror, shared, tmp_path):
     require_git()
@@ -242,6 +336,21 @@ def test_the_page_has_no_ap_of_other_annotated_images(world):
     written(world.folder, annotations(2, [person(1, 1, np.full((17, 3), 2))]))
     refusal(world.prove(YOLOX, *images))
     assert f"| {NANO} | 1 of 1 | 1 | FP32, FP16 |  |  |" in world.page()
+
+
+def test_the_files_of_proven_models_are_removed_unless_a_folder_is_named_for_them(world):
+    publish(world, NANO)
+    weights = world.proof / "weights"
+    words = ("prove", NANO, "--output", world.proof, "--trust_on_first_use", "--detector", "none")
+    succeeded(world.run(*words))
+    assert not any(path.is_file() for path in weights.rglob("*"))
+    mine = weights / "public" / NANO / "mine.txt"
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("my own text")
+    succeeded(world.run(*words))
+    assert mine.exists()
+    succeeded(world.run(*words, "--force", "--weights_dir", "kept"))
+    assert [*(world.folder / "kept").rglob("*.xml")]
 
 
 def test_a_dry_run_only_asks_the_sources_and_an_installed_registry_is_refused(world, monkeypatch):

@@ -30,6 +30,7 @@ from posezoo.core.files.file_record import read_json
 from posezoo.core.files.result_files import write_result
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.pipeline.get import get
+from posezoo.core.pipeline.removal import plan_removal, remove_files
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.versions import package_versions, release_version
@@ -54,7 +55,7 @@ from posezoo.quantize.quantization_plan import QuantizationOptions, explain_unsu
 from posezoo.run.load import default_runtime
 from posezoo.run.machine import Machine
 from posezoo.run.measured import MAX_DIFFERENCE, Measurement, measurements_of
-from posezoo.run.runtime.runtime_config import LoadOptions
+from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 from posezoo.run.subject import Statement, Subject
 from posezoo.upkeep.draft.replacement import write_missing_pins
 from posezoo.upkeep.source_check import BAD_STATES, check_sources
@@ -78,6 +79,7 @@ class Proving:
         dataset: annotated images for AP, or None.
         is_fresh: whether models with a report are proven again.
         measures: whether models are also quantized, and speeds measured.
+        keeps_files: whether files and IR of proven models stay.
     """
 
     context: Context
@@ -85,6 +87,7 @@ class Proving:
     dataset: CocoDataset | None
     is_fresh: bool
     measures: bool
+    keeps_files: bool
 
     def __call__(self, spec: ModelSpec, listener: Listener) -> Json:
         """The report of a model; an earlier one of the same posezoo, OpenVINO, model.yml and
@@ -97,8 +100,27 @@ class Proving:
             OutputError: a result cannot be written.
         """
         report = self._find_report(spec)
-        if report and not report["bad_sources"]:
-            return report
+        if not report or report["bad_sources"]:
+            report = self._write_report(spec, report, listener)
+        if not self.keeps_files:
+            # A detector finds the people for many models, so it stays until all are proven.
+            parts = self.context.registry.parts(self.context.registry.composite_of(spec))
+            self.remove_files([part for part in parts if not _is_detector(part)])
+        return report
+
+    def remove_files(self, specs: Sequence[ModelSpec]) -> None:
+        """Remove the published files and the IR of models; files that posezoo did not write stay.
+
+        Raises:
+            OutputError: a file cannot be removed.
+        """
+        layout = self.context.layout
+        remove_files(plan_removal(specs, [], layout).removed, layout.roots)
+
+    def _write_report(self, spec: ModelSpec, report: Json, listener: Listener) -> Json:
+        """The report, which is also written; sources are asked, and the model is proven unless it
+        has one.
+        """
         require_own_registry(spec)  # before hours of work
         sources = check_sources([spec], self.context.download_options)
         bad = [f"{each.source}: {each.problem}" for each in sources if each.state in BAD_STATES]
@@ -211,8 +233,7 @@ class Proving:
     def _measure_speeds(
         self, spec: ModelSpec, pose_model: Model | None, listener: Listener
     ) -> None:
-        runtime = replace(default_runtime(self.context.settings), cache_dir=None)
-        alone = BenchmarkOptions(runtime, (1, 0), precisions=(Precision.FP16, INT8))
+        alone = BenchmarkOptions(self._runtime(), (1, 0), precisions=(Precision.FP16, INT8))
         whole = replace(alone, requests=(1,), is_pipeline=True)
         ways: list[tuple[Model, BenchmarkOptions]] = [(spec, alone)]
         if pose_model:
@@ -233,7 +254,7 @@ class Proving:
         registry = self.context.registry
         model = registry.composite_of(spec)
         is_last = registry.parts(model)[-1] == spec
-        return model if is_last and model.decoder and not finds_boxes(model.decoder) else None
+        return model if is_last and model.decoder and not _is_detector(model) else None
 
     def _run(self, model: Model, listener: Listener) -> Json:
         facts = describe_model(model, self.context.registry)
@@ -258,11 +279,15 @@ class Proving:
         return report
 
     def _load(self, model: Model, precision: Precision, listener: Listener) -> LoadedModel:
-        options = LoadOptions(default_runtime(self.context.settings))
+        options = LoadOptions(self._runtime())
         chosen = EvaluationTask(
             Subject(model.full_name, said=Statement(precision=precision), model=model)
         )
         return load_model(chosen, options, self.context, listener=listener)
+
+    def _runtime(self) -> RuntimeConfig:
+        # Networks are compiled once or twice, so a cache of compiled ones would only fill the disk.
+        return replace(default_runtime(self.context.settings), cache_dir=None)
 
     def _evaluate(self, loaded: LoadedModel, listener: Listener) -> Json:
         if self.dataset is None:
@@ -280,6 +305,10 @@ class Proving:
             if abs(ap - claim.value) > MAX_DIFFERENCE
         ]
         return {"AP": ap, "notes": notes}
+
+
+def _is_detector(model: Model) -> bool:
+    return model.decoder is not None and finds_boxes(model.decoder)
 
 
 def _quantize(spec: ModelSpec, context: Context, photos: Path) -> list[Measurement]:

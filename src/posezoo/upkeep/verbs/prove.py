@@ -11,6 +11,10 @@
 
 The exit code is 1 if a model or a source failed.
 
+After an interruption, the same command proves only the models that have no report yet. Unless
+--weights_dir or --download_dir names a folder, the files and IR of a model are removed once it is
+proven, so that the disk holds one model at a time, beside the detectors and the annotated images.
+
 With ``--dry_run``, only the sources are asked: each for existence, size and, if cheap, digest.
 Nothing is downloaded or written. ``posezoo prove --dry_run --format json``::
 
@@ -30,7 +34,9 @@ Its exit code is 1 if a source is dead, changed or unreachable, else 4 if one is
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
@@ -40,20 +46,33 @@ from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.events import Listener
 from posezoo.measure.verbs.dataset_flags import (
     DATASET_FLAGS,
+    DEFAULT_DATASET,
     DatasetArgs,
+    default_dataset_dir,
     read_dataset,
 )
+
+if TYPE_CHECKING:
+    from posezoo.console.console import Console
+    from posezoo.core.resolve.stage_context import Context
+    from posezoo.measure.coco import CocoDataset
 
 EXAMPLES = """
 posezoo prove rtmpose-m --models_dir models --trust_on_first_use
 posezoo prove --all --models_dir models --trust_on_first_use --output proof
-posezoo prove --all --models_dir models --coco_home coco --record
+posezoo prove --all --models_dir models --accept_terms --record --log prove.jsonl
 posezoo prove --all --models_dir models --dry_run
 """
 
 FLAGS = (
     flags.MODELS,
     *DATASET_FLAGS,
+    Flag(
+        "--accept_terms",
+        "accept COCO's terms of use, download coco-val2017 (1.1 GB) into --coco_home, and measure"
+        " AP with it",
+        excludes="annotations images",
+    ),
     Flag(
         "--output DIR",
         "folder of the reports, pictures and README.md of all runs; models with a report are not"
@@ -69,7 +88,12 @@ FLAGS = (
         " if --inference_precision is not given",
     ),
     flags.download_dir_flag(),
-    f"weights_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERTERS} detector",
+    Flag(
+        "--weights_dir DIR",
+        "keep the models' files and IR in this folder (default: they are in the folder weights of"
+        " --output, without a cache, until the model is proven)",
+    ),
+    f"log {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERTERS} detector",
     f"{flags.INFERENCE} models_dir",
     Flag(
         "--dry_run",
@@ -83,6 +107,9 @@ FLAGS = (
 class _ProveArgs(flags.ModelsArgs, flags.FormatArgs, DatasetArgs):
     output: Path
     record: bool
+    accept_terms: bool
+    weights_dir: Path | None
+    cache_dir: Path | None
     inference_precision: str | None
     jobs: int | None
     attempts: int | None
@@ -94,15 +121,12 @@ def run(args: _ProveArgs) -> int:
     from posezoo.upkeep.proof import PAGE_SIGNS, Proving, render_page
     from posezoo.upkeep.source_report import report_sources
 
-    # It writes beside model.yml, and figures of two CPUs are compared.
-    settings = {"registries": (), "inference_precision": args.inference_precision or "f32"}
-    context = flags.context_from_args(args, settings)
-    dataset = None
+    keeps_files = bool(args.weights_dir or args.download_dir)
+    context = _open_context(args, keeps_files)
+    patterns = flags.patterns_from_args(args)
     with flags.console_from_args(args) as console:
-        if args.annotations or args.coco_home:
-            dataset = read_dataset(args, console)
-        proving = Proving(context, args.output, dataset, args.force, measures=args.record)
-        patterns = flags.patterns_from_args(args)
+        dataset = _read_dataset(args, context, console)
+        proving = Proving(context, args.output, dataset, args.force, args.record, keeps_files)
         console.print_line(proving.estimate(context.registry.select(patterns).models))
         if args.dry_run:
             selection = select_models(context.registry, patterns, console)
@@ -123,6 +147,8 @@ def run(args: _ProveArgs) -> int:
     reports = proving.list_reports()
     for name in failures:
         reports.pop(name, None)
+    if not failures and not keeps_files:
+        proving.remove_files(context.registry.select(None).models)  # the detectors, too
     args.output.mkdir(parents=True, exist_ok=True)
     with flags.console_from_args(args) as console:
         page = args.output / "README.md"
@@ -133,3 +159,38 @@ def run(args: _ProveArgs) -> int:
         if has_bad_source:
             console.warn("sources failed: the same command asks only these again")
     return max(report.print(args.format), int(has_bad_source))
+
+
+def _open_context(args: _ProveArgs, keeps_files: bool) -> Context:
+    # It writes beside model.yml, and figures of two CPUs are compared.
+    settings: dict[str, object] = {
+        "registries": (),
+        "inference_precision": args.inference_precision or "f32",
+    }
+    if keeps_files or args.dry_run:
+        return flags.context_from_args(args, settings)
+    context = flags.context_from_args(args, settings | {"weights_dir": args.output / "weights"})
+    if args.cache_dir:
+        return context
+    return replace(context, download_options=replace(context.download_options, cache_dir=None))
+
+
+def _read_dataset(args: _ProveArgs, context: Context, console: Console) -> CocoDataset | None:
+    """The annotated images that the flags name, or COCO's, which are downloaded if needed."""
+    downloads = args.accept_terms and not args.dry_run
+    if downloads:
+        _download_coco(args, context, console)
+    if downloads or args.annotations or args.coco_home:
+        return read_dataset(args, console)
+    return None
+
+
+def _download_coco(args: _ProveArgs, context: Context, console: Console) -> None:
+    from posezoo.measure.published_datasets import DATASETS, download_dataset
+
+    dataset = DATASETS[DEFAULT_DATASET]
+    for line in dataset.terms:
+        console.print_line(line)
+    options = replace(context.download_options, cache_dir=None, mirrors=())
+    folder = args.coco_home or default_dataset_dir(DEFAULT_DATASET)
+    download_dataset(dataset, folder, options, console, name=DEFAULT_DATASET)
