@@ -250,6 +250,7 @@ class KeypointFile:
     path: Path
     stream: TextIO
     _format: _Format
+    is_read_at_once: bool = False
     is_complete: bool = False
 
     def add(self, described: Json) -> None:
@@ -261,6 +262,8 @@ class KeypointFile:
         """
         with self._writing():
             self._format.add(self.stream, described)
+            if self.is_read_at_once:
+                self.stream.flush()
 
     def finish(self, summary: Json) -> None:
         """Write what poses.json has beside the images; the file is complete then.
@@ -285,25 +288,26 @@ class KeypointFile:
 
 
 def open_keypoint_file(
-    path: Path, model: Model, first: Mapping[str, Any], listener: Listener
+    path: Path, keypoints: Sequence[str], first: Mapping[str, Any], listener: Listener
 ) -> AbstractContextManager[KeypointFile]:
     """A context with the ``KeypointFile`` of a path for which ``is_keypoint_file`` is true: if it
     is complete at the end, it gets its name, and else it is removed.
 
     Args:
-        model: its keypoints are the columns of a table in which nobody is found.
+        keypoints: their names, for a table in which nobody is found.
         first: what the first line of .jsonl has besides the keys of the others.
     """
-    made = _FORMATS[path.suffix.lower()](_names_of(model), first)
+    made = _FORMATS[path.suffix.lower()](keypoints, first)
     return _open_file(path, made, listener)
 
 
-def print_rows(model: Model, stream: TextIO) -> KeypointFile:
-    """What prints the rows of ``to_rows`` as CSV, at once; ``model`` as above."""
-    return KeypointFile(Path("-"), stream, _CsvFormat(_names_of(model)))
+def print_rows(keypoints: Sequence[str], stream: TextIO) -> KeypointFile:
+    """What prints the rows of ``to_rows`` as CSV, at once; ``keypoints`` as above."""
+    return KeypointFile(Path("-"), stream, _CsvFormat(keypoints), is_read_at_once=True)
 
 
-def _names_of(model: Model) -> Sequence[str]:
+def keypoints_of(model: Model) -> Sequence[str]:
+    """The names of a model's keypoints; empty if it declares none."""
     skeleton = model.own_skeleton or SKELETONS.get(model.skeleton)
     return skeleton.keypoints if skeleton else ()
 

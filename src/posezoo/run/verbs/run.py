@@ -542,17 +542,23 @@ def _open_files(
     """Where the keypoints of all inputs are written: the file that --output names, and the
     standard output. A file gets its name at the end.
     """
-    from posezoo.run.keypoint_files import is_keypoint_file, open_keypoint_file, print_rows
+    from posezoo.run.keypoint_files import (
+        is_keypoint_file,
+        keypoints_of,
+        open_keypoint_file,
+        print_rows,
+    )
     from posezoo.run.video.frame_publishers import is_stdout
 
+    keypoints = keypoints_of(model)
     files = []
     with ExitStack() as stack:
         if args.output and is_keypoint_file(args.output):
-            opened = open_keypoint_file(args.output, model, first, console)
+            opened = open_keypoint_file(args.output, keypoints, first, console)
             files.append(stack.enter_context(opened))
         if args.format == "csv":
             stream = sys.stderr if is_stdout(args.json_lines) else sys.stdout
-            files.append(print_rows(model, stream))
+            files.append(print_rows(keypoints, stream))
         yield files
 
 
