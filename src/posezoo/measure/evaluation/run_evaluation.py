@@ -316,6 +316,7 @@ def _score_keypoints(result: EvaluationResult, matches: Sequence[ImageMatches]) 
         "PCK": breakdown.compute_pck(predictions, matches),
         "ghosts": ghosts and ghosts[0],
         "sure_ghosts": ghosts and ghosts[1],
+        "duplicates": breakdown.share_of_duplicates(dataset, predictions),
         "MPJPE_mm": breakdown.compute_mpjpe(dataset, predictions, matches),
     }
     figures = {**result.figures, **compute_part_metrics(dataset, predictions)}
