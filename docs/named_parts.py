@@ -158,4 +158,6 @@ _NAMES = [
     _.side_inputs,
     _.stream_type_hints,
     _.symbols,
+    _.to_csv,
+    _.to_rows,
 ]

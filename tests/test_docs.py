@@ -165,7 +165,7 @@ def test_the_models_for_users_of_other_projects_exist():
         ("docs/howto/mediapipe.md", "shims mediapipe"),  # a script of mp.solutions
         ("docs/howto/your_network.md", "tools/deploy.py"),  # a checkpoint of MMPose
         ("docs/howto/your_network.md", "yolo export"),  # one of Ultralytics
-        ("docs/tutorials/video.md", "csv.writer"),  # a thesis
+        ("docs/tutorials/video.md", "--output walk.csv"),  # a thesis
         ("docs/tutorials/video.md", "--format openpose"),  # Pose2Sim
         ("docs/howto/cameras.md", "pose.track_id"),  # people at a door
         ("docs/operators.md", "--no-index"),  # a hospital without a network

@@ -10,11 +10,13 @@ from posezoo.core.registry import open_registry
 from posezoo.lint.registry_view import RegistryView
 from posezoo.pages.facts.rehearsals import read_rehearsals
 from posezoo.poses.decoders import find_decoder
+from posezoo.poses.top_down import TopDownOptions
 from posezoo.run.measured import load_measurements
 
 #: Step 4 of the decision: of pairs whose pose network has no published weights here, by the detector.
 BY_BOXES = {"rtmdet-nano": {"min_score": 0.45, "min_pose_score": 0}}
 RECORD = ROOT / "benchmarks" / "results" / "pair_limits.tsv"
+SIMILARITY = ROOT / "benchmarks" / "results" / "similarity.tsv"
 
 
 def recorded_limits():
@@ -37,6 +39,20 @@ def test_the_declared_limits_are_those_of_the_record():
     }
     recorded = {(model, name): (box, person) for model, name, box, person in recorded_limits()}
     assert recorded and declared == recorded
+
+
+def test_the_limit_of_similarity_is_the_highest_with_which_nobody_is_drawn_twice():
+    """The rule of docs/decisions/0037-one-person-is-one-pose.md."""
+    with SIMILARITY.open(encoding="utf-8", newline="") as file:
+        rows = [*csv.DictReader(file, dialect="excel-tab")]
+    twice = {}
+    for row in rows:
+        limit = float(row["max_similarity"])
+        counts = row["photos_with_a_person_twice"], row["cut_pictures_with_a_person_twice"]
+        twice[limit] = twice.get(limit, 0) + sum(map(int, counts))
+    assert {row["model"] for row in rows} == {"movenet-thunder", "pose-measured"}
+    without = {limit for limit, count in twice.items() if not count}
+    assert TopDownOptions().max_similarity == max(without)
 
 
 def test_nobody_is_found_by_the_measured_pair_where_nobody_is():

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from posezoo.poses.decoders import decode
     from posezoo.poses.drawing import draw
     from posezoo.poses.keypoints import Pose, Pose3D, Poses
+    from posezoo.run.keypoint_files import to_csv, to_rows
     from posezoo.run.load_arguments import Options, Preparation
 
 __all__ = [
@@ -48,6 +49,8 @@ __all__ = [
     "log_events",
     "network",
     "networks",
+    "to_csv",
+    "to_rows",
     "version",
 ]
 if TYPE_CHECKING:  # ``from posezoo import *`` must not replace Python's own list
@@ -73,6 +76,8 @@ _HOMES = {
     "log_events": "posezoo.console.console:log_events",
     "network": "posezoo.api:network",
     "networks": "posezoo.networks:",
+    "to_csv": "posezoo.run.keypoint_files:to_csv",
+    "to_rows": "posezoo.run.keypoint_files:to_rows",
     "version": "posezoo.core.versions:version",
 }
 

@@ -16,7 +16,6 @@ The keys of the metadata are those of ``core.ir.people_metadata``, and::
     seen_from       keypoints with a lower score are guesses, 0..1: boxes are around the others
     min_pose_score  poses with a lower score are left out, 0..1; BlazePose has none
     similarity      the keypoints that are compared: the index and the standard deviation of each
-    whole_score     the score of the whole image as a box
     second_look     the network then looks once more, in a box of this size relative to the pose
     second_score    the least score of that second pose, which is the person's
     compute_type    bf16, if posezoo computes the network in it on a CPU that has it; absent: f32
@@ -123,8 +122,6 @@ def describe_pipeline(model: ExportedModel, suffix: str = ".xml") -> dict[str, s
         return facts
     facts["detector"] = f"{detector.name}{suffix}"
     if people and people.whole_image is not None:
-        assert detector.spec.decoding
-        facts["whole_score"] = f"{detector.spec.decoding.min_score:g}"
         facts["second_look"] = f"{SECOND_LOOK:g}"
         facts["second_score"] = f"{SECOND_SCORE * people.whole_image:g}"
     return facts

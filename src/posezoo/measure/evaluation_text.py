@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from posezoo.console.labels import format_ap, format_conditions, format_count, format_pairs
 from posezoo.console.report import align_columns, print_lines
@@ -14,6 +15,7 @@ from posezoo.measure.evaluation.evaluation_protocol import (
 )
 from posezoo.measure.evaluation.evaluation_report import EvaluationReport
 from posezoo.measure.evaluation.person_groups import ENOUGH_PEOPLE
+from posezoo.measure.evaluation.run_evaluation import EvaluationResult
 from posezoo.poses.people import describe_people
 from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE
 
@@ -29,10 +31,10 @@ def print_report(report: EvaluationReport, *, by: str) -> None:
     blocks = (
         _metric_lines(report),
         _published_lines(report),
-        _keypoint_lines(report),
-        _group_lines(report),
-        _person_group_lines(report, by),
-        _worst_image_lines(report),
+        _keypoint_lines(report.result),
+        _group_lines(report.result),
+        _person_group_lines(report.result, by),
+        _worst_image_lines(report.result),
     )
     for block in blocks:
         lines = list(block)
@@ -41,6 +43,23 @@ def print_report(report: EvaluationReport, *, by: str) -> None:
     print_lines("")
     for name, path in report.files.items():
         print_lines(f"{name:10}{path}")
+
+
+def print_results(path: Path, result: EvaluationResult, *, by: str) -> None:
+    """Print what a file of results scores, as ``print_report``."""
+    dataset = result.dataset
+    images = format_count(len(dataset.images), "image")
+    print_lines(f"{path}: {format_count(result.count_predictions(), 'pose')}")
+    print_lines(f"{images}, {result.people} people of {dataset.name}")
+    blocks = (
+        _metric_table(result, KEYPOINT_METRICS, {}),
+        _keypoint_lines(result),
+        _group_lines(result),
+        _person_group_lines(result, by),
+        _worst_image_lines(result),
+    )
+    for lines in filter(None, blocks):
+        print_lines("", *lines)
 
 
 def print_sizes(reports: Sequence[EvaluationReport]) -> None:
@@ -115,11 +134,11 @@ def _published_lines(report: EvaluationReport) -> Iterator[str]:
             yield f"  {reason}"
 
 
-def _keypoint_lines(report: EvaluationReport) -> list[str]:
-    if report.result.dataset.shows_nobody:
+def _keypoint_lines(result: EvaluationResult) -> list[str]:
+    if result.dataset.shows_nobody:
         return []
     rows = []
-    for score in report.result.keypoint_scores:
+    for score in result.keypoint_scores:
         error = f"{score.error_px:.1f}" if score.error_px is not None else ""
         share = f"{score.found:.2f}" if score.found is not None else ""
         similarity = f"{score.similarity:.2f}" if score.similarity is not None else ""
@@ -127,17 +146,16 @@ def _keypoint_lines(report: EvaluationReport) -> list[str]:
     return _table(("KEYPOINT", "LABELLED", "FOUND", "SIMILARITY", "ERROR PX"), rows)
 
 
-def _group_lines(report: EvaluationReport) -> list[str]:
+def _group_lines(result: EvaluationResult) -> list[str]:
     heading = ("PEOPLE IN AN IMAGE", "IMAGES", "PEOPLE", "FOUND", "WRONG", "OF 0.3 OR MORE")
     rows = []
-    for group in score_groups(report.result.image_scores):
+    for group in score_groups(result.image_scores):
         numbers = (group.images, group.people, group.found, group.wrong, group.sure)
         rows.append((group.title, *map(str, numbers)))
     return _table(heading, rows)
 
 
-def _person_group_lines(report: EvaluationReport, by: str) -> list[str]:
-    result = report.result
+def _person_group_lines(result: EvaluationResult, by: str) -> list[str]:
     groups = {"size": result.size_groups, "posture": result.posture_groups}.get(by, ())
     rows = []
     for group in groups:
@@ -148,18 +166,17 @@ def _person_group_lines(report: EvaluationReport, by: str) -> list[str]:
     return [*_table((by.upper(), "PEOPLE", "FOUND", "SHARE", "AP"), rows), *note]
 
 
-def _worst_image_lines(report: EvaluationReport) -> list[str]:
-    if report.result.dataset.shows_nobody:
+def _worst_image_lines(result: EvaluationResult) -> list[str]:
+    if result.dataset.shows_nobody:
         return []
     rows = []
-    for score in worst_images(report.result.image_scores, MOST_ROWS):
+    for score in worst_images(result.image_scores, MOST_ROWS):
         counts = (f"{score.people}", f"{score.found}", f"{score.wrong}")
         rows.append((score.image.file_name, *counts, f"{score.similarity or 0:.2f}"))
     return _table(("WORST IMAGES", "PEOPLE", "FOUND", "WRONG", "SIMILARITY"), rows)
 
 
 def _metric_lines(report: EvaluationReport) -> list[str]:
-    result = report.result
     published = {}
     if comparisons := report.published_comparisons():
         accuracy, _ = comparisons[0]
@@ -167,8 +184,14 @@ def _metric_lines(report: EvaluationReport) -> list[str]:
     for accuracy in report.published.accuracy:
         if accuracy.metric == "MPJPE":
             published["MPJPE_mm"] = accuracy.value
+    names = BOX_METRICS if report.protocol.of_boxes else KEYPOINT_METRICS
+    return _metric_table(report.result, names, published)
+
+
+def _metric_table(
+    result: EvaluationResult, names: Sequence[str], published: Mapping[str, float | None]
+) -> list[str]:
     rows = [("", "measured", "95 % interval", "published")]
-    names: Sequence[str] = BOX_METRICS if report.protocol.of_boxes else KEYPOINT_METRICS
     if result.dataset.is_classified or result.dataset.shows_nobody:
         names = ()
     for name in dict.fromkeys((*names, *result.figures)):

@@ -171,9 +171,8 @@ class Pose(Mapping[str, Keypoint]):
             ``right``: the person's own side, in an image that is not mirrored.
         label_score: the probability of the label of a hand, 0..1; None for all others.
         seen_from: keypoints with a lower score, 0..1, are guesses of the model, and not drawn.
-        detector_score: of the box in which the person was found, 0..1; of a person for whom the
-            whole image was taken, the least score of the detector's boxes; None if no detector ran:
-            BlazePose finds people itself.
+        detector_score: of the box in which the person was found, 0..1; None of a person for whom
+            the whole image was taken, and if no detector ran: BlazePose finds people itself.
         pose_score: of the person, by the network that finds the keypoints, 0..1; None if it gives
             no score.
         keypoint_scores: ``own`` if each keypoint has a score of its own; ``of the pose`` if all

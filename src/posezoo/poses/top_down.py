@@ -37,8 +37,9 @@ class TopDownOptions(DecoderOptions):
     Attributes:
         padding: the crop's size relative to the box; 0: the default of the crop's convention.
         max_people: the maximum number of boxes to use; those with the highest scores are used.
-        max_similarity: poses with a higher object keypoint similarity count as one person, 0..1;
-            the default of 0.9 is HRNet's.
+        max_similarity: poses with a higher object keypoint similarity count as one person, 0..1.
+            HRNet's 0.9 is for AP, which a second pose of a person costs nothing; the default is the
+            highest with which nobody is drawn twice (decision 0037).
         min_pose_score: poses with a lower score, which is that of the keypoints times that of the
             box, are left out, 0..1.
     """
@@ -47,7 +48,7 @@ class TopDownOptions(DecoderOptions):
         float, Range("0, or 0.1 to 10", lambda value: value == 0 or 0.1 <= value <= 10)
     ] = 0.0
     max_people: Count = 100
-    max_similarity: Share = 0.9
+    max_similarity: Share = 0.55
     min_pose_score: Share = 0.0
 
     @property

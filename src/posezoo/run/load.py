@@ -389,9 +389,8 @@ def _with_detector(
         load = partial(load_detector, pipeline.detector, irs, options, description)
         limits = pipeline.limits
         detector = load(limits.min_score)
-        declared_score = detector.min_person_score
         wanted = options.min_person_score
-        if wanted is not None and wanted < declared_score:
+        if wanted is not None and wanted < detector.min_person_score:
             detector = load(wanted)
         whole_image = options.whole_image
         if whole_image is None:
@@ -404,7 +403,6 @@ def _with_detector(
             detector,
             tracks_videos=is_tracking,
             whole_image=whole_image,
-            whole_score=declared_score,
             min_person_score=wanted,
             min_pose_score=0.0 if has_own_limit else limits.min_pose_score,
         )

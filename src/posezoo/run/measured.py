@@ -68,11 +68,13 @@ KINDS: Mapping[str, MeasurementKind] = {
     # gflops: 10^9 operations of one inference at the declared size; mparams: 10^6 weights.
     "complexity": MeasurementKind({"gflops": 1e9, "mparams": 1e9}, any_weights=True),
     # COCO's ten metrics and two more for boxes, as shares; the share of people found in images of
-    # one, and of two or more; PCK@0.2; people found per image without people, and those of a score
-    # of 0.3 or more; the mean error of 3D joints.
+    # one, and of two or more; PCK@0.2; the share of images in which a person has two poses; people
+    # found per image without people, and those of a score of 0.3 or more; the mean error of 3D
+    # joints.
     "accuracy": MeasurementKind(
         {
             **dict.fromkeys((*_COCO, "APs", "ARs", "AR50_single", "AR50_several", "PCK"), 1.0),
+            "duplicates": 1.0,
             **dict.fromkeys(("ghosts", "sure_ghosts"), 1e3),
             "MPJPE_mm": 1e4,
         }

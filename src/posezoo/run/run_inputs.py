@@ -55,6 +55,7 @@ from posezoo.media.images import (
     SUFFIXES,
     UNREAD_SUFFIXES,
     VIDEO_SUFFIXES,
+    WRITTEN_SUFFIXES,
     is_still,
     read_image,
     require_image,
@@ -63,6 +64,11 @@ from posezoo.media.images import (
 from posezoo.media.video_encoders import CODECS
 from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Image
+from posezoo.run.keypoint_files import (
+    KeypointFile,
+    is_keypoint_file,
+    require_written_ending,
+)
 from posezoo.run.result_journal import ResultJournal
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import VideoOptions
@@ -276,17 +282,21 @@ def _explain_missing(name: str) -> str:
     return "there is no such file: name images, folders or quoted globs"
 
 
+def require_written_format(output: Path) -> None:
+    """Raise an OutputError if a path for results is that of a file that is not written."""
+    require_written_ending(output)
+    unwritten = (SUFFIXES | UNREAD_SUFFIXES | VIDEO_SUFFIXES) - {*WRITTEN_SUFFIXES, *CODECS}
+    if output.suffix.lower() in unwritten and not output.is_dir():
+        raise unwritten_format(output)
+
+
 def require_fitting_output(output: Path, inputs: RunInputs) -> None:
     """Check that a picture or video, if it is one, fits the input.
 
     Raises:
-        OutputError: there are several inputs, or the only one is of the other kind; or it is of a
-            format that is not written.
+        OutputError: there are several inputs, or the only one is of the other kind.
     """
     if not is_picture_or_video(output):
-        unwritten = SUFFIXES | UNREAD_SUFFIXES | VIDEO_SUFFIXES
-        if output.suffix.lower() in unwritten and not output.is_dir():
-            raise unwritten_format(output)
         return
     is_video = output.suffix.lower() in CODECS
     kind, count = ("video", len(inputs.videos)) if is_video else ("picture", len(inputs.images))
@@ -306,7 +316,7 @@ class _LoadedImage:
     """An image whose pixels are in memory from when it is read until it is drawn."""
 
     input: ImageInput
-    target: Path  # the picture
+    target: Path | None  # the picture; None if none is drawn
     timer: StepTimer
     openpose: Path | None
     pixels: Image | None = None
@@ -314,7 +324,11 @@ class _LoadedImage:
 
     @property
     def key(self) -> str:
-        return str(self.target)
+        return str(self.target or self.input.name)
+
+    @property
+    def picture(self) -> str | None:
+        return str(self.target) if self.target else None
 
     def read(self) -> Image:
         with self.timer.time_step("read images"):
@@ -345,7 +359,7 @@ class InputRunner:
 
     Args:
         results: the folder of the annotated images and videos; or the picture or video itself, and
-            nothing else is written.
+            nothing else is written; or a file of keypoints, and nothing is drawn.
         min_score: the minimum score of keypoints that are drawn.
         limit: the number of frames of a video; None for all.
         publish: receives the source, each frame of a video, and its poses.
@@ -353,6 +367,7 @@ class InputRunner:
             picture is there.
         report_failure: receives ``image``, its name, and why it could not be read or written.
         openpose: the keypoints of OpenPose's files, which are written, too; empty: none are.
+        keypoint_files: they receive the poses of each photo and frame.
     """
 
     estimator: Estimator
@@ -368,17 +383,19 @@ class InputRunner:
     timer: StepTimer
     report_failure: ReportFailure
     openpose: Sequence[str] = ()
+    keypoint_files: Sequence[KeypointFile] = ()
     listener: Listener = ignore_event
 
     def __post_init__(self) -> None:
         videos = (Path(video.source.name) for video in self.inputs.videos)
         paths = [*(image.path for image in self.inputs.images), *videos]
         self._names = OutputNames(self.results, paths)
-        self.is_file = is_picture_or_video(self.results)
+        self.draws = not is_keypoint_file(self.results)
+        self.is_file = is_picture_or_video(self.results) or not self.draws
         self._loaded = [
             _LoadedImage(
                 image,
-                self._names.output_path(image.path),
+                self._names.output_path(image.path) if self.draws else None,
                 self.timer,
                 self._name_openpose(image.path),
             )
@@ -386,8 +403,10 @@ class InputRunner:
         ]
         for image in self._loaded:
             image.is_done = self._has_result(image)
-        #: Each image with its results, but without their keypoints, which the journal has.
+        #: Each image with its results, but without their keypoints, which the journal has by its
+        #: key.
         self.images: list[Json] = []
+        self._keys: list[str] = []
         self.videos: list[Json] = []
         #: How many keypoints the skeletons of the poses have, by their names.
         self.skeletons: dict[str, int] = {}
@@ -403,7 +422,7 @@ class InputRunner:
         """Whether an earlier run wrote the picture of an image, and its whole line."""
         source = image.input
         is_known = self.journal.has(image.key, source.path, source.name)
-        is_complete = is_known and image.target.is_file()
+        is_complete = is_known and (image.target is None or image.target.is_file())
         return is_complete and _is_row(self.journal.read(image.key))
 
     def _name_openpose(self, image: Path) -> Path | None:
@@ -443,7 +462,7 @@ class InputRunner:
 
     def read_images(self) -> Iterator[Json]:
         """``images`` with the keypoints."""
-        return (self.journal.read(row["picture"]) for row in self.images)
+        return map(self.journal.read, self._keys)
 
     def run_all(self) -> None:
         """Run the model on the images, then on the videos.
@@ -482,11 +501,12 @@ class InputRunner:
             with self.timer.time_step("find poses"):
                 _, poses = next(stream)
             pixels = image.take()
-            with self.timer.time_step("draw and write"):
-                write_image(image.target, self.draw(pixels, poses), self.listener)
+            if image.target:
+                with self.timer.time_step("draw and write"):
+                    write_image(image.target, self.draw(pixels, poses), self.listener)
             row = {
                 "image": image.input.name,
-                "picture": image.key,
+                "picture": image.picture,
                 "width": pixels.shape[1],
                 "height": pixels.shape[0],
                 "poses": [pose_to_json(pose, self.min_score) for pose in poses],
@@ -517,10 +537,13 @@ class InputRunner:
             from posezoo.run.openpose_files import write_openpose
 
             write_openpose(image.openpose, row["poses"], self.openpose, self.listener)
+        for file in self.keypoint_files:
+            file.add(row)
         people = self._count_drawn(row["poses"])
         for pose in row["poses"]:
             del pose["keypoints"]
         self.images.append(row)
+        self._keys.append(image.key)
         return people
 
     def _run_on_video(self, video: VideoInput) -> None:
@@ -528,9 +551,11 @@ class InputRunner:
         ^C, keeps what is done.
         """
         source = video.source
-        target = self.results
+        target: Path | None = self.results
         keypoints = None
-        if not self.is_file:  # clip becomes clip_poses.mp4
+        if not self.draws:
+            target = None
+        elif not self.is_file:  # clip becomes clip_poses.mp4
             stem = f"{video.stem}_poses"
             target = self._names.path_for(stem, ".mp4")
             keypoints = self._names.path_for(stem, ".json")
@@ -563,10 +588,10 @@ class InputRunner:
         self.missing.pop(0)
 
     def _write_video(
-        self, video: VideoInput, target: Path, keypoints: Path | None, row: Json
+        self, video: VideoInput, target: Path | None, keypoints: Path | None, row: Json
     ) -> None:
-        """Write the annotated video and, if they have a file, the keypoints; ``row`` counts the
-        frames, and the most people drawn in one, and names the video once it is there.
+        """Write the annotated video, if it has a file, and the keypoints, if they have one; ``row``
+        counts the frames, and the most people drawn in one, and names the video once it is there.
         """
         source = video.source
         frames = self._names.path_for(video.stem, "_json")
@@ -587,8 +612,10 @@ class InputRunner:
             if keypoints:
                 written = JsonListWriter(keypoints, "frames", listener=self.listener)
                 stack.enter_context(written)
-            output = open_output(target, source, listener=self.listener)
-            stack.callback(_finish_video, output, target, row)
+            output = None
+            if target:
+                output = open_output(target, source, listener=self.listener)
+                stack.callback(_finish_video, output, target, row)
             stack.callback(source.close)
             read = stack.enter_context(closing(source.frames()))
             results = self.estimator.stream(
@@ -604,9 +631,12 @@ class InputRunner:
             for frame, poses in results:
                 self.publish(source, frame, poses, self.min_score)
                 described = frame_to_json(frame, poses, self.min_score)
-                output.write(frame, draw(frame.image, poses))
+                if output:
+                    output.write(frame, draw(frame.image, poses))
                 if written:
                     written.append(described)
+                for file in self.keypoint_files:
+                    file.add(described)
                 if self.openpose:
                     from posezoo.run.openpose_files import ENDING, write_openpose
 

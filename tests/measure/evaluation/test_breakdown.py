@@ -13,11 +13,14 @@ from posezoo.measure import coco
 from posezoo.measure.evaluation.breakdown import (
     compute_pck,
     count_ghosts,
+    has_duplicate,
     recall_of_groups,
     score_groups,
     score_image,
+    share_of_duplicates,
 )
 from posezoo.measure.evaluation.coco_matching import PooledMatches, match_dataset
+from posezoo.measure.evaluation.image_predictions import ImagePredictions
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 
@@ -138,3 +141,39 @@ def test_pck_is_one_for_the_annotations_and_falls_as_keypoints_move_away(tmp_pat
     ]
     _, matches, _ = scored(written(tmp_path, truth), tmp_path, moved)
     assert compute_pck(predictions_of(moved), matches) < 1.0
+
+
+SIGMAS = np.full(17, 0.1)
+
+
+def poses(*shifts, shown=17, height=200.0):
+    """Poses of people who stand upright, each moved to the right; the first one has the highest score."""
+    upright = np.stack(
+        [np.tile([0.0, 40.0], 9)[:17], np.linspace(0, height, 17), np.full(17, 0.9)], 1
+    )
+    points = np.stack([np.add(upright, (shift, 0, 0)) for shift in shifts])
+    points[:, shown:, 2] = 0.05
+    scores = np.linspace(0.9, 0.1, len(shifts))
+    return ImagePredictions(points, scores, np.zeros((len(shifts), 4)))
+
+
+@pytest.mark.parametrize(
+    ("people", "is_twice"),
+    [
+        (poses(0), False),
+        (poses(0, 100), False),  # beside each other
+        (poses(0, 2), True),
+        (poses(0, 300, 303), True),
+        (poses(0, 2, shown=3), False),  # three keypoints do not say whose they are
+    ],
+)
+def test_two_poses_are_of_one_person_if_what_both_show_is_alike(people, is_twice):
+    assert has_duplicate(people, SIGMAS) is is_twice
+
+
+def test_the_share_of_images_with_a_person_twice_counts_images_and_not_poses(tmp_path):
+    truth, _ = crowded(4, people=4, found=0)
+    dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+    found = [poses(0), poses(0, 1, 2, 3), poses(0, 300), poses(0)]
+    predictions = {image.id: each for image, each in zip(dataset.images, found, strict=True)}
+    assert share_of_duplicates(dataset, predictions) == 0.25

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fakes import scaling_irs
-from fakes.coco import PERSON, annotations, person, written
+from fakes.coco import PERSON, annotations, crowded, person, written
 from fakes.command import json_of, misuse, posezoo, read_json, refusal, succeeded
 from fakes.small_disk import small_disk
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
@@ -20,6 +20,7 @@ from posezoo.core.errors import EvaluationError
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.registry import open_registry
 from posezoo.measure import coco
+from posezoo.measure.evaluation.coco_metrics import KEYPOINT_METRICS
 from posezoo.measure.model_evaluation import require_matching_skeleton
 from posezoo.run.measured import read_measurement_file
 
@@ -588,7 +589,8 @@ def test_without_a_dataset_the_error_says_how_to_get_one(tmp_path):
 @pytest.mark.parametrize(
     ("args", "problem"),
     [
-        (("--annotations", "a.json"), "--annotations requires --images"),
+        (("--annotations", "a.json"), "--annotations requires --images or --results"),
+        (("--results", "r.json"), "either --results or MODEL"),
         (
             ("--annotations", "a.json", "--images", "b", "--coco_home", "c"),
             "either --annotations or --coco_home",
@@ -602,6 +604,38 @@ def test_without_a_dataset_the_error_says_how_to_get_one(tmp_path):
 )
 def test_invalid_flags_are_wrong_usage(args, problem):
     assert problem in refusal(posezoo("evaluate", MODEL, *args), code=2)
+
+
+def test_a_file_of_results_has_the_metrics_of_pycocotools(tmp_path):
+    content, results = crowded(60, people=130, found=600)
+    truth = written(tmp_path, content)
+    path = written(tmp_path, results, "results.json")
+    ended = posezoo("evaluate", "--results", path, "--annotations", truth, "--format", "json")
+    answer = json_of(succeeded(ended))
+    judged = pycocotools_says(truth, results)
+    assert {name: answer[name] for name in judged} == judged
+    assert (answer["results"], answer["images"]) == (str(path), 60)
+    text = succeeded(posezoo("evaluate", "--results", path, "--annotations", truth)).stdout
+    assert text.startswith(f"{path}: 600 poses\n60 images, {answer['people']} people of ")
+    assert re.search(rf"^AP  +{judged['AP']:.3f}  ", text, re.MULTILINE)
+
+
+def test_results_that_evaluate_wrote_have_its_metrics(evaluate, shared, out):
+    whole = json_of(evaluate("--limit", 4, "--format", "json"))
+    truth = shared / "data" / "photos" / "person_keypoints.json"
+    args = ("--results", out / "results.json", "--annotations", truth, "--limit", 4)
+    answer = json_of(succeeded(posezoo("evaluate", *args, "--format", "json")))
+    assert {name: answer[name] for name in KEYPOINT_METRICS if name in whole} == {
+        name: whole[name] for name in KEYPOINT_METRICS if name in whole
+    }
+
+
+def test_flags_of_a_model_are_refused_for_a_file_of_results():
+    args = ("evaluate", "--results", "r.json", "--annotations", "a.json", "--flip", "--fresh")
+    said = misuse(posezoo(*args))
+    assert "--fresh" in said and "--flip" in said
+    assert "not with --results, for which no model runs" in said
+    assert "name a model, or --results FILE" in misuse(posezoo("evaluate"))
 
 
 def test_a_detector_has_no_poses_to_group(evaluate):

@@ -172,6 +172,7 @@ def test_if_nobody_is_detected_the_whole_image_is_one_person_with_enough_score(d
     assert alone.with_detector(nobody)(image) == []
     (pose,) = alone.with_detector(nobody, whole_image=first.score)(image)
     assert pose.people_from == pose.to_json()["people_from"] == "the whole image"
+    assert pose.detector_score is None and pose.score == pose.pose_score
     assert "people_from" not in first.to_json()
     too_much = np.nextafter(first.score, 1)
     assert alone.with_detector(nobody, whole_image=too_much)(image) == []

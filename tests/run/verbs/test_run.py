@@ -1,5 +1,6 @@
 """The main job: a model on images, to pictures, keypoints and a card."""
 
+import csv
 import json
 import os
 import re
@@ -870,6 +871,104 @@ def test_the_output_of_one_input_may_be_named(seeker_ir, camera, tmp_path, clip)
     assert len(read_video(tmp_path / "out.mp4")) == 2
     assert cv2.imread(str(tmp_path / "out.jpg")).shape == cv2.imread(str(camera)).shape
     assert not (tmp_path / "poses.json").exists()
+
+
+@pytest.mark.parametrize("name", ["k.csv", "k.json", "k.jsonl"])
+def test_keypoints_of_photos_and_a_video_are_one_file_and_nothing_is_drawn(
+    seeker_ir, camera, clip, tmp_path, name
+):
+    out = tmp_path / "out" / name
+    ended = succeeded(run(seeker_ir, "-i", camera, clip, "-o", out))
+    assert f"{camera}: 1 person\n" in ended.stdout
+    assert f"{clip}: 2 frames, at most 1 person in one\n" in ended.stdout
+    assert f"keypoints   {out}\n" in ended.stdout
+    assert shown_names(out.parent) == [name]
+    if name == "k.json":
+        content = read_json(out)
+        assert [image["image"] for image in content["images"]] == [str(camera)]
+        assert [frame["frame"] for frame in content["frames"]] == [0, 1]
+        assert content["videos"][0]["frames"] == 2 and content["provenance"]
+        return
+    if name == "k.jsonl":
+        photo, first, _ = map(json.loads, out.read_text().splitlines())
+        assert (photo["image"], first["name"]) == (str(camera), str(clip))
+        assert photo["provenance"] and "provenance" not in first
+        return
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    places = [(row["file"], row["frame"], row["seconds"], row["person"]) for row in rows]
+    of_clip = [(str(clip), "0", "0", "0"), (str(clip), "1", "0.04", "0")]
+    assert places == [(str(camera), "", "", "0"), *of_clip]
+
+
+def test_rows_of_a_file_those_printed_and_json_have_the_same_numbers(seeker_ir, camera, tmp_path):
+    succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "k.csv"))
+    printed = succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "out", "--format", "csv"))
+    assert printed.stdout == (tmp_path / "k.csv").read_text()
+    assert (tmp_path / "out" / "camera_poses.png").is_file()
+    (row,) = csv.DictReader(printed.stdout.splitlines())
+    ((pose,),) = (image["poses"] for image in read_json(tmp_path / "out" / "poses.json")["images"])
+    for keypoint in pose["keypoints"]:
+        for key in ("x", "y", "score"):
+            assert np.float32(row[f"{keypoint['name']}_{key}"]) == np.float32(keypoint[key])
+
+
+def test_if_no_input_can_be_read_no_file_of_keypoints_is_written(seeker_ir, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    ended = run(seeker_ir, "-i", tmp_path / "broken.jpg", "-o", tmp_path / "k.csv")
+    assert ended.returncode == 1
+    assert shown_names(tmp_path) == ["broken.jpg"]
+
+
+@pytest.mark.parametrize("name", ["k.xlsx", "k.txt", "k.parquet", "k.tsv"])
+def test_a_table_that_is_not_written_is_refused_before_a_model_is_looked_for(tmp_path, name):
+    said = refusal(posezoo("run", "--input", "photo.jpg", "-o", tmp_path / name))
+    assert f"{name}: files with suffix {Path(name).suffix} cannot be written" in said
+    assert "  hint: name a folder, or a file of keypoints: .csv .json .jsonl" in said
+
+
+def test_a_folder_with_the_name_of_a_table_stays_a_folder(seeker_ir, camera, tmp_path):
+    (tmp_path / "old.csv").mkdir()
+    succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "old.csv"))
+    assert shown_names(tmp_path / "old.csv") == ["camera_poses.png", "poses.json"]
+
+
+def test_openpose_files_are_not_one_table(seeker_ir, camera, tmp_path):
+    args = ("-i", camera, "-o", tmp_path / "k.csv", "--format", "openpose")
+    assert "writes a file for each photo or frame" in refusal(run(seeker_ir, *args))
+
+
+def test_a_table_of_many_photos_that_was_killed_continues_to_the_whole_one(whole_run, tmp_path):
+    words, _ = whole_run
+    words = [*words[:-1], "k.csv"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "posezoo", *words], cwd=tmp_path, stderr=subprocess.PIPE
+    )
+    wait_until(lambda: any(path.stat().st_size > 30_000 for path in tmp_path.glob("k-*.jsonl")))
+    child.send_signal(signal.SIGKILL)
+    child.communicate(timeout=HANG_S)
+    assert not (tmp_path / "k.csv").exists()
+    again = succeeded(posezoo(*words, cwd=tmp_path))
+    done = re.fullmatch(r"continues: (\d+) of 100 photos are done\n", again.stderr)
+    assert done and 0 < int(done[1]) < 100
+    with (tmp_path / "k.csv").open(newline="") as file:
+        names = [Path(row["file"]).name for row in csv.DictReader(file)]
+    assert names == [f"{number:02}.png" for number in range(100)]
+    assert shown_names(tmp_path) == ["k.csv"]
+
+
+def test_a_stream_of_rows_that_nothing_reads_any_more_ends(seeker_ir, camera, tmp_path):
+    clip = video_of(camera, tmp_path / "clip.avi", 50)
+    command = [sys.executable, "-m", "posezoo", "run", seeker_ir, "--detector", "none"]
+    child = subprocess.Popen(
+        [*command, "-i", clip, "-o", tmp_path / "out", "--format", "csv"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert child.stdout.readline().startswith(b"file,frame,")
+    child.stdout.close()
+    _, errors = child.communicate(timeout=HANG_S)
+    assert b"Traceback" not in errors
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.jpg"])

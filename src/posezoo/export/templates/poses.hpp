@@ -206,7 +206,7 @@ private:
 
     void read_pipeline(const ov::Model& model) {
         for (const char* key : {"detector", "crop", "padding", "outside", "max_people", "max_similarity",
-                                "min_pose_score", "seen_from", "similarity", "whole_image", "whole_score", "second_look",
+                                "min_pose_score", "seen_from", "similarity", "whole_image", "second_look",
                                 "second_score", "compute_type"}) {
             const std::vector<std::string> path{"posezoo", "pipeline", key};
             if (model.has_rt_info(path)) pipeline[key] = model.get_rt_info<std::string>(path);

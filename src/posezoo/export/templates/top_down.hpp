@@ -20,7 +20,6 @@ public:
         min_pose_score_ = number("min_pose_score");
         if (network.pipeline.count("whole_image")) {
             whole_image_ = number("whole_image");
-            whole_score_ = number("whole_score");
             second_look_ = number("second_look");
             second_score_ = number("second_score");
         }
@@ -71,7 +70,7 @@ private:
     Network& network_;
     Network* detector_;
     std::string crop_;
-    double padding_ = 0, max_similarity_ = 1, min_pose_score_ = 0, whole_score_ = 1, second_look_ = 1, second_score_ = 0;
+    double padding_ = 0, max_similarity_ = 1, min_pose_score_ = 0, second_look_ = 1, second_score_ = 0;
     std::optional<double> whole_image_;
     std::size_t max_people_ = 0;
     Color outside_{};
@@ -91,8 +90,6 @@ private:
         std::vector<Pose> poses;
         for (Pose& pose : find_in(image, boxes, 1)) {
             if (pose.score < second_score_) continue;
-            pose.detector_score = static_cast<float>(whole_score_);
-            pose.score = pose.pose_score * *pose.detector_score;
             const auto [left, top, right, bottom] = bounds_of(pose.keypoints, network_.seen_from());
             const float margin = person_margin * std::max(right - left, bottom - top);
             pose.box = clip({left - margin, top - margin, right + margin, bottom + margin}, image);

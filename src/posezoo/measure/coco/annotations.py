@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -83,7 +84,8 @@ def read_coco_dataset(
     parser = _open(Path(annotations))
     number, skeleton = parser.read_person_category(keypoints, category)
     people = parser.read_annotations(number, len(skeleton.keypoints))
-    return parser.read_dataset(Path(images), people, skeleton=skeleton)
+    dataset = parser.read_dataset(Path(images), people, skeleton=skeleton)
+    return replace(dataset, person_id=number)
 
 
 def read_object_dataset(annotations: Path | str, images: Path | str) -> CocoDataset:

@@ -102,6 +102,7 @@ class CocoDataset:
     skeleton: Skeleton | None = None
     #: The ids of categories by their name, if objects of all of them count; empty: people count.
     categories: Mapping[str, int] = field(default_factory=dict)
+    person_id: int = PERSON  # the id of the category of people in the annotations
     is_classified: bool = False  # whether each image has one annotation, its class
     warnings: tuple[str, ...] = ()  # what the annotations lack, and what is used in its place
     other_images: frozenset[ImageId] = frozenset()  # images of the annotations that are left out

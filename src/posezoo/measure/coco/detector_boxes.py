@@ -90,11 +90,12 @@ def _check_images(path: Path, boxes: Sequence[_Box], dataset: CocoDataset) -> No
         raise DatasetError(
             f"{path}: {len(unknown)} of {len(boxes)} boxes are of images that"
             f" {dataset.annotations} does not list, such as image_id {unknown[0]!r}",
-            hint=_name_id(unknown[0], dataset),
+            hint=explain_image_id(unknown[0], dataset),
         )
 
 
-def _name_id(image_id: object, dataset: CocoDataset) -> str:
+def explain_image_id(image_id: object, dataset: CocoDataset) -> str:
+    """A hint for a file of results with an id that the annotations do not have."""
     text = str(image_id)
     example = dataset.images[0]
     for image in dataset.images:

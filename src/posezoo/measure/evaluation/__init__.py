@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
-from posezoo.measure.evaluation.run_evaluation import EvaluationResult, evaluate
+from posezoo.measure.evaluation.run_evaluation import (
+    EvaluationResult,
+    evaluate,
+    evaluate_results,
+)
 
-__all__ = ["EvaluationResult", "evaluate"]
+__all__ = ["EvaluationResult", "evaluate", "evaluate_results"]

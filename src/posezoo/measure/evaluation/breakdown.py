@@ -15,13 +15,21 @@ from posezoo.measure.coco import CocoDataset, DatasetImage
 from posezoo.measure.coco.coco_dataset import PersonAnnotation
 from posezoo.measure.evaluation.coco_matching import ImageMatches
 from posezoo.measure.evaluation.coco_metrics import keypoint_sigmas
-from posezoo.measure.evaluation.image_predictions import Predictions
+from posezoo.measure.evaluation.image_predictions import ImagePredictions, Predictions
 
 #: A keypoint counts as found at this similarity or more.
 FOUND_AT = 0.5
 
 #: A ghost is a person who is found where there is none; with this score, programs usually show it.
 SURE_AT = 0.3
+
+#: Two poses are of one person if the similarity of the keypoints that both show is higher: this
+#: is so for no two people of the photos in decision 0037.
+SAME_PERSON = 0.7
+
+#: Keypoints that a pose shows have a higher score; of fewer common ones, nothing is said.
+SHOWN_ABOVE = 0.1
+FEWEST_COMMON = 4
 
 #: PCK@0.2: the distance of a correct keypoint, as a share of the longer side of the person's box
 #: (Yang and Ramanan, Articulated Human Detection with Flexible Mixtures of Parts, 2013).
@@ -153,6 +161,30 @@ def count_ghosts(scores: Sequence[ImageScore]) -> tuple[float, float] | None:
     if not empty:
         return None
     return fmean(score.wrong for score in empty), fmean(score.sure for score in empty)
+
+
+def share_of_duplicates(dataset: CocoDataset, predictions: Predictions) -> float:
+    """The share of images, 0..1, in which a person has two poses."""
+    sigmas = 2 * np.array(keypoint_sigmas(dataset))
+    return fmean(has_duplicate(predictions[image.id], sigmas) for image in dataset.images)
+
+
+def has_duplicate(people: ImagePredictions, sigmas: Doubles) -> bool:
+    """Whether two poses of an image are of one person."""
+    points = people.keypoints[np.argsort(-people.scores, kind="stable")]
+    shown = points[:, :, 2] > SHOWN_ABOVE
+    places = np.where(shown[:, :, None], points[:, :, :2], np.nan)
+    for row in np.flatnonzero(shown[:-1].sum(axis=1) >= FEWEST_COMMON).tolist():
+        x, y = places[row][shown[row]].T
+        area = np.ptp(x) * np.ptp(y) + 1
+        squared = ((places[row + 1 :] - places[row]) ** 2).sum(axis=2)
+        similarity = np.exp(-squared / (2 * area * sigmas**2))
+        is_common = np.isfinite(similarity)
+        counts = is_common.sum(axis=1)
+        means = np.where(is_common, similarity, 0).sum(axis=1) / np.maximum(counts, 1)
+        if ((means > SAME_PERSON) & (counts >= FEWEST_COMMON)).any():
+            return True
+    return False
 
 
 def compute_pck(predictions: Predictions, matches: Sequence[ImageMatches]) -> float | None:

@@ -94,26 +94,11 @@ class EvaluationReport:
         return {
             **project(self.protocol, _PROTOCOL),
             "provenance": self.protocol.estimator.provenance(),
-            **result.figures,
-            "intervals": to_json(result.intervals),
-            "images": len(result.dataset.images),
-            "people": result.people,
+            **describe_result(result),
             "kept": result.cached_count,
             "settings": self.protocol.to_settings(),
             "published": published,
-            **self._tables(),
             "files": self.files,
-        }
-
-    def _tables(self) -> Json:
-        result = self.result
-        return {
-            "keypoints": to_json(result.keypoint_scores),
-            "groups": to_json(score_groups(result.image_scores)),
-            "by_size": to_json(result.size_groups),
-            "by_posture": to_json(result.posture_groups),
-            "pictures": [project(score, _PICTURE) for score in result.image_scores],
-            "unreadable": dict(result.unreadable),
         }
 
     def write(self, listener: Listener) -> None:
@@ -121,7 +106,7 @@ class EvaluationReport:
         content: tuple[tuple[str, object, int | None], ...] = (
             ("accuracy", measurement_to_json(self.protocol.model_name, self.measurement), 2),
             ("results", self.result.to_coco_results(), None),
-            ("tables", self._tables(), 2),
+            ("tables", describe_tables(self.result), 2),
         )
         for name, value, indent in content:
             path = Path(self.files[name])
@@ -154,6 +139,29 @@ class EvaluationReport:
             halves = [draw(pixels, annotated), draw(pixels, predicted, min_score=0.1)]
             path = folder / f"{number:02}_{Path(score.image.file_name).stem}.jpg"
             images.write_image(path, np.concatenate(halves, axis=1), listener)
+
+
+def describe_result(result: EvaluationResult) -> Json:
+    """The metrics and tables of ``posezoo evaluate --format json``."""
+    return {
+        **result.figures,
+        "intervals": to_json(result.intervals),
+        "images": len(result.dataset.images),
+        "people": result.people,
+        **describe_tables(result),
+    }
+
+
+def describe_tables(result: EvaluationResult) -> Json:
+    """The tables alone."""
+    return {
+        "keypoints": to_json(result.keypoint_scores),
+        "groups": to_json(score_groups(result.image_scores)),
+        "by_size": to_json(result.size_groups),
+        "by_posture": to_json(result.posture_groups),
+        "pictures": [project(score, _PICTURE) for score in result.image_scores],
+        "unreadable": dict(result.unreadable),
+    }
 
 
 def _pose(

@@ -46,6 +46,7 @@ from posezoo.measure.evaluation.person_groups import (
     group_by_posture,
     score_person_groups,
 )
+from posezoo.measure.evaluation.results_file import read_results
 from posezoo.media import images
 from posezoo.media.images import Image
 from posezoo.poses.keypoints import Pose
@@ -86,6 +87,10 @@ class EvaluationResult:
     keypoint_scores: tuple[breakdown.KeypointScore, ...] = ()
     size_groups: tuple[PersonGroup, ...] = ()
     posture_groups: tuple[PersonGroup, ...] = ()
+
+    def count_predictions(self) -> int:
+        """How many people or objects were predicted in all images."""
+        return sum(map(len, self.predictions.values()))
 
     def to_coco_results(self) -> list[dict[str, Any]]:
         """All predictions, in the form of COCO's result files."""
@@ -179,6 +184,26 @@ def evaluate(
     return _compare(
         readable, predictions, unreadable, cached_count, of_boxes=of_boxes, of_part=of_part
     )
+
+
+def evaluate_results(path: Path | str, dataset: CocoDataset) -> EvaluationResult:
+    """Compare the poses in a file of results of any program with the ground truth; no image is
+    read.
+
+    Args:
+        path: a file of results in COCO's format: a list of ``image_id``, ``category_id``,
+            ``keypoints`` in the order of the annotations' category, and ``score``.
+        dataset: the images and the ground truth; its folder of images may be missing.
+
+    Raises:
+        DatasetError: the file is not such a list, or does not fit the annotations.
+        EvaluationError: as for ``evaluate``.
+        MissingPackageError: faster-coco-eval is not installed.
+    """
+    dataset = select_labeled(dataset, ignore_event)
+    require_people(dataset)
+    predictions = read_results(path, dataset)
+    return _compare(dataset, predictions, {}, 0, of_boxes=False, of_part=False)
 
 
 def _read_predictions(
@@ -291,6 +316,7 @@ def _score_keypoints(result: EvaluationResult, matches: Sequence[ImageMatches]) 
         "PCK": breakdown.compute_pck(predictions, matches),
         "ghosts": ghosts and ghosts[0],
         "sure_ghosts": ghosts and ghosts[1],
+        "duplicates": breakdown.share_of_duplicates(dataset, predictions),
         "MPJPE_mm": breakdown.compute_mpjpe(dataset, predictions, matches),
     }
     figures = {**result.figures, **compute_part_metrics(dataset, predictions)}

@@ -71,6 +71,8 @@ def read_dataset(
         return coco.read_class_dataset(images, annotations)
     if images and not annotations:
         args.parser.error("--images requires --annotations")
+    if annotations and not images:  # for a file of results, which reads none
+        images = annotations.parent
     if images is None or annotations is None:
         home = args.coco_home or default_dataset_dir(DEFAULT_DATASET)
         annotations = home / ANNOTATIONS

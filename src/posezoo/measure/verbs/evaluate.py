@@ -28,6 +28,8 @@ With ``--format json``, the output is one object::
                                         results (in COCO's format), tables, worst (a folder of
                                         images)
 
+With ``--results``, it has ``results``, the file, and no values of a model.
+
 If a file cannot be written, ``error`` has the problem and a hint. With ``--heights``, it is an
 object whose ``sizes`` are a list of these.
 """
@@ -73,8 +75,18 @@ posezoo evaluate human-pose-estimation-0001 --heights 256,368,480 --coco_home co
 posezoo evaluate movenet-thunder --annotations people.json --images photos --by posture
 posezoo evaluate simple_pose_resnet18_v1b --boxes truth --flip --limit 500
 posezoo evaluate my/network.xml --annotations people.json --images photos --format json
+posezoo evaluate --results results.json --annotations people.json
 posezoo evaluate my/yolox.xml --as yolox-tiny-coco --annotations cats.json --images photos
 """
+
+
+_ANNOTATIONS = DATASET_FLAGS[0]
+
+#: What may be said of a file of results.
+_OF_RESULTS = {
+    *("results", "annotations", "images", "coco_home", "category", "skeleton", "limit", "by"),
+    *("format", "verbose", "log"),
+}
 
 
 def _scales(text: str) -> tuple[float, ...]:
@@ -96,8 +108,16 @@ FLAGS = (
         "model MODEL|XML|FILE",
         "the name of a model, the .xml of an IR, an .onnx, or a checkpoint of one of posezoo's"
         " networks",
+        nargs="?",
     ),
-    *DATASET_FLAGS,
+    Flag(
+        "--results FILE",
+        "instead of a model: measure the poses in this file of results in COCO's format, which any"
+        " program wrote; no image is read, and --annotations is enough",
+        excludes="model",
+    ),
+    replace(_ANNOTATIONS, needs="images results"),
+    *DATASET_FLAGS[1:],
     Flag("--limit N", "evaluate only the first N images", flags.whole_number(1)),
     Flag(
         "--skip_unreadable", "evaluate without images that are missing or unreadable, and list them"
@@ -160,7 +180,8 @@ FLAGS = (
 
 
 class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, flags.FormatArgs):
-    model: str
+    model: str | None
+    results: Path | None
     limit: int | None
     skip_unreadable: bool
     heights: tuple[int, ...] | None
@@ -184,6 +205,10 @@ def run(args: _EvaluateArgs) -> int:
 
     for package in ("cv2", "faster_coco_eval"):
         import_optional(package, extra="evaluate")
+    if args.results:
+        return _evaluate_results(args)
+    if not args.model:
+        args.parser.error("name a model, or --results FILE")
     context = flags.context_from_args(args, {"detector": "none"} if args.boxes else None)
     with flags.console_from_args(args) as console:
         console(RunStarted(command_line(), 1))
@@ -214,6 +239,29 @@ def run(args: _EvaluateArgs) -> int:
         if args.record:
             _record(reports, chosen, console)
         return code
+
+
+def _evaluate_results(args: _EvaluateArgs) -> int:
+    from posezoo.core.declarations.skeletons import find_skeleton
+    from posezoo.measure.evaluation import evaluate_results
+    from posezoo.measure.evaluation.evaluation_report import describe_result
+    from posezoo.measure.evaluation_text import print_results
+
+    assert args.results
+    others = " ".join(vars(args).keys() - _OF_RESULTS)
+    flags.refuse_flags(args, others, "not with --results, for which no model runs")
+    with flags.console_from_args(args) as console:
+        dataset = read_dataset(args, console)
+        if args.limit:
+            dataset = dataset.limited_to(args.limit)
+        if args.skeleton:
+            dataset = dataset.described_by(find_skeleton(args.skeleton))
+        result = evaluate_results(args.results, dataset)
+    if args.format == "json":
+        print_json({"results": str(args.results), **describe_result(result)})
+    else:
+        print_results(args.results, result, by=args.by)
+    return 0
 
 
 def _record(reports: Sequence[EvaluationReport], chosen: EvaluationTask, console: Console) -> None:
@@ -313,7 +361,7 @@ def _choose_model(args: _EvaluateArgs, context: Context) -> EvaluationTask:
 
     said = statement_from_args(args)
     heights = args.heights or (args.height,)
-    subject = find_subject(args.model, context, replace(said, height=heights[0]))
+    subject = find_subject(args.model or "", context, replace(said, height=heights[0]))
     return EvaluationTask(
         replace(subject, said=said),  # each of the heights is an option
         boxes=args.boxes or "",

@@ -59,6 +59,7 @@ _COLUMN_TITLES = {
     "compile_s": "Compilation (s)",
     "memory_mib": "Peak memory (MiB)",
     "AR50_several": "AR50, two people or more",
+    "duplicates": "Images with a person twice",
     "MPJPE_mm": "MPJPE (mm)",
     "shift_p50_px": "Median shift (px)",
     "shift_p90_px": "90th percentile shift (px)",

@@ -185,7 +185,6 @@ class Estimator:
         *,
         tracks_videos: bool = False,
         whole_image: float | None = None,
-        whole_score: float | None = None,
         min_person_score: float | None = None,
         min_pose_score: float = 0.0,
     ) -> Estimator:
@@ -198,8 +197,6 @@ class Estimator:
             whole_image: if the other model finds no person, the whole image is taken as one person,
                 who is kept with this score or more, 0..1, and 5/6 of it in a second look at the
                 part with the keypoints; None: no person is found then.
-            whole_score: this person's score of a box; None: the least score of the other model's
-                boxes.
             min_person_score: people whose boxes have lower scores are left out, 0..1. The whole
                 image is taken only if the other model finds no box at all.
             min_pose_score: people in these boxes with a lower score are left out, 0..1.
@@ -211,7 +208,6 @@ class Estimator:
             detector._pipeline,
             tracks_videos=tracks_videos,
             whole_image=whole_image,
-            whole_score=detector.min_person_score if whole_score is None else whole_score,
             min_person_score=min_person_score or 0.0,
             min_pose_score=min_pose_score,
         )
@@ -220,7 +216,6 @@ class Estimator:
             detector,
             tracks_videos=tracks_videos,
             whole_image=whole_image,
-            whole_score=whole_score,
             min_person_score=min_person_score,
             min_pose_score=min_pose_score,
         )

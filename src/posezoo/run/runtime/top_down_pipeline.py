@@ -72,7 +72,6 @@ class TopDownPipeline(NetworkPipeline):
         self._visible_score = self._record.visible_score
         self._detector: Pipeline | None = None
         self._whole_image: float | None = None
-        self._whole_score = 1.0
         self._least_box_score = 0.0
         self._least_score = 0.0
         self.follows_one_person = self._next_crop is not None
@@ -88,7 +87,6 @@ class TopDownPipeline(NetworkPipeline):
         *,
         tracks_videos: bool = False,
         whole_image: float | None = None,
-        whole_score: float = 1.0,
         min_person_score: float = 0.0,
         min_pose_score: float = 0.0,
     ) -> TopDownPipeline:
@@ -97,14 +95,12 @@ class TopDownPipeline(NetworkPipeline):
         Args:
             tracks_videos: whether one person is still tracked without it.
             whole_image: as in ``core.declarations.model.People``.
-            whole_score: of the whole image as a box: the detector's own threshold.
             min_person_score: boxes with lower scores are left out.
             min_pose_score: as in ``core.declarations.model.PairLimits``.
         """
         pipeline = copy(self)
         pipeline._detector = detector
         pipeline._whole_image = whole_image
-        pipeline._whole_score = whole_score
         pipeline._least_box_score = min_person_score
         pipeline._least_score = min_pose_score
         pipeline.networks = (*detector.networks, self._network)
@@ -136,7 +132,7 @@ class TopDownPipeline(NetworkPipeline):
         found = [pose for pose in second if pose.score >= SECOND_SCORE * least]
         return [
             replace(
-                with_detector_score(pose, self._whole_score),
+                pose,
                 people_from=WHOLE_IMAGE,
                 box=_box_around(bounds_of(pose.keypoints, self._visible_score)).clip(size).sides,
             )

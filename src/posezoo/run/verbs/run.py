@@ -3,10 +3,10 @@
 The results folder then has an annotated image for each image, an annotated video and a JSON file
 with the keypoints of each frame for each video, and poses.json, which ``--format json`` prints::
 
-    images    list    image, picture, width, height, poses
-    videos    list    video, picture (null if it could not be written), keypoints (a file: frames
-                      with seconds, frame, name, width, height, poses; null if --output names the
-                      video), frames, people (the most drawn in one frame), people_from, width,
+    images    list    image, picture (null if none is drawn), width, height, poses
+    videos    list    video, picture (null if none is written), keypoints (a file: frames
+                      with seconds, frame, name, width, height, poses; null if --output names a
+                      file), frames, people (the most drawn in one frame), people_from, width,
                       height
     failed    list    image or video, and reason
     chosen    object  if no model was named: name, as in the registry's list, and why it runs
@@ -14,18 +14,24 @@ with the keypoints of each frame for each video, and poses.json, which ``--forma
     provenance        what ran: model, revision, files (the SHA-384 of those of its IR and of its
                       detector's), device, executed_precision, posezoo, openvino, date
 
+If --output names a .json, that is the only file, and ``frames`` has the frames of all videos. A
+.jsonl has a line for each image and frame, and a .csv a row for each person in them, which
+``--format csv`` prints: ``keypoint_files.to_rows`` says which columns.
+
 Until poses.json is written, a journal beside it has the results of many photos: if the run ends
 early, the same command continues.
 """
 
 from __future__ import annotations
 
+import sys
 from argparse import SUPPRESS
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +41,7 @@ from posezoo.console.console import Console
 from posezoo.console.json_projection import Json, project
 from posezoo.console.labels import format_count, name_first
 from posezoo.console.report import print_result
-from posezoo.core.declarations.model import TRACKING
+from posezoo.core.declarations.model import TRACKING, Model
 from posezoo.core.errors import (
     OutputError,
     PosezooError,
@@ -60,6 +66,7 @@ from posezoo.run.verbs.run_flags import (
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
     from posezoo.media.frame_publishers import FramePublisher
+    from posezoo.run.keypoint_files import KeypointFile
     from posezoo.run.load import PreparedModel
     from posezoo.run.result_journal import ResultJournal
     from posezoo.run.run_inputs import InputRunner, RunInputs
@@ -70,6 +77,8 @@ if TYPE_CHECKING:
 EXAMPLES = """
 posezoo run
 posezoo run --input me.jpg --output poses
+posezoo run --input walk.mp4 --track --output keypoints.csv
+posezoo run --input 'photos/*.jpg' --format csv
 posezoo run posenet-mobilenet-v1 --input crowd.jpg https://example.org/crowd.mp4
 posezoo run blazepose-full --input 'holiday/*.png' --precision FP32 --device GPU
 posezoo run --input 0 --limit 300
@@ -99,9 +108,10 @@ FLAGS = (
         nargs="+",
     ),
     flags.output_flag(
-        "folder for the drawn images and videos, and poses.json; if a run of many photos ended"
-        " early, the same command continues there; for one input, also the file to write, such as"
-        " out.mp4",
+        "folder for the drawn images and videos, and poses.json; or a file for the keypoints of all"
+        " inputs, without pictures: .csv, .json or .jsonl; for one input, also the picture or video"
+        " to write, such as out.mp4; if a run of many photos ended early, the same command"
+        " continues",
         "results/MODEL in your cache folder",
     ),
     Flag("--force", "begin anew, also where a run of many photos ended early"),
@@ -120,11 +130,11 @@ FLAGS = (
     ),
     Flag(
         "--format",
-        "the format of the result on the standard output (default: text); openpose and"
-        " openpose-coco also write OpenPose's JSON in BODY_25 or COCO's order: NAME_keypoints.json,"
-        " for videos in NAME_json",
+        "the format of the result on the standard output (default: text); csv has a row for each"
+        " person and frame; openpose and openpose-coco also write OpenPose's JSON in BODY_25 or"
+        " COCO's order: NAME_keypoints.json, for videos in NAME_json",
         default="text",
-        choices=("text", "json", *_OPENPOSE),
+        choices=("text", "json", "csv", *_OPENPOSE),
     ),
     "quiet",
     VIDEO,
@@ -157,19 +167,21 @@ def run(args: _RunArgs) -> int:
     from posezoo.poses.drawing import draw
     from posezoo.run.advice import describe_assumed_skeleton
     from posezoo.run.load import Loader
-    from posezoo.run.run_inputs import InputRunner
+    from posezoo.run.run_inputs import InputRunner, require_fitting_output
     from posezoo.run.subject import find_subject
 
     context = flags.context_from_args(args)
     timer = StepTimer()
     with flags.console_from_args(args) as console, ExitStack() as stack:
         failures = _Failures(console)
+        _require_written_output(args)
         subject = find_subject(args.model, context, statement_from_args(args))
         _require_runnable(subject, context)
         publisher = open_publisher(args.json_lines, stack)
         inputs = _open_inputs(args, subject, context, stack, failures, publisher)
         _require_video(args, inputs)
-        _require_output(args, inputs)
+        if args.output:
+            require_fitting_output(args.output, inputs)
         is_video = not inputs.images  # in which some models track a person and need no detector
         refuse_detect_every(args, subject.model, context, is_video=is_video)
         loader = Loader(context, is_video=is_video, listener=console, time_step=timer.time_step)
@@ -179,42 +191,46 @@ def run(args: _RunArgs) -> int:
         publisher.first_keys["provenance"] = provenance
         chosen = {"chosen": project(prepared.chosen, "name why")} if prepared.chosen else {}
         publisher.first_keys.update(chosen)
-        own_file = subject.checkpoint or subject.file
-        name = own_file.stem if own_file else estimator.model.full_name
-        results = args.output or user_folder("cache") / "results" / name
+        results = args.output or _results_folder(subject, estimator)
         journal = _open_journal(args, estimator, options, inputs, results, console)
+        first = {**chosen, "provenance": provenance}
         min_score = estimator.seen_from if args.min_score is None else args.min_score
-        runner = InputRunner(
-            estimator,
-            inputs,
-            results,
-            min_score=min_score,
-            draw=partial(draw, min_score=min_score, in_place=True, **dict(args.draw or ())),
-            limit=args.limit,
-            video=video_options_from_args(args, estimator),
-            publish=publisher,
-            journal=stack.enter_context(journal),
-            timer=timer,
-            report_failure=failures.report,
-            openpose=_find_body(args),
-            # A bar would be drawn over the lines on a terminal.
-            listener=ignore_event if is_stdout(args.json_lines) else console,
-        )
-        _run_on_inputs(runner, console)
-        facts = {
-            **chosen,
-            "provenance": provenance,
-            "assumed": describe_assumed_skeleton(estimator.model, runner.skeletons),
-            "card": card,
-            "seconds": {name: round(value, 4) for name, value in timer.seconds.items()},
-        }
-        summary = _write_summary(runner, failures, facts)
+        prints_lines = is_stdout(args.json_lines) or args.format == "csv"
+        with _open_files(args, estimator.model, first, console) as files:
+            runner = InputRunner(
+                estimator,
+                inputs,
+                results,
+                min_score=min_score,
+                draw=partial(draw, min_score=min_score, in_place=True, **dict(args.draw or ())),
+                limit=args.limit,
+                video=video_options_from_args(args, estimator),
+                publish=publisher,
+                journal=stack.enter_context(journal),
+                timer=timer,
+                report_failure=failures.report,
+                openpose=_find_body(args),
+                keypoint_files=files,
+                # A bar would be drawn over the lines on a terminal.
+                listener=ignore_event if prints_lines else console,
+            )
+            _run_on_inputs(runner, console)
+            facts = {
+                **chosen,
+                "provenance": provenance,
+                "assumed": describe_assumed_skeleton(estimator.model, runner.skeletons),
+                "card": card,
+                "seconds": {name: round(value, 4) for name, value in timer.seconds.items()},
+            }
+            summary = _write_summary(runner, failures, facts)
+            if runner.has_results:
+                _finish_files(files, summary)
         if args.format == "json":
             summary["images"] = list(runner.read_images())
         _end_run(runner, console)
     lines: list[str] = []
     # If no input could be read, the errors have been printed, and there is nothing to summarize.
-    if runner.has_results and not args.quiet:
+    if runner.has_results and not args.quiet and args.format != "csv":
         lines = [
             *_result_lines(summary, runner),
             *_model_lines(summary, runner.estimator),
@@ -224,6 +240,18 @@ def run(args: _RunArgs) -> int:
     if runner.ended_by and not isinstance(runner.ended_by, PosezooError):
         raise runner.ended_by
     return int(bool(failures.rows or runner.ended_by))
+
+
+def _results_folder(subject: Subject, estimator: Estimator) -> Path:
+    own_file = subject.checkpoint or subject.file
+    name = own_file.stem if own_file else estimator.model.full_name
+    return user_folder("cache") / "results" / name
+
+
+def _finish_files(files: Sequence[KeypointFile], summary: Json) -> None:
+    rest = {name: value for name, value in summary.items() if name != "images"}
+    for file in files:
+        file.finish(rest)
 
 
 def _find_body(args: _RunArgs) -> Sequence[str]:
@@ -253,6 +281,7 @@ def _open_journal(
     console: Console,
 ) -> AbstractContextManager[ResultJournal]:
     from posezoo.core.files.file_lock import discard
+    from posezoo.run.keypoint_files import is_keypoint_file
     from posezoo.run.result_journal import (
         describe_estimator,
         journal_path,
@@ -264,10 +293,13 @@ def _open_journal(
     if len(inputs.images) < MANY_IMAGES:  # they are done again if the run ends early
         return open_journal(None, {})
     heading = {**_describe_flags(args), **describe_estimator(estimator, options)}
-    path = journal_path(results, "poses", heading)
+    folder, kind = results, "poses"
+    if is_keypoint_file(results):
+        folder, kind = results.parent, results.stem
+    path = journal_path(folder, kind, heading)
     if args.force:
         discard(path)
-    for other in results.glob("poses-*.jsonl"):
+    for other in folder.glob(f"{escape(kind)}-*.jsonl"):
         former = read_heading(other)
         if former.get("inputs") == heading["inputs"] and not path.exists():
             changed = ", ".join(name for name in heading if former.get(name) != heading[name])
@@ -453,18 +485,49 @@ def _require_video(args: _RunArgs, inputs: RunInputs) -> None:
         )
 
 
-def _require_output(args: _RunArgs, inputs: RunInputs) -> None:
+def _require_written_output(args: _RunArgs) -> None:
+    """Refuse a file that cannot be written, before anything is downloaded."""
     from posezoo.media.frame_outputs import is_picture_or_video
-    from posezoo.run.run_inputs import require_fitting_output
+    from posezoo.run.keypoint_files import is_keypoint_file
+    from posezoo.run.run_inputs import require_written_format
 
-    if args.output:
-        if args.format in _OPENPOSE and is_picture_or_video(args.output):
-            raise OutputError(
-                f"--format {args.format} writes a file for each photo or frame, and"
-                f" {args.output} is one file",
-                hint="--output names a folder",
-            )
-        require_fitting_output(args.output, inputs)
+    if not args.output:
+        return
+    is_file = is_picture_or_video(args.output) or is_keypoint_file(args.output)
+    if args.format in _OPENPOSE and is_file:
+        raise OutputError(
+            f"--format {args.format} writes a file for each photo or frame, and"
+            f" {args.output} is one file",
+            hint="--output names a folder",
+        )
+    require_written_format(args.output)
+
+
+@contextmanager
+def _open_files(
+    args: _RunArgs, model: Model, first: Json, console: Console
+) -> Iterator[Sequence[KeypointFile]]:
+    """Where the keypoints of all inputs are written: the file that --output names, and the
+    standard output. A file gets its name at the end.
+    """
+    from posezoo.media.frame_publishers import is_stdout
+    from posezoo.run.keypoint_files import (
+        is_keypoint_file,
+        keypoints_of,
+        open_keypoint_file,
+        print_rows,
+    )
+
+    keypoints = keypoints_of(model)
+    files = []
+    with ExitStack() as stack:
+        if args.output and is_keypoint_file(args.output):
+            opened = open_keypoint_file(args.output, keypoints, first, console)
+            files.append(stack.enter_context(opened))
+        if args.format == "csv":
+            stream = sys.stderr if is_stdout(args.json_lines) else sys.stdout
+            files.append(print_rows(keypoints, stream))
+        yield files
 
 
 def _result_lines(summary: Json, runner: InputRunner) -> Iterator[str]:
@@ -480,15 +543,19 @@ def _result_lines(summary: Json, runner: InputRunner) -> Iterator[str]:
         noun = "mask"
     for image in summary["images"]:
         described = _describe_found(image["poses"], noun)
-        yield f"{image['image']}: {described} -> {image['picture']}"
+        picture = f" -> {image['picture']}" if runner.draws else ""
+        yield f"{image['image']}: {described}{picture}"
     for video in summary["videos"]:
         frames = format_count(video["frames"], "frame")
         if not decoder.finds_classes:
             frames += f", {_describe_most(video['people'], noun)}"
-        yield f"{video['video']}: {frames} -> {video['picture'] or 'no video'}"
+        picture = f" -> {video['picture'] or 'no video'}" if runner.draws else ""
+        yield f"{video['video']}: {frames}{picture}"
         if video["keypoints"]:
             yield f"{video['video']}: {kind} of each frame -> {video['keypoints']}"
-    if not runner.is_file:
+    if not runner.draws:
+        yield f"{kind:11} {runner.results}"
+    elif not runner.is_file:
         yield f"{kind:11} {runner.results / 'poses.json'}"
     if runner.openpose:
         yield f"{'OpenPose':11} {runner.results / '**' / '*_keypoints.json'}"
