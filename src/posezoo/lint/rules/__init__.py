@@ -20,8 +20,6 @@ from posezoo.lint.rule import Rule, defined_rules
 #: The largest number of findings of one rule in one model, so that a hostile card cannot fill the
 #: screen.
 MAX_FINDINGS = 50
-#: Most rules read cards, so without the packages of this extra nothing is judged.
-EXTRA = "lint"
 
 #: A rule that finds the cause of what others find comes before them.
 _MODULES = (
@@ -60,9 +58,6 @@ def load_rules() -> Mapping[str, Rule]:
 def check_models(models: Iterable[ModelView]) -> Iterator[Finding]:
     """Every finding in these models. A rule that needs a package which is not installed is noted in
     their ``RegistryView``, and the others go on.
-
-    Raises:
-        MissingPackageError: the package that reads cards is not installed.
     """
     for model in models:
         reported: set[str] = set()  # the rules with findings, and the files with errors
@@ -72,8 +67,6 @@ def check_models(models: Iterable[ModelView]) -> Iterator[Finding]:
             try:
                 violations = [*islice(rule.find(model), MAX_FINDINGS)]
             except MissingPackageError as error:
-                if error.extra == EXTRA:
-                    raise
                 model.zoo.missing_packages[rule.id] = error
                 continue
             for violation in violations:

@@ -180,7 +180,7 @@ def run(args: _EvaluateArgs) -> int:
     from posezoo.measure.model_evaluation import require_matching_skeleton, select_keypoints
 
     for package in ("cv2", "faster_coco_eval"):
-        import_optional(package, extra="evaluate")
+        import_optional(package, extra="run")
     context = flags.context_from_args(args, {"detector": "none"} if args.boxes else None)
     with flags.console_from_args(args) as console:
         console(RunStarted(command_line(), 1))

@@ -44,7 +44,6 @@ def read_safetensors(file: MappedFile) -> dict[str, Array]:
 
     Raises:
         CheckpointFormatError: its header is not valid.
-        MissingPackageError: the package safetensors is not installed.
     """
     cursor = FileCursor(file)
     (length,) = cursor.unpack("<Q", "the header's length")

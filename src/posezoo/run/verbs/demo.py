@@ -30,6 +30,7 @@ from posezoo.core.errors import (
     printable,
 )
 from posezoo.core.layout import precision_of
+from posezoo.core.neighbours import warn_of_overwritten_opencv
 from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit
@@ -287,7 +288,7 @@ def run(args: _DemoArgs) -> int:
     from posezoo.run.video.frame_sources import open_source
     from posezoo.run.video.player import ExecutionMode, Player, format_summary, summarize_run
     from posezoo.run.video.utilization_monitor import UtilizationMonitor
-    from posezoo.run.video.window import Window, require_display
+    from posezoo.run.video.window import Window
 
     failures = []
     with Console(quiet=args.quiet, verbose=args.verbose) as console, ExitStack() as stack:
@@ -309,8 +310,7 @@ def run(args: _DemoArgs) -> int:
             mode=camera_mode_from_args(args, [args.input]),
         )
         stack.callback(source.close)
-        if not args.no_show:
-            require_display()
+        _require_opencv(args, console)
         monitors = UtilizationMonitor(args.utilization_monitors)
         outputs = _open_outputs(args, source, stack, console)
         writer = _pose_writer(args, source, publisher, stack, console)
@@ -363,6 +363,14 @@ def run(args: _DemoArgs) -> int:
     if ended:
         raise ended
     return 1 if failures else 0
+
+
+def _require_opencv(args: _DemoArgs, console: Console) -> None:
+    from posezoo.run.video.window import require_display
+
+    warn_of_overwritten_opencv(console.warn)
+    if not args.no_show:
+        require_display()
 
 
 def _pose_writer(

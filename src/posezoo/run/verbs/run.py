@@ -50,6 +50,7 @@ from posezoo.core.errors import (
 from posezoo.core.events import ignore_event
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.layout import precision_of
+from posezoo.core.neighbours import warn_of_overwritten_opencv
 from posezoo.core.settings import user_folder
 from posezoo.run.verbs.run_flags import (
     DRAW,
@@ -170,6 +171,7 @@ def run(args: _RunArgs) -> int:
         failures = _Failures(console)
         subject = _find_subject(args, context)
         _require_runnable(subject, context)
+        warn_of_overwritten_opencv(console.warn)
         publisher = open_publisher(args.json_lines, stack)
         inputs = _open_inputs(args, subject, context, stack, failures, publisher)
         _require_video(args, inputs)
