@@ -2,7 +2,8 @@
 
 Environments are read (promises.py), never listed. Without a flag, this enters the small ones, those
 without OpenVINO and PyTorch, and types what README and posezoo print in README's install; --nightly
-enters the others, and types what all pages print. With files, it does both for what they promise.
+enters the others, those of programs that people have already (neighbours.py), and types what all
+pages print. With files, it does both for what they promise.
 It prints a sentence with a file and a line for each failure, what could not be tested here, and
 nothing else.
 """
@@ -39,6 +40,7 @@ from machine import (
     run,
     settings,
 )
+from neighbours import NEIGHBOURS, check_neighbour
 from printed import read_printed, type_command, type_page, type_pages
 from promises import (
     INPUTS,
@@ -610,6 +612,8 @@ def steps(choice: Choice) -> Iterator[Callable[[], Iterator[str]]]:
         pythons = find_pythons()
         yield partial(enter_versions, "lowest-direct", pythons[0], checkout(False))
         yield partial(enter_versions, "highest", pythons[-1], checkout(False))
+    if choice.wants("setup.cfg", large=True):
+        yield from (partial(check_neighbour, each, checkout(False)) for each in NEIGHBOURS)
     yield from type_printed(choice)
     yield from type_all_pages(choice)
 

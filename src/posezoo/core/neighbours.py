@@ -41,7 +41,7 @@ def find_broken_requirements() -> list[Conflict]:
         ours = {required.name for required in _parse_requirements(posezoo)}
     problems = []
     others = []  # packages that posezoo does not install: they keep their version
-    for name, package in packages.items():
+    for name, package in sorted(packages.items()):
         unmet = list(_explain_unmet(name, package))
         problems += unmet
         if unmet and name not in ours:
@@ -59,12 +59,13 @@ def find_overwritten_opencv() -> Conflict | None:
         return None
     required = _required_by_others()
     kept = [name for name in present if name in required] or present[-1:]
-    pinned = " ".join(f"{name}=={package_version(name)}" for name in kept)
+    pinned = [f"{name}=={package_version(name)}" for name in kept]
     pip = pip_command()
-    return Conflict(
-        f"{' and '.join(present)} are both installed: they overwrite each other's files",
-        f"{pip} uninstall --yes {' '.join(present)} && {pip} install --no-deps {pinned}",
-    )
+    command = f"{pip} uninstall --yes {' '.join(present)} && {pip} install --no-deps "
+    if kept == present:  # others require each of them: the last one has most
+        command, pinned = f"{pip} install --force-reinstall --no-deps ", pinned[-1:]
+    problem = f"{' and '.join(present)} are both installed: they overwrite each other's files"
+    return Conflict(problem, command + " ".join(pinned))
 
 
 def warn_of_overwritten_opencv(warn: Callable[[str], None]) -> None:
