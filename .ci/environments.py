@@ -247,8 +247,6 @@ def enter(environment: Environment, checkout: Path) -> Iterator[str]:
         elif ended.returncode:
             yield f"{written}: exit code {ended.returncode}\n{end_of(ended.stdout)}"
             return
-        elif lacking := re.search(r"not judged: .*?([\w.]+) is not installed: .*", ended.stdout):
-            yield f"{environment.place}: lacks {lacking[1]}: {written}\n{end_of(lacking[0])}"
 
 
 def keep_one_model(zoo: Path) -> None:
@@ -606,16 +604,20 @@ def steps(choice: Choice) -> Iterator[Callable[[], Iterator[str]]]:
             if choice.wants(system.place, large):
                 yield partial(resolve_system, system, python, large)
     yield from try_extras(choice)
+    yield from enter_floors(choice)
+    yield from type_printed(choice)
+    yield from type_all_pages(choice)
+
+
+def enter_floors(choice: Choice) -> Iterator[Callable[[], Iterator[str]]]:
+    """The lowest and the newest versions that setup.cfg allows, and those of other programs."""
     if choice.wants("setup.cfg", large=False):
         yield partial(enter_versions, "lowest-direct", find_pythons()[0], None)
     if choice.wants("setup.cfg", large=True):
         pythons = find_pythons()
         yield partial(enter_versions, "lowest-direct", pythons[0], checkout(False))
         yield partial(enter_versions, "highest", pythons[-1], checkout(False))
-    if choice.wants("setup.cfg", large=True):
         yield from (partial(check_neighbour, each, checkout(False)) for each in NEIGHBOURS)
-    yield from type_printed(choice)
-    yield from type_all_pages(choice)
 
 
 def is_target(environment: Environment) -> bool:
