@@ -74,6 +74,7 @@ check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, unused code, m
 
 # In an environment of its own, which lends nothing to those that it makes: the extra check has neither OpenVINO nor
 # PyTorch. ENTER=--nightly: the large ones, and all pages. ENTER=FILE: all that one file promises.
+# ENTER=neighbours: beside the programs that people have already.
 ENTER ?=
 environments:  ## enter the environments that workflows, make, setup.cfg and pages promise, and run there what is promised
 	$(call only,build/check-env,check)

@@ -617,6 +617,7 @@ def enter_floors(choice: Choice) -> Iterator[Callable[[], Iterator[str]]]:
         pythons = find_pythons()
         yield partial(enter_versions, "lowest-direct", pythons[0], checkout(False))
         yield partial(enter_versions, "highest", pythons[-1], checkout(False))
+    if choice.wants("setup.cfg", large=True) or choice.wants("neighbours", large=True):
         yield from (partial(check_neighbour, each, checkout(False)) for each in NEIGHBOURS)
 
 

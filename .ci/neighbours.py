@@ -89,11 +89,8 @@ def check_neighbour(neighbour: Neighbour, checkout: Path) -> Iterator[str]:
     if ended.returncode:
         yield f"{where}: {command}: exit code {ended.returncode}\n{end_of(ended.stdout)}"
         return
-    after = list_packages(env)
-    for name in sorted(before.keys() - {"pip"}):
-        if after.get(name) != before[name]:
-            moved = f"{name} {before[name]} -> {after.get(name, 'removed')}"
-            yield f"{where}: {command}: moves {moved}; see the floors in setup.cfg"
+    for moved in name_moved(before, list_packages(env)):
+        yield f"{where}: {command}: moves {moved}; see the floors in setup.cfg"
     if why := try_smoke_test(neighbour, env):
         yield f"{where}: {command}: breaks its smoke test\n{why}"
     yield from try_posezoo(where, env)
@@ -102,8 +99,18 @@ def check_neighbour(neighbour: Neighbour, checkout: Path) -> Iterator[str]:
 def read_install_line(*, has_opencv: bool) -> str:
     """README's line for an environment that has an OpenCV, or has none."""
     text = (ROOT / README).read_text("utf-8")
+    line: str
     (line,) = re.findall(r"`(pip list .* && pip install .*'\.\[run\]')`", text)
     return line.replace("[run]", "[own-opencv]") if has_opencv else line
+
+
+def name_moved(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """The packages that have another version, or are gone."""
+    return [
+        f"{name} {version} -> {after.get(name, 'removed')}"
+        for name, version in sorted(before.items())
+        if after.get(name) != version
+    ]
 
 
 def imports_opencv(env: Path) -> bool:
@@ -113,7 +120,8 @@ def imports_opencv(env: Path) -> bool:
 
 def try_smoke_test(neighbour: Neighbour, env: Path) -> str:
     """The end of what the smoke test printed if it failed; else empty."""
-    command = ["xvfb-run", "-a", env / "bin/python", "-c", neighbour.smoke_test, PHOTO]
+    python = str(env / "bin/python")
+    command = ["xvfb-run", "-a", python, "-c", neighbour.smoke_test, str(PHOTO)]
     ended = run(command, env, YOLO_CONFIG_DIR=str(env))
     return f"exit code {ended.returncode}\n{end_of(ended.stdout)}" if ended.returncode else ""
 
