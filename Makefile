@@ -20,7 +20,7 @@ help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 # How long it takes depends on the index: without a word, the larger ones look as if they had stopped.
-SIZE_run  = : 0.7 GB, which takes about a minute
+SIZE_run  = : 0.6 GB, which takes about a minute
 SIZE_test = : 2.2 GB, or 6 GB with a CUDA build of PyTorch, which takes several minutes
 
 # One stamp for each set of extras: installing again costs nothing.

@@ -315,7 +315,7 @@ def test_an_nncf_that_does_not_go_with_this_openvino_is_found(tmp_path):
 def test_an_nncf_that_was_not_tested_is_found(tmp_path):
     install(tmp_path, "nncf", "3.5.0")
     reported = problems(doctor("--format", "json", site=tmp_path))
-    assert any("version 3.5.0 was not tested, 3.4.0 was" in message for message in reported)
+    assert any("version 3.5.0 was not tested, 3.4 was" in message for message in reported)
 
 
 @pytest.mark.parametrize(

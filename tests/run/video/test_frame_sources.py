@@ -208,6 +208,15 @@ def test_a_redirect_of_a_network_camera_is_followed(reported):
         assert source.name == moved
 
 
+def test_an_opencv_that_would_follow_redirects_itself_is_refused_for_http(reported, monkeypatch):
+    monkeypatch.setattr(cv2, "__version__", "4.10.0")
+    with Server() as server:
+        camera = server.serve("camera", mjpeg(8), headers=MJPEG, without_length=True)
+        with pytest.raises(ImageError, match=r"OpenCV 4\.10\.0 cannot read .*, 4\.11 can") as caught:
+            opened(camera, reported)
+    assert 'install "opencv-python-headless>=4.11,<6"' in caught.value.hint
+
+
 def test_a_redirect_of_a_network_camera_to_a_clouds_passwords_is_refused(reported):
     passwords = "http://169.254.169.254/latest"
     with Server() as server:
