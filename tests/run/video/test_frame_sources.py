@@ -212,7 +212,9 @@ def test_an_opencv_that_would_follow_redirects_itself_is_refused_for_http(report
     monkeypatch.setattr(cv2, "__version__", "4.10.0")
     with Server() as server:
         camera = server.serve("camera", mjpeg(8), headers=MJPEG, without_length=True)
-        with pytest.raises(ImageError, match=r"OpenCV 4\.10\.0 cannot read .*, 4\.11 can") as caught:
+        with pytest.raises(
+            ImageError, match=r"OpenCV 4\.10\.0 cannot read .*, 4\.11 can"
+        ) as caught:
             opened(camera, reported)
     assert 'install "opencv-python-headless>=4.11,<6"' in caught.value.hint
 
