@@ -143,6 +143,7 @@ CASES = (
 NOT_RUN = {
     "name one by its number: --input 0": "a camera, which test machines lack",
     "reconnect_s, or --reconnect": "a camera; tests/run/video/test_live_source.py",
+    "run without a window; or: ": "another OpenCV; .ci/neighbours.py, tests/run/video/test_window.py",
     "give another --output": "the file itself as the result; tests/run/test_preparation.py",
     r"--as ([\w-]+)": "a pattern for hints of posezoo.load; tests/run/test_load_arguments.py",
     "export it to ONNX with its authors' code": "their code; docs/explanations/rehearsal.md",
