@@ -101,11 +101,11 @@ def test_a_requirement_of_another_package_that_is_not_met_is_a_problem_with_one_
 
 
 def test_an_opencv_of_the_next_major_version_is_found(tmp_path):
-    install(tmp_path, "opencv-python", "6.0.0.1")
+    install(tmp_path, "opencv-python-headless", "6.0.0.1")
     reported = problems(doctor("--format", "json", site=tmp_path))
     assert (
-        reported["opencv-python 6.0.0.1 is not supported, opencv-python<6,>=4.8 is"]
-        == f'{pip_command()} install "opencv-python<6,>=4.8"'
+        reported["opencv-python-headless 6.0.0.1 is not supported, opencv-python-headless<6,>=4.11 is"]
+        == f'{pip_command()} install "opencv-python-headless<6,>=4.11"'
     )
 
 

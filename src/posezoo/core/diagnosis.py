@@ -205,12 +205,10 @@ def _package_problems() -> Iterator[DoctorIssue]:
             problem = f"{required.name} is not installed, which every verb needs"
             yield DoctorIssue(problem, f'{pip_command()} install "{required}"')
     for required in map(Requirement, list_requirements(["", *_EXTRAS])):
-        for name in OPENCV if required.name in OPENCV else (required.name,):
-            present = package_version(name)
-            if not present or is_installed(name, required.specifier):
-                continue
-            supported = f"{name}{required.specifier}"
-            problem = f"{name} {present} is not supported, {supported} is"
+        present = package_version(required.name)
+        if present and not is_installed(required.name, required.specifier):
+            supported = f"{required.name}{required.specifier}"
+            problem = f"{required.name} {present} is not supported, {supported} is"
             yield DoctorIssue(problem, f'{pip_command()} install "{supported}"')
 
 
