@@ -104,7 +104,9 @@ def test_an_opencv_of_the_next_major_version_is_found(tmp_path):
     install(tmp_path, "opencv-python-headless", "6.0.0.1")
     reported = problems(doctor("--format", "json", site=tmp_path))
     assert (
-        reported["opencv-python-headless 6.0.0.1 is not supported, opencv-python-headless<6,>=4.11 is"]
+        reported[
+            "opencv-python-headless 6.0.0.1 is not supported, opencv-python-headless<6,>=4.11 is"
+        ]
         == f'{pip_command()} install "opencv-python-headless<6,>=4.11"'
     )
 
