@@ -20,7 +20,7 @@ help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 # How long it takes depends on the index: without a word, the larger ones look as if they had stopped.
-SIZE_run  = : 0.7 GB, which takes about a minute
+SIZE_run  = : 0.6 GB, which takes about a minute
 SIZE_test = : 2.2 GB, or 6 GB with a CUDA build of PyTorch, which takes several minutes
 
 # One stamp for each set of extras: installing again costs nothing.
@@ -74,6 +74,7 @@ check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, unused code, m
 
 # In an environment of its own, which lends nothing to those that it makes: the extra check has neither OpenVINO nor
 # PyTorch. ENTER=--nightly: the large ones, and all pages. ENTER=FILE: all that one file promises.
+# ENTER=neighbours: beside the programs that people have already.
 ENTER ?=
 environments:  ## enter the environments that workflows, make, setup.cfg and pages promise, and run there what is promised
 	$(call only,build/check-env,check)

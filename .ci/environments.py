@@ -2,7 +2,8 @@
 
 Environments are read (promises.py), never listed. Without a flag, this enters the small ones, those
 without OpenVINO and PyTorch, and types what README and posezoo print in README's install; --nightly
-enters the others, and types what all pages print. With files, it does both for what they promise.
+enters the others, those of programs that people have already (neighbours.py), and types what all
+pages print. With files, it does both for what they promise.
 It prints a sentence with a file and a line for each failure, what could not be tested here, and
 nothing else.
 """
@@ -39,6 +40,7 @@ from machine import (
     run,
     settings,
 )
+from neighbours import NEIGHBOURS, check_neighbour
 from printed import read_printed, type_command, type_page, type_pages
 from promises import (
     INPUTS,
@@ -246,8 +248,6 @@ def enter(environment: Environment, checkout: Path) -> Iterator[str]:
         elif ended.returncode:
             yield f"{written}: exit code {ended.returncode}\n{end_of(ended.stdout)}"
             return
-        elif lacking := re.search(r"not judged: .*?([\w.]+) is not installed: .*", ended.stdout):
-            yield f"{environment.place}: lacks {lacking[1]}: {written}\n{end_of(lacking[0])}"
 
 
 def keep_one_model(zoo: Path) -> None:
@@ -609,14 +609,21 @@ def steps(choice: Choice) -> Iterator[Callable[[], Iterator[str]]]:
             if choice.wants(system.place, large):
                 yield partial(resolve_system, system, python, large)
     yield from try_extras(choice)
+    yield from enter_floors(choice)
+    yield from type_printed(choice)
+    yield from type_all_pages(choice)
+
+
+def enter_floors(choice: Choice) -> Iterator[Callable[[], Iterator[str]]]:
+    """The lowest and the newest versions that setup.cfg allows, and those of other programs."""
     if choice.wants("setup.cfg", large=False):
         yield partial(enter_versions, "lowest-direct", find_pythons()[0], None)
     if choice.wants("setup.cfg", large=True):
         pythons = find_pythons()
         yield partial(enter_versions, "lowest-direct", pythons[0], checkout(False))
         yield partial(enter_versions, "highest", pythons[-1], checkout(False))
-    yield from type_printed(choice)
-    yield from type_all_pages(choice)
+    if choice.wants("setup.cfg", large=True) or choice.wants("neighbours", large=True):
+        yield from (partial(check_neighbour, each, checkout(False)) for each in NEIGHBOURS)
 
 
 def is_target(environment: Environment) -> bool:

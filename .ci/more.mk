@@ -54,11 +54,11 @@ judge: export ASK_JUDGES = $(ASK)
 judge: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) judges $(if $(shell command -v npm),build/npm-models)  ## ask publishers' programs and Model Optimizer again, whose answers tests compare with
 	$(PYTEST) -m "(judge or recorded) and not soak"
 
-# With nothing but what README's first command installs. The bars are what was counted on 2026-11-29
+# With what reads the originals, and nothing else. The bars are what was counted on 2026-11-29
 # (docs/explanations/proof.md).
-faults:  ## convert right and wrong networks in README's install: how many faults the self-check finds by name and by FILE, how many right ones it refuses
-	$(call only,build/readme-env,run)
-	PYTHONPATH=tests build/readme-env/bin/python -m faults --found 184 --refused 0
+faults:  ## convert right and wrong networks, with run and convert: how many faults the self-check finds by name and by FILE, how many right ones it refuses
+	$(call only,build/faults-env,all)
+	PYTHONPATH=tests build/faults-env/bin/python -m faults --found 184 --refused 0
 
 SEED  ?= 1
 COUNT ?= 80
@@ -89,13 +89,13 @@ build/mo-env: build/mo-env/.installed-$(MO_EXTRAS)
 # The headless OpenCV of the other environments has no windows, and the two cannot lie side by side.
 build/demo-env/.installed: setup.cfg constraints.txt
 	$(PYTHON) -m venv build/demo-env
-	build/demo-env/bin/python -m pip --disable-pip-version-check --quiet install $(PIN) --editable '.[window]'
+	build/demo-env/bin/python -m pip --disable-pip-version-check --quiet install $(PIN) opencv-python --editable '.[own-opencv]'
 	@touch $@
 
 # The same with OpenCV 5, in place of that of the pins. Tests of the demo look through the windows of both.
 build/demo-env-opencv5/.installed: build/demo-env/.installed
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install $(PIN) --editable '.[window]'
+	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install $(PIN) opencv-python --editable '.[own-opencv]'
 	$(@D)/bin/python -m pip --disable-pip-version-check --quiet install 'opencv-python==5.*'
 	@touch $@
 

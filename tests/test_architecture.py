@@ -45,7 +45,7 @@ CORE = (
     {"arrays", "features", "operating_system", "other_words", "telemetry", "values"},
     {"install_commands", "regular_files"},
     {"errors", "events", "http_headers", "versions"},
-    {"plugins"},
+    {"neighbours", "plugins"},
     {"declarations", "workers"},
     {"layout", "settings"},
     {"diagnosis", "files"},

@@ -50,7 +50,7 @@ jobs:
   zoo:
     steps:
       - uses: actions/checkout
-      - run: python -m pip install -c constraints.txt '.[lint]'
+      - run: python -m pip install -c constraints.txt '.[check]'
       - if: github.event_name == 'push'
         run: posezoo lint
       - if: ${{ !cancelled() && github.event_name != 'push' }}
@@ -68,7 +68,7 @@ def write(folder, text):
 def test_a_job_is_read_for_each_event_with_the_lines_where_it_is_written(promises, repository):
     write(repository, WORKFLOW)
     push, request = promises.read_workflows()
-    assert push.install == ("-c", "constraints.txt", ".[lint]") and push.extras == {"lint"}
+    assert push.install == ("-c", "constraints.txt", ".[check]") and push.extras == {"check"}
     (command,) = push.commands
     assert (command.place, command.script) == (
         f"{Path('.github', 'workflows', 'zoo.yml')}:8",
@@ -87,7 +87,7 @@ def test_an_installation_that_is_not_one_command_is_refused_with_its_line(promis
 MAKEFILE = """\
 site: $(VENV)/.installed-docs $(if $(PHOTO),$(VENV)/.installed-run)  ## the site
 \t$(BIN)/posezoo card
-zoo: $(VENV)/.installed-lint
+zoo: $(VENV)/.installed-check
 \t$(BIN)/posezoo verify
 """
 
@@ -99,7 +99,7 @@ def makefile(repository):
     path.write_text(MAKEFILE, "utf-8")
     (repository / ".ci").mkdir()
     (repository / ".ci" / "more.mk").touch()
-    extras = "[options.extras_require]\nlint =\n    yaml\ndocs =\n    yaml\nrun =\n    yaml\n"
+    extras = "[options.extras_require]\ncheck =\n    yaml\ndocs =\n    yaml\nrun =\n    yaml\n"
     (repository / "setup.cfg").write_text(
         f"[options]\ninstall_requires =\n    yaml\n{extras}", "utf-8"
     )
@@ -109,7 +109,7 @@ def makefile(repository):
 
 def test_what_an_argument_of_make_adds_is_an_environment_of_its_own(promises, makefile):
     site, photo, zoo = promises.read_make_targets()
-    assert (site.extras, photo.extras, zoo.extras) == ({"docs"}, {"docs", "run"}, {"lint"})
+    assert (site.extras, photo.extras, zoo.extras) == ({"docs"}, {"docs", "run"}, {"check"})
     assert "PHOTO=" in photo.commands[0].script and "PHOTO=" not in site.commands[0].script
     assert (site.place, zoo.place) == ("Makefile:1", "Makefile:3")
 
@@ -118,8 +118,8 @@ def test_what_an_argument_of_make_adds_is_an_environment_of_its_own(promises, ma
     ("before", "after", "said"),
     [
         ("", "", ""),
-        (" $(VENV)/.installed-lint", "", "Makefile:3: zoo needs an environment"),
-        ("installed-lint", "installed-proof", "Makefile:3: setup.cfg has no extra proof"),
+        (" $(VENV)/.installed-check", "", "Makefile:3: zoo needs an environment"),
+        ("installed-check", "installed-proof", "Makefile:3: setup.cfg has no extra proof"),
         ("zoo:", "zoos:", "zoo.yml:2: make zoo does not exist"),
     ],
 )
@@ -140,23 +140,23 @@ def test_each_environment_of_this_repository_says_where_it_is_promised(environme
 @pytest.mark.parametrize(
     ("bare", "said"),
     [
-        ('posezoo[lint]"', "run is named too late"),
-        ('posezoo[lint,run]"', ""),
+        ('posezoo[convert]"', "run is named too late"),
+        ('posezoo[convert,run]"', ""),
     ],
 )
 def test_an_extra_that_only_a_second_hint_names_is_a_failure(environments, bare, said):
     lines = environments.VERBS
-    first = [(1, f'error: markdown_it is not installed\n  hint: pip install "{bare}')] * len(lines)
+    first = [(1, f'error: onnx is not installed\n  hint: pip install "{bare}')] * len(lines)
     second = [(0, "")] * (len(lines) - 1)
     second.append((1, 'error: cv2 is not installed\n  hint: pip install "posezoo[run]"'))
-    problems = list(environments.compare_verbs("lint", second, first))
+    problems = list(environments.compare_verbs("convert", second, first))
     assert [said in problem for problem in problems] == ([True] if said else [])
 
 
 def test_a_traceback_or_another_error_than_a_missing_extra_is_a_failure(environments):
     ended = [(0, "")] * (len(environments.VERBS) - 1)
     ended.append((1, "error: net.tflite: OpenVINO cannot read it"))
-    (problem,) = environments.compare_verbs("lint", ended, ended)
+    (problem,) = environments.compare_verbs("convert", ended, ended)
     assert problem.startswith("setup.cfg:") and "exit code 1" in problem
 
 

@@ -140,6 +140,7 @@ NOT_RUN = {
     "--list takes a text file": "of omz_downloader; tests/omz/test_list_file.py",
     "name one by its number: --input 0": "a camera, which test machines lack",
     "reconnect_s, or --reconnect": "a camera; tests/media/test_live_source.py",
+    "run without a window; or: ": "another OpenCV; .ci/neighbours.py, tests/media/test_window.py",
     "give another --output": "the file itself as the result; tests/run/test_preparation.py",
     "export it to ONNX with its authors' code": "their code; docs/explanations/how_it_was_made.md",
     "--prune removes the line": "a second training; tests/cli/verbs/test_lock.py",

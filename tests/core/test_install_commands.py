@@ -5,16 +5,19 @@ from importlib import metadata
 import pytest
 
 from posezoo.core import install_commands
-from posezoo.core.install_commands import install_command
+from posezoo.core.install_commands import install_beside, install_command
 
 # As setup.cfg has them, with fewer packages.
 METADATA = """\
 Metadata-Version: 2.1
 Name: posezoo
 Version: 1.2.3
+Provides-Extra: own-opencv
 Provides-Extra: run
 Provides-Extra: torch
 Requires-Dist: numpy>=1.24
+Requires-Dist: packaging>=1; extra == "own-opencv"
+Requires-Dist: packaging>=1; extra == "run"
 Requires-Dist: absent-package<6,>=4.14; extra == "run"
 Requires-Dist: numpy>=1; extra == "run"
 Requires-Dist: absent-elsewhere>=1; sys_platform == "other" and extra == "run"
@@ -82,6 +85,42 @@ def test_a_wheel_is_named_again(environment, tmp_path):
     assert "/my%20wheels/" in wheel.as_uri()
 
 
+@pytest.fixture
+def foreign_opencv(monkeypatch):
+    """OpenCV with windows is there, and not the headless one."""
+    monkeypatch.setattr(install_commands, "is_foreign_opencv", lambda: True)
+
+
+def test_an_opencv_that_is_there_gets_none_of_ours_beside_it(
+    environment, foreign_opencv, started_by, tmp_path
+):
+    wheel = tmp_path / "posezoo-1.2.3-py3-none-any.whl"
+    wheel.touch()
+    environment.came_from(wheel.as_uri(), archive_info={})
+    assert install_command("run") == f'pip install "posezoo[own-opencv] @ {wheel.as_uri()}"'
+    assert "posezoo[own-opencv,torch]" in install_command("run,torch")
+    assert "own-opencv" not in install_command("torch")
+
+
+def test_an_opencv_of_the_system_is_a_foreign_one(monkeypatch):
+    assert not install_commands.is_foreign_opencv()
+    monkeypatch.setattr(install_commands, "is_installed", lambda *_: False)
+    assert install_commands.is_foreign_opencv()
+    monkeypatch.setattr(install_commands, "find_spec", lambda _: None)
+    assert not install_commands.is_foreign_opencv()
+
+
+def test_other_packages_are_installed_together_with_the_extras_that_are_there(
+    environment, tmp_path
+):
+    assert install_beside(["mediapipe==1"]) == 'pip install "mediapipe==1" "packaging>=1"'
+    wheel = tmp_path / "posezoo-1.2.3-py3-none-any.whl"
+    wheel.touch()
+    environment.came_from(wheel.as_uri(), archive_info={})
+    own = f'"posezoo[own-opencv] @ {wheel.as_uri()}"'
+    assert install_beside(["mediapipe==1"]) == f'pip install "mediapipe==1" {own}'
+
+
 def test_a_repository_is_named_with_its_commit(environment):
     git = {"vcs": "git", "requested_revision": "main", "commit_id": "1a2b3c"}
     environment.came_from("https://git.example/zoo.git", vcs_info=git)
@@ -136,12 +175,12 @@ find-links = ["file:///home/ann/my%20wheels"]
     ("words", "command"),
     [
         (
-            "uv tool uvx --find-links dist posezoo[lint] run --input posezoo",
-            'uvx --find-links dist --from "posezoo[lint,run]" posezoo run --input posezoo',
+            "uv tool uvx --find-links dist posezoo[video] run --input posezoo",
+            'uvx --find-links dist --from "posezoo[video,run]" posezoo run --input posezoo',
         ),
         (
-            "uv tool run --from=posezoo[lint]==1.2.3 --with humanize posezoo run",
-            'uvx --with humanize --from "posezoo[lint,run]==1.2.3" posezoo run',
+            "uv tool run --from=posezoo[video]==1.2.3 --with humanize posezoo run",
+            'uvx --with humanize --from "posezoo[video,run]==1.2.3" posezoo run',
         ),
         (
             "uv run --with posezoo --find-links dist posezoo run",

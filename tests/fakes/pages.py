@@ -55,10 +55,10 @@ def commands(text: Path | str) -> list[str]:
 
 
 def named_extras(text: str) -> frozenset[str]:
-    """README's extra, and those that a page names. OpenCV with windows is never installed beside that without."""
+    """README's extra, and those that a page names."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", "utf-8")
-    known = set(setup["options.extras_require"]) - {"window"}
+    known = set(setup["options.extras_require"])
     found = _EXTRAS.findall(" ".join(text.split()))
     named = {word for each in found for word in re.findall(r"\w+", " ".join(each))}
     return frozenset({"run"} | (named & known))

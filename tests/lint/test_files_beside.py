@@ -3,14 +3,12 @@
 import os
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
 from fakes.command import posezoo
 from posezoo.core.files.verified_files import compute_digest
-from posezoo.pages.cards.card_reader import create_parser
 
 ROOT = Path(__file__).parents[2]
 RECORDED, RANGES = FILES = ("recorded_outputs.safetensors", "int8_ranges.safetensors")
@@ -124,27 +122,3 @@ def test_a_file_of_another_format_is_named_as_what_it_is(model):
     code, (line,) = check(model, "movenet-thunder")
     assert code == 1
     assert f"{model / RECORDED}: is not a checkpoint, but a web page or XML" in line
-
-
-@pytest.mark.parametrize("style", ["text", "github", "json", "sarif"])
-def test_without_its_package_these_files_are_not_judged_and_all_else_is(model, style, monkeypatch):
-    monkeypatch.setitem(sys.modules, "safetensors", None)
-    declaration = model / "model.yml"
-    text = declaration.read_text("utf-8")
-    declaration.write_text(text.replace("human_pose_estimation", "detection", 1), "utf-8")
-    words = ("lint", "movenet-thunder", "--format", style)
-    ended = posezoo(*words, "--models_dir", model.parents[1])
-    assert ended.returncode == 1
-    assert "task_type is detection" in ended.stdout
-    place = ended.stderr if style in ("json", "sarif") else ended.stdout
-    assert "not judged: files-beside (safetensors is not installed: " in place
-    assert f"{RECORDED}:" not in ended.stdout + ended.stderr
-
-
-def test_without_the_package_that_reads_cards_nothing_is_judged(model, monkeypatch):
-    monkeypatch.setitem(sys.modules, "markdown_it", None)
-    create_parser.cache_clear()
-    ended = posezoo("lint", "--models_dir", model.parents[1])
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert "error: markdown_it is not installed" in ended.stderr
-    assert "[lint]" in ended.stderr

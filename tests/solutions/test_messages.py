@@ -75,4 +75,4 @@ def test_without_protobuf_the_error_names_the_extra(monkeypatch):
     monkeypatch.delitem(sys.modules, "posezoo.solutions.messages")
     with pytest.raises(MissingPackageError, match=r"google.protobuf is not installed") as missing:
         importlib.import_module("posezoo.solutions.messages")
-    assert missing.value.extra == "convert"
+    assert missing.value.extra == "run"

@@ -10,37 +10,43 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
+from importlib.util import find_spec
+
+from packaging.requirements import Requirement
 
 from posezoo.core.errors import SettingsError, explain_broken_cv2, is_cv2_broken
-from posezoo.core.install_commands import install_command, pip_command
+from posezoo.core.install_commands import (
+    OPENCV,
+    install_command,
+    is_installed,
+    list_requirements,
+    pip_command,
+)
+from posezoo.core.neighbours import find_broken_requirements, find_overwritten_opencv
 from posezoo.core.plugins import PLUGIN_GROUPS, LazyTable, installed
 from posezoo.core.settings import SETTINGS, Setting
 from posezoo.core.values import frozen
-from posezoo.core.versions import package_version, parse_version, version
+from posezoo.core.versions import package_version, version
 
-#: Distribution, purpose, the extra that installs it (empty: always installed), the minimum version
-#: (empty: another package decides), and the version that it must stay below (empty: no limit).
-PACKAGES = (
-    ("numpy", "arrays", "", "1.24", ""),
-    ("pyyaml", "reading model.yml", "", "6", ""),
-    ("requests", "downloads over http", "", "2.32.3", ""),
-    ("tqdm", "progress bars", "", "4.64", ""),
-    ("truststore", "certificate authorities of the system", "", "0.10", ""),
-    ("openvino", "conversion and inference", "convert", "2025.4", ""),
-    ("ai-edge-litert", "independent self-check of TFLite models", "convert", "2.1", ""),
-    ("onnxruntime", "independent self-check of ONNX models", "convert", "1.17", ""),
-    ("onnx", "operations of ONNX that OpenVINO reads wrongly", "convert", "1.16", ""),
-    ("opencv-python-headless", "reading and drawing images", "run", "4.14", "6"),
-    ("opencv-python", "images and windows", "window", "4.14", "6"),
-    ("faster-coco-eval", "COCO's metrics", "evaluate", "1.6", ""),
-    ("nncf", "quantization to INT8", "quantize", "", ""),
-)
+#: Distribution, and purpose; setup.cfg has their versions.
+PACKAGES = {
+    "numpy": "arrays",
+    "pyyaml": "reading model.yml",
+    "requests": "downloads over http",
+    "tqdm": "progress bars",
+    "truststore": "certificate authorities of the system",
+    "openvino": "conversion and inference",
+    "ai-edge-litert": "independent self-check of TFLite models",
+    "onnxruntime": "independent self-check of ONNX models",
+    "onnx": "operations of ONNX that OpenVINO reads wrongly",
+    **dict.fromkeys(OPENCV, "reading and drawing images"),
+    "faster-coco-eval": "COCO's metrics",
+    "nncf": "quantization to INT8",
+}
+#: The extras with which most verbs work.
+_EXTRAS = ("own-opencv", "run", "convert")
 #: The packages that read the original for the self-check, and the models that each reads.
 _COMPARED = {"ai-edge-litert": "TFLite", "onnxruntime": "ONNX"}
-OPENCV = (
-    "opencv-python-headless", "opencv-python",
-    "opencv-contrib-python", "opencv-contrib-python-headless",
-)  # fmt: skip
 
 
 @frozen
@@ -133,6 +139,8 @@ class Diagnosis:
     devices: dict[str, str]
     default: DefaultReport | None  # None if a setting is wrong
     problems: tuple[DoctorIssue, ...]
+    #: What works, and may surprise.
+    notes: tuple[DoctorIssue, ...]
     #: Extras that are not installed, which is no problem for who does not use what they are for.
     not_installed: tuple[DoctorIssue, ...]
     npm_registries: tuple[NpmRegistry, ...]
@@ -144,7 +152,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError]) 
     settings.
     """
     packages = [
-        PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES
+        PackageStatus(name, package_version(name), purpose) for name, purpose in PACKAGES.items()
     ]
     devices: dict[str, str] = {}
     default: DefaultReport | None = None
@@ -153,7 +161,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError]) 
     hint = "change or remove this setting"
     problems = [DoctorIssue(error.problem, error.hint or hint) for error in complaints]
     problems += _package_problems()
-    problems += find_overwriting(OPENCV)
+    problems += (DoctorIssue(each.problem, each.command) for each in find_broken_requirements())
     if any(map(package_version, OPENCV)) and is_cv2_broken():
         broken = explain_broken_cv2()
         problems.append(DoctorIssue(broken.problem, broken.hint))
@@ -184,6 +192,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError]) 
         devices=devices,
         default=default,
         problems=tuple(problems),
+        notes=tuple(_notes()),
         not_installed=tuple(_missing_extras()),
         npm_registries=npm_registries,
         package_indexes=package_indexes,
@@ -191,23 +200,16 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError]) 
 
 
 def _package_problems() -> Iterator[DoctorIssue]:
-    for name, purpose, extra, lowest, below in PACKAGES:
-        requirement = f"{name}>={lowest}" + (f",<{below}" if below else "")
-        present = package_version(name)
-        problem = ""
-        if present and not _is_supported(present, lowest, below):
-            problem = f"{name} {present} is not supported, {requirement} is"
-        elif not present and not extra:
-            problem = f"{name} is not installed: {purpose}"
-        if problem:
-            yield DoctorIssue(problem, f'{pip_command()} install "{requirement}"')
-
-
-def _is_supported(version: str, lowest: str, below: str) -> bool:
-    numbers = parse_version(version)
-    if lowest and numbers < parse_version(lowest):
-        return False
-    return not below or numbers < parse_version(below)
+    for required in map(Requirement, list_requirements([""])):
+        if not package_version(required.name):
+            problem = f"{required.name} is not installed, which every verb needs"
+            yield DoctorIssue(problem, f'{pip_command()} install "{required}"')
+    for required in map(Requirement, list_requirements(["", *_EXTRAS])):
+        present = package_version(required.name)
+        if present and not is_installed(required.name, required.specifier):
+            supported = f"{required.name}{required.specifier}"
+            problem = f"{required.name} {present} is not supported, {supported} is"
+            yield DoctorIssue(problem, f'{pip_command()} install "{supported}"')
 
 
 def find_overwriting(names: Sequence[str]) -> Iterator[DoctorIssue]:
@@ -220,18 +222,24 @@ def find_overwriting(names: Sequence[str]) -> Iterator[DoctorIssue]:
         )
 
 
+def _notes() -> Iterator[DoctorIssue]:
+    if conflict := find_overwritten_opencv():
+        yield DoctorIssue(conflict.problem, conflict.command)
+
+
 def _missing_extras() -> Iterator[DoctorIssue]:
     if not package_version("openvino"):
         message = "openvino is not installed: models can be downloaded, but not converted or run"
         yield DoctorIssue(message, install_command("run"))
         return
-    if not any(map(package_version, OPENCV)):
+    if find_spec("cv2") is None:
         message = "OpenCV is not installed: models can be converted, but not run on images"
         yield DoctorIssue(message, install_command("run"))
     for name, kind in _COMPARED.items():
         if not package_version(name):
             message = f"{name} is not installed: IR of {kind} models are not compared with these"
-            yield DoctorIssue(message, install_command("convert"))
+            extra = "convert" if kind == "TFLite" else "run"
+            yield DoctorIssue(message, install_command(extra))
 
 
 def _folder_problems(settings: dict[str, Setting]) -> Iterator[DoctorIssue]:

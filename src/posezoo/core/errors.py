@@ -15,7 +15,13 @@ from pathlib import Path
 from types import ModuleType
 from urllib.parse import quote
 
-from posezoo.core.install_commands import install_command, pip_command
+from posezoo.core.install_commands import (
+    OPENCV,
+    install_command,
+    is_foreign_opencv,
+    keep_opencv,
+    pip_command,
+)
 from posezoo.core.operating_system import IS_WINDOWS
 from posezoo.core.telemetry import disable_telemetry
 
@@ -344,6 +350,9 @@ class MissingPackageError(PosezooError):
         extra: the extra of posezoo that installs it, or several with commas between them; empty for
             a package that the user chooses.
         reason: the error message of the import, if the package is installed but cannot be imported.
+
+    Attributes:
+        extra: the same; own-opencv instead of run if there is another OpenCV than that of run.
     """
 
     def __init__(self, package: str, *, extra: str, reason: str = "") -> None:
@@ -355,12 +364,14 @@ class MissingPackageError(PosezooError):
         hint = memory_hint(reason) or (install_command(extra) if extra else own)
         super().__init__(f"{package} {are} {state}", hint=hint)
         self.package = package
-        self.extra = extra
+        self.extra = keep_opencv(extra)
 
 
 #: The packages of install_requires in setup.cfg, by the name that is imported.
 REQUIRED = {
-    **{name: name for name in ("argcomplete", "numpy", "packaging", "requests", "tqdm")},
+    **{name: name for name in ("argcomplete", "numpy", "packaging", "requests", "safetensors")},
+    "markdown_it": "markdown-it-py",
+    "tqdm": "tqdm",
     "truststore": "truststore",
     "urllib3": "urllib3",
     "yaml": "pyyaml",
@@ -447,7 +458,14 @@ def require_packages(extras: Mapping[str, str]) -> None:
 
 def import_cv2() -> ModuleType:
     """Import OpenCV; it raises as ``import_optional`` does."""
-    cv2 = import_optional("cv2", extra="run")
+    try:
+        cv2 = import_optional("cv2", extra="run")
+    except MissingPackageError as error:
+        if is_foreign_opencv():  # it does not load, such as without libGL
+            pip = pip_command()
+            replace = f"{pip} uninstall --yes {' '.join(OPENCV[1:])}"
+            error.hint = f"{replace} && {pip} install {OPENCV[0]}"
+        raise
     if is_cv2_broken():
         raise explain_broken_cv2()
     return cv2

@@ -12,16 +12,19 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib import metadata
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from posezoo.core.operating_system import PROC
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 # The program that uvx runs, which may be a requirement: posezoo, posezoo[run]==0.2.0
 _PROGRAM = re.compile(r"posezoo([\s\[@=<>~!]|$)")
@@ -30,10 +33,18 @@ _EXTRAS = re.compile(r"\[([^\]]*)\]")
 _VERSION = re.compile(r"[=<>~!][^@/]*$")
 
 
+#: All of them write the folder ``cv2``.
+OPENCV = (
+    "opencv-python-headless", "opencv-python",
+    "opencv-contrib-python", "opencv-contrib-python-headless",
+)  # fmt: skip
+
+
 def install_command(extra: str) -> str:
     """The command that installs an extra, or several with commas between them, and keeps those that
-    are installed.
+    are installed, and the OpenCV that is there.
     """
+    extra = keep_opencv(extra)
     checkout = Path(__file__).resolve().parents[3]
     if (checkout / "setup.cfg").is_file():
         return _pip_install(extra, f"-e '{checkout}[{extra}]'")
@@ -45,6 +56,37 @@ def install_command(extra: str) -> str:
         return _pip_install(extra, _requirement(extra))
     packages = [f'"{each}"' for each in _missing_packages(extra.split(","))]
     return _pip_install(extra, " ".join(packages) or _requirement(extra))
+
+
+def install_beside(others: Iterable[str]) -> str:
+    """The command of pip that finds versions which fit these requirements and posezoo, with the
+    extras that are installed.
+    """
+    extras = _installed_extras()
+    named = f"posezoo[{extras}]" if extras else "posezoo"
+    checkout = Path(__file__).resolve().parents[3]
+    if (checkout / "setup.cfg").is_file():
+        own = f"-e {shlex.quote(named.replace('posezoo', str(checkout), 1))}"
+    elif origin := _origin():
+        own = f'"{named} @ {origin}"'
+    else:
+        own = " ".join(f'"{each}"' for each in list_requirements(extras.split(",")))
+    return " ".join([pip_command(), "install", *(f'"{other}"' for other in others), own])
+
+
+def keep_opencv(extra: str) -> str:
+    """The same extras without an OpenCV of ours, if there is one of another kind."""
+    if not is_foreign_opencv():
+        return extra
+    return ",".join("own-opencv" if each == "run" else each for each in extra.split(","))
+
+
+def is_foreign_opencv() -> bool:
+    """Whether there is an OpenCV, and not the package that the extra ``run`` installs."""
+    if any(map(is_installed, OPENCV[1:])):
+        return not is_installed(OPENCV[0])
+    # Such as that of Debian or conda.
+    return not is_installed(OPENCV[0]) and find_spec("cv2") is not None
 
 
 def pip_arguments(extra: str) -> str:
@@ -110,21 +152,60 @@ def _missing_packages(extras: list[str]) -> list[str]:
     """The requirements of extras that are not installed; all of them if none is missing."""
     from packaging.requirements import Requirement  # slow import, only needed for a hint
 
-    try:
-        required = [Requirement(text) for text in metadata.requires("posezoo") or ()]
-    except metadata.PackageNotFoundError:
-        return []
-    named = {}
-    for each in required:
-        if each.marker and any(each.marker.evaluate({"extra": extra}) for extra in extras):
-            each.marker = None
-            named[str(each)] = _is_installed(each.name, each.specifier)
-    return [text for text, is_installed in named.items() if not is_installed] or list(named)
+    named = [Requirement(text) for text in list_requirements(extras)]
+    missing = [str(each) for each in named if not is_installed(each.name, each.specifier)]
+    return missing or [str(each) for each in named]
 
 
-def _is_installed(package: str, specifier: Any) -> bool:
+def list_requirements(extras: Iterable[str]) -> list[str]:
+    """What these extras need on this machine, without what posezoo always needs, which is that of
+    ""; none if posezoo was not installed.
+    """
+    from packaging.requirements import Requirement  # slow import, only needed for a hint
+
+    named = []
     with suppress(metadata.PackageNotFoundError):
-        return bool(specifier.contains(metadata.version(package), prereleases=True))
+        for text in metadata.requires("posezoo") or ():
+            each = Requirement(text)
+            if any(_belongs_to(each, extra) for extra in extras):
+                each.marker = None
+                named.append(str(each))
+    return list(dict.fromkeys(named))
+
+
+def _belongs_to(required: Requirement, extra: str) -> bool:
+    if required.marker is None:
+        return not extra
+    is_always = required.marker.evaluate({"extra": ""})
+    return is_always is not bool(extra) and required.marker.evaluate({"extra": extra})
+
+
+def _installed_extras() -> str:
+    """The extras whose packages are all installed, with commas between them; without those that are
+    a part of another one.
+    """
+    from packaging.requirements import Requirement
+
+    with suppress(metadata.PackageNotFoundError):
+        provided = metadata.metadata("posezoo").get_all("Provides-Extra") or []
+        packages = {}
+        for extra in provided:
+            names = {Requirement(text).name for text in list_requirements([extra])}
+            if names and all(map(is_installed, names)):
+                packages[extra] = names
+        return ",".join(
+            extra
+            for extra, names in packages.items()
+            if not any(names < others for others in packages.values())
+        )
+    return ""
+
+
+def is_installed(package: str, specifier: Any = None) -> bool:
+    """Whether a package is installed, in a version of this specifier."""
+    with suppress(metadata.PackageNotFoundError):
+        installed = metadata.version(package)
+        return specifier is None or bool(specifier.contains(installed, prereleases=True))
     return False
 
 

@@ -121,7 +121,7 @@ def replace_root(file: FlatBuffer, root: NewTable) -> bytes:
 
     It is written from its end: offsets only lead to later positions.
     """
-    builder = import_optional("flatbuffers", extra="convert").Builder(2 * len(file.content))
+    builder = import_optional("flatbuffers", extra="run").Builder(2 * len(file.content))
     builder.Prep(_ALIGNMENT, len(file.content))
     old_start = builder.CreateByteVector(file.content) - 4  # after its length
     builder.Finish(_write(builder, old_start, root), file.content[4:8])  # the format's identifier

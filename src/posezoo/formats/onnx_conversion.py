@@ -76,7 +76,7 @@ def convert_to_onnx(
         OutputError: the file cannot be written.
         MissingPackageError: OpenVINO, onnx or onnxruntime is not installed.
     """
-    import_optional("onnxruntime", extra="convert")
+    import_optional("onnxruntime", extra="run")
     path = frontends.users_file(spec, layout)
     model_format = frontends.select_format(spec)
     if model_format.read_network is None or spec.framework not in _PREPROCESSING:

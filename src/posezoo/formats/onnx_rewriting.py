@@ -118,7 +118,7 @@ def _require_comparison(
     comparison = "an ONNX file that is run directly is not compared with ONNX Runtime"
     if is_compared:
         comparison = "ONNX Runtime, which the IR would be compared with, is not installed"
-        hint = MissingPackageError("onnxruntime", extra="convert").hint
+        hint = MissingPackageError("onnxruntime", extra="run").hint
     raise ConversionError(
         f"{path}: OpenVINO may read its {operation} wrongly: {reason}, and {comparison}", hint=hint
     )

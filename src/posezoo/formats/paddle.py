@@ -30,7 +30,7 @@ def _convert_arg_max(node: Any) -> dict[str, list[Any]]:
 def _read(_spec: ModelSpec, path: Path) -> Any:
     """The network; OpenVINO 2026.4.1 itself refuses an arg_max whose axis counts from the end."""
     frontend = import_openvino().frontend.FrontEndManager().load_by_framework("paddle")
-    extensions = import_optional("openvino.frontend.paddle", extra="convert")
+    extensions = import_optional("openvino.frontend.paddle", extra="run")
     frontend.add_extension(extensions.ConversionExtension("arg_max", _convert_arg_max))
     return frontend.convert(frontend.load(path))
 

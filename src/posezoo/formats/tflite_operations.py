@@ -61,7 +61,7 @@ def replace_operations(
 
 
 def _read_options(content: bytes) -> Any:
-    return import_optional("flatbuffers.flexbuffers", extra="convert").GetRoot(content).AsMap
+    return import_optional("flatbuffers.flexbuffers", extra="run").GetRoot(content).AsMap
 
 
 def _constant(values: ArrayLike) -> Node:

@@ -106,7 +106,7 @@ def run_metadata_check(
     if artifacts:
         findings += recompute_artifacts(registry, names, artifacts)
     findings = _leave_out_known(findings, accepted)
-    _print_findings(findings, style, zoo, zoo.select(names), artifacts=artifacts)
+    _print_findings(findings, style, zoo.select(names), artifacts=artifacts)
     return int(any(finding.severity == "error" for finding in findings))
 
 
@@ -209,15 +209,9 @@ def _fix(
 def _print_findings(
     findings: Sequence[Finding],
     style: str,
-    zoo: RegistryView,
     models: Sequence[ModelView],
     artifacts: Path | None,
 ) -> None:
-    unjudged = [
-        f"{rule} ({error.problem}: {error.hint})" for rule, error in zoo.missing_packages.items()
-    ]
-    if unjudged and style in ("json", "sarif"):
-        print_to_stderr(f"warning: not judged: {', '.join(unjudged)}")
     if style == "json":
         print_json({"findings": [project(each, _ROW) for each in findings]})
         return
@@ -235,7 +229,7 @@ def _print_findings(
     if findings:
         summary += f": {_count_by_severity(findings)}"
     counts = Counter(chain.from_iterable(map(list_unjudged, models)))
-    unjudged += [text.format(models=format_count(counts[text], "model")) for text in sorted(counts)]
+    unjudged = [text.format(models=format_count(counts[text], "model")) for text in sorted(counts)]
     if find_spec("torch") is None:
         unjudged.append("parameters of networks (no PyTorch)")
     if artifacts is None:

@@ -31,7 +31,7 @@ from posezoo.core.declarations.model_yml import is_in_our_form
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.declarations.yaml_nodes import YamlNode, read_yaml
-from posezoo.core.errors import MissingPackageError, SpecError, suggest
+from posezoo.core.errors import SpecError, suggest
 from posezoo.core.registry import Registry, RegistryEntry, builtin_models_dir, registry_root
 from posezoo.core.values import frozen
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
@@ -88,7 +88,6 @@ class RegistryView:
         self._only = only
         self._computed: dict[object, Any] = {}
         #: What rules lack that could not judge, by their ids.
-        self.missing_packages: dict[str, MissingPackageError] = {}
 
     @cached_property
     def _views(self) -> Mapping[str, ModelView]:

@@ -16,8 +16,10 @@ from urllib.parse import urlsplit
 from posezoo.console.labels import format_count
 from posezoo.core.convert.file_kinds import explain_model_file
 from posezoo.core.errors import ImageError, SourceError, os_reason, shell_word
+from posezoo.core.install_commands import pip_command
 from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, open_regular
 from posezoo.core.values import frozen
+from posezoo.core.versions import parse_version
 from posezoo.core.workers.retries import TransientSourceError
 from posezoo.media import images
 from posezoo.media.ffmpeg import import_quiet_opencv, open_media
@@ -148,6 +150,7 @@ class Capture:
             self._stream = stream
             self.has_end = True
             if not stream.is_playlist:
+                self._require_streams(cv2.__version__)
                 # While OpenCV waits for them, it opens nothing else in this process.
                 if not stream.wait_for_bytes():
                     raise self._explain(str(target), "the server sends nothing")
@@ -229,6 +232,15 @@ class Capture:
                 hint = "if you trust that address, name it yourself"
                 raise ImageError(f"{self._name}: {error.problem}", hint=hint) from error
             raise self._explain(url, error.problem) from error
+
+    def _require_streams(self, version: str) -> None:
+        """Given the address itself, an older OpenCV would follow redirects unchecked."""
+        if parse_version(version) < (4, 11):
+            raise ImageError(
+                f"{self._name}: OpenCV {version} cannot read what posezoo receives, 4.11 can",
+                hint=f"update the OpenCV that is installed, such as: {pip_command()} install"
+                ' "opencv-python-headless>=4.11,<6"; or download the file first',
+            )
 
     def _explain(self, target: Path | str | int, reason: str = "") -> ImageError:
         if self.is_camera:

@@ -227,6 +227,11 @@ def _decode(data: bytes, name: str, header: ImageHeader, cv2: Any) -> Image:
 
 
 def _explain_undecoded(data: bytes, name: str, cv2: Any) -> ImageError:
+    if _is_avif(data) and not cv2.haveImageWriter("photo.avif"):
+        return ImageError(
+            f"{name}: is AVIF, which OpenCV {cv2.__version__} does not decode",
+            hint="save it as PNG with another program, or update OpenCV",
+        )
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype.kind != "f":
         return ImageError(f"{name}: the image is damaged, or of a kind that OpenCV does not decode")
@@ -597,6 +602,10 @@ def _tiff(data: bytes) -> ImageHeader:
     return ImageHeader(sides[256], sides[257], is_complete=True, has_several=following > 0)
 
 
+def _is_avif(data: bytes) -> bool:
+    return data[4:12] in (b"ftypavif", b"ftypavis")
+
+
 def _avif(data: bytes) -> ImageHeader:
     """AVIF: boxes to the end of the file (ISO/IEC 14496-12); ``ispe`` has the size of an image, of
     which a grid has several.
@@ -673,7 +682,7 @@ _KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes], ImageHeader]], ..
     (lambda data: data.startswith(b"RIFF") and data[8:12] == b"WEBP", _webp),
     (lambda data: data.startswith(b"BM"), _bmp),
     (lambda data: data.startswith((b"II*\0", b"MM\0*")), _tiff),
-    (lambda data: data[4:12] in (b"ftypavif", b"ftypavis"), _avif),
+    (_is_avif, _avif),
     (lambda data: data[4:8] == b"jP  ", _jpeg_2000),
     (lambda data: re.match(rb"P[1-6][\s#]", data) is not None, _netpbm),
 )

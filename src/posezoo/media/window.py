@@ -6,7 +6,8 @@ import os
 import re
 import subprocess
 
-from posezoo.core.errors import PosezooError, import_optional
+from posezoo.core.errors import PosezooError, import_cv2
+from posezoo.core.install_commands import OPENCV, pip_command
 from posezoo.core.operating_system import IS_LINUX
 from posezoo.core.workers.program import find_interpreter
 from posezoo.media.images import Image
@@ -32,11 +33,12 @@ def require_display() -> None:
         DisplayError: it cannot be opened; the message gives the reason.
         MissingPackageError: OpenCV is not installed.
     """
-    cv2 = import_optional("cv2", extra="window")
+    cv2 = import_cv2()
     if re.search(r"GUI:\s+NONE", cv2.getBuildInformation()):
+        replace = f"{pip_command()} uninstall --yes {' '.join(OPENCV)}"
         raise DisplayError(
             "this OpenCV comes without windows (opencv-python-headless)",
-            hint=f"{_HINT}; or uninstall it and install the extra [window] in its place",
+            hint=f"{_HINT}; or: {replace} && {pip_command()} install opencv-python",
         )
     if not IS_LINUX:
         return
@@ -61,7 +63,7 @@ class Window:
     """
 
     def __init__(self, title: str) -> None:
-        self._cv2 = import_optional("cv2", extra="window")
+        self._cv2 = import_cv2()
         self._title = title
         self._was_visible = False
         self.is_open = True

@@ -82,7 +82,7 @@ def apply_transformations(network: Model, transformations: Sequence[Transformati
     Raises:
         ConversionError: one does not fit the network.
     """
-    openvinos = import_optional("openvino._offline_transformations", extra="convert")
+    openvinos = import_optional("openvino._offline_transformations", extra="run")
     for transformation in transformations:
         _, _, function = _TRANSFORMATIONS[transformation.name]
         try:

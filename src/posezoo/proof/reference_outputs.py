@@ -438,7 +438,7 @@ def find_missing_runtime(spec: ModelSpec) -> str:
     module = frontends.select_format(spec).runtime_module
     if not module or import_runtime(module):
         return ""
-    return install_command("run" if module == "cv2" else "convert")
+    return install_command("convert" if module.startswith("ai_edge_litert") else "run")
 
 
 def explain_dependence(spec: ModelSpec, refusal: str = "") -> str:

@@ -17,11 +17,11 @@ from posezoo.poses.keypoints import Pose
 from posezoo.poses.letterbox import Size
 from posezoo.solutions.tables import TABLES
 
-import_optional("google.protobuf", extra="convert")
-_descriptors = import_optional("google.protobuf.descriptor_pb2", extra="convert")
-_pools = import_optional("google.protobuf.descriptor_pool", extra="convert")
+import_optional("google.protobuf", extra="run")
+_descriptors = import_optional("google.protobuf.descriptor_pb2", extra="run")
+_pools = import_optional("google.protobuf.descriptor_pool", extra="run")
 # What the modules call that protobuf's compiler generates.
-_builder = import_optional("google.protobuf.internal.builder", extra="convert")
+_builder = import_optional("google.protobuf.internal.builder", extra="run")
 
 # Not protobuf's own pool, which may have the same messages from MediaPipe itself.
 _POOL = _pools.DescriptorPool()

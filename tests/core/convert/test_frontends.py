@@ -163,7 +163,7 @@ def test_a_package_that_is_missing_while_a_file_is_read_is_named_with_its_extra(
     with pytest.raises(MissingPackageError) as caught:
         frontends.read_network(spec, path)
     assert caught.value.problem == said
-    assert "[convert]" in caught.value.hint
+    assert "[run]" in caught.value.hint
 
 
 def test_an_incomplete_download_is_refused_by_its_size(tmp_path):

@@ -36,7 +36,7 @@ def test_an_operation_that_nothing_replaces_or_compares_is_refused(
 ):
     error = refusal(translate_without(*OPERATIONS[operation], "onnx", "onnxruntime"))
     assert f"OpenVINO may read its {operation} 'y' wrongly" in error
-    assert "hint: " in error and "[convert]" in error
+    assert "hint: " in error and "[run]" in error
     assert "Traceback" not in error
     assert not (tmp_path / "net.xml").exists()
 

@@ -1,17 +1,14 @@
 """Cards are read into sections, tables, links and metrics, ours and foreign ones of any size."""
 
-import sys
 import time
 
 import pytest
 
 from fakes.waiting import HANG_S
-from posezoo.core.errors import MissingPackageError
 from posezoo.core.registry import open_registry
 from posezoo.pages.cards.card_reader import (
     MAX_CHARACTERS,
     MarkdownLink,
-    create_parser,
     parse_card,
     to_plain_text,
 )
@@ -206,11 +203,3 @@ def test_ten_megabytes_and_a_million_cells_are_read_in_bounded_time(write):
     assert len(card.metrics) + cells + len(card.sections) <= MAX_CHARACTERS
     assert card.truncation_note.startswith("only its first 262,144 characters were read")
     assert time.perf_counter() - start < HANG_S
-
-
-def test_without_markdown_it_the_extra_to_install_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "markdown_it", None)
-    create_parser.cache_clear()
-    with pytest.raises(MissingPackageError) as caught:
-        parse_card("# a card")
-    assert "[lint]" in caught.value.hint

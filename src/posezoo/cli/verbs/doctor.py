@@ -72,9 +72,16 @@ def _text_lines(diagnosis: Diagnosis) -> Iterator[str]:
     for name, hardware in diagnosis.devices.items():
         yield f"  {name:8} {hardware}"
     yield ""
+    yield from _issue_lines(diagnosis)
+
+
+def _issue_lines(diagnosis: Diagnosis) -> Iterator[str]:
     for missing in diagnosis.not_installed:
         yield missing.message
         yield f"    to add it: {missing.mend}"
+    for note in diagnosis.notes:
+        yield f"note: {note.message}"
+        yield f"    to change it: {note.mend}"
     for problem in diagnosis.problems:
         yield f"problem: {problem.message}"
         yield f"    fix: {problem.mend}"

@@ -293,7 +293,7 @@ def read_network(spec: ModelSpec, path: VerifiedSource) -> Model:
     except ImportError as error:
         reason = "" if isinstance(error, ModuleNotFoundError) else str(error)
         package = (error.name or "openvino").partition(".")[0]
-        raise MissingPackageError(package, extra="convert", reason=reason) from error
+        raise MissingPackageError(package, extra="run", reason=reason) from error
     except Exception as error:
         # OpenVINO's frontends raise classes that derive from Exception directly.
         raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error
@@ -444,7 +444,7 @@ def _simplifications() -> tuple[Callable[[Model], object], ...]:
     They are private to OpenVINO, and another version may move them: then there are none.
     """
     try:
-        transformations = import_optional("openvino._offline_transformations", extra="convert")
+        transformations = import_optional("openvino._offline_transformations", extra="run")
         return (
             partial(transformations.apply_moc_transformations, cf=False, smart_reshape=True),
             transformations.compress_quantize_weights_transformation,

@@ -28,7 +28,7 @@ _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 _FIRST_CALL = threading.Lock()
 
 
-def import_openvino(*, extra: str = "convert") -> ModuleType:
+def import_openvino(*, extra: str = "run") -> ModuleType:
     """The ``openvino`` package; if it is missing, the error names the ``extra`` of posezoo to
     install.
 
@@ -58,7 +58,7 @@ def import_openvino(*, extra: str = "convert") -> ModuleType:
     return module
 
 
-def openvino_core(*, extra: str = "convert") -> Any:
+def openvino_core(*, extra: str = "run") -> Any:
     """An ``openvino.Core`` that allows the files of its models to be moved, and obeys
     ``library_threads``.
 
@@ -79,7 +79,7 @@ def fold_constants(network: Model) -> None:
     """Replace operations that depend on no input, or only on static sizes (ShapeOf), with
     constants.
     """
-    passes = import_optional("openvino.passes", extra="convert")
+    passes = import_optional("openvino.passes", extra="run")
     manager = passes.Manager()
     manager.register_pass(passes.ConstantFolding())
     manager.run_passes(network)

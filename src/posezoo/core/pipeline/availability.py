@@ -138,8 +138,6 @@ class _Network:
 
 
 def _describe_extras(extras: set[str]) -> Iterator[str]:
-    if "run" in extras:
-        extras = extras - {"convert"}  # which is a part of it
     if extras:
         yield f"needs the extra{'s' * (len(extras) > 1)} {' and '.join(sorted(extras))}"
 

@@ -110,7 +110,7 @@ def make_plan(
     obstacle = next((each.obstacle for each in due if each.obstacle), None)
     missing = None
     if due and resolved.route is Route.NETWORK:
-        missing = find_missing_packages({"torch": "torch", "openvino": "convert"})
+        missing = find_missing_packages({"torch": "torch", "openvino": "run"})
     plan = Plan(
         resolved,
         irs,

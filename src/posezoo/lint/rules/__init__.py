@@ -11,7 +11,7 @@ from functools import cache
 from itertools import islice
 from types import ModuleType
 
-from posezoo.core.errors import MissingPackageError, PluginError
+from posezoo.core.errors import PluginError
 from posezoo.core.plugins import LazyTable
 from posezoo.lint.finding import Finding, Severity, create_finding
 from posezoo.lint.registry_view import ModelView
@@ -20,8 +20,6 @@ from posezoo.lint.rule import Rule, defined_rules
 #: The largest number of findings of one rule in one model, so that a hostile card cannot fill the
 #: screen.
 MAX_FINDINGS = 50
-#: Most rules read cards, so without the packages of this extra nothing is judged.
-EXTRA = "lint"
 
 #: A rule that finds the cause of what others find comes before them.
 _MODULES = (
@@ -58,25 +56,13 @@ def load_rules() -> Mapping[str, Rule]:
 
 
 def check_models(models: Iterable[ModelView]) -> Iterator[Finding]:
-    """Every finding in these models. A rule that needs a package which is not installed is noted in
-    their ``RegistryView``, and the others go on.
-
-    Raises:
-        MissingPackageError: the package that reads cards is not installed.
-    """
+    """Every finding in these models."""
     for model in models:
         reported: set[str] = set()  # the rules with findings, and the files with errors
         for rule in load_rules().values():
             if not reported.isdisjoint(rule.unless):
                 continue
-            try:
-                violations = [*islice(rule.find(model), MAX_FINDINGS)]
-            except MissingPackageError as error:
-                if error.extra == EXTRA:
-                    raise
-                model.zoo.missing_packages[rule.id] = error
-                continue
-            for violation in violations:
+            for violation in islice(rule.find(model), MAX_FINDINGS):
                 finding = create_finding(rule.id, rule.severity, model.name, violation)
                 # Pages that were drawn before a mistake that another rule has found.
                 if rule.id != "drawn-card" or finding.file not in reported:

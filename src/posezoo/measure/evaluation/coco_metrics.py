@@ -99,7 +99,7 @@ def run_library(
     predictions that count, by descending score, to the annotations, or empty. With ``most``, as
     many count in an image, and not as many as in COCO.
     """
-    library = import_optional("faster_coco_eval", extra="evaluate")
+    library = import_optional("faster_coco_eval", extra="run")
     truth: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
     for number, image in enumerate(dataset.images):

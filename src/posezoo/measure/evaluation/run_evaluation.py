@@ -148,7 +148,7 @@ def evaluate(
         PosezooError: the model fails.
     """
     # The requirements are checked first, because an evaluation may take hours.
-    import_optional("faster_coco_eval", extra="evaluate")
+    import_optional("faster_coco_eval", extra="run")
     dataset = select_labeled(dataset, listener)
     require_people(dataset, boxes=of_boxes)
     require_readable(dataset, skip_unreadable=skip_unreadable)

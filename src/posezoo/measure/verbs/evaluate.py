@@ -204,7 +204,7 @@ def run(args: _EvaluateArgs) -> int:
     from posezoo.measure.model_evaluation import require_matching_skeleton, select_keypoints
 
     for package in ("cv2", "faster_coco_eval"):
-        import_optional(package, extra="evaluate")
+        import_optional(package, extra="run")
     if args.results:
         return _evaluate_results(args)
     if not args.model:

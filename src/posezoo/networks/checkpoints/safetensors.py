@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 
+from safetensors import SafetensorError, safe_open
+
 from posezoo.core.arrays import Array
-from posezoo.core.errors import escape_control_characters, import_optional
+from posezoo.core.errors import escape_control_characters
 from posezoo.networks.checkpoints.mapped_file import (
     BFLOAT16,
     BOOL,
@@ -44,16 +46,14 @@ def read_safetensors(file: MappedFile) -> dict[str, Array]:
 
     Raises:
         CheckpointFormatError: its header is not valid.
-        MissingPackageError: the package safetensors is not installed.
     """
     cursor = FileCursor(file)
     (length,) = cursor.unpack("<Q", "the header's length")
     text = cursor.read_text(length, "the header")
-    library = import_optional("safetensors", extra="convert")
     try:
-        with library.safe_open(file.path, framework="numpy"):
+        with safe_open(file.path, framework="numpy"):
             header = json.loads(text)
-    except library.SafetensorError as error:
+    except SafetensorError as error:
         raise CheckpointFormatError(
             truncate(escape_control_characters(str(error))),
             hint="the file is truncated, or its header is wrong; download it again",

@@ -1,6 +1,4 @@
-"""Read a model card with markdown-it-py: its sections, tables, links and metrics, each with its
-line number; a MissingPackageError without that package.
-"""
+"""Read a model card: its sections, tables, links and metrics, each with its line number."""
 
 from __future__ import annotations
 
@@ -10,15 +8,12 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain, islice, pairwise, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from posezoo.core.errors import import_optional
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
 from posezoo.core.regular_files import read_beginning
 from posezoo.core.values import frozen
-
-if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
-    from markdown_it.token import Token
 
 #: Open Model Zoo's largest card has 32,000 characters. A text of this length takes at most 3 s and
 #: 220 MB.
@@ -290,11 +285,7 @@ def create_parser() -> MarkdownIt:
     Indented text is not code, because Open Model Zoo's cards indent tables and fences too far in
     lists.
     """
-    markdown_it = import_optional("markdown_it", extra="lint")
-    parser: MarkdownIt = (
-        markdown_it.MarkdownIt("commonmark").enable("table").disable(["code", "inline"])
-    )
-    return parser
+    return MarkdownIt("commonmark").enable("table").disable(["code", "inline"])
 
 
 def to_plain_text(text: str) -> str:

@@ -165,7 +165,7 @@ def _require_packages(args: _QuantizeArgs) -> None:
         needed["nncf"] = "quantize"
     is_coco = args.annotations is not None and args.annotations.suffix == ".json"
     if args.metric in ("ap", "map") or (args.metric is None and is_coco):
-        needed["faster_coco_eval"] = "evaluate"
+        needed["faster_coco_eval"] = "run"
     require_packages(needed)
 
 

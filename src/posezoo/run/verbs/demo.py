@@ -28,6 +28,7 @@ from posezoo.core.errors import (
     printable,
 )
 from posezoo.core.layout import precision_of
+from posezoo.core.neighbours import warn_of_overwritten_opencv
 from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
 from posezoo.core.workers.signals import SignalExit
@@ -265,7 +266,7 @@ def run(args: _DemoArgs) -> int:
     from posezoo.media.frame_publishers import is_stdout, open_publisher
     from posezoo.media.frame_sources import open_source
     from posezoo.media.utilization_monitor import UtilizationMonitor
-    from posezoo.media.window import Window, require_display
+    from posezoo.media.window import Window
     from posezoo.run.advice import explain_no_people
     from posezoo.run.load import Loader
     from posezoo.run.player import ExecutionMode, Player, format_summary, summarize_run
@@ -291,8 +292,7 @@ def run(args: _DemoArgs) -> int:
             mode=camera_mode_from_args(args, [args.input]),
         )
         stack.callback(source.close)
-        if not args.no_show:
-            require_display()
+        _require_opencv(args, console)
         monitors = UtilizationMonitor(args.utilization_monitors)
         outputs = _open_outputs(args, source, stack, console)
         writer = _pose_writer(args, source, publisher)
@@ -343,6 +343,14 @@ def run(args: _DemoArgs) -> int:
     if ended:
         raise ended
     return 1 if failures else 0
+
+
+def _require_opencv(args: _DemoArgs, console: Console) -> None:
+    from posezoo.media.window import require_display
+
+    warn_of_overwritten_opencv(console.warn)
+    if not args.no_show:
+        require_display()
 
 
 def _pose_writer(args: _DemoArgs, source: FrameSource, publish: FramePublisher) -> _PoseWriter:

@@ -51,6 +51,7 @@ from posezoo.core.errors import (
 from posezoo.core.events import ignore_event
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.layout import precision_of
+from posezoo.core.neighbours import warn_of_overwritten_opencv
 from posezoo.core.settings import user_folder
 from posezoo.run.verbs.run_flags import (
     DRAW,
@@ -167,7 +168,7 @@ def run(args: _RunArgs) -> int:
     from posezoo.poses.drawing import draw
     from posezoo.run.advice import describe_assumed_skeleton
     from posezoo.run.load import Loader
-    from posezoo.run.run_inputs import InputRunner, require_fitting_output
+    from posezoo.run.run_inputs import InputRunner
     from posezoo.run.subject import find_subject
 
     context = flags.context_from_args(args)
@@ -177,11 +178,10 @@ def run(args: _RunArgs) -> int:
         _require_written_output(args)
         subject = find_subject(args.model, context, statement_from_args(args))
         _require_runnable(subject, context)
+        warn_of_overwritten_opencv(console.warn)
         publisher = open_publisher(args.json_lines, stack)
         inputs = _open_inputs(args, subject, context, stack, failures, publisher)
-        _require_video(args, inputs)
-        if args.output:
-            require_fitting_output(args.output, inputs)
+        _require_fitting(args, inputs)
         is_video = not inputs.images  # in which some models track a person and need no detector
         refuse_detect_every(args, subject.model, context, is_video=is_video)
         loader = Loader(context, is_video=is_video, listener=console, time_step=timer.time_step)
@@ -475,7 +475,11 @@ def _require_runnable(subject: Subject, context: Context) -> None:
         resolve_pipeline(subject.model, context)
 
 
-def _require_video(args: _RunArgs, inputs: RunInputs) -> None:
+def _require_fitting(args: _RunArgs, inputs: RunInputs) -> None:
+    from posezoo.run.run_inputs import require_fitting_output
+
+    if args.output:
+        require_fitting_output(args.output, inputs)
     names = [name for flag in VIDEO.flags for name in flag.spellings]
     given = [name for name in names if getattr(args, name.removeprefix("--"))]
     if given and not inputs.videos:
