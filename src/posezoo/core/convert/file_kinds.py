@@ -240,7 +240,8 @@ def explain_model_file(name: str, flags: str = "") -> tuple[str, str]:
 
 
 class _Explainer(FileExplainer):
-    explain = staticmethod(explain_named)
+    def explain(self, name: str) -> tuple[str, str]:
+        return explain_named(name)
 
 
 EXPLAINER = _Explainer()

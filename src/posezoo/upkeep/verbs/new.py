@@ -87,7 +87,12 @@ FLAGS = (
 )
 
 
-class _NewArgs(flags.DescriptionArgs, flags.FormatArgs):
+class _NewArgs(flags.SkeletonArgs, flags.FormatArgs):
+    decoder: str | None
+    detector: str | None
+    mean_values: list[tuple[float, ...]] | None
+    scale_values: list[tuple[float, ...]] | None
+    reverse_input_channels: bool
     name: str
     addresses: list[str] | None
     license: str
