@@ -317,7 +317,7 @@ class _LoadedImage:
         return str(self.target)
 
     def read(self) -> Image:
-        with self.timer.time_step("read images"):
+        with self.timer.time_step("read"):
             self.pixels = read_image(self.input.path)
         return self.pixels
 
@@ -479,10 +479,10 @@ class InputRunner:
     ) -> int:
         """Returns the number of people who are drawn; reports why an image has no poses."""
         with self._reporting_failure("image", image.input.name):
-            with self.timer.time_step("find poses"):
+            with self.timer.time_step("poses"):
                 _, poses = next(stream)
             pixels = image.take()
-            with self.timer.time_step("draw and write"):
+            with self.timer.time_step("draw"):
                 write_image(image.target, self.draw(pixels, poses), self.listener)
             row = {
                 "image": image.input.name,
