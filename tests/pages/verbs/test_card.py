@@ -76,7 +76,7 @@ def test_a_registry_is_drawn_in_place_and_stale_pages_are_reported(zoo):
     for page in ("index.md", "public/alone/README.md"):
         text = (zoo / "models" / page).read_text()
         assert "drawn by `posezoo card --all --in_place --models_dir models` from" in text
-        assert "make cards" not in text
+        assert "make docs" not in text
     assert (zoo / "models" / "skeletons" / "coco-17.svg").is_file()
     checked = run(zoo, "--all", "--in_place", "--check")
     assert (checked.returncode, checked.stderr) == (0, "")
