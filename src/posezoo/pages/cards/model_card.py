@@ -185,7 +185,7 @@ def _paragraphs(facts: ModelFacts) -> Paragraphs:
     yield _render_front_matter(facts, note)
     yield f"# {escape(facts.name)}"
     yield from _use_case(facts)
-    yield from render_specification_section(facts)
+    yield from render_specification_section(facts, is_published=published)
     if facts.model.stages:
         where = "the cards of its parts" if facts.layout is None else format_code(FACTS)
         yield f"Inputs and outputs are those of its parts: see {where}."

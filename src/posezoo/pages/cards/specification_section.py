@@ -28,15 +28,20 @@ _INSTRUCTIONS = re.compile(r" \([^)]*?([^\s,)]+)\)")
 COSTS = {"gflops": "GFLOPs", "mparams": "MParams"}
 
 
-def render_specification_section(facts: ModelFacts) -> Paragraphs:
-    """The section Specification; card.json has the other figures."""
+def render_specification_section(facts: ModelFacts, *, is_published: bool) -> Paragraphs:
+    """The section Specification; card.json has the other figures.
+
+    Args:
+        is_published: whether the weights are the publisher's, whose accuracy and time are known.
+    """
     parts = facts.parts
     rows = []
     for part in parts:
         owner = "" if len(parts) == 1 else f" of {part.full_name}"
-        for claim in part.published.accuracy:
+        for claim in part.published.accuracy if is_published else ():
             rows.append((f"{METRICS.get(claim.metric, claim.metric)}{owner}", _published(claim)))
-    rows += _measured_accuracy(facts)
+    if is_published:
+        rows += _measured_accuracy(facts)
     definitions = []
     for part in parts:
         owner = "" if len(parts) == 1 else f" of {part.full_name}"
@@ -48,7 +53,7 @@ def render_specification_section(facts: ModelFacts) -> Paragraphs:
             )
     detector = f", with {facts.detector.name}" if facts.detector else ""
     rows += [
-        ("Milliseconds", _milliseconds(facts)),
+        ("Milliseconds", _milliseconds(facts) if is_published else ""),
         ("Source framework", ", ".join(facts.framework_labels)),
         ("Network", ", ".join(definitions)),
         ("Download", f"{facts.described_download}{detector}"),
