@@ -180,7 +180,9 @@ def of_cards():
             conditions["arithmetic"] = arithmetic
             yield Stated(card.parent.name, "accuracy", "AP", ap, conditions)
         for time, what, precision, executed, others in re.findall(
-            r"^\| Milliseconds \| ([\d.,]+): (.*?) \((\S+) in ([\w,]+), (.*)\) \|$", text, re.MULTILINE
+            r"^\| Milliseconds \| ([\d.,]+): (.*?) \((\S+) in ([\w,]+), (.*)\) \|$",
+            text,
+            re.MULTILINE,
         ):
             conditions = {"precision": precision, "executed_precision": executed, "requests": 1}
             conditions["weights"] = "generated" if "generated" in others else "published"

@@ -287,9 +287,7 @@ def _self_checks(facts: ModelFacts) -> Paragraphs:
     lines = []
     for part, precision, record in facts.ir_records():
         made = f"{part.full_name} {precision}, made by OpenVINO {record.key.get('openvino')}"
-        worst = max(
-            record.checks, key=lambda check: check.difference / check.tolerance, default=None
-        )
+        worst = max(record.checks, key=_used_tolerance, default=None)
         verdict = "not compared with its original"
         if worst:
             verdict = (

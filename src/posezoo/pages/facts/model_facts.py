@@ -78,11 +78,6 @@ class ModelFacts:
         return [(part, claim) for part in self.parts for claim in part.published.accuracy]
 
     @property
-    def parts_and_variants(self) -> tuple[ModelSpec, ...]:
-        """Each part, followed by its variants."""
-        return tuple(model for part in self.parts for model in (part, *part.variants))
-
-    @property
     def is_variant(self) -> bool:
         """Whether its publisher offers it beside the default variant."""
         return isinstance(self.model, ModelSpec) and not self.model.is_default
