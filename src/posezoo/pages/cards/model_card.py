@@ -294,7 +294,11 @@ def _self_checks(facts: ModelFacts) -> Paragraphs:
                 f"differs by {worst.difference:.1e} from {worst.reference}, {worst.tolerance:g} is"
                 " allowed"
             )
+        if record.int8:
+            verdict = f"{record.int8}"
         lines.append(f"- {escape(f'{made}: {verdict}')}")
+        if record.accuracy:  # of INT8, which may miss its limit
+            lines.append(f"- {escape(f'{part.full_name}: {record.accuracy}')}")
     if lines:
         yield "## Self-Check"
         yield "\n".join(lines)

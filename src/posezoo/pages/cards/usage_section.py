@@ -20,6 +20,7 @@ from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.networks.custom_weights import with_known_network
 from posezoo.pages.cards.markdown import (
     Paragraphs,
+    escape,
     format_code,
     format_code_block,
     format_image,
@@ -118,6 +119,10 @@ def render_usage_sections(facts: ModelFacts) -> Paragraphs:
     if not select_registry(facts.model):
         yield "Open Model Zoo's commands:"
         yield format_code_block("sh", omz)
+    for part in facts.parts:
+        if part.quantization and part.quantization.refused:
+            name = format_code(part.full_name)
+            yield f"{name} is not quantized to INT8: {escape(part.quantization.refused)}"
     if precision:
         yield "In Python:"
         yield format_code_block("python", _python(facts, precision))
