@@ -9,9 +9,7 @@ PIN    ?= -c constraints.txt
 MO_EXTRAS ?= caffe
 # No program of this project reports to the makers of ONNX Runtime, neither tests nor measured peers.
 export ORT_DISABLE_TELEMETRY = 1
-# On a terminal pip shows what it downloads.
-QUIET  := $(shell test -t 2 || echo --quiet)
-PIP     = $(BIN)/python -m pip --disable-pip-version-check $(QUIET)
+PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all check environments docs site measure rehearse release clean
@@ -20,8 +18,8 @@ help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 # How long it takes depends on the index: without a word, the larger ones look as if they had stopped.
-SIZE_run  = : 0.6 GB, which takes about a minute
-SIZE_test = : 2.2 GB, or 6 GB with a CUDA build of PyTorch, which takes several minutes
+SIZE_run  = : 0.6 GB, about a minute
+SIZE_test = : 2.2 GB (6 GB with a CUDA build of PyTorch), several minutes
 
 # One stamp for each set of extras: installing again costs nothing.
 $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
@@ -30,15 +28,17 @@ $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 	  { $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	    echo "this Python cannot make environments: on Debian and Ubuntu, apt install python3-venv" >&2; exit 1; }; } && \
 	  $(PYTHON) -m venv $(VENV); }
-	@echo "installing posezoo and what its extra '$*' names into $(VENV)$(SIZE_$*)"
-	$(PIP) install $(PIN) --config-settings editable_mode=compat --editable '.[$*]'
+	@echo "installing posezoo into $(VENV)$(SIZE_$*)"
+	@$(PIP) install $(PIN) --config-settings editable_mode=compat --editable '.[$*]' >$(VENV)/pip.log 2>&1 || { \
+	  cat $(VENV)/pip.log >&2; exit 1; }
 	@touch $@
 
 # An environment with one extra and nothing else.
 only = @$(MAKE) --no-print-directory $(1)/.installed-$(2) VENV=$(1)
 
 quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photos: pictures in quickstart/
-	$(BIN)/posezoo run --output quickstart
+	@$(BIN)/posezoo run --output quickstart
+	@echo "next: . $(BIN)/activate; posezoo run --input photo.jpg --output poses"
 
 # Compiled once, as pip does with what it installs: the tests start commands by the thousand, each of which would
 # do so itself where PYTHONDONTWRITEBYTECODE is set. One process more than cores, since some tests wait for a server or

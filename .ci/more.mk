@@ -72,9 +72,6 @@ types-3.%: $(VENV)/.installed-test $(VENV)/.installed-check  ## mypy --strict fo
 types-%: $(VENV)/.installed-test $(VENV)/.installed-check  ## mypy --strict for another system
 	$(BIN)/mypy --platform $*
 
-cards: $(VENV)/.installed-run  ## redraw the card of each model, and models/index.md
-	$(BIN)/python docs/draw.py models
-
 # Open Model Zoo's own commands and Model Optimizer, to hold ours against them, and for --mo. 355 MB; with
 # MO_EXTRAS=caffe,tensorflow2 (2.2 GB) it reads TensorFlow, too. === does not accept posezoo's stand-in.
 build/mo-env/.installed-%:

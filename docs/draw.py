@@ -311,8 +311,7 @@ def main() -> int:
     gone = [name for name in orphans(pages) if name.startswith(args.folder)]
     if args.check:
         for name in (*stale, *gone):
-            verb = "make cards" if name.startswith("models/") else "make docs"
-            print(f"stale: {name}; `{verb}` redraws it", file=sys.stderr)
+            print(f"stale: {name}; `make docs` redraws it", file=sys.stderr)
         return 1 if stale or gone else 0
     for name in stale:
         (ROOT / name).parent.mkdir(exist_ok=True)

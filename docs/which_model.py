@@ -27,10 +27,21 @@ ROWS = {
     "several people, more accurate": "rtmpose-m",
     "a crowd: its time does not grow with people": "pose-many",
 }
-CPU_HEADERS = ("CPU ms with bf16: 1 person, 4", "without AVX-512")
+#: CPU ms of a picture of one person and of one of four.
+CPU_HEADERS = (
+    "CPU ms on an AMD EPYC with AVX-512 and bf16: 1 person, 4",
+    "with AVX2 alone, as in most laptops",
+)
 HEADERS = (
-    *("For", "`posezoo run`", "Needs", "AP, and of what"),
+    *("For", "`posezoo run`", "Needs", "AP, its publisher's", "AP, ours"),
     *(*CPU_HEADERS, "Download", "License"),
+)
+#: The row about all of them.
+WITHOUT_NETWORK = (
+    "any of them, without a network",
+    "`MODEL --mirror /mnt/models`",
+    "a folder that `posezoo mirror create` filled elsewhere",
+    *[""] * 6,
 )
 #: The model whose time in INT8 is shown.
 QUANTIZED = "movenet-thunder"
@@ -54,7 +65,7 @@ def list_models() -> list[str]:
 def draw_values(compared: ModelComparison) -> dict[str, str]:
     """The table."""
     rows = {row.name: row for row in compared.rows}
-    return {"models": _format_table(HEADERS, _rows(rows))}
+    return {"models": _format_table(HEADERS, [*_rows(rows), WITHOUT_NETWORK])}
 
 
 def draw_int8() -> dict[str, str]:
@@ -93,7 +104,7 @@ def _rows(rows: dict[str, ComparisonRow]) -> Iterator[Sequence[str]]:
             _first_host(spec) for spec in (*facts.parts, *filter(None, [facts.detector]))
         )
         yield (
-            *(purpose, shown, ", ".join(hosts), "; ".join(_accuracies(row))),
+            *(purpose, shown, ", ".join(hosts), *_accuracies(row)),
             *(*_cpu_times(model, Precision.FP16), _download(facts), row.license),
         )
 
@@ -112,18 +123,14 @@ def _first_host(spec: ModelSpec) -> str:
     return urlsplit(str(source)).hostname or str(source)
 
 
-def _accuracies(row: ComparisonRow) -> Iterator[str]:
-    """AP with its kind: of photos or of given boxes, ours or the publisher's."""
-    values = row.values
-    if ours := values["AP"]:
+def _accuracies(row: ComparisonRow) -> tuple[str, str]:
+    """The AP of the whole pipeline on whole photos: its publisher's, and ours."""
+    ours, published = row.values["AP"], row.values["pipeline_AP"]
+    measured = ""
+    if ours:
         assert ours.interval is not None
-        yield "{:.2f} ({:.2f} to {:.2f}) of photos, ours".format(ours.number, *ours.interval)
-    if published := values["pipeline_AP"]:
-        yield f"{published.number:.3f} of photos, its publisher's"
-    elif published := values["published_AP"]:
-        is_annotated = "annotated boxes" in published.conditions
-        kind = "annotated boxes" if is_annotated else "photos cut to one person"
-        yield f"{published.number:.3f} of {kind}, its publisher's"
+        measured = "{:.2f} ({:.2f} to {:.2f})".format(ours.number, *ours.interval)
+    return (f"{published.number:.3f}" if published else "", measured)
 
 
 def _cpu_times(model: Model, precision: Precision) -> tuple[str, str]:
@@ -136,10 +143,11 @@ def _cpu_times(model: Model, precision: Precision) -> tuple[str, str]:
 
 def _cpu_time(model: Model, precision: Precision, *, has_bf16: bool) -> str:
     from posezoo.run.measured import FOUND
-    from posezoo.run.measurement_selection import MeasurementSelection
+    from posezoo.run.measurement_selection import MeasurementSelection, executed_type
 
     selection = MeasurementSelection(one_request=True)
     times = []
+    types = []
     for shown in (1, 4):
         found = [
             each
@@ -154,7 +162,8 @@ def _cpu_time(model: Model, precision: Precision, *, has_bf16: bool) -> str:
         people = int(record.settings[FOUND])
         missed = f" ({people} found)" if people < shown else ""
         times.append(f"{record.figures['cpu_ms']:.0f}{missed}")
-    return ", ".join(times)
+        types.append(executed_type(record))
+    return f"{', '.join(times)} in {', '.join(dict.fromkeys(types))}"
 
 
 def _download(facts: ModelFacts) -> str:

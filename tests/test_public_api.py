@@ -5,6 +5,7 @@ import copy
 import hashlib
 import json
 import pickle
+import re
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import NetworkChoice
 from posezoo.core.errors import ImageError, ImageWarning
 from posezoo.core.events import (
+    ConversionFinished,
     ConversionStarted,
     ConversionUpToDate,
     SelfCheckPassed,
@@ -376,7 +378,7 @@ def test_a_download_shows_what_the_command_line_shows_unless_there_is_no_listene
         assert out == ""
         return err
 
-    assert shown("first").startswith("net: net.tflite: downloaded and verified in ")
+    assert re.fullmatch(r"net \(.+\): 1 kB downloaded, verified\n", shown("first"))
     assert shown("second", listener=None) == shown("third", listener=ignore_event) == ""
 
 
@@ -779,6 +781,7 @@ def test_a_model_says_what_it_is_and_a_wrong_argument_what_is_meant(blazepose):
 def test_events_reach_the_log_of_a_program(caplog):
     caplog.set_level("INFO", "posezoo")
     posezoo.log_events(ConversionStarted("mine", ("FP16",)))
+    posezoo.log_events(ConversionFinished("mine", successful=True))
     posezoo.log_events(WarningIssued("the disk is\nslow"))
     lines = [(record.levelname, record.message) for record in caplog.records]
-    assert lines == [("INFO", "mine: converting to FP16"), ("WARNING", "the disk is\\nslow")]
+    assert lines == [("INFO", "mine: converted"), ("WARNING", "the disk is\\nslow")]

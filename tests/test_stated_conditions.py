@@ -15,7 +15,6 @@ from fakes.command import posezoo
 from posezoo.console.labels import format_figure
 from posezoo.core.declarations.model import ITSELF
 from posezoo.core.registry import open_registry
-from posezoo.pages.cards.measurement_tables import TITLES
 from posezoo.poses.people import describe_people
 from posezoo.run.measured import measurements_of
 
@@ -168,84 +167,28 @@ def of_index():
                 yield Stated(model, "speed", "latency_p50_ms", time, of_speed)
 
 
-#: The columns of the tables of cards that are conditions, and those that are figures.
-CONDITIONS = {
-    "Precision": "precision",
-    "People from": "people_from",
-    "Input": "input",
-    "Height": "target_size",
-    "Precision of the detector": "detector_precision",
-    "Arithmetic": "arithmetic",
-    "Device": "device",
-    "Hint": "hint",
-    "Executed in": "executed_precision",
-    "Requests": "requests",
-}
-FIGURES = {
-    "AP": "AP",
-    "AR": "AR",
-    "PCK": "PCK",
-    "AR50, two people or more": "AR50_several",
-    "AP50": "AP50",
-    "AP75": "AP75",
-    "AR50 single": "AR50_single",
-    "Throughput (images/s)": "throughput_fps",
-    "Median latency (ms)": "latency_p50_ms",
-    "90th percentile (ms)": "latency_p90_ms",
-    "99th percentile (ms)": "latency_p99_ms",
-    "CPU time (ms)": "cpu_ms",
-    "Compilation (s)": "compile_s",
-    "Peak memory (MiB)": "memory_mib",
-    "Median shift (px)": "shift_p50_px",
-    "90th percentile shift (px)": "shift_p90_px",
-}
-
-
 def of_cards():
+    """Of each card: the AP that we measured, and the time on one machine."""
     for card in sorted((ROOT / "models").glob("*/*/README.md")):
-        for kind, title in TITLES.items():
-            text = card.read_text("utf-8").replace("\\", "")
-            section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-            for table, line in re.findall(
-                r"((?:^\|.*\n)+)\nMeasured with: (.*)\.$", section, re.MULTILINE
-            ):
-                yield from of_table(card.parent.name, kind, table, line)
-
-
-def of_table(owner, kind, table, line):
-    headers, _, *rows = (
-        [cell.strip() for cell in row[1:-1].split("|")] for row in table.split("\n")[:-1]
-    )
-    for cells in rows:
-        row = dict(zip(headers, cells, strict=True))
-        model = row.get("Model", owner)
-        stated = {CONDITIONS[name]: row[name] for name in CONDITIONS.keys() & row if row[name]}
-        for name in FIGURES.keys() & row:
-            if figure := row[name].partition(" (")[0]:
-                beside = {**stated, **conditions_in(line, model, kind)}
-                yield Stated(model, kind, FIGURES[name], figure, beside)
-
-
-def conditions_in(line, model, kind):
-    """The conditions in the line below a table, by the names of the model's records; a condition of
-    no record keeps its own words as its name.
-    """
-    names = {name for _, conditions in records(model, kind) for name in conditions}
-    by_words = {name.replace("_", " "): name for name in names} | {"compared on": "photos"}
-    conditions = {}
-    if kind == "speed":
-        conditions["machine"], _, line = line.partition("; ")
-    separator = rf"; |, (?=(?:{'|'.join(by_words)}) )"
-    for part in re.split(separator, line):
-        words = max((each for each in by_words if part.startswith(f"{each} ")), key=len, default="")
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", part):
-            conditions["date"] = part
-        elif part == "generated (random) weights":
-            conditions["weights"] = "generated"
-        else:
-            value = part.removeprefix(words).strip()
-            conditions[by_words.get(words, part)] = re.sub(r"( other)? photos$", "", value)
-    return conditions
+        text = card.read_text("utf-8").replace("\\", "")
+        for ap, images, dataset, precision, arithmetic in re.findall(
+            r"\| (0\.\d{3})(?: \([^)]*\))? \(measured by posezoo: (\d+) images of (\w+),"
+            r" (\S+) in ([\w,]+)(?:, |\))",
+            text,
+        ):
+            conditions = {"images": images, "dataset": dataset, "precision": precision}
+            conditions["arithmetic"] = arithmetic
+            yield Stated(card.parent.name, "accuracy", "AP", ap, conditions)
+        for time, what, precision, executed, others in re.findall(
+            r"^\| Milliseconds \| ([\d.,]+): (.*?) \((\S+) in ([\w,]+), (.*)\) \|$",
+            text,
+            re.MULTILINE,
+        ):
+            conditions = {"precision": precision, "executed_precision": executed, "requests": 1}
+            conditions["weights"] = "generated" if "generated" in others else "published"
+            if "one person" in what:
+                conditions["shown"] = 1
+            yield Stated(card.parent.name, "speed", "latency_p50_ms", time, conditions)
 
 
 def of_card_json():

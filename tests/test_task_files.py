@@ -77,7 +77,7 @@ def test_a_task_file_becomes_two_proven_networks_that_find_the_same_pose(
     published, blazepose_irs, mirror, tmp_path
 ):
     folder, posezoo = published
-    got = posezoo("get", "pose_landmarker_full", "-o", "out", "--precisions", "FP32,FP16")
+    got = posezoo("get", "pose_landmarker_full", "-o", "out", "--precisions", "FP32,FP16", "-v")
     said = got.stdout + got.stderr
     assert got.returncode == 0, said
     assert said.count("self-check passed") == 2 and "LiteRT" in said

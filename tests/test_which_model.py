@@ -28,20 +28,19 @@ def test_the_table_is_drawn_from_the_rows(which_model):
 
 def test_another_figure_of_a_row_changes_the_table(which_model):
     compared = compare_zoo()
-    assert "of photos, ours" in which_model.draw_values(compared)["models"]
+    assert "0.77 (" not in which_model.draw_values(compared)["models"]
     (row,) = (row for row in compared.rows if row.name == "movenet-thunder")
     better = replace(row.values["AP"], number=0.77)
     other = replace(row, values={**row.values, "AP": better})
     rows = tuple(other if each is row else each for each in compared.rows)
     after = which_model.draw_values(replace(compared, rows=rows))["models"]
-    assert "| `movenet-thunder` | npm's registry | 0.77 (" in after
+    assert "| `movenet-thunder` | npm's registry |  | 0.77 (" in after
 
 
 def test_the_table_has_six_rows_that_begin_with_the_list_of_defaults(which_model):
     defaults = list(read_other_names(builtin_models_dir()).defaults)
     assert [*which_model.ROWS.values()][: len(defaults)] == defaults
     assert len(which_model.ROWS) == 6
-    assert len(README.splitlines()) <= 100
 
 
 def test_the_page_of_exports_says_of_each_row_what_its_programs_find(which_model):

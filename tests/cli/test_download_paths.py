@@ -98,7 +98,7 @@ def bars_in(rows):
 def read_lines(package, jobs):
     """The most downloads that the log has at once."""
     log = package.folder / "log.jsonl"
-    ended = posezoo(*get(package, jobs), "--log", log)
+    ended = posezoo(*get(package, jobs), "--verbose", "--log", log)
     assert_success(ended)
     lines = re.findall(r"^pose: (.+): downloaded and verified in [\d.]+ s$", ended.stderr, re.M)
     assert {*lines} >= {*BODIES} and "\r" not in ended.stderr

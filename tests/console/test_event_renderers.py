@@ -67,16 +67,19 @@ def test_progress_of_an_unknown_total_reports_no_tenth():
 
 
 def test_a_package_is_announced_with_its_size():
-    assert shown(events.PackageDownloadStarted("net", "weights-1.0.tgz", 144_509_169)) == [
+    package = events.PackageDownloadStarted("net", "weights-1.0.tgz", 144_509_169)
+    assert shown(package, verbose=True) == [
         "net: downloading weights-1.0.tgz, 144.5 MB, which contains its files"
     ]
 
 
 def test_a_part_of_a_package_is_announced_with_its_own_size():
     assert shown(
-        events.PackageDownloadStarted("net", "weights-1.0.tgz", 144_509_169, 2_351_237)
+        events.PackageDownloadStarted("net", "weights-1.0.tgz", 144_509_169, 2_351_237),
+        verbose=True,
     ) == ["net: downloading 2.4 MB of weights-1.0.tgz, 144.5 MB"]
-    assert shown(events.PackageDownloadStarted("net", "weights-1.0.tgz", 0, 12_288)) == [
+    package = events.PackageDownloadStarted("net", "weights-1.0.tgz", 0, 12_288)
+    assert shown(package, verbose=True) == [
         "net: downloading 12.3 kB of weights-1.0.tgz, of unknown size"
     ]
 
@@ -91,25 +94,61 @@ def test_the_console_and_the_report_word_a_self_check_alike(capsys):
     assert report(capsys, CHECKED) == [line]
 
 
-def test_the_self_checks_of_a_model_have_one_line_and_what_proves_nothing_its_own():
+STARTED = events.ConversionStarted("net", ("FP32", "FP16"))
+CONVERTED = events.ConversionFinished("net", successful=True)
+
+
+def test_all_that_is_done_to_get_a_model_is_one_line():
     full = events.SelfCheckPassed("net", "FP32", 2e-5, 1e-3, "ONNX Runtime 1.20")
-    finished = events.SelfCheckFinished("net", 3.21)
-    assert shown(full, CHECKED, finished) == [
-        "net: FP32 and FP16 self-check passed in 3.2 s: difference 2.0e-05, 1e-03 allowed,"
-        " compared with ONNX Runtime 1.20"
+    begun = events.DownloadStarted("net", 2, license="MIT, with a note in its card")
+    note = events.LicenseNoted("net", "A note that is longer than a line of the screen." * 4)
+    done = [begun, *DOWNLOAD, note, STARTED, full, CHECKED, CONVERTED]
+    line = "net (MIT, with a note in its card): 1 kB downloaded, verified, converted, checked"
+    assert shown(*done) == [line]
+    assert len(shown(*done, verbose=True)) == 6
+    assert shown(*done, *done[:1], CONVERTED)[1:] == [
+        "net (MIT, with a note in its card): converted"
     ]
-    blind = replace(full, unprovable=("heatmaps",))
-    first, second = shown(blind, CHECKED, finished)
-    assert first.startswith("net: FP32 cannot be compared in heatmaps") and "heatmaps" in first
-    assert second.startswith("net: FP16 self-check passed in 3.2 s: difference 1.0e-05")
-    assert len(shown(full, CHECKED, finished, verbose=True)) == 3
+
+
+def test_a_model_that_is_only_downloaded_or_copied_has_its_line_when_the_work_ends():
+    done = events.WorkFinished("net", True)
+    assert shown(*DOWNLOAD, done) == ["net: 1 kB downloaded, verified"]
+    copied = events.CachedFileUsed("net", "a.bin", "/a/path")
+    assert shown(copied, done) == ["net: copied from the cache or a mirror, verified"]
+    assert shown(events.FileUpToDate("net", "a.bin"), done) == []
+
+
+def test_large_files_are_stated_in_megabytes_also_if_their_size_was_not_declared():
+    files = [
+        events.FileDownloadStarted("net", "a.bin", 0),
+        events.FileDownloadProgress("net", "a.bin", 12_345_678),
+        events.FileDownloadFinished("net", "a.bin", True),
+        events.WorkFinished("net", True),
+    ]
+    assert shown(*files) == ["net: 12 MB downloaded, verified"]
+
+
+def test_what_a_self_check_does_not_prove_is_a_line_of_its_own():
+    blind = replace(CHECKED, unprovable=("heatmaps",))
+    first, second = shown(STARTED, blind, CONVERTED)
+    assert first == "net: converted"
+    assert second.startswith("net: FP16 cannot be compared in heatmaps, compared with ONNX Runtime")
+    ranges = events.Int8Comparison(0.5)
+    _, second = shown(STARTED, replace(CHECKED, int8=ranges), CONVERTED)
+    assert second.startswith("net: INT8 not compared: ")
+    compared = replace(ranges, photos=2, deviation={"heatmaps": 0.1})
+    assert shown(STARTED, replace(CHECKED, int8=compared), CONVERTED) == ["net: converted, checked"]
+    inner = replace(CHECKED, nodes=events.NodeProof(equal=3))
+    assert shown(STARTED, inner, CONVERTED)[1] == (
+        "net: FP16 inner tensors: 3 equal, 0 within noise, 0 cannot be compared, 0 without a"
+        " partner"
+    )
 
 
 def test_the_self_checks_of_a_conversion_that_failed_are_not_those_of_the_next():
-    started = events.ConversionStarted("net", ("FP16",))
-    finished = events.SelfCheckFinished("net", 3.21)
-    lines = shown(started, CHECKED, started, CHECKED, finished)
-    assert lines[-1].startswith("net: FP16 self-check passed in 3.2 s: ")
+    blind = replace(CHECKED, unprovable=("heatmaps",))
+    assert shown(STARTED, blind, STARTED, CHECKED, CONVERTED) == ["net: converted, checked"]
 
 
 class BrokenStream(Terminal):
@@ -154,7 +193,8 @@ def test_events_about_what_did_not_start_are_ignored():
     console(events.PackageDownloadProgress("net", "p.tgz", 1, "a.bin"))
     console(events.PackageDownloadFinished("net", "p.tgz", True, is_part=True, model_file="a.bin"))
     console(events.FileDownloadFinished("net", "a.bin", True))
-    assert stream.getvalue() == "net: a.bin: downloaded and verified\n"
+    console(events.WorkFinished("net", True))
+    assert stream.getvalue() == "net: 1 kB downloaded, verified\n"
 
 
 def test_two_files_out_of_one_package_have_a_bar_each():
@@ -170,10 +210,7 @@ def test_two_files_out_of_one_package_have_a_bar_each():
         console(events.FileDownloadFinished("net", file, True))
     lines = re.split(r"(?:\r|\n|\x1b\[A)+", stream.getvalue())
     assert not any("p.tgz:" in line for line in lines)
-    assert [line.partition(" in ")[0] for line in lines if "verified" in line] == [
-        "net: a.bin: downloaded and verified",
-        "net: b.bin: downloaded and verified",
-    ]
+    assert {line.partition(":")[0] for line in lines if "%" in line} == {"a.bin", "b.bin"}
 
 
 def test_the_effect_of_rounding_to_fp16_stands_in_the_units_of_the_output():
@@ -209,8 +246,8 @@ def test_the_worst_layers_are_shown_in_the_order_in_which_they_run():
     assert [row.split()[0] for row in rows] == [f"layer{index}" for index in range(8, 20)]
 
 
-def test_the_console_shows_a_line_for_each_verified_file():
-    lines = shown(*DOWNLOAD)
+def test_a_verbose_console_shows_a_line_for_each_verified_file():
+    lines = shown(*DOWNLOAD, verbose=True)
     assert [line.partition(" in ")[0] for line in lines] == [
         "net: b.bin: downloaded and verified",
         "net: a.bin: downloaded and verified",
@@ -316,6 +353,7 @@ def test_no_escape_sequence_of_a_server_reaches_the_terminal(capsys):
         events.FileDownloadStarted(bad, bad, 1, bad),
         events.FileDownloadFinished(bad, bad, True),
         events.CachedFileUsed(bad, bad, bad),
+        verbose=True,
     )
     print_error(error)
     lines += capsys.readouterr().err.splitlines()

@@ -120,7 +120,7 @@ def selfie(tmp_path):
 def test_the_command_proves_the_operation_by_what_mediapipe_computed(selfie):
     content, publish, flags = selfie
     publish(content)
-    done = posezoo("get", SELFIE, *flags)
+    done = posezoo("get", SELFIE, "--verbose", *flags)
     assert done.returncode == 0 and "compared with outputs of MediaPipe 0.10.21" in done.stderr
 
 

@@ -80,21 +80,24 @@ NAMED = (
 )
 
 #: The rule that finds a mistake, the mistake, the file that is wrong, and its changes: texts and new texts.
+#: Of model.yml and card.json, nothing tells which one was changed by mistake: the finding names model.yml.
 #: A rule other than those on drawn pages finds it even if all pages are drawn again.
 MISTAKES = [
-    ("drawn-card", "AP of another size", f"{HRNET}/model.yml", {"value: 0.6464": "value: 0.32"}),
+    ("converted-accuracy", "AP of another size", f"{HRNET}/model.yml", {"value: 0.6464": "value: 0.32"}),
     ("drawn-card", "AP a little higher", f"{HRNET}/model.yml", {"value: 0.6464": "value: 0.6469"}),
     ("drawn-card", "AP of GluonCV", f"{RESNET}/model.yml", {"value: 0.710": "value: 0.719"}),
-    ("drawn-card", "AP on the card", f"{HRNET}/README.md", {"| 0.646 (COCO": "| 0.664 (COCO"}),
+    ("drawn-card", "AP on the card", f"{HRNET}/README.md", {"| 0.646, 0.646 converted": "| 0.664, 0.646 converted"}),
     ("drawn-index", "AP in the index", "index.md", {"| 0.646 published": "| 0.664 published"}),
     ("drawn-index", "AP of GluonCV in the index", "index.md", {"| 0.710/0.912/0.786 |": "| 0.715/0.912/0.786 |"}),
     ("drawn-card", "AP50", f"{RESNET}/model.yml", {"AP50: 0.912": "AP50: 0.921"}),
     ("drawn-card", "converted AP", f"{HRNET}/model.yml", {"converted: 0.6464": "converted: 0.6424"}),
     ("accuracy-order", "AP swapped with AP with flip", f"{RESNET}/model.yml", {"value: 0.710": "value: 0.722", "value: 0.722": "value: 0.710"}),
-    ("drawn-card", "AP swapped with AP with flip on the card", f"{RESNET}/README.md", {"| 0.710 | not": "| 0.722 | not", "| 0.722 | not": "| 0.710 | not"}),
-    ("drawn-card", "size on the card", f"{OPENPOSE}/README.md", {"| 8,197,354 |": "| 8,197,345 |"}),
+    ("drawn-card", "AP swapped with AP with flip on the card", f"{RESNET}/README.md", {"| 0.710 (pub": "| 0.722 (pub", "| 0.722 (pub": "| 0.710 (pub"}),
+    ("drawn-card", "size in card.json", f"{OPENPOSE}/card.json", {'"size": 8197354': '"size": 8197345'}),
     ("drawn-card", "size in model.yml", f"{OPENPOSE}/model.yml", {"size: 8197354": "size: 8197345"}),
-    ("drawn-card", "digest on the card", f"{OPENPOSE}/README.md", {"64e24cec": "64e24cee"}),
+    ("drawn-card", "shape in model.yml", f"{LIGHTNING}/model.yml", {"shape: [1, 192, 192, 3]": "shape: [1, 193, 193, 3]"}),
+    ("drawn-card", "shape on the card", f"{LIGHTNING}/README.md", {"`1, 192, 192, 3`": "`1, 192, 129, 3`"}),
+    ("drawn-card", "shape in card.json", f"{LIGHTNING}/card.json", {"192": "129"}),
     ("drawn-card", "digest in model.yml", f"{OPENPOSE}/model.yml", {"64e24cec": "64e24cee"}),
     ("drawn-card", "digest in card.json", f"{OPENPOSE}/card.json", {"64e24cec": "64e24cee"}),
     ("weights-size", "sizes of xml and bin swapped", f"{OPENPOSE}/model.yml", {"size: 152120": "size: 16394708", "size: 16394708": "size: 152120"}),
@@ -126,8 +129,7 @@ MISTAKES = [
     ("drawn-index", "row of the index to another model", "index.md", {"(public/simple_pose_resnet18_v1b/README.md) |": "(public/simple_pose_resnet50_v1b/README.md) |"}),
     ("drawn-index", "row of no model in the index", "index.md", {"| --- |\n": "| --- |\n| [gone](public/gone/README.md) | Detection | Caffe | 1 MB |  |  |  |  |  |  |\n"}),
     ("drawn-card", "order of the mean", f"{RESNET}/README.md", {"123.675, 116.28, 103.53": "103.53, 116.28, 123.675"}),
-    ("drawn-card", "order of the mean in the arguments", f"{RESNET}/README.md", {"data[123.675,116.28,103.53]": "data[103.53,116.28,123.675]"}),
-    ("drawn-card", "order of keypoints", f"{RESNET}/README.md", {"1 left_eye, 2 right_eye": "1 right_eye, 2 left_eye"}),
+    ("drawn-card", "order of keypoints", f"{RESNET}/card.json", {'"left_eye"': '"right_eye"', '"right_eye"': '"left_eye"'}),
     ("drawn-card", "measured GFLOPs", f"{HRNET}/measured.yml", {"gflops: 92.8713": "gflops: 29.8713"}),
 ]  # fmt: skip
 
@@ -374,7 +376,7 @@ def test_mistakes_are_errors_at_the_wrong_files(capsys, models, mistakes):
     assert code == 1
     places = {(each["file"], each["rule"]) for each in findings if each["severity"] == "error"}
     for rule, name, file, _ in mistakes:
-        assert (str(models / file), rule) in places, name
+        assert (str(models / file.replace("card.json", "model.yml")), rule) in places, name
 
 
 WITHOUT_PAGES = [each for each in MISTAKES if each[0] not in (*OF_PAGES, "counted-figures")]

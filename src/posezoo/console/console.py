@@ -7,12 +7,13 @@ from __future__ import annotations
 import io
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from types import TracebackType
 from typing import Any, TextIO
 
 from posezoo.console.bars import BarKey, Bars
+from posezoo.console.model_summary import ENDS, ModelSummary, is_proven
 from posezoo.console.printing import MessageWriter
 from posezoo.console.terminal import is_terminal
 from posezoo.core import events
@@ -67,26 +68,6 @@ def _describe_rounding(event: events.SelfCheckPassed) -> str:
     if event.rounding_in_unit is not None:
         in_unit = f" ({event.rounding_in_unit:.2g} {event.unit})"
     return f", which moves {event.rounded_output} by up to {event.rounding:.1e}{in_unit}"
-
-
-def summarize_self_checks(
-    passed: Sequence[events.SelfCheckPassed], seconds: float
-) -> Iterator[str]:
-    """The line about the IR of a model that their numbers prove, and those about the others."""
-    proven = [event for event in passed if not event.int8 and not event.unprovable]
-    for event in passed:
-        if event not in proven:
-            yield from _self_check_lines(event)
-        elif event.nodes:
-            yield f"{event.precision} {event.nodes}"
-    if not proven:
-        return
-    worst = max(proven, key=lambda event: event.difference / event.tolerance)
-    yield (
-        f"{' and '.join(event.precision for event in proven)} self-check passed in {seconds:.1f} s:"
-        f" difference {worst.difference:.1e}, {worst.tolerance:.0e} allowed, compared with"
-        f" {proven[0].reference}{_describe_images(proven[0])}"
-    )
 
 
 def _describe_images(event: events.SelfCheckPassed) -> str:
@@ -292,7 +273,7 @@ class Console(MessageWriter):
     and errors.
 
     As a context manager, it removes its bars at the end. ``log`` gets each event; without
-    ``verbose``, a model's self-checks have one line.
+    ``verbose``, all that is done to get a model has one line.
     """
 
     def __init__(
@@ -306,7 +287,7 @@ class Console(MessageWriter):
         super().__init__(stream, quiet=quiet)
         self._verbose = verbose
         self._log = log
-        self._self_checks: dict[str, list[events.SelfCheckPassed]] = {}  # by model
+        self._summaries: dict[str, ModelSummary] = {}  # by model
         self._bars = Bars()
         self._progress: dict[BarKey, Progress] = {}  # of what has not ended yet
         self._from_packages: set[BarKey] = set()  # files whose bytes are read out of a package
@@ -348,18 +329,27 @@ class Console(MessageWriter):
                 _REACTIONS[type(event)](self, event)
 
     def _lines(self, event: events.Event) -> Iterator[str]:
-        if isinstance(event, events.ConversionStarted):  # an earlier one may have failed
-            self._self_checks.pop(event.model, None)
         if self._verbose:
             yield from event_lines(event)
-        elif isinstance(event, events.SelfCheckPassed):
-            self._self_checks.setdefault(event.model, []).append(event)
-        elif isinstance(event, events.SelfCheckFinished):
-            passed = self._self_checks.pop(event.model, [])
-            for line in summarize_self_checks(passed, event.seconds):
-                yield f"{event.model}: {line}"
-        else:
+            return
+        if isinstance(event, events.ModelEvent):
+            summary = self._summaries.setdefault(event.model, ModelSummary())
+            summary.add(event)
+        if isinstance(event, ENDS):
+            yield from self._summarize(event.model)
+        elif not isinstance(event, _SUMMARIZED):
             yield from event_lines(event)
+
+    def _summarize(self, model: str) -> Iterator[str]:
+        """The line about what was done to get a model, and those about what is not proven."""
+        summary = self._summaries.pop(model)
+        if line := summary.describe(model):
+            yield line
+        for passed in summary.passed:
+            if not is_proven(passed):
+                yield from event_lines(passed)
+            elif passed.nodes:
+                yield f"{model}: {passed.precision} {passed.nodes}"
 
     def _write(self, line: str) -> None:
         stream = self._stream
@@ -412,8 +402,17 @@ class Console(MessageWriter):
             self._print_downloaded(event.model, event.model_file, progress)
 
     def _print_downloaded(self, model: str, file: str, progress: Progress | None) -> None:
-        time_taken = f" in {progress.seconds:.1f} s" if progress else ""
-        self.print_line(f"{model}: {file}: downloaded and verified{time_taken}")
+        if self._verbose:
+            time_taken = f" in {progress.seconds:.1f} s" if progress else ""
+            self.print_line(f"{model}: {file}: downloaded and verified{time_taken}")
+
+    def _start_conversion(self, event: events.ConversionStarted) -> None:
+        if not self._quiet:
+            title = escape_control_characters(f"{event.model}: converting")
+            self._bars.start((event.model, "conversion"), title, 0, "models", self._stream)
+
+    def _finish_conversion(self, event: events.ConversionFinished) -> None:
+        self._bars.finish((event.model, "conversion"))
 
     def _count(self, event: Any) -> None:
         task, unit, total_field = COUNTS[type(event)]
@@ -486,6 +485,17 @@ def _key(event: Any) -> BarKey:
     return (event.model, event.model_file or event.package)
 
 
+#: The events that are a part of the line about a model, unless the console is verbose.
+_SUMMARIZED = (
+    events.LicenseNoted,
+    events.DownloadStarted,
+    events.PackageDownloadStarted,
+    events.CachedFileUsed,
+    events.ConversionStarted,
+    events.SelfCheckPassed,
+    events.SelfCheckFinished,
+)
+
 #: What the console does after it has printed the lines of an event.
 _REACTIONS: dict[type[events.Event], Callable[[Console, Any], None]] = {
     events.WarningIssued: lambda console, event: console.warn(event.message),
@@ -499,6 +509,8 @@ _REACTIONS: dict[type[events.Event], Callable[[Console, Any], None]] = {
     events.PackageDownloadStarted: Console._start_package,
     events.PackageDownloadProgress: Console._move_package,
     events.PackageDownloadFinished: Console._finish_package,
+    events.ConversionStarted: Console._start_conversion,
+    events.ConversionFinished: Console._finish_conversion,
     events.InferenceProgress: Console._show_inference,
     events.BenchmarkProgress: Console._show_round,
 }

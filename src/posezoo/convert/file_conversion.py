@@ -34,7 +34,13 @@ from posezoo.core.declarations.supported_mo_args import (
     frozen_inputs,
 )
 from posezoo.core.errors import ConversionError, NoReferenceError
-from posezoo.core.events import Listener, StepStarted, WarningIssued, ignore_event
+from posezoo.core.events import (
+    ConversionFinished,
+    Listener,
+    StepStarted,
+    WarningIssued,
+    ignore_event,
+)
 from posezoo.core.files.staging import remove_stale_staging_dirs, temporary_dir
 from posezoo.core.layout import FlatLayout
 from posezoo.core.regular_files import explain_no_file
@@ -166,7 +172,11 @@ def convert_own_file(
         changes=changes,
     )
     limits = reading_limits(original, settings)
-    return run_in_reader_process(work, resolved, source=original, limits=limits, listener=listener)
+    converted = run_in_reader_process(
+        work, resolved, source=original, limits=limits, listener=listener
+    )
+    listener(ConversionFinished(spec.full_name, successful=True))
+    return converted
 
 
 def convert_file(

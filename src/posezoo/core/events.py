@@ -116,11 +116,12 @@ class LicenseNoted(ModelEvent):
 @frozen
 class DownloadStarted(ModelEvent):
     """The download of a model's files starts; ``revision`` is the revision that model.yml
-    declares.
+    declares, ``license`` the name of the license.
     """
 
     num_files: int
     revision: int = 1
+    license: str = ""
 
 
 class DownloadFinished(TaskFinished):

@@ -23,8 +23,8 @@ from posezoo.core.registry import (
 from posezoo.core.workers.program import find_program
 from posezoo.lint.earlier_models import EarlierModels, read_reasons
 from posezoo.lint.registry_view import ModelView, RegistryView
-from posezoo.pages.cards.model_card import PICTURES
-from posezoo.pages.cards.registry_pages import INDEX, PICTURE
+from posezoo.pages.cards.model_card import INDEX, PICTURES
+from posezoo.pages.cards.registry_pages import PICTURE
 from posezoo.pages.facts.papers import NAME as PAPERS
 from posezoo.pages.facts.rehearsals import TABLE as REHEARSALS
 from posezoo.run.measured import NAME as MEASURED

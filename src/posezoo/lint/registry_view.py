@@ -47,9 +47,8 @@ from posezoo.pages.cards.card_reader import (
     read_card,
     read_text,
 )
-from posezoo.pages.cards.model_card import NOTE, has_note
+from posezoo.pages.cards.model_card import INDEX, NOTE, has_note
 from posezoo.pages.cards.registry_pages import (
-    INDEX,
     PICTURE,
     render_pages,
     render_readable_pages,

@@ -15,7 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.console import labels
 from posezoo.core.declarations.field_types import (
     LINE,
     SCALAR,
@@ -438,14 +437,6 @@ def measurements_of(model: Model, kind: str) -> list[Measurement]:
     ``load_measurements``.
     """
     return [each for each in load_measurements(model) if kind in ("", each.kind)]
-
-
-def describe_settings(measurement: Measurement) -> str:
-    """The settings of a measurement, and its weights if they are not the published ones."""
-    weights = ""
-    if measurement.weights != WEIGHTS[0]:
-        weights = f"{measurement.weights} (random) weights"
-    return labels.join(labels.format_pairs(measurement.settings), weights, separator="; ")
 
 
 def explain_difference(

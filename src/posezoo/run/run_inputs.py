@@ -331,7 +331,7 @@ class _LoadedImage:
         return str(self.target) if self.target else None
 
     def read(self) -> Image:
-        with self.timer.time_step("read images"):
+        with self.timer.time_step("read"):
             self.pixels = read_image(self.input.path)
         return self.pixels
 
@@ -498,11 +498,11 @@ class InputRunner:
     ) -> int:
         """Returns the number of people who are drawn; reports why an image has no poses."""
         with self._reporting_failure("image", image.input.name):
-            with self.timer.time_step("find poses"):
+            with self.timer.time_step("poses"):
                 _, poses = next(stream)
             pixels = image.take()
             if image.target:
-                with self.timer.time_step("draw and write"):
+                with self.timer.time_step("draw"):
                     write_image(image.target, self.draw(pixels, poses), self.listener)
             row = {
                 "image": image.input.name,

@@ -219,7 +219,7 @@ def test_the_card_and_the_record_say_what_model_optimizer_does_otherwise(
 ):
     config = (TRANSFORMATIONS_CONFIG, f"$mo_dir/extensions/front/tf/{kind}_support_api_v1.15.json")
     spec, _ = detector_spec(Ssd().content(), tmp_path, config=config)
-    assert f"Unlike in Model Optimizer's IR, {difference}." in render_ports_sections(spec, "##")
+    assert f"Unlike in Model Optimizer's IR, {difference}." in render_ports_sections(spec)
     key = "unlike_model_optimizer"
     assert conversion_key(spec, None)["arguments"][key] == difference
     assert key not in conversion_key(spec, None, model_optimizer="2024.6")["arguments"]

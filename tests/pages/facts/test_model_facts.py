@@ -74,7 +74,7 @@ def test_limits_follow_from_the_decoder_and_from_the_declaration(facts, tmp_path
     write_model(tmp_path / "models", "net", content)
     net = facts("net")
     assert net.approach == "bottom-up"
-    assert net.limits[0].startswith("A bottom-up model")
+    assert net.limits[0].startswith("It scales the image to its input size")
     assert net.limits[1:] == ["It is slow."]
 
 

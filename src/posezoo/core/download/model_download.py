@@ -100,7 +100,10 @@ def download_model(
     if spec.deprecated:
         listener(WarningIssued(f"{spec.full_name}: {spec.deprecated}"))
     is_new = not all(map(Path.exists, targets))
-    listener(DownloadStarted(spec.full_name, len(files), spec.revision))
+    license = spec.license.spdx or "license undeclared"
+    if spec.license_note:
+        license += ", with a note in its card"
+    listener(DownloadStarted(spec.full_name, len(files), spec.revision, license))
     record = layout.model_download_dir(spec) / NAME
     try:
         with DownloadContext(

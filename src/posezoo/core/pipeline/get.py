@@ -24,8 +24,8 @@ from posezoo.core.sidecars import SIDECARS
 from posezoo.core.values import frozen
 
 #: The steps of ``get``, by the names that ``posezoo run`` prints.
-DOWNLOAD = "download and verify"
-CONVERT = "convert and self-check"
+DOWNLOAD = "download"
+CONVERT = "convert once"
 
 #: Is entered for the time of a step, with the step's name.
 TimeStep = Callable[[str], AbstractContextManager[object]]

@@ -49,21 +49,20 @@ def index_columns(view: ModelView) -> Violations:
 @rule()
 def drawn_card(view: ModelView) -> Violations:
     """A card and a card.json that posezoo drew state what model.yml and measured.yml state, and the
-    picture of the skeleton exists. If both pages differ from model.yml, it is probably model.yml
-    that is wrong.
+    picture of the skeleton exists. card.json has all facts: if one differs, it is probably
+    model.yml that was changed by mistake.
 
-    Example: value: 0.32, and 64.64% on the card and 0.6464 in card.json
+    Example: value: 0.32, and 0.6464 in card.json
     """
     users = view.zoo.models_by(_read_own_pages)
     for path in _read_own_pages(view):
         if path in view.zoo.missing_pages and users[path][0] is view:
             yield _missing_page(path, view)
-    pages = {view.folder / CARD, view.folder / FACTS} & view.zoo.changed_pages
-    if len(pages) == 2:
+    changed = view.zoo.changed_pages
+    if view.folder / FACTS in changed:
         yield from islice(_wrong_declarations(view), 1)
-        return
-    for path in pages:
-        yield _violation(next(_changed_lines(view.zoo, path)), view)
+    elif view.folder / CARD in changed:
+        yield _violation(next(_changed_lines(view.zoo, view.folder / CARD)), view)
 
 
 def _read_own_pages(view: ModelView) -> Iterator[Path]:
@@ -160,17 +159,21 @@ def _wrong_declarations(view: ModelView) -> Violations:
         node = nodes.get(f"{keys[-1]}: {short}") or nodes.get(short)
         if node:
             on_card = str(on_card_values.get(keys))
-            message = (
-                f"{node.field_path}: {text}, and {on_card} in the drawn card and card.json:"
-                f" {advice}"
-            )
+            message = f"{node.field_path}: {text}, and {on_card} in {FACTS}: {advice}"
             yield RuleViolation(node, message, actual=text, expected=on_card)
+    if any(part.folder / FACTS in view.zoo.changed_pages for part in _read_parts(view)):
+        return  # what is wrong in a part of a composite is reported there
+    if not changed or view.entry.is_composite:
+        yield _violation(next(_changed_lines(view.zoo, path)), view)
+        return
     is_measured = any(f"{keys[0]}.yml" == NAME for keys in changed)
-    if is_measured or not view.entry.is_composite:  # the card of a composite also shows its parts
-        file = view.folder / NAME if is_measured else view.entry.path
-        message = f"{file.name} and the drawn pages have other values: {advice}"
-        place = FileLocation(file)
-        yield RuleViolation(place, message, file.name, expected="other values")
+    file = view.folder / NAME if is_measured else view.entry.path
+    message = f"{file.name} and {FACTS} have other values: {advice}"
+    yield RuleViolation(FileLocation(file), message, file.name, expected="other values")
+
+
+def _read_parts(view: ModelView) -> list[ModelView]:
+    return view.zoo.find_models(view.parts)
 
 
 def _list_values(value: object, *keys: str) -> Iterator[tuple[tuple[str, ...], object]]:

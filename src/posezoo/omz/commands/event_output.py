@@ -157,8 +157,10 @@ class JsonReporter:
 
     def _write_event(self, event: events.Event) -> None:
         fields = asdict(event)
-        if fields.get("revision") == 1:  # Open Model Zoo's event has no revision
+        # Open Model Zoo's event has neither a revision nor a license.
+        if fields.get("revision") == 1:
             del fields["revision"]
+        fields.pop("license", None)
         self._write({"$type": events.EVENT_TYPES[type(event)][1], **fields})
 
     def _write(self, fields: dict[str, object]) -> None:

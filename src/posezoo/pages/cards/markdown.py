@@ -84,14 +84,6 @@ def format_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markd
     return Markdown("\n".join(lines))
 
 
-def render_compact_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Markdown:
-    """A table without its empty columns."""
-    kept = [index for index in range(len(headers)) if any(row[index] for row in rows)]
-    return format_table(
-        [headers[index] for index in kept], [[row[index] for index in kept] for row in rows]
-    )
-
-
 def format_code_block(language: str, lines: Iterable[str]) -> Markdown:
     """A code block; its fence is longer than any fence in the lines."""
     text = "\n".join(lines)

@@ -8,20 +8,19 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from posezoo.console.labels import format_megabytes, format_protocol, join, task_label
+from posezoo.console.labels import join
 from posezoo.core.declarations.model import CompositeSpec, License, Model, ModelSpec, Precision
 from posezoo.core.files.result_files import is_own
 from posezoo.core.files.verified_files import is_device, write_atomically
+from posezoo.core.ir.provenance import OutputCheck
 from posezoo.core.layout import find_link_out
 from posezoo.core.license_notice import read_copyright_line
 from posezoo.core.registry import is_declared, license_path, registry_root
 from posezoo.core.regular_files import read_beginning, read_regular_bytes
-from posezoo.networks.custom_weights import with_known_network
 from posezoo.pages.cards.card_json import card_json
-from posezoo.pages.cards.files_section import render_files_section, render_ir_section
 from posezoo.pages.cards.markdown import (
     Markdown,
     Paragraphs,
@@ -31,33 +30,26 @@ from posezoo.pages.cards.markdown import (
     format_image,
     format_link,
     format_local_link,
-    format_table,
     is_safe_url,
     one_line,
-)
-from posezoo.pages.cards.measurement_tables import (
-    COSTS,
-    format_costs,
-    render_accuracy_section,
-    render_measurement_sections,
-    render_variants_section,
-    specification_accuracy,
 )
 from posezoo.pages.cards.ports_section import render_ports_sections
 from posezoo.pages.cards.skeleton_svg import SIGNS as SKELETON_SIGNS
 from posezoo.pages.cards.skeleton_svg import render_skeleton
+from posezoo.pages.cards.specification_section import render_specification_section
 from posezoo.pages.cards.usage_section import (
-    render_example_section,
-    render_performance_hint,
+    has_picture,
+    render_people,
+    render_picture,
     render_usage_sections,
     select_registry,
 )
 from posezoo.pages.facts.model_facts import ModelFacts, unique
-from posezoo.pages.facts.papers import format_bibtex
-from posezoo.run.measured import describe_settings, measurements_of
 
 NAME = "README.md"
 FACTS = "card.json"
+#: The page of a registry that compares all models.
+INDEX = "index.md"
 #: The folder of images below the registry's root; for a card beside IR, the image is beside the
 #: card.
 PICTURES = "skeletons"
@@ -101,7 +93,8 @@ _KNOWN = (
 #: Texts near the beginning of each card.json.
 FACTS_SIGNS = ('{\n "format": ', ' "name": "', ' "family": "', ' "composite": ')
 
-#: The card contains a license text up to this length: MIT and BSD texts must be part of every copy.
+#: The card beside IR contains a license text up to this length: MIT and BSD texts must be part of
+#: every copy.
 SHORT = 4000
 
 #: The note is within this many characters of a file's beginning.
@@ -158,7 +151,7 @@ def render_model_pages(facts: ModelFacts) -> dict[str, str]:
 def draw_note(model: Model) -> str:
     """The note of the pages of a model's registry, with the command that draws them there."""
     flags = select_registry(model)
-    command = f"posezoo card --all --in_place{flags}" if flags else "make cards"
+    command = f"posezoo card --all --in_place{flags}" if flags else "make docs"
     return f"drawn by `{command}` {NOTE}"
 
 
@@ -192,32 +185,18 @@ def _paragraphs(facts: ModelFacts) -> Paragraphs:
     yield _render_front_matter(facts, note)
     yield f"# {escape(facts.name)}"
     yield from _use_case(facts)
-    if published:
-        yield from render_example_section(facts, linked=in_registry)
-    yield from _specification(facts)
-    if published:
-        yield from render_accuracy_section(facts)
-        yield from render_measurement_sections(facts)
-        if not any(facts.measurements("speed")):
-            yield from render_performance_hint(facts)
-    for part in facts.parts:
-        level = "##"
-        if len(facts.parts) > 1:
-            yield f"## {escape(part.name)} model specification"
-            level = "###"
-        yield from render_ports_sections(part, level)
+    yield from render_specification_section(facts, is_published=published)
+    if facts.model.stages:
+        where = "the cards of its parts" if facts.layout is None else format_code(FACTS)
+        yield f"Inputs and outputs are those of its parts: see {where}."
+    else:
+        yield from render_ports_sections(facts.parts[0])
     yield from _keypoints(facts)
     if published:
         yield from render_usage_sections(facts)
-    yield from render_variants_section(facts)
-    yield from render_files_section(facts)
-    yield from render_ir_section(facts)
-    yield from _training(facts)
-    limits = facts.limits
-    if limits:
-        yield "## Limitations"
-        yield "\n".join(f"- {escape(limit)}" for limit in limits)
+    yield from _self_checks(facts)
     yield from _legal_sections(facts)
+    yield from _more(facts)
 
 
 def _render_front_matter(facts: ModelFacts, note: str) -> str:
@@ -231,7 +210,7 @@ def _render_front_matter(facts: ModelFacts, note: str) -> str:
         lines.append(f"pipeline_tag: {pipeline}")
     # The model was not trained again, so no base model is named.
     lines.append(f"tags: {_quoted(tags)}")
-    return "\n".join([*lines, *_results(facts, pipeline or "other"), "---"])
+    return "\n".join([*lines, "---"])
 
 
 def _hub_license(parts: Sequence[ModelSpec]) -> list[str]:
@@ -246,39 +225,6 @@ def _hub_license(parts: Sequence[ModelSpec]) -> list[str]:
     link = next(filter(is_safe_url, addresses), "")
     if link:
         lines.append(f"license_link: {_quoted(link)}")
-    return lines
-
-
-def _results(facts: ModelFacts, pipeline: str) -> list[str]:
-    """Only the card beside IR has it, which is the one to upload to a hub: GitHub would show it as
-    nested tables beside the card's own, with the same figures.
-    """
-    if facts.layout is None:
-        return []
-    rows = []
-    for _, claim in facts.published_accuracies:
-        if claim.dataset:
-            conditions = join("declared by the publisher", format_protocol(claim))
-            rows.append((claim.dataset, claim.metric, claim.value, conditions))
-    for _, measured in facts.measurements("accuracy"):
-        metric, value = next(iter(measured.figures.items()))
-        conditions = join("measured by posezoo", measured.precision, describe_settings(measured))
-        dataset = str(measured.settings.get("dataset", ""))
-        rows.append((dataset, metric.removesuffix("_mm"), value, conditions))
-    lines = []
-    if rows:
-        lines = ["model-index:", f"  - name: {_quoted(facts.name)}", "    results:"]
-    for dataset, metric, value, conditions in rows:
-        name = _quoted(f"{metric}, {conditions}")
-        shown = value if metric == "MPJPE" else float(f"{value * 100:.6g}")
-        kind = "other"
-        if dataset.startswith(("COCO", "person_keypoints")):
-            kind = "coco"
-        lines += [
-            f"      - task: {{type: {pipeline}}}",
-            f"        dataset: {{type: {kind}, name: {_quoted(dataset)}}}",
-            f"        metrics: [{{type: {metric}, name: {name}, value: {shown:g}}}]",
-        ]
     return lines
 
 
@@ -302,12 +248,14 @@ def _use_case(facts: ModelFacts) -> Paragraphs:
         yield "It runs its parts in this order:"
         lines = []
         for number, part in enumerate(facts.parts, 1):
-            link = _link_to_model(facts, part.subdirectory, part.name)
-            lines.append(f"{number}. {link}: {escape(part.description)}")
+            lines.append(f"{number}. {_link_to_model(facts, part.subdirectory, part.name)}")
         yield "\n".join(lines)
     elif model.composite:
         folder = Path(model.subdirectory).parent.as_posix()
         yield f"It is a part of {_link_to_model(facts, folder, model.composite)}."
+    yield from render_picture(facts)
+    yield from render_people(facts)
+    yield "\n".join(f"- {escape(limit)}" for limit in facts.limits)
 
 
 def _link_to_model(facts: ModelFacts, folder: str, name: str) -> Markdown:
@@ -315,62 +263,6 @@ def _link_to_model(facts: ModelFacts, folder: str, name: str) -> Markdown:
         return format_code(name)
     path = Path(os.path.relpath(folder, facts.model.subdirectory), NAME)
     return format_local_link(path.as_posix(), name)
-
-
-def _specification(facts: ModelFacts) -> Paragraphs:
-    size = facts.size_bytes
-    parts = facts.parts
-    rows = [("Type", task_label(facts.model.task))]
-    rows += filter(None, map(specification_accuracy, parts))
-    definitions = []
-    for part in parts:
-        owner = "" if len(parts) == 1 else f" of {part.full_name}"
-        rows += _cost_rows(part, owner, is_counted=facts.layout is None)
-        network = with_known_network(part).network
-        if network and network.names:  # model.yml names a class of its authors' code
-            definitions.append(
-                f"posezoo's own definition, {network.name}, with the published weights"
-            )
-    revisions = dict.fromkeys(str(part.revision) for part in parts)
-    files = "size unknown"
-    if size is not None:
-        files = f"{format_megabytes(size)} ({size:,} bytes)"
-    # What posezoo run transfers: a part of the files, or more for a detector or a package.
-    download = ""
-    if facts.download_bytes not in (None, size):
-        detector = f", with {facts.detector.name}" if facts.detector else ""
-        transferred = format_megabytes(facts.download_bytes)
-        download = f"{transferred} in {facts.usual_precision}{detector}"
-    rows += [
-        ("Source framework", ", ".join(facts.framework_labels)),
-        ("Network", ", ".join(definitions)),
-        ("IR precisions", ", ".join(facts.precisions)),
-        ("Published files", files),
-        ("Download", download),
-        ("Revision", ", ".join(revisions)),
-    ]
-    yield "## Specification"
-    yield format_table(("Metric", "Value"), [row for row in rows if row[1]])
-
-
-def _cost_rows(part: ModelSpec, owner: str, *, is_counted: bool) -> Iterator[tuple[str, str]]:
-    """A card beside IR has a separate section for the complexity of that IR, so it needs no counted
-    values here.
-    """
-    counts = measurements_of(part, "complexity") if is_counted else ()
-    published = {"gflops": part.published.gflops, "mparams": part.published.mparams}
-    for metric, value in published.items():
-        title = f"{COSTS[metric]}{owner}"
-        yield title, "" if value is None else f"{value:.6g}"
-        precisions: dict[tuple[str, str], list[str]] = {}
-        for count in counts:
-            key = (format_costs(count)[metric], describe_settings(count))
-            precisions.setdefault(key, []).append(count.precision)
-        values = (
-            f"{text} ({join(', '.join(same), settings, separator='; ')})"
-            for (text, settings), same in precisions.items()
-        )
-        yield f"{title}, counted on the IR", "; ".join(values)
 
 
 def _keypoints(facts: ModelFacts) -> Paragraphs:
@@ -381,26 +273,58 @@ def _keypoints(facts: ModelFacts) -> Paragraphs:
     path = Path(f"{skeleton.name}.svg")
     if facts.layout is None:
         path = Path(os.path.relpath(registry_root(model) / PICTURES / path, model.path.parent))
-    names = (f"{index} {name}" for index, name in enumerate(skeleton.keypoints))
     yield "## Keypoints"
-    yield format_image(path.as_posix(), f"the skeleton {skeleton.name}")
-    yield f"Skeleton {format_code(skeleton.name)}: {', '.join(names)}."
+    name = format_code(skeleton.name)
+    if has_picture(facts):
+        name = format_local_link(path.as_posix(), skeleton.name)
+    else:
+        yield format_image(path.as_posix(), f"the skeleton {skeleton.name}")
+    yield f"{len(skeleton.keypoints)} keypoints: {name}, named in {_facts_link(facts)}."
 
 
-def _training(facts: ModelFacts) -> Paragraphs:
-    rows = []
-    models = facts.parts_and_variants
-    for model in models:
-        owner = f" of {format_code(model.full_name)}" if len(models) > 1 else ""
-        addresses = {"Training command": model.training.command, "Training log": model.training.log}
-        rows += [
-            f"{title}{owner}: {format_link(address)}"
-            for title, address in addresses.items()
-            if address
-        ]
-    if rows:
-        yield "## Training Pipeline"
-        yield "\n\n".join(rows)
+def _self_checks(facts: ModelFacts) -> Paragraphs:
+    """How the IR beside the card were compared with their originals; card.json has each output."""
+    lines = []
+    for part, precision, record in facts.ir_records():
+        made = f"{part.full_name} {precision}, made by OpenVINO {record.key.get('openvino')}"
+        worst = max(record.checks, key=_used_tolerance, default=None)
+        verdict = "not compared with its original"
+        if worst:
+            verdict = (
+                f"differs by {worst.difference:.1e} from {worst.reference}, {worst.tolerance:g} is"
+                " allowed"
+            )
+        if record.int8:
+            verdict = f"{record.int8}"
+        lines.append(f"- {escape(f'{made}: {verdict}')}")
+        if record.accuracy:  # of INT8, which may miss its limit
+            lines.append(f"- {escape(f'{part.full_name}: {record.accuracy}')}")
+    if lines:
+        yield "## Self-Check"
+        yield "\n".join(lines)
+
+
+def _used_tolerance(check: OutputCheck) -> float:
+    return check.difference / check.tolerance
+
+
+def _facts_link(facts: ModelFacts) -> Markdown:
+    return format_code(FACTS) if facts.layout else format_local_link(FACTS, FACTS)
+
+
+def _more(facts: ModelFacts) -> Paragraphs:
+    """Where all is that this card leaves out."""
+    yield "## More"
+    tags = [format_code(variant.name) for variant in facts.variants]
+    variants = f" Variants: {', '.join(tags)}." if tags else ""
+    yield (
+        f"{_facts_link(facts)}: files, digests and sources, each figure with its conditions, papers"
+        f" to cite.{variants}"
+    )
+    if facts.layout is None:
+        root = os.path.relpath(registry_root(facts.model), facts.model.path.parent)
+        index = format_local_link(Path(root, INDEX).as_posix(), INDEX)
+        yield f"{index}: all models compared."
 
 
 def _legal_sections(facts: ModelFacts) -> Paragraphs:
@@ -413,7 +337,9 @@ def _legal_sections(facts: ModelFacts) -> Paragraphs:
         terms = _terms(part, facts)
         yield f"The model is distributed under {terms}." if terms else "No license is declared."
         yield escape(read_copyright_line(part))
-        if text := _short_text(part):
+        # A copy without its registry has to have the terms.
+        text = _short_text(part) if facts.layout else ""
+        if text:
             yield format_code_block("text", text.splitlines())
     yield from map(escape, unique(part.license_note for part in parts))
     repositories = unique(part.origin.repository for part in parts)
@@ -421,9 +347,6 @@ def _legal_sections(facts: ModelFacts) -> Paragraphs:
     for title, listed in (("Origin", repositories), ("Paper", papers)):
         if listed:
             yield f"{title}: {', '.join(map(format_link, listed))}"
-    if facts.papers:
-        yield "## Citation"
-        yield format_code_block("bibtex", map(format_bibtex, facts.papers))
 
 
 def _terms(part: ModelSpec, facts: ModelFacts) -> str:

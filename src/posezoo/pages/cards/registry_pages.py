@@ -4,10 +4,11 @@ GluonCV's models in three tables as on GluonCV's own page.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from posezoo.console.labels import format_ap, format_figure
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec
 from posezoo.core.errors import SpecError
 from posezoo.core.layout import ModelLayout
@@ -23,8 +24,13 @@ from posezoo.pages.cards.markdown import (
     format_local_link,
     format_table,
 )
-from posezoo.pages.cards.measurement_tables import format_aps, format_complexity
-from posezoo.pages.cards.model_card import NAME, draw_note, link_to_license, render_model_pages
+from posezoo.pages.cards.model_card import (
+    INDEX,
+    NAME,
+    draw_note,
+    link_to_license,
+    render_model_pages,
+)
 from posezoo.pages.cards.model_tables import (
     CHART_LEGEND,
     ModelTable,
@@ -36,9 +42,9 @@ from posezoo.pages.facts.comparison import compare_models
 from posezoo.pages.facts.model_facts import ModelFacts, describe_model
 from posezoo.pages.facts.papers import collect_papers, format_citation
 from posezoo.pages.facts.scatter_chart import draw_chart
+from posezoo.run.measured import measurements_of
 from posezoo.run.measurement_selection import MeasurementSelection
 
-INDEX = "index.md"
 PICTURE = "accuracy-speed.svg"
 COST_LEGEND = """\
 GFLOPs and MParams are as published, of the network alone. *Counted*: on the IR, by the rule of Open Model Zoo's cards."""  # noqa: E501
@@ -101,12 +107,13 @@ def _render_cost_table(models: Sequence[ModelFacts]) -> Paragraphs:
         if isinstance(facts.model, CompositeSpec):
             continue
         published = facts.model.published
-        counted = format_complexity(facts.model)
+        counts = measurements_of(facts.model, "complexity")
+        counted = counts[0].figures if counts else {}
         costs = (
             _digits(published.gflops),
-            counted["gflops"],
+            _counted(counted, "gflops"),
             _digits(published.mparams),
-            counted["mparams"],
+            _counted(counted, "mparams"),
         )
         if any(costs):
             rows.append((_link(facts), *costs))
@@ -165,6 +172,19 @@ def _row(row: TableRow, root: Path) -> tuple[str, ...]:
 
 def _digits(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
+
+
+def _counted(figures: Mapping[str, float], name: str) -> str:
+    return format_figure(figures[name]) if name in figures else ""
+
+
+def format_aps(model: ModelSpec, *, flip: bool) -> str:
+    """Published AP, AP50 and AP75: ``0.663/0.892/0.734``; or empty."""
+    for claim in model.published.accuracy:
+        if claim.metric == "AP" and claim.flip == flip:
+            values = (claim.value, claim.ap50, claim.ap75)
+            return "/".join("" if value is None else format_ap(value) for value in values)
+    return ""
 
 
 def _render_gluoncv_tables(models: Iterable[Model]) -> Paragraphs:

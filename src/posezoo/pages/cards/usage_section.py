@@ -26,15 +26,12 @@ from posezoo.pages.cards.markdown import (
     format_image,
     format_local_link,
 )
-from posezoo.pages.facts.model_facts import ModelFacts, unique
+from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.poses.decoder_type import KEYPOINTS_PRINTED
 from posezoo.poses.decoders import DECODERS
 from posezoo.poses.people import declared_people, noun_of, plural_of
 
 PHOTO = "photo.jpg"
-#: Height and width used to measure networks of any input size, also by `make measure`.
-SIZE = "368,432"
-
 #: An image beside a model.yml: the model's results on the sample photos, as posezoo run draws them.
 PICTURE = "example.jpg"
 
@@ -53,43 +50,25 @@ def credit_picture(facts: ModelFacts) -> str:
     """Where the photos of a model's picture come from, in Markdown."""
     if _is_drawn(facts):
         return "*A drawing of posezoo.*"
-    return (
-        "*Photos: an astronaut's portrait (Eileen Collins, by NASA, public domain) and a man behind"
-        " a camera (by Lav Varshney, CC0), both from the Python package scikit-image.*"
-    )
+    return "*Photos: Eileen Collins (NASA, public domain), a photographer (Lav Varshney, CC0).*"
 
 
-def render_example_section(facts: ModelFacts, *, linked: bool = False) -> Paragraphs:
-    """The section Example; ``linked``: the card is in the registry and shows an image beside it."""
-    model = facts.model
-    precision = facts.usual_precision
-    if precision is None:
-        return
-    yield "## Example"
-    if linked and model.path.with_name(PICTURE).is_file():
+def has_picture(facts: ModelFacts) -> bool:
+    """Whether it is for a card in a registry that has an image beside it."""
+    return facts.layout is None and facts.model.path.with_name(PICTURE).is_file()
+
+
+def render_picture(facts: ModelFacts) -> Paragraphs:
+    """What the model finds."""
+    if has_picture(facts):
         yield format_image(PICTURE, describe_picture(facts))
         yield credit_picture(facts)
-    parts = map(with_known_network, facts.parts)
-    extras = ["run"]
-    if any(part.network is not None for part in parts):
-        extras.append("torch")
-    named = " and ".join(map(format_code, extras))
-    install = format_code(f"pip install {pip_arguments(','.join(extras))}")
-    checkout = "checkout of posezoo" if select_registry(model) else "checkout"
-    plural = "s" * (len(extras) > 1)
-    yield f"The example needs the extra{plural} {named}: {install} in a {checkout}."
-    run = format_shortest_command(facts, precision)
-    if model.decoder is None:
-        yield format_code_block("sh", [run])
-        return
-    samples = "a drawn hand" if _is_drawn(facts) else "two sample photos"
-    yield f"Run it on {samples}, or on a photo of your own:"
-    yield format_code_block(
-        "sh", [run, format_shortest_command(facts, precision, f" --input {PHOTO}")]
-    )
-    people = declared_people(model)
-    if people:
-        yield from _describe_people(facts, people, linked=linked)
+
+
+def render_people(facts: ModelFacts) -> Paragraphs:
+    """What finds the people, of a model for one person at a time."""
+    if people := declared_people(facts.model):
+        yield " ".join(_describe_people(facts, people, linked=facts.layout is None))
 
 
 def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Paragraphs:
@@ -102,30 +81,12 @@ def _describe_people(facts: ModelFacts, people: People, *, linked: bool) -> Para
         )
     else:
         detector = _link_to_model(facts, people.photo, linked=linked)
-        yield (
-            f"It processes one {noun} at a time: {detector} finds the {plural_of(noun)} first;"
-            f" {named} names another."
-        )
-    if people.detectors:
-        measured = [_link_to_model(facts, name, linked=linked) for name in people.detectors]
-        yield (
-            f"It was measured with {', '.join(measured)}; its AP with another detector, and"
-            " the right limits of scores, are unknown."
-        )
-    if people.whole_image is not None:
-        yield (
-            "If the detector finds no person in a photo, the whole photo is treated as one person."
-            f" The minimum score is {people.whole_image:g}, and 5/6 of it in a second run on the"
-            " part with the keypoints."
-        )
+        yield f"{detector} finds the {plural_of(noun)} first; {named} names another."
     decoder = DECODERS.find(facts.model.decoder.name) if facts.model.decoder else None
     if decoder and decoder.next_crop and people.video != TRACKING:
         yield f"With {format_code('--detector none')}, one person is tracked through a video."
     if people.video == TRACKING:
-        yield (
-            "In a video, it follows one person: each frame is cropped to the person in the frame"
-            " before."
-        )
+        yield "In a video, it follows one person."
 
 
 def _link_to_model(facts: ModelFacts, name: str, *, linked: bool) -> str:
@@ -139,7 +100,7 @@ def _link_to_model(facts: ModelFacts, name: str, *, linked: bool) -> str:
 
 
 def render_usage_sections(facts: ModelFacts) -> Paragraphs:
-    """The sections about downloading, converting, quantizing and using a model."""
+    """The sections about downloading, converting and using a model."""
     title = "## Download a Model"
     ours = [_command(facts, f"download {facts.name}")]
     omz = [f"python tools/downloader/downloader.py --name {facts.name}{_trust(facts)}"]
@@ -147,73 +108,29 @@ def render_usage_sections(facts: ModelFacts) -> Paragraphs:
         title += " and Convert it into OpenVINO IR Format"
         ours.append(f"posezoo convert {facts.name}{select_registry(facts.model)}")
         omz.append(f"python tools/downloader/converter.py --name {facts.name}")
+    precision = facts.usual_precision
+    if precision and facts.model.decoder:
+        ours.append(format_shortest_command(facts, precision, f" --input {PHOTO}"))
+    if facts.parts and all(part.int8_ranges for part in facts.parts):
+        ours.append(_command(facts, f"get {facts.name} --precisions FP16-INT8"))
     yield title
+    yield f"After {format_code(f'pip install {pip_arguments(_extras(facts))}')}:"
     yield format_code_block("sh", ours)
     if not select_registry(facts.model):
-        yield "Or with Open Model Zoo's commands, from a checkout:"
+        yield "Open Model Zoo's commands:"
         yield format_code_block("sh", omz)
-    yield from _quantization(facts)
-    precision = facts.usual_precision
-    if precision is None:
-        return
-    yield "## Use from Python"
-    yield format_code_block("python", _python(facts, precision))
-    if facts.approach:
-        yield "## Demo usage"
-        yield (
-            "With a camera, or on an image without a window; `posezoo demo --help` lists all"
-            " options:"
-        )
-        inputs = ("-i 0", f"-i {PHOTO} -no_show -o poses.jpg")
-        demos = [_command(facts, f"demo -m {facts.name} {each}") for each in inputs]
-        yield format_code_block("sh", demos)
-
-
-def _quantization(facts: ModelFacts) -> Paragraphs:
-    photos = _photos_of_ranges(facts)
-    if photos:
-        yield (
-            "INT8 needs no photos: the registry has the ranges of its values, measured on"
-            f" {escape(photos)}."
-        )
-        yield format_code_block("sh", [_command(facts, f"get {facts.name} --precisions FP16-INT8")])
-    names = []
-    refused = {}
     for part in facts.parts:
         if part.quantization and part.quantization.refused:
-            refused[part.full_name] = part.quantization.refused
-        else:
-            names.append(part.full_name)
-    if not refused:
-        names = [facts.name]
-    is_published = Precision.FP16_INT8 in facts.precisions and not photos
-    is_quantized = is_published or any(part.quantized for part in facts.parts)
-    is_in_float = facts.model.decoder is not None and Precision.FP32 in facts.precisions
-    if names and is_in_float and not is_quantized:
-        yield "To quantize it to INT8, with photos of people in the folder `photos`:"
-        command = f"posezoo quantize {' '.join(names)} --images photos"
-        yield format_code_block("sh", [f"{command}{select_registry(facts.model)}"])
-    for name, reason in refused.items():
-        yield f"{format_code(name)} is not quantized to INT8: {escape(reason)}"
+            name = format_code(part.full_name)
+            yield f"{name} is not quantized to INT8: {escape(part.quantization.refused)}"
+    if precision:
+        yield "In Python:"
+        yield format_code_block("python", _python(facts, precision))
 
 
-def _photos_of_ranges(facts: ModelFacts) -> str:
-    """The photos on which the ranges of all parts were measured; empty if a part has no ranges."""
-    ranges = [part.int8_ranges for part in facts.parts if part.int8_ranges]
-    if len(ranges) < len(facts.parts):
-        return ""
-    return "; ".join(unique(each.photos for each in ranges))
-
-
-def render_performance_hint(facts: ModelFacts) -> Paragraphs:
-    """The section Performance of a model whose speed was not measured."""
-    if facts.usual_precision:
-        yield "## Performance"
-        yield "No measurement is recorded yet. To measure on your machine:"
-        ports = [port for part in facts.parts for port in part.inputs]
-        is_open = any(-1 in port.shape and port.usual_size is None for port in ports)
-        size = f" --size {SIZE}" if is_open else ""
-        yield format_code_block("sh", [_command(facts, f"benchmark {facts.name}{size}")])
+def _extras(facts: ModelFacts) -> str:
+    parts = map(with_known_network, facts.parts)
+    return "run,torch" if any(part.network is not None for part in parts) else "run"
 
 
 def format_shortest_command(facts: ModelFacts, precision: Precision, inputs: str = "") -> str:
@@ -277,14 +194,14 @@ def _python(facts: ModelFacts, precision: Precision) -> list[str]:
             f"irs = posezoo.get({arguments})  # the path of each .xml by its model's name",
         ]
 
-    expression, comment = facts.decoder.printed if facts.decoder else KEYPOINTS_PRINTED
+    expression, _ = facts.decoder.printed if facts.decoder else KEYPOINTS_PRINTED
     return [
         "import cv2",
         "import posezoo",
         "",
         f'model = posezoo.load({arguments}, device="CPU")',
         f'for pose in model(cv2.imread("{PHOTO}")):',
-        f"    print(pose.score, {expression})  # {comment}",
+        f"    print(pose.score, {expression})",
     ]
 
 

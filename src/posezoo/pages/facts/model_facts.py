@@ -34,13 +34,9 @@ ItemT = TypeVar("ItemT")
 
 #: Limits that follow from a model's approach.
 LIMITS = {
-    "top-down": (
-        "A top-down model: it processes one person at a time. Its accuracy depends on the person "
-        "detector, and its running time grows with the number of people."
-    ),
+    "top-down": ("Its accuracy depends on what finds the people, its time on their number."),
     "bottom-up": (
-        "A bottom-up model: it processes the whole image at once, scaled to its input size. People "
-        "who are small in the image are detected less well."
+        "It scales the image to its input size: people who are small in it are found less well."
     ),
 }
 
@@ -80,11 +76,6 @@ class ModelFacts:
     def published_accuracies(self) -> list[tuple[ModelSpec, PublishedAccuracy]]:
         """What the publisher states about the accuracy of each part."""
         return [(part, claim) for part in self.parts for claim in part.published.accuracy]
-
-    @property
-    def parts_and_variants(self) -> tuple[ModelSpec, ...]:
-        """Each part, followed by its variants."""
-        return tuple(model for part in self.parts for model in (part, *part.variants))
 
     @property
     def is_variant(self) -> bool:
@@ -220,8 +211,8 @@ class ModelFacts:
         stages = self.model.stages
         if stages and self.approach == "top-down":
             by_approach = (
-                f"Its part {stages[0]} finds the people: a person whom it misses gets no pose. The"
-                " running time grows with the number of people."
+                f"Its part {stages[0]} finds the people: a person whom it misses gets no pose. Its"
+                " time depends on their number."
             )
         return unique([by_approach, self.model.limits, *(part.limits for part in self.parts)])
 

@@ -27,7 +27,7 @@ from __future__ import annotations
 import sys
 from argparse import SUPPRESS
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -91,6 +91,10 @@ posezoo run mine.onnx --as rtmpose-m --input me.jpg
 """
 
 _OPENPOSE = ("openpose", "openpose-coco")
+#: Paths of results that are longer move no other line to the right.
+_WIDEST_PATH = 60
+#: Steps that took less time are not shown.
+_SHORTEST_S = 0.05
 
 FLAGS = (
     Flag(
@@ -349,7 +353,7 @@ def _advise(args: _RunArgs, runner: InputRunner, context: Context) -> Iterator[s
         advice = explain_no_people(
             runner.estimator, context, args.min_person_score, args.input or ()
         )
-    yield f"hint        {advice}"
+    yield f"hint: {advice}"
 
 
 def _load(
@@ -545,47 +549,55 @@ def _result_lines(summary: Json, runner: InputRunner) -> Iterator[str]:
     noun = noun_of(estimator.model) if finds_people else "result"
     if decoder.finds_masks:
         noun = "mask"
+    rows = []
     for image in summary["images"]:
-        described = _describe_found(image["poses"], noun)
-        picture = f" -> {image['picture']}" if runner.draws else ""
-        yield f"{image['image']}: {described}{picture}"
+        name = image["picture"] or image["image"]
+        rows.append((name, _describe_found(image["poses"], noun)))
     for video in summary["videos"]:
         frames = format_count(video["frames"], "frame")
         if not decoder.finds_classes:
             frames += f", {_describe_most(video['people'], noun)}"
-        picture = f" -> {video['picture'] or 'no video'}" if runner.draws else ""
-        yield f"{video['video']}: {frames}{picture}"
+        name = f"{video['video']}: no video" if runner.draws else video["video"]
+        rows.append((video["picture"] or name, frames))
         if video["keypoints"]:
-            yield f"{video['video']}: {kind} of each frame -> {video['keypoints']}"
+            rows.append((video["keypoints"], f"{kind} of each frame"))
     if not runner.draws:
-        yield f"{kind:11} {runner.results}"
+        rows.append((str(runner.results), f"their {kind}"))
     elif not runner.is_file:
-        yield f"{kind:11} {runner.results / 'poses.json'}"
+        rows.append((str(runner.results / "poses.json"), f"their {kind}"))
+    width = max((len(path) for path, _ in rows if len(path) <= _WIDEST_PATH), default=0)
+    for path, described in rows:
+        yield f"{path:{width}}  {described}"
     if runner.openpose:
-        yield f"{'OpenPose':11} {runner.results / '**' / '*_keypoints.json'}"
+        yield f"{runner.results / '**' / '*_keypoints.json'}  OpenPose's"
 
 
 def _model_lines(summary: Json, estimator: Estimator) -> Iterator[str]:
     from posezoo.poses.people import ONE_IS_FOLLOWED, describe_people, noun_of, plural_of
 
     if summary["assumed"] and not estimator.model.assumption:  # which was a warning
-        yield f"skeleton    none is declared: {summary['assumed']}; --skeleton FILE declares one"
-    if summary["card"]:
-        yield f"model card  {summary['card']}"
+        yield f"skeleton: none is declared: {summary['assumed']}; --skeleton FILE declares one"
     path = estimator.networks[0].path
     precision = precision_of(path)  # None if the path does not name it
     ran = f"{path} (decoder {estimator.decoder})"
     if precision:
         ran = f"{summary['model']} ({precision} IR)"
-    yield f"ran         {ran} on {summary['device']} in {summary['executed_precision']}"
+    people = ""
     if estimator.finds_people:
         usual = estimator.people_from
         described = describe_people(usual, summary["detector_precision"])
         people_from = summary["people_from"].replace(usual, described)
         note = f": {ONE_IS_FOLLOWED}" if TRACKING in people_from else ""
-        yield f"{plural_of(noun_of(estimator.model))} from {people_from}{note}"
-    for name, seconds in summary["seconds"].items():
-        yield f"{seconds:9.2f} s  {name}"
+        people = f", {plural_of(noun_of(estimator.model))} from {people_from}{note}"
+    yield f"ran {ran} on {summary['device']} in {summary['executed_precision']}{people}"
+    yield _describe_time(summary["seconds"])
+
+
+def _describe_time(seconds: Mapping[str, float]) -> str:
+    """How long all took, and the steps that took a tenth of a second or more."""
+    steps = [f"{name} {value:.1f}" for name, value in seconds.items() if value >= _SHORTEST_S]
+    total = f"{sum(seconds.values()):.1f} s"
+    return f"{total}: {', '.join(steps)}" if steps else total
 
 
 def _describe_found(poses: Sequence[Json], noun: str) -> str:
