@@ -72,8 +72,8 @@ def test_a_network_and_a_checkpoint_are_converted(converted):
         "",
     )
     assert sorted(path.name for path in place.iterdir()) == [
-        *(".posezoo", "FP32", "README.md", "card.json"),
-        f"{NETWORK}.onnx",
+        *("FP32", "README.md", "card.json", f"{NETWORK}.onnx"),
+        "provenance.json",
     ]
     card = (place / "README.md").read_text("utf-8")
     assert "posezoo download" not in card

@@ -36,8 +36,6 @@ def test_a_plan_lists_the_conversions_and_changes_nothing(tmp_path):
     assert plan_conversion(spec, layout).obstacle is None
     assert sorted(tmp_path.rglob("*")) == before
     convert_model(spec, layout, precisions=[FP32])
-    for record in tmp_path.rglob(".posezoo/*.json"):
-        record.unlink()
     before = sorted(tmp_path.rglob("*"))
     assert steps(spec, layout, [FP16, FP32]) == [(FP16, "it does not exist yet"), (FP32, "")]
     assert [step.is_up_to_date for step in plan_conversion(spec, layout).irs] == [True, False]

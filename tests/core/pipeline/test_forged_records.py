@@ -13,7 +13,7 @@ from fakes.network import HEIGHT, WIDTH, network
 from fakes.when_used import needs
 from fakes.zoo import declared_file, omz_yml, onnx_yml, write_model
 from posezoo.core.errors import PosezooError
-from posezoo.core.files.file_record import record_path
+from posezoo.core.files.manifest import NAME, read_json
 
 needs("openvino")
 needs("onnx")
@@ -23,21 +23,18 @@ ALWAYS = ({}, *PROOFS)
 
 
 def forge(path):
-    """Change a byte of a file, as a disk image does that keeps all times, and a record as 0.3.0 wrote it."""
+    """Change a byte of a file, as a disk image does that keeps all times, and what the manifest says of them."""
     before = path.stat()
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    status = path.stat()
-    stored = json.loads(record_path(path).read_bytes()) if record_path(path).exists() else {}
-    stored.setdefault("verified", {}).update(
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        ctime_ns=status.st_ctime_ns,
-        inode=status.st_ino,
-    )
-    record_path(path).write_text(json.dumps(stored))
+    manifest = path.with_name(NAME)
+    if path.name in read_json(manifest).get("files", {}):
+        status = path.stat()
+        stored = read_json(manifest)
+        stored["files"][path.name] |= {"mtime_ns": status.st_mtime_ns, "inode": status.st_ino}
+        manifest.write_text(json.dumps(stored))
 
 
 def call(folder, *words, **environ):
@@ -145,15 +142,15 @@ def test_a_forged_record_makes_no_changed_member_of_an_archive_pass(unpacked):
 def test_members_that_another_user_unpacked_stay(unpacked, monkeypatch):
     member = unpacked / "out/public/net/net.onnx"
     before = member.stat().st_ino
-    record = record_path(member.with_name("net.zip"))
-    theirs = record.read_bytes()
+    manifest = member.with_name(NAME)
+    theirs = manifest.read_bytes()
     member.with_name("net.zip").unlink()
     (unpacked / "net.zip").unlink()  # it cannot be fetched again
     monkeypatch.setenv("HOME", str(unpacked / "other"))
     succeeded(call(unpacked, "get", "net", "--dry_run"))
     succeeded(call(unpacked, "download", "net"))
     assert member.stat().st_ino == before
-    assert record.read_bytes() == theirs
+    assert manifest.read_bytes() == theirs
 
 
 @pytest.mark.parametrize("verb", ["get", "convert"])

@@ -19,8 +19,9 @@ from posezoo.core.convert.formats import import_runtime
 from posezoo.core.declarations.channel_values import explain_preparation
 from posezoo.core.errors import ConversionError
 from posezoo.core.events import Listener, WarningIssued, ignore_event
-from posezoo.core.files import verified_files
+from posezoo.core.files.manifest import write_listed
 from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.ir.provenance import source_digests
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.resolve.own_networks import require_network
@@ -52,11 +53,18 @@ def write_onnx(
     content = frontends.open_for_frontend(spec, frontends.verify_source_model(spec, layout))
     assert isinstance(content, bytes)
     path = layout.onnx_path(spec)
-    # An ONNX file has no record of its source: it may come from a training that cannot be repeated.
+    # It may come from a training that cannot be repeated.
     if not force and path.is_file() and read_regular_bytes(path) != content:
         raise ConversionError(f"{path}: exists already, with other content", hint=KEEP_OR_REPLACE)
-    verified_files.write_keeping(path, content, listener)
+    _keep_onnx(content, resolved, listener)
     return path
+
+
+def _keep_onnx(content: bytes, resolved: Resolved, listener: Listener) -> None:
+    spec = resolved.source
+    path = resolved.layout.onnx_path(spec)
+    recipe = {"converted_from": source_digests(spec)}
+    write_listed(path.parent, {path.name: content}, recipe, listener, model=spec.full_name)
 
 
 def convert_with_openvino(
@@ -103,7 +111,7 @@ def convert_with_openvino(
         if options.self_check:
             import_runtime(model_format.runtime_module)
         source = verified.result()
-        keep = partial(verified_files.write_keeping, layout.onnx_path(spec), listener=listener)
+        keep = partial(_keep_onnx, resolved=resolved, listener=listener)
 
         def read_prepared() -> Any:
             keep_onnx = keep if options.keep_onnx else None

@@ -25,6 +25,7 @@ from posezoo.core.declarations.routes import describe_obstacle, select_route
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_DIR, SAVED_MODEL_FILE
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
+from posezoo.core.download.made_files import is_replaced_by_members, list_members
 from posezoo.core.errors import (
     ConversionError,
     MissingPackageError,
@@ -33,8 +34,7 @@ from posezoo.core.errors import (
     sanitize,
 )
 from posezoo.core.files import verified_files
-from posezoo.core.files.file_record import read_record
-from posezoo.core.files.postprocess_state import is_unpacked
+from posezoo.core.files.manifest import read_manifest
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.ir.openvino_import import (
     error_text,
@@ -139,7 +139,7 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
     hint = format_command("download", spec, layout.download_dir)
     removed = removed_archives(spec, layout)
     for file in spec.files:
-        if file not in removed and not is_unpacked(file, spec, layout):
+        if file not in removed and not is_replaced_by_members(file, spec, layout):
             _verify_file(layout.file_path(spec, file), file, hint)
     if not path.is_file():  # an archive was not unpacked
         raise ConversionError(f"{path}: does not exist", hint=hint)
@@ -171,6 +171,7 @@ def removed_archives(spec: ModelSpec, layout: ModelLayout) -> tuple[SourceFile, 
     """
     if not source_model_path(spec, layout).is_file():
         return ()
+    manifest = read_manifest(layout.model_download_dir(spec))
     archives = {step.file for step in spec.postprocessing if isinstance(step, UnpackArchive)}
     return tuple(
         file
@@ -178,7 +179,7 @@ def removed_archives(spec: ModelSpec, layout: ModelLayout) -> tuple[SourceFile, 
         if file.name in archives
         and file.name != _source_name(spec)
         and not os.path.lexists(layout.file_path(spec, file))
-        and not read_record(layout.file_path(spec, file)).outputs
+        and not list_members(manifest, file.name)
     )
 
 

@@ -11,23 +11,23 @@ import re
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO, Any
 
 from posezoo.core.declarations.model import Digest
 from posezoo.core.declarations.safe_names import case_folded, explain_unsafe_file_name
 from posezoo.core.errors import ArchiveError, PosezooError
 from posezoo.core.events import Listener, ignore_event
+from posezoo.core.files.manifest import NAME, Manifest, list_path, stage
 from posezoo.core.files.staging import prepare_target, remove_stale_staging_dirs, staging_dir
 from posezoo.core.files.verified_files import (
     CHUNK,
+    Hasher,
     ZipReader,
-    compute_digest,
     set_aside,
     writing,
 )
@@ -71,18 +71,21 @@ def unpack_archive(
     place: Callable[[str], Path | None],
     *,
     index: Path | None = None,
-    earlier: Mapping[Path, Digest] = MappingProxyType({}),
+    folder: Path | None = None,
+    model: str = "",
     listener: Listener = ignore_event,
-) -> list[Path]:
-    """Write each member of an archive to its path, and return the paths; if one is refused, none is
-    written. A file there that is not as it was unpacked is kept under another name, with a warning.
+) -> dict[Path, tuple[int, Digest]]:
+    """Write each member of an archive to its path, and return the paths, with size and digest; if
+    one is refused, none is written. A file there that is not as posezoo wrote it is kept under
+    another name, with a warning.
 
     Args:
         format: ``zip``, ``tar``, ``gztar`` or ``emscripten``.
         place: returns the path for a member's name (with / between folders), or None to skip the
             member.
         index: for ``emscripten``, the script that lists the members.
-        earlier: the digests of files that were unpacked before.
+        folder: the folder whose manifest lists the members; None if none does.
+        model: as for ``manifest.stage``.
 
     Raises:
         ArchiveError: it cannot be read, or contains a link, an unsafe name, two members with the
@@ -91,27 +94,27 @@ def unpack_archive(
         OutputError: a member cannot be written.
     """
     remove_stale_staging_dirs(archive.parent)
-    with staging_dir(archive.parent) as folder:
+    with staging_dir(archive.parent) as unpacked:
         with translate_archive_errors(archive.name):
             opened = _open_packed(archive, index) if index else open_members(archive, format)
-            targets = _unpack_aside(archive, opened, place, folder)
-        for target in targets:
+            members = _unpack_aside(archive, opened, place, unpacked)
+        for target in members:
             with writing(target):
                 prepare_target(target)
-        # A file that is lost in a power failure does not match its record, and is unpacked again.
-        for number, target in enumerate(targets):
-            unpacked = folder / str(number)
+        manifest = Manifest()
+        if folder:
+            digests = {list_path(folder, path): each for path, (_, each) in members.items()}
+            with writing(folder / NAME):
+                manifest = stage(folder, digests, listener, model=model)
+        # A file that is lost in a power failure does not have its digest, and is unpacked again.
+        for number, (target, (_, digest)) in enumerate(members.items()):
+            accepted = [digest]
+            if folder:
+                accepted += manifest.digests(list_path(folder, target))
             with writing(target):
-                set_aside(target, listener, _own_digests(unpacked, earlier.get(target)))
-                replace_file(unpacked, target)
-    return targets
-
-
-def _own_digests(unpacked: Path, earlier: Digest | None) -> Iterator[Digest]:
-    """The digests that a file may have which is replaced; the member is hashed only if needed."""
-    if earlier:
-        yield earlier
-    yield compute_digest(unpacked)
+                set_aside(target, listener, accepted)
+                replace_file(unpacked / str(number), target)
+    return members
 
 
 def _unpack_aside(
@@ -119,13 +122,12 @@ def _unpack_aside(
     members: Members,
     place: Callable[[str], Path | None],
     folder: Path,
-) -> list[Path]:
+) -> dict[Path, tuple[int, Digest]]:
     """Write the members into a temporary folder, with numbers as names, and return their final
-    paths.
+    paths, with size and digest.
     """
     names = _MemberNames(archive.name)
-    targets: list[Path] = []
-    seen: set[Path] = set()  # a list would be searched for each of up to 20,000 members
+    targets: dict[Path, tuple[int, Digest]] = {}
     size = 0
     limit = _limit(archive)
     too_large = (
@@ -139,16 +141,18 @@ def _unpack_aside(
         target = place(name)
         if target is None:
             continue
-        if target in seen:
+        if target in targets:
             raise ArchiveError(f"{archive.name}: contains two files for {target.name}")
+        hasher = Hasher(["sha384"])
+        before = size
         with writing(target), open(folder / str(len(targets)), "xb") as written:
             for piece in read_pieces(archive.name, stream):
                 size += len(piece)  # counted, because the header may be wrong
                 if size > limit:
                     raise ArchiveError(too_large)
                 written.write(piece)
-        targets.append(target)
-        seen.add(target)
+                hasher.update(piece)
+        targets[target] = size - before, hasher.digests[0]
     return targets
 
 
