@@ -11,12 +11,11 @@ from posezoo.core.declarations.sources import HttpSource
 from posezoo.core.download.archive import unpack_archive
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.file_download import download_file
-from posezoo.core.download.made_files import list_members
+from posezoo.core.download.made_files import Listing
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import ArchiveError
 from posezoo.core.events import Listener, ignore_event
-from posezoo.core.files.manifest import NAME, Json, describe, list_path, read_manifest, settle
-from posezoo.core.files.verified_files import has_size, writing
+from posezoo.core.files.manifest import read_manifest
 from posezoo.core.layout import require_inside
 from posezoo.core.values import frozen
 
@@ -95,7 +94,7 @@ def download_dataset(
     """Download and unpack a data set into a folder; existing files are kept, interrupted downloads
     resumed.
 
-    An archive is removed after it is unpacked, which its record says.
+    An archive is removed after it is unpacked, which the manifest says.
     """
     files: list[Path] = []
     with DownloadContext(name, download_options, listener, roots=[folder]) as context:
@@ -110,30 +109,17 @@ def _unpack(archive: DatasetArchive, folder: Path, context: DownloadContext) -> 
     """Download and unpack an archive, unless none of its files was removed or changed since."""
     path = folder / archive.file.name
     digest = archive.file.checksum
-    name_of_digest = ""
-    if digest:
-        name_of_digest = f"{digest.algorithm}:{digest.value}"
-    name = archive.file.name
-    recipe = {"archive": name_of_digest}
-    manifest = read_manifest(folder)
-    members = list_members(manifest, name)
-    if members and manifest.says(name, recipe):
-        # Reading thousands of photos takes longer than what it would find is worth.
-        sizes = {folder / member: manifest.files[member].get("size") for member in members}
-        if all(isinstance(size, int) and has_size(each, size) for each, size in sizes.items()):
-            return [*sizes]
+    name_of_digest = f"{digest.algorithm}:{digest.value}" if digest else ""
+    listing = Listing(folder, archive.file.name, {"archive": name_of_digest})
+    if listing.is_up_to_date():
+        return [folder / name for name in listing.list_members(read_manifest(folder))]
     require_inside(folder / archive.members / "file", [folder])
     download_file(archive.file, path, context)
 
     def place(member: str) -> Path | None:
         return folder / member if member.startswith(archive.members) else None
 
-    unpacked = unpack_archive(path, "zip", place, folder=folder, listener=context.emit)
+    unpacked = unpack_archive(path, "zip", place, listing=listing, listener=context.emit)
     if not unpacked:
         raise ArchiveError(f"{path.name}: contains nothing below {archive.members}")
-    entries: dict[str, Json] = {name: {"recipe": recipe}}
-    for member, (size, digest) in unpacked.items():
-        entries[list_path(folder, member)] = describe(size, digest, **{"from": name})
-    with writing(folder / NAME):
-        settle(folder, entries)
-    return [*unpacked]
+    return unpacked

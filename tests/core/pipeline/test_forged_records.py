@@ -1,5 +1,6 @@
 """What a file is, its bytes say: no time, no size, no record and no key of anybody saves reading them."""
 
+import hashlib
 import json
 import os
 
@@ -137,6 +138,61 @@ def test_a_forged_record_makes_no_changed_member_of_an_archive_pass(unpacked):
     forge(member)
     succeeded(call(unpacked, "download", "net"))
     assert member.read_bytes() == network("onnx")
+
+
+def forge_manifest(path):
+    """Change a file, and what its manifest says of it."""
+    path.write_bytes(network("onnx", seed=1) if path.suffix == ".onnx" else b"forged\n")
+    manifest = path.with_name(NAME)
+    stored = read_json(manifest)
+    stored["files"][path.name]["sha384"] = hashlib.sha384(path.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps(stored))
+
+
+@pytest.mark.parametrize("proof", [{}, {"POSEZOO_REQUIRE_PROOF": "yes"}])
+def test_a_forged_manifest_makes_no_changed_member_of_an_archive_an_original(unpacked, proof):
+    member = unpacked / "out/public/net/net.onnx"
+    forge_manifest(member)
+    refused = call(unpacked, "convert", "net", **proof)
+    assert refused.returncode == 1
+    assert (
+        f"{member.relative_to(unpacked)}: is not the file that model.yml makes of net.zip"
+        in refused.stderr
+    )
+    member.unlink()
+    succeeded(call(unpacked, "download", "net", **proof))
+    assert member.read_bytes() == network("onnx")
+
+
+def test_without_its_archive_the_members_of_a_manifest_are_no_proof(unpacked):
+    member = unpacked / "out/public/net/net.onnx"
+    forge_manifest(member)
+    member.with_name("net.zip").unlink()
+    refused = call(unpacked, "get", "net", POSEZOO_REQUIRE_PROOF="yes")
+    assert refused.returncode == 1
+    doubt = "because nothing shows what net.zip contained, which was unpacked and removed"
+    assert doubt in refused.stderr
+    succeeded(call(unpacked, "get", "net", "--quiet"))
+    record = unpacked / "out/public/net/FP16" / NAME
+    assert json.loads(record.read_text())["self_check"]["proof"] == "cannot be compared"
+
+
+def test_a_forged_manifest_makes_no_other_text_of_a_changed_one(tmp_path):
+    (tmp_path / "net.onnx").write_bytes(network("onnx"))
+    (tmp_path / "labels.txt").write_text("old\n")
+    files = [declared_file(tmp_path / name) for name in ("net.onnx", "labels.txt")]
+    change = {"file": "labels.txt", "pattern": "old", "replacement": "new"}
+    steps = [{"$type": "regex_replace", **change}]
+    image = {"name": "image", "shape": [1, 3, HEIGHT, WIDTH], "layout": "NCHW"}
+    content = omz_yml(files=files, postprocessing=steps, input_info=[image])
+    write_model(tmp_path / "models", "net", content)
+    succeeded(call(tmp_path, "download", "net"))
+    text = tmp_path / "out/public/net/labels.txt"
+    forge_manifest(text)
+    refused = call(tmp_path, "convert", "net")
+    assert "labels.txt: is not the file that model.yml makes of labels.txt.orig" in refused.stderr
+    text.unlink()
+    succeeded(call(tmp_path, "get", "net"))
 
 
 def test_members_that_another_user_unpacked_stay(unpacked, monkeypatch):

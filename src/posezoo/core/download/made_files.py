@@ -11,18 +11,79 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from posezoo.core.declarations.model import (
+    Digest,
     ModelSpec,
     RegexReplace,
     SourceFile,
     UnpackArchive,
 )
-from posezoo.core.files.manifest import Json, Manifest, read_manifest
-from posezoo.core.files.verified_files import compute_digest
+from posezoo.core.events import Listener
+from posezoo.core.files.manifest import (
+    NAME,
+    Json,
+    Manifest,
+    describe,
+    list_path,
+    read_manifest,
+    settle,
+    stage,
+)
+from posezoo.core.files.verified_files import compute_digest, writing
 from posezoo.core.layout import ModelLayout
+from posezoo.core.values import frozen
+
+#: Size and digest of an unpacked member.
+Member = tuple[int, Digest]
 
 
-def archive_recipe(step: UnpackArchive, spec: ModelSpec) -> Json:
-    """How an archive is unpacked."""
+@frozen
+class Listing:
+    """Where the members of an archive are listed.
+
+    Attributes:
+        folder: the folder of the manifest.
+        archive: the archive's name there.
+        recipe: how it is unpacked.
+        model: as for ``manifest.stage``.
+    """
+
+    folder: Path
+    archive: str
+    recipe: Json
+    model: str = ""
+
+    def stage(self, members: Mapping[Path, Member], listener: Listener) -> Manifest:
+        """List the digests of members that are about to get their names."""
+        digests = {list_path(self.folder, path): each for path, (_, each) in members.items()}
+        with writing(self.folder / NAME):
+            return stage(self.folder, digests, listener, model=self.model)
+
+    def settle(self, members: Mapping[Path, Member]) -> None:
+        """List the members, in place of those of an earlier archive of this name."""
+        entries = {
+            list_path(self.folder, path): describe(size, digest, **{"from": self.archive})
+            for path, (size, digest) in members.items()
+        }
+        manifest = read_manifest(self.folder)
+        earlier = {*self.list_members(manifest)} - entries.keys()
+        archive = {**manifest.files.get(self.archive, {}), "recipe": self.recipe}
+        with writing(self.folder / NAME):
+            settle(self.folder, {self.archive: archive, **entries}, gone=earlier)
+
+    def list_members(self, manifest: Manifest) -> list[str]:
+        """The members that are listed, by their names in the manifest."""
+        return [name for name, entry in manifest.files.items() if entry.get("from") == self.archive]
+
+    def is_up_to_date(self) -> bool:
+        """Whether the manifest has this recipe, and all members, which are read, their bytes."""
+        manifest = read_manifest(self.folder)
+        members = self.list_members(manifest)
+        is_same = bool(members) and manifest.says(self.archive, self.recipe)
+        return is_same and all(manifest.has_bytes(self.folder, name) for name in members)
+
+
+def list_archive(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> Listing:
+    """Where the members of a model's archive are listed."""
     # The paths depend on which texts are replaced, so they are part of the recipe.
     rewritten = sorted(step.file for step in spec.postprocessing if isinstance(step, RegexReplace))
     expected = {}
@@ -30,7 +91,21 @@ def archive_recipe(step: UnpackArchive, spec: ModelSpec) -> Json:
         for name, digest in file.declared_digests.items():
             expected[name] = str(digest.value)
     unpack = f"{step.format} {step.index}".rstrip()
-    return {"unpack": unpack, "rewritten": rewritten, "promised": expected}
+    recipe = {"unpack": unpack, "rewritten": rewritten, "promised": expected}
+    return Listing(layout.model_download_dir(spec), step.file, recipe, spec.full_name)
+
+
+def is_replaced_by_members(file: SourceFile, spec: ModelSpec, layout: ModelLayout) -> bool:
+    """Whether a file is an archive that was unpacked and removed, and all its members have the
+    listed bytes.
+    """
+    if os.path.lexists(layout.download_path(spec, file.name)):
+        return False
+    steps = [step for step in spec.postprocessing if step.file == file.name]
+    archives = [step for step in steps if isinstance(step, UnpackArchive)]
+    return bool(archives) and all(
+        list_archive(step, spec, layout).is_up_to_date() for step in archives
+    )
 
 
 def text_recipe(steps: Iterable[RegexReplace], published: Path) -> Json:
@@ -50,38 +125,3 @@ def group_replacements(steps: Iterable[object]) -> Mapping[str, Sequence[RegexRe
         if isinstance(step, RegexReplace):
             replacements.setdefault(step.file, []).append(step)
     return replacements
-
-
-def list_members(manifest: Manifest, archive: str) -> list[str]:
-    """The members of an archive that were unpacked, by their names in the manifest."""
-    return [name for name, entry in manifest.files.items() if entry.get("from") == archive]
-
-
-def is_unpacked(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> bool:
-    """Whether the manifest says that an archive was unpacked in this way, and all its members have
-    the listed bytes, which are read.
-    """
-    folder = layout.model_download_dir(spec)
-    manifest = read_manifest(folder)
-    if not manifest.says(step.file, archive_recipe(step, spec)):
-        return False
-    members = list_members(manifest, step.file)
-    return bool(members) and all(manifest.has_bytes(folder, name) for name in members)
-
-
-def is_replaced_by_members(file: SourceFile, spec: ModelSpec, layout: ModelLayout) -> bool:
-    """Whether a file is an archive that was unpacked and removed, as ``is_unpacked``."""
-    if os.path.lexists(layout.download_path(spec, file.name)):
-        return False
-    steps = [
-        step
-        for step in spec.postprocessing
-        if isinstance(step, UnpackArchive) and step.file == file.name
-    ]
-    return bool(steps) and all(is_unpacked(step, spec, layout) for step in steps)
-
-
-def is_text_made(name: str, recipe: Json, folder: Path) -> bool:
-    """Whether the manifest says that a text was changed in this way, and it has these bytes."""
-    manifest = read_manifest(folder)
-    return manifest.says(name, recipe) and manifest.has_bytes(folder, name)

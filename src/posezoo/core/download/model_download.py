@@ -16,12 +16,9 @@ from posezoo.core.download.digest_store import remove_stale_staging
 from posezoo.core.download.download_manifest import DownloadManifest
 from posezoo.core.download.file_download import download_file, list_candidates, unpinned_error
 from posezoo.core.download.made_files import (
-    archive_recipe,
     group_replacements,
     is_replaced_by_members,
-    is_text_made,
-    is_unpacked,
-    list_members,
+    list_archive,
     text_recipe,
 )
 from posezoo.core.download.options import DownloadOptions, refuse_license
@@ -39,18 +36,16 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
-from posezoo.core.files.manifest import (
-    NAME,
-    describe,
-    list_path,
-    read_manifest,
-    settle,
-    write_listed,
-)
+from posezoo.core.files.manifest import NAME, read_manifest, write_listed
 from posezoo.core.files.staging import remove_stale_staging_dirs
-from posezoo.core.files.verified_files import has_size, is_verified_file, writing
+from posezoo.core.files.verified_files import (
+    Hasher,
+    has_digest,
+    has_size,
+    is_verified_file,
+)
 from posezoo.core.layout import ModelLayout, find_link_out, require_inside
-from posezoo.core.regular_files import read_regular_text
+from posezoo.core.regular_files import read_regular_bytes, read_regular_text
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import find_interpreter
 
@@ -252,7 +247,7 @@ def postprocess(
             if isinstance(step, UnpackArchive):
                 # Another process may have been killed while it unpacked the same archive.
                 remove_stale_staging_dirs(layout.download_path(spec, step.file).parent)
-                if not is_unpacked(step, spec, layout):
+                if not list_archive(step, spec, layout).is_up_to_date():
                     listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
                     _unpack(step, spec, layout, listener)
         for file, replacements in group_replacements(steps).items():
@@ -307,31 +302,60 @@ class _Placement:
         return path
 
 
+def find_changed_file(spec: ModelSpec, layout: ModelLayout) -> tuple[Path, str] | None:
+    """The first file that is not as an archive contains it, or as model.yml changes a text, and
+    what it is made from; None if all are. What it is made from may be missing.
+
+    Raises:
+        ArchiveError: an archive cannot be read.
+        DownloadError: a text does not match a pattern.
+    """
+    for step in spec.postprocessing:
+        if isinstance(step, UnpackArchive) and layout.download_path(spec, step.file).is_file():
+            changed = _find_changed_member(step, spec, layout)
+            if changed:
+                return changed, step.file
+    for name, steps in group_replacements(spec.postprocessing).items():
+        published = layout.published_path(spec, name)
+        text = layout.download_path(spec, name)
+        if published.is_file() and text.is_file():
+            made = replace_text(name, published, steps).encode()
+            if read_regular_bytes(text) != made:
+                return text, published.name
+    return None
+
+
+def _find_changed_member(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> Path | None:
+    from posezoo.core.download.archive import open_archive, translate_archive_errors, walk_members
+
+    archive = layout.download_path(spec, step.file)
+    index = layout.published_path(spec, step.index) if step.index else None
+    place = _Placement(step, spec, layout).place
+    with translate_archive_errors(archive.name):
+        members = open_archive(archive, step.format, index)
+        for target, pieces in walk_members(archive, members, place):
+            hasher = Hasher(["sha384"])
+            for piece in pieces:
+                hasher.update(piece)
+            if not has_digest(target, hasher.digests):
+                return target
+    return None
+
+
 def _unpack(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, listener: Listener) -> None:
     from posezoo.core.download.archive import unpack_archive
 
-    folder = layout.model_download_dir(spec)
     archive = layout.download_path(spec, step.file)
     index = layout.published_path(spec, step.index) if step.index else None
     placement = _Placement(step, spec, layout)
-    unpacked = unpack_archive(
+    unpack_archive(
         archive,
         step.format,
         placement.place,
         index=index,
-        folder=folder,
-        model=spec.full_name,
+        listing=list_archive(step, spec, layout),
         listener=listener,
     )
-    with writing(folder / NAME):
-        manifest = read_manifest(folder)
-        entries = {}
-        for path, (size, digest) in unpacked.items():
-            entries[list_path(folder, path)] = describe(size, digest, **{"from": step.file})
-        former = {*list_members(manifest, step.file)} - entries.keys()
-        recipe = archive_recipe(step, spec)
-        entries[step.file] = {**manifest.files.get(step.file, {}), "recipe": recipe}
-        settle(folder, entries, gone=former)
     if skipped := placement.skipped:
         more = f" and {len(skipped) - 3} more" if len(skipped) > 3 else ""
         problem = "not named in model.yml, and not unpacked, since it has no checksum"
@@ -350,7 +374,8 @@ def _replace_text(
     folder = layout.model_download_dir(spec)
     published = layout.published_path(spec, name)
     recipe = text_recipe(steps, published) if published.is_file() else {}
-    if recipe and is_text_made(name, recipe, folder):
+    manifest = read_manifest(folder)
+    if recipe and manifest.says(name, recipe) and manifest.has_bytes(folder, name):
         return
     listener(FilePostprocessingStarted(spec.full_name, name, "replace_text"))
     require_inside(layout.download_path(spec, name), layout.roots)

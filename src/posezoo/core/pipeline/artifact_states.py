@@ -8,6 +8,7 @@ import os
 import shlex
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from posezoo.core.declarations.model import (
@@ -117,17 +118,25 @@ def _requested_files(spec: ModelSpec, layout: ModelLayout) -> list[SourceFile]:
     return [file for file in spec.files if file.name.partition("/")[0] in existing]
 
 
+def check_listed_files(folder: Path, model: str) -> Iterator[ArtifactState]:
+    """The state of each file that the manifest of a folder lists with a digest."""
+    for name, entry in read_manifest(folder).files.items():
+        path = folder / name
+        for digest in read_digests(entry)[:1]:
+            state = file_state(path, None, digest)
+            yield ArtifactState(model, name, path, state, expected=str(digest))
+
+
 def _check_made_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
     """The members of archives, and the changed texts, that the manifest lists."""
     folder = layout.model_download_dir(spec)
-    for name, entry in read_manifest(folder).files.items():
-        origin = _find_original(name, entry, spec)
-        digests = read_digests(entry)
-        if origin and digests:
-            path = folder / name
-            state = file_state(path, None, digests[0])
-            expected = f"{digests[0]}, of {origin}"
-            yield ArtifactState(spec.full_name, name, path, state, expected=expected)
+    entries = read_manifest(folder).files
+    origins = {name: _find_original(name, entries[name], spec) for name in entries}
+    if not any(origins.values()):
+        return
+    for each in check_listed_files(folder, spec.full_name):
+        if origins[each.artifact]:
+            yield replace(each, expected=f"{each.expected}, of {origins[each.artifact]}")
 
 
 def _find_original(name: str, entry: Json, spec: ModelSpec) -> str:

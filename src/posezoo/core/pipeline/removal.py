@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from posezoo.core.declarations.model import (
@@ -19,10 +20,14 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.safe_names import explain_invalid_model_name
 from posezoo.core.errors import OutputError, os_reason
 from posezoo.core.files.file_lock import is_part_of
-from posezoo.core.files.manifest import NAME, is_manifest, read_json, read_manifest
+from posezoo.core.files.manifest import NAME, is_manifest, read_json
 from posezoo.core.files.result_files import RECORDS_DIR, record_path
 from posezoo.core.layout import ModelLayout, find_link_out
-from posezoo.core.pipeline.artifact_states import ArtifactState, check_artifacts
+from posezoo.core.pipeline.artifact_states import (
+    ArtifactState,
+    check_artifacts,
+    check_listed_files,
+)
 from posezoo.core.registry import TAG_MARK, open_registry
 from posezoo.core.values import frozen
 
@@ -67,57 +72,42 @@ def plan_removal(
     models: Iterable[ModelSpec], composites: Iterable[CompositeSpec], layout: ModelLayout
 ) -> RemovalPlan:
     """What can be removed of these models; every byte of their files is read."""
-    removed: list[Path] = []
-    kept: list[ArtifactState] = []
-    for spec in models:
-        artifacts = [*check_artifacts(spec, layout)]
-        own = [artifact.path for artifact in artifacts if artifact.state == "good"]
-        ir_folders = [xml.parent for xml in layout.made_irs(spec)]
-        for folder in (*_folders(spec, layout), *ir_folders):
-            own += _list_own(folder)
-            kept += _list_changed(folder, spec)
-        kept += [each for each in artifacts if each.state not in ("good", "missing")]
-        onnx = layout.onnx_path(spec)
+    states: dict[Path, ArtifactState] = {}
+    everything: list[Model] = [*models, *composites]
+    for model in everything:
+        for artifact in _check_all(model, layout):
+            # The manifest comes first: it also lists files of an earlier model.yml.
+            states.setdefault(artifact.path, artifact)
+    removed = []
+    kept = []
+    for path, artifact in states.items():
+        if artifact.state == "good" and not find_link_out(path, layout.roots):
+            removed.append(path)
+        elif artifact.state != "missing":
+            state = "symlinked" if artifact.state == "good" else artifact.state
+            kept.append(replace(artifact, state=state))
+    return RemovalPlan(tuple(removed), tuple(kept), sum(path.stat().st_size for path in removed))
+
+
+def _check_all(model: Model, layout: ModelLayout) -> Iterator[ArtifactState]:
+    """The state of each file of a model, with manifests and partial downloads, which are good."""
+    folders = [root / model.subdirectory for root in layout.roots]
+    folders += (
+        [xml.parent for xml in layout.made_irs(model)] if isinstance(model, ModelSpec) else []
+    )
+    own = []
+    for folder in dict.fromkeys(folders):
+        yield from check_listed_files(folder, model.full_name)
+        if is_manifest(folder / NAME):
+            own.append(folder / NAME)
+    if isinstance(model, ModelSpec):
+        yield from check_artifacts(model, layout)
+        own += _list_parts(model, layout)
+        onnx = layout.onnx_path(model)
         if onnx.is_file():
-            kept.append(ArtifactState(spec.full_name, onnx.name, onnx, "unknown"))
-        removed += (*own, *_list_parts(spec, layout))
-    for composite in composites:
-        for folder in _folders(composite, layout):
-            removed += _list_own(folder)
-            kept += _list_changed(folder, composite)
-    paths = []
-    for path in dict.fromkeys(removed):
-        if find_link_out(path, layout.roots):
-            kept.append(ArtifactState("", path.name, path, "symlinked"))
-        else:
-            paths.append(path)
-    others = {each.path: each for each in reversed(kept) if each.path not in paths}
-    size = sum(path.stat().st_size for path in paths)
-    return RemovalPlan(tuple(paths), tuple(reversed(others.values())), size)
-
-
-def _folders(model: Model, layout: ModelLayout) -> Iterable[Path]:
-    subdirectory = model.subdirectory
-    return dict.fromkeys((layout.download_dir / subdirectory, layout.output_dir / subdirectory))
-
-
-def _list_own(folder: Path) -> Iterator[Path]:
-    """The files with the bytes that the manifest of a folder lists, and the manifest."""
-    manifest = read_manifest(folder)
-    for name in manifest.files:
-        if not (folder / name).is_symlink() and manifest.has_bytes(folder, name):
-            yield folder / name
-    if is_manifest(folder / NAME):
-        yield folder / NAME
-
-
-def _list_changed(folder: Path, model: Model) -> Iterator[ArtifactState]:
-    """The files with other bytes than the manifest of a folder lists."""
-    manifest = read_manifest(folder)
-    for name in manifest.files:
-        path = folder / name
-        if path.is_file() and not path.is_symlink() and not manifest.has_bytes(folder, name):
-            yield ArtifactState(model.full_name, name, path, "changed")
+            yield ArtifactState(model.full_name, onnx.name, onnx, "unknown")
+    for path in own:
+        yield ArtifactState(model.full_name, path.name, path, "good")
 
 
 def _list_parts(spec: ModelSpec, layout: ModelLayout) -> Iterator[Path]:
