@@ -39,14 +39,14 @@ class Zoo:
         (self.model / "model.yml").write_text(as_yaml(model_yml(license=license, **keys)), "utf-8")
 
     def facts(self):
-        registry = Registry([self.model.parents[1]])
-        spec = registry.find("pose")
-        return ModelFacts(spec, registry.parts(spec), self.layout)
+        self.registry = Registry([self.model.parents[1]])
+        spec = self.registry.find("pose")
+        return ModelFacts(spec, self.registry.parts(spec), self.layout)
 
     def refresh(self):
         """Whether the card was drawn."""
         before = self.drawn
-        self.card = refresh_card(self.facts())
+        self.card = refresh_card(self.facts(), self.registry)
         return self.drawn > before
 
 
@@ -144,5 +144,5 @@ def test_the_pins_of_another_lock_are_seen(zoo, monkeypatch):
         part, files=tuple(replace(each, checksum=Digest("sha256", "0" * 64)) for each in part.files)
     )
     before = zoo.drawn
-    refresh_card(replace(facts, parts=(pinned,)))
+    refresh_card(replace(facts, parts=(pinned,)), zoo.registry)
     assert zoo.drawn == before + 1

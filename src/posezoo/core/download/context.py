@@ -264,6 +264,7 @@ class DownloadContext(ExitStack[None]):
                     listener(PackageDownloadFinished(model, package, *outcome, wanted))
 
         changed._listener = listen
+        changed.manifest = None  # it lists no packages
         return changed
 
     def with_options(self, **changes: Any) -> DownloadContext:

@@ -265,13 +265,14 @@ def _finish(
     accepted = [digest]
     if context.manifest:
         origin = describe_origin(candidate, partial, size, digest)
-        context.manifest.add(target, origin)
         accepted += context.manifest.digests(target)
     # A path in a mirror names its bytes: others there are damaged, and not a file of the user.
     if file.checksum is None or not target.as_posix().endswith(f"/{entry_path(file.checksum)}"):
         with writing(target):
             set_aside(target, context.emit, accepted)
     partial.replace_target(origin)
+    if context.manifest:
+        context.manifest.add(target, origin)
     context.sync_at_exit(target.parent)
     # If a killed run left a complete part, no candidate is asked, and the one returned may not be
     # the one that sent the bytes.

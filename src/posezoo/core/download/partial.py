@@ -304,7 +304,8 @@ class PartialFile:
 
 def state_path(target: Path) -> Path:
     """The path of the state of a file's part."""
-    return target.with_name(f".{target.name}.part.json")
+    part = part_of(target)
+    return part.with_name(f"{part.name}.json")
 
 
 def _write_state(target: Path, state: Json) -> None:

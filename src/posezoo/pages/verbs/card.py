@@ -99,7 +99,8 @@ def run(args: _CardArgs) -> int:
         elif args.output:
             layout = ModelLayout(args.output, args.output)
             for facts in models:
-                console.print_line(f"{refresh_card(replace(facts, layout=layout), console)}")
+                card = refresh_card(replace(facts, layout=layout), registry, console)
+                console.print_line(f"{card}")
         else:
             _print_cards(models, context, args.format)
     return 0 if is_complete and not selection.problems else 1
