@@ -150,30 +150,25 @@ def _find_original(name: str, entry: Json, spec: ModelSpec) -> str:
 
 
 def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
-    name = spec.full_name
+    folder = layout.model_dir(spec)
     for xml in layout.made_irs(spec):
         record = provenance.read_ir_record(xml)
-        for suffix in provenance.SUFFIXES:
-            path = xml.with_suffix(suffix)
-            artifact = path.relative_to(layout.model_dir(spec)).as_posix()
-            if record:
-                content = record.contents[suffix]
-                state = file_state(path, content.size, content.digest)
-                flags = conversion_flags(record, spec)
-                yield ArtifactState(
-                    name,
-                    artifact,
-                    path,
-                    state,
+        if record:
+            for each in check_listed_files(xml.parent, spec.full_name):
+                yield replace(
+                    each,
+                    artifact=each.path.relative_to(folder).as_posix(),
                     converted=True,
                     quantized=provenance.was_calibrated(record),
-                    expected=str(content.digest),
-                    flags=flags,
+                    flags=conversion_flags(record, spec),
                     int8=_describe_int8(spec, xml, record),
                 )
-            elif path.exists() and not spec.is_ir:
-                # The IR of a model published as IR was downloaded.
-                yield ArtifactState(name, artifact, path, "unknown", converted=True)
+            continue
+        for path in map(xml.with_suffix, provenance.SUFFIXES):
+            # The IR of a model published as IR was downloaded.
+            if path.exists() and not spec.is_ir:
+                artifact = path.relative_to(folder).as_posix()
+                yield ArtifactState(spec.full_name, artifact, path, "unknown", converted=True)
 
 
 def conversion_flags(record: provenance.Provenance, spec: ModelSpec) -> str:

@@ -76,8 +76,10 @@ def plan_removal(
     everything: list[Model] = [*models, *composites]
     for model in everything:
         for artifact in _check_all(model, layout):
-            # The manifest comes first: it also lists files of an earlier model.yml.
-            states.setdefault(artifact.path, artifact)
+            # A file is good by the manifest, which also has those of an earlier model.yml, or by
+            # this model.yml.
+            if artifact.path not in states or artifact.state == "good":
+                states[artifact.path] = artifact
     removed = []
     kept = []
     for path, artifact in states.items():
@@ -92,9 +94,8 @@ def plan_removal(
 def _check_all(model: Model, layout: ModelLayout) -> Iterator[ArtifactState]:
     """The state of each file of a model, with manifests and partial downloads, which are good."""
     folders = [root / model.subdirectory for root in layout.roots]
-    folders += (
-        [xml.parent for xml in layout.made_irs(model)] if isinstance(model, ModelSpec) else []
-    )
+    if isinstance(model, ModelSpec):
+        folders += [xml.parent for xml in layout.made_irs(model)]
     own = []
     for folder in dict.fromkeys(folders):
         yield from check_listed_files(folder, model.full_name)
