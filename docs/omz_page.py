@@ -251,10 +251,9 @@ never extra:
 
 | name | what it is |
 | --- | --- |
-| `provenance.json` | the source of each file; beside an IR: its original and the conversion |
+| `provenance.json` | the list of a folder's files, with digests, sources and recipes; beside an IR also its proof |
 | `README.md`, `card.json` | the model's card |
-| `.posezoo/` | the state of each file: verified or not, unpacked files, downloaded bytes |
-| `.NAME.part` | the downloaded beginning of the file NAME; the next run resumes it |
+| `.NAME.part`, `.NAME.part.json` | the downloaded beginning of the file NAME; the next run resumes it |
 | `.posezoo-*/` | a temporary folder; the next run removes one that was left behind |
 | `NAME.orig` | a published text file, if model.yml changes its text |
 | `NAME.onnx` | the ONNX file that `posezoo convert --onnx_only` wrote |

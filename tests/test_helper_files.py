@@ -40,16 +40,14 @@ RUN = "run ir/seeker.xml --detector none -i photos -o r --quiet"
 #: The file of each row in the zoo of these tests, and the commands that read it, by the name that posezoo
 #: gives it.
 ROWS = {
-    "*.json": (f"{MODEL}/.posezoo/net.onnx.json", USES),
-    "*.json of an .xml": (f"{IR}/.posezoo/net.xml.json", USES),
-    "*.json of a .bin": (f"{IR}/.posezoo/net.bin.json", USES),
-    "*.json of a card": (f"{MODEL}/.posezoo/README.md.json", USES),
-    ".posezoo": (f"{IR}/.posezoo", USES),
+    ".posezoo": ("r/.posezoo", (RUN,)),
     "provenance.json": (f"{IR}/provenance.json", USES),
     "provenance.json of downloads": (f"{MODEL}/provenance.json", (*USES, "verify")),
     "card.json": (f"{MODEL}/card.json", USES),
     "README.md": (f"{MODEL}/README.md", USES),
     ".*.part": (f"{MODEL}/.net.onnx.part", ("download net", *USES)),
+    ".*.part.json": (f"{MODEL}/.net.onnx.part.json", ("download net", *USES)),
+    ".*.part of a manifest": (f"{IR}/.provenance.json.part", USES),
     ".*.*-*.part": (f"{IR}/.net.xml.7-0123abcd.part", USES),
     ".*.guard": ("./.posezoo.lock.guard", USES),
     "metadata.yaml": (
@@ -117,13 +115,16 @@ KINDS = {
     "unknown words": lambda path: path.write_bytes(
         json.dumps(
             {
-                "verified": {"blake3": "00", "sha384": 7, "size": "x"},
-                "outputs": {"recipe": 1, "files": {"../../outside": {"sha384": "0" * 96}, "\0": 1}},
+                "sha384": 7,
+                "url": 7,
+                "staged": {"net.xml": 7, "../../outside": ["sha384:0"], "net.bin": [7, {}]},
                 "model": "net",
                 "files": {
                     "--yes": {"sha384": 7},
                     "../../outside": {"sha384": "0" * 96},
                     "net.xml": 1,
+                    "net.onnx": {"recipe": 1, "from": [], "blake3": "00", "size": "x"},
+                    "README.md": {"recipe": [], "sha384": "0" * 95},
                 },
                 "key": {
                     "sources": {"a": [], "b": {}},
@@ -134,7 +135,7 @@ KINDS = {
         ).encode()
     ),
     "not UTF-8": lambda path: path.write_bytes(b"# Gr\xf6\xdfe\n\xff\xfe"),
-    "nested deeply": lambda path: path.write_bytes(b'{"verified": %b' % DEEP),
+    "nested deeply": lambda path: path.write_bytes(b'{"files": %b' % DEEP),
     "nested deeply in YAML": lambda path: path.write_bytes(b"a: %b" % DEEP),
     "another user's": lambda path: (path.write_bytes(b"{}"), give_away(path)),
 }

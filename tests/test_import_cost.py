@@ -84,9 +84,12 @@ def test_get_with_nothing_to_do_looks_at_each_file_and_draws_no_card(blazepose):
     assert not set(HEAVY) & run.modules
     assert "posezoo.pages.cards.model_card" not in run.modules
     assert not {name for name in run.modules if name.startswith("posezoo.scale")}
-    # An IR is opened, and its digest is computed once; a card looks at what it was drawn from.
-    assert max(run.opens.values()) <= 4
-    assert max(times for path, times in run.opens.items() if path.endswith(".bin")) <= 2
+    # A model.yml is parsed, and its digest is computed once; cards and the plan look at each record.
+    assert {
+        name for name in read_twice(run) if not name.endswith(("provenance.json", ".yml"))
+    } == set()
+    assert max(times for path, times in run.opens.items() if path.endswith(".yml")) <= 2
+    assert max(run.opens.values()) <= 3
 
 
 def read_twice(run):

@@ -14,7 +14,6 @@ from fakes.command import (
     refusal,
 )
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.pages.cards.model_card import OURS
 
 BODIES = {"one": b"1" * 2000, "two": b"2" * 3000}
 
@@ -130,9 +129,6 @@ def test_the_files_of_a_model_that_was_renamed_or_trained_again_can_be_removed(z
     command = shlex.split(verified.stdout.rpartition(": posezoo ")[2])
     notes = zoo / "weights" / "public" / "one" / "notes.txt"
     notes.write_text("mine")
-    (notes.parent / "README.md").write_text(f"---\n# {OURS}\n---\n")
-    (notes.parent / "card.json").write_text('{"skeleton": {"name": "coco-17", "limbs": []}}')
-    (notes.parent / "coco-17.svg").touch()
     assert posezoo(*command).returncode == 0
     assert files_in(notes.parent) == {"notes.txt"}
     assert (zoo / "weights" / "public" / "two" / "two.tflite").exists()
@@ -140,12 +136,20 @@ def test_the_files_of_a_model_that_was_renamed_or_trained_again_can_be_removed(z
     assert not (zoo / "weights" / "public" / "two").exists()
 
 
-def test_a_card_that_posezoo_drew_goes_with_its_facts(zoo):
-    folder = zoo / "weights" / "public" / "one"
-    (folder / "README.md").write_text(f"---\n# {OURS}\n---\n")
-    (folder / "card.json").write_text("{}")
+def test_a_card_that_posezoo_drew_goes_with_its_facts_and_a_changed_one_stays(zoo):
+    for name in BODIES:
+        command = ("card", name, "--output", zoo / "weights", *places(zoo)[:2])
+        assert_success(posezoo(*command))
+    folder = zoo / "weights" / "public"
+    assert (folder / "one" / "card.json").is_file()
+    (folder / "two" / "README.md").write_text("mine")
     assert_quiet_success(remove(zoo, "one"))
-    assert not folder.exists()
+    assert not (folder / "one").exists()
+    ended = remove(zoo, "two")
+    assert ended.returncode == 1
+    kept = f"kept: {folder}/two/README.md (it was changed since posezoo wrote it)"
+    assert kept in ended.stdout
+    assert files_in(folder / "two") == {"README.md"}
 
 
 def test_a_strangers_file_alone_is_no_failure(zoo):

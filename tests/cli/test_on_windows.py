@@ -133,22 +133,21 @@ def test_a_broken_connection_is_resumed_where_it_broke(tmp_path, server):
     assert left_behind(tmp_path) == []
 
 
-#: Writes one section of one record again and again.
+#: Lists one file in one manifest again and again.
 WRITER = """
 import sys
 from pathlib import Path
-from posezoo.core.files.file_record import update_record
+from posezoo.core.files.manifest import settle
 for number in range(100):
-    update_record(Path("net.bin"), **{sys.argv[1]: {"number": number}})
+    settle(Path(), {sys.argv[1]: {"size": number}})
 """
 
 
-def test_two_processes_that_write_one_record_lose_no_section(tmp_path):
-    (tmp_path / "net.bin").write_bytes(b"weights")
-    writers = [start("-c", WRITER, section, cwd=tmp_path) for section in ("verified", "origin")]
+def test_two_processes_that_write_one_manifest_lose_no_file(tmp_path):
+    writers = [start("-c", WRITER, name, cwd=tmp_path) for name in ("net.xml", "net.bin")]
     assert [writer.wait(HANG_S) for writer in writers] == [0, 0]
-    record = json.loads((tmp_path / ".posezoo/net.bin.json").read_text("utf-8"))
-    assert record == {"verified": {"number": 99}, "origin": {"number": 99}}
+    manifest = json.loads((tmp_path / "provenance.json").read_text("utf-8"))
+    assert manifest["files"] == {"net.xml": {"size": 99}, "net.bin": {"size": 99}}
     assert left_behind(tmp_path) == []
 
 

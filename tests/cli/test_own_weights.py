@@ -69,7 +69,7 @@ def test_a_network_and_a_checkpoint_are_converted(converted):
         f"{place}/FP32/{NETWORK}.xml\n",
         "",
     )
-    names = [".posezoo", "FP32", "README.md", "card.json"]
+    names = ["FP32", "README.md", "card.json", "provenance.json"]
     assert sorted(path.name for path in place.iterdir()) == names
     card = (place / "README.md").read_text("utf-8")
     assert "posezoo download" not in card
@@ -139,7 +139,8 @@ def test_onnx_only_writes_no_ir(checkpoint, tmp_path):
         "convert", "--network", NETWORK, "--checkpoint", checkpoint, "--onnx_only", "--model_name", "mine", "-o", tmp_path
     )  # fmt: skip
     assert (ended.returncode, ended.stdout) == (0, f"{tmp_path}/public/mine/mine.onnx\n")
-    assert [path.name for path in (tmp_path / "public" / "mine").glob("[!.]*")] == ["mine.onnx"]
+    files = {path.name for path in (tmp_path / "public" / "mine").iterdir()}
+    assert files == {"mine.onnx", "provenance.json"}
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ class Fetch:
         return "\n".join(event.message for event in self.events if isinstance(event, WarningIssued))
 
     def left(self) -> list[str]:
-        """What lies in the folder, but for our stamps."""
+        """What lies in the folder."""
         if not self.folder.exists():
             return []
-        return sorted(path.name for path in self.folder.iterdir() if path.name != ".posezoo")
+        return sorted(path.name for path in self.folder.iterdir())

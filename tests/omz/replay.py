@@ -36,9 +36,9 @@ SAMPLE = ("face-detection-retail-0004", "action-recognition-0001", "open-closed-
 #: The files that only posezoo leaves, by the command that leaves them and the flag at which the README of
 #: tools/downloader gives the reason.
 EXTRA_FILES = {
-    "downloader --output_dir": r"(.*/)?(provenance\.json|\.posezoo/.*|[^/]+\.(tar|tgz|tar\.gz|zip|whl|orig))",
+    "downloader --output_dir": r"(.*/)?(provenance\.json|[^/]+\.(tar|tgz|tar\.gz|zip|whl|orig))",
     "downloader --precisions": r".*/human-pose-estimation-0001/FP16-INT8/[^/]+",
-    "converter --output_dir": r"(.*/)?(provenance\.json|README\.md|card\.json|\.posezoo/.*)",
+    "converter --output_dir": r"(.*/)?(provenance\.json|README\.md|card\.json)",
 }
 
 

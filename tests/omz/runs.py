@@ -244,9 +244,8 @@ def _models(stdout: str, row: Row, facts: list[dict[str, Any]]) -> list[str]:
 
 def _files(folder: Path) -> dict[str, str]:
     """The files in the folder, without posezoo's own files and empty folders of a cache."""
-    ours = {".posezoo", "provenance.json"}
     found = sorted(
-        path for path in folder.rglob("*") if path.is_file() and ours.isdisjoint(path.parts)
+        path for path in folder.rglob("*") if path.is_file() and path.name != "provenance.json"
     )
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()

@@ -140,9 +140,7 @@ class Service:
     def unknown_in_home(self):
         """The files in the home folder that docs/operators.md does not name."""
         home = self.folder / "home"
-        files = {path for path in home.rglob("*") if not path.is_dir()}
-        fetched = (home / ".local" / "share" / "posezoo" / "fetched").glob("*.json")
-        return sorted(files.difference(fetched))
+        return sorted(path for path in home.rglob("*") if not path.is_dir())
 
 
 def find_uv():

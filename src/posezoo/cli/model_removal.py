@@ -30,7 +30,6 @@ class RemovalArgs(flags.ModelsArgs, flags.FormatArgs):
 
 def remove_models(args: RemovalArgs) -> int:
     """Report what is removed and what is kept, and remove it; 1 if a changed file is kept."""
-    from posezoo.core.files.fetched_models import forget_fetched
     from posezoo.core.pipeline.removal import plan_removal, remove_files
 
     context = flags.context_from_args(args, {"locked": False})
@@ -41,8 +40,6 @@ def remove_models(args: RemovalArgs) -> int:
         cached = _list_cached(selection, cache_dir, context.lock)
         if not args.dry_run:
             remove_files(plan.removed, context.layout.roots)
-            names = [spec.full_name for spec in selection.models]
-            forget_fetched(context.layout.download_dir, names)
     _print_plan(args, plan, cached, cache_dir)
     is_changed = any(artifact.state != "extra" for artifact in plan.kept)
     return 1 if is_changed or selection.problems else 0

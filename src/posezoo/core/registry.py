@@ -163,6 +163,7 @@ class Registry:
         self.roots = tuple(named)
         self.named_root = named_root
         self._parsed: dict[Path, Model | SpecError] = {}
+        self._digests: dict[Path, str] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle only the roots; another process finds the files itself."""
@@ -199,6 +200,18 @@ class Registry:
                         first, also_in=(*first.also_in, registry_name(root))
                     )
         return dict(sorted(entries.items()))
+
+    def digest_of(self, path: Path) -> str:
+        """The SHA-384 of a file of this registry, which is read once; empty if it cannot be
+        read.
+        """
+        if path not in self._digests:
+            from posezoo.core.files.verified_files import compute_digest  # a list needs none
+
+            self._digests[path] = ""
+            with suppress(OSError):
+                self._digests[path] = compute_digest(path).value
+        return self._digests[path]
 
     @cached_property
     def other_names(self) -> list[OtherNames]:

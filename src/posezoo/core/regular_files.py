@@ -111,16 +111,16 @@ def read_regular_bytes(path: Path) -> bytes:
         return stream.read()
 
 
-def read_small(path: Path) -> bytes:
-    """The bytes of a regular file of at most 1 MiB, such as a record.
+def read_small(path: Path, limit: int = _SMALL) -> bytes:
+    """The bytes of a regular file of at most so many bytes, such as a record.
 
     Raises:
         OSError: it is larger; and as for ``open_regular``.
     """
     with open_regular(path) as stream:
-        content = stream.read(_SMALL + 1)
-    if len(content) > _SMALL:
-        raise OSError(errno.EFBIG, f"it has more than {_SMALL:,} bytes", str(path))
+        content = stream.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes", str(path))
     return content
 
 

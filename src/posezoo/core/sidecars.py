@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from posezoo.core.declarations.model import Model
-from posezoo.core.layout import ModelLayout
+from posezoo.core.events import Listener
 from posezoo.core.plugins import LazyTable
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
@@ -16,11 +16,10 @@ from posezoo.core.values import frozen
 class Sidecar:
     """One kind of such files."""
 
-    #: The files on disk that posezoo wrote for a model.
-    list_own: Callable[[Model, ModelLayout], Iterable[Path]]
     #: Writes the files of a model whose IR were made, if they are not up to date, and returns all
-    #: of them. An OutputError if one cannot be written.
-    write: Callable[[Model, Context], Sequence[Path]]
+    #: of them; the manifest of the model's folder lists them. The listener receives a warning if a
+    #: file of the user is kept under another name. An OutputError if one cannot be written.
+    write: Callable[[Model, Context, Listener], Sequence[Path]]
 
 
 SIDECARS = LazyTable("sidecars", Sidecar, {})

@@ -21,7 +21,7 @@ from posezoo.core.convert.protobuf_reader import encode_field
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.errors import ConversionError, sanitize
-from posezoo.core.files.file_record import Json
+from posezoo.core.files.manifest import Json
 from posezoo.core.regular_files import open_regular, read_regular_bytes
 
 if TYPE_CHECKING:

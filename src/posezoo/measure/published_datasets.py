@@ -11,10 +11,11 @@ from posezoo.core.declarations.sources import HttpSource
 from posezoo.core.download.archive import unpack_archive
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.file_download import download_file
+from posezoo.core.download.made_files import Listing
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import ArchiveError
 from posezoo.core.events import Listener, ignore_event
-from posezoo.core.files.postprocess_state import PostprocessRecord
+from posezoo.core.files.manifest import read_manifest
 from posezoo.core.layout import require_inside
 from posezoo.core.values import frozen
 
@@ -93,7 +94,7 @@ def download_dataset(
     """Download and unpack a data set into a folder; existing files are kept, interrupted downloads
     resumed.
 
-    An archive is removed after it is unpacked, which its record says.
+    An archive is removed after it is unpacked, which the manifest says.
     """
     files: list[Path] = []
     with DownloadContext(name, download_options, listener, roots=[folder]) as context:
@@ -108,20 +109,17 @@ def _unpack(archive: DatasetArchive, folder: Path, context: DownloadContext) -> 
     """Download and unpack an archive, unless none of its files was removed or changed since."""
     path = folder / archive.file.name
     digest = archive.file.checksum
-    name_of_digest = ""
-    if digest:
-        name_of_digest = f"{digest.algorithm}:{digest.value}"
-    record = PostprocessRecord(path, {"archive": name_of_digest})
-    if record.is_up_to_date():
-        return record.outputs()
+    name_of_digest = f"{digest.algorithm}:{digest.value}" if digest else ""
+    listing = Listing(folder, archive.file.name, {"archive": name_of_digest})
+    if listing.is_up_to_date():
+        return [folder / name for name in listing.list_members(read_manifest(folder))]
     require_inside(folder / archive.members / "file", [folder])
     download_file(archive.file, path, context)
 
     def place(member: str) -> Path | None:
         return folder / member if member.startswith(archive.members) else None
 
-    unpacked = unpack_archive(path, "zip", place, listener=context.emit)
+    unpacked = unpack_archive(path, "zip", place, listing=listing, listener=context.emit)
     if not unpacked:
         raise ArchiveError(f"{path.name}: contains nothing below {archive.members}")
-    record.write(unpacked, sizes_only=True)
     return unpacked

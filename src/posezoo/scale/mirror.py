@@ -37,7 +37,7 @@ from posezoo.core.errors import (
 )
 from posezoo.core.events import Listener
 from posezoo.core.files import verified_files
-from posezoo.core.files.result_files import write_result
+from posezoo.core.files.result_files import is_recorded, write_result
 from posezoo.core.files.staging import create_parent
 from posezoo.core.layout import path_below, require_inside
 from posezoo.core.license_notice import (
@@ -402,7 +402,7 @@ class Mirror:
         needed = {*declarations, *(licenses / spec.license.text for spec in self.specs())}
         beside = chain.from_iterable(path.parent.iterdir() for path in declarations)
         for path in (*beside, *licenses.rglob("*")):
-            if path not in needed and path.is_file() and verified_files.is_as_written(path):
+            if path not in needed and is_recorded(path):
                 yield path
 
     def _copy_declarations(self, spec: ModelSpec, listener: Listener) -> None:
@@ -423,7 +423,7 @@ class Mirror:
             except OSError as error:
                 raise PosezooError(f"{source}: cannot be read: {os_reason(error)}") from error
             if not target.is_file() or target.is_symlink() or read_regular_bytes(target) != content:
-                verified_files.write_keeping(target, content, listener)
+                write_result(target, content, listener)
 
 
 def _is_among(model: str, names: Collection[str]) -> bool:

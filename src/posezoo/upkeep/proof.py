@@ -18,7 +18,6 @@ import numpy as np
 from posezoo.console.json_projection import Json
 from posezoo.console.labels import format_ap, format_count, format_megabytes, format_pairs
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
-from posezoo.core.download import provenance_json
 from posezoo.core.errors import (
     ConversionError,
     InferenceError,
@@ -26,7 +25,7 @@ from posezoo.core.errors import (
     QuantizationError,
 )
 from posezoo.core.events import Listener, WarningIssued
-from posezoo.core.files.file_record import read_json
+from posezoo.core.files.manifest import list_path, read_json, read_manifest
 from posezoo.core.files.result_files import write_result
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.pipeline.get import get
@@ -200,10 +199,8 @@ class Proving:
             record_measurements(spec, count_complexity(converted.resolved))
         except ConversionError as error:  # its sizes are dynamic
             listener(WarningIssued(f"{spec.full_name}: not counted: {error.problem}"))
-        provenance = context.layout.model_download_dir(spec) / provenance_json.NAME
-        origins = read_json(provenance).get("files", {})
         report: Json = {
-            "completed": write_missing_pins(spec, origins),
+            "completed": write_missing_pins(spec, self._read_origins(spec)),
             "irs": [precision.value for precision in converted.irs],
             "measured": self.measures,
         }
@@ -215,6 +212,14 @@ class Proving:
         if self.measures:
             self._measure_speeds(spec, model, listener)
         return report
+
+    def _read_origins(self, spec: ModelSpec) -> dict[str, Json]:
+        """What the manifest lists of each file, by its name."""
+        layout = self.context.layout
+        folder = layout.model_download_dir(spec)
+        files = read_manifest(folder).files
+        paths = {file.name: list_path(folder, layout.file_path(spec, file)) for file in spec.files}
+        return {name: dict(files[path]) for name, path in paths.items() if path in files}
 
     def _quantize(self, spec: ModelSpec, photos: Path, listener: Listener) -> None:
         context = self.context

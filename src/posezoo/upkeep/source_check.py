@@ -20,8 +20,8 @@ from posezoo.core.download.candidates import (
     ResumeState,
 )
 from posezoo.core.download.context import ConnectionPool, DownloadContext
+from posezoo.core.download.download_manifest import read_origin
 from posezoo.core.download.options import DownloadOptions
-from posezoo.core.download.provenance_json import NAME, read_origin
 from posezoo.core.download.source_types import find_source_type, type_name
 from posezoo.core.errors import (
     DigestError,
@@ -32,7 +32,7 @@ from posezoo.core.errors import (
     SourceError,
     redact_secrets,
 )
-from posezoo.core.files.file_record import Json
+from posezoo.core.files.manifest import Json
 from posezoo.core.layout import ModelLayout
 from posezoo.core.regular_files import read_regular_text
 from posezoo.core.values import frozen
@@ -97,8 +97,9 @@ def check_sources(
             with DownloadContext(spec, options, pool=pool) as context:
                 origin: Json = {}
                 if layout:
-                    record = layout.model_download_dir(spec) / NAME
-                    origin = read_origin(record, file, str(source))
+                    path = layout.file_path(spec, file)
+                    folder = layout.model_download_dir(spec)
+                    origin = read_origin(folder, path, file, str(source))
                 compared = _ask(source, file, context, silent_hosts, origin)
         except PosezooError as error:
             state = _state_after(error)

@@ -63,7 +63,7 @@ def test_each_digest_that_is_declared_is_checked(server, fetch):
 @pytest.mark.skipif(
     not Path("/proc/self/fd").exists(), reason="reads a descriptor's file from /proc"
 )
-def test_bytes_are_synced_once_before_the_rename_and_the_record(server, fetch, monkeypatch):
+def test_bytes_are_synced_once_before_the_rename(server, fetch, monkeypatch):
     file = served(server)
     steps = []
     fsync, rename = os.fsync, os.replace
@@ -76,14 +76,12 @@ def test_bytes_are_synced_once_before_the_rename_and_the_record(server, fetch, m
     def replace(old, new):
         if Path(new).name == "net.tflite":
             steps.append("rename")
-        elif "verified" in Path(old).read_text(encoding="utf-8"):
-            steps.append("record")
         rename(old, new)
 
     monkeypatch.setattr(os, "fsync", sync)
     monkeypatch.setattr(os, "replace", replace)
     fetch(file)
-    assert steps == ["sync the bytes", "record", "rename", "sync the folder"]
+    assert steps == ["sync the bytes", "rename", "sync the folder"]
 
 
 def test_a_good_file_costs_no_import_of_requests(server, tmp_path):

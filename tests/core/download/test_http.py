@@ -130,7 +130,7 @@ def test_a_body_that_always_ends_early_leaves_its_beginning_to_the_next_run(serv
     file = served(server, cut_at=1000)
     with pytest.raises(SourceError, match="connection broke after 1000 of 4096 bytes"):
         fetch(file, attempts=2)
-    assert fetch.left() == [".net.tflite.part"]
+    assert fetch.left() == [".net.tflite.part", ".net.tflite.part.json"]
 
 
 @pytest.mark.parametrize(

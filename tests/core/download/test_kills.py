@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -87,16 +86,17 @@ class Place:
 
     def holds_all_and_nothing_else(self):
         self.holds_nothing_wrong()
-        there = {
-            path
-            for path in self.out.rglob("*")
-            if path.is_file() and path.parent.name != ".posezoo"
-        }
+        there = {path for path in self.out.rglob("*") if path.is_file()}
         records = {self.out / "public" / f"m{model}" / "provenance.json" for model in range(MODELS)}
         assert there == set(self.right) | records
-        assert {len(json.loads(path.read_bytes())["files"]) for path in records} == {FILES}
-        ours = {path.name for path in self.out.rglob(".posezoo/*")}
-        assert {Path(name).suffix for name in ours} == {".json"}
+        for path in records:
+            manifest = json.loads(path.read_bytes())
+            assert "staged" not in manifest
+            assert {path.parent / name for name in manifest["files"]} == {
+                right for right in self.right if right.is_relative_to(path.parent)
+            }
+            for entry in manifest["files"].values():
+                assert "from" in entry or entry["url"].startswith(("http://", f"{self.cache}"))
         assert {path for path in self.cache.rglob("*") if path.is_file()} == self.kept
 
     def clear(self):

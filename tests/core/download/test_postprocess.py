@@ -191,14 +191,14 @@ def test_a_deleted_archive_comes_again_where_what_it_held_is_not_all_here(spec, 
 def test_a_kill_between_unpacking_and_deleting_is_repaired_by_the_next_run(spec, fetch, tmp_path):
     fetch(spec)
     folder = tmp_path / "out" / "public" / "pose"
-    # What a kill leaves: what was unpacked, without the record of it, and a folder that was worked in.
-    (folder / "sub" / ".posezoo" / "net.zip.json").unlink()
+    # What a kill leaves: what was unpacked, without the list of it, and a folder that was worked in.
+    (folder / "provenance.json").unlink()
     (folder / "sub" / ".posezoo-killed").mkdir()
     fetch(spec)
     assert not (folder / "sub" / ".posezoo-killed").exists()
     (folder / "sub" / "net.zip").unlink()
     assert done(fetch(spec)) == []
-    assert {path.name for path in (folder / "sub").iterdir()} == {".posezoo", "code", "net.pb"}
+    assert {path.name for path in (folder / "sub").iterdir()} == {"code", "net.pb"}
 
 
 def test_an_archive_that_was_deleted_is_wanted_again_when_another_one_is_declared(

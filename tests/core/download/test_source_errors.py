@@ -31,7 +31,6 @@ from fakes.server import PAGE, Answer, Server
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
 from posezoo.core.errors import DownloadError, PosezooError
-from posezoo.core.files.file_record import read_record
 
 WEIGHTS = bytes(range(256)) * 256
 OLD = b"of last year"
@@ -172,12 +171,10 @@ def download_in_a_process(zoo, *more, **environ):
 
 
 def left(target):
-    """What is beside the target, but for the file that was there before and has no record."""
+    """What is beside the target, but for the file that was there before."""
     kept = target.with_name("net.xml.bak1")
     assert not kept.exists() or kept.read_bytes() == OLD
-    return sorted(
-        path.name for path in target.parent.iterdir() if path.name not in (".posezoo", kept.name)
-    )
+    return sorted(path.name for path in target.parent.iterdir() if path.name != kept.name)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
@@ -190,7 +187,7 @@ def test_through_the_script(fault, zoo, server):
     assert target.read_bytes() == (OLD if fault.says else WEIGHTS)
     assert left(target) in (
         ["net.xml"],
-        [".net.xml.part", "net.xml"] if fault.says else ["net.xml"],
+        [".net.xml.part", ".net.xml.part.json", "net.xml"] if fault.says else ["net.xml"],
     )
     assert fault.asked in (None, server.asked("net"))
 
@@ -243,7 +240,8 @@ def test_signed_addresses_and_headers_are_never_shown(zoo, server):
         (lambda target: target.with_name(".net.xml.part").write_bytes(bytes(9 << 20)), ""),
         (lambda target: target.with_name(".net.xml.part").symlink_to("/nowhere/else"), ""),
         (lambda target: (target.unlink(), target.symlink_to("/nowhere/else")), ""),
-        (lambda target: (target.parent / ".posezoo").write_bytes(b""), ""),
+        (lambda target: (target.parent.parent / "provenance.json").mkdir(), ""),
+        (lambda target: target.with_name(".net.xml.part.json").symlink_to("/nowhere"), ""),
     ],
     ids=[
         "folder",
@@ -253,7 +251,8 @@ def test_signed_addresses_and_headers_are_never_shown(zoo, server):
         "part longer",
         "part a link",
         "link",
-        "no stamps",
+        "manifest a folder",
+        "state a link",
     ],
 )
 def test_what_is_in_the_way_is_replaced_or_named(zoo, server, prepare, says):
@@ -298,8 +297,8 @@ def test_a_signal_ends_it_and_the_next_run_goes_on(zoo, server, number, code, jo
     )
     part = target.with_name(".net.xml.part")
     until = time.monotonic() + HANG_S
-    # The bytes are recorded after they are written.
-    while not (part.exists() and part.stat().st_size == 60_000 and read_record(target).partial):
+    state = target.with_name(".net.xml.part.json")  # is written after the bytes
+    while not (part.exists() and part.stat().st_size == 60_000 and state.exists()):
         assert child.poll() is None and time.monotonic() < until
         time.sleep(0.01)
     child.send_signal(number)

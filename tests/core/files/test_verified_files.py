@@ -10,12 +10,10 @@ import pytest
 
 from posezoo.core.declarations.model import Digest
 from posezoo.core.errors import OutputError
-from posezoo.core.files.file_record import FileRecord, read_record, record_path
 from posezoo.core.files.verified_files import (
     compute_digest,
     compute_digests,
     is_verified,
-    record_written,
     write_atomically,
 )
 
@@ -61,7 +59,6 @@ def test_a_file_is_read_whatever_its_times_and_its_record_say(file):
     before = file.stat()
     file.write_bytes(bytes(len(CONTENT)))
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # as `cp -p` and archives do
-    record_written(file, GOOD)
     assert not is_good(file)
 
 
@@ -69,21 +66,6 @@ def test_a_look_at_a_file_writes_nothing(file):
     assert is_good(file)
     assert not is_verified(file, len(CONTENT), Digest("sha384", "0" * 96))
     assert [path.name for path in file.parent.iterdir()] == ["net.bin"]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no FIFOs")
-@pytest.mark.parametrize("kind", ["fifo", "zeros", "large"])
-def test_a_record_that_is_no_small_file_counts_as_missing(file, kind):
-    record = record_path(file)
-    record.parent.mkdir()
-    if kind == "fifo":
-        os.mkfifo(record)
-    elif kind == "zeros":
-        record.symlink_to("/dev/zero")
-    else:
-        record.write_bytes(b'{"a": "' + bytes(2 << 20) + b'"}')
-    assert read_record(file) == FileRecord()
-    assert is_good(file)
 
 
 def test_all_digests_of_a_file_are_checked(file):

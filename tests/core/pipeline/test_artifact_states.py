@@ -57,18 +57,6 @@ def test_a_folder_that_is_not_there_is_no_folder_of_good_models(zoo):
     assert_success(posezoo(*verify, zoo / "empty"))
 
 
-def test_models_that_were_fetched_to_a_disk_that_is_not_mounted_are_missing_until_they_are_removed(
-    zoo,
-):
-    (zoo / "out").rename(zoo / "unmounted")
-    (zoo / "out").mkdir()
-    assert states(zoo) == {"a/sub/a.tflite": "missing", "part/sub/part.tflite": "missing"}
-    assert run(zoo, "verify", "--all").returncode == 1
-    assert_success(run(zoo, "cache", "remove", "a", "whole"))
-    last = "not checked: 2 models that no command fetched, and that no lock names"
-    assert printed(run(zoo, "verify", "--all")).splitlines() == [last]
-
-
 def test_all_counts_what_was_never_fetched_on_one_line_and_is_no_error(zoo):
     for name in ("never", "nor_this"):
         write_model(zoo / "models", name, model_yml())

@@ -1,5 +1,6 @@
 """What a file is, its bytes say: no time, no size, no record and no key of anybody saves reading them."""
 
+import hashlib
 import json
 import os
 
@@ -13,7 +14,7 @@ from fakes.network import HEIGHT, WIDTH, network
 from fakes.when_used import needs
 from fakes.zoo import declared_file, omz_yml, onnx_yml, write_model
 from posezoo.core.errors import PosezooError
-from posezoo.core.files.file_record import record_path
+from posezoo.core.files.manifest import NAME, read_json
 
 needs("openvino")
 needs("onnx")
@@ -23,21 +24,18 @@ ALWAYS = ({}, *PROOFS)
 
 
 def forge(path):
-    """Change a byte of a file, as a disk image does that keeps all times, and a record as 0.3.0 wrote it."""
+    """Change a byte of a file, as a disk image does that keeps all times, and what the manifest says of them."""
     before = path.stat()
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    status = path.stat()
-    stored = json.loads(record_path(path).read_bytes()) if record_path(path).exists() else {}
-    stored.setdefault("verified", {}).update(
-        size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
-        ctime_ns=status.st_ctime_ns,
-        inode=status.st_ino,
-    )
-    record_path(path).write_text(json.dumps(stored))
+    manifest = path.with_name(NAME)
+    if path.name in read_json(manifest).get("files", {}):
+        status = path.stat()
+        stored = read_json(manifest)
+        stored["files"][path.name] |= {"mtime_ns": status.st_mtime_ns, "inode": status.st_ino}
+        manifest.write_text(json.dumps(stored))
 
 
 def call(folder, *words, **environ):
@@ -142,18 +140,73 @@ def test_a_forged_record_makes_no_changed_member_of_an_archive_pass(unpacked):
     assert member.read_bytes() == network("onnx")
 
 
+def forge_manifest(path):
+    """Change a file, and what its manifest says of it."""
+    path.write_bytes(network("onnx", seed=1) if path.suffix == ".onnx" else b"forged\n")
+    manifest = path.with_name(NAME)
+    stored = read_json(manifest)
+    stored["files"][path.name]["sha384"] = hashlib.sha384(path.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps(stored))
+
+
+@pytest.mark.parametrize("proof", [{}, {"POSEZOO_REQUIRE_PROOF": "yes"}])
+def test_a_forged_manifest_makes_no_changed_member_of_an_archive_an_original(unpacked, proof):
+    member = unpacked / "out/public/net/net.onnx"
+    forge_manifest(member)
+    refused = call(unpacked, "convert", "net", **proof)
+    assert refused.returncode == 1
+    assert (
+        f"{member.relative_to(unpacked)}: is not the file that model.yml makes of net.zip"
+        in refused.stderr
+    )
+    member.unlink()
+    succeeded(call(unpacked, "download", "net", **proof))
+    assert member.read_bytes() == network("onnx")
+
+
+def test_without_its_archive_the_members_of_a_manifest_are_no_proof(unpacked):
+    member = unpacked / "out/public/net/net.onnx"
+    forge_manifest(member)
+    member.with_name("net.zip").unlink()
+    refused = call(unpacked, "get", "net", POSEZOO_REQUIRE_PROOF="yes")
+    assert refused.returncode == 1
+    doubt = "because nothing shows what net.zip contained, which was unpacked and removed"
+    assert doubt in refused.stderr
+    succeeded(call(unpacked, "get", "net", "--quiet"))
+    record = unpacked / "out/public/net/FP16" / NAME
+    assert json.loads(record.read_text())["self_check"]["proof"] == "cannot be compared"
+
+
+def test_a_forged_manifest_makes_no_other_text_of_a_changed_one(tmp_path):
+    (tmp_path / "net.onnx").write_bytes(network("onnx"))
+    (tmp_path / "labels.txt").write_text("old\n")
+    files = [declared_file(tmp_path / name) for name in ("net.onnx", "labels.txt")]
+    change = {"file": "labels.txt", "pattern": "old", "replacement": "new"}
+    steps = [{"$type": "regex_replace", **change}]
+    image = {"name": "image", "shape": [1, 3, HEIGHT, WIDTH], "layout": "NCHW"}
+    content = omz_yml(files=files, postprocessing=steps, input_info=[image])
+    write_model(tmp_path / "models", "net", content)
+    succeeded(call(tmp_path, "download", "net"))
+    text = tmp_path / "out/public/net/labels.txt"
+    forge_manifest(text)
+    refused = call(tmp_path, "convert", "net")
+    assert "labels.txt: is not the file that model.yml makes of labels.txt.orig" in refused.stderr
+    text.unlink()
+    succeeded(call(tmp_path, "get", "net"))
+
+
 def test_members_that_another_user_unpacked_stay(unpacked, monkeypatch):
     member = unpacked / "out/public/net/net.onnx"
     before = member.stat().st_ino
-    record = record_path(member.with_name("net.zip"))
-    theirs = record.read_bytes()
+    manifest = member.with_name(NAME)
+    theirs = manifest.read_bytes()
     member.with_name("net.zip").unlink()
     (unpacked / "net.zip").unlink()  # it cannot be fetched again
     monkeypatch.setenv("HOME", str(unpacked / "other"))
     succeeded(call(unpacked, "get", "net", "--dry_run"))
     succeeded(call(unpacked, "download", "net"))
     assert member.stat().st_ino == before
-    assert record.read_bytes() == theirs
+    assert manifest.read_bytes() == theirs
 
 
 @pytest.mark.parametrize("verb", ["get", "convert"])

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -27,25 +28,25 @@ class Zoo:
         self.layout = ModelLayout(folder / "out", folder / "out")
         self.drawn = 0
         draw = model_card.write_card
-        monkeypatch.setattr(model_card, "write_card", lambda facts: self.count(draw, facts))
+        monkeypatch.setattr(model_card, "write_card", partial(self.count, draw))
 
-    def count(self, draw, facts):
+    def count(self, draw, *given):
         self.drawn += 1
-        return draw(facts)
+        return draw(*given)
 
     def declare(self, **keys):
         license = {"spdx": "MIT", "text": "MIT-pose.txt"}
         (self.model / "model.yml").write_text(as_yaml(model_yml(license=license, **keys)), "utf-8")
 
     def facts(self):
-        registry = Registry([self.model.parents[1]])
-        spec = registry.find("pose")
-        return ModelFacts(spec, registry.parts(spec), self.layout)
+        self.registry = Registry([self.model.parents[1]])
+        spec = self.registry.find("pose")
+        return ModelFacts(spec, self.registry.parts(spec), self.layout)
 
     def refresh(self):
         """Whether the card was drawn."""
         before = self.drawn
-        self.card = refresh_card(self.facts())
+        self.card = refresh_card(self.facts(), self.registry)
         return self.drawn > before
 
 
@@ -93,15 +94,22 @@ def test_a_removed_card_is_drawn_again(zoo):
     assert zoo.refresh() and zoo.card.with_name("card.json").is_file()
 
 
-def test_a_card_that_the_user_changed_is_looked_at_again(zoo):
-    text = zoo.card.read_bytes()
-    zoo.card.write_bytes(text + b"More.\n")
-    assert zoo.refresh() and zoo.card.read_bytes() == text
+@pytest.mark.parametrize("name", ["README.md", "card.json"])
+def test_a_card_that_the_user_changed_is_kept_beside_the_new_one(zoo, name):
+    path = zoo.card.with_name(name)
+    text = path.read_bytes()
+    path.write_bytes(text + b"More.\n")
+    assert zoo.refresh() and path.read_bytes() == text
+    assert path.with_name(f"{name}.bak1").read_bytes() == text + b"More.\n"
+    assert not zoo.refresh()
 
 
-def test_a_readme_of_the_users_own_stays(zoo):
+def test_a_readme_that_posezoo_never_drew_stays(zoo):
+    for path in zoo.card.parent.iterdir():
+        path.unlink()
     zoo.card.write_text("mine\n")
     zoo.refresh()
+    assert [path.name for path in zoo.card.parent.iterdir()] == ["README.md"]
     assert zoo.card.read_text() == "mine\n"
 
 
@@ -119,14 +127,14 @@ def test_the_picture_shows_the_skeleton_of_today(zoo):
     assert not zoo.refresh()
 
 
-def test_a_picture_of_the_users_own_stays(zoo):
+def test_a_picture_of_the_users_own_is_kept_under_another_name(zoo):
     picture = zoo.card.with_name("coco-17.svg")
     own = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><title>mine</title></svg>'
     picture.write_text(own)
     zoo.declare(skeleton="coco-17", decoder={"name": "simcc"})
     assert zoo.refresh()
     assert "coco-17.svg" in zoo.card.read_text("utf-8")
-    assert picture.read_text() == own
+    assert picture.with_name("coco-17.svg.bak1").read_text() == own
 
 
 def test_the_pins_of_another_lock_are_seen(zoo, monkeypatch):
@@ -136,5 +144,5 @@ def test_the_pins_of_another_lock_are_seen(zoo, monkeypatch):
         part, files=tuple(replace(each, checksum=Digest("sha256", "0" * 64)) for each in part.files)
     )
     before = zoo.drawn
-    refresh_card(replace(facts, parts=(pinned,)))
+    refresh_card(replace(facts, parts=(pinned,)), zoo.registry)
     assert zoo.drawn == before + 1

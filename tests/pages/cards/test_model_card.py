@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "tests" / "golden"
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 
+RECIPE = {"drawn_from": "0" * 64}
+
 
 def drawn(root, name, layout=None):
     registry = Registry([root])
@@ -361,7 +363,7 @@ def test_the_card_beside_an_ir_describes_it_and_is_not_rewritten_without_changes
     layout = ModelLayout(tmp_path / "out", tmp_path / "out")
     registry = open_registry()
     model = registry.find("blazepose-full")
-    path = write_card(ModelFacts(model, registry.parts(model), layout))
+    path = write_card(ModelFacts(model, registry.parts(model), layout), RECIPE)
     card = path.read_text("utf-8")
     assert path == tmp_path / "out" / "public" / "blazepose-full" / "README.md"
     lines = section(card, "Self-Check").strip().splitlines()
@@ -379,7 +381,7 @@ def test_the_card_beside_an_ir_describes_it_and_is_not_rewritten_without_changes
     assert facts["made"][0]["checks"][0]["output"] == "Identity"
     beside = [path, path.with_name("card.json"), path.with_name("blazepose-33.svg")]
     before = [each.stat().st_mtime_ns for each in beside]
-    write_card(ModelFacts(model, registry.parts(model), layout))
+    write_card(ModelFacts(model, registry.parts(model), layout), RECIPE)
     assert [each.stat().st_mtime_ns for each in beside] == before
 
 
@@ -392,14 +394,14 @@ def test_a_page_that_posezoo_did_not_draw_stays(tmp_path):
     page = root / "public" / "pose" / "README.md"
     for reference in (card_of_spec(spec), "# The zoo's own page\n", ""):
         page.write_text(reference, "utf-8")
-        assert write_card(ModelFacts(spec, (spec,), layout)) == page
+        assert write_card(ModelFacts(spec, (spec,), layout), RECIPE) == page
         assert page.read_text("utf-8") == reference
         assert not page.with_name("card.json").exists()
     page.unlink()
-    write_card(ModelFacts(spec, (spec,), layout))
-    assert "what you change here is lost" in page.read_text("utf-8").splitlines()[1]
+    write_card(ModelFacts(spec, (spec,), layout), RECIPE)
+    assert "your text is kept as README.md.bak1" in page.read_text("utf-8").splitlines()[1]
     changed = replace(spec, description="Another one.")
-    write_card(ModelFacts(changed, (changed,), layout))
+    write_card(ModelFacts(changed, (changed,), layout), RECIPE)
     assert "Another one." in page.read_text("utf-8")
 
 

@@ -39,7 +39,7 @@ from fakes.soak import soak
 from fakes.videos import MJPEG, mjpeg, read_video
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import model_yml, write_model
-from posezoo.core.files.file_record import record_path
+from posezoo.core.files.result_files import record_path
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import DEFAULT_DETECTOR
 from posezoo.run.advice import FALLBACK_MODEL

@@ -122,15 +122,12 @@ def _select_fetched(
     """The models of a registry that must be here, since the lock names them or they were fetched;
     and the names of the others.
     """
-    from posezoo.core.files.fetched_models import read_fetched
     from posezoo.core.pipeline.artifact_states import was_fetched
 
     models = []
     others = []
-    fetched = read_fetched(layout.download_dir)
     for spec in selection.models:
-        is_known = lock.entries_of(spec) or spec.full_name in fetched
-        if is_known or was_fetched(spec, layout):
+        if lock.entries_of(spec) or was_fetched(spec, layout):
             models.append(spec)
         else:
             others.append(spec.full_name)

@@ -5,6 +5,7 @@ publish.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from posezoo.core.convert.conversion_plan import (
 )
 from posezoo.core.convert.formats import import_runtime
 from posezoo.core.declarations.channel_values import explain_preparation
-from posezoo.core.errors import ConversionError
+from posezoo.core.errors import ConversionError, SelfCheckError
 from posezoo.core.events import Listener, WarningIssued, ignore_event
-from posezoo.core.files import verified_files
+from posezoo.core.files.manifest import write_listed
 from posezoo.core.ir.openvino_import import import_openvino
+from posezoo.core.ir.provenance import NOT_COMPARABLE, source_digests
+from posezoo.core.registry import format_command
 from posezoo.core.regular_files import read_regular_bytes
 from posezoo.core.resolve.graph_decoder import GRAPH_DECODER
 from posezoo.core.resolve.own_networks import require_network
@@ -51,11 +54,38 @@ def write_onnx(
     content = frontends.open_for_frontend(spec, frontends.verify_source_model(spec, layout))
     assert isinstance(content, bytes)
     path = layout.onnx_path(spec)
-    # An ONNX file has no record of its source: it may come from a training that cannot be repeated.
+    # It may come from a training that cannot be repeated.
     if not force and path.is_file() and read_regular_bytes(path) != content:
         raise ConversionError(f"{path}: exists already, with other content", hint=KEEP_OR_REPLACE)
-    verified_files.write_keeping(path, content, listener)
+    _keep_onnx(content, resolved, listener)
     return path
+
+
+def _doubt_removed_archives(resolved: Resolved, options: ConversionOptions) -> Resolved:
+    """The model, with a doubt if an archive was removed: anybody can write the manifest that lists
+    what it contained.
+
+    Raises:
+        SelfCheckError: a proof is required.
+    """
+    spec = resolved.read_model
+    for archive in frontends.removed_archives(spec, resolved.layout):
+        reason = f"nothing shows what {archive.name} contained, which was unpacked and removed"
+        if options.is_strict:
+            again = format_command("download", spec, resolved.layout.download_dir)
+            raise SelfCheckError(
+                f"{spec.full_name}: {NOT_COMPARABLE} with its original, because {reason}",
+                hint=f"remove the unpacked files: {again} fetches the archive again",
+            )
+        resolved = replace(resolved, not_compared=reason)
+    return resolved
+
+
+def _keep_onnx(content: bytes, resolved: Resolved, listener: Listener) -> None:
+    spec = resolved.source
+    path = resolved.layout.onnx_path(spec)
+    recipe = {"converted_from": source_digests(spec)}
+    write_listed(path.parent, {path.name: content}, recipe, listener, model=spec.full_name)
 
 
 def convert_with_openvino(
@@ -78,13 +108,7 @@ def convert_with_openvino(
     spec = resolved.read_model
     layout = resolved.layout
     model_format = frontends.select_format(spec)
-    for archive in frontends.removed_archives(spec, layout):
-        listener(
-            WarningIssued(
-                f"{spec.full_name}: {archive.name} was unpacked and removed by another program, so"
-                " its digest cannot be checked"
-            )
-        )
+    resolved = _doubt_removed_archives(resolved, options)
     for port in spec.inputs:
         wrong = explain_preparation(port.mean, port.scale, port.color)
         if wrong and not spec.published.known_difference:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,6 @@ from posezoo.core.ir import provenance
 from posezoo.core.ir.provenance import Provenance
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import format_command
-from posezoo.core.regular_files import open_regular
 from posezoo.core.resolve.resolved import INT8_PRECISIONS, Converter, Resolved, Target
 from posezoo.core.settings import Settings
 from posezoo.core.values import frozen
@@ -117,19 +117,15 @@ def plan_irs(
 
 
 def _require_readable(path: Path) -> None:
-    try:
-        with open_regular(path):
-            pass
-    except PermissionError as error:
-        folder = next(each for each in path.parents if os.access(each.parent, os.X_OK))
-        owner = folder.stat().st_uid
-        raise ConversionError(
-            f"{path}: cannot be read: it belongs to another user (number {owner})",
-            hint=f"its owner can allow it: chmod -R a+rX {shell_word(folder)}; or choose another"
-            " --weights_dir",
-        ) from error
-    except OSError:
-        pass  # there is none
+    with suppress(PermissionError):
+        if not path.exists() or os.access(path, os.R_OK):
+            return
+    folder = next(each for each in path.parents if os.access(each.parent, os.X_OK))
+    raise ConversionError(
+        f"{path}: cannot be read: it belongs to another user (number {folder.stat().st_uid})",
+        hint=f"its owner can allow it: chmod -R a+rX {shell_word(folder)}; or choose another"
+        " --weights_dir",
+    )
 
 
 def _explain_due(

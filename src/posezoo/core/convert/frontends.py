@@ -26,6 +26,7 @@ from posezoo.core.declarations.routes import describe_obstacle, select_route
 from posezoo.core.declarations.safe_names import explain_unsafe_file_name
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_DIR, SAVED_MODEL_FILE
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
+from posezoo.core.download.model_download import find_changed_file
 from posezoo.core.errors import (
     ConversionError,
     MissingPackageError,
@@ -34,8 +35,6 @@ from posezoo.core.errors import (
     sanitize,
 )
 from posezoo.core.files import verified_files
-from posezoo.core.files.file_record import read_record
-from posezoo.core.files.postprocess_state import is_unpacked
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.ir.openvino_import import (
     error_text,
@@ -46,7 +45,11 @@ from posezoo.core.ir.openvino_import import (
 )
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import format_command
-from posezoo.core.regular_files import LFS_HINT, explain_lfs_pointer, open_regular
+from posezoo.core.regular_files import (
+    LFS_HINT,
+    explain_lfs_pointer,
+    open_regular,
+)
 from posezoo.core.resolve.resolved import UPSTREAM_RESULTS
 from posezoo.core.workers.processes import RAISE_MEMORY_HINT, own_limits
 
@@ -130,20 +133,27 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> VerifiedSource:
     """Compare all files of the model with their digests, and return the path of the file to
     convert.
 
-    Records of earlier verifications are not used: the self-check, which compares the IR with the
-    same file, would not detect damage.
+    Members of an archive are compared with it, and changed texts with what model.yml makes of the
+    published ones: the self-check, which compares the IR with the same file, would not detect what
+    somebody changed, together with the manifest.
 
     Raises:
         ConversionError: a file is missing, or its content differs from that declared in model.yml.
+        ArchiveError: an archive cannot be read.
     """
     path = source_model_path(spec, layout)
     hint = format_command("download", spec, layout.download_dir)
     removed = removed_archives(spec, layout)
     for file in spec.files:
-        if file not in removed and not is_unpacked(file, spec, layout):
+        if file not in removed:
             _verify_file(layout.file_path(spec, file), file, hint)
     if not path.is_file():  # an archive was not unpacked
         raise ConversionError(f"{path}: does not exist", hint=hint)
+    if changed := find_changed_file(spec, layout):
+        raise ConversionError(
+            f"{changed[0]}: is not the file that model.yml makes of {changed[1]}",
+            hint=f"remove it; {hint} makes it again",
+        )
     for archive in spec.files:
         for member, digest in archive.contains.items():
             name = posixpath.join(posixpath.dirname(archive.name), member)
@@ -167,9 +177,7 @@ def is_large(spec: ModelSpec, path: Path) -> bool:
 
 
 def removed_archives(spec: ModelSpec, layout: ModelLayout) -> tuple[SourceFile, ...]:
-    """The archives that another program, such as Open Model Zoo's downloader, unpacked and
-    removed.
-    """
+    """The archives that were unpacked and removed, so that nothing shows what they contained."""
     if not source_model_path(spec, layout).is_file():
         return ()
     archives = {step.file for step in spec.postprocessing if isinstance(step, UnpackArchive)}
@@ -179,7 +187,6 @@ def removed_archives(spec: ModelSpec, layout: ModelLayout) -> tuple[SourceFile, 
         if file.name in archives
         and file.name != _source_name(spec)
         and not os.path.lexists(layout.file_path(spec, file))
-        and not read_record(layout.file_path(spec, file)).outputs
     )
 
 

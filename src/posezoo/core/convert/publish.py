@@ -24,7 +24,7 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
-from posezoo.core.files import verified_files
+from posezoo.core.files import manifest, verified_files
 from posezoo.core.files.staging import create_parent, output_error, staging_dir
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.complexity import compute_complexity
@@ -258,10 +258,11 @@ def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event
     """Move checked IR to their final folders; an IR with the same bytes is kept, and files that are
     not those of its record are renamed.
 
-    The old .xml is removed first and the new .xml is moved last: if the process stops, there is the
-    old pair, the new pair, or no .xml, but never a mixture. If the record, which is moved last,
-    does not match the pair, the next conversion makes the IR again. The same happens after a power
-    failure: the bytes are synced before the record is written.
+    The manifest lists the new digests first. Then the old .xml is removed, and the new .xml is
+    moved last: if the process stops, there is the old pair, the new pair, or no .xml, but never a
+    mixture. If the record, which is moved at the end, does not match the pair, the next conversion
+    makes the IR again. The same happens after a power failure: the bytes are synced before the
+    record is written.
 
     Raises:
         LockError: a strict lock does not list one of them; then none is moved.
@@ -285,7 +286,6 @@ def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event
 def _replace_ir(ir: StagedIr, listener: Listener) -> None:
     xml = ir.target.xml
     create_parent(xml)
-    has_record = ir.record is not None
     is_same = all(
         verified_files.is_verified(xml.with_suffix(suffix), content.size, content.digest)
         for suffix, content in ir.contents.items()
@@ -296,26 +296,25 @@ def _replace_ir(ir: StagedIr, listener: Listener) -> None:
         for suffix in (".bin", ".xml"):
             part = ir.xml.with_suffix(suffix)
             sync(part)
-            target = xml.with_suffix(suffix)
-            replace_file(part, target)
-            if has_record:
-                digest = ir.contents[suffix].digest
-                verified_files.record_written(target, digest)
+            replace_file(part, xml.with_suffix(suffix))
     if ir.record is not None:
-        record = xml.with_name("provenance.json")
-        if provenance.read_provenance(record) is None:
+        record = xml.with_name(manifest.NAME)
+        if not manifest.is_manifest(record):
             verified_files.set_aside(record, listener)
-        replace_file(ir.xml.with_name("provenance.json"), record)
+        replace_file(ir.xml.with_name(manifest.NAME), record)
 
 
 def _keep_foreign(ir: StagedIr, listener: Listener) -> None:
-    """Rename the two files of an IR that posezoo did not make, or that was changed since. An IR
-    without a record replaces any other, as Model Optimizer's does.
+    """List the two files of an IR, and rename those here that are not listed. An IR without a
+    record replaces any other, as Model Optimizer's does.
     """
     xml = ir.target.xml
     if ir.record is None and is_ir(xml):
         return
-    made = provenance.read_ir_record(xml)
-    for suffix in provenance.SUFFIXES:
-        digests = [made.contents[suffix].digest] if made and suffix in made.contents else []
-        verified_files.set_aside(xml.with_suffix(suffix), listener, digests)
+    digests = {xml.with_suffix(suffix).name: each.digest for suffix, each in ir.contents.items()}
+    listed = manifest.Manifest()
+    if ir.record is not None:
+        listed = manifest.stage(xml.parent, digests, listener)
+    for name, digest in digests.items():
+        accepted = [digest, *listed.digests(name)]
+        verified_files.set_aside(xml.with_name(name), listener, accepted)

@@ -19,6 +19,8 @@ MAX_LENGTH = 240
 #: The beginning of the names of our own folders, with records and with files that are being
 #: written.
 OWN = ".posezoo"
+#: The name of our manifest in a model's folder.
+MANIFEST = "provenance.json"
 
 
 def explain_invalid_model_name(name: str) -> str:
@@ -41,6 +43,8 @@ def explain_unsafe_file_name(name: str) -> str:
         return f"is longer than {MAX_LENGTH} characters"
     if name.startswith("/"):
         return "is absolute"
+    if name.lower() == MANIFEST:
+        return f"is the name of the list of files that posezoo keeps itself: {MANIFEST}"
     for part in name.split("/"):
         reason = _explain_unsafe_part(part)
         if reason:

@@ -11,23 +11,23 @@ import re
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO, Any
 
-from posezoo.core.declarations.model import Digest
 from posezoo.core.declarations.safe_names import case_folded, explain_unsafe_file_name
+from posezoo.core.download.made_files import Listing, Member
 from posezoo.core.errors import ArchiveError, PosezooError
 from posezoo.core.events import Listener, ignore_event
+from posezoo.core.files.manifest import Manifest, list_path
 from posezoo.core.files.staging import prepare_target, remove_stale_staging_dirs, staging_dir
 from posezoo.core.files.verified_files import (
     CHUNK,
+    Hasher,
     ZipReader,
-    compute_digest,
     set_aside,
     writing,
 )
@@ -71,47 +71,46 @@ def unpack_archive(
     place: Callable[[str], Path | None],
     *,
     index: Path | None = None,
-    earlier: Mapping[Path, Digest] = MappingProxyType({}),
+    listing: Listing | None = None,
     listener: Listener = ignore_event,
 ) -> list[Path]:
     """Write each member of an archive to its path, and return the paths; if one is refused, none is
-    written. A file there that is not as it was unpacked is kept under another name, with a warning.
+    written. A file there that is not as posezoo wrote it is kept under another name, with a
+    warning.
 
     Args:
         format: ``zip``, ``tar``, ``gztar`` or ``emscripten``.
         place: returns the path for a member's name (with / between folders), or None to skip the
             member.
         index: for ``emscripten``, the script that lists the members.
-        earlier: the digests of files that were unpacked before.
+        listing: where the members are listed; None if no manifest lists them.
 
     Raises:
         ArchiveError: it cannot be read, or contains a link, an unsafe name, two members with the
             same name, more than 20,000 members, more than 4 GiB, or more than 64 MiB and 100 times
             its own size. Of a member whose declared size is too large, nothing is written.
-        OutputError: a member cannot be written.
+        OutputError: a member, or the manifest, cannot be written.
     """
     remove_stale_staging_dirs(archive.parent)
-    with staging_dir(archive.parent) as folder:
+    with staging_dir(archive.parent) as unpacked:
         with translate_archive_errors(archive.name):
-            opened = _open_packed(archive, index) if index else open_members(archive, format)
-            targets = _unpack_aside(archive, opened, place, folder)
-        for target in targets:
+            opened = open_archive(archive, format, index)
+            members = _unpack_aside(archive, opened, place, unpacked)
+        for target in members:
             with writing(target):
                 prepare_target(target)
-        # A file that is lost in a power failure does not match its record, and is unpacked again.
-        for number, target in enumerate(targets):
-            unpacked = folder / str(number)
+        manifest = listing.stage(members, listener) if listing else Manifest()
+        # A file that is lost in a power failure does not have its digest, and is unpacked again.
+        for number, (target, (_, digest)) in enumerate(members.items()):
+            accepted = [digest]
+            if listing:
+                accepted += manifest.digests(list_path(listing.folder, target))
             with writing(target):
-                set_aside(target, listener, _own_digests(unpacked, earlier.get(target)))
-                replace_file(unpacked, target)
-    return targets
-
-
-def _own_digests(unpacked: Path, earlier: Digest | None) -> Iterator[Digest]:
-    """The digests that a file may have which is replaced; the member is hashed only if needed."""
-    if earlier:
-        yield earlier
-    yield compute_digest(unpacked)
+                set_aside(target, listener, accepted)
+                replace_file(unpacked / str(number), target)
+    if listing:
+        listing.settle(members)
+    return [*members]
 
 
 def _unpack_aside(
@@ -119,19 +118,51 @@ def _unpack_aside(
     members: Members,
     place: Callable[[str], Path | None],
     folder: Path,
-) -> list[Path]:
+) -> dict[Path, Member]:
     """Write the members into a temporary folder, with numbers as names, and return their final
-    paths.
+    paths, with size and digest.
+    """
+    targets: dict[Path, Member] = {}
+    for target, pieces in walk_members(archive, members, place):
+        hasher = Hasher(["sha384"])
+        path = folder / str(len(targets))
+        with writing(target), open(path, "xb") as written:
+            for piece in pieces:
+                written.write(piece)
+                hasher.update(piece)
+            size = written.tell()
+        targets[target] = size, hasher.digests[0]
+    return targets
+
+
+def open_archive(archive: Path, format: str, index: Path | None) -> Members:
+    """The members of an archive, as in ``open_members``; ``index`` as for ``unpack_archive``."""
+    return _open_packed(archive, index) if index else open_members(archive, format)
+
+
+def walk_members(
+    archive: Path, members: Members, place: Callable[[str], Path | None]
+) -> Iterator[tuple[Path, Iterator[bytes]]]:
+    """The final path of each member that has one, and its bytes, within the limits of
+    ``unpack_archive``.
     """
     names = _MemberNames(archive.name)
-    targets: list[Path] = []
-    seen: set[Path] = set()  # a list would be searched for each of up to 20,000 members
+    targets: set[Path] = set()  # a list would be searched for each of up to 20,000 members
     size = 0
     limit = _limit(archive)
     too_large = (
         f"{archive.name}: contains more than {limit >> 20} MiB, which is too much for an archive of"
         " its size"
     )
+
+    def count(stream: IO[bytes] | _StreamSlice) -> Iterator[bytes]:
+        nonlocal size
+        for piece in read_pieces(archive.name, stream):
+            size += len(piece)  # counted, because the header may be wrong
+            if size > limit:
+                raise ArchiveError(too_large)
+            yield piece
+
     for member, declared, stream in members:
         name = names.add(member)
         if size + declared > limit:
@@ -139,17 +170,10 @@ def _unpack_aside(
         target = place(name)
         if target is None:
             continue
-        if target in seen:
+        if target in targets:
             raise ArchiveError(f"{archive.name}: contains two files for {target.name}")
-        with writing(target), open(folder / str(len(targets)), "xb") as written:
-            for piece in read_pieces(archive.name, stream):
-                size += len(piece)  # counted, because the header may be wrong
-                if size > limit:
-                    raise ArchiveError(too_large)
-                written.write(piece)
-        targets.append(target)
-        seen.add(target)
-    return targets
+        targets.add(target)
+        yield target, count(stream)
 
 
 class _MemberNames:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from posezoo.core.declarations.model import ModelSpec, SourceFile
 from posezoo.core.download.candidates import RateLimitedError, network_host
+from posezoo.core.download.download_manifest import DownloadManifest
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import OutputError, PosezooError, os_reason
 from posezoo.core.events import (
@@ -30,7 +31,6 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
-from posezoo.core.files.file_record import Json
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.files.verified_files import sync_names
 from posezoo.core.registry import registry_root
@@ -197,7 +197,6 @@ class DownloadContext(ExitStack[None]):
     Args:
         model: the model, or the name in events if the files belong to no model.
         pool: the connections shared with other calls; None for a new pool.
-        records_origins: whether to remember where each file came from, for provenance.json.
         roots: the folders that no link may lead a file out of.
     """
 
@@ -208,7 +207,6 @@ class DownloadContext(ExitStack[None]):
         listener: Listener = ignore_event,
         *,
         pool: ConnectionPool | None = None,
-        records_origins: bool = False,
         roots: Sequence[Path] = (),
     ) -> None:
         super().__init__()
@@ -225,9 +223,8 @@ class DownloadContext(ExitStack[None]):
             self.registry = registry_root(model)
             self.first_use = partial(options.first_use, model) if options.first_use else None
         self.cache_dir = options.cache_dir  # None after a write failed
-        self.records_origins = records_origins
         self.roots = roots
-        self.origins: dict[Path, Json] = {}  # of the files that were downloaded
+        self.manifest: DownloadManifest | None = None  # that lists the files
         self.is_probe = False  # whether only the first byte of a file is wanted
         self._listener = listener
         self._lock = threading.RLock()  # files come in parallel; listeners need not be thread-safe
@@ -267,6 +264,7 @@ class DownloadContext(ExitStack[None]):
                     listener(PackageDownloadFinished(model, package, *outcome, wanted))
 
         changed._listener = listen
+        changed.manifest = None  # it lists no packages
         return changed
 
     def with_options(self, **changes: Any) -> DownloadContext:

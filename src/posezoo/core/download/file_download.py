@@ -28,9 +28,9 @@ from posezoo.core.download.candidates import (
 )
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.digest_store import cache_entry_lock, is_cached, store, store_candidates
+from posezoo.core.download.download_manifest import describe_origin
 from posezoo.core.download.origins import entry_path
 from posezoo.core.download.partial import PartialFile, remove_partial
-from posezoo.core.download.provenance_json import describe_origin
 from posezoo.core.download.several_hosts import DownloadReport, HostParts
 from posezoo.core.download.source_failures import (
     Failure,
@@ -54,7 +54,7 @@ from posezoo.core.events import (
     FileDownloadStarted,
     FileUpToDate,
 )
-from posezoo.core.files.file_record import Json
+from posezoo.core.files.manifest import Json
 from posezoo.core.files.verified_files import (
     Hasher,
     compute_digests,
@@ -123,6 +123,8 @@ def download_file(
         _add_to_cache(file, target, context)
         return
     require_inside(target, context.roots)
+    if context.manifest:
+        context.manifest.stage()
     algorithms = [file.checksum.algorithm if file.checksum else "sha384"]
     algorithms += [digest.algorithm for digest in file.also]
     with PartialFile(target, _waiting(file, context), algorithms) as partial:
@@ -260,14 +262,17 @@ def _finish(
         context.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
         file = replace(file, size=size, checksum=digest, first_use=True)
     origin: Json = {}
-    if context.records_origins:
+    accepted = [digest]
+    if context.manifest:
         origin = describe_origin(candidate, partial, size, digest)
-        context.origins[target] = origin
+        accepted += context.manifest.digests(target)
     # A path in a mirror names its bytes: others there are damaged, and not a file of the user.
     if file.checksum is None or not target.as_posix().endswith(f"/{entry_path(file.checksum)}"):
         with writing(target):
-            set_aside(target, context.emit)
-    partial.replace_target(file.digests, origin)
+            set_aside(target, context.emit, accepted)
+    partial.replace_target(origin)
+    if context.manifest:
+        context.manifest.add(target, origin)
     context.sync_at_exit(target.parent)
     # If a killed run left a complete part, no candidate is asked, and the one returned may not be
     # the one that sent the bytes.

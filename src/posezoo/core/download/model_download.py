@@ -13,11 +13,17 @@ from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile,
 from posezoo.core.declarations.safe_names import case_folded
 from posezoo.core.download.context import ConnectionPool, DownloadContext
 from posezoo.core.download.digest_store import remove_stale_staging
+from posezoo.core.download.download_manifest import DownloadManifest
 from posezoo.core.download.file_download import download_file, list_candidates, unpinned_error
+from posezoo.core.download.made_files import (
+    group_replacements,
+    is_replaced_by_members,
+    list_archive,
+    text_recipe,
+)
 from posezoo.core.download.options import DownloadOptions, refuse_license
 from posezoo.core.download.origins import FileOrigin, select_files
-from posezoo.core.download.provenance_json import NAME, update_provenance_json
-from posezoo.core.errors import DownloadError, PosezooError, os_reason
+from posezoo.core.errors import DownloadError, PosezooError
 from posezoo.core.events import (
     DownloadFinished,
     DownloadStarted,
@@ -30,17 +36,16 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
-from posezoo.core.files.fetched_models import remember_fetched
-from posezoo.core.files.postprocess_state import (
-    PostprocessRecord,
-    archive_record,
-    is_unpacked,
-    text_record,
-)
+from posezoo.core.files.manifest import NAME, read_manifest, write_listed
 from posezoo.core.files.staging import remove_stale_staging_dirs
-from posezoo.core.files.verified_files import has_size, is_verified_file, write_keeping
-from posezoo.core.layout import ModelLayout, require_inside
-from posezoo.core.regular_files import read_regular_text
+from posezoo.core.files.verified_files import (
+    Hasher,
+    has_digest,
+    has_size,
+    is_verified_file,
+)
+from posezoo.core.layout import ModelLayout, find_link_out, require_inside
+from posezoo.core.regular_files import read_regular_bytes, read_regular_text
 from posezoo.core.values import frozen
 from posezoo.core.workers.program import find_interpreter
 
@@ -104,22 +109,25 @@ def download_model(
     if spec.license_note:
         license += ", with a note in its card"
     listener(DownloadStarted(spec.full_name, len(files), spec.revision, license))
-    record = layout.model_download_dir(spec) / NAME
+    folder = layout.model_download_dir(spec)
     try:
         with DownloadContext(
-            spec, download_options, listener, pool=pool, records_origins=True, roots=layout.roots
+            spec, download_options, listener, pool=pool, roots=layout.roots
         ) as context:
+            # Nothing is written through a link that leads out of the folder.
+            is_inside = not find_link_out(folder / NAME, layout.roots)
+            if is_inside and not layout.custom_checkpoint(spec):
+                context.manifest = DownloadManifest(
+                    folder, spec.full_name, files_and_targets, context.emit
+                )
             try:
                 _download_missing(spec, files_and_targets, layout, context)
             finally:
-                try:
-                    update_provenance_json(record, spec, files_and_targets, context)
-                except OSError as error:  # the files are verified anyway
-                    context.warn(f"{record}: cannot be written: {os_reason(error)}")
+                if context.manifest:
+                    context.manifest.settle()
     except PosezooError as error:
         listener(DownloadFinished(spec.full_name, False, error.problem))
         raise
-    remember_fetched(layout.download_dir, spec.full_name)
     if spec.license_note and is_new:  # of files that are here, and will be used
         listener(LicenseNoted(spec.full_name, spec.license_note))
     listener(DownloadFinished(spec.full_name, True))
@@ -134,7 +142,7 @@ def _download_missing(
 ) -> None:
     needed = []
     for file, target in files_and_targets:
-        if is_unpacked(file, spec, layout):
+        if is_replaced_by_members(file, spec, layout):
             context.emit(FileUpToDate(spec.full_name, file.name))
         else:
             needed.append((file, target))
@@ -159,7 +167,7 @@ def plan_download(
     plan = []
     for file in select_files(spec, precisions):
         target = layout.file_path(spec, file)
-        if file.is_pinned and is_unpacked(file, spec, layout):
+        if file.is_pinned and is_replaced_by_members(file, spec, layout):
             plan.append(PlannedFile(file, target, FileOrigin.HERE, ()))
         else:
             plan.append(plan_file(file, target, context))
@@ -242,24 +250,11 @@ def postprocess(
             if isinstance(step, UnpackArchive):
                 # Another process may have been killed while it unpacked the same archive.
                 remove_stale_staging_dirs(layout.download_path(spec, step.file).parent)
-                record = archive_record(step, spec, layout)
-                if not record.is_up_to_date():
+                if not list_archive(step, spec, layout).is_up_to_date():
                     listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
-                    record.write(_unpack(step, spec, layout, record, listener))
-        replacements: dict[str, list[RegexReplace]] = {}
-        for step in steps:
-            if isinstance(step, RegexReplace):
-                replacements.setdefault(step.file, []).append(step)
-        for file, of_file in replacements.items():
-            record = text_record(file, of_file, spec, layout)
-            if not record.is_up_to_date():
-                listener(FilePostprocessingStarted(spec.full_name, file, "replace_text"))
-                published = layout.published_path(spec, file)
-                target = layout.download_path(spec, file)
-                require_inside(target, layout.roots)
-                text = replace_text(file, published, of_file).encode()
-                write_keeping(target, text, listener, record.digests().values())
-                record.write([published, target])
+                    _unpack(step, spec, layout, listener)
+        for file, replacements in group_replacements(steps).items():
+            _replace_text(file, replacements, spec, layout, listener)
     except PosezooError as error:
         listener(PostprocessingFinished(spec.full_name, False, error.problem))
         raise
@@ -310,24 +305,58 @@ class _Placement:
         return path
 
 
-def _unpack(
-    step: UnpackArchive,
-    spec: ModelSpec,
-    layout: ModelLayout,
-    record: PostprocessRecord,
-    listener: Listener,
-) -> list[Path]:
+def find_changed_file(spec: ModelSpec, layout: ModelLayout) -> tuple[Path, str] | None:
+    """The first file that is not as an archive contains it, or as model.yml changes a text, and
+    what it is made from; None if all are. What it is made from may be missing.
+
+    Raises:
+        ArchiveError: an archive cannot be read.
+        DownloadError: a text does not match a pattern.
+    """
+    for step in spec.postprocessing:
+        if isinstance(step, UnpackArchive) and layout.download_path(spec, step.file).is_file():
+            changed = _find_changed_member(step, spec, layout)
+            if changed:
+                return changed, step.file
+    for name, steps in group_replacements(spec.postprocessing).items():
+        published = layout.published_path(spec, name)
+        text = layout.download_path(spec, name)
+        if published.is_file() and text.is_file():
+            made = replace_text(name, published, steps).encode()
+            if read_regular_bytes(text) != made:
+                return text, published.name
+    return None
+
+
+def _find_changed_member(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> Path | None:
+    from posezoo.core.download.archive import open_archive, translate_archive_errors, walk_members
+
+    archive = layout.download_path(spec, step.file)
+    index = layout.published_path(spec, step.index) if step.index else None
+    place = _Placement(step, spec, layout).place
+    with translate_archive_errors(archive.name):
+        members = open_archive(archive, step.format, index)
+        for target, pieces in walk_members(archive, members, place):
+            hasher = Hasher(["sha384"])
+            for piece in pieces:
+                hasher.update(piece)
+            if not has_digest(target, hasher.digests):
+                return target
+    return None
+
+
+def _unpack(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, listener: Listener) -> None:
     from posezoo.core.download.archive import unpack_archive
 
     archive = layout.download_path(spec, step.file)
     index = layout.published_path(spec, step.index) if step.index else None
     placement = _Placement(step, spec, layout)
-    unpacked = unpack_archive(
+    unpack_archive(
         archive,
         step.format,
         placement.place,
         index=index,
-        earlier=record.digests(),
+        listing=list_archive(step, spec, layout),
         listener=listener,
     )
     if skipped := placement.skipped:
@@ -335,7 +364,26 @@ def _unpack(
         problem = "not named in model.yml, and not unpacked, since it has no checksum"
         text = f"{problem}: {', '.join(skipped[:3])}{more}"
         listener(WarningIssued(f"{spec.full_name}: {step.file}: {text}"))
-    return [archive, *unpacked]
+
+
+def _replace_text(
+    name: str,
+    steps: Sequence[RegexReplace],
+    spec: ModelSpec,
+    layout: ModelLayout,
+    listener: Listener,
+) -> None:
+    """Change a text, unless that was done."""
+    folder = layout.model_download_dir(spec)
+    published = layout.published_path(spec, name)
+    recipe = text_recipe(steps, published) if published.is_file() else {}
+    manifest = read_manifest(folder)
+    if recipe and manifest.says(name, recipe) and manifest.has_bytes(folder, name):
+        return
+    listener(FilePostprocessingStarted(spec.full_name, name, "replace_text"))
+    require_inside(layout.download_path(spec, name), layout.roots)
+    text = replace_text(name, published, steps).encode()
+    write_listed(folder, {name: text}, recipe, listener, model=spec.full_name)
 
 
 def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> str:

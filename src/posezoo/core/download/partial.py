@@ -1,13 +1,14 @@
 """The part of a target: a locked file beside it that contains a download until its bytes are
 verified.
 
-If the download is interrupted, the part is kept for the next run; the record of the target names
-its file.
+If the download is interrupted, the part is kept for the next run, with its state beside it: the
+digest of its file, the source and the etag.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 import threading
@@ -27,7 +28,7 @@ from posezoo.core.files.file_lock import (
     remove_stale_parts,
     unique_part,
 )
-from posezoo.core.files.file_record import Json, read_record, update_record
+from posezoo.core.files.manifest import Json, part_of, read_json
 from posezoo.core.files.verified_files import CHUNK, Hasher, compute_digests, writing
 from posezoo.core.operating_system import (
     IS_WINDOWS,
@@ -53,8 +54,8 @@ class PartialFile:
     its last bytes came from, ``size`` how many bytes were written, ``digests`` those of all its
     bytes, by the ``algorithms``.
 
-    The record of the target names the file of a part, if the part is large or is kept: if a process
-    is killed, less than 32 KiB are downloaded again.
+    The state of a part is written if the part is large or is kept: if a process is killed, less
+    than 32 KiB are downloaded again.
 
     If several hosts are asked at once, each fills a part of its own, a ``fork`` of the first. A
     thread whose request was cancelled cannot change a part any more: the methods raise Cancelled.
@@ -77,7 +78,7 @@ class PartialFile:
         self._identity = identity
         self._algorithms = algorithms
         self._hasher = Hasher(algorithms)
-        self.path = fork_path or _part_of(target)
+        self.path = fork_path or part_of(target)
         self.source_url = ""
         self.source_version: dict[str, str] = {}
         self.digests: list[Digest] = []
@@ -95,7 +96,11 @@ class PartialFile:
                 handle = os.open(self.path, WRITE_FLAGS | os.O_EXCL, 0o666)
         self._handle = handle
         self.size = os.fstat(handle).st_size
-        self._state = self._read_state() if self.size else {}
+        self._state: Json = {}
+        if self._is_findable and self.size:
+            self._state = read_json(state_path(target))
+        elif self._is_findable:
+            discard(state_path(target))  # of a part that is gone
         self._is_recorded = bool(self._state)
 
     def __enter__(self) -> PartialFile:
@@ -136,13 +141,6 @@ class PartialFile:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
-
-    def _read_state(self) -> Json:
-        record = read_record(self.target)
-        if record.partial or not record.known_digests:
-            return record.partial
-        # The run was killed between the record of the complete file and the rename.
-        return {**record.known_digests, "source": record.origin.get("url", "")}
 
     def fork(self) -> PartialFile:
         """A part with the same bytes for another host; it is removed on exit, or by a later run if
@@ -185,7 +183,7 @@ class PartialFile:
             identity = self._identity or file.checksum
             is_same = identity is not None and self._state.get(identity.algorithm) == identity.value
             if is_same and 0 < self.size <= file.read_limit:
-                source, etag = (str(self._state.get(key, "")) for key in ("source", "etag"))
+                source, etag = (str(self._state.get(key, "")) for key in ("url", "etag"))
                 return ResumeState(self.size, source, etag)
             self.truncate()
             return ResumeState()
@@ -201,7 +199,7 @@ class PartialFile:
             if resumable and identity:
                 state = {
                     identity.algorithm: identity.value,
-                    "source": start.source,
+                    "url": start.source,
                     "etag": start.etag,
                 }
                 self._is_recorded &= state == self._state
@@ -269,7 +267,7 @@ class PartialFile:
             raise DigestError(f"has the digest {self.digests[0]}, expected {expected}")
         return True
 
-    def replace_target(self, digests: Sequence[Digest], origin: Json) -> None:
+    def replace_target(self, origin: Json) -> None:
         """Rename the part to the target; if the target is a symbolic link, the link itself is
         replaced.
 
@@ -277,32 +275,45 @@ class PartialFile:
         failure, until the folder is synced.
 
         Args:
-            digests: those of the verified file, for its record; empty if none is expected.
-            origin: where the bytes come from, for the record; empty for what the record has.
+            origin: where the bytes come from; it stays as the state until a manifest lists it, so
+                that a killed run loses no origin. Empty if no manifest does.
         """
         with writing(self.target):
             sync_open_file(self._handle)
             self._close_if_unlocked()
-            sections = {"origin": origin} if origin else {}
-            if digests:
-                sections["verified"] = {digest.algorithm: digest.value for digest in digests}
-            # Before the rename, so that a killed run loses no origin.
-            update_record(self.target, partial={}, **sections)
+            if origin and self._is_findable:
+                _write_state(self.target, origin)
             replace_file(self.path, self.target)
         self._published = True
+        if not origin:
+            self._forget_state()
         self._state = {}
         self._is_recorded = False
 
     def _record_state(self) -> None:
         if self._is_findable and not self._is_recorded:
-            update_record(self.target, partial=self._state)
+            _write_state(self.target, self._state)
             self._is_recorded = True
 
     def _forget_state(self) -> None:
-        if self._is_recorded:
-            update_record(self.target, partial={})
+        if self._is_findable:
+            discard(state_path(self.target))
         self._state = {}
         self._is_recorded = False
+
+
+def state_path(target: Path) -> Path:
+    """The path of the state of a file's part."""
+    part = part_of(target)
+    return part.with_name(f"{part.name}.json")
+
+
+def _write_state(target: Path, state: Json) -> None:
+    """Nothing happens if it cannot be written: then the download begins anew."""
+    path = state_path(target)
+    discard(path)
+    with suppress(OSError), open(path, "x", encoding="utf-8") as stream:  # follows no link
+        stream.write(json.dumps(state))
 
 
 def _open_part(path: Path, on_wait: Callable[[], None]) -> tuple[int | None, int | None]:
@@ -324,9 +335,5 @@ def _open_part(path: Path, on_wait: Callable[[], None]) -> tuple[int | None, int
 def remove_partial(target: Path) -> None:
     """Remove the part of a file that is complete now."""
     with suppress(OSError):  # usually there is none
-        _part_of(target).unlink()
-        update_record(target, partial={})
-
-
-def _part_of(target: Path) -> Path:
-    return target.with_name(f".{target.name}.part")
+        part_of(target).unlink()
+        state_path(target).unlink()

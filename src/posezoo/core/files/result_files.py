@@ -1,33 +1,37 @@
 """Results that a user asks for: a file that posezoo did not write, or that was changed since, is
 kept as NAME.bak1, with a warning.
 
-A result is replaced while it has the digest in the record beside it, also after the folder was
-moved or copied.
+A result is replaced while it has the digest in its record, ``.posezoo/NAME.json`` beside it, also
+after the folder was moved or copied.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from posezoo.core.declarations.model import Digest
-from posezoo.core.errors import DiskError, SettingsError
+from posezoo.core.errors import DiskError, OutputError, SettingsError
 from posezoo.core.events import Listener, ignore_event
-from posezoo.core.files.file_record import read_record
+from posezoo.core.files.manifest import read_digests, read_json
 from posezoo.core.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.core.files.verified_files import (
+    Hasher,
     compute_digest,
-    is_as_written,
+    has_digest,
     is_device,
-    record_written,
     replace_atomically,
     set_aside,
-    write_keeping,
+    write_atomically,
     writing,
 )
 from posezoo.core.regular_files import read_beginning
 from posezoo.core.settings import user_folder
+
+#: The folder for the records of results, beside them.
+RECORDS_DIR = ".posezoo"
 
 # The signs of a file are within this many of its first bytes.
 _HEAD = 4096
@@ -45,7 +49,14 @@ def write_result(
     Raises:
         OutputError: it cannot be written.
     """
-    write_keeping(path, content, listener, _digests_without_record(path, signs))
+    hasher = Hasher(["sha384"])
+    hasher.update(content)
+    (digest,) = hasher.digests
+    with writing(path):
+        set_aside(path, listener, [digest, *_own_digests(path, signs)])
+    write_atomically(path, content)
+    if not is_device(path):
+        _record(path, digest)
 
 
 @contextmanager
@@ -68,30 +79,54 @@ def writing_result(path: Path, listener: Listener = ignore_event) -> Iterator[Pa
         finally:
             if part.is_file():
                 digest = compute_digest(part)
-                set_aside(path, listener, _digests_without_record(path))
+                set_aside(path, listener, [digest, *_own_digests(path)])
                 replace_atomically(part, path)
                 if is_recorded:
-                    record_written(path, digest)
+                    _record(path, digest)
 
 
 def is_own(path: Path, signs: Sequence[str] = ()) -> bool:
     """Whether a file is as posezoo wrote it; also True for a missing or empty file, or a device."""
     if is_device(path) or not path.is_file() or not path.stat().st_size:
         return True
-    with suppress(OSError):
-        return is_as_written(path, _digests_without_record(path, signs))
-    return False
+    return has_digest(path, _own_digests(path, signs))
 
 
-def _digests_without_record(path: Path, signs: Sequence[str] = ()) -> list[Digest]:
-    """The digest of a file that needs no record to be posezoo's: it has the signs, or is in the
-    cache folder.
+def is_recorded(path: Path) -> bool:
+    """Whether a file has the bytes that its record lists."""
+    return has_digest(path, _recorded_digests(path))
+
+
+def record_path(path: Path) -> Path:
+    """The path of the record of a result."""
+    return path.parent.joinpath(RECORDS_DIR, f"{path.name}.json")
+
+
+def _record(path: Path, digest: Digest) -> None:
+    """Record what was written; nothing happens if the record cannot be written, or its folder is a
+    link.
     """
+    record = record_path(path)
+    if record.parent.is_symlink() or _recorded_digests(path) == [digest]:
+        return
+    content = json.dumps({digest.algorithm: digest.value}).encode()
+    with suppress(OutputError):
+        write_atomically(record, content, lasting=False)
+
+
+def _recorded_digests(path: Path) -> list[Digest]:
+    return read_digests(read_json(record_path(path)))
+
+
+def _own_digests(path: Path, signs: Sequence[str] = ()) -> list[Digest]:
+    """The digests that a file of posezoo's may have: those in its record. A file without a record
+    is posezoo's if it has the signs, or is in the cache folder.
+    """
+    recorded = _recorded_digests(path)
     with suppress(OSError):
-        has_record = bool(read_record(path).known_digests)
-        if not has_record and (has_signs(path, signs) or _is_in_cache(path)):
+        if not recorded and (has_signs(path, signs) or _is_in_cache(path)):
             return [compute_digest(path)]
-    return []
+    return recorded
 
 
 def has_signs(path: Path, signs: Sequence[str]) -> bool:

@@ -16,11 +16,6 @@ from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.errors import OutputError
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_lock import WAIT_S, lock_file, remove_stale_parts, unique_part
-from posezoo.core.files.file_record import (
-    read_digests,
-    read_record,
-    update_record,
-)
 from posezoo.core.files.staging import PREFIX, create_parent, output_error
 from posezoo.core.operating_system import OPEN_FILES, replace_file, sync
 from posezoo.core.regular_files import open_regular
@@ -112,52 +107,37 @@ def is_verified_file(path: Path, file: SourceFile) -> bool:
     return has_size(path, file.size) and file.is_pinned and not explain_wrong_members(path, file)
 
 
-def record_written(path: Path, *digests: Digest) -> None:
-    """Record the digests of a file that posezoo wrote, by which it knows the file as its own."""
-    update_record(path, verified={digest.algorithm: digest.value for digest in digests})
+def has_digest(path: Path, digests: Iterable[Digest]) -> bool:
+    """Whether a file has one of these digests; it is read.
+
+    A file that cannot be read has none.
+    """
+    expected = {*digests}
+    try:
+        found = compute_digests(path, {digest.algorithm for digest in expected})
+    except OSError:
+        return False
+    return not expected.isdisjoint(found)
 
 
 def set_aside(path: Path, listener: Listener, accepted: Iterable[Digest] = ()) -> None:
-    """Rename a file that is about to be replaced and that is not as posezoo wrote it to NAME.bak1,
-    or the next free number, with a warning, so that no file of the user is lost.
+    """Rename a file that is about to be replaced and that has none of the accepted digests to
+    NAME.bak1, or the next free number, with a warning, so that no file of the user is lost.
 
-    A file is as posezoo wrote it if it has the digest in its record, or one of ``accepted``.
+    Args:
+        accepted: of the bytes that posezoo wrote, and of those that it is about to write.
 
     Raises:
-        OSError: it cannot be read or renamed.
+        OSError: it cannot be renamed.
     """
     is_lost = not is_device(path) and path.is_file() and path.stat().st_size
-    if not is_lost or is_as_written(path, accepted):
+    if not is_lost or has_digest(path, accepted):
         return
     number = 1
     while os.path.lexists(kept := path.with_name(f"{path.name}.bak{number}")):
         number += 1
     path.rename(kept)
     listener(WarningIssued(f"{path}: is not as posezoo wrote it: kept as {kept.name}"))
-
-
-def is_as_written(path: Path, accepted: Iterable[Digest] = ()) -> bool:
-    """Whether a file has a digest that its record has, or one of ``accepted``.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    digests = {*accepted, *read_digests(read_record(path).verified)}
-    return any(compute_digest(path, digest.algorithm) == digest for digest in digests)
-
-
-def write_keeping(
-    path: Path, content: bytes, listener: Listener, accepted: Iterable[Digest] = ()
-) -> None:
-    """Write a file as ``write_atomically`` does, after ``set_aside``, and record its digest."""
-    hasher = Hasher(["sha384"])
-    hasher.update(content)
-    digests = hasher.digests
-    with writing(path):
-        set_aside(path, listener, [*accepted, *digests])
-    write_atomically(path, content)
-    if not is_device(path):
-        record_written(path, *digests)
 
 
 class ZipReader(io.BufferedReader):
@@ -218,11 +198,10 @@ def _find_member(names: Sequence[str], member: str) -> str:
 
 def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> None:
     """Write a file atomically: if the process is killed, it has either the old bytes or all new
-    ones. Returns its fingerprint before it got its name.
+    ones.
 
     Args:
-        path: missing parent folders are created. A device gets the bytes, and has an empty
-            fingerprint.
+        path: missing parent folders are created. A device gets the bytes.
         lasting: whether it also survives a power failure; False is faster.
 
     Raises:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from posezoo.core.errors import OutputError, os_reason
-from posezoo.core.files.file_record import RECORDS_DIR
+from posezoo.core.files.result_files import RECORDS_DIR
 from posezoo.core.registry import builtin_models_dir
 from posezoo.core.regular_files import explain_link, read_regular_bytes
 

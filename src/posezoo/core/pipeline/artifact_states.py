@@ -8,6 +8,7 @@ import os
 import shlex
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from posezoo.core.declarations.model import (
@@ -19,10 +20,10 @@ from posezoo.core.declarations.model import (
     SourceFile,
     UnpackArchive,
 )
-from posezoo.core.download.provenance_json import NAME
+from posezoo.core.download.made_files import is_replaced_by_members
 from posezoo.core.files.file_lock import is_part_of
-from posezoo.core.files.file_record import RECORDS_DIR, record_path
-from posezoo.core.files.postprocess_state import archive_record, is_unpacked
+from posezoo.core.files.manifest import NAME, Json, read_digests, read_manifest
+from posezoo.core.files.result_files import RECORDS_DIR
 from posezoo.core.files.staging import PREFIX
 from posezoo.core.files.verified_files import is_verified, is_verified_file
 from posezoo.core.ir import provenance
@@ -33,8 +34,8 @@ from posezoo.core.values import frozen
 # model.yml. A killed process may leave the last two.
 _OWN_FILES = frozenset(
     {
-        "provenance.json", "README.md", "card.json", "model.yml", "composite-model.yml",
-        "measured.yml", f".{NAME}.guard", f".{NAME}.part",
+        NAME, "README.md", "card.json", "model.yml", "composite-model.yml", "measured.yml",
+        f".{NAME}.guard", f".{NAME}.part",
     }
 )  # fmt: skip
 
@@ -69,7 +70,7 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
     yet, and a precision of a published IR of which another one exists.
     """
     yield from _check_published_files(spec, layout)
-    yield from _check_unpacked_files(spec, layout)
+    yield from _check_made_files(spec, layout)
     yield from _check_converted_irs(spec, layout)
     for path, state in _find_untracked(spec, layout):
         is_made = path.is_relative_to(layout.model_dir(spec))
@@ -78,22 +79,22 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
 
 
 def list_changed_files(spec: ModelSpec, layout: ModelLayout) -> list[ArtifactState]:
-    """The files here, published or unpacked from an archive, that are not those of a model."""
-    states = [*_check_published_files(spec, layout), *_check_unpacked_files(spec, layout)]
+    """The files here, published or made from those, that are not those of a model."""
+    states = [*_check_published_files(spec, layout), *_check_made_files(spec, layout)]
     return [each for each in states if each.state not in ("good", "missing", "unknown")]
 
 
 def was_fetched(spec: ModelSpec, layout: ModelLayout) -> bool:
     """Whether any file is or was in the folders of a model; no file is read."""
-    expected = _expected_files(spec, layout) - _files_of_registry(spec, layout)
-    if any(path.exists() or record_path(path).exists() for path in expected):
+    if read_manifest(layout.model_download_dir(spec)).files:
         return True
-    return any(_find_untracked(spec, layout))
+    expected = _expected_files(spec, layout) - _files_of_registry(spec, layout)
+    return any(map(Path.exists, expected)) or any(_find_untracked(spec, layout))
 
 
 def _check_published_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
     for file in _requested_files(spec, layout):
-        if is_unpacked(file, spec, layout):
+        if is_replaced_by_members(file, spec, layout):
             continue
         path = layout.file_path(spec, file)
         expected = file.pin_text
@@ -117,43 +118,57 @@ def _requested_files(spec: ModelSpec, layout: ModelLayout) -> list[SourceFile]:
     return [file for file in spec.files if file.name.partition("/")[0] in existing]
 
 
-def _check_unpacked_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
-    downloads = layout.model_download_dir(spec)
+def check_listed_files(folder: Path, model: str) -> Iterator[ArtifactState]:
+    """The state of each file that the manifest of a folder lists with a digest."""
+    for name, entry in read_manifest(folder).files.items():
+        path = folder / name
+        for digest in read_digests(entry)[:1]:
+            state = file_state(path, None, digest)
+            yield ArtifactState(model, name, path, state, expected=str(digest))
+
+
+def _check_made_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
+    """The members of archives, and the changed texts, that the manifest lists."""
+    folder = layout.model_download_dir(spec)
+    entries = read_manifest(folder).files
+    origins = {name: _find_original(name, entries[name], spec) for name in entries}
+    if not any(origins.values()):
+        return
+    for each in check_listed_files(folder, spec.full_name):
+        if origins[each.artifact]:
+            yield replace(each, expected=f"{each.expected}, of {origins[each.artifact]}")
+
+
+def _find_original(name: str, entry: Json, spec: ModelSpec) -> str:
+    """The file that a step of model.yml makes a file from; empty if none does."""
     for step in spec.postprocessing:
-        if isinstance(step, UnpackArchive):
-            for path, sha384 in archive_record(step, spec, layout).outputs().items():
-                digest = Digest("sha384", sha384)
-                artifact = path.relative_to(downloads).as_posix()
-                state = file_state(path, None, digest)
-                expected = f"{digest}, of {step.file}"
-                yield ArtifactState(spec.full_name, artifact, path, state, expected=expected)
+        if isinstance(step, UnpackArchive) and step.file == entry.get("from"):
+            return step.file
+        if isinstance(step, RegexReplace) and step.file == name and "recipe" in entry:
+            return f"{name}.orig"
+    return ""
 
 
 def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
-    name = spec.full_name
+    folder = layout.model_dir(spec)
     for xml in layout.made_irs(spec):
         record = provenance.read_ir_record(xml)
-        for suffix in provenance.SUFFIXES:
-            path = xml.with_suffix(suffix)
-            artifact = path.relative_to(layout.model_dir(spec)).as_posix()
-            if record:
-                content = record.contents[suffix]
-                state = file_state(path, content.size, content.digest)
-                flags = conversion_flags(record, spec)
-                yield ArtifactState(
-                    name,
-                    artifact,
-                    path,
-                    state,
+        if record:
+            for each in check_listed_files(xml.parent, spec.full_name):
+                yield replace(
+                    each,
+                    artifact=each.path.relative_to(folder).as_posix(),
                     converted=True,
                     quantized=provenance.was_calibrated(record),
-                    expected=str(content.digest),
-                    flags=flags,
+                    flags=conversion_flags(record, spec),
                     int8=_describe_int8(spec, xml, record),
                 )
-            elif path.exists() and not spec.is_ir:
-                # The IR of a model published as IR was downloaded.
-                yield ArtifactState(name, artifact, path, "unknown", converted=True)
+            continue
+        for path in map(xml.with_suffix, provenance.SUFFIXES):
+            # The IR of a model published as IR was downloaded.
+            if path.exists() and not spec.is_ir:
+                artifact = path.relative_to(folder).as_posix()
+                yield ArtifactState(spec.full_name, artifact, path, "unknown", converted=True)
 
 
 def conversion_flags(record: provenance.Provenance, spec: ModelSpec) -> str:
@@ -262,14 +277,14 @@ def _expected_files(spec: ModelSpec, layout: ModelLayout) -> set[Path]:
         expected |= {layout.file_path(spec, file), downloads / file.name}
     for name in _card_images(spec):
         expected.add(layout.model_dir(spec) / name)
+    for folder in (downloads, layout.model_dir(spec)):
+        expected |= {folder / name for name in read_manifest(folder).files}
     for step in spec.postprocessing:
-        if isinstance(step, UnpackArchive):
-            expected |= archive_record(step, spec, layout).outputs().keys()
-        elif isinstance(step, RegexReplace):
+        if isinstance(step, RegexReplace):
             expected |= {downloads / step.file, layout.published_path(spec, step.file)}
     for xml in layout.made_irs(spec):
         expected |= set(map(xml.with_suffix, provenance.SUFFIXES))
-        expected.add(xml.with_name("provenance.json"))
+        expected.add(xml.with_name(NAME))
     return expected
 
 
@@ -288,8 +303,9 @@ def find_untracked_below(
     ``tracked`` files.
     """
     for path, kind in _entries(folder):
-        is_part = kind == "file" and path.name.endswith(".part")
-        if path in tracked or (is_part and any(is_part_of(path, file) for file in tracked)):
+        part = path.with_name(path.name.removesuffix(".json"))  # or the state of a part
+        is_part = kind == "file" and part.name.endswith(".part")
+        if path in tracked or (is_part and any(is_part_of(part, file) for file in tracked)):
             continue
         if path in needed and kind == "folder":
             yield from find_untracked_below(path, tracked, needed)

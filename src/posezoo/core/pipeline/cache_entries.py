@@ -13,7 +13,6 @@ from posezoo.core.declarations.sources import PackageSource, wheel_of
 from posezoo.core.download.digest_store import remove_stale_staging
 from posezoo.core.errors import OutputError, SettingsError, os_reason
 from posezoo.core.files.file_lock import lock_file, remove_lock
-from posezoo.core.files.file_record import RECORDS_DIR, record_path, update_record
 from posezoo.core.files.verified_files import is_verified, writing
 from posezoo.core.lockfile import LockFile
 from posezoo.core.settings import WHEEL_REGISTRIES, compiled_folder
@@ -105,13 +104,12 @@ def remove_entries(root: Path, entries: Iterable[CacheEntry]) -> None:
     for entry in entries:
         with writing(entry.path):
             entry.path.unlink(missing_ok=True)
-            record_path(entry.path).unlink(missing_ok=True)
     for part in (root / "1").glob("??/.*.part"):  # of packages, which resume here
         with suppress(OSError):
             handle = lock_file(part, wait_s=0)
-            update_record(part.with_name(part.name[1 : -len(".part")]), partial={})
+            part.with_name(f"{part.name}.json").unlink(missing_ok=True)
             remove_lock(part, handle)
-    for folder in (*(root / "1").glob(f"??/{RECORDS_DIR}"), *(root / "1").glob("??")):
+    for folder in (root / "1").glob("??"):
         with suppress(OSError):
             folder.rmdir()  # only if it is empty
 

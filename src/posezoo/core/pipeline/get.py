@@ -227,7 +227,7 @@ def write_sidecars(model: Model, context: Context, listener: Listener = ignore_e
     files: list[Path] = []
     for _, sidecar in SIDECARS.items():
         try:
-            files += sidecar.write(model, context)
+            files += sidecar.write(model, context, listener)
         except OutputError as error:
             listener(WarningIssued(f"{error.problem}; the IR are complete without it"))
     return files

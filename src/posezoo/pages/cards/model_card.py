@@ -13,13 +13,14 @@ from pathlib import Path
 
 from posezoo.console.labels import join
 from posezoo.core.declarations.model import CompositeSpec, License, Model, ModelSpec, Precision
-from posezoo.core.files.result_files import is_own
-from posezoo.core.files.verified_files import is_device, write_atomically
+from posezoo.core.events import Listener, ignore_event
+from posezoo.core.files.manifest import Json, read_manifest, write_listed
+from posezoo.core.files.verified_files import is_device
 from posezoo.core.ir.provenance import OutputCheck
 from posezoo.core.layout import find_link_out
 from posezoo.core.license_notice import read_copyright_line
 from posezoo.core.registry import is_declared, license_path, registry_root
-from posezoo.core.regular_files import read_beginning, read_regular_bytes
+from posezoo.core.regular_files import read_beginning
 from posezoo.pages.cards.card_json import card_json
 from posezoo.pages.cards.markdown import (
     Markdown,
@@ -34,7 +35,6 @@ from posezoo.pages.cards.markdown import (
     one_line,
 )
 from posezoo.pages.cards.ports_section import render_ports_sections
-from posezoo.pages.cards.skeleton_svg import SIGNS as SKELETON_SIGNS
 from posezoo.pages.cards.skeleton_svg import render_skeleton
 from posezoo.pages.cards.specification_section import render_specification_section
 from posezoo.pages.cards.usage_section import (
@@ -101,27 +101,28 @@ SHORT = 4000
 _HEAD = 200
 
 
-def write_card(facts: ModelFacts) -> Path:
+def write_card(facts: ModelFacts, recipe: Json, listener: Listener = ignore_event) -> Path:
     """Write the card into the folder of the model's IR, with card.json and an image, and return its
-    path.
+    path. Nothing is written behind a link that leads out of the layout's folders.
 
-    Not changed are files that are up to date, files behind a link that leads out of the layout's
-    folders, and files that posezoo did not generate. If the README.md is one of these, nothing is
-    written: it may be the registry's own page, the publisher's, or the user's.
+    If posezoo did not draw the README.md, nothing is written: it may be the registry's own page,
+    the publisher's, or the user's. A card that was changed since is kept under another name.
+
+    Args:
+        recipe: what the card is drawn from, for the manifest.
     """
     assert facts.layout
-    path = facts.layout.model_dir(facts.model) / NAME
-    is_foreign = path.exists() and not has_note(path, OURS)
-    if is_foreign or find_link_out(path, facts.layout.roots):
+    folder = facts.layout.model_dir(facts.model)
+    path = folder / NAME
+    is_ours = NAME in read_manifest(folder).files or has_note(path, OURS)
+    if (path.exists() and not is_ours) or find_link_out(path, facts.layout.roots):
         return path
-    for name, text in render_card_files(facts).items():
-        target = path.with_name(name)
-        content = text.encode()
-        signs = FACTS_SIGNS if name == FACTS else SKELETON_SIGNS
-        # A pipe would wait for a reader.
-        is_ours = name == NAME or (is_own(target, signs) and not is_device(target))
-        if is_ours and not (target.is_file() and read_regular_bytes(target) == content):
-            write_atomically(target, content)
+    contents = {
+        name: text.encode()
+        for name, text in render_card_files(facts).items()
+        if not is_device(path.with_name(name))  # a pipe would wait for a reader
+    }
+    write_listed(folder, contents, recipe, listener, model=facts.model.full_name)
     return path
 
 
@@ -179,7 +180,7 @@ def _paragraphs(facts: ModelFacts) -> Paragraphs:
     published = is_declared(facts.model) and all(
         file.sources for part in facts.parts for file in part.files
     )
-    note = f"{OURS}: what you change here is lost when it is drawn again"
+    note = f"{OURS}: if you change it, your text is kept as {NAME}.bak1 when it is drawn again"
     if in_registry:
         note = draw_note(facts.model)
     yield _render_front_matter(facts, note)

@@ -79,7 +79,7 @@ def run(args: _CardArgs) -> int:
     posezoo.
     """
     from posezoo.core.layout import ModelLayout
-    from posezoo.pages.cards.model_card import write_card
+    from posezoo.pages.cards.ir_card import refresh_card
 
     patterns = flags.patterns_from_args(args)
     context = flags.context_from_args(args)
@@ -104,7 +104,8 @@ def run(args: _CardArgs) -> int:
         elif args.output:
             layout = ModelLayout(args.output, args.output)
             for facts in models:
-                console.print_line(f"{write_card(replace(facts, layout=layout))}")
+                card = refresh_card(replace(facts, layout=layout), registry, console)
+                console.print_line(f"{card}")
         else:
             _print_cards(models, context, args.format)
     return 0 if is_complete and not selection.problems else 1

@@ -28,6 +28,7 @@ from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.model_download import download_model
 from posezoo.core.errors import ConversionError, PosezooError, SettingsError, sanitize
 from posezoo.core.events import Listener
+from posezoo.core.files.manifest import list_path, read_manifest
 from posezoo.core.files.verified_files import set_aside, writing
 from posezoo.core.ir.openvino_import import explain_invalid_names, static_sizes
 from posezoo.core.layout import ModelLayout
@@ -171,10 +172,12 @@ def describe_files(
     def pin(_: model.ModelSpec, file: model.SourceFile, size: int, digest: model.Digest) -> None:
         pinned[file.name] = replace(file, size=size, checksum=digest)
 
+    folder = layout.model_download_dir(spec)
+    manifest = read_manifest(folder)
     for file in spec.files:  # an existing file of this name may have other content
         path = layout.file_path(spec, file)
         with writing(path):
-            set_aside(path, listener)
+            set_aside(path, listener, manifest.digests(list_path(folder, path)))
             path.unlink(missing_ok=True)
     options = replace(context.download_options, first_use=pin, mirrors=())
     with DownloadContext(spec, options) as download:

@@ -1,4 +1,4 @@
-"""provenance.json says where each file came from, and nothing that would let others in."""
+"""The manifest says where each file came from, and nothing that would let others in."""
 
 import json
 from dataclasses import replace
@@ -8,9 +8,9 @@ import pytest
 from fakes.files import declared, model, put
 from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
-from posezoo.core.download.provenance_json import NAME
 from posezoo.core.errors import DownloadError
 from posezoo.core.events import WarningIssued
+from posezoo.core.files.manifest import NAME
 from posezoo.core.layout import ModelLayout
 
 BODY = b"weights" * 1000
@@ -110,12 +110,6 @@ def test_a_record_that_cannot_be_written_costs_a_warning(server, tmp_path):
     )
 
 
-def test_a_publishers_own_provenance_json_is_left_alone(server, tmp_path):
-    spec = model(declared(NAME, b"theirs", server.serve(NAME, b"theirs")))
-    download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
-    assert (tmp_path / "public" / "pose" / NAME).read_bytes() == b"theirs"
-
-
 def test_a_variant_has_a_record_of_its_own(server, tmp_path):
     spec = served_model(server)
     variant = replace(spec, tag="ccd2", is_default=False)
@@ -131,32 +125,35 @@ def test_what_a_killed_run_left_beside_it_is_removed(server, tmp_path):
     (layout.model_download_dir(spec) / f".{NAME}.part").touch()
     download_model(spec, layout, DownloadOptions(None))
     left = {path.name for path in layout.model_download_dir(spec).iterdir()}
-    assert left == {"net.pth", NAME, ".posezoo"}
+    assert left == {"net.pth", NAME}
 
 
-def test_what_came_before_a_run_was_killed_is_recorded_by_the_next_one(server, tmp_path):
+def test_what_came_before_a_run_was_killed_is_listed_by_the_next_one(server, tmp_path):
     spec, layout = served_model(server), ModelLayout(tmp_path, tmp_path)
     download_model(spec, layout, DownloadOptions(None))
     before = record(layout, spec)
     folder = layout.model_download_dir(spec)
-    # What a kill between the file's name and provenance.json leaves.
-    (folder / NAME).unlink()
+    # What a kill between the file's name and the manifest leaves.
+    digest = spec.files[0].checksum
+    staged = {"net.pth": [f"{digest.algorithm}:{digest.value}"]}
+    (folder / NAME).write_text(json.dumps({"model": "pose", "files": {}, "staged": staged}))
+    (folder / ".net.pth.part.json").write_text(json.dumps(before["files"]["net.pth"]))
     (folder / f".{NAME}.part").write_text("half")
+    server.requests.clear()
     download_model(spec, layout, DownloadOptions(None))
+    assert server.requests == []
     assert record(layout, spec) == before
-    assert {path.name for path in folder.iterdir()} == {"net.pth", NAME, ".posezoo"}
-    assert [path.name for path in (folder / ".posezoo").iterdir()] == ["net.pth.json"]
+    assert {path.name for path in folder.iterdir()} == {"net.pth", NAME}
 
 
-def test_a_note_of_a_file_that_did_not_come_is_not_recorded(server, tmp_path):
+def test_a_file_that_did_not_come_is_not_listed(server, tmp_path):
     spec, layout = (
         model(declared("net.pth", BODY, server.url("nowhere"))),
         ModelLayout(tmp_path, tmp_path),
     )
     folder = layout.model_download_dir(spec)
-    (folder / ".posezoo").mkdir(parents=True)
-    (folder / ".posezoo" / "net.pth.json").write_text('{"origin": {"url": "x"}}')
+    folder.mkdir(parents=True)
     (folder / "net.pth").write_bytes(b"an older file")
     with pytest.raises(DownloadError):
         download_model(spec, layout, DownloadOptions(None))
-    assert not (folder / NAME).exists()
+    assert [path.name for path in folder.iterdir()] == ["net.pth"]
