@@ -163,7 +163,7 @@ def describe_next(release: Release) -> str:
             " heading in CHANGELOG.md (docs/releasing.md), commit, and run make release again."
         )
     page = (ROOT / "docs" / "releasing.md").read_text("utf-8")
-    steps = page.partition(f"\n## {LAST_STEPS}\n")[2].partition("\n## ")[0].strip()
+    steps, *_ = page.partition(f"\n## {LAST_STEPS}\n")[2].strip().split("\n\n")
     tag = f"git tag --annotate v{release.version} --message 'posezoo {release.version}'"
     return f"The commit to tag: {tag} {release.commit}\n\n{LAST_STEPS}:\n\n{steps}"
 
