@@ -100,7 +100,7 @@ class PartialFile:
         # Without bytes, a state is that of the complete file, until a manifest lists it.
         if self._is_findable and self.size:
             self._state = read_json(state_path(target))
-        self._written = self._state  # what is on the disk of this part's state
+        self._written: Json = self._state  # what is on the disk of this part's state
 
     def __enter__(self) -> PartialFile:
         return self
@@ -304,6 +304,11 @@ def state_path(target: Path) -> Path:
     return part.with_name(f"{part.name}.json")
 
 
+def is_complete(state: Json) -> bool:
+    """Whether a state is that of a complete file, which a manifest is going to list."""
+    return "fetched_at" in state
+
+
 def _write_state(target: Path, state: Json) -> None:
     """Nothing happens if it cannot be written: then the download begins anew."""
     path = state_path(target)
@@ -332,4 +337,5 @@ def remove_partial(target: Path) -> None:
     """Remove the part of a file that is complete now."""
     with suppress(OSError):  # usually there is none
         part_of(target).unlink()
-        state_path(target).unlink()
+        if not is_complete(read_json(state_path(target))):
+            state_path(target).unlink()
