@@ -47,6 +47,8 @@ PROMISES = {
     "posezoo unpickles no file": "omz/test_upstream_code.py::test_weights_that_are_code_are_refused",
     "It reads every byte of the published": "core/files/test_verified_files.py::test_a_file_is_read_whatever_its_times_and_its_record_say core/pipeline/test_forged_records.py::test_a_forged_record_makes_no_changed_ir_pass",
     "With `--locked`, it also reads": "core/pipeline/test_forged_records.py::test_with_a_lock_a_changed_published_file_is_found_although_the_ir_is_right",
+    "A conversion compares the members": "core/pipeline/test_forged_records.py::test_a_forged_manifest_makes_no_changed_member_of_an_archive_an_original core/pipeline/test_forged_records.py::test_a_forged_manifest_makes_no_other_text_of_a_changed_one",
+    "If an archive was removed": "core/pipeline/test_forged_records.py::test_without_its_archive_the_members_of_a_manifest_are_no_proof",
     "An IR is used if": "core/convert/test_conversion.py::test_a_damaged_ir_is_made_again",
     "If you did not make the IR": "core/pipeline/test_forged_records.py::test_a_loaded_model_has_the_bytes_of_the_lock",
     "In a folder of others": "",

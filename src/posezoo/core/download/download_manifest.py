@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.download.candidates import Candidate
-from posezoo.core.download.partial import PartialFile, state_path
+from posezoo.core.download.partial import PartialFile, is_complete, state_path
 from posezoo.core.errors import OutputError, os_reason
 from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.file_lock import discard
@@ -139,7 +139,7 @@ def _is_listed(file: SourceFile, entry: Json) -> bool:
 def _read_origin(file: SourceFile, target: Path) -> Json:
     """What a run that was killed left of where a file came from; the file is there."""
     origin = read_json(state_path(target))
-    if not target.is_file() or "fetched_at" not in origin:
+    if not target.is_file() or not is_complete(origin):
         return {}
     return origin if _is_listed(file, origin) else {}
 

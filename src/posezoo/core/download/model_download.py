@@ -36,13 +36,14 @@ from posezoo.core.events import (
     WarningIssued,
     ignore_event,
 )
-from posezoo.core.files.manifest import NAME, read_manifest, write_listed
+from posezoo.core.files.manifest import NAME, read_manifest, settle, write_listed
 from posezoo.core.files.staging import remove_stale_staging_dirs
 from posezoo.core.files.verified_files import (
     Hasher,
     has_digest,
     has_size,
     is_verified_file,
+    writing,
 )
 from posezoo.core.layout import ModelLayout, find_link_out, require_inside
 from posezoo.core.regular_files import read_regular_bytes, read_regular_text
@@ -255,6 +256,11 @@ def postprocess(
                     _unpack(step, spec, layout, listener)
         for file, replacements in group_replacements(steps).items():
             _replace_text(file, replacements, spec, layout, listener)
+        folder = layout.model_download_dir(spec)
+        staged = read_manifest(folder).staged
+        if staged:  # by a run that was killed, and others have made the files since
+            with writing(folder / NAME):
+                settle(folder, {}, ended=[*staged])
     except PosezooError as error:
         listener(PostprocessingFinished(spec.full_name, False, error.problem))
         raise

@@ -97,11 +97,10 @@ class PartialFile:
         self._handle = handle
         self.size = os.fstat(handle).st_size
         self._state: Json = {}
+        # Without bytes, a state is that of the complete file, until a manifest lists it.
         if self._is_findable and self.size:
             self._state = read_json(state_path(target))
-        elif self._is_findable:
-            discard(state_path(target))  # of a part that is gone
-        self._is_recorded = bool(self._state)
+        self._written: Json = self._state  # what is on the disk of this part's state
 
     def __enter__(self) -> PartialFile:
         return self
@@ -202,7 +201,6 @@ class PartialFile:
                     "url": start.source,
                     "etag": start.etag,
                 }
-                self._is_recorded &= state == self._state
                 self._state = state
             self._hasher = Hasher(self._algorithms)
             if start.size == 0:
@@ -285,27 +283,30 @@ class PartialFile:
                 _write_state(self.target, origin)
             replace_file(self.path, self.target)
         self._published = True
-        if not origin:
-            self._forget_state()
-        self._state = {}
-        self._is_recorded = False
+        if not origin and self._is_findable:
+            discard(state_path(self.target))
+        self._state = self._written = {}
 
     def _record_state(self) -> None:
-        if self._is_findable and not self._is_recorded:
+        if self._is_findable and self._written != self._state:
             _write_state(self.target, self._state)
-            self._is_recorded = True
+            self._written = self._state
 
     def _forget_state(self) -> None:
-        if self._is_findable:
+        if self._written:
             discard(state_path(self.target))
-        self._state = {}
-        self._is_recorded = False
+        self._state = self._written = {}
 
 
 def state_path(target: Path) -> Path:
     """The path of the state of a file's part."""
     part = part_of(target)
     return part.with_name(f"{part.name}.json")
+
+
+def is_complete(state: Json) -> bool:
+    """Whether a state is that of a complete file, which a manifest is going to list."""
+    return "fetched_at" in state
 
 
 def _write_state(target: Path, state: Json) -> None:
@@ -336,4 +337,5 @@ def remove_partial(target: Path) -> None:
     """Remove the part of a file that is complete now."""
     with suppress(OSError):  # usually there is none
         part_of(target).unlink()
-        state_path(target).unlink()
+        if not is_complete(read_json(state_path(target))):
+            state_path(target).unlink()
