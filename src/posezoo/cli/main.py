@@ -14,7 +14,6 @@ import shlex
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import partial
 from itertools import takewhile
 from mimetypes import guess_type
@@ -201,6 +200,8 @@ def _correct_command(
 
 def _find_near(flag: str, verb_flags: Sequence[str]) -> str:
     """The flag of the verb that a misspelt or shortened flag means; empty if none is sure."""
+    from difflib import get_close_matches
+
     from posezoo.cli.flags import FLAGS
 
     if {flag.removesuffix("s"), f"{flag}s"}.intersection(verb_flags):  # list has --precision

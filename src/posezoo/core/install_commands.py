@@ -14,7 +14,6 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from importlib import metadata
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -131,6 +130,7 @@ def _origin() -> str:
     """The URL of the wheel, folder or repository that posezoo was installed from, as PEP 610
     records it; empty if it was installed by its name, or if the file is gone.
     """
+    from importlib import metadata
     from urllib.request import url2pathname
 
     try:
@@ -161,6 +161,8 @@ def list_requirements(extras: Iterable[str]) -> list[str]:
     """What these extras need on this machine, without what posezoo always needs, which is that of
     ""; none if posezoo was not installed.
     """
+    from importlib import metadata
+
     from packaging.requirements import Requirement  # slow import, only needed for a hint
 
     named = []
@@ -184,6 +186,8 @@ def _installed_extras() -> str:
     """The extras whose packages are all installed, with commas between them; without those that are
     a part of another one.
     """
+    from importlib import metadata
+
     from packaging.requirements import Requirement
 
     with suppress(metadata.PackageNotFoundError):
@@ -203,6 +207,8 @@ def _installed_extras() -> str:
 
 def is_installed(package: str, specifier: Any = None) -> bool:
     """Whether a package is installed, in a version of this specifier."""
+    from importlib import metadata
+
     with suppress(metadata.PackageNotFoundError):
         installed = metadata.version(package)
         return specifier is None or bool(specifier.contains(installed, prereleases=True))

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from posezoo.core import features
 from posezoo.core.errors import PluginError, PosezooError, suggest
 from posezoo.core.values import frozen
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 PartT = TypeVar("PartT")
 
@@ -146,6 +148,8 @@ def installed(group: str) -> Mapping[str, EntryPoint]:
     """The entry points of a group by name, without importing them; none of a table for features
     alone.
     """
+    from importlib.metadata import entry_points
+
     if group not in PLUGIN_GROUPS:
         return {}
     return {entry_point.name: entry_point for entry_point in entry_points(group=group)}

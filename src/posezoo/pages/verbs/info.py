@@ -152,10 +152,18 @@ class _InfoArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs, flags.Descriptio
     licenses: bool
 
 
-def run(args: _InfoArgs) -> int:
-    """Print one block per model, or a JSON list; or a NOTICE."""
+def _require_existing(args: _InfoArgs) -> None:
+    if not args.models:
+        return
     from posezoo.run.subject import require_existing
 
+    context = flags.context_from_args(args)
+    for name in args.models:
+        require_existing(name, context, statement_from_args(args))
+
+
+def run(args: _InfoArgs) -> int:
+    """Print one block per model, or a JSON list; or a NOTICE."""
     if args.licenses:
         flags.refuse_flags(args, _OF_FILES, "only for an .xml or .onnx")
         return _print_licenses(args, flags.context_from_args(args, {"locked": False}))
@@ -163,8 +171,7 @@ def run(args: _InfoArgs) -> int:
     args.models = [name for name in args.models if name not in files]
     if files and not args.models:
         flags.refuse_flags(args, _FILTERS, "only for models")
-    for name in args.models:
-        require_existing(name, flags.context_from_args(args), statement_from_args(args))
+    _require_existing(args)
     if args.models or not files:
         flags.refuse_flags(args, _OF_FILES, "only for an .xml or .onnx")
     described = [_describe_file(find_network(name), args) for name in files]

@@ -28,10 +28,7 @@ from posezoo.core.files.verified_files import (
 from posezoo.core.lockfile.git_files import plan_git_files, read_kept
 from posezoo.core.registry import Registry, builtin_models_dir
 from posezoo.core.regular_files import is_open_pipe
-from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.stage_context import Context
-from posezoo.run.pipeline_spec import resolve_pipeline
-from posezoo.run.subject import Kind, find_subject, refuse_unused
 from posezoo.run.verbs.run_flags import statement_from_args
 
 EXAMPLES = """
@@ -104,6 +101,7 @@ class _NewArgs(flags.SkeletonArgs, flags.FormatArgs):
 
 def run(args: _NewArgs) -> int:
     """Download the files, write the model.yml, and print which fields the user must complete."""
+    from posezoo.run.subject import Kind, refuse_unused
     from posezoo.upkeep.draft.draft_files import (
         create_draft_spec,
         describe_files,
@@ -179,7 +177,10 @@ def run(args: _NewArgs) -> int:
 
 def _draft_beside(args: _NewArgs, context: Context) -> int:
     """Write what is said of a network of the user's into a .yml beside it."""
+    from posezoo.core.resolve.input_options import InputOptions
     from posezoo.run.network_file import describe_network_file
+    from posezoo.run.pipeline_spec import resolve_pipeline
+    from posezoo.run.subject import find_subject
     from posezoo.upkeep.draft.model_yml_text import format_beside
 
     subject = find_subject(args.name, context, statement_from_args(args), needs_decoder=False)
