@@ -426,10 +426,11 @@ def test_operations_that_onnx_runtime_does_not_know_are_left_to_openvino(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("kind", "runtime"), [("tflite", "ai_edge_litert.interpreter"), ("onnx", "onnxruntime")]
+    ("kind", "runtime", "extra"),
+    [("tflite", "ai_edge_litert.interpreter", "convert"), ("onnx", "onnxruntime", "run")],
 )
 def test_without_another_runtime_nothing_is_run_and_a_warning_says_what_to_install(
-    tmp_path, monkeypatch, kind, runtime
+    tmp_path, monkeypatch, kind, runtime, extra
 ):
     monkeypatch.setitem(sys.modules, runtime, None)  # as where it is not installed
     spec, layout = tiny(tmp_path, kind=kind)
@@ -444,7 +445,7 @@ def test_without_another_runtime_nothing_is_run_and_a_warning_says_what_to_insta
     assert warning.message.startswith(
         f"{spec.full_name}: cannot be compared with its original, because"
     )
-    assert "is installed" in warning.message and "[convert]" in warning.message
+    assert "is installed" in warning.message and f"[{extra}]" in warning.message
     record = provenance.read_provenance(layout.provenance_path(spec, FP16))
     assert (record.was_checked, record.checks) == (True, ())
     assert warning.message == f"{spec.full_name}: {record.dependence}"

@@ -7,7 +7,7 @@ import pytest
 
 from posezoo.solutions.face_detection import FaceDetection, FaceKeyPoint, get_key_point
 
-SAMPLES = Path(__file__).resolve().parents[2] / "src" / "posezoo" / "run" / "samples"
+SAMPLES = Path(__file__).resolve().parents[2] / "src" / "posezoo" / "media" / "samples"
 
 
 @pytest.fixture

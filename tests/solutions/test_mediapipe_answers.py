@@ -14,7 +14,7 @@ from judges.packages import mediapipe_files, mediapipe_python
 from judges.solution_cases import CASES, answer
 
 BY = "mediapipe 0.10.21"
-SAMPLES = Path(__file__).resolve().parents[2] / "src" / "posezoo" / "run" / "samples"
+SAMPLES = Path(__file__).resolve().parents[2] / "src" / "posezoo" / "media" / "samples"
 MODULES = ("pose", "hands", "face_mesh", "face_detection", "holistic", "selfie_segmentation")
 
 #: How far landmarks may be away: in pixels, the median and the largest of a photo, and of a video, whose regions follow

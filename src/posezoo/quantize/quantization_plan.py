@@ -166,7 +166,7 @@ class QuantizationOptions:
     """How a model is quantized.
 
     Attributes:
-        target_device: one of ``quantization_flags.TARGET_DEVICES``.
+        target_device: as NNCF names it: ANY, CPU, GPU, NPU or CPU_SPR.
         force: make IR again even if they are up to date.
         compare_layers: report the noise of each layer, even if the result is accepted.
         annotations: in COCO's format, or a list of classes; if given, the accuracy before and after

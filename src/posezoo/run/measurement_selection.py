@@ -103,15 +103,14 @@ class MeasurementSelection:
 
 def is_of_run(measurement: Measurement, model: Model) -> bool:
     """Whether ``posezoo run`` computes on the machine of a record of the registry in its type: not
-    if the record is in f32, and the model declares bf16, which that CPU has. The user's own
-    measurements are in the type that the user chose.
+    if the record is in f32, and the model declares bf16, which that CPU has. What does not depend on
+    the machine, as AP, is that of a CPU without bf16. The user's own measurements are in the type
+    that the user chose.
     """
     executed = executed_type(measurement)
     if measurement.record != REGISTRY or not executed or "bf16" in executed:
         return True
-    # Values that do not depend on the machine are those of a CPU with bf16.
-    has_bf16 = not measurement.machine or "bf16" in measurement.machine
-    return not has_bf16 or declared_type(model, measurement.precision) != "bf16"
+    return "bf16" not in measurement.machine or declared_type(model, measurement.precision) != "bf16"
 
 
 def executed_type(measurement: Measurement) -> str:

@@ -39,7 +39,7 @@ def test_an_openvino_that_converts_wrongly_is_refused(tmp_path, version):
     (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: openvino\nVersion: {version}\n")
     said = in_an_environment_with(tmp_path)
     assert f"version {version} is too old (2025.4 or newer" in said
-    assert said.endswith(f"| {install_command('convert')}")
+    assert said.endswith(f"| {install_command('run')}")
 
 
 def test_an_openvino_that_does_not_load_is_reported_in_one_line(tmp_path):

@@ -175,7 +175,7 @@ def test_without_its_packages_nothing_is_measured(place, monkeypatch):
         without.setitem(sys.modules, "faster_coco_eval", None)
         said = refusal(place.quantize("--metric", "ap"))
         assert said.startswith("error: nncf, faster_coco_eval are not installed\n")
-        assert "[quantize,evaluate]" in said
+        assert "[quantize,run]" in said
     monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
     annotated = ("--annotations", place.root / "people.json")
     for words in (("--metric", "map"), annotated):

@@ -24,8 +24,8 @@ from posezoo.core.values import frozen
 from posezoo.omz.commands import conventions
 from posezoo.omz.commands.event_output import TextReporter, print_planned_ir
 from posezoo.quantize.verbs.quantization_flags import (
+    FORCE,
     PHOTOS,
-    QUANTIZATION_FLAGS,
     QuantizationArgs,
     require_dataset_dir,
 )
@@ -50,7 +50,15 @@ FLAGS: tuple[Flag | str, ...] = (
     ),
     conventions.output_dir_flag("folder of the INT8 IR", "beside the FP32 IR"),
     Flag("--dataset_dir DIR", PHOTOS),
-    *QUANTIZATION_FLAGS,
+    Flag(
+        "--target_device",
+        "the device that the INT8 IR are optimized for (default: ANY)",
+        # The name that Open Model Zoo's quantizer took.
+        lambda name: "NPU" if name == "VPU" else name,
+        choices=("ANY", "CPU", "GPU", "NPU", "CPU_SPR"),
+        default="ANY",
+    ),
+    FORCE,
     flags.LOCK,
     Flag(
         "--precisions PREC[,PREC...]",
@@ -66,6 +74,7 @@ class _QuantizerArgs(conventions.PrecisionsArgs, QuantizationArgs):
     model_dir: Path | None
     output_dir: Path | None
     pot: str | None
+    target_device: str
 
 
 def _run(args: _QuantizerArgs) -> int:

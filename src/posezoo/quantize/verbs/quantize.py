@@ -18,8 +18,8 @@ from posezoo.core.registry import Selection
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
 from posezoo.quantize.verbs.quantization_flags import (
+    FORCE,
     PHOTOS,
-    QUANTIZATION_FLAGS,
     QuantizationArgs,
     require_dataset_dir,
 )
@@ -54,7 +54,7 @@ FLAGS = (
     ),
     "all",
     Flag("--images DIR", PHOTOS, former="--dataset_dir", dest="dataset_dir"),
-    *QUANTIZATION_FLAGS,
+    FORCE,
     flags.output_flag("folder of the INT8 IR", "beside the FP32 IR"),
     flags.weights_dir_flag("folder of the FP32 IR", former="--model_dir"),
     Flag(
@@ -175,9 +175,8 @@ def _options_from_args(args: _QuantizeArgs, context: Context) -> QuantizationOpt
 
     return QuantizationOptions(
         args.precisions,
-        args.target_device,
-        args.force,
-        args.verbose,
+        force=args.force,
+        compare_layers=args.verbose,
         annotations=args.annotations,
         max_drop=None if args.max_drop is None else args.max_drop / 100,
         metric=args.metric or "",
