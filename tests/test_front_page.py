@@ -75,7 +75,7 @@ def test_quickstart_prints_what_is_for_the_user_and_what_to_type_next(tmp_path):
     ended = quickstart(tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines() == [
-        "installing posezoo into .venv: 0.7 GB, about a minute",
+        "installing posezoo into .venv: 0.6 GB, about a minute",
         "quickstart/astronaut_poses.png  1 person",
         "next: . .venv/bin/activate; posezoo run --input photo.jpg --output poses",
     ]

@@ -48,7 +48,7 @@ def test_a_download_warns_about_a_deprecated_model_and_continues(zoo, name, said
 
 def test_a_download_shows_the_revision_unless_it_is_the_first(zoo):
     said = {name: run(zoo, "download", name, "-o", zoo / "out").stderr for name in ("old", "new")}
-    assert "old: revision 3 of its files\n" in said["old"]
+    assert "old (revision 3, Apache-2.0): 1 kB downloaded, verified\n" in said["old"]
     assert "revision" not in said["new"]
     words = ("--models_dir", zoo / "models", "--name", "*")
     ended = omz_tool("downloader", *words, cwd=zoo)

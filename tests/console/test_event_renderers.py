@@ -109,6 +109,8 @@ def test_all_that_is_done_to_get_a_model_is_one_line():
     assert shown(*done, *done[:1], CONVERTED)[1:] == [
         "net (MIT, with a note in its card): converted"
     ]
+    of_other_files = events.DownloadStarted("net", 2, revision=3, license="MIT")
+    assert shown(of_other_files, CONVERTED) == ["net (revision 3, MIT): converted"]
 
 
 def test_a_model_that_is_only_downloaded_or_copied_has_its_line_when_the_work_ends():

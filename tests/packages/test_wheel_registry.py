@@ -493,7 +493,7 @@ def test_registries_that_cannot_be_meant_are_refused(value, problem, tmp_path, m
 def test_a_mirror_carries_the_registry_to_a_machine_without_a_network(
     wheels, run, tmp_path, monkeypatch
 ):
-    args = ("mirror", "create", "m", "--registry", "omz", "--name", "newer,whole")
+    args = ("mirror", "create", "m", "newer", "whole", "--registry", "omz")
     assert (
         "omz: would download openvino_dev-2024.6.0-7-py3-none-any.whl"
         in verb(run, *args, "--dry_run")[1]

@@ -23,7 +23,7 @@ class ModelSummary:
 
     def __init__(self) -> None:
         self.passed: list[events.SelfCheckPassed] = []
-        self._license = ""
+        self._details: list[str] = []  # of the model, in parentheses
         self._sizes: dict[str, int] = {}  # of files that are being downloaded
         self._downloaded: set[str] = set()
         self._is_copied = False
@@ -33,7 +33,7 @@ class ModelSummary:
         """Take note of an event."""
         match event:
             case events.DownloadStarted():
-                self._license = event.license
+                self._details = list(_list_details(event))
             case events.FileDownloadStarted():
                 self._sizes[event.model_file] = event.size
             case events.FileDownloadProgress():
@@ -55,8 +55,8 @@ class ModelSummary:
         steps = list(self._list_steps())
         if not steps:
             return ""
-        license = f" ({self._license})" if self._license else ""
-        return escape_control_characters(f"{model}{license}: {', '.join(steps)}")
+        details = f" ({', '.join(self._details)})" if self._details else ""
+        return escape_control_characters(f"{model}{details}: {', '.join(steps)}")
 
     def _list_steps(self) -> Iterator[str]:
         if self._downloaded:
@@ -70,6 +70,13 @@ class ModelSummary:
             yield "converted"
             if self.passed and all(map(is_proven, self.passed)):
                 yield "checked"
+
+
+def _list_details(event: events.DownloadStarted) -> Iterator[str]:
+    if event.revision > 1:
+        yield f"revision {event.revision}"
+    if event.license:
+        yield event.license
 
 
 def is_proven(event: events.SelfCheckPassed) -> bool:

@@ -110,7 +110,7 @@ def test_the_command_gets_a_model_that_is_only_published_as_ir(mirror, tmp_path)
     assert "FP32" not in planned.stdout
     got = posezoo("get", name, "--precisions", "FP16-INT8", *places)
     assert got.stdout.strip() == str(tmp_path / "intel" / name / "FP16-INT8" / f"{name}.xml")
-    assert f"Skipping {name}" in got.stderr
+    assert got.stderr == f"{name} (Apache-2.0): copied from the cache or a mirror, verified\n"
     refused = refusal(
         posezoo("get", "tf-pose-mobilenet-v2-small", "--precisions", "FP16-INT8", *places)
     )

@@ -50,7 +50,7 @@ def test_files_of_other_precisions_are_left_out(tmp_path, precisions, left):
     assert sorted(str(p.relative_to(folder)) for p in folder.rglob("*a") if p.is_file()) == sorted(
         name for name in left if name.endswith("a")
     )
-    assert events[0] == DownloadStarted("pose", len(left))
+    assert events[0] == DownloadStarted("pose", len(left), license="Apache-2.0")
     assert [
         step.file.name for step in plan_download(spec, layout, DownloadOptions(None), precisions)
     ] == left
@@ -62,7 +62,10 @@ def test_the_end_tells_success(server, tmp_path):
     download_model(
         spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None), listener=events.append
     )
-    assert (events[0], events[-1]) == (DownloadStarted("pose", 1), DownloadFinished("pose", True))
+    assert (events[0], events[-1]) == (
+        DownloadStarted("pose", 1, license="Apache-2.0"),
+        DownloadFinished("pose", True),
+    )
 
 
 def test_the_end_tells_failure_and_its_reason(server, tmp_path):

@@ -61,10 +61,13 @@ def test_cards_are_written_to_a_folder_with_their_facts_and_pictures(zoo):
         "public/alone/README.md",
         "public/alone/card.json",
         "public/alone/coco-17.svg",
+        "public/alone/provenance.json",
         "public/whole/README.md",
         "public/whole/card.json",
         "public/whole/part/README.md",
         "public/whole/part/card.json",
+        "public/whole/part/provenance.json",
+        "public/whole/provenance.json",
     ]
 
 
