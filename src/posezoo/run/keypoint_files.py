@@ -199,7 +199,7 @@ class _JsonLinesFormat:
     first: Mapping[str, Any]  # the keys that only the first line has
 
     def add(self, stream: TextIO, described: Json) -> None:
-        print(json.dumps({**described, **self.first}), file=stream)
+        stream.write(json.dumps({**described, **self.first}) + "\n")
         self.first = {}
 
     def finish(self, stream: TextIO, summary: Json) -> None:
