@@ -118,7 +118,7 @@ FLAGS = (
         " to write, such as out.mp4",
         "results/MODEL in your cache folder",
     ),
-    Flag("--force", "begin anew; otherwise, a run of many photos that ended early goes on"),
+    Flag("--force", "begin anew, and do not go on where a run ended early"),
     "precision device",
     Flag(
         "--min_score S",
