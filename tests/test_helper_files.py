@@ -91,7 +91,7 @@ ROWS = {
 #: Names in the code that are no rows: the files are parts of the package, written but never read, read
 #: only if the user names them, or kept in the cache by their digest.
 NO_ROWS = {
-    "*-*.jsonl", "predictions-*.jsonl",  # with the journal of a run
+    "*-*.jsonl", "-*.jsonl", "predictions-*.jsonl",  # with the journal of a run
     "*-int8.json", "-int8.json", "*_keypoints.json", "_keypoints.json", "config.json",
     "posezoo-export.json",
     "*-*.compiled", "*.compiled", ".*-*.new", "*.prototxt", "*.yml", "model.json",

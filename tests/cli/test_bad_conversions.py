@@ -161,11 +161,15 @@ def test_a_failed_conversion_is_one_line_with_a_hint_and_keeps_the_earlier_ir(ma
         "[0]: x",
     ],
 )
-def test_an_invalid_argument_is_shown_as_it_was_given(made, argument):
+def test_an_invalid_argument_is_shown_as_it_was_given_and_a_long_one_by_its_ends(made, argument):
     write(made)
     error = refusal(converter(made, "--add_mo_arg=--silent", f"--add_mo_arg={argument}", "--force"))
     told = error.splitlines()[0]
-    assert told.startswith(f"########## Error: --add_mo_arg={argument}".partition("\x1b")[0])
+    shown, rest = f"--add_mo_arg={argument}".partition("\x1b")[0], ""
+    if len(shown) > 200:
+        shown, rest = f"{shown[:130]}…", "y: is longer than 4000 characters"
+    assert told.startswith(f"########## Error: {shown}") and told.endswith(rest)
+    assert len(told) < 400
     assert "[0]: exp" not in told
     assert "Traceback" not in error
     assert "\x1b" not in error

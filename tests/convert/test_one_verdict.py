@@ -302,7 +302,8 @@ def test_samples_set_sizes_and_values_of_further_inputs(folder, convert):
     write("net.onnx", nodes, ports, none=np.float32(-1), **constants)
     np.savez("inputs.npz", ids=np.array([[100, 139, 120, 107, 101]]), mask=np.ones((1, 5), bool))
     code, shown, told = convert(
-        "net.onnx", "-o", "net.xml", "--sample", "inputs.npz", "--format", "json"
+        *("net.onnx", "-o", "net.xml", "--sample", "inputs.npz"),
+        *("--format", "json", "--verbose"),
     )
     assert (code, json.loads(shown)["proof"]) == (0, "equal"), told
     assert "of sample inputs.npz" in told and "of ids from 100 to 139" in told

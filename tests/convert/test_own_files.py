@@ -160,7 +160,7 @@ def test_a_large_network_is_compared_on_smaller_images_of_two_ranges(folder, cap
     kernel = np.random.default_rng(0).normal(size=(16, 3, 3, 3)).astype(np.float32)
     convolution = onnx.helper.make_node("Conv", ["image", "kernel"], ["out"], pads=[1] * 4)
     write_graph([convolution], shape=(1, 3, 768, 768), kernel=kernel)
-    code, _, err = run(capfd, "net.onnx", "-o", "net.xml")
+    code, _, err = run(capfd, "net.onnx", "-o", "net.xml", "--verbose")
     assert code == 0
     assert "on values from 0 to 255 and from -2 to 2, on images of 672 x 672 pixels" in err
 
@@ -199,10 +199,10 @@ def test_darknet_networks_become_ir_that_is_compared_with_opencv(folder, capfd):
 
 #: The words, and a part of the error.
 REFUSED = {
-    "a missing file": (["other.caffemodel", "-o", "a.onnx"], "other.caffemodel: does not exist"),
+    "a missing file": (["other.caffemodel", "-o", "a.onnx"], "other.caffemodel: no such file"),
     "another output": (["net.caffemodel", "-o", "a.txt"], "a name that ends with .onnx or .xml"),
     "layers alone": (["net.prototxt", "-o", "a.onnx"], "give one file with weights"),
-    "a photo": (["photo.jpg", "-o", "a.onnx"], "photo.jpg: the ending of its name is not"),
+    "a photo": (["photo.jpg", "-o", "a.onnx"], "photo.jpg: is an image, and no model\n  hint: posezoo run --input photo.jpg\n"),
     "other weights": (["net.onnx", "-o", "a.onnx"], "only networks of Caffe and Darknet are"),
     "a size of Darknet": (
         ["net.weights", "--input_shape", "[1,3,8,8]", "-o", "a.onnx"], "are in its .cfg",

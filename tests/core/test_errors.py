@@ -37,6 +37,15 @@ def test_a_traceback_has_the_present_hint_also_after_a_pickle():
         assert lines[-1] == "hint: did you mean net?\n"
 
 
+@pytest.mark.parametrize("word", ["x" * 300, "https://reader:secret@example.org/net.onnx"])
+def test_a_hint_is_the_same_object_whatever_else_is_on_the_command_line(monkeypatch, word):
+    """A plain str would not say which flag it names, and mo.py has no --mo."""
+    monkeypatch.setattr(sys, "argv", ["posezoo", word])
+    error = errors.PosezooError(f"{word}: is no model", hint=errors.Advice("give --mo", "--mo"))
+    assert error.flag == "--mo"
+    assert word not in error.problem
+
+
 def test_the_text_of_an_error_is_its_problem_on_each_python():
     error = errors.PosezooError("no model is called 'ne'", hint="did you mean net?")
     assert str(error) == "no model is called 'ne'"

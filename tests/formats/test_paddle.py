@@ -35,7 +35,7 @@ def require_right(xml, scale=1.0):
 
 
 def test_a_file_is_translated_and_the_line_says_what_it_was_compared_with(folder, capfd):
-    assert main(["convert", "net.pdmodel", "-o", "net.xml"]) == 0
+    assert main(["convert", "net.pdmodel", "-o", "net.xml", "--verbose"]) == 0
     require_right("net.xml")
     assert "reading the original as it did for the IR" in capfd.readouterr().err
 

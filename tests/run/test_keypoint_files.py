@@ -219,6 +219,15 @@ def test_rows_are_printed_as_they_come():
     assert row.startswith("a.jpg,,,0,,0.5,")
 
 
+def test_rows_that_are_printed_control_no_terminal_and_a_file_has_the_name_as_it_is(tmp_path):
+    name, stream = "a\x1b[2J\u202e\nfake.jpg", StringIO()
+    print_rows(NAMES, stream).add(described(name, person()))
+    heading, row = stream.getvalue().splitlines()
+    assert heading.isprintable() and row.startswith(r"a\x1b[2J\u202e\nfake.jpg,")
+    to_csv([(photo(name), Poses([person()]))], tmp_path / "k.csv")
+    assert [row["file"] for row in read_table(tmp_path / "k.csv")] == [name]
+
+
 def test_a_folder_with_the_name_of_a_file_stays_a_folder(tmp_path):
     for name in ("old.csv", "old.xlsx"):
         (tmp_path / name).mkdir()

@@ -554,7 +554,8 @@ def hide_passwords(text: str, words: Sequence[str] = ()) -> str:
     messages quote malformed URLs.
     """
     for password in (*_passwords_in(tuple(words)), *_passwords_in(tuple(sys.argv[1:]))):
-        text = text.replace(password, "***")
+        if password in text:  # replace() would make a plain str of an Advice
+            text = text.replace(password, "***")
     return text
 
 
@@ -588,7 +589,8 @@ def printable(text: str) -> str:
     text = hide_passwords(text)
     given = [word for word in sys.argv if len(word) > MOST_REPEATED]
     for word in (*given, *_LONG_WORD.findall(text)):
-        text = text.replace(word, f"{word[:130]}…{word[-69:]}")
+        if word in text:  # replace() would make a plain str of an Advice
+            text = text.replace(word, f"{word[:130]}…{word[-69:]}")
     return escape_control_characters(text)
 
 

@@ -20,7 +20,7 @@ from posezoo.console.console import show_progress
 from posezoo.console.json_projection import Json
 from posezoo.core.declarations.model import Model
 from posezoo.core.declarations.skeletons import SKELETONS
-from posezoo.core.errors import OutputError, PosezooError
+from posezoo.core.errors import OutputError, PosezooError, escape_control_characters
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.file_lock import discard
 from posezoo.core.files.result_files import writing_result
@@ -163,6 +163,7 @@ class _Format(Protocol):
 class _CsvFormat:
     keypoints: Sequence[str] = ()  # the names, if nobody is found
     columns: Sequence[str] = ()
+    is_printed: bool = False  # then no name may control the terminal
 
     def add(self, stream: TextIO, described: Json) -> None:
         for row in _rows_of(described):
@@ -186,7 +187,13 @@ class _CsvFormat:
         self._write(stream, columns)
 
     def _write(self, stream: TextIO, cells: Iterable[object]) -> None:
+        if self.is_printed:
+            cells = map(_escape_text, cells)
         csv.writer(stream, lineterminator="\n").writerow(cells)
+
+
+def _escape_text(cell: object) -> object:
+    return escape_control_characters(cell) if isinstance(cell, str) else cell
 
 
 def _format_cell(value: object) -> object:
@@ -199,7 +206,7 @@ class _JsonLinesFormat:
     first: Mapping[str, Any]  # the keys that only the first line has
 
     def add(self, stream: TextIO, described: Json) -> None:
-        print(json.dumps({**described, **self.first}), file=stream)
+        stream.write(json.dumps({**described, **self.first}) + "\n")
         self.first = {}
 
     def finish(self, stream: TextIO, summary: Json) -> None:
@@ -302,8 +309,11 @@ def open_keypoint_file(
 
 
 def print_rows(keypoints: Sequence[str], stream: TextIO) -> KeypointFile:
-    """What prints the rows of ``to_rows`` as CSV, at once; ``keypoints`` as above."""
-    return KeypointFile(Path("-"), stream, _CsvFormat(keypoints), is_read_at_once=True)
+    """What prints the rows of ``to_rows`` as CSV, at once and without control characters;
+    ``keypoints`` as above.
+    """
+    printed = _CsvFormat(keypoints, is_printed=True)
+    return KeypointFile(Path("-"), stream, printed, is_read_at_once=True)
 
 
 def keypoints_of(model: Model) -> Sequence[str]:

@@ -210,7 +210,7 @@ def test_a_file_has_the_name_of_no_model_beside_it(keypoints, tmp_path):
 
 
 def test_a_missing_file_and_a_folder_are_explained(keypoints, tmp_path):
-    assert "absent.xml: does not exist" in refusal(
+    assert "absent.xml: no such file" in refusal(
         export(tmp_path, "absent.xml", "--to", "ovms", "out")
     )
     folder = tmp_path / "folder"

@@ -92,7 +92,7 @@ def test_every_decoder_that_finds_poses_has_an_approach():
         "yolo_anchors",
     }
     for _, decoder in DECODERS.items():
-        finds_poses = not (decoder.finds_boxes or decoder.needs_task)
+        finds_poses = not (decoder.finds_boxes or decoder.finds_classes or decoder.finds_masks)
         assert bool(decoder.approach) == finds_poses
 
 

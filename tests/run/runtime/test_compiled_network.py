@@ -146,6 +146,7 @@ DECLARED = {
         "yolox",
         "rtmo",
         "classification",
+        "coordinates",
         "centernet",
         "yolo_anchors",
     ),

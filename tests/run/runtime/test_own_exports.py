@@ -294,12 +294,16 @@ def test_an_archive_that_is_no_metadata_says_nothing_of_a_tflite(tmp_path):
 def test_a_folder_of_another_task_is_refused_by_each_verb(tmp_path):
     folder = write_export(tmp_path / "own_openvino_model", task="detect", kpt_shape=None)
     cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((8, 8, 3), np.uint8))
-    for command in (("run", folder, "-i", tmp_path / "scene.png"), ("convert", folder)):
-        ended = run_posezoo(*command, "-o", tmp_path / "results.xml")
+    results, xml = tmp_path / "results", tmp_path / "results.xml"
+    for command, output in (
+        (("run", folder, "-i", tmp_path / "scene.png"), results),
+        (("convert", folder), xml),
+    ):
+        ended = run_posezoo(*command, "-o", output)
         assert "finds no poses: Ultralytics' metadata say that its task is 'detect'" in refusal(
             ended
         )
-        assert not (tmp_path / "results.xml").exists()
+        assert not output.exists()
 
 
 def test_the_metadata_of_a_folder_are_not_replaced_by_flags_of_convert(tmp_path):

@@ -115,11 +115,10 @@ FLAGS = (
     flags.output_flag(
         "folder for the drawn images and videos, and poses.json; or a file for the keypoints of all"
         " inputs, without pictures: .csv, .json or .jsonl; for one input, also the picture or video"
-        " to write, such as out.mp4; if a run of many photos ended early, the same command"
-        " continues",
+        " to write, such as out.mp4",
         "results/MODEL in your cache folder",
     ),
-    Flag("--force", "begin anew, also where a run of many photos ended early"),
+    Flag("--force", "begin anew, and do not go on where a run ended early"),
     "precision device",
     Flag(
         "--min_score S",

@@ -118,7 +118,7 @@ VIDEO = FlagGroup(
     ),
     Flag(
         "--camera_size WxH",
-        "the size of a webcam's pictures, or the nearest that it has; otherwise, 1280x720",
+        "a webcam's size, or the nearest it has; else 1280x720",
         parse_size,
     ),
     Flag(
@@ -128,7 +128,7 @@ VIDEO = FlagGroup(
     ),
     Flag(
         "--camera_format CODE",
-        "the format of a webcam's pictures, such as YUYV; otherwise, MJPG",
+        "a webcam's format, such as YUYV; otherwise, MJPG",
         _parse_format,
     ),
     Flag(
