@@ -11,6 +11,7 @@ from posezoo.core.values import frozen
 from posezoo.poses.people import people_from
 from posezoo.run.measured import (
     DETECTOR_PRECISION,
+    FORMER_LIMIT,
     REGISTRY,
     SHOWN,
     TARGET_SIZE,
@@ -102,15 +103,19 @@ class MeasurementSelection:
 
 
 def is_of_run(measurement: Measurement, model: Model) -> bool:
-    """Whether ``posezoo run`` computes on the machine of a record of the registry in its type: not
-    if the record is in f32, and the model declares bf16, which that CPU has. What does not depend on
-    the machine, as AP, is that of a CPU without bf16. The user's own measurements are in the type
-    that the user chose.
+    """Whether a record of the registry is of what ``posezoo run`` computes: with the limits of
+    today, and in f32 only if the model declares no bf16, or the CPU does not have it; what does not
+    depend on the machine, as AP, is that of a CPU without bf16. The user's own measurements are in
+    the type that the user chose.
     """
+    if FORMER_LIMIT in measurement.settings:
+        return False
     executed = executed_type(measurement)
     if measurement.record != REGISTRY or not executed or "bf16" in executed:
         return True
-    return "bf16" not in measurement.machine or declared_type(model, measurement.precision) != "bf16"
+    return (
+        "bf16" not in measurement.machine or declared_type(model, measurement.precision) != "bf16"
+    )
 
 
 def executed_type(measurement: Measurement) -> str:
