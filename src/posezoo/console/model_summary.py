@@ -68,7 +68,9 @@ class ModelSummary:
             yield "verified"
         if self._is_converted:
             yield "converted"
-            if self.passed and all(map(is_proven, self.passed)):
+            if self.passed and all(
+                is_proven(each) and not each.not_compared for each in self.passed
+            ):
                 yield "checked"
 
 

@@ -322,6 +322,7 @@ class SelfCheckPassed(ModelEvent):
     of the check of a costly network. ``values`` are those of the inputs of which no mean and scale
     is declared. ``unprovable`` lists the outputs whose numbers prove nothing,
     because a rounding of the input changes them by more than 5 % of their largest value.
+    ``not_compared`` is why all or some outputs were not compared with those of another reader.
 
     ``rounding`` is the largest change of an output by the rounding of the constants to FP16, as a
     share of the output's largest value, and ``rounded_output`` is this output. If it has a
@@ -348,6 +349,7 @@ class SelfCheckPassed(ModelEvent):
     values: str = ""
     nodes: NodeProof | None = None
     int8: Int8Comparison | None = None
+    not_compared: str = ""
 
 
 @frozen

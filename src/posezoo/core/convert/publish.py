@@ -237,6 +237,7 @@ def _report_passed(
         worst.tolerance,
         reference=result.reference,
         unprovable=result.unprovable,
+        not_compared=result.not_compared,
         reduction=result.reduction,
         values=result.values,
         nodes=result.nodes,
