@@ -77,9 +77,11 @@ def _list_changes(record: Measurement, pipeline: PipelineSpec, context: Context)
     if pipeline.detector and measured is not pipeline.detector_precision:
         yield f"its detector in {measured}, run takes {pipeline.detector_precision}"
     executed = executed_type(record)
-    has_bf16 = not record.machine or any(word in record.machine for word in BF16_CPUS)
-    takes_bf16 = has_bf16 and _takes_bf16(pipeline, context)
-    if executed and takes_bf16 != ("bf16" in executed):
+    takes_bf16 = any(word in record.machine for word in BF16_CPUS) and _takes_bf16(
+        pipeline, context
+    )
+    # An AP names no machine: in f32, it is that of a CPU without bf16.
+    if executed and record.machine and takes_bf16 != ("bf16" in executed):
         yield f"computed in {executed}, run computes in {'bf16' if takes_bf16 else 'f32'}"
 
 

@@ -45,7 +45,7 @@ def hands(mediapipe, monkeypatch):
 def test_a_drawn_hand_is_found_and_no_hand_in_a_blank_picture(run, model):
     lines, (drawn, blank) = run(model, draw_hand(), np.full((300, 300, 3), 90, np.uint8))
     (hand,) = drawn
-    assert blank == [] and "1 hand " in lines and "0 hands" in lines
+    assert blank == [] and "  1 hand\n" in lines and "  0 hands\n" in lines
     points = np.array([[each["x"], each["y"]] for each in hand["keypoints"]])
     assert np.hypot(*(points[DRAWN] - [WRIST, *TIPS]).T).max() < 30
     assert hand["label"] == "right" and hand["skeleton"] == "hand-21"
@@ -65,7 +65,7 @@ def test_a_face_has_468_points_and_478_with_its_irises(run, mirror):
     photo = cv2.imread(str(by_digest(mirror, ASTRONAUT)))
     for model, count in (("face-landmark", 468), ("face-landmark-attention", 478)):
         lines, ((face,),) = run(model, photo)
-        assert "1 face " in lines and len(face["keypoints"]) == count
+        assert "  1 face\n" in lines and len(face["keypoints"]) == count
     for name, first in (("right_eye", 468), ("left_eye", 473)):
         x, y, _ = SEEN["astronaut"][name]
         iris = face["keypoints"][first]
@@ -77,7 +77,7 @@ def test_each_eye_of_a_face_is_found_with_its_iris(run, mirror):
     photo = cv2.imread(str(by_digest(mirror, ASTRONAUT)))
     lines, (eyes,) = run("iris", photo)
     _, ((face,),) = run("face-landmark-attention", photo)
-    assert "2 eyes " in lines and "eyes from face-detection-short" in lines
+    assert "  2 eyes\n" in lines and "eyes from face-detection-short" in lines
     for eye, first in zip(eyes, (468, 473), strict=True):
         names = {each["name"]: each for each in eye["keypoints"]}
         iris, other = names["iris_center"], face["keypoints"][first]
