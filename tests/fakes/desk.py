@@ -15,15 +15,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fakes.caffe import squeeze_net
-from fakes.darknet import yolo_v3_tiny
-from fakes.network import HEIGHT, WIDTH, network
 from fakes.pages import ROOT
 from posezoo.core.declarations.skeletons import find_skeleton
 from posezoo.media.images import SAMPLE_PHOTOS
 
 #: The person on the astronaut's photo: a box, and visible keypoints in it.
 BOX = (60, 10, 380, 500)
+NETWORKS = ("net.onnx", "mine.onnx")
+INPUTS = ("inputs.npz", "more.npz")
 
 
 def put_on_desk(
@@ -47,12 +46,13 @@ def put_on_desk(
         cv2.imwrite(str(desk / name), cv2.imread(str(photo)))
     (desk / "your_zoo").symlink_to(zoo)
     shutil.copy(ROOT / "licenses" / "MIT-HRNet.txt", desk / "MIT.txt")
-    for name in ("net.onnx", "mine.onnx"):
-        (desk / name).write_bytes(network("onnx"))
-    for name in ("inputs.npz", "more.npz"):
-        np.savez(desk / name, image=np.full((1, 3, HEIGHT, WIDTH), 0.5, np.float32))
+    if any(name in text for name in NETWORKS + INPUTS):
+        write_networks(desk)
     write_video(desk / "walk.avi", cv2.imread(str(photos[1])), shift=8)
     if "yolov3-tiny.weights" in text:
+        from fakes.caffe import squeeze_net
+        from fakes.darknet import yolo_v3_tiny
+
         yolo_v3_tiny().save(desk).rename(desk / "yolov3-tiny.weights")
         (desk / "net.cfg").rename(desk / "yolov3-tiny.cfg")
         squeeze_net().save(desk, "deploy").rename(desk / "res10.caffemodel")
@@ -60,6 +60,16 @@ def put_on_desk(
         write_checkpoint(desk / "mine.pth")
     if "twelve.pth" in text:
         write_checkpoint(desk / "twelve.pth", keypoints=12)
+
+
+def write_networks(desk: Path) -> None:
+    """Small ONNX networks, and inputs for them; README's install has no onnx."""
+    from fakes.network import HEIGHT, WIDTH, network
+
+    for name in NETWORKS:
+        (desk / name).write_bytes(network("onnx"))
+    for name in INPUTS:
+        np.savez(desk / name, image=np.full((1, 3, HEIGHT, WIDTH), 0.5, np.float32))
 
 
 def write_video(path: Path, picture: np.ndarray, shift: int) -> None:
