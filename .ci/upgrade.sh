@@ -42,7 +42,8 @@ step cmp posezoo.lock "$place/lock"
 # Where model.yml has changed since, the lock refuses the new IR in one line, and a new lock takes it.
 if ! .venv/bin/posezoo verify movenet-thunder --locked >"$place/verified" 2>&1; then
   cat "$place/verified"
-  [ "$(grep -c '^refused' "$place/verified")" = 1 ] && [ "$(grep -c '^good' "$place/verified")" = 4 ]
+  [ "$(grep -c "^refused" "$place/verified")" = 1 ]
+  [ "$(grep -c "^good" "$place/verified")" = 4 ]
   step .venv/bin/posezoo lock movenet-thunder
   step .venv/bin/posezoo verify movenet-thunder --locked
 fi
