@@ -234,7 +234,7 @@ def test_open_model_zoos_converter_converts_custom_weights(zoo, checkpoint, tmp_
     ))  # fmt: skip
     assert (tmp_path / "ir" / "public" / "small" / "FP16" / "small.bin").is_file()
     card = (tmp_path / "ir" / "public" / "small" / "README.md").read_text("utf-8")
-    assert "| `data` | 1, 3, any, any | NCHW |" in card
+    assert "Name: `data`, shape: `1, 3, any, any`" in card
     assert "256, 192" not in card
 
 
