@@ -865,7 +865,7 @@ def test_people_in_a_video_are_numbered_and_published_as_they_are_found(
     clip = video_of(camera, tmp_path / "clip.avi")
     words = ("-i", clip, "-o", out, "--smooth", "--json_lines", "-")
     ended = succeeded(run_blazepose(blazepose, *words))
-    assert f"{clip}: 6 frames, at most 1 person in one" in ended.stderr
+    assert "  6 frames, at most 1 person in one\n" in ended.stderr
     lines = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [line["frame"] for line in lines] == [0, 1, 2, 3, 4, 5]
     assert [pose["track_id"] for line in lines for pose in line["poses"]] == [1] * 6
@@ -1063,7 +1063,7 @@ def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, out):
     assert child.returncode == 130
     (video,) = read_json(out / "poses.json")["videos"]
     assert video["frames"] >= 1
-    assert f"{url}: {video['frames']} frame" in printed
+    assert f"  {video['frames']} frame" in printed
     # A frame is shown until the next one came, so a slow machine repeats some.
     (drawn,) = out.glob("*_camera_poses.mp4")
     assert len(read_video(drawn)) >= video["frames"]

@@ -36,6 +36,8 @@ NAME = MANIFEST
 
 Json = Mapping[str, Any]
 
+_SECTIONS = {"files", "staged"}
+
 _HEX_DIGITS = {"sha512": 128, "sha384": 96, "sha256": 64, "sha1": SHA1_DIGITS}
 
 # An archive may have 20,000 members, of which each takes some 250 bytes.
@@ -94,7 +96,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def is_manifest(path: Path) -> bool:
     """Whether a file is a manifest, and not one of the user's of this name."""
-    return not {"files", "staged"}.isdisjoint(read_json(path))
+    return not _SECTIONS.isdisjoint(read_json(path))
 
 
 def _parse(stored: Json) -> Manifest:
@@ -133,10 +135,12 @@ def stage(
         OutputError: on Windows, its lock was not released within 10 s.
     """
     path = folder / NAME
-    if not is_manifest(path):
-        set_aside(path, listener)
 
     def change(stored: Json) -> Json:
+        if _SECTIONS.isdisjoint(stored):
+            # Under the lock: before it, another run may be the first that lists files.
+            set_aside(path, listener)
+            stored = {}
         staged = {name: [*texts] for name, texts in _parse(stored).staged.items()}
         for name, digest in digests.items():
             text = f"{digest.algorithm}:{digest.value}"
