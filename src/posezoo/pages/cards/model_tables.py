@@ -45,7 +45,7 @@ its server has range requests. ↳ A part of the model above."""  # noqa: E501
 
 
 @frozen
-class TableRow:
+class ModelRow:
     """A model in one precision and size, as text without markup."""
 
     facts: ModelFacts
@@ -60,7 +60,7 @@ class ModelTable:
 
     title: str
     headers: tuple[str, ...]  # of the figures
-    rows: tuple[TableRow, ...]
+    rows: tuple[ModelRow, ...]
 
 
 def tabulate_models(models: Sequence[ModelFacts], compared: ModelComparison) -> list[ModelTable]:
@@ -104,11 +104,11 @@ def _select(rows: Sequence[ComparisonRow]) -> Sequence[ComparisonRow | None]:
     return [row for row in rows if row.values["AP"]] or rows[:1] or [None]
 
 
-def _make_row(facts: ModelFacts, row: ComparisonRow | None, keys: Sequence[str]) -> TableRow:
+def _make_row(facts: ModelFacts, row: ComparisonRow | None, keys: Sequence[str]) -> ModelRow:
     if row is None:
-        return TableRow(facts, "", facts.described_download, ("",) * (1 + len(keys)))
+        return ModelRow(facts, "", facts.described_download, ("",) * (1 + len(keys)))
     size = row.values["transfer_bytes"]
-    return TableRow(
+    return ModelRow(
         facts,
         details=row.name.removeprefix(facts.name).strip() if row.values["AP"] else "",
         download=format_megabytes(int(size.number)) if size else facts.described_download,

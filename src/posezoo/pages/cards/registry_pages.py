@@ -33,8 +33,8 @@ from posezoo.pages.cards.model_card import (
 )
 from posezoo.pages.cards.model_tables import (
     CHART_LEGEND,
+    ModelRow,
     ModelTable,
-    TableRow,
     describe_figures,
     tabulate_models,
 )
@@ -159,7 +159,7 @@ def _describe(entry: RegistryEntry, registry: Registry) -> Iterator[ModelFacts]:
             yield ModelFacts(part, (part,))
 
 
-def _row(row: TableRow, root: Path) -> tuple[str, ...]:
+def _row(row: ModelRow, root: Path) -> tuple[str, ...]:
     facts = row.facts
     name = Markdown(f"{_link(facts)} {escape(row.details)}".rstrip())
     if facts.model.deprecated:
