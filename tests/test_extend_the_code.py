@@ -49,7 +49,7 @@ def told(part, name):
     test = f"{NEW_NAMES}::test_a_name_that_the_last_release_did_not_have_is_in_the_changelog"
     said = f"below '## Unreleased' of CHANGELOG.md: ['{name}']"
     pattern = rf"(?<!\w){name.split()[1].lstrip('-')}(?![\w-])"
-    return Promise(part, "changelog", "CHANGELOG.md", pattern, "it", test, said)
+    return Promise(part, "changelog", "docs/history.md", pattern, "it", test, said)
 
 
 DECODER, IN_IR, KEY, SOURCE_TYPE = (
@@ -76,7 +76,7 @@ READ_TEST = (
 )
 RULES_TEST = "lint/test_rules.py::test_every_rule_has_a_test_and_an_explanation"
 ARGUMENTS_TEST = "cli/test_typed_arguments.py::test_the_class_of_a_verb_has_its_flags_and_no_others"
-LICENSES = f"{SOURCE}/pages/verbs/licenses.py"
+CARD = f"{SOURCE}/pages/verbs/card.py"
 LINT = "posezoo lint rtmpose-m"
 #: Speeds alone.
 COPIED = (ROOT / "models/public/rtmpose-s/measured.yml").read_text("utf-8")
@@ -147,16 +147,16 @@ PROMISES = [
             OWN_REGISTRY, "posenet-mobilenet-v1/model.yml:49: usual_size is 385, 513, and limits says:"),
     told(RULE, "rule reachable-source"),
     Promise(FACT, "test", "tests/lint/test_rules.py", r'"input-shape"', '"shape"', RULES_TEST, "add a mistake that input-shape finds to"),
-    Promise(VERB, "summary", f"{SOURCE}/pages/verbs/summaries.json", r'    "licenses": .*\n', "",
+    Promise(VERB, "summary", f"{SOURCE}/pages/verbs/summaries.json", r',\n    "card": .*', "",
             "cli/test_main.py::test_help_all_shows_every_verb_below_its_heading", "to summaries.json in the folder of their modules"),
-    Promise(VERB, "module", f"{SOURCE}/pages/verbs/summaries.json", r'    "licenses": ', '    "galleries": "show them",\n    "licenses": ',
+    Promise(VERB, "module", f"{SOURCE}/pages/verbs/summaries.json", r'    "card": ', '    "galleries": "show them",\n    "card": ',
             "cli/test_main.py::test_help_all_shows_every_verb_below_its_heading", "add a module for ['galleries']"),
-    Promise(VERB, "class of arguments", LICENSES, r"    output: Path \| None\n", "    pass\n", ARGUMENTS_TEST, "in pages/verbs/licenses.py an attribute for each of these flags: {'output': 'Path | None'}"),
-    Promise(VERB, "type of an argument", LICENSES, r"    output: Path \| None\n", "    output: str | None\n", ARGUMENTS_TEST, "in pages/verbs/licenses.py says output: str | None, and its flag gives Path | None"),
+    Promise(VERB, "class of arguments", CARD, r"    output: Path \| None\n", "", ARGUMENTS_TEST, "in pages/verbs/card.py an attribute for each of these flags: {'output': 'Path | None'}"),
+    Promise(VERB, "type of an argument", CARD, r"    output: Path \| None\n", "    output: str | None\n", ARGUMENTS_TEST, "in pages/verbs/card.py says output: str | None, and its flag gives Path | None"),
     Promise(FLAG, "heading of the journal", f"{SOURCE}/run/verbs/run.py", r'(    "min_person_score",\n)', r'\1    Flag("--mood", "how it feels"),\n',
             "run/verbs/test_run_flags.py::test_a_run_that_goes_on_knows_each_flag_on_which_its_results_depend", "to _describe_flags in run/verbs/run.py"),
-    Promise(FLAG, "a reader", LICENSES, r"\bargs\.output\b", "None",
-            READ_TEST, "read args.output in run() of _LicensesArgs in pages/verbs/licenses.py"),
+    Promise(FLAG, "a reader", CARD, r"\bargs\.output\b", "None",
+            READ_TEST, "read args.output in run() of _CardArgs in pages/verbs/card.py"),
     Promise(FLAG, "default in its help", f"{SOURCE}/run/verbs/demo.py", r"N times \(default: 1\)", "N times",
             READ_TEST, "add '(default: 1)' to the help of --loop of posezoo demo"),
     Promise(FLAG, "effect", "tests/run/verbs/test_run_flags.py", r'"limit": "1"', '"limit": "1", "draw": "thickness=9"',
