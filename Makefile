@@ -104,9 +104,10 @@ rehearse: $(VENV)/.installed-test  ## from the publisher's file to an export, wi
 	$(BIN)/python tests/rehearse.py --photos $(PHOTOS) $(REHEARSE); \
 	  status=$$?; $(BIN)/python docs/draw.py docs && exit $$status
 
-# Twice from two clones, then in fresh environments of each Python that is found, offline.
+# Twice from two clones, then in fresh environments of each Python that is found, offline; then beside other programs.
+BESIDE ?= --neighbours
 release: $(VENV)/.installed-release  ## build sdist, wheel and SBOM into dist/, the same bytes each time, and try them
-	$(BIN)/python .ci/release.py
+	$(BIN)/python .ci/release.py $(BESIDE)
 
 clean:  ## remove what the verbs made
 	rm -rf $(VENV) build dist quickstart .pytest_cache .mypy_cache .ruff_cache

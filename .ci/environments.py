@@ -555,6 +555,7 @@ class Choice:
 
     files: frozenset[str]
     nightly: bool
+    wheel: Path | None = None
 
     def wants(self, where: str, large: bool) -> bool:
         """Whether to enter what a file promises."""
@@ -623,7 +624,9 @@ def enter_floors(choice: Choice) -> Iterator[Callable[[], Iterator[str]]]:
         yield partial(enter_versions, "lowest-direct", pythons[0], checkout(False))
         yield partial(enter_versions, "highest", pythons[-1], checkout(False))
     if choice.wants("setup.cfg", large=True) or choice.wants("neighbours", large=True):
-        yield from (partial(check_neighbour, each, checkout(False)) for each in NEIGHBOURS)
+        yield from (
+            partial(check_neighbour, each, checkout(False), choice.wheel) for each in NEIGHBOURS
+        )
 
 
 def is_target(environment: Environment) -> bool:
@@ -688,8 +691,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--nightly", action="store_true", help="the large environments")
     parser.add_argument("files", nargs="*", help="all that these files promise, such as setup.cfg")
+    parser.add_argument(
+        "--wheel", type=Path, help="what is installed beside neighbours, in place of the clone"
+    )
     args = parser.parse_args()
-    choice = Choice(frozenset(args.files), args.nightly)
+    choice = Choice(frozenset(args.files), args.nightly, args.wheel)
     failed = False
     entered = 0
     try:

@@ -70,8 +70,8 @@ NEIGHBOURS = (
 )
 
 
-def check_neighbour(neighbour: Neighbour, checkout: Path) -> Iterator[str]:
-    """What README promises of an environment that has this program."""
+def check_neighbour(neighbour: Neighbour, checkout: Path, wheel: Path | None) -> Iterator[str]:
+    """What README promises of an environment that has this program: of the checkout, or a wheel."""
     env = Path(tempfile.mkdtemp(dir=place())) / "env"
     where = f"{README}:1: beside {neighbour.requirement}"
     if run([UV, "python", "find", neighbour.python]).returncode:
@@ -85,6 +85,8 @@ def check_neighbour(neighbour: Neighbour, checkout: Path) -> Iterator[str]:
         return
     before = list_packages(env)
     command = read_install_line(has_opencv=imports_opencv(env))
+    if wheel:
+        command = command.replace("'.[", f"'{wheel}[")
     ended = run(["bash", "-c", command], checkout, PATH=path_with(env))
     if ended.returncode:
         yield f"{where}: {command}: exit code {ended.returncode}\n{end_of(ended.stdout)}"

@@ -204,6 +204,7 @@ def read_release() -> Iterator[Environment]:
     (made,) = _read_target(rule, rule.needed)
     version = read_setup()["metadata"]["version"]
     environ = {"GITHUB_REF_NAME": f"v{version}", "GITHUB_OUTPUT": "/dev/null"}
+    environ["BESIDE"] = ""  # the neighbours are entered as environments of their own
     commands = []
     for job in _load(RELEASE)["jobs"].values():
         for step in [step for step in job["steps"] if "run" in step]:

@@ -109,9 +109,9 @@ def run(*command: str | Path, **options: object) -> str:
     return str(ended.stdout)
 
 
-def make_release(dist: Path, folder: Path, untried: bool) -> None:
-    """Replace `dist` by a release, tried with each Python or not; leave it alone if anything is
-    wrong.
+def make_release(dist: Path, folder: Path, untried: bool, neighbours: bool) -> None:
+    """Replace `dist` by a release, tried or not with each Python and beside the neighbours; leave
+    it alone if anything is wrong.
     """
     release = read_release()
     if dist.exists() and any(dist.iterdir()) and not (dist / "SHA256SUMS").exists():
@@ -140,6 +140,10 @@ def make_release(dist: Path, folder: Path, untried: bool) -> None:
             try_release(release, made, version, python, folder)
         else:
             print(f"Python {version}: not on this machine, not tried")
+    if neighbours:
+        beside = f"ENTER=--wheel {own_files(release, made)[0]} neighbours"
+        print(run("make", "--no-print-directory", "environments", beside, cwd=ROOT), end="")
+        print("the wheel beside other programs: it moves none of their packages")
     (made / f"posezoo-{release.version}.cdx.json").write_text(sbom, "utf-8")
     sums = [
         f"{sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(made.iterdir())
@@ -445,12 +449,15 @@ def main() -> int:
     parser.add_argument(
         "--untried", action="store_true", help="do not install it, and do not run it"
     )
+    parser.add_argument(
+        "--neighbours", action="store_true", help="install it beside other programs, too"
+    )
     args = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a log shows each step at once
     os.umask(0o022)  # the wheel has the files' permissions
     try:
         with tempfile.TemporaryDirectory(prefix="release-") as folder:
-            make_release(args.dist, Path(folder), args.untried)
+            make_release(args.dist, Path(folder), args.untried, args.neighbours)
     except ReleaseError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

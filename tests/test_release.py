@@ -40,7 +40,9 @@ def released(repository, tmp_path_factory):
     folder = tmp_path_factory.mktemp("release")
     # make's own Python alone, so that a machine with many takes no longer.
     environ = {**ONLINE, "PYENV_ROOT": str(folder / "none")}
-    command = ["make", "release", f"VENV={folder / 'venv'}", f"PYTHON={sys.executable}"]
+    # make environments ENTER=neighbours installs the programs of others, some GB.
+    places = (f"VENV={folder / 'venv'}", f"PYTHON={sys.executable}")
+    command = ["make", "release", "BESIDE=", *places]
     output = printed(run_process(command, cwd=repository, env=environ, timeout=600))
     return repository / "dist", folder / "venv" / "bin" / "python", output
 
