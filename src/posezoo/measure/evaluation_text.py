@@ -21,38 +21,52 @@ from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE
 
 #: The maximum number of table rows that are printed; the files contain all rows.
 MOST_ROWS = 10
+#: The metrics that are printed where not all are asked for.
+MAIN_METRICS = ("AP", "AR", "duplicates")
 
 
-def print_report(report: EvaluationReport, *, by: str) -> None:
+def print_report(report: EvaluationReport, *, by: str, verbose: bool) -> None:
     """Print the report as text, with a table by ``size`` or ``posture`` of people, if one is
-    named.
+    named: the main metrics and where the others are, or all.
     """
     print_lines(*_heading(report))
-    blocks = (
-        _metric_lines(report),
-        _published_lines(report),
-        _keypoint_lines(report.result),
-        _group_lines(report.result),
-        _person_group_lines(report.result, by),
-        _worst_image_lines(report.result),
-    )
-    for block in blocks:
-        lines = list(block)
-        if lines:
-            print_lines("", *lines)
+    if not verbose:
+        _print_main(_metric_rows(report), report.result, by)
+        print_lines(f"--verbose shows all that is in {report.folder}")
+        return
+    _print_all(_metric_rows(report), report.result, by, [*_published_lines(report)])
     print_lines("")
     for name, path in report.files.items():
         print_lines(f"{name:10}{path}")
 
 
-def print_results(path: Path, result: EvaluationResult, *, by: str) -> None:
+def print_results(path: Path, result: EvaluationResult, *, by: str, verbose: bool) -> None:
     """Print what a file of results scores, as ``print_report``."""
     dataset = result.dataset
     images = format_count(len(dataset.images), "image")
     print_lines(f"{path}: {format_count(result.count_predictions(), 'pose')}")
     print_lines(f"{images}, {result.people} people of {dataset.name}")
+    rows = _rows_of_metrics(result, KEYPOINT_METRICS, {})
+    if not verbose:
+        _print_main(rows, result, by)
+        print_lines("--verbose shows all metrics, by keypoint and image")
+        return
+    _print_all(rows, result, by, [])
+
+
+def _print_main(rows: Sequence[Sequence[str]], result: EvaluationResult, by: str) -> None:
+    """The main metrics; all of a result that has no AP."""
+    if "AP" in result.figures:
+        rows = [row for row in rows if row[0] in ("", *MAIN_METRICS)]
+    print_lines(*_align_metrics(rows), *_person_group_lines(result, by))
+
+
+def _print_all(
+    rows: Sequence[Sequence[str]], result: EvaluationResult, by: str, published: list[str]
+) -> None:
     blocks = (
-        _metric_table(result, KEYPOINT_METRICS, {}),
+        _align_metrics(rows),
+        published,
         _keypoint_lines(result),
         _group_lines(result),
         _person_group_lines(result, by),
@@ -176,7 +190,7 @@ def _worst_image_lines(result: EvaluationResult) -> list[str]:
     return _table(("WORST IMAGES", "PEOPLE", "FOUND", "WRONG", "SIMILARITY"), rows)
 
 
-def _metric_lines(report: EvaluationReport) -> list[str]:
+def _metric_rows(report: EvaluationReport) -> list[tuple[str, ...]]:
     published = {}
     if comparisons := report.published_comparisons():
         accuracy, _ = comparisons[0]
@@ -185,13 +199,13 @@ def _metric_lines(report: EvaluationReport) -> list[str]:
         if accuracy.metric == "MPJPE":
             published["MPJPE_mm"] = accuracy.value
     names = BOX_METRICS if report.protocol.of_boxes else KEYPOINT_METRICS
-    return _metric_table(report.result, names, published)
+    return _rows_of_metrics(report.result, names, published)
 
 
-def _metric_table(
+def _rows_of_metrics(
     result: EvaluationResult, names: Sequence[str], published: Mapping[str, float | None]
-) -> list[str]:
-    rows = [("", "measured", "95 % interval", "published")]
+) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("", "measured", "95 % interval", "published")]
     if result.dataset.is_classified or result.dataset.shows_nobody:
         names = ()
     for name in dict.fromkeys((*names, *result.figures)):
@@ -202,4 +216,8 @@ def _metric_table(
         value = published.get(name)
         published_text = f"{value:.3f}" if value is not None else ""
         rows.append((name, f"{result.figures[name]:.3f}", interval, published_text))
+    return rows
+
+
+def _align_metrics(rows: Sequence[Sequence[str]]) -> list[str]:
     return align_columns(_filled_columns(rows), right=frozenset({1}))

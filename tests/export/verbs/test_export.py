@@ -117,9 +117,12 @@ def test_a_dry_run_shows_the_conversion_or_the_files_and_writes_nothing(zoo):
     assert not (zoo / "out").exists()
 
 
-def test_the_result_as_text_names_each_file_and_what_to_do_next(zoo):
+def test_the_result_as_text_counts_the_files_and_says_what_to_do_next(zoo):
     ended = run(zoo, "net", "--to", "folder", "out", "-o", "irs")
-    assert "out/net/sample.py: created\n" in ended.stdout
+    (line,) = ended.stdout.splitlines()
+    assert re.fullmatch(r"out: [1-9]\d* files written, 0 unchanged", line)
+    planned = run(zoo, "net", "--to", "folder", "other", "-o", "irs", "--dry_run")
+    assert "other/net/sample.py: would be created\n" in planned.stdout
     assert f"next: python {zoo / 'out'}/net/sample.py IMAGE" in ended.stderr
 
 

@@ -191,8 +191,17 @@ def test_several_heights_give_one_table_and_a_folder_for_each(evaluate, tmp_path
         assert (name, found.settings["target_size"]) == (MODEL, int(height))
 
 
+def test_the_main_metrics_are_one_short_table(evaluate):
+    result = succeeded(evaluate("--limit", 1))
+    assert len(result.stdout.splitlines()) <= 8
+    assert [line.split()[0] for line in result.stdout.splitlines()[3:-1]] == [
+        *("measured", "AP", "AR", "duplicates"),
+    ]
+    assert result.stdout.splitlines()[-1].startswith("--verbose shows all that is in ")
+
+
 def test_the_report_shows_the_settings_and_where_the_model_fails(evaluate):
-    result = succeeded(evaluate("--limit", 2))
+    result = succeeded(evaluate("--limit", 2, "--verbose"))
     for line in (
         "AP75",
         "95 % interval",
@@ -211,7 +220,7 @@ def test_the_report_shows_the_settings_and_where_the_model_fails(evaluate):
 
 @pytest.mark.slow
 def test_the_report_shows_the_published_value_and_why_it_may_differ(evaluate):
-    result = succeeded(evaluate("--limit", 2))
+    result = succeeded(evaluate("--limit", 2, "--verbose"))
     (claim,) = open_registry().find(MODEL).published.accuracy
     assert f"published: AP {claim.value} ({claim.dataset}" in result.stdout
     assert (
@@ -220,7 +229,7 @@ def test_the_report_shows_the_published_value_and_why_it_may_differ(evaluate):
     assert "measured on the FP16-INT8 IR" in result.stdout
     assert "people from the model" in result.stdout.splitlines()
     assert "of another size" not in result.stdout
-    smaller = evaluate("--limit", 1, "--height", 256)
+    smaller = evaluate("--limit", 1, "--height", 256, "--verbose")
     assert "measured with images of another size, 256" in smaller.stdout
 
 
@@ -447,7 +456,8 @@ def test_keypoints_that_are_not_annotated_are_named_beside_the_figures(
 
     ended = succeeded(evaluate("--limit", 1))
     assert "not annotated" not in ended.stdout
-    ended = succeeded(evaluate("--limit", 1, data=on_photos(shared, tmp_path, without_nose)))
+    changed = on_photos(shared, tmp_path, without_nose)
+    ended = succeeded(evaluate("--limit", 1, "--verbose", data=changed))
     assert "not annotated, so not counted: nose\n" in ended.stdout
     assert "measured without nose\n" in ended.stdout
     ((_, found),) = read_measurement_file(out / "accuracy.json")
@@ -461,9 +471,8 @@ def test_one_image_has_no_interval_and_keypoints_without_labels_no_share(
         for each in content["annotations"]:
             each["keypoints"][9:15] = [0] * 6
 
-    ended = succeeded(
-        evaluate("--limit", 1, model=tiny, data=on_photos(shared, tmp_path, without_ears))
-    )
+    changed = on_photos(shared, tmp_path, without_ears)
+    ended = succeeded(evaluate("--limit", 1, "--verbose", model=tiny, data=changed))
     assert "95 % interval" not in ended.stdout
     assert "95 % interval" in evaluate("--limit", 2, model=tiny).stdout
     (ear,) = (line for line in ended.stdout.splitlines() if line.startswith("left_ear "))

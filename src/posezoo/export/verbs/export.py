@@ -237,7 +237,8 @@ def _tell_people(model: ExportedModel, console: Console) -> str:
 def _describe_changes(changes: ExportChanges, options: ExportOptions) -> list[str]:
     folder = options.folder
     would = "would be " if options.is_dry_run else ""
-    lines = [f"{folder / file}: {would}created" for file in changes.created]
+    created = changes.created if options.is_dry_run else ()
+    lines = [f"{folder / file}: would be created" for file in created]
     lines += [f"{folder / file}: {would}changed" for file in changes.changed]
     lines += [f"{folder / file}: kept as you changed it" for file in changes.kept]
     count = len(changes.created) + len(changes.changed)

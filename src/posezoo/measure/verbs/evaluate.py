@@ -175,7 +175,13 @@ FLAGS = (
         "convert the model again, and run it on every image again; ignore predictions of earlier"
         " runs",
     ),
-    f"{flags.DESCRIPTION} self_check {flags.CLUSTER} {flags.ESTIMATOR} {flags.FORMAT}",
+    Flag(
+        "-v, --verbose",
+        "print all metrics, and those of each keypoint and of the worst images; show each"
+        " comparison of an IR with its original",
+    ),
+    f"{flags.DESCRIPTION} self_check {flags.CLUSTER} {flags.PIPELINE} {flags.INFERENCE}"
+    f" {flags.CACHE} {flags.TRUST} {flags.CONVERTER_LIMITS} {flags.REGISTRY} {flags.FORMAT}",
 )
 
 
@@ -234,7 +240,7 @@ def run(args: _EvaluateArgs) -> int:
         if args.format == "text" and args.heights:
             print_sizes(reports)
         elif args.format == "text":
-            print_report(reports[0], by=args.by)
+            print_report(reports[0], by=args.by, verbose=args.verbose)
         code = _write(reports, args, answer, console)
         if args.record:
             _record(reports, chosen, console)
@@ -260,7 +266,7 @@ def _evaluate_results(args: _EvaluateArgs) -> int:
     if args.format == "json":
         print_json({"results": str(args.results), **describe_result(result)})
     else:
-        print_results(args.results, result, by=args.by)
+        print_results(args.results, result, by=args.by, verbose=args.verbose)
     return 0
 
 
