@@ -535,7 +535,9 @@ def test_an_ir_that_was_tampered_with_fails_a_check_and_is_not_locked(convertibl
     (convertible / "out" / "public" / "net" / "FP16" / "net.bin").write_bytes(b"other")
     ended = run(convertible, "lock", "--check")
     assert ended.returncode == 1
-    assert "net.bin: does not match its record: posezoo verify net" in ended.stderr
+    assert (
+        "net.xml: its .bin is not the file that was published: posezoo verify net" in ended.stderr
+    )
     assert ended.stdout == "posezoo.lock is up to date; differences of files: 1\n"
     (convertible / "posezoo.lock").unlink()
     run(convertible, "lock", "net")
