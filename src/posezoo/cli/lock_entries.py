@@ -70,7 +70,7 @@ def list_without_ir(lock: LockFile, specs: Iterable[ModelSpec]) -> list[ModelSpe
 def _list_made(
     xml: Path, record: provenance.Provenance, spec: ModelSpec, lock: LockFile
 ) -> Iterator[LockEntry]:
-    """The entries of an IR; the lock's, if another OpenVINO or posezoo 0.2.0 made the same one."""
+    """The entries of an IR; the lock's, if another OpenVINO made the same one."""
     for path in map(xml.with_suffix, provenance.SUFFIXES):
         entry = LockEntry(
             model_key(spec),
@@ -84,9 +84,9 @@ def _list_made(
         if path == xml:
             entry = _with_origin(entry, xml, record)
             if locked and locked.sha384 in list_equal_digests(xml, locked.openvino):
-                is_same = locked.has_same_content(entry)
                 # What was proven are the bytes of one OpenVINO.
-                entry = locked.completed_by(entry if is_same else _without_proof(entry))
+                is_same = locked.has_same_content(entry)
+                entry = locked.completed_by(entry) if is_same else locked
         yield entry
 
 
@@ -101,10 +101,6 @@ def _with_origin(entry: LockEntry, xml: Path, record: provenance.Provenance) -> 
     if record.proof != provenance.EQUAL:
         return entry
     return replace(entry, proven_with=record.reference, proven_at=record.checked_at)
-
-
-def _without_proof(entry: LockEntry) -> LockEntry:
-    return replace(entry, proof="", proven_with="", proven_at="")
 
 
 def _explain_stale(

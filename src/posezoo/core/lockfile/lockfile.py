@@ -384,8 +384,7 @@ class AgreedIr:
 
     def require(self, xml: Path) -> None:
         """Raise a LockError if the lock does not list the IR, or lists other bytes of its files. An
-        .xml may name another version of OpenVINO, or none; a lock of 0.2.0 lists one that does not
-        say how people are found.
+        .xml may name another version of OpenVINO, or none.
         """
         from posezoo.core.ir.people_metadata import read_stamp
 
@@ -407,10 +406,7 @@ class AgreedIr:
         """What makes the locked IR, from the entry of its .xml."""
         copy = "copy the IR from where the lock was made"
         locked = made_by.openvino.partition("-")[0]
-        if not locked:
-            again = f"there, posezoo lock {self.model} adds it"
-            return f"{copy}; the lock does not name the OpenVINO that made it: {again}"
-        if locked != package_version("openvino"):
+        if locked not in ("", package_version("openvino")):
             install = f"{pip_command()} install openvino=={locked}"
             return f"another OpenVINO makes another IR: {install}; or {copy}"
         return f"other settings make another IR: use those of the locked IR, or {copy}"
