@@ -68,8 +68,8 @@ INT8_EVENTS: dict[type[Event], str] = {
 }
 
 # The parts of a record that are read as values of these classes: of the self-check, and of INT8.
-_CHECKED = {"int8": Int8Comparison, "nodes": NodeProof}
-_MEASURED = {name: kind for kind, name in INT8_EVENTS.items()}
+_CHECKED: Mapping[str, type[Any]] = {"int8": Int8Comparison, "nodes": NodeProof}
+_MEASURED: Mapping[str, type[Any]] = {name: kind for kind, name in INT8_EVENTS.items()}
 
 _NOTHING_READ = "its record names nothing else that read the original"
 
