@@ -174,10 +174,10 @@ def _find_locked_proofs(
     if not options.self_check or options.by_nodes:
         return proofs
     for target in targets:
-        proof = target.agreed and target.agreed.find_proof(xmls[target.precision])
-        if not proof:
+        agreed = target.agreed
+        if not (agreed and agreed.proof and agreed.lists(xmls[target.precision])):
             return {}
-        proofs[target.precision] = proof
+        proofs[target.precision] = agreed.proof
     return proofs
 
 

@@ -17,7 +17,7 @@ from posezoo.core.files.file_lock import exclusive
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import (
     compute_digest,
-    is_verified,
+    has_digest,
     write_atomically,
     writing,
 )
@@ -360,14 +360,9 @@ class AgreedIr:
 
     def lists(self, xml: Path) -> bool:
         """Whether an IR has the bytes that the lock lists, whatever made it; they are read."""
-        return all(
-            suffix in self.entries
-            and is_verified(
-                xml.with_suffix(suffix),
-                None,
-                Digest("sha384", self.entries[suffix].sha384),
-            )
-            for suffix in self.files
+        return self.entries.keys() == self.files.keys() and all(
+            has_digest(xml.with_suffix(suffix), [Digest("sha384", entry.sha384)])
+            for suffix, entry in self.entries.items()
         )
 
     @property
@@ -377,10 +372,6 @@ class AgreedIr:
 
         entry = self.entries.get(".xml")
         return entry if entry and entry.proof == EQUAL else None
-
-    def find_proof(self, xml: Path) -> LockEntry | None:
-        """As ``proof``, of an IR with exactly the bytes that the lock lists, which are read."""
-        return self.proof if self.proof and self.lists(xml) else None
 
     def require(self, xml: Path) -> None:
         """Raise a LockError if the lock does not list the IR, or lists other bytes of its files. An
