@@ -63,7 +63,7 @@ class StagedIr:
     record: bytes | None
 
 
-def describe_files(xml: Path) -> dict[str, Json]:
+def describe_files(xml: Path) -> Mapping[str, Json]:
     """The entries of the two files of an IR, by their names, once their bytes are on the disk.
 
     Raises:
