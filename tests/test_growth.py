@@ -102,7 +102,6 @@ LINES = [
     ["export", "--all", "--to", "folder", "exported", "--weights_dir", "out", "--dry_run"],
     ["card", "--all", "--html", "--output", "page.html"],
     ["cache", "list"],
-    ["cache", "verify"],
 ]
 
 

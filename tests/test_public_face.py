@@ -24,6 +24,7 @@ from posezoo.cli import main as command_line
 from posezoo.cli import run_main
 from posezoo.core import events
 from posezoo.core.declarations.model import Digest, Precision
+from posezoo.core.files.manifest import describe
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir import provenance
 from posezoo.core.ir.complexity import Complexity
@@ -416,7 +417,9 @@ def measurements():
 def record_of_an_ir():
     """provenance.json as it is written beside an INT8 IR, which has every key."""
     digest = Digest("sha384", "0" * 96)
-    contents = {suffix: provenance.FileContent(1, digest) for suffix in provenance.SUFFIXES}
+    files = {
+        f"pose-detection-mediapipe{suffix}": describe(1, digest) for suffix in (".xml", ".bin")
+    }
     difference = OutputDifference(0.0, 0.1, rounding=provenance.OutputRounding(0.0, 0.0))
     checked = SelfCheckResult("LiteRT", "max", "noise", (0,), {"output": difference})
     spec = open_registry().find("pose-detection-mediapipe")
@@ -424,7 +427,7 @@ def record_of_an_ir():
     return provenance.format_provenance(
         spec,
         None,
-        contents,
+        files,
         self_check={"mode": "", **checked.to_record()},
         complexity=Complexity(1.0, 1.0),
         int8=provenance.Int8Record(shift=shift),

@@ -67,7 +67,7 @@ PEOPLE = {
 #: For each verb the command lines that use the packages which it loads, each after those that it needs.
 VERBS = {
     "benchmark": ["benchmark net --seconds 0.1"],
-    "cache": ["download net", "cache verify", "cache remove net"],
+    "cache": ["download net", "cache list", "cache remove net"],
     "card": ["card net"],
     "completion": ["completion bash"],
     "convert": ["convert net.onnx --output ir/net.xml"],

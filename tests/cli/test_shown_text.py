@@ -214,7 +214,6 @@ def evil_folder(tmp_path):
         "recommend",
         "prove pose-a --dry_run --attempts 1",
         "cache list --cache_dir weights",
-        "cache verify --cache_dir weights",
         "mirror check weights",
         "mirror create out pose-a",
         "dataset info --annotations people.json --images .",

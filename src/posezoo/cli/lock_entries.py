@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.core.declarations.model import ModelSpec
-from posezoo.core.files.verified_files import is_verified, is_verified_file
+from posezoo.core.files.verified_files import compute_digest, is_verified_file
 from posezoo.core.ir import provenance
 from posezoo.core.ir.people_metadata import list_equal_digests, read_stamp
 from posezoo.core.lockfile import LockFile
@@ -49,10 +49,8 @@ def collect_entries(spec: ModelSpec, context: Context) -> ModelSnapshot:
         if record is None:
             continue
         problem = _explain_stale(xml, record, spec, context)
-        for suffix, content in record.contents.items():
-            path = xml.with_suffix(suffix)
-            if not is_verified(path, content.size, content.digest):
-                problem = f"{path}: does not match its record: posezoo verify {spec.full_name}"
+        if changed := provenance.explain_changed_files(xml, record):
+            problem = f"{xml}: {changed}: posezoo verify {spec.full_name}"
         if problem:
             warnings.append(problem)
         else:
@@ -72,23 +70,23 @@ def list_without_ir(lock: LockFile, specs: Iterable[ModelSpec]) -> list[ModelSpe
 def _list_made(
     xml: Path, record: provenance.Provenance, spec: ModelSpec, lock: LockFile
 ) -> Iterator[LockEntry]:
-    """The entries of an IR; the lock's, if another OpenVINO or posezoo 0.2.0 made the same one."""
-    for suffix, content in record.contents.items():
+    """The entries of an IR; the lock's, if another OpenVINO made the same one."""
+    for path in map(xml.with_suffix, provenance.SUFFIXES):
         entry = LockEntry(
             model_key(spec),
-            f"{xml.parent.name}/{xml.stem}{suffix}",
-            content.size,
-            content.digest.value,
+            f"{xml.parent.name}/{path.name}",
+            path.stat().st_size,
+            compute_digest(path).value,
             origin=MADE,
             first_seen=lock.timestamp,
         )
         locked = lock.entries.get(entry.key)
-        if suffix == ".xml":
+        if path == xml:
             entry = _with_origin(entry, xml, record)
             if locked and locked.sha384 in list_equal_digests(xml, locked.openvino):
-                is_same = locked.has_same_content(entry)
                 # What was proven are the bytes of one OpenVINO.
-                entry = locked.completed_by(entry if is_same else _without_proof(entry))
+                is_same = locked.has_same_content(entry)
+                entry = locked.completed_by(entry) if is_same else locked
         yield entry
 
 
@@ -103,10 +101,6 @@ def _with_origin(entry: LockEntry, xml: Path, record: provenance.Provenance) -> 
     if record.proof != provenance.EQUAL:
         return entry
     return replace(entry, proven_with=record.reference, proven_at=record.checked_at)
-
-
-def _without_proof(entry: LockEntry) -> LockEntry:
-    return replace(entry, proof="", proven_with="", proven_at="")
 
 
 def _explain_stale(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from glob import has_magic
 from pathlib import Path
 
@@ -47,8 +47,7 @@ def protect_inputs(outputs: Sequence[NamedOutput], args: Args) -> None:
 
 
 def _refuse_input(output: NamedOutput, args: Args, *, is_known: bool) -> None:
-    renewed = {output.kind.renews} if is_known else set()
-    paths = [*filter(Path.exists, _input_paths(args, renewed))]
+    paths = [*filter(Path.exists, _input_paths(args))]
     where = ""
     if any(path.samefile(output.path) for path in paths):
         where = "is"
@@ -70,15 +69,13 @@ def _is_known(output: NamedOutput) -> bool:
     return is_own(output.path, output.kind.signs)
 
 
-def _input_paths(args: Args, renewed: Collection[str]) -> Iterator[Path]:
-    """The files and folders that the other flags name, without the folders of models and IR, and
-    without those of the flags in ``renewed``.
-    """
+def _input_paths(args: Args) -> Iterator[Path]:
+    """The files and folders that the other flags name, without the folders of models and IR."""
     actions = args.parser._actions
     results = {
         action.dest for action in actions if (flag := getattr(action, "flag", None)) and flag.output
     }
-    for name in {action.dest for action in actions} - results - {*renewed}:
+    for name in {action.dest for action in actions} - results:
         for path in _paths_in(vars(args).get(name)):
             if name not in _MODEL_FOLDERS or path.is_file():
                 yield path

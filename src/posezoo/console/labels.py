@@ -92,9 +92,9 @@ def format_port_shape(port: Input | Output) -> str:
     return ", ".join(sizes)
 
 
-def format_numbers(values: Sequence[float], separator: str = ", ") -> str:
+def format_numbers(values: Sequence[float]) -> str:
     """The values of a mean or scale: ``123.7, 116.8, 103.9``."""
-    return separator.join(f"{value:g}" for value in values)
+    return ", ".join(f"{value:g}" for value in values)
 
 
 def format_role(output: Output) -> str:

@@ -24,6 +24,7 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.errors import ConversionError, ExportError, InferenceError
 from posezoo.core.events import Listener, WarningIssued, ignore_event
+from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir.openvino_import import (
     error_text,
     import_openvino,
@@ -390,8 +391,8 @@ def made_from_ir(wanted: Resolved, usual: Resolved) -> Resolved:
     xml = wanted.layout.converted_ir_path(wanted.spec, own.precision)
     target = Target(own.precision, xml, Converter.OPENVINO)  # a lock lists the IR it is made from
     files = tuple(
-        SourceFile(f"{own.precision}/{usual.spec.name}{suffix}", content.size, content.digest)
-        for suffix, content in record.contents.items()
+        SourceFile(f"{own.precision}/{path.name}", path.stat().st_size, compute_digest(path))
+        for path in map(own.xml.with_suffix, SUFFIXES)
     )
     published = replace(
         wanted.spec,

@@ -117,7 +117,7 @@ class ModelOptimizer:
         Current OpenVINO reads and writes each IR again: it can be loaded, and Model Optimizer's
         paths are gone. No runtime here can run these originals for a self-check.
         """
-        from posezoo.core.convert.publish import StagedIr, read_contents, replace_irs
+        from posezoo.core.convert.publish import StagedIr, describe_files, replace_irs
 
         spec = resolved.source
         decoder = resolved.decoder
@@ -145,15 +145,15 @@ class ModelOptimizer:
                 xml = ir_writer.write_ir(
                     network, folder / "described" / f"{spec.name}.xml", target.precision
                 )
-                contents = read_contents(xml)
+                files = describe_files(xml)
                 record = provenance.format_provenance(
                     spec,
                     decoder,
-                    contents,
+                    files,
                     complexity=compute_complexity(network),
                     model_optimizer=self.version,
                 )
-                replace_irs([StagedIr(xml, target, contents, record)])
+                replace_irs([StagedIr(xml, target, files, record)])
 
 
 def find_model_optimizer(named: Path | None, python: Path | None = None) -> ModelOptimizer:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from posezoo.core.convert.conversion_plan import select_due
-from posezoo.core.convert.publish import StagedIr, read_contents, replace_irs
+from posezoo.core.convert.publish import StagedIr, describe_files, replace_irs
 from posezoo.core.declarations.model import ColorOrder, Input, Precision
 from posezoo.core.errors import InferenceError, PosezooError, QuantizationError
 from posezoo.core.events import (
@@ -144,16 +144,16 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
                     displacement, measured = job.make_ir(ir.precision, xml)
                     if displacement:
                         displacements[ir.precision] = displacement
-                    contents = read_contents(xml)
+                    files = describe_files(xml)
                     int8 = provenance.Int8Record(
                         plan.key["quantization"],
                         {**counts, **displacement.to_json()} if displacement else None,
                         measured,
                     )
                     record = provenance.format_provenance(
-                        target.spec, target.model.decoder, contents, int8=int8
+                        target.spec, target.model.decoder, files, int8=int8
                     )
-                    staged.append(StagedIr(xml, ir, contents, record))
+                    staged.append(StagedIr(xml, ir, files, record))
                 replace_irs(staged, listener=listener)
         except PosezooError as error:
             listener(QuantizationFinished(name, False, error.problem))

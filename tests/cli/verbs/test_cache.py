@@ -1,4 +1,4 @@
-"""posezoo cache: what is there is listed, what is damaged named, and only what is of no use goes."""
+"""posezoo cache: what is there is listed, and only what is of no use goes."""
 
 import hashlib
 import json
@@ -63,16 +63,6 @@ def test_a_cache_that_is_not_there_is_empty(tmp_path):
     told = posezoo("cache", "list", "--cache_dir", tmp_path / "none")
     assert (told.returncode, told.stdout) == (0, f"{tmp_path}/none: 0 files\n")
     assert not (tmp_path / "none").exists()
-
-
-def test_verify_names_what_is_damaged(places, tmp_path):
-    assert_success(posezoo("cache", "verify", *places))
-    kept(tmp_path, BODIES["two"]).write_bytes(b"3" * 3000)
-    told = posezoo("cache", "verify", *places)
-    assert told.returncode == 1
-    assert "two: two.tflite" in told.stdout
-    assert "1 of 3 files are damaged" in told.stdout
-    assert "the next download of these files notices that" in told.stderr
 
 
 def test_prune_takes_what_no_model_names_and_what_killed_runs_left(places, tmp_path):
@@ -142,7 +132,6 @@ def test_a_tarball_is_named_and_pruned_with_its_record_and_its_part(tmp_path, mo
         "sha512": ["net: skeletons-1.5.0.tgz"],
         "sha384": ["net: net.tflite"],
     }
-    assert_success(posezoo("cache", "verify", *places))
     assert_success(posezoo("cache", "prune", "--all", *places))
     assert left(tmp_path) == set()
     assert [path.name for path in (tmp_path / "cache" / "1").iterdir()] == ["staging"]

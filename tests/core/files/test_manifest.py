@@ -90,6 +90,16 @@ def test_what_else_a_manifest_says_stays(tmp_path):
     assert read_json(tmp_path / NAME) == said
 
 
+def test_a_number_that_int8_did_not_compute_hides_no_file(tmp_path):
+    entries = f'{{"a": {{"sha384": "{"ab" * 48}"}}}}'
+    (tmp_path / NAME).write_text(f'{{"files": {entries}, "outputs": {{"deviation": NaN}}}}')
+    warnings = []
+    stage(tmp_path, {"a": digest_of(b"new")}, warnings.append)
+    assert read_manifest(tmp_path).digests("a") == [Digest("sha384", "ab" * 48), digest_of(b"new")]
+    assert warnings == []
+    assert "NaN" in (tmp_path / NAME).read_text()
+
+
 def test_a_file_of_the_user_with_its_name_is_kept(tmp_path):
     (tmp_path / NAME).write_text('{"mine": 1}')
     warnings = []

@@ -1,13 +1,12 @@
-"""posezoo cache: list the files that are cached by digest, verify them, or remove unused ones; or
-remove the files and IR of models that posezoo wrote.
+"""posezoo cache: list the files that are cached by digest, or remove unused ones; or remove the
+files and IR of models that posezoo wrote.
 
-``posezoo cache list|verify|prune --format json``::
+``posezoo cache list|prune --format json``::
 
     cache_dir    str
     bytes        int   of the entries below
-    entries      list  with list all entries, with verify the damaged, with prune the removed ones:
-                       path, algorithm, digest, size, changed (ISO 8601, UTC) and files (``model:
-                       file``)
+    entries      list  with list all entries, with prune the removed ones: path, algorithm, digest,
+                       size, changed (ISO 8601, UTC) and files (``model: file``)
     compiled     list  with prune --all the removed networks that were compiled for the CPU:
                        path, size
 
@@ -18,7 +17,7 @@ remove the files and IR of models that posezoo wrote.
     bytes        int   of what is removed
     cache        dict  dir, files (paths of the models' files in the cache, which stay there), bytes
 
-The exit code is 1 if verify finds a damaged entry, or if remove keeps a file since it was changed.
+The exit code is 1 if remove keeps a file since it was changed.
 """
 
 from __future__ import annotations
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 posezoo cache list
-posezoo cache verify
 posezoo cache prune --dry_run
 posezoo cache remove movenet-lightning
 posezoo cache remove "rtmpose-*" --weights_dir weights
@@ -50,12 +48,11 @@ posezoo cache remove "rtmpose-*" --weights_dir weights
 FLAGS = (
     Flag(
         "what",
-        "list: show all files; verify: read all files and show the damaged ones; prune: remove the"
-        " files that belong to no model of the registries in use, and those that interrupted runs"
-        " left; to keep all files of your models, give the same --models_dir, --registry and"
-        " --lock as for their downloads; remove: remove the files and IR of models that posezoo"
-        " wrote, and keep those of the cache",
-        choices=("list", "verify", "prune", "remove"),
+        "list: show all files; prune: remove the files that belong to no model of the registries in"
+        " use, and those that interrupted runs left; to keep all files of your models, give the"
+        " same --models_dir, --registry and --lock as for their downloads; remove: remove the files"
+        " and IR of models that posezoo wrote, and keep those of the cache",
+        choices=("list", "prune", "remove"),
     ),
     Flag("models MODEL", "names or globs of the models", nargs="*", needs="what=remove"),
     Flag(
@@ -83,7 +80,7 @@ class _CacheArgs(RemovalArgs):
 
 
 def run(args: _CacheArgs) -> int:
-    """List the cache, verify it, or remove files from it, or those of models."""
+    """List the cache, or remove files from it, or those of models."""
     if args.what == "remove":
         if not args.models:
             args.parser.error("remove needs the names of models")
@@ -117,24 +114,16 @@ def run(args: _CacheArgs) -> int:
             size = format_megabytes(sum(compiled.values()))
             networks = format_count(len(compiled), "compiled network")
             lines.append(f"{next(iter(compiled)).parent}: {networks}, {size}")
-        print_result(args.format, answer, *lines)
-        if args.what != "verify" or not shown:
-            return 0
-        console.print_line(
-            "the next download of these files notices that, and downloads them again"
-        )
-    return 1
+    print_result(args.format, answer, *lines)
+    return 0
 
 
 def _select(args: _CacheArgs, entries: Sequence[CacheEntry]) -> tuple[Sequence[CacheEntry], str]:
-    if args.what == "verify":
-        damaged = [entry for entry in entries if entry.is_damaged()]
-        return damaged, f"{len(damaged)} of {len(entries)} files are damaged"
-    if args.what == "prune":
-        unused = [entry for entry in entries if args.all or not entry.names]
-        action = "would be removed" if args.dry_run else "were removed"
-        return unused, f"{len(unused)} of {len(entries)} files {action}"
-    return entries, f"{len(entries)} files"
+    if args.what == "list":
+        return entries, f"{len(entries)} files"
+    unused = [entry for entry in entries if args.all or not entry.names]
+    action = "would be removed" if args.dry_run else "were removed"
+    return unused, f"{len(unused)} of {len(entries)} files {action}"
 
 
 def _describe(

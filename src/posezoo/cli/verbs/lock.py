@@ -23,7 +23,7 @@ from posezoo.cli.selection import select_models, with_required_models
 from posezoo.console import job_report
 from posezoo.console.console import Console
 from posezoo.console.json_projection import to_json
-from posezoo.console.labels import format_count
+from posezoo.console.labels import format_count, name_first
 from posezoo.console.report import print_result
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import LockError, shell_word
@@ -187,11 +187,10 @@ def _warn_of_models_without_ir(
     lacking = list_without_ir(lock, models)
     if not lacking or not any(map(lock.made_entries, models)):
         return
-    names = ", ".join(spec.full_name for spec in lacking[:3])
-    more = " and others" if len(lacking) > 3 else ""
+    names = name_first([spec.full_name for spec in lacking])
     commands = "; ".join(_get_command(spec, context) for spec in lacking[:3])
     console.warn(
-        f"{names}{more}: {lock.path} lists no IR, so --locked refuses to make one; to add it:"
+        f"{names}: {lock.path} lists no IR, so --locked refuses to make one; to add it:"
         f" {commands}; then posezoo lock"
     )
 

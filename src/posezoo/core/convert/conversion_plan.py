@@ -139,20 +139,18 @@ def _explain_due(
 ) -> str:
     if target.converter is Converter.PUBLISHED:
         return "" if target.obstacle is None else "it is not published"
-    if target.converter is Converter.QUANTIZATION:
+    has_photos = target.precision in INT8_PRECISIONS and provenance.was_calibrated(record)
+    # The user's photos replace the ranges in the registry.
+    if target.converter is Converter.QUANTIZATION or (has_photos and not options.force):
         return _explain_unusable(resolved, target, record)
     if options.force:
         return _REQUESTED
-    if target.precision in INT8_PRECISIONS and provenance.was_calibrated(record):
-        # The user's photos replace the ranges in the registry.
-        return _explain_unusable(resolved, target, record)
+    key = key_now(resolved, target, mo_version)
+    if is_listed and _accepts_listed(resolved, target, record, options, key):
+        return ""
     # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no check.
     can_check = target.converter is Converter.OPENVINO and target.obstacle is None
     is_checked = options.self_check and can_check
-    key = key_now(resolved, target, mo_version)
-    is_accepted = is_listed and _is_proof_enough(target, options)
-    if is_accepted and not _asks_for_another(resolved, record, key):
-        return ""
     reason = provenance.explain_stale_record(
         target.xml,
         record,
@@ -161,27 +159,31 @@ def _explain_due(
         is_proven=is_checked and options.is_strict,
         by_nodes=is_checked and options.by_nodes,
     )
-    is_earlier = record is not None and record.posezoo != version()
-    if not reason and is_earlier and target.agreed and target.agreed.find_other(target.xml):
-        return "posezoo.lock lists the IR of another version of posezoo"
-    return reason
+    return reason or _explain_other_version(target, record)
 
 
-def _is_proof_enough(target: Target, options: ConversionOptions) -> bool:
-    """Whether the lock says that an IR is equal to its original, if that has to be proven."""
-    return not options.is_strict or bool(target.agreed and target.agreed.proof)
+def _explain_other_version(target: Target, record: Provenance | None) -> str:
+    """Why an IR is made again although it is up to date, since another posezoo made it."""
+    is_ours = record is None or record.posezoo == version()
+    if is_ours or target.agreed is None or target.agreed.find_other(target.xml) is None:
+        return ""
+    return "posezoo.lock lists the IR of another version of posezoo"
 
 
-def _asks_for_another(
-    resolved: Resolved, record: Provenance | None, key: Callable[[], Mapping[str, object]]
+def _accepts_listed(
+    resolved: Resolved,
+    target: Target,
+    record: Provenance | None,
+    options: ConversionOptions,
+    key: Callable[[], Mapping[str, object]],
 ) -> bool:
-    """Whether inputs or outputs are requested that the IR here does not have.
-
-    Another version may record the same arguments in another way.
-    """
-    if not resolved.has_own_inputs or record is None or record.posezoo != version():
+    """Whether an IR that a strict lock lists is the requested one, and proven if it has to be."""
+    if options.is_strict and not (target.agreed and target.agreed.proof):
         return False
-    return record.key.get("arguments") != key()["arguments"]
+    # Another version may record the same arguments in another way.
+    if not resolved.has_own_inputs or record is None or record.posezoo != version():
+        return True
+    return record.key.get("arguments") == key()["arguments"]
 
 
 def _explain_unusable(resolved: Resolved, target: Target, record: Provenance | None) -> str:

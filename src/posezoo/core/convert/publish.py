@@ -25,10 +25,10 @@ from posezoo.core.events import (
     ignore_event,
 )
 from posezoo.core.files import manifest, verified_files
+from posezoo.core.files.manifest import Json, describe, read_digests
 from posezoo.core.files.staging import create_parent, output_error, staging_dir
 from posezoo.core.ir import ir_writer, provenance
 from posezoo.core.ir.complexity import compute_complexity
-from posezoo.core.ir.provenance import FileContent
 from posezoo.core.lockfile.entries import LockEntry
 from posezoo.core.operating_system import release_memory, replace_file, sync
 from posezoo.core.resolve.resolved import Resolved, Target
@@ -53,29 +53,28 @@ class StagedIr:
 
     Attributes:
         target: the IR that it becomes.
-        contents: size and digest of its two files, from ``read_contents``.
+        files: the entries of its two files in the manifest, from ``describe_files``.
         record: the content of its provenance.json; None if it gets none.
     """
 
     xml: Path
     target: Target
-    contents: Mapping[str, FileContent]
+    files: Mapping[str, Json]
     record: bytes | None
 
 
-def read_contents(xml: Path) -> dict[str, FileContent]:
-    """Size and digest of the two files of an IR, by suffix, once their bytes are on the disk.
+def describe_files(xml: Path) -> Mapping[str, Json]:
+    """The entries of the two files of an IR, by their names, once their bytes are on the disk.
 
     Raises:
         OutputError: they cannot be written to the disk.
     """
-    contents = {}
-    for suffix in provenance.SUFFIXES:
-        path = xml.with_suffix(suffix)
+    files = {}
+    for path in map(xml.with_suffix, provenance.SUFFIXES):
         with verified_files.writing(path):
             sync(path)  # while others compute: else the recording of the digest waits for it
-        contents[suffix] = FileContent(path.stat().st_size, verified_files.compute_digest(path))
-    return contents
+        files[path.name] = describe(path.stat().st_size, verified_files.compute_digest(path))
+    return files
 
 
 def write_checked_irs(
@@ -111,51 +110,58 @@ def write_checked_irs(
     if options.self_check and start_proofs is None:
         filled = describe_inputs(spec, network)
         start_proofs = IR_PROOF.part.plan(network, filled, source, options)
-    # A published IR is compared with itself. Otherwise an IR in FP16 is proven by the FP32 IR,
-    # which is also written if it was not requested.
-    exact = targets[0].precision if spec.is_ir else Precision.FP32
-    precisions = [exact] if options.self_check else []
-    precisions += [target.precision for target in targets]
-    # INT8 is made from the FP16 IR, which is then also written if it was not requested.
-    bases = {
-        each: Precision.FP16 if provenance.ranges_key(spec, each) else each for each in precisions
-    }
+    complexity = compute_complexity(network)
     with staging_dir(resolved.layout.model_dir(spec)) as folder, ThreadPoolExecutor(_STEPS) as pool:
-        paths = {each: folder / each / f"{spec.name}.xml" for each in (*bases.values(), *bases)}
-        written = dict.fromkeys(bases.values())
-        for each in written:
-            # A published IR keeps the types of its constants.
-            stored = Precision.FP32 if spec.is_ir else each
-            ir_writer.write_ir(network, paths[each], stored)
-        complexity = compute_complexity(network)
+        paths, bases = _write_irs(network, resolved, folder, with_exact=options.self_check)
         del network
         release_memory()
-        for each in bases.keys() - written.keys():
-            INT8_MAKER.part.write(paths[bases[each]], paths[each], spec, resolved.decoder)
+        for precision, base in bases.items():
+            INT8_MAKER.part.write(paths[base], paths[precision], spec, resolved.decoder)
         # Most of these steps use one core only, and take seconds for a large network: they run in
         # parallel.
         proofs = _find_locked_proofs(targets, paths, options)
         checks: Mapping[Precision, Future[SelfCheckResult]] = {}
         if options.self_check and not proofs and start_proofs:
             checks = start_proofs(pool, paths)
-        hashed = [pool.submit(read_contents, paths[target.precision]) for target in targets]
+        hashed = [pool.submit(describe_files, paths[target.precision]) for target in targets]
         results = _wait_for(checks, proofs, resolved, listener)
         staged = []
         for target, result, hashing in zip(targets, results, hashed, strict=True):
-            contents = hashing.result()
-            record = None
-            if is_recorded:
-                record = provenance.format_provenance(
-                    resolved.source,
-                    resolved.decoder,
-                    contents,
-                    self_check=_describe_check(result, options, proofs.get(target.precision)),
-                    complexity=complexity,
-                    int8=provenance.Int8Record(provenance.ranges_key(spec, target.precision)),
-                )
-            staged.append(StagedIr(paths[target.precision], target, contents, record))
+            files = hashing.result()
+            record = provenance.format_provenance(
+                resolved.source,
+                resolved.decoder,
+                files,
+                self_check=_describe_check(result, options, proofs.get(target.precision)),
+                complexity=complexity,
+                int8=provenance.Int8Record(provenance.ranges_key(spec, target.precision)),
+            )
+            xml = paths[target.precision]
+            staged.append(StagedIr(xml, target, files, record if is_recorded else None))
         replace_irs(staged, listener=listener)
     return results
+
+
+def _write_irs(
+    network: Model, resolved: Resolved, folder: Path, *, with_exact: bool
+) -> tuple[dict[Precision, Path], dict[Precision, Precision]]:
+    """Write the IR that are made of a network, and return the paths of all, and the precision from
+    which INT8 is made then.
+
+    An IR in FP16 is proven by the FP32 IR (``with_exact``), and INT8 is made from the FP16 IR:
+    these are also written if they were not requested. A published IR is compared with itself.
+    """
+    spec = resolved.read_model
+    requested = [target.precision for target in resolved.targets]
+    exact = requested[0] if spec.is_ir else Precision.FP32
+    precisions = [exact, *requested] if with_exact else requested
+    bases = {each: Precision.FP16 for each in precisions if provenance.ranges_key(spec, each)}
+    written = dict.fromkeys(bases.get(each, each) for each in precisions)
+    paths = {each: folder / each / f"{spec.name}.xml" for each in (*written, *bases)}
+    for each in written:
+        # A published IR keeps the types of its constants.
+        ir_writer.write_ir(network, paths[each], Precision.FP32 if spec.is_ir else each)
+    return paths, bases
 
 
 def _find_locked_proofs(
@@ -168,10 +174,10 @@ def _find_locked_proofs(
     if not options.self_check or options.by_nodes:
         return proofs
     for target in targets:
-        proof = target.agreed and target.agreed.find_proof(xmls[target.precision])
-        if not proof:
+        agreed = target.agreed
+        if not (agreed and agreed.proof and agreed.lists(xmls[target.precision])):
             return {}
-        proofs[target.precision] = proof
+        proofs[target.precision] = agreed.proof
     return proofs
 
 
@@ -287,11 +293,7 @@ def replace_irs(staged: Sequence[StagedIr], *, listener: Listener = ignore_event
 def _replace_ir(ir: StagedIr, listener: Listener) -> None:
     xml = ir.target.xml
     create_parent(xml)
-    is_same = all(
-        verified_files.is_verified(xml.with_suffix(suffix), content.size, content.digest)
-        for suffix, content in ir.contents.items()
-    )
-    if not is_same:
+    if not manifest.Manifest(ir.files).has_bytes(xml.parent, *ir.files):
         _keep_foreign(ir, listener)
         xml.unlink(missing_ok=True)
         for suffix in (".bin", ".xml"):
@@ -312,7 +314,7 @@ def _keep_foreign(ir: StagedIr, listener: Listener) -> None:
     xml = ir.target.xml
     if ir.record is None and is_ir(xml):
         return
-    digests = {xml.with_suffix(suffix).name: each.digest for suffix, each in ir.contents.items()}
+    digests = {name: read_digests(entry)[0] for name, entry in ir.files.items()}
     listed = manifest.Manifest()
     if ir.record is not None:
         listed = manifest.stage(xml.parent, digests, listener)

@@ -79,7 +79,7 @@ class Listing:
         manifest = read_manifest(self.folder)
         members = self.list_members(manifest)
         is_same = bool(members) and manifest.says(self.archive, self.recipe)
-        return is_same and all(manifest.has_bytes(self.folder, name) for name in members)
+        return is_same and manifest.has_bytes(self.folder, *members)
 
 
 def list_archive(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> Listing:

@@ -69,9 +69,10 @@ class Manifest:
             digests += read_digests({algorithm: value})
         return digests
 
-    def has_bytes(self, folder: Path, name: str) -> bool:
-        """Whether a file has the bytes that are listed; they are read."""
-        return has_digest(folder / name, read_digests(self.files.get(name, {})))
+    def has_bytes(self, folder: Path, *names: str) -> bool:
+        """Whether files have the bytes that are listed; they are read."""
+        listed = {name: read_digests(self.files.get(name, {})) for name in names}
+        return all(has_digest(folder / name, digests) for name, digests in listed.items())
 
 
 def read_digests(entry: Json) -> list[Digest]:
@@ -91,7 +92,7 @@ def describe(size: int, digest: Digest, **origin: Any) -> dict[str, Any]:
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a folder; an empty one if it is missing or cannot be read."""
-    return _parse(read_json(folder / NAME))
+    return parse_manifest(read_json(folder / NAME))
 
 
 def is_manifest(path: Path) -> bool:
@@ -99,7 +100,7 @@ def is_manifest(path: Path) -> bool:
     return not _SECTIONS.isdisjoint(read_json(path))
 
 
-def _parse(stored: Json) -> Manifest:
+def parse_manifest(stored: Json) -> Manifest:
     """What is understood of a manifest that others may have written."""
     files = {name: entry for name, entry in _list_items(stored, "files") if isinstance(entry, dict)}
     staged = {
@@ -141,7 +142,7 @@ def stage(
             # Under the lock: before it, another run may be the first that lists files.
             set_aside(path, listener)
             stored = {}
-        staged = {name: [*texts] for name, texts in _parse(stored).staged.items()}
+        staged = {name: [*texts] for name, texts in parse_manifest(stored).staged.items()}
         for name, digest in digests.items():
             text = f"{digest.algorithm}:{digest.value}"
             if text not in staged.setdefault(name, []):
@@ -149,7 +150,7 @@ def stage(
         start = {"model": model, "files": {}} if model else {"files": {}}
         return {**start, **stored, "staged": staged}
 
-    return _parse(update_json(path, change))
+    return parse_manifest(update_json(path, change))
 
 
 def settle(
@@ -172,7 +173,7 @@ def settle(
     unstaged = {*entries, *ended}
 
     def change(stored: Json) -> Json:
-        manifest = _parse(stored)
+        manifest = parse_manifest(stored)
         files = {**manifest.files, **entries}
         files = {name: entry for name, entry in files.items() if name not in gone}
         staged = {name: each for name, each in manifest.staged.items() if name not in unstaged}
@@ -227,7 +228,7 @@ def read_json(path: Path) -> dict[str, Any]:
     or cannot be read.
     """
     try:
-        return parse_json(read_small(path, _MAX_BYTES))
+        return parse_json(read_small(path, _MAX_BYTES), finite=False)  # INT8 may compute nan
     except (OSError, ValueError):
         return {}
 

@@ -12,7 +12,6 @@ class OutputFile:
     #: Texts that each such file has near its beginning; without them, its record tells.
     signs: tuple[str, ...] = ()
     appends: bool = False  # whether lines are appended to it
-    renews: str = ""  # the flag whose file it may replace, if that is ours: it was read before
 
 
 #: The HTML page of posezoo card --html.
@@ -20,5 +19,3 @@ HTML_PAGE = OutputFile(signs=("<!DOCTYPE html>\n<!-- drawn by posezoo -->",))
 
 #: Measurements, for posezoo recommend --figures.
 MEASUREMENTS = OutputFile(signs=('"model": "', '"kind": "', '"precision": "', '"figures": '))
-
-#: Known findings of posezoo lint. It replaces the one that was read.

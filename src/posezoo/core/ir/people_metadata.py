@@ -59,8 +59,8 @@ def read_stamp(xml: Path) -> str:
 
 
 def list_equal_digests(xml: Path, stamp: str) -> set[str]:
-    """The SHA-384 that an .xml has, and would have with another stamp, without a stamp, and without
-    the section on people: these are of the same network.
+    """The SHA-384 that an .xml has, and would have with another stamp or without one: these are of
+    the same network.
 
     Args:
         stamp: as from ``read_stamp``; empty if it is unknown.
@@ -68,7 +68,6 @@ def list_equal_digests(xml: Path, stamp: str) -> set[str]:
     own = read_regular_bytes(xml)
     unstamped = _STAMP.sub(b"", own)
     texts = {own, unstamped, _with_stamp(unstamped, stamp)}
-    texts |= {_without_people(text) for text in texts}
     return {hashlib.sha384(text).hexdigest() for text in texts}
 
 
@@ -84,9 +83,6 @@ def digest_network(xml: Path) -> str:
     """The SHA-384 of an .xml without this section: a network stays the same if its people are found
     in another way.
     """
-    return hashlib.sha384(_without_people(read_regular_bytes(xml))).hexdigest()
-
-
-def _without_people(content: bytes) -> bytes:
-    network, section, description = content.partition(b"<posezoo>")
-    return network + section + _SECTION.sub(b"", description)
+    network, section, description = read_regular_bytes(xml).partition(b"<posezoo>")
+    content = network + section + _SECTION.sub(b"", description)
+    return hashlib.sha384(content).hexdigest()

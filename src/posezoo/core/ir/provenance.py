@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from posezoo.core.declarations.model import Decoder, Digest, Input, ModelSpec, Precision
+from posezoo.core.declarations.model import Decoder, Input, ModelSpec, Precision
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
 from posezoo.core.errors import redact_secrets
 from posezoo.core.events import (
@@ -28,7 +28,7 @@ from posezoo.core.events import (
     SpeedCompared,
 )
 from posezoo.core.files.foreign_json import parse_json
-from posezoo.core.files.verified_files import is_verified
+from posezoo.core.files.manifest import Json, Manifest, parse_manifest
 from posezoo.core.ir.complexity import Complexity
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.ir.people_metadata import describe_people
@@ -67,6 +67,12 @@ INT8_EVENTS: dict[type[Event], str] = {
     AccuracySearched: "search",
 }
 
+# The parts of a record that are read as values of these classes: of the self-check, and of INT8.
+_CHECKED: Mapping[str, type[Any]] = {"int8": Int8Comparison, "nodes": NodeProof}
+_MEASURED: Mapping[str, type[Any]] = {name: kind for kind, name in INT8_EVENTS.items()}
+
+_NOTHING_READ = "its record names nothing else that read the original"
+
 # Why an IR is out of date, by the part of the key that differs.
 _CHANGES = {
     "conversion_format": "it was made by another version of posezoo",
@@ -80,14 +86,6 @@ _CHANGES = {
 }
 
 _TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch", "nncf")
-
-
-@frozen
-class FileContent:
-    """Size and digest of a published file."""
-
-    size: int  # bytes
-    digest: Digest
 
 
 @frozen
@@ -121,8 +119,7 @@ class Provenance:
 
     #: Everything that the bytes of the IR depend on, from ``conversion_key``.
     key: Mapping[str, object]
-    #: Size and digest of the two files, by suffix: ``.xml`` and ``.bin``.
-    contents: Mapping[str, FileContent]
+    manifest: Manifest  # what the same file lists: size and digest of the .xml and the .bin
     checks: tuple[OutputCheck, ...]  # the outputs that the self-check compared
     #: The ``gflops`` of one inference, and ``mparams``; empty if sizes are dynamic, or if they were
     #: not counted.
@@ -283,59 +280,44 @@ def parse_provenance(content: bytes) -> Provenance | None:
     """The record with this JSON; None if it is not a valid record."""
     try:
         record = parse_json(content, finite=False)  # INT8 may compute nan
-        contents = {}
-        for name, entry in record["files"].items():
-            digest = Digest("sha384", str(entry["sha384"]))
-            contents[Path(name).suffix] = FileContent(int(entry["size"]), digest)
-        if set(contents) != set(SUFFIXES):
-            return None
-        check = {"outputs": {}} if record["self_check"] is None else record["self_check"]
-        checks = []
-        for name, output in check["outputs"].items():
-            difference = float(output["difference"])
-            tolerance = float(output["tolerance"])
-            rounding = None
-            if output.get("rounding"):
-                stated = output["rounding"]
-                rounding = OutputRounding(
-                    float(stated["relative"]),
-                    float(stated["absolute"]),
-                    str(stated.get("unit", "")),
-                )
-            reference = str(check["reference"])
-            checks.append(OutputCheck(name, difference, tolerance, reference, rounding=rounding))
-        int8 = Int8Comparison(**check["int8"]) if check.get("int8") else None
-        events: dict[str, Any] = {}
-        if "in_float" in record:
-            events = {
-                name: kind(**record[name]) for kind, name in INT8_EVENTS.items() if name in record
-            }
-        nodes = NodeProof(**check["nodes"]) if check.get("nodes") else None
-        for each in (int8, nodes, *events.values()):
-            str(each)  # a value of another type is an error
+        check = record["self_check"] or {}
+        reference = str(check.get("reference", ""))
+        facts: dict[str, Any] = {
+            name: kind(**section[name])
+            for section, kinds in ((check, _CHECKED), (record, _MEASURED))
+            for name, kind in kinds.items()
+            if section.get(name)
+        }
+        for fact in facts.values():
+            str(fact)  # a value of another type is an error
         return Provenance(
             dict(record["key"]),
-            contents,
-            tuple(checks),
+            parse_manifest(record),
+            tuple(
+                _read_check(name, output, reference)
+                for name, output in check.get("outputs", {}).items()
+            ),
             _read_figures(record, "complexity", ("gflops", "mparams")),
             shift=_read_figures(record, "shift", SHIFT),
             unprovable=tuple(map(str, check.get("unprovable", ()))),
-            not_compared=_read_dependence(check),
+            not_compared=str(check.get("not_compared", _NOTHING_READ)),
             reduction=str(check.get("reduction", "")),
-            nodes=nodes,
-            int8=int8,
             was_checked="reference" in check,
-            reference=str(check.get("reference", "")),
+            reference=reference,
             checked_at=str(check.get("checked_at") or record.get("converted_at", "")),
             posezoo=str(record.get("posezoo", "")),
-            **events,
+            **facts,
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 
-def _read_dependence(check: Mapping[str, Any]) -> str:
-    return str(check.get("not_compared", "its record names nothing else that read the original"))
+def _read_check(name: str, output: Mapping[str, Any], reference: str) -> OutputCheck:
+    difference = float(output["difference"])
+    tolerance = float(output["tolerance"])
+    stated = output.get("rounding")
+    rounding = OutputRounding(**stated) if stated else None
+    return OutputCheck(name, difference, tolerance, reference, rounding)
 
 
 def _read_figures(record: Mapping[str, Any], key: str, names: Iterable[str]) -> dict[str, float]:
@@ -388,9 +370,9 @@ def explain_stale_record(
 
 def explain_changed_files(xml: Path, record: Provenance) -> str:
     """Why the files of an IR, which are read, are not those of its record; empty if they are."""
-    for suffix, content in record.contents.items():
-        if not is_verified(xml.with_suffix(suffix), content.size, content.digest):
-            return f"its {suffix} is not the file that was published"
+    for path in map(xml.with_suffix, SUFFIXES):
+        if not record.manifest.has_bytes(xml.parent, path.name):
+            return f"its {path.suffix} is not the file that was published"
     return ""
 
 
@@ -412,7 +394,7 @@ class Int8Record:
 def format_provenance(
     spec: ModelSpec,
     decoder: Decoder | None,
-    contents: Mapping[str, FileContent],
+    files: Mapping[str, Json],
     *,
     self_check: Mapping[str, object] | None = None,
     complexity: Complexity | None = None,
@@ -422,7 +404,7 @@ def format_provenance(
     """A record as JSON.
 
     Args:
-        contents: size and digest of the .xml and the .bin, by suffix.
+        files: the entries of the .xml and the .bin in the manifest, by their names.
         self_check: its mode and result, in JSON's types.
         complexity: the cost of one inference; None if sizes are dynamic.
         model_optimizer: the version of the Model Optimizer that made the IR; empty if posezoo made
@@ -433,10 +415,6 @@ def format_provenance(
         file.name: [redact_secrets(str(source)) for source in file.sources] for file in spec.files
     }
     tools = {tool: package_version(tool) for tool in _TOOLS}
-    files = {}
-    for suffix, content in contents.items():
-        digest = content.digest
-        files[f"{spec.name}{suffix}"] = {"size": content.size, digest.algorithm: digest.value}
     int8 = int8 or Int8Record()
     record = {
         "model": spec.name,

@@ -43,8 +43,6 @@ MADE = "made"
 _SHA384 = re.compile("[0-9a-f]{96}")
 _PROOF = ("proof", "proven_with", "proven_at")
 _OPTIONAL = ("revision", "before", "decisive", "openvino", "posezoo", *_PROOF)
-#: What locks of earlier versions lack.
-_COMPLETED = ("decisive", "openvino", "posezoo")
 
 #: Model, file, and whether it was converted here, because a published IR may have the same name.
 LockKey = tuple[str, str, bool]
@@ -88,15 +86,12 @@ class LockEntry:
         return self.has_same_content(other) and self.revision == other.revision
 
     def completed_by(self, other: LockEntry) -> LockEntry:
-        """This entry, with what it lacks because an earlier version wrote it, or because the IR was
-        proven since; the other one has the same content.
+        """This entry, with the proof of the other one, which has the same content, if the IR was
+        proven since.
         """
-        lacking = [name for name in _COMPLETED if not getattr(self, name)]
-        if not self.proven_at:
-            lacking += _PROOF
-        return replace(
-            self, **{name: getattr(other, name) or getattr(self, name) for name in lacking}
-        )
+        if self.proven_at or not other.proof:
+            return self
+        return replace(self, **{name: getattr(other, name) for name in _PROOF})
 
 
 LockEntries = dict[LockKey, LockEntry]
@@ -275,7 +270,7 @@ class LockChange:
 
     model: str
     file: str
-    change: str  # added, completed (with what an earlier version did not write), changed or removed
+    change: str  # added, completed (with the proof of its IR), changed or removed
     was: str = ""  # SHA-384
     now: str = ""  # SHA-384
     is_text_alone: bool = (

@@ -17,7 +17,7 @@ from posezoo.core.files.file_lock import exclusive
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import (
     compute_digest,
-    is_verified,
+    has_digest,
     write_atomically,
     writing,
 )
@@ -360,14 +360,9 @@ class AgreedIr:
 
     def lists(self, xml: Path) -> bool:
         """Whether an IR has the bytes that the lock lists, whatever made it; they are read."""
-        return all(
-            suffix in self.entries
-            and is_verified(
-                xml.with_suffix(suffix),
-                None,
-                Digest("sha384", self.entries[suffix].sha384),
-            )
-            for suffix in self.files
+        return self.entries.keys() == self.files.keys() and all(
+            has_digest(xml.with_suffix(suffix), [Digest("sha384", entry.sha384)])
+            for suffix, entry in self.entries.items()
         )
 
     @property
@@ -378,14 +373,9 @@ class AgreedIr:
         entry = self.entries.get(".xml")
         return entry if entry and entry.proof == EQUAL else None
 
-    def find_proof(self, xml: Path) -> LockEntry | None:
-        """As ``proof``, of an IR with exactly the bytes that the lock lists, which are read."""
-        return self.proof if self.proof and self.lists(xml) else None
-
     def require(self, xml: Path) -> None:
         """Raise a LockError if the lock does not list the IR, or lists other bytes of its files. An
-        .xml may name another version of OpenVINO, or none; a lock of 0.2.0 lists one that does not
-        say how people are found.
+        .xml may name another version of OpenVINO, or none.
         """
         from posezoo.core.ir.people_metadata import read_stamp
 
@@ -407,10 +397,7 @@ class AgreedIr:
         """What makes the locked IR, from the entry of its .xml."""
         copy = "copy the IR from where the lock was made"
         locked = made_by.openvino.partition("-")[0]
-        if not locked:
-            again = f"there, posezoo lock {self.model} adds it"
-            return f"{copy}; the lock does not name the OpenVINO that made it: {again}"
-        if locked != package_version("openvino"):
+        if locked not in ("", package_version("openvino")):
             install = f"{pip_command()} install openvino=={locked}"
             return f"another OpenVINO makes another IR: {install}; or {copy}"
         return f"other settings make another IR: use those of the locked IR, or {copy}"

@@ -1,4 +1,4 @@
-"""List the entries of a cache, verify them against their digests, and remove them."""
+"""List the entries of a cache, and remove them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from posezoo.core.declarations.sources import PackageSource, wheel_of
 from posezoo.core.download.digest_store import remove_stale_staging
 from posezoo.core.errors import OutputError, SettingsError, os_reason
 from posezoo.core.files.file_lock import lock_file, remove_lock
-from posezoo.core.files.verified_files import is_verified, writing
+from posezoo.core.files.verified_files import writing
 from posezoo.core.lockfile import LockFile
 from posezoo.core.settings import WHEEL_REGISTRIES, compiled_folder
 from posezoo.core.values import frozen
@@ -32,10 +32,6 @@ class CacheEntry:
     changed: float  # the time of its last change, in seconds since 1970
     #: The files with this digest, as ``model: file``; empty if no known model has one.
     names: tuple[str, ...]
-
-    def is_damaged(self) -> bool:
-        """Whether its bytes do not match the digest in its name; all bytes are read."""
-        return not is_verified(self.path, None, self.digest)
 
 
 def file_names_by_digest(

@@ -275,13 +275,18 @@ def _explain_frozen(name: str, value: FrozenValue, spec: ModelSpec) -> str:
     text = ", ".join(f"{number:g}" for number in value)
     if _SCALE_NAME.search(name) and {*value} != {1}:
         return f"{name} is {text}, and the decoder reads coordinates of the network's own input: 1"
-    sides = [port.sides for port in spec.inputs]
-    sizes = [sorted((each["H"], each["W"])) for each in sides if each.keys() >= {"H", "W"}]
-    known = [size for size in sizes if min(size) > 0]
-    if _SIZE_NAME.search(name) and known and sorted(value[:2]) not in known:
-        expected = " or ".join("x".join(map(str, size)) for size in known)
+    sizes = _list_image_sizes(spec)
+    if _SIZE_NAME.search(name) and sizes and sorted(value[:2]) not in sizes:
+        expected = " or ".join("x".join(map(str, size)) for size in sizes)
         return f"{name} is {text}, and the image has {expected}"
     return ""
+
+
+def _list_image_sizes(spec: ModelSpec) -> list[list[int]]:
+    """The shorter and the longer side of each image input with fixed sizes."""
+    sides = [port.sides for port in spec.inputs]
+    sizes = [sorted((each["H"], each["W"])) for each in sides if each.keys() >= {"H", "W"}]
+    return [size for size in sizes if size[0] > 0]
 
 
 def _report(

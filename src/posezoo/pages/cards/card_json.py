@@ -67,9 +67,12 @@ In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measur
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from posezoo.console.json_projection import Json, distinct, project, to_json
 from posezoo.console.labels import format_protocol
 from posezoo.core.declarations.model import Input, ModelSpec, Output, Precision, PublishedAccuracy
+from posezoo.core.files.manifest import read_digests
 from posezoo.core.ir.provenance import Provenance
 from posezoo.core.license_notice import read_copyright_line
 from posezoo.pages.facts.model_facts import ModelFacts, converted_input, unique
@@ -162,8 +165,9 @@ def _accuracy(part: ModelSpec, claim: PublishedAccuracy) -> Json:
 
 def _made(part: ModelSpec, precision: Precision, record: Provenance) -> Json:
     files = [
-        {"suffix": suffix, **project(content, "size checksum=digest")}
-        for suffix, content in record.contents.items()
+        {"suffix": Path(name).suffix, "size": entry.get("size"), "checksum": each}
+        for name, entry in record.manifest.files.items()
+        for each in to_json(read_digests(entry))
     ]
     return {
         "model": part.full_name,

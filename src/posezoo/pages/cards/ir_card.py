@@ -31,7 +31,7 @@ def refresh_card(facts: ModelFacts, registry: Registry, listener: Listener = ign
     recipe = _describe_sources(facts, registry)
     manifest = read_manifest(folder)
     drawn = [name for name in manifest.files if manifest.says(name, recipe)]
-    if card.name in drawn and all(manifest.has_bytes(folder, name) for name in drawn):
+    if card.name in drawn and manifest.has_bytes(folder, *drawn):
         return card
     from posezoo.pages.cards.model_card import write_card
 

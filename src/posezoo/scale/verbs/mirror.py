@@ -21,6 +21,7 @@ from posezoo.cli.selection import select_models, with_required_models
 from posezoo.console import job_report
 from posezoo.console.console import Console
 from posezoo.console.job_report import Answer, JobReport
+from posezoo.console.labels import name_first
 from posezoo.console.report import print_result
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.errors import DownloadError, OutputError
@@ -149,8 +150,7 @@ class _Creation:
 
         lacking = list_without_ir(self.mirror.open_lock(), self.selection.models)
         if lacking:
-            names = ", ".join(spec.full_name for spec in lacking[:3])
-            names += " and others" if len(lacking) > 3 else ""
+            names = name_first([spec.full_name for spec in lacking])
             self.console.warn(
                 f"{names}: the mirror's lock lists no IR, so --locked refuses conversions there;"
                 " to add the IR, run posezoo get, posezoo lock and posezoo mirror create again"
@@ -200,8 +200,7 @@ def _print_states(
         model = f"{file.model}: " if file.model else ""
         lines.append(f"{file.state:9} {model}{file.file} ({file.path})")
     for version, names in needed_versions.items():
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        lines.append(f"needs posezoo {version} or newer: {', '.join(names[:3])}{more}")
+        lines.append(f"needs posezoo {version} or newer: {name_first(names)}")
     answer = {"files": [asdict(file) for file in files], "needs_posezoo": needed_versions}
     print_result(style, answer, *lines, summary)
     return 1 if failed else 0

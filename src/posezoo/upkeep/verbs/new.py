@@ -102,17 +102,6 @@ class _NewArgs(flags.SkeletonArgs, flags.FormatArgs):
 def run(args: _NewArgs) -> int:
     """Download the files, write the model.yml, and print which fields the user must complete."""
     from posezoo.run.subject import Kind, refuse_unused
-    from posezoo.upkeep.draft.draft_files import (
-        create_draft_spec,
-        describe_files,
-        guess_framework,
-        refuse_sources_in_place,
-    )
-    from posezoo.upkeep.draft.model_yml_text import (
-        format_model_yml,
-        list_missing_fields,
-        local_files,
-    )
 
     context = flags.context_from_args(args)
     if is_network_file(args.name) or (is_file_name(args.name) and not args.addresses):
@@ -121,8 +110,18 @@ def run(args: _NewArgs) -> int:
     if not args.addresses:
         args.parser.error("--from is required for the name of a model")
     root = _writable_root(context.registry)
-    if args.replace:
-        return _replace(args, context)
+    return _replace(args, context) if args.replace else _draft_model(args, context, root)
+
+
+def _draft_model(args: _NewArgs, context: Context, root: Path) -> int:
+    """Declare a new model in the registry ``root``."""
+    from posezoo.upkeep.draft.draft_files import (
+        create_draft_spec,
+        guess_framework,
+        refuse_sources_in_place,
+    )
+
+    assert args.addresses
     _check_arguments(args, context.registry)
     framework = args.framework or guess_framework(args.addresses)
     license = License(spdx=args.license, text=f"{args.license}-{args.name}.txt")
@@ -131,18 +130,30 @@ def run(args: _NewArgs) -> int:
     )
     refuse_sources_in_place(spec, context.layout)
     path = root / spec.family / args.name / "model.yml"
-    # Before anything is written: these may be no files that can be read.
-    git_files = plan_git_files(context.lock.path)
-    beside = root.parent if root == builtin_models_dir() else root
-    license_text = beside / "licenses" / license.text
-    given_text = _read_text(args.license_text, license_text)
     if args.dry_run:
         downloads = {context.layout.file_path(spec, file): file.sources[0] for file in spec.files}
         answer = {"model": args.name, "file": path, "downloads": [*downloads]}
         lines = (f"would download {source} to {target}" for target, source in downloads.items())
         print_result(args.format, answer, *lines, f"would write {path}")
-        return 0
+    else:
+        _write_model(args, spec, path, root, context)
+    return 0
 
+
+def _write_model(args: _NewArgs, spec: ModelSpec, path: Path, root: Path, context: Context) -> None:
+    """Download the files of a drafted model, and write its model.yml and what belongs to it."""
+    from posezoo.upkeep.draft.draft_files import describe_files
+    from posezoo.upkeep.draft.model_yml_text import (
+        format_model_yml,
+        list_missing_fields,
+        local_files,
+    )
+
+    # Before anything is written: these may be no files that can be read.
+    git_files = plan_git_files(context.lock.path)
+    beside = root.parent if root == builtin_models_dir() else root
+    license_text = beside / "licenses" / spec.license.text
+    given_text = {license_text: read_kept(args.license_text)} if args.license_text else {}
     with flags.console_from_args(args) as console:
         spec, reason = describe_files(spec, context, console)
         if reason:
@@ -172,7 +183,6 @@ def run(args: _NewArgs) -> int:
         f"then: posezoo lint {words}; posezoo get {words}; posezoo lock {words}",
         f"for Git: git add {committed}, and the lock",
     )
-    return 0
 
 
 def _draft_beside(args: _NewArgs, context: Context) -> int:
@@ -221,11 +231,6 @@ def _replace(args: _NewArgs, context: Context) -> int:
                 changed.append(path)
     print_result(args.format, {"model": args.name, "file": spec.path}, *changed, then)
     return 0
-
-
-def _read_text(given: Path | None, target: Path) -> dict[Path, bytes]:
-    """The license text by the path that it is copied to; empty if none was given."""
-    return {target: read_kept(given)} if given else {}
 
 
 def _write_access_points(spec: ModelSpec, registry: Path, cache_dir: Path | None) -> bool:
