@@ -29,12 +29,12 @@ from posezoo.core.declarations.model import Model
 from posezoo.core.errors import DownloadError
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import DECLARED
+from posezoo.figures.measured import Measurement
+from posezoo.figures.measurement_selection import MeasurementSelection, executed_type
 from posezoo.measure.benchmark_cases import write_people
 from posezoo.media.images import read_image
 from posezoo.poses.drawing import draw
 from posezoo.run.machine import Machine
-from posezoo.run.measured import Measurement
-from posezoo.run.measurement_selection import MeasurementSelection, executed_type
 from posezoo.run.runtime.estimator import Estimator
 
 ROOT = Path(__file__).resolve().parents[1]

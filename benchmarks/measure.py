@@ -31,11 +31,8 @@ from posezoo.core.errors import import_cv2
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import DECLARED, read_settings, to_settings
 from posezoo.core.versions import package_version
-from posezoo.pages.facts.comparison import int8_ratio
-from posezoo.poses.people import people_from
-from posezoo.quantize.quantization_plan import explain_unsupported
-from posezoo.run.machine import Machine
-from posezoo.run.measured import (
+from posezoo.figures.comparison import int8_ratio
+from posezoo.figures.measured import (
     ANNOTATED_BOXES,
     DETECTOR_PRECISION,
     SHOWN,
@@ -44,7 +41,10 @@ from posezoo.run.measured import (
     digest_irs,
     load_measurements,
 )
-from posezoo.run.measurement_selection import executed_type, is_of_run
+from posezoo.figures.measurement_selection import executed_type, is_of_run
+from posezoo.poses.people import people_from
+from posezoo.quantize.quantization_plan import explain_unsupported
+from posezoo.run.machine import Machine
 from posezoo.run.pipeline_spec import is_quantized_here, resolve_pipeline
 
 RESULTS = Path("build/measure")

@@ -26,8 +26,8 @@ import yaml
 from posezoo.core.errors import InferenceError
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.registry import open_registry
+from posezoo.figures.measured import read_measurement_file
 from posezoo.measure.complexity_count import record_measurements
-from posezoo.run.measured import read_measurement_file
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "build" / "measure"

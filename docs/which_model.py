@@ -15,8 +15,8 @@ import yaml
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.model import Model, ModelSpec, Precision
-    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
-    from posezoo.pages.facts.model_facts import ModelFacts
+    from posezoo.figures.comparison import ComparisonRow, ModelComparison
+    from posezoo.figures.model_facts import ModelFacts
 
 #: What each row is for, and the model or its alias; first the list of defaults.
 ROWS = {
@@ -92,7 +92,7 @@ def _format_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _rows(rows: dict[str, ComparisonRow]) -> Iterator[Sequence[str]]:
     from posezoo.core.declarations.model import Precision
     from posezoo.core.registry import open_registry
-    from posezoo.pages.facts.model_facts import describe_model
+    from posezoo.figures.model_facts import describe_model
 
     registry = open_registry()
     for purpose, name in ROWS.items():
@@ -142,8 +142,8 @@ def _cpu_times(model: Model, precision: Precision) -> tuple[str, str]:
 
 
 def _cpu_time(model: Model, precision: Precision, *, has_bf16: bool) -> str:
-    from posezoo.run.measured import FOUND
-    from posezoo.run.measurement_selection import MeasurementSelection, executed_type
+    from posezoo.figures.measured import FOUND
+    from posezoo.figures.measurement_selection import MeasurementSelection, executed_type
 
     selection = MeasurementSelection(one_request=True)
     times = []

@@ -9,7 +9,7 @@ import pytest
 from fakes.checkout import ROOT
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import open_registry
-from posezoo.run.measurement_selection import MeasurementSelection
+from posezoo.figures.measurement_selection import MeasurementSelection
 
 sys.path.append(str(ROOT / "docs"))
 import stale_records

@@ -15,8 +15,8 @@ from fakes.command import posezoo
 from posezoo.console.labels import format_figure
 from posezoo.core.declarations.model import ITSELF
 from posezoo.core.registry import open_registry
+from posezoo.figures.measured import measurements_of
 from posezoo.poses.people import describe_people
-from posezoo.run.measured import measurements_of
 
 REGISTRY = open_registry()
 

@@ -19,8 +19,8 @@ from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, onnx_yml, write_composite, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import builtin_models_dir, open_registry
-from posezoo.run.measured import Measurement, digest_irs, read_measured, read_measurement_file
-from posezoo.run.own_measurements import MOST, keep_measurements
+from posezoo.figures.measured import Measurement, digest_irs, read_measured, read_measurement_file
+from posezoo.figures.own_measurements import MOST, keep_measurements
 
 pytest.importorskip("openvino", reason="needs openvino")
 
@@ -113,7 +113,9 @@ def test_the_results_are_kept_for_recommend_once_for_each_condition(checkout):
 def test_record_writes_speeds_and_complexity_beside_model_yml_and_not_for_recommend(
     checkout, monkeypatch
 ):
-    monkeypatch.setattr("posezoo.run.measured.MAX_SPREAD", float("inf"))  # tests share the machine
+    monkeypatch.setattr(
+        "posezoo.figures.measured.MAX_SPREAD", float("inf")
+    )  # tests share the machine
     ended = succeeded(benchmark(checkout, "small", "--num_infer_requests", "1,2", "--record"))
     path = checkout / "models" / "public" / "small" / "measured.yml"
     assert f"{path}: 2 measurements\n" in ended.stderr
@@ -124,7 +126,7 @@ def test_record_writes_speeds_and_complexity_beside_model_yml_and_not_for_recomm
 
 @pytest.mark.usefixtures("measured_in_this_process")
 def test_of_a_disturbed_benchmark_only_the_complexity_is_recorded(checkout, monkeypatch):
-    monkeypatch.setattr("posezoo.run.measured.MAX_SPREAD", 0.0)
+    monkeypatch.setattr("posezoo.figures.measured.MAX_SPREAD", 0.0)
     ended = benchmark(checkout, "small", "--record", "-q")
     assert ended.returncode == 1
     assert "not recorded: the throughput of its rounds varies by" in ended.stderr

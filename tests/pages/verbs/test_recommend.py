@@ -14,13 +14,13 @@ from fakes.command import json_of, posezoo, refusal, succeeded
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import open_registry
-from posezoo.run.machine import Machine
-from posezoo.run.measured import (
+from posezoo.figures.measured import (
     Measurement,
     measurement_to_json,
     update_measured_yml,
 )
-from posezoo.run.own_measurements import keep_measurements
+from posezoo.figures.own_measurements import keep_measurements
+from posezoo.run.machine import Machine
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ import numpy as np
 
 from posezoo.core.declarations.model import Precision
 from posezoo.core.values import frozen
+from posezoo.figures.measured import FOUND, SHOWN, TARGET_SIZE, people_settings
 from posezoo.media.images import read_image
 from posezoo.poses.drawing import draw
 from posezoo.poses.letterbox import describe_size
 from posezoo.run.machine import Machine
-from posezoo.run.measured import FOUND, SHOWN, TARGET_SIZE, people_settings
 from posezoo.run.runtime.compiled_network import CompiledNetwork, describe_run
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig

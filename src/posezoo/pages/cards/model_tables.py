@@ -12,13 +12,13 @@ from posezoo.console.labels import (
     task_label,
 )
 from posezoo.core.values import frozen
-from posezoo.pages.facts.comparison import (
+from posezoo.figures.comparison import (
     ComparisonRow,
     MetricSource,
     ModelComparison,
     in_order,
 )
-from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.figures.model_facts import ModelFacts
 
 #: Columns of a table with a measured pipeline, by their keys in ``COLUMNS``.
 PIPELINE_HEADERS = {

@@ -20,9 +20,7 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.layout import ModelLayout
 from posezoo.core.values import frozen
-from posezoo.pages.facts.model_facts import ModelFacts, offers_precision
-from posezoo.poses.people import declared_people
-from posezoo.run.measured import (
+from posezoo.figures.measured import (
     DETECTOR_PRECISION,
     FIGURES_FILE,
     FOUND,
@@ -35,12 +33,14 @@ from posezoo.run.measured import (
     Measurement,
     read_detector_precision,
 )
-from posezoo.run.measurement_selection import (
+from posezoo.figures.measurement_selection import (
     MeasurementSelection,
     format_comparable_settings,
     format_measurement_setting,
     is_of_one_request,
 )
+from posezoo.figures.model_facts import ModelFacts, offers_precision
+from posezoo.poses.people import declared_people
 from posezoo.run.pipeline_spec import PipelineSpec
 
 #: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from posezoo.console.labels import format_pairs, join
 from posezoo.core.declarations.model import Model
 from posezoo.core.values import frozen
-from posezoo.poses.people import people_from
-from posezoo.run.measured import (
+from posezoo.figures.measured import (
     DETECTOR_PRECISION,
     FORMER_LIMIT,
     REGISTRY,
@@ -19,6 +18,7 @@ from posezoo.run.measured import (
     Measurement,
     measurements_of,
 )
+from posezoo.poses.people import people_from
 from posezoo.run.runtime.runtime_config import declared_type
 
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.

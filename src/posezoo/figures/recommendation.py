@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from posezoo.core.declarations.model import WHOLE_IMAGE
 from posezoo.core.pipeline.availability import Availability
 from posezoo.core.values import frozen
-from posezoo.pages.facts.comparison import ComparisonRow, SourcedMetric, in_order
+from posezoo.figures.comparison import ComparisonRow, SourcedMetric, in_order
 
 #: What ``--license permissive`` accepts: licenses that ask for no more than a notice.
 PERMISSIVE = ("Apache-2.0", "MIT", "BSD-*", "0BSD", "ISC", "Zlib", "Unlicense", "CC0-1.0")

@@ -7,10 +7,10 @@ import pytest
 from fakes.files import model
 from posezoo.core.declarations.model import WHOLE_IMAGE, People, Precision
 from posezoo.core.pipeline.availability import Availability
-from posezoo.pages.facts import recommendation
-from posezoo.pages.facts.comparison import COLUMNS, ComparisonRow, MetricSource, SourcedMetric
-from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues
-from posezoo.run.measured import THIS_MACHINE
+from posezoo.figures import recommendation
+from posezoo.figures.comparison import COLUMNS, ComparisonRow, MetricSource, SourcedMetric
+from posezoo.figures.measured import THIS_MACHINE
+from posezoo.figures.recommendation import PERMISSIVE, RequiredValues
 from posezoo.run.pipeline_spec import PipelineSpec
 
 

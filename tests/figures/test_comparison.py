@@ -11,16 +11,16 @@ from posezoo.core.declarations.model import WHOLE_IMAGE, Precision
 from posezoo.core.download.transfer import transfer_bytes
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
-from posezoo.pages.facts.comparison import MetricSource, compare_models, int8_ratio
-from posezoo.pages.facts.model_facts import ModelFacts, describe_model
-from posezoo.run.measured import (
+from posezoo.figures.comparison import MetricSource, compare_models, int8_ratio
+from posezoo.figures.measured import (
     ANNOTATED_BOXES,
     FIGURES_FILE,
     THIS_MACHINE,
     Measurement,
     update_measured_yml,
 )
-from posezoo.run.measurement_selection import MeasurementSelection
+from posezoo.figures.measurement_selection import MeasurementSelection
+from posezoo.figures.model_facts import ModelFacts, describe_model
 
 MACHINE = "A processor, 2 cores, Linux"
 
