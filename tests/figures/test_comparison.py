@@ -23,6 +23,8 @@ from posezoo.figures.measurement_selection import MeasurementSelection
 from posezoo.figures.model_facts import ModelFacts, describe_model
 
 MACHINE = "A processor, 2 cores, Linux"
+#: Of the speed of a pipeline.
+OF_FOUR = {"pipeline": "all", "shown": 4, "crops": 4}
 
 
 def speed(fps, *, machine=MACHINE, precision=Precision.FP16, weights="published", **settings):
@@ -149,7 +151,7 @@ def test_the_time_of_a_pipeline_without_weights_is_estimated_from_its_networks(z
     assert column(comparison, "single_p50_ms") == [10 + 20 + 3 + 3]
     assert comparison.rows[0].values["single_p50_ms"].origin is MetricSource.ESTIMATED
     whole = speed(
-        25, weights="generated", machine="B", people_from="net", pipeline="all", requests=1
+        25, weights="generated", machine="B", people_from="net", requests=1, **OF_FOUR
     )
     pipelines = zoo(changes=TOP_DOWN, one=[whole])
     assert column(pipelines, "latency_p50_ms") == [40]
@@ -349,12 +351,17 @@ def test_a_row_is_of_a_precision_with_a_measured_ap_and_of_fp16_before_fp32(zoo)
 
 
 def test_a_latency_with_one_person_is_not_that_with_four(zoo):
-    pipeline = {"pipeline": "read, found, drawn"}
-    comparison = zoo(one=[speed(10, **pipeline), speed(40, shown=1, **pipeline)])
+    of_one = speed(40, pipeline="all", shown=1)
+    comparison = zoo(one=[speed(10, **OF_FOUR), of_one])
     assert column(comparison, "latency_p50_ms") == [100]
     assert column(comparison, "single_p50_ms") == [25]
     assert comparison.rows[0].is_opened
     assert not zoo(two=[speed(10, weights="generated")]).rows[0].is_opened
+
+
+def test_a_speed_with_four_people_that_does_not_state_its_crops_has_no_place(zoo):
+    of_former_scene = speed(10, pipeline="all", shown=4)
+    assert column(zoo(one=[of_former_scene]), "latency_p50_ms") == [None]
 
 
 def test_a_speed_with_one_person_may_have_no_latency(zoo):

@@ -26,7 +26,6 @@ from posezoo.figures.measured import (
     FOUND,
     OWN_RECORDS,
     REGISTRY,
-    SHOWN,
     THIS_MACHINE,
     USUALLY_SHOWN,
     WEIGHTS,
@@ -520,8 +519,7 @@ def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float
 
 def _conditions(measurement: Measurement) -> tuple[object, ...]:
     ignored = ("arithmetic", "executed_precision", DETECTOR_PRECISION, FOUND)
-    settings = {SHOWN: USUALLY_SHOWN, **measurement.settings}
-    settings = {key: value for key, value in settings.items() if key not in ignored}
+    settings = {key: value for key, value in measurement.settings.items() if key not in ignored}
     return measurement.kind, measurement.tag, measurement.machine, measurement.weights, settings
 
 

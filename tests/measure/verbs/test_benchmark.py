@@ -379,15 +379,29 @@ def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose):
     assert hint == "  hint: leave out --heights"
 
 
+def benchmark_blazepose(blazepose, mirror, people):
+    return posezoo(
+        *("benchmark", "--pipeline", "blazepose-full", *SHORT, "-o", blazepose.output_dir),
+        *("--people", people, "--mirror", mirror, "-q"),
+    )
+
+
 @pytest.mark.usefixtures("measured_in_this_process", "networks_stay_compiled")
 def test_a_pipeline_without_an_own_image_uses_the_sample_photos(blazepose, mirror):
-    ended = succeeded(
-        posezoo(
-            *("benchmark", "--pipeline", "blazepose-full", *SHORT, "-o", blazepose.output_dir),
-            *("--num_infer_requests", "1", "--mirror", mirror, "-q"),
-        )
-    )
-    assert "blazepose-full: whole pipeline: 1600x512, people shown: 4, found: 1\n" in ended.stdout
+    ended = succeeded(benchmark_blazepose(blazepose, mirror, "1"))
+    assert "blazepose-full: whole pipeline: 400x512, people shown: 1, found: 1\n" in ended.stdout
+    (kept,) = read_measured(kept_speeds("blazepose-full"))
+    assert kept.settings["crops"] == 1
+
+
+@pytest.mark.usefixtures("measured_in_this_process", "networks_stay_compiled")
+def test_a_pipeline_that_misses_people_is_not_measured(blazepose, mirror):
+    """Its time would be that of other work than its record says."""
+    ended = benchmark_blazepose(blazepose, mirror, "4")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    problem, hint = ended.stderr.splitlines()
+    assert problem == "error: blazepose-full: computed 2 crops, and the picture shows 4 people"
+    assert hint == "  hint: --input names a picture of your own"
 
 
 @pytest.mark.slow

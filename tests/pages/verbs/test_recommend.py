@@ -43,7 +43,7 @@ def zoo(tmp_path):
 
 
 PIPELINE = {"pipeline": "read, found, drawn"}
-SPEEDS = ((1, {"shown": 1, "people": 1, **PIPELINE}), (3, {"people": 4, **PIPELINE}))
+SPEEDS = ((1, {"shown": 1, "people": 1, **PIPELINE}), (3, {"shown": 4, "crops": 4, "people": 4, **PIPELINE}))
 
 
 def speed(latency, **settings):
