@@ -116,6 +116,14 @@ def test_a_model_that_finds_fewer_of_several_people_is_not_named(found):
     assert names(recommend([MIDDLE, other], RequiredValues()).rows) == ["other", "middle"]
 
 
+def test_a_model_that_was_measured_with_one_person_alone_is_not_known_to_find_several():
+    alone = row("alone", AP=0.6, single_p50_ms=5.0)
+    never = row("never", AP=0.5)
+    answer = recommend([alone, never], RequiredValues(people=4))
+    assert (names(answer.rows), answer.unknown) == (["never"], {"alone": ["latency"]})
+    assert names(recommend([alone, never], RequiredValues()).rows) == ["alone", "never"]
+
+
 def test_a_limit_of_the_time_leaves_out_a_row_that_found_nobody():
     empty = row("empty", AP=0.5, single_p50_ms=6.0, found={1: 0})
     assert names(recommend([empty], RequiredValues()).rows) == ["empty"]
