@@ -84,7 +84,8 @@ FLAGS = (
     ),
     Flag(
         "--people N",
-        "with --pipeline: the number of people on the default image (default: 4)",
+        "with --pipeline: the number of people on the default image; a model that cuts out another"
+        " number is not measured (default: 4)",
         default="4",
         choices=("1", "4"),
         needs="pipeline",
