@@ -155,19 +155,11 @@ def _cpu_time(model: Model, precision: Precision, *, has_bf16: bool) -> str:
     if not by_machine:
         return "not measured"
     records = max(by_machine.values(), key=len)
-    times = [_format_time(records.get(shown), shown) for shown in (1, 4)]
-    types = dict.fromkeys(map(executed_type, records.values()))
-    return f"{', '.join(times)} in {', '.join(types)}"
-
-
-def _format_time(record: Measurement | None, shown: int) -> str:
-    from posezoo.figures.measured import FOUND
-
-    if record is None:
-        return "not measured"
-    people = int(record.settings[FOUND])
-    missed = f" ({people} found)" if people < shown else ""
-    return f"{record.figures['cpu_ms']:.0f}{missed}"
+    measured = ", ".join(f"{each.figures['cpu_ms']:.0f}" for each in records.values())
+    types = ", ".join(dict.fromkeys(map(executed_type, records.values())))
+    if 1 not in records:
+        return f"not measured, {measured} in {types}"
+    return f"{measured} in {types}" + ("" if 4 in records else ", not measured")
 
 
 def _download(facts: ModelFacts) -> str:

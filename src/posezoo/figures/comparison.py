@@ -239,7 +239,10 @@ def compare_models(
     for subject in subjects:
         measured = [measurements.get(subject.key) for _, measurements in chosen]
         metrics = _static_metrics(subject.facts, subject.precision, layout, selection)
-        metrics |= _expect_times(subject, selection)
+        # What is not measured beside what is, such as several people, is not estimated either.
+        speed_and_single = (measured[0], measured[2])
+        if not any(each and each.weights == WEIGHTS[0] for each in speed_and_single):
+            metrics |= _expect_times(subject, selection)
         proofs: dict[str, None] = {}  # what the IR here were compared with
         for _part, made, record in replace(subject.facts, layout=layout).ir_records():
             if made is subject.precision:
