@@ -405,6 +405,19 @@ def test_a_pipeline_that_misses_people_is_not_measured(blazepose, mirror):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("detector", ["picodet-s-192-pedestrian", "yolox-nano-coco"])
+def test_detectors_see_as_many_people_as_the_scene_has(detector, mirror, tmp_path):
+    for people in ("1", "4"):
+        ended = succeeded(
+            posezoo(
+                *("benchmark", "--pipeline", detector, "--people", people, *SHORT, "-q"),
+                *("--mirror", mirror, "-o", tmp_path / "models"),
+            )
+        )
+        assert f"people shown: {people}, found: {people}\n" in ended.stdout
+
+
+@pytest.mark.slow
 def test_each_row_names_its_height(mirror, tmp_path):
     name = "human-pose-estimation-0001"
     model = (name, "--precisions", "FP16-INT8", "-o", tmp_path / "models", "-q")
