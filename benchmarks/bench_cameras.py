@@ -22,6 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 from harness import amount, machine, record
+from work_done import require_found
 
 import posezoo
 from posezoo.measure.benchmark_cases import write_people
@@ -67,6 +68,7 @@ def measure(model: Estimator, address: str) -> dict[str, float]:
             _, poses = next(results)
             frames += 1
             people += len(poses)
+        require_found(model.model.full_name, people / frames, 0.5)
         taken, used = time.perf_counter() - started, time.process_time() - cpu
     return {"cpu_ms": 1e3 * used / frames, "fps": frames / taken, "people": people / frames}
 

@@ -4,7 +4,7 @@ Calls in all types of a model take turns, so that other programs slow all of the
 median over the rounds. The exit code is 1 if `posezoo run` computes in another type than the record
 of a row, or if its INT8, divided by its FP16, is more than a quarter away from that of the records.
 Rows whose files cannot be downloaded are left out, and so is what was not recorded on a machine
-like this one.
+like this one, and an image of which a model misses people.
 
     python benchmarks/bench_rows.py [--rounds N]
 """
@@ -15,7 +15,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from statistics import median
@@ -23,18 +23,19 @@ from typing import Any
 
 import cv2
 from harness import amount, exit_code, machine, record
+from work_done import require_found
 
 import posezoo
 from posezoo.core.declarations.model import Model
 from posezoo.core.errors import DownloadError
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import DECLARED
+from posezoo.figures.measured import Measurement
+from posezoo.figures.measurement_selection import MeasurementSelection, executed_type
 from posezoo.measure.benchmark_cases import write_people
 from posezoo.media.images import read_image
 from posezoo.poses.drawing import draw
 from posezoo.run.machine import Machine
-from posezoo.run.measured import Measurement
-from posezoo.run.measurement_selection import MeasurementSelection, executed_type
 from posezoo.run.runtime.estimator import Estimator
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -82,23 +83,27 @@ def find_record(model: Model, precision: str, people: int) -> Measurement | None
 
 
 def measure(
-    cases: Mapping[str, Estimator], images: Sequence[Path], rounds: int
-) -> dict[str, list[float]]:
-    """The milliseconds on each image, by case."""
-    times: dict[str, list[list[float]]] = {case: [[] for _ in images] for case in cases}
+    cases: Mapping[str, Estimator], images: Mapping[int, Path], rounds: int
+) -> dict[str, dict[int, float]]:
+    """The milliseconds on the image of each number of people, by case."""
+    times: dict[str, dict[int, list[float]]]
+    times = {case: {people: [] for people in images} for case in cases}
     for number in range(rounds + 1):  # the first one warms up
         for case, estimator in cases.items():
-            for place, image in enumerate(images):
+            for people, image in images.items():
                 each = cpu_ms(estimator, image)
-                times[case][place] += [each] if number else []
-    return {case: list(map(median, of_images)) for case, of_images in times.items()}
+                times[case][people] += [each] if number else []
+    return {
+        case: {people: median(each) for people, each in of_images.items()}
+        for case, of_images in times.items()
+    }
 
 
 def find_misses(
-    model: Model, cases: Mapping[str, Estimator], found: Mapping[str, Sequence[float]]
+    model: Model, cases: Mapping[str, Estimator], found: Mapping[str, Mapping[int, float]]
 ) -> Iterator[str]:
     """What differs from the records by more than other programs explain."""
-    for place, people in enumerate(PEOPLE):
+    for people in found[RUN]:
         records = {case: find_record(model, CASES[case][0], people) for case in (RUN, INT8)}
         for case, measured in records.items():
             executed = cases[case].executed_precision if case in cases else ""
@@ -107,7 +112,7 @@ def find_misses(
         run, int8 = records[RUN], records[INT8]
         if run and int8 and INT8 in found:
             recorded = int8.figures["cpu_ms"] / run.figures["cpu_ms"]
-            ratio = found[INT8][place] / found[RUN][place]
+            ratio = found[INT8][people] / found[RUN][people]
             print(f"  {people} people: INT8 / FP16 {ratio:.2f}, {recorded:.2f} is recorded")
             if abs(ratio / recorded - 1) > TOLERANCE:
                 yield f"{people} people: INT8 / FP16 is {ratio:.2f}, not {recorded:.2f}"
@@ -125,8 +130,8 @@ def main() -> int:
     results: dict[str, Any] = {}
     missed = []
     with tempfile.TemporaryDirectory() as folder:
-        images = [Path(folder, f"people-{people}.jpg") for people in PEOPLE]
-        for image, people in zip(images, PEOPLE, strict=True):
+        images = {people: Path(folder, f"people-{people}.jpg") for people in PEOPLE}
+        for people, image in images.items():
             write_people(image, people)
         for name in import_module("which_model").list_models():
             model = registry.find(name)
@@ -135,9 +140,15 @@ def main() -> int:
             except DownloadError:
                 print(f"{name}: left out: its files are not here")
                 continue
-            found = measure(cases, images, args.rounds)
+            complete = {
+                people: image
+                for people, image in images.items()
+                if len(cases[RUN](read_image(image))) >= people
+            }
+            require_found(name, len(complete))
+            found = measure(cases, complete, args.rounds)
             for case, times in found.items():
-                shown = ", ".join(f"{ms:.1f}" for ms in times)
+                shown = ", ".join(f"{people} people {ms:.1f}" for people, ms in times.items())
                 print(f"{name}, {case} ({cases[case].executed_precision}): {shown} ms")
             missed += [f"{name}: {miss}" for miss in find_misses(model, cases, found)]
             results[name] = found

@@ -31,6 +31,7 @@ from typing import Any
 import cv2
 import numpy as np
 from harness import amount, exit_code, machine, record, spread
+from work_done import require_found
 
 import posezoo
 from posezoo.core.ir.openvino_import import import_openvino
@@ -120,8 +121,7 @@ def loaded(xml: Path, runtime: RuntimeConfig, outputs: Mapping[str, Any], people
 
     network.infer = drawn  # type: ignore[method-assign]
     found = len(estimator(np.zeros((HEIGHT, WIDTH, 3), np.uint8)))
-    if abs(found - people) > people // 10:
-        raise SystemExit(f"{xml}: {found} people found in maps of {people}")
+    require_found(f"{xml.stem}, maps of {people}", found, people - people // 10)
     return estimator
 
 

@@ -27,6 +27,7 @@ import av
 import cv2
 import numpy as np
 from harness import amount, cpu_s, exit_code, machine, record
+from work_done import require_found
 
 import posezoo
 from posezoo.core.pipeline.zoo_context import open_context
@@ -125,7 +126,9 @@ def main(rounds: int = ROUNDS, frames: int = FRAMES) -> int:
         out = str(Path(folder, "out.mp4"))
         found = Path(folder, "found.pickle")
         _, first = cv2.VideoCapture(str(video)).read()
-        found.write_bytes(pickle.dumps(posezoo.load(MODEL, listener=None)(first)))
+        poses = posezoo.load(MODEL, listener=None)(first)
+        require_found(MODEL, len(poses), PEOPLE)
+        found.write_bytes(pickle.dumps(poses))
         run = [sys.executable, "-m", "posezoo", "run", MODEL, "--input", str(video), "--quiet"]
         commands = {
             "by hand": [sys.executable, __file__, "--loop", str(video), out, str(found)],

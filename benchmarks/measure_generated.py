@@ -26,8 +26,9 @@ import yaml
 from posezoo.core.errors import InferenceError
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.registry import open_registry
+from posezoo.figures.measured import read_measurement_file
+from posezoo.measure.benchmark_cases import SEAM
 from posezoo.measure.complexity_count import record_measurements
-from posezoo.run.measured import read_measurement_file
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "build" / "measure"
@@ -44,15 +45,16 @@ PIPELINES = (
 #: Those of which the network alone is measured.
 NETWORKS = ("rtmdet-nano", "rtmpose-l", *(f"rtmpose-{size}-384x288" for size in "mlx"))
 
-#: Columns of the picture with one person each are 400 pixels wide; it is 512 pixels high.
-COLUMN, HEIGHT = 400, 512
+#: Photos of the picture, with one person each, are 400 pixels wide and 512 high.
+WIDTH, HEIGHT = 400, 512
+STEP = WIDTH - SEAM
 
 
 def places_of(people: int) -> list[tuple[float, float, float, float]]:
     """The boxes of the people of ``benchmark --pipeline --people N`` in the network's square."""
-    side = max(people * COLUMN, HEIGHT)
-    sizes = 0.8 * COLUMN / side, 0.95 * HEIGHT / side
-    return [((0.1 + index) * COLUMN / side, 0.0, *sizes) for index in range(people)]
+    side = max(WIDTH + (people - 1) * STEP, HEIGHT)
+    sizes = 0.8 * WIDTH / side, 0.95 * HEIGHT / side
+    return [((0.1 * WIDTH + index * STEP) / side, 0.0, *sizes) for index in range(people)]
 
 
 def write_registry(folder: Path, name: str, people: int) -> None:

@@ -37,16 +37,16 @@ from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_versions
-from posezoo.measure.complexity_count import record_measurements
-from posezoo.media.images import read_image
-from posezoo.run.load import compile_pipeline, default_runtime, get_detector_irs
-from posezoo.run.measured import (
+from posezoo.figures.measured import (
     TARGET_SIZE,
     Measurement,
     digest_irs,
     people_settings,
 )
-from posezoo.run.measurement_selection import MeasurementSelection
+from posezoo.figures.measurement_selection import MeasurementSelection
+from posezoo.measure.complexity_count import record_measurements
+from posezoo.media.images import read_image
+from posezoo.run.load import compile_pipeline, default_runtime, get_detector_irs
 from posezoo.run.pipeline_spec import resolve_pipeline
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
@@ -171,8 +171,8 @@ def read_all_photos(folder: Path) -> list[Picture]:
 
 def list_pipelines(context: Any, patterns: Sequence[str]) -> Iterator[tuple[Model, Precision, Any]]:
     """The model, precision and size of each row."""
-    from posezoo.pages.facts.comparison import compare_models
-    from posezoo.pages.facts.model_facts import describe_model
+    from posezoo.figures.comparison import compare_models
+    from posezoo.figures.model_facts import describe_model
 
     selection = context.registry.select(patterns or ["*", "*@*"])
     facts = [describe_model(model, context.registry) for model in selection.all]

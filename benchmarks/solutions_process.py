@@ -1,7 +1,8 @@
-"""Time one solution of the installed package mediapipe: solutions_process.py SOLUTION FOLDER
+"""Time one solution of the installed package mediapipe: solutions_process.py SOLUTION FOLDER...
 
-Prints JSON: milliseconds of wall and CPU time an image (median), on photos and on a video, and the
-most memory in MiB. It runs with MediaPipe and with posezoo's stand-in alike.
+Prints JSON: milliseconds of wall and CPU time an image (median), on photos and on a video; in how
+many of them the solution found all that it looks for, because only these count; and the most memory
+in MiB. It runs with MediaPipe and with posezoo's stand-in alike.
 """
 
 import glob
@@ -14,17 +15,23 @@ from typing import Any
 
 import cv2
 import numpy as np
+from work_done import require_found
 
 assert sys.platform != "win32", "Windows has no module resource"
-solution, folder = sys.argv[1:]
+solution, *folders = sys.argv[1:]
 mp = import_module("mediapipe")
-module, name = {
-    "pose": ("pose", "Pose"),
-    "hands": ("hands", "Hands"),
-    "face_detection": ("face_detection", "FaceDetection"),
-    "face_mesh": ("face_mesh", "FaceMesh"),
-    "holistic": ("holistic", "Holistic"),
-    "selfie_segmentation": ("selfie_segmentation", "SelfieSegmentation"),
+#: Each module and class, and the parts of its results.
+module, name, parts = {
+    "pose": ("pose", "Pose", ["pose_landmarks"]),
+    "hands": ("hands", "Hands", ["multi_hand_landmarks"]),
+    "face_detection": ("face_detection", "FaceDetection", ["detections"]),
+    "face_mesh": ("face_mesh", "FaceMesh", ["multi_face_landmarks"]),
+    "holistic": (
+        "holistic",
+        "Holistic",
+        [f"{part}_landmarks" for part in ("pose", "face", "left_hand", "right_hand")],
+    ),
+    "selfie_segmentation": ("selfie_segmentation", "SelfieSegmentation", ["segmentation_mask"]),
 }[solution]
 create = getattr(getattr(mp.solutions, module), name)
 
@@ -35,36 +42,38 @@ def read(path: str) -> Any:
     return image[..., ::-1].copy()
 
 
-photos = [read(path) for path in sorted(glob.glob(f"{folder}/*.jpg"))]
-# A person with face and hands, at ten places.
-still = cv2.resize(read(f"{folder}/000000256353.jpg"), (640, 480))
-video = [np.roll(still, 2 * place, axis=1) for place in range(10)] * 3
+def is_complete(results: Any) -> bool:
+    """Whether each part was found."""
+    return all(getattr(results, part) is not None for part in parts)
 
 
-def measure(images: list[Any], **options: bool) -> tuple[float, float]:
-    """Milliseconds of wall and CPU time an image."""
-    wall, cpu = [], []
+def measure(images: list[Any], kind: str, **options: bool) -> tuple[dict[str, float], list[Any]]:
+    """Milliseconds of wall and CPU time of the images in which all was found; and these images."""
+    wall, cpu, complete = [], [], []
     with create(**options) as instance:
         instance.process(images[0])
         for image in images:
             before, used = time.perf_counter(), time.process_time()
-            instance.process(image)
-            wall.append(1000 * (time.perf_counter() - before))
-            cpu.append(1000 * (time.process_time() - used))
-    return round(float(np.median(wall)), 2), round(float(np.median(cpu)), 2)
+            results = instance.process(image)
+            taken, computed = time.perf_counter() - before, time.process_time() - used
+            if is_complete(results):
+                wall.append(1000 * taken)
+                cpu.append(1000 * computed)
+                complete.append(image)
+    require_found(f"{solution}, {kind}", len(complete))
+    figures = {
+        f"{kind}_ms": round(float(np.median(wall)), 2),
+        f"{kind}_cpu_ms": round(float(np.median(cpu)), 2),
+        f"{kind}_found": len(complete),
+    }
+    return figures, complete
 
 
+photos = [read(path) for folder in folders for path in sorted(glob.glob(f"{folder}/*.[jp][pn]g"))]
 is_static = {} if "face_detection" in module or "selfie" in module else {"static_image_mode": True}
-photo_ms, photo_cpu_ms = measure(photos, **is_static)
-video_ms, video_cpu_ms = measure(video)
-print(
-    json.dumps(
-        {
-            "photo_ms": photo_ms,
-            "photo_cpu_ms": photo_cpu_ms,
-            "video_ms": video_ms,
-            "video_cpu_ms": video_cpu_ms,
-            "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        }
-    )
-)
+of_photos, complete = measure(photos * 3, "photo", **is_static)
+# The last photo in which all was found, at ten places.
+still = cv2.resize(complete[-1], (640, 480))
+of_video, _ = measure([np.roll(still, 2 * place, axis=1) for place in range(10)] * 3, "video")
+memory_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+print(json.dumps({**of_photos, **of_video, "memory_mib": memory_mib}))

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from posezoo.core.declarations.model import Model
     from posezoo.core.registry import Registry
-    from posezoo.pages.facts.comparison import ModelComparison
-    from posezoo.pages.facts.model_facts import ModelFacts
-    from posezoo.run.measured import Measurement
+    from posezoo.figures.comparison import ModelComparison
+    from posezoo.figures.measured import Measurement
+    from posezoo.figures.model_facts import ModelFacts
 
 ROOT = Path(__file__).resolve().parents[1]
 # Some values are read by the modules that write them.
@@ -118,7 +118,7 @@ DETECTOR_HEADERS = ("Detector", "AP (95 % interval)", "AR50")
 
 def all_models(registry: Registry) -> list[ModelFacts]:
     """All models by name: composites, models that are no part of one, and variants."""
-    from posezoo.pages.facts.model_facts import describe_model
+    from posezoo.figures.model_facts import describe_model
 
     selection = registry.select(["*", "*@*"])
     models: list[Model] = [*selection.composites]
@@ -161,8 +161,8 @@ def movenet_videos() -> dict[str, Any]:
 def detector_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     """For each way in which people were found for one model: its AP in FP16, and its AR50."""
     from posezoo.core.declarations.model import Precision
-    from posezoo.run.measured import measurements_of
-    from posezoo.run.measurement_selection import executed_type
+    from posezoo.figures.measured import measurements_of
+    from posezoo.figures.measurement_selection import executed_type
 
     measured = [
         each
@@ -179,8 +179,8 @@ def every_row() -> ModelComparison:
     """All models with a row for each precision and size that was measured."""
     from posezoo.core.layout import ModelLayout
     from posezoo.core.registry import open_registry
-    from posezoo.pages.facts.comparison import compare_models
-    from posezoo.run.measurement_selection import MeasurementSelection
+    from posezoo.figures.comparison import compare_models
+    from posezoo.figures.measurement_selection import MeasurementSelection
 
     models = all_models(open_registry())
     layout = ModelLayout(ROOT, ROOT)

@@ -28,9 +28,9 @@ from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.settings import read_settings, to_settings
+from posezoo.figures.model_facts import ModelFacts, describe_model
 from posezoo.media.images import Image, read_image, sample_photos
 from posezoo.pages.cards.usage_section import PICTURE, finds_keypoints
-from posezoo.pages.facts.model_facts import ModelFacts, describe_model
 from posezoo.poses.drawing import draw
 from posezoo.poses.people import noun_of
 from posezoo.run.load import compile_pipeline, default_runtime, get_detector_irs

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from posezoo.core.declarations.model import Model, Precision
     from posezoo.core.resolve.stage_context import Context
-    from posezoo.run.measured import Measurement
+    from posezoo.figures.measured import Measurement
     from posezoo.run.pipeline_spec import PipelineSpec
 
 #: How a machine's description says that its CPU computes in bf16.
@@ -39,8 +39,8 @@ def list_stale(models_dir: Path | None = None) -> list[str]:
 
 
 def _list_of_model(model: Model, context: Context) -> Iterator[str]:
-    from posezoo.run.measured import USUALLY_SHOWN
-    from posezoo.run.measurement_selection import MeasurementSelection
+    from posezoo.figures.measured import USUALLY_SHOWN
+    from posezoo.figures.measurement_selection import MeasurementSelection
     from posezoo.run.pipeline_spec import resolve_pipeline
 
     selection = MeasurementSelection(one_request=True)
@@ -66,8 +66,8 @@ def _list_of_model(model: Model, context: Context) -> Iterator[str]:
 
 def _list_changes(record: Measurement, pipeline: PipelineSpec, context: Context) -> Iterator[str]:
     from posezoo.core.declarations.model import ITSELF
-    from posezoo.run.measured import read_detector_precision
-    from posezoo.run.measurement_selection import executed_type
+    from posezoo.figures.measured import read_detector_precision
+    from posezoo.figures.measurement_selection import executed_type
 
     settings = record.settings
     people_from = settings.get("people_from", ITSELF)

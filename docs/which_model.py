@@ -15,8 +15,9 @@ import yaml
 
 if TYPE_CHECKING:
     from posezoo.core.declarations.model import Model, ModelSpec, Precision
-    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison
-    from posezoo.pages.facts.model_facts import ModelFacts
+    from posezoo.figures.comparison import ComparisonRow, ModelComparison
+    from posezoo.figures.measured import Measurement
+    from posezoo.figures.model_facts import ModelFacts
 
 #: What each row is for, and the model or its alias; first the list of defaults.
 ROWS = {
@@ -92,7 +93,7 @@ def _format_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _rows(rows: dict[str, ComparisonRow]) -> Iterator[Sequence[str]]:
     from posezoo.core.declarations.model import Precision
     from posezoo.core.registry import open_registry
-    from posezoo.pages.facts.model_facts import describe_model
+    from posezoo.figures.model_facts import describe_model
 
     registry = open_registry()
     for purpose, name in ROWS.items():
@@ -142,28 +143,23 @@ def _cpu_times(model: Model, precision: Precision) -> tuple[str, str]:
 
 
 def _cpu_time(model: Model, precision: Precision, *, has_bf16: bool) -> str:
-    from posezoo.run.measured import FOUND
-    from posezoo.run.measurement_selection import MeasurementSelection, executed_type
+    from posezoo.figures.measurement_selection import MeasurementSelection, executed_type
 
     selection = MeasurementSelection(one_request=True)
-    times = []
-    types = []
+    by_machine: dict[str, dict[int, Measurement]] = {}
     for shown in (1, 4):
-        found = [
-            each
-            for each in selection.select_of_pipeline(model, "speed", shown)
-            if each.precision is precision
-            and "cpu_ms" in each.figures
-            and ("bf16" in each.machine) == has_bf16
-        ]
-        if not found:
-            return "not measured"
-        record = found[0]
-        people = int(record.settings[FOUND])
-        missed = f" ({people} found)" if people < shown else ""
-        times.append(f"{record.figures['cpu_ms']:.0f}{missed}")
-        types.append(executed_type(record))
-    return f"{', '.join(times)} in {', '.join(dict.fromkeys(types))}"
+        for each in selection.select_of_pipeline(model, "speed", shown):
+            is_wanted = each.precision is precision and ("bf16" in each.machine) == has_bf16
+            if is_wanted and "cpu_ms" in each.figures:
+                by_machine.setdefault(each.machine, {})[shown] = each
+    if not by_machine:
+        return "not measured"
+    records = max(by_machine.values(), key=len)
+    measured = ", ".join(f"{each.figures['cpu_ms']:.0f}" for each in records.values())
+    types = ", ".join(dict.fromkeys(map(executed_type, records.values())))
+    if 1 not in records:
+        return f"not measured, {measured} in {types}"
+    return f"{measured} in {types}" + ("" if 4 in records else ", not measured")
 
 
 def _download(facts: ModelFacts) -> str:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from posezoo.pages.facts.rehearsals import DIGEST, row_digest
+from posezoo.figures.rehearsals import DIGEST, row_digest
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "models" / "rehearsed.tsv"

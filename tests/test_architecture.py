@@ -25,6 +25,7 @@ PARTS = (
     "packages",
     "media",
     "run",
+    "figures",
     "formats",
     "pages",
     "scale",

@@ -1,4 +1,4 @@
-"""What benchmarks count as equal: not what is no number, and not what nobody compared."""
+"""What benchmarks count: not what is no number, what nobody compared, or what found nothing."""
 
 import sys
 from importlib import import_module
@@ -47,6 +47,13 @@ def test_what_was_not_compared_with_opencv_does_not_count_as_equal(load, monkeyp
     monkeypatch.setattr(benchmark, "is_read_by_opencv", lambda layers, weights: True)
     monkeypatch.setattr(benchmark, "translate", lambda layers, weights: said)
     assert benchmark.check(Path("net.cfg")) == kind
+
+
+def test_a_case_that_finds_fewer_than_it_shows_is_not_measured(load):
+    require_found = load("work_done").require_found
+    require_found("four people", 4, 4)
+    with pytest.raises(SystemExit, match=r"^four people: found 3 of at least 4"):
+        require_found("four people", 3, 4)
 
 
 def test_the_share_of_equal_keypoints_counts_only_those_that_were_found(load):

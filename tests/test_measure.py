@@ -10,7 +10,7 @@ import pytest
 
 from fakes.checkout import ROOT
 from posezoo.core.registry import builtin_models_dir
-from posezoo.run.measured import read_measured
+from posezoo.figures.measured import read_measured
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 

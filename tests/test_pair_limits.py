@@ -7,11 +7,11 @@ import pytest
 from fakes.checkout import ROOT
 from fakes.own_registry import own_registry
 from posezoo.core.registry import open_registry
+from posezoo.figures.measured import load_measurements
+from posezoo.figures.rehearsals import read_rehearsals
 from posezoo.lint.registry_view import RegistryView
-from posezoo.pages.facts.rehearsals import read_rehearsals
 from posezoo.poses.decoders import find_decoder
 from posezoo.poses.top_down import TopDownOptions
-from posezoo.run.measured import load_measurements
 
 #: Step 4 of the decision: of pairs whose pose network has no published weights here, by the detector.
 BY_BOXES = {"rtmdet-nano": {"min_score": 0.45, "min_pose_score": 0}}

@@ -34,6 +34,7 @@ from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import SETTINGS, read_settings, to_settings
 from posezoo.core.versions import package_version
 from posezoo.export.targets import TARGETS
+from posezoo.figures.measured import KINDS, Measurement, format_measured_yml
 from posezoo.lint.rules import load_rules
 from posezoo.networks import NETWORKS
 from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer
@@ -42,7 +43,6 @@ from posezoo.poses.decoders import DECODERS
 from posezoo.proof.self_check import OutputDifference, SelfCheckResult
 from posezoo.quantize.quantization_plan import PhotoSplit, QuantizationTarget
 from posezoo.quantize.quantization_plan import quantization_key as int8_key_of
-from posezoo.run.measured import KINDS, Measurement, format_measured_yml
 from posezoo.run.pipeline_spec import PipelineSpec
 from posezoo.run.runtime.estimator import Estimator
 

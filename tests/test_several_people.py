@@ -2,9 +2,9 @@
 
 from fakes.rows import best_rows
 from posezoo.core.registry import open_registry
+from posezoo.figures.measurement_selection import MeasurementSelection
 from posezoo.poses.people import people_from
 from posezoo.run.advice import FALLBACK_MODEL
-from posezoo.run.measurement_selection import MeasurementSelection
 
 
 def test_the_default_model_has_the_highest_ap_of_those_from_package_indexes():

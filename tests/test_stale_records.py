@@ -9,7 +9,7 @@ import pytest
 from fakes.checkout import ROOT
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import open_registry
-from posezoo.run.measurement_selection import MeasurementSelection
+from posezoo.figures.measurement_selection import MeasurementSelection
 
 sys.path.append(str(ROOT / "docs"))
 import stale_records
@@ -41,7 +41,7 @@ def test_nothing_is_named_if_each_record_is_what_run_does(models, capsys):
 def test_a_record_in_another_type_is_not_printed(models):
     def selected(kind, precision):
         model = open_registry([models]).find(MODEL)
-        found = MeasurementSelection().select_of_pipeline(model, kind)
+        found = MeasurementSelection().select_of_pipeline(model, kind, 1)
         return [each for each in found if each.precision is precision]
 
     assert selected("accuracy", Precision.FP16)

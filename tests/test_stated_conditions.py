@@ -15,8 +15,8 @@ from fakes.command import posezoo
 from posezoo.console.labels import format_figure
 from posezoo.core.declarations.model import ITSELF
 from posezoo.core.registry import open_registry
+from posezoo.figures.measured import measurements_of
 from posezoo.poses.people import describe_people
-from posezoo.run.measured import measurements_of
 
 REGISTRY = open_registry()
 
@@ -51,7 +51,6 @@ def conditions_of(measurement):
         "machine": measurement.machine,
         "weights": measurement.weights,
         "date": measurement.date,
-        "shown": "4",
         "target_size": "None",
         **{name: str(value) for name, value in settings.items()},
         **measurement.tools,
@@ -143,7 +142,8 @@ def of_index():
     """Of the index of models: the rows that we measured."""
     text = (ROOT / "models" / "index.md").read_text("utf-8")
     section = text.partition("\n## Human pose estimation\n")[2].partition("\n## ")[0]
-    machine = re.search(r"drawn poses, on (.*?)\. Download", " ".join(text.split()))[1]
+    where = re.search(r"drawn poses, (.*?)\. Download", " ".join(text.split()))[1]
+    machines = re.sub("^.*?on ", "", where).split(", of four on ")
     rows = re.findall(
         r"^\| \[([\w.-]+)\]\([^)]*\)(?: \((FP16-INT8)\))?(?: at (\d+))? \|[^|]*\|[^|]*"
         r"\| (0\.\d{3}) \([^)]*\)(?:, people from ([^|]+))? \|(.*)\|$",
@@ -163,6 +163,7 @@ def of_index():
         yield Stated(model, "accuracy", "AR50_several", several, of_photos)
         for shown, time in zip((1, 4), times, strict=True):
             if time and not time.startswith("\\~"):
+                machine = machines[0 if shown == 1 else -1]
                 of_speed = {**conditions, "machine": machine, "requests": 1, "shown": shown}
                 yield Stated(model, "speed", "latency_p50_ms", time, of_speed)
 

@@ -12,9 +12,9 @@ from fakes.rows import best_rows, every_row
 from posezoo.console.labels import format_ap, format_figure, format_megabytes
 from posezoo.core.declarations.model import WHOLE_IMAGE
 from posezoo.core.registry import open_registry
-from posezoo.pages.facts.comparison import MetricSource
-from posezoo.pages.facts.recommendation import LATENCIES
-from posezoo.run.measured import measurements_of
+from posezoo.figures.comparison import MetricSource
+from posezoo.figures.measured import measurements_of
+from posezoo.figures.recommendation import LATENCIES
 
 ROWS = {row.model: row for row in best_rows()}
 ALL_ROWS = {(row.model, row.precision.value, row.target_size): row for row in every_row()}

@@ -123,7 +123,7 @@ features.PARTS.update(
         "diagnoses": {
             "sandbox": "posezoo.omz.diagnoses:SANDBOX_REPORT",
             "stand-ins": "posezoo.omz.diagnoses:STAND_INS_REPORT",
-            "default": "posezoo.run.default_model:REPORT",
+            "default": "posezoo.run.default_report:REPORT",
             "devices": "posezoo.run.device_report:REPORT",
             "packages": "posezoo.packages.package_diagnosis:REPORT",
             "nncf": "posezoo.quantize.nncf_version:REPORT",

@@ -75,10 +75,10 @@ if TYPE_CHECKING:
     from posezoo.core.download.source_types import SourceType as SourceType
     from posezoo.export.decoded.graphs import DecoderGraph as DecoderGraph
     from posezoo.export.target_type import ExportTarget as ExportTarget
+    from posezoo.figures.model_facts import ModelFacts
     from posezoo.lint.finding import RuleViolation as RuleViolation
     from posezoo.lint.rule import rule as rule
     from posezoo.networks import NetworkDefinition as NetworkDefinition
-    from posezoo.pages.facts.model_facts import ModelFacts
     from posezoo.poses.decoder_type import BOTTOM_UP as BOTTOM_UP
     from posezoo.poses.decoder_type import TOP_DOWN as TOP_DOWN
     from posezoo.poses.decoder_type import DecoderType as DecoderType
@@ -231,7 +231,7 @@ def list_models(*patterns: str, **settings: Unpack[SettingValues]) -> list[Model
         UnknownModelError: a pattern matches no name.
         SpecError: a model.yml of the selected models has a mistake.
     """
-    from posezoo.pages.facts.model_facts import describe_models
+    from posezoo.figures.model_facts import describe_models
 
     registry = _open(list_models, settings, False, show_progress).registry
     selection = registry.select(patterns or None)
@@ -467,7 +467,7 @@ def _precision(text: str, name: str | None, context: Context) -> Precision:
     try:
         return Precision(text)
     except ValueError as error:
-        from posezoo.pages.facts.model_facts import ModelFacts
+        from posezoo.figures.model_facts import ModelFacts
 
         registry = context.registry
         is_known = name is not None and registry.real_name(name) in registry.entries

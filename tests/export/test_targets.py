@@ -422,7 +422,7 @@ def test_the_sample_fits_pictures_to_the_bytes_of_posezoo(tmp_path, resize_type,
 
 def says_the_mean(ended):
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.startswith("heatmaps (1, 17, 16, 24)")
+    assert ended.stdout.startswith("computed in f32\nheatmaps (1, 17, 16, 24)")
     # The mean of the image over 255, which is 43 of the 96 pixels wide: the rest is black.
     assert "0.09" in ended.stdout
 

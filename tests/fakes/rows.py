@@ -8,9 +8,9 @@ from pathlib import Path
 from posezoo.core.declarations.model import Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
-from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, compare_models
-from posezoo.pages.facts.model_facts import describe_model
-from posezoo.run.measurement_selection import MeasurementSelection
+from posezoo.figures.comparison import ComparisonRow, ModelComparison, compare_models
+from posezoo.figures.measurement_selection import MeasurementSelection
+from posezoo.figures.model_facts import describe_model
 
 
 def best_rows() -> list[ComparisonRow]:

@@ -4,7 +4,7 @@ import pytest
 
 from fakes.command import json_of, posezoo
 from fakes.zoo import file_yml, model_yml, write_model
-from posezoo.pages.facts.rehearsals import row_digest
+from posezoo.figures.rehearsals import row_digest
 
 TERMS = f"""Copyright 2026 The tests
 

@@ -16,8 +16,8 @@ from posezoo.core.registry import Registry
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_version
+from posezoo.figures.measured import digest_irs
 from posezoo.lint.recomputation import ARTIFACT_RULES, recompute_artifacts
-from posezoo.run.measured import digest_irs
 
 NAME = "tiny-pose"
 

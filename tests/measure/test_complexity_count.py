@@ -13,9 +13,9 @@ from posezoo.core.errors import ConversionError, InferenceError
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import builtin_models_dir
 from posezoo.core.settings import read_settings, to_settings
+from posezoo.figures.measured import MAX_SPREAD, Measurement, read_measured
 from posezoo.measure.complexity_count import count_model, record_measurements
 from posezoo.pages.cards.registry_pages import render_pages
-from posezoo.run.measured import MAX_SPREAD, Measurement, read_measured
 
 SPEED = Measurement(
     "speed",

@@ -24,11 +24,11 @@ from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir.openvino_import import is_quantized
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
-from posezoo.pages.facts.comparison import compare_models
-from posezoo.pages.facts.model_facts import describe_model
+from posezoo.figures.comparison import compare_models
+from posezoo.figures.measured import THIS_MACHINE, Measurement
+from posezoo.figures.measurement_selection import MeasurementSelection
+from posezoo.figures.model_facts import describe_model
 from posezoo.quantize.int8_ranges import MAKER, Int8Ranges, apply_ranges, find_ranges
-from posezoo.run.measured import THIS_MACHINE, Measurement
-from posezoo.run.measurement_selection import MeasurementSelection
 
 NAME = "tiny"
 FILE = "int8_ranges.safetensors"

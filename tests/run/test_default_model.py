@@ -17,7 +17,8 @@ from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import read_settings, to_settings
-from posezoo.run.default_model import describe_default, prepare_default
+from posezoo.run.default_model import prepare_default
+from posezoo.run.default_report import describe_default
 from posezoo.run.pipeline_spec import resolve_pipeline
 from posezoo.run.subject import Statement
 

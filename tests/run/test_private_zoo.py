@@ -19,7 +19,7 @@ from fakes.published_models import MEAN, SCALE
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.ir.people_metadata import digest_network
 from posezoo.core.versions import version
-from posezoo.run.measured import digest_irs
+from posezoo.figures.measured import digest_irs
 
 pytest.importorskip("openvino", reason="needs openvino")
 

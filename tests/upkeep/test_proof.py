@@ -30,7 +30,7 @@ from posezoo.core.declarations.routes import Route, select_route
 from posezoo.core.errors import InferenceError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import builtin_models_dir, open_registry
-from posezoo.run.measured import load_measurements, read_measured
+from posezoo.figures.measured import load_measurements, read_measured
 
 MODELS = own_registry().select(None).models
 GLUON = "mobile_pose_mobilenetv3_small"

@@ -29,9 +29,9 @@ from posezoo.export.target_type import (
     render,
     render_part,
 )
+from posezoo.figures.model_facts import ModelFacts
 from posezoo.pages.cards.model_card import NAME as CARD
 from posezoo.pages.cards.model_card import render_card_files
-from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.poses.decoders import find_decoder, sizing_of_input
 from posezoo.poses.letterbox import InputSizing, Size
 

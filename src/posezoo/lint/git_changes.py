@@ -21,14 +21,14 @@ from posezoo.core.registry import (
     registry_root,
 )
 from posezoo.core.workers.program import find_program
+from posezoo.figures.measured import NAME as MEASURED
+from posezoo.figures.measured import read_measured
+from posezoo.figures.papers import NAME as PAPERS
+from posezoo.figures.rehearsals import TABLE as REHEARSALS
 from posezoo.lint.earlier_models import EarlierModels, read_reasons
 from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.pages.cards.model_card import INDEX, PICTURES
 from posezoo.pages.cards.registry_pages import PICTURE
-from posezoo.pages.facts.papers import NAME as PAPERS
-from posezoo.pages.facts.rehearsals import TABLE as REHEARSALS
-from posezoo.run.measured import NAME as MEASURED
-from posezoo.run.measured import read_measured
 
 TIMEOUT_S = 60
 # The configuration of an unpacked repository can name programs that Git starts.

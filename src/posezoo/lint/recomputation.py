@@ -25,10 +25,7 @@ from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.artifact_states import check_artifacts
 from posezoo.core.registry import Registry
 from posezoo.core.versions import package_version
-from posezoo.lint.finding import FileLocation, Finding, RuleViolation, Severity, create_finding
-from posezoo.lint.registry_view import ModelView, RegistryView
-from posezoo.lint.rule import RuleInfo
-from posezoo.run.measured import (
+from posezoo.figures.measured import (
     ANNOTATED_BOXES,
     NAME,
     counted_figures,
@@ -36,6 +33,9 @@ from posezoo.run.measured import (
     load_measurements,
     read_detector_precision,
 )
+from posezoo.lint.finding import FileLocation, Finding, RuleViolation, Severity, create_finding
+from posezoo.lint.registry_view import ModelView, RegistryView
+from posezoo.lint.rule import RuleInfo
 
 if TYPE_CHECKING:
     from openvino import Core, Model

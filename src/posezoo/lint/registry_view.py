@@ -34,6 +34,7 @@ from posezoo.core.declarations.yaml_nodes import YamlNode, read_yaml
 from posezoo.core.errors import SpecError, suggest
 from posezoo.core.registry import Registry, RegistryEntry, builtin_models_dir, registry_root
 from posezoo.core.values import frozen
+from posezoo.figures.measured import NAME, Measurement, read_measured
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
 from posezoo.lint.earlier_models import EarlierModels, read_keys, read_reasons
@@ -53,7 +54,6 @@ from posezoo.pages.cards.registry_pages import (
     render_pages,
     render_readable_pages,
 )
-from posezoo.run.measured import NAME, Measurement, read_measured
 
 #: If more than this fraction of models or of pairs are alike, the others should be, too.
 USUAL_SHARE = 0.8

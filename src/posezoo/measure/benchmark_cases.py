@@ -40,6 +40,9 @@ from posezoo.run.subject import Statement, Subject
 if TYPE_CHECKING:
     from posezoo.run.runtime.estimator import Estimator
 
+#: In pixels: where two photos of ``write_people`` overlap.
+SEAM = 64
+
 
 @frozen
 class BenchmarkOptions:
@@ -219,13 +222,18 @@ class CaseMaker:
 
 
 def write_people(path: Path, number: int) -> None:
-    """Write an image with one to four people.
+    """Write a scene of one to four people: columns of the two sample photos in turn.
 
-    It has the columns with the person, from two photos side by side. People are then as small as
-    detectors expect. In a square of photos, person-detection-retail-0013 finds one of four people.
+    They fade into each other, because detectors see further people at sharp edges.
     """
-    left, right = (images.read_image(photo)[:, :400] for photo in images.SAMPLE_PHOTOS)
-    images.write_image(path, np.hstack([left, right, left, right][:number]))
+    astronaut, man = map(images.read_image, images.SAMPLE_PHOTOS)
+    photos = [astronaut[:, 90:490], man[:, :400]] * 2
+    scene = photos[0]
+    share = np.linspace(0, 1, SEAM)[:, None]
+    for photo in photos[1:number]:
+        seam = (1 - share) * scene[:, -SEAM:] + share * photo[:, :SEAM]
+        scene = np.hstack([scene[:, :-SEAM], seam.astype(np.uint8), photo[:, SEAM:]])
+    images.write_image(path, scene)
 
 
 def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Precision) -> Path:

@@ -9,11 +9,7 @@ from posezoo.console.json_projection import Json, project
 from posezoo.console.labels import format_count
 from posezoo.console.report import fit_columns
 from posezoo.core.declarations.model import WHOLE_IMAGE
-from posezoo.measure.benchmarking.benchmark_process import ROUNDS
-from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult
-from posezoo.measure.benchmarking.workloads import NetworkWorkload
-from posezoo.poses.people import describe_people
-from posezoo.run.measured import (
+from posezoo.figures.measured import (
     FOUND,
     SHOWN,
     TARGET_SIZE,
@@ -21,6 +17,10 @@ from posezoo.run.measured import (
     measurement_to_json,
     read_detector_precision,
 )
+from posezoo.measure.benchmarking.benchmark_process import ROUNDS
+from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult
+from posezoo.measure.benchmarking.workloads import NetworkWorkload
+from posezoo.poses.people import describe_people
 
 #: What a narrow terminal leaves out comes last.
 HEADERS = (

@@ -25,7 +25,7 @@ from posezoo.core.versions import package_version
 from posezoo.networks.custom_weights import spec_with_checkpoint, write_random_checkpoint
 
 if TYPE_CHECKING:
-    from posezoo.run.measured import Measurement
+    from posezoo.figures.measured import Measurement
 
 _PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 
@@ -42,7 +42,7 @@ def count_complexity(
         MissingPackageError: OpenVINO is not installed, or too old.
     """
     from posezoo.core.ir.openvino_import import error_text
-    from posezoo.run.measured import Measurement
+    from posezoo.figures.measured import Measurement
 
     spec = resolved.spec
     measurements = []
@@ -152,7 +152,7 @@ def record_measurements(spec: Model, measurements: Collection[Measurement]) -> P
         OutputError: it cannot be written, or the registry is part of an installed package.
         SpecError: the existing measured.yml is not valid.
     """
-    from posezoo.run import measured
+    from posezoo.figures import measured
 
     require_own_registry(spec)
     for each in measurements:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from posezoo.console.labels import format_ap, format_conditions, format_count, format_pairs
 from posezoo.console.report import align_columns, print_lines
+from posezoo.figures.measured import DETECTOR_PRECISION, TARGET_SIZE
 from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
 from posezoo.measure.evaluation.evaluation_protocol import (
@@ -17,7 +18,6 @@ from posezoo.measure.evaluation.evaluation_report import EvaluationReport
 from posezoo.measure.evaluation.person_groups import ENOUGH_PEOPLE
 from posezoo.measure.evaluation.run_evaluation import EvaluationResult
 from posezoo.poses.people import describe_people
-from posezoo.run.measured import DETECTOR_PRECISION, TARGET_SIZE
 
 #: The maximum number of table rows that are printed; the files contain all rows.
 MOST_ROWS = 10

@@ -17,6 +17,7 @@ from posezoo.core.pipeline.for_each import Executor, for_each
 from posezoo.core.pipeline.get import get_irs, with_checkpoint_dir
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.values import frozen
+from posezoo.figures.measured import ANNOTATED_BOXES
 from posezoo.measure.coco import CocoBox, CocoDataset, DatasetImage, ImageId, read_detector_boxes
 from posezoo.measure.evaluation import EvaluationResult, evaluate
 from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol
@@ -25,7 +26,6 @@ from posezoo.measure.evaluation.run_evaluation import ImagePredictor, PredictedI
 from posezoo.poses.decoders import MASKS, find_decoder, finds_boxes, named_task
 from posezoo.run import load
 from posezoo.run.machine import Machine
-from posezoo.run.measured import ANNOTATED_BOXES
 from posezoo.run.pipeline_spec import require_detector_used, resolve_pipeline
 from posezoo.run.result_journal import describe_estimator, journal_path
 from posezoo.run.runtime.decoder_matching import require_decoded_task, undeclared_task

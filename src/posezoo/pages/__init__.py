@@ -1,1 +1,1 @@
-"""Facts about models, and what is drawn from them: cards, comparisons, licenses."""
+"""What is drawn from the facts about models: cards, lists, comparisons, licenses."""

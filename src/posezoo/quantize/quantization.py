@@ -35,6 +35,7 @@ from posezoo.core.layout import require_inside
 from posezoo.core.registry import format_command
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
+from posezoo.figures.measured import KINDS, Measurement, digest_irs
 from posezoo.quantize.accuracy_evaluator import AccuracyEvaluator, create_accuracy_evaluator
 from posezoo.quantize.calibration_data import (
     CalibrationData,
@@ -47,7 +48,6 @@ from posezoo.quantize.int8_comparison import Fp32Reference, OutputReference, com
 from posezoo.quantize.int8_layers import count_layers
 from posezoo.quantize.nncf_compression import delicate_layers, quantize_network
 from posezoo.quantize.quantization_plan import PhotoSplit, QuantizationPlan, QuantizationTarget
-from posezoo.run.measured import KINDS, Measurement, digest_irs
 
 if TYPE_CHECKING:
     from openvino import Model

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from posezoo.core.declarations.model import ModelSpec, Precision
-from posezoo.core.diagnosis import DefaultReport, FeatureReport, Findings
 from posezoo.core.download.candidates import MIRROR_HINT, without_port
 from posezoo.core.download.origins import FileOrigin, mirror_folder
 from posezoo.core.errors import (
@@ -30,10 +29,9 @@ from posezoo.core.errors import (
 from posezoo.core.events import DefaultChosen, Event, LicenseNoted, Listener, WarningIssued
 from posezoo.core.files.verified_files import write_atomically
 from posezoo.core.pipeline.availability import PACKAGE_INDEXES, AvailabilityFinder
-from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.regular_files import read_small
 from posezoo.core.resolve.stage_context import Context
-from posezoo.core.settings import Setting, to_settings, user_folder
+from posezoo.core.settings import user_folder
 from posezoo.core.values import frozen
 from posezoo.run.pipeline_spec import resolve_pipeline
 from posezoo.run.subject import Statement, require_usable
@@ -92,8 +90,8 @@ def prepare_default(
         PosezooError: no model of the list can do what is said.
     """
     finder = AvailabilityFinder(context)
-    rows = _find_rows(said, context, finder)
-    chosen = _find_decided(rows, context, finder)
+    rows = find_rows(said, context, finder)
+    chosen = find_decided(rows, context, finder)
     if chosen is None:
         return _choose_first(rows, context, finder, prepare, listener)
     return prepare(chosen.name, context, listener), chosen
@@ -114,54 +112,32 @@ def default_names(context: Context) -> tuple[str, ...]:
     return names
 
 
-def describe_default(context: Context) -> DefaultReport:
-    """The default model as far as no server has to be asked, for ``posezoo doctor``."""
-    finder = AvailabilityFinder(context)
-    rows = _find_rows(Statement(), context, finder)
-    chosen = _find_decided(rows, context, finder)
-    chosen = chosen or ChosenModel("", "the next run or load chooses it")
-    models = {}
-    for name in context.registry.default_names:
-        found = finder.find(_find_networks(name, Statement(), context))
-        download = f"from {found.described_hosts}" if found.hosts else ", ".join(found.places)
-        models[name] = "; ".join(found.needs) or download
-    file = ""
-    with suppress(SettingsError):
-        file = str(_choice_file())
-    return DefaultReport(chosen.name, chosen.why, file, models)
-
-
-def _report_default(settings: Mapping[str, Setting]) -> Findings:
-    """What a command without a name runs, for ``posezoo doctor``."""
-    with suppress(PosezooError):  # a setting that is wrong is reported already
-        return Findings(default=describe_default(open_context(to_settings(settings))))
-    return Findings()
-
-
-REPORT = FeatureReport(_report_default)
-
-
-def _find_rows(said: Statement, context: Context, finder: AvailabilityFinder) -> _Rows:
+def find_rows(said: Statement, context: Context, finder: AvailabilityFinder) -> _Rows:
     """The models of the list that can do what is said, and need no more than a download."""
     rows = {}
     for name in context.registry.default_names:
         with suppress(PosezooError):
-            networks = _find_networks(name, said, context)
+            networks = find_networks(name, said, context)
             if not finder.find(networks).needs:
                 rows[name] = networks
     return rows
 
 
-def _find_networks(
+def find_networks(
     name: str, said: Statement, context: Context
 ) -> list[tuple[ModelSpec, Precision]]:
+    """The networks of a model of the list, with those of its detector, if it can do what is said.
+
+    Raises:
+        PosezooError: it cannot.
+    """
     model = context.registry.find(name)
     require_usable(model, said, context)
     pipeline = resolve_pipeline(model, context, said.precision or Precision.FP16)
     return pipeline.networks(context.registry)
 
 
-def _find_decided(rows: _Rows, context: Context, finder: AvailabilityFinder) -> ChosenModel | None:
+def find_decided(rows: _Rows, context: Context, finder: AvailabilityFinder) -> ChosenModel | None:
     """The model that is decided without asking a server; None if there is none."""
     if named := context.settings.default:
         return ChosenModel(named, "the setting default names it")
@@ -255,13 +231,14 @@ def _in_words(host: str) -> str:
 # --- The choice, which is a line in a file: another registry's list adds its own.
 
 
-def _choice_file() -> Path:
+def choice_file() -> Path:
+    """The file with the choice; a SettingsError without a home folder."""
     return user_folder("data") / "default.txt"
 
 
 def _read_choices() -> list[str]:
     with suppress(OSError, ValueError, SettingsError):
-        return read_small(_choice_file()).decode().split()
+        return read_small(choice_file()).decode().split()
     return []
 
 
@@ -273,12 +250,12 @@ def _read_kept(names: Iterable[str]) -> str:
 def _keep(name: str) -> None:
     lines = [f"{each}\n" for each in (*_read_choices(), name)]
     with suppress(OutputError, SettingsError):
-        write_atomically(_choice_file(), "".join(lines).encode())
+        write_atomically(choice_file(), "".join(lines).encode())
 
 
 def _can_keep() -> bool:
     try:
-        folder = _choice_file().parent
+        folder = choice_file().parent
     except SettingsError:  # the user has no home folder
         return False
     while not folder.exists():

@@ -34,6 +34,8 @@ from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.versions import package_versions, release_version
 from posezoo.core.workers.processes import run_in_child
+from posezoo.figures.measured import MAX_DIFFERENCE, Measurement, measurements_of
+from posezoo.figures.model_facts import describe_model
 from posezoo.measure.benchmark_cases import BenchmarkOptions, CaseMaker
 from posezoo.measure.benchmarking.benchmark_process import run_rounds
 from posezoo.measure.coco import CocoDataset
@@ -45,7 +47,6 @@ from posezoo.measure.complexity_count import (
 from posezoo.measure.evaluation.evaluation_report import EvaluationReport
 from posezoo.measure.model_evaluation import EvaluationTask, LoadedModel, evaluate_model, load_model
 from posezoo.media.images import SAMPLE_PHOTOS, read_image, write_image
-from posezoo.pages.facts.model_facts import describe_model
 from posezoo.poses.decoders import finds_boxes
 from posezoo.poses.drawing import draw
 from posezoo.quantize.int8_models import plan_int8, plan_required_irs
@@ -53,7 +54,6 @@ from posezoo.quantize.quantization import quantize, to_measurements
 from posezoo.quantize.quantization_plan import QuantizationOptions, explain_unsupported
 from posezoo.run.load import default_runtime
 from posezoo.run.machine import Machine
-from posezoo.run.measured import MAX_DIFFERENCE, Measurement, measurements_of
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 from posezoo.run.subject import Statement, Subject
 from posezoo.upkeep.draft.replacement import write_missing_pins

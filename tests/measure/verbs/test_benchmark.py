@@ -19,8 +19,8 @@ from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, onnx_yml, write_composite, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import builtin_models_dir, open_registry
-from posezoo.run.measured import Measurement, digest_irs, read_measured, read_measurement_file
-from posezoo.run.own_measurements import MOST, keep_measurements
+from posezoo.figures.measured import Measurement, digest_irs, read_measured, read_measurement_file
+from posezoo.figures.own_measurements import MOST, keep_measurements
 
 pytest.importorskip("openvino", reason="needs openvino")
 
@@ -113,7 +113,9 @@ def test_the_results_are_kept_for_recommend_once_for_each_condition(checkout):
 def test_record_writes_speeds_and_complexity_beside_model_yml_and_not_for_recommend(
     checkout, monkeypatch
 ):
-    monkeypatch.setattr("posezoo.run.measured.MAX_SPREAD", float("inf"))  # tests share the machine
+    monkeypatch.setattr(
+        "posezoo.figures.measured.MAX_SPREAD", float("inf")
+    )  # tests share the machine
     ended = succeeded(benchmark(checkout, "small", "--num_infer_requests", "1,2", "--record"))
     path = checkout / "models" / "public" / "small" / "measured.yml"
     assert f"{path}: 2 measurements\n" in ended.stderr
@@ -124,7 +126,7 @@ def test_record_writes_speeds_and_complexity_beside_model_yml_and_not_for_recomm
 
 @pytest.mark.usefixtures("measured_in_this_process")
 def test_of_a_disturbed_benchmark_only_the_complexity_is_recorded(checkout, monkeypatch):
-    monkeypatch.setattr("posezoo.run.measured.MAX_SPREAD", 0.0)
+    monkeypatch.setattr("posezoo.figures.measured.MAX_SPREAD", 0.0)
     ended = benchmark(checkout, "small", "--record", "-q")
     assert ended.returncode == 1
     assert "not recorded: the throughput of its rounds varies by" in ended.stderr
@@ -377,15 +379,42 @@ def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose):
     assert hint == "  hint: leave out --heights"
 
 
+def benchmark_blazepose(blazepose, mirror, people):
+    return posezoo(
+        *("benchmark", "--pipeline", "blazepose-full", *SHORT, "-o", blazepose.output_dir),
+        *("--people", people, "--mirror", mirror, "-q"),
+    )
+
+
 @pytest.mark.usefixtures("measured_in_this_process", "networks_stay_compiled")
 def test_a_pipeline_without_an_own_image_uses_the_sample_photos(blazepose, mirror):
-    ended = succeeded(
-        posezoo(
-            *("benchmark", "--pipeline", "blazepose-full", *SHORT, "-o", blazepose.output_dir),
-            *("--num_infer_requests", "1", "--mirror", mirror, "-q"),
+    ended = succeeded(benchmark_blazepose(blazepose, mirror, "1"))
+    assert "blazepose-full: whole pipeline: 400x512, people shown: 1, found: 1\n" in ended.stdout
+    (kept,) = read_measured(kept_speeds("blazepose-full"))
+    assert kept.settings["crops"] == 1
+
+
+@pytest.mark.usefixtures("measured_in_this_process", "networks_stay_compiled")
+def test_a_pipeline_that_misses_people_is_not_measured(blazepose, mirror):
+    """Its time would be that of other work than its record says."""
+    ended = benchmark_blazepose(blazepose, mirror, "4")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    problem, hint = ended.stderr.splitlines()
+    assert problem == "error: blazepose-full: computed 2 crops, and the picture shows 4 people"
+    assert hint == "  hint: --input names a picture of your own"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("detector", ["picodet-s-192-pedestrian", "yolox-nano-coco"])
+def test_detectors_see_as_many_people_as_the_scene_has(detector, mirror, tmp_path):
+    for people in ("1", "4"):
+        ended = succeeded(
+            posezoo(
+                *("benchmark", "--pipeline", detector, "--people", people, *SHORT, "-q"),
+                *("--mirror", mirror, "-o", tmp_path / "models"),
+            )
         )
-    )
-    assert "blazepose-full: whole pipeline: 1600x512, people shown: 4, found: 1\n" in ended.stdout
+        assert f"people shown: {people}, found: {people}\n" in ended.stdout
 
 
 @pytest.mark.slow

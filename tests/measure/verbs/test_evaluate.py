@@ -19,10 +19,10 @@ from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import EvaluationError
 from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.registry import open_registry
+from posezoo.figures.measured import read_measurement_file
 from posezoo.measure import coco
 from posezoo.measure.evaluation.coco_metrics import KEYPOINT_METRICS
 from posezoo.measure.model_evaluation import require_matching_skeleton
-from posezoo.run.measured import read_measurement_file
 
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
 

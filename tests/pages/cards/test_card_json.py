@@ -4,8 +4,8 @@ import json
 
 from fakes.zoo import file_yml, model_yml, write_composite, write_model
 from posezoo.core.registry import Registry, open_registry
+from posezoo.figures.model_facts import ModelFacts
 from posezoo.pages.cards.card_json import card_json
-from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.poses.decoders import DECODERS
 
 COUNTED = "complexity:\n  - {precision: FP32, figures: {gflops: 92.83, mparams: 28.618}}\n"

@@ -6,8 +6,8 @@ import yaml
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry, open_registry
+from posezoo.figures.model_facts import ModelFacts
 from posezoo.pages.cards.model_card import render_card
-from posezoo.pages.facts.model_facts import ModelFacts
 
 
 @pytest.fixture

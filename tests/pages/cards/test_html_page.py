@@ -13,9 +13,9 @@ from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
+from posezoo.figures.measured import Measurement, update_measured_yml
 from posezoo.pages.cards.html_page import MAX_PICTURE_BYTES, render_html_page
 from posezoo.pages.verbs.filter_flags import facts_of
-from posezoo.run.measured import Measurement, update_measured_yml
 
 JPEG = b"\xff\xd8\xff" + bytes(range(256))
 

@@ -10,9 +10,9 @@ from fakes.zoo import as_yaml, model_yml
 from posezoo.core.declarations.model import Digest
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry
+from posezoo.figures.model_facts import ModelFacts
 from posezoo.pages.cards import model_card
 from posezoo.pages.cards.ir_card import refresh_card
-from posezoo.pages.facts.model_facts import ModelFacts
 
 
 class Zoo:

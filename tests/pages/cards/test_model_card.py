@@ -19,11 +19,11 @@ from posezoo.cli.main import create_parser
 from posezoo.core.declarations.model import Digest
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry, open_registry
+from posezoo.figures.model_facts import ModelFacts
 from posezoo.omz.commands import converter, downloader
 from posezoo.pages.cards.card_reader import parse_card
 from posezoo.pages.cards.model_card import NOTE, render_card, write_card
 from posezoo.pages.cards.registry_pages import render_pages
-from posezoo.pages.facts.model_facts import ModelFacts
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "tests" / "golden"

@@ -5,9 +5,9 @@ import pytest
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo.core.errors import SpecError
 from posezoo.core.registry import Registry
+from posezoo.figures.model_facts import ModelFacts
 from posezoo.pages.cards.model_card import render_card
 from posezoo.pages.cards.registry_pages import render_pages
-from posezoo.pages.facts.model_facts import ModelFacts
 
 COUNTED = "complexity:\n  - {precision: FP32, figures: {gflops: 92.83, mparams: 28.618}}\n"
 MACHINE = "A <b>processor</b> (family 25, avx2, avx512f), 2 cores, Linux"

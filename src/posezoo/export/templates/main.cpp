@@ -181,7 +181,8 @@ void run(const Arguments& arguments) {
     std::ostringstream json;  // printed only if all pictures were processed
     json.imbue(std::locale::classic());
     json << std::setprecision(std::numeric_limits<float>::max_digits10);
-    json << "{\"model\": " << quoted(network.name) << ", \"device\": " << quoted(arguments.device);
+    json << "{\"model\": " << quoted(network.name) << ", \"device\": " << quoted(arguments.device)
+         << ", \"computed_in\": " << quoted(network.type);
     if (arguments.seconds > 0) {
         for (Image& image : images) find_people(image);  // the first frame of each size takes longer
         const auto start = std::chrono::steady_clock::now();

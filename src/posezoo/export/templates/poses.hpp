@@ -84,6 +84,7 @@ inline std::vector<double> numbers_in(const std::string& text) {
 class Network {
 public:
     std::string name, skeleton, decoder;
+    std::string type;  // that of the computation, except of quantized layers: f32 or bf16
     std::vector<std::string> keypoints;           // their names; none if the network finds only boxes
     std::map<std::string, std::string> pipeline;  // how people are found and cut out for it; empty if it finds them
 
@@ -127,7 +128,9 @@ public:
         const bool is_bf16 = device == "CPU" && pipeline.count("compute_type");
         const auto precision = ov::hint::inference_precision(is_bf16 ? ov::element::bf16 : ov::element::f32);
         const auto mode = ov::hint::performance_mode(ov::hint::PerformanceMode::LATENCY);
-        request_ = core.compile_model(model, device, precision, mode).create_infer_request();
+        ov::CompiledModel compiled = core.compile_model(model, device, precision, mode);
+        type = compiled.get_property(ov::hint::inference_precision).get_type_name();
+        request_ = compiled.create_infer_request();
     }
 
     // The width and height of its input; 0 if it takes images of any size.

@@ -11,15 +11,15 @@ from posezoo.core.declarations.model import ModelSpec, PublishedAccuracy, Source
 from posezoo.core.declarations.sources import FileSource, HttpSource, StorageSource
 from posezoo.core.download.http_connections import is_private
 from posezoo.core.registry import registry_root
+from posezoo.figures.measured import KINDS, NAME, Measurement
+from posezoo.figures.measurement_selection import executed_type
+from posezoo.figures.rehearsals import DIGEST, TABLE, read_rehearsals, row_digest
 from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.native_format import OWN_TERMS
-from posezoo.pages.facts.rehearsals import DIGEST, TABLE, read_rehearsals, row_digest
 from posezoo.pages.spdx_licenses import COMMON, GNU_SUFFIX
 from posezoo.poses.people import declared_people
-from posezoo.run.measured import KINDS, NAME, Measurement
-from posezoo.run.measurement_selection import executed_type
 
 #: Hosts that only documents name (RFC 2606).
 _PLACEHOLDER = re.compile(r"(?:^|\.)example(?:\.com|\.net|\.org)?$")

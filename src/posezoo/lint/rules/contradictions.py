@@ -21,6 +21,7 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.declarations.sources import HttpSource
 from posezoo.core.errors import SpecError, redact_secrets
+from posezoo.figures.measured import load_measurements
 from posezoo.lint.accuracy_check_yml import list_below, text_below
 from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
@@ -28,7 +29,6 @@ from posezoo.lint.rule import rule
 from posezoo.lint.rules.decoder_rules import find_reader
 from posezoo.lint.rules.metrics import count_millions
 from posezoo.lint.text_comparison import simplify
-from posezoo.run.measured import load_measurements
 
 #: Addresses of pages of code hosts and file hosts that show a file, and the address of the file.
 _WEB_PAGES = (

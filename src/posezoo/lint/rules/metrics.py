@@ -28,6 +28,8 @@ from posezoo.core.errors import (
     import_optional,
 )
 from posezoo.core.values import frozen
+from posezoo.figures.measured import MAX_DIFFERENCE, NAME, explain_difference, measurements_of
+from posezoo.figures.measured import counted_figures as read_counted_figures
 from posezoo.lint.card_claims import CardValue
 from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import ModelView
@@ -36,8 +38,6 @@ from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify
 from posezoo.networks import find_network
 from posezoo.networks.definition import ArgumentValue
 from posezoo.pages.cards.card_reader import to_plain_text
-from posezoo.run.measured import MAX_DIFFERENCE, NAME, explain_difference, measurements_of
-from posezoo.run.measured import counted_figures as read_counted_figures
 
 FIGURES = ("gflops", "mparams")
 #: Files that contain only weights, and archives, which may also contain other files.

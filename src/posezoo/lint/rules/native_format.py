@@ -16,13 +16,14 @@ from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import ConversionError, NetworkError, SpecError, UnknownModelError
 from posezoo.core.license_notice import read_copyright_line
 from posezoo.core.registry import license_path, registry_root
+from posezoo.figures import papers
+from posezoo.figures.measured import NAME, read_measured
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.text_comparison import simplify
 from posezoo.networks import find_network, is_network
 from posezoo.pages.cards.card_reader import read_text
-from posezoo.pages.facts import papers
 from posezoo.pages.spdx_licenses import (
     GNU_SUFFIX,
     PHRASES,
@@ -31,7 +32,6 @@ from posezoo.pages.spdx_licenses import (
     suggest_license,
 )
 from posezoo.proof.recorded_outputs import read_recording
-from posezoo.run.measured import NAME, read_measured
 
 #: Words near the end of license texts: without them, the text was cut.
 ENDS = {

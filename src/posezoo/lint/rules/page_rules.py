@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from posezoo.core.registry import registry_root
+from posezoo.figures.measured import NAME
 from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.finding import FileLocation, RuleViolation, Violations
 from posezoo.lint.registry_view import CARD, ModelView, RegistryView
@@ -17,7 +18,6 @@ from posezoo.lint.rule import rule
 from posezoo.pages.cards.card_reader import read_text
 from posezoo.pages.cards.model_card import FACTS, PICTURES
 from posezoo.pages.cards.usage_section import select_registry
-from posezoo.run.measured import NAME
 
 _ROW = re.compile(r"\]\(([^()\s]{1,300})/README\.md\)")
 #: The largest number of characters of a line that is repeated in full.

@@ -22,13 +22,13 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.supported_mo_args import FrozenValue
 from posezoo.core.errors import InferenceError, SpecError
 from posezoo.core.registry import registry_root
+from posezoo.figures import papers
 from posezoo.lint.earlier_models import list_pins, read_digests
 from posezoo.lint.finding import RuleViolation, Severity, Violations
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import rule
 from posezoo.lint.rules.preprocessing_rules import RIGHT
 from posezoo.lint.text_comparison import simplify
-from posezoo.pages.facts import papers
 from posezoo.poses.decoders import resolve_options
 
 #: What is compared of each input.

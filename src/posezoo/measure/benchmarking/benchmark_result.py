@@ -11,8 +11,8 @@ import numpy as np
 from posezoo.core.declarations.model import Precision
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
+from posezoo.figures.measured import WEIGHTS, Measurement, Scalar, digest_irs
 from posezoo.measure.benchmarking.workloads import BenchmarkCase, WorkloadInfo
-from posezoo.run.measured import WEIGHTS, Measurement, Scalar, digest_irs
 
 
 @frozen

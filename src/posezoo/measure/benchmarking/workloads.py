@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from posezoo.console.labels import format_count
 from posezoo.core.declarations.model import Precision
+from posezoo.core.errors import InferenceError
 from posezoo.core.values import frozen
+from posezoo.figures.measured import CROPS, FOUND, SHOWN, TARGET_SIZE, people_settings
 from posezoo.media.images import read_image
 from posezoo.poses.drawing import draw
-from posezoo.poses.letterbox import describe_size
+from posezoo.poses.letterbox import Image, describe_size
 from posezoo.run.machine import Machine
-from posezoo.run.measured import FOUND, SHOWN, TARGET_SIZE, people_settings
 from posezoo.run.runtime.compiled_network import CompiledNetwork, describe_run
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
@@ -167,7 +169,8 @@ class PipelineWorkload:
 
         Raises:
             ImageError: the image cannot be read.
-            InferenceError: an IR is missing or damaged, or the device refuses it.
+            InferenceError: an IR is missing or damaged, or the device refuses it; or another number
+                of people is computed than the image shows.
         """
         machine = Machine.here()
         image = read_image(self.image)
@@ -175,6 +178,8 @@ class PipelineWorkload:
         with name_target_size("--heights", self.target_size):
             estimator = self.compile(LoadOptions(runtime, target_size=self.target_size))
         compile_s = time.perf_counter() - start_time
+
+        crops = self._count_crops(estimator, image)
 
         def work() -> None:
             image = read_image(self.image)
@@ -187,9 +192,24 @@ class PipelineWorkload:
             **({TARGET_SIZE: self.target_size} if self.target_size else {}),
             FOUND: len(estimator(image)),
             SHOWN: self.shown,
+            CROPS: crops,
             **people_settings(estimator.people_from, estimator.detector_precision),
         }
         return work, _describe(estimator, compile_s, machine, settings, estimator.provenance())
+
+    def _count_crops(self, estimator: Estimator, image: Image) -> int:
+        from posezoo.run.runtime.estimator import count_crops
+
+        crops = count_crops(estimator, image)
+        sees_crops = len(estimator.networks) > 1
+        if self.shown and sees_crops and crops != self.shown:
+            shown = "1 person" if self.shown == 1 else f"{self.shown} people"
+            raise InferenceError(
+                f"{estimator.model.full_name}: computed {format_count(crops, 'crop')}, and the"
+                f" picture shows {shown}",
+                hint="--input names a picture of your own",
+            )
+        return crops
 
 
 def _describe(

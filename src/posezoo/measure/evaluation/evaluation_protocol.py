@@ -13,17 +13,17 @@ from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import import_cv2
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
-from posezoo.measure.coco import CocoDataset
-from posezoo.measure.evaluation.run_evaluation import EvaluationResult
-from posezoo.poses.decoders import find_decoder
-from posezoo.poses.letterbox import describe_size
-from posezoo.run.measured import (
+from posezoo.figures.measured import (
     TARGET_SIZE,
     Measurement,
     Scalar,
     digest_irs,
     people_settings,
 )
+from posezoo.measure.coco import CocoDataset
+from posezoo.measure.evaluation.run_evaluation import EvaluationResult
+from posezoo.poses.decoders import find_decoder
+from posezoo.poses.letterbox import describe_size
 from posezoo.run.runtime.estimator import Estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 

@@ -18,6 +18,7 @@ from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.events import Listener
 from posezoo.core.files.output_file import MEASUREMENTS
 from posezoo.core.files.result_files import is_own, write_result
+from posezoo.figures.measured import Measurement, explain_difference, measurement_to_json
 from posezoo.measure.coco import CocoDataset
 from posezoo.measure.evaluation.breakdown import score_groups, worst_images
 from posezoo.measure.evaluation.evaluation_protocol import (
@@ -29,7 +30,6 @@ from posezoo.measure.evaluation.run_evaluation import EvaluationResult, read_dat
 from posezoo.media import images
 from posezoo.poses.drawing import draw
 from posezoo.poses.keypoints import Pose, from_pixel_indices
-from posezoo.run.measured import Measurement, explain_difference, measurement_to_json
 
 #: The keys of a protocol in JSON, and of an image in the tables.
 _PROTOCOL = "model=model_name precision device=estimator.device people_from"

@@ -45,10 +45,10 @@ from posezoo.run.verbs.run_flags import select_subjects, statement_from_args
 if TYPE_CHECKING:
     from posezoo.core.pipeline.for_each import Executor
     from posezoo.core.resolve.stage_context import Context
+    from posezoo.figures.measured import Measurement
     from posezoo.measure.benchmark_cases import BenchmarkOptions, BenchmarkPlanner, CaseMaker
     from posezoo.measure.benchmarking.benchmark_result import BenchmarkResult
     from posezoo.measure.benchmarking.workloads import BenchmarkCase
-    from posezoo.run.measured import Measurement
 
 EXAMPLES = """
 posezoo benchmark human-pose-estimation-0001
@@ -84,7 +84,8 @@ FLAGS = (
     ),
     Flag(
         "--people N",
-        "with --pipeline: the number of people on the default image (default: 4)",
+        "with --pipeline: the number of people on the default image; a model that cuts out another"
+        " number is not measured (default: 4)",
         default="4",
         choices=("1", "4"),
         needs="pipeline",
@@ -374,7 +375,7 @@ def _keep(measured: Mapping[str, Sequence[Measurement]], planner: BenchmarkPlann
     """Keep the results of the zoo's models for posezoo recommend; a folder that cannot be written
     is a warning.
     """
-    from posezoo.run.own_measurements import keep_measurements, own_folder
+    from posezoo.figures.own_measurements import keep_measurements, own_folder
 
     for name, measurements in measured.items():
         with planner.report_failure(name):

@@ -75,9 +75,9 @@ from posezoo.core.declarations.model import Input, ModelSpec, Output, Precision,
 from posezoo.core.files.manifest import read_digests
 from posezoo.core.ir.provenance import Provenance
 from posezoo.core.license_notice import read_copyright_line
-from posezoo.pages.facts.model_facts import ModelFacts, converted_input, unique
-from posezoo.pages.facts.papers import format_bibtex
-from posezoo.run.measured import measurement_to_json, measurements_of
+from posezoo.figures.measured import measurement_to_json, measurements_of
+from posezoo.figures.model_facts import ModelFacts, converted_input, unique
+from posezoo.figures.papers import format_bibtex
 
 FORMAT = 2
 

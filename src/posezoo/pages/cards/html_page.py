@@ -16,6 +16,10 @@ from posezoo.core.files.output_file import HTML_PAGE
 from posezoo.core.layout import ModelLayout
 from posezoo.core.license_notice import read_copyright_line
 from posezoo.core.regular_files import read_regular_bytes
+from posezoo.figures.comparison import compare_models
+from posezoo.figures.measurement_selection import MeasurementSelection
+from posezoo.figures.model_facts import ModelFacts, unique
+from posezoo.figures.scatter_chart import draw_chart
 from posezoo.pages.cards.markdown import is_safe_url, one_line
 from posezoo.pages.cards.model_tables import (
     CHART_LEGEND,
@@ -29,10 +33,6 @@ from posezoo.pages.cards.usage_section import (
     describe_picture,
     format_shortest_command,
 )
-from posezoo.pages.facts.comparison import compare_models
-from posezoo.pages.facts.model_facts import ModelFacts, unique
-from posezoo.pages.facts.scatter_chart import draw_chart
-from posezoo.run.measurement_selection import MeasurementSelection
 
 #: The largest picture of a registry that the page contains.
 MAX_PICTURE_BYTES = 200_000

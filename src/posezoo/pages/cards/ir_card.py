@@ -17,8 +17,8 @@ from posezoo.core.registry import Registry, license_path, registry_root
 from posezoo.core.resolve.stage_context import Context
 from posezoo.core.sidecars import Sidecar
 from posezoo.core.versions import version
-from posezoo.pages.facts.model_facts import ModelFacts, find_detector
-from posezoo.run.measured import NAME as MEASURED
+from posezoo.figures.measured import NAME as MEASURED
+from posezoo.figures.model_facts import ModelFacts, find_detector
 
 
 def refresh_card(facts: ModelFacts, registry: Registry, listener: Listener = ignore_event) -> Path:

@@ -21,6 +21,7 @@ from posezoo.core.layout import find_link_out
 from posezoo.core.license_notice import read_copyright_line
 from posezoo.core.registry import is_declared, license_path, registry_root
 from posezoo.core.regular_files import read_beginning
+from posezoo.figures.model_facts import ModelFacts, unique
 from posezoo.pages.cards.card_json import card_json
 from posezoo.pages.cards.markdown import (
     Markdown,
@@ -44,7 +45,6 @@ from posezoo.pages.cards.usage_section import (
     render_usage_sections,
     select_registry,
 )
-from posezoo.pages.facts.model_facts import ModelFacts, unique
 
 NAME = "README.md"
 FACTS = "card.json"

@@ -12,13 +12,13 @@ from posezoo.console.labels import (
     task_label,
 )
 from posezoo.core.values import frozen
-from posezoo.pages.facts.comparison import (
+from posezoo.figures.comparison import (
     ComparisonRow,
     MetricSource,
     ModelComparison,
     in_order,
 )
-from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.figures.model_facts import ModelFacts
 
 #: Columns of a table with a measured pipeline, by their keys in ``COLUMNS``.
 PIPELINE_HEADERS = {
@@ -94,10 +94,18 @@ def tabulate_models(models: Sequence[ModelFacts], compared: ModelComparison) -> 
 
 def describe_figures(compared: ModelComparison) -> str:
     """What the values of the tables mean, and how they were measured; with code in backticks."""
-    machine = compared.speed_setting.partition("; ")[0]
     conditions = (compared.accuracy_conditions, compared.situation_conditions)
     photos, parts = (f" ({each})" if each else "" for each in conditions)
-    return _LEGEND.format(where=f", on {machine}" if machine else "", photos=photos, parts=parts)
+    return _LEGEND.format(where=_describe_machines(compared), photos=photos, parts=parts)
+
+
+def _describe_machines(compared: ModelComparison) -> str:
+    settings = (compared.single_setting, compared.speed_setting)
+    of_one, of_four = (setting.partition("; ")[0] for setting in settings)
+    if of_one and of_four and of_one != of_four:
+        return f", of one person on {of_one}, of four on {of_four}"
+    machine = of_one or of_four
+    return f", on {machine}" if machine else ""
 
 
 def _select(rows: Sequence[ComparisonRow]) -> Sequence[ComparisonRow | None]:

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from posezoo.console.labels import format_numbers, format_port_shape, format_role, join
 from posezoo.core.declarations.model import Input, ModelSpec, Output
+from posezoo.figures.model_facts import converted_input
 from posezoo.formats.region_configs import find_detector
 from posezoo.pages.cards.markdown import Markdown, Paragraphs, escape, format_code
-from posezoo.pages.facts.model_facts import converted_input
 from posezoo.run.model_procs import find_labels
 
 # Of more classes, the first and the last are named.

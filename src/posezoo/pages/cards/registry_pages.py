@@ -13,6 +13,12 @@ from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec
 from posezoo.core.errors import SpecError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry, RegistryEntry
+from posezoo.figures.comparison import compare_models
+from posezoo.figures.measured import measurements_of
+from posezoo.figures.measurement_selection import MeasurementSelection
+from posezoo.figures.model_facts import ModelFacts, describe_model
+from posezoo.figures.papers import collect_papers, format_citation
+from posezoo.figures.scatter_chart import draw_chart
 from posezoo.pages.cards.markdown import (
     Markdown,
     Paragraphs,
@@ -38,12 +44,6 @@ from posezoo.pages.cards.model_tables import (
     describe_figures,
     tabulate_models,
 )
-from posezoo.pages.facts.comparison import compare_models
-from posezoo.pages.facts.model_facts import ModelFacts, describe_model
-from posezoo.pages.facts.papers import collect_papers, format_citation
-from posezoo.pages.facts.scatter_chart import draw_chart
-from posezoo.run.measured import measurements_of
-from posezoo.run.measurement_selection import MeasurementSelection
 
 PICTURE = "accuracy-speed.svg"
 COST_LEGEND = """\

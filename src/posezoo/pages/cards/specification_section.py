@@ -12,14 +12,14 @@ from posezoo.console.labels import (
     join,
 )
 from posezoo.core.declarations.model import ModelSpec, PublishedAccuracy
-from posezoo.networks.custom_weights import with_known_network
-from posezoo.pages.cards.markdown import Paragraphs, escape, format_table
-from posezoo.pages.facts.model_facts import ModelFacts
-from posezoo.run.measured import WEIGHTS, Measurement, measurements_of
-from posezoo.run.measurement_selection import (
+from posezoo.figures.measured import WEIGHTS, Measurement, measurements_of
+from posezoo.figures.measurement_selection import (
     MeasurementSelection,
     executed_type,
 )
+from posezoo.figures.model_facts import ModelFacts
+from posezoo.networks.custom_weights import with_known_network
+from posezoo.pages.cards.markdown import Paragraphs, escape, format_table
 
 #: Open Model Zoo's names of the metrics that it has.
 METRICS = {"AP": "Average Precision (AP)", "MPJPE": "MPJPE (mm)"}

@@ -17,6 +17,7 @@ from posezoo.core.registry import (
     registry_root,
 )
 from posezoo.core.settings import WHEEL_REGISTRIES
+from posezoo.figures.model_facts import ModelFacts
 from posezoo.networks.custom_weights import with_known_network
 from posezoo.pages.cards.markdown import (
     Paragraphs,
@@ -26,7 +27,6 @@ from posezoo.pages.cards.markdown import (
     format_image,
     format_local_link,
 )
-from posezoo.pages.facts.model_facts import ModelFacts
 from posezoo.poses.decoder_type import KEYPOINTS_PRINTED
 from posezoo.poses.decoders import DECODERS
 from posezoo.poses.people import declared_people, noun_of, plural_of

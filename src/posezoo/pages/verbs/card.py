@@ -23,7 +23,7 @@ from posezoo.core.files.result_files import is_own
 from posezoo.core.files.verified_files import is_device, write_atomically
 from posezoo.core.registry import Registry, Selection, open_registry, registry_root
 from posezoo.core.regular_files import read_regular_bytes
-from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.figures.model_facts import ModelFacts
 from posezoo.pages.verbs.filter_flags import facts_of
 
 if TYPE_CHECKING:
@@ -205,9 +205,9 @@ def _without_foreign_folders(
 
 
 def _update_page(path: Path, text: str, console: Console, *, check: bool) -> bool:
+    from posezoo.figures import scatter_chart
     from posezoo.pages.cards import skeleton_svg
     from posezoo.pages.cards.model_card import FACTS_SIGNS, NOTE, PICTURES
-    from posezoo.pages.facts import scatter_chart
 
     content = text.encode()
     if path.is_file() and read_regular_bytes(path) == content:

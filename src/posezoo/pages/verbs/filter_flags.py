@@ -18,7 +18,7 @@ from posezoo.console.printing import MessageWriter
 from posezoo.core.declarations.model import Framework, Precision, list_frameworks
 from posezoo.core.registry import Registry, Selection, is_declared, registry_name, registry_root
 from posezoo.core.values import frozen
-from posezoo.pages.facts.model_facts import ModelFacts, find_detector
+from posezoo.figures.model_facts import ModelFacts, find_detector
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context

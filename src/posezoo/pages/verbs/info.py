@@ -92,8 +92,8 @@ from posezoo.core.license_notice import (
     read_copyright_line,
 )
 from posezoo.core.registry import Selection, license_path, registry_root
-from posezoo.pages.facts.model_facts import ModelFacts
-from posezoo.pages.facts.rehearsals import DIGEST, read_rehearsals
+from posezoo.figures.model_facts import ModelFacts
+from posezoo.figures.rehearsals import DIGEST, read_rehearsals
 from posezoo.pages.verbs.filter_flags import (
     FILTER_FLAGS,
     FilterArgs,

@@ -45,7 +45,7 @@ from posezoo.console.printing import MessageWriter
 from posezoo.console.report import fit_columns, print_json, print_lines
 from posezoo.core.registry import Selection, registry_name, registry_root
 from posezoo.core.settings import WHEEL_REGISTRIES
-from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.figures.model_facts import ModelFacts
 from posezoo.pages.verbs.filter_flags import (
     FILTER_FLAGS,
     FilterArgs,

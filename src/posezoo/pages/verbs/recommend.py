@@ -74,11 +74,11 @@ if TYPE_CHECKING:
     from posezoo.console.console import Console
     from posezoo.core.pipeline.availability import Availability
     from posezoo.core.registry import Registry
-    from posezoo.pages.facts.comparison import ComparisonRow, ModelComparison, SourcedMetric
-    from posezoo.pages.facts.model_facts import ModelFacts
-    from posezoo.pages.facts.recommendation import Recommendation, RequiredValues
-    from posezoo.run.measured import Measurement
-    from posezoo.run.measurement_selection import MeasurementSelection
+    from posezoo.figures.comparison import ComparisonRow, ModelComparison, SourcedMetric
+    from posezoo.figures.measured import Measurement
+    from posezoo.figures.measurement_selection import MeasurementSelection
+    from posezoo.figures.model_facts import ModelFacts
+    from posezoo.figures.recommendation import Recommendation, RequiredValues
 
 EXAMPLES = """
 posezoo recommend --min_ap 0.6
@@ -201,10 +201,10 @@ class _RecommendArgs(flags.FormatArgs):
 def run(args: _RecommendArgs) -> int:
     """Print the models, the best first, and why."""
     from posezoo.core.pipeline.availability import AvailabilityFinder
-    from posezoo.pages.facts.comparison import compare_models
-    from posezoo.pages.facts.model_facts import describe_models
-    from posezoo.pages.facts.recommendation import RequiredValues, recommend
-    from posezoo.run.measurement_selection import MeasurementSelection
+    from posezoo.figures.comparison import compare_models
+    from posezoo.figures.measurement_selection import MeasurementSelection
+    from posezoo.figures.model_facts import describe_models
+    from posezoo.figures.recommendation import RequiredValues, recommend
 
     limits = RequiredValues(args.min_ap, args.max_latency, int(args.people), args.license)
     context = flags.context_from_args(args)
@@ -245,7 +245,7 @@ def _read_figures(args: _RecommendArgs, registry: Registry) -> tuple[tuple[str, 
         SpecError: a file is not valid.
         UnknownModelError: the registry has no model of a name.
     """
-    from posezoo.run.measured import FIGURES_FILE, read_measurement_file
+    from posezoo.figures.measured import FIGURES_FILE, read_measurement_file
 
     measurements = []
     for file in args.figures:
@@ -265,7 +265,7 @@ def _add_own_speeds(
     selection: MeasurementSelection, models: Iterable[ModelFacts], console: Console
 ) -> MeasurementSelection:
     """With what ``posezoo benchmark`` measured for the user on this machine."""
-    from posezoo.run.own_measurements import read_own_speeds
+    from posezoo.figures.own_measurements import read_own_speeds
 
     try:
         kept = read_own_speeds((facts.model for facts in models), console.warn)
@@ -277,7 +277,7 @@ def _add_own_speeds(
 def _warn_of_requests(
     args: _RecommendArgs, measurements: MeasurementSelection, console: Console
 ) -> None:
-    from posezoo.run.measurement_selection import is_of_one_request
+    from posezoo.figures.measurement_selection import is_of_one_request
 
     speeds = [each for _, each in measurements.user_measurements if each.kind == "speed"]
     if speeds and not any(map(is_of_one_request, speeds)):
@@ -425,7 +425,7 @@ class _Report:
         return "; ".join((_describe_ap(row), self._describe_time(row), files))
 
     def _describe_time(self, row: ComparisonRow) -> str:
-        from posezoo.pages.facts.comparison import MetricSource
+        from posezoo.figures.comparison import MetricSource
 
         people = self.limits.people
         shown = "1 person" if people == 1 else f"{people} people"
@@ -459,7 +459,7 @@ class _Report:
 
 
 def _describe_ap(row: ComparisonRow) -> str:
-    from posezoo.run.measured import REGISTRY
+    from posezoo.figures.measured import REGISTRY
 
     ap = row.ap
     if ap is None:
@@ -495,9 +495,9 @@ def _other_claims(row: ComparisonRow) -> Iterator[str]:
 
 
 def _cell(row: ComparisonRow, key: str, footnotes: Footnotes) -> str:
-    from posezoo.pages.facts.comparison import MetricSource
-    from posezoo.pages.facts.recommendation import LATENCIES
-    from posezoo.run.measured import REGISTRY
+    from posezoo.figures.comparison import MetricSource
+    from posezoo.figures.measured import REGISTRY
+    from posezoo.figures.recommendation import LATENCIES
 
     metric = _shown_metric(row, key)
     if metric is None and key == "transfer_bytes":

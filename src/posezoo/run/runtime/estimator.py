@@ -619,6 +619,20 @@ def collect_network_inputs(estimator: Estimator, image: object, place: int) -> l
     return collected
 
 
+def count_crops(estimator: Estimator, image: object) -> int:
+    """How many crops of an image the network of keypoints sees; 0 if it sees the whole image.
+
+    Raises:
+        ImageError, InferenceError: as for ``collect_network_inputs``.
+    """
+    pipeline = estimator._pipeline
+    if len(pipeline.networks) == 1:
+        return 0
+    inputs = collect_network_inputs(estimator, image, -1)
+    is_mirrored = isinstance(pipeline, TopDownPipeline) and pipeline.runs_mirrored
+    return len(inputs) // (1 + is_mirrored)
+
+
 @frozen
 class VideoTracker:
     """Finds and numbers the people in the frames of one video; ``Estimator.tracker`` returns it.

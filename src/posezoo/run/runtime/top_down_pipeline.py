@@ -55,6 +55,7 @@ class TopDownPipeline(NetworkPipeline):
     Attributes:
         follows_one_person: whether it tracks one person through a video without a detector: the
             crop is computed from the keypoints in the last frame.
+        runs_mirrored: whether the network also processes each crop mirrored.
     """
 
     _options: TopDownOptions
@@ -75,6 +76,7 @@ class TopDownPipeline(NetworkPipeline):
         self._least_box_score = 0.0
         self._least_score = 0.0
         self.follows_one_person = self._next_crop is not None
+        self.runs_mirrored = self._options.runs_mirrored
 
     @property
     def can_track(self) -> bool:
@@ -251,7 +253,7 @@ class TopDownPipeline(NetworkPipeline):
         crop = self._crop(box, size, self._size, padding)
         picture = crop.extract(image, self._blank)
         maps = yield from self._infer(picture)
-        if self._options.runs_mirrored:
+        if self.runs_mirrored:
             maps = copy_outputs(maps)
             mirrored = yield from self._infer(np.ascontiguousarray(picture[:, ::-1]))
             maps |= {f"flipped_{role}": output for role, output in mirrored.items()}

@@ -20,27 +20,26 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.layout import ModelLayout
 from posezoo.core.values import frozen
-from posezoo.pages.facts.model_facts import ModelFacts, offers_precision
-from posezoo.poses.people import declared_people
-from posezoo.run.measured import (
+from posezoo.figures.measured import (
     DETECTOR_PRECISION,
     FIGURES_FILE,
     FOUND,
     OWN_RECORDS,
     REGISTRY,
-    SHOWN,
     THIS_MACHINE,
     USUALLY_SHOWN,
     WEIGHTS,
     Measurement,
     read_detector_precision,
 )
-from posezoo.run.measurement_selection import (
+from posezoo.figures.measurement_selection import (
     MeasurementSelection,
     format_comparable_settings,
     format_measurement_setting,
     is_of_one_request,
 )
+from posezoo.figures.model_facts import ModelFacts, offers_precision
+from posezoo.poses.people import declared_people
 from posezoo.run.pipeline_spec import PipelineSpec
 
 #: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not
@@ -240,7 +239,10 @@ def compare_models(
     for subject in subjects:
         measured = [measurements.get(subject.key) for _, measurements in chosen]
         metrics = _static_metrics(subject.facts, subject.precision, layout, selection)
-        metrics |= _expect_times(subject, selection)
+        # What is not measured beside what is, such as several people, is not estimated either.
+        speed_and_single = (measured[0], measured[2])
+        if not any(each and each.weights == WEIGHTS[0] for each in speed_and_single):
+            metrics |= _expect_times(subject, selection)
         proofs: dict[str, None] = {}  # what the IR here were compared with
         for _part, made, record in replace(subject.facts, layout=layout).ir_records():
             if made is subject.precision:
@@ -520,8 +522,7 @@ def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float
 
 def _conditions(measurement: Measurement) -> tuple[object, ...]:
     ignored = ("arithmetic", "executed_precision", DETECTOR_PRECISION, FOUND)
-    settings = {SHOWN: USUALLY_SHOWN, **measurement.settings}
-    settings = {key: value for key, value in settings.items() if key not in ignored}
+    settings = {key: value for key, value in measurement.settings.items() if key not in ignored}
     return measurement.kind, measurement.tag, measurement.machine, measurement.weights, settings
 
 

@@ -5,14 +5,14 @@ import pytest
 from fakes.zoo import as_yaml, model_yml, write_model
 from posezoo.core.errors import SpecError
 from posezoo.core.registry import Registry
-from posezoo.pages.cards.registry_pages import render_pages
-from posezoo.pages.facts.papers import (
+from posezoo.figures.papers import (
     NAME,
     collect_papers,
     format_bibtex,
     format_citation,
     read_papers,
 )
+from posezoo.pages.cards.registry_pages import render_pages
 
 PAPER = {"key": "doe2020", "title": "On Poses", "authors": ["Jane Doe", "Ann Roe"], "year": 2020}
 

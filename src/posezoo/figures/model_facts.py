@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from posezoo.core.layout import ModelLayout
     from posezoo.core.pipeline.availability import Availability, AvailabilityFinder
     from posezoo.core.registry import Registry, Selection
-    from posezoo.pages.facts.papers import Paper
+    from posezoo.figures.measured import Measurement
+    from posezoo.figures.papers import Paper
     from posezoo.poses.decoder_type import DecoderType
-    from posezoo.run.measured import Measurement
 
 ItemT = TypeVar("ItemT")
 
@@ -143,7 +143,7 @@ class ModelFacts:
         """FP16 if the model has it, else its first precision; of several published IR, the one
         whose AP was measured.
         """
-        from posezoo.run.measured import measurements_of
+        from posezoo.figures.measured import measurements_of
 
         is_ir = any(part.is_ir for part in self.parts)
         return self.best_precision(measurements_of(self.model, "accuracy") if is_ir else ())
@@ -182,7 +182,7 @@ class ModelFacts:
         """Whether the published weights were opened for this registry: they were measured, or their
         outputs are recorded.
         """
-        from posezoo.run.measured import WEIGHTS
+        from posezoo.figures.measured import WEIGHTS
 
         if any(part.recorded_outputs for part in self.parts):
             return True
@@ -226,7 +226,7 @@ class ModelFacts:
     @property
     def papers(self) -> tuple[Paper, ...]:
         """The papers that its registry's papers.yml describes."""
-        from posezoo.pages.facts.papers import collect_papers
+        from posezoo.figures.papers import collect_papers
 
         return collect_papers(self.parts)
 
@@ -234,7 +234,7 @@ class ModelFacts:
         """The measurements of each of ``models``, with the model: of one of ``measured.KINDS``, or
         of all.
         """
-        from posezoo.run.measured import measurements_of
+        from posezoo.figures.measured import measurements_of
 
         for model in self.models:
             for measurement in measurements_of(model, kind):

@@ -13,14 +13,14 @@ from posezoo.core.errors import MissingPackageError, SpecError
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import writing
 from posezoo.core.settings import user_folder
-from posezoo.run.machine import Machine
-from posezoo.run.measured import (
+from posezoo.figures.measured import (
     NAME,
     THIS_MACHINE,
     Measurement,
     read_measured,
     update_measured_yml,
 )
+from posezoo.run.machine import Machine
 
 NOTE = "# written by `posezoo benchmark`: measured, never typed"
 

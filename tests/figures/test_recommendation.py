@@ -7,10 +7,10 @@ import pytest
 from fakes.files import model
 from posezoo.core.declarations.model import WHOLE_IMAGE, People, Precision
 from posezoo.core.pipeline.availability import Availability
-from posezoo.pages.facts import recommendation
-from posezoo.pages.facts.comparison import COLUMNS, ComparisonRow, MetricSource, SourcedMetric
-from posezoo.pages.facts.recommendation import PERMISSIVE, RequiredValues
-from posezoo.run.measured import THIS_MACHINE
+from posezoo.figures import recommendation
+from posezoo.figures.comparison import COLUMNS, ComparisonRow, MetricSource, SourcedMetric
+from posezoo.figures.measured import THIS_MACHINE
+from posezoo.figures.recommendation import PERMISSIVE, RequiredValues
 from posezoo.run.pipeline_spec import PipelineSpec
 
 
@@ -114,6 +114,14 @@ def test_a_model_that_finds_fewer_of_several_people_is_not_named(found):
         answer = recommend([MIDDLE, other], RequiredValues(max_latency_ms=limit, people=4))
         assert (names(answer.rows), answer.unknown) == (["other"] * (found > 4) + ["middle"], {})
     assert names(recommend([MIDDLE, other], RequiredValues()).rows) == ["other", "middle"]
+
+
+def test_a_model_that_was_measured_with_one_person_alone_is_not_known_to_find_several():
+    alone = row("alone", AP=0.6, single_p50_ms=5.0)
+    never = row("never", AP=0.5)
+    answer = recommend([alone, never], RequiredValues(people=4))
+    assert (names(answer.rows), answer.unknown) == (["never"], {"alone": ["latency"]})
+    assert names(recommend([alone, never], RequiredValues()).rows) == ["alone", "never"]
 
 
 def test_a_limit_of_the_time_leaves_out_a_row_that_found_nobody():

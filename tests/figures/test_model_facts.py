@@ -5,7 +5,7 @@ import pytest
 from fakes.zoo import file_yml, model_yml, write_composite, write_model
 from posezoo.core.declarations.model import Precision
 from posezoo.core.registry import Registry
-from posezoo.pages.facts.model_facts import ModelFacts
+from posezoo.figures.model_facts import ModelFacts
 
 COUNTED = "complexity:\n  - {precision: FP32, figures: {gflops: 92.83, mparams: 28.618}}\n"
 

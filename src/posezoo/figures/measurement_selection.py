@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from posezoo.console.labels import format_pairs, join
 from posezoo.core.declarations.model import Model
 from posezoo.core.values import frozen
-from posezoo.poses.people import people_from
-from posezoo.run.measured import (
+from posezoo.figures.measured import (
+    CROPS,
     DETECTOR_PRECISION,
     FORMER_LIMIT,
     REGISTRY,
@@ -19,12 +19,13 @@ from posezoo.run.measured import (
     Measurement,
     measurements_of,
 )
+from posezoo.poses.people import people_from
 from posezoo.run.runtime.runtime_config import declared_type
 
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.
 _MODEL_DEPENDENT = (
     "requests", "streams", "executed_precision", "inference_precision", "people", "people_from",
-    DETECTOR_PRECISION, "height", "width", "input", "arithmetic", TARGET_SIZE,
+    CROPS, DETECTOR_PRECISION, "height", "width", "input", "arithmetic", TARGET_SIZE,
 )  # fmt: skip
 
 
@@ -72,7 +73,7 @@ class MeasurementSelection:
             if is_of_pipeline(each)
             and is_of_run(each, model)
             and each.settings.get("people_from", "") == usual
-            and each.settings.get(SHOWN, USUALLY_SHOWN) == shown
+            and (kind != "speed" or _shows(each, shown))
             and each.settings.get(TARGET_SIZE) == target_size
         ]
         preferred = [
@@ -100,6 +101,14 @@ class MeasurementSelection:
             for each in self.select(model, "speed")
             if not is_of_pipeline(each) and is_of_run(each, model)
         ]
+
+
+def _shows(speed: Measurement, people: int) -> bool:
+    """Whether a speed is of a picture of this number of people. One of several that does not state
+    its crops is of a former picture, in which some detectors saw more people.
+    """
+    settings = speed.settings
+    return settings.get(SHOWN) == people and (people == 1 or CROPS in settings)
 
 
 def is_of_run(measurement: Measurement, model: Model) -> bool:

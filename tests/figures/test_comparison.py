@@ -11,18 +11,20 @@ from posezoo.core.declarations.model import WHOLE_IMAGE, Precision
 from posezoo.core.download.transfer import transfer_bytes
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
-from posezoo.pages.facts.comparison import MetricSource, compare_models, int8_ratio
-from posezoo.pages.facts.model_facts import ModelFacts, describe_model
-from posezoo.run.measured import (
+from posezoo.figures.comparison import MetricSource, compare_models, int8_ratio
+from posezoo.figures.measured import (
     ANNOTATED_BOXES,
     FIGURES_FILE,
     THIS_MACHINE,
     Measurement,
     update_measured_yml,
 )
-from posezoo.run.measurement_selection import MeasurementSelection
+from posezoo.figures.measurement_selection import MeasurementSelection
+from posezoo.figures.model_facts import ModelFacts, describe_model
 
 MACHINE = "A processor, 2 cores, Linux"
+#: Of the speed of a pipeline.
+OF_FOUR = {"pipeline": "all", "shown": 4, "crops": 4}
 
 
 def speed(fps, *, machine=MACHINE, precision=Precision.FP16, weights="published", **settings):
@@ -114,14 +116,13 @@ def test_a_file_of_the_user_decides_the_settings_but_what_was_kept_does_not(zoo)
 
 
 def test_an_ap_that_the_user_measured_on_other_photos_drops_neither_rows_nor_his_speed(zoo):
-    pipeline = {"pipeline": "all"}
     own = MeasurementSelection(
         [
             ("one", mine(accuracy(0.6, dataset="mine"))),
-            ("one", mine(speed(5, **pipeline), THIS_MACHINE)),
+            ("one", mine(speed(5, **OF_FOUR), THIS_MACHINE)),
         ]
     )
-    comparison = zoo(metrics=own, one=[accuracy(0.3)], two=[accuracy(0.4), speed(9, **pipeline)])
+    comparison = zoo(metrics=own, one=[accuracy(0.3)], two=[accuracy(0.4), speed(9, **OF_FOUR)])
     assert column(comparison, "AP") == [0.6, 0.4]
     assert column(comparison, "throughput_fps") == [5, 9]
     ap = comparison.rows[0].values["AP"]
@@ -129,9 +130,8 @@ def test_an_ap_that_the_user_measured_on_other_photos_drops_neither_rows_nor_his
 
 
 def test_all_figures_of_a_row_are_of_the_ir_whose_ap_was_measured(zoo):
-    pipeline = {"pipeline": "all"}
     of_old, of_new = (
-        replace(speed(fps, **pipeline), irs=irs * 16) for fps, irs in ((9, "0"), (7, "1"))
+        replace(speed(fps, **OF_FOUR), irs=irs * 16) for fps, irs in ((9, "0"), (7, "1"))
     )
     ap = replace(accuracy(0.4), irs="1" * 16)
     assert column(zoo(one=[ap, of_old]), "throughput_fps") == [None]
@@ -148,9 +148,7 @@ def test_the_time_of_a_pipeline_without_weights_is_estimated_from_its_networks(z
     assert column(comparison, "latency_p50_ms") == [10 + 4 * 20 + 3 + 4 * 3]
     assert column(comparison, "single_p50_ms") == [10 + 20 + 3 + 3]
     assert comparison.rows[0].values["single_p50_ms"].origin is MetricSource.ESTIMATED
-    whole = speed(
-        25, weights="generated", machine="B", people_from="net", pipeline="all", requests=1
-    )
+    whole = speed(25, weights="generated", machine="B", people_from="net", requests=1, **OF_FOUR)
     pipelines = zoo(changes=TOP_DOWN, one=[whole])
     assert column(pipelines, "latency_p50_ms") == [40]
     assert pipelines.rows[0].values["latency_p50_ms"].machine == "B"
@@ -200,14 +198,13 @@ TOP_DOWN = {"decoder": {"name": "movenet"}, "people": {"photo": "net", "video": 
 
 
 def test_ap_and_speed_are_those_of_the_models_own_pipeline(zoo):
-    pipeline = {"pipeline": "read, found, drawn"}
     found = zoo(
         changes=TOP_DOWN,
         one=[
             *(accuracy(0.1, people_from=WHOLE_IMAGE), accuracy(0.3, people_from="net")),
             *(accuracy(0.4, people_from="other"), accuracy(0.5, people_from=ANNOTATED_BOXES)),
-            *(speed(130), speed(60, people_from=WHOLE_IMAGE, **pipeline)),
-            speed(16, people_from="net", **pipeline),
+            *(speed(130), speed(60, people_from=WHOLE_IMAGE, **OF_FOUR)),
+            speed(16, people_from="net", **OF_FOUR),
         ],
     )
     (row,) = found.rows
@@ -267,9 +264,12 @@ def test_a_composite_has_a_row_with_the_sums_of_its_parts():
     row = compare_models([facts], layout, MeasurementSelection()).rows[0]
     assert (row.model, row.precision) == ("blazepose-full", Precision.FP16)
     selection = MeasurementSelection()
-    for kind, key in (("accuracy", "AP"), ("speed", "throughput_fps")):
-        recorded = selection.select_of_pipeline(composite, kind)
-        here = [each.figures[key] for each in recorded if each.precision is Precision.FP16]
+    for kind, metric, key in (
+        ("accuracy", "AP", "AP"),
+        ("speed", "latency_p50_ms", "single_p50_ms"),
+    ):
+        recorded = selection.select_of_pipeline(composite, kind, 1)
+        here = [each.figures[metric] for each in recorded if each.precision is Precision.FP16]
         assert row.values[key].number in here
     assert row.values["network_fps"] is None
     parts = compare_models(
@@ -349,12 +349,17 @@ def test_a_row_is_of_a_precision_with_a_measured_ap_and_of_fp16_before_fp32(zoo)
 
 
 def test_a_latency_with_one_person_is_not_that_with_four(zoo):
-    pipeline = {"pipeline": "read, found, drawn"}
-    comparison = zoo(one=[speed(10, **pipeline), speed(40, shown=1, **pipeline)])
+    of_one = speed(40, pipeline="all", shown=1)
+    comparison = zoo(one=[speed(10, **OF_FOUR), of_one])
     assert column(comparison, "latency_p50_ms") == [100]
     assert column(comparison, "single_p50_ms") == [25]
     assert comparison.rows[0].is_opened
     assert not zoo(two=[speed(10, weights="generated")]).rows[0].is_opened
+
+
+def test_a_speed_with_four_people_that_does_not_state_its_crops_has_no_place(zoo):
+    of_former_scene = speed(10, pipeline="all", shown=4)
+    assert column(zoo(one=[of_former_scene]), "latency_p50_ms") == [None]
 
 
 def test_a_speed_with_one_person_may_have_no_latency(zoo):

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from posezoo.core.declarations.model import WHOLE_IMAGE
 from posezoo.core.pipeline.availability import Availability
 from posezoo.core.values import frozen
-from posezoo.pages.facts.comparison import ComparisonRow, SourcedMetric, in_order
+from posezoo.figures.comparison import ComparisonRow, MetricSource, SourcedMetric, in_order
 
 #: What ``--license permissive`` accepts: licenses that ask for no more than a notice.
 PERMISSIVE = ("Apache-2.0", "MIT", "BSD-*", "0BSD", "ISC", "Zlib", "Unlicense", "CC0-1.0")
@@ -48,6 +48,15 @@ class RequiredValues:
         if self.people == 1:
             return self._is_fewer(row) and self.max_latency_ms is not None
         return self._is_fewer(row) or row.pipeline.people_from == WHOLE_IMAGE
+
+    def lacks_latency_of(self, row: ComparisonRow) -> bool:
+        """Whether its time decides, and is not known. It decides if it is limited; and among
+        several people, for a model that was measured with one person alone: one that misses some of
+        them cannot be measured with them.
+        """
+        if self.people > 1 and _is_measured(row, 1) and not _is_measured(row, self.people):
+            return True
+        return self.max_latency_ms is not None and self.latency_of(row) is None
 
     def _is_fewer(self, row: ComparisonRow) -> bool:
         return row.people_found.get(self.people, self.people) < self.people
@@ -89,7 +98,7 @@ def recommend(
         missing = []
         if limits.min_ap is not None and row.ap is None:
             missing.append("AP")
-        if limits.max_latency_ms is not None and limits.latency_of(row) is None:
+        if limits.lacks_latency_of(row):
             missing.append("latency")
         if missing:
             unknown[row.name] = missing
@@ -97,6 +106,11 @@ def recommend(
             accepted.append(row)
     accepted.sort(key=lambda row: availability[row.name].rank)
     return Recommendation(tuple(accepted), unknown, miscounting)
+
+
+def _is_measured(row: ComparisonRow, people: int) -> bool:
+    time = row.values[LATENCIES[people]]
+    return time is not None and time.origin is MetricSource.MEASURED
 
 
 def _is_licensed(row: ComparisonRow, limits: RequiredValues) -> bool:

@@ -12,7 +12,7 @@ from textwrap import wrap
 
 from posezoo.console.labels import format_ap, format_figure
 from posezoo.core.values import frozen
-from posezoo.pages.facts.comparison import MetricSource, ModelComparison, SourcedMetric, in_order
+from posezoo.figures.comparison import MetricSource, ModelComparison, SourcedMetric, in_order
 
 _TEXT = 13  # the size of the letters, in pixels
 

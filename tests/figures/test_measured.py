@@ -16,8 +16,7 @@ from posezoo.core.files.file_lock import exclusive
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import read_settings, to_settings
-from posezoo.measure import complexity_count
-from posezoo.run.measured import (
+from posezoo.figures.measured import (
     NOTE,
     Measurement,
     digest_irs,
@@ -26,6 +25,7 @@ from posezoo.run.measured import (
     read_measurement_file,
     update_measured_yml,
 )
+from posezoo.measure import complexity_count
 
 FP32, FP16, INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
 

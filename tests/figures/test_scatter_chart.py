@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from posezoo.pages.facts.scatter_chart import FULL, INK, SIGNS, WHITE, Chart
+from posezoo.figures.scatter_chart import FULL, INK, SIGNS, WHITE, Chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 

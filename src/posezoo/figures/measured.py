@@ -105,11 +105,13 @@ KINDS: Mapping[str, MeasurementKind] = {
 #: measurement.
 MAX_SPREAD = 0.15
 
-#: The settings of a pipeline's speed: the number of people in its image (4 if it is not stated, 0
-#: for the user's own image), and how many of them are found.
+#: The settings of a pipeline's speed: the number of people in its image (0 for the user's own
+#: image), how many of them are found, and how many crops the network of keypoints saw (0 if it sees
+#: the whole image).
 SHOWN = "shown"
 USUALLY_SHOWN = 4
 FOUND = "people"
+CROPS = "crops"
 
 #: The setting of a pipeline whose images get another size than the model declares, in pixels.
 TARGET_SIZE = "target_size"

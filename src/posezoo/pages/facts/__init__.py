@@ -1,1 +1,0 @@
-"""The facts about each model, for cards, lists, galleries and comparisons."""
