@@ -60,13 +60,12 @@ def require_statement(graph: Graph, like: ModelSpec | None, *, is_given: bool) -
     says how images are prepared.
 
     Raises:
-        InferenceError: none of them does, or both the file and the model do.
+        InferenceError: none of them does, or the file does, and another one, too.
     """
     stated = find_statement(graph)
-    if like and stated:
+    if stated and (like or is_given):
         raise InferenceError(
-            f"{graph.path}: already states how images are prepared for it, in its {stated}",
-            hint=Advice("{like} is for a file that does not", like=""),
+            f"{graph.path}: already states how images are prepared for it, in its {stated}"
         )
     if like or stated or is_given:
         return

@@ -175,11 +175,11 @@ FLAGS = (
         "convert the model again, and run it on every image again; ignore predictions of earlier"
         " runs",
     ),
-    f"{flags.DESCRIPTION} self_check {flags.CLUSTER} {flags.ESTIMATOR} {flags.FORMAT}",
+    f"skeleton self_check {flags.CLUSTER} {flags.ESTIMATOR} {flags.FORMAT}",
 )
 
 
-class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, flags.FormatArgs):
+class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.PipelineArgs, flags.FormatArgs):
     model: str | None
     results: Path | None
     limit: int | None
@@ -351,7 +351,6 @@ def _require_keypoints(args: _EvaluateArgs, chosen: EvaluationTask) -> None:
     if args.by and (chosen.finds_boxes or chosen.task):
         raise EvaluationError(
             f"{chosen.model.full_name}: finds no keypoints, which --by needs",
-            hint="leave out --by",
         )
 
 

@@ -7,7 +7,7 @@ from the task.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import permutations
 
@@ -63,7 +63,6 @@ from posezoo.run.runtime.input_description import (
     count_keypoints,
     describe_stated_input,
     input_size,
-    require_class_names,
 )
 from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -232,7 +231,6 @@ def describe_ir(
     graph: Graph,
     decoder: str | None = None,
     like: ModelSpec | None = None,
-    task: str = "",
     options: LoadOptions | None = None,
 ) -> tuple[ModelSpec, InputDescription]:
     """The specification that a model.yml would give for an IR, and the description of its input.
@@ -240,8 +238,6 @@ def describe_ir(
     Args:
         decoder: None: the one that the IR's metadata names, or that the outputs fit.
         like: a model with such images and outputs, if the IR's metadata say nothing.
-        task: ``detection`` or ``classification``, whose decoder is found as for a model of Open
-            Model Zoo, if there is no ``like``.
         options: with what the user states, which replaces what the IR states; a skeleton with part
             affinity fields is for the decoder openpose.
 
@@ -251,20 +247,13 @@ def describe_ir(
             is stated contradicts the network.
     """
     options = options or LoadOptions()
-    decoder = decoder or options.decoder
-    # For a task alone, the decoder is found later, as for a model of Open Model Zoo.
-    is_of_people = like or decoder or not task
-    selected = select_decoder(graph, decoder, like, options) if is_of_people else None
-    if selected and options.skeleton:
+    selected = select_decoder(graph, decoder or options.decoder, like, options)
+    if options.skeleton:
         selected = replace(selected, skeleton=options.skeleton)
     require_statement(graph, like, is_given=options.states_preprocessing)
     description = options.override(describe_stated_input(graph, selected, like))
-    spec = describe_network(graph, task or "human_pose_estimation", selected, like)
-    if selected is None:
-        return spec, description
+    spec = describe_network(graph, "human_pose_estimation", selected, like)
     _refuse_quantized_outputs(graph)
-    if options.labels:
-        _require_labels(graph, options.labels, selected)
     return _with_keypoints(spec, graph, description, like, options), description
 
 
@@ -334,16 +323,6 @@ def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, I
     return _with_outputs(spec, graph), description
 
 
-def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> None:
-    record = find_decoder(decoder.name)
-    if not (record.finds_boxes or record.finds_classes or record.has_classes):
-        raise InferenceError(
-            f"{graph.path}: finds keypoints of people, and no classes that have names",
-            hint=Advice("{skeleton} names keypoints", skeleton=""),
-        )
-    require_class_names(graph, labels, decoder)
-
-
 def stated_skeleton(
     graph: Graph, spec: ModelSpec, description: InputDescription
 ) -> Skeleton | None:
@@ -375,7 +354,7 @@ def _find_decoder(
         if like.decoder is None:
             raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
         require_named_decoder(name, like)
-        return _with_classes(like.decoder, graph, like, has_labels=bool(options.labels))
+        return _with_classes(like.decoder, graph, like)
     named = _named_decoder(graph, is_chosen=name is not None)
     if named:
         if name in (None, named.name):
@@ -389,7 +368,7 @@ def _find_decoder(
     elif selected is None or selected.name != name:
         find_decoder(name)
         selected = Decoder(name)
-    return _with_classes(selected, graph, has_labels=bool(options.labels))
+    return _with_classes(selected, graph)
 
 
 def format_outputs(graph: Graph) -> str:
@@ -537,18 +516,17 @@ def _named_decoder(graph: Graph, *, is_chosen: bool) -> Decoder | None:
     return None
 
 
-def _with_classes(
-    decoder: Decoder, graph: Graph, like: ModelSpec | None = None, *, has_labels: bool = False
-) -> Decoder:
+def _with_classes(decoder: Decoder, graph: Graph, like: ModelSpec | None = None) -> Decoder:
     """The decoder, for objects of all classes if the IR names its classes, or if its outputs have
-    other sizes than those of the model that it is like.
+    other sizes than those of the model that it is like, or that names them.
     """
     record = find_decoder(decoder.name)
     is_other = False
     if like and record.finds_boxes:
         columns = {shape[-1] for shape in graph.distinct_outputs.values()}
         is_other = columns != {output.shape[-1] for output in like.outputs}
-    if is_other or has_labels or graph.read_model_info("labels"):
+    has_labels = graph.read_model_info("labels") or (like and "labels" in like.model_info)
+    if is_other or has_labels:
         return with_all_classes(decoder)
     return decoder
 

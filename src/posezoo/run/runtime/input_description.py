@@ -129,7 +129,8 @@ def describe_stated_input(
             preprocessing, sizing, labels=info.labels, own_mean=_read_own_mean(graph)
         )
     if like:
-        description = InputDescription(original_preprocessing(like))
+        labels = tuple(f"{like.model_info.get('labels', '')}".split())
+        description = InputDescription(original_preprocessing(like), labels=labels)
     elif graph.ultralytics:
         description = _describe_ultralytics(graph, decoder)
     else:
@@ -270,7 +271,7 @@ def _with_model_info(
         skeleton = decoder.skeleton or name_keypoints(info.graph, names, count)
         names = ()
     labels = names or description.labels
-    if names:
+    if labels and not info.graph.ultralytics:
         require_class_names(info.graph, labels, decoder)
     return replace(
         description,
