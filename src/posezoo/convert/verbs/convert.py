@@ -432,7 +432,7 @@ def _convert(task: _FileTask) -> Path:
 def _list_doubts(graph: Graph, subject: Subject) -> Iterator[str]:
     """What the user should know before the IR is run."""
     from posezoo.run.preparation import (
-        FLAGS_THAT_STATE_IT,
+        advise_preparation,
         explain_unstated,
         explain_wrong_values,
         find_statement,
@@ -443,10 +443,8 @@ def _list_doubts(graph: Graph, subject: Subject) -> Iterator[str]:
     if wrong := explain_wrong_values(graph, Preprocessing()):
         yield f"{graph.path}: {wrong}"
     if any(map(graph.image_layout, graph.inputs)) and not find_statement(graph):
-        yield (
-            f"{explain_unstated(graph.path)}; to write it into the IR: --as MODEL, or"
-            f" {FLAGS_THAT_STATE_IT}"
-        )
+        advice = advise_preparation(Path(subject.name))
+        yield f"{explain_unstated(graph.path)}; to write it into the IR: {advice}"
     with suppress(InferenceError):  # no decoder takes its outputs
         if assumption := describe_pipeline(graph, subject.like, subject.said.options).assumption:
             yield assumption

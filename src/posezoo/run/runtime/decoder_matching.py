@@ -29,7 +29,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.model_files import ULTRALYTICS_FILE
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, describe_assumed
-from posezoo.core.errors import Advice, DecoderError, InferenceError, sanitize
+from posezoo.core.errors import DecoderError, InferenceError, sanitize
 from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.registry import format_command
 from posezoo.poses.decoder_type import DecoderType, NetworkFacts, Shape
@@ -49,7 +49,7 @@ from posezoo.poses.decoders import (
 from posezoo.poses.keypoints import require_count
 from posezoo.poses.yolo_pose import CELLS, SUPPRESSED, are_predictions
 from posezoo.run.model_procs import decoded_task, find_anchors
-from posezoo.run.preparation import require_statement
+from posezoo.run.preparation import advise_new, require_statement
 from posezoo.run.runtime.graph import (
     Graph,
     NamedIrs,
@@ -154,8 +154,7 @@ def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderErr
     others = [fitting] if fitting else list(_list_fitting(graph))
     hint = _NO_DECODER
     if others:
-        named = " or ".join(f"{{decoder[{place}]}}" for place in range(len(others)))
-        hint = Advice(f"{named} takes such outputs", decoder=others)
+        hint = advise_new(graph.path, f"--decoder {' or '.join(others)}", ", if it reads them")
     source = f", whose model_info says model_type {model_type}" if model_type else ""
     return DecoderError(
         f"{name} needs {find_decoder(name).needs}; "
@@ -401,11 +400,8 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
     problem = f"{graph.path}: no decoder is known for its outputs {format_outputs(graph)}"
     hint = "no decoder takes such shapes; posezoo export FILE --to folder DIR takes any"
     if fitting := [*_list_fitting(graph)]:
-        marks = (
-            f"{{decoder[{place}]}}, if they are {find_decoder(name).needs}"
-            for place, name in enumerate(fitting)
-        )
-        hint = Advice("; ".join(marks), decoder=fitting)
+        kinds = (f"--decoder {name}, if they are {find_decoder(name).needs}" for name in fitting)
+        hint = advise_new(graph.path, "; or ".join(kinds) + ";")
     if unread := name_unread_network(graph.distinct_outputs):
         problem += f": they are those of {unread}, which posezoo does not read"
         hint = explain_unread_network(unread)

@@ -456,7 +456,7 @@ def name_keypoints(graph: Graph, names: tuple[str, ...], count: int) -> Skeleton
         raise InferenceError(
             f"{graph.path}: its metadata name {len(names)} keypoints ({', '.join(names)}), but its"
             f" outputs have {count}",
-            hint="correct the names, or give them with --skeleton",
+            hint="correct the names",
         )
     if len({*names}) != len(names):
         raise InferenceError(

@@ -443,8 +443,8 @@ def _name_architecture() -> Iterator[None]:
         if error.fitting:
             record = DECODERS.find(error.fitting)
             names = record.architectures if record else ()
-            flags = [f"-at {name}" for name in names] or [f"--decoder {error.fitting}"]
-            error.hint = f"try {flags[0]}"
+            if names:
+                error.hint = f"try -at {names[0]}"
         raise
 
 
