@@ -11,7 +11,7 @@ from posezoo.core.declarations.channel_values import explain_preparation
 from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec
 from posezoo.core.errors import Advice, InferenceError, shell_word
 from posezoo.core.ir.people_metadata import UNSTATED
-from posezoo.core.registry import open_registry
+from posezoo.core.registry import is_declared, open_registry
 from posezoo.run.pipeline_spec import find_published
 
 if TYPE_CHECKING:
@@ -59,10 +59,11 @@ def require_statement(graph: Graph, like: ModelSpec | None, *, is_given: bool) -
     says how images are prepared.
 
     Raises:
-        InferenceError: none of them does, or the file does, and another one, too.
+        InferenceError: none of them does, or the file does, and another one, too, which is no
+            model.yml of the user's.
     """
     stated = find_statement(graph)
-    if stated and (like or is_given):
+    if stated and (is_given or (like and is_declared(like))):
         raise InferenceError(
             f"{graph.path}: already states how images are prepared for it, in its {stated}"
         )

@@ -128,7 +128,6 @@ class Statement:
             or self.skeleton
             or self.height
             or self.masks
-            or self.like
             or self.detector not in (None, "none", "usual")
         )
 
@@ -170,7 +169,10 @@ _OF_IRS = f"{_OF_MODELS} {_OF_FILES} sample precisions skeleton decoder_options 
 _UNUSED = {
     Kind.MODEL: f"{_OF_FILES} skeleton network model_name sample input_shape",
     Kind.CHECKPOINT: f"{_OF_FILES} tag sample input_shape",
-    Kind.FILE: "network model_name tag checkpoint force record measure_only task framework license",
+    Kind.FILE: (
+        "network model_name tag checkpoint force record measure_only generated self_check sample"
+        " input_shape"
+    ),
     Kind.ORIGINAL: _OF_MODELS,
     Kind.TO_ONNX: _OF_IRS,
     Kind.EXPORTED: f"{_OF_IRS} input_shape self_check require_proof",
@@ -230,7 +232,7 @@ class Subject:
         assert self.graph
         said = self.said
         if self.undecoded:
-            return describe_undecoded(self.graph, said.options)
+            return describe_undecoded(self.graph, self.like, said.options)
         return describe_ir(self.graph, said.architecture, self.like, said.options)
 
     def open_file(self) -> Graph | None:
@@ -372,10 +374,15 @@ def refuse_unused(kind: Kind, name: str, said: Statement) -> None:
     unused = [each for each in (*said.given(), *said.others) if each in _UNUSED[kind].split()]
     if not unused:
         return
+    main = (Kind.MODEL, Kind.FILE, Kind.CHECKPOINT)
+    takers = [each for each in main if unused[0] not in _UNUSED[each].split()] or [Kind.ORIGINAL]
+    scope = f"only for {' or '.join(taker.value for taker in takers)}"
+    if kind not in main:
+        scope = "changes nothing"
     why = f"{name} is {kind.value}" if name else "none is named"
     if kind is Kind.MODEL and name and unused[0] in _OF_FILES.split():
         why += ", whose model.yml says it"
-    raise UsageError(f"{', '.join(map(said.spell, unused))}: changes nothing here: {why}")
+    raise UsageError(f"{', '.join(map(said.spell, unused))}: {scope}; {why}")
 
 
 @contextmanager
@@ -449,8 +456,9 @@ def _find_file(text: str, context: Context, said: Statement, *, needs_decoder: b
     if published := _find_published(graph, said, context):
         require_usable(published, said, context)
         return replace(subject, model=published, is_published=True)
-    may_be_undecoded = not (needs_decoder or said.is_of_outputs)
-    is_stated = said.options.states_preprocessing or find_statement(graph)
+    is_of_outputs = said.is_of_outputs or bool(like and like.decoder)
+    may_be_undecoded = not (needs_decoder or is_of_outputs)
+    is_stated = like or said.options.states_preprocessing or find_statement(graph)
     if may_be_undecoded and not is_stated:
         return replace(subject, undecoded=explain_unstated(graph.path))
     try:
@@ -473,7 +481,7 @@ def _describe_file(subject: Subject) -> ModelSpec:
         if said.layout:
             image_input(graph, description.preprocessing)
     except InferenceError as error:
-        if said.is_of_outputs or said.options.states_preprocessing:
+        if said.is_of_outputs or said.like or said.options.states_preprocessing:
             error.exit_code = 2
         raise
     return model

@@ -385,7 +385,8 @@ def _write_ir(task: _FileTask) -> Graph:
     if is_described:  # also by a file beside it
         graph.state_ultralytics()
     graph.path = output  # as errors name it
-    is_stated = bool(subject.said.is_of_outputs or subject.said.detector)
+    said = subject.said
+    is_stated = said.is_of_outputs or said.detector or (subject.like and subject.like.decoder)
     if is_stated:
         state_pipeline(graph, subject, task.context)
     if is_described or is_stated:

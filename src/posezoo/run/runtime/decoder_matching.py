@@ -315,10 +315,12 @@ def find_assumption(graph: Graph, spec: ModelSpec, like: ModelSpec | None) -> st
     return f"{graph.path}: {describe_assumed(count)}" if count else ""
 
 
-def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, InputDescription]:
+def describe_undecoded(
+    graph: Graph, like: ModelSpec | None, options: LoadOptions
+) -> tuple[ModelSpec, InputDescription]:
     """As ``describe_ir``, for an IR whose outputs no decoder takes."""
     spec = describe_network(graph, "", None, None)
-    description = options.override(describe_stated_input(graph, None, None))
+    description = options.override(describe_stated_input(graph, None, like))
     return _with_outputs(spec, graph), description
 
 
@@ -351,7 +353,7 @@ def _find_decoder(
 ) -> Decoder:
     if like:
         if like.decoder is None:
-            raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
+            raise DecoderError(f"{like.full_name}: has no decoder", hint="name a model of poses")
         require_named_decoder(name, like)
         return _with_classes(like.decoder, graph, like)
     named = _named_decoder(graph, is_chosen=name is not None)
@@ -400,8 +402,10 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
     problem = f"{graph.path}: no decoder is known for its outputs {format_outputs(graph)}"
     hint = "no decoder takes such shapes; posezoo export FILE --to folder DIR takes any"
     if fitting := [*_list_fitting(graph)]:
-        kinds = (f"--decoder {name}, if they are {find_decoder(name).needs}" for name in fitting)
-        hint = advise_new(graph.path, "; or ".join(kinds) + ";")
+        first, *others = fitting
+        kinds = [f", if they are {find_decoder(first).needs}"]
+        kinds += (f"; --decoder {name}, if they are {find_decoder(name).needs}" for name in others)
+        hint = advise_new(graph.path, f"--decoder {first}", "".join(kinds))
     if unread := name_unread_network(graph.distinct_outputs):
         problem += f": they are those of {unread}, which posezoo does not read"
         hint = explain_unread_network(unread)
