@@ -218,7 +218,7 @@ def test_the_verbs_take_the_same_flags_for_a_pipeline_as_load(verb):
 )
 def test_a_named_decoder_takes_outputs_that_several_may_take(words, forms):
     maps = {"maps": (1, 6, 64, 48)}
-    write_ir(forms / "maps.xml", maps, image=(1, 3, 256, 192), states_images=False)
+    write_ir(forms / "maps.xml", maps, image=(1, 3, 256, 192))
     assert "no decoder is known" in refusal(posezoo(*words, "--detector", "none", cwd=forms))
     stated = ("--decoder", "heatmap", "--detector", "none")
     succeeded(posezoo("new", "maps.xml", *stated, cwd=forms))

@@ -67,7 +67,7 @@ def test_a_file_has_a_precision_of_its_own(xml, context):
 def test_what_a_file_states_is_not_said_again(tmp_path, context):
     says = {("model_info", "mean_values"): "128", ("model_info", "scale_values"): "255"}
     file = write_ir(tmp_path / "net.xml", HEATMAPS, image=(1, 3, 64, 96), info=says)
-    with pytest.raises(InferenceError, match="already states .* in its model_info") as caught:
+    with pytest.raises(InferenceError, match=r"already states .* in its model_info") as caught:
         find_subject(f"{file}", context, Statement(mean_values=(1.0,)))
     assert caught.value.exit_code == 2
     sources = {

@@ -135,7 +135,7 @@ def test_of_a_disturbed_benchmark_only_the_complexity_is_recorded(checkout, monk
 def test_what_is_no_model_of_a_registry_is_not_recorded(tmp_path):
     (tmp_path / "net.xml").touch()
     said = refusal(posezoo("benchmark", tmp_path / "net.xml", "--record"), code=2)
-    assert "--record: only for models, which have a measured.yml" in said
+    assert "--record: only for a model" in said
 
 
 @pytest.mark.usefixtures("measured_in_this_process")
