@@ -87,7 +87,7 @@ def test_outputs_of_any_model_need_the_decoder_that_they_are_for(squares, tmp_pa
     xml = write_yolox(tmp_path / "net" / "squares.xml")
     stated = declare(xml, "--scale_values", "1")
     said = refusal(posezoo("quantize", xml, "--images", squares, "--metric", "map", *stated))
-    assert "has no decoder" in said
+    assert "no decoder is known for its outputs" in said
 
 
 def test_a_metric_of_another_task_is_refused(squares, tmp_path):

@@ -149,7 +149,8 @@ FLAGS = (
 )
 
 
-class _InfoArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs, flags.PipelineArgs):
+class _InfoArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs):
+    like: str | None
     licenses: bool
 
 

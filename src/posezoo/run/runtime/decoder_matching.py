@@ -351,9 +351,7 @@ def select_decoder(
 def _find_decoder(
     graph: Graph, name: str | None, like: ModelSpec | None, options: LoadOptions
 ) -> Decoder:
-    if like:
-        if like.decoder is None:
-            raise DecoderError(f"{like.full_name}: has no decoder", hint="name a model of poses")
+    if like and like.decoder:
         require_named_decoder(name, like)
         return _with_classes(like.decoder, graph, like)
     named = _named_decoder(graph, is_chosen=name is not None)

@@ -270,7 +270,7 @@ def _with_model_info(
         count = count_keypoints(info.graph, decoder, roles)
         skeleton = decoder.skeleton or name_keypoints(info.graph, names, count)
         names = ()
-    labels = names or description.labels
+    labels = description.labels or names
     if labels and not info.graph.ultralytics:
         require_class_names(info.graph, labels, decoder)
     return replace(
