@@ -102,7 +102,7 @@ CASES = (
     ("repairs the first", "get net -M models -o mine; EDIT=mine/public/net/FP16/net.xml verify net -M models -o mine", "$; verify net -M models -o mine"),
     ("convert it without --decode", "get net -M models -o mine --decode; evaluate mine/public/net/FP16/net.xml --annotations people.json --images photos --flip", "get net -M models -o mine; evaluate mine/public/net/FP16/net.xml --annotations people.json --images photos --flip"),
     ("remove --max_people", "get net -M models --decode --max_people 3", "get net -M models --decode"),
-    ("--decoder yolox writes plain.yml", "run plain.xml --input photo.png", "new plain.xml --decoder yolox; run plain.xml --input photo.png --as plain.yml"),
+    ("--decoder ", "run plain.xml --input photo.png", "new plain.xml --decoder yolox; run plain.xml --input photo.png --as plain.yml"),
     ("--to folder DIR takes any", "run odd.xml --input photo.png", "export odd.xml --to folder out"),
     ("remove --resize, or declare", "get loose -M loose --resize", "get loose -M loose"),
     ("--allow_upstream_code", "get coded -M odd", "get coded -M odd --allow_upstream_code"),
