@@ -481,7 +481,7 @@ def _describe_file(subject: Subject) -> ModelSpec:
         if said.layout:
             image_input(graph, description.preprocessing)
     except InferenceError as error:
-        if said.is_of_outputs or said.like or said.options.describes_network:
+        if {*said.given()} - {"detector"}:
             error.exit_code = 2
         raise
     return model

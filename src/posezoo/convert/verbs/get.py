@@ -32,16 +32,8 @@ other verbs do, and ``models``, a list of objects::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from posezoo.cli import flags, model_jobs
-from posezoo.core.registry import Selection
-from posezoo.core.resolve.stage_context import Context
-from posezoo.run.verbs.run_flags import select_subjects
-
-if TYPE_CHECKING:
-    from posezoo.cli.model_jobs import Select
-    from posezoo.console.console import Console
+from posezoo.convert.source_selection import select_sources
 
 EXAMPLES = """
 posezoo get blazepose-full
@@ -75,13 +67,3 @@ def run(args: _GetArgs) -> int:
     inputs = flags.input_options_from_args(args)
     task = ConversionTask(context, args.precisions, options, inputs)
     return model_jobs.make_selected(args, task, select_sources(args, context))
-
-
-def select_sources(args: flags.ModelsArgs, context: Context) -> Select:
-    """Select the models whose IR are made, and weights as models of their own."""
-    patterns = flags.patterns_from_args(args)
-
-    def select(console: Console) -> Selection:
-        return select_subjects(patterns, context, console, takes_files=False)[1]
-
-    return select
