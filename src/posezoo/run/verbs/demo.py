@@ -163,7 +163,7 @@ FLAGS = (
             " and higherhrnet (default: the IR's own)",
             flags.whole_number(1, 8192),
         ),
-        *flags.shared("decoder_options detector min_person_score masks"),
+        *flags.shared("decoder_options skeleton detector min_person_score masks"),
         Flag(
             "--layout LAYOUT",
             "NCHW or NHWC, if the layout that the file states is wrong",
@@ -236,7 +236,7 @@ FLAGS = (
 )
 
 
-class _DemoArgs(RunArgs):
+class _DemoArgs(RunArgs, flags.SkeletonArgs):
     layout: str | None
     reverse_input_channels: bool
     mean_values: list[tuple[float, ...]] | None
