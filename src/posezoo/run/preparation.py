@@ -59,14 +59,11 @@ def require_statement(graph: Graph, like: ModelSpec | None, *, is_given: bool) -
     says how images are prepared.
 
     Raises:
-        InferenceError: none of them does, or the file does, and another one, too, which is no
-            model.yml of the user's.
+        InferenceError: none of them does, or both the file and a model of a registry do.
     """
     stated = find_statement(graph)
-    if stated and (is_given or (like and is_declared(like))):
-        raise InferenceError(
-            f"{graph.path}: already states how images are prepared for it, in its {stated}"
-        )
+    if stated and like and is_declared(like):
+        raise InferenceError(explain_stated(graph, stated))
     if like or stated or is_given:
         return
     if not find_published(graph.path, open_registry()):
@@ -111,6 +108,11 @@ def advise_preparation(file: Path) -> Advice:
     """What to do with a file of which nothing says how images are prepared."""
     more = ": give the network's own values, and --reverse_input_channels if it takes RGB"
     return advise_new(file, "--mean_values 0 --scale_values 1", more)
+
+
+def explain_stated(graph: Graph, stated: str) -> str:
+    """The problem if a user says what a file states itself."""
+    return f"{graph.path}: already states how images are prepared for it, in its {stated}"
 
 
 def explain_unstated(file: Path) -> str:

@@ -48,7 +48,7 @@ from posezoo.poses.decoders import (
     resolve_options,
 )
 from posezoo.run.pipeline_spec import find_published, require_detector_used, resolve_pipeline
-from posezoo.run.preparation import explain_unstated, find_statement
+from posezoo.run.preparation import explain_stated, explain_unstated, find_statement
 from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded, find_task_decoder
 from posezoo.run.runtime.graph import Graph, network_files
 from posezoo.run.runtime.input_description import InputDescription
@@ -458,7 +458,10 @@ def _find_file(text: str, context: Context, said: Statement, *, needs_decoder: b
         return replace(subject, model=published, is_published=True)
     is_of_outputs = said.is_of_outputs or bool(like and like.decoder)
     may_be_undecoded = not (needs_decoder or is_of_outputs)
-    is_stated = like or said.options.states_preprocessing or find_statement(graph)
+    stated = find_statement(graph)
+    if stated and said.options.states_preprocessing:
+        raise UsageError(explain_stated(graph, stated))
+    is_stated = like or said.options.states_preprocessing or stated
     if may_be_undecoded and not is_stated:
         return replace(subject, undecoded=explain_unstated(graph.path))
     try:

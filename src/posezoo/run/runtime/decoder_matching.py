@@ -154,7 +154,8 @@ def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderErr
     others = [fitting] if fitting else list(_list_fitting(graph))
     hint = _NO_DECODER
     if others:
-        hint = advise_new(graph.path, f"--decoder {' or '.join(others)}", ", if it reads them")
+        named = " or ".join(f"--decoder {other}" for other in others)
+        hint = advise_new(graph.path, named, ", if it reads them")
     source = f", whose model_info says model_type {model_type}" if model_type else ""
     return DecoderError(
         f"{name} needs {find_decoder(name).needs}; "
