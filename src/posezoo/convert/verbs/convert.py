@@ -15,7 +15,7 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.console.job_report import Answer
 from posezoo.console.report import print_result
-from posezoo.convert.source_selection import select_sources
+from posezoo.convert.verbs.source_flags import select_sources
 from posezoo.core.convert.file_kinds import explain_named, is_paddle_3
 from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
 from posezoo.core.declarations.model_files import find_network, is_checkpoint_file

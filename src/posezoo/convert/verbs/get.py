@@ -33,7 +33,7 @@ other verbs do, and ``models``, a list of objects::
 from __future__ import annotations
 
 from posezoo.cli import flags, model_jobs
-from posezoo.convert.source_selection import select_sources
+from posezoo.convert.verbs.source_flags import select_sources
 
 EXAMPLES = """
 posezoo get blazepose-full
