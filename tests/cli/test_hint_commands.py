@@ -172,7 +172,6 @@ NOT_RUN = {
     "posezoo list shows the models": "a composite whose parts are gone",
     "posezoo info ": "a name that is not missing; tests/pages/verbs/test_list_info.py",
     "pip install supervision": "of Python; tests/poses/test_keypoints.py",
-    "name another one with --decoder": "a decoder of another task; tests/quantize/verbs/test_quantize.py",
     "makes another one": "an INT8 IR that was made otherwise; tests/quantize/test_quantization.py",
     "--max_drop D": "a network that loses much; tests/quantize/test_quantization.py",
     " makes its IR": "a task without a decoder; tests/run/test_load.py",
