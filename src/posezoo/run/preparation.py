@@ -99,7 +99,7 @@ def advise_new(file: Path, flags: str, more: str = "") -> Advice:
     and what follows.
     """
     yml = file.with_suffix(".yml")
-    command = f"posezoo new {shell_word(file)} {flags} writes {yml}"
+    command = " ".join(("posezoo", "new", shell_word(file), flags, "writes", f"{yml}"))
     command = command.replace("{", "{{").replace("}", "}}")
     return Advice(f"{command} for {{like}}{more}", like=f"{yml}")
 
