@@ -173,7 +173,7 @@ def test_an_ir_that_convert_is_told_of_runs_without_flags_as_its_original_runs_w
 @pytest.mark.parametrize(
     ("flags", "problem"),
     [
-        (("--decoder", "simcc"), "stated.xml"),
+        (("--decoder", "simcc"), "own.onnx"),
         (("--decoder", "heatmap", "--decoder_options", "sigma=2"), "it has padding, max_people"),
         (("--decoder_options", "sigma"), "expected NAME=VALUE, got 'sigma'"),
         (("--detector", "no-such"), "the person detector: "),

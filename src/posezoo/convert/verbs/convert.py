@@ -384,11 +384,11 @@ def _write_ir(task: _FileTask) -> Graph:
     is_described = bool(graph.ultralytics)
     if is_described:  # also by a file beside it
         graph.state_ultralytics()
-    graph.path = output  # as errors name it
     said = subject.said
     is_stated = said.is_of_outputs or said.detector or (subject.like and subject.like.decoder)
     if is_stated:
         state_pipeline(graph, subject, task.context)
+    graph.path = output  # as doubts name it
     if is_described or is_stated:
         # What is in FP16 stays so.
         xml = write_ir(graph.model, task.private / "stated" / output.name, Precision.FP32)
