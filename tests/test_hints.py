@@ -88,6 +88,7 @@ ONLY = {
     "--detector": ("run", "demo", "evaluate"),
     "--allow_rollback": ("lock",),
     "--skeleton": ("convert", "run", "evaluate"),
+    "--decoder": ("run", "new"),
     "--as": ("run", "quantize"),
     **dict.fromkeys(("--mean_values", "--scale_values", "--metric"), ("quantize",)),
     "--reverse_input_channels": ("quantize",),

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, TypedDict, cast
 
 from posezoo.console.console import show_progress
 from posezoo.core.convert.conversion_plan import ConversionOptions
-from posezoo.core.convert.file_kinds import explain_model_file
 from posezoo.core.declarations.model import ModelSpec, NetworkChoice, Precision
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import find_skeleton
@@ -201,10 +200,8 @@ def get(
         tag=tag,
         skeleton=_as_skeleton(skeleton),
     )
-    subject = find_subject(name, context, said)
-    if subject.model is None or subject.file:
-        problem, hint = explain_model_file(name)
-        raise UnknownModelError(problem, hint=hint)
+    subject = find_subject(name, context, said, takes_files=False)
+    assert subject.model
     conversion = ConversionOptions(force=force)
     return get_irs(
         subject.model,

@@ -244,7 +244,6 @@ def test_a_limit_that_is_no_number_is_refused(tmp_path):
     [
         ("evaluate", "movenet-thunder", "--annotations", "PIPE", "--images", "."),
         ("lint", "--baseline", "PIPE"),
-        ("quantize", "net.xml", "--dataset_dir", ".", "--labels", "PIPE"),
         ("run", "net.xml", "--skeleton", "PIPE", "--input", "."),
         ("run", "movenet-thunder", "--input", "PIPE"),
         ("convert", "PIPE.onnx", "-o", "made.xml"),

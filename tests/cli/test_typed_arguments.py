@@ -4,6 +4,7 @@ import argparse
 import functools
 import inspect
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from posezoo.cli.parsers import Args
 from posezoo.cli.verbs import find_verb
 from posezoo.core.settings import SETTING_TYPES, Settings
 from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer
+from posezoo.run.subject import Statement
 
 OMZ = (converter, downloader, info_dumper, quantizer)
 
@@ -121,6 +123,8 @@ def readings():
         names = re.findall(r"\bargs\.(\w+)", text)
         if path.name.endswith("flags.py"):
             names += re.findall(r"""\.get\("(\w+)\"""", text)
+        if "def statement_from_args" in text:  # it reads each of them that a verb has
+            names += [each.name for each in fields(Statement)]
         for name in names:
             found.setdefault(name, set()).add(path)
     return found

@@ -11,7 +11,7 @@ from fakes.network import network
 from fakes.sandbox import needs_sandbox
 from fakes.when_used import needs
 from fakes.zoo import IMAGE, declared_file, model_yml, omz_yml, write_model
-from posezoo.cli.verbs import get
+from posezoo.convert.verbs import get
 
 
 @pytest.fixture

@@ -156,7 +156,10 @@ def test_another_number_of_heatmaps_keeps_a_decoder_that_takes_any(tmp_path):
         mine = spec_with_checkpoint(model, path)
         numbered = replace(decoder, skeleton=SKELETONS["keypoints-12"])
         assert (mine.decoder, mine.skeleton) == (numbered, "keypoints-12")
-        assert "its 12 keypoints are only numbered: --skeleton names them" in mine.assumption
+        assert (
+            "its 12 keypoints are only numbered: skeleton in a model.yml names them"
+            in mine.assumption
+        )
 
 
 BODY = Skeleton("body", tuple(f"joint{place}" for place in range(12)))

@@ -10,6 +10,7 @@ from openvino import opset13 as ops
 
 from fakes import tints
 from fakes.command import posezoo, refusal, succeeded
+from fakes.own_files import declare
 from posezoo.console.console import result_lines
 from posezoo.core.events import DisplacementMeasured
 from posezoo.quantize.int8_comparison import compare_layers
@@ -39,13 +40,9 @@ def test_a_classifier_is_not_said_to_move_points_or_to_find_people(tmp_path):
     pytest.importorskip("nncf", reason="needs nncf")
     xml = tints.write_ir(tmp_path / "net" / "FP32")
     pictures = tints.write_pictures(tmp_path / "pictures")
-    labels = tmp_path / "labels.txt"
-    labels.write_text("\n".join(tints.CLASSES))
-    mean = ",".join(map(str, tints.MEAN))
-    done = succeeded(posezoo(
-        "quantize", xml, "--images", pictures, "--metric", "top1", "--labels", labels,
-        "--mean_values", mean, "--reverse_input_channels",
-    ))  # fmt: skip
+    mean = ("--mean_values", ",".join(map(str, tints.MEAN)), "--reverse_input_channels")
+    stated = declare(xml, *mean, "--decoder", "classification", labels=tints.CLASSES)
+    done = succeeded(posezoo("quantize", xml, "--images", pictures, "--metric", "top1", *stated))
     assert "finds a class in" in done.stderr
     assert "points by" not in done.stderr and "people" not in done.stderr
 

@@ -10,6 +10,7 @@ import pytest
 from openvino import opset13 as ops
 
 from fakes.command import json_of, posezoo, read_json, refusal, succeeded
+from fakes.own_files import declare
 
 LIKE = ("--as", "yolox-nano-coco")
 CLASSES = ("cat", "dog", "bird")
@@ -82,13 +83,11 @@ def test_objects_of_other_classes_are_not_taken_for_people(squares, tmp_path):
     assert [each["label"] for each in image["poses"]] == ["class 0"]
 
 
-def test_outputs_of_any_model_need_a_model_that_they_are_like(squares, tmp_path):
+def test_outputs_of_any_model_need_the_decoder_that_they_are_for(squares, tmp_path):
     xml = write_yolox(tmp_path / "net" / "squares.xml")
-    said = refusal(
-        posezoo("quantize", xml, "--images", squares, "--metric", "map", "--scale_values", "1")
-    )
-    assert "no decoder for detection takes its outputs output 1x84x8" in said
-    assert "hint: --decoder NAME" in said
+    stated = declare(xml, "--scale_values", "1")
+    said = refusal(posezoo("quantize", xml, "--images", squares, "--metric", "map", *stated))
+    assert "no decoder is known for its outputs" in said
 
 
 def test_a_metric_of_another_task_is_refused(squares, tmp_path):
@@ -102,16 +101,13 @@ def test_a_metric_of_another_task_is_refused(squares, tmp_path):
 def test_int8_knows_its_classes_and_has_the_same_accuracy_when_it_is_evaluated(squares, tmp_path):
     pytest.importorskip("nncf", reason="needs nncf")
     xml = write_yolox(tmp_path / "net" / "FP32" / "squares.xml")
-    labels = tmp_path / "labels.txt"
-    labels.write_text("\n".join(CLASSES))
-    done = succeeded(
-        posezoo("quantize", xml, "--images", squares, "--metric", "map", *LIKE, "--labels", labels)
-    )
+    stated = declare(xml, "--scale_values", "1", "--decoder", "yolox", labels=CLASSES)
+    done = succeeded(posezoo("quantize", xml, "--images", squares, "--metric", "map", *stated))
     int8 = Path(done.stdout.strip())
     record = read_json(int8.with_name("provenance.json"))
     assert record["accuracy"]["metric"] == "mAP" and record["accuracy"]["int8"] == 1
     done = succeeded(posezoo(
-        "evaluate", int8, *LIKE, "--images", squares, "--annotations", squares / "instances.json",
+        "evaluate", int8, *stated, "--images", squares, "--annotations", squares / "instances.json",
         "--output", tmp_path / "out", "--format", "json",
     ))  # fmt: skip
     assert json_of(done)["AP"] == 1

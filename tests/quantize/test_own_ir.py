@@ -10,8 +10,10 @@ import pytest
 
 from fakes import tints
 from fakes.command import posezoo, read_json, refusal, succeeded
+from fakes.own_files import declare
 
 PREPARATION = ("--mean_values", ",".join(map(str, tints.MEAN)), "--reverse_input_channels")
+STATED = (*PREPARATION, "--decoder", "classification")
 
 
 @pytest.fixture
@@ -37,15 +39,14 @@ def predicted(xml, paths):
 
 
 @pytest.fixture
-def labels(tmp_path):
-    path = tmp_path / "labels.txt"
-    path.write_text("\n".join(tints.CLASSES))
-    return path
+def stated(own):
+    """The flag that names the model.yml of the IR."""
+    return declare(own[0], *STATED, labels=tints.CLASSES)
 
 
-def test_a_dry_run_says_where_the_int8_ir_would_be(own, labels):
+def test_a_dry_run_says_where_the_int8_ir_would_be(own, stated):
     xml, _ = own
-    planned = quantize(own, *PREPARATION, "--labels", labels, "--dry_run")
+    planned = quantize(own, *stated, "--dry_run")
     int8 = xml.parents[1] / "FP16-INT8" / "tints.xml"
     assert planned.returncode == 0, planned.stderr
     assert planned.stdout.endswith(
@@ -54,27 +55,28 @@ def test_a_dry_run_says_where_the_int8_ir_would_be(own, labels):
     assert not int8.parent.exists()
 
 
-def test_each_of_two_irs_is_planned(own, labels):
+def test_each_of_two_irs_is_planned(own, stated):
     xml, pictures = own
     other = xml.with_name("other.xml")
     for file in (xml, xml.with_suffix(".bin")):
         shutil.copy(file, file.with_stem("other"))
-    flags = ("--metric", "top1", *PREPARATION, "--labels", labels, "--dry_run")
+    flags = ("--metric", "top1", *stated, "--dry_run")
     planned = succeeded(posezoo("quantize", xml, other, "--images", pictures, *flags))
     assert [line.partition(":")[0] for line in planned.stdout.splitlines()] == ["tints", "other"]
 
 
 def test_a_size_for_a_network_of_fixed_size_is_wrong_usage(own):
-    said = refusal(quantize(own, *PREPARATION, "--height", "64", "--dry_run"), code=2)
+    flags = (*declare(own[0], *STATED), "--height", "64", "--dry_run")
+    said = refusal(quantize(own, *flags), code=2)
     assert "--height 64: tints: its input size is fixed" in said
 
 
 @pytest.mark.slow
-def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated_on(own, labels):
+def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated_on(own, stated):
     pytest.importorskip("nncf", reason="needs nncf")
     metrics = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn")
     xml, pictures = own
-    done = succeeded(quantize(own, *PREPARATION, "--labels", labels, "--max_drop", "0.5"))
+    done = succeeded(quantize(own, *stated, "--max_drop", "0.5"))
     int8 = xml.parents[1] / "FP16-INT8" / "tints.xml"
     assert done.stdout == f"{int8}\n"
     record = read_json(int8.with_name("provenance.json"))
@@ -92,15 +94,15 @@ def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated
     assert [port.names for port in before.inputs] == [port.names for port in after.inputs]
     names = after.get_rt_info(["model_info", "labels"]).astype(str)
     assert names.split() == list(tints.CLASSES)
-    again = succeeded(quantize(own, *PREPARATION, "--labels", labels, "--max_drop", "0.5"))
+    again = succeeded(quantize(own, *stated, "--max_drop", "0.5"))
     assert "measuring on" not in again.stderr
 
 
 @pytest.mark.slow
-def test_before_int8_is_refused_sums_and_depthwise_layers_are_tried_in_float(own, labels):
+def test_before_int8_is_refused_sums_and_depthwise_layers_are_tried_in_float(own, stated):
     pytest.importorskip("nncf", reason="needs nncf")
     tints.write_ir(own[0].parent, adds_large=True)
-    done = quantize(own, *PREPARATION, "--labels", labels)
+    done = quantize(own, *stated)
     assert "INT8 is made again, with more layers in floating point" in done.stderr
     assert done.returncode == 0, done.stderr
     record = read_json(Path(done.stdout.strip()).with_name("provenance.json"))
@@ -108,72 +110,64 @@ def test_before_int8_is_refused_sums_and_depthwise_layers_are_tried_in_float(own
 
 
 @pytest.mark.slow
-def test_a_picture_that_cannot_be_read_is_not_counted_as_one_for_calibration(own, labels):
+def test_a_picture_that_cannot_be_read_is_not_counted_as_one_for_calibration(own, stated):
     pytest.importorskip("nncf", reason="needs nncf")
     _, pictures = own
     min(pictures.rglob("*.png")).write_bytes(b"not a picture")
-    done = succeeded(quantize(own, *PREPARATION, "--labels", labels))
+    done = succeeded(quantize(own, *stated))
     assert "after calibration on 11 others" in done.stderr
 
 
 def test_an_ir_that_does_not_say_how_images_are_prepared_is_refused(own):
     said = refusal(quantize(own))
     assert "does not say how images are prepared for it" in said
-    assert "--as MODEL, or --mean_values" in said
+    assert f"posezoo new {own[0]} --mean_values 0 --scale_values 1 writes" in said
 
 
 def test_an_ir_whose_outputs_fit_another_metric_is_refused(own):
     xml, pictures = own
-    assert "no decoder for detection takes its outputs scores 1x3" in refusal(
-        posezoo("quantize", xml, "--images", pictures, "--metric", "map", *PREPARATION)
+    assert "--metric map is not for the decoder classification" in refusal(
+        posezoo("quantize", xml, "--images", pictures, "--metric", "map", *declare(xml, *STATED))
     )
 
 
-def test_an_ir_of_another_program_is_kept_under_another_name(own, labels):
+def test_an_ir_of_another_program_is_kept_under_another_name(own, stated):
     xml, _ = own
     folder = xml.parents[1] / "FP16-INT8"
     folder.mkdir()
     (folder / "tints.xml").write_text("mine")
-    done = succeeded(quantize(own, *PREPARATION, "--labels", labels))
+    done = succeeded(quantize(own, *stated))
     assert "tints.xml: is not as posezoo wrote it: kept as tints.xml.bak1" in done.stderr
     assert (folder / "tints.xml.bak1").read_text() == "mine"
 
 
 def test_flags_for_an_ir_are_refused_for_models(tmp_path):
-    assert "--scale_values: only for an .xml or .onnx" in refusal(
-        posezoo("quantize", "movenet-thunder", "--images", tmp_path, "--scale_values", "255"),
-        code=2,
+    assert "--as: only for an .xml or .onnx" in refusal(
+        posezoo("quantize", "movenet-thunder", "--images", tmp_path, "--as", "rtmo-s"), code=2
     )
 
 
-def test_a_mean_of_two_numbers_is_refused_before_the_start(own):
-    said = refusal(quantize(own, "--mean_values", "1", "2"), code=2)
-    assert "quantizing" not in said
-    assert "--mean_values: expected one number, or one for each of 3 channels" in said
-
-
-def test_a_mean_for_values_from_0_to_1_is_refused(own, labels):
-    flags = ("--mean_values", "0.485", "0.456", "0.406", "--labels", labels)
+def test_a_mean_for_values_from_0_to_1_is_refused(own):
+    mean = ("--mean_values", "0.485", "0.456", "0.406", "--decoder", "classification")
+    flags = declare(own[0], *mean, labels=tints.CLASSES)
     assert "are for values from 0 to 1, and images have 0 to 255" in refusal(quantize(own, *flags))
 
 
-def test_images_that_were_prepared_for_a_network_are_refused(own, labels):
+def test_images_that_were_prepared_for_a_network_are_refused(own, stated):
     for path in own[1].rglob("*.png"):
         cv2.imwrite(str(path), cv2.imread(str(path)) // 128)
-    assert "use only the values 0 to 1 of 0 to 255" in refusal(
-        quantize(own, *PREPARATION, "--labels", labels)
-    )
+    assert "use only the values 0 to 1 of 0 to 255" in refusal(quantize(own, *stated))
 
 
-def test_images_with_red_and_blue_exchanged_are_refused(own, labels):
+def test_images_with_red_and_blue_exchanged_are_refused(own, stated):
     for path in own[1].rglob("*.png"):
         cv2.imwrite(str(path), cv2.imread(str(path))[..., ::-1])
     assert "levels more blue than red, and FP32 has top1 1.000 with red and blue" in refusal(
-        quantize(own, *PREPARATION, "--labels", labels)
+        quantize(own, *stated)
     )
 
 
-def test_images_without_a_class_for_calibration_are_refused(own, labels):
+def test_images_without_a_class_for_calibration_are_refused(own, stated):
     xml, pictures = own
     lines = []
     for number, path in enumerate(sorted(pictures.rglob("*.png"), key=lambda path: path.name)):
@@ -181,14 +175,10 @@ def test_images_without_a_class_for_calibration_are_refused(own, labels):
         lines.append(f"{number:02}.png {path.parent.name}")
     (pictures / "val.txt").write_text("\n".join(lines))
     assert "the class red is in 6 of 6 images to measure on, and in none of the 12" in refusal(
-        quantize(
-            (xml, pictures), *PREPARATION, "--labels", labels, "--annotations", pictures / "val.txt"
-        )
+        quantize((xml, pictures), *stated, "--annotations", pictures / "val.txt")
     )
 
 
-def test_fp32_that_is_wrong_itself_proves_nothing(own, tmp_path):
-    (tmp_path / "labels.txt").write_text("green\nred\nblue")
-    assert "tints: FP32 itself has top1 0.000" in refusal(
-        quantize(own, *PREPARATION, "--labels", tmp_path / "labels.txt")
-    )
+def test_fp32_that_is_wrong_itself_proves_nothing(own):
+    stated = declare(own[0], *STATED, labels=("green", "red", "blue"))
+    assert "tints: FP32 itself has top1 0.000" in refusal(quantize(own, *stated))

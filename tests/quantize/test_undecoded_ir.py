@@ -8,6 +8,7 @@ from openvino import opset13 as ops
 
 from fakes import seeker
 from fakes.command import posezoo, read_json, refusal, succeeded
+from fakes.own_files import declare
 
 SIDE = 48
 
@@ -42,7 +43,8 @@ def photos(tmp_path):
 
 
 def quantize(xml, photos, *flags):
-    return posezoo("quantize", xml, "--images", photos, "--scale_values", "255", *flags)
+    stated = declare(xml, "--scale_values", "255")
+    return posezoo("quantize", xml, "--images", photos, *stated, *flags)
 
 
 def compute(xml, photo):

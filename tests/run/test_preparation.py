@@ -64,17 +64,24 @@ def keypoints_in(folder):
 def test_a_file_that_does_not_say_it_is_refused_with_the_flags_that_say_it(form, forms):
     problem, hint = refusal(run(forms, form)).splitlines()
     assert problem.endswith(SILENT)
-    assert "is it like hrnet-w32? --as hrnet-w32" in hint
-    assert "--mean_values, --scale_values (1 1 1 for images as they are)" in hint
+    stem = form.rpartition(".")[0]
+    new = f"posezoo new {form} --mean_values 0 --scale_values 1 writes {stem}.yml"
+    assert f"{new} for --as {stem}.yml" in hint
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_command_of_that_hint_makes_the_file_run(form, forms):
+    stem = form.rpartition(".")[0]
+    values = ("--mean_values", "0", "--scale_values", "1")
+    succeeded(posezoo("new", form, *values, cwd=forms))
+    succeeded(run(forms, form, "--as", f"{stem}.yml"))
 
 
 def test_the_hint_of_load_names_arguments_instead_of_flags(forms):
     with pytest.raises(InferenceError) as caught:
         load(forms / "own.onnx", detector=None)
-    assert caught.value.hint == (
-        'is it like hrnet-w32? preparation=posezoo.Preparation(like="hrnet-w32"); else mean_values,'
-        " scale_values (1 1 1 for images as they are) and reverse_input_channels"
-    )
+    yml = forms / "own.yml"
+    assert f'writes {yml} for preparation=posezoo.Preparation(like="{yml}")' in caught.value.hint
 
 
 def test_a_height_of_a_network_of_fixed_size_is_refused(forms):
@@ -166,7 +173,7 @@ def test_an_ir_that_convert_is_told_of_runs_without_flags_as_its_original_runs_w
 @pytest.mark.parametrize(
     ("flags", "problem"),
     [
-        (("--decoder", "simcc"), "stated.xml"),
+        (("--decoder", "simcc"), "own.onnx"),
         (("--decoder", "heatmap", "--decoder_options", "sigma=2"), "it has padding, max_people"),
         (("--decoder_options", "sigma"), "expected NAME=VALUE, got 'sigma'"),
         (("--detector", "no-such"), "the person detector: "),
@@ -194,7 +201,9 @@ def test_the_verbs_take_the_same_flags_for_a_pipeline_as_load(verb):
     parser = verb_parsers(create_parser([verb]))[verb]
     names = flags.PIPELINE.split()
     assert {f"--{name}" for name in names} <= parser._option_string_actions.keys()
-    assert {*names} <= inspect.signature(load).parameters.keys() | GROUPED.keys()
+    assert {*names} - {"as"} | {"like"} <= inspect.signature(
+        load
+    ).parameters.keys() | GROUPED.keys()
 
 
 @pytest.mark.usefixtures("measured_in_this_process")
@@ -208,6 +217,9 @@ def test_the_verbs_take_the_same_flags_for_a_pipeline_as_load(verb):
     ids=lambda words: words[0],
 )
 def test_a_named_decoder_takes_outputs_that_several_may_take(words, forms):
-    write_ir(forms / "maps.xml", {"maps": (1, 6, 64, 48)}, image=(1, 3, 256, 192))
+    maps = {"maps": (1, 6, 64, 48)}
+    write_ir(forms / "maps.xml", maps, image=(1, 3, 256, 192))
     assert "no decoder is known" in refusal(posezoo(*words, "--detector", "none", cwd=forms))
-    succeeded(posezoo(*words, "--detector", "none", "--decoder", "heatmap", cwd=forms))
+    stated = ("--decoder", "heatmap", "--detector", "none")
+    succeeded(posezoo("new", "maps.xml", *stated, cwd=forms))
+    succeeded(posezoo(*words, "--as", "maps.yml", cwd=forms))

@@ -64,15 +64,17 @@ def test_a_file_has_a_precision_of_its_own(xml, context):
         find_subject(f"{xml}", context, Statement(precision=Precision.FP16))
 
 
-def test_what_overrules_the_metadata_of_a_file_is_said(tmp_path, context):
+def test_what_a_file_states_is_not_said_again(tmp_path, context):
     says = {("model_info", "mean_values"): "128", ("model_info", "scale_values"): "255"}
     file = write_ir(tmp_path / "net.xml", HEATMAPS, image=(1, 3, 64, 96), info=says)
-    same = find_subject(f"{file}", context, Statement(mean_values=(128.0,)))
-    other = find_subject(f"{file}", context, Statement(mean_values=(1.0,)))
-    assert (same.doubt, other.doubt) == ("", f"mean_values: overrule what {file} states")
-    sources = {each.name: (each.value, each.source) for each in list_values(other)}
-    assert sources["mean"] == ((1.0,), "mean_values")
-    assert sources["scale"] == ((255.0,), "model_info")
+    with pytest.raises(InferenceError, match=r"already states .* in its model_info") as caught:
+        find_subject(f"{file}", context, Statement(mean_values=(1.0,)))
+    assert caught.value.exit_code == 2
+    sources = {
+        each.name: (each.value, each.source)
+        for each in list_values(find_subject(f"{file}", context))
+    }
+    assert sources["mean"] == ((128.0,), "model_info")
     assert sources["decoder"] == ("heatmap", "the network")
 
 
@@ -82,7 +84,7 @@ TYPED = (
     "run typo.pth --skeleton coco-17 --input me.jpg",
     "run --checkpoint typo.pth --input me.jpg",
     "export typo.onnx --as rtmpose-m --to folder out",
-    "evaluate typo.xml --decoder heatmap",
+    "evaluate typo.xml --as rtmpose-m",
     "info typo.onnx --as rtmpose-m",
     "convert typo.onnx --as rtmpose-m",
     "convert typo.tflite --mean_values 0",

@@ -138,14 +138,6 @@ def parse_option(text: str) -> tuple[str, Any]:
     return name, value
 
 
-def _parse_layout(text: str) -> str:
-    """Parse a layout in Open Model Zoo's forms: NCHW, [NCHW], input:NCHW, input[NCHW]."""
-    layout = re.sub(r"^.*[\[:]", "", text.strip().rstrip("]")).upper()
-    if layout not in ("NCHW", "NHWC"):
-        raise argparse.ArgumentTypeError(f"expected NCHW or NHWC, got {text!r}")
-    return layout
-
-
 def _parse_cluster(text: str) -> str:
     if re.fullmatch(r"local(:[1-9]\d{0,2})?|(?!local:)(\w+://)?[^\s/]+:\d{1,5}", text):
         return text
@@ -436,11 +428,6 @@ _SHARED = (
         choices=("u8", "f16", "f32"),
     ),
     Flag(
-        "--layout LAYOUT",
-        "NCHW or NHWC, if the layout that the file states is wrong",
-        _parse_layout,
-    ),
-    Flag(
         "--decoder NAME",
         "what turns the outputs of the .xml or .onnx into poses, such as heatmap or simcc (default:"
         " as the file states, or as its outputs show)",
@@ -457,10 +444,6 @@ _SHARED = (
         "resize images to this height, or their shorter side to it, depending on the decoder; for"
         " models that find all people at once (default: as the model declares)",
         whole_number(32, 4096),
-    ),
-    Flag(
-        "--labels FILE",
-        "a file with the names of the classes, one on each line, if the .xml or .onnx has none",
     ),
     Flag(
         "--log FILE",
@@ -563,9 +546,10 @@ MODELS = "models all"
 FORMAT = "format quiet"
 CLUSTER = "cluster log"
 CAMERA_INPUT = "input_type input_layout resize"
-#: What follows the network, and precedes it.
-PIPELINE = "decoder decoder_options skeleton detector height"
-DESCRIPTION = "as labels layout reverse_input_channels mean_values scale_values"
+#: What follows the network.
+PIPELINE = "as decoder_options detector height"
+#: What a model.yml says of a network of the user's, for a first try without one.
+DESCRIPTION = "decoder skeleton reverse_input_channels mean_values scale_values"
 DECODE = "decode max_people min_score"
 CHECKPOINT = "checkpoint model_name skeleton self_check dynamic"
 LIMITS = "conversion_timeout conversion_memory require_proof"
@@ -598,7 +582,7 @@ SECTIONS = {
     "trust": TRUST,
     "registry": REGISTRY,
     "conversion": CONVERTERS,
-    "an .xml or .onnx that does not describe its input": DESCRIPTION,
+    "a first try of an .xml or .onnx that no model.yml describes": DESCRIPTION,
 }
 
 
@@ -640,11 +624,10 @@ class SkeletonArgs(Args):
     skeleton: str | None
 
 
-class PipelineArgs(SkeletonArgs):
-    """The values of ``PIPELINE`` and ``--as``."""
+class PipelineArgs(Args):
+    """The values of ``PIPELINE``."""
 
     like: str | None
-    decoder: str | None
     detector: str | None
 
 
@@ -660,11 +643,10 @@ class CheckpointArgs(SkeletonArgs, ProofArgs):
     model_name: str | None
 
 
-class DescriptionArgs(PipelineArgs):
-    """The values of ``DESCRIPTION`` and ``PIPELINE``."""
+class DescriptionArgs(SkeletonArgs):
+    """The values of ``DESCRIPTION``."""
 
-    labels: Path | None
-    layout: str | None
+    decoder: str | None
     reverse_input_channels: bool
     mean_values: list[tuple[float, ...]] | None
     scale_values: list[tuple[float, ...]] | None
@@ -702,7 +684,7 @@ def _flags_of(parser: argparse.ArgumentParser) -> dict[str, Flag]:
 def require_rules(args: Args) -> None:
     """End with a usage error if a flag is given without what it needs, or with what it excludes."""
     flags = _flags_of(args.parser)
-    given = _given(args)
+    given = spell_given(args)
 
     def holds(rule: str) -> bool:
         name, equals, value = rule.partition("=")
@@ -720,7 +702,7 @@ def require_rules(args: Args) -> None:
             args.parser.error("either {} or {}".format(*sorted((spelling, spell(other)))))
 
 
-def _given(args: Args) -> dict[str, str]:
+def spell_given(args: Args) -> dict[str, str]:
     """How the flags that are given are spelled, by the names of their values."""
     values = vars(args)
     return {
@@ -876,7 +858,7 @@ def require_suffix(args: Args, path: Path | None, suffixes: Sequence[str]) -> No
 
 def given_flags(args: Args, names: str) -> str:
     """The flags of these names that are given, separated by commas."""
-    given = _given(args)
+    given = spell_given(args)
     dests = [FLAGS[name].dest or name if name in FLAGS else name for name in names.split()]
     return ", ".join(given[dest] for dest in dests if dest in given)
 

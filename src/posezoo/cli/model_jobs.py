@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import (
     select_models,
     warn_of_deprecated_composites,
-    warn_of_unknown_keys,
 )
 from posezoo.console.job_report import Answer, JobReport
 from posezoo.core.declarations.model import ModelSpec, Route
@@ -30,13 +30,11 @@ if TYPE_CHECKING:
     from posezoo.core.pipeline.get import Converted
     from posezoo.core.pipeline.plan import Plan
 
+    Select = Callable[[Console], Selection]
 
-def make_selected(
-    args: flags.ConversionArgs, task: ConversionTask, selection: Selection | None = None
-) -> int:
-    """Make the IR and the card of each model, by default those that the flags select, or only the
-    plan; print the paths.
-    """
+
+def make_selected(args: flags.ConversionArgs, task: ConversionTask, select: Select) -> int:
+    """Make the IR and the card of each selected model, or only the plan; print the paths."""
     from posezoo.core.download.context import ConnectionPool
 
     context = task.context
@@ -47,7 +45,8 @@ def make_selected(
     ):
         if not executor.in_processes:
             task = replace(task, pool=pool)
-        selection = selection or _select(args, context, console, takes_checkpoints=True)
+        selection = select(console)
+        _warn_of_other_texts(selection, context, console)
         report = run_for_each(
             selection,
             task.plan if args.dry_run else task,
@@ -67,31 +66,21 @@ def run_selected(
     context: Context,
     work: Callable[[ModelSpec, Listener], Answer],
     *,
-    selection: Selection | None = None,
+    select: Select | None = None,
     executor: Executor = Executor(),
 ) -> JobReport:
-    """Do the work for each model that the flags select, or that is given."""
+    """Do the work for each model that ``select`` gives, by default that the flags name."""
+    if select is None:
+        select = partial(select_models, context.registry, flags.patterns_from_args(args))
     with flags.console_from_args(args) as console:
-        if selection is None:
-            selection = _select(args, context, console)
-        else:
-            warn_of_unknown_keys(selection, console)
-            for text in filter(None, (spec.assumption for spec in selection.models)):
-                console.warn(text)
+        selection = select(console)
+        _warn_of_other_texts(selection, context, console)
         return run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
 
 
-def _select(
-    args: flags.ModelsArgs, context: Context, console: Console, *, takes_checkpoints: bool = False
-) -> Selection:
-    patterns = flags.patterns_from_args(args)
-    selection = select_models(
-        context.registry, patterns, console, takes_checkpoints=takes_checkpoints
-    )
-    note = context.lock.explain_other_texts(selection.models)
-    if note:
+def _warn_of_other_texts(selection: Selection, context: Context, console: Console) -> None:
+    if note := context.lock.explain_other_texts(selection.models):
         console.warn(note)
-    return selection
 
 
 def run_for_each(

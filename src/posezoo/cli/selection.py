@@ -6,19 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import filterfalse
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from posezoo.core.declarations.model import TRACKING, WHOLE_IMAGE, ModelSpec, UnknownKey
-from posezoo.core.declarations.model_files import is_checkpoint_file
 from posezoo.core.errors import PosezooError, UnknownModelError
-from posezoo.core.resolve.own_networks import OWN_NETWORKS
 
 if TYPE_CHECKING:
     from posezoo.core.registry import Registry, Selection
-
-# A list of model names is short; a larger file was probably given by mistake.
 
 
 class MessageOutput(Protocol):
@@ -37,33 +31,19 @@ def select_models(
     output: MessageOutput,
     *,
     filtered: bool = False,
-    takes_checkpoints: bool = False,
 ) -> Selection:
     """The selected models (None: all); errors in their files are shown at once, and no other file
     is read.
 
-    With ``takes_checkpoints``, a pattern may be a checkpoint. With only
-    filters (``filtered``), there is one warning for all files that cannot be read.
+    With only filters (``filtered``), there is one warning for all files that cannot be read.
 
     Raises:
         UnknownModelError: the registry has no models, or a pattern matches no name.
-        CheckpointError: a checkpoint cannot be read, or not only one network reads it.
     """
-    checkpoints: list[str] = []
-    if takes_checkpoints and patterns:
-        checkpoints = list(filter(is_checkpoint_file, patterns))
-        patterns = list(filterfalse(is_checkpoint_file, patterns))
-    if registry.empty_message and not checkpoints:  # a wrong folder is no folder without work
+    if registry.empty_message:  # a wrong folder is no folder without work
         hint = "check --models_dir, or models_dir in posezoo.cfg"
         raise UnknownModelError(registry.empty_message, hint=hint)
     selection = registry.select(patterns)
-    if checkpoints:
-        # Two files with the same weights are one model.
-        models = {spec.full_name: spec for spec in selection.models}
-        for checkpoint in checkpoints:
-            spec = OWN_NETWORKS.part.spec_of_checkpoint(registry, Path(checkpoint))
-            models.setdefault(spec.full_name, spec)
-        selection = replace(selection, models=tuple(models.values()))
     if filtered and selection.problems:
         first, *others = selection.problems
         more = f" (and {len(others)} more)" if others else ""

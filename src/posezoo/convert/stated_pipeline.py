@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from posezoo.core.errors import UnknownModelError
-from posezoo.core.ir.ir_writer import SECTION, build_rt_info
+from posezoo.core.ir.ir_writer import MODEL_INFO, SECTION, build_rt_info
 from posezoo.core.ir.people_metadata import PIPELINE, describe_people
 from posezoo.core.resolve.stage_context import Context
 from posezoo.run.pipeline_spec import resolve_pipeline
@@ -34,5 +34,8 @@ def state_pipeline(graph: Graph, subject: Subject, context: Context) -> None:
     for name in ("decoder", "decoder_options", "skeleton", "own_skeleton"):
         if name in facts:
             graph.model.set_rt_info(facts[name], [SECTION, name])
+    if subject.like and "labels" in subject.like.model_info:
+        labels = f"{subject.like.model_info['labels']}"
+        graph.model.set_rt_info(labels, [MODEL_INFO, "labels"])
     for name, value in describe_people(model.people).items():
         graph.model.set_rt_info(value, [SECTION, PIPELINE, name])

@@ -30,15 +30,15 @@ class Advice(str):
     """A hint that names a flag; a command without this flag words it in its own way.
 
     Or it names parameters, which are flags of a command and arguments in Python, by marks such as
-    ``{like}``, or ``{decoder[0]}`` if there are several values.
+    ``{like}``.
     """
 
     flag: str
     template: str
-    #: The value of each parameter, or several; an empty one is not shown.
-    parameters: Mapping[str, str | Sequence[str]]
+    #: The value of each parameter; an empty one is not shown.
+    parameters: Mapping[str, str]
 
-    def __new__(cls, text: str, flag: str = "", **parameters: str | Sequence[str]) -> Advice:
+    def __new__(cls, text: str, flag: str = "", **parameters: str) -> Advice:
         """``flag`` is without its value, such as ``--mo``; empty if Python copies the text."""
         advice = super().__new__(cls, _fill(text, parameters, spell_flag))
         advice.flag = flag
@@ -51,17 +51,8 @@ class Advice(str):
         return _fill(self.template, self.parameters, spell)
 
 
-def _fill(
-    template: str,
-    parameters: Mapping[str, str | Sequence[str]],
-    spell: Callable[[str, str], str],
-) -> str:
-    spelled: dict[str, str | list[str]] = {}
-    for name, value in parameters.items():
-        if isinstance(value, str):
-            spelled[name] = spell(name, value)
-        else:
-            spelled[name] = [spell(name, each) for each in value]
+def _fill(template: str, parameters: Mapping[str, str], spell: Callable[[str, str], str]) -> str:
+    spelled = {name: spell(name, value) for name, value in parameters.items()}
     return template.format(**spelled) if spelled else template
 
 

@@ -199,7 +199,7 @@ def _require_finder_taken(
         raise ExportError(
             f"{exported_name(spec)}: takes one {noun} at a time, in the boxes of"
             f" {(detector or pipeline.model).full_name}, and {problem}",
-            hint=alone if detector else "leave out --resize",
+            hint=alone if detector else "",
         )
 
 

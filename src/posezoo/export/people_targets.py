@@ -115,8 +115,8 @@ def _require_fixed_size(spec: ModelSpec) -> None:
     require_keypoints(spec)
     if spec.first_input.resize:
         raise ExportError(
-            f"{exported_name(spec)}: the ONNX takes pictures of one size: its program fits them",
-            hint="leave out --resize",
+            f"{exported_name(spec)}: the ONNX takes pictures of one size, to which its program fits"
+            " them: --resize changes nothing"
         )
 
 

@@ -35,7 +35,7 @@ from posezoo.run import load
 from posezoo.run.pipeline_spec import PipelineSpec, resolve_ir_pipeline, resolve_pipeline
 from posezoo.run.runtime.graph import NamedIrs
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig, require_device
-from posezoo.run.subject import Statement, Subject
+from posezoo.run.subject import Statement, Subject, subject_of
 
 if TYPE_CHECKING:
     from posezoo.run.runtime.estimator import Estimator
@@ -297,8 +297,7 @@ class BenchmarkPlanner:
                 with self.report_failure(name):
                     if self.maker.generates_weights(model, precision):
                         self.console.print_line(f"generating weights for {name}")
-                    subject = Subject(name, said=self.said, model=model)
-                    yield from self.maker.cases(subject, precision)
+                    yield from self.maker.cases(subject_of(model, self.said), precision)
             with self.report_failure(name):
                 if not precisions:
                     requested = ", ".join(self.maker.options.precisions)

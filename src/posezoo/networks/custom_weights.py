@@ -421,9 +421,6 @@ class _OwnNetworks(OwnNetworks):
 
     with_dynamic_shape = staticmethod(with_dynamic_shape)
 
-    def spec_of_checkpoint(self, registry: Registry, checkpoint: Path) -> ModelSpec:
-        return spec_of_checkpoint(registry, checkpoint)
-
     def read_checkpoint(self, path: Path) -> NamedArrays:
         from posezoo.networks.checkpoints import read_checkpoint
 

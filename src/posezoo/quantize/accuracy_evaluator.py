@@ -75,8 +75,6 @@ class AccuracyEvaluator:
         value = result.figures.get(self._figure, 0.0)
         if value < _LEAST:
             hint = "are the preparation of images, the classes, and the annotations right?"
-            if target.is_own and target.task and not target.labels:
-                hint += " --labels FILE names the classes, if the IR does not"
             raise QuantizationError(
                 f"{target.spec.full_name}: FP32 itself has {self.metric} {value:.3f} on"
                 f" {self.dataset.annotations}",

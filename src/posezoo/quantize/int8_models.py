@@ -9,13 +9,14 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import (
     ColorOrder,
+    Decoder,
     Model,
     ModelSpec,
     ModelT,
     Precision,
     QuantizationSettings,
 )
-from posezoo.core.errors import DecoderError, InferenceError, QuantizationError, UsageError
+from posezoo.core.errors import DecoderError, QuantizationError, UsageError
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.plan import Plan, make_plan, require_current_ir
@@ -39,8 +40,6 @@ from posezoo.quantize.quantization_plan import (
 from posezoo.run.load import get_detector_irs, with_found_decoder
 from posezoo.run.pipeline_spec import PipelineSpec, resolve_pipeline
 from posezoo.run.preparation import require_statement
-from posezoo.run.runtime.decoder_matching import with_task_decoder
-from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.input_description import describe_stated_input
 from posezoo.run.subject import Statement, Subject, find_subject, require_fitting
 
@@ -106,22 +105,20 @@ def describe_own_ir(subject: Subject, options: QuantizationOptions) -> Quantizat
     xml = graph.path
     like = subject.like
     metric = options.metric
-    given = subject.said.options
     if len(layers_in_float(graph.model)) < count_layers(graph.model):
         raise QuantizationError(f"{xml}: its weights are quantized already", hint="name an FP32 IR")
-    require_statement(graph, like, is_given=given.states_preprocessing)
+    require_statement(graph, like, is_given=False)
     sizes = ", ".join(f"{name} {list(shape)}" for name, shape in graph.inputs.items())
     if [bool(graph.image_layout(name)) for name in graph.inputs] != [True]:
         raise QuantizationError(f"{graph.path}: takes {sizes}, and not one image")
     if subject.undecoded and metric:
         raise DecoderError(subject.undecoded)
-    spec, description = subject.describe(options.task)
+    spec, description = subject.describe()
     preprocessing = description.preprocessing
     spec = replace(spec, name=xml.stem)
-    if spec.decoder or metric:
-        spec = _with_own_decoder(spec, graph, metric)
     if spec.decoder:
-        description = given.override(describe_stated_input(graph, spec.decoder, like))
+        spec = _with_own_decoder(spec, spec.decoder, metric)
+        description = describe_stated_input(graph, spec.decoder, like)
     (name,) = graph.inputs
     port = replace(
         spec.inputs[0],
@@ -148,29 +145,20 @@ def _with_said(model: ModelT, said: Statement) -> ModelT:
     return replace(model, decoder=decoder, target_size=said.height or model.target_size)
 
 
-def _with_own_decoder(spec: ModelSpec, graph: Graph, metric: str) -> ModelSpec:
-    if spec.decoder is None:
-        try:
-            return with_task_decoder(spec, {spec.name: graph})[0]
-        except InferenceError as error:
-            hint = "--decoder NAME says what reads them"
-            raise InferenceError(error.problem, hint=hint) from error
-    record = find_decoder(spec.decoder.name)
+def _with_own_decoder(spec: ModelSpec, decoder: Decoder, metric: str) -> ModelSpec:
+    record = find_decoder(decoder.name)
     if metric and record.task != TASKS.get(metric, ""):
         raise QuantizationError(
-            f"{graph.path}: --metric {metric} is not for the decoder {spec.decoder.name}",
-            hint="name another one with --decoder",
+            f"{spec.path}: --metric {metric} is not for the decoder {decoder.name}"
         )
-    return replace(spec, task=record.task or spec.task, decoder=with_all_classes(spec.decoder))
+    return replace(spec, task=record.task or spec.task, decoder=with_all_classes(decoder))
 
 
 def _own_target(
     spec: ModelSpec, context: Context, options: QuantizationOptions, listener: Listener | None
 ) -> QuantizationTarget:
     """The network, which is read here: a process that quantizes gets only what was said of it."""
-    subject = find_subject(
-        f"{spec.path}", context, options.said, needs_decoder=False, task=options.task
-    )
+    subject = find_subject(f"{spec.path}", context, options.said, needs_decoder=False)
     target = describe_own_ir(subject, options)
     pipeline = resolve_pipeline(target.model, context)
     if listener is None:

@@ -194,11 +194,6 @@ class QuantizationOptions:
         """Whether the accuracy is measured, and not only the displacement."""
         return bool(self.annotations or self.metric)
 
-    @property
-    def task(self) -> str:
-        """The task whose accuracy the metric is; empty for that of poses, or if none is named."""
-        return TASKS.get(self.metric, "")
-
 
 @frozen
 class PhotoSplit:

@@ -135,11 +135,9 @@ class Loader:
             assert isinstance(subject.model, ModelSpec)
             return self._compile_published(subject.model, graph, options, is_video=is_video)
         architecture = subject.said.architecture
-        model, description = describe_ir(graph, architecture, subject.like, options=options)
+        model, description = describe_ir(graph, architecture, subject.like, options)
         parts, exported = _find_exported_parts(graph, model.name)
         doubts = list(_list_doubts(model, description))
-        if subject.doubt:
-            listener(WarningIssued(subject.doubt))
         beside: NamedIrs = {}
         description_beside = None
         if exported and context.settings.detector == "usual":

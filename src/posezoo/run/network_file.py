@@ -24,7 +24,7 @@ from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.poses.letterbox import LETTERBOX, RESIZE_TYPES, InputSizing
 from posezoo.run.model_info import build_model_info
-from posezoo.run.preparation import FLAGS_THAT_STATE_IT, explain_unstated, find_statement
+from posezoo.run.preparation import advise_preparation, explain_unstated, find_statement
 from posezoo.run.runtime.graph import Graph
 from posezoo.run.runtime.input_description import InputDescription
 from posezoo.run.subject import Subject
@@ -74,12 +74,11 @@ def _with_fixed_size(port: Input, sizing: InputSizing | None) -> Input:
 def _require_stated(spec: ModelSpec, undecoded: str, inputs: InputOptions) -> None:
     path = spec.path
     if spec.first_input.is_unstated:
-        raise ExportError(explain_unstated(path), hint=f"--as MODEL, or {FLAGS_THAT_STATE_IT}")
+        raise ExportError(explain_unstated(path), hint=advise_preparation(path))
     if inputs.decode and undecoded:
         raise ExportError(
             undecoded,
-            hint="--decoder NAME says what reads them; --to folder, ovms and triton"
-            " without --decode take any outputs",
+            hint="--to folder, ovms and triton without --decode take any outputs",
         )
     if inputs.decode and spec.first_input.resize_type == "crop":
         raise ExportError(

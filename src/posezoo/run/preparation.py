@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.channel_values import explain_preparation
 from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec
-from posezoo.core.errors import Advice, InferenceError
+from posezoo.core.errors import Advice, InferenceError, shell_word
 from posezoo.core.ir.people_metadata import UNSTATED
-from posezoo.core.registry import Registry, open_registry
-from posezoo.core.regular_files import read_regular_bytes
-from posezoo.poses.decoders import recognize_decoder
+from posezoo.core.registry import is_declared, open_registry
 from posezoo.run.pipeline_spec import find_published
 
 if TYPE_CHECKING:
@@ -33,9 +31,10 @@ def require_stated(model: Model) -> None:
         InferenceError: it does not, as a draft.
     """
     if isinstance(model, ModelSpec) and model.first_input.is_unstated:
-        raise _refuse(
-            model.path,
-            "state color in its inputs, RGB or BGR, and mean and scale unless it takes 0 to 255",
+        raise InferenceError(
+            explain_unstated(model.path),
+            hint="state color in its inputs, RGB or BGR, and mean and scale unless it takes 0 to"
+            " 255",
         )
 
 
@@ -60,25 +59,15 @@ def require_statement(graph: Graph, like: ModelSpec | None, *, is_given: bool) -
     says how images are prepared.
 
     Raises:
-        InferenceError: none of them does, or both the file and the model do.
+        InferenceError: none of them does, or both the file and a model of a registry do.
     """
     stated = find_statement(graph)
-    if like and stated:
-        raise InferenceError(
-            f"{graph.path}: already states how images are prepared for it, in its {stated}",
-            hint=Advice("{like} is for a file that does not", like=""),
-        )
+    if stated and like and is_declared(like):
+        raise InferenceError(explain_stated(graph, stated))
     if like or stated or is_given:
         return
-    registry = open_registry()
-    if find_published(graph.path, registry):
-        return
-    similar = _find_similar(graph, registry)
-    likely = "{like}, or"
-    if similar:
-        likely = f"is it like {similar.name}? {{like}}; else"
-    name = similar.name if similar else "MODEL"
-    raise _refuse(graph.path, Advice(f"{likely} {_STATED_BY}", like=name, **_BY_ITSELF))
+    if not find_published(graph.path, open_registry()):
+        raise InferenceError(explain_unstated(graph.path), hint=advise_preparation(graph.path))
 
 
 def explain_wrong_values(graph: Graph, given: Preprocessing) -> str:
@@ -105,37 +94,27 @@ def _read_first(graph: Graph, name: str) -> tuple[float, ...]:
         return ()
 
 
-#: What the user gives, if no model is like a file.
-_BY_ITSELF = dict.fromkeys(("mean_values", "scale_values", "reverse_input_channels"), "")
-_STATED_BY = (
-    "{mean_values}, {scale_values} (1 1 1 for images as they are) and {reverse_input_channels}"
-)
-FLAGS_THAT_STATE_IT = Advice(_STATED_BY, **_BY_ITSELF)
+def advise_new(file: Path, flags: str, more: str = "") -> Advice:
+    """The command that writes what flags say of a file into a model.yml beside it, what reads that,
+    and what follows.
+    """
+    yml = file.with_suffix(".yml")
+    command = " ".join(("posezoo", "new", shell_word(file), flags, "writes", f"{yml}"))
+    command = command.replace("{", "{{").replace("}", "}}")
+    return Advice(f"{command} for {{like}}{more}", like=f"{yml}")
+
+
+def advise_preparation(file: Path) -> Advice:
+    """What to do with a file of which nothing says how images are prepared."""
+    more = ": give the network's own values, and --reverse_input_channels if it takes RGB"
+    return advise_new(file, "--mean_values 0 --scale_values 1", more)
+
+
+def explain_stated(graph: Graph, stated: str) -> str:
+    """The problem if a user says what a file states itself."""
+    return f"{graph.path}: already states how images are prepared for it, in its {stated}"
 
 
 def explain_unstated(file: Path) -> str:
     """The problem of a file of which nothing says it."""
     return f"{file}: does not say how images are prepared for it: mean, scale, and order of colors"
-
-
-def _refuse(file: Path, hint: str) -> InferenceError:
-    return InferenceError(explain_unstated(file), hint=hint)
-
-
-def _find_similar(graph: Graph, registry: Registry) -> ModelSpec | None:
-    decoder = recognize_decoder(graph.distinct_outputs)
-    if not decoder:
-        return None
-    layouts = {name: graph.image_layout(name) for name in graph.inputs}
-    sizes = [graph.image_size(name, layout) for name, layout in layouts.items() if layout]
-    for entry in registry.entries.values():
-        # To parse all files takes 0.1 s, and few of them have the decoder's name.
-        if decoder.encode() not in read_regular_bytes(entry.path):
-            continue
-        model = registry.find(entry.name)
-        if not isinstance(model, ModelSpec) or not model.decoder or model.decoder.name != decoder:
-            continue
-        sides = model.inputs[0].sides
-        if sizes == [(sides["W"], sides["H"])]:
-            return model
-    return None

@@ -48,7 +48,7 @@ from posezoo.poses.decoders import (
     resolve_options,
 )
 from posezoo.run.pipeline_spec import find_published, require_detector_used, resolve_pipeline
-from posezoo.run.preparation import explain_unstated, find_statement
+from posezoo.run.preparation import explain_stated, explain_unstated, find_statement
 from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded, find_task_decoder
 from posezoo.run.runtime.graph import Graph, network_files
 from posezoo.run.runtime.input_description import InputDescription
@@ -62,6 +62,9 @@ class Kind(Enum):
     MODEL = "a model"
     CHECKPOINT = "weights of your own"
     FILE = "an .xml or .onnx"
+    ORIGINAL = "a file that becomes an IR"
+    TO_ONNX = "a file that becomes an ONNX"
+    EXPORTED = "an IR of Ultralytics, which states all itself"
 
 
 @frozen
@@ -77,6 +80,7 @@ class Statement:
         height: the target size of ``LoadOptions``; the others are as there.
         spellings: the words of the user for the names of these, such as ``--height``.
         flags: what is said as flags of ``posezoo convert``, with a space before it.
+        others: the names of the other flags of the verb that are given.
     """
 
     checkpoint: Path | None = None
@@ -93,13 +97,13 @@ class Statement:
     like: str = ""
     decoder: str | None = None
     architecture: str | None = None
-    labels: Sequence[str] = ()
     layout: str = ""
     reverse_input_channels: bool | None = None
     mean_values: Sequence[float] | None = None
     scale_values: Sequence[float] | None = None
     spellings: Mapping[str, str] = field(default_factory=dict, compare=False)
     flags: str = field(default="", compare=False)
+    others: Sequence[str] = field(default=(), compare=False)
 
     def spell(self, name: str) -> str:
         """The word of the user for the name of what is said."""
@@ -122,10 +126,8 @@ class Statement:
             self.decoder
             or self.decoder_options
             or self.skeleton
-            or self.labels
             or self.height
             or self.masks
-            or self.like
             or self.detector not in (None, "none", "usual")
         )
 
@@ -149,21 +151,31 @@ class Statement:
             mean=self.mean_values,
             scale=self.scale_values,
             skeleton=self.skeleton,
-            labels=tuple(self.labels),
         )
 
 
 _NOTHING = Statement()
 
-_FILES = (Kind.FILE,)
-#: What can use a statement; all can use each other one.
-_TAKEN_BY: Mapping[str, tuple[Kind, ...]] = {
-    **dict.fromkeys(("network", "model_name"), (Kind.CHECKPOINT,)),
-    "tag": (Kind.MODEL,),
-    **dict.fromkeys(("checkpoint", "force"), (Kind.MODEL, Kind.CHECKPOINT)),
-    "skeleton": (Kind.FILE, Kind.CHECKPOINT),
-    **dict.fromkeys(("like", "decoder", "labels", "layout", "reverse_input_channels"), _FILES),
-    **dict.fromkeys(("mean_values", "scale_values"), _FILES),
+#: What a model.yml says of a file.
+_OF_FILES = "like decoder layout reverse_input_channels mean_values scale_values"
+#: What is said of a model whose IR is made, and fits no file that is converted alone.
+_OF_MODELS = (
+    "all tag checkpoint force network model_name dynamic onnx_only height masks download_dir lock"
+    " locked mo allow_upstream_code input_type input_layout resize decode max_people min_score"
+    " cluster"
+)
+_OF_IRS = f"{_OF_MODELS} {_OF_FILES} sample precisions skeleton decoder_options detector"
+#: The statements and flags that change nothing, by what is named.
+_UNUSED = {
+    Kind.MODEL: f"{_OF_FILES} skeleton network model_name sample input_shape",
+    Kind.CHECKPOINT: f"{_OF_FILES} tag sample input_shape",
+    Kind.FILE: (
+        "network model_name tag checkpoint force record measure_only generated self_check sample"
+        " input_shape"
+    ),
+    Kind.ORIGINAL: _OF_MODELS,
+    Kind.TO_ONNX: _OF_IRS,
+    Kind.EXPORTED: f"{_OF_IRS} input_shape self_check require_proof",
 }
 
 
@@ -179,7 +191,6 @@ class Subject:
         graph: the network of a file.
         is_published: whether a file is the IR of ``model`` as it was published.
         undecoded: why no decoder takes the outputs of a file; empty if one does.
-        overruled: what a file states otherwise than the user, by the user's words.
     """
 
     name: str = ""
@@ -190,14 +201,6 @@ class Subject:
     graph: Graph | None = field(default=None, compare=False)
     is_published: bool = False
     undecoded: str = ""
-    overruled: tuple[str, ...] = ()
-
-    @property
-    def doubt(self) -> str:
-        """The warning if the user overrules what a file states; else empty."""
-        if not self.overruled:
-            return ""
-        return f"{', '.join(self.overruled)}: overrule what {self.name} states"
 
     @property
     def precision(self) -> Precision:
@@ -224,13 +227,13 @@ class Subject:
         assert isinstance(self.model, ModelSpec)
         return name_weights(self.model, self.checkpoint)
 
-    def describe(self, task: str = "") -> tuple[ModelSpec, InputDescription]:
+    def describe(self) -> tuple[ModelSpec, InputDescription]:
         """As ``describe_ir``, of a file and what is said of it."""
         assert self.graph
         said = self.said
         if self.undecoded:
-            return describe_undecoded(self.graph, said.options)
-        return describe_ir(self.graph, said.architecture, self.like, task, said.options)
+            return describe_undecoded(self.graph, self.like, said.options)
+        return describe_ir(self.graph, said.architecture, self.like, said.options)
 
     def open_file(self) -> Graph | None:
         """The network of a file, read anew; None if no file is named."""
@@ -251,8 +254,8 @@ def find_subject(
     said: Statement = _NOTHING,
     *,
     needs_decoder: bool = True,
-    task: str = "",
     is_source: bool = False,
+    takes_files: bool = True,
 ) -> Subject:
     """What a user names, checked against the network.
 
@@ -262,8 +265,8 @@ def find_subject(
             own weights also a network's name, or None for the only one that reads them; else None
             for the default model.
         needs_decoder: whether an error says that no decoder takes the outputs of a file.
-        task: as for ``describe_ir``.
         is_source: whether weights become a model of their own, with their file as its source.
+        takes_files: whether the file of a network is no error, since no IR is made of it.
 
     Raises:
         UnknownModelError: there is no such model; an existing file is explained.
@@ -277,10 +280,10 @@ def find_subject(
         text = ""
     if said.checkpoint and not said.checkpoint.exists():
         raise UnknownModelError(f"{said.checkpoint}: no such file")
-    require_existing(text, context, said)
+    require_existing(text, context, said, takes_files=takes_files)
     if is_network_file(text):
         refuse_unused(Kind.FILE, text, said)
-        return _find_file(text, context, said, needs_decoder=needs_decoder, task=task)
+        return _find_file(text, context, said, needs_decoder=needs_decoder)
     if said.checkpoint:
         kind = Kind.CHECKPOINT
         refuse_unused(kind, name or f"{said.checkpoint}", said)
@@ -288,7 +291,7 @@ def find_subject(
             model = _find_weights(text, said.checkpoint, context, said, is_source=is_source)
     else:
         kind = Kind.MODEL
-        if not text:
+        if not text and takes_files:
             refuse_unused(kind, "", said)
             return Subject(said=said)
         model = context.registry.find(f"{text}{TAG_MARK}{said.tag}" if said.tag else text)
@@ -297,14 +300,22 @@ def find_subject(
     return Subject(name or "", kind, said, model)
 
 
-def require_existing(text: str, context: Context, said: Statement) -> None:
-    """Check that a name is not that of a file that is missing, or of another kind than a network
-    or weights.
+def subject_of(model: Model, said: Statement = _NOTHING) -> Subject:
+    """A model that was selected, and what is said of it, which was checked."""
+    return Subject(model.full_name, said=said, model=model)
+
+
+def require_existing(
+    text: str, context: Context, said: Statement, *, takes_files: bool = True
+) -> None:
+    """Check that a name is not that of a file that is missing, or of another kind than weights or,
+    with ``takes_files``, a network.
 
     Raises:
         UnknownModelError: it is; the hint has what is said of the file.
     """
-    is_read = os.path.exists(text) and (is_network_file(text) or is_checkpoint_file(text))
+    is_network = takes_files and is_network_file(text)
+    is_read = os.path.exists(text) and (is_network or is_checkpoint_file(text))
     registry = context.registry
     name = registry.real_name(text.partition(TAG_MARK)[0])
     if not text or is_read or registry.has_name(name):
@@ -360,14 +371,18 @@ def refuse_unused(kind: Kind, name: str, said: Statement) -> None:
     """Raise a UsageError if something is said that such a subject cannot use; nothing is named if
     ``name`` is empty.
     """
-    unused = [each for each in said.given() if kind not in _TAKEN_BY.get(each, (kind,))]
+    unused = [each for each in (*said.given(), *said.others) if each in _UNUSED[kind].split()]
     if not unused:
         return
-    takers = " or ".join(taker.value for taker in _TAKEN_BY[unused[0]])
+    main = (Kind.MODEL, Kind.FILE, Kind.CHECKPOINT)
+    takers = [each for each in main if unused[0] not in _UNUSED[each].split()] or [Kind.ORIGINAL]
+    scope = f"only for {' or '.join(taker.value for taker in takers)}"
+    if kind not in main:
+        scope = "changes nothing"
     why = f"{name} is {kind.value}" if name else "none is named"
-    if kind is Kind.MODEL and name and Kind.FILE in _TAKEN_BY[unused[0]]:
+    if kind is Kind.MODEL and name and unused[0] in _OF_FILES.split():
         why += ", whose model.yml says it"
-    raise UsageError(f"{', '.join(map(said.spell, unused))}: only for {takers}; {why}")
+    raise UsageError(f"{', '.join(map(said.spell, unused))}: {scope}; {why}")
 
 
 @contextmanager
@@ -403,14 +418,14 @@ def require_fitting(model: Model, said: Statement) -> None:
         )
 
 
-def find_original(original: Path, context: Context, said: Statement) -> Subject:
-    """A file of any format that becomes an IR, with what is said of it; it is not read.
+def find_original(kind: Kind, original: Path, context: Context, said: Statement) -> Subject:
+    """A file of any format that is converted, with what is said of it; it is not read.
 
     Raises:
         PosezooError: as for ``find_subject``.
     """
-    refuse_unused(Kind.FILE, f"{original}", said)
-    return Subject(f"{original}", Kind.FILE, said, like=_find_like(context, said))
+    refuse_unused(kind, f"{original}", said)
+    return Subject(f"{original}", kind, said, like=_find_like(context, said))
 
 
 def _find_like(context: Context, said: Statement) -> ModelSpec | None:
@@ -431,9 +446,7 @@ def _read_beside(path: Path) -> ModelSpec:
     return read_model(path, family=Family.PUBLIC, name=path.stem)
 
 
-def _find_file(
-    text: str, context: Context, said: Statement, *, needs_decoder: bool, task: str
-) -> Subject:
+def _find_file(text: str, context: Context, said: Statement, *, needs_decoder: bool) -> Subject:
     like = _find_like(context, said)
     for file in network_files(Path(text)) if context.lock.is_strict else ():
         context.lock.require_file(file)
@@ -443,31 +456,38 @@ def _find_file(
     if published := _find_published(graph, said, context):
         require_usable(published, said, context)
         return replace(subject, model=published, is_published=True)
-    may_be_undecoded = not (needs_decoder or said.is_of_outputs)
-    is_stated = said.options.states_preprocessing or find_statement(graph)
+    is_of_outputs = said.is_of_outputs or bool(like and like.decoder)
+    may_be_undecoded = not (needs_decoder or is_of_outputs)
+    stated = find_statement(graph)
+    if stated and said.options.states_preprocessing:
+        raise UsageError(explain_stated(graph, stated))
+    is_stated = like or said.options.states_preprocessing or stated
     if may_be_undecoded and not is_stated:
         return replace(subject, undecoded=explain_unstated(graph.path))
     try:
-        model = _describe_file(subject, task)
+        model = _describe_file(subject)
     except DecoderError as error:
         if not may_be_undecoded:
             raise
         return replace(subject, undecoded=error.problem)
     require_usable(model, said, context)
-    return replace(subject, model=model, overruled=_find_overruled(subject))
+    return replace(subject, model=model)
 
 
-def _describe_file(subject: Subject, task: str) -> ModelSpec:
+def _describe_file(subject: Subject) -> ModelSpec:
     """The model that a file is; an error about what is said is one of usage."""
     graph = subject.graph
     assert graph
     said = subject.said
     try:
-        model, description = subject.describe(task)
+        model, description = subject.describe()
         if said.layout:
             image_input(graph, description.preprocessing)
     except InferenceError as error:
-        if said.given() and not _is_of_file(graph, error):
+        concerned = {*said.given()} - {"detector"}
+        if isinstance(error, DecoderError):  # about the outputs
+            concerned -= {"mean_values", "scale_values", "reverse_input_channels"}
+        if concerned:
             error.exit_code = 2
         raise
     return model
@@ -493,46 +513,3 @@ def _find_published(graph: Graph, said: Statement, context: Context) -> ModelSpe
     if said.architecture not in (None, decoder.name if decoder else None):
         return None
     return replace(published, decoder=decoder)
-
-
-def _find_overruled(subject: Subject) -> tuple[str, ...]:
-    """What is said, and stated otherwise by a file, in the words of the user."""
-    graph = subject.graph
-    assert graph
-    said = subject.said
-    try:
-        model, own = describe_ir(graph)
-    except InferenceError:
-        return ()
-    stated = own.preprocessing
-    new = said.options.override(own)
-    changed = new.preprocessing
-    decoder = model.decoder.name if model.decoder else ""
-    pairs: dict[str, tuple[object, object]] = {
-        "decoder": (decoder, said.decoder),
-        "skeleton": (own.skeleton or model.own_skeleton, said.skeleton),
-        "labels": (own.labels, new.labels),
-        "reverse_input_channels": (stated.reverse_input_channels, changed.reverse_input_channels),
-        "mean_values": (stated.mean, changed.mean),
-        "scale_values": (stated.scale, changed.scale),
-    }
-    given = said.given()
-    return tuple(
-        said.spell(name)
-        for name, (before, now) in pairs.items()
-        if name in given and before and before != now
-    )
-
-
-def _is_of_file(graph: Graph, error: InferenceError) -> bool:
-    """Whether a file has the same error if nothing is said of it, or only that it takes images as
-    they are.
-    """
-    as_they_are = LoadOptions() if find_statement(graph) else LoadOptions(scale=(1,))
-    for options in (LoadOptions(), as_they_are):
-        try:
-            describe_ir(graph, options=options)
-        except InferenceError as own:
-            if own.problem == error.problem:
-                return True
-    return False

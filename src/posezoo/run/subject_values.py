@@ -21,9 +21,7 @@ USUAL = "usual for the decoder"
 
 @frozen
 class StatedValue:
-    """A value, and its source: a flag, ``--as MODEL``, metadata, the network itself, or what is
-    usual.
-    """
+    """A value, and its source: ``--as MODEL``, metadata, the network itself, or what is usual."""
 
     name: str
     value: Any
@@ -37,12 +35,10 @@ class _Described:
     spec: ModelSpec
     description: InputDescription
 
-    def source_of(self, name: str, stated: str, usual: str = "") -> str:
-        """Who says a value: a flag overrules ``--as``, and that what is stated."""
+    def source_of(self, stated: str, usual: str = "") -> str:
+        """Who says a value: ``--as`` overrules what is stated."""
         said = self.subject.said
-        if name in said.given():
-            return said.spell(name)
-        if self.subject.like and not usual:
+        if said.like and not usual:
             return f"{said.spell('like')} {said.like}"
         return stated or usual or NETWORK
 
@@ -85,15 +81,13 @@ def _list_ports(graph: Graph) -> Iterator[StatedValue]:
 def _list_preparation(described: _Described) -> Iterator[StatedValue]:
     preparation = described.description.preprocessing
     statement = find_statement(described.graph)
-    is_stated = statement or described.subject.like or described.subject.said.given()
-    if not is_stated:
+    if not (statement or described.subject.like):
         return
+    source = described.source_of(statement)
     color = "RGB" if preparation.reverse_input_channels else "BGR"
-    yield StatedValue("color", color, described.source_of("reverse_input_channels", statement))
-    mean = preparation.mean or described.description.own_mean
-    yield StatedValue("mean", mean, described.source_of("mean_values", statement))
-    yield StatedValue("scale", preparation.scale, described.source_of("scale_values", statement))
-    yield StatedValue("layout", preparation.layout, described.source_of("layout", statement))
+    yield StatedValue("color", color, source)
+    yield StatedValue("mean", preparation.mean or described.description.own_mean, source)
+    yield StatedValue("scale", preparation.scale, source)
     sizing = described.description.sizing
     if sizing:
         yield StatedValue("fit", sizing.fit, statement or USUAL)
@@ -110,19 +104,17 @@ def _list_decoded(described: _Described, decoder: Decoder) -> Iterator[StatedVal
         named = "model_info"
     elif graph.ultralytics.get("kpt_shape"):
         named = "metadata of Ultralytics"
-    yield StatedValue("decoder", decoder.name, described.source_of("decoder", named))
-    source = described.source_of("decoder_options", named)
+    source = described.source_of(named)
+    yield StatedValue("decoder", decoder.name, source)
     for name, value in sorted(decoder.options.items()):
         yield StatedValue(f"decoder option {name}", value, source)
     yield StatedValue("keypoints", count_spec_keypoints(graph, spec) or None, NETWORK)
     skeleton = decoder.skeleton
     names = skeleton.name if skeleton else find_decoder(decoder.name).skeleton
     stated = named if skeleton else ""
-    yield StatedValue("skeleton", names, described.source_of("skeleton", stated, USUAL))
+    yield StatedValue("skeleton", names, described.source_of(stated, USUAL))
     labels = ", ".join(described.description.labels)
-    yield StatedValue("labels", labels, described.source_of("labels", find_statement(graph)))
+    yield StatedValue("labels", labels, described.source_of(find_statement(graph)))
     if spec.people:
-        source = "metadata of posezoo"
-        if described.subject.like:
-            source = described.source_of("detector", source)
+        source = described.source_of("metadata of posezoo")
         yield StatedValue("people from", spec.people.photo, source)

@@ -55,7 +55,7 @@ from posezoo.quantize.quantization_plan import QuantizationOptions, explain_unsu
 from posezoo.run.load import default_runtime
 from posezoo.run.machine import Machine
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
-from posezoo.run.subject import Statement, Subject
+from posezoo.run.subject import Statement, subject_of
 from posezoo.upkeep.draft.replacement import write_missing_pins
 from posezoo.upkeep.source_check import BAD_STATES, check_sources
 
@@ -247,8 +247,7 @@ class Proving:
             for model, options in ways:
                 maker = CaseMaker(options, self.context, Path(folder), listener)
                 for precision in maker.available_precisions(model):
-                    named = Subject(model.full_name, model=model)
-                    for case in maker.cases(named, precision):
+                    for case in maker.cases(subject_of(model), precision):
                         try:
                             *_, result = run_rounds(case, listener=listener)
                             record_measurements(model, [result.to_measurement()])
@@ -285,9 +284,7 @@ class Proving:
 
     def _load(self, model: Model, precision: Precision, listener: Listener) -> LoadedModel:
         options = LoadOptions(self._runtime())
-        chosen = EvaluationTask(
-            Subject(model.full_name, said=Statement(precision=precision), model=model)
-        )
+        chosen = EvaluationTask(subject_of(model, Statement(precision=precision)))
         return load_model(chosen, options, self.context, listener=listener)
 
     def _runtime(self) -> RuntimeConfig:

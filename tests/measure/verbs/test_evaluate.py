@@ -12,6 +12,7 @@ import pytest
 from fakes import scaling_irs
 from fakes.coco import PERSON, annotations, crowded, person, written
 from fakes.command import json_of, misuse, posezoo, read_json, refusal, succeeded
+from fakes.own_files import declare
 from fakes.small_disk import small_disk
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from measure.evaluation.test_coco_metrics import pycocotools_says
@@ -167,7 +168,7 @@ def test_predictions_of_another_processor_are_not_reused(evaluate, tiny, tmp_pat
 def test_predictions_for_other_boxes_are_not_reused(evaluate, tmp_path):
     network = scaling_irs.write_ir(tmp_path / "one_person.xml", {"heatmaps": 17})
     box = {"image_id": 397133, "category_id": 1, "bbox": [388, 69, 109, 278], "score": 0.9}
-    flags = ("--limit", 1, "--format", "json", "--decoder", "heatmap", "--boxes")
+    flags = (*declare(network, "--decoder", "heatmap"), "--limit", 1, "--format", "json", "--boxes")
 
     def kept(*boxes):
         path = written(tmp_path, list(boxes), "boxes.json")
@@ -671,7 +672,8 @@ def test_an_ir_has_the_same_figures_at_several_heights_as_at_each(evaluate, mirr
     succeeded(posezoo(*words, POSEZOO_MIRROR=str(mirror)))
     (xml,) = folder.rglob(f"{MODEL}.xml")
     # Where the mean is subtracted twice, other people are found.
-    flags = ("--mean_values", "[20,20,20]", "--scale_values", "[1.2,1.2,1.2]", "--limit", 2)
+    stated = declare(xml, "--mean_values", "20", "--scale_values", "1.2", "--decoder", "openpose")
+    flags = (*stated, "--limit", 2)
     both = succeeded(evaluate("--heights", "128,192", *flags, "--format", "json", model=xml))
     for height, report in zip((128, 192), json_of(both)["sizes"], strict=True):
         alone = evaluate("--height", height, *flags, "--force", "--format", "json", model=xml)

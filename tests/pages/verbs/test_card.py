@@ -3,6 +3,7 @@
 import pytest
 
 from fakes.command import json_of, on_a_terminal, posezoo, refusal, succeeded
+from fakes.irs import write_ir
 from fakes.zoo import file_yml, model_yml, write_composite, write_model
 
 
@@ -203,3 +204,16 @@ def test_secrets_in_the_addresses_of_a_model_are_not_shown(zoo):
         path.read_text() for path in (zoo / "out").rglob("*") if path.suffix in (".md", ".json")
     ]
     assert drawn and not any("s3cret" in text for text in drawn)
+
+
+@pytest.mark.parametrize("states_images", [True, False])
+def test_the_card_of_a_file_has_what_the_file_says(tmp_path, states_images):
+    pytest.importorskip("openvino")
+    outputs = {"maps": (1, 17, 16, 24)}
+    xml = write_ir(tmp_path / "net.xml", outputs, states_images=states_images)
+    printed = succeeded(posezoo("card", xml)).stdout
+    assert "# net\n" in printed and "The network in net.xml." in printed
+    assert "Name: `image`, shape: `1, 3, 64, 96`" in printed
+    assert ("channel order: `BGR`" in printed) == states_images
+    (card,) = json_of(succeeded(posezoo("card", xml, "--format", "json")))
+    assert [each["name"] for each in card["outputs"]] == ["maps"]

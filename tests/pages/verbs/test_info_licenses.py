@@ -83,7 +83,7 @@ def test_the_notice_of_an_ir_whose_license_nobody_states_says_that_it_is_missing
     pytest.importorskip("openvino", reason="needs openvino")
     xml = write_ir(tmp_path / "mine.xml", {"heatmaps": (1, 17, 16, 24)})
     words = ("--to", "ovms", tmp_path / "out", "-o", tmp_path / "irs")
-    succeeded(posezoo("export", xml, *words, "--scale_values", "1", "1", "1", cwd=tmp_path))
+    succeeded(posezoo("export", xml, *words, cwd=tmp_path))
     (notice,) = (tmp_path / "out").rglob("*NOTICE")
     text = notice.read_text("utf-8")
     assert "\nUndeclared license\n" in text

@@ -365,6 +365,6 @@ def test_an_unknown_head_of_a_detector_is_named_with_its_outputs(tmp_path):
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "does not fit its outputs raw 1x15x16x16" in ended.stderr
-    assert "decoder in model.yml, or --decoder" in ended.stderr
+    assert "decoder in a model.yml names one" in ended.stderr
     assert "people" not in ended.stderr
     assert not list(tmp_path.glob("models/public/net/*INT8"))

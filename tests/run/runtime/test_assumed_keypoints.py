@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from fakes.command import posezoo, succeeded
 from fakes.irs import write_ir
+from fakes.own_files import declare
 from posezoo import load
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.run.runtime.decoder_matching import describe_ir
@@ -19,7 +20,7 @@ from posezoo.run.runtime.runtime_config import LoadOptions
 pytest.importorskip("openvino.opset13")
 
 IMAGE = (1, 3, 256, 192)
-ASSUMED = "its 14 keypoints are assumed to be crowdpose-14: --skeleton says otherwise"
+ASSUMED = "its 14 keypoints are assumed to be crowdpose-14: skeleton in a model.yml says otherwise"
 
 
 @pytest.mark.parametrize(
@@ -93,9 +94,10 @@ def test_each_command_and_load_say_the_assumption_once(own, tmp_path):
     warning = f"warning: {own}: {ASSUMED}"
     photo = ["-i", tmp_path / "photo.png", "-o", tmp_path / "results", "--detector", "none"]
     ran = succeeded(posezoo("run", own, *described, *photo))
-    exported = succeeded(posezoo("export", own, *described, "--to", "folder", tmp_path / "export"))
+    yml = declare(own, *described)
+    exported = succeeded(posezoo("export", own, *yml, "--to", "folder", tmp_path / "export"))
     truth = ["--annotations", people, "--images", tmp_path, "--boxes", "truth"]
-    evaluated = posezoo("evaluate", own, *described, *truth, "-o", tmp_path / "accuracy")
+    evaluated = posezoo("evaluate", own, *yml, *truth, "-o", tmp_path / "accuracy")
     for done in (ran, exported, evaluated):
         assert done.stderr.count(warning) == 1 and "assumed" not in done.stdout, done.stderr
     xml = tmp_path / "own.xml"

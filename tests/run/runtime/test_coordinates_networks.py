@@ -117,7 +117,7 @@ def test_an_onnx_is_run_as_it_is_and_says_what_it_lacks(folder):
     prepared = ("--mean_values", "0", "--scale_values", "255")
     said = refusal(run_posezoo(*command, *prepared))
     assert "no decoder is known for its outputs" in said
-    assert "--decoder coordinates, if they are x and y of each keypoint" in said
+    assert "--decoder coordinates writes net.yml for --as net.yml, if they are x and y" in said
     assert "yolo_anchors" not in said
 
 
@@ -130,4 +130,4 @@ def test_a_network_of_other_outputs_is_no_network_of_coordinates(folder):
 def write_heatmaps(path):
     from fakes.irs import write_ir
 
-    return write_ir(path, {"maps": (1, 17, 16, 24)}, image=(1, 3, 64, 96))
+    return write_ir(path, {"maps": (1, 17, 16, 24)}, image=(1, 3, 64, 96), states_images=False)

@@ -10,6 +10,7 @@ import pytest
 
 from fakes.command import json_of, read_json, refusal, succeeded
 from fakes.command import posezoo as run_posezoo
+from fakes.own_files import declare
 from fakes.stated_inputs import (
     GETI_BOXES,
     GETI_KEYPOINTS,
@@ -358,17 +359,18 @@ def test_an_export_for_another_task_is_named(tmp_path, pictures):
     assert "its task is 'detect'" in refused(xml, pictures[300, 300], tmp_path)
 
 
-@pytest.mark.parametrize("by", ["flag", "file"])
+@pytest.mark.parametrize("by", ["model.yml", "file"])
 def test_classes_are_named_if_there_is_a_name_for_each(tmp_path, pictures, by):
     """YOLOX with three classes of one's own."""
     rows = np.zeros((1, 3549, 8), np.float32)
     rows[0, 0] = 10, 10, 2, 2, 0.9, 0, 0.9, 0
     for names in (["ant", "bee", "wasp"], ["ant", "bee"]):
-        (tmp_path / "names.txt").write_text("\n".join(names), "utf-8")
         info = {"labels": " ".join(names)} if by == "file" else {}
-        flags = ("--labels", tmp_path / "names.txt") if by == "flag" else ()
         xml = write_stated(tmp_path / "x.xml", (416, 416), {"output": rows}, info)
-        command = (xml, pictures[300, 300], tmp_path, "--as", "yolox-tiny-coco", *flags)
+        like = ("--as", "yolox-tiny-coco")
+        if by == "model.yml":
+            like = declare(xml, "--scale_values", "1", "--decoder", "yolox", labels=names)
+        command = (xml, pictures[300, 300], tmp_path, *like)
         if len(names) == 3:
             ((pose,), _) = run(*command)
             assert pose["label"] == "bee"
@@ -418,27 +420,20 @@ def test_heatmaps_with_their_channels_last_are_those_of_channels_first(tmp_path,
     assert len(last["keypoints"]) == 17 and points(last) == pytest.approx(points(first))
 
 
-@pytest.mark.parametrize("verb", ["run", "evaluate", "quantize", "benchmark", "demo"])
-def test_each_verb_takes_the_same_description_of_an_input(verb):
+@pytest.mark.parametrize("verb", ["run", "evaluate", "quantize", "benchmark", "demo", "export"])
+def test_each_verb_takes_a_model_yml_and_the_verbs_of_a_first_try_its_values(verb):
     shown = run_posezoo("help", verb, "--all").stdout
-    for flag in ("--as", "--labels", "--layout", "--mean_values", "--scale_values", "--skeleton"):
-        assert f"{flag} " in shown, flag
-    assert "--reverse_input_channels" in shown
+    assert "--as " in shown
+    for flag in ("--decoder", "--mean_values", "--scale_values"):
+        is_of_omz = verb == "demo" and flag != "--decoder"
+        assert (f"{flag} " in shown) == (verb == "run" or is_of_omz), flag
 
 
-def test_names_of_classes_in_a_file_replace_those_of_the_ir(tmp_path, pictures):
+def test_names_of_classes_in_a_model_yml_replace_those_of_the_ir(tmp_path, pictures):
     xml = stated_boxes(tmp_path)
-    (tmp_path / "names.txt").write_text("lynx\nwolf\n", "utf-8")
-    (pose,), _ = run(xml, pictures[300, 300], tmp_path, "--labels", tmp_path / "names.txt")
+    like = declare(xml, labels=("lynx", "wolf"))
+    (pose,), _ = run(xml, pictures[300, 300], tmp_path, *like)
     assert pose["label"] == "lynx"
-    (tmp_path / "names.txt").write_text("\n", "utf-8")
-    names = ("--labels", tmp_path / "names.txt")
-    said = refused(xml, pictures[300, 300], tmp_path, *names)
-    assert "names.txt: has no names" in said
-    (tmp_path / "names.txt").write_text("lynx\n", "utf-8")
-    assert "--labels: only for an .xml or .onnx" in refusal(
-        run_posezoo("run", "movenet-thunder", "--labels", tmp_path / "names.txt"), code=2
-    )
 
 
 def write_annotations(folder, category, box):
@@ -466,7 +461,7 @@ def write_annotations(folder, category, box):
 def test_an_ir_is_evaluated_as_it_is_described_and_read_once(tmp_path, monkeypatch):
     pytest.importorskip("faster_coco_eval", reason="needs the extra evaluate")
     xml = stated_boxes(tmp_path, "fit_to_window")
-    (tmp_path / "names.txt").write_text("lynx\nwolf\n", "utf-8")
+    like = declare(xml, labels=("lynx", "wolf"))
     data = write_annotations(tmp_path, "lynx", (160, 160, 480, 427))
     reads = []
     read = graph._read_model
@@ -474,25 +469,17 @@ def test_an_ir_is_evaluated_as_it_is_described_and_read_once(tmp_path, monkeypat
         graph, "_read_model", lambda core, path: [reads.append(path), read(core, path)][1]
     )
     command = ("evaluate", xml, *data, "--format", "json", "--output", tmp_path / "out")
-    report = json_of(
-        succeeded(run_posezoo(*command, "--labels", tmp_path / "names.txt", "--mean_values", "0"))
-    )
+    report = json_of(succeeded(run_posezoo(*command, *like)))
     assert report["AP"] == 1 and reads == [xml]
-    assert report["settings"]["labels"] == "lynx wolf"
     assert "found nothing of its categories: lynx" in refusal(run_posezoo(*command))
 
 
 @pytest.mark.usefixtures("measured_in_this_process")
 def test_a_pipeline_is_measured_as_it_is_described(tmp_path, pictures):
     xml = stated_boxes(tmp_path)
-    (tmp_path / "names.txt").write_text("lynx\nwolf\n", "utf-8")
-    flags = ("--labels", tmp_path / "names.txt", "--mean_values", "0")
+    flags = declare(xml, labels=("lynx", "wolf"))
     short = ("--seconds", "0.01", "--format", "json")
     image = ("--input", pictures[300, 300])
     ended = run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
     assert ended.returncode == 0 and json_of(ended)["measurements"], ended.stderr
-    (tmp_path / "names.txt").write_text("", "utf-8")
-    assert "names.txt: has no names" in refusal(
-        run_posezoo("benchmark", "--pipeline", xml, *flags, *image, *short)
-    )
     assert "requires --pipeline" in refusal(run_posezoo("benchmark", xml, *flags), code=2)

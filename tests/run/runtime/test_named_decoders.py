@@ -66,7 +66,8 @@ def graphs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("networks")
     graphs = {name: Graph(write_network(spec, folder)) for name, spec in NETWORKS.items()}
     return {
-        name: (graph, describe_undecoded(graph, LoadOptions())[0]) for name, graph in graphs.items()
+        name: (graph, describe_undecoded(graph, None, LoadOptions())[0])
+        for name, graph in graphs.items()
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 from fakes.command import json_of, posezoo, succeeded
 from fakes.irs import write_ir
 from fakes.loaded_irs import load_ir
+from fakes.own_files import declare
 from posezoo.core.errors import DecoderError
 from posezoo.run.runtime.decoder_matching import describe_ir
 from posezoo.run.runtime.graph import Graph
@@ -61,5 +62,6 @@ def test_benchmark_and_export_take_such_an_ir(tmp_path):
     speed = posezoo("benchmark", xml, "--seconds", "0.01", "--format", "json")
     assert json_of(succeeded(speed))["measurements"]
     out = tmp_path / "out"
-    succeeded(posezoo("export", xml, "--to", "folder", out, "--decode", "--decoder", "heatmap"))
+    stated = declare(xml, "--decoder", "heatmap")
+    succeeded(posezoo("export", xml, "--to", "folder", out, "--decode", *stated))
     assert Graph(out / "heat" / "heat.xml").decoded_outputs == ("keypoints", "scores")

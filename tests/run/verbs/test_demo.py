@@ -452,7 +452,7 @@ def test_the_hint_after_a_wrong_architecture_names_a_flag_that_takes_the_outputs
     assert "hint: try -at topdown\n" in misuse(demo("-m", maps, "-i", video, "-at", "openpose"))
     either = write_output_ir(tmp_path / "either.xml", {"maps": (1, 34, 8, 8)})
     said = misuse(demo("-m", either, "-i", video, "-at", "openpose"))
-    assert "hint: --decoder heatmap" in said
+    assert "hint: posezoo new " in said and "--decoder heatmap" in said
 
 
 def test_a_wrong_architecture_for_a_model_of_the_zoo_is_refused(video):
@@ -613,13 +613,12 @@ def test_blazepose_refuses_tsize(blazepose_there, photos):
     )
 
 
-def test_input_flags_override_an_ir_with_one_warning(video, tmp_path):
+def test_input_flags_are_refused_for_an_ir_that_states_its_input(video, tmp_path):
     says = {"model_type": "openpose", "mean_values": "128", "scale_values": "256"}
     network = write_ir(tmp_path / "net.xml", OPENPOSE, said=says)
     args = ("--mean_values", "1,2,3", "--scale_values", "4", "5", "6", "--reverse_input_channels")
-    ended = succeeded(demo("-m", network, "-i", video, *args, "--layout", "[NCHW]"))
-    warning = f"warning: --mean_values, --scale_values: overrule what {network} states"
-    assert ended.stderr.count(warning) == 1
+    said = refusal(demo("-m", network, "-i", video, *args, "--layout", "[NCHW]"), code=2)
+    assert f"{network}: already states how images are prepared for it, in its model_info" in said
 
 
 @pytest.mark.slow

@@ -80,3 +80,14 @@ def test_a_new_model_needs_its_files_and_takes_no_preparation(folder):
     assert "--from is required" in refusal(posezoo("new", "mine"), code=2)
     words = ("new", "mine", "--from", "mine.onnx", "--license", "MIT", "--mean_values", "0")
     assert "--mean_values: only for an .xml or .onnx" in refusal(posezoo(*words), code=2)
+
+
+def test_weights_without_their_network_get_no_model_yml_beside_them(tmp_path):
+    torch = pytest.importorskip("torch", reason="needs torch")
+    from posezoo.networks import build_network
+
+    network = build_network("mobile_pose_mobilenetv3_small", keypoints=17)
+    torch.save(network.state_dict(), tmp_path / "mine.pth")
+    said = refusal(posezoo("new", tmp_path / "mine.pth"))
+    assert "mine.pth: has weights without their network" in said
+    assert f"hint: posezoo convert {tmp_path / 'mine.pth'}" in said

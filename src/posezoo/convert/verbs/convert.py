@@ -15,6 +15,7 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.console.job_report import Answer
 from posezoo.console.report import print_result
+from posezoo.convert.verbs.source_flags import select_sources
 from posezoo.core.convert.file_kinds import explain_named, is_paddle_3
 from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
 from posezoo.core.declarations.model_files import find_network, is_checkpoint_file
@@ -26,7 +27,7 @@ from posezoo.core.errors import (
     SelfCheckError,
     UnknownModelError,
 )
-from posezoo.core.events import Listener
+from posezoo.core.events import Listener, WarningIssued
 from posezoo.core.files.staging import temporary_dir
 from posezoo.core.registry import Selection
 from posezoo.core.regular_files import read_regular_bytes
@@ -36,6 +37,7 @@ from posezoo.formats import find_framework
 from posezoo.run.verbs.run_flags import statement_from_args
 
 if TYPE_CHECKING:
+    from posezoo.cli.model_jobs import Select
     from posezoo.console.console import Console
     from posezoo.formats.onnx_conversion import OnnxReport
     from posezoo.run.runtime.graph import Graph, Preprocessing
@@ -55,8 +57,6 @@ posezoo convert --network higher_hrnet --checkpoint mine.pth --model_name mine
 posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --weights_dir frames
 posezoo convert movenet-lightning --decode --input_type u8 --input_layout NHWC --resize --weights_dir decoded
 """  # noqa: E501
-
-_PREPARATION = "mean_values scale_values reverse_input_channels as"
 
 FLAGS = (
     Flag(
@@ -93,7 +93,8 @@ FLAGS = (
             Path,
             repeats=True,
         ),
-        *flags.shared(f"{_PREPARATION} decoder decoder_options detector"),
+        *flags.shared("as decoder decoder_options detector"),
+        *flags.shared("mean_values scale_values reverse_input_channels"),
         title="a file of your own",
         description="the IR then says it",
     ),
@@ -116,12 +117,15 @@ FLAGS = (
 )
 
 
-class _ConvertArgs(flags.ConversionArgs, flags.CheckpointArgs, flags.InputArgs, flags.PipelineArgs):
+class _ConvertArgs(
+    flags.ConversionArgs,
+    flags.CheckpointArgs,
+    flags.InputArgs,
+    flags.PipelineArgs,
+    flags.DescriptionArgs,
+):
     output: Path | None
     input_shape: str | None
-    mean_values: list[tuple[float, ...]] | None
-    scale_values: list[tuple[float, ...]] | None
-    reverse_input_channels: bool
     sample: list[Path] | None
     network: str | None
     onnx_only: bool
@@ -139,15 +143,9 @@ def run(args: _ConvertArgs) -> int:
     args.precisions = args.precisions or (Precision.FP32, Precision.FP16)
     flags.require_model_optimizer(args)
     context = flags.context_from_args(args)
-    selection = None
-    if args.checkpoint:
-        selection = _select_with_checkpoint(args, args.checkpoint, context)
-    else:
-        from posezoo.run.subject import Kind, refuse_unused
-
-        refuse_unused(Kind.MODEL, ", ".join(args.models), statement_from_args(args))
+    select = _select_with_checkpoint if args.checkpoint else _select_models
     if args.onnx_only:
-        return _export(args, context, selection)
+        return _export(args, context, select(args, context))
     from posezoo.cli.conversion_task import ConversionTask
 
     task = ConversionTask(
@@ -158,30 +156,36 @@ def run(args: _ConvertArgs) -> int:
         checkpoint=args.checkpoint,
         downloads=False,
     )
-    return model_jobs.make_selected(args, task, selection)
+    return model_jobs.make_selected(args, task, select(args, context))
 
 
 def _refuse_invalid_flags(args: _ConvertArgs) -> None:
     if args.output and args.output.suffix in (".onnx", ".xml"):
         args.parser.error(f"-o {args.output}: IR of a model go into a folder: --weights_dir DIR")
-    flags.refuse_flags(args, "sample input_shape detector", "only for a file, not for a model")
+    flags.refuse_flags(args, "detector", "of a model its model.yml names it")
     if not args.decode:
         flags.refuse_flags(args, "decoder_options", "of a model only with --decode")
     if args.checkpoint and len(args.models) + (args.network is not None) > 1:
         args.parser.error("--checkpoint requires one model, or --network without a model")
 
 
-def _select_with_checkpoint(args: _ConvertArgs, checkpoint: Path, context: Context) -> Selection:
+def _select_models(args: _ConvertArgs, context: Context) -> Select:
+    from posezoo.run.subject import Kind, refuse_unused
+
+    refuse_unused(Kind.MODEL, ", ".join(args.models), statement_from_args(args))
+    return select_sources(args, context)
+
+
+def _select_with_checkpoint(args: _ConvertArgs, context: Context) -> Select:
     from posezoo.run.subject import find_subject
 
-    args.checkpoint = checkpoint
     name = args.network or next(iter(args.models), None)
     spec = find_subject(name, context, statement_from_args(args)).model
     assert isinstance(spec, ModelSpec)
-    return Selection((spec,))
+    return lambda _console: Selection((spec,))
 
 
-def _export(args: _ConvertArgs, context: Context, selection: Selection | None) -> int:
+def _export(args: _ConvertArgs, context: Context, select: Select) -> int:
     from posezoo.core.convert.conversion import write_onnx
     from posezoo.core.convert.frontends import verify_source_model
     from posezoo.core.resolve.own_networks import require_network
@@ -189,7 +193,9 @@ def _export(args: _ConvertArgs, context: Context, selection: Selection | None) -
 
     inputs = flags.input_options_from_args(args)
 
-    def work(spec: ModelSpec, _listener: Listener) -> Answer:
+    def work(spec: ModelSpec, listener: Listener) -> Answer:
+        if spec.assumption:
+            listener(WarningIssued(spec.assumption))
         resolved = resolve_model(spec, (), context, inputs=inputs, checkpoint=args.checkpoint)
         if not args.dry_run:
             return Answer(files=[write_onnx(resolved, force=args.force)])
@@ -197,19 +203,8 @@ def _export(args: _ConvertArgs, context: Context, selection: Selection | None) -
         verify_source_model(resolved.source, resolved.layout)
         return Answer(plan=[f"would write {resolved.layout.onnx_path(resolved.source)}"])
 
-    return model_jobs.run_selected(args, context, work, selection=selection).print(args.format)
+    return model_jobs.run_selected(args, context, work, select=select).print(args.format)
 
-
-#: Flags of ``posezoo convert`` that change nothing for a file.
-_OF_MODELS = (
-    f"all network download_dir {flags.LOCK} mo allow_upstream_code onnx_only model_name"
-    f" dynamic {flags.CAMERA_INPUT} {flags.DECODE} cluster"
-)
-#: The flags that say what follows the network.
-_OF_PIPELINE = "as decoder decoder_options skeleton detector"
-
-#: What a folder of Ultralytics states, or has behind it.
-_OF_ORIGINALS = f"input_shape sample precisions {_PREPARATION} {_OF_PIPELINE}"
 
 _LAYERS = (".prototxt", ".cfg")
 #: Darknet is declared as TensorFlow.
@@ -247,30 +242,43 @@ class _FileTask:
     """A file of the user's to convert, with the layers of Caffe or Darknet, and what is written."""
 
     args: _ConvertArgs
-    original: Path
+    context: Context
+    subject: Subject
     layers: Path | None
     output: Path
     private: Path  # a folder
     console: Console
 
+    @property
+    def original(self) -> Path:
+        """The file."""
+        return Path(self.subject.name)
+
 
 def _convert_own_file(args: _ConvertArgs) -> int:
-    if len(args.models) == 1 and (xml := find_network(args.models[0])) != args.models[0]:
-        return _convert_ultralytics_ir(args, Path(xml))
+    from posezoo.run.subject import Kind, find_original
+
     original, layers = _choose_files(args)
-    flags.refuse_flags(args, _OF_MODELS, "only for models, not for a file")
     output = args.output or (args.weights_dir or Path()) / f"{original.stem}.xml"
-    flags.require_suffix(args, output, (".onnx", ".xml"))
+    kind = Kind.TO_ONNX if output.suffix == ".onnx" else Kind.ORIGINAL
+    if original.suffix == ".xml":
+        kind = Kind.EXPORTED
+    context = flags.context_from_args(args)
+    said = statement_from_args(args, force=args.force)
+    subject = find_original(kind, original, context, said)
+    flags.require_suffix(args, output, (".xml",) if kind is Kind.EXPORTED else (".onnx", ".xml"))
+    _require_other_file(original, output, output.with_suffix(".bin"))
     lines = [f"{'would write' if args.dry_run else 'wrote'} {output}"]
     answer: dict[str, object] = {"file": output}
     with flags.console_from_args(args) as console, temporary_dir() as private:
-        task = _FileTask(args, original, layers, output, private, console)
-        if output.suffix == ".onnx":
+        task = _FileTask(args, context, subject, layers, output, private, console)
+        if kind is Kind.TO_ONNX:
             report = _write_onnx(task)
             lines += _describe_onnx(report, output)
             answer |= asdict(report)
         else:
             graph = _write_ir(task)
+        if kind is Kind.ORIGINAL:
             proof, why = graph.read_proof()
             answer["proof"] = proof
             if compared := graph.read_compared():
@@ -280,29 +288,6 @@ def _convert_own_file(args: _ConvertArgs) -> int:
                 hint = "" if args.sample else f"; {GIVE_SAMPLE}"
                 lines += [f"{output}: {proof} with its original, because {why}{hint}"]
     print_result(args.format, answer, *(() if args.quiet else lines))
-    return 0
-
-
-def _convert_ultralytics_ir(args: _ConvertArgs, xml: Path) -> int:
-    """Write an IR that has the metadata which Ultralytics' exporter wrote beside it."""
-    from posezoo.core.ir.ir_writer import write_ir
-    from posezoo.run.runtime.decoder_matching import describe_ir
-    from posezoo.run.runtime.graph import Graph
-
-    flags.refuse_flags(args, _OF_MODELS, "only for models, not for a file")
-    flags.refuse_flags(args, _OF_ORIGINALS, "not for an IR, whose metadata state it")
-    output = args.output or (args.weights_dir or Path()) / xml.name
-    flags.require_suffix(args, output, (".xml",))
-    _require_other_file(xml, output)
-    graph = Graph(xml)
-    describe_ir(graph)  # it is checked as `run` does
-    graph.state_ultralytics()
-    with flags.console_from_args(args) as console, temporary_dir() as private:
-        # Its weights stay in the precision that they have.
-        written = write_ir(graph.model, private / output.name, Precision.FP32)
-        _copy_ir(args, written, output, console)
-    line = f"{'would write' if args.dry_run else 'wrote'} {output}"
-    print_result(args.format, {"file": output}, *(() if args.quiet else (line,)))
     return 0
 
 
@@ -323,6 +308,8 @@ def _copy_ir(args: _ConvertArgs, xml: Path, output: Path, console: Console) -> N
 
 def _choose_files(args: _ConvertArgs) -> tuple[Path, Path | None]:
     """The file to convert, and the one with the layers of Caffe or Darknet."""
+    if len(args.models) == 1 and (xml := find_network(args.models[0])) != args.models[0]:
+        return Path(xml), None
     files = [*map(Path, args.models)]
     for path in files:
         if not path.exists():
@@ -345,9 +332,7 @@ def _choose_files(args: _ConvertArgs) -> tuple[Path, Path | None]:
     return original, next(iter(layers), None)
 
 
-def _declare(
-    task: _FileTask, preparation: Preprocessing, like: ModelSpec | None = None
-) -> tuple[ModelSpec, Path]:
+def _declare(task: _FileTask, preparation: Preprocessing) -> tuple[ModelSpec, Path]:
     """The model that a file is, and the file that is read."""
     from posezoo.convert.file_conversion import declare_file
     from posezoo.core.resolve.input_options import read_given_arguments
@@ -373,7 +358,7 @@ def _declare(
         replace(declared, inputs=inputs),
         is_folder=original.is_dir(),
         layers=task.layers,
-        like=like,
+        like=task.subject.like,
         samples=args.sample or (),
     )
     return spec, original / SAVED_MODEL_FILE if original.is_dir() else original
@@ -382,54 +367,54 @@ def _declare(
 def _write_ir(task: _FileTask) -> Graph:
     from posezoo.convert.stated_pipeline import state_pipeline
     from posezoo.core.ir.ir_writer import write_ir
+    from posezoo.run.runtime.decoder_matching import describe_ir
     from posezoo.run.runtime.graph import Graph
-    from posezoo.run.subject import find_original, wrong_use
+    from posezoo.run.subject import Kind
 
-    args = task.args
     output = task.output
-    precision = _choose_precision(task)
-    context = flags.context_from_args(args)
-    subject = find_original(task.original, context, statement_from_args(args))
-    with wrong_use(subject.said):
-        preparation = _choose_preparation(subject)
-    xml = _convert(task, *_declare(task, preparation, subject.like), precision)
-    graph = Graph(xml)
-    graph.path = task.original
+    subject = task.subject
+    if subject.kind is Kind.EXPORTED:
+        xml = task.original
+        graph = Graph(xml)
+        describe_ir(graph)  # it is checked as `run` does
+    else:
+        xml = _convert(task)
+        graph = Graph(xml)
+        graph.path = task.original
     is_described = bool(graph.ultralytics)
     if is_described:  # also by a file beside it
         graph.state_ultralytics()
-    graph.path = output  # as errors name it
-    is_stated = bool(flags.given_flags(args, _OF_PIPELINE))
+    said = subject.said
+    is_stated = said.is_of_outputs or said.detector or (subject.like and subject.like.decoder)
     if is_stated:
-        state_pipeline(graph, subject, context)
+        state_pipeline(graph, subject, task.context)
+    graph.path = output  # as doubts name it
     if is_described or is_stated:
         # What is in FP16 stays so.
         xml = write_ir(graph.model, task.private / "stated" / output.name, Precision.FP32)
     for doubt in _list_doubts(graph, subject):
         task.console.warn(doubt)
-    _copy_ir(args, xml, output, task.console)
+    _copy_ir(task.args, xml, output, task.console)
     return graph
 
 
-def _choose_precision(task: _FileTask) -> Precision:
-    precision, *others = task.args.precisions or (Precision.FP16,)
-    if others or precision not in (Precision.FP16, Precision.FP32):
-        task.args.parser.error("--precisions: a file becomes one IR, in FP16 or FP32")
-    _require_other_file(task.original, task.output, task.output.with_suffix(".bin"))
-    return precision
-
-
-def _convert(task: _FileTask, spec: ModelSpec, file: Path, precision: Precision) -> Path:
+def _convert(task: _FileTask) -> Path:
     from posezoo.convert.file_conversion import convert_own_file
+    from posezoo.run.subject import wrong_use
 
+    args = task.args
+    precision, *others = args.precisions or (Precision.FP16,)
+    if others or precision not in (Precision.FP16, Precision.FP32):
+        args.parser.error("--precisions: a file becomes one IR, in FP16 or FP32")
+    with wrong_use(task.subject.said):
+        preparation = _choose_preparation(task.subject)
     try:
         return convert_own_file(
-            spec,
-            file,
+            *_declare(task, preparation),
             task.private,
             precision,
-            options=flags.conversion_options_from_args(task.args),
-            settings=flags.settings_from_args(task.args),
+            options=flags.conversion_options_from_args(args),
+            settings=task.context.settings,
             listener=task.console,
         )
     except SelfCheckError as error:
@@ -440,7 +425,7 @@ def _convert(task: _FileTask, spec: ModelSpec, file: Path, precision: Precision)
                 hint="nothing was written",
             ) from error
         error.hint = "nothing was written"
-        if not task.args.sample:
+        if not args.sample:
             error.hint += f"; if the network takes no random values, {GIVE_SAMPLE}"
         raise
 
@@ -448,7 +433,7 @@ def _convert(task: _FileTask, spec: ModelSpec, file: Path, precision: Precision)
 def _list_doubts(graph: Graph, subject: Subject) -> Iterator[str]:
     """What the user should know before the IR is run."""
     from posezoo.run.preparation import (
-        FLAGS_THAT_STATE_IT,
+        advise_preparation,
         explain_unstated,
         explain_wrong_values,
         find_statement,
@@ -459,10 +444,8 @@ def _list_doubts(graph: Graph, subject: Subject) -> Iterator[str]:
     if wrong := explain_wrong_values(graph, Preprocessing()):
         yield f"{graph.path}: {wrong}"
     if any(map(graph.image_layout, graph.inputs)) and not find_statement(graph):
-        yield (
-            f"{explain_unstated(graph.path)}; to write it into the IR: --as MODEL, or"
-            f" {FLAGS_THAT_STATE_IT}"
-        )
+        advice = advise_preparation(Path(subject.name))
+        yield f"{explain_unstated(graph.path)}; to write it into the IR: {advice}"
     with suppress(InferenceError):  # no decoder takes its outputs
         if assumption := describe_pipeline(graph, subject.like, subject.said.options).assumption:
             yield assumption
@@ -470,20 +453,14 @@ def _list_doubts(graph: Graph, subject: Subject) -> Iterator[str]:
 
 def _choose_preparation(subject: Subject) -> Preprocessing:
     from posezoo.run.runtime.graph import Preprocessing
-    from posezoo.run.runtime.input_description import original_preprocessing
+    from posezoo.run.runtime.input_description import InputDescription, original_preprocessing
 
-    said = subject.said
     stated = Preprocessing()
     if subject.like:
         stated = original_preprocessing(subject.like)
         # Without a mean, a scale of 1 says that images are taken as they are.
         stated = replace(stated, scale=stated.scale or (1.0,))
-    return replace(
-        stated,
-        mean=tuple(said.mean_values or stated.mean),
-        scale=tuple(said.scale_values or stated.scale),
-        reverse_input_channels=said.reverse_input_channels or stated.reverse_input_channels,
-    )
+    return subject.said.options.override(InputDescription(stated)).preprocessing
 
 
 def _write_onnx(task: _FileTask) -> OnnxReport:
@@ -494,22 +471,20 @@ def _write_onnx(task: _FileTask) -> OnnxReport:
     from posezoo.formats.onnx_conversion import convert_to_onnx
     from posezoo.run.runtime.graph import Preprocessing
 
-    args = task.args
     output = task.output
-    names = f"{_OF_PIPELINE} {flags.DESCRIPTION} sample"
-    flags.refuse_flags(args, names, f"only for an IR: -o {output.stem}.xml")
+    is_dry_run = task.args.dry_run
     spec, file = _declare(task, Preprocessing())
     folders = FlatLayout(file.parent, output.absolute().parent, checkpoint=file)
     onnx = task.private / output.name
     report = run_in_reader_process(
-        partial(convert_to_onnx, is_dry_run=args.dry_run),
+        partial(convert_to_onnx, is_dry_run=is_dry_run),
         spec,
         folders,
         onnx,
         source=file,
-        limits=reading_limits(file, flags.settings_from_args(args)),
+        limits=reading_limits(file, task.context.settings),
     )
-    if not args.dry_run:
+    if not is_dry_run:
         write_result(output, onnx.read_bytes(), task.console)
     return report
 

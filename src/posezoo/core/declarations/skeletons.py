@@ -95,5 +95,5 @@ def describe_assumed(count: int) -> str:
     """What is assumed about this number of keypoints if nothing names them."""
     name = skeleton_of(count)
     if name.startswith(UNKNOWN):
-        return f"its {count} keypoints are only numbered: --skeleton names them"
-    return f"its {count} keypoints are assumed to be {name}: --skeleton says otherwise"
+        return f"its {count} keypoints are only numbered: skeleton in a model.yml names them"
+    return f"its {count} keypoints are assumed to be {name}: skeleton in a model.yml says otherwise"

@@ -12,7 +12,6 @@ from posezoo.core.plugins import Hook
 
 if TYPE_CHECKING:
     from posezoo.core.arrays import Array
-    from posezoo.core.registry import Registry
 
 
 class OwnNetworks:
@@ -40,14 +39,6 @@ class OwnNetworks:
             CheckpointError: it cannot be read.
         """
         raise CheckpointError(f"{path}: no reader of checkpoints is installed")
-
-    def spec_of_checkpoint(self, registry: Registry, checkpoint: Path) -> ModelSpec:
-        """The model of the user's own weights for the only network that reads them.
-
-        Raises:
-            CheckpointError: they cannot be read, or not only one network reads them.
-        """
-        raise NotImplementedError
 
 
 OWN_NETWORKS = Hook(OwnNetworks())

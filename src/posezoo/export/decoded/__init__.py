@@ -186,7 +186,7 @@ def with_decoding(
     if option and min_score is None:
         min_score = float(getattr(resolve_options(decoder), option))
     if options.target_size and kind.approach != "bottom-up":
-        raise _refused(spec, "its input size is fixed", "leave out --height")
+        raise _refused(spec, "its input size is fixed, and --height changes it", "")
     decoding = Decoding(decoder, options.max_people or 0, min_score or 0.0)
     target = options.target_size or spec.target_size
     return replace(_with_fixed_sizes(spec, decoder, target), decoding=decoding)

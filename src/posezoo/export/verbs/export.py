@@ -84,16 +84,15 @@ FLAGS = (
     ),
     _PRECISION,
     flags.weights_dir_flag("folder of the IR"),
-    f"{flags.PIPELINE} {flags.DESCRIPTION.replace(' layout', '')}",
     (
-        f"{flags.CAMERA_INPUT} {flags.DECODE} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}"
-        f" {flags.REGISTRY}"
+        f"{flags.PIPELINE} {flags.CAMERA_INPUT} {flags.DECODE} {flags.CACHE} {flags.TRUST}"
+        f" {flags.CONVERTERS} {flags.REGISTRY}"
     ),
     f"dry_run log {flags.FORMAT}",
 )
 
 
-class _ExportArgs(flags.ModelsArgs, flags.FormatArgs, flags.InputArgs, flags.DescriptionArgs):
+class _ExportArgs(flags.ModelsArgs, flags.FormatArgs, flags.InputArgs, flags.PipelineArgs):
     to: list[str]
     folders: str
     precision: Precision | None
@@ -177,7 +176,8 @@ def _select(
     from posezoo.run.network_file import describe_network_file
 
     said = statement_from_args(args)
-    subjects, selection = select_subjects(args, context, console, said, needs_decoder=False)
+    patterns = flags.patterns_from_args(args)
+    subjects, selection = select_subjects(patterns, context, console, said, needs_decoder=False)
     specs = {spec.full_name: spec for spec in selection.models}
     for subject in subjects:
         spec = describe_network_file(subject, options.inputs).model

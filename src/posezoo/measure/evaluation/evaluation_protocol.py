@@ -83,7 +83,6 @@ class EvaluationProtocol:
         settings |= people_settings(self.people_from, self.detector_precision)
         settings["arithmetic"] = self.estimator.executed_precision
         settings["as"] = self.like
-        settings |= options.stated_settings()
         changed = {key: value for key, value in settings.items() if value not in ("", 0, False)}
         # A decoder option is kept even if it is 0 or False, since its default may be another value.
         return changed | dict(options.decoder_options)

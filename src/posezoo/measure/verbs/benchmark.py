@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +29,7 @@ from posezoo.console.console import Console
 from posezoo.console.labels import format_count
 from posezoo.console.report import print_result
 from posezoo.core.declarations.model import ModelSpec, Precision
-from posezoo.core.declarations.model_files import find_network, is_network_file
+from posezoo.core.declarations.model_files import is_network_file
 from posezoo.core.errors import (
     ConversionError,
     OutputError,
@@ -39,7 +38,6 @@ from posezoo.core.errors import (
 )
 from posezoo.core.events import CountStarted, Listener, RunStarted
 from posezoo.core.files.output_file import MEASUREMENTS
-from posezoo.core.registry import Selection
 from posezoo.run.verbs.run_flags import select_subjects, statement_from_args
 
 if TYPE_CHECKING:
@@ -155,13 +153,13 @@ FLAGS = (
         " model.yml, in a registry of your own or a checkout; without this flag, posezoo recommend"
         " reads the speeds in your own folder",
     ),
-    Shared(f"decoder decoder_options skeleton detector {flags.DESCRIPTION}", needs="pipeline"),
+    Shared("as decoder_options detector", needs="pipeline"),
     f"{flags.INFERENCE} weights_dir {flags.CACHE}",
     f"{flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
 )
 
 
-class _BenchmarkArgs(flags.ConversionArgs, flags.DescriptionArgs):
+class _BenchmarkArgs(flags.ConversionArgs, flags.PipelineArgs):
     pipeline: bool
     input: Path | None
     people: str
@@ -181,8 +179,6 @@ def run(args: _BenchmarkArgs) -> int:
     """Measure, and print the results."""
     flags.patterns_from_args(args)
     flags.require_suffix(args, args.output, (".json",))
-    if args.record and any(map(is_network_file, args.models)):
-        args.parser.error("--record: only for models, which have a measured.yml")
     from posezoo.measure.benchmark_cases import CaseMaker
     from posezoo.measure.benchmark_tables import format_results, results_to_json
     from posezoo.measure.benchmarking.benchmark_process import ROUNDS
@@ -226,25 +222,21 @@ def run(args: _BenchmarkArgs) -> int:
 
 def _make_planner(args: _BenchmarkArgs, maker: CaseMaker, console: Console) -> BenchmarkPlanner:
     from posezoo.measure.benchmark_cases import BenchmarkPlanner
-    from posezoo.run.subject import Kind, Statement, Subject
 
-    if args.pipeline:
-        said = statement_from_args(args)
-        checked = replace(said, height=next(iter(args.heights), None))
-        if args.precisions != (Precision.FP16,) and all(map(is_network_file, args.models)):
-            checked = replace(checked, precision=args.precisions[0])
-        files, selection = select_subjects(args, maker.context, console, checked)
-        files = [replace(file, said=said) for file in files]
-        return BenchmarkPlanner(maker, files, selection, said, console)
+    said = statement_from_args(args)
+    checked = replace(said, height=next(iter(args.heights), None))
+    if args.precisions != (Precision.FP16,) and all(map(is_network_file, args.models)):
+        checked = replace(checked, precision=args.precisions[0])
     # What a network alone puts out is not read.
-    networks = list(filter(is_network_file, args.models))
-    named = copy(args)
-    named.models = [name for name in args.models if name not in networks]
-    selection = Selection(())
-    if named.models or args.all:
-        _, selection = select_subjects(named, maker.context, console, statement_from_args(named))
-    files = [Subject(find_network(name), Kind.FILE) for name in networks]
-    return BenchmarkPlanner(maker, files, selection, Statement(), console)
+    files, selection = select_subjects(
+        flags.patterns_from_args(args),
+        maker.context,
+        console,
+        checked,
+        needs_decoder=args.pipeline,
+    )
+    files = [replace(file, said=said) for file in files]
+    return BenchmarkPlanner(maker, files, selection, said, console)
 
 
 def _options_from_args(args: _BenchmarkArgs, context: Context) -> BenchmarkOptions:

@@ -180,12 +180,12 @@ FLAGS = (
         "print all metrics, and those of each keypoint and of the worst images; show each"
         " comparison of an IR with its original",
     ),
-    f"{flags.DESCRIPTION} self_check {flags.CLUSTER} {flags.PIPELINE} {flags.INFERENCE}"
+    f"skeleton self_check {flags.CLUSTER} {flags.PIPELINE} {flags.INFERENCE}"
     f" {flags.CACHE} {flags.TRUST} {flags.CONVERTER_LIMITS} {flags.REGISTRY} {flags.FORMAT}",
 )
 
 
-class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.DescriptionArgs, flags.FormatArgs):
+class _EvaluateArgs(DatasetArgs, flags.CheckpointArgs, flags.PipelineArgs, flags.FormatArgs):
     model: str | None
     results: Path | None
     limit: int | None
@@ -357,7 +357,6 @@ def _require_keypoints(args: _EvaluateArgs, chosen: EvaluationTask) -> None:
     if args.by and (chosen.finds_boxes or chosen.task):
         raise EvaluationError(
             f"{chosen.model.full_name}: finds no keypoints, which --by needs",
-            hint="leave out --by",
         )
 
 

@@ -115,10 +115,10 @@ def _select(args: _CardArgs, context: Context, console: Console) -> Selection:
     """The models, and the files of networks as models."""
     from posezoo.core.resolve.input_options import InputOptions
     from posezoo.run.network_file import describe_network_file
-    from posezoo.run.verbs.run_flags import select_subjects, statement_from_args
+    from posezoo.run.verbs.run_flags import select_subjects
 
-    said = statement_from_args(args)
-    files, selection = select_subjects(args, context, console, said, needs_decoder=False)
+    patterns = flags.patterns_from_args(args)
+    files, selection = select_subjects(patterns, context, console, needs_decoder=False)
     described = (describe_network_file(file, InputOptions()).model for file in files)
     networks = [
         replace(

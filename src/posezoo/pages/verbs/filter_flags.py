@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.flags import Flag, FlagGroup, parse_framework
 from posezoo.cli.parsers import Args
-from posezoo.cli.selection import select_models
 from posezoo.console.json_projection import project, to_json
 from posezoo.console.printing import MessageWriter
 from posezoo.core.declarations.model import Framework, Precision, list_frameworks
 from posezoo.core.registry import Registry, Selection, is_declared, registry_name, registry_root
 from posezoo.core.values import frozen
 from posezoo.figures.model_facts import ModelFacts, find_detector
+from posezoo.run.verbs.run_flags import select_subjects
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
+    from posezoo.run.subject import Statement, Subject
 
 
 def facts_of(selection: Selection, registry: Registry) -> list[ModelFacts]:
@@ -90,27 +91,32 @@ def filters_from_args(args: FilterArgs) -> ModelFilters:
 
 
 def select_filtered(
-    registry: Registry,
+    context: Context,
     filters: ModelFilters,
     patterns: Sequence[str] | None,
     console: MessageWriter,
+    said: Statement | None = None,
     *,
     is_all: bool,
-) -> tuple[list[ModelFacts], Selection]:
-    """The selected models that pass the filters, or a message with the existing licenses.
+    takes_files: bool = True,
+) -> tuple[list[ModelFacts], list[Subject], Selection]:
+    """The selected models that pass the filters, or a message with the existing licenses; and the
+    files of networks.
 
     Args:
         patterns: names and globs; None selects all models, or those that only the filters select.
     """
     by_filters = bool(str(filters)) and not patterns and not is_all
-    selection = select_models(
-        registry,
+    files, selection = select_subjects(
         patterns or (None if is_all else ["*"]),
+        context,
         console,
+        said,
+        needs_decoder=False,
+        takes_files=takes_files,
         filtered=by_filters,
-        takes_checkpoints=True,
     )
-    models = facts_of(selection, registry)
+    models = facts_of(selection, context.registry)
     passed = [facts for facts in models if filters.accept(facts)] if str(filters) else models
     if models and not passed:
         existing = ""
@@ -118,7 +124,7 @@ def select_filtered(
             licenses = sorted(set(chain.from_iterable(facts.licenses for facts in models)))
             existing = f"; licenses here: {', '.join(licenses)}"
         console.print_line(f"no model matches {filters}{existing}")
-    return passed, selection
+    return passed, files, selection
 
 
 def _task(text: str) -> str:

@@ -83,8 +83,9 @@ from posezoo.cli.flags import Flag, Shared
 from posezoo.cli.selection import select_models
 from posezoo.console.json_projection import Json, project, to_json
 from posezoo.console.report import print_json, print_result, print_text
+from posezoo.core.convert.file_kinds import is_file_name
 from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
-from posezoo.core.declarations.model_files import find_network, is_network_file
+from posezoo.core.declarations.model_files import is_network_file
 from posezoo.core.errors import PosezooError
 from posezoo.core.license_notice import (
     collect_license_terms,
@@ -108,6 +109,7 @@ from posezoo.run.verbs.run_flags import statement_from_args
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
     from posezoo.run.runtime.graph import Graph
+    from posezoo.run.subject import Subject
 
 EXAMPLES = """
 posezoo info blazepose-full
@@ -131,7 +133,6 @@ _LICENSE = (
 _STEP_NAMES = {RegexReplace: "RegexReplace", UnpackArchive: "UnpackArchive"}
 
 _FILTERS = "task framework precision license"
-_OF_FILES = f"{flags.PIPELINE} {flags.DESCRIPTION}"
 
 FLAGS = (
     flags.MODELS,
@@ -144,48 +145,33 @@ FLAGS = (
     FILTER_FLAGS,
     replace(flags.download_dir_flag(), needs="licenses"),
     Shared("weights_dir", needs="licenses"),
-    f"{_OF_FILES} {flags.REGISTRY} {flags.FORMAT}",
+    f"as {flags.REGISTRY} {flags.FORMAT}",
 )
 
 
-class _InfoArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs, flags.DescriptionArgs):
+class _InfoArgs(flags.ModelsArgs, flags.FormatArgs, FilterArgs):
+    like: str | None
     licenses: bool
-
-
-def _require_existing(args: _InfoArgs) -> None:
-    if not args.models:
-        return
-    from posezoo.run.subject import require_existing
-
-    context = flags.context_from_args(args)
-    for name in args.models:
-        require_existing(name, context, statement_from_args(args))
 
 
 def run(args: _InfoArgs) -> int:
     """Print one block per model, or a JSON list; or a NOTICE."""
     if args.licenses:
-        flags.refuse_flags(args, _OF_FILES, "only for an .xml or .onnx")
         return _print_licenses(args, flags.context_from_args(args, {"locked": False}))
-    files = list(filter(is_network_file, args.models))
-    args.models = [name for name in args.models if name not in files]
-    if files and not args.models:
+    if args.models and all(map(is_network_file, args.models)):
         flags.refuse_flags(args, _FILTERS, "only for models")
-    _require_existing(args)
-    if args.models or not files:
-        flags.refuse_flags(args, _OF_FILES, "only for an .xml or .onnx")
-    described = [_describe_file(find_network(name), args) for name in files]
-    if files and not args.models:
-        print_result(args.format, described, *_in_blocks(map(_file_lines, described)))
-        return 0
     filters = filters_from_args(args)
     by_filters = str(filters) and not args.all and not args.models
     patterns = None if by_filters else flags.patterns_from_args(args)
     context = flags.context_from_args(args)
+    said = None
+    if args.like or any(map(is_file_name, args.models)):
+        said = statement_from_args(args, precision=None)
     with flags.console_from_args(args) as console:
-        models, selection = select_filtered(
-            context.registry, filters, patterns, console, is_all=args.all
+        models, files, selection = select_filtered(
+            context, filters, patterns, console, said, is_all=args.all
         )
+        described = [_describe_file(file) for file in files]
         weights = find_weights(context, models)
         answers = [info_json(facts, selection, weights[facts.name]) for facts in models]
     blocks = [*map(_lines, answers), *map(_file_lines, described)]
@@ -200,18 +186,14 @@ def _in_blocks(blocks: Iterable[Iterable[str]]) -> list[str]:
     return lines
 
 
-def _describe_file(name: str, args: _InfoArgs) -> Json:
-    from posezoo.run.subject import find_subject
+def _describe_file(subject: Subject) -> Json:
     from posezoo.run.subject_values import list_values
 
-    said = statement_from_args(args, precision=None)
-    context = flags.context_from_args(args)
-    subject = find_subject(name, context, said, needs_decoder=False)
-    values = to_json(list_values(subject))
+    name = subject.name
     return {
         "name": name,
         "file": name,
-        "values": values,
+        "values": to_json(list_values(subject)),
         "undecoded": subject.undecoded or None,
         **(_read_proof(subject.graph) if subject.graph and name.endswith(".xml") else {}),
     }

@@ -95,8 +95,8 @@ def run(args: _ListArgs) -> int:
     context = flags.context_from_args(args)
     filters = filters_from_args(args)
     messages = MessageWriter(quiet=args.quiet)
-    models, selection = select_filtered(
-        context.registry, filters, args.models or None, messages, is_all=False
+    models, _, selection = select_filtered(
+        context, filters, args.models or None, messages, is_all=False, takes_files=False
     )
     weights = find_weights(context, models)
     owners: dict[str, str] = {}

@@ -72,7 +72,7 @@ FLAGS = (
         "--metric",
         "report the accuracy, with the annotations in the folder of the photos: AP of keypoints,"
         " mAP of boxes (a file of annotations in COCO's format), or top1 of classes (a folder for"
-        " each class). For an .xml, it also names the kind of the outputs",
+        " each class)",
         choices=("ap", "map", "top1"),
     ),
     Flag(
@@ -95,13 +95,13 @@ FLAGS = (
         excludes="record annotations metric max_drop height decoder_options",
     ),
     (
-        f"{flags.PIPELINE} {flags.DESCRIPTION} {flags.INFERENCE} {flags.CACHE} {flags.TRUST}"
+        f"{flags.PIPELINE} {flags.INFERENCE} {flags.CACHE} {flags.TRUST}"
         f" {flags.CONVERTER_LIMITS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}"
     ),
 )
 
 
-class _QuantizeArgs(flags.ConversionArgs, flags.DescriptionArgs, QuantizationArgs):
+class _QuantizeArgs(flags.ConversionArgs, flags.PipelineArgs, QuantizationArgs):
     output: Path | None
     annotations: Path | None
     metric: str | None
@@ -151,10 +151,8 @@ def _refuse_invalid_flags(args: _QuantizeArgs) -> None:
     for name in files:
         if name not in xmls:
             args.parser.error(f"{name}: is no IR; posezoo convert {shell_word(name)} makes one")
-    if xmls:
-        flags.refuse_flags(args, "record", "only for models, which have a measured.yml")
-    if xmls and (xmls != args.models or args.all or args.measure_only):
-        args.parser.error("name either .xml files, or models; --measure_only is for models")
+    if xmls and xmls != args.models:
+        args.parser.error("name either .xml files, or models")
 
 
 def _require_packages(args: _QuantizeArgs) -> None:
@@ -193,8 +191,9 @@ def _select(
     from posezoo.quantize.int8_models import describe_own_ir
     from posezoo.quantize.quantization_plan import explain_unsupported
 
+    patterns = flags.patterns_from_args(args)
     files, selection = select_subjects(
-        args, context, console, options.said, needs_decoder=False, task=options.task
+        patterns, context, console, options.said, needs_decoder=False
     )
     if files:
         return Selection(tuple(describe_own_ir(file, options).spec for file in files))

@@ -7,7 +7,7 @@ from the task.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import permutations
 
@@ -29,7 +29,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.declarations.model_files import ULTRALYTICS_FILE
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.declarations.skeletons import SKELETONS, describe_assumed
-from posezoo.core.errors import Advice, DecoderError, InferenceError, sanitize
+from posezoo.core.errors import DecoderError, InferenceError, sanitize
 from posezoo.core.files.foreign_json import parse_json
 from posezoo.core.registry import format_command
 from posezoo.poses.decoder_type import DecoderType, NetworkFacts, Shape
@@ -49,7 +49,7 @@ from posezoo.poses.decoders import (
 from posezoo.poses.keypoints import require_count
 from posezoo.poses.yolo_pose import CELLS, SUPPRESSED, are_predictions
 from posezoo.run.model_procs import decoded_task, find_anchors
-from posezoo.run.preparation import require_statement
+from posezoo.run.preparation import advise_new, require_statement
 from posezoo.run.runtime.graph import (
     Graph,
     NamedIrs,
@@ -63,7 +63,6 @@ from posezoo.run.runtime.input_description import (
     count_keypoints,
     describe_stated_input,
     input_size,
-    require_class_names,
 )
 from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -155,8 +154,8 @@ def _refuse_outputs(graph: Graph, name: str, model_type: str = "") -> DecoderErr
     others = [fitting] if fitting else list(_list_fitting(graph))
     hint = _NO_DECODER
     if others:
-        named = " or ".join(f"{{decoder[{place}]}}" for place in range(len(others)))
-        hint = Advice(f"{named} takes such outputs", decoder=others)
+        named = " or ".join(f"--decoder {other}" for other in others)
+        hint = advise_new(graph.path, named, ", if it reads them")
     source = f", whose model_info says model_type {model_type}" if model_type else ""
     return DecoderError(
         f"{name} needs {find_decoder(name).needs}; "
@@ -232,7 +231,6 @@ def describe_ir(
     graph: Graph,
     decoder: str | None = None,
     like: ModelSpec | None = None,
-    task: str = "",
     options: LoadOptions | None = None,
 ) -> tuple[ModelSpec, InputDescription]:
     """The specification that a model.yml would give for an IR, and the description of its input.
@@ -240,8 +238,6 @@ def describe_ir(
     Args:
         decoder: None: the one that the IR's metadata names, or that the outputs fit.
         like: a model with such images and outputs, if the IR's metadata say nothing.
-        task: ``detection`` or ``classification``, whose decoder is found as for a model of Open
-            Model Zoo, if there is no ``like``.
         options: with what the user states, which replaces what the IR states; a skeleton with part
             affinity fields is for the decoder openpose.
 
@@ -251,20 +247,13 @@ def describe_ir(
             is stated contradicts the network.
     """
     options = options or LoadOptions()
-    decoder = decoder or options.decoder
-    # For a task alone, the decoder is found later, as for a model of Open Model Zoo.
-    is_of_people = like or decoder or not task
-    selected = select_decoder(graph, decoder, like, options) if is_of_people else None
-    if selected and options.skeleton:
+    selected = select_decoder(graph, decoder or options.decoder, like, options)
+    if options.skeleton:
         selected = replace(selected, skeleton=options.skeleton)
     require_statement(graph, like, is_given=options.states_preprocessing)
     description = options.override(describe_stated_input(graph, selected, like))
-    spec = describe_network(graph, task or "human_pose_estimation", selected, like)
-    if selected is None:
-        return spec, description
+    spec = describe_network(graph, "human_pose_estimation", selected, like)
     _refuse_quantized_outputs(graph)
-    if options.labels:
-        _require_labels(graph, options.labels, selected)
     return _with_keypoints(spec, graph, description, like, options), description
 
 
@@ -327,21 +316,13 @@ def find_assumption(graph: Graph, spec: ModelSpec, like: ModelSpec | None) -> st
     return f"{graph.path}: {describe_assumed(count)}" if count else ""
 
 
-def describe_undecoded(graph: Graph, options: LoadOptions) -> tuple[ModelSpec, InputDescription]:
+def describe_undecoded(
+    graph: Graph, like: ModelSpec | None, options: LoadOptions
+) -> tuple[ModelSpec, InputDescription]:
     """As ``describe_ir``, for an IR whose outputs no decoder takes."""
     spec = describe_network(graph, "", None, None)
-    description = options.override(describe_stated_input(graph, None, None))
+    description = options.override(describe_stated_input(graph, None, like))
     return _with_outputs(spec, graph), description
-
-
-def _require_labels(graph: Graph, labels: Sequence[str], decoder: Decoder) -> None:
-    record = find_decoder(decoder.name)
-    if not (record.finds_boxes or record.finds_classes or record.has_classes):
-        raise InferenceError(
-            f"{graph.path}: finds keypoints of people, and no classes that have names",
-            hint=Advice("{skeleton} names keypoints", skeleton=""),
-        )
-    require_class_names(graph, labels, decoder)
 
 
 def stated_skeleton(
@@ -371,11 +352,9 @@ def select_decoder(
 def _find_decoder(
     graph: Graph, name: str | None, like: ModelSpec | None, options: LoadOptions
 ) -> Decoder:
-    if like:
-        if like.decoder is None:
-            raise InferenceError(f"{like.full_name}: has no decoder", hint="name a model of poses")
+    if like and like.decoder:
         require_named_decoder(name, like)
-        return _with_classes(like.decoder, graph, like, has_labels=bool(options.labels))
+        return _with_classes(like.decoder, graph, like)
     named = _named_decoder(graph, is_chosen=name is not None)
     if named:
         if name in (None, named.name):
@@ -389,7 +368,7 @@ def _find_decoder(
     elif selected is None or selected.name != name:
         find_decoder(name)
         selected = Decoder(name)
-    return _with_classes(selected, graph, has_labels=bool(options.labels))
+    return _with_classes(selected, graph)
 
 
 def format_outputs(graph: Graph) -> str:
@@ -422,11 +401,10 @@ def _refuse_unknown_outputs(graph: Graph) -> DecoderError:
     problem = f"{graph.path}: no decoder is known for its outputs {format_outputs(graph)}"
     hint = "no decoder takes such shapes; posezoo export FILE --to folder DIR takes any"
     if fitting := [*_list_fitting(graph)]:
-        marks = (
-            f"{{decoder[{place}]}}, if they are {find_decoder(name).needs}"
-            for place, name in enumerate(fitting)
-        )
-        hint = Advice("; ".join(marks), decoder=fitting)
+        first, *others = fitting
+        kinds = [f", if they are {find_decoder(first).needs}"]
+        kinds += (f"; --decoder {name}, if they are {find_decoder(name).needs}" for name in others)
+        hint = advise_new(graph.path, f"--decoder {first}", "".join(kinds))
     if unread := name_unread_network(graph.distinct_outputs):
         problem += f": they are those of {unread}, which posezoo does not read"
         hint = explain_unread_network(unread)
@@ -537,18 +515,17 @@ def _named_decoder(graph: Graph, *, is_chosen: bool) -> Decoder | None:
     return None
 
 
-def _with_classes(
-    decoder: Decoder, graph: Graph, like: ModelSpec | None = None, *, has_labels: bool = False
-) -> Decoder:
+def _with_classes(decoder: Decoder, graph: Graph, like: ModelSpec | None = None) -> Decoder:
     """The decoder, for objects of all classes if the IR names its classes, or if its outputs have
-    other sizes than those of the model that it is like.
+    other sizes than those of the model that it is like, or that names them.
     """
     record = find_decoder(decoder.name)
     is_other = False
     if like and record.finds_boxes:
         columns = {shape[-1] for shape in graph.distinct_outputs.values()}
         is_other = columns != {output.shape[-1] for output in like.outputs}
-    if is_other or has_labels or graph.read_model_info("labels"):
+    has_labels = graph.read_model_info("labels") or (like and "labels" in like.model_info)
+    if is_other or has_labels:
         return with_all_classes(decoder)
     return decoder
 

@@ -129,7 +129,8 @@ def describe_stated_input(
             preprocessing, sizing, labels=info.labels, own_mean=_read_own_mean(graph)
         )
     if like:
-        description = InputDescription(original_preprocessing(like))
+        labels = tuple(f"{like.model_info.get('labels', '')}".split())
+        description = InputDescription(original_preprocessing(like), labels=labels)
     elif graph.ultralytics:
         description = _describe_ultralytics(graph, decoder)
     else:
@@ -269,8 +270,8 @@ def _with_model_info(
         count = count_keypoints(info.graph, decoder, roles)
         skeleton = decoder.skeleton or name_keypoints(info.graph, names, count)
         names = ()
-    labels = names or description.labels
-    if names:
+    labels = description.labels or names
+    if labels and not info.graph.ultralytics:
         require_class_names(info.graph, labels, decoder)
     return replace(
         description,
@@ -455,7 +456,7 @@ def name_keypoints(graph: Graph, names: tuple[str, ...], count: int) -> Skeleton
         raise InferenceError(
             f"{graph.path}: its metadata name {len(names)} keypoints ({', '.join(names)}), but its"
             f" outputs have {count}",
-            hint="correct the names, or give them with --skeleton",
+            hint="correct the names",
         )
     if len({*names}) != len(names):
         raise InferenceError(

@@ -39,7 +39,7 @@ from posezoo.run.runtime.inference_pipeline import InferenceRequest, PipelineSte
 from posezoo.run.runtime.input_description import InputDescription, are_channels_last, usual_sizing
 from posezoo.run.runtime.runtime_config import LoadOptions
 
-_NAME_DECODER = "name a decoder for such outputs: decoder in model.yml, or --decoder"
+_NAME_DECODER = "decoder in a model.yml names one for such outputs"
 
 
 @frozen

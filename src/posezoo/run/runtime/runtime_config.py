@@ -176,7 +176,6 @@ class LoadOptions:
         whole_image: as in ``core.declarations.model.People``; None: as the model declares, 1:
             never.
         skeleton: of the keypoints; None: as the model declares.
-        labels: the names of the classes; empty: as the model declares.
 
     Raises:
         InferenceError: a size is below 1, a score is not 0..1, or the layout is unknown.
@@ -196,7 +195,6 @@ class LoadOptions:
     min_person_score: float | None = None
     whole_image: float | None = None
     skeleton: Skeleton | None = None
-    labels: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         sizes = (1 if self.target_size is None else self.target_size, *(self.aspect_size or ()))
@@ -225,19 +223,7 @@ class LoadOptions:
     @property
     def describes_network(self) -> bool:
         """Whether they say what model.yml or the IR's metadata would say."""
-        stated = (self.decoder, self.layout, self.skeleton, self.labels)
-        return self.states_preprocessing or any(stated)
-
-    def stated_settings(self) -> dict[str, str]:
-        """What they state of the input, for records of measurements."""
-        reverse = self.reverse_input_channels
-        return {
-            "layout": self.layout,
-            "reverse_input_channels": "" if reverse is None else str(reverse).lower(),
-            "mean_values": " ".join(f"{value:g}" for value in self.mean or ()),
-            "scale_values": " ".join(f"{value:g}" for value in self.scale or ()),
-            "labels": " ".join(self.labels),
-        }
+        return self.states_preprocessing or any((self.decoder, self.layout, self.skeleton))
 
     def override(self, description: InputDescription) -> InputDescription:
         """The description of a model's input, with the values that these options set."""
@@ -252,8 +238,7 @@ class LoadOptions:
             mean=preprocessing.mean if self.mean is None else tuple(self.mean),
             scale=preprocessing.scale if self.scale is None else tuple(self.scale),
         )
-        labels = tuple(self.labels) or description.labels
-        return replace(description, preprocessing=preprocessing, labels=labels)
+        return replace(description, preprocessing=preprocessing)
 
 
 @frozen

@@ -100,6 +100,14 @@ def _streams(text: str) -> str:
     return text
 
 
+def _parse_layout(text: str) -> str:
+    """Parse a layout in Open Model Zoo's forms: NCHW, [NCHW], input:NCHW, input[NCHW]."""
+    layout = re.sub(r"^.*[\[:]", "", text.strip().rstrip("]")).upper()
+    if layout not in ("NCHW", "NHWC"):
+        raise argparse.ArgumentTypeError(f"expected NCHW or NHWC, got {text!r}")
+    return layout
+
+
 def _monitors(text: str) -> frozenset[str]:
     unknown = set(text.lower()) - set("cdmh ,")
     if unknown or not text:
@@ -155,7 +163,12 @@ FLAGS = (
             " and higherhrnet (default: the IR's own)",
             flags.whole_number(1, 8192),
         ),
-        *flags.shared("decoder decoder_options skeleton detector min_person_score masks"),
+        *flags.shared("decoder_options skeleton detector min_person_score masks"),
+        Flag(
+            "--layout LAYOUT",
+            "NCHW or NHWC, if the layout that the file states is wrong",
+            _parse_layout,
+        ),
         flags.weights_dir_flag("folder of the models' files and IR", former=""),
         title="model",
         folded=True,
@@ -218,11 +231,16 @@ FLAGS = (
         title="input and output",
         folded=True,
     ),
-    f"{flags.DESCRIPTION} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
+    "as reverse_input_channels mean_values scale_values",
+    f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
 )
 
 
-class _DemoArgs(RunArgs):
+class _DemoArgs(RunArgs, flags.SkeletonArgs):
+    layout: str | None
+    reverse_input_channels: bool
+    mean_values: list[tuple[float, ...]] | None
+    scale_values: list[tuple[float, ...]] | None
     model: str | None
     input: str
     architecture_type: str
@@ -425,8 +443,8 @@ def _name_architecture() -> Iterator[None]:
         if error.fitting:
             record = DECODERS.find(error.fitting)
             names = record.architectures if record else ()
-            flags = [f"-at {name}" for name in names] or [f"--decoder {error.fitting}"]
-            error.hint = f"try {flags[0]}"
+            if names:
+                error.hint = f"try -at {names[0]}"
         raise
 
 

@@ -153,7 +153,7 @@ FLAGS = (
 )
 
 
-class _RunArgs(RunArgs):
+class _RunArgs(RunArgs, flags.DescriptionArgs):
     model: str | None
     input: list[str] | None
     output: Path | None

@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.flags import (
-    FLAGS,
-    DescriptionArgs,
     Flag,
     FlagGroup,
     FormatArgs,
-    ModelsArgs,
+    PipelineArgs,
     number,
     parse_channel_values,
     parse_sides,
-    patterns_from_args,
+    spell_given,
     whole_number,
 )
 from posezoo.cli.parsers import Args
@@ -30,10 +28,9 @@ from posezoo.cli.selection import MessageOutput, select_models
 from posezoo.core.declarations.model import Model, ModelSpec, Precision
 from posezoo.core.declarations.model_files import is_checkpoint_file, is_network_file
 from posezoo.core.declarations.skeletons import find_skeleton
-from posezoo.core.errors import InferenceError, PosezooError, TargetSizeError, os_reason
+from posezoo.core.errors import InferenceError, PosezooError, TargetSizeError
 from posezoo.core.files.output_file import OutputFile
 from posezoo.core.registry import Selection
-from posezoo.core.regular_files import read_regular_text
 
 if TYPE_CHECKING:
     from posezoo.core.resolve.stage_context import Context
@@ -147,7 +144,7 @@ VIDEO = FlagGroup(
 )
 
 
-class RunArgs(DescriptionArgs, FormatArgs):
+class RunArgs(PipelineArgs, FormatArgs):
     """The values that ``posezoo run`` and ``posezoo demo`` share, of ``VIDEO`` and others."""
 
     track: bool
@@ -243,30 +240,23 @@ def statement_from_args(args: Args, **others: Any) -> Statement:
     """
     from posezoo.run.subject import Statement
 
-    values = {name: value for name, value in vars(args).items() if value is not None} | others
-    labels: Path | None = values.get("labels")
-    skeleton: str | None = values.get("skeleton")
-    names = (each.name for each in fields(Statement))
+    values = {name: value for name, value in (vars(args) | others).items() if value is not None}
+    # That of evaluate and quantize is about their results.
+    names = {each.name for each in fields(Statement)} & values.keys() - {*{"force"} - {*others}}
+    said = {name: values[name] for name in names if values[name] not in (False, ())}
+    if "decoder_options" in said:
+        said["decoder_options"] = dict(said["decoder_options"])
+    if "skeleton" in said:
+        said["skeleton"] = find_skeleton(said["skeleton"])
+    for name in said.keys() & {"mean_values", "scale_values"}:
+        said[name] = parse_channel_values(args, name, said[name])
+    given = spell_given(args)
+    plural = {name: given[f"{name}s"] for name in ("height", "precision") if f"{name}s" in given}
     return Statement(
-        checkpoint=values.get("checkpoint"),
-        network=values.get("network", ""),
-        model_name=values.get("model_name", ""),
-        precision=values.get("precision"),
-        detector=values.get("detector"),
-        height=values.get("height"),
-        decoder_options=dict(values.get("decoder_options", ())),
-        masks=values.get("masks", False),
-        skeleton=find_skeleton(skeleton) if skeleton else None,
-        like=values.get("like", ""),
-        decoder=values.get("decoder"),
-        architecture=values.get("architecture"),
-        labels=_read_labels(labels) if labels else (),
-        layout=values.get("layout", ""),
-        reverse_input_channels=values.get("reverse_input_channels") or None,
-        mean_values=parse_channel_values(args, "mean_values", values.get("mean_values")),
-        scale_values=parse_channel_values(args, "scale_values", values.get("scale_values")),
-        spellings={name: spell_flag(name, args) for name in names},
+        **said,
+        spellings=given | plural,
         flags="".join(f" {word}" for word in map(shlex.quote, _typed(args, _OF_FILES))),
+        others=tuple(given.keys() - said.keys() - {"force"}),
     )
 
 
@@ -289,56 +279,60 @@ def _typed(args: Args, flags: Sequence[str]) -> Iterator[str]:
 
 
 def select_subjects(
-    args: ModelsArgs,
+    patterns: Sequence[str] | None,
     context: Context,
     output: MessageOutput,
-    said: Statement,
+    said: Statement | None = None,
     *,
     needs_decoder: bool = True,
-    task: str = "",
+    takes_files: bool = True,
+    filtered: bool = False,
 ) -> tuple[list[Subject], Selection]:
-    """The files of networks that the flags name, and the models: those of globs, and weights as
-    models of their own; all checked against what is said.
+    """The files of networks among names and globs, and the models, with weights as models of their
+    own; all checked against what is said.
+
+    Args:
+        patterns: None selects all models.
+        said: None says nothing.
+        needs_decoder, takes_files: as for ``find_subject``.
+        filtered: as for ``select_models``.
 
     Raises:
         PosezooError: as for ``find_subject`` and ``select_models``.
     """
-    from posezoo.run.subject import find_subject
-
-    patterns = patterns_from_args(args)
     own = [name for name in patterns or () if is_network_file(name) or is_checkpoint_file(name)]
+    if not own and said is None:
+        return [], select_models(context.registry, patterns, output, filtered=filtered)
+    from posezoo.run.subject import (
+        Kind,
+        Statement,
+        find_subject,
+        refuse_unused,
+        require_existing,
+        require_usable,
+    )
+
+    said = said or Statement()
     find = partial(
         find_subject,
         context=context,
         said=said,
         needs_decoder=needs_decoder,
         is_source=True,
-        task=task,
+        takes_files=takes_files,
     )
     subjects = list(map(find, own))
     names = patterns and [name for name in patterns if name not in own]
     selection = Selection(())
     if names != []:
-        selection = _select_models(names, context, output, said)
-    weights = [subject.model for subject in subjects if subject.checkpoint]
-    files = [subject for subject in subjects if not subject.checkpoint]
-    for doubt in filter(None, (file.doubt for file in files)):
-        output.warn(doubt)
-    return files, _with_weights(selection, weights)
-
-
-def _select_models(
-    names: Sequence[str] | None, context: Context, output: MessageOutput, said: Statement
-) -> Selection:
-    from posezoo.run.subject import Kind, refuse_unused, require_existing, require_usable
-
-    for name in names or ():
-        require_existing(name, context, said)
-    selection = select_models(context.registry, names, output)
-    refuse_unused(Kind.MODEL, ", ".join(names or ["each"]), said)
-    for model in selection.tops:
+        for name in names or ():
+            require_existing(name, context, said)
+        selection = select_models(context.registry, names, output, filtered=filtered)
+        refuse_unused(Kind.MODEL, ", ".join(names or ["each"]), said)
+    for model in selection.tops if said.given() else ():
         require_usable(model, said, context)
-    return selection
+    weights = [subject.model for subject in subjects if subject.checkpoint]
+    return [each for each in subjects if each.graph], _with_weights(selection, weights)
 
 
 def _with_weights(selection: Selection, weights: Iterable[Model | None]) -> Selection:
@@ -347,24 +341,3 @@ def _with_weights(selection: Selection, weights: Iterable[Model | None]) -> Sele
         assert isinstance(model, ModelSpec)
         models.setdefault(model.full_name, model)
     return replace(selection, models=tuple(models.values()))
-
-
-def spell_flag(name: str, args: Args) -> str:
-    """The flag that says what a field of ``Statement`` has; maybe for several values."""
-    named = (flag.spellings[-1] for key, flag in FLAGS.items() if (flag.dest or key) == name)
-    flag = next(named, f"--{name}")
-    known = args.parser._option_string_actions
-    is_plural = flag not in known or vars(args).get(f"{name}s")
-    return f"{flag}s" if is_plural and f"{flag}s" in known else flag
-
-
-def _read_labels(path: Path) -> tuple[str, ...]:
-    try:
-        lines = read_regular_text(path).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = os_reason(error) if isinstance(error, OSError) else "is not UTF-8"
-        raise InferenceError(f"{path}: cannot be read: {reason}") from error
-    labels = tuple(line.strip() for line in lines if line.strip())
-    if not labels:
-        raise InferenceError(f"{path}: has no names", hint="write one on each line")
-    return labels

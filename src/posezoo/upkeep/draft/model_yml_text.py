@@ -96,6 +96,8 @@ def format_beside(spec: ModelSpec) -> str:
     if spec.own_skeleton:
         skeleton = yaml.safe_load(spec.own_skeleton.to_json())
     lines.append(f"skeleton: {_dump(skeleton)}" if skeleton else "# skeleton: coco-17")
+    if not skeleton:
+        lines.append("# model_info: {labels: cat dog}  # the names of its classes")
     if spec.people:
         lines.append(f"people: {_dump({'photo': spec.people.photo})}")
     return "\n".join((*lines, ""))

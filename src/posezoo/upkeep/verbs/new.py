@@ -194,6 +194,11 @@ def _draft_beside(args: _NewArgs, context: Context) -> int:
     from posezoo.upkeep.draft.model_yml_text import format_beside
 
     subject = find_subject(args.name, context, statement_from_args(args), needs_decoder=False)
+    if not subject.graph:
+        raise SettingsError(
+            f"{args.name}: has weights without their network, which a model.yml beside it is for",
+            hint=f"posezoo convert {shell_word(args.name)} makes an IR, which says all itself",
+        )
     spec = describe_network_file(subject, InputOptions()).model
     assert isinstance(spec, ModelSpec)
     if args.detector:

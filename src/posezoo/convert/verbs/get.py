@@ -33,6 +33,7 @@ other verbs do, and ``models``, a list of objects::
 from __future__ import annotations
 
 from posezoo.cli import flags, model_jobs
+from posezoo.convert.verbs.source_flags import select_sources
 
 EXAMPLES = """
 posezoo get blazepose-full
@@ -65,4 +66,4 @@ def run(args: _GetArgs) -> int:
     options = flags.conversion_options_from_args(args)
     inputs = flags.input_options_from_args(args)
     task = ConversionTask(context, args.precisions, options, inputs)
-    return model_jobs.make_selected(args, task)
+    return model_jobs.make_selected(args, task, select_sources(args, context))
