@@ -14,7 +14,7 @@ from fakes.irs import write_ir
 from fakes.published_models import MEAN as RGB_MEAN
 from fakes.published_models import SCALE as RGB_SCALE
 from fakes.rtmo import write_onnx
-from posezoo import Options, Preparation, load
+from posezoo import Preparation, load
 from posezoo.cli import flags
 from posezoo.cli.main import create_parser, verb_parsers
 from posezoo.core.errors import InferenceError
@@ -60,14 +60,6 @@ def keypoints_in(folder):
     return [(point["x"], point["y"], point["score"]) for point in pose["keypoints"]]
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_a_file_that_does_not_say_it_is_refused_with_the_flags_that_say_it(form, forms):
-    problem, hint = refusal(run(forms, form)).splitlines()
-    assert problem.endswith(SILENT)
-    assert "is it like hrnet-w32? --as hrnet-w32" in hint
-    assert "--mean_values, --scale_values (1 1 1 for images as they are)" in hint
-
-
 def test_the_hint_of_load_names_arguments_instead_of_flags(forms):
     with pytest.raises(InferenceError) as caught:
         load(forms / "own.onnx", detector=None)
@@ -75,17 +67,6 @@ def test_the_hint_of_load_names_arguments_instead_of_flags(forms):
         'is it like hrnet-w32? preparation=posezoo.Preparation(like="hrnet-w32"); else mean_values,'
         " scale_values (1 1 1 for images as they are) and reverse_input_channels"
     )
-
-
-def test_a_height_of_a_network_of_fixed_size_is_refused(forms):
-    with pytest.raises(InferenceError, match="its input size is fixed") as caught:
-        load(
-            forms / "own.onnx",
-            detector=None,
-            preparation=Preparation(scale_values=1),
-            options=Options(height=128),
-        )
-    assert caught.value.hint == ""
 
 
 def test_a_draft_is_refused_until_its_model_yml_says_it(forms):
@@ -180,13 +161,6 @@ def test_what_an_ir_cannot_be_told_is_refused_and_nothing_is_written(flags, prob
     done = posezoo("convert", "own.onnx", "-o", "refused/stated.xml", *flags, cwd=forms)
     assert done.returncode in (1, 2) and problem in done.stderr, done.stderr
     assert not (forms / "refused").exists()
-
-
-@pytest.mark.parametrize("flag", ["--mean_values 1", "--input_shape [1]", "--decoder heatmap"])
-def test_a_model_of_the_zoo_is_converted_as_it_declares(flag, forms):
-    assert flag.split()[0] in refusal(
-        posezoo("convert", "draft", "--models_dir", "zoo", *flag.split(), cwd=forms), code=2
-    )
 
 
 @pytest.mark.parametrize("verb", ["run", "evaluate", "export", "quantize"])

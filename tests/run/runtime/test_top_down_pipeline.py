@@ -12,7 +12,6 @@ from fakes.loaded_irs import load_ir
 from fakes.people import likeness
 from fakes.processor import HAS_VNNI
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import InferenceError
 from posezoo.core.pipeline.get import get_irs
 from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.ssd_detection import Box
@@ -92,20 +91,6 @@ def test_keypoints_are_mapped_back_to_the_image(dots, convention):
     max_count, mean = BOUNDS[convention]
     assert np.abs(off).max() < max_count
     assert np.abs(off.mean(axis=(0, 1))).max() < mean
-
-
-@pytest.mark.parametrize("convention", ["dark", "udp", "alphapose", "gluoncv"])
-def test_a_person_at_the_border_of_the_image_is_found_too(dots, convention):
-    off = errors(dots(convention), range(3), x=115, y=380) / 1.5625
-    assert np.abs(off).max() < BOUNDS[convention][0]
-
-
-def test_a_larger_crop_shows_the_same_person_smaller(dots):
-    assert np.abs(errors(dots(padding=1.6), range(3))).max() < 0.6
-    places, box = draw_person(0)
-    image = dotted(IMAGE, places, 8)
-    (default,), (smaller,) = dots()(image, boxes=[box]), dots(padding=1.6)(image, boxes=[box])
-    assert (smaller.keypoints[:, 2] < default.keypoints[:, 2]).all()
 
 
 def test_people_are_processed_one_by_one_highest_score_first(dots):
@@ -310,14 +295,6 @@ def test_where_nobody_is_the_detector_runs_on_each_frame(dots, networks, monkeyp
     assert sum(detected) == 5
 
 
-def test_without_a_detector_it_cannot_run_on_each_nth_frame(dots, networks):
-    with pytest.raises(InferenceError, match=r"^detect_every needs a detector") as caught:
-        dots().stream([], detect_every=2)
-    assert caught.value.hint == "name a detector, such as nanodet-g"
-    with pytest.raises(InferenceError, match=r"^detect_every: .* finds people itself"):
-        load_ir(boxes_network(networks, (0.1, 0.1, 0.5, 0.5, 0.9))).stream([], detect_every=2)
-
-
 @pytest.mark.slow
 def test_a_stream_numbers_and_smooths_people_by_the_time_of_its_items(dots):
     rng, (places,) = np.random.default_rng(0), walk_to_the_right(1)
@@ -344,13 +321,6 @@ def test_after_a_cut_in_a_stream_people_have_other_numbers(tmp_path):
     before, after = scenes[0] * 100, scenes[1] * 200
     with model.stream([before, before, after, after], track=True) as stream:
         assert [pose.track_id for _, (pose,) in stream] == [1, 1, 2, 2]
-
-
-def test_without_a_detector_the_whole_image_is_one_person(dots):
-    places, _ = draw_person(4)
-    image = dotted(IMAGE, places, 14)
-    (pose,) = dots()(image)
-    assert apart(pose, places) < 1.5  # 3.3 image pixels an input pixel
 
 
 def test_a_mirrored_look_is_averaged_in(networks):
@@ -396,21 +366,6 @@ def _shown(networks, convention, box):
     (steps,) = next(estimator._pipeline.steps_for_boxes(image, [Box(*box)])).steps  # type: ignore[attr-defined]
     (picture,) = next(steps).inputs.values()
     return picture[0]
-
-
-def test_a_bottom_up_model_takes_no_boxes_and_no_detector(networks):
-    detector = load_ir(boxes_network(networks, (0.1, 0.1, 0.5, 0.5, 0.9)))
-    with pytest.raises(
-        InferenceError, match="boxes processes whole images: it takes neither boxes nor a"
-    ):
-        detector(np.zeros((480, 640, 3), np.uint8), boxes=[(1, 2, 3, 4)])
-    with pytest.raises(InferenceError, match="boxes processes whole images"):
-        detector.with_detector(detector)
-
-
-def test_boxes_that_are_none_are_refused(dots):
-    with pytest.raises(InferenceError, match="a box has no size"):
-        dots()(np.zeros((480, 640, 3), np.uint8), boxes=[(5, 5, 5, 9)])
 
 
 def test_a_box_outside_the_image_contains_nobody(dots):

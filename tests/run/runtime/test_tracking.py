@@ -1,6 +1,5 @@
 """MoveNet follows a person through a video: each frame is cropped to the person in the frame before."""
 
-import threading
 from itertools import islice
 
 import numpy as np
@@ -12,7 +11,6 @@ from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ImageError
 from posezoo.core.pipeline.get import get_irs
 from posezoo.run.runtime.loading import load_estimator
-from posezoo.run.runtime.result_stream import ResultStream
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 pytest.importorskip("cv2")
@@ -123,13 +121,6 @@ def test_a_frame_that_is_none_does_not_lose_the_person(movenet, videos):
         np.testing.assert_array_equal(keypoints([*found, *stream]), expected)
 
 
-def test_a_frame_of_another_size_is_processed_whole(movenet, clear):
-    *images, last = beginning(clear, 0, 6)
-    smaller = last[:400, :500]
-    *_, found = keypoints(movenet.stream([*images, smaller], is_video=True))
-    np.testing.assert_array_equal(found, movenet(smaller)[0].keypoints)
-
-
 def test_nobody_in_sight_leaves_the_whole_frame_for_the_next(movenet, clear):
     images = beginning(clear, 0, 4)
     # In black, white and darker grey the network sees more on processors with, or without, VNNI.
@@ -148,19 +139,3 @@ def test_with_a_detector_all_people_are_followed(zoo, movenet):
     detected = movenet.with_detector(detector)
     assert not detected.can_track and not detected.follows_one_person
     assert movenet.with_detector(detector, tracks_videos=True).follows_one_person
-
-
-def test_items_in_turn_are_never_processed_at_the_same_time():
-    busy, order = threading.Lock(), []
-
-    def work(item):
-        assert busy.acquire(blocking=False)
-        order.append(item)
-        busy.release()
-        return item
-
-    assert (
-        [result for _, result in ResultStream(range(50), work, 4, in_turn=True)]
-        == [*range(50)]
-        == order
-    )
