@@ -263,15 +263,6 @@ def test_posezoo_run_finds_the_same_with_an_own_network_and_with_its_export(tmp_
     np.testing.assert_allclose(exported, wanted, atol=0.1)
 
 
-def test_the_benchmark_counts_frames(project, tmp_path):
-    ppm = write_frames(tmp_path, [np.zeros((64, 48, 3), np.uint8)])[0][0]
-    answer = json_of(run(project, project / "models" / "net.xml", "--benchmark", 0.2, ppm))
-    assert answer["frames"] > 0
-    assert answer["frames_per_second"] == pytest.approx(
-        answer["frames"] / answer["seconds"], rel=1e-3
-    )
-
-
 def test_bad_input_is_one_clear_error(project, tmp_path):
     xml = project / "models" / "net.xml"
     ppm = write_frames(tmp_path, [np.zeros((64, 48, 3), np.uint8)])[0][0]
@@ -498,12 +489,6 @@ def test_onnx_runtime_finds_the_person_of_posezoo_run_in_pictures_of_any_size(tm
     assert require_same_people(own, pictures, "net", *chosen) == len(SIZES)
 
 
-def test_onnx_runtime_finds_the_keypoints_of_an_own_network(tmp_path):
-    onnx, (_, picture) = write_own_network(tmp_path)
-    own = export_onnx(tmp_path / "out", str(onnx))
-    assert require_same_people(own, [picture], onnx) == 1
-
-
 def test_onnx_runtime_runs_what_openvino_read_of_paddle(mirror, shared, tmp_path):
     rows = csv.DictReader((mirror / "MANIFEST.tsv").open(), delimiter="\t")
     for row in rows:
@@ -543,12 +528,6 @@ def bodies(mirror, shared, tmp_path):
     args = ("blazepose-full", "-i", *pictures, "-o", tmp_path / "poses")
     succeeded(posezoo("run", *args, cwd=tmp_path, POSEZOO_MIRROR=str(mirror)))
     return pictures, read_json(tmp_path / "poses" / "poses.json")["images"]
-
-
-def test_a_composite_is_one_program_for_onnx_runtime(mirror, bodies, tmp_path):
-    pictures, wanted = bodies
-    own = export_onnx(tmp_path / "onnx", "blazepose-full", POSEZOO_MIRROR=str(mirror))
-    require_same_bodies([printed_by_python(own, picture) for picture in pictures], wanted)
 
 
 def test_a_composite_is_one_folder_whose_sample_and_ir_find_the_same(mirror, bodies, tmp_path):

@@ -115,16 +115,6 @@ def test_a_fused_depthwise_convolution_and_a_fused_product_are_taken_apart(tmp_p
     )
 
 
-def test_prelu_without_a_convolution_and_without_types_is_computed(tmp_path):
-    prelu = {"name": "out", "op": "Prelu", "input": ["image", "slope"]}
-    slope = np.array([0.1, -2, 0], np.float32)
-    model, shards = graph_model(
-        [placeholder(1, 5, 4, 3), constant("slope"), prelu], {"slope": slope}
-    )
-    expected = np.where(IMAGE > 0, IMAGE, slope * IMAGE)
-    np.testing.assert_allclose(compute(model, shards, tmp_path)["out:0"], expected, rtol=1e-6)
-
-
 STORED = np.array([0, 1, 7, 255])
 
 
@@ -186,13 +176,6 @@ def test_the_outputs_of_the_signature_are_kept_in_its_order_with_its_names(tmp_p
         assert names <= port.names
 
 
-def test_without_a_signature_the_ends_of_the_graph_are_the_outputs(tmp_path):
-    model, shards = graph_model(
-        [placeholder(1, 5, 4, 3), node("b", "Relu", "image"), node("a", "Neg", "image")], {}
-    )
-    assert {"a:0", "b:0"} <= set(compute(model, shards, tmp_path))
-
-
 @pytest.mark.parametrize("place", ["signature", "model.yml"])
 def test_an_input_of_unknown_rank_gets_the_shape_of_the_signature_or_of_model_yml(tmp_path, place):
     model, shards = graph_model(
@@ -221,12 +204,6 @@ def test_the_ir_pass_the_self_check_and_fp16_computes_what_fp32_computes(tmp_pat
     np.testing.assert_array_equal(*outputs)
     expected = np.clip(IMAGE @ halves["kernel"][0, 0].astype(np.float32) + halves["bias"], 0, 6)
     np.testing.assert_allclose(outputs[0], expected, rtol=1e-5, atol=1e-5)
-
-
-def test_a_weight_may_have_no_values(tmp_path):
-    nodes = [placeholder(1, 5, 4, 3), constant("none"), node("out", "Identity", "image")]
-    model, shards = graph_model(nodes, {"none": np.zeros((0, 3), np.float32)}, {"out": "out:0"})
-    np.testing.assert_array_equal(compute(model, shards, tmp_path)["out:0"], IMAGE)
 
 
 def test_an_integer_image_is_checked_with_all_values_of_a_pixel(tmp_path):

@@ -128,11 +128,6 @@ def test_the_images_are_the_same_in_every_version_of_numpy():
     assert found == {"noise": "eab38d333a0652cc", "blocks": "f7ef07cf6ca75b65"}
 
 
-def test_blocks_are_squares_of_16_with_some_noise():
-    image = draw_recorded_image("blocks", (1, 64, 64, 3)).reshape(4, 16, 4, 16, 3)
-    assert image.mean((1, 3)).std() > 2 * (image - image.mean((1, 3), keepdims=True)).std()
-
-
 def test_a_recording_survives_its_file():
     recording = Recording(
         {"image": RecordedInput((1, 2, 2, 3), -1.0, 1.0)},
@@ -297,25 +292,6 @@ def test_a_file_of_another_form_is_refused(tmp_path, changes):
     spec, layout = saved(*network(), tmp_path)
     with pytest.raises(ConversionError, match="is not a file with recorded outputs"):
         convert_model(recorded(spec, tmp_path, **changes), layout, precisions=[FP32])
-
-
-def test_an_output_of_another_shape_is_refused(tmp_path):
-    spec, layout = saved(*network(), tmp_path)
-    other = {"output/heatmaps": np.array([1, 48, 40, 40])}
-    with pytest.raises(
-        SelfCheckError, match=r"heatmaps in the shape \[1, 40, 48, 40\], NumPy 2 computed"
-    ):
-        convert_model(recorded(spec, tmp_path, **other), layout, precisions=[FP32])
-
-
-def test_a_recording_of_other_inputs_is_refused(tmp_path):
-    spec, layout = saved(*network(), tmp_path)
-    spec = recorded(spec, tmp_path)
-    spec = replace(spec, inputs=(Input("image", SHAPE, "NHWC"),))
-    with pytest.raises(
-        SelfCheckError, match="has the inputs image, its recorded outputs belong to image:0"
-    ):
-        convert_model(spec, layout, precisions=[FP32])
 
 
 def test_strict_refuses_what_only_our_own_reader_has_read(tmp_path):

@@ -758,12 +758,6 @@ def test_boxes_are_mapped_to_the_frame_as_in_numpy(size, sizing):
     assert compiled([image[None]])[0][0] == pytest.approx(wanted, abs=1e-3)
 
 
-def test_an_output_of_the_network_may_have_a_name_of_the_decoders(tmp_path):
-    spec, layout = decoded_network(tmp_path, output="scores")
-    xml = convert_model(spec, layout).irs[Precision.FP16]
-    assert list(Graph(xml).outputs) == ["keypoints", "scores"]
-
-
 def test_a_wrong_decoder_is_not_published(tmp_path, monkeypatch, in_this_process):
     spec, layout = decoded_network(tmp_path)
     keep = nodes.keep_people
@@ -813,16 +807,6 @@ def test_a_model_whose_decoder_does_not_fit_a_graph_is_refused(tmp_path, changes
     spec = replace(pose_network(tmp_path)[0], **changes)
     with pytest.raises(ConversionError, match=problem):
         with_decoding(spec, spec.decoder, InputOptions(**options))
-
-
-def test_an_input_of_any_size_gets_the_usual_one_and_outputs_those_that_follow(tmp_path):
-    image = Input("image", (1, 3, -1, -1), "NCHW", usual_size=(256, 352))
-    spec, decoder = described("movenet_multipose", people(np.random.default_rng(0)), tmp_path)
-    (fixed,) = spec.outputs
-    following = Output("rows", (1, -1, 56))
-    decoding = with_decoding(replace(spec, inputs=(image,), outputs=(fixed, following)), decoder)
-    assert decoding.inputs[0].shape == (1, 3, 256, 352)
-    assert [port.shape for port in decoding.outputs] == [fixed.shape, ()]
 
 
 def test_an_input_gets_the_size_that_posezoo_run_gives_it():

@@ -81,15 +81,6 @@ def test_other_precisions_and_inputs_become_versions_and_leave_the_usual_ir_alon
     assert answer(zoo, "net", "--to", "ovms", "other")[1]["models"] == plain["models"]
 
 
-def test_a_strict_lock_of_the_usual_ir_allows_an_ir_for_frames(zoo):
-    where = ("--models_dir", "models", "--weights_dir", "irs")
-    succeeded(posezoo("get", "net", "--precisions", "FP16", *where, cwd=zoo))
-    succeeded(posezoo("lock", "net", *where, cwd=zoo))
-    frames = ("--input_type", "u8", "--input_layout", "NHWC", "--locked")
-    code, found = answer(zoo, "net", "--to", "ovms", "out", "-o", "irs", *frames)
-    assert (code, found["failed"]) == (0, [])
-
-
 def test_the_record_keeps_that_the_usual_ir_was_not_compared_with_its_original(
     zoo, monkeypatch, in_this_process
 ):
@@ -123,12 +114,6 @@ def test_the_result_as_text_names_each_file_and_what_to_do_next(zoo):
     assert f"next: python {zoo / 'out'}/net/sample.py IMAGE" in ended.stderr
 
 
-def test_nothing_is_written_if_no_model_can_be_exported(zoo):
-    code, found = answer(zoo, "old", "--to", "folder", "out", "-o", "irs")
-    assert (code, found["created"]) == (1, [])
-    assert not (zoo / "out").exists()
-
-
 def test_all_models_leave_out_those_that_the_target_cannot_take(zoo):
     ended = run(zoo, "--all", "--to", "modelapi", "out", "-o", "irs", "--format", "json")
     problem = "net: Model API has wrappers only for SSD detectors"
@@ -137,13 +122,6 @@ def test_all_models_leave_out_those_that_the_target_cannot_take(zoo):
     assert net["skipped"].startswith(problem)
     assert not (zoo / "irs").exists()  # nothing was downloaded or converted for that
     assert "error: net" not in ended.stderr
-
-
-def test_one_model_that_cannot_be_exported_does_not_stop_the_others(zoo):
-    code, found = answer(zoo, "old", "net", "--to", "folder", "out", "-o", "irs")
-    assert code == 1
-    assert [failure["name"] for failure in found["failed"]] == ["old"]
-    assert "net/SHA256SUMS" in found["created"]
 
 
 @pytest.mark.parametrize(
@@ -310,16 +288,6 @@ def test_a_detector_that_no_sample_can_run_leaves_one_way_out(tmp_path, decode, 
     said = refusal(posezoo("export", *args, cwd=tmp_path))
     assert "takes one face at a time" in said and "can run the decoder blazeface" in said
     assert "hint: --detector none exports the network alone" in said
-
-
-@pytest.mark.parametrize("to", ["cpp", "onnx", "folder"])
-def test_a_part_of_a_composite_is_not_exported_as_if_it_found_people(tmp_path, to, out):
-    decode = ["--decode"] if to == "folder" else []
-    args = ("pose-landmark-full-mediapipe", *decode, "--to", to, "out")
-    said = refusal(posezoo("export", *args, cwd=tmp_path))
-    assert "finds no people alone: it is a part of blazepose-full" in said
-    assert "hint: export blazepose-full" in said
-    assert not out.exists()
 
 
 @pytest.mark.parametrize(
