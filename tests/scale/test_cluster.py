@@ -126,22 +126,6 @@ def test_a_worker_that_is_silent_for_a_while_is_reported_and_keeps_its_item(star
     assert changes(events, "lost", "joined") == []
 
 
-def test_a_worker_that_is_frozen_before_the_run_does_not_hold_it_up(start, tmp_path):
-    cluster, started, events = start(2), tmp_path / "started", []
-    join = in_background(run, cluster, [f"stop-once {started}"])
-    os.kill(processes(started)[0], signal.SIGSTOP)
-    assert run(cluster, ["a"], events.append)[0][0] == "a"
-    assert join()
-
-
-def test_a_restarted_worker_is_reported(start, tmp_path):
-    cluster, started, events = start(1), tmp_path / "started", []
-    join = in_background(run, cluster, [f"stop-once {started}"], events.append)
-    os.kill(processes(started)[0], signal.SIGKILL)
-    assert [name for name, _ in join()] == [f"stop-once {started}"]
-    assert changes(events, "lost", "restarted", "joined") == ["lost", "restarted"]
-
-
 def test_a_cluster_without_workers_is_a_warning_at_once_and_an_error_later(start):
     cluster, events = start(0), []
     with pytest.raises(PosezooError, match="no worker has answered for 2 s") as error:
@@ -149,14 +133,6 @@ def test_a_cluster_without_workers_is_a_warning_at_once_and_an_error_later(start
     assert error.value.hint.startswith(f"start one: dask worker {cluster.address}")
     (warning,) = events
     assert "no worker answers; waiting 2 s" in warning.message
-
-
-def test_a_worker_that_comes_late_does_the_work(start):
-    cluster, events = start(0), []
-    join = in_background(run, cluster, ["a"], events.append)
-    wait_until(lambda: events, "the warning")
-    cluster.add_worker()
-    assert [name for name, _ in join()] == ["a"]
 
 
 def test_an_error_names_the_worker_where_it_happened(start):
@@ -297,11 +273,3 @@ def test_items_wait_for_the_memory_that_they_need(start, tmp_path):
     ((name, _),) = run(cluster, ["a"], events.append, memory=lambda _: 3 * 10**9)
     assert name == "a"
     assert WarningIssued("a: may need 3.0 GB, the largest worker has 1.0 GB") in events
-
-
-def test_looking_at_the_workers_again_and_again_leaves_no_threads():
-    from posezoo.scale.cluster import _within
-
-    before = threading.active_count()
-    assert [_within(HANG_S, lambda: 1) for _ in range(20)] == [1] * 20
-    wait_until(lambda: threading.active_count() <= before)
