@@ -70,6 +70,14 @@ def test_the_hint_for_an_unknown_keyword_says_where_the_right_one_goes(keywords,
     assert caught.value.hint == hint
 
 
+@pytest.mark.parametrize("values", [[1, 2], [], "grey", [1, None, 3]])
+@pytest.mark.parametrize("name", ["mean_values", "scale_values"])
+def test_a_mean_and_a_scale_are_one_number_or_one_for_each_channel(name, values):
+    expected = f"^{name}: expected a number, or one for each of 3 channels, got "
+    with pytest.raises(posezoo.PosezooError, match=expected):
+        Preparation(**{name: values})
+
+
 def test_groups_are_values_that_show_what_is_given():
     skeleton = SKELETONS["coco-17"]
     for group in (
