@@ -163,16 +163,3 @@ def test_a_detector_of_2026_finds_the_people_for_rtmpose(rtmpose, tmp_path, dete
     assert found["people_from"] == detector
     boxes = load(place.ir(detector))(rtmpose_network.drawn_scene())
     assert boxes and all(pose.skeleton == "box" for pose in boxes)
-
-
-@pytest.mark.slow
-def test_only_people_are_found_by_a_detectors_decoder_in_the_graph(place, tmp_path, detected):
-    detector, _ = detected
-    said = place.run("convert", detector, "-d", place.out, "-o", tmp_path, "--decode")
-    assert PROOFS[detector] in said
-    decoded = load(tmp_path / f"public/{detector}/FP32/{detector}.xml")(
-        rtmpose_network.drawn_scene()
-    )
-    alone = load(place.ir(detector))(rtmpose_network.drawn_scene())[: len(decoded)]
-    assert len(decoded) == len(alone) > 0
-    assert np.abs(np.array([a.box for a in alone]) - [b.box for b in decoded]).max() <= 0.1

@@ -1,7 +1,6 @@
 """ViTPose++ and HRNet, as their users get them, with random weights: the registry is a copy that is pinned to them."""
 
 import io
-import json
 
 import cv2
 import numpy as np
@@ -73,18 +72,6 @@ def test_vitpose_finds_what_its_network_computes(vitpose, tmp_path):
     assert is_found.any()
     assert (np.abs(places - expected) <= reach)[is_found].all()
     assert np.allclose(pose.keypoints[:, 2], maps.max(axis=(1, 2)).clip(0), atol=1e-3)
-
-
-@pytest.mark.slow
-def test_vitpose_runs_from_the_command_line(vitpose, tmp_path):
-    place, _ = vitpose
-    scene = tmp_path / "scene.png"
-    cv2.imwrite(str(scene), rtmpose.drawn_scene())
-    results = tmp_path / "results"
-    place.run(
-        "run", NAME, "-i", scene, "-o", results, "--weights_dir", place.out, "--precision", "FP32"
-    )
-    assert "coco-17" in json.dumps(json.loads((results / "poses.json").read_text("utf-8")))
 
 
 @pytest.mark.slow

@@ -1,12 +1,10 @@
 """TensorFlow.js graph models: small ones whose outputs numpy computes, damaged ones, and real ones."""
 
-import hashlib
 import json
 
 import numpy as np
 import pytest
 
-from conftest import by_digest
 from fakes.conversion import convert_model
 from fakes.graph_models import (
     constant,
@@ -22,7 +20,6 @@ from posezoo.core.convert.frontends import read_network, source_model_path
 from posezoo.core.declarations.model import ColorOrder, Input, Precision
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import openvino_core
-from posezoo.media.images import read_image
 from posezoo.proof.reference_outputs import EXACT, compute_reference
 
 RNG = np.random.default_rng(3)
@@ -412,52 +409,3 @@ def test_random_changes_of_a_model_json_never_cause_another_error(tmp_path):
 REAL = [
     "blazepose-detector", "blazepose-full", "blazepose-lite", "movenet-lightning", "nanodet", "posenet",
 ]  # fmt: skip
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", REAL)
-def test_real_models_compute_what_tensorflow_js_computed(
-    shared, mirror, tfjs_models, tmp_path, name
-):
-    cv2 = pytest.importorskip("cv2")
-    stored = np.load(shared / f"facts/reference/tfjs/{name}.npz")
-    info = json.loads(str(stored["info"]))
-    model = json.loads((tfjs_models / f"{name}.json").read_bytes())
-    spec, layout = saved(
-        model, {f"{name}.bin": (tfjs_models / f"{name}.bin").read_bytes()}, tmp_path
-    )
-    irs = convert_model(spec, layout).irs
-    networks = [openvino_core().compile_model(irs[each], "CPU", EXACT) for each in irs]
-    photos = [line.split("\t") for line in (mirror / "MANIFEST.tsv").read_text().splitlines()]
-    astronaut = next(digest for file, _, digest, *_ in photos if file == "samples/astronaut.png")
-    for kind, given in info["inputs"].items():
-        is_nchw = given["shape"][1] == 3
-        height, width = given["shape"][2:] if is_nchw else given["shape"][1:3]
-        if kind == "random":
-            image = np.random.RandomState(2024).randint(0, 256, (height, width, 3), dtype=np.uint8)
-        else:
-            rgb = read_image(by_digest(mirror, astronaut))[..., ::-1]
-            image = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR)
-        values = image.astype(np.float32)
-        values = {
-            "raw": values,
-            "x/255": values / np.float32(255),
-            "x/127.5-1": values / np.float32(127.5) - 1,
-        }[given["prep"]]
-        feed = np.ascontiguousarray(
-            (values.transpose(2, 0, 1) if is_nchw else values)[None], given["dtype"]
-        )
-        if hashlib.sha256(feed.tobytes()).hexdigest() != given["sha256"]:
-            assert kind == "astronaut"  # another version of OpenCV resizes it otherwise
-            continue
-        results = [network(feed) for network in networks]
-        for output, shape in info["outputs"].items():
-            expected = stored[f"{kind}|{output}"]
-            actual = results[0][output].reshape(-1)[:: shape["step"]][: expected.size]
-            # A mask: logits of up to 1700.
-            if name.startswith("blazepose") and output == "Identity_1:0":
-                expected, actual = (np.log(np.clip(x, 1e-7, 1 - 1e-7) / (1 - np.clip(x, 1e-7, 1 - 1e-7)))
-                                    for x in (expected.astype(np.float64), actual.astype(np.float64)))  # fmt: skip
-            assert np.abs(actual - expected).max() <= 1e-3 * np.abs(expected).max(), (kind, output)
-            if name != "posenet":  # its weights are float32; those of the others are float16
-                np.testing.assert_array_equal(results[0][output], results[1][output])

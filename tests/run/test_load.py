@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -30,9 +29,9 @@ from posezoo.core.declarations.model import (
     Precision,
 )
 from posezoo.core.errors import DownloadError, InferenceError, UnknownModelError
-from posezoo.core.events import ConversionStarted, WarningIssued
+from posezoo.core.events import WarningIssued
 from posezoo.core.ir.openvino_import import openvino_core
-from posezoo.core.pipeline.get import CONVERT, get_irs
+from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import builtin_models_dir
 from posezoo.core.resolve.resolution import resolve_model
@@ -274,28 +273,6 @@ def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_
     assert warned.startswith(
         f"{DEFAULT_DETECTOR} finds the people instead: the person detector {OUT_OF_REACH}: "
     )
-
-
-@pytest.mark.slow
-def test_the_conversion_of_a_detector_counts_as_a_conversion(npm_context, tmp_path):
-    """Not as its download."""
-    steps = []
-    converted_in = []
-
-    @contextmanager
-    def follow_step(name):
-        steps.append(name)
-        yield
-        steps.pop()
-
-    def follow_event(event):
-        if isinstance(event, ConversionStarted):
-            converted_in.append(steps[-1])
-
-    context = npm_context.with_output_dir(tmp_path)
-    loader = load.Loader(context, listener=follow_event, time_step=follow_step)
-    loader.prepare(Subject(model=npm_context.registry.find(MOVENET_THUNDER)))
-    assert converted_in == [CONVERT, CONVERT]
 
 
 DECLARE_ANOTHER_DETECTOR = [

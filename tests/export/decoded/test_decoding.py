@@ -38,7 +38,7 @@ from posezoo.core.resolve.resolution import resolve_model
 from posezoo.export.decoded import append_decoder, nodes, with_decoding
 from posezoo.export.decoded.frames import FrameFit
 from posezoo.export.decoded.graphs import GRAPHS
-from posezoo.poses.blazepose import BlazePoseOptions, decode_faces
+from posezoo.poses.blazepose import decode_faces
 from posezoo.poses.decoders import find_decoder, resolve_options
 from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.keypoints import from_pixel_indices
@@ -845,31 +845,6 @@ def test_no_decoder_is_put_into_int8(tmp_path):
     options = InputOptions(decode=True)
     with pytest.raises(ConversionError, match="INT8 is only made with the inputs and outputs"):
         resolve_model(spec, (Precision.FP16_INT8,), context_of(layout), inputs=options)
-
-
-@pytest.mark.slow
-def test_blazeposes_real_detector_finds_the_same_faces(zoo, shared):
-    spec = zoo.registry.find("pose-detection-mediapipe")
-    inputs = InputOptions(decode=True, element_type="u8", layout="NHWC")
-    irs = {}
-    for each in (InputOptions(), inputs):
-        xml = get(resolve_model(spec, (Precision.FP32,), zoo, inputs=each), zoo).irs[Precision.FP32]
-        irs[each.decode] = exact(xml)
-    with pytest.raises(InferenceError, match="finds no poses by itself: it is one of the networks"):
-        load_ir(xml)
-    found = 0
-    for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
-        picture = cv2.resize(cv2.imread(str(photo)), (224, 224))[None]
-        values, scores = irs[True]([picture]).values()
-        outputs = irs[False]([picture.astype(np.float32)])
-        wanted = decode_faces(
-            outputs["Identity"], outputs["Identity_1"], BlazePoseOptions()
-        ).to_poses(None, (224, 224))
-        assert np.count_nonzero(scores) == len(wanted)
-        for row, pose in zip(values, wanted, strict=False):
-            assert np.abs(row - pose.keypoints).max() <= 0.01
-        found += len(wanted)
-    assert found > 10
 
 
 @pytest.fixture(scope="module")

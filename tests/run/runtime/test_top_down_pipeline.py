@@ -9,7 +9,6 @@ import pytest
 
 from fakes.dots import COLORS, boxes_network, brightness_network, dots_network, dotted
 from fakes.loaded_irs import load_ir
-from fakes.people import likeness
 from fakes.processor import HAS_VNNI
 from posezoo.core.declarations.model import Precision
 from posezoo.core.pipeline.get import get_irs
@@ -386,45 +385,3 @@ def movenet(zoo):
 def detector(zoo):
     spec = zoo.registry.find("person-detection-retail-0013")
     return load_estimator(spec, get_irs(spec, Precision.FP16, zoo))
-
-
-@pytest.mark.slow
-def test_movenet_puts_nine_of_ten_keypoints_within_a_tenth_of_the_crop(movenet, photos, shared):
-    """On the 18 people, cut out by 1.25 of their boxes' longer side, on whom another runtime was tried."""
-    tried = np.load(shared / "facts" / "reference" / "runtimes" / "movenet.litert-2.3.npz")
-    near, apart = [], []
-    for photo, people in photos:
-        for person in people:
-            x, y, width, height = person["bbox"]
-            side = 1.25 * max(width, height)
-            corner = np.array([x + width / 2, y + height / 2]) - side / 2
-            truth = np.reshape(person["keypoints"], (17, 3)).astype(float)
-            truth[:, :2] = (truth[:, :2] - corner) / side
-            seen = truth[:, 2] > 0
-            for other, known in zip(tried["xnnpack"], tried["keypoints_true"], strict=True):
-                if (
-                    np.allclose(known[seen], truth[seen], atol=1e-3)
-                    and (seen == (known[:, 2] > 0)).all()
-                ):
-                    (pose,) = movenet(photo, boxes=[(x, y, x + width, y + height)])
-                    ours = (pose.keypoints[:, :2] - corner) / side
-                    near += (np.abs(ours - truth[:, :2]).max(axis=1) < 0.1)[seen].tolist()
-                    apart += np.abs(ours - other[:, [1, 0]]).max(axis=1).tolist()
-    assert len(near) == 239 and np.mean(near) > 0.9
-    assert np.median(apart) < 0.02
-
-
-@pytest.mark.slow
-def test_movenet_finds_twice_as_many_people_with_a_detector(movenet, detector, photos):
-    """22 of the 37 with five keypoints and more; of a whole image it sees the one person: 11."""
-    both = movenet.with_detector(detector)
-    alone, shown = (
-        sum(
-            any(likeness(pose, person) > 0.5 for pose in poses)
-            for photo, people in photos
-            for poses in [estimator(photo)]
-            for person in people
-        )
-        for estimator in (movenet, both)
-    )
-    assert alone >= 10 and shown >= 21

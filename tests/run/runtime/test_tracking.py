@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from fakes.moving_camera import film
-from fakes.people import likeness
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ImageError
 from posezoo.core.pipeline.get import get_irs
 from posezoo.run.runtime.loading import load_estimator
-from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 pytest.importorskip("cv2")
 
@@ -48,22 +46,6 @@ def keypoints(stream):
 
 
 @pytest.mark.slow
-def test_a_person_who_becomes_small_is_found_better_in_a_video(movenet, videos):
-    assert movenet.can_track
-    scores = {
-        is_video: [
-            likeness(pose, person)
-            for video in videos
-            for (_, (pose,)), (_, person) in zip(
-                movenet.stream((image for image, _ in video), is_video=is_video), video, strict=True
-            )
-        ]
-        for is_video in (False, True)
-    }
-    assert np.nanmean(scores[True]) > np.nanmean(scores[False]) + 0.1
-
-
-@pytest.mark.slow
 def test_the_first_frame_is_processed_whole_and_each_video_is_followed_separately(movenet, videos):
     images = [image for image, _ in videos[0]]
     first, second = (keypoints(movenet.stream(images, is_video=True)) for _ in range(2))
@@ -88,24 +70,6 @@ def test_at_a_cut_the_crop_and_the_numbers_begin_anew(movenet, clear):
     numbers = [pose.track_id for _, (pose,) in together]
     assert set(numbers[:4]) <= {1, None}
     assert numbers[4:] == [2] * 4
-
-
-@pytest.mark.slow
-def test_independent_images_are_not_followed(movenet, videos):
-    images = [image for image, _ in videos[0]]
-    alone = [movenet(image)[0].keypoints for image in images]
-    np.testing.assert_array_equal(keypoints(movenet.stream(images)), alone)
-    np.testing.assert_array_equal([pose.keypoints for (pose,) in movenet.batch(images)], alone)
-
-
-@pytest.mark.slow
-def test_the_results_do_not_depend_on_the_number_of_requests(parts, movenet, videos):
-    images = [image for image, _ in videos[0]]
-    several = load_estimator(*parts, LoadOptions(RuntimeConfig(requests=4)))
-    expected = keypoints(movenet.stream(images, is_video=True))
-    np.testing.assert_allclose(
-        keypoints(several.stream(images, is_video=True)), expected, atol=0.05
-    )
 
 
 @pytest.mark.slow

@@ -630,32 +630,6 @@ def test_independent_frames_of_a_video_are_processed_at_the_same_time(
     assert requests(seeker_ir, clip) == 1  # it follows one person
 
 
-@pytest.mark.slow
-def test_frames_that_are_processed_at_the_same_time_have_the_poses_of_photos(
-    npm_mirrored, camera, tmp_path
-):
-    clip = video_of(camera, tmp_path / "clip.avi", 4)
-    photos = tmp_path / "frames"
-    photos.mkdir()
-    for number, frame in enumerate(read_video(clip)):
-        cv2.imwrite(str(photos / f"{number}.png"), frame)
-
-    def find(*args):
-        told = json_of(posezoo("run", DEFAULT_MODEL, *args, "--format", "json", **npm_mirrored))
-        return told["requests"], told
-
-    one, told = find("-i", photos, "-o", tmp_path / "one")
-    several, videos = find("-i", clip, "-o", tmp_path / "several")
-    (video,) = videos["videos"]
-    frames = read_json(Path(video["keypoints"]))["frames"]
-    alone = [image["poses"] for image in told["images"]]
-    assert one == 1 and several >= min(2, os.cpu_count() or 1)
-    assert [frame["poses"] for frame in frames] == alone
-    assert any(alone)
-    in_turn, _ = find("-i", clip, "-o", tmp_path / "turn", "--detect_every", "2")
-    assert in_turn == 1
-
-
 def test_a_video_without_times_has_those_of_the_stated_rate(seeker_ir, camera, tmp_path, out):
     """As an ESP32 or ``curl`` saves the stream of a camera."""
     raw = tmp_path / "esp32.mjpeg"
@@ -932,33 +906,6 @@ def test_a_detector_alone_draws_boxes(mirrored, shared, out):
     changed = (cv2.imread(answer["picture"]) != cv2.imread(answer["image"])).any(axis=2)
     x0, y0, x1, _ = (int(side) for side in person["box"])
     assert changed[y0 - 1 : y0 + 2, x0:x1].mean() > 0.9
-
-
-@pytest.mark.slow
-def test_many_photos_have_the_poses_of_each_alone_in_their_order(blazepose, shared, tmp_path, out):
-    """From 8 photos on, several are processed at the same time; one of these is damaged."""
-    photos = sorted((shared / "data" / "photos").glob("*.jpg"))[:8]
-    mixed = tmp_path / "mixed"
-    mixed.mkdir()
-    for number, photo in enumerate(photos):
-        shutil.copy(photo, mixed / f"{number}.jpg")
-    (mixed / "3-damaged.jpg").write_bytes(b"no image")
-    run = ("run", "blazepose-full", "--weights_dir", blazepose.output_dir, "--format", "json")
-
-    def images(*inputs):
-        ran = posezoo(*run, "-i", *inputs, "-o", out)
-        assert ran.returncode == int(mixed in inputs), ran.stderr
-        return json_of(ran)
-
-    together = images(mixed)
-    assert [Path(row["image"]).name for row in together["failed"]] == ["3-damaged.jpg"]
-    names = [Path(row["image"]).stem for row in together["images"]]
-    assert names == [str(number) for number in range(8)]
-    few = [row["poses"] for part in (photos[:4], photos[4:]) for row in images(*part)["images"]]
-    assert [row["poses"] for row in together["images"]] == few
-    for row in together["images"]:
-        picture = cv2.imread(row["picture"])
-        assert picture.shape[:2] == (row["height"], row["width"])
 
 
 @pytest.mark.slow

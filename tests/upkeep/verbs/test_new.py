@@ -408,18 +408,6 @@ def test_a_draft_in_a_repository_says_what_git_should_know(zoo):
     assert "git add models/public/other-pose/model.yml net.onnx" in ended.stdout
 
 
-def test_the_bytes_of_git_s_files_are_kept_and_their_line_ends(zoo):
-    (zoo / ".git").mkdir()
-    (zoo / ".gitignore").write_bytes(b"# Gr\xf6\xdfe\n*.tmp")
-    (zoo / ".gitattributes").write_bytes(b"*.bin filter=lfs\r\n")
-    (zoo / "net.onnx").write_bytes(network("onnx"))
-    for name in ("my-pose", "other-pose"):
-        succeeded(draft(zoo, zoo / "net.onnx", name=name))
-    assert (zoo / ".gitignore").read_bytes() == b"# Gr\xf6\xdfe\n*.tmp\n.posezoo\n"
-    expected = b"*.bin filter=lfs\r\nposezoo.lock merge=union\r\n"
-    assert (zoo / ".gitattributes").read_bytes() == expected
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
 def test_if_a_file_of_git_cannot_be_read_nothing_is_written(zoo, kind):
