@@ -414,6 +414,16 @@ def test_swapped_metrics_are_found_on_both_cards(zoo):
     }
 
 
+def test_copied_metrics_are_found_on_the_card_whose_files_they_do_not_fit(zoo):
+    plant(zoo, f"{A}/README.md", "60.125", "92.8364")
+    plant(zoo, f"{A}/README.md", "33.165", "28.6180")
+    plant(zoo, f"{A}/model.yml", "size: 132665000", "size: 332665000")
+    _, findings = check(zoo)
+    assert [finding["model"] for finding in findings if finding["rule"] == "copied-figures"] == [
+        "pose-a"
+    ]
+
+
 GONE = {"file": "gone.safetensors", "checksum": "0a" * 48}
 
 
@@ -486,6 +496,13 @@ def test_roles_that_have_changed_places_are_found_by_the_shapes(models):
     findings = check(models)[1]
     (message,) = [each["message"] for each in findings if each["rule"] == "decoder-outputs"]
     assert message == "planted: by its shape, second has the role pafs"
+
+
+def test_an_unknown_skeleton_is_found_and_the_known_ones_are_named(models):
+    write_model(models, "planted", model_yml(skeleton="coco-71"))
+    found = {str(each["rule"]): each for each in check(models)[1]}
+    assert found.keys() == {"missing-decoder", "known-skeleton"}
+    assert "coco-17" in str(found["known-skeleton"]["expected"])
 
 
 @pytest.mark.parametrize(

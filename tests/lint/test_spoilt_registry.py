@@ -384,3 +384,12 @@ def test_a_skeleton_that_contradicts_itself_is_found(part):
         messages = [each["message"] for each in errors if each["file"] == path]
         assert len(messages) == bool(problem), skeleton
         assert all(problem in message for message in messages), skeleton
+
+
+def test_the_skeletons_of_the_package_contradict_themselves_nowhere(part):
+    package = ROOT / "src" / "posezoo" / "core" / "declarations" / "skeletons"
+    paths = list(package.rglob("*.yml"))
+    assert len(paths) > 10
+    for path in paths:
+        shutil.copy(path, part / "skeletons" / path.name)
+    assert "skeleton-sides" not in {each["rule"] for each in errors_of(part)}

@@ -502,6 +502,17 @@ def test_an_unreadable_image_is_reported_once_and_left_out(tmp_path, reported):
     ]
 
 
+def test_if_no_image_can_be_read_the_first_reason_is_shown(tmp_path, reported):
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(ImageError, match="the file is empty"):
+        opened(tmp_path / "a.png", reported)
+    (tmp_path / "b.png").write_bytes(b"")
+    with pytest.raises(
+        ImageError, match=r"none of 2 files can be read as an image; the first: .*a\.png"
+    ):
+        opened(tmp_path, reported)
+
+
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
