@@ -7,8 +7,6 @@ the name of a module, such as ``posezoo.run.load:Loader``.
 import ast
 import re
 
-import pytest
-
 from fakes.checkout import ROOT
 from fakes.source import imports_in, nodes_in
 
@@ -266,8 +264,6 @@ def test_each_text_is_read_and_written_in_a_stated_encoding():
 REPORTING = {"nncf", "onnxruntime", "openvino", "openvino_telemetry"}
 #: The module that imports OpenVINO by a statement, so that types are known; it calls ``import_openvino`` before.
 _GRAPHS = SOURCE / "core" / "ir" / "openvino_graph.py"
-#: The function itself.
-_IMPORTER = SOURCE / "core" / "errors.py"
 
 
 def imported_directly(code):
@@ -295,22 +291,6 @@ def imported_directly(code):
                 names = [each.value for each in node.args if isinstance(each, ast.Constant)]
         found |= {str(name).partition(".")[0] for name in names} & REPORTING
     return found
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import onnxruntime",
-        "import openvino.opset13 as ops",
-        "def read():\n    from openvino.passes import Manager",
-        "from importlib import import_module\nimport_module('nncf.quantization')",
-        "import importlib\nimportlib.import_module('onnxruntime')",
-    ],
-)
-def test_an_import_without_the_function_is_found(code):
-    assert imported_directly(code)
-    typed = "if TYPE_CHECKING:\n" + "".join(f"    {line}\n" for line in code.splitlines())
-    assert not imported_directly(typed)
 
 
 def test_packages_that_report_are_imported_by_one_function():

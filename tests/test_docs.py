@@ -129,15 +129,6 @@ def is_person(pose, person):
     return np.median(distances) < max(person["bbox"][2:]) / 10
 
 
-def put_photos(folder, shared, photos):
-    """Put photos into a folder, with the annotations of their people."""
-    folder.mkdir()
-    for photo in photos:
-        shutil.copy(photo, folder)
-    annotations = json.dumps(annotations_of(shared, photos))
-    (folder / "person_keypoints.json").write_text(annotations, "utf-8")
-
-
 def annotations_of(shared, photos):
     """The annotations of the people on some of the shared photos."""
     every = shared / "data" / "photos" / "person_keypoints.json"

@@ -150,18 +150,6 @@ def test_files_of_others_are_opened_by_open_regular():
 
 
 @pytest.mark.parametrize(
-    "call",
-    [
-        "open(path)", "open(path, 'rb')", "open(path, mode='r')", "path.read_bytes()",
-        "path.read_text('utf-8')", "path.open('rb')", "np.fromfile(path, np.uint8)",
-        "yaml.load(open(path), Loader)", "gzip.open(path)", "os.open(path, os.O_RDONLY)",
-    ],
-)  # fmt: skip
-def test_a_bare_read_is_found(call):
-    assert list(bare_reads(f"def read(path):\n    return {call}"))
-
-
-@pytest.mark.parametrize(
     "call", ["open(path, 'wb')", "open_regular(path)", "cursor.read_bytes(4, 8)"]
 )
 def test_what_reads_no_file_of_others_is_not_found(call):

@@ -7,7 +7,7 @@ import pytest
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.declarations.sources import GoogleDriveSource
 from posezoo.core.license_notice import read_copyright_line
-from posezoo.core.registry import builtin_models_dir, open_registry
+from posezoo.core.registry import open_registry
 from posezoo.networks import NETWORKS
 
 REGISTRY = open_registry()
@@ -135,24 +135,3 @@ def test_every_network_has_its_model_and_every_model_its_terms():
         read_copyright_line(model("higher-hrnet-w32-human-pose-estimation"))
         == "Copyright (c) 2019 HRNet"
     )
-
-
-def test_alpha_poses_terms_are_unclear_and_said_to_be():
-    spec = model("alpha_pose_resnet101_v1b_coco")
-    assert spec.license.spdx == "LicenseRef-unclear"
-    assert "non-commercial" in spec.license_note
-    assert (spec.training.command, spec.training.log) == ("", "")
-    assert "None" not in (builtin_models_dir() / "public" / spec.name / "README.md").read_text(
-        "utf-8"
-    )
-
-
-def test_a_cap_leaves_room_for_the_whole_checkpoint(shared):
-    for spec in founding():
-        if spec.tag:
-            keys = facts(shared, f"keys/gluon_{spec.name}.json")
-            assert (
-                keys["params_file_bytes"]
-                < spec.files[0].read_limit
-                < 1.3 * keys["params_file_bytes"]
-            )

@@ -21,9 +21,7 @@ from fakes.zoo import declared_file, omz_yml, write_composite, write_model
 from posezoo.core.registry import open_registry
 from posezoo.measure.coco import read_class_dataset
 from posezoo.measure.coco.coco_dataset import ANOTHER
-from posezoo.measure.evaluation import evaluate
 from posezoo.media.images import SAMPLE_PHOTOS
-from posezoo.poses.keypoints import Pose
 
 #: Names of Open Model Zoo, whose classes are known.
 CLASSIFIER = "densenet-121-tf"
@@ -122,14 +120,6 @@ def video(pictures, tmp_path):
         writer.write(cv2.imread(str(picture)))
     writer.release()
     return path
-
-
-def test_a_video_of_classes_counts_no_results(classifier, video, tmp_path):
-    _, flags = classifier
-    output = printed(
-        posezoo("run", CLASSIFIER, *flags, "--input", video, "--output", tmp_path / "out")
-    )
-    assert "video_poses.mp4  3 frames\n" in output
 
 
 FLAGS_FOR_PEOPLE = ("--track", "--smooth")
@@ -302,15 +292,6 @@ def evaluated(subject, images, annotations, output, *flags):
 
 
 @pytest.mark.slow
-def test_the_ap_of_an_ir_is_that_of_its_model(published, shared, mirror, tmp_path):
-    people = shared / "data" / "photos" / "person_keypoints.json"
-    flags = ("--weights_dir", published.parents[3], "--mirror", mirror, "--precision", "FP32")
-    of_model = evaluated(DETECTOR, people.parent, people, tmp_path / "model", *flags)
-    of_ir = evaluated(published, people.parent, people, tmp_path / "ir")
-    assert of_ir["AP"] == of_model["AP"] > 0.1
-
-
-@pytest.mark.slow
 def test_an_ir_that_names_its_classes_finds_them(published, shared, tmp_path):
     network = openvino.Core().read_model(published)
     for section in list(network.rt_info):
@@ -343,40 +324,6 @@ def test_a_class_of_another_name_is_not_taken_for_one_of_the_same_place(
     read = read_class_dataset(tmp_path / "classes")
     assert read.find_category("no such class", best) == ANOTHER
     assert read.find_category(known, best + 1) == read.categories[known.lower()]
-
-
-def test_imagenets_folders_are_in_the_order_of_its_classes(tmp_path):
-    for number in range(CLASSES):
-        folder = tmp_path / f"n{number + 1440764:08}"
-        folder.mkdir()
-        (folder / "a.jpg").touch()
-    read = read_class_dataset(tmp_path)
-    images = read.images
-    assert read.find_category("", 7) == images[7].people[0].category
-    assert read.find_category("", 999) == images[999].people[0].category
-
-
-def test_a_data_set_without_a_class_of_the_model_is_refused(classifier, pictures, tmp_path):
-    _, flags = classifier
-    folder = tmp_path / "classes" / "dragon"
-    folder.mkdir(parents=True)
-    (folder / "00.png").write_bytes((pictures / "00.png").read_bytes())
-    error = refusal(
-        posezoo(
-            "evaluate", CLASSIFIER, *flags, "--images", tmp_path / "classes", "--output", tmp_path
-        )
-    )
-    assert "the model found nothing of its categories: dragon" in error
-
-
-def test_a_part_of_a_data_set_may_show_none_of_the_models_classes(tmp_path):
-    path = tmp_path / "classes" / "dragon" / "00.png"
-    path.parent.mkdir(parents=True)
-    cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
-    dataset = read_class_dataset(path.parents[1], None)
-    horse = Pose(np.zeros((0, 3)), "class", 0.9, (0, 0, 8, 8), class_id=3, label="horse")
-    result = evaluate(lambda image: [horse], dataset, of_boxes=True, of_part=True)
-    assert result.figures["top1"] == 0
 
 
 @pytest.mark.parametrize(
@@ -424,15 +371,6 @@ def test_a_classifier_with_several_outputs_names_the_best_class_of_each(
     assert ", ".join(f"{each['label']} {each['score']:.2f}" for each in image["poses"]) in done
 
 
-def test_values_that_are_no_shares_of_classes_are_no_classes(tmp_path):
-    """Each of the seven says whether a person has something, such as a hat."""
-    name = "person-attributes-recognition-crossroad-0234"
-    network = attributes_network(name, 80, {"attributes": 7})
-    flags = publish_ir(network, tmp_path, "object_attributes")
-    error = refusal(posezoo("run", name, *flags, "--input", SAMPLE_PHOTOS[0]))
-    assert f"{name} is for object attributes, which posezoo does not run" in error
-
-
 ROADS = "roads is for semantic segmentation, which posezoo does not run"
 ACTS = "acts has several networks for action recognition, and no decoder for their outputs"
 
@@ -460,13 +398,3 @@ def test_a_model_for_another_task_is_refused_before_anything_is_transferred(
     error = refusal(posezoo(*command, SAMPLE_PHOTOS[0].parent, "--models_dir", models))
     assert problem in error
     assert "models.invalid" not in error
-
-
-@pytest.mark.parametrize(
-    ("task", "word"),
-    [("classification", "image-classification"), ("detection", "object-detection")],
-)
-def test_the_card_names_the_task_for_hubs(task, word, tmp_path):
-    write_model(tmp_path / "models", "net", omz_yml(task_type=task))
-    done = posezoo("card", "net", "--models_dir", tmp_path / "models")
-    assert f"pipeline_tag: {word}" in done.stdout, done.stderr

@@ -5,7 +5,6 @@ import json
 from functools import cache
 from itertools import pairwise
 
-import cv2
 import numpy as np
 import pytest
 import yaml
@@ -13,7 +12,6 @@ import yaml
 import posezoo as posezoo_package
 from fakes.command import assert_success, posezoo, printed
 from fakes.soak import soak
-from fakes.videos import read_video
 from fakes.when_used import import_when_used
 from posezoo.core.errors import PosezooError
 from posezoo.media.images import SAMPLE_PHOTOS, read_image
@@ -117,13 +115,6 @@ def test_keypoints_of_ones_own_are_converted_run_and_evaluated(model, tmp_path):
         points[:, 2] = 2
     right = annotated(tmp_path / "right.json", people)
     assert evaluated(model, right, tmp_path / "right")[0] == pytest.approx(1)
-
-
-@pytest.mark.slow
-def test_an_ir_with_its_decoder_finds_the_same_keypoints(checkpoint, model, tmp_path):
-    plain = found(model, tmp_path / "one")
-    decoded = found(converted(checkpoint, tmp_path / "decoded", "--decode"), tmp_path / "two")
-    assert np.allclose(plain, decoded, atol=0.01)
 
 
 @pytest.mark.slow
@@ -363,27 +354,6 @@ def test_a_checkpoint_with_a_skeleton_of_ones_own_takes_every_step(zoo, tmp_path
     assert "kopf hals l_schulter" in next((tmp_path / "exported").rglob("ours.xml")).read_text()
 
 
-@pytest.mark.slow
-def test_an_openpose_ir_with_its_decoder_finds_what_the_decoder_finds(tmp_path):
-    torch.save(fitted_openpose(), tmp_path / "mine.pth")
-    (tmp_path / "koerper.yml").write_text(yaml.safe_dump(KOERPER))
-    chosen = ("--network", "lightweight_openpose", "--checkpoint", tmp_path / "mine.pth")
-    flags = ("--skeleton", tmp_path / "koerper.yml", "--precisions", "FP32")
-    found = []
-    for folder, more in (("plain", ()), ("decoded", ("--decode",))):
-        did("convert", *chosen, *flags, *more, "--weights_dir", tmp_path / folder)
-        (xml,) = (tmp_path / folder).rglob("*.xml")
-        options = {} if more else {"single_pass": True, "max_peaks": 32}
-        options = posezoo_package.Options(decoder_options=options)
-        estimator = posezoo_package.load(xml, options=options, listener=None)
-        found.append(estimator(read_image(SAMPLE_PHOTOS[0])))
-    plain, decoded = found
-    assert len(plain) == len(decoded) > 0
-    for one, other in zip(plain, decoded, strict=True):
-        assert one.skeleton == other.skeleton == "koerper"
-        assert np.allclose(one.keypoints, other.keypoints, atol=1)
-
-
 @pytest.fixture(scope="module")
 def limbless(tmp_path_factory):
     """Weights of a bottom-up network, which do not say what its limbs are."""
@@ -424,32 +394,3 @@ def test_demo_and_get_take_a_skeleton_only_with_a_file_of_ones_own(limbless, tmp
     assert not list(tmp_path.iterdir())
     refused = posezoo("demo", "-m", limbless, *chosen)
     assert refused.returncode == 2 and "self-check" not in refused.stderr
-
-
-@pytest.mark.slow
-def test_demo_and_get_show_and_convert_a_checkpoint_with_a_skeleton(tmp_path):
-    weights, skeleton = tmp_path / "mine.pth", tmp_path / "koerper.yml"
-    torch.save(fitted_openpose(), weights)
-    skeleton.write_text(yaml.safe_dump(KOERPER))
-    video, (_, frame) = tmp_path / "people.mkv", boxed_photo()
-    size = frame.shape[1::-1]
-    writer = cv2.VideoWriter(str(video), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"FFV1"), 25, size)
-    for _ in range(3):
-        writer.write(frame)
-    writer.release()
-    told, drawn = tmp_path / "told.jsonl", tmp_path / "drawn.avi"
-    own = ("-m", weights, "--skeleton", skeleton, "--weights_dir", tmp_path / "demo")
-    did("demo", *own, "-i", video, "-no_show", "-o", drawn, "--json_lines", told, "-t", "0")
-    shown = [json.loads(line) for line in told.read_text().splitlines()]
-    assert len(shown) == 3
-    for each in shown:
-        pose = each["poses"][0]
-        assert pose["skeleton"] == "koerper"
-        assert [point["name"] for point in pose["keypoints"]] == list(PLACES)
-    assert len(read_video(drawn)) == 3
-    irs = posezoo_package.get(
-        "lightweight_openpose", "FP32", checkpoint=weights, model_name="mine",
-        skeleton=str(skeleton), weights_dir=tmp_path / "got", listener=None,
-    )  # fmt: skip
-    poses = posezoo_package.load(irs["mine"], listener=None)(frame)
-    assert poses and poses[0].skeleton == "koerper"

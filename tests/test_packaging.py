@@ -296,23 +296,10 @@ def test_a_clone_is_packed_with_its_commit_where_git_does_not_answer(clone, path
     assert not (clone / "src" / "posezoo" / "commit.txt").exists()
 
 
-def test_a_wheel_has_nothing_that_an_earlier_build_left(clone):
-    left = clone / "build" / "lib" / "posezoo" / "removed.py"
-    left.parent.mkdir(parents=True)
-    left.touch()
-    assert build_wheel(clone).keys() == {"posezoo/module.py", "posezoo/commit.txt"}
-
-
 def needed_for_a_build():
     folders = ("models", "licenses")
     needed = {f"{folder}/{name}" for folder in folders for name in files_of(folder)}
     return needed | {"setup.cfg", "setup.py", "pyproject.toml", "LICENSE", "README.md"}
-
-
-def test_the_sdist_will_hold_what_a_build_needs(built):
-    """setuptools writes the list of these files for a wheel, too; to pack them takes longer than the wheel."""
-    (listed,) = (built / "src").glob("*.egg-info/SOURCES.txt")
-    assert needed_for_a_build() <= set(listed.read_text("utf-8").splitlines())
 
 
 @pytest.mark.slow
@@ -390,9 +377,3 @@ def test_on_an_index_each_link_of_readme_leads_to_a_file_of_the_commit(tmp_path,
             assert commit == "abc123"
             assert (kind == "raw") == name.endswith(".jpg")
     assert given["project_urls"]["Repository"] == address
-
-
-def test_without_the_address_of_the_repository_an_index_gets_readme_as_it_is(tmp_path, monkeypatch):
-    given = run_setup(tmp_path, "", monkeypatch)
-    assert given["long_description"] == (ROOT / "README.md").read_text("utf-8")
-    assert given["project_urls"] == {}

@@ -7,16 +7,13 @@ import numpy as np
 import pytest
 
 from fakes.command import posezoo, succeeded
-from fakes.processor import needs_vnni
 from fakes.published_models import MEAN, SCALE, Place, place_of
 from fakes.when_used import import_when_used
 from posezoo import load
-from posezoo.core.registry import open_registry
 from posezoo.poses.keypoints import to_pixel_indices
 
 onnxruntime = import_when_used("onnxruntime")
 
-rtmdet_network = import_when_used("fakes.rtmdet")
 heads = import_when_used("fakes.rtmo")
 rtmpose_network = import_when_used("fakes.rtmpose")
 yolox_networks = import_when_used("fakes.yolox_networks")
@@ -27,43 +24,6 @@ PUBLISHED = {
     ("l", 17, 256, 192): 27.660339, ("m", 17, 384, 288): 13.717659, ("l", 17, 384, 288): 27.790387,
     ("x", 17, 384, 288): 49.434283, ("m", 26, 256, 192): 13.926308, ("l", 133, 384, 288): 33.610919,
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("shape", PUBLISHED, ids=str)
-def test_our_rtmpose_has_the_published_number_of_parameters(shape):
-    network = rtmpose_network.RTMPose(*shape)
-    count = sum(parameter.numel() for parameter in network.parameters())
-    assert count == round(1e6 * PUBLISHED[shape])
-    declared = {
-        spec.published.mparams for spec in open_registry().select(["rtmpose-*", "dwpose-l"]).models
-    }
-    assert PUBLISHED[shape] in declared
-
-
-#: Millions of parameters as Megvii's table states them; n is nano, t is tiny.
-YOLOX_PARAMETERS = {"n": 0.91, "t": 5.06, "s": 9.0, "m": 25.3, "l": 54.2}
-
-
-@pytest.mark.parametrize("size", YOLOX_PARAMETERS)
-def test_our_yolox_has_the_published_number_of_parameters(size):
-    network = yolox_networks.YOLOX(size, 416, [])
-    millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
-    assert millions == pytest.approx(YOLOX_PARAMETERS[size], rel=0.005)
-
-
-@pytest.mark.parametrize(("size", "published"), [("n", 0.99), ("m", 24.66)])
-def test_our_rtmdet_has_the_published_number_of_parameters(size, published):
-    """Millions, as MMPose's table states them."""
-    network = rtmdet_network.RTMDet(size, 320, [])
-    millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
-    assert round(millions, 2) == published
-
-
-@pytest.mark.slow
-def test_our_rtmo_is_as_large_as_the_published_file(tmp_path):
-    """RTMO-s; its layers decide how long it takes, and the values of its weights do not."""
-    onnx = yolox_networks.generate_onnx(tmp_path, "rtmo-s", 640, [(0.1, 0.1, 0.3, 0.8)])
-    assert len(onnx) == pytest.approx(39_617_685, rel=0.002)
 
 
 @pytest.fixture(scope="module")
@@ -120,19 +80,6 @@ def test_rtmpose_finds_what_its_network_computes(rtmpose, tmp_path):
 
 
 @pytest.mark.slow
-def test_rtmposes_decoder_can_be_in_the_graph(rtmpose, tmp_path):
-    place, _ = rtmpose
-    said = place.run("convert", "rtmpose-t", "-d", place.out, "-o", tmp_path, "--decode")
-    assert "converted, checked" in said
-    decoded = tmp_path / "public/rtmpose-t/FP32/rtmpose-t.xml"
-    image = rtmpose_network.drawn_scene()
-    box = [(100, 50, 260, 400)]
-    (alone,) = load(place.ir("rtmpose-t"), detector=None)(image, boxes=box)
-    (pose,) = load(decoded, detector=None)(image, boxes=box)
-    assert np.abs(pose.keypoints - alone.keypoints).max() <= 0.1
-
-
-@pytest.mark.slow
 def test_rtmw3d_finds_depths_in_meters_that_do_not_depend_on_the_size_of_a_person(tmp_path):
     """Of a small network with its outputs; `pose.z` of other models is in pixels, and grows with the person."""
     names = ["output", "1554", "1556"]
@@ -149,20 +96,6 @@ def test_rtmw3d_finds_depths_in_meters_that_do_not_depend_on_the_size_of_a_perso
     assert pose.z is None and 0 < np.abs(pose.depths).max() <= 2.1744869
     assert np.median(np.abs(twice.depths - pose.depths)) < 0.01
     assert len(np.unique(pose.depths)) > 20
-
-
-@needs_vnni
-@pytest.mark.slow
-def test_rtmpose_becomes_int8(rtmpose, tmp_path):
-    place, _ = rtmpose
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for number in range(4):
-        noise = np.random.default_rng(number).integers(0, 256, (256, 192, 3), dtype=np.uint8)
-        cv2.imwrite(str(photos / f"{number}.png"), noise)
-    folders = ("--weights_dir", place.out, "--dataset_dir", photos)
-    said = place.run("quantize", "rtmpose-t", *folders)
-    assert place.ir("rtmpose-t", "FP16-INT8").is_file(), said
 
 
 @pytest.mark.slow
@@ -230,16 +163,3 @@ def test_a_detector_of_2026_finds_the_people_for_rtmpose(rtmpose, tmp_path, dete
     assert found["people_from"] == detector
     boxes = load(place.ir(detector))(rtmpose_network.drawn_scene())
     assert boxes and all(pose.skeleton == "box" for pose in boxes)
-
-
-@pytest.mark.slow
-def test_only_people_are_found_by_a_detectors_decoder_in_the_graph(place, tmp_path, detected):
-    detector, _ = detected
-    said = place.run("convert", detector, "-d", place.out, "-o", tmp_path, "--decode")
-    assert PROOFS[detector] in said
-    decoded = load(tmp_path / f"public/{detector}/FP32/{detector}.xml")(
-        rtmpose_network.drawn_scene()
-    )
-    alone = load(place.ir(detector))(rtmpose_network.drawn_scene())[: len(decoded)]
-    assert len(decoded) == len(alone) > 0
-    assert np.abs(np.array([a.box for a in alone]) - [b.box for b in decoded]).max() <= 0.1

@@ -8,7 +8,6 @@ import pickle
 import re
 import shutil
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -27,11 +26,8 @@ from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import NetworkChoice
 from posezoo.core.errors import ImageError, ImageWarning
 from posezoo.core.events import (
-    ConversionFinished,
-    ConversionStarted,
     ConversionUpToDate,
     SelfCheckPassed,
-    WarningIssued,
     ignore_event,
 )
 from posezoo.media.images import SAMPLE_PHOTOS, read_image, write_image
@@ -58,15 +54,6 @@ def test_public_names_are_documented_and_others_are_refused():
         posezoo.nope  # noqa: B018
 
 
-def test_the_names_of_the_package_are_those_that_users_call():
-    shown = {name for name in dir(posezoo) if not name.startswith("__")}
-    assert shown == {*posezoo.__all__, "list"}
-    assert {"load", "errors", "events", "coco", "evaluation", "networks"} <= shown
-    for module in (posezoo.errors, posezoo.events):
-        assert dir(module) == sorted(module.__all__)
-        assert not {"suggest", "import_optional", "Path", "format_noise"} & {*dir(module)}
-
-
 def test_get_returns_the_ir_of_each_part_and_a_second_time_the_same(blazepose):
     irs = posezoo.get("blazepose-full", precision="FP16", weights_dir=blazepose.output_dir)
     assert list(irs) == ["pose-detection-mediapipe", "pose-landmark-full-mediapipe"]
@@ -77,20 +64,6 @@ def test_get_returns_the_ir_of_each_part_and_a_second_time_the_same(blazepose):
         )
         assert xml.with_suffix(".bin").is_file()
     assert posezoo.get("blazepose-full", weights_dir=str(blazepose.output_dir)) == irs
-
-
-def test_list_gives_the_models_as_values(tmp_path):
-    """Names of composites come first, as in posezoo list."""
-    names = [row.name for row in posezoo.list()]
-    assert names[0] == "blazepose-full" and len(names) == len(set(names)) > 50
-    full, detection, landmark = posezoo.list("blazepose-full")
-    assert full.model.stages == (detection.name, landmark.name)
-    assert full.licenses == ["Apache-2.0"] and full.download_bytes > 1e6
-    with pytest.raises(posezoo.PosezooError, match="nope"):
-        posezoo.list("nope")
-    write_model(tmp_path, "broken", "task_type: [")
-    with pytest.raises(posezoo.PosezooError, match="broken"):
-        posezoo.list(models_dir=[tmp_path])
 
 
 def test_a_model_takes_paths_and_lists_of_images(model, tmp_path):
@@ -142,24 +115,6 @@ def test_the_bytes_of_an_image_file_are_an_image(model):
         (found,) = model(given)
         assert found.to_json() == expected.to_json()
     assert [len(poses) for poses in model([data, IMAGE])] == [1, 1]
-
-
-@pytest.mark.parametrize(
-    ("data", "problem"),
-    [
-        (b"", "there are none"),
-        (b"garbage", "is not an image of a known format"),
-        (cv2.imencode(".jpg", IMAGE)[1].tobytes()[:200], "is incomplete"),
-    ],
-)
-def test_bytes_that_are_no_image_are_refused_with_the_reason(model, data, problem):
-    with pytest.raises(ImageError, match=f"the bytes of the image: .*{problem}"):
-        model(data)
-    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if decoded is None:
-        with pytest.raises(ImageError, match="not NoneType") as caught:
-            model(decoded)
-        assert "cv2.imdecode" in caught.value.hint
 
 
 def test_an_address_is_not_downloaded(model, server):
@@ -240,16 +195,6 @@ def test_a_path_that_is_no_image_is_explained(model, tmp_path):
     assert address.startswith("download it first")
 
 
-def test_a_tensor_of_pytorch_is_made_an_array(model):
-    torch = needs("torch")
-    last = torch.from_numpy(IMAGE)
-    for tensor in (last, last.permute(2, 0, 1)):
-        with pytest.raises(posezoo.PosezooError, match="not Tensor") as caught:
-            model(tensor)
-        expression = caught.value.hint.partition(" makes one")[0]
-        assert len(model(eval(expression, {"tensor": tensor}))) == 1
-
-
 def test_a_higher_minimum_score_leaves_people_out(own):
     picture = np.zeros((32, 64, 3), np.uint8)
     (pose,) = posezoo.load(own, listener=None)(picture)
@@ -258,25 +203,6 @@ def test_a_higher_minimum_score_leaves_people_out(own):
         model = posezoo.load(own, options=options, listener=None)
         assert model.min_person_score == pytest.approx(least)
         assert len(model(picture)) == count
-
-
-@pytest.mark.usefixtures("networks_stay_compiled")
-def test_a_model_may_be_called_in_several_threads_at_once(blazepose, mirror):
-    model = posezoo.load("blazepose-full", weights_dir=blazepose.output_dir, listener=None)
-    image = read_image(by_digest(mirror, ASTRONAUT))
-    (expected,) = model(image)
-    with ThreadPoolExecutor(3) as pool:
-        for poses in pool.map(model, [image] * 6):
-            assert np.array_equal(poses[0].keypoints, expected.keypoints)
-
-
-def test_without_supervision_the_error_names_the_package(model, monkeypatch):
-    poses = model(np.zeros((32, 64, 3), np.uint8))
-    with monkeypatch.context() as patched:
-        patched.setitem(sys.modules, "supervision", None)
-        with pytest.raises(posezoo.PosezooError, match="package supervision") as caught:
-            poses.to_supervision()
-        assert caught.value.hint == "pip install supervision"
 
 
 @pytest.mark.judge
@@ -315,23 +241,6 @@ def test_load_gives_a_callable_from_image_to_poses(blazepose, mirror):
     assert pose.mask is None
 
 
-@pytest.mark.usefixtures("networks_stay_compiled")
-def test_load_takes_options_of_the_decoder(blazepose, mirror):
-    def load(**options):
-        return posezoo.load(
-            "blazepose-full",
-            weights_dir=blazepose.output_dir,
-            options=posezoo.Options(decoder_options=options),
-        )
-
-    (pose,) = load(segmentation=True)(read_image(by_digest(mirror, ASTRONAUT)))
-    assert pose.mask.shape == (512, 512) and pose.mask[120, 225] > 0.9
-    with pytest.raises(posezoo.PosezooError, match="no option segments"):
-        load(segments=True)
-    with pytest.raises(posezoo.PosezooError, match="segmentation: expected true or false"):
-        load(segmentation="yes")
-
-
 @pytest.mark.slow
 def test_load_sees_images_as_large_and_as_many_at_once_as_it_is_asked(mirror, tmp_path):
     where = {"weights_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
@@ -346,21 +255,6 @@ def test_load_sees_images_as_large_and_as_many_at_once_as_it_is_asked(mirror, tm
     xml = next(tmp_path.rglob("human-pose-estimation-0001.xml"))
     alone = posezoo.load(xml, options=posezoo.Options(requests=3, aspect=(480, 640)), **where)
     assert (alone.input_size, alone.requests, alone.decoder) == ((280, 368), 3, "openpose")
-
-
-@pytest.mark.slow
-def test_load_hands_requests_to_the_detector_too_but_not_the_size(mirror, tmp_path):
-    where = {"weights_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
-    model = posezoo.load(
-        "movenet-singlepose-lightning-int8",
-        "FP32",
-        detector="person-detection-retail-0013",
-        options=posezoo.Options(requests=2, aspect=(640, 480)),
-        **where,
-    )
-    assert model.requests == 2
-    images = [np.zeros((480, 640, 3), np.uint8)] * 4
-    assert [poses for _, poses in model.stream(images)] == [[], [], [], []]
 
 
 def test_a_download_shows_what_the_command_line_shows_unless_there_is_no_listener(tmp_path, capsys):
@@ -390,20 +284,6 @@ def test_what_cannot_be_meant_is_answered_with_a_hint():
         posezoo.get("blazepose-full", outputdir="x")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        ({"inference_precision": "fp16"}, "inference_precision: expected one of f32"),
-        ({"weights_dir": 5}, "weights_dir: expected a folder, got 5"),
-        ({"options": posezoo.Options(whole_image=5)}, "whole_image: expected 0 to 1, got 5"),
-    ],
-)
-def test_an_invalid_argument_is_named_as_python_spells_it(own, arguments, problem):
-    with pytest.raises(posezoo.PosezooError) as caught:
-        posezoo.load(own, listener=None, **arguments)
-    assert caught.value.problem.startswith(problem)
-
-
 @pytest.mark.usefixtures("networks_stay_compiled")
 def test_load_without_a_name_warns_once_in_a_process_at_the_line_that_calls_it(blazepose):
     from posezoo.api import _warn_of_unnamed
@@ -420,34 +300,6 @@ def test_load_without_a_name_warns_once_in_a_process_at_the_line_that_calls_it(b
         "no model named: name it, so that another machine gives the same"
     )
     assert warning.filename == __file__
-
-
-@pytest.mark.usefixtures("networks_stay_compiled")
-def test_streams_may_be_a_number_and_a_name_a_path(own, blazepose):
-    assert posezoo.load(own, options=posezoo.Options(streams=1), listener=None).streams == 1
-    places = {"weights_dir": blazepose.output_dir, "listener": None}
-    model = posezoo.load(Path("blazepose-full"), **places)
-    assert model.model.name == "blazepose-full"
-    for every in (0, -1):
-        with pytest.raises(posezoo.PosezooError, match="detect_every: expected 1 or more, got"):
-            model.stream([IMAGE], detect_every=every)
-
-
-@pytest.mark.parametrize(
-    ("name", "precision", "hint"),
-    [
-        ("movenet-thunder", "INT8", "did you mean FP16-INT8?"),
-        (None, "INT8", "did you mean FP16-INT8?"),
-        ("blazepose-full", "INT8", "blazepose-full has FP32, FP16"),
-        ("blazepose-full", "FP61", "did you mean FP16?"),
-    ],
-)
-def test_a_precision_is_suggested_that_the_model_has(name, precision, hint):
-    for function in (posezoo.load, *((posezoo.get,) if name else ())):
-        with pytest.raises(posezoo.PosezooError) as caught:
-            function(name, precision=precision)
-        assert caught.value.problem == f"no precision is called {precision!r}"
-        assert caught.value.hint == hint
 
 
 def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared, tmp_path):
@@ -547,14 +399,6 @@ def test_the_file_of_one_s_own_weights_is_loaded_like_a_model(shared, tmp_path):
             posezoo.load(**named)
 
 
-def test_weights_that_are_not_there_are_never_replaced_by_the_default_model():
-    for missing in ("mine.pth", Path("mine.pth")):
-        with pytest.raises(posezoo.PosezooError, match=r"^mine\.pth: no such file$"):
-            posezoo.load(missing)
-        with pytest.raises(posezoo.PosezooError, match=r"mine\.pth: no such file"):
-            posezoo.load(checkpoint=missing)
-
-
 def test_what_cannot_be_meant_of_one_s_own_weights_is_one_line(tmp_path):
     for name, flags, said in (
         ("higher_hrnet", {"checkpoint": "nowhere.pth"}, "nowhere.pth: no such file"),
@@ -625,34 +469,6 @@ def test_what_a_model_finds_is_a_value(model):
     assert model([IMAGE]) == [poses]
     assert np.array(poses).shape == (1, *poses[0].keypoints.shape)
     assert len(repr(poses)) <= 250
-
-
-def test_slices_of_poses_are_poses_and_a_list_of_models_is_readable(model):
-    poses = model(np.zeros((32, 64, 3), np.uint8))
-    assert isinstance(poses[:1], posezoo.Poses) and poses[:1] == poses
-    assert isinstance(poses[0], posezoo.Pose)
-    assert "<ModelFacts of movenet-lightning>" in repr(posezoo.list())
-
-
-def test_a_stream_takes_paths_as_a_call_does(model, tmp_path):
-    picture = tmp_path / "scene.png"
-    cv2.imwrite(str(picture), np.zeros((32, 64, 3), np.uint8))
-    with model.stream([picture, str(picture)]) as stream:
-        found = [poses for _, poses in stream]
-    assert len(found) == 2
-    for poses in found:
-        assert np.array_equal(poses[0].keypoints, model(picture)[0].keypoints)
-
-
-def test_what_is_no_array_is_refused_with_how_to_make_one(model):
-
-    class Picture:
-        def __array__(self):
-            return np.zeros((32, 64, 3), np.uint8)
-
-    with pytest.raises(posezoo.PosezooError, match="not Picture") as caught:
-        model(Picture())
-    assert "numpy.asarray" in caught.value.hint
 
 
 def test_what_readmes_lines_draw_is_what_the_command_draws(tmp_path):
@@ -776,12 +592,3 @@ def test_a_model_says_what_it_is_and_a_wrong_argument_what_is_meant(blazepose):
     with pytest.raises(posezoo.PosezooError, match="'min_person_scor'") as caught:
         posezoo.load("blazepose-full", min_person_scor=0.3, **zoo)
     assert caught.value.hint == "did you mean options=posezoo.Options(min_person_score=...)?"
-
-
-def test_events_reach_the_log_of_a_program(caplog):
-    caplog.set_level("INFO", "posezoo")
-    posezoo.log_events(ConversionStarted("mine", ("FP16",)))
-    posezoo.log_events(ConversionFinished("mine", successful=True))
-    posezoo.log_events(WarningIssued("the disk is\nslow"))
-    lines = [(record.levelname, record.message) for record in caplog.records]
-    assert lines == [("INFO", "mine: converted"), ("WARNING", "the disk is\\nslow")]

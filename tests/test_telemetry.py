@@ -239,15 +239,6 @@ def test_an_exported_program_for_model_api_reports_to_nobody(desk, tmp_path):
     assert desk.asked() == []
 
 
-REPORTER = """
-import socket, sys
-from pathlib import Path
-Path.home().joinpath("identifier").write_text("1")
-question = bytes(12) + b"\\7reports\\7example\\0" + bytes([0, 1, 0, 1])
-socket.socket(type=socket.SOCK_DGRAM).sendto(question, ("127.0.0.1", 53))
-"""
-
-
 #: Imports all packages that an extra of posezoo installs, as posezoo does.
 IMPORTER = """
 import contextlib, sys, time
@@ -285,9 +276,3 @@ def test_no_package_that_posezoo_installs_reports_when_it_imports_it(desk):
     desk.run(sys.executable, "-c", IMPORTER, *packages_of_extras())
     assert desk.left() == []
     assert desk.asked() == []
-
-
-def test_a_program_that_reports_is_found(desk):
-    desk.run(sys.executable, "-c", REPORTER)
-    assert desk.left() == ["identifier"]
-    assert desk.asked() == ["127.0.0.1", "reports.example"]

@@ -1,14 +1,11 @@
 """A failed conversion is one line with a hint, and the earlier IR stays loadable."""
 
-import json
-
 import pytest
 
 from fakes.command import assert_success, misuse, omz_tool, posezoo, refusal
 from fakes.network import network
 from fakes.zoo import IMAGE, declared_file, omz_yml, write_model
 from posezoo.core.ir.openvino_import import import_openvino
-from posezoo.omz.commands import converter as converter_command
 
 
 @pytest.fixture(scope="module")
@@ -123,15 +120,6 @@ def test_a_damaged_ir_is_repaired_with_the_flags_of_its_conversion(tmp_path):
     assert mends == ["posezoo", "convert", "net", *frames, *precision, *own_folders, *registry]
 
 
-def test_get_makes_an_ir_without_its_self_check_on_request(made):
-    write(made)
-    folders = ["--models_dir", "models", "--weights_dir", "."]
-    ended = posezoo("get", "net", "--self_check", "off", "--precisions", "FP32", *folders, cwd=made)
-    assert_success(ended)
-    record = json.loads((made / "public/net/FP32/provenance.json").read_text())
-    assert record["self_check"]["mode"] == "off"
-
-
 @pytest.mark.parametrize("what", BAD)
 def test_a_failed_conversion_is_one_line_with_a_hint_and_keeps_the_earlier_ir(made, what):
     spoil, problem, hint = BAD[what]
@@ -192,10 +180,3 @@ def test_contradicting_flags_are_wrong_usage(made, flags, problem):
     error = misuse(converter(made, *flags))
     assert problem in error
     assert "Traceback" not in error
-
-
-def test_contradicting_flags_are_wrong_usage_besides_print_all_too(capsys):
-    with pytest.raises(SystemExit) as ended:
-        converter_command.main(["--print_all", "--dynamic", "--resize"])
-    assert ended.value.code == 2
-    assert "give one of them" in capsys.readouterr().err

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fakes.command import omz_tool, posezoo, refusal
+from fakes.command import omz_tool, posezoo
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
 SAID = "deprecated since 2026-01-31; use new"
@@ -61,8 +61,3 @@ def test_a_download_shows_the_revision_unless_it_is_the_first(zoo):
         if line["$type"] == "model_download_begin"
     ]
     assert [line.get("revision") for line in begins if line["model"] in ("new", "old")] == [None, 3]
-
-
-def test_a_model_that_replaces_itself_is_refused(zoo):
-    write_model(zoo / "models", "loop", model_yml(deprecated={"since": "0.2.0", "use": "loop"}))
-    assert "deprecated.use: is the model itself" in refusal(run(zoo, "info", "loop"))

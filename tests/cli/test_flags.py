@@ -10,7 +10,6 @@ from fakes.command import misuse, omz_tool, posezoo
 from posezoo.cli import flags
 from posezoo.cli.main import create_parser, verb_parsers
 from posezoo.cli.parsers import Args
-from posezoo.core.declarations.model import Precision
 from posezoo.core.settings import SETTING_TYPES
 
 IN_A_STORE = (
@@ -78,15 +77,6 @@ def test_an_invalid_value_is_wrong_usage(capsys, words, problem):
         parse(*words, names=(flags.CACHE, flags.INFERENCE, "precisions"))
     assert ended.value.code == 2
     assert problem in capsys.readouterr().err
-
-
-def test_switches_and_defaults():
-    args = parse("--dry_run", names=("dry_run", "force", "precision"))
-    assert (args.dry_run, args.force) == (True, False)
-    assert args.precision is None  # a file has its own; of a model FP16
-    # --precision also takes this spelling, so no verb has both.
-    args = parse(names=("precisions",))
-    assert args.precisions == (Precision.FP32, Precision.FP16)
 
 
 def test_every_shared_flag_has_a_help_text():

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from fakes.checkout import ROOT
-from fakes.command import omz_tool, posezoo, printed_alone, refusal
+from fakes.command import omz_tool, posezoo, refusal
 from fakes.when_used import needs
 
 KINDS = {
@@ -89,34 +89,9 @@ def test_new_formats_of_frameworks_are_named(tmp_path, command, name):
     assert not list(tmp_path.glob("*.xml"))
 
 
-@pytest.mark.parametrize("name", NEW_KINDS)
-def test_a_draft_says_which_new_format_it_cannot_read(tmp_path, name):
-    write, kind, _ = NEW_KINDS[name]
-    write(tmp_path / name)
-    ended = posezoo(
-        "new", "net", "--models_dir", ".", "--from", name, "--license", "MIT", cwd=tmp_path
-    )
-    assert kind in ended.stderr
-
-
-@pytest.mark.parametrize("verb", ["run", "evaluate", "info"])
-def test_an_existing_file_is_never_called_a_model_that_does_not_exist(tmp_path, verb):
-    (tmp_path / "net.unheard").write_bytes(bytes(100))
-    error = refusal(posezoo(verb, "net.unheard", cwd=tmp_path))
-    assert "error: net.unheard: the ending of its name is not that of a network" in error
-    assert "--input" not in error
-
-
 @pytest.mark.parametrize("verb", ["run", "info"])
 def test_a_name_that_is_no_file_is_no_model(tmp_path, verb):
     assert "net.h5: no such file" in refusal(posezoo(verb, "net.h5", cwd=tmp_path))
-
-
-def test_convert_names_no_flag_of_another_command(tmp_path):
-    (tmp_path / "net.keras").write_bytes(bytes(100))
-    error = refusal(posezoo("convert", "net.keras", "-o", "net.xml", cwd=tmp_path))
-    assert "net.keras: is a network of Keras" in error
-    assert "--saved_model_dir" not in error
 
 
 def test_a_network_of_ultralytics_is_exported_with_their_program(tmp_path):
@@ -136,14 +111,6 @@ def test_a_network_of_ultralytics_is_exported_with_their_program(tmp_path):
     (tmp_path / "torch.py").write_text("raise ImportError")
     without_torch = posezoo("run", "yolo11n-pose.pt", cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert "yolo export model=yolo11n-pose.pt format=onnx" in without_torch.stderr
-
-
-def test_the_path_of_a_model_yml_is_its_name():
-    from posezoo.core.registry import builtin_models_dir
-
-    path = builtin_models_dir() / "public" / "movenet-lightning" / "model.yml"
-    by_path = printed_alone(posezoo("info", path))
-    assert by_path == posezoo("info", "movenet-lightning").stdout
 
 
 def test_a_bundle_of_mediapipe_tasks_leads_to_the_models_and_the_page_of_tasks(tmp_path):

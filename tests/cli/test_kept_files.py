@@ -102,15 +102,6 @@ def test_a_run_that_was_killed_before_it_recorded_its_files_leaves_no_copies(zoo
     assert zoo.kept() == {}
 
 
-def test_a_link_to_other_bytes_is_kept_too(zoo):
-    (zoo.root / "elsewhere").write_bytes(MINE)
-    zoo.folder.mkdir(parents=True)
-    (zoo.folder / "net.zip").symlink_to(zoo.root / "elsewhere")
-    assert "net.zip: is not as posezoo wrote it: kept as net.zip.bak1" in zoo.download()
-    assert (zoo.folder / "net.zip.bak1").readlink() == zoo.root / "elsewhere"
-    assert (zoo.root / "elsewhere").read_bytes() == MINE
-
-
 def test_an_ir_and_a_record_that_the_user_changed_are_kept(tmp_path):
     needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
@@ -145,20 +136,6 @@ def test_drafting_a_model_keeps_a_file_of_that_name(tmp_path):
     assert_success(ended)
     assert "net.onnx: is not as posezoo wrote it: kept as net.onnx.bak1" in ended.stderr
     assert mine.with_name("net.onnx.bak1").read_bytes() == MINE
-
-
-def test_a_license_text_of_a_draft_replaces_no_other(tmp_path):
-    (tmp_path / "net.onnx").write_bytes(network("onnx"))
-    (tmp_path / "text").write_bytes(b"Copyright them\n")
-    mine = tmp_path / "models" / "licenses" / "MIT-mine.txt"
-    mine.parent.mkdir(parents=True)
-    mine.write_bytes(MINE)
-    words = "new mine --from net.onnx --license MIT --license_text text --models_dir models"
-    ended = posezoo(*words.split(), "--weights_dir", "out", cwd=tmp_path)
-    assert_success(ended)
-    assert "MIT-mine.txt: is not as posezoo wrote it: kept as MIT-mine.txt.bak1" in ended.stderr
-    assert mine.with_name("MIT-mine.txt.bak1").read_bytes() == MINE
-    assert mine.read_bytes() == b"Copyright them\n"
 
 
 def test_a_mirror_keeps_a_declaration_that_the_user_wrote_there(zoo):

@@ -53,14 +53,6 @@ def test_it_is_named_with_what_to_do(folder, command, name):
     assert not Path("net.xml").exists()
 
 
-def test_also_in_place_of_a_model_yml(folder):
-    (folder / "zoo" / "public" / "net").mkdir(parents=True)
-    (folder / "zoo" / "public" / "net" / "model.yml").write_text(POINTER)
-    ended = posezoo("get", "net", "--models_dir", "zoo")
-    assert "public/net/model.yml:1:1: is a Git LFS pointer" in ended.stderr
-    assert "git lfs pull" in ended.stderr
-
-
 def test_also_sent_by_a_server(folder):
     (folder / "real.onnx").write_bytes(b"x" * 5000)
     with Server() as server:

@@ -131,19 +131,6 @@ def test_a_loop_that_never_ends_is_refused_before_it_is_run(tmp_path, rounds):
     assert_one_line(translate(tmp_path, "net.onnx"), "net.onnx: its loops run")
 
 
-@pytest.mark.slow
-def test_a_loop_that_never_ends_is_ended_at_the_limit_which_the_message_names(tmp_path):
-    save_loop(tmp_path / "net.onnx", 1 << 40, is_computed=True)
-    ended = translate(tmp_path, "net.onnx", "--conversion_timeout", 3)
-    assert_one_line(
-        ended, "failed: its process needed more than its limit of 3 s",
-        "hint: if you trust the file, --conversion_timeout SECONDS allows more",
-    )  # fmt: skip
-    assert not list(tmp_path.glob("made.*"))
-    save_loop(tmp_path / "net.onnx", 4)
-    assert_success(translate(tmp_path, "net.onnx"))
-
-
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_a_network_that_needs_more_memory_than_its_limit_is_ended(tmp_path):
     nodes = [  # the size is only known once the network runs
@@ -227,13 +214,6 @@ def test_a_model_that_reaches_a_limit_fails_alone(tmp_path, where):
     )
     assert_one_line(ended, "endless", "its process needed more than its limit of 10 s")
     assert [Path(line).stem for line in ended.stdout.splitlines()] == ["good", "good"]
-
-
-def test_a_limit_that_is_no_number_is_refused(tmp_path):
-    save_loop(tmp_path / "net.onnx", 1 << 40, is_computed=True)
-    for value in ("0", "-1", "long"):
-        ended = translate(tmp_path, "net.onnx", "--conversion_memory", value)
-        assert ended.returncode == 2 and "argument --conversion_memory: expected" in ended.stderr
 
 
 # --- What is no file
@@ -343,19 +323,6 @@ def test_a_pipe_of_the_shell_is_read_like_a_file(tmp_path, file, command):
         assert "Traceback" not in ended.stderr
         assert ended.returncode == expected.returncode, ended.stderr
         assert ended.stdout.replace(name, "file.json") == expected.stdout
-
-
-@pytest.mark.parametrize(
-    ("text", "command"),
-    [
-        ("[", "dataset info --images . --annotations {}"),
-        ("", "convert {} -o made.xml"),
-        ("\n", "run movenet-thunder --input {}"),
-    ],
-)
-def test_a_pipe_of_the_shell_that_cannot_be_used_is_one_line(tmp_path, text, command):
-    with piped(text) as name:
-        assert_one_line(posezoo(*command.format(name).split(), cwd=tmp_path), name)
 
 
 @needs_bash

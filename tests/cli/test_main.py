@@ -30,7 +30,6 @@ from fakes.waiting import HANG_S, sizes_of_parts, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli import main as command_line
 from posezoo.cli import verbs
-from posezoo.cli.parsers import CommandParser
 from posezoo.core.workers.threads import map_ordered
 
 SOURCE = Path(command_line.__file__).parents[1]
@@ -62,15 +61,6 @@ def test_help_all_shows_every_verb_below_its_heading():
     assert shown_verbs(shown) == list(command_line.VERBS)
     for title in command_line.VERB_GROUPS:
         assert f"\n\n{title}:\n  " in shown
-
-
-def test_help_of_a_verb_is_that_of_its_flag():
-    assert posezoo("help", "list").stdout == posezoo("list", "--help").stdout
-    unknown = posezoo("help", "fly")
-    assert (unknown.returncode, unknown.stderr) == (
-        2,
-        "posezoo: error: no verb is called 'fly'\n  hint: posezoo help --all shows all verbs\n",
-    )
 
 
 @pytest.mark.parametrize(
@@ -164,18 +154,6 @@ def test_a_package_adds_a_verb_and_replaces_none(tmp_path, capsys):
     assert capsys.readouterr().out.count("\n  rest        do nothing well\n") == 1
 
 
-def test_a_verb_that_cannot_be_imported_leaves_the_others(tmp_path, capsys):
-    added = "posezoo.verbs: broken = breaking:VERB"
-    with plugin_package(tmp_path, added, name="broke", breaking="1 / 0"):
-        with pytest.raises(SystemExit):
-            command_line.main(["help", "--all"])
-        shown = " ".join(capsys.readouterr().out.split())
-        assert "cannot be imported: ZeroDivisionError" in shown
-        assert "show all models" in shown
-        assert command_line.main(["broken"]) == 1
-    assert "hint: update or remove broke" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("body", "code", "shown"),
     [
@@ -267,15 +245,6 @@ def test_no_hint_names_a_spelling_of_open_model_zoo():
 def test_without_a_word_the_short_help_is_shown():
     shown = posezoo()
     assert (shown.returncode, shown.stdout) == (0, posezoo("--help").stdout)
-
-
-def test_a_flag_with_a_hyphen_shows_its_values_too(capsys):
-    """A verb of another package may have one."""
-    parser = CommandParser("tool")
-    parser.add_argument("--two-words", nargs=2, metavar=("A", "B"))
-    with pytest.raises(SystemExit):
-        parser.parse_args(["--two-words", "x"])
-    assert "hint: --two-words A B; tool --help shows its usage" in capsys.readouterr().err
 
 
 def test_the_version_is_that_of_the_package():
@@ -457,22 +426,6 @@ def test_a_working_folder_that_was_removed_is_named(tmp_path):
     assert error == "error: the working folder: No such file or directory\n"
 
 
-def test_names_that_an_ascii_terminal_cannot_show_are_escaped(tmp_path):
-    write_model(tmp_path / "models", "net", model_yml(description="Größe."))
-    output = printed(
-        posezoo_process(
-            "info",
-            "net",
-            "--models_dir",
-            tmp_path / "models",
-            LC_ALL="C",
-            PYTHONUTF8="0",
-            PYTHONIOENCODING="ascii",
-        )
-    )
-    assert r"Gr\xf6\xdfe." in output
-
-
 def test_a_file_name_that_the_system_cannot_encode_is_one_error(tmp_path):
     (tmp_path / "net").write_bytes(b"net")
     file = {**declared_file(tmp_path / "net"), "name": "größe.tflite"}
@@ -514,29 +467,6 @@ def test_a_bug_is_written_to_a_log_whose_path_is_shown(monkeypatch, capsys, tmp_
     log = next(tmp_path.glob("posezoo-*.log"))
     assert str(log) in shown
     assert "Traceback" in log.read_text()
-
-
-def test_a_bug_in_compiled_code_without_names_is_reported_too(monkeypatch, capsys, tmp_path):
-    from posezoo.pages.verbs import list as listing
-
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    nameless = {"fail": None}
-    exec(compile("def fail(args): 1 // 0", "compiled.pyx", "exec"), nameless)
-    del nameless["__builtins__"]
-    monkeypatch.setattr(listing, "run", nameless["fail"])
-    assert command_line.main(["list"]) == 3
-    assert "a bug in posezoo: ZeroDivisionError" in capsys.readouterr().err
-
-
-def test_a_bug_is_shown_itself_if_its_log_cannot_be_written(monkeypatch, capsys, tmp_path):
-    from posezoo.pages.verbs import list as listing
-
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    monkeypatch.setattr(listing, "run", lambda args: 1 // 0)
-    assert command_line.main(["list"]) == 3
-    shown = capsys.readouterr().err
-    assert "a bug in posezoo: ZeroDivisionError" in shown
-    assert "Traceback" in shown
 
 
 @pytest.mark.parametrize(
@@ -646,16 +576,6 @@ def test_an_interrupt_during_the_start_ends_the_process_silently(tmp_path, comma
     assert child.returncode == -signal.SIGINT  # a shell says 130
 
 
-def test_an_ignored_interrupt_stays_ignored():
-    code = (
-        "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "from posezoo.__main__ import main; from posezoo.cli import main as command_line\n"
-        "command_line.main = lambda: signal.raise_signal(signal.SIGINT) or 7\n"
-        "sys.exit(main())"
-    )
-    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 7
-
-
 @pytest.mark.parametrize(("chosen", "threads"), [({}, 1), ({"OPENCV_FOR_THREADS_NUM": "3"}, 3)])
 def test_commands_run_opencv_in_one_thread_unless_the_user_chooses(chosen, threads):
     pytest.importorskip("cv2")
@@ -671,15 +591,6 @@ def test_commands_run_opencv_in_one_thread_unless_the_user_chooses(chosen, threa
         [sys.executable, "-c", code], timeout=HANG_S, check=False, env={**environment, **chosen}
     )
     assert done.returncode == threads
-
-
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
-def test_no_file_takes_the_place_of_a_closed_stream(tmp_path, closed):
-    code = "from posezoo.cli.run_main import run_main; raise SystemExit(run_main(OPEN))"
-    code = f"import os; OPEN = lambda: os.open({str(tmp_path)!r}, os.O_RDONLY); {code}"
-    command = f"{shlex.join([sys.executable, '-c', code])} {closed}"
-    ended = subprocess.run(["bash", "-c", f"({command}); echo $?"], stdout=subprocess.PIPE)
-    assert int(ended.stdout) >= 3
 
 
 @pytest.mark.parametrize(

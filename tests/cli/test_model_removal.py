@@ -89,16 +89,6 @@ def test_a_dry_run_removes_nothing(zoo):
     assert files_in(zoo) == before
 
 
-def test_a_file_of_an_earlier_model_yml_goes_also_if_its_record_has_another_code(zoo, monkeypatch):
-    (zoo / "new.tflite").write_bytes(b"newer weights")
-    write_model(
-        zoo / "zoo", "one", model_yml(files=[declared_file(zoo / "new.tflite", name="one.tflite")])
-    )
-    monkeypatch.setenv("HOME", str(zoo / "other"))
-    assert_success(remove(zoo, "one"))
-    assert not (zoo / "weights" / "public" / "one" / "one.tflite").exists()
-
-
 def test_a_changed_file_and_a_strangers_file_stay(zoo):
     folder = zoo / "weights" / "public" / "one"
     (folder / "one.tflite").write_bytes(b"trained for a week")
@@ -152,12 +142,6 @@ def test_a_card_that_posezoo_drew_goes_with_its_facts_and_a_changed_one_stays(zo
     assert files_in(folder / "two") == {"README.md"}
 
 
-def test_a_strangers_file_alone_is_no_failure(zoo):
-    (zoo / "weights" / "public" / "one" / "notes.txt").write_text("mine")
-    assert_success(remove(zoo, "one"))
-    assert files_in(zoo / "weights" / "public" / "one") == {"notes.txt"}
-
-
 def test_a_link_is_neither_followed_nor_removed(zoo):
     path = zoo / "weights" / "public" / "one" / "one.tflite"
     path.rename(zoo / "elsewhere.tflite")
@@ -166,21 +150,6 @@ def test_a_link_is_neither_followed_nor_removed(zoo):
     assert ended.returncode == 1
     assert f"kept: {path} (it is a link" in ended.stdout
     assert path.is_symlink() and (zoo / "elsewhere.tflite").read_bytes() == BODIES["one"]
-
-
-def test_the_registry_in_the_same_folder_stays(zoo):
-    shared = (
-        "--models_dir",
-        zoo / "zoo",
-        "--weights_dir",
-        zoo / "zoo",
-        "--cache_dir",
-        zoo / "cache",
-    )
-    before = files_in(zoo / "zoo")
-    assert_success(posezoo("download", "--all", *shared))
-    assert_success(posezoo("cache", "remove", "one", "two", *shared))
-    assert files_in(zoo / "zoo") == before
 
 
 def test_an_unknown_name_and_no_name_are_errors(zoo):

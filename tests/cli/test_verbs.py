@@ -2,14 +2,13 @@
 
 import json
 import os
-import re
 import shlex
 import shutil
 
 import pytest
 
 from fakes.command import assert_success, posezoo, printed, refusal, refusal_alone
-from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
+from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
 
 @pytest.fixture
@@ -71,13 +70,6 @@ def test_download_prints_the_paths_and_downloads_nothing_twice(zoo):
     assert (again.returncode, again.stdout, again.stderr) == (0, first, "")
 
 
-def test_a_dry_run_changes_nothing(zoo):
-    planned = printed(run(zoo, "get", "--all", "--dry_run", "-o", zoo / "out"))
-    assert "a: would download a.tflite (1,000 bytes)" in planned
-    assert "a: would convert to FP16" in planned
-    assert not (zoo / "out").exists()
-
-
 def test_the_failure_of_one_model_does_not_stop_the_others(zoo):
     (zoo / "origin" / "a.tflite").write_bytes(b"other bytes")
     ended = run(zoo, "download", "--all", "-o", zoo / "out", "--format", "json")
@@ -98,12 +90,6 @@ def test_a_failure_is_repeated_at_the_end_only_if_other_models_came_after_it(zoo
     whole = run(zoo, "download", "whole", "-o", zoo / "out")
     assert (whole.returncode, whole.stderr.count("FAILED")) == (1, 0)
     assert whole.stderr.count("error: ") == 2
-
-
-def test_a_dry_run_of_convert_names_the_missing_file_and_fails_as_the_run_would(zoo):
-    planned = refusal_alone(run(zoo, "convert", "a", "--dry_run", "-o", zoo / "out"))
-    assert "a.tflite: does not exist\n  hint: posezoo download a" in planned
-    assert not (zoo / "out").exists()
 
 
 def test_verify_reads_every_byte_again(zoo):
@@ -140,56 +126,3 @@ def test_the_model_of_an_alias_and_of_a_variant_is_checked():
 def test_the_metadata_of_a_variant_that_does_not_exist_is_an_error():
     error = refusal(posezoo("lint", "mobile_pose_mobilenetv3_small@none"))
     assert "has no variant 'none'" in error
-
-
-def test_a_planted_mistake_in_a_registry_is_found(zoo):
-    write_model(zoo / "models", "planted", model_yml(framework="caffee"))
-    ended = run(zoo, "lint", "--format", "json")
-    assert ended.returncode == 1
-    findings = json.loads(ended.stdout)["findings"]
-    assert [each["rule"] for each in findings if each["model"] == "planted"] == ["readable"]
-
-
-@pytest.mark.parametrize("form", [omz_yml, model_yml])
-def test_an_unknown_key_is_found_in_both_forms(zoo, form):
-    write_model(zoo / "models", "planted", form(descripton="x", next_year=1))
-    found = run(zoo, "lint").stdout
-    assert "descripton: unknown key, left out; did you mean description? [known-keys]" in found
-    severity = "error" if form is model_yml else "warning"
-    assert re.search(f"{severity}: next_year: unknown key, left out", found)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (
-            "complexity: [{precision: FP32, figures: {gflop: 1}}]",
-            "measured.yml:1:42: complexity[0].figures.gflop",
-        ),
-        (
-            "complexity: [{tag: x1, precision: FP32, figures: {gflops: 1}}]",
-            "no variant has the tag 'x1'",
-        ),
-    ],
-)
-@pytest.mark.parametrize("name", ["a", "whole"])
-def test_invalid_measurements_are_found(zoo, name, text, said):
-    (zoo / "models" / "public" / name / "measured.yml").write_text(text)
-    ended = run(zoo, "lint")
-    assert ended.returncode == 1
-    assert said in ended.stdout
-    assert ended.stdout.count("[measured]") == 1
-
-
-def test_stages_and_folders_that_do_not_match_are_found(zoo):
-    write_composite(zoo / "models", "whole", ["first", "third"])
-    ended = run(zoo, "lint")
-    assert "stages: second is not listed [parts]" in ended.stdout
-    assert (
-        "stages: third is not a folder of this composite or of another one [parts]" in ended.stdout
-    )
-    write_composite(zoo / "models", "whole", ["first", "second"])
-    write_composite(zoo / "models", "twin", ["first"])
-    ended = run(zoo, "lint")
-    assert " models and composites, " in ended.stdout
-    assert "[parts]" not in ended.stdout

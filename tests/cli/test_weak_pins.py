@@ -60,15 +60,6 @@ def test_a_model_without_a_checksum_is_refused_with_a_hint(zoo):
     assert "would not download net.tflite: it has no pin" in planned.stdout
 
 
-def test_with_all_it_is_skipped_and_the_other_models_are_done(zoo):
-    ended = run(zoo, "download", "--all")
-    assert ended.returncode == 1
-    assert "SKIPPED (no pin): loose" in ended.stderr
-    assert "error:" not in ended.stderr
-    assert "FAILED" not in ended.stderr
-    assert ended.stdout == f"{zoo}/out/public/able/net.tflite\n"
-
-
 def test_the_first_download_is_recorded_and_later_ones_must_match(zoo):
     first = run(zoo, "download", "loose", "--trust_on_first_use")
     assert_success(first)

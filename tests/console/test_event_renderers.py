@@ -7,8 +7,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from fakes.zoo import model_yml, write_model
 from posezoo.console.console import Console, Progress, result_lines
 from posezoo.console.printing import print_error
@@ -57,11 +55,6 @@ def report(capsys, *items):
     return capsys.readouterr().out.splitlines()
 
 
-def test_progress_reports_each_tenth_once():
-    progress = Progress(200)
-    assert [done for done in range(0, 201, 5) if progress.update(done)] == list(range(20, 201, 20))
-
-
 def test_progress_of_an_unknown_total_reports_no_tenth():
     assert not any(Progress(0).update(done) for done in (1, 100, 1000))
 
@@ -71,27 +64,6 @@ def test_a_package_is_announced_with_its_size():
     assert shown(package, verbose=True) == [
         "net: downloading weights-1.0.tgz, 144.5 MB, which contains its files"
     ]
-
-
-def test_a_part_of_a_package_is_announced_with_its_own_size():
-    assert shown(
-        events.PackageDownloadStarted("net", "weights-1.0.tgz", 144_509_169, 2_351_237),
-        verbose=True,
-    ) == ["net: downloading 2.4 MB of weights-1.0.tgz, 144.5 MB"]
-    package = events.PackageDownloadStarted("net", "weights-1.0.tgz", 0, 12_288)
-    assert shown(package, verbose=True) == [
-        "net: downloading 12.3 kB of weights-1.0.tgz, of unknown size"
-    ]
-
-
-def test_the_console_and_the_report_word_a_self_check_alike(capsys):
-    (line,) = result_lines(CHECKED)
-    assert (
-        line
-        == "FP16 self-check passed: difference 1.0e-05, 1e-03 allowed, compared with ONNX Runtime 1.20"
-    )
-    assert shown(CHECKED, verbose=True) == [f"net: {line}"]
-    assert report(capsys, CHECKED) == [line]
 
 
 STARTED = events.ConversionStarted("net", ("FP32", "FP16"))
@@ -119,16 +91,6 @@ def test_a_model_that_is_only_downloaded_or_copied_has_its_line_when_the_work_en
     copied = events.CachedFileUsed("net", "a.bin", "/a/path")
     assert shown(copied, done) == ["net: copied from the cache or a mirror, verified"]
     assert shown(events.FileUpToDate("net", "a.bin"), done) == []
-
-
-def test_large_files_are_stated_in_megabytes_also_if_their_size_was_not_declared():
-    files = [
-        events.FileDownloadStarted("net", "a.bin", 0),
-        events.FileDownloadProgress("net", "a.bin", 12_345_678),
-        events.FileDownloadFinished("net", "a.bin", True),
-        events.WorkFinished("net", True),
-    ]
-    assert shown(*files) == ["net: 12 MB downloaded, verified"]
 
 
 def test_what_a_self_check_does_not_prove_is_a_line_of_its_own():
@@ -169,14 +131,6 @@ class BrokenStream(Terminal):
 SHOWN = (*DOWNLOAD, *run_over(20), CHECKED, events.InferenceProgress("net", "frames", "a", 1, 2, 1))
 
 
-@pytest.mark.parametrize("broken", ["isatty", "write", "flush", "fileno", "encoding"])
-def test_no_stream_ends_the_work_that_is_shown_on_it(broken):
-    console = Console(BrokenStream(broken))
-    for event in SHOWN:
-        console(event)
-    console.warn("odd")
-
-
 def test_a_stream_that_is_closed_or_replaced_meanwhile_ends_no_work(monkeypatch):
     streams = (Terminal(), None, BrokenStream("write"), object(), io.StringIO())
     with Console() as console:
@@ -186,17 +140,6 @@ def test_a_stream_that_is_closed_or_replaced_meanwhile_ends_no_work(monkeypatch)
         streams[0].close()
         for event in SHOWN:
             console(event)
-
-
-def test_events_about_what_did_not_start_are_ignored():
-    stream = Terminal()
-    console = Console(stream)
-    console(events.FileDownloadProgress("net", "a.bin", 1))
-    console(events.PackageDownloadProgress("net", "p.tgz", 1, "a.bin"))
-    console(events.PackageDownloadFinished("net", "p.tgz", True, is_part=True, model_file="a.bin"))
-    console(events.FileDownloadFinished("net", "a.bin", True))
-    console(events.WorkFinished("net", True))
-    assert stream.getvalue() == "net: 1 kB downloaded, verified\n"
 
 
 def test_two_files_out_of_one_package_have_a_bar_each():
@@ -256,16 +199,6 @@ def test_a_verbose_console_shows_a_line_for_each_verified_file():
     ]
 
 
-def test_a_log_gets_a_line_for_each_tenth_of_a_calibration():
-    lines = shown(*(events.CalibrationProgress("net", samples, 20) for samples in range(1, 21)))
-    assert lines == [f"net: {done} of 20 samples" for done in range(2, 21, 2)]
-
-
-def test_a_resumed_evaluation_goes_on_with_its_count():
-    lines = shown(*(events.EvaluationProgress("net", images, 10) for images in range(8, 11)))
-    assert lines == ["net: 8 of 10 images", "net: 9 of 10 images", "net: 10 of 10 images"]
-
-
 def test_a_log_of_a_long_run_over_many_models_says_how_many_are_done_and_failed(monkeypatch):
     assert shown(*run_over(20)) == []  # it took no time
     monkeypatch.setattr("posezoo.console.console.time.monotonic", itertools.count(0, 10).__next__)
@@ -273,26 +206,6 @@ def test_a_log_of_a_long_run_over_many_models_says_how_many_are_done_and_failed(
     assert re.fullmatch(r"2 of 20 models, failed 0, about \d+ min left", lines[0])
     assert (len(lines), lines[-1]) == (10, "20 of 20 models, failed 1")
     assert shown(*run_over(10)) == []
-
-
-def test_a_terminal_shows_it_in_one_line_that_changes():
-    stream = Terminal()
-    with Console(stream) as console:
-        for event in run_over(11):
-            console(event)
-    assert re.search(r"\r3 of 11 models, failed 1, about \d+ s left", stream.getvalue())
-
-
-def test_work_that_starts_again_and_changes_of_workers_are_lines():
-    lost = "tcp://10.0.0.1:4000"
-    assert shown(
-        events.WorkStarted("net", lost),
-        events.WorkerChanged(lost, "lost", 1),
-        events.WorkStarted("net", "tcp://10.0.0.2:4000"),
-    ) == [
-        "tcp://10.0.0.1:4000: is lost; another worker takes over its model (workers that answer: 1)",
-        "net: starts again, on worker tcp://10.0.0.2:4000",
-    ]
 
 
 def test_a_quiet_console_shows_warnings_once_and_errors():
@@ -317,16 +230,6 @@ def test_the_lines_of_parallel_files_stay_apart_in_the_report(capsys):
     assert [
         line.partition(" KB/s")[0].partition(",")[0] for line in lines if line.startswith("...")
     ] == ["... 100%"] * 2
-
-
-def test_a_copy_from_the_cache_is_named_so(capsys):
-    lines = report(
-        capsys,
-        events.CachedFileUsed("net", "a.bin", "/cache/1/ab/cd"),
-        events.CachedFileUsed("net", "b.bin", "/mnt/mirror/1/ab/cd"),
-    )
-    assert lines[0] == "========== Retrieving out/a.bin from the cache"
-    assert lines[2] == "========== Retrieving out/b.bin from /mnt/mirror/1/ab/cd"
 
 
 def test_json_reports_the_failure_of_a_file_after_its_last_source(tmp_path, capsys):

@@ -424,6 +424,32 @@ def test_with_a_decoder_and_without_a_mean_the_unknown_preparation_is_a_warning(
     assert (code, "does not say how images are prepared for it" in told) == (0, True)
 
 
+#: A model that neither subtracts a mean nor divides by a scale.
+LIKE_YML = """\
+description: A network that takes images as they are.
+task_type: human_pose_estimation
+framework: onnx
+license: {spdx: Apache-2.0, text: Apache-2.0.txt}
+files: [{name: net.onnx, size: 1, checksum: DIGEST, source: "https://models.invalid/net.onnx"}]
+inputs: [{name: image, shape: [1, 3, 32, 48], layout: NCHW}]
+outputs: [{name: out, shape: [1, 17, 32, 48], role: heatmaps}]
+decoder: {name: heatmap}
+skeleton: coco-17
+"""
+
+
+def test_the_ir_of_a_file_like_a_model_without_a_scale_says_that_images_are_taken_as_they_are(
+    folder, convert
+):
+    write("net.onnx", [make_node("Conv", ["image", "k"], ["out"])], k=draw(17, 3, 1, 1))
+    Path("like.yml").write_text(LIKE_YML.replace("DIGEST", "0a" * 48), "utf-8")
+    code, _, told = convert("net.onnx", "-o", "net.xml", "--as", "like.yml")
+    assert (code, "warning" in told) == (0, False), told
+    assert (
+        openvino.Core().read_model("net.xml").get_rt_info(["posezoo", "scale"]).astype(float) == 1
+    )
+
+
 def test_a_sample_is_for_an_ir_of_a_file(folder, convert):
     code, _, told = convert("blazepose-full", "--sample", "photo.jpg")
     assert code == 2

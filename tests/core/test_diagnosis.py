@@ -102,14 +102,6 @@ def test_a_requirement_of_another_package_that_is_not_met_is_a_problem_with_one_
     )
 
 
-def test_an_opencv_of_the_next_major_version_is_found(tmp_path):
-    install(tmp_path, "opencv-python-headless", "6.0.0.1")
-    reported = problems(doctor("--format", "json", site=tmp_path))
-    (message,) = [each for each in reported if each.startswith("opencv-python-headless 6.0.0.1 is")]
-    supported = re.search(r"is not supported, (opencv-python-headless<6,>=[\d.]+) is$", message)[1]
-    assert reported[message] == f'{pip_command()} install "{supported}"'
-
-
 def test_an_openvino_that_converts_wrongly_is_found(tmp_path):
     install(tmp_path, "openvino", "2025.0.0")
     reported = problems(doctor("--format", "json", site=tmp_path))
@@ -213,14 +205,6 @@ def test_a_mirror_and_a_device_that_do_not_exist_are_found(tmp_path):
     )
 
 
-def test_a_folder_that_cannot_be_made_is_found(tmp_path):
-    (tmp_path / "file").write_text("")
-    reported = problems(
-        doctor("--format", "json", POSEZOO_WEIGHTS_DIR=str(tmp_path / "file" / "models"))
-    )
-    assert any("is not a folder" in message for message in reported)
-
-
 def test_settings_that_are_not_valid_are_problems_and_the_rest_is_still_reported(tmp_path):
     (tmp_path / "posezoo.cfg").write_text("[posezoo]\ndevise = GPU\n")
     ended = posezoo(
@@ -303,32 +287,6 @@ def test_an_npm_configuration_that_is_not_valid_is_a_problem(tmp_path):
     problem = f"{npmrc}: _authToken without a host would be sent to every host, so npm refuses it"
     assert reported[problem] == "write //HOST/:_authToken=..., or run npm config fix"
     assert "s3cret" not in ended.stdout
-
-
-def test_an_nncf_that_does_not_go_with_this_openvino_is_found(tmp_path):
-    install(tmp_path, "nncf", "3.4.0")
-    install(tmp_path, "openvino", "2025.4.1")
-    reported = problems(doctor("--format", "json", site=tmp_path))
-    pair = "nncf: version 3.4.0 needs OpenVINO 2026.4 or newer, 2025.4.1 is installed: models cannot be quantized"
-    assert "[quantize]" in reported[pair]
-
-
-def test_an_nncf_that_was_not_tested_is_found(tmp_path):
-    install(tmp_path, "nncf", "3.5.0")
-    reported = problems(doctor("--format", "json", site=tmp_path))
-    assert any("version 3.5.0 was not tested, 3.4 was" in message for message in reported)
-
-
-@pytest.mark.parametrize(
-    ("version", "whose"),
-    [("2024.6.0+posezoo", "posezoo's stand-in"), ("2024.6.0", "the original, not ours")],
-)
-def test_it_says_whose_openvino_dev_is_installed(tmp_path, version, whose):
-    install(tmp_path, "openvino-dev", version)
-    assert re.search(
-        rf"openvino-dev +{re.escape(version)} +omz_\* and mo: {whose}\n",
-        doctor(site=tmp_path).stdout,
-    )
 
 
 def test_a_stand_in_beside_the_original_and_what_the_removal_of_one_leaves_are_problems(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo.core.declarations.model import CompositeSpec, License, ModelSpec
+from posezoo.core.declarations.model import License
 from posezoo.core.errors import PosezooError, SpecError, UnknownModelError
 from posezoo.core.license_notice import read_copyright_line
 from posezoo.core.registry import (
@@ -57,11 +57,6 @@ def test_a_composites_name_stands_for_its_parts_in_the_order_they_run_in(root):
     assert names(selection) == ["second", "first"]
     assert [composite.name for composite in selection.composites] == ["whole"]
     assert selection.models[0].subdirectory == "public/whole/second"
-
-
-def test_a_part_can_be_had_alone(root):
-    assert isinstance(Registry([root]).find("first"), ModelSpec)
-    assert isinstance(Registry([root]).find("whole"), CompositeSpec)
 
 
 def test_an_unknown_name_hints_at_the_nearest(root):
@@ -196,12 +191,6 @@ def test_problems_are_those_of_every_file(root):
     assert "broken" in told
     assert "whole has no part gone" in told
     assert "whole" not in [composite.name for composite in selection.composites]
-
-
-def test_an_empty_pattern_matches_nothing(root):
-    with pytest.raises(UnknownModelError, match="no model is called ''"):
-        Registry([root]).select([""])
-    assert not Registry([root]).matches_any("")
 
 
 def test_models_are_found_at_any_depth_as_by_open_model_zoos_tools(tmp_path):

@@ -36,13 +36,6 @@ def read_in(home, flags=(), **variables):
     return read_settings(dict(flags), {"HOME": str(home)} | variables, home)
 
 
-def test_the_defaults_are_in_the_users_cache_folder(tmp_path):
-    settings = to_settings(read_settings(environ={"HOME": "/home/ann"}, folder=tmp_path))
-    assert settings.weights_dir.is_relative_to("/home/ann")
-    assert settings.inference_precision == "declared"
-    assert settings.mirror == ()
-
-
 @pytest.mark.parametrize(
     ("name", "stated"),
     [
@@ -101,13 +94,6 @@ def test_a_mirror_that_is_no_address_or_a_file_is_an_error_also(
 
 
 @pytest.mark.parametrize(
-    "address", ["HTTPS://host.invalid/mirror", "file:///mirror", "sftp://host.invalid/mirror"]
-)
-def test_the_address_of_a_mirror_may_have_these_schemes(tmp_path, address):
-    assert read_in(tmp_path, {"mirror": address})["mirror"].value == (address,)
-
-
-@pytest.mark.parametrize(
     ("address", "problem"),
     [
         ("s3://zoo/../other", "expected the address of a folder, such as s3://bucket/folder"),
@@ -131,12 +117,6 @@ def test_a_folder_in_a_store_is_an_error_that_says_what_to_use(tmp_path, own, na
     for variables in ({}, {f"POSEZOO_{name.upper()}": address}):
         with pytest.raises(SettingsError, match=f"(?i:{problem})"):
             read_in(tmp_path, **variables)
-
-
-def test_an_address_among_folders_is_an_error(tmp_path):
-    for address in ("s3://zoo/models", "sftp://host:2222/models", "htp://host/models"):
-        with pytest.raises(SettingsError, match=r"is no folder|expected a path, got an"):
-            read_in(tmp_path, POSEZOO_MODELS_DIR=os.pathsep.join([str(tmp_path), address]))
 
 
 def test_the_users_file_is_used_if_the_working_folder_has_none(tmp_path):

@@ -84,13 +84,6 @@ def test_every_export_has_its_license_and_says_how_to_use_it(taken_model, target
     assert "{" not in readme.replace("${", "")
 
 
-def test_the_documents_of_models_in_one_folder_have_their_names(taken_model):
-    files = render_files(TARGETS.find("cpp"), [taken_model("cpp")], ExportFolder({}))
-    assert {"models/net-README.md", "models/net-NOTICE", "README.md"} <= {
-        file.name for file in files
-    }
-
-
 def test_a_reader_learns_how_a_picture_becomes_the_input(make_model):
     model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
     readme = documents("triton", model)["README.md"]

@@ -1,9 +1,7 @@
 """The folder of an export: complete files, earlier ones kept, files of others never touched."""
 
-import errno
 import os
 import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -90,13 +88,6 @@ def test_a_file_that_the_user_changed_is_not_replaced_by_new_content(tmp_path):
     assert (tmp_path / "config.json").read_text() == "mine"
 
 
-def test_a_text_that_the_user_changed_is_kept_while_the_export_has_nothing_new(tmp_path):
-    write(tmp_path, {"config.json": b"{}"})
-    (tmp_path / "config.json").write_text("mine")
-    assert write(tmp_path, {"config.json": b"{}"}).kept == ("config.json",)
-    assert (tmp_path / "config.json").read_text() == "mine"
-
-
 def test_weights_that_changed_in_the_export_are_an_error(out, weights):
     write(out, {"net.bin": weights})
     (out / "net.bin").write_bytes(b"damaged")
@@ -163,25 +154,6 @@ def test_a_full_disk_leaves_nothing_half_written(disk_of_64_kb, tmp_path):
     assert "free some space" in error.value.hint
     assert files_below(disk_of_64_kb) == before
     assert sorted(path.name for path in disk_of_64_kb.iterdir()) == ["config.json", MANIFEST]
-
-
-def test_a_read_only_folder_is_named(disk_of_64_kb):
-    subprocess.run(["mount", "-o", "remount,ro", disk_of_64_kb], check=True)
-    with pytest.raises(
-        OutputError, match=rf"{disk_of_64_kb}.*: cannot be written: Read-only file system"
-    ) as error:
-        write(disk_of_64_kb, {"a": b"a"})
-    assert "choose a folder that can be written" in error.value.hint
-
-
-def test_a_move_that_fails_names_the_file(tmp_path, monkeypatch):
-    def refuse(*_paths):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-    monkeypatch.setattr(export_writer.os, "replace", refuse)
-    with pytest.raises(OutputError, match="cannot be written: Permission denied"):
-        write(tmp_path, {"a": b"a"})
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_exports_at_the_same_time_know_each_others_files(tmp_path):

@@ -1,6 +1,5 @@
 """The targets modelapi and dlstreamer: samples that Model API runs, and files that fit DL Streamer's rules."""
 
-import csv
 import json
 import os
 import sys
@@ -26,7 +25,6 @@ from posezoo.export.model_export import read_ir_facts
 from posezoo.export.target_type import ExportFolder, Port
 from posezoo.export.targets import TARGETS
 from posezoo.poses.keypoints import to_pixel_indices
-from posezoo.run.model_procs import find_model_proc
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -185,14 +183,6 @@ def test_the_pipeline_names_a_detector_in_the_folder_of_its_precision(
     assert missing == []
 
 
-def test_a_fit_that_a_model_proc_file_cannot_say_is_refused(of_heatmaps):
-    image = replace(of_heatmaps.spec.first_input, resize_type="crop")
-    model = replace(of_heatmaps, spec=replace(of_heatmaps.spec, inputs=(image,)))
-    with pytest.raises(ExportError, match=r"net: its resize_type is crop") as error:
-        list(TARGETS.find("dlstreamer").render(model, ExportFolder({})))
-    assert "--to folder" in error.value.hint
-
-
 def test_openpose_gets_the_names_of_outputs_that_its_converter_requires(make_model, out):
     model = make_model("net", *OPENPOSE, decoder={"name": "openpose"}, skeleton="openpose-18")
     export(out, "dlstreamer", model)
@@ -267,17 +257,6 @@ def test_yolo_has_its_anchors_and_the_labels_of_coco(make_model, tmp_path):
     assert "gvadetect" in pipeline_of(tmp_path, "yolo-v3-tf", tmp_path)[0]
 
 
-def test_sounds_are_classified_by_an_element_of_their_own(make_model, tmp_path):
-    (output,) = exported_as("aclnet", make_model(), tmp_path)["output_postproc"]
-    assert output["labels"][0] == {"index": 0, "label": "Dog", "threshold": 0}
-    words, _ = pipeline_of(tmp_path, "aclnet", tmp_path)
-    assert "gvaaudiodetect" in words
-    # This element cannot set the precision.
-    assert not any(word.startswith("ie-config") for word in words)
-    readme = (tmp_path / "aclnet" / "README.md").read_text("utf-8")
-    assert "This runtime has no setting for f32" in readme
-
-
 def test_the_ir_may_be_in_a_folder_of_its_precision_as_vippet_looks_for_it(make_model, tmp_path):
     model = make_model()
     name = "face-detection-retail-0004"
@@ -289,20 +268,6 @@ def test_the_ir_may_be_in_a_folder_of_its_precision_as_vippet_looks_for_it(make_
     assert (tmp_path / name / f"{model.pipeline.precision}" / f"{name}.xml").is_file()
     assert (tmp_path / name / f"{name}.json").is_file()
     assert pipeline_of(tmp_path, name, tmp_path)[1] == []
-
-
-def test_every_model_of_dl_streamers_page_is_known(shared):
-    rows = csv.DictReader(
-        (shared / "facts" / "dlstreamer_omz.tsv").open(), delimiter="\t", quoting=csv.QUOTE_NONE
-    )
-    named = {
-        name
-        for row in rows
-        if row["in OMZ"] != "-" and "keypoints" not in row["converter"]  # our own decoders say it
-        for name in row["models (page supported_models.md)"].split()
-    }
-    assert len(named) > 100
-    assert [name for name in sorted(named) if find_model_proc(name) is None] == []
 
 
 @pytest.mark.parametrize(

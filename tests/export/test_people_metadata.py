@@ -9,7 +9,6 @@ from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.export.decoded import with_decoding
 from posezoo.export.people_programs import (
     describe_pipeline,
-    explain_unknown_crop,
     render_pipeline,
 )
 from posezoo.export.target_type import TEMPLATES
@@ -67,11 +66,6 @@ def test_the_limits_are_those_with_the_detector_that_is_exported(chain):
     assert facts["detectors"] == '{"finder": {"min_pose_score": 0.15, "min_score": 0.5}}'
 
 
-def test_cocos_deviations_belong_to_the_keypoints(chain):
-    numbers = describe_pipeline(chain())["similarity"].split()
-    assert numbers[:4] == ["0", "0.026", "1", "0.025"] and len(numbers) == 2 * 17
-
-
 def test_openvino_reads_the_metadata_beside_those_that_the_ir_had(chain, tmp_path):
     files = {file.name: file.content for file in render_pipeline(chain(), "models")}
     assert [*files] == [
@@ -103,10 +97,3 @@ def test_a_network_that_finds_the_people_itself_has_no_such_metadata(chain):
     model = chain()
     alone = replace(model, pipeline=PipelineSpec(model.spec), detector=None)
     assert describe_pipeline(alone) == {}
-
-
-def test_frames_of_any_size_cannot_be_cut(chain):
-    model = chain()
-    image = replace(model.spec.inputs[0], resize=True)
-    reason = explain_unknown_crop(replace(model.spec, inputs=(image,)), model.detector.spec)
-    assert reason == "with --resize its program cannot cut people out of a picture"

@@ -173,17 +173,6 @@ def test_the_sample_in_python_draws_the_picture_of_posezoo_run(zoo, tmp_path):
 SIZES = [(200, 90), (90, 200), (31, 20), (999, 1333), (384, 512)]
 
 
-@pytest.mark.parametrize("size", [*SIZES, (48, 64)])
-def test_an_image_of_any_size_is_one_person_as_in_posezoo_run(project, tmp_path, size):
-    image = np.random.default_rng(1).integers(0, 256, (*size[::-1], 3), np.uint8)
-    frames, pictures = write_frames(tmp_path, [image])
-    xml = project / "models" / "net.xml"
-    found = people(project, xml, *frames)
-    models = ("--models_dir", str(project.parent / "models"))
-    args = ("net", *ALONE, *models, "-i", *pictures)
-    assert require_same(found, *args, folder=tmp_path) == 1
-
-
 @pytest.fixture(scope="module")
 def plain_ir(zoo):
     """An IR that says nothing about crops: it gets the whole image, letterboxed."""
@@ -252,24 +241,6 @@ def test_an_own_network_of_four_keypoints_finds_what_posezoo_run_finds(project, 
     (image,) = people(project, tmp_path / "own" / "models" / "own.xml", frame)
     wanted = points_of_run(onnx, picture, tmp_path / "poses")
     np.testing.assert_allclose(points_of(image), wanted, atol=0.1)
-
-
-@pytest.mark.parametrize("flag", ["--decode", "--resize"])
-def test_posezoo_run_finds_the_same_with_an_own_network_and_with_its_export(tmp_path, flag):
-    onnx, (_, picture) = write_own_network(tmp_path)
-    export(tmp_path / "own", "folder", flag, str(onnx))
-    exported = points_of_run(tmp_path / "own" / "own" / "own.xml", picture, tmp_path / "exported")
-    wanted = points_of_run(onnx, picture, tmp_path / "poses")
-    np.testing.assert_allclose(exported, wanted, atol=0.1)
-
-
-def test_the_benchmark_counts_frames(project, tmp_path):
-    ppm = write_frames(tmp_path, [np.zeros((64, 48, 3), np.uint8)])[0][0]
-    answer = json_of(run(project, project / "models" / "net.xml", "--benchmark", 0.2, ppm))
-    assert answer["frames"] > 0
-    assert answer["frames_per_second"] == pytest.approx(
-        answer["frames"] / answer["seconds"], rel=1e-3
-    )
 
 
 def test_bad_input_is_one_clear_error(project, tmp_path):
@@ -445,11 +416,6 @@ def test_what_a_program_cannot_take_is_refused(zoo, tmp_path, target, args, prob
     assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
 
 
-def test_decode_is_not_advised_for_a_decoder_that_no_ir_can_have(zoo, tmp_path):
-    ended = posezoo("export", "hands", "--to", "folder", tmp_path / "out", cwd=zoo)
-    assert "takes one hand at a time" in ended.stderr and "--decode" not in ended.stderr
-
-
 def export_onnx(folder, *args, **settings):
     """The folder of the first model."""
     export(folder, "onnx", *args, **settings)
@@ -498,12 +464,6 @@ def test_onnx_runtime_finds_the_person_of_posezoo_run_in_pictures_of_any_size(tm
     assert require_same_people(own, pictures, "net", *chosen) == len(SIZES)
 
 
-def test_onnx_runtime_finds_the_keypoints_of_an_own_network(tmp_path):
-    onnx, (_, picture) = write_own_network(tmp_path)
-    own = export_onnx(tmp_path / "out", str(onnx))
-    assert require_same_people(own, [picture], onnx) == 1
-
-
 def test_onnx_runtime_runs_what_openvino_read_of_paddle(mirror, shared, tmp_path):
     rows = csv.DictReader((mirror / "MANIFEST.tsv").open(), delimiter="\t")
     for row in rows:
@@ -516,13 +476,6 @@ def test_onnx_runtime_runs_what_openvino_read_of_paddle(mirror, shared, tmp_path
     _, pictures = photos_of(shared, tmp_path)
     args = (tmp_path / "model.xml", *stated)
     assert require_same_people(own, pictures[:4], *args) == 4
-
-
-def test_onnx_runtime_finds_the_people_of_posezoo_run_in_photos(npm_mirror, shared, tmp_path):
-    settings = {"POSEZOO_MIRROR": str(npm_mirror)}
-    own = export_onnx(tmp_path / "onnx", "movenet-thunder", **settings)
-    _, pictures = photos_of(shared, tmp_path)
-    assert require_same_people(own, pictures, "movenet-thunder", **settings) > 45
 
 
 def require_same_bodies(found, wanted):
@@ -545,12 +498,6 @@ def bodies(mirror, shared, tmp_path):
     return pictures, read_json(tmp_path / "poses" / "poses.json")["images"]
 
 
-def test_a_composite_is_one_program_for_onnx_runtime(mirror, bodies, tmp_path):
-    pictures, wanted = bodies
-    own = export_onnx(tmp_path / "onnx", "blazepose-full", POSEZOO_MIRROR=str(mirror))
-    require_same_bodies([printed_by_python(own, picture) for picture in pictures], wanted)
-
-
 def test_a_composite_is_one_folder_whose_sample_and_ir_find_the_same(mirror, bodies, tmp_path):
     pictures, wanted = bodies
     export(tmp_path / "out", "folder", "blazepose-full", "--decode", POSEZOO_MIRROR=str(mirror))
@@ -567,14 +514,3 @@ def test_a_composite_is_one_folder_whose_sample_and_ir_find_the_same(mirror, bod
         for image in images
     ]
     require_same_bodies(found, wanted)
-
-
-@pytest.mark.parametrize("name", ["movenet-multipose", "posenet-mobilenet-v1"])
-def test_a_network_that_finds_the_people_itself_runs_alone_in_onnx_runtime(
-    npm_mirror, shared, tmp_path, name
-):
-    settings = {"POSEZOO_MIRROR": str(npm_mirror)}
-    own = export_onnx(tmp_path / "onnx", name, "-o", str(tmp_path / "irs"), **settings)
-    _, pictures = photos_of(shared, tmp_path)
-    (xml,) = (tmp_path / "irs").rglob(f"exported/**/{name}.xml")
-    assert require_same_people(own, pictures, xml, **settings) > 20

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import runpy
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +16,9 @@ import pytest
 from checked_exports import CHECKS, TargetCheck, find_mistake
 from fakes import triton_backend
 from fakes.command import python_file, read_json, run_process, succeeded
-from fakes.exports import DOCUMENTS, documents_of, files_below, renamed
+from fakes.exports import DOCUMENTS, documents_of, files_below
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import ExportError, InferenceError
+from posezoo.core.errors import ExportError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
@@ -139,13 +138,6 @@ def test_the_facts_are_those_of_the_ir(make_model):
     assert model.inputs[0].color == "BGR"
 
 
-def test_an_ir_that_cannot_be_read_is_an_error(make_model):
-    model = make_model()
-    model.xml.write_text("<net>")
-    with pytest.raises(InferenceError, match=rf"{model.xml}: cannot be read as an IR"):
-        read_ir_facts(model.spec, model.pipeline.precision, model.xml, model.layout)
-
-
 # --- ovms
 
 
@@ -210,28 +202,6 @@ def test_a_new_ir_becomes_the_next_version_and_earlier_ones_stay(make_model, out
     # Back to the IR of version 1: the latest version is served, so it needs a third one.
     assert {name.split("/")[1] for name in export(out, target, make_model()).created} == {"3"}
     assert export(out, target, make_model()).created == ()
-
-
-def test_a_model_that_the_user_removed_leaves_the_config(make_model, out):
-    export(out, "ovms", make_model("one"), make_model("two"))
-    shutil.rmtree(out / "one")
-    assert export(out, "ovms", make_model("two")).changed == ("config.json",)
-    config = read_json(out / "config.json")
-    assert [each["config"]["name"] for each in config["model_config_list"]] == ["two"]
-
-
-def test_a_variant_has_a_name_without_an_at_sign(make_model, out):
-    model = make_model()
-    spec = replace(model.spec, tag="v2", is_default=False)
-    variant = replace(model, spec=spec, pipeline=replace(model.pipeline, model=spec))
-    export(out, "ovms", variant)
-    assert (out / "net-v2" / "1" / "net-v2.xml").is_file()
-
-
-def test_model_names_that_begin_alike_have_their_own_versions(make_model, out):
-    model = make_model()
-    export(out, "ovms", model, renamed(model, "net2"), renamed(model, "my-net"))
-    assert sorted(path.name for path in (out).glob("*/[0-9]")) == ["1", "1", "1"]
 
 
 # --- triton
@@ -304,13 +274,6 @@ def test_open_sizes_are_minus_one_in_the_config(make_model, out):
     image = {"name": "image", "shape": [-1, 3, 64, 96], "layout": "NCHW"}
     export(out, "triton", make_model(image=image))
     assert "dims: [ -1, 3, 64, 96 ]" in (out / "net" / "config.pbtxt").read_text()
-
-
-def test_a_type_that_triton_does_not_have_is_refused(make_model):
-    model = make_model()
-    model = replace(model, inputs=(replace(model.inputs[0], element_type="bf16"),))
-    with pytest.raises(ExportError, match="net: Triton's OpenVINO backend has no type bf16"):
-        list(TARGETS.find("triton").render(model, ExportFolder({})))
 
 
 def test_the_files_of_servers_are_valid_for_every_model_of_the_zoo(tmp_path):
@@ -473,11 +436,3 @@ def test_the_sample_says_that_a_file_is_no_image(make_model, tmp_path, out):
     ):
         ended = run_sample_here(out / "net", tmp_path / name)
         assert ended.returncode == f"{tmp_path / name}: {problem}"
-
-
-def test_the_sample_of_a_model_without_an_image_runs_on_zeros(make_model, tmp_path, out):
-    gray = {"name": "image", "shape": [1, 1, 64, 96], "layout": "NCHW"}
-    export(out, "folder", make_model(image=gray))
-    ended = run_sample_here(out / "net", tmp_path / "models")
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.startswith("input image [1, 1, 64, 96]\noutput ")

@@ -95,20 +95,6 @@ def discs_onnx(network: nn.Module, folder: Path, height: int, width: int, *outpu
     return write_onnx(folder, network, (height, width), ["input", *outputs])
 
 
-def check_drawn_discs(estimator, keypoint: int) -> None:
-    """Require that a network of 256 x 192 finds discs of a keypoint's color where they are drawn, to 0.1 px.
-
-    Boxes of 24 pixels are enlarged nine times.
-    """
-    rng = np.random.default_rng(keypoint)
-    for _ in range(4):
-        x, y = rng.uniform((40, 40), (60, 60))
-        image = draw_disc((x, y), COLORS[keypoint], (100, 100))
-        left, top = rng.uniform((x - 12, y - 16), (x - 6, y - 8))
-        (pose,) = estimator(image, boxes=[(left, top, left + 18, top + 24)])
-        assert np.abs(pose.keypoints[keypoint, :2] - (x, y)).max() <= 0.1
-
-
 def draw_disc(
     middle: tuple[float, float], color: tuple[int, ...], size: tuple[int, int], radius: float = 3.0
 ) -> np.ndarray:

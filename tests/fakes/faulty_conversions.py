@@ -167,10 +167,3 @@ def attention(write: Writer) -> bytes:
 FORMS: dict[str, Callable[[Writer], bytes]] = {
     form.__name__: form for form in (residual, mobile, pyramid, attention)
 }
-
-
-def faults_of(form: str) -> list[Fault]:
-    """All faults that a network can have, in its order."""
-    write = Writer()
-    FORMS[form](write)
-    return write.faults

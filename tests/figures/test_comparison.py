@@ -82,18 +82,6 @@ def test_only_speeds_of_one_machine_are_compared(zoo):
     assert column(comparison, "network_p50_ms") == [100, 50, None]
 
 
-def test_speeds_with_other_settings_are_not_mixed_in(zoo):
-    comparison = zoo(one=[speed(10), speed(40, batch=8)], two=[speed(20)])
-    assert column(comparison, "network_fps") == [10, 20]
-
-
-def test_settings_that_follow_from_the_model_may_differ(zoo):
-    comparison = zoo(
-        one=[speed(10, requests=2, executed_precision="i8")], two=[speed(20, requests=4)]
-    )
-    assert column(comparison, "network_fps") == [10, 20]
-
-
 def mine(measurement, record=FIGURES_FILE):
     return replace(measurement, record=record)
 
@@ -328,15 +316,6 @@ def test_a_row_says_what_the_ir_on_disk_was_compared_with(tmp_path):
     assert row.as_json["compared_with"] == [runtime, nodes]
 
 
-def test_only_a_published_ir_has_the_size_that_its_files_declare(zoo):
-    def sizes(framework):
-        changes = {"framework": framework, "files": IR_FILES[:2]}
-        return column(zoo(changes=changes, one=()), "size_bytes")
-
-    assert sizes("dldt") == [200]
-    assert sizes("onnx") == [None]
-
-
 def test_a_row_is_of_a_precision_with_a_measured_ap_and_of_fp16_before_fp32(zoo):
     fp32 = Precision.FP32
     comparison = zoo(
@@ -348,37 +327,9 @@ def test_a_row_is_of_a_precision_with_a_measured_ap_and_of_fp16_before_fp32(zoo)
     assert [row.name for row in comparison.rows] == ["both", "single (FP32)", "unknown"]
 
 
-def test_a_latency_with_one_person_is_not_that_with_four(zoo):
-    of_one = speed(40, pipeline="all", shown=1)
-    comparison = zoo(one=[speed(10, **OF_FOUR), of_one])
-    assert column(comparison, "latency_p50_ms") == [100]
-    assert column(comparison, "single_p50_ms") == [25]
-    assert comparison.rows[0].is_opened
-    assert not zoo(two=[speed(10, weights="generated")]).rows[0].is_opened
-
-
 def test_a_speed_with_four_people_that_does_not_state_its_crops_has_no_place(zoo):
     of_former_scene = speed(10, pipeline="all", shown=4)
     assert column(zoo(one=[of_former_scene]), "latency_p50_ms") == [None]
-
-
-def test_a_speed_with_one_person_may_have_no_latency(zoo):
-    of_one = speed(40, shown=1, pipeline="read, found, drawn")
-    of_one = replace(of_one, figures={"throughput_fps": 40})
-    assert column(zoo(one=[of_one]), "single_p50_ms") == [None]
-
-
-def test_a_counted_value_names_its_record_and_the_size_of_a_file_has_none(zoo, tmp_path):
-    folder = tmp_path / "public" / "one" / "FP16"
-    folder.mkdir(parents=True)
-    for suffix in ("xml", "bin"):
-        (folder / f"one.{suffix}").write_bytes(b"1234")
-    count = Measurement("complexity", Precision.FP16, {"gflops": 3, "mparams": 2})
-    (row,) = zoo(one=[count]).rows
-    values = row.as_json
-    for key in ("gflops", "mparams"):
-        assert values[key]["record"] == "the registry"
-    assert values["size_bytes"] == {"number": 8, "origin": "measured", "how": ""}
 
 
 def test_what_is_transferred_counts_the_precision_and_the_detector(zoo, tmp_path):
@@ -393,3 +344,12 @@ def test_what_is_transferred_counts_the_precision_and_the_detector(zoo, tmp_path
     assert facts.detector == net
     own = transfer_bytes([top])
     assert facts.download_bytes == own + 200
+
+
+def test_a_latency_with_one_person_is_not_that_with_four(zoo):
+    of_one = speed(40, pipeline="all", shown=1)
+    comparison = zoo(one=[speed(10, **OF_FOUR), of_one])
+    assert column(comparison, "latency_p50_ms") == [100]
+    assert column(comparison, "single_p50_ms") == [25]
+    assert comparison.rows[0].is_opened
+    assert not zoo(two=[speed(10, weights="generated")]).rows[0].is_opened

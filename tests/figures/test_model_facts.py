@@ -2,8 +2,7 @@
 
 import pytest
 
-from fakes.zoo import file_yml, model_yml, write_composite, write_model
-from posezoo.core.declarations.model import Precision
+from fakes.zoo import model_yml, write_composite, write_model
 from posezoo.core.registry import Registry
 from posezoo.figures.model_facts import ModelFacts
 
@@ -54,21 +53,6 @@ def test_a_package_that_contains_several_files_is_transferred_once(facts, tmp_pa
     assert facts("net").download_bytes == 5_000_000 + alone["size"]
 
 
-def test_the_size_is_unknown_if_one_file_has_no_size(facts, tmp_path):
-    file = {**model_yml()["files"][0], "size": "unknown", "max_size": 9}
-    write_model(tmp_path / "models", "net", model_yml(files=[file]))
-    assert facts("net").size_bytes is None
-
-
-def test_the_precisions_are_those_that_all_parts_have(facts, tmp_path):
-    root = tmp_path / "models"
-    file = file_yml("FP32/a.xml")
-    write_composite(root, "whole", ["first", "second"])
-    write_model(root, "whole/first", model_yml())
-    write_model(root, "whole/second", model_yml(framework="dldt", files=[file]))
-    assert facts("whole").precisions == [Precision.FP32]
-
-
 def test_limits_follow_from_the_decoder_and_from_the_declaration(facts, tmp_path):
     content = model_yml(decoder={"name": "openpose"}, skeleton="openpose-18", limits="It is slow.")
     write_model(tmp_path / "models", "net", content)
@@ -87,20 +71,6 @@ def test_the_limits_of_a_composite_with_its_own_detector_name_that_detector(fact
         write_model(root, f"whole/{name}", model_yml())
     (limit,) = facts("whole").limits
     assert limit.startswith("Its part finder finds the people")
-
-
-def test_a_model_published_as_ir_names_the_framework_it_was_trained_in(facts, tmp_path):
-    file = file_yml("FP32/a.xml")
-    content = model_yml(framework="dldt", files=[file], origin={"framework": "caffe"})
-    write_model(tmp_path / "models", "net", content)
-    assert (facts("net").frameworks, facts("net").framework_labels) == (["dldt"], ["Caffe"])
-
-
-def test_measurements_are_selected_by_kind(facts, tmp_path):
-    path = write_model(tmp_path / "models", "net", model_yml())
-    path.with_name("measured.yml").write_text(COUNTED)
-    assert [measurement.kind for _, measurement in facts("net").measurements()] == ["complexity"]
-    assert [*facts("net").measurements("speed")] == []
 
 
 def test_facts_without_a_layout_have_no_ir(facts, tmp_path):

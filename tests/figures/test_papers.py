@@ -68,8 +68,3 @@ def test_an_error_is_reported_with_its_place(tmp_path, content, message):
     with pytest.raises(SpecError) as error:
         papers(tmp_path, content)
     assert message in str(error.value)
-
-
-def test_a_registry_without_papers_cites_none(tmp_path):
-    write_model(tmp_path / "models", "net", model_yml(origin={"paper": "https://p.invalid"}))
-    assert collect_papers([Registry([tmp_path / "models"]).find("net")]) == ()

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from fakes.files import model
-from posezoo.core.declarations.model import WHOLE_IMAGE, People, Precision
+from posezoo.core.declarations.model import People, Precision
 from posezoo.core.pipeline.availability import Availability
 from posezoo.figures import recommendation
 from posezoo.figures.comparison import COLUMNS, ComparisonRow, MetricSource, SourcedMetric
 from posezoo.figures.measured import THIS_MACHINE
-from posezoo.figures.recommendation import PERMISSIVE, RequiredValues
+from posezoo.figures.recommendation import RequiredValues
 from posezoo.run.pipeline_spec import PipelineSpec
 
 
@@ -78,35 +78,6 @@ def test_a_model_whose_ap_was_measured_is_judged_by_it_and_not_by_the_published_
     assert recommend([LARGE], RequiredValues(min_ap=0.6)).rows == ()
 
 
-def test_one_network_is_not_a_pipeline_but_a_pipeline_is_not_faster():
-    answer = recommend([PUBLISHED, SLOW], RequiredValues(max_latency_ms=30))
-    assert answer.rows == ()
-    assert answer.unknown == {"published": ["latency"]}
-
-
-def test_a_model_that_may_meet_the_limits_is_named_with_what_is_not_known():
-    answer = recommend([*ALL, row("new")], RequiredValues(min_ap=0.3, max_latency_ms=30))
-    assert answer.unknown == {
-        "published": ["latency"],
-        "new": ["AP", "latency"],
-        "without": ["AP"],
-    }
-
-
-@pytest.mark.parametrize(
-    "license, is_permissive",
-    [
-        ("Apache-2.0, BSD-3-Clause", True),
-        ("Apache-2.0, AGPL-3.0-only", False),
-        ("LicenseRef-unclear", False),
-        ("", False),
-    ],
-)
-def test_each_license_of_a_model_and_its_parts_must_be_accepted(license, is_permissive):
-    answer = recommend([row("one", license, AP=0.5)], RequiredValues(licenses=PERMISSIVE))
-    assert names(answer.rows) == ["one"] * is_permissive
-
-
 @pytest.mark.parametrize("found", [1, 2, 5])
 def test_a_model_that_finds_fewer_of_several_people_is_not_named(found):
     other = row("other", AP=0.6, latency_p50_ms=9.0, single_p50_ms=5.0, found={1: 1, 4: found})
@@ -122,19 +93,6 @@ def test_a_model_that_was_measured_with_one_person_alone_is_not_known_to_find_se
     answer = recommend([alone, never], RequiredValues(people=4))
     assert (names(answer.rows), answer.unknown) == (["never"], {"alone": ["latency"]})
     assert names(recommend([alone, never], RequiredValues()).rows) == ["alone", "never"]
-
-
-def test_a_limit_of_the_time_leaves_out_a_row_that_found_nobody():
-    empty = row("empty", AP=0.5, single_p50_ms=6.0, found={1: 0})
-    assert names(recommend([empty], RequiredValues()).rows) == ["empty"]
-    answer = recommend([empty], RequiredValues(max_latency_ms=30))
-    assert (answer.rows, answer.unknown, answer.miscounting) == ((), {}, {"empty": 0})
-
-
-def test_a_model_that_takes_the_whole_image_as_one_person_is_not_for_several():
-    whole = row("whole", AP=0.6, latency_p50_ms=9.0, people_from=WHOLE_IMAGE)
-    assert recommend([whole], RequiredValues(people=4)).rows == ()
-    assert names(recommend([whole], RequiredValues()).rows) == ["whole"]
 
 
 def test_what_runs_here_now_comes_first_then_what_needs_a_host_then_what_needs_more():

@@ -69,15 +69,6 @@ def test_a_mean_of_many_values_is_more_exact(tmp_path):
     assert np.array_equal(double.single.run({"x": VALUES})["y"], single.run({"x": VALUES})["y"])
 
 
-def test_the_tensors_inside_keep_their_names(tmp_path):
-    nodes = [helper.make_node("Exp", ["x"], ["a"]), helper.make_node("Log", ["a"], ["y"])]
-    _, double = open_both(tmp_path, nodes, 17)
-    inner = double.inner.open(["a"], {})({"x": VALUES % 3})["a"]
-    assert np.allclose(inner, np.exp(VALUES.astype(np.float64) % 3), rtol=1e-7)
-    # Between them the tensor stays in double precision.
-    assert np.array_equal(double.run({"x": VALUES % 3})["y"], VALUES % 3)
-
-
 def test_integers_half_floats_and_what_has_no_double_precision_stay(tmp_path):
     nodes = [
         helper.make_node("Shape", ["x"], ["shape"]),

@@ -1,16 +1,12 @@
-import sys
-
 import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from fakes.command import run_process
 from fakes.network import network
 from fakes.plugin_package import plugin_package
 from posezoo.cli.flags import parse_framework
 from posezoo.core import features
-from posezoo.core.convert.file_kinds import explain_model_file
 from posezoo.core.convert.formats import FORMATS, image_layout
 from posezoo.core.convert.protobuf_reader import LENGTH, VARINT, ProtobufError, read_fields
 from posezoo.core.declarations.model import Framework, list_frameworks
@@ -52,16 +48,6 @@ def test_a_line_in_the_table_of_features_makes_a_format_known():
     assert find_framework("model.json") == "tf"
     with pytest.raises(ValueError, match="perceptro"):
         Framework("perceptro")
-
-
-@pytest.mark.usefixtures("perceptron")
-def test_a_file_of_an_added_format_is_explained(tmp_path):
-    path = tmp_path / "net.layers.json"
-    path.write_text("[]")
-    assert explain_model_file(str(path)) == (
-        f"{path}: is a perceptron, which is not read here",
-        f"posezoo convert {path} -o {tmp_path}/net.layers.xml makes an IR, which can be run",
-    )
 
 
 def outside(name, location):
@@ -190,34 +176,6 @@ def test_fields_are_walked_and_not_copied():
 def test_bytes_that_are_not_a_message_are_refused(content):
     with pytest.raises(ProtobufError):
         list(read_fields(content))
-
-
-# One thread stands in the middle of the room's __init__ while the other asks.
-TWO_AT_ONCE = """
-import importlib.abc, sys, threading, time
-from pathlib import Path
-from posezoo.networks.pytorch_format import is_checkpoint
-
-class Slow(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name == "posezoo.networks.checkpoints.key_matching":
-            entered.set()
-            time.sleep(0.3)
-
-entered = threading.Event()
-sys.meta_path.insert(0, Slow())
-thread = threading.Thread(target=__import__, args=("posezoo.networks.checkpoints",))
-thread.start()
-entered.wait()
-print(is_checkpoint(Path(sys.argv[1])))
-thread.join()
-"""
-
-
-def test_two_threads_may_import_the_checkpoint_readers_at_the_same_time(tmp_path):
-    (tmp_path / "net.pth").write_bytes(b"PK\x03\x04")
-    ended = run_process([sys.executable, "-c", TWO_AT_ONCE, str(tmp_path / "net.pth")])
-    assert (ended.stdout, ended.stderr) == ("True\n", "")
 
 
 TINY = """

@@ -29,17 +29,6 @@ def test_steps_are_found_by_what_they_do_to_roundings():
     assert steps == {"a": None, "b": Step.EXACT, "c": Step.EXACT, "d": None, "out": Step.EDGED}
 
 
-def test_what_depends_on_sizes_alone_is_no_operation_of_it():
-    nodes = [
-        make_node("Shape", ["image"], ["sizes"]),
-        make_node("Cast", ["sizes"], ["floats"], to=graphs.FLOAT),
-        make_node("Floor", ["floats"], ["whole"]),
-        make_node("Add", ["image", "one"], ["out"]),
-    ]
-    graph = read_graph(write(nodes, one=np.float32(1)), {"image", "out"})
-    assert [node.outputs for node in graph.nodes] == [("out",)]
-
-
 def test_a_condition_is_closed_and_takes_what_its_bodies_take():
     bodies = [
         make_graph([make_node(kind, ["a"], [kind])], kind, [], [make_tensor_value_info(kind, 1, None)])

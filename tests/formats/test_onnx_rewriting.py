@@ -184,23 +184,6 @@ def test_a_misread_operation_of_unknown_sizes_is_refused_by_the_self_check(folde
     assert not (folder / "net.xml").exists()
 
 
-def test_a_misread_operation_of_unknown_sizes_is_refused_in_a_file_that_is_run_directly(folder):
-    save(resize(mode="linear", antialias=1), SCALES, shape=UNKNOWN)
-    with pytest.raises(ConversionError, match="its Resize 'y' wrongly") as caught:
-        Graph(folder / "net.onnx")
-    assert "posezoo convert" in caught.value.hint
-
-
-def test_without_onnx_a_misread_operation_is_refused_in_a_file_that_is_run_directly(
-    folder, monkeypatch
-):
-    save(resize(mode="linear", antialias=1), SCALES)
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ConversionError, match="the package onnx") as caught:
-        Graph(folder / "net.onnx")
-    assert "pip install" in caught.value.hint
-
-
 @pytest.mark.parametrize(
     "nodes",
     [
@@ -226,8 +209,3 @@ def test_pooling_that_is_misread_at_some_sizes_is_refused_if_they_are_unknown(fo
     save(nodes, shape=UNKNOWN)
     with pytest.raises(ConversionError, match="Pool 'y' wrongly"):
         Graph(folder / "net.onnx")
-
-
-def test_a_resize_to_a_huge_size_is_not_rewritten(folder):
-    save(resize_to(mode="linear", antialias=1), {"s": [1 << 30, 1 << 30]})
-    assert rewrite_operations(folder / "net.onnx", is_compared=True) is None

@@ -119,16 +119,6 @@ def test_opencv_5_computes_what_onnx_runtime_computes(tmp_path):
                 assert_near(found[output].reshape(arrays[output].shape), arrays[output])
 
 
-def test_axpy_is_a_product_and_a_sum(tmp_path):
-    net = CaffeNet((1, 3, 4, 5))
-    net.add("Pooling", "data", "factor", "pooling_param { pool: AVE global_pooling: true }")
-    net.add("Axpy", "factor data data", "out")
-    content = as_onnx(net, tmp_path)
-    image = image_for("Axpy", content)
-    expected = image * image.mean((2, 3), keepdims=True) + image
-    assert_near(computed(content, image)["out"], expected)
-
-
 def test_the_same_network_becomes_the_same_bytes(tmp_path):
     assert as_onnx(detector(), tmp_path) == as_onnx(detector(), tmp_path)
 
@@ -156,18 +146,6 @@ def write_sum(values, add):
     total.output(0).set_names({"total"})
     network = openvino.Model([ops.result(total)], [image], "net")
     return write_onnx(network, {})
-
-
-def test_weights_that_half_floats_have_exactly_are_stored_as_such():
-    halves = np.arange(2000, dtype=np.float32) / 8
-    others = halves + np.float32(1e-4)
-    image = np.zeros(2000, np.float32)
-    sizes = []
-    for values in (halves, others):
-        content = write_sum(values, lambda node: node)
-        assert np.array_equal(computed(content, image)["total"], values)
-        sizes.append(len(content))
-    assert sizes[0] + 3500 < sizes[1]
 
 
 def test_weights_of_quantized_layers_keep_their_bytes():

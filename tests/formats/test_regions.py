@@ -15,7 +15,7 @@ from posezoo.core.declarations.model import Framework
 from posezoo.core.declarations.supported_mo_args import TRANSFORMATIONS_CONFIG
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import import_openvino
-from posezoo.formats.region_configs import REGION_CONFIGS, is_region_config
+from posezoo.formats.region_configs import REGION_CONFIGS
 
 VOC = "yolo_v2_tiny_voc.json"
 
@@ -111,31 +111,7 @@ def test_another_configuration_is_refused(config, problem, tmp_path):
         read(tmp_path, yolo_v3(), config)
 
 
-def test_a_place_that_the_network_does_not_have_is_named(tmp_path):
-    changed = {
-        **CONFIG,
-        "custom_attributes": {**CONFIG["custom_attributes"], "entry_points": ["gone"]},
-    }
-    with pytest.raises(ConversionError, match=r"does not fit the network: .*gone"):
-        read(tmp_path, yolo_v3(), json.dumps([changed]).encode())
-
-
 def test_a_head_with_too_few_channels_for_its_boxes_is_refused(tmp_path):
     """OpenVINO reads beyond such maps, and the process ends."""
     with pytest.raises(ConversionError, match="head/BiasAdd has not the 425 channels of its boxes"):
         read(tmp_path, yolo_v2(), value="$mo_ext_dir/front/tf/yolo_v2.json")
-
-
-@pytest.mark.parametrize(
-    ("value", "is_one"),
-    [
-        ("$dl_dir/yolo-v3.json", True),
-        ("$dl_dir/folder/yolo_pb2ir.json", True),
-        ("$mo_dir/extensions/front/tf/yolo_v2.json", True),
-        ("$mo_ext_dir/front/tf/ssd_v2_support.json", False),
-        ("$dl_dir/model/model.tfmo.json", False),
-        ("/home/user/yolo_v2.json", False),
-    ],
-)
-def test_only_configurations_of_yolo_are_read(value, is_one):
-    assert is_region_config(value) == is_one

@@ -1,6 +1,5 @@
 """Fused activations of TFLite's operators are computed in the IR as LiteRT computes them."""
 
-import json
 import struct
 import sys
 
@@ -23,11 +22,10 @@ from fakes.tflite_writer import TfliteWriter, options_of
 from posezoo.core.convert import frontends, preprocess
 from posezoo.core.declarations.model import Input, Output, Precision
 from posezoo.core.errors import ConversionError, SelfCheckError
-from posezoo.core.events import NodeProof
 from posezoo.core.ir import ir_writer
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.formats.flatbuffers import FlatBuffer
-from posezoo.formats.tflite_rewriting import FUSING, rewrite_operations
+from posezoo.formats.tflite_rewriting import rewrite_operations
 from posezoo.omz.commands import mo
 from posezoo.proof.reference_outputs import compute_reference
 from posezoo.proof.self_check import IrCheck
@@ -78,12 +76,6 @@ def differ(actual, expected):
     return np.abs(actual - expected).max() / np.abs(expected).max()
 
 
-def test_the_operators_have_the_numbers_of_the_schema():
-    numbers = {name: number for number, (name, _) in FUSING.items()}
-    assert numbers == {name: getattr(tflite.BuiltinOperator, name) for name in numbers}
-    assert numbers.keys() == {title.partition(" ")[0] for title in OPERATORS}
-
-
 @pytest.mark.parametrize("activation", COMPUTED)
 @pytest.mark.parametrize("title", CALCULATING)
 def test_an_activation_is_computed_as_by_litert(tmp_path, title, activation):
@@ -129,14 +121,6 @@ def test_an_unknown_activation_is_named_by_its_number(tmp_path):
     writer.operator("ADD", options, [image, image], [result])
     with pytest.raises(ConversionError, match="fused activation 9,"):
         read(tmp_path, writer.finish([image], [result]))
-
-
-def test_a_file_without_transposed_convolutions_stays_as_it_is(tmp_path):
-    for title in sorted(OPERATORS.keys() - set(TRANSPOSED)):
-        file = FlatBuffer(write_operator(title, "NONE"))
-        assert rewrite_operations(tmp_path, file) is None
-    plain = FlatBuffer(write_operator("TRANSPOSE_CONV without bias", "NONE"))
-    assert rewrite_operations(tmp_path, plain) is None
 
 
 @pytest.mark.parametrize("title", TRANSPOSED)
@@ -247,17 +231,6 @@ def heatmap_model(folder, content):
     return spec, downloaded(spec, content, folder)
 
 
-@pytest.mark.parametrize("open_axis", [None, 0])
-def test_the_activation_is_proven_by_nodes(tmp_path, open_axis):
-    spec, layout = heatmap_model(tmp_path, write_heatmap_network(open_axis=open_axis))
-    converted = convert_model(spec, layout, precisions=[Precision.FP32], by_nodes=True)
-    xml = converted.irs[Precision.FP32]
-    record = json.loads(xml.with_name("provenance.json").read_text())
-    proof = NodeProof(**record["self_check"]["nodes"])
-    # features, maps and heatmaps
-    assert (proof.equal, proof.within_noise, proof.unprovable) == (3, 0, 0)
-
-
 def write_scaled_network(*steps):
     """``image`` -> operations with a constant each -> convolution -> ``features`` -> multiplication
     by another number for each channel -> ``maps``.
@@ -362,17 +335,6 @@ def test_mo_writes_the_activation(tmp_path, capfd, monkeypatch, in_this_process,
     for name in ("net.xml", "net.bin"):
         contents = [(tmp_path / folder / name).read_bytes() for folder in ("first", "second")]
         assert contents[0] == contents[1]
-
-
-def test_mo_refuses_an_activation_that_litert_does_not_compute(tmp_path, capfd, monkeypatch):
-    (tmp_path / "net.tflite").write_bytes(write_heatmap_network("TANH"))
-    monkeypatch.chdir(tmp_path)
-    code, err = run_mo(capfd, "--input_model", "net.tflite")
-    assert code == 1
-    assert "the TRANSPOSE_CONV 'maps' has the fused activation TANH" in err
-    assert "hint: make the activation an operation of its own" in err
-    assert "Traceback" not in err
-    assert not (tmp_path / "net.xml").exists()
 
 
 def test_keras_conv2dtranspose_has_the_outputs_of_litert(tmp_path, capfd, monkeypatch, shared):

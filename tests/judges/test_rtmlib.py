@@ -11,7 +11,7 @@ from fakes.when_used import import_when_used
 from judges.agreement import Agreement
 from judges.packages import judge
 from judges.photos import pixel_indices, random_boxes
-from posezoo import decode, load
+from posezoo import load
 from posezoo.poses.letterbox import letterbox_image
 from posezoo.poses.ssd_detection import Box
 from posezoo.poses.top_down import crop_affine
@@ -52,25 +52,6 @@ def test_detectors_see_the_same_pixels_and_divide_by_the_same_ratio(rtmlib, pict
         view, ours = letterbox_image(picture, (side, side), 114, sizing=TOP_LEFT_ON_GREY)
         assert np.array_equal(ours, seen)
         assert view.matrix.tolist() == [[ratio, 0, 0], [0, ratio, 0]]
-
-
-def test_yolox_finds_three_hundred_people(recorded):
-    """Boxes of one cell of 8 pixels, in every fourth row and column."""
-    rows = np.zeros((1, 8400, 85), np.float32)
-    columns, lines = np.meshgrid(np.arange(20), np.arange(15))
-    cells = (4 * lines * 80 + 4 * columns).ravel()
-    rows[0, cells, :2] = 0.5
-    rows[0, cells, 4:6] = np.linspace(0.9, 0.7, 300)[:, None]
-    poses = decode("yolox", {"predictions": rows}, (640, 640))
-
-    def ask():
-        pipeline = without_network(judge("rtmlib", RTMLIB).YOLOX, (640, 640))
-        pipeline.nms_thr, pipeline.score_thr, pipeline.det_mode = 0.45, 0.3, "human"
-        return [list(pipeline.postprocess(rows.copy()))]
-
-    (expected,) = recorded.people("rtmlib/three-hundred", RTMLIB, ask).people
-    assert len(poses) == len(expected) == 300
-    assert np.abs(np.array([pose.box for pose in poses]) - expected).max() <= 0.1
 
 
 @pytest.mark.judge
@@ -118,30 +99,3 @@ def test_rtmpose_finds_the_keypoints_of_rtmlib(recorded, pictures, discs):
             agreement.add([judged], [pixel_indices(pose)])
     agreement.record("rtmpose")
     assert np.mean(np.concatenate(agreement.distances) <= 0.1) >= 0.95
-
-
-@pytest.mark.slow
-def test_rtmpose_finds_a_disc_where_it_was_drawn(discs):
-    """A bin is a twentieth of a pixel."""
-    estimator, _ = discs
-    for keypoint in range(len(colored_discs.COLORS)):
-        colored_discs.check_drawn_discs(estimator, keypoint)
-
-
-@pytest.mark.slow
-def test_a_coco_file_states_the_pixel_that_was_drawn(discs):
-    """A square of 5 x 5 whole pixels: its middle is the pixel in the third column and row."""
-    estimator, _ = discs
-    for keypoint in range(len(colored_discs.COLORS)):
-        check_drawn_square(estimator, keypoint)
-
-
-def check_drawn_square(estimator, keypoint):
-    column, row = 40 + 3 * keypoint, 52
-    image = np.zeros((100, 100, 3), np.uint8)
-    image[row - 2 : row + 3, column - 2 : column + 3] = 255 * np.array(
-        colored_discs.COLORS[keypoint][::-1]
-    )
-    (pose,) = estimator(image, boxes=[(column - 9, row - 12, column + 9, row + 12)])
-    stated = pose.to_coco()["keypoints"][3 * keypoint : 3 * keypoint + 2]
-    assert np.abs(np.array(stated) - (column, row)).max() <= 0.05

@@ -116,11 +116,3 @@ def test_vitpose_smooths_maps_as_its_authors(recorded, pictures, vitpose):
     agreement = compare(recorded, vitpose, pictures)
     agreement.check_people("vitpose_default")
     assert agreement.figures()["median"] <= 0.01
-
-
-@pytest.mark.slow
-def test_a_heatmap_network_finds_a_disc_where_it_was_drawn(vitpose):
-    """A cell is half a pixel."""
-    estimator = load_ir(vitpose)
-    for keypoint in range(len(colored_discs.COLORS)):
-        colored_discs.check_drawn_discs(estimator, keypoint)

@@ -43,11 +43,6 @@ def source(address):
     return {"files": [file_yml(source=address)]}
 
 
-def test_a_complete_model_has_no_finding(declare):
-    people = {"people": {"photo": "none", "video": "tracking"}}
-    assert declare({**MOVENET, **people}) == ([], [])
-
-
 @pytest.mark.parametrize(
     "address",
     [
@@ -142,21 +137,6 @@ def test_an_accuracy_that_was_copied_from_another_model_is_found(declare_copy):
     assert finding == (rule, message)
 
 
-@pytest.mark.parametrize(
-    "own",
-    [
-        accuracy(ORIGIN, value=0.71),
-        accuracy(ORIGIN, flip=True),
-        accuracy(ORIGIN, protocol="trained on several data sets"),
-        accuracy({**ORIGIN, "paper": "https://arxiv.org/abs/2212.04246"}),
-    ],
-)
-def test_an_accuracy_of_other_conditions_or_another_paper_of_the_project_is_no_copy(
-    declare_copy, own
-):
-    assert declare_copy(own, accuracy(ORIGIN)) == ([], [])
-
-
 SPEED = """speed:
   - precision: FP16
     machine: a machine
@@ -179,11 +159,6 @@ def test_records_that_were_copied_from_another_model_are_found(declare_copy, rec
     assert rule == "copied-records"
     assert " that other has, too, such as this" in message
     assert elsewhere == []
-
-
-def test_like_layers_and_own_records_are_no_copy(declare_copy):
-    own = SPEED.replace("46.5", "46.6") + ACCURACY.replace("d07d", "e07d") + COMPLEXITY
-    assert declare_copy({}, {}, measured=(own, SPEED + ACCURACY + COMPLEXITY)) == ([], [])
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import stat
 import pytest
 import yaml
 
-from fakes.command import json_of, misuse, posezoo
+from fakes.command import misuse, posezoo
 from fakes.zoo import as_yaml, omz_yml, write_model
 
 CONTENT = b"weights"
@@ -78,15 +78,6 @@ def test_a_file_with_another_digest_proves_nothing(model):
     assert SHA384 not in model.read_text("utf-8")
 
 
-def test_the_file_may_be_in_a_mirror(model, tmp_path):
-    model.with_name("net.onnx").rename(tmp_path / "net.onnx")
-    stored = tmp_path / "mirror" / "1" / SHA256[:2] / SHA256[2:]
-    stored.parent.mkdir(parents=True)
-    (tmp_path / "net.onnx").rename(stored)
-    lint("--models_dir", model.parents[1], "--fix", "--mirror", tmp_path / "mirror")
-    assert f"checksum: {SHA384}" in model.read_text("utf-8")
-
-
 def test_a_file_that_cannot_be_read_is_never_changed(model):
     broken = model.read_text("utf-8").replace("framework: onnx", "framework: onx")
     model.write_text(broken, "utf-8")
@@ -122,21 +113,3 @@ def test_a_value_over_several_lines_is_left_to_the_user(model):
 
 def test_a_dry_run_needs_fix():
     assert "--dry_run requires --fix" in misuse(posezoo("lint", "--dry_run"))
-
-
-def test_findings_are_grouped_by_rule_the_most_frequent_first(tmp_path):
-    for number in range(3):
-        files = [{**OLDER, "source": f"https://github.com/o/p/blob/1a2b/{number}.onnx"}]
-        content = omz_yml(files=files, license="Apple" if number else None, notes="x")
-        write_model(tmp_path, f"zoo/net{number}", content, family="")
-    *_, known, page, terms, total = lint("--models_dir", tmp_path / "zoo").stdout.splitlines()
-    assert known.split()[:7] == ["3", "warnings", "3", "models", "by", "hand", "known-keys"]
-    assert page.split()[:6] == ["3", "errors", "3", "models", "--fix", "page-source"]
-    assert "license-name" in terms
-    assert total.startswith("3 models and composites")
-
-
-def test_json_has_no_other_text_than_the_findings(model):
-    ran = lint("--models_dir", model.parents[1], "--fix", "--dry_run", "--format", "json")
-    assert "+  size: 7" in ran.stderr
-    assert isinstance(json_of(ran)["findings"], list)

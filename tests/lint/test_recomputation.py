@@ -7,7 +7,6 @@ import pytest
 from fakes.command import posezoo, succeeded
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.cli.main import main
 from posezoo.core.declarations.model import Precision
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.pipeline.get import get
@@ -17,7 +16,7 @@ from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.core.versions import package_version
 from posezoo.figures.measured import digest_irs
-from posezoo.lint.recomputation import ARTIFACT_RULES, recompute_artifacts
+from posezoo.lint.recomputation import recompute_artifacts
 
 NAME = "tiny-pose"
 
@@ -166,20 +165,6 @@ def test_weights_in_another_precision_are_found(tmp_path):
     assert found(tmp_path) == {"artifact-precision"}
     shutil.rmtree(folder)
     assert found(tmp_path) == set()
-
-
-def test_a_finding_of_artifacts_is_told_in_every_form(zoo, capsys):
-    change(zoo, "name: pafs", "name: paths")
-    for style in ("text", "json", "sarif", "github"):
-        words = ["lint", "--models_dir", str(zoo / "models"), "--artifacts", str(zoo / "out")]
-        assert main([*words, "--format", style]) == 1
-        assert "artifact-names" in capsys.readouterr().out
-
-
-def test_every_rule_of_artifacts_explains_itself(capsys):
-    assert main(["lint", "--explain", "artifact-digest"]) == 0
-    assert "Example: a download that changed on disk" in capsys.readouterr().out
-    assert all(rule.explanation and rule.example for rule in ARTIFACT_RULES.values())
 
 
 @pytest.mark.slow

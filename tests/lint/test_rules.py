@@ -13,10 +13,8 @@ from fakes.omz_zoo import write_omz_zoo
 from fakes.own_registry import own_registry
 from fakes.zoo import file_yml, model_yml, omz_yml, write_composite, write_model
 from posezoo.lint.finding import Severity
-from posezoo.lint.index_pages import read_index
 from posezoo.lint.registry_view import RegistryView
 from posezoo.lint.rules import check_models, load_rules
-from posezoo.pages.cards.card_reader import parse_card
 
 A, B = "public/pose-a", "public/pose-b"
 DETECTOR = "intel/detector-0001"
@@ -175,25 +173,6 @@ def test_what_contradicts_several_places_is_one_finding(zoo, old, new, rule):
     assert rules_of(zoo) == [rule]
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "omz_downloader --name <model_name>",
-        "python3 <omz_dir>/tools/downloader/converter.py --name pose-a --precisions FP16,FP32",
-        "downloader.py --name pose-* -o models",
-        "omz_data_downloader --name pose-b",
-        "python3 tools/model_converter/convert.py --nmae pose-b",
-        "posezoo run pose-a --input me.jpg --detector detector-0001",
-        "posezoo recommend pose-b pose-a",
-        "POSEZOO_DEVICE=CPU posezoo get pose-a --precision FP16 && ls -l",
-        "net = 'pose-b",
-    ],
-)
-def test_a_command_of_the_cards_own_model_is_silent(zoo, command):
-    plant(zoo, f"{A}/README.md", "## Legal", f"```\n{command}\n```\n\n## Legal")
-    assert check(zoo) == (0, [])
-
-
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda card: card.write_text("")])
 def test_a_model_without_a_card_is_found_where_others_have_one(zoo, spoil):
     spoil(zoo / A / "README.md")
@@ -237,15 +216,6 @@ def test_a_source_of_another_model_is_found_if_a_model_is_checked_alone(zoo):
     assert "source-of-another" in rules_of(zoo, "pose-a")
 
 
-def test_measurements_may_have_gflops_alone(models):
-    path = write_model(models, "planted", model_yml())
-    before = check(models)
-    path.with_name("measured.yml").write_text(
-        "complexity: [{precision: FP32, figures: {gflops: 1}}]", "utf-8"
-    )
-    assert check(models) == before
-
-
 def test_accuracies_of_other_conditions_have_no_order(models):
     claim = {"metric": "AP", "dataset": "COCO val2017", "protocol": "boxes of A, no flip"}
     flipped = {**claim, "value": 0.6, "flip": True, "protocol": "boxes of A"}
@@ -259,22 +229,6 @@ def test_accuracies_of_other_conditions_have_no_order(models):
     assert "accuracy-order" in find_rules()
     assert "accuracy-order" not in find_rules(protocol="boxes of B")
     assert "accuracy-order" not in find_rules(dataset="COCO test-dev")
-
-
-@pytest.mark.parametrize("name", ["net+a@1(b)=2.onnx", "poš-1.onnx", "a net.onnx"])
-def test_an_argument_may_name_a_file_with_any_letters(models, name):
-    file = file_yml(name, source="https://models.invalid/x.onnx")
-    arguments = [f"--input_model=$dl_dir/{name}"]
-    write_model(models, "planted", omz_yml(files=[file], model_optimizer_args=arguments))
-    assert "dead-path" not in rules_of(models)
-
-
-def test_a_page_of_github_that_leads_to_the_file_is_no_page(models):
-    address = "https://github.com/owner/project/blob/1a2b/net.onnx"
-    for end, times in (("", 1), ("?raw=false", 1), ("?raw=true", 0), ("?raw=1", 0)):
-        file = file_yml("net.onnx", source=f"{address}{end}")
-        write_model(models, "planted", omz_yml(files=[file]))
-        assert rules_of(models).count("page-source") == times
 
 
 def test_a_hash_in_a_name_is_compared_with_each_digest_of_the_file(models):
@@ -355,17 +309,6 @@ def test_what_a_part_writes_has_the_shape_that_another_part_reads(models):
     assert "part-shapes" not in rules_of(models)
 
 
-def test_a_converted_tensorflow_model_has_the_channels_after_the_batch(zoo):
-    plant(zoo, f"{A}/model.yml", "framework: pytorch", "framework: tf")
-    card = zoo / A / "README.md"
-    original, heading, converted = card.read_text().partition("### Converted Model")
-    wrong = converted.replace(
-        "`1, 3, 224, 288`, format is `B, C, H, W`", "`1, 224, 288, 3`, format is `B, H, W, C`", 1
-    )
-    card.write_text(original + heading + wrong, "utf-8")
-    assert ("layout", "B, H, W, C") in quoted_by(zoo)
-
-
 def test_an_original_source_without_https_is_a_warning(zoo):
     source = "    source: https://raw.githubusercontent.com/owner/project-a/v1/pose-a.pth\n"
     plant(
@@ -376,12 +319,6 @@ def test_an_original_source_without_https_is_a_warning(zoo):
     )
     code, (finding,) = check(zoo)
     assert (code, finding["rule"], finding["severity"]) == (0, "safe-sources", "warning")
-
-
-def test_http_is_a_warning_for_a_pinned_file_of_a_private_network(zoo):
-    plant(zoo, f"{A}/model.yml", "https://raw.githubusercontent.com", "http://10.0.0.7")
-    code, findings = check(zoo)
-    assert (code, {each["rule"] for each in findings}) == (0, {"safe-sources"})
 
 
 def test_a_finding_shows_no_password_of_an_address(zoo):
@@ -421,16 +358,6 @@ def test_preprocessing_is_told_also_without_a_section_about_the_original(zoo):
     ]
 
 
-def test_a_converted_input_has_the_name_that_the_converter_is_given(zoo):
-    plant(zoo, f"{A}/model.yml", "framework: pytorch", "framework: tf")
-    card = zoo / A / "README.md"
-    original, heading, converted = card.read_text().partition("### Converted Model")
-    card.write_text(
-        original + heading + converted.replace("name - `data`", "name - `image`", 1), "utf-8"
-    )
-    assert ("port-name", "image") in quoted_by(zoo)
-
-
 @pytest.mark.parametrize(
     ("title", "expected"),
     [
@@ -446,19 +373,6 @@ def test_the_arxiv_number_of_another_paper_is_found(zoo, title, expected):
         plant(zoo, f"public/pose-{name}/README.md", "trained for tests.", link)
     found = [(each["model"], each["expected"]) for each in check(zoo)[1] if each["rule"] == "paper"]
     assert found == expected
-
-
-def test_a_row_of_the_index_with_a_cell_too_many_is_one_finding(zoo):
-    plant(zoo, "public/index.md", "| 60.125 |", "| 30.97 | 60.125 |")
-    (finding,) = check(zoo)[1]
-    assert (finding["rule"], finding["file"]) == ("index-columns", str(zoo / "public/index.md"))
-
-
-def test_a_row_of_the_index_may_name_only_the_end_of_a_part():
-    names = ("whole", "whole-im2latex-encoder", "whole-a-decoder", "whole-b-decoder")
-    page = "| Model Name |\n| --- |\n| [whole](./whole/README.md) |\n| encoder |\n| decoder |\n"
-    rows = read_index(Path("index.md"), parse_card(page), names)
-    assert [row.model for row in rows] == ["whole", "whole-im2latex-encoder"]
 
 
 def test_a_card_that_may_be_right_has_no_finding(zoo):
@@ -711,18 +625,6 @@ def test_an_ap_far_from_the_published_one_needs_a_reason(models):
     reason = {"accuracy": [claim], "known_difference": "earlier weights"}
     write_model(models, "planted", model_yml(published=reason))
     assert rules(0.385) == []
-
-
-def test_a_stage_without_a_folder_and_measurements_without_a_variant_are_found(models):
-    path = write_composite(models, "whole", ["first"])
-    path.with_name("measured.yml").write_text(
-        "complexity: [{tag: x1, precision: FP32, figures: {gflops: 1}}]"
-    )
-    code, findings = check(models)
-    assert (code, sorted(str(finding["rule"]) for finding in findings)) == (
-        1,
-        ["measured", "parts"],
-    )
 
 
 @pytest.mark.parametrize(

@@ -361,12 +361,6 @@ def test_a_wrong_checksum_is_an_error_though_every_card_differs(part):
     assert len(files) == len(PART)
 
 
-def test_a_misspelt_detector_is_answered_with_the_nearest_model(part):
-    spoil(part, Mistake("detector", RTMPOSE, "photo: rtmdet-nano", "photo: rtmdet-nanno"))
-    messages = [each["message"] for each in errors_of(part)]
-    assert "people.photo: no model is called rtmdet-nanno; did you mean rtmdet-nano?" in messages
-
-
 #: Skeletons, and what is wrong with each.
 SKELETONS = [
     ("keypoints: [nose, left_eye, right_eye, left_ear, right_ear]\nsigmas: [0.1, 0.2, 0.3, 0.2, 0.2]\n",

@@ -165,16 +165,6 @@ def test_a_misspelt_word_is_an_error_where_it_stands(tmp_path, text, right, wron
     assert rest.startswith((wrong.split("\n")[0], word, changed.lstrip(" -"))) or word in rest
 
 
-def test_a_line_of_the_report_names_the_argument_and_the_nearest_one(tmp_path):
-    write_model(tmp_path / "models", "net", THEIRS.replace("--mean_values", "--mean_vales"))
-    ended = lint(tmp_path / "models")
-    assert ended.returncode == 1
-    assert (
-        "model.yml:36:5: error: --mean_vales is no argument of Model Optimizer;"
-        " did you mean --mean_values? [readable]\n"
-    ) in ended.stdout
-
-
 @pytest.mark.parametrize("verb", ["get", "convert", "info"])
 def test_each_command_refuses_a_misspelt_argument_with_its_place(tmp_path, verb):
     write_model(tmp_path / "models", "net", THEIRS.replace("--mean_values", "--mean_vales"))

@@ -63,12 +63,6 @@ def numbers_in(video):
     return [number_of(image) for image in read_video(video)]
 
 
-def test_an_image_becomes_an_image(tmp_path):
-    source = source_of(tmp_path, "a.png")
-    write_all(tmp_path / "out" / "b.png", source)
-    assert number_of(cv2.imread(str(tmp_path / "out" / "b.png"))) == 0
-
-
 def test_a_folder_becomes_a_folder_with_the_same_names(tmp_path):
     source = source_of(tmp_path, "a.png", "b.jpg")
     output = write_all(tmp_path / "out", source)
@@ -97,14 +91,6 @@ def test_a_video_becomes_a_video_of_the_same_rate(tmp_path, suffix):
     assert numbers_in(path) == list(range(12))
     assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS) == pytest.approx(10)
     assert not list(tmp_path.glob(".posezoo-*"))
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows allows no colon in a name")
-def test_a_video_may_be_written_to_a_name_with_a_colon(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    source = video_source(tmp_path, 3)
-    write_all(Path("cam-12:30:00.mp4"), source)
-    assert len(read_video(tmp_path / "cam-12:30:00.mp4")) == 3
 
 
 @pytest.mark.parametrize("suffix", sorted(CODECS))
@@ -380,16 +366,6 @@ def test_json_is_written_to_a_pipe_and_no_device_is_replaced_by_a_file(tmp_path)
 def test_an_image_of_the_right_size_is_returned_itself():
     image = frame(3)
     assert pad_to_size(image, SIZE) is image
-
-
-def test_the_frames_of_a_video_go_to_a_folder_by_number(tmp_path):
-    source = video_source(tmp_path, 3)
-    write_all(tmp_path / "out", source)
-    assert sorted(path.name for path in (tmp_path / "out").glob("[!.]*")) == [
-        "000000.jpg",
-        "000001.jpg",
-        "000002.jpg",
-    ]
 
 
 def test_a_drawn_video_plays_as_long_as_one_with_a_frame_every_two_seconds(tmp_path):

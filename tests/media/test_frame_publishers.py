@@ -11,7 +11,7 @@ import pytest
 
 from posezoo.core.errors import OutputError
 from posezoo.core.events import SourceChanged
-from posezoo.media.frame_publishers import is_stdout, open_publisher
+from posezoo.media.frame_publishers import open_publisher
 from posezoo.media.frames import Frame, FrameSource
 from posezoo.poses.keypoints import Pose
 
@@ -64,12 +64,6 @@ def test_a_line_can_be_read_at_once_and_a_file_is_continued(tmp_path):
         for count, frame in enumerate(source.frames(), 2):
             publisher(source, frame, [], min_score=0.5)
             assert len(path.read_text().splitlines()) == count
-
-
-def test_the_standard_output_is_a_dash(capsys):
-    assert is_stdout(Path("-")) and not is_stdout(Path("a")) and not is_stdout(None)
-    publish(Path("-"))
-    assert [json.loads(line)["frame"] for line in capsys.readouterr().out.splitlines()] == [0, 1, 2]
 
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path):

@@ -17,16 +17,6 @@ def test_frames_and_latency_count_from_the_start_of_the_mode():
     assert speed.latency_ms == pytest.approx(500)
 
 
-def test_time_in_another_mode_does_not_count():
-    speed = FrameRateMeter()
-    speed.start(0.0)
-    speed.frame_done(0.0, 1.0)
-    speed.start(1000.0)
-    speed.frame_done(1000.0, 1001.0)
-    assert speed.fps == pytest.approx(1)
-    assert speed.recent() is None
-
-
 def test_recent_values_are_those_of_the_last_second():
     speed = FrameRateMeter()
     speed.start(0.0)

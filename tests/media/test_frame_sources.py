@@ -4,9 +4,7 @@ import ctypes
 import itertools
 import os
 import re
-import shutil
 import sys
-import tempfile
 import threading
 import time
 from fractions import Fraction
@@ -39,7 +37,7 @@ from posezoo.core.errors import ImageError, LostCameraError
 from posezoo.core.versions import parse_version
 from posezoo.media import captures, live_source
 from posezoo.media.ffmpeg import converts_interlaced, import_quiet_opencv
-from posezoo.media.frame_sources import open_source, reconnect_seconds
+from posezoo.media.frame_sources import open_source
 
 #: The lowest that setup.cfg allows, the last with numpy 1.
 IS_OLD_OPENCV = parse_version(cv2.__version__) < (4, 12)
@@ -90,22 +88,6 @@ def test_an_image_is_one_frame(tmp_path, reported):
     assert not reported
 
 
-def test_a_folder_gives_its_images_sorted_by_name(tmp_path, reported):
-    write_images(tmp_path, "a.png", "b.JPG", "c.webp")
-    (tmp_path / "notes.txt").write_text("no picture")
-    (tmp_path / "d.png").mkdir()
-    source = opened(tmp_path, reported)
-    assert [Path(each.name).name for each in source.frames()] == ["a.png", "b.JPG", "c.webp"]
-    assert not reported
-
-
-def test_a_glob_gives_the_matching_images(tmp_path, reported):
-    write_images(tmp_path / "one", "a.png", "b.png")
-    write_images(tmp_path / "two", "a1.png")
-    source = opened(tmp_path / "**" / "a*.png", reported)
-    assert [Path(path).name for path in source.image_paths] == ["a.png", "a1.png"]
-
-
 def test_a_number_is_a_camera_unless_a_file_has_that_name(tmp_path, reported, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ImageError, match=r"(?m)^camera 97: cannot be opened$"):
@@ -149,32 +131,6 @@ def test_a_video_whose_frames_are_too_large_is_closed(tmp_path, reported, monkey
     with pytest.raises(ImageError, match="pixels are too many"):
         opened(write_video(tmp_path / "v.avi"), reported)
     assert [each.isOpened() for each in opened_captures] == [False]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
-def test_a_video_that_waits_to_be_played_keeps_no_file_open(tmp_path, reported):
-    path = write_video(tmp_path / "v.avi", 3)
-    waiting = [opened(path, reported) for _ in range(3)]
-    # Only this file: others may be closed at any moment, when what earlier tests left is collected.
-    open_files = [os.path.realpath(each) for each in Path("/proc/self/fd").iterdir()]
-    assert str(path.resolve()) not in open_files
-    assert [numbers(each) for each in waiting] == [[0, 1, 2]] * 3
-
-
-@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs a POSIX system")
-def test_a_video_that_may_not_be_read_is_refused_with_the_reason(reported):
-    folder = Path(tempfile.mkdtemp(prefix="open "))
-    folder.chmod(0o755)
-    path = write_video(folder / "v.mkv", 3)
-    path.chmod(0)
-    user = os.geteuid()
-    os.seteuid(user or 12345)
-    try:
-        with pytest.raises(ImageError, match=r"v.mkv: cannot be read: Permission denied"):
-            opened(path, reported)
-    finally:
-        os.seteuid(user)
-        shutil.rmtree(folder)
 
 
 def test_grey_frames_of_infrared_cameras_get_three_channels(tmp_path, reported):
@@ -241,15 +197,6 @@ def test_a_redirect_that_a_network_camera_sends_later_is_checked_too(reported):
         frames, problem = until_lost(source)
     assert len(frames) == 3
     assert "disconnected" in problem
-
-
-def test_opening_changes_no_environment_variable_and_obeys_that_of_the_user(reported, monkeypatch):
-    monkeypatch.setenv("OPENCV_FFMPEG_CAPTURE_OPTIONS", "user_agent;mine")
-    before = dict(os.environ)
-    with Server() as server:
-        address = server.serve("camera", mjpeg(3), headers=MJPEG, without_length=True)
-        until_lost(opened(address, reported, newest=False))
-    assert dict(os.environ) == before
 
 
 @pytest.mark.parametrize("how", ["Digest", "Basic"])
@@ -545,16 +492,6 @@ def test_a_file_of_another_kind_is_refused_by_its_kind(tmp_path, reported, conte
     assert hint in caught.value.hint
 
 
-@pytest.mark.parametrize("content", [b"", bytes(1000)])
-def test_a_file_that_is_no_video_is_refused(tmp_path, reported, content):
-    (tmp_path / "v.mp4").write_bytes(content)
-    with pytest.raises(
-        ImageError, match="is not an image, and not a video that FFmpeg can play"
-    ) as caught:
-        opened(tmp_path / "v.mp4", reported)
-    assert "copy or download it again" in caught.value.hint
-
-
 def test_an_unreadable_image_is_reported_once_and_left_out(tmp_path, reported):
     write_images(tmp_path, "a.png", "c.png")
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n\x1a\ncut")
@@ -576,13 +513,6 @@ def test_if_no_image_can_be_read_the_first_reason_is_shown(tmp_path, reported):
         opened(tmp_path, reported)
 
 
-def test_a_folder_with_the_name_of_a_camera_is_the_folder(tmp_path, reported, monkeypatch):
-    (tmp_path / "0").mkdir()
-    cv2.imwrite(str(tmp_path / "0" / "a.png"), np.zeros((8, 8, 3), np.uint8))
-    monkeypatch.chdir(tmp_path)
-    assert opened("0", reported).image_paths == (Path("0/a.png"),)
-
-
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
@@ -602,22 +532,6 @@ def test_a_video_is_played_the_requested_number_of_times(tmp_path, reported):
     frames = list(source.frames())
     assert [number_of(each.image) for each in frames] == [0, 1, 2, 3] * 2
     assert [each.index for each in frames] == list(range(8))
-
-
-def test_endless_play_repeats(tmp_path, reported):
-    source = opened(write_images(tmp_path, "a.png", "b.png"), reported, rounds=None)
-    frames = source.frames()
-    assert [number_of(each.image) for each in itertools.islice(frames, 101)] == [0, 1] * 50 + [0]
-
-
-def test_endless_play_ends_if_all_images_are_deleted(tmp_path, reported):
-    source = opened(write_images(tmp_path, "a.png", "b.png"), reported, rounds=None)
-    frames = source.frames()
-    next(frames)
-    for path in source.image_paths:
-        path.unlink()
-    assert list(frames) == []
-    assert len(reported) == 2
 
 
 @pytest.mark.slow
@@ -657,13 +571,6 @@ def test_ffmpeg_gets_memory_for_a_frame_of_12k_and_no_more_than_256_mib():
     assert frame
     ffmpeg.av_free(frame)
     assert not ffmpeg.av_malloc(ctypes.c_size_t((256 << 20) + 1))
-
-
-def test_a_stream_is_opened_again_for_a_minute_and_a_camera_not_unless_the_user_says_how_long():
-    assert reconnect_seconds("rtsp://camera.example/1", None) == 60
-    assert reconnect_seconds("/dev/video0", None) == 0
-    assert reconnect_seconds("/dev/video0", 5) == 5
-    assert reconnect_seconds("rtsp://camera.example/1", 0) == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what FFmpeg says is read on Linux only")
@@ -780,14 +687,6 @@ def test_a_raw_stream_of_h264_has_the_times_of_a_rate(tmp_path, reported):
         container.mux(stream.encode())
     source = open_source(str(path), report_error=reported.append, fps=50)
     assert np.allclose([each.shown_s for each in source.frames()], 0.02 * np.arange(10))
-
-
-def test_a_rate_changes_nothing_for_a_video_with_times(tmp_path, reported):
-    warnings = []
-    path = write_video(tmp_path / "film.mp4", frames=5, codec="mp4v")
-    source = open_source(str(path), report_error=reported.append, warn=warnings.append, fps=50)
-    assert np.allclose([each.shown_s for each in source.frames()], 0.04 * np.arange(5), atol=1e-3)
-    assert len(warnings) == 1 and "are not used" in warnings[0]
 
 
 @pytest.mark.parametrize("ending", ["mts", "h264", "mjpeg", "ts", "y4m"])

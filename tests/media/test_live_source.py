@@ -82,12 +82,6 @@ def test_closing_ends_a_waiting_loop_and_the_thread(cameras):
     assert source.state == "closed"
 
 
-def test_a_source_whose_frames_were_never_read_is_closed_with_its_stream(cameras):
-    source = open_live(cameras.address + "/a")
-    ResultStream(source.frames(), lambda frame: frame, 1, arrivals=source).close()
-    assert source.state == "closed"
-
-
 def test_a_result_is_not_kept_back_until_the_next_frame_comes(cameras):
     """With many requests, reading ahead would wait for as many frames."""
     source = open_live(cameras.address + "/a", reconnect_s=math.inf)
@@ -132,17 +126,6 @@ def open_results(group, seconds=0.0):
         return frame
 
     return ResultStream(group, find, 1, arrivals=group)
-
-
-def test_without_a_handler_a_lost_camera_is_raised_and_the_caller_may_go_on(cameras):
-    paths = [f"{cameras.address}/{name}" for name in "ab"]
-    with open_results(open_group(paths)) as results:
-        next(results)
-        cameras.down.add("/a")
-        with pytest.raises(LostCameraError, match="/a: was disconnected"):
-            while True:
-                next(results)
-        assert next(results)[0].name == paths[1]
 
 
 def test_each_camera_gets_its_turn_with_a_slow_model(cameras):
@@ -230,16 +213,6 @@ def test_a_camera_that_is_off_at_the_start_comes_later_and_the_others_run(camera
     assert warnings == [f"{paths[1]}: there is no video stream; trying again"]
     states = [each.state for each in said if each.source == paths[1]]
     assert states == ["opening", "live"]
-
-
-def test_one_camera_that_is_off_is_waited_for_only_if_that_is_said(cameras):
-    cameras.down.add("/a")
-    path = cameras.address + "/a"
-    with pytest.raises(ImageError, match="there is no video stream"):
-        open_live(path, reconnect_s=600)
-    source = open_live(path, reconnect_s=math.inf, warn=lambda _: cameras.down.clear())
-    assert next(source.frames()).index == 0
-    source.close()
 
 
 def test_a_camera_that_never_comes_is_lost_and_has_a_name(cameras):
@@ -463,13 +436,3 @@ def test_a_fork_gets_an_error_from_a_source_of_its_parent(cameras):
         assert os.waitpid(child, 0)[1] == 0
     assert source.take() is not None
     source.close()
-
-
-def test_an_error_of_the_reading_thread_is_raised_where_frames_are_waited_for(cameras, monkeypatch):
-    def fail(_):
-        raise MemoryError("too large")
-
-    source = open_live(cameras.address + "/a")
-    monkeypatch.setattr("posezoo.media.captures.Capture.read", fail)
-    with pytest.raises(ImageError, match="/a: cannot be read: too large"):
-        list(source.frames())

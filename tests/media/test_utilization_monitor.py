@@ -76,17 +76,6 @@ def test_each_letter_shows_a_panel_in_the_lower_left_corner_and_its_key_hides_it
     assert not drawn(monitors).any()
 
 
-def test_each_core_has_its_bar(tmp_path):
-    few = drawn(UtilizationMonitor("d", proc(tmp_path, (1, 1), (1, 1)))).any(axis=1).sum()
-    many = drawn(UtilizationMonitor("d", proc(tmp_path, *[(1, 1)] * 8))).any(axis=1).sum()
-    assert many == 4 * few
-
-
-def test_panels_without_room_are_left_out(tmp_path):
-    changed = drawn(UtilizationMonitor("cdm", proc(tmp_path, *[(1, 1)] * 500)))
-    assert changed.any() and not changed[:, 320:].any()
-
-
 def test_nothing_is_drawn_into_a_tiny_frame(tmp_path):
     assert not drawn(UtilizationMonitor("cdmh", proc(tmp_path, (1, 1))), (10, 10)).any()
 
@@ -100,13 +89,6 @@ def test_a_busier_core_has_a_longer_bar(tmp_path):
         return int((canvas == (90, 110, 50)).all(axis=2).sum())
 
     assert lit(90) > 2 * lit(30) > 0
-
-
-def test_a_sample_is_taken_each_half_second(tmp_path):
-    monitors = UtilizationMonitor("h", proc(tmp_path, (1, 1)))
-    for tenth in range(30):
-        monitors.sample(tenth / 10)
-    assert len(monitors._history) == 6
 
 
 def test_nothing_is_sampled_while_nothing_is_shown(tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.server import Server
-from fakes.videos import set_matrix, trim, write_interlaced, write_raw, write_video
+from fakes.videos import set_matrix, trim, write_interlaced, write_video
 from posezoo.media.media_boxes import Film, Turn
 from posezoo.media.video_file import choose_even_fps, describe_film
 
@@ -40,11 +40,6 @@ def test_pyav_says_the_same_of_an_mp4_as_its_boxes_and_more(av, tmp_path, monkey
 )
 def test_pyav_notices_an_interlaced_film_on_each_system(av, tmp_path, name, codec, size):
     assert describe_film(write_interlaced(tmp_path / name, codec, size)).is_interlaced
-
-
-@pytest.mark.parametrize("frames", [3, 31])  # FFmpeg takes some for a list of images
-def test_a_raw_stream_has_no_times(av, tmp_path, frames):
-    assert describe_film(write_raw(tmp_path / "esp32.mjpeg", frames)).has_times is False
 
 
 def test_nothing_is_known_of_a_film_that_is_not_read(av, tmp_path):

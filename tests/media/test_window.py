@@ -156,16 +156,6 @@ def test_the_key_of_a_monitor_shows_and_hides_it(python, desktop, tmp_path, vide
 
 
 @pytest.mark.slow
-def test_capital_letters_have_the_same_effect(python, desktop, tmp_path, video):
-    with Running(python, desktop, tmp_path, video, "--loop", "-u", "c") as running:
-        running.until(lambda: corner(desktop) > 500)
-        desktop.press("C", TITLE)
-        running.until(lambda: corner(desktop) == 0)
-        desktop.press("Q", TITLE)
-        running.end()
-
-
-@pytest.mark.slow
 def test_a_photo_stays_with_its_person_until_a_key_is_pressed(
     python, desktop, tmp_path, mirror, blazepose, monkeypatch
 ):

@@ -90,14 +90,6 @@ def test_a_network_s_checkpoint_becomes_a_model_with_the_network_s_ends(tmp_path
     assert model.network.arguments["refinement_stages"] == 3
 
 
-def test_the_same_weights_are_the_same_model_whatever_their_file_is_called(tmp_path):
-    one, other = keys(tmp_path), keys(tmp_path, name="epoch=1: best.pth")
-    assert (
-        spec_with_checkpoint("lightweight_openpose", one).files
-        == spec_with_checkpoint("lightweight_openpose", other).files
-    )
-
-
 def test_weights_of_the_published_form_keep_all_that_the_model_says_but_its_license(tmp_path):
     model = spec_with_checkpoint(PUBLISHED, keys(tmp_path))
     assert model.outputs == PUBLISHED.outputs
@@ -127,15 +119,6 @@ def test_what_their_publisher_says_of_other_weights_is_not_said_of_these(tmp_pat
     assert (model.variants, model.subdirectory) == ((), "public/openpose@aaaaaaaa")
     named = spec_with_checkpoint(said, keys(tmp_path), "mine")
     assert (named.full_name, named.tag, named.subdirectory) == ("mine", "", "public/mine")
-
-
-def test_other_stages_have_other_names_and_the_same_meaning(tmp_path):
-    model = spec_with_checkpoint(PUBLISHED, keys(tmp_path, stages=2))
-    assert [(port.name, port.role, port.shape) for port in model.outputs] == [
-        ("stage_2_output_0_pafs", "pafs", ()),
-        ("stage_2_output_1_heatmaps", "heatmaps", ()),
-    ]
-    assert model.decoder == PUBLISHED.decoder
 
 
 def test_other_keypoints_have_neither_the_decoder_nor_the_skeleton(tmp_path):
@@ -174,13 +157,6 @@ def test_a_declared_skeleton_wins_and_must_have_the_networks_number_of_keypoints
         spec_with_checkpoint("hrnet", path, skeleton=Skeleton("short", BODY.keypoints[:11]))
 
 
-def test_a_known_number_of_keypoints_is_assumed_and_said(tmp_path):
-    path = save(tmp_path / "mine.params", {"final_layer.weight": (14, 32, 1, 1)})
-    mine = spec_with_checkpoint("hrnet", path)
-    assert mine.skeleton == "crowdpose-14"
-    assert "its 14 keypoints are assumed to be crowdpose-14" in mine.assumption
-
-
 def test_openpose_needs_the_fields_of_its_limbs(tmp_path):
     path = keys(tmp_path, heatmaps=13)
     with pytest.raises(InferenceError, match="body has no fields"):
@@ -203,18 +179,6 @@ def test_other_classes_have_no_labels(tmp_path):
     assert found.network == NetworkChoice("resnet18", {"classes": 7}, ("data", "prob"))
     assert [output.name for output in found.outputs] == ["prob"]
     assert not found.model_info
-
-
-def test_a_part_with_a_name_of_its_own_leaves_its_composite(tmp_path):
-    part = replace(PUBLISHED, composite="whole")
-    assert spec_with_checkpoint(part, keys(tmp_path)).subdirectory == "public/whole/openpose"
-    assert spec_with_checkpoint(part, keys(tmp_path), "mine").subdirectory == "public/mine"
-
-
-def test_any_size_is_open_in_height_and_width_alone():
-    model = with_dynamic_shape(PUBLISHED)
-    assert model.inputs[0].shape == (1, 3, -1, -1)
-    assert [port.shape for port in model.outputs] == [(1, 38, -1, -1), (1, 19, -1, -1)]
 
 
 def test_a_model_says_which_sizes_may_be_open():

@@ -95,18 +95,6 @@ def test_a_checkpoint_of_another_variant_gives_its_arguments(name, arguments):
     assert len(outputs) == len(NETWORKS[name].outputs)
 
 
-def test_a_foreign_checkpoint_gives_the_default_arguments():
-    foreign = {
-        "fc.weight": (1000, 512),
-        "refinement_stages.0": (),
-        "refinement_stages.last.weight": (3,),
-    }
-    assert NETWORKS["higher_hrnet"].infer_arguments(foreign) == {"width": 32, "keypoints": 17}
-    assert NETWORKS["lightweight_openpose"].infer_arguments(foreign)["refinement_stages"] == 1
-    assert NETWORKS["higher_hrnet"].infer_arguments({"transition1.0.0.weight": ()})["width"] == 32
-    assert NETWORKS["lightweight_openpose"].infer_arguments({})["refinement_stages"] == 1
-
-
 def test_a_checkpoint_of_a_giant_network_is_refused_before_it_is_built():
     giant = {f"refinement_stages.{number}.weight": (1,) for number in range(100_000)}
     with pytest.raises(NetworkError, match="refinement_stages is 100000, expected 0 to 16"):
@@ -132,23 +120,6 @@ def test_a_network_built_without_memory_takes_the_tensors_of_a_checkpoint(name):
         outputs_of(network, image), outputs_of(original, image), strict=True
     ):
         assert torch.equal(ours, reference)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "lightweight_openpose",
-        "human_pose_3d",
-        "simple_pose_resnet18_v1b",
-        "mobile_pose_mobilenetv2_1.0",
-    ],
-)
-def test_images_of_a_batch_do_not_influence_each_other(name):
-    network = networks.build_network(name)
-    images = torch.randn(2, 3, 101, 75)
-    alone = [outputs_of(network, image[None]) for image in images]
-    for together, *one_by_one in zip(outputs_of(network, images), *alone, strict=True):
-        assert torch.allclose(together, torch.cat(one_by_one), rtol=1e-4, atol=1e-5)
 
 
 TINY_DEFINITION = """

@@ -24,13 +24,6 @@ def test_only_the_last_word_changes(name, key):
     assert torch_name(torch_name(name)) == key
 
 
-def test_the_order_is_kept_and_values_are_not_read():
-    tensors = {"b.gamma": object(), "b.beta": object(), "a.weight": object()}
-    assert list(torch_names(tensors).items()) == list(
-        zip(["b.weight", "b.bias", "a.weight"], tensors.values(), strict=True)
-    )
-
-
 def test_one_parameter_under_two_names_is_refused():
     with pytest.raises(
         NetworkError, match=r"two parameters have the same key: a\.weight and a\.gamma"

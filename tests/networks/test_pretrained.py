@@ -36,13 +36,6 @@ def test_the_arguments_are_read_from_the_keys_and_the_weights_loaded_in_float32(
     assert np.array_equal(weight.numpy(), found.tensors[key].astype(np.float32))
 
 
-def test_the_file_may_be_overwritten_while_the_network_is_in_use(checkpoint):
-    module = pretrained.read_network_checkpoint(checkpoint, NAME).load()
-    before = {key: tensor.clone() for key, tensor in module.state_dict().items()}
-    checkpoint.write_bytes(b"")
-    assert all(torch.equal(tensor, before[key]) for key, tensor in module.state_dict().items())
-
-
 @pytest.mark.slow
 def test_a_declared_argument_is_used_whatever_the_keys_show(checkpoint):
     found = pretrained.read_network_checkpoint(checkpoint, NAME, {"refinement_stages": 1})
@@ -147,21 +140,6 @@ def test_the_prefix_of_a_training_program_is_removed(tmp_path, kind):
     assert found.arguments == {"keypoints": 12}
     loaded = found.load().state_dict()
     assert all(torch.equal(tensor, loaded[key]) for key, tensor in state.items())
-
-
-def test_the_network_of_weights_with_a_prefix_is_recognized(tmp_path):
-    state = networks.build_network(SMALL, keypoints=12).state_dict()
-    torch.save(PREFIXED["of two words"](state), tmp_path / "net.pth")
-    assert pretrained.matching_networks(tmp_path / "net.pth") == (SMALL,)
-
-
-def test_weights_with_two_prefixes_are_refused(tmp_path):
-    state = networks.build_network(SMALL).state_dict()
-    torch.save({**prefixed("model.", state), **prefixed("model_ema.", state)}, tmp_path / "net.pth")
-    with pytest.raises(
-        CheckpointError, match=rf"net.pth: has weights of {SMALL} 2 times: below model., model_ema."
-    ):
-        pretrained.read_network_checkpoint(tmp_path / "net.pth", SMALL)
 
 
 @pytest.mark.slow

@@ -35,7 +35,6 @@ from posezoo.core.workers import program
 from posezoo.networks import NETWORKS, build_network, find_network
 from posezoo.networks import pytorch_format as pytorch
 from posezoo.networks.custom_weights import spec_with_checkpoint
-from posezoo.networks.pretrained import read_network_checkpoint
 from posezoo.proof.reference_outputs import compute_reference
 
 import_when_used("torch")
@@ -103,17 +102,6 @@ def test_the_ir_takes_the_image_as_it_is_and_gives_the_network_s_outputs(made):
         ("heatmaps", [1, 17, 64, 48])
     ]
     assert network.get_rt_info(["posezoo", "color"]).astype(str) == "BGR"
-
-
-@pytest.mark.slow
-def test_a_checkpoint_as_safetensors_gives_the_same_ir(made, tmp_path):
-    save_file = pytest.importorskip("safetensors.torch", reason="needs safetensors").save_file
-    spec, layout, irs = made
-    network = read_network_checkpoint(layout.file_path(spec, spec.files[0]), SMALL).load()
-    save_file(network.state_dict(), tmp_path / "net.safetensors")
-    again = convert_model(*declared(tmp_path / "net.safetensors"), precisions={FP32}).irs
-    weights = irs[FP32].with_suffix(".bin").read_bytes()
-    assert again[FP32].with_suffix(".bin").read_bytes() == weights
 
 
 def test_the_same_checkpoint_gives_the_same_bytes(made, tmp_path):

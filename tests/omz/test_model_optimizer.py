@@ -1,7 +1,6 @@
 """--mo: a real Model Optimizer as a child process, for what OpenVINO of today does not read."""
 
 import json
-import os
 import shlex
 import stat
 import sys
@@ -226,12 +225,6 @@ def test_a_strict_lock_accepts_only_the_ir_that_it_has(zoo):
     assert_success(converter(zoo, *mo, "--add_mo_arg=--scale=2"))
     there = refusal(converter(zoo, *mo, *lock, "--locked", "--add_mo_arg=--scale=2"))
     assert "is SHA-384 " in there
-
-
-@needs_mo
-def test_nothing_is_written_into_the_home_folder(zoo):
-    assert_success(converter(zoo, "--mo", ENVIRONMENT, "--precisions", "FP32"))
-    assert list(Path(os.environ["HOME"]).rglob("*telemetry*")) == []
 
 
 def caffe_zoo(folder, kernel, *arguments):

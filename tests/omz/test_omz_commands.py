@@ -4,10 +4,8 @@ import json
 import os
 import shutil
 import sys
-import zipfile
 from hashlib import sha384
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -26,13 +24,10 @@ from fakes.command import (
 from fakes.network import network
 from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, omz_yml, onnx_yml, write_composite, write_model
-from posezoo.core.events import DownloadFinished
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import with_added_mo_args
 from posezoo.core.settings import WHEEL_REGISTRIES
 from posezoo.omz.commands import conventions, info_dumper
-from posezoo.omz.commands.conventions import LineBuffer
-from posezoo.omz.commands.event_output import JsonReporter
 
 TOOLS = ROOT / "tools" / "downloader"
 
@@ -128,15 +123,6 @@ def test_lines_name_the_cache_or_the_mirror(zoo):
         assert "public/a/a.tflite from cache\n" in mirrored.stdout
 
 
-def test_an_event_is_one_write_so_that_those_of_two_processes_are_lines(zoo, monkeypatch):
-    texts = []
-    monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=texts.append, flush=lambda: None))
-    report = JsonReporter(LineBuffer(), open_registry([zoo / "models"]).find("a"))
-    report(DownloadFinished("a", True))
-    (text,) = filter(None, texts)
-    assert text.endswith("}\n")
-
-
 def test_a_failure_has_its_reason_in_json_and_does_not_stop_other_models(zoo):
     (zoo / "origin" / "a.tflite").write_bytes(b"other")
     ended = run("downloader", zoo, "--name", "a,b", "--progress_format", "json")
@@ -166,18 +152,6 @@ def test_each_file_has_one_begin_and_one_end_event(zoo):
         assert [
             each["successful"] for each in told if each["$type"] == "model_file_download_end"
         ] == [True]
-
-
-def test_lines_of_parallel_downloads_stay_apart(zoo):
-    output = printed(run("downloader", zoo, "--all", "--jobs", "4"))
-    groups = output.split("################|| Downloading ")[1:]
-    assert [group.split()[0] for group in groups] == ["a", "b", "first", "ir", "second"]
-    for group in groups:
-        name = group.split()[0]
-        assert f"/{name}/" in group
-        assert not any(
-            f"/{other}/" in group for other in {"a", "b", "ir", "first", "second"} - {name}
-        )
 
 
 def test_an_invalid_model_yml_is_an_error_only_if_it_is_selected(zoo):
@@ -240,14 +214,6 @@ def test_the_converter_draws_a_card_unless_no_card_is_given(convertible):
     assert "Self-Check" in (folder / "README.md").read_text("utf-8")
 
 
-def test_a_dry_run_prints_the_plan_and_changes_nothing(convertible):
-    before = sorted(convertible.rglob("*"))
-    output = printed(run("converter", convertible, "--name", "net", "--dry_run", "-o", "ir"))
-    assert output.splitlines()[0] == "========== (DRY RUN) Converting net to IR (FP16)"
-    assert "ir/public/net/FP32/net.xml" in output
-    assert sorted(convertible.rglob("*")) == before
-
-
 def test_a_dry_run_of_what_cannot_be_converted_fails_as_the_real_run_does(convertible):
     (convertible / "net.params").write_bytes(b"params")
     files = [declared_file(convertible / "net.params")]
@@ -282,15 +248,6 @@ def test_a_model_optimizer_that_is_not_there_and_not_needed_is_a_marked_warning(
     ended = run("converter", convertible, "--name", "net", "--mo", missing)
     assert_success(ended)
     assert ended.stderr == f"########## Warning: --mo {missing}: there is no such file\n"
-
-
-def test_the_quantizer_names_the_commands_that_make_the_ir_it_needs(tmp_path):
-    name = "single-human-pose-estimation-0001"
-    (tmp_path / "photos").mkdir()
-    error = refusal(omz_tool("quantizer", "--name", name, "--dataset_dir", "photos", cwd=tmp_path))
-    assert error.splitlines()[-1] == (
-        f"  hint: downloader.py --name {name} -o {tmp_path}, then converter.py --name {name} -d {tmp_path}"
-    )
 
 
 def test_the_hint_of_an_unknown_name_prints_all_names_that_were_searched(tmp_path):
@@ -462,14 +419,6 @@ def test_the_info_dumper_says_what_input_info_says(tmp_path):
     assert fact["description"] == "Faces,\nin two lines.\n"
 
 
-def test_the_info_dumper_names_the_precisions_that_the_quantizer_makes(zoo):
-    names = ("person-detection-retail-0013", "pose-detection-mediapipe")
-    ended = omz_tool("info_dumper", "--name", ",".join(names), cwd=zoo)
-    facts = json.loads(ended.stdout)
-    made = {fact["name"]: fact["quantization_output_precisions"] for fact in facts}
-    assert made == {name: ["FP16-INT8", "FP32-INT8"] for name in names}
-
-
 @pytest.mark.parametrize("name", ["downloader", "converter", "info_dumper"])
 def test_the_scripts_run_from_a_checkout_without_installation(tmp_path, name):
     # -S leaves out what is installed, and our own editable install with it; PyYAML is all that reading needs.
@@ -540,34 +489,3 @@ def test_a_model_that_was_downloaded_in_one_precision_verifies(mirror, tmp_path)
     assert ended.returncode == 1
     repairs = f"posezoo download person-detection-retail-0013 --weights_dir {tmp_path}"
     assert f"{repairs} repairs the first" in ended.stdout
-
-
-@pytest.fixture
-def of_an_archive(tmp_path):
-    """What Open Model Zoo's own downloader leaves of a model in an archive: the unpacked file."""
-    needs("openvino")
-    with zipfile.ZipFile(tmp_path / "net.zip", "w") as archive:
-        archive.writestr("net.onnx", network("onnx"))
-    steps = [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}]
-    file = declared_file(tmp_path / "net.zip")
-    declared = onnx_yml(file, postprocessing=steps, checkpoint="net.onnx")
-    write_model(tmp_path / "models", "net", declared)
-    folder = tmp_path / "public" / "net"
-    folder.mkdir(parents=True)
-    (folder / "net.onnx").write_bytes(network("onnx"))
-    return tmp_path
-
-
-def test_a_folder_whose_archive_another_program_removed_is_converted(of_an_archive):
-    ended = run("converter", of_an_archive, "--name", "net", "--precisions", "FP16")
-    assert_success(ended)
-    assert (of_an_archive / "public" / "net" / "FP16" / "net.xml").is_file()
-    said = ended.stdout + ended.stderr
-    assert "nothing shows what net.zip contained, which was unpacked and removed" in said
-
-
-def test_without_the_archive_and_the_file_nothing_is_converted(of_an_archive):
-    (of_an_archive / "public" / "net" / "net.onnx").unlink()
-    ended = run("converter", of_an_archive, "--name", "net", "--precisions", "FP16")
-    assert ended.returncode == 1
-    assert "net.zip: does not exist" in ended.stdout + ended.stderr

@@ -151,16 +151,6 @@ def test_the_comparison_sees_what_differs(tool, changes, why):
     assert (found.outcome, found.why) == ("differs", why)
 
 
-def test_an_archive_that_stays_is_an_allowed_difference():
-    line = next(line for line in CALLS if line.tool == "downloader" and line.models)
-    ours = left(
-        files={**left().files, "public/m/m.tar.gz": "digest", "public/m/provenance.json": "digest"}
-    )
-    assert compare(Call.of(line), left(), ours) == Result(
-        "same", differences="downloader --output_dir"
-    )
-
-
 def test_each_line_was_replayed():
     assert list(STORED) == [(line.project, line.path, line.line) for line in CALLS]
 

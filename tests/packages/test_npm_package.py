@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.checkout import ROOT
-from fakes.files import WEIGHTS, declared, model, put
+from fakes.files import WEIGHTS, declared, put
 from fakes.npm import (
     DOCUMENT,
     PACKAGE,
@@ -30,12 +29,10 @@ from fakes.server import PAGE, Server
 from posezoo.core.declarations.model import Digest
 from posezoo.core.declarations.sources import NpmPackageSource, PythonPackageSource, Wheel
 from posezoo.core.download.context import DownloadContext
-from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import entry_path
 from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
 from posezoo.core.events import FileDownloadStarted, PackageDownloadFinished, PackageDownloadStarted
-from posezoo.core.layout import ModelLayout
 from posezoo.packages import npm_config
 from posezoo.packages.npm_config import read_npm_config
 from posezoo.packages.npm_package import NpmClient
@@ -94,13 +91,6 @@ def test_a_tarball_of_another_size_than_declared_is_refused(registry, fetch):
         fetch(replace(FILE, sources=(source,)))
 
 
-def test_one_tarball_serves_all_files_of_a_call_without_a_cache(registry, tmp_path):
-    spec = model(FILE, declared("other.bin", OTHER, member("other.bin")))
-    downloaded = download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
-    assert [path.read_bytes() for path in downloaded] == [WEIGHTS, OTHER]
-    assert registry.asked(TARBALL) == 1
-
-
 def test_a_tarball_in_the_cache_serves_other_members_without_any_request(registry, fetch, tmp_path):
     fetch(FILE, cache=tmp_path / "cache")
     kept = tmp_path / "cache" / entry_path(Digest("sha512", hashlib.sha512(TGZ).hexdigest()))
@@ -109,12 +99,6 @@ def test_a_tarball_in_the_cache_serves_other_members_without_any_request(registr
     other = declared("other.bin", OTHER, member("other.bin", TGZ))
     assert fetch(other, cache=tmp_path / "cache").read_bytes() == OTHER
     assert registry.requests == []
-
-
-def test_a_tarball_in_a_mirror_needs_no_registry(fetch, project, tmp_path):
-    put(tmp_path / "mirror", TGZ, declared("a.tgz", TGZ, algorithm="sha512"))
-    file = declared("net.bin", WEIGHTS, member("models/net.bin", TGZ))
-    assert fetch(file, mirrors=(str(tmp_path / "mirror"),)).read_bytes() == WEIGHTS
 
 
 def test_a_damaged_tarball_in_the_cache_is_downloaded_again(registry, fetch, tmp_path):
@@ -171,13 +155,6 @@ def test_the_tarball_must_have_the_integrity_that_the_registry_states(registry, 
     ):
         fetch(FILE)
     assert fetch.left() == []
-
-
-def test_the_integrity_of_model_yml_counts_before_that_of_the_registry(registry, fetch):
-    swapped = make_tarball({"models/net.bin": WEIGHTS, "evil": b""})
-    serve_registry(registry, swapped)
-    with pytest.raises(DigestError, match="the digest of the download is"):
-        fetch(declared("net.bin", WEIGHTS, member("models/net.bin", TGZ)))
 
 
 def test_the_strongest_integrity_is_checked(registry, fetch):
@@ -247,12 +224,6 @@ def test_a_registry_that_refuses_is_named(registry, fetch, name, status, problem
     assert fetch.left() == []
 
 
-def test_a_registry_that_recovers_is_asked_again(registry, fetch):
-    registry.answers[f"/{DOCUMENT}"].status = [503, 503]
-    registry.answers[f"/{TARBALL}"].status = [500]
-    assert fetch(FILE).read_bytes() == WEIGHTS
-
-
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
@@ -313,12 +284,6 @@ def own_npm(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
-def test_the_default_registry_is_the_one_that_npm_itself_names(project):
-    assert re.fullmatch(r"https://[\w.-]+/", npm_config.default_registry())
-    assert read_npm_config().registry_for("pose") == npm_config.default_registry()
-
-
-@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 def test_npm_writes_nothing_into_the_home_folder(tmp_path, monkeypatch):
     home = tmp_path / "home"
     home.mkdir()
@@ -326,19 +291,6 @@ def test_npm_writes_nothing_into_the_home_folder(tmp_path, monkeypatch):
     npm_config._ask_npm.cache_clear()
     assert npm_config.default_registry()
     assert not list(home.iterdir())
-
-
-def test_the_registry_of_a_scope_counts_before_that_of_all_packages(
-    server, fetch, project, monkeypatch
-):
-    npmrc(
-        "registry=http://localhost:1/",
-        f"@pose-lab:registry={serve_registry(server, TGZ, base='own/')}",
-    )
-    fetch(FILE).unlink()
-    monkeypatch.setenv("PATH", str(project))  # it needs neither another one nor npm
-    npmrc(f"@pose-lab:registry={server.url('own/')}")
-    assert fetch(FILE).read_bytes() == WEIGHTS
 
 
 def test_environment_user_and_global_file_count_in_this_order(
@@ -363,31 +315,6 @@ def test_the_file_of_a_folder_sends_nothing_to_its_registry(project, monkeypatch
     (project / "package.json").write_text("{}")
     (project / ".npmrc").write_text("registry=https://folder.invalid/${SECRET}")
     assert read_npm_config().registry_for("pose") == "https://user.invalid/"
-
-
-def test_another_user_file_can_be_named(project, tmp_path, monkeypatch):
-    (tmp_path / "mine").write_text("registry=https://${WHERE}.invalid/${GONE?}${GONE}")
-    monkeypatch.setenv("npm_config_userconfig", str(tmp_path / "mine"))
-    monkeypatch.setenv("WHERE", "mine")
-    assert read_npm_config().registry_for("pose") == "https://mine.invalid/${GONE}/"
-
-
-def test_a_global_file_lies_in_the_prefix(project, tmp_path, monkeypatch):
-    (tmp_path / "prefix" / "etc").mkdir(parents=True)
-    (tmp_path / "prefix" / "etc" / "npmrc").write_text("registry=https://prefix.invalid")
-    monkeypatch.delenv("NPM_CONFIG_GLOBALCONFIG")
-    npmrc(f"prefix={tmp_path / 'prefix'}")
-    assert read_npm_config().registry_for("pose") == "https://prefix.invalid/"
-
-
-@pytest.mark.parametrize("line", ["prefix=~/npm", "globalconfig=~/npm/etc/npmrc"])
-def test_a_global_file_may_be_in_the_home_folder(project, monkeypatch, line):
-    monkeypatch.setenv("HOME", str(project))
-    monkeypatch.delenv("NPM_CONFIG_GLOBALCONFIG")
-    (project / "npm" / "etc").mkdir(parents=True)
-    (project / "npm" / "etc" / "npmrc").write_text("registry=https://home.invalid")
-    npmrc(line)
-    assert read_npm_config().registry_for("pose") == "https://home.invalid/"
 
 
 @pytest.mark.parametrize(
@@ -439,19 +366,6 @@ def test_a_tarball_at_a_private_address_is_refused(project):
         assert client._tarball_url("http://public.invalid/a.tgz") == "https://public.invalid/a.tgz"
 
 
-def test_a_missing_home_is_passed_over(project, monkeypatch):
-    monkeypatch.delenv("HOME")
-    monkeypatch.setattr("pwd.getpwuid", lambda _uid: {}["none"])
-    monkeypatch.delenv("NPM_CONFIG_GLOBALCONFIG")
-    monkeypatch.setattr("shutil.which", lambda _name, **_: "/node")
-    assert read_npm_config().find_registries()[0].url == ""
-    with pytest.raises(
-        SourceError,
-        match="no npm registry is configured, and npm, which has a default, is not installed",
-    ):
-        read_npm_config().registry_for("pose")
-
-
 # --- credentials
 
 
@@ -471,26 +385,6 @@ def test_a_user_and_password_go_to_their_registry(registry, fetch, login):
     npmrc(key + login.format(both=both, password=password, key=key))
     fetch(FILE)
     assert sent(registry) == [f"Basic {both}"] * 2
-
-
-def test_the_login_with_the_longest_path_counts(project):
-    npmrc(
-        "registry=https://host.invalid:8443/a/b",
-        "//host.invalid:8443/:_authToken=host",
-        "//host.invalid:8443/a/b/:_authToken=registry",
-        "//host.invalid/:_authToken=other",
-    )
-    config = read_npm_config()
-    registry = config.registry_for("pose")
-
-    def login(url):
-        return config.authorization(url, registry)
-
-    assert login("https://host.invalid:8443/a/b/pose") == "Bearer registry"
-    assert login("https://HOST.invalid:8443/files/pose.tgz") == "Bearer host"
-    assert login("https://host.invalid:443/pose.tgz") == "Bearer other"
-    assert login("https://cdn.invalid/pose.tgz") == ""
-    assert login("http://host.invalid:8443/a/b/pose") == ""
 
 
 def test_another_path_of_the_host_gets_the_login_of_the_registry(project):

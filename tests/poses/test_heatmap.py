@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from posezoo import decode
-from posezoo.core.errors import InferenceError
 from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.keypoints import SKELETONS
 
@@ -31,31 +30,12 @@ def found(heatmaps, convention, **options):
     return pose
 
 
-def test_the_highest_cell_times_the_stride():
-    places = somewhere()
-    for convention in ("argmax", "gluoncv"):
-        pose = found(hills(places), convention)
-        assert np.array_equal(pose.keypoints[:, :2], 4 * np.rint(places))
-
-
 @pytest.mark.parametrize(("count", "skeleton"), [(12, "keypoints-12"), (14, "crowdpose-14")])
 def test_any_number_of_keypoints_is_decoded(count, skeleton):
     places = somewhere()[:count]
     pose = found(hills(places), "argmax")
     assert np.array_equal(pose.keypoints[:, :2], 4 * np.rint(places))
     assert pose.skeleton == skeleton
-
-
-def test_of_unknown_keypoints_a_mirrored_image_is_refused():
-    maps = hills(somewhere()[:12])
-    with pytest.raises(InferenceError, match="left and right are not known for 12 keypoints"):
-        decode("heatmap", {"heatmaps": maps, "flipped_heatmaps": maps}, SIZE)
-
-
-def test_a_stretched_crop_has_a_stride_for_each_axis():
-    places = somewhere()
-    (pose,) = decode("heatmap", {"heatmaps": hills(places)}, (480, 64), convention="gluoncv")
-    assert np.array_equal(pose.keypoints[:, :2], np.rint(places) * (10, 1))
 
 
 @pytest.mark.parametrize("convention", ["quarter", "gluoncv_validation", "alphapose"])
@@ -106,13 +86,6 @@ def test_dark_is_published_arithmetic():
     expected = np.array([x, y]) - np.linalg.inv([[xx, xy], [xy, yy]]) @ slope
     pose = found(np.repeat(heat[None, None], 17, axis=1), "dark")
     assert np.allclose(pose.keypoints[0, :2], 4 * expected, atol=1e-4)
-
-
-def test_the_width_of_the_blur_matters():
-    noisy = hills(somewhere()) + 0.1 * np.random.default_rng(0).random((1, 17, 64, 48), np.float32)
-    assert not np.allclose(
-        found(noisy, "dark").keypoints, found(noisy, "dark", blur=3).keypoints, atol=1e-3
-    )
 
 
 def test_a_mirrored_image_is_averaged_in():

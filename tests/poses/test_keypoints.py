@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fakes.people import standing_person
-from posezoo.core.errors import InferenceError, PosezooError, UnknownKeypointError
+from posezoo.core.errors import PosezooError, UnknownKeypointError
 from posezoo.poses.keypoints import (
     NO_KEYPOINTS,
     SKELETONS,
@@ -22,7 +22,6 @@ from posezoo.poses.keypoints import (
     from_pixel_indices,
     pose_similarity,
     sigmas_of,
-    skeleton_of,
     to_pixel_indices,
 )
 
@@ -52,27 +51,9 @@ def test_a_skeleton_agrees_with_itself(name):
     assert len(named) * 2 == len(sided)
 
 
-@pytest.mark.parametrize("name", SKELETONS)
-def test_limbs_are_the_same_on_both_sides(name):
-    skeleton = SKELETONS[name]
-    mirrored = dict(skeleton.flip_pairs) | {right: left for left, right in skeleton.flip_pairs}
-    limbs = {frozenset(limb) for limb in skeleton.limbs}
-    assert {frozenset(mirrored.get(joint, joint) for joint in limb) for limb in limbs} == limbs
-
-
 def test_coco_has_a_spread_for_each_keypoint():
     sigmas = SKELETONS["coco-17"].sigmas
     assert len(sigmas) == 17 and sum(sigmas) == pytest.approx(1.138)
-
-
-@pytest.mark.parametrize("name", [name for name in WITH_KEYPOINTS if name != "crowdpose-14"])
-def test_every_skeleton_holds_cocos_keypoints_by_their_names(name):
-    skeleton = SKELETONS[name]
-    assert coco_order(skeleton) is not None
-    assert (
-        tuple(skeleton.keypoints[place] for place in coco_order(skeleton))
-        == SKELETONS["coco-17"].keypoints
-    )
 
 
 def test_spreads_are_cocos_wherever_a_skeleton_stands():
@@ -100,19 +81,6 @@ def test_the_sets_of_2026_have_the_published_sigmas_and_flips():
     )
     assert SKELETONS["coco-wholebody-133"].flip_order[91:112] == tuple(range(112, 133))
     assert coco_order(SKELETONS["crowdpose-14"]) is None
-
-
-def test_a_skeleton_of_any_number_of_keypoints_has_a_name():
-    assert [skeleton_of(count) for count in (14, 17, 26, 133)] == [
-        "crowdpose-14",
-        "coco-17",
-        "halpe-26",
-        "coco-wholebody-133",
-    ]
-    unknown = SKELETONS[skeleton_of(21)]
-    assert len(unknown.keypoints) == 21 and unknown.limbs == ()
-    with pytest.raises(KeyError):
-        SKELETONS["keypoints-many"]
 
 
 def test_openpose_and_panoptic_are_in_their_published_order():
@@ -164,16 +132,6 @@ def test_a_pose_becomes_a_coco_result():
     json.dumps(result)
 
 
-def test_an_object_becomes_a_coco_result_with_its_box():
-    box = Pose(np.zeros((0, 3), np.float32), "box", 0.5, (1, 2, 11, 22), class_id=2, label="car")
-    assert box.to_coco(785, 3) == {
-        "image_id": 785,
-        "category_id": 3,
-        "bbox": [1, 2, 10, 20],
-        "score": 0.5,
-    }
-
-
 def test_a_pose_becomes_json_with_names():
     said = json.loads(json.dumps(person().to_json()))
     assert said["skeleton"] == "blazepose-33" and len(said["keypoints"]) == 33
@@ -197,24 +155,12 @@ def test_a_skeleton_of_ones_own_has_all_its_keypoints_in_cocos_form_and_none_of_
     assert "to_json" in caught.value.hint
 
 
-def test_a_skeleton_of_another_number_of_keypoints_is_refused():
-    points = np.zeros((1, 12, 3), np.float32)
-    with pytest.raises(InferenceError, match="finds 12 keypoints, and the skeleton hand-2 has 2"):
-        create_poses(points, np.array([1.0]), Skeleton("hand-2", ("thumb", "index")), (9, 9))
-
-
 def test_the_box_holds_the_keypoints_that_count_and_stays_inside_the_image():
     keypoints = np.array([[10, 20, 0.9], [30, 90, 0.8], [500, 500, 0.1]], np.float32)
     assert bounding_box(keypoints, (640, 480)) == (10, 20, 30, 90)
     assert bounding_box(keypoints, (25, 40)) == (10, 20, 25, 40)
     keypoints[:, 2] = 0.1
     assert bounding_box(keypoints, (640, 480)) == (10, 20, 500, 480)
-
-
-def test_similarity_is_one_for_the_same_and_falls_with_the_distance():
-    steps = [pose_similarity(person(), person(x=200 + moved)) for moved in (0, 5, 20, 60, 300)]
-    assert steps[0] == 1 and steps[-1] < 1e-3
-    assert steps == sorted(steps, reverse=True)
 
 
 def test_similarity_is_cocos():
@@ -232,10 +178,6 @@ def test_keypoints_that_were_not_found_do_not_stretch_the_box():
     assert pose.box == (10, 20, 25, 90) and pose.score == 0.7
 
 
-def test_no_people_give_an_empty_list():
-    assert create_poses(np.empty((0, 17, 3), np.float32), np.empty(0), "coco-17", (640, 480)) == []
-
-
 @pytest.mark.parametrize(
     ("name", "sigmas"),
     [("crowdpose-14", SKELETONS["crowdpose-14"].sigmas), ("keypoints-12", [0.079] * 12)],
@@ -248,15 +190,6 @@ def test_poses_without_cocos_keypoints_are_compared_by_their_own_or_the_usual_si
     # One point: exp(-d^2 / (2 area (2 sigma)^2)).
     expected = np.exp(-25 / (2 * 10_000 * (2 * np.array(sigmas)) ** 2)).mean()
     assert pose_similarity(one, moved, 10_000) == pytest.approx(expected)
-
-
-def test_the_number_of_a_tracked_person_is_in_both_forms_of_json():
-    pose = Pose(np.full((17, 3), 0.5, np.float32), "coco-17", 0.5, (0, 0, 1, 1))
-    assert pose.to_json()["track_id"] is None
-    assert "track_id" not in pose.to_coco()  # a result of COCO has no null
-    tracked = replace(pose, track_id=3)
-    assert tracked.to_json()["track_id"] == tracked.to_coco(1)["track_id"] == 3
-    assert {**tracked.to_json(), "track_id": 0} == {**pose.to_json(), "track_id": 0}
 
 
 def test_a_keypoint_of_an_unknown_set_has_the_sigma_of_its_joint_if_coco_has_it():

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from posezoo import decode
-from posezoo.core.errors import InferenceError
 from posezoo.poses.blazeface import find_new
 from posezoo.poses.landmarks import (
     FaceOptions,
@@ -59,11 +58,6 @@ def test_the_square_of_a_face_lies_around_its_box_with_level_eyes():
     assert square.center == (50, 65) and square.width == pytest.approx(1.5 * 70)
 
 
-def test_a_box_of_another_detector_gives_an_upright_square():
-    (square,) = HandOptions().find_squares(np.array([10, 10, 30, 50], float), np.zeros((0, 2)))
-    assert (square.center, square.width, square.angle) == ((20, 30), 60, 0)
-
-
 @pytest.mark.parametrize("angle", [0.3, -1, 2.5])
 def test_the_next_square_of_a_hand_turns_with_its_landmarks(angle):
     points = np.random.default_rng(1).uniform(0, 100, (21, 2))
@@ -74,13 +68,6 @@ def test_the_next_square_of_a_hand_turns_with_its_landmarks(angle):
     assert difference == pytest.approx(0, abs=1e-6)
     assert after.width == pytest.approx(before.width)
     assert np.array(after.center) == pytest.approx(turned(np.array([before.center]), angle)[0])
-
-
-def test_the_next_square_of_a_face_contains_all_landmarks():
-    points = np.random.default_rng(2).uniform(20, 80, (478, 2))
-    square = FaceOptions().follow(points, ANYWHERE)
-    extent = np.ptp(points, axis=0).max()
-    assert square.width == pytest.approx(1.5 * extent)
 
 
 def test_each_eye_of_a_face_has_a_square_and_the_left_one_is_mirrored():
@@ -160,9 +147,3 @@ def test_attention_refines_lips_and_eyes_and_adds_irises_as_deep_as_the_eyes():
     assert refined.z[:468] == pytest.approx(plain.z)
     edge = [33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173]
     assert refined.z[468:473] == pytest.approx(np.full(5, mesh[edge, 2].mean()), rel=1e-5)
-
-
-def test_rows_that_no_detector_has_are_refused():
-    outputs = {"boxes": np.zeros((1, 100, 16)), "scores": np.zeros((1, 100, 1))}
-    with pytest.raises(InferenceError, match="100 rows do not fit an input of 128x128"):
-        decode("blazeface", outputs, (128, 128))

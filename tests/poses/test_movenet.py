@@ -102,9 +102,3 @@ def test_the_crops_of_a_video_are_those_of_the_published_code(seed):
         assert (crop is None) == (published is None)
         if published is not None:
             np.testing.assert_allclose(crop, published, atol=1e-3)
-
-
-def test_keypoints_in_one_place_leave_the_whole_image():
-    """A crop without a size cannot be enlarged to the input."""
-    keypoints = np.tile(np.float32([30, 40, 0.9]), (17, 1))
-    assert next_crop(keypoints, (100, 80), None) == (0, -10, 100, 90)

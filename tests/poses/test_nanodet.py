@@ -55,17 +55,6 @@ def test_values_that_are_not_finite_give_no_people(kind, poison):
     assert scores and score not in scores and np.isfinite(scores).all()
 
 
-@pytest.mark.parametrize(
-    ("role", "shape"), [("scores_16", (1, 9, 80)), ("distances_32", (1, 130, 43))]
-)
-def test_outputs_of_another_input_size_are_refused(role, shape):
-    maps = random_maps() | {role: np.zeros(shape, np.float32)}
-    with pytest.raises(
-        InferenceError, match=f"416x320 has .* cells with stride {role.split('_')[1]}"
-    ):
-        decode("nanodet", maps, SIZE)
-
-
 @pytest.mark.parametrize(("side", "logits"), [(320, 32), (416, 32), (416, 44)])
 def test_outputs_are_recognized_by_the_sizes_of_the_published_networks(side, logits):
     shapes = {}

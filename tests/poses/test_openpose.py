@@ -55,19 +55,6 @@ def test_the_surest_comes_first():
     assert first.score > second.score and first.keypoints[1, 0] > 200
 
 
-def test_the_grid_of_the_map_does_not_matter():
-    """The same person in maps upsampled by the network, by us, and in plain ones."""
-    people = somebody()
-    assert error(found(people, upsampled=4)[0], people) < 0.5
-    assert error(found(people, upsample=4)[0], people) < 0.8
-    assert error(found(people)[0], people) < 0.2
-
-
-def test_without_subpixel_keypoints_are_the_middles_of_cells():
-    (pose,) = found(somebody(), subpixel=False)
-    assert np.array_equal((pose.keypoints[:, :2] / 8) % 1, np.full((18, 2), 0.5))
-
-
 def test_upsampling_keeps_hills_in_place():
     maps = np.zeros((2, 10, 12), np.float32)
     maps[:, 4, 5] = 1
@@ -75,46 +62,6 @@ def test_upsampling_keeps_hills_in_place():
     assert fine.shape == (2, 80, 96)
     row, column = np.unravel_index(fine[1].argmax(), fine[1].shape)
     assert abs((column + 0.5) / 8 - 5.5) < 0.1 and abs((row + 0.5) / 8 - 4.5) < 0.1
-
-
-def test_two_people_in_line_keep_their_own_legs():
-    """Below each other, 21 px apart: their fields are one lane, and only the lengths tell."""
-    people = crowds.standing(SIZE, (200, 110, 180), (200, 131, 180))
-    poses = found(people)
-    assert len(poses) == 2 and all(error(pose, people) < 0.5 for pose in poses)
-
-
-def test_a_small_person_before_a_large_one_keeps_its_size():
-    people = crowds.standing(SIZE, (200, 128, 230), (202, 110, 70))
-    poses = found(people)
-    assert len(poses) == 2 and all(error(pose, people) < 0.5 for pose in poses)
-
-
-def test_a_joint_that_is_hidden_is_zero_and_the_rest_stays():
-    people = somebody()
-    people.there[0, 9] = False  # the left wrist of COCO
-    (pose,) = found(people)
-    assert pose.keypoints[7].tolist() == [0, 0, 0]
-    assert (pose.keypoints[np.arange(18) != 7, 2] > 0.3).all()
-
-
-def test_few_keypoints_are_no_person_unless_requested():
-    people = somebody()
-    people.there[0] = False
-    people.there[0, 5] = True  # the left shoulder; the neck is always there
-    assert found(people) == []
-    (pose,) = found(people, min_keypoints=2)
-    assert (pose.keypoints[:, 2] > 0).sum() == 2
-    assert found(people, min_keypoints=2, min_score=3.0) == []
-
-
-def test_thresholds_are_heeded():
-    people = somebody()
-    assert found(people, min_keypoint_score=1.0) == []
-    heatmaps, pafs = crowds.openpose_maps(people, 1)
-    weak = {"heatmaps": heatmaps, "pafs": 0.5 * pafs}
-    assert len(decode("openpose", weak, SIZE, min_affinity=0.4)) == 1
-    assert decode("openpose", weak, SIZE, min_affinity=0.6) == []
 
 
 def test_of_too_many_peaks_the_highest_are_taken():
@@ -199,13 +146,6 @@ def test_values_that_are_not_finite_give_no_people(poison):
         assert all(np.isfinite(pose.keypoints).all() and np.isfinite(pose.score) for pose in poses)
         heatmaps[:], pafs[:] = poison, poison
         assert decode_maps(heatmaps, pafs) == []
-
-
-@pytest.mark.parametrize("affinity", [np.nan, np.inf, -np.inf])
-def test_keypoints_between_which_the_field_is_not_finite_are_not_joined(affinity):
-    heatmaps, pafs = crowds.openpose_maps(somebody(), 1)
-    pafs[:] = affinity
-    assert decode_maps(heatmaps, pafs) == []
 
 
 @pytest.mark.slow

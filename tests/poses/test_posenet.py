@@ -11,7 +11,6 @@ from fakes.command import read_json
 from fakes.posenet import PEER, STRIDE, people_maps, published_poses, random_maps
 from posezoo import decode
 from posezoo.core.errors import InferenceError
-from posezoo.poses.decoders import find_decoder
 
 pytest.importorskip("cv2")
 
@@ -100,14 +99,6 @@ def test_logits_far_from_zero_and_values_that_are_not_finite_do_no_harm():
     assert decode("posenet", maps, SIZE) == []
 
 
-def test_the_input_has_a_cell_at_its_first_and_its_last_pixel():
-    sizing = find_decoder("posenet").input_sizing
-    assert sizing.input_size(385, (640, 480)) == (513, 385)
-    assert sizing.input_size(513, (300, 300)) == (513, 513)
-    assert sizing.input_size(386, (480, 640)) == (401, 529)
-    assert sizing.input_size(1, (4, 4)) == (17, 17)
-
-
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
@@ -121,12 +112,3 @@ def test_an_option_that_cannot_be_meant_is_refused(options, problem):
     maps = random_maps(0, 3, 3, step=8)
     with pytest.raises(InferenceError, match=problem):
         decode("posenet", maps, (33, 33), **options)
-
-
-def test_maps_of_different_sizes_are_refused():
-    maps = random_maps(0, 9, 13, step=8)
-    maps["offsets"] = maps["offsets"][:, :8]
-    with pytest.raises(
-        InferenceError, match="maps of one image have one size, these do not: heatmaps 13x9, off"
-    ):
-        decode("posenet", maps, (193, 129))

@@ -3,12 +3,9 @@
 import numpy as np
 import pytest
 
-from fakes import omz_decoders
 from fakes.command import read_json
 from posezoo import decode
-from posezoo.poses.associative_embedding import AssociativeEmbeddingOptions
 from posezoo.poses.keypoints import to_pixel_indices
-from posezoo.poses.openpose import OpenPoseOptions
 
 pytest.importorskip("cv2")
 
@@ -29,38 +26,6 @@ def holds(poses, expected):
     for pose, keypoints, score in zip(poses, expected["poses"], expected["scores"], strict=True):
         assert np.allclose(pose.keypoints, np.array(keypoints)[:, :3], atol=1e-5)
         assert pose.score == pytest.approx(score, rel=1e-5)
-
-
-def test_the_stand_in_for_open_model_zoos_openpose_returns_its_result(shared, published):
-    """At a stride of 1: in cells, as that one counts. All 96 x 64 cells are the input."""
-    reference = maps(shared, "openpose_maps.npz")
-    outputs = {role: reference[role][0] for role in ("heatmaps", "pafs")}
-    # A stride of 8 gives the NMS of a network that is not upsampled.
-    poses = omz_decoders.decode_openpose(outputs, (8 * 96, 8 * 64), OpenPoseOptions())
-    expected = published["omz_openpose_decode"]
-    scaled = np.array(expected["poses"]) * (8, 8, 1)
-    holds(poses, {**expected, "poses": scaled})
-
-
-@pytest.mark.parametrize(
-    ("key", "options"),
-    [
-        (
-            "adjust=False,refine=False,pose_threshold=0.0",
-            {"adjust": False, "refine": False, "min_score": 0.0},
-        ),
-        ("adjust=True,refine=True,pose_threshold=0.0", {"min_score": 0.0}),
-        ("adjust=True,refine=True,pose_threshold=0.1", {}),
-    ],
-)
-def test_the_stand_in_for_its_associative_embedding_returns_its_result(
-    shared, published, key, options
-):
-    reference = maps(shared, "ae_maps.npz")
-    outputs = {"heatmaps": reference["heatmaps_negated"][0], "embeddings": reference["tags"][0]}
-    options = AssociativeEmbeddingOptions(**options)
-    poses = omz_decoders.decode_associative_embedding(outputs, (96, 64), options)
-    holds(poses, published["omz_ae_decode"][key])
 
 
 def test_the_default_agrees_with_the_published_groups(shared, published):

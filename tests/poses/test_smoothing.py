@@ -59,25 +59,6 @@ def test_a_person_who_walks_lags_by_at_most_three_pixels(fps):
     assert lag.max() < 3
 
 
-def test_a_person_who_begins_to_walk_lags_by_a_few_pixels_for_half_a_second():
-    true = np.concatenate([still(60), walking()])
-    _, results = smoothed(true, noise=0)
-    lag = (true - results)[60:, :, 0].mean(axis=1)
-    assert lag.max() < 12
-    assert lag[15:].max() < 3
-
-
-def test_the_result_does_not_depend_on_the_persons_size():
-    true = walking()
-    filters = PoseFilter(), PoseFilter()
-    for number, points in enumerate(true):
-        far, near = (
-            smooth(filtered, pose(points * scale), number / 30).keypoints[:, :2] / scale
-            for filtered, scale in zip(filters, (1, 3), strict=True)
-        )
-    np.testing.assert_allclose(far, near, rtol=1e-4)
-
-
 def test_a_missing_keypoint_stays_missing_and_begins_anew_where_it_is_seen_again():
     filtered, points = PoseFilter(), still(1)[0]
     smooth(filtered, pose(points), 0)

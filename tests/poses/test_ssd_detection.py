@@ -31,12 +31,6 @@ def test_only_people_that_the_detector_is_sure_of_count():
     assert len(found((0, 1, 0.49, 0, 0, 1, 1), min_box_score=0.4)) == 1
 
 
-def test_rows_after_the_end_of_the_list_are_ignored():
-    person = (0, 1, 0.9, 0.1, 0.1, 0.2, 0.2)
-    assert len(found(person, (-1, 0, 0, 0, 0, 0, 0), person)) == 1
-    assert found((-1, 1, 0.9, 0.1, 0.1, 0.2, 0.2), person) == []
-
-
 def test_boxes_lie_inside_the_image_and_have_a_size():
     over, *others = found(
         (0, 1, 0.9, -0.5, -3, 1.5, 0.5),

@@ -37,9 +37,3 @@ def test_people_are_numbered_from_zero_without_a_gap(peaks):
     assert sorted(set(found)) == list(range(max(found) + 1))
     pairs = list(zip([joint for joint, _ in peaks], found, strict=True))
     assert len(set(pairs)) == len(pairs)  # nobody has two noses
-
-
-def test_tags_further_apart_than_the_limit_are_of_two_people():
-    assert owners((NOSE, 0), (WRIST, 0.4)) == [0, 0]
-    first, second = owners((NOSE, 0), (WRIST, 1.1))
-    assert first != second

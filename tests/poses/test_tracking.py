@@ -8,7 +8,7 @@ import pytest
 
 from fakes import walks
 from posezoo.poses.keypoints import Pose
-from posezoo.poses.tracking import PoseTracker, _Motion
+from posezoo.poses.tracking import PoseTracker
 
 
 def follow(frames, fps=walks.FPS):
@@ -156,33 +156,6 @@ def test_a_detection_in_an_empty_scene_gets_no_number_before_it_is_seen_again():
     assert numbers == [[], [], [None], [1]]
 
 
-def test_a_time_that_goes_back_starts_again():
-    tracker = PoseTracker()
-    tracker.update([box(100)], 10.0)
-    (pose,) = tracker.update([box(100)], 0.0)
-    assert pose.track_id is None
-    (pose,) = tracker.update([box(100)], 0.03)
-    assert pose.track_id == 2
-
-
-def test_a_time_that_goes_back_moves_nobody_who_is_still_expected():
-    tracker = PoseTracker()
-    for number in range(10):
-        tracker.update([box(100 + 8 * number)], number / 30)
-    tracker.update([], 1.5)
-    (person,) = tracker._tracks
-    before = person.points.tolist(), person.motion.position_variance
-    tracker.update([], 1.2)
-    assert (person.points.tolist(), person.motion.position_variance) == before
-
-
-def test_two_frames_of_one_time_are_of_the_same_people():
-    tracker = PoseTracker()
-    tracker.update([box(100)], 1.0)
-    (pose,) = tracker.update([box(104)], 1.0)
-    assert pose.track_id == 1
-
-
 def test_a_frame_with_more_people_than_before_and_one_with_fewer():
     tracker = PoseTracker()
     tracker.update([box(100), box(500), box(900)], 0)
@@ -190,14 +163,3 @@ def test_a_frame_with_more_people_than_before_and_one_with_fewer():
     assert pose.track_id == 2
     tracked = tracker.update([box(1100), box(900), box(500), box(100), box(300)], 0.06)
     assert [pose.track_id for pose in tracked] == [None, 3, 2, 1, None]
-
-
-def test_one_long_step_is_as_uncertain_as_many_short_ones():
-    long = _Motion()
-    short = _Motion()
-    long.predict(1.0)
-    for _ in range(10):
-        short.predict(0.1)
-    assert short.position_variance == pytest.approx(long.position_variance)
-    assert short.covariance == pytest.approx(long.covariance)
-    assert short.velocity_variance == pytest.approx(long.velocity_variance)

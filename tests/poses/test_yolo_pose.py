@@ -102,21 +102,6 @@ def test_the_cells_of_an_input_are_rows_before_the_suppression(size, cells):
     assert np.allclose(poses[0].box, boxes[0].clip(0, [*size, *size]), atol=1e-3)
 
 
-def test_rows_of_unknown_cells_are_refused_with_both_forms():
-    rows = {"predictions": of_cells(*people(2), cells=25500)}
-    with pytest.raises(
-        InferenceError, match=r"more rows than people after .* YOLOv7-pose"
-    ) as caught:
-        decode("yolo_pose", rows, (320, 320))
-    assert caught.match("2100, 2125, 6300, 6375 for 320x320")
-
-
-def test_boxes_that_have_no_corners_are_refused():
-    rows = of_cells(*people(5))[:, 10:25]
-    with pytest.raises(InferenceError, match="most boxes have no corners"):
-        decode("yolo_pose", {"predictions": rows}, SIZE)
-
-
 def without_grid(rows):
     """Rows of YOLOX-pose in pixels as ``decode_in_inference = False`` leaves them (YOLOXHeadKPTS)."""
     cells, strides = generate_cells(SIZE)
@@ -142,26 +127,6 @@ def test_yolox_pose_without_its_grid_finds_the_same_people():
     assert np.abs([pose.keypoints for pose in poses] - np.array(points)).max() < 0.01
 
 
-@pytest.mark.parametrize("cells", [8400, 25200, 25500])
-def test_cells_without_people_are_nobody(cells):
-    rows = np.full((1, cells, 57), 0.1, np.float32)
-    assert decode("yolo_pose", {"predictions": rows}, SIZE) == []
-
-
-def test_three_rows_for_a_cell_without_pixels_are_refused():
-    rows = of_cells(*people(2), cells=25200)
-    rows[..., 2:4] /= 100
-    with pytest.raises(InferenceError, match="not in pixels"):
-        decode("yolo_pose", {"predictions": rows}, SIZE)
-
-
-def test_a_yolox_with_its_grid_is_refused_as_a_detector():
-    rows = np.zeros((1, 8400, 85), np.float32)
-    rows[0, 5, :6] = 280, 300, 160, 400, 0.9, 0.95
-    with pytest.raises(InferenceError, match="yolox: the boxes are in pixels, such as"):
-        decode("yolox", {"predictions": rows}, SIZE)
-
-
 def test_options_limit_score_overlap_and_number():
     boxes, scores, points = people(5)
     maps = {"predictions": raw(boxes, scores, points)}
@@ -180,13 +145,6 @@ def test_people_of_different_classes_may_overlap(second, classes):
     maps = {"predictions": np.concatenate([columns[:, :5], scores_of_second, columns[:, 5:]], 1)}
     poses = decode("yolo_pose", maps, SIZE, classes=2)
     assert [pose.class_id for pose in poses] == classes
-
-
-def test_at_most_300_people_are_found_unless_the_options_say_otherwise():
-    boxes, scores, points = people(301)
-    maps = {"predictions": raw(boxes, scores, points)}
-    assert len(decode("yolo_pose", maps, SIZE)) == 300
-    assert len(decode("yolo_pose", maps, SIZE, max_people=400)) == 301
 
 
 def test_values_that_are_not_finite_are_no_people():

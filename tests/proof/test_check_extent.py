@@ -15,8 +15,7 @@ from posezoo.core.errors import SelfCheckError
 from posezoo.core.events import SelfCheckPassed
 from posezoo.formats import onnx as onnx_format
 from posezoo.proof import check_extent
-from posezoo.proof.check_extent import ONE_IMAGE, SEEDS, choose_extent
-from posezoo.proof.reference_outputs import compute_reference
+from posezoo.proof.check_extent import SEEDS, choose_extent
 from proof.test_self_check import publish_as, read, replace_constant
 
 FP32, FP16 = Precision.FP32, Precision.FP16
@@ -57,10 +56,6 @@ def layers(*, side=SIDE, grid=False, form=False, stride=1):
 def model(tmp_path, content, *, side=SIDE):
     image = Input("image", (1, 3, side, side), "NCHW", mean=(100.0, 120.0, 140.0))
     return tiny(tmp_path, content=content, inputs=(image,), outputs=(Output("heatmaps", ()),))
-
-
-def extent_of(spec, layout):
-    return choose_extent(preprocess.apply_model_yml(read(spec, layout), spec), spec)
 
 
 @pytest.mark.usefixtures("low_limit")
@@ -114,21 +109,6 @@ def test_a_wrong_weight_is_found_on_one_image(tmp_path, content):
         publish_as(spec, layout, network)
 
 
-def test_a_small_network_is_compared_on_two_images_of_its_own_size(tmp_path):
-    spec, layout = model(tmp_path, layers(side=96), side=96)
-    extent = extent_of(spec, layout)
-    assert (extent.seeds, extent.sizes, extent.reduction) == (SEEDS, {}, "")
-    assert extent.runs_rounded
-
-
-@pytest.mark.usefixtures("low_limit")
-def test_a_costly_network_that_resizes_images_of_any_size_runs_on_one_image(tmp_path):
-    spec, layout = model(tmp_path, layers())
-    spec = replace(spec, inputs=(replace(spec.inputs[0], resize=True),))
-    extent = replace(ONE_IMAGE, names={"image": "image"})
-    assert extent_of(spec, layout) == extent
-
-
 @pytest.mark.parametrize(
     ("sides", "smaller"),
     [((1000, 1500), (520, 828)), ((768, 1280), (480, 896)), ((900, 97), None)],
@@ -155,11 +135,3 @@ def test_onnx_runtime_runs_a_file_in_other_sizes_than_it_declares(tmp_path, stri
     assert np.allclose(heatmaps, expected, rtol=1e-4, atol=1e-4)
     inner = runtime.inner.open(["bright"], {})({"image": image})
     assert inner["bright"].shape == (1, CHANNELS, 192 // stride, 192 // stride)
-
-
-def test_requested_sizes_are_those_of_the_comparison_with_onnx_runtime(tmp_path):
-    spec, layout = model(tmp_path, layers(side=96), side=192)
-    spec = replace(spec, inputs=(replace(spec.inputs[0], reshaped=True),))
-    reference = compute_reference(spec, frontends.source_model_path(spec, layout))
-    assert reference.runtime.startswith("ONNX Runtime")
-    assert reference.cases[0].outputs["heatmaps"].shape == (1, 2, 192, 192)

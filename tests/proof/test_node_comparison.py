@@ -9,9 +9,8 @@ import onnx
 import pytest
 
 from fakes.conversion import convert_model
-from fakes.faulty_conversions import FORMS, SIDE, Writer, faults_of
+from fakes.faulty_conversions import FORMS, SIDE, Writer
 from fakes.network import HEIGHT, WIDTH, downloaded, network, spec_of
-from fakes.soak import soak
 from posezoo.core.convert import frontends, preprocess
 from posezoo.core.declarations.model import ModelSpec, Output, Precision
 from posezoo.core.errors import SelfCheckError
@@ -154,42 +153,3 @@ def test_an_ir_of_any_size_is_compared_in_the_size_of_the_check(tmp_path):
     )
     xml = ir_writer.write_ir(ir, tmp_path / "ir.xml", FP32)
     assert compare_nodes(spec, reference.original, xml, reference.cases[0])[0].equal == 4
-
-
-def test_a_network_without_inner_tensors_is_not_proven_by_nodes(tmp_path):
-    content = network("pb")
-    spec = spec_of(content, tmp_path)
-    layout = downloaded(spec, content, tmp_path)
-    converted = convert_model(spec, layout, precisions=[FP32], by_nodes=True)
-    record = json.loads(converted.irs[FP32].with_name("provenance.json").read_text())
-    assert NodeProof(**record["self_check"]["nodes"]) == NodeProof()
-    assert str(NodeProof()).startswith("inner tensors cannot be compared: ")
-
-
-def correct_networks(folder, form):
-    """30, of which a half has weak branches."""
-    for seed in range(15):
-        for is_weak in (False, True):
-            place = folder / f"{form} {seed} {is_weak}"
-            place.mkdir()
-            yield write_original(place, form, is_weak=is_weak, seed=seed)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("form", ["mobile", *map(soak, sorted(FORMS.keys() - {"mobile"}))])
-def test_no_correct_network_is_refused(tmp_path, form):
-    compared = 0
-    for original in correct_networks(tmp_path, form):
-        xml = original.layout.output_dir / "right.xml"
-        ir = frontends.read_network(original.spec, original.source)
-        ir_writer.write_ir(preprocess.apply_model_yml(ir, original.spec), xml, FP32)
-        proof = original.check(xml).nodes
-        compared += proof.equal + proof.within_noise
-    assert compared > 250
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("form", ["residual", "attention", *map(soak, ("mobile", "pyramid"))])
-def test_every_injected_fault_is_found(tmp_path, form):
-    original = write_original(tmp_path, form, is_weak=True)
-    assert [fault for fault in faults_of(form) if not original.refusal(fault)] == []

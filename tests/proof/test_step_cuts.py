@@ -35,18 +35,6 @@ def test_it_is_cut_before_and_after_each_step(runtime):
     assert cuts.list_steps(["out"], {"d"}) == []
 
 
-def test_its_noise_is_that_of_its_parts_and_no_step_enlarges_it(runtime):
-    # Half of the values are whole before Floor: any rounding downwards changes their row.
-    image = (np.arange(400, dtype=np.float32).reshape(SHAPE) % 9) / np.float32(9)
-    cut = cut_original(runtime, [{"image": image}], ["out"])
-    whole = runtime.run({"image": image})["out"]
-    moved = cut.run_moved(0, {"image": image * np.float32(1 - 2e-7)}, draw=0)
-    assert np.array_equal(moved["b"], cut.values[0]["b"])
-    assert 0 < np.abs(moved["out"] - whole).max() < 1e-6 * np.abs(whole).max()
-    enlarged = runtime.run({"image": image * np.float32(1 - 2e-7)})["out"]
-    assert np.abs(enlarged - whole).max() > 0.1 * np.abs(whole).max()
-
-
 def test_what_a_step_makes_of_larger_and_smaller_values_shows_its_edges(runtime):
     image = np.linspace(0.01, 0.99, 400, dtype=np.float32).reshape(SHAPE)
     image[0, 7] = np.float32(5 / 9)

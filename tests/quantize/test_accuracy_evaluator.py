@@ -13,8 +13,6 @@ from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import DatasetError, EvaluationError, QuantizationError
 from posezoo.core.events import (
     AccuracyCompared,
-    AccuracySearched,
-    ConversionUpToDate,
     FloatLayersKept,
 )
 from posezoo.measure.coco import read_coco_dataset
@@ -229,41 +227,3 @@ def test_the_best_ir_is_written_and_marked_if_the_limit_is_never_met(bench, tmp_
     card = (bench.xml.parents[1] / "README.md").read_text()
     assert "it misses the limit of 0 points" in card
     assert "the limit is missed" in refusal(posezoo(*command))
-
-
-class Impatient(list):
-    """Events, until the user interrupts the search once."""
-
-    def append(self, event):
-        super().append(event)
-        searched = [each for each in self if isinstance(each, AccuracySearched)]
-        if event in searched and len(searched) == 1:
-            raise KeyboardInterrupt
-
-
-@pytest.mark.slow
-def test_with_other_annotations_the_layers_in_floating_point_are_searched_again(make_bench):
-    bench = make_bench(loud=True)
-    annotations = truth_of(bench)
-    bench.quantize(annotations=annotations, max_drop=0.1)
-    content = read_json(annotations)
-    content["annotations"][-1]["area"] *= 2
-    annotations.write_text(json.dumps(content))
-    bench.quantize(annotations=annotations, max_drop=0.1)
-    assert bench.of(AccuracySearched) and bench.of(AccuracyCompared)
-    bench.quantize(annotations=annotations, max_drop=0.1)
-    assert [type(event) for event in bench.received] == [ConversionUpToDate]
-
-
-@pytest.mark.slow
-def test_an_interrupted_search_is_begun_again_by_the_next_run(make_bench):
-    bench = make_bench(loud=True)
-    bench.received = Impatient()
-    options = {"annotations": truth_of(bench), "max_drop": 0.1}
-    assert bench.quantize(**options).missed
-    best = bench.pair
-    bench.received = []
-    assert not bench.quantize(**options).missed
-    assert bench.pair != best
-    bench.quantize(**options)
-    assert [type(event) for event in bench.received] == [ConversionUpToDate]

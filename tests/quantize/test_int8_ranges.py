@@ -276,13 +276,6 @@ def test_int8_says_everywhere_what_it_was_compared_with(made):
     assert any("before rounding to FP16-INT8" in proof for proof in proofs)
 
 
-def test_an_input_that_takes_no_photo_is_not_compared(zoo, tensors):
-    shape = [1, 3, HEIGHT, WIDTH]
-    zoo.declare(tensors, inputs=[{"name": "image", "shape": shape, "layout": "N?HW"}])
-    ended = succeeded(zoo.convert())
-    assert "tiny: INT8 not compared: " in ended.stderr
-
-
 def test_without_opencv_int8_is_not_compared(zoo, in_this_process, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     ended = succeeded(zoo.convert())
@@ -319,13 +312,6 @@ def test_the_command_of_verify_repairs_int8_and_makes_no_other_precision(made):
     succeeded(posezoo(*shlex.split(command)[1:]))
     succeeded(posezoo(*verify))
     assert {path.name for path in made.xml().parents[1].iterdir() if path.is_dir()} == precisions
-
-
-def test_other_ranges_make_it_again(made, tensors):
-    before = made.xml().with_suffix(".bin").read_bytes()
-    made.declare(scaled(tensors, 2))
-    succeeded(made.convert())
-    assert made.xml().with_suffix(".bin").read_bytes() != before
 
 
 def state_photos(zoo):
@@ -409,12 +395,6 @@ def test_ranges_of_another_network_are_refused(measured, tensors, changes, probl
     ranges = Int8Ranges.from_tensors({**tensors, **changes})
     with pytest.raises(QuantizationError, match=re.escape(problem)):
         apply_ranges(read(measured.half), ranges, NAME)
-
-
-def test_get_makes_nothing_of_ranges_of_another_network(zoo, tensors):
-    zoo.declare({**tensors, "weights/a\x1b[31m\nb": np.array([0])})
-    refused(zoo.convert(), "no operation 'a\\x1b[31m\\nb'")
-    assert not zoo.xml().exists()
 
 
 def refused(ended, problem):
@@ -596,15 +576,6 @@ def test_open_model_zoos_converter_makes_fp16_and_fp32_by_default(zoo):
     succeeded(omz(zoo, "converter"))
     assert zoo.xml("omz", "FP32").is_file()
     assert not zoo.xml("omz").exists()
-
-
-def test_open_model_zoos_converter_skips_int8_without_ranges(zoo):
-    write_model(zoo.root / "registry", NAME, yml(zoo.root))
-    omz(zoo, "downloader")
-    ended = succeeded(omz(zoo, "converter", "--precisions", "FP16-INT8"))
-    assert ended.stdout == "========== Skipping tiny (no conversion makes FP16-INT8)\n\n"
-    both = omz(zoo, "converter", "--precisions", "FP16,FP16-INT8")
-    assert "========== Converting tiny to IR (FP16)\n" in both.stdout
 
 
 def test_open_model_zoos_quantizer_needs_no_photos_of_a_model_with_ranges(zoo):

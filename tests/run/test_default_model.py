@@ -10,7 +10,7 @@ from fakes.command import posezoo, succeeded
 from fakes.server import PAGE, Server
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import DigestError, DownloadError, PosezooError, SelfCheckError
+from posezoo.core.errors import DownloadError, PosezooError, SelfCheckError
 from posezoo.core.events import DefaultChosen, LicenseNoted
 from posezoo.core.pipeline.availability import name_source
 from posezoo.core.pipeline.get import get_irs
@@ -154,24 +154,8 @@ def test_files_that_are_here_decide_nothing(zoo):
     assert zoo.choose() == FIRST
 
 
-def test_a_choice_that_cannot_be_downloaded_any_more_is_an_error(zoo, server):
-    """Another model would give other results."""
-    zoo.kept.parent.mkdir(parents=True)
-    zoo.kept.write_text("task\n", "utf-8")
-    server.serve("best.xml", PAGE, status=[404] * 9)
-    with pytest.raises(DownloadError, match=r"best\.xml"):
-        zoo.choose()
-
-
 def test_a_model_that_cannot_be_converted_gives_way_too(zoo):
     assert zoo.choose(makes=["best"]) == ("second", "task cannot be converted here")
-
-
-def test_a_file_of_the_right_size_with_another_digest_ends_the_choice(zoo, server, other):
-    server.serve("best.xml", BODIES["best"][::-1])
-    with pytest.raises(DigestError) as caught:
-        zoo.choose()
-    assert other.requests == [] and "model.yml" not in caught.value.hint
 
 
 def test_if_no_model_is_reached_one_error_names_the_hosts(zoo, server, other):
@@ -225,14 +209,6 @@ def test_a_model_that_cannot_do_what_is_asked_for_is_left_out_and_nothing_is_kep
     with pytest.raises(PosezooError):
         zoo.choose(Statement(precision=Precision.FP16_INT8))
     assert zoo.choose() == FIRST
-
-
-def test_without_a_writable_home_what_is_complete_here_runs(zoo, server):
-    (zoo.folder / "data").write_text("a file, so there is no folder for the choice")
-    assert zoo.choose() == FIRST
-    server.serve("best.xml", PAGE, status=[404] * 9)
-    why = "it is complete here, and no choice can be kept"
-    assert zoo.choose() == ("task", why) and zoo.told() == []
 
 
 @pytest.mark.parametrize("line", [b"", b"\xff\xfe", b"of-another-list\n"])

@@ -80,12 +80,6 @@ def test_frames_of_a_video_have_their_number_their_time_and_the_numbers_of_peopl
     assert [row["person"] for row in rows] == [0, 0]
 
 
-def test_poses_that_are_not_drawn_have_no_row_and_are_not_counted():
-    guess = person(0.9, keypoint_score=0.2)
-    (row,) = to_rows([(photo("a.jpg"), Poses([guess, person(0.5)]))])
-    assert (row["person"], row["score"]) == (0, 0.5)
-
-
 @pytest.mark.parametrize(
     ("results", "file", "number"),
     [
@@ -118,19 +112,6 @@ def test_numbers_are_read_back_as_they_were(tmp_path):
     assert np.float32(row["score"]) == np.float32(1 / 3)
 
 
-def test_a_name_with_commas_quotes_and_other_letters_is_one_cell(tmp_path):
-    name = 'ä, "b"\n.jpg'
-    to_csv([(name, Poses([person()]))], tmp_path / "k.csv")
-    assert [row["file"] for row in read_table(tmp_path / "k.csv")] == [name]
-
-
-def test_one_table_has_one_set_of_columns(tmp_path):
-    both = [(frame(0), Poses([person()])), (frame(1), Poses([person(name="panoptic-19")]))]
-    with pytest.raises(PosezooError, match=r"walk\.mp4: its poses have other keypoints"):
-        to_csv(both, tmp_path / "k.csv")
-    assert not list(tmp_path.iterdir())
-
-
 def test_results_that_fail_leave_the_earlier_file(tmp_path):
     def failing():
         yield frame(0), Poses([person()])
@@ -141,15 +122,6 @@ def test_results_that_fail_leave_the_earlier_file(tmp_path):
     with pytest.raises(PosezooError, match="the camera is gone"):
         to_csv(failing(), path)
     assert path.read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
-
-
-def test_a_file_of_the_user_is_kept_beside_the_new_one(tmp_path):
-    path = tmp_path / "k.csv"
-    path.write_text("mine")
-    warnings = []
-    to_csv([], path, listener=warnings.append)
-    assert (tmp_path / "k.csv.bak1").read_text() == "mine"
-    assert "kept as k.csv.bak1" in warnings[0].message
 
 
 def test_a_full_disk_leaves_no_file(tmp_path):
@@ -204,21 +176,6 @@ def test_json_lines_have_a_line_for_each_photo_and_frame_the_first_with_what_ran
     assert second == items[1]
 
 
-def test_a_table_without_people_has_the_columns_of_the_models_keypoints(tmp_path):
-    write(tmp_path / "k.csv", described("a.jpg"))
-    (line,) = (tmp_path / "k.csv").read_text().splitlines()
-    assert line.startswith(",".join([*COLUMNS, "nose_x,nose_y,nose_score,left_eye_x"]))
-
-
-def test_rows_are_printed_as_they_come():
-    stream = StringIO()
-    printed = print_rows(NAMES, stream)
-    printed.add(described("a.jpg", person()))
-    header, row = stream.getvalue().splitlines()
-    assert header.startswith("file,frame,seconds,person,track,score,")
-    assert row.startswith("a.jpg,,,0,,0.5,")
-
-
 def test_rows_that_are_printed_control_no_terminal_and_a_file_has_the_name_as_it_is(tmp_path):
     name, stream = "a\x1b[2J\u202e\nfake.jpg", StringIO()
     print_rows(NAMES, stream).add(described(name, person()))
@@ -238,10 +195,3 @@ def test_a_folder_with_the_name_of_a_file_stays_a_folder(tmp_path):
     for name in ("v1.2", "results", "new.avi"):
         require_written_ending(tmp_path / name)
         assert not is_keypoint_file(tmp_path / name)
-
-
-@pytest.mark.parametrize("name", ["k.xlsx", "k.TXT", "k.parquet", "k.tsv", "k.ods"])
-def test_a_table_that_is_not_written_is_refused_by_name(tmp_path, name):
-    with pytest.raises(OutputError, match=r"files with suffix .* cannot be written") as caught:
-        require_written_ending(tmp_path / name)
-    assert caught.value.hint == "name a folder, or a file of keypoints: .csv .json .jsonl"

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -30,9 +29,9 @@ from posezoo.core.declarations.model import (
     Precision,
 )
 from posezoo.core.errors import DownloadError, InferenceError, UnknownModelError
-from posezoo.core.events import ConversionStarted, WarningIssued
+from posezoo.core.events import WarningIssued
 from posezoo.core.ir.openvino_import import openvino_core
-from posezoo.core.pipeline.get import CONVERT, get_irs
+from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import builtin_models_dir
 from posezoo.core.resolve.resolution import resolve_model
@@ -197,13 +196,6 @@ def test_a_detector_looks_first_unless_nobody_is_to(context, one_at_a_time):
     assert compile_with(alone, declared, irs).people_from == WHOLE_IMAGE
 
 
-@pytest.mark.slow
-def test_the_size_in_reports_is_that_of_the_pose_network(context, one_at_a_time):
-    spec, irs = one_at_a_time
-    estimator = compile_with(asked(context, BLAZEPOSE), spec, irs)
-    assert estimator.input_size == compile_with(asked(context, "none"), spec, irs).input_size
-
-
 def test_a_model_computes_in_bf16_if_it_declares_it_and_the_cpu_has_it(one_at_a_time):
     spec, irs = one_at_a_time
     has_bf16 = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -281,28 +273,6 @@ def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_
     assert warned.startswith(
         f"{DEFAULT_DETECTOR} finds the people instead: the person detector {OUT_OF_REACH}: "
     )
-
-
-@pytest.mark.slow
-def test_the_conversion_of_a_detector_counts_as_a_conversion(npm_context, tmp_path):
-    """Not as its download."""
-    steps = []
-    converted_in = []
-
-    @contextmanager
-    def follow_step(name):
-        steps.append(name)
-        yield
-        steps.pop()
-
-    def follow_event(event):
-        if isinstance(event, ConversionStarted):
-            converted_in.append(steps[-1])
-
-    context = npm_context.with_output_dir(tmp_path)
-    loader = load.Loader(context, listener=follow_event, time_step=follow_step)
-    loader.prepare(Subject(model=npm_context.registry.find(MOVENET_THUNDER)))
-    assert converted_in == [CONVERT, CONVERT]
 
 
 DECLARE_ANOTHER_DETECTOR = [
@@ -401,18 +371,6 @@ def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
 def test_an_ir_alone_has_its_detector_fetched(context, one_at_a_time):
     (xml,) = one_at_a_time[1].values()
     assert compile_file(xml, asked(context, BLAZEPOSE)).people_from == BLAZEPOSE
-
-
-def test_who_sees_everybody_has_no_detector(context):
-    for name in ("blazepose-full", "human-pose-estimation-0001", DETECTOR):
-        pipeline = resolve_pipeline(context.registry.find(name), asked(context, DETECTOR))
-        assert pipeline.detector is None
-
-
-def test_a_detector_that_is_not_there_is_named(context, one_at_a_time):
-    with pytest.raises(UnknownModelError, match=r"the person detector: .*retail-0014") as caught:
-        resolve_pipeline(one_at_a_time[0], asked(context, "person-detection-retail-0014"))
-    assert DETECTOR in caught.value.hint
 
 
 def test_who_sees_one_person_at_a_time_is_no_detector(context, one_at_a_time):

@@ -53,13 +53,6 @@ def test_what_is_only_for_a_file_is_named_with_a_model(name):
         posezoo.load(name, preparation=stated)
 
 
-@pytest.mark.parametrize("keywords", [{"tag": "x"}, {"model_name": "mine"}])
-def test_a_variant_of_no_model_is_refused(keywords):
-    (name,) = keywords
-    with pytest.raises(posezoo.PosezooError, match=f"^{name}: no model is named"):
-        posezoo.load(**keywords)
-
-
 @pytest.mark.parametrize(
     ("keywords", "hint"),
     [
@@ -77,12 +70,12 @@ def test_the_hint_for_an_unknown_keyword_says_where_the_right_one_goes(keywords,
     assert caught.value.hint == hint
 
 
-def test_a_group_of_another_type_is_refused(own):
-    for keywords in ({"options": {"requests": 2}}, {"options": Preparation()}):
-        with pytest.raises(posezoo.PosezooError, match=r"options: expected posezoo\.Options, got"):
-            posezoo.load(own, **keywords)
-    with pytest.raises(posezoo.PosezooError, match="mean_values: expected a number, or one for"):
-        Preparation(mean_values="red")
+@pytest.mark.parametrize("values", [[1, 2], [], "grey", [1, None, 3]])
+@pytest.mark.parametrize("name", ["mean_values", "scale_values"])
+def test_a_mean_and_a_scale_are_one_number_or_one_for_each_channel(name, values):
+    expected = f"^{name}: expected a number, or one for each of 3 channels, got "
+    with pytest.raises(posezoo.PosezooError, match=expected):
+        Preparation(**{name: values})
 
 
 def test_groups_are_values_that_show_what_is_given():

@@ -8,7 +8,6 @@ import yaml
 from fakes.model_api import FRAMES, SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
 from fakes.own_registry import own_registry
 from fakes.soak import soak_repeated
-from posezoo.core import features
 from posezoo.core.declarations.model import (
     OWN_CHECKPOINT,
     ColorOrder,
@@ -21,7 +20,6 @@ from posezoo.core.ir import ir_writer
 from posezoo.core.ir.ir_writer import MODEL_INFO
 from posezoo.core.ir.model_description import ModelDescription
 from posezoo.core.ir.openvino_import import import_openvino
-from posezoo.core.ir.provenance import conversion_key
 from posezoo.export.decoded import with_decoding
 from posezoo.run.model_info import build_model_info
 from posezoo.run.model_procs import find_labels, find_model_proc
@@ -134,13 +132,6 @@ def test_an_ir_with_its_decoder_names_keypoints_but_no_wrapper(tmp_path):
     assert info["resize_type"] == "fit_to_window_letterbox"
 
 
-def test_a_decoded_part_of_a_composite_names_keypoints_only_if_it_finds_them():
-    finder, landmarks = (OWN[f"pose-{part}-mediapipe"] for part in ("detection", "landmark-full"))
-    decoder = decoder_of(landmarks)
-    assert "labels" in info_of(with_decoding(landmarks, decoder), decoder)
-    assert "labels" not in info_of(with_decoding(finder, decoder), decoder)
-
-
 @pytest.mark.slow
 def test_an_ir_that_resizes_says_so(tmp_path):
     info = written_in(convert_simcc(tmp_path, camera={**FRAMES, "resize": True}))
@@ -150,12 +141,6 @@ def test_an_ir_that_resizes_says_so(tmp_path):
         "192",
     )
     assert (info["resize_type"], info["reshape"]) == ("standard", "256 192")
-
-
-def test_an_ir_that_takes_rgb_asks_for_reversed_channels(tmp_path):
-    rgb = replace(IMAGE, color=ColorOrder.RGB)
-    info = info_of(model_with(SIMCC, tmp_path, inputs=(rgb,)), None)
-    assert info == {"color_space": "RGB", "reverse_input_channels": "True"}
 
 
 def test_nothing_is_said_about_a_model_of_which_nothing_is_known(tmp_path):
@@ -234,14 +219,6 @@ class OtherLabels(ModelDescription):
 
 
 OTHERS = OtherLabels()
-
-
-def test_other_classes_are_another_conversion(tmp_path, monkeypatch):
-    spec = model_with(SIMCC, tmp_path, Output("prob", (1, 20)), name="yolo-v2-ava-0001")
-    before = conversion_key(spec, None)
-    hooks = {**features.PARTS["hooks"], "ModelDescription": f"{__name__}:OTHERS"}
-    monkeypatch.setitem(features.PARTS, "hooks", hooks)
-    assert conversion_key(spec, None) != before
 
 
 def test_the_int8_of_a_published_ir_keeps_the_description_of_its_publisher(tmp_path):

@@ -107,14 +107,6 @@ def test_every_frame_is_found_shown_and_written_once_in_order():
     assert (screen.pictures[0] != BLANK).any()
 
 
-@pytest.mark.parametrize("is_video", [False, True])
-def test_the_model_is_told_whether_the_frames_are_those_of_a_video(is_video):
-    finder = Finder()
-    playing, _ = player(Frames(2), finder, is_video=is_video)
-    playing.play()
-    assert finder.is_video == is_video
-
-
 def test_latency_runs_from_before_a_frame_is_read_to_after_it_is_written():
     playing, (mode,) = player(
         Frames(5, seconds=0.03), Finder(seconds=0.02), outputs=[Kept(seconds=0.04)]
@@ -156,11 +148,6 @@ def test_tab_twice_returns_to_the_first_mode_and_each_model_is_loaded_once():
     assert opened == ["one", "two"]
 
 
-def test_a_mode_that_is_never_switched_on_is_not_loaded():
-    modes = [ExecutionMode("one", Finder), ExecutionMode("two", lambda: pytest.fail("opened"))]
-    Player(Frames(3), modes, monitors=UtilizationMonitor()).play()
-
-
 @pytest.mark.parametrize("key", ["q", "\x1b"])
 def test_q_and_escape_quit_after_the_frames_in_flight(key):
     kept, source = Kept(), Frames(1000)
@@ -168,17 +155,6 @@ def test_q_and_escape_quit_after_the_frames_in_flight(key):
     playing.play()
     assert kept.numbers == list(range(8))
     assert source.is_closed
-
-
-def test_closing_the_window_quits():
-    class Closed(Keyboard):
-        def show(self, image):
-            self.is_open = len(self.pictures) < 4
-            return super().show(image)
-
-    playing, _ = player(Frames(1000), Finder(), screen=Closed())
-    playing.play()
-    assert playing.frames == 5
 
 
 def test_a_failure_releases_the_source():
@@ -210,36 +186,6 @@ def test_an_image_stays_until_a_key_and_monitor_keys_redraw_it():
     assert playing.frames == 2  # x: the next one, q: the end
     corners = [int((image[-40:, :40] != 90).any(axis=2).sum()) for image in screen.pictures]
     assert corners[0] == 0 < corners[1] < corners[2] == corners[3]
-
-
-@pytest.mark.parametrize("requests", [1, 3, 10])
-def test_every_image_waits_for_its_key_whatever_the_number_of_requests(requests):
-    screen = Keyboard(waits="xxxxx")
-    playing, _ = player(Frames(5, images=True), Finder(requests), screen=screen)
-    playing.play()
-    assert (playing.frames, screen.waits) == (5, [])
-
-
-def test_waiting_for_a_key_does_not_count_as_latency(monkeypatch):
-    """On a clock that goes on by 1 ms each time it is read, and by an hour while the user thinks."""
-    now = 0.0
-
-    def read_clock():
-        nonlocal now
-        now += 0.001
-        return now
-
-    class Slow(Keyboard):
-        def wait_for_key(self):
-            nonlocal now
-            now += 3600
-            return "x"
-
-    monkeypatch.setattr(time, "perf_counter", read_clock)
-    playing, (mode,) = player(Frames(5, images=True), Finder(requests=3), screen=Slow())
-    playing.play()
-    assert mode.speed.fps > 20
-    assert mode.speed.latency_ms < 50
 
 
 def test_poses_and_keypoints_below_the_threshold_are_left_out():

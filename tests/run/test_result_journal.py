@@ -47,13 +47,6 @@ def test_a_photo_is_known_by_its_bytes_alone(tmp_path, photo):
         assert not journal.has("first", photo)
 
 
-def test_another_heading_begins_anew(tmp_path, photo):
-    with open_journal(tmp_path / "results.jsonl", {"model": "a"}) as journal:
-        journal.add("first", {}, photo)
-    with open_journal(tmp_path / "results.jsonl", {"model": "b"}) as journal:
-        assert "first" not in journal
-
-
 @pytest.mark.parametrize(
     "line",
     [

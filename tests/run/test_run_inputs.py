@@ -12,7 +12,6 @@ import pytest
 from fakes.videos import write_video
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import ImageError
-from posezoo.media.frame_outputs import OutputNames
 from posezoo.run.run_inputs import (
     InputOpener,
     _stem_of_live,
@@ -54,16 +53,6 @@ def test_what_looks_like_an_image_and_is_none_is_named_in_one_warning(mixed):
     assert "6 left out: " in warnings[1] and " and 1 more" in warnings[1]
     expand_image_paths([str(mixed / "*.jpg")], warnings.append)
     assert warnings[2].startswith(f"{mixed}/*.jpg: 4 left out: folder.jpg (is a folder), gone.jpg")
-
-
-def test_a_glob_gives_an_image_once_also_if_a_link_leads_to_a_folder_above(tmp_path):
-    touch(tmp_path, "b.jpg")
-    touch(tmp_path / "sub", "a.jpg")
-    for name in ("again", "and_again", "and_once_more"):
-        (tmp_path / name).symlink_to(".")
-    (tmp_path / "other.jpg").symlink_to("b.jpg")
-    images = expand_image_paths([str(tmp_path / "**" / "*.jpg")], pytest.fail)
-    assert images == [tmp_path / "b.jpg", tmp_path / "other.jpg", tmp_path / "sub" / "a.jpg"]
 
 
 def test_a_glob_finds_the_images_behind_a_link_and_none_in_hidden_folders(tmp_path):
@@ -133,18 +122,6 @@ def test_a_netpbm_file_is_an_image_and_not_a_video(tmp_path, suffix):
         inputs = InputOpener(tmp_path / "new", DownloadOptions(None), **told).open([str(name)])
         assert [image.path for image in inputs.images] == [path]
         assert not inputs.videos
-
-
-def test_output_names_differ_from_inputs_and_from_each_other(tmp_path):
-    inputs = [
-        tmp_path / "a.jpg",
-        tmp_path / "x" / "a.jpg",
-        tmp_path / "b.webp",
-        tmp_path / "b_poses.png",
-    ]
-    names = OutputNames(tmp_path, inputs)
-    written = [names.output_path(path).name for path in inputs]
-    assert written == ["a_poses.jpg", "a_poses_2.jpg", "b_poses_2.png", "b_poses_poses.png"]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,6 @@ import pytest
 import posezoo
 from fakes.command import posezoo as run_posezoo
 from fakes.irs import write_ir
-from posezoo.core.declarations.model import Precision
-from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import InferenceError, PosezooError
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
@@ -35,20 +33,6 @@ def test_a_statement_that_a_file_cannot_use_is_named(xml):
     assert caught.value.exit_code == 2
 
 
-def test_a_skeleton_of_another_number_of_keypoints_does_not_fit(xml, context):
-    said = Statement(skeleton=SKELETONS["blazepose-33"])
-    with pytest.raises(InferenceError, match="finds 17 keypoints") as caught:
-        find_subject(f"{xml}", context, said)
-    assert caught.value.exit_code == 2
-
-
-def test_an_error_of_the_file_itself_is_no_wrong_usage(tmp_path, context):
-    silent = write_ir(tmp_path / "net.xml", HEATMAPS, states_images=False)
-    with pytest.raises(InferenceError, match="does not say how images are prepared") as caught:
-        find_subject(f"{silent}", context, Statement(detector="none"))
-    assert caught.value.exit_code == 1
-
-
 def test_a_file_of_any_size_gets_that_of_the_model_it_is_like(tmp_path, context):
     outputs = {"dets": (1, 100, 5), "labels": (1, 100)}
     image = (1, 3, -1, -1)
@@ -56,12 +40,6 @@ def test_a_file_of_any_size_gets_that_of_the_model_it_is_like(tmp_path, context)
     subject = find_subject(f"{file}", context, Statement(like="rtmdet-nano"))
     assert subject.kind is Kind.FILE
     assert subject.graph.inputs == {"image": (1, 3, 320, 320)}
-
-
-def test_a_file_has_a_precision_of_its_own(xml, context):
-    assert find_subject(f"{xml}", context, Statement(precision=Precision.FP32)).graph
-    with pytest.raises(PosezooError, match=r"precision FP16: .*net\.xml is in FP32"):
-        find_subject(f"{xml}", context, Statement(precision=Precision.FP16))
 
 
 def test_what_a_file_states_is_not_said_again(tmp_path, context):
@@ -102,12 +80,6 @@ def test_a_file_that_is_missing_is_named_before_its_flags_are_judged(line, tmp_p
     ended = run_posezoo(*line.split())
     assert re.search(r"^error: typo\.\w+: no such file$", ended.stderr, re.MULTILINE), ended.stderr
     assert ended.returncode == 1 and "hint:" not in ended.stderr
-
-
-def test_python_names_a_missing_file_too(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(PosezooError, match=r"^typo\.onnx: no such file$"):
-        posezoo.load("typo.onnx", preparation=posezoo.Preparation(like="rtmpose-m"), listener=None)
 
 
 def test_a_file_that_is_converted_first_keeps_what_was_said_of_it(tmp_path, monkeypatch):

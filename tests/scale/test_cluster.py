@@ -2,17 +2,14 @@
 
 import os
 import re
-import shutil
 import signal
-import subprocess
-import sys
 import threading
 
 import pytest
 
 from fakes.checkout import ROOT
 from fakes.dask import Cluster
-from fakes.items import is_running, work
+from fakes.items import work
 from fakes.waiting import HANG_S, wait_until
 from fakes.when_used import import_when_used
 from posezoo.core.errors import PosezooError
@@ -99,20 +96,6 @@ def test_results_have_the_items_order_and_crashes_fail_alone(start, tmp_path):
     assert list((tmp_path / "new").iterdir()) == []  # the probe is removed
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_the_item_of_a_lost_worker_is_done_by_another(start, tmp_path, number):
-    cluster, started, events = start(2), tmp_path / "started", []
-    join = in_background(run, cluster, [f"stop-once {started}", "a", "b"], events.append)
-    worker, child = processes(started)
-    os.kill(worker, number)
-    assert [name for name, _ in join()] == [f"stop-once {started}", "a", "b"]
-    if number == signal.SIGKILL:
-        wait_until(lambda: not is_running(child), "the end of the process of the killed worker")
-        assert changes(events, "lost") == ["lost"]
-    else:
-        assert changes(events, "silent", "lost")[:2] == ["silent", "lost"]
-
-
 def test_a_worker_that_is_silent_for_a_while_is_reported_and_keeps_its_item(start, tmp_path):
     cluster, started, events = start(1), tmp_path / "started", []
     join = in_background(run, cluster, [f"stop-once {started}"], events.append)
@@ -126,22 +109,6 @@ def test_a_worker_that_is_silent_for_a_while_is_reported_and_keeps_its_item(star
     assert changes(events, "lost", "joined") == []
 
 
-def test_a_worker_that_is_frozen_before_the_run_does_not_hold_it_up(start, tmp_path):
-    cluster, started, events = start(2), tmp_path / "started", []
-    join = in_background(run, cluster, [f"stop-once {started}"])
-    os.kill(processes(started)[0], signal.SIGSTOP)
-    assert run(cluster, ["a"], events.append)[0][0] == "a"
-    assert join()
-
-
-def test_a_restarted_worker_is_reported(start, tmp_path):
-    cluster, started, events = start(1), tmp_path / "started", []
-    join = in_background(run, cluster, [f"stop-once {started}"], events.append)
-    os.kill(processes(started)[0], signal.SIGKILL)
-    assert [name for name, _ in join()] == [f"stop-once {started}"]
-    assert changes(events, "lost", "restarted", "joined") == ["lost", "restarted"]
-
-
 def test_a_cluster_without_workers_is_a_warning_at_once_and_an_error_later(start):
     cluster, events = start(0), []
     with pytest.raises(PosezooError, match="no worker has answered for 2 s") as error:
@@ -149,14 +116,6 @@ def test_a_cluster_without_workers_is_a_warning_at_once_and_an_error_later(start
     assert error.value.hint.startswith(f"start one: dask worker {cluster.address}")
     (warning,) = events
     assert "no worker answers; waiting 2 s" in warning.message
-
-
-def test_a_worker_that_comes_late_does_the_work(start):
-    cluster, events = start(0), []
-    join = in_background(run, cluster, ["a"], events.append)
-    wait_until(lambda: events, "the warning")
-    cluster.add_worker()
-    assert [name for name, _ in join()] == ["a"]
 
 
 def test_an_error_names_the_worker_where_it_happened(start):
@@ -190,44 +149,6 @@ def test_an_item_without_enough_memory_fails_alone(start):
         f"allocate {64 << 30}: there is not enough memory (on the worker "
     )
     assert second.result[0] == "a"
-
-
-def test_an_interrupt_stops_what_runs_on_the_workers(start, tmp_path):
-    cluster, started = start(2), tmp_path / "started"
-    code = (
-        f"import signal, sys; sys.path.insert(0, {str(TESTS)!r})\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from fakes.items import work\n"
-        "from posezoo.scale.cluster_executor import ClusterExecutor\n"
-        f"executor = ClusterExecutor(scheduler={cluster.address!r})\n"
-        f"list(executor.map(work, ['hang {started}'], print, lambda _item: 0))"
-    )
-    client = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
-    begun = processes(started)
-    client.send_signal(signal.SIGINT)
-    assert client.communicate(timeout=HANG_S)[1].endswith("KeyboardInterrupt\n")
-    for process in begun:
-        wait_until(lambda pid=process: not is_running(pid), f"the end of {process}")
-    assert [name for name, _ in run(cluster, ["a"])] == ["a"]  # the workers remain
-
-
-def test_the_end_of_the_scheduler_is_an_error(start, tmp_path, monkeypatch):
-    import dask
-
-    cluster, started = start(1), tmp_path / "started"
-
-    def failure():
-        with (
-            dask.config.set({"distributed.comm.timeouts.connect": "2s"}),
-            pytest.raises(PosezooError) as error,
-        ):
-            run(cluster, [f"stop-once {started}"])
-        return error.value
-
-    join = in_background(failure)
-    processes(started)
-    cluster.processes[0].kill()
-    assert "the connection to the scheduler was lost" in join().problem
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "no-such-host.invalid:8786"])
@@ -271,18 +192,6 @@ def test_a_part_without_posezoo_is_an_error(tmp_path, part):
         cluster.close()
 
 
-@pytest.mark.skipif(
-    not shutil.which("unshare") or os.geteuid() != 0, reason="needs root to hide a folder"
-)
-def test_a_worker_that_does_not_see_the_folder_is_refused(start, tmp_path):
-    folder, cluster = tmp_path / "out", start(0)
-    folder.mkdir()
-    cluster.add_worker(hidden=folder)
-    cluster.wait_for_workers(1)
-    with pytest.raises(PosezooError, match=f"does not see the folder {folder} of this machine"):
-        run(cluster, ["a"], folders=[folder])
-
-
 def test_items_wait_for_the_memory_that_they_need(start, tmp_path):
     cluster, events = start(1, "--nthreads", "2", "--resources", "MEMORY=1e9"), []
     names = [
@@ -297,11 +206,3 @@ def test_items_wait_for_the_memory_that_they_need(start, tmp_path):
     ((name, _),) = run(cluster, ["a"], events.append, memory=lambda _: 3 * 10**9)
     assert name == "a"
     assert WarningIssued("a: may need 3.0 GB, the largest worker has 1.0 GB") in events
-
-
-def test_looking_at_the_workers_again_and_again_leaves_no_threads():
-    from posezoo.scale.cluster import _within
-
-    before = threading.active_count()
-    assert [_within(HANG_S, lambda: 1) for _ in range(20)] == [1] * 20
-    wait_until(lambda: threading.active_count() <= before)

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fakes.command import assert_success, heed_interrupts, misuse, posezoo, posezoo_process
+from fakes.command import assert_success, heed_interrupts, posezoo_process
 from fakes.dask import Cluster
 from fakes.items import children_of
 from fakes.network import network
@@ -64,23 +64,6 @@ def irs(folder):
         for path in folder.rglob("*")
         if path.suffix in (".xml", ".bin", ".md")
     }
-
-
-@pytest.mark.slow
-def test_the_processes_make_the_same_files_as_one(zoo):
-    serial = posezoo_process(*command(zoo, "get", "serial"))
-    spread = posezoo_process(*command(zoo, "get", "spread", "--cluster", "local:2"))
-    assert (serial.returncode, spread.returncode) == (0, 0), spread.stderr
-    assert irs(zoo / "serial") == irs(zoo / "spread")
-    assert len(irs(zoo / "serial")) >= 4 * len(NAMES)
-    assert spread.stdout == serial.stdout.replace("/serial/", "/spread/")
-    assert lines(spread) == lines(serial)
-
-
-@pytest.mark.slow
-def test_the_verbs_that_make_something_have_the_flag(zoo):
-    assert_success(posezoo_process(*command(zoo, "download", "out", "--cluster", "local:2")))
-    assert_success(posezoo_process(*command(zoo, "convert", "out", "--cluster", "local:2")))
 
 
 @pytest.mark.slow
@@ -290,11 +273,6 @@ def test_the_work_waits_until_a_worker_answers(monkeypatch):
     assert monitor.wait_for_workers() == ["tcp://here"]
     states = [event.state for event in events if isinstance(event, WorkerChanged)]
     assert states == ["joined", "answers"]
-
-
-@pytest.mark.parametrize("value", ["local:0", "local:x", "somewhere", "tcp://host", ""])
-def test_another_value_is_refused_with_what_is_expected(value):
-    assert "expected local, local:N" in misuse(posezoo("get", "--all", f"--cluster={value}"))
 
 
 def test_an_interrupt_ends_all_processes(zoo):

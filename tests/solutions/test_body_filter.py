@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from posezoo.solutions.body_filter import BodyFilter, OneEuroFilter
+from posezoo.solutions.body_filter import BodyFilter
 
 COUNT = 33
 
@@ -33,16 +33,6 @@ def test_after_a_person_was_lost_landmarks_and_the_axis_begin_anew(smoothed):
     np.testing.assert_array_equal(landmarks[:, :3], 1)
     moved = np.array([[5.0, 5], [5, 6]])
     np.testing.assert_array_equal(smoothed.smooth_axis(moved)[0], moved)
-
-
-def test_world_landmarks_go_on_over_the_frames_in_which_nobody_was_found(smoothed):
-    expected = OneEuroFilter(min_cutoff=0.1, beta=40)
-    expected(np.zeros(1))
-    for _ in range(2):
-        smoothed.lose()
-    for place, frames in ((1, 3), (2, 1)):
-        _, world = smoothed.smooth(landmarks_at(place), landmarks_at(place), size=1)
-        np.testing.assert_allclose(world[:, :3], expected(np.full(1, place), frames=frames)[0])
 
 
 def test_a_visibility_changes_by_a_tenth_a_frame_also_after_a_loss(smoothed):

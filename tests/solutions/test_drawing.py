@@ -115,16 +115,6 @@ def test_axes_are_drawn(angle, shift, ends):
     assert np.array_equal(image, expected)
 
 
-def test_axes_begin_at_the_principal_point():
-    image, expected = blank(), blank()
-    draw_axis(image, np.eye(3), np.zeros(3), principal_point=(0.2, -0.4))
-    for end, color in zip(
-        [(0, 70), (60, 100), (60, 70)], (RED_COLOR, GREEN_COLOR, BLUE_COLOR), strict=True
-    ):
-        cv2.arrowedLine(expected, (60, 70), end, color, 2)
-    assert np.array_equal(image, expected)
-
-
 def test_what_cannot_be_drawn_is_refused():
     flat = np.zeros((3, 3, 1), np.uint8)
     for image in (flat, flat[:, :, 0]):

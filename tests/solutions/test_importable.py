@@ -5,7 +5,6 @@ import enum
 import importlib
 import inspect
 import os
-import pickle
 import subprocess
 import sys
 
@@ -173,26 +172,6 @@ def test_a_module_has_what_the_table_says(mp, module):
                 value()
 
 
-def test_the_names_that_editors_complete_are_the_solutions(mp):
-    assert mp.solutions.mediapipe.solutions.hands is mp.solutions.hands
-    assert mp.solutions.mediapipe.python.solutions.drawing_utils is mp.solutions.drawing_utils
-    assert mp.python.solutions.pose is mp.solutions.pose
-
-
-def test_solution_base_is_the_class_of_the_solutions(mp):
-    solution_base = importlib.import_module("mediapipe.python.solution_base")
-    assert mp.solutions.hands.SolutionBase is solution_base.SolutionBase
-    assert issubclass(mp.solutions.hands.Hands, solution_base.SolutionBase)
-    assert issubclass(mp.solutions.objectron.Objectron, solution_base.SolutionBase)
-
-
-def test_tasks_that_are_only_imported_are_no_error(mp):
-    namespace = {}
-    exec("from mediapipe.tasks import python\nfrom mediapipe.tasks.python import vision", namespace)
-    assert namespace["vision"] is mp.tasks.vision
-    assert namespace["python"].BaseOptions is mp.tasks.BaseOptions
-
-
 def test_a_script_of_tasks_runs_until_it_makes_a_landmarker(mp):
     vision = mp.tasks.vision
     image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.zeros((4, 6, 3), np.uint8))
@@ -209,19 +188,6 @@ def test_a_script_of_tasks_runs_until_it_makes_a_landmarker(mp):
         "mediapipe.tasks.python.vision.pose_landmarker.PoseLandmarker.create_from_options is not in posezoo's stand-in"
         ' for mediapipe: mediapipe.solutions.pose, or posezoo.load("blazepose-full"), finds poses'
     )
-
-
-def test_each_options_object_has_its_own_nested_options(mp):
-    first, second = (mp.tasks.vision.GestureRecognizerOptions(base_options=None) for _ in range(2))
-    assert first == second
-    first.canned_gesture_classifier_options.max_results = 3
-    assert second.canned_gesture_classifier_options.max_results is None
-
-
-def test_records_and_enumerations_are_pickled(mp):
-    landmark = mp.tasks.components.containers.NormalizedLandmark(x=0.5)
-    mode = mp.tasks.vision.RunningMode.IMAGE
-    assert pickle.loads(pickle.dumps([landmark, mode])) == [landmark, mode]
 
 
 @pytest.mark.parametrize(
@@ -266,19 +232,6 @@ def test_an_attribute_of_a_missing_class_is_explained_also_for_a_derived_class(m
             _ = kind.anything
         with pytest.raises(NotImplementedError, match=r"\.PoseLandmarker is not in "):
             kind()
-
-
-def test_an_unknown_name_of_a_module_is_an_attribute_error(mp):
-    with pytest.raises(AttributeError, match="nothing"):
-        _ = mp.tasks.vision.nothing
-    with pytest.raises(ImportError, match="nothing"):
-        exec("from mediapipe.python.solution_base import nothing")
-
-
-def test_the_formats_of_images_are_those_of_the_message(mp):
-    message = importlib.import_module("mediapipe.framework.formats.image_format_pb2").ImageFormat
-    assert message.SRGB == mp.ImageFormat.SRGB == 1
-    assert (message.VEC32F4, message().SerializeToString()) == (13, b"")
 
 
 def test_integers_make_an_intenum(mp):

@@ -7,10 +7,9 @@ import sys
 
 import numpy as np
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, json_format
 
 from posezoo.core.errors import MissingPackageError
-from posezoo.solutions.messages import MESSAGES, create_landmarks, messages_of
+from posezoo.solutions.messages import MESSAGES, create_landmarks
 
 
 def describe_face():
@@ -27,12 +26,6 @@ def test_bytes_are_those_of_mediapipe():
         "1a08 0000003f 0000803e"  # and score
         "220e 0802 2a0a 0d0000803e 150000803f"
     )
-
-
-def test_the_format_of_a_location_has_a_name():
-    location = json_format.MessageToDict(describe_face())["locationData"]
-    assert location["format"] == "RELATIVE_BOUNDING_BOX"
-    assert location["relativeKeypoints"] == [{"x": 0.25, "y": 1.0}]
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
@@ -53,21 +46,6 @@ def test_landmarks_are_made_from_rows(order):
         (4, 6, 1),
     ]
     assert not create_landmarks("LandmarkList", rows[:, :3]).landmark[1].HasField("visibility")
-
-
-def test_modules_have_the_messages_of_mediapipe():
-    assert set(messages_of("classification_pb2")) >= {"Classification", "ClassificationList"}
-    location = messages_of("location_data_pb2")["LocationData"]
-    assert location.RELATIVE_BOUNDING_BOX == location.Format.Value("RELATIVE_BOUNDING_BOX") == 2
-    assert location.RelativeKeypoint(x=1).x == 1
-
-
-def test_a_program_may_import_other_messages_of_the_same_names():
-    file = descriptor_pb2.FileDescriptorProto(package="mediapipe")
-    file.name = MESSAGES["Landmark"].DESCRIPTOR.file.name
-    file.message_type.add(name="Landmark")
-    descriptor = descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
-    assert not descriptor.message_types_by_name["Landmark"].fields
 
 
 def test_without_protobuf_the_error_names_the_extra(monkeypatch):

@@ -68,11 +68,3 @@ def test_the_region_of_a_followed_person_scales_with_the_frame(shown, smaller):
         solution.process(np.ascontiguousarray(frame[::smaller, ::smaller]))
     first, second = shown
     assert np.abs(first.astype(int) - second).max() <= 4
-
-
-def test_the_filter_is_told_each_frame_in_which_nobody_is_found(counting):
-    frame = np.zeros((48, 64, 3), np.uint8)
-    with pose.Pose() as solution:
-        answers = [solution.process(frame) for _ in range(2)]
-    assert [answer.pose_landmarks for answer in answers] == [None, None]
-    assert counting.lost == 2

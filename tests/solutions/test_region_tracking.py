@@ -7,7 +7,6 @@ from fakes.command import posezoo, succeeded
 from fakes.hands import film_meeting_hands
 from posezoo.poses.blazeface import Detections
 from posezoo.poses.landmarks import FACE, FaceOptions
-from posezoo.poses.ssd_detection import Box
 from posezoo.solutions.hands import Hands
 from posezoo.solutions.region_tracking import LandmarkNetwork, TrackingSolution
 
@@ -94,9 +93,3 @@ def test_the_square_of_a_followed_face_scales_with_the_frame():
     assert first == [180, 60, 300, 180]
     assert second == pytest.approx(first, abs=0.01)
     assert third == pytest.approx(np.divide(first, 2), abs=0.01)
-
-
-@pytest.mark.parametrize(("min_presence", "is_seen"), [(0, True), (0.99, True), (1, False)])
-def test_not_even_a_certain_face_is_above_a_threshold_of_1(min_presence, is_seen):
-    face = CertainFace(min_presence).find(np.zeros((48, 64, 3), np.uint8), Box(10, 10, 40, 40))
-    assert (face is not None) is is_seen

@@ -115,26 +115,6 @@ def test_models_are_proven_from_their_publishers_and_completed(world):
 
 
 @pytest.mark.slow
-def test_a_run_continues_where_an_earlier_one_failed_and_asks_nobody_twice(world):
-    publish(world, NANO)
-    (address,) = world.server.answers
-    publish(world, YOLOX)
-    answer = world.server.answers.pop(address)
-    refusal(world.prove("--all"))
-    assert f"**{NANO}** failed: " in world.page() and f"| {YOLOX} |" in world.page()
-    world.server.answers[address] = answer
-    before = len(world.server.requests)
-    succeeded(world.prove("--all"))
-    assert {request.path for request in world.server.requests[before:]} == {address}
-    assert "failed" not in world.page() and f"| {NANO} | 1 of 1 | 1 |" in world.page()
-    before = len(world.server.requests)
-    succeeded(world.prove("--all"))
-    assert len(world.server.requests) == before
-    succeeded(world.prove(YOLOX, "--force"))
-    assert len(world.server.requests) > before
-
-
-@pytest.mark.slow
 def test_the_ap_of_annotated_images_is_recorded(world, mirror, shared):
     movenet = "movenet-singlepose-lightning-int8"
     folder = world.models / "public" / movenet

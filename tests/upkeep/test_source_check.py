@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from pathlib import Path
-
 from fakes.files import declared, model
 from fakes.server import Server
 from posezoo.core.download.options import DownloadOptions
@@ -39,23 +36,8 @@ def test_a_host_with_one_slow_file_is_asked_for_its_other_files(server: Server):
     assert [answer.state for answer in check_sources([spec], options)] == ["unreachable", "good"]
 
 
-def test_a_missing_model_yml_has_no_line(server: Server, tmp_path: Path):
-    file = declared("a", WEIGHTS, server.url("gone"))
-    (answer,) = check_sources([model(file, path=tmp_path / "model.yml")], DownloadOptions(None))
-    assert (answer.state, answer.line) == ("dead", 0)
-
-
 def test_many_sources_are_asked_at_once_and_answered_in_order(server: Server):
     urls = [server.serve(str(number), WEIGHTS, silence_s=0.2, ranges=True) for number in range(8)]
     answers = checked(*urls, naps=[], jobs=8)
     assert [answer.file for answer in answers] == [f"{number}.bin" for number in range(8)]
     assert server.peak > 1
-
-
-def test_each_answer_moves_the_bar(server: Server, monkeypatch):
-    file = declared("a", WEIGHTS, server.serve("a", WEIGHTS), server.url("gone"))
-    moves = []
-    bar = "posezoo.upkeep.source_check.counting_bar"
-    monkeypatch.setattr(bar, lambda *_words, **_: nullcontext(moves.append))
-    check_sources([model(file)], DownloadOptions(None, attempts=1), quiet=False)
-    assert moves == [1, 2]

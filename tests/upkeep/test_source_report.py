@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import json_of, posezoo, posezoo_process, succeeded
+from fakes.command import json_of, posezoo, succeeded
 from fakes.npm import PACKAGE, VERSION, integrity, make_tarball, serve_registry
-from fakes.server import PAGE, Server
+from fakes.server import Server
 from fakes.wheels import NAME, make_wheel, serve_index
 from fakes.zoo import model_yml, write_model
 
@@ -161,13 +161,6 @@ def test_another_file_of_the_same_size_is_told_by_what_the_server_said_at_the_do
     assert answer["state"] == "good"
 
 
-def test_a_page_in_place_of_the_file_is_no_good_source(tmp_path, server):
-    declare(tmp_path, "pose", server.serve("net", PAGE))
-    (answer,) = answers(tmp_path)
-    assert answer["state"] == "dead"
-    assert "web page" in answer["problem"]
-
-
 @pytest.mark.slow
 def test_secrets_in_addresses_are_not_shown(tmp_path, server):
     url = server.url("net?X-Amz-Signature=s3cret").replace("//", "//ann:s3cret@")
@@ -262,46 +255,6 @@ def test_folders_of_wheels_and_of_index_pages_are_read(tmp_path):
     page.write_text(f'<a href="http://[x">y</a> <a href="../../x/{NAME}#sha256={digits}">x</a>')
     found = answers(tmp_path, PIP_INDEX_URL=(tmp_path / "simple").as_uri(), PIP_NO_INDEX="0")
     assert [answer["state"] for answer in found] == ["good", "changed"]
-
-
-@pytest.mark.parametrize(
-    "index", ["http://[x/simple", "http://me:secret@host:port/simple", "https:///simple"]
-)
-def test_an_invalid_address_of_an_index_is_one_line(tmp_path, index):
-    made = make_wheel(tmp_path / "made", {"a": WEIGHTS})
-    declare(tmp_path, "pose", wheel(made))
-    (answer,) = answers(tmp_path, PIP_INDEX_URL=index, PIP_NO_INDEX="0")
-    assert answer["state"] == "dead"
-    assert "the address of a package index is not valid" in answer["problem"]
-    assert "secret" not in answer["problem"]
-
-
-def test_an_index_folder_that_cannot_be_read_is_one_line(tmp_path):
-    made = make_wheel(tmp_path / "made", {"a": WEIGHTS})
-    (tmp_path / "links" / made.name).mkdir(parents=True)
-    (tmp_path / "links" / "index.html").symlink_to("index.html")
-    declare(tmp_path, "pose", wheel(made))
-    (answer,) = answers(tmp_path, PIP_FIND_LINKS=str(tmp_path / "links"))
-    assert answer["state"] == "dead"
-    assert answer["problem"].startswith("no package index or folder of wheels has")
-
-
-def test_a_missing_package_leaves_a_source_unchecked(tmp_path):
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "fsspec.py").write_text("raise ImportError('broken')")
-    declare(tmp_path, "pose", "s3://bucket/net.tflite")
-    words = ("prove", "pose", "--dry_run", "--models_dir", "models", "--format", "json")
-    ended = succeeded(posezoo_process(*words, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site")))
-    (row,) = json_of(ended)["sources"]
-    assert (row["state"], row["host"]) == ("unchecked", "bucket")
-
-
-def test_a_model_yml_that_cannot_be_read_ends_with_1(tmp_path, server):
-    declare(tmp_path, "pose", server.serve("net", WEIGHTS))
-    write_model(tmp_path / "models", "bad", "[")
-    ended = check(tmp_path, "--all", "--format", "json")
-    assert ended.returncode == 1
-    assert "bad/model.yml" in json_of(ended)["failed"][0]["reason"]
 
 
 REQUEST = (

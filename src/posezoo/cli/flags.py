@@ -563,7 +563,6 @@ TRUST = f"{LOCK} trust_on_first_use"
 DOWNLOAD = f"jobs connections {TRUST}"
 INFERENCE = "device inference_precision"
 REGISTRY = "models_dir registries"
-ESTIMATOR = f"{PIPELINE} {INFERENCE} {CACHE} {TRUST} {CONVERTERS} {REGISTRY}"
 
 
 def shared(names: str, **rules: str) -> list[Flag]:

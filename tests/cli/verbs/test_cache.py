@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from fakes.command import assert_success, misuse, posezoo, printed, refusal
+from fakes.command import assert_success, posezoo, printed
 from fakes.npm import PACKAGE, TARBALL, VERSION, integrity, make_tarball, serve_registry
 from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_model
@@ -57,12 +57,6 @@ def test_list_as_json(places):
     ]
     assert said["entries"][0]["digest"] == hashlib.sha384(BODIES["one"]).hexdigest()
     assert said["bytes"] == sum(map(len, BODIES.values())) + len(STRANGER)
-
-
-def test_a_cache_that_is_not_there_is_empty(tmp_path):
-    told = posezoo("cache", "list", "--cache_dir", tmp_path / "none")
-    assert (told.returncode, told.stdout) == (0, f"{tmp_path}/none: 0 files\n")
-    assert not (tmp_path / "none").exists()
 
 
 def test_prune_takes_what_no_model_names_and_what_killed_runs_left(places, tmp_path):
@@ -157,30 +151,3 @@ def test_all_includes_the_networks_that_were_compiled_for_the_cpu(places, tmp_pa
     told = posezoo("cache", "prune", "--all", *files, **home)
     assert f"{cache / 'compiled'}: 1 compiled network, 2.0 MB" in told.stdout
     assert not network.exists()
-
-
-def test_what_is_no_entry_is_left_alone(places, tmp_path):
-    strange = tmp_path / "cache" / "1" / "ab" / "notes.txt"
-    strange.parent.mkdir(exist_ok=True)
-    strange.write_text("mine")
-    assert_success(posezoo("cache", "prune", "--all", *places))
-    assert left(tmp_path) == {strange}
-    assert strange.read_text() == "mine"
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (("list", "--dry_run"), "--dry_run requires prune"),
-        (("empty",), "invalid choice"),
-    ],
-)
-def test_wrong_usage_ends_with_2(words, says):
-    assert says in misuse(posezoo("cache", *words))
-
-
-def test_a_cache_that_cannot_be_read_is_one_line(tmp_path):
-    (tmp_path / "cache").write_bytes(b"")
-    told = refusal(posezoo("cache", "list", "--cache_dir", tmp_path / "cache"))
-    assert "cannot be read: Not a directory" in told
-    assert "Traceback" not in told

@@ -155,30 +155,6 @@ def test_an_older_registry_is_refused_by_locked_and_not_locked_again(zoo):
     assert_success(run(zoo, "download", "a", "--locked"))
 
 
-def test_a_registry_without_a_locked_model_is_older(zoo):
-    run(zoo, "lock", "--all")
-    (zoo / "models" / "public" / "b" / "model.yml").unlink()
-    refused = refusal(run(zoo, "download", "a", "--locked"))
-    assert (
-        "posezoo.lock has b, but this registry does not: it is older, or a different one" in refused
-    )
-    assert "b: is in posezoo.lock, but not in this registry" in refusal(run(zoo, "lock"))
-    assert_success(run(zoo, "lock", "--prune"))
-    assert "b" not in {entry["model"] for entry in entries(zoo)}
-    assert_success(run(zoo, "download", "a", "--locked"))
-
-
-def test_a_composite_that_changed_is_refused_for_its_part(zoo):
-    run(zoo, "lock", "part")
-    assert_success(run(zoo, "download", "part", "--locked"))
-    write_composite(zoo / "models", "whole", ["part"], decoder={"name": "movenet"})
-    refused = run(zoo, "download", "part", "--locked")
-    assert (
-        "composite-model.yml: makes other files or IR than the composite-model.yml recorded in posezoo.lock"
-        in refused.stderr
-    )
-
-
 def test_declarations_whose_texts_alone_changed_are_accepted_with_one_line(zoo):
     run(zoo, "lock", "--all")
     for name in ("a", "b"):
@@ -409,22 +385,6 @@ def test_an_ir_that_the_lock_does_not_call_equal_is_proven_again(convertible):
     assert run(zoo, "lock").stdout == "posezoo.lock is up to date\n"
 
 
-def test_a_proof_of_other_bytes_saves_nothing(convertible):
-    zoo, folder = convertible, convertible / "out" / "public" / "net"
-    words = ("get", "net", "--precisions", "FP16")
-    assert_success(run(zoo, *words))
-    assert_success(run(zoo, "lock", "net"))
-    changed = entries(zoo)
-    entry = next(each for each in changed if each["file"] == "FP16/net.bin")
-    entry["sha384"] = "0" * 96
-    write_entries(zoo, changed)
-    shutil.rmtree(folder / "FP16")
-    refused = run(zoo, *words, "--locked", "--verbose")
-    assert refused.returncode == 1 and "self-check passed" in refused.stderr
-    assert "net: FP16/net.bin is SHA-384 " in refused.stderr
-    assert not (folder / "FP16" / "net.xml").exists()
-
-
 @pytest.mark.parametrize("name", ["FP16/net.xml", "net.onnx"])
 def test_a_path_runs_with_a_strict_lock_only_if_the_lock_lists_its_bytes(convertible, name):
     zoo, folder = convertible, convertible / "out" / "public" / "net"
@@ -507,22 +467,6 @@ def test_a_published_ir_with_a_decoder_is_locked(tmp_path):
     assert "refused  net: FP32/net.xml is SHA-384 " in refused.stdout
 
 
-@pytest.mark.parametrize(
-    "words", [("lock", "--dry_run"), ("lock", "--check"), ("cache", "remove", "--dry_run")]
-)
-def test_a_dry_run_writes_nothing_beside_a_file(convertible, words):
-    path = convertible / "models" / "public" / "net" / "model.yml"
-    declared = yaml.safe_load(path.read_text("utf-8"))
-    sha256 = hashlib.sha256((convertible / "net.onnx").read_bytes()).hexdigest()
-    declared["files"][0]["checksum"] = {"$type": "sha256", "value": sha256}
-    write_model(convertible / "models", "net", declared)
-    assert_success(run(convertible, "convert", "net", "--precisions", "FP16"))
-    before = {path: path.stat().st_ino for path in (convertible / "out").rglob("*")}
-    ended = run(convertible, *words, "net")
-    assert "net.bin" in ended.stdout
-    assert {path: path.stat().st_ino for path in (convertible / "out").rglob("*")} == before
-
-
 def test_an_ir_that_was_tampered_with_fails_a_check_and_is_not_locked(convertible):
     run(convertible, "convert", "net", "--precisions", "FP16")
     run(convertible, "lock", "net")
@@ -539,20 +483,6 @@ def test_an_ir_that_was_tampered_with_fails_a_check_and_is_not_locked(convertibl
     assert {entry["file"] for entry in entries(convertible)} == {"net.onnx", "model.yml"}
 
 
-def test_the_lock_of_a_part_is_complete_without_the_other_parts(zoo):
-    file = declared_file(zoo / "b.tflite")
-    write_model(zoo / "models", "whole/other", model_yml(files=[file]))
-    write_composite(zoo / "models", "whole", ["part", "other"])
-    assert_success(run(zoo, "lock", "part"))
-    before = (zoo / "posezoo.lock").read_bytes()
-    checked = run(zoo, "lock", "--check")
-    assert (checked.returncode, checked.stdout) == (0, "posezoo.lock is up to date\n")
-    assert_success(run(zoo, "lock"))
-    assert (zoo / "posezoo.lock").read_bytes() == before
-    write_composite(zoo / "models", "whole", ["other", "part"])
-    assert run(zoo, "lock", "--check").returncode == 1
-
-
 def test_a_lock_that_is_not_there_does_not_pass_a_check(zoo):
     error = refusal(run(zoo, "lock", "--check", "--lock", "other.lock"))
     assert error == ("error: other.lock: does not exist\n  hint: posezoo lock MODEL adds entries\n")
@@ -560,24 +490,6 @@ def test_a_lock_that_is_not_there_does_not_pass_a_check(zoo):
 
 def test_names_beside_all_end_with_2(zoo):
     assert "either --all or MODEL" in misuse(run(zoo, "lock", "a", "--all"))
-
-
-def test_a_lock_that_is_none_is_named_by_line(zoo):
-    (zoo / "posezoo.lock").write_text("<<<<<<< ours\n")
-    for verb in (["lock", "a"], ["download", "a", "--locked"]):
-        assert "error: posezoo.lock:1: is a mark of a merge" in refusal(run(zoo, *verb))
-
-
-def test_an_ir_of_another_file_is_reported_with_the_command_that_converts_it_again_as_before(
-    convertible,
-):
-    frames = ("--input_type", "u8", "--input_layout", "NHWC", "--resize")
-    assert_success(run(convertible, "convert", "net", "--precisions", "FP16", *frames))
-    (convertible / "net.onnx").write_bytes(network("onnx") + b"\n")
-    write_model(convertible / "models", "net", onnx_yml(declared_file(convertible / "net.onnx")))
-    told = run(convertible, "lock", "net").stderr
-    command = f"posezoo convert net --models_dir {convertible / 'models'} --input_type u8 --input_layout NHWC --resize"
-    assert f"{command} --precisions FP16 converts it again" in told
 
 
 def test_a_lock_takes_the_detector_of_posezoos_own_registry_along(zoo):
@@ -649,14 +561,6 @@ def test_a_changed_model_is_locked_after_its_ir_are_made_again(convertible, chan
     assert [each["file"] for each in entries(convertible)] == [each["file"] for each in before]
 
 
-def test_a_check_finds_a_foreign_file_in_the_place_of_a_download(convertible):
-    run(convertible, "lock", "net")
-    assert_success(run(convertible, "lock", "--check"))
-    (convertible / "out" / "public" / "net" / "net.onnx").write_bytes(b"foreign")
-    checked = refusal(run(convertible, "lock", "--check", "net"))
-    assert "net.onnx: is not the file that model.yml declares" in checked
-
-
 def test_a_lock_that_git_merged_by_union_is_read_or_names_its_contradiction(zoo):
     run(zoo, "lock", "a")
     path = zoo / "posezoo.lock"
@@ -678,12 +582,3 @@ def test_in_a_repository_a_lock_brings_what_git_needs_to_merge_it(zoo):
     assert (zoo / ".gitattributes").read_text() == "posezoo.lock merge=union\n"
     assert (zoo / ".gitignore").read_text() == "out/\n.posezoo\n"
     assert ".gitattributes" not in printed(run(zoo, "lock", "a"))
-
-
-def test_a_model_yml_with_both_sides_of_a_merge_is_named_by_its_line(zoo):
-    declaration = zoo / "models" / "public" / "a" / "model.yml"
-    text = declaration.read_text()
-    declaration.write_text(text + "<<<<<<< HEAD\nrevision: 2\n=======\nrevision: 3\n>>>>>>> b\n")
-    refused = run(zoo, "download", "a")
-    line = text.count("\n") + 1
-    assert f"model.yml:{line}:1: is a mark of a merge that Git could not finish" in refused.stderr

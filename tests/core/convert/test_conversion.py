@@ -29,7 +29,6 @@ from fakes.network import (
     WIDTH,
     downloaded,
     network,
-    source_file,
     spec_of,
 )
 from posezoo.core.declarations.model import (
@@ -43,7 +42,6 @@ from posezoo.core.declarations.model import (
 from posezoo.core.errors import ConversionError
 from posezoo.core.events import (
     ConversionFinished,
-    ConversionSkipped,
     ConversionStarted,
     ConversionUpToDate,
     SelfCheckFinished,
@@ -51,7 +49,6 @@ from posezoo.core.events import (
     WarningIssued,
 )
 from posezoo.core.ir.openvino_import import import_openvino
-from posezoo.core.layout import ModelLayout
 
 FP32, FP16 = Precision.FP32, Precision.FP16
 DETECTOR = "4c90f7348ab99aff5b7b9290d6b4d0336a7fc8540dbc93e5d2708545a2f05f7fef22870a5e59cd75734f5c8d0a46a95b"
@@ -278,18 +275,6 @@ def test_the_same_original_gives_the_same_bytes_in_any_process_order_folder_and_
     assert first == second
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_same_process_gives_the_same_bytes_again(tmp_path, kind):
-    convert_model(*tiny(tmp_path / "a", kind=kind), self_check=False)
-    first = digests_below(tmp_path / "a")
-    assert len(first) == 4
-    spec, layout = tiny(tmp_path / "b", kind=kind)
-    convert_model(spec, layout, self_check=False)
-    assert digests_below(tmp_path / "b") == first
-    convert_model(spec, layout, force=True, self_check=False)
-    assert digests_below(tmp_path / "b") == first
-
-
 @pytest.mark.slow
 def test_threads_that_convert_for_the_first_time_at_once_do_not_wait_for_each_other(tmp_path):
     script = """
@@ -412,27 +397,6 @@ def test_damage_is_found_and_repaired_although_the_times_are_the_same(tmp_path):
     assert not is_up_to_date(spec, layout, FP16)
     convert_model(spec, layout, precisions=[FP16], self_check=False)
     assert weights.read_bytes() == good
-
-
-def test_a_model_published_as_ir_is_skipped(tmp_path):
-    content = b"<net/>"
-    spec = spec_of(
-        content,
-        tmp_path,
-        framework=Framework.DLDT,
-        files=(source_file("FP16/tiny-pose.xml", content, tmp_path),),
-    )
-    layout = ModelLayout(tmp_path / "downloads", tmp_path / "irs")
-    with pytest.raises(ConversionError, match=r"(?m): missing$") as missing:
-        convert_model(spec, layout)
-    assert missing.value.hint.startswith("posezoo download tiny-pose --models_dir ")
-    assert missing.value.hint.endswith(f" --weights_dir {tmp_path / 'downloads'}")
-    xml = tmp_path / "downloads" / "public" / "tiny-pose" / "FP16" / "tiny-pose.xml"
-    xml.parent.mkdir(parents=True)
-    xml.write_bytes(content)
-    events = []
-    assert convert_model(spec, layout, listener=events.append).irs == {FP16: xml}
-    assert events == [ConversionSkipped("tiny-pose", "published as IR")]
 
 
 def test_unsupported_arguments_are_named(tmp_path):

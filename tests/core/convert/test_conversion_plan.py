@@ -1,4 +1,3 @@
-import json
 import os
 import re
 import shutil
@@ -78,13 +77,6 @@ def test_a_plan_reports_an_obstacle(tmp_path):
     obstacle = plan_conversion(replace(spec, framework=Framework.MXNET), layout).obstacle
     assert obstacle is not None
     assert obstacle.reason == "mxnet"
-
-
-def test_the_original_is_not_needed_if_everything_is_up_to_date(tmp_path):
-    spec, layout = tiny(tmp_path)
-    convert_model(spec, layout)
-    layout.file_path(spec, spec.files[0]).unlink()
-    assert plan_conversion(spec, layout).source_error is None
 
 
 def test_a_model_published_as_ir_has_nothing_to_convert(tmp_path):
@@ -180,14 +172,6 @@ def test_int8_of_photos_and_other_weights_is_not_used(int8, tmp_path):
     problem = f"net: no conversion makes FP16-INT8, and {xml} cannot be used: it was made from"
     assert f"error: {problem} another file" in error
     assert "hint: posezoo quantize net --models_dir models --weights_dir out" in error
-
-
-def test_int8_of_photos_is_used_if_its_record_does_not_name_its_files(int8, tmp_path):
-    record = int8.with_name("provenance.json")
-    content = json.loads(record.read_text())
-    del content["key"]["sources"]
-    record.write_text(json.dumps(content))
-    assert_success(get(tmp_path, "FP16-INT8"))
 
 
 def test_a_network_that_upstream_code_would_create_is_refused(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from fakes import graphs
-from fakes.conversion import convert_model, plan_conversion
+from fakes.conversion import convert_model
 from fakes.graphs import words
 from fakes.network import HEIGHT, WIDTH, downloaded, network, saved_model, source_file, spec_of
 from fakes.when_used import import_when_used
@@ -92,14 +92,6 @@ def test_a_frozen_input_is_a_constant_of_the_declared_value(tmp_path, training):
     assert close(infer(ir, x)["y"], expected["y"])
 
 
-def test_the_self_check_of_a_frozen_network_is_by_another_runtime(tmp_path):
-    spec, layout = model(
-        gated(), tmp_path, "--freeze_placeholder_with_value=training->False,which->1"
-    )
-    convert_model(spec, layout, precisions=[FP32])
-    assert "ONNX Runtime" in layout.provenance_path(spec, FP32).read_text()
-
-
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
@@ -115,19 +107,6 @@ def test_an_input_that_cannot_be_frozen_is_reported_in_one_line(tmp_path, value,
         convert_model(spec, layout)
     assert "\n" not in refused.value.problem
     assert not list(layout.model_dir(spec).rglob("*.xml"))
-
-
-def test_another_frozen_value_makes_the_ir_stale(tmp_path):
-    spec, layout = model(
-        gated(), tmp_path, "--freeze_placeholder_with_value=training->False,which->1"
-    )
-    how = {"precisions": [FP32], "self_check": False}
-    first = convert_model(spec, layout, **how).irs[FP32].with_suffix(".bin").read_bytes()
-    other, _ = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->True,which->1")
-    assert {step.reason for step in plan_conversion(other, layout, **how).irs} == {
-        "model.yml or the flags have changed"
-    }
-    assert convert_model(other, layout, **how).irs[FP32].with_suffix(".bin").read_bytes() != first
 
 
 @pytest.mark.parametrize("kind", ["onnx", "tflite", "pb"])
@@ -171,20 +150,6 @@ def test_the_ir_takes_the_requested_layout(tmp_path):
     prepared = (x[..., ::-1] - np.float32([1, 2, 3])).transpose(0, 3, 1, 2)
     expected = by_onnx_runtime(content, ["pafs"], image=np.ascontiguousarray(prepared))
     assert close(infer(ir, x)["pafs"], expected["pafs"])
-
-
-@pytest.mark.parametrize("name", ["features", "features:0", "0:heatmaps"])
-def test_a_network_may_begin_at_an_inner_tensor(tmp_path, name):
-    """What lies before it is gone, the image with it."""
-    content = network("onnx")
-    spec, layout = model(content, tmp_path, f"--input={name}", "--output=heatmaps")
-    ir = converted(spec, layout, self_check=name == "features")
-    assert [port.any_name for port in ir.inputs] == [name]
-    x = image(NETWORKS_SHAPE)
-    shown = onnx.load_from_string(content)
-    shown.graph.output.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, None))
-    both = by_onnx_runtime(shown.SerializeToString(), ["features", "heatmaps"], image=x)
-    assert close(infer(ir, both["features"])["heatmaps"], both["heatmaps"])
 
 
 def test_an_unknown_inner_tensor_is_refused_with_the_known_inputs(tmp_path):
@@ -285,20 +250,6 @@ def test_a_frozen_graph_begins_at_an_inner_tensor_in_its_own_layout(tmp_path, be
     assert close(infer(ir, features)["heatmaps"].transpose(0, 3, 1, 2), expected["heatmaps"])
 
 
-def test_arguments_without_effect_today_change_nothing(tmp_path):
-    content = network("pb")
-    plain, idle = (
-        convert_model(
-            *model(content, tmp_path / name, *arguments), precisions=[FP32], self_check=False
-        )
-        .irs[FP32]
-        .with_suffix(".bin")
-        .read_bytes()
-        for name, arguments in (("a", ()), ("b", ("--disable_nhwc_to_nchw", "--model_name=net")))
-    )
-    assert plain == idle
-
-
 @pytest.mark.parametrize("argument", ["--data_type=FP16", "--data_type=half", "--compress_to_fp16"])
 def test_a_precision_that_the_arguments_name_is_the_only_one(tmp_path, argument):
     spec, layout = model(network("onnx"), tmp_path, argument)
@@ -349,20 +300,6 @@ def test_a_saved_model_has_the_outputs_of_its_signature(tmp_path):
     with pytest.raises(ConversionError, match="has no output named features") as refused:
         convert_model(spec, layout)
     assert refused.value.hint == "its outputs: heatmaps, pafs"
-
-
-def test_another_file_with_the_name_of_a_saved_model_is_recognised(tmp_path):
-    content = network("pb")
-    for name, kind in (("saved_model.pb", "SavedModel"), ("net.meta", "MetaGraph")):
-        folder = tmp_path / kind
-        files = (source_file(name, content, folder),)
-        spec, layout = model(
-            content, folder, f"--input_model=$dl_dir/{name}", framework=Framework.TF, files=files
-        )
-        with pytest.raises(
-            ConversionError, match=f"not a TensorFlow {kind}, but a frozen TensorFlow graph"
-        ):
-            convert_model(spec, layout)
 
 
 def test_layouts_of_different_letters_are_refused_where_they_stand(tmp_path):

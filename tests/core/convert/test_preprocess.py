@@ -152,20 +152,6 @@ def test_an_open_size_takes_the_declared_one_or_stays_open(tmp_path, kind):
         assert str(model.output(0).partial_shape).replace("1..", "?") == text(height, 2)
 
 
-def test_an_undeclared_open_size_is_checked_at_a_usual_size(tmp_path):
-    content = network("onnx", open_sizes=True)
-    model = converted(tmp_path, content, inputs=(), outputs=())
-    assert str(model.input().partial_shape) == f"[1,3,?,{WIDTH}]"
-
-
-def test_a_model_that_declares_no_ports_keeps_the_network_as_it_is(tmp_path):
-    model = converted(tmp_path, network(), inputs=(), outputs=())
-    assert [port.any_name for port in model.outputs] == ["heatmaps", "pafs"]
-    assert not [
-        node for node in model.get_ops() if node.get_type_name() in ("Subtract", "Divide", "Gather")
-    ]
-
-
 def test_a_network_that_begins_inside_may_have_inputs_of_unknown_rank(tmp_path):
     ov = import_openvino()
     image = ov.opset13.parameter(ov.PartialShape.dynamic(), name="image")

@@ -5,7 +5,6 @@ import signal
 import sys
 import threading
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from fakes.command import assert_success, refusal, run_process
 from fakes.command import posezoo as posezoo_here
 from fakes.command import posezoo_process as command
 from fakes.damaged import crashing_network
-from fakes.items import children_of, is_running
+from fakes.items import is_running
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.reader_work import (
     compute_for_ever,
@@ -33,7 +32,6 @@ from posezoo.core.convert import reader_process
 from posezoo.core.convert.reader_process import (
     SMALLEST_LIMITS,
     run_in_reader_process,
-    start_reader_process,
 )
 from posezoo.core.errors import ConversionError
 from posezoo.core.events import SelfCheckPassed
@@ -126,25 +124,6 @@ def test_a_file_that_changed_after_its_download_is_never_parsed(tmp_path):
     assert_success(posezoo_here(*convert))
 
 
-def test_a_draft_of_such_a_file_is_an_error(tmp_path):
-    write_registry(tmp_path, other=network("tflite"))
-    source = tmp_path / "mine.tflite"
-    source.write_bytes(crashing_network("SIGFPE"))
-    words = ("new", "mine", "--from", f"file://{source}", "--license", "MIT")
-    error = refusal(run(tmp_path, *words, command=posezoo_here))
-    assert "mine.tflite: reading it failed: its process was ended by SIGFPE" in error
-    assert not (tmp_path / "models" / "public" / "mine").exists()
-
-
-def test_the_stand_in_for_model_optimizer_reports_such_a_file(tmp_path):
-    source = tmp_path / "mine.tflite"
-    source.write_bytes(crashing_network("SIGSEGV"))
-    code = "import sys; from posezoo.omz.commands.mo import main; sys.exit(main())"
-    words = ("--input_model", source, "--output_dir", tmp_path)
-    error = refusal(run_process([sys.executable, "-c", code, *words]))
-    assert "mine.tflite: reading it failed: its process was ended by SIGSEGV" in error
-
-
 @pytest.mark.slow
 def test_the_python_api_raises_one_error_and_works_on(tmp_path, monkeypatch):
     models = write_registry(tmp_path, broken=crashing_network("SIGFPE"), good=network("tflite"))
@@ -190,22 +169,6 @@ def test_one_process_serves_call_after_call(tmp_path, monkeypatch):
     ]
     (process,) = processes
     assert process != os.getpid()
-
-
-@pytest.fixture
-def no_reader(monkeypatch):
-    """No process of an earlier test serves this one."""
-    monkeypatch.setattr(reader_process, "_pool", cache(reader_process._pool.__wrapped__))
-    yield
-    reader_process._pool().close()
-
-
-def test_a_process_that_was_started_early_serves_the_first_call(no_reader):
-    start_reader_process()
-    children = children_of(os.getpid())
-    start_reader_process()
-    assert children_of(os.getpid()) == children
-    assert run_in_reader_process(os.getpid, source="net") in children
 
 
 def test_a_program_waits_for_its_process_at_its_end():

@@ -12,9 +12,8 @@ from fakes.conversion import convert_model, get_model, with_camera_input
 from fakes.soak import soak
 from posezoo.api import load
 from posezoo.core.declarations.model import People, Precision
-from posezoo.core.download.model_download import download_model
 from posezoo.core.errors import ConversionError, DownloadError
-from posezoo.core.events import ConversionSkipped, SelfCheckPassed
+from posezoo.core.events import SelfCheckPassed
 from posezoo.media.images import read_image
 from posezoo.run.load import compile_pipeline
 from posezoo.run.pipeline_spec import PipelineSpec
@@ -51,15 +50,6 @@ def test_tf_pose_computes_tensorflow_s_outputs_for_noise_and_a_photo(
 
 
 @pytest.mark.slow
-def test_tf_pose_takes_an_image_of_any_size(zoo):
-    irs, _ = made(zoo, "tf-pose-mobilenet-v2-small", FP32)
-    network = CompiledNetwork(irs[FP32])
-    for height, width in ((64, 128), (184, 328)):
-        outputs = network({"image:0": np.zeros((1, height, width, 3), np.float32)})
-        assert outputs["Openpose/concat_stage7:0"].shape == (1, height // 8, width // 8, 57)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("precision", [FP32, soak(FP16)])
 def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shared, precision):
     irs, _ = made(zoo, "movenet-singlepose-lightning-int8", precision)
@@ -82,24 +72,6 @@ def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shar
     # A processor without VNNI gives 0.071, because its sums of 8-bit products saturate.
     assert max(medians) < 0.1
     assert np.mean(near) > 0.85
-
-
-def test_a_model_published_as_ir_is_downloaded_in_the_requested_precision_and_not_converted(
-    zoo, shared
-):
-    irs, events = made(zoo, "human-pose-estimation-0001", FP16_INT8)
-    assert list(irs) == [FP16_INT8]
-    assert events[-1] == ConversionSkipped("human-pose-estimation-0001", "published as IR")
-    assert sorted(path.name for path in irs[FP16_INT8].parents[1].iterdir()) == [
-        "FP16-INT8",
-        "provenance.json",
-    ]
-
-    image = read_image(shared / "data/photos/000000000785.jpg")
-    data = cv2.resize(image, (456, 256)).transpose(2, 0, 1)[None].astype(np.float32)
-    heatmaps = CompiledNetwork(irs[FP16_INT8])({"data": data})["Mconv7_stage2_L2"]
-    assert heatmaps.shape == (1, 19, 32, 57)
-    assert heatmaps[0, 0].max() > 0.5  # a nose
 
 
 def test_the_command_gets_a_model_that_is_only_published_as_ir(mirror, tmp_path):
@@ -128,17 +100,6 @@ def test_a_precision_that_was_never_published_is_refused_before_any_download(zoo
         get_model(spec, zoo, (FP16,))
 
 
-def people_in(photos):
-    """The boxes of the people of each photo whose keypoints are labelled, as (N, 4) x0, y0, x1, y1 in pixels."""
-    facts = json.loads((photos / "person_keypoints.json").read_text())
-    for image in facts["images"]:
-        people = [fact for fact in facts["annotations"] if fact["image_id"] == image["id"]]
-        boxes = [person["bbox"] for person in people if person["num_keypoints"]]
-        boxes = np.array(boxes, np.float32).reshape(-1, 4)
-        boxes[:, 2:] += boxes[:, :2]
-        yield photos / image["file_name"], boxes
-
-
 def detections(network, image):
     """Boxes above 0.5, as (N, 4) x0, y0, x1, y1 in pixels."""
     data = cv2.resize(image, (544, 320)).transpose(2, 0, 1)[None].astype(np.float32)
@@ -155,21 +116,6 @@ def overlap(box, other):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", [soak(FP32), FP16])
-def test_the_detector_finds_the_large_people_in_17_photos(zoo, shared, precision):
-    irs, _ = made(zoo, "person-detection-retail-0013", precision)
-    network = CompiledNetwork(irs[precision])
-    total, hits, boxes = 0, 0, 0
-    for path, people in people_in(shared / "data" / "photos"):
-        found = detections(network, read_image(path))
-        total, boxes = total + len(people), boxes + len(found)
-        hits += sum(any(overlap(person, box) > 0.5 for box in found) for person in people)
-    assert total == 44
-    assert hits >= 20  # 25 in f32
-    assert boxes < 120  # 69 in f32
-
-
-@pytest.mark.slow
 def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp_path):
     """posezoo.load gives it pictures in the network's size, so that its own resize does not distort people."""
     spec = zoo.registry.find("movenet-singlepose-lightning-int8")
@@ -182,14 +128,6 @@ def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp
     expected, found = (load(xml, detector=None)(image) for xml in (plain, ir))
     assert len(found) == len(expected) == 1
     assert np.abs(found[0].keypoints - expected[0].keypoints).max() < 0.1
-
-
-@pytest.mark.slow
-def test_blazeposes_landmarks_take_a_cameras_frames_in_both_precisions(zoo, tmp_path):
-    spec = zoo.registry.find("pose-landmark-full-mediapipe")
-    download_model(spec, zoo.layout, zoo.download_options)
-    frames = with_camera_input(spec, element_type="u8", layout="NHWC", resize=True)
-    assert set(convert_model(frames, replace(zoo.layout, output_dir=tmp_path)).irs) == {FP32, FP16}
 
 
 def test_a_published_ir_is_normalized_as_its_conversion_is(zoo, shared):

@@ -15,7 +15,6 @@ from posezoo.core.declarations.model import (
     Input,
     License,
     ModelSpec,
-    Output,
     Precision,
 )
 from posezoo.core.declarations.yaml_nodes import parse_yaml
@@ -44,17 +43,6 @@ def read(*arguments, inputs=(IMAGE,)):
 def test_means_are_read_in_every_form_that_is_found(text):
     (image,) = read(f"--mean_values={text}").inputs
     assert image.mean == (1.5, 2.0, 3.0)
-
-
-def test_one_value_stays_one_where_the_channels_are_not_known():
-    (image,) = read("--input=data", "--scale_values=data[128]", inputs=()).inputs
-    assert image == Input("data", (), "", scale=(128.0,))
-
-
-def test_a_scale_without_a_name_divides_every_input():
-    image, mask = read("--scale=255", inputs=(IMAGE, MASK)).inputs
-    assert image.scale == (255.0, 255.0, 255.0)
-    assert mask.scale == (255.0,)
 
 
 def test_values_with_names_go_to_their_inputs_alone():
@@ -218,15 +206,6 @@ def test_layouts_of_several_inputs_are_told_apart():
     assert [port.layout for port in read("--layout=nchw,nc", inputs=bare).inputs] == ["NCHW", "NC"]
 
 
-def test_outputs_are_names_that_may_lie_inside_the_network():
-    outputs = read("--output=heatmaps, StatefulPartitionedCall/x:0,19").outputs
-    assert outputs == (
-        Output("heatmaps", ()),
-        Output("StatefulPartitionedCall/x:0", ()),
-        Output("19", ()),
-    )
-
-
 def test_what_has_no_typed_place_is_kept_in_its_order():
     kept = read(
         "--transformations_config=$mo_ext_dir/front/tf/yolo_v2.json",
@@ -259,22 +238,6 @@ def test_the_original_is_named_in_one_of_several_ways(argument, original):
     assert read(argument).input_model == original
 
 
-def test_arguments_are_written_as_they_are_read():
-    arguments = (
-        "--input_model=$dl_dir/net.onnx",
-        "--input=image,mask",
-        "--input_shape=[1,3,4,6],[1,1,4,6]",
-        "--layout=image(NCHW),mask(NCHW)",
-        "--mean_values=image[1.5,2.0,3.0]",
-        "--scale_values=image[4.0,5.0,6.0],mask[2.0]",
-        "--output=heatmaps,pafs",
-        "--reverse_input_channels",
-        "--batch=1",
-        "--silent",
-    )
-    assert write_arguments(spec_with(read(*arguments, inputs=()))) == arguments
-
-
 def spec_with(arguments):
     return ModelSpec(
         name="net",
@@ -301,23 +264,6 @@ def test_the_outputs_of_an_ssd_are_kept_as_text_because_the_ir_has_another_one()
     assert write_arguments(spec_with(meaning)) == (output, config, pipeline)
     refuse_unsafe_arguments(spec_with(meaning))  # Model Optimizer itself gets them
     assert len(read(output, config, inputs=()).outputs) == 3
-
-
-def test_an_input_may_be_given_with_its_shape_and_its_type():
-    read_now = read("--input=image[1,3,8,?]{u8},0:mask{float16}", inputs=())
-    assert read_now.inputs == (
-        Input("image", (1, 3, 8, -1), "", reshaped=True, element_type="u8"),
-        Input("0:mask", (), "", element_type="f16"),
-    )
-
-
-def test_an_input_may_be_given_with_the_value_that_it_is_frozen_to():
-    read_now = read("--input=image,which[2]{i32}->[1 2],training->False", inputs=())
-    assert [port.name for port in read_now.inputs] == ["image"]
-    assert supported_mo_args.frozen_inputs(read_now.kept) == {
-        "which": (1.0, 2.0),
-        "training": False,
-    }
 
 
 def test_a_value_may_be_the_next_item_as_people_type_it():

@@ -139,11 +139,6 @@ def test_a_file_url_may_begin_with_a_drive_of_windows(tmp_path, monkeypatch, url
     assert source == FileSource(Path(path))
 
 
-def test_older_zoos_sha256_is_read(tmp_path):
-    older = {key: value for key, value in FILE.items() if key != "checksum"} | {"sha256": "A" * 64}
-    assert spec_of(tmp_path, files=[older]).files[0].checksum == Digest("sha256", "a" * 64)
-
-
 def test_of_several_digests_the_strongest_names_the_file_and_the_others_are_kept(tmp_path):
     digests = {"md5": "B" * 32, "sha256": "A" * 64}
     (file,) = spec_of(tmp_path, files=[{**FILE, **digests, "size": "3"}]).files
@@ -169,13 +164,6 @@ def test_an_md5_is_no_pin(tmp_path):
 )
 def test_a_license_is_an_address_a_name_or_missing(tmp_path, stated, expected):
     assert omz_spec_of(tmp_path, license=stated).license == expected
-
-
-def test_an_empty_license_is_a_missing_one(tmp_path):
-    path = write_model(tmp_path, "net", as_yaml(omz_yml(license=None)) + "license:\nfoo: 1\n")
-    spec = read_model(path, family=Family.PUBLIC, name="net")
-    assert spec.license == License()
-    assert [key.name for key in spec.unknown_keys] == ["foo"]
 
 
 @pytest.mark.parametrize("failed", ALL.values(), ids=ALL)
@@ -211,11 +199,6 @@ def test_the_publishers_own_source_is_tried_last(tmp_path):
         HttpSource("https://models.invalid/net.onnx"),
         GoogleDriveSource(DRIVE["id"]),
     )
-
-
-def test_sources_of_the_older_generation_may_lie_on_google_drive_alone(tmp_path):
-    file = {"name": "net.onnx", "size": 3, "sha256": "0" * 64, "source": DRIVE}
-    assert omz_spec_of(tmp_path, files=[file]).files[0].sources == (GoogleDriveSource(DRIVE["id"]),)
 
 
 def test_a_source_may_be_a_repository_at_a_commit_or_a_store(tmp_path):
@@ -304,17 +287,6 @@ def test_a_checkpoint_of_one_of_our_networks_is_the_original(tmp_path):
         "higher_hrnet", {"width": 32, "deep": True, "mode": "nearest"}
     )
     assert spec.source_name == spec.files[1].name
-
-
-def test_a_network_in_an_archive_is_named_as_the_file_to_convert(tmp_path):
-    spec = spec_of(
-        tmp_path,
-        files=[{**FILE, "name": "net.zip"}],
-        postprocessing=[{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}],
-        framework="onnx",
-        checkpoint="20230831/net/end2end.onnx",
-    )
-    assert spec.source_name == "20230831/net/end2end.onnx" and spec.network is None
 
 
 def test_a_checkpoint_may_lie_in_an_archive_and_wins_over_what_upstreams_code_would_make(tmp_path):
@@ -454,11 +426,6 @@ def test_an_unknown_key_of_open_model_zoos_form_is_left_out_with_a_warning(tmp_p
     }
 
 
-def test_of_many_unknown_keys_only_the_first_ones_are_told(tmp_path):
-    info = [{"name": "x"} | {f"x{number}": 1 for number in range(40)}]
-    assert len(omz_spec_of(tmp_path, input_info=info).unknown_keys) == 16
-
-
 @pytest.mark.parametrize(
     "ours",
     [
@@ -472,13 +439,6 @@ def test_an_unknown_key_beside_one_of_ours_is_left_out_too(tmp_path, ours):
     assert [key.name for key in spec.unknown_keys] == ["descripton"]
 
 
-def test_each_variant_has_the_unknown_keys_of_the_file(tmp_path):
-    variants = {"a": {"skeleton": "coco-17"}, "b": {}}
-    spec = omz_spec_of(tmp_path, variants=variants)
-    for each in (spec, *spec.variants):
-        assert [key.field for key in each.unknown_keys] == ["variants.a.skeleton"]
-
-
 def test_a_model_that_needs_a_later_posezoo_is_refused_before_its_keys_are_read(tmp_path):
     with pytest.raises(SpecError) as caught:
         omz_spec_of(tmp_path, requires_posezoo="97.1", framework="of next year")
@@ -489,28 +449,11 @@ def test_a_model_that_needs_a_later_posezoo_is_refused_before_its_keys_are_read(
     assert omz_spec_of(tmp_path, requires_posezoo=own).unknown_keys == ()
 
 
-def test_an_unknown_key_of_a_foreign_composite_is_left_out_with_a_warning(tmp_path):
-    path = tmp_path / "composite-model.yml"
-    path.write_text("task_type: detection\nstages_ordr: [a]\nstages_order: [b, a]\n")
-    spec = read_composite(path, family=Family.PUBLIC, name="ab")
-    assert spec.stages == ("b", "a")
-    assert list(map(str, spec.unknown_keys)) == [
-        f"{path}:2:1: stages_ordr: unknown key, left out; did you mean stages_order?",
-    ]
-
-
 def test_yaml_1_1s_yes_is_read_where_open_model_zoo_writes_it(tmp_path):
     text = as_yaml(omz_yml()) + "quantizable: yes\nquantized: INT8\n"
     spec = read_as_net(write_model(tmp_path / "models", "net", text))
     assert spec.quantizable
     assert spec.quantized == "INT8"
-
-
-def test_a_composite_names_its_stages(tmp_path):
-    path = tmp_path / "composite-model.yml"
-    for key in ("stages", "stages_order"):
-        path.write_text(f"description: Two.\ntask_type: detection\n{key}: [b, a]\n")
-        assert read_composite(path, family=Family.PUBLIC, name="ab").stages == ("b", "a")
 
 
 def test_a_composite_of_the_older_generation_has_the_folders_below_it(tmp_path):

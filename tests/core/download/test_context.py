@@ -21,7 +21,7 @@ from fakes.files import declared, model
 from fakes.waiting import HANG_S, once
 from fakes.zoo import model_yml, write_model
 from posezoo.core.download.candidates import RateLimitedError
-from posezoo.core.download.context import ConnectionPool, HostLimiter
+from posezoo.core.download.context import ConnectionPool
 from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import PosezooError, SourceError
@@ -214,29 +214,6 @@ def test_what_has_begun_when_one_fails_is_finished():
     assert len(done) <= 2
 
 
-def test_listeners_get_one_event_at_a_time(server, tmp_path):
-    files = [declared(name, body, server.serve(name, body)) for name, body in bodies(16).items()]
-    inside = []
-    told = []
-    overlaps = []
-
-    def listen(event):
-        told.append(event)
-        if inside:
-            overlaps.append(event)
-        inside.append(1)
-        time.sleep(0.001)
-        inside.pop()
-
-    download_model(
-        model(*files),
-        ModelLayout(tmp_path, tmp_path),
-        DownloadOptions(None, jobs=8),
-        listener=listen,
-    )
-    assert len(told) > 16 and overlaps == []
-
-
 def test_a_terminal_shows_a_bar_for_each_file(server, tmp_path):
     declare(tmp_path, server, 4, body_drip_s=0.02, drip_bytes=200)
     shown, terminal = os.openpty()
@@ -273,31 +250,3 @@ def refused(limiter, others):
         with pytest.raises(RateLimitedError) as caught, limiter.slot():
             raise RateLimitedError("too many requests")
     return caught.value.new_limit
-
-
-@pytest.mark.parametrize(("others", "limit"), [(8, 4), (3, 2), (2, 1), (1, 1), (0, None)])
-def test_a_refusal_halves_what_was_asked_at_once_and_one_alone_has_no_half(others, limit):
-    limiter = HostLimiter()
-    assert not limiter.uses_single_connection
-    assert refused(limiter, others) == limit
-    assert limiter.uses_single_connection
-
-
-@pytest.mark.parametrize(("answers", "is_raised"), [(31, False), (32, True)])
-def test_32_answers_raise_a_reduced_limit_by_one(answers, is_raised):
-    limiter = HostLimiter()
-    assert refused(limiter, others=1) == 1  # and one answer
-    for _ in range(answers - 1):
-        with limiter.slot():
-            pass
-    entered = threading.Event()
-
-    def enter():
-        with limiter.slot():
-            entered.set()
-
-    second = threading.Thread(target=enter)
-    with limiter.slot():
-        second.start()
-        assert entered.wait(HANG_S if is_raised else 0.05) is is_raised
-    second.join()

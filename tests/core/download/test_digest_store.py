@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from fakes.files import WEIGHTS, net_at, put, served
-from fakes.server import Server
 from posezoo.core.declarations.model import Digest
 from posezoo.core.download.origins import entry_path
 from posezoo.core.errors import DownloadError, SourceError, redact_secrets
@@ -50,15 +49,6 @@ def test_a_cache_that_cannot_be_written_costs_one_warning(server, fetch, tmp_pat
     assert warning.startswith(str(tmp_path / "cache"))
 
 
-def test_a_cache_entry_that_is_a_folder_costs_a_warning(server, fetch, tmp_path):
-    file = served(server)
-    (tmp_path / "cache" / entry_path(file.checksum)).mkdir(parents=True)
-    assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
-    assert "is not a file" in fetch.warnings
-    assert "cache cannot be written" in fetch.warnings
-    assert list((tmp_path / "cache" / "1" / "staging").iterdir()) == []
-
-
 @pytest.mark.parametrize("form", ["{}", "file://{}", "{}/"])
 def test_a_mirror_may_be_a_folder(fetch, tmp_path, form):
     file = net_at()
@@ -66,14 +56,6 @@ def test_a_mirror_may_be_a_folder(fetch, tmp_path, form):
     address = form.format(tmp_path / "a mirror").replace(" ", "%20" if "file:" in form else " ")
     assert fetch(file, mirrors=(address,)).read_bytes() == WEIGHTS
     assert origin_of(fetch) == address
-
-
-def test_the_address_of_a_mirror_may_begin_with_a_drive_of_windows(fetch, tmp_path, monkeypatch):
-    monkeypatch.setattr("posezoo.core.declarations.sources.IS_WINDOWS", True)
-    monkeypatch.chdir(tmp_path)
-    file = net_at()
-    put(tmp_path / "C:" / "a mirror", WEIGHTS, file)
-    assert fetch(file, mirrors=("file:///C:/a%20mirror",)).read_bytes() == WEIGHTS
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
@@ -132,13 +114,6 @@ def test_a_mirror_or_cache_that_cannot_even_be_looked_at_costs_a_warning(server,
     assert re.search(f"^net.tflite: {name}: ({is_named})", fetch.warnings, re.MULTILINE)
     assert f"net.tflite: {name}/1/" in fetch.warnings
     assert f"{name}: the cache cannot be written: File name too long" in fetch.warnings
-
-
-def test_a_mirror_that_is_down_costs_a_warning(server, fetch):
-    with Server() as gone:
-        address = gone.url("models")
-    fetch(served(server), mirrors=(address,))
-    assert f"{address}: no connection: Connection refused (3 attempts)" in fetch.warnings
 
 
 def test_a_web_page_is_no_mirror(server, fetch):

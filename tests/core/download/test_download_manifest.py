@@ -1,7 +1,6 @@
 """The manifest says where each file came from, and nothing that would let others in."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -110,15 +109,6 @@ def test_a_record_that_cannot_be_written_costs_a_warning(server, tmp_path):
     )
 
 
-def test_a_variant_has_a_record_of_its_own(server, tmp_path):
-    spec = served_model(server)
-    variant = replace(spec, tag="ccd2", is_default=False)
-    layout = ModelLayout(tmp_path, tmp_path)
-    download_model(variant, layout, DownloadOptions(None))
-    assert record(layout, variant)["model"] == "pose@ccd2"
-    assert not layout.model_download_dir(spec).exists()
-
-
 def test_what_a_killed_run_left_beside_it_is_removed(server, tmp_path):
     spec, layout = served_model(server), ModelLayout(tmp_path, tmp_path)
     download_model(spec, layout, DownloadOptions(None))
@@ -144,16 +134,3 @@ def test_what_came_before_a_run_was_killed_is_listed_by_the_next_one(server, tmp
     assert server.requests == []
     assert record(layout, spec) == before
     assert {path.name for path in folder.iterdir()} == {"net.pth", NAME}
-
-
-def test_a_file_that_did_not_come_is_not_listed(server, tmp_path):
-    spec, layout = (
-        model(declared("net.pth", BODY, server.url("nowhere"))),
-        ModelLayout(tmp_path, tmp_path),
-    )
-    folder = layout.model_download_dir(spec)
-    folder.mkdir(parents=True)
-    (folder / "net.pth").write_bytes(b"an older file")
-    with pytest.raises(DownloadError):
-        download_model(spec, layout, DownloadOptions(None))
-    assert [path.name for path in folder.iterdir()] == ["net.pth"]

@@ -10,29 +10,16 @@ from types import SimpleNamespace
 import pytest
 
 from fakes.command import assert_success
-from fakes.files import WEIGHTS, declared, net_at, put, served
+from fakes.files import WEIGHTS, declared, net_at, served
 from fakes.running import start_child
 from fakes.waiting import HANG_S, wait_until
 from posezoo.core.declarations.model import Digest
 from posezoo.core.declarations.sources import FileSource
 from posezoo.core.errors import DigestError, DownloadError, OutputError, SourceError
 from posezoo.core.events import (
-    CachedFileUsed,
     FileDownloadFinished,
-    FileDownloadProgress,
-    FileDownloadStarted,
     FileUpToDate,
 )
-
-
-def test_what_happens_is_reported_in_order(server, fetch):
-    url = server.serve("net.tflite", WEIGHTS)
-    fetch(net_at(url))
-    assert fetch.events == [
-        FileDownloadStarted("pose", "net.tflite", 4096, url),
-        FileDownloadProgress("pose", "net.tflite", 4096),
-        FileDownloadFinished("pose", "net.tflite", True),
-    ]
 
 
 def test_a_good_file_is_left_alone_without_a_request(server, fetch):
@@ -117,14 +104,6 @@ def test_when_all_fail_each_is_named_with_its_reason(server, fetch, tmp_path):
     assert f"{changed}: the digest of the download is SHA-384" in problem
     assert "cache" not in problem
     assert "\n" not in problem
-
-
-def test_where_all_fail_for_one_reason_the_hosts_are_named_once(server, fetch):
-    first, second = (server.serve(name, b"", status=[404]) for name in ("first", "second"))
-    with pytest.raises(DownloadError) as caught:
-        fetch(net_at(first, second))
-    host = server.url().removeprefix("http://").rstrip("/")
-    assert caught.value.problem == f"net.tflite: every source failed: {host}: HTTP 404 Not Found"
 
 
 def test_a_file_without_sources_says_so(fetch):
@@ -224,17 +203,6 @@ def test_who_waited_goes_on_where_the_first_one_failed(server, fetch):
     assert fetch.left() == ["net.tflite"]
 
 
-def test_many_threads_fetch_a_file_once(server, fetch):
-    file = served(server, silence_s=0.2)
-    threads = [threading.Thread(target=fetch, args=(file,)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert server.asked("net.tflite") == 1
-    assert len(fetch.told(FileUpToDate)) == 7
-
-
 def test_a_folder_in_the_way_is_named(server, fetch):
     (fetch.folder / "net.tflite").mkdir(parents=True)
     with pytest.raises(
@@ -317,19 +285,3 @@ def test_a_good_file_in_a_read_only_folder_is_good(server, fetch, disk):
     fetch.folder = disk
     fetch(net_at())
     assert fetch.told(FileUpToDate) != []
-
-
-def test_progress_is_reported_now_and_then_and_at_the_end(server, fetch):
-    weights = WEIGHTS * 2048  # 8 MiB
-    fetch(declared("net.tflite", weights, server.serve("n", weights)))
-    sizes = [event.size for event in fetch.told(FileDownloadProgress)]
-    assert sizes[-1] == len(weights)
-    assert sizes == sorted(sizes)
-    assert len(sizes) < 20
-
-
-def test_a_file_from_the_cache_is_not_reported_as_a_download(fetch, tmp_path):
-    file = net_at()
-    kept = put(tmp_path / "cache", WEIGHTS, file)
-    fetch(file, cache=tmp_path / "cache")
-    assert fetch.events == [CachedFileUsed("pose", "net.tflite", str(kept))]

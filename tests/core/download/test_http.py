@@ -223,13 +223,6 @@ def test_redirects_in_a_circle_end(server, fetch):
     assert server.asked("here") == 1
 
 
-def test_a_circle_that_a_cookie_opens_is_followed(server, fetch):
-    said = {"Location": "/here", "Set-Cookie": "seen=1"}
-    url = server.serve("here", WEIGHTS, status=[302], headers=said)
-    assert fetch(net_at(url)).read_bytes() == WEIGHTS
-    assert server.requests[1].headers["Cookie"] == "seen=1"
-
-
 def test_redirects_without_end_end(server, fetch):
     for hop in range(12):
         url = f"/{hop + 1}"
@@ -537,14 +530,6 @@ def test_a_private_authority_can_be_named(authority, fetch, monkeypatch):
     assert fetch(file).read_bytes() == WEIGHTS
 
 
-def test_headers_that_stall_over_tls_are_given_up(authority, fetch, monkeypatch):
-    server, bundle = authority
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    file = served(server, header_drip_s=0.05)
-    with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
-        fetch(file, attempts=1, timeout_s=0.3)
-
-
 @pytest.mark.parametrize(
     "faults", [{"body_drip_s": 0.02}, {"chunk_size_drip_s": 0.02}, {"hang_at": 9}]
 )
@@ -608,22 +593,6 @@ def test_netrc_speaks_for_its_machine_and_a_header_before_it(server, fetch, monk
     header = HostHeader(url.split("/")[2], "authorization", "Bearer other")
     fetch(declared("again.tflite", WEIGHTS, url), headers=(header,))
     assert server.requests[2].headers["Authorization"] == "Bearer other"
-
-
-def test_an_authority_is_named_by_the_means_before_the_environment(authority, fetch, monkeypatch):
-    server, bundle = authority
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle) + ".gone")
-    file = served(server)
-    assert fetch(file, ca_bundle=bundle).read_bytes() == WEIGHTS
-
-
-def test_an_authority_is_named_as_openssl_names_it(authority, fetch, monkeypatch):
-    server, bundle = authority
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
-    file = served(server)
-    assert fetch(file).read_bytes() == WEIGHTS
 
 
 def test_an_authority_that_the_system_trusts_is_trusted(authority, fetch, monkeypatch, tmp_path):

@@ -10,7 +10,6 @@ import pytest
 from fakes.command import assert_success, posezoo
 from fakes.counted_run import count_run
 from fakes.zoo import model_yml, write_model
-from posezoo.core.download import http_connections
 
 NAMES = tuple(f"{number}.bin" for number in range(5))
 BODIES = {name: name.encode() * 1000 for name in NAMES}
@@ -93,19 +92,3 @@ def test_a_second_download_reads_each_file_once_and_writes_nothing(words, tmp_pa
     }
     assert read == {**dict.fromkeys(NAMES, 1), "provenance.json": 1}
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
-
-
-def test_the_proxies_and_the_login_of_a_host_are_looked_up_once(words, server, monkeypatch):
-    looks = Counter()
-    for name in ("get_environ_proxies", "get_netrc_auth"):
-        look_up = getattr(http_connections, name)
-
-        def count(*args, name=name, look_up=look_up):
-            looks[name] += 1
-            return look_up(*args)
-
-        monkeypatch.setattr(http_connections, name, count)
-    monkeypatch.setenv("NO_PROXY", "")
-    assert_success(posezoo(*words))
-    assert len(server.requests) == 5
-    assert looks == {"get_environ_proxies": 1, "get_netrc_auth": 1}

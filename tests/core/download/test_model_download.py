@@ -1,15 +1,13 @@
-from pathlib import Path
-
 import pytest
 
-from fakes.files import WEIGHTS, declared, model, net_at, put, served
+from fakes.files import WEIGHTS, declared, model, net_at, put
 from posezoo.core.declarations.model import Precision
 from posezoo.core.declarations.sources import FileSource
 from posezoo.core.download.model_download import download_model, plan_download
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import FileOrigin
 from posezoo.core.errors import DownloadError
-from posezoo.core.events import CachedFileUsed, DownloadFinished, DownloadStarted
+from posezoo.core.events import DownloadStarted
 from posezoo.core.layout import ModelLayout
 
 
@@ -56,28 +54,6 @@ def test_files_of_other_precisions_are_left_out(tmp_path, precisions, left):
     ] == left
 
 
-def test_the_end_tells_success(server, tmp_path):
-    events = []
-    spec = model(served(server))
-    download_model(
-        spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None), listener=events.append
-    )
-    assert (events[0], events[-1]) == (
-        DownloadStarted("pose", 1, license="Apache-2.0"),
-        DownloadFinished("pose", True),
-    )
-
-
-def test_the_end_tells_failure_and_its_reason(server, tmp_path):
-    events = []
-    spec = model(net_at(server.url("gone")))
-    with pytest.raises(DownloadError) as caught:
-        download_model(
-            spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None), listener=events.append
-        )
-    assert events[-1] == DownloadFinished("pose", False, caught.value.problem)
-
-
 def test_the_first_file_that_fails_ends_it_and_good_files_stay(server, tmp_path):
     good, after = server.serve("good", WEIGHTS), server.serve("after", WEIGHTS)
     spec = model(
@@ -100,15 +76,6 @@ def test_a_broken_cache_is_reported_once_for_all_files(server, tmp_path):
         model(*files), ModelLayout(tmp_path, tmp_path), download_options, listener=events.append
     )
     assert sum("cache cannot be written" in str(event) for event in events) == 1
-
-
-def test_a_file_source_starts_at_the_folder_of_the_model_yml(tmp_path):
-    (tmp_path / "zoo").mkdir()
-    (tmp_path / "zoo" / "original").write_bytes(WEIGHTS)
-    file = net_at(FileSource(Path("original")))
-    spec = model(file, path=tmp_path / "zoo" / "model.yml")
-    (target,) = download_model(spec, ModelLayout(tmp_path, tmp_path), DownloadOptions(None))
-    assert target.read_bytes() == WEIGHTS
 
 
 def test_a_plan_names_the_place_of_every_file(server, tmp_path):
@@ -167,25 +134,3 @@ def test_a_damaged_file_in_a_mirror_or_cache_is_not_counted_as_present(tmp_path,
         put(mirror, WEIGHTS, file)
         (step,) = plan_download(model(file), ModelLayout(tmp_path, tmp_path), options)
         assert step.origin in (FileOrigin.MIRROR, FileOrigin.CACHE)
-
-
-def test_a_plan_passes_over_what_cannot_be_looked_at(tmp_path):
-    file = declared("n" * 300, WEIGHTS, "https://models.invalid/n")
-    download_options = DownloadOptions(Path("c" * 300), ("m" * 300,))
-    (step,) = plan_download(model(file), ModelLayout(tmp_path, tmp_path), download_options)
-    assert step.candidate_names == ("https://models.invalid/n",)
-
-
-def test_a_plan_is_what_a_download_does(server, tmp_path):
-    file = served(server)
-    spec, layout = model(file), ModelLayout(tmp_path, tmp_path)
-    put(tmp_path / "mirror", WEIGHTS, file)
-    download_options = DownloadOptions(
-        tmp_path / "cache", (server.url("mirror"), str(tmp_path / "mirror"))
-    )
-    (step,) = plan_download(spec, layout, download_options)
-    events = []
-    download_model(spec, layout, download_options, listener=events.append)
-    assert [event.origin for event in events if isinstance(event, CachedFileUsed)] == [
-        step.candidate_names[-1]
-    ]

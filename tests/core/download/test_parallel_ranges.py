@@ -50,13 +50,6 @@ def test_a_server_without_ranges_gives_it_by_one(server, fetch):
     assert len(server.requests) == 1
 
 
-def test_a_small_file_is_not_taken_apart(server, fetch):
-    small = WEIGHTS[: 2 * RANGE_BYTES - 1]
-    file = declared("net.tflite", small, server.serve("net", small, etag=ETAG))
-    assert fetch(file, connections=4).read_bytes() == small
-    assert ranges(server) == [None]
-
-
 def test_what_broke_off_is_resumed(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, cut_at=3000, etag=ETAG))
     with pytest.raises(SourceError):

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import zipfile
 from dataclasses import replace
 
@@ -113,13 +112,6 @@ def test_a_folder_that_a_killed_process_left_is_removed_though_all_is_unpacked(
     assert not left_behind.exists()
 
 
-def test_what_was_published_stays_and_is_verified(spec, fetch, tmp_path):
-    fetch(spec)
-    layout = ModelLayout(tmp_path / "out", tmp_path / "out")
-    assert (layout.model_download_dir(spec) / "run.py.orig").read_bytes() == SCRIPT
-    assert {artifact.state for artifact in check_artifacts(spec, layout)} == {"good"}
-
-
 def test_a_task_file_and_a_packed_data_file_are_unpacked_once(tmp_path, fetch):
     """MediaPipe publishes networks in both; a script lists the members of the second."""
     listed = {
@@ -215,18 +207,6 @@ def test_an_archive_that_was_deleted_is_wanted_again_when_another_one_is_declare
     ).read_bytes() == b"another graph"
 
 
-@pytest.mark.parametrize("name", ["sub/net.pb", "run.py"])
-def test_damage_is_repaired_although_the_times_are_the_same(spec, fetch, tmp_path, name):
-    fetch(spec)
-    path = tmp_path / "out" / "public" / "pose" / name
-    good = path.read_bytes()
-    before = path.stat()
-    path.write_bytes(bytes(len(good)))
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    fetch(spec)
-    assert path.read_bytes() == good
-
-
 def test_another_recipe_is_carried_out_again_from_the_published_bytes(spec, fetch, tmp_path):
     fetch(spec)
     fetch(replace(spec, postprocessing=(RegexReplace("run.py", "net", "pose"),)))
@@ -294,24 +274,6 @@ def test_of_an_archive_whose_members_alone_have_checksums_no_others_are_unpacked
     assert not (folder / "other.py").exists()
 
 
-@pytest.mark.parametrize("has_checksum", [False, True])
-def test_a_member_named_without_a_folder_loses_its_folder(tmp_path, fetch, has_checksum):
-    body = zipped(deep__net_pb=b"graph")
-    (tmp_path / "net.zip").write_bytes(body)
-    spec = model_of_zip(tmp_path, body, has_checksum=has_checksum)
-    fetch(spec)
-    assert (tmp_path / "out" / "public" / "pose" / "net.pb").read_bytes() == b"graph"
-
-
-def test_the_file_to_convert_loses_its_folder_without_a_digest_too(tmp_path, fetch):
-    body = zipped(deep__net_pb=b"graph")
-    (tmp_path / "net.zip").write_bytes(body)
-    spec = model_of_zip(tmp_path, body, has_checksum=True)
-    files = tuple(replace(file, contains={}) for file in spec.files)
-    fetch(replace(spec, files=files, checkpoint="net.pb"))
-    assert (tmp_path / "out" / "public" / "pose" / "net.pb").read_bytes() == b"graph"
-
-
 @pytest.mark.parametrize("members", [("net_pb", "z__net_pb"), ("z__net_pb", "net_pb")])
 def test_another_member_of_the_name_that_was_verified_is_refused(tmp_path, fetch, members):
     contents = {"net_pb": b"graph", "z__net_pb": b"evil"}
@@ -330,14 +292,3 @@ def model_of_zip(tmp_path, body, *, has_checksum=False):
     file = SourceFile("net.zip", len(body), checksum, (source,), contains=pins)
     steps = (UnpackArchive("net.zip", "zip"),)
     return replace(model(file), checkpoint="net.pb", postprocessing=steps)
-
-
-def test_the_steps_of_files_that_were_left_out_are_left_out(tmp_path, fetch):
-    (tmp_path / "a.py").write_bytes(SCRIPT)
-    files = [
-        declared(f"{precision}/a.py", SCRIPT, FileSource(tmp_path / "a.py"))
-        for precision in ("FP16", "FP32")
-    ]
-    steps = tuple(RegexReplace(file.name, "wget", "nothing") for file in files)
-    told = fetch(replace(model(*files), postprocessing=steps), precisions={"FP16"})
-    assert done(told) == [("replace_text", "FP16/a.py")]

@@ -2,22 +2,18 @@
 
 import os
 import subprocess
-import sys
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from fakes.files import declared, model, put
-from fakes.waiting import wait_until
-from posezoo.core.download import file_download
 from posezoo.core.download.digest_store import remove_stale_staging
 from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.origins import entry_path
-from posezoo.core.errors import OutputError, SourceError
-from posezoo.core.events import CachedFileUsed, FileUpToDate
+from posezoo.core.errors import OutputError
+from posezoo.core.events import CachedFileUsed
 from posezoo.core.layout import ModelLayout
 
 WEIGHTS = bytes(range(256)) * 256
@@ -96,31 +92,6 @@ def test_across_file_systems_it_is_copied(server, file, fetch, tmp_path, elsewhe
     assert fetch.warnings == ""
 
 
-@pytest.mark.parametrize("missing", ["link", "locks"])
-def test_where_there_are_no_links_or_locks_it_is_copied(
-    server, file, fetch, tmp_path, monkeypatch, missing
-):
-    if missing == "link":
-        monkeypatch.delattr(os, "link")
-    else:
-        monkeypatch.setitem(sys.modules, "fcntl", None)
-    for _ in range(2):
-        target = fetch(file, cache=tmp_path / "cache")
-        assert target.read_bytes() == kept(tmp_path / "cache", file).read_bytes() == WEIGHTS
-        target.unlink()
-    assert server.asked("net") == 1
-    assert fetch.left() == []
-    assert list((tmp_path / "cache" / "1" / "staging").iterdir()) == []
-
-
-def test_an_entry_that_others_may_read_less_of_is_copied(file, fetch, tmp_path):
-    fetch(file, cache=tmp_path / "cache").unlink()
-    kept(tmp_path / "cache", file).chmod(0o600)
-    target = fetch(file, cache=tmp_path / "cache")
-    assert target.stat().st_mode & 0o777 == 0o644
-    assert not target.samefile(kept(tmp_path / "cache", file))
-
-
 def test_an_entry_that_is_a_link_to_somewhere_is_read_not_linked(file, fetch, tmp_path):
     entry_path = put(tmp_path / "cache", b"", file)
     entry_path.unlink()
@@ -193,28 +164,6 @@ def test_two_targets_and_one_cache_fetch_once(server, fetch, tmp_path):
     assert list((tmp_path / "cache" / "1" / "staging").iterdir()) == []
 
 
-def test_a_file_that_is_here_is_taken_into_an_empty_cache(file, fetch, tmp_path):
-    fetch(file)
-    fetch(file, cache=tmp_path / "cache")
-    assert fetch.told(FileUpToDate) != []
-    assert kept(tmp_path / "cache", file).read_bytes() == WEIGHTS
-
-
-def test_a_file_that_changes_while_the_cache_is_locked_is_not_taken_for_verified(
-    file, fetch, tmp_path, monkeypatch
-):
-    target = fetch(file)
-
-    @contextmanager
-    def wait_for_lock(*_args):
-        target.write_bytes(bytes(len(WEIGHTS)))
-        yield
-
-    monkeypatch.setattr(file_download, "cache_entry_lock", wait_for_lock)
-    fetch(file, cache=tmp_path / "cache")
-    assert not kept(tmp_path / "cache", file).exists()
-
-
 def test_what_a_killed_run_left_in_the_cache_is_removed(tmp_path):
     staging = tmp_path / "1" / "staging"
     staging.mkdir(parents=True)
@@ -223,29 +172,3 @@ def test_what_a_killed_run_left_in_the_cache_is_removed(tmp_path):
         (staging / name).write_bytes(b"half")
     remove_stale_staging(tmp_path)
     assert [path.name for path in staging.iterdir()] == ["tmpabc"]
-
-
-def test_a_file_that_is_being_added_is_not_removed(server, tmp_path):
-    file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, silence_s=0.5))
-    args = (model(file), ModelLayout(tmp_path, tmp_path), DownloadOptions(tmp_path / "cache"))
-    thread = threading.Thread(target=download_model, args=args)
-    thread.start()
-    wait_until(lambda: server.requests != [])
-    staging = tmp_path / "cache" / "1" / "staging"
-    before = list(staging.iterdir())
-    remove_stale_staging(tmp_path / "cache")
-    assert list(staging.iterdir()) == before
-    assert len(before) == 1
-    thread.join()
-
-
-def test_what_a_killed_run_left_whole_is_taken_into_the_cache(server, fetch, tmp_path):
-    file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, cut_at=60_000, etag='"v"'))
-    with pytest.raises(SourceError):
-        fetch(file, attempts=1)
-    (fetch.folder / ".net.tflite.part").write_bytes(WEIGHTS)
-    server.requests.clear()
-    assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
-    assert server.requests == []
-    assert fetch.told(CachedFileUsed) == []  # the cache did not give it
-    assert kept(tmp_path / "cache", file).read_bytes() == WEIGHTS

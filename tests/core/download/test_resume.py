@@ -6,7 +6,7 @@ import pytest
 
 from fakes.files import WEIGHTS, declared, net_at, served
 from fakes.running import start_child
-from fakes.waiting import HANG_S, wait_until
+from fakes.waiting import wait_until
 from posezoo.core.errors import DigestError, DownloadError, SourceError
 from posezoo.core.events import FileDownloadProgress
 
@@ -70,20 +70,6 @@ def test_a_complete_file_that_a_killed_run_did_not_rename_is_not_downloaded_agai
     assert fetch.left() == ["net.tflite"]
 
 
-def test_a_small_file_needs_no_record_before_it_is_complete(server, fetch):
-    file = served(server, hang_at=1000)
-    child = start_child(file, fetch.folder)
-    part = fetch.folder / ".net.tflite.part"
-    wait_until(lambda: part.exists() and part.stat().st_size == 1000)
-    child.kill()
-    child.communicate(timeout=HANG_S)
-    server.serve("net.tflite", WEIGHTS, etag=ETAG)
-    server.requests.clear()
-    assert fetch(file).read_bytes() == WEIGHTS
-    assert ranges(server) == [None]
-    assert fetch.left() == ["net.tflite"]
-
-
 @pytest.mark.parametrize("etag", ["", 'W/"v1"'], ids=["none", "weak"])
 def test_a_server_that_promises_nothing_gives_all_of_it_again(server, fetch, etag):
     file = broken_off(server, fetch, etag=etag)
@@ -132,34 +118,11 @@ def test_a_rest_that_does_not_fit_costs_one_more_request(server, fetch, faults):
     assert "starting again from the beginning" in fetch.warnings
 
 
-def test_a_rest_with_the_status_of_the_whole_file_is_taken(server, fetch):
-    file = broken_off(server, fetch)
-    server.serve("net.tflite", WEIGHTS[3000:], headers={"Content-Range": "bytes 3000-4095/4096"})
-    assert fetch(file, attempts=1).read_bytes() == WEIGHTS
-    assert ranges(server) == ["bytes=3000-"]
-
-
 def test_a_wrong_byte_in_the_rest_costs_one_more_download(server, fetch):
     file = broken_off(server, fetch)
     server.serve("net.tflite", WEIGHTS, wrong_byte=3500, times=1, etag=ETAG)
     assert fetch(file).read_bytes() == WEIGHTS
     assert ranges(server) == ["bytes=3000-", None]
-
-
-def test_a_compressed_rest_is_refused(server, fetch):
-    file = broken_off(server, fetch)
-    said = {"Content-Encoding": "gzip", "Content-Range": "bytes 3000-4095/4096"}
-    server.serve("net.tflite", WEIGHTS, status=[206], headers=said, times=1)
-    assert fetch(file).read_bytes() == WEIGHTS
-    assert ranges(server) == ["bytes=3000-", None]
-
-
-def test_another_source_gives_the_rest(server, fetch):
-    url = server.serve("one", WEIGHTS, cut_at=3000, etag=ETAG)
-    file = net_at(url, server.serve("two", WEIGHTS, etag='"its own"'))
-    assert fetch(file, attempts=1).read_bytes() == WEIGHTS
-    assert ranges(server) == [None, "bytes=3000-"]
-    assert server.requests[1].headers["If-Range"] is None
 
 
 def test_the_record_is_of_the_source_that_went_on_last(server, fetch):
@@ -200,16 +163,6 @@ def test_whatever_a_former_run_left_the_file_is_right(server, fetch, left, reque
     assert fetch.left() == ["net.tflite"]
 
 
-def test_a_part_of_another_file_is_dropped(server, fetch):
-    broken_off(server, fetch)
-    newer = WEIGHTS[::-1]
-    assert (
-        fetch(declared("net.tflite", newer, server.serve("newer", newer, etag=ETAG))).read_bytes()
-        == newer
-    )
-    assert ranges(server) == [None]
-
-
 def test_the_part_of_a_killed_run_is_not_taken_for_that_of_the_file_before(server, fetch):
     file = broken_off(server, fetch)
     newer = WEIGHTS[::-1]
@@ -244,11 +197,3 @@ def test_no_secret_is_recorded_or_shown(server, fetch):
     for secret in ("ann", "secret", "0123abcd"):
         assert secret not in f"{record}{caught.value}{fetch.events}"
     assert json.loads(record)["url"].startswith("http://localhost")
-
-
-def test_what_is_left_of_a_file_that_came_otherwise_is_removed(server, fetch):
-    file = broken_off(server, fetch)
-    (fetch.folder / "net.tflite").write_bytes(WEIGHTS)
-    fetch(file)
-    assert server.requests == []
-    assert fetch.left() == ["net.tflite"]

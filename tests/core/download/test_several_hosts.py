@@ -128,10 +128,6 @@ def test_the_reason_why_another_source_was_faster_is_what_happened(
     assert warning.startswith(f"{network_host(first)}: {reason}"), warning
 
 
-def test_of_two_hosts_that_hang_the_third_sends_it(fetch, silent, server, other):
-    fetched(fetch, silent, server.serve("a", WEIGHTS, hang_at=0), other.serve("b", WEIGHTS))
-
-
 def test_the_one_that_hangs_is_left_at_once(fetch, server, other):
     """Its connection is closed: the server sees that."""
     left = threading.Event()
@@ -148,14 +144,6 @@ def test_the_one_that_hangs_is_left_at_once(fetch, server, other):
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/net.bin"
         fetched(fetch, address, other.serve("b", WEIGHTS))
         assert left.wait(HANG_S)
-
-
-def test_a_host_that_wakes_up_may_still_be_the_first(fetch, server, other):
-    """Both go on: the second hangs."""
-    first = server.serve("a", WEIGHTS, answers=once(lambda: other.requests))
-    second = other.serve("b", WEIGHTS, hang_at=50_000)
-    fetched(fetch, first, second)
-    assert [event.source for event in fetch.told(FileDownloadStarted)] == [first, second, first]
 
 
 def test_a_host_that_wakes_up_wins_if_the_second_sends_other_bytes(fetch, server, other):
@@ -203,33 +191,11 @@ def test_what_is_reported_belongs_together(fetch, server, other):
     ]
 
 
-def test_the_second_host_goes_on_after_the_bytes_of_the_first(fetch, server, other):
-    first = server.serve("a", WEIGHTS, hang_at=50_000, ranges=True)
-    fetched(fetch, first, other.serve("b", WEIGHTS, ranges=True))
-    assert other.requests[0].headers["Range"] == "bytes=50000-"
-
-
 def test_a_registry_that_hangs_is_overtaken(fetch, silent, other, monkeypatch):
     monkeypatch.setenv("npm_config_registry", silent)
     package = NpmPackageSource("@poses/net", "1.0.0", "package/net.bin", None)
     fetched(fetch, package, other.serve("b", WEIGHTS))
     assert was_overtaken(fetch, package)
-
-
-def test_a_host_that_hangs_in_one_of_several_ranges_is_overtaken(fetch, server, other):
-    body = random.Random(1).randbytes(9 << 20)
-    first = server.serve("a", body, hang_at=1_000_000, ranges=True)
-    fetched(fetch, first, other.serve("b", body, ranges=True), body=body, connections=4)
-    assert was_overtaken(fetch, first)
-
-
-def test_of_several_connections_all_bytes_count(fetch, server, other):
-    """No range is complete for a while, but bytes arrive."""
-    body = random.Random(1).randbytes(9 << 20)
-    first = server.serve("a", body, bytes_per_s=2 << 20, ranges=True)
-    second = other.serve("b", body, ranges=True)
-    fetched(fetch, first, second, body=body, connections=3, head_start_s=1.0)
-    assert other.requests == []
 
 
 def files_in_a_run(tmp_path, *files, **more):
@@ -264,15 +230,6 @@ def test_a_host_that_lacks_one_file_is_asked_for_the_next(server, other, tmp_pat
     ]
     files_in_a_run(tmp_path, *files)
     assert server.asked("two") == 1
-
-
-def test_a_late_host_is_asked_where_no_other_has_the_file(server, other, tmp_path):
-    first = declared(
-        "one.bin", WEIGHTS, server.serve("a", WEIGHTS, hang_at=0), other.serve("a", WEIGHTS)
-    )
-    second = declared("two.bin", WEIGHTS, server.serve("b", WEIGHTS), other.url("gone"))
-    files_in_a_run(tmp_path, first, second)
-    assert (tmp_path / "two.bin").read_bytes() == WEIGHTS
 
 
 RUN = """

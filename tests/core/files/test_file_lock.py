@@ -50,17 +50,6 @@ def test_the_turn_of_a_process_that_was_killed_is_over(tmp_path, holder):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_here_is_not_touched(tmp_path):
-    (tmp_path / "file").write_bytes(b"old")
-    with (
-        exclusive(tmp_path / "file"),
-        pytest.raises(OutputError),
-        exclusive(tmp_path / "file", wait_s=0.02),
-    ):
-        pass
-    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"old")]
-
-
 def test_a_link_in_its_place_leads_nowhere(tmp_path):
     (tmp_path / ".file.guard").symlink_to(tmp_path / "elsewhere")
     with exclusive(tmp_path / "file"):
@@ -89,13 +78,6 @@ def test_a_lock_that_may_not_be_waited_for_is_refused_at_once(tmp_path):
     with pytest.raises(BlockingIOError):
         lock_file(tmp_path / "part", wait_s=0)
     os.close(handle)
-
-
-def test_without_locks_there_is_no_handle_and_no_file(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "fcntl", None)
-    assert lock_file(tmp_path / "part") is None
-    assert lock_folder(tmp_path) is None
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_has_one_holder_at_a_time(tmp_path):

@@ -11,11 +11,10 @@ import pytest
 from fakes.waiting import HANG_S
 from posezoo.core.declarations.model import Digest
 from posezoo.core.errors import OutputError
-from posezoo.core.events import WarningIssued, ignore_event
+from posezoo.core.events import ignore_event
 from posezoo.core.files.manifest import (
     NAME,
     Manifest,
-    read_json,
     read_manifest,
     settle,
     stage,
@@ -83,13 +82,6 @@ def test_a_manifest_that_lists_nothing_is_removed(tmp_path):
     assert read_manifest(tmp_path) == Manifest()
 
 
-def test_what_else_a_manifest_says_stays(tmp_path):
-    (tmp_path / NAME).write_text('{"model": "net", "key": {"a": 1}, "files": {}}')
-    settle(tmp_path, {"net.pth": ENTRY})
-    said = {"model": "net", "key": {"a": 1}, "files": {"net.pth": ENTRY}}
-    assert read_json(tmp_path / NAME) == said
-
-
 def test_a_number_that_int8_did_not_compute_hides_no_file(tmp_path):
     entries = f'{{"a": {{"sha384": "{"ab" * 48}"}}}}'
     (tmp_path / NAME).write_text(f'{{"files": {entries}, "outputs": {{"deviation": NaN}}}}')
@@ -98,15 +90,6 @@ def test_a_number_that_int8_did_not_compute_hides_no_file(tmp_path):
     assert read_manifest(tmp_path).digests("a") == [Digest("sha384", "ab" * 48), digest_of(b"new")]
     assert warnings == []
     assert "NaN" in (tmp_path / NAME).read_text()
-
-
-def test_a_file_of_the_user_with_its_name_is_kept(tmp_path):
-    (tmp_path / NAME).write_text('{"mine": 1}')
-    warnings = []
-    stage(tmp_path, {"net.pth": digest_of(b"new")}, warnings.append)
-    assert (tmp_path / f"{NAME}.bak1").read_text() == '{"mine": 1}'
-    kept = f"{tmp_path / NAME}: is not as posezoo wrote it: kept as {NAME}.bak1"
-    assert warnings == [WarningIssued(kept)]
 
 
 def test_written_files_are_listed_with_their_recipe(tmp_path):

@@ -14,7 +14,6 @@ from fakes.waiting import wait_until
 from posezoo.core.errors import OutputError
 from posezoo.core.files import staging
 from posezoo.core.files.staging import (
-    ABANDONED_AFTER_S,
     MARK,
     PREFIX,
     remove_stale_staging_dirs,
@@ -73,13 +72,6 @@ def test_a_folder_whose_removal_was_killed_is_removed_later(tmp_path, monkeypatc
     assert not folder.exists()
 
 
-def test_a_folder_is_gone_after_a_failure_too(tmp_path):
-    with pytest.raises(ZeroDivisionError), staging_dir(tmp_path) as folder:
-        (folder / "half.xml").write_text("half")
-        raise ZeroDivisionError
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("is_renewed", [True, False])
 def test_without_locks_a_folder_in_use_is_kept_however_old_it_looked(
     tmp_path, monkeypatch, is_renewed
@@ -96,19 +88,6 @@ def test_without_locks_a_folder_in_use_is_kept_however_old_it_looked(
         remove_stale_staging_dirs(tmp_path)
         assert (folder / "video.mp4").exists()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_where_folders_cannot_be_locked_only_an_old_one_is_removed(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
-    spec, layout = tiny(tmp_path)
-    folder = layout.model_dir(spec) / f"{PREFIX}other"
-    folder.mkdir()
-    convert_model(spec, layout, self_check=False)
-    assert folder.is_dir()
-    long_ago = folder.stat().st_mtime - ABANDONED_AFTER_S - 1
-    os.utime(folder, (long_ago, long_ago))
-    convert_model(spec, layout, self_check=False)
-    assert not folder.exists()
 
 
 def test_the_folder_of_another_user_stays_however_old_it_is(tmp_path):

@@ -126,15 +126,6 @@ def test_a_disk_that_fails_at_the_last_moment_leaves_the_old_file(file, monkeypa
     assert [path.name for path in file.parent.iterdir()] == ["net.bin"]
 
 
-def test_a_file_system_that_knows_no_flush_is_no_obstacle(file, monkeypatch):
-    def refuse(handle):
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-
-    monkeypatch.setattr(os, "fsync", refuse)
-    write_atomically(file, b"new")
-    assert file.read_bytes() == b"new"
-
-
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's devices")
 def test_what_is_open_already_is_written_into():
     read, write = os.pipe()

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from fakes.checkout import ROOT, copy_checkout, git
-from fakes.command import assert_success, omz_tool, posezoo, printed, refusal
+from fakes.command import assert_success, omz_tool, posezoo, printed
 from fakes.network import network
 from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
@@ -50,13 +50,6 @@ def test_a_download_leaves_no_untracked_file(zoo):
     assert_success(run(zoo, "verify", "--all"))
 
 
-def test_a_folder_that_is_not_there_is_no_folder_of_good_models(zoo):
-    (zoo / "empty").mkdir()
-    verify = ("verify", "--all", "--models_dir", zoo / "models", "--weights_dir")
-    assert "misspelt does not exist" in refusal(posezoo(*verify, zoo / "misspelt"))
-    assert_success(posezoo(*verify, zoo / "empty"))
-
-
 def test_all_counts_what_was_never_fetched_on_one_line_and_is_no_error(zoo):
     for name in ("never", "nor_this"):
         write_model(zoo / "models", name, model_yml())
@@ -64,12 +57,6 @@ def test_all_counts_what_was_never_fetched_on_one_line_and_is_no_error(zoo):
     *checked, last = output.splitlines()
     assert [line.split()[:2] for line in checked] == [["good", "a:"], ["good", "part:"]]
     assert last == "not checked: 2 models that no command fetched, and that no lock names"
-
-
-def test_a_file_that_was_fetched_must_be_here(zoo):
-    (zoo / "out" / "public" / "a" / "sub" / "a.tflite").unlink()
-    assert states(zoo) == {"a/sub/a.tflite": "missing"}
-    assert run(zoo, "verify", "--all").returncode == 1
 
 
 def test_what_was_never_fetched_must_be_here_if_the_command_or_the_lock_names_it(zoo):
@@ -218,15 +205,6 @@ def test_git_ignores_what_is_written_into_the_registry_of_a_clone(tmp_path):
         path.touch()
     names = git(tmp_path, "ls-files", "--others", "--exclude-standard", "models").splitlines()
     assert {*names} == {*git(ROOT, "ls-files", "models").splitlines()}
-
-
-def test_recorded_outputs_beside_the_downloads_are_the_models_own(zoo):
-    folder = zoo / "out" / "public" / "a"
-    (folder / "recorded.safetensors").write_bytes(b"x")
-    assert states(zoo) == {"a/recorded.safetensors": "extra"}
-    file = declared_file(zoo / "a.tflite", name="sub/a.tflite")
-    write_model(zoo / "models", "a", model_yml(files=[file], recorded_outputs=RECORDED))
-    assert states(zoo) == {}
 
 
 def test_the_members_of_an_archive_are_compared_once_it_is_unpacked(tmp_path):

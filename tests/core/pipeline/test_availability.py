@@ -1,7 +1,6 @@
 """Lists say where files come from as a download would find it, at a fraction of its cost."""
 
 import hashlib
-import time
 from dataclasses import replace
 
 import pytest
@@ -15,7 +14,6 @@ from posezoo.core.declarations.sources import (
     HttpSource,
     HuggingFaceSource,
 )
-from posezoo.core.download import candidates
 from posezoo.core.download.candidates import (
     refused_a_moment_ago,
     remember_answer,
@@ -139,14 +137,6 @@ def test_a_host_counts_until_it_does_not_answer(declared_pose):
     assert declared_pose().closed == ("models.invalid",)
     remember_answer("models.invalid:443")
     assert declared_pose().closed == ()
-
-
-def test_a_refusal_is_forgotten_after_a_minute(monkeypatch):
-    remember_refusal("models.invalid")
-    assert refused_a_moment_ago("models.invalid")
-    later = time.monotonic() + 61
-    monkeypatch.setattr(candidates.time, "monotonic", lambda: later)
-    assert not refused_a_moment_ago("models.invalid")
 
 
 def test_a_host_that_does_not_answer_is_remembered_by_the_download(fetch, server):

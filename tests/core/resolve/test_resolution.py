@@ -52,22 +52,6 @@ def foreign(name):
     return replace(spec, path=elsewhere, upstream_export=("--model-name=HigherHRNet",))
 
 
-def test_the_network_of_a_foreign_pytorch_model_is_known_before_its_sizes_are_left_open(tmp_path):
-    inputs = InputOptions(dynamic=True)
-    resolved = resolve_model(foreign(HIGHER_HRNET), BOTH, context_in(tmp_path), inputs=inputs)
-    assert resolved.route is Route.NETWORK
-    assert resolved.source.inputs[0].shape == (1, 3, -1, -1)
-    assert [target.obstacle for target in resolved.targets] == [None, None]
-
-
-def test_a_finished_graph_has_no_sizes_to_leave_open(tmp_path):
-    spec = spec_of(network("onnx"), tmp_path)
-    with pytest.raises(
-        ConversionError, match="is published as onnx, and is not one of posezoo's networks"
-    ):
-        resolve_model(spec, BOTH, context_in(tmp_path), inputs=InputOptions(dynamic=True))
-
-
 def test_a_model_optimizer_removes_the_obstacle_of_its_route_alone(tmp_path):
     spec = spec_of(network("pb"), tmp_path, mo_args=(("--transformations_config", "a.json"),))
     without = resolve_model(spec, (FP16,), context_in(tmp_path))
@@ -152,35 +136,11 @@ def test_a_strict_lock_travels_as_the_digests_that_it_agrees_to(tmp_path):
     assert resolve_model(spec, (FP16,), context_in(tmp_path)).targets[0].agreed is None
 
 
-def test_a_checkpoint_of_the_users_own_is_the_file_of_its_model_alone(tmp_path):
-    checkpoint = tmp_path / "mine.pth"
-    spec = spec_of(network("onnx"), tmp_path)
-    assert (
-        resolve_model(spec, BOTH, context_in(tmp_path), checkpoint=checkpoint).layout.checkpoint
-        == checkpoint
-    )
-    assert resolve_model(spec, BOTH, context_in(tmp_path)).layout.checkpoint is None
-
-
 def test_a_skeleton_that_does_not_fit_the_network_is_refused(tmp_path):
     two_points = Decoder("associative_embedding", skeleton=Skeleton("hand-2", ("thumb", "index")))
     spec = replace(open_registry().find(HIGHER_HRNET), decoder=two_points)
     with pytest.raises(InferenceError, match="the skeleton hand-2 has 2"):
         resolve_model(spec, BOTH, context_in(tmp_path))
-
-
-def test_a_precision_that_is_requested_twice_is_one_target(tmp_path):
-    spec = spec_of(network("onnx"), tmp_path)
-    resolved = resolve_model(spec, (FP16, FP32, FP16), context_in(tmp_path))
-    assert [target.precision for target in resolved.targets] == [FP16, FP32]
-
-
-def test_the_ranges_of_the_published_weights_are_not_those_of_a_checkpoint(tmp_path):
-    ranges = RecordedRanges("6", "ranges.safetensors", Digest("sha384", "0a" * 48))
-    spec = spec_of(network("onnx"), tmp_path, int8_ranges=ranges)
-    for checkpoint, kept in ((None, ranges), (tmp_path / "mine.pth", None)):
-        resolved = resolve_model(spec, BOTH, context_in(tmp_path), checkpoint=checkpoint)
-        assert resolved.spec.int8_ranges == kept
 
 
 def test_a_file_has_the_pin_of_its_first_use(tmp_path):
@@ -192,21 +152,6 @@ def test_a_file_has_the_pin_of_its_first_use(tmp_path):
     lock.record_first_use(spec, loose, 5, digest)
     (pinned,) = resolve_model(spec, BOTH, context_in(tmp_path, lock=lock)).spec.files
     assert (pinned.size, pinned.checksum) == (5, digest)
-
-
-def test_a_network_of_a_composite_has_its_composites_decoder(tmp_path):
-    registry = open_registry()
-    spec = registry.find("pose-landmark-lite-mediapipe")
-    assert spec.decoder is None
-    context = replace(context_in(tmp_path), registry=registry)
-    assert resolve_model(spec, (FP16,), context).decoder == Decoder("blazepose")
-
-
-def test_a_decoder_in_an_ir_has_the_minimum_score_of_the_user(tmp_path):
-    spec = open_registry().find("movenet-multipose")
-    inputs = InputOptions(decode=True, min_score=0.75)
-    resolved = resolve_model(spec, (FP16,), context_in(tmp_path), inputs=inputs)
-    assert resolved.decoder.options["min_score"] == 0.75
 
 
 def test_only_a_named_model_optimizer_carries_out_other_arguments(tmp_path):
@@ -229,14 +174,6 @@ def test_int8_has_the_declared_inputs(tmp_path, precision):
     assert [target.precision for target in resolved.targets] == [*precisions]
     other = resolve_model(spec, (FP16,), context_in(tmp_path), inputs=InputOptions(layout="NHWC"))
     assert other.spec.inputs[0].ir_layout == "NHWC"
-
-
-def test_a_decoder_is_put_into_a_published_int8_ir(tmp_path):
-    spec = open_registry().find("person-detection-retail-0013")
-    inputs = InputOptions(decode=True)
-    int8 = (Precision.FP16_INT8,)
-    (target,) = resolve_model(spec, int8, context_in(tmp_path), inputs=inputs).targets
-    assert (target.precision, target.obstacle) == (Precision.FP16_INT8, None)
 
 
 def everything_resolved(registry, tmp_path):

@@ -25,15 +25,6 @@ def run_python(code, **options):
     return run_program([sys.executable, "-I", "-c", code], **options)
 
 
-def test_a_program_gets_its_input_and_gives_output_errors_and_exit_code():
-    code = "import sys; data = sys.stdin.read(); print(data[::-1]); print('oh', file=sys.stderr); sys.exit(3)"
-    result = run_python(code, input_bytes=b"abc")
-    assert result.output.strip() == b"cba"
-    assert result.errors.strip() == "oh"
-    assert result.exit_code == 3
-    assert not result.timed_out
-
-
 def test_only_the_end_of_the_output_is_kept():
     output = run_python("print('x' * 3_000_000 + 'end', end='')").output
     assert (len(output), output[-4:]) == (TAIL_BYTES, b"xend")
@@ -52,13 +43,6 @@ def test_a_program_that_does_not_read_its_input_does_no_harm():
 def test_a_program_that_is_not_there_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         run_program([str(tmp_path / "no-such-program")])
-
-
-def test_the_environment_is_that_given(monkeypatch):
-    monkeypatch.setenv("SECRET", "shh")
-    code = "import os; print(os.environ.get('SECRET'), os.environ['GIVEN'])"
-    result = run_python(code, environment={"GIVEN": "yes"})
-    assert result.output.decode().split() == ["None", "yes"]
 
 
 def test_a_program_inherits_only_the_file_descriptors_that_are_named():

@@ -36,14 +36,6 @@ def refused(new_limit):
     return error
 
 
-def test_pauses_grow_and_are_announced():
-    source = Source(busy(), busy(), busy())
-    assert source.ask_again() == "answer"
-    for pause_s, longest_s in zip(source.pauses, (0.5, 1.0, 2.0), strict=True):
-        assert longest_s / 2 <= pause_s <= longest_s
-    assert source.warnings[0] == f"busy; attempt 2 of 5 in {source.pauses[0]:.1f} s"
-
-
 def test_a_problem_is_told_again_only_before_a_long_pause():
     other = TransientSourceError("no answer", retry_after_s=0.5)
     source = Source(busy(), busy(retry_after_s=0.5), other, busy(retry_after_s=2), busy())
@@ -55,12 +47,6 @@ def test_a_problem_is_told_again_only_before_a_long_pause():
         "busy; attempt 5 of 6",
         "busy; attempt 6 of 6",
     ]
-
-
-def test_a_server_says_how_long_to_wait():
-    source = Source(busy(retry_after_s=7), busy(retry_after_s=0))
-    assert source.ask_again() == "answer"
-    assert source.pauses == [7, 0]
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from posezoo.core.resolve.resolution import resolve_model
 from posezoo.export.decoded import append_decoder, nodes, with_decoding
 from posezoo.export.decoded.frames import FrameFit
 from posezoo.export.decoded.graphs import GRAPHS
-from posezoo.poses.blazepose import BlazePoseOptions, decode_faces
+from posezoo.poses.blazepose import decode_faces
 from posezoo.poses.decoders import find_decoder, resolve_options
 from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.keypoints import from_pixel_indices
@@ -758,12 +758,6 @@ def test_boxes_are_mapped_to_the_frame_as_in_numpy(size, sizing):
     assert compiled([image[None]])[0][0] == pytest.approx(wanted, abs=1e-3)
 
 
-def test_an_output_of_the_network_may_have_a_name_of_the_decoders(tmp_path):
-    spec, layout = decoded_network(tmp_path, output="scores")
-    xml = convert_model(spec, layout).irs[Precision.FP16]
-    assert list(Graph(xml).outputs) == ["keypoints", "scores"]
-
-
 def test_a_wrong_decoder_is_not_published(tmp_path, monkeypatch, in_this_process):
     spec, layout = decoded_network(tmp_path)
     keep = nodes.keep_people
@@ -815,16 +809,6 @@ def test_a_model_whose_decoder_does_not_fit_a_graph_is_refused(tmp_path, changes
         with_decoding(spec, spec.decoder, InputOptions(**options))
 
 
-def test_an_input_of_any_size_gets_the_usual_one_and_outputs_those_that_follow(tmp_path):
-    image = Input("image", (1, 3, -1, -1), "NCHW", usual_size=(256, 352))
-    spec, decoder = described("movenet_multipose", people(np.random.default_rng(0)), tmp_path)
-    (fixed,) = spec.outputs
-    following = Output("rows", (1, -1, 56))
-    decoding = with_decoding(replace(spec, inputs=(image,), outputs=(fixed, following)), decoder)
-    assert decoding.inputs[0].shape == (1, 3, 256, 352)
-    assert [port.shape for port in decoding.outputs] == [fixed.shape, ()]
-
-
 def test_an_input_gets_the_size_that_posezoo_run_gives_it():
     spec = open_registry().find("human-pose-estimation-0001")
     for target, shape in ((None, (1, 3, 368, 656)), (480, (1, 3, 480, 856))):
@@ -861,31 +845,6 @@ def test_no_decoder_is_put_into_int8(tmp_path):
     options = InputOptions(decode=True)
     with pytest.raises(ConversionError, match="INT8 is only made with the inputs and outputs"):
         resolve_model(spec, (Precision.FP16_INT8,), context_of(layout), inputs=options)
-
-
-@pytest.mark.slow
-def test_blazeposes_real_detector_finds_the_same_faces(zoo, shared):
-    spec = zoo.registry.find("pose-detection-mediapipe")
-    inputs = InputOptions(decode=True, element_type="u8", layout="NHWC")
-    irs = {}
-    for each in (InputOptions(), inputs):
-        xml = get(resolve_model(spec, (Precision.FP32,), zoo, inputs=each), zoo).irs[Precision.FP32]
-        irs[each.decode] = exact(xml)
-    with pytest.raises(InferenceError, match="finds no poses by itself: it is one of the networks"):
-        load_ir(xml)
-    found = 0
-    for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
-        picture = cv2.resize(cv2.imread(str(photo)), (224, 224))[None]
-        values, scores = irs[True]([picture]).values()
-        outputs = irs[False]([picture.astype(np.float32)])
-        wanted = decode_faces(
-            outputs["Identity"], outputs["Identity_1"], BlazePoseOptions()
-        ).to_poses(None, (224, 224))
-        assert np.count_nonzero(scores) == len(wanted)
-        for row, pose in zip(values, wanted, strict=False):
-            assert np.abs(row - pose.keypoints).max() <= 0.01
-        found += len(wanted)
-    assert found > 10
 
 
 @pytest.fixture(scope="module")

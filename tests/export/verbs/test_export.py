@@ -81,15 +81,6 @@ def test_other_precisions_and_inputs_become_versions_and_leave_the_usual_ir_alon
     assert answer(zoo, "net", "--to", "ovms", "other")[1]["models"] == plain["models"]
 
 
-def test_a_strict_lock_of_the_usual_ir_allows_an_ir_for_frames(zoo):
-    where = ("--models_dir", "models", "--weights_dir", "irs")
-    succeeded(posezoo("get", "net", "--precisions", "FP16", *where, cwd=zoo))
-    succeeded(posezoo("lock", "net", *where, cwd=zoo))
-    frames = ("--input_type", "u8", "--input_layout", "NHWC", "--locked")
-    code, found = answer(zoo, "net", "--to", "ovms", "out", "-o", "irs", *frames)
-    assert (code, found["failed"]) == (0, [])
-
-
 def test_the_record_keeps_that_the_usual_ir_was_not_compared_with_its_original(
     zoo, monkeypatch, in_this_process
 ):
@@ -126,12 +117,6 @@ def test_the_result_as_text_counts_the_files_and_says_what_to_do_next(zoo):
     assert f"next: python {zoo / 'out'}/net/sample.py IMAGE" in ended.stderr
 
 
-def test_nothing_is_written_if_no_model_can_be_exported(zoo):
-    code, found = answer(zoo, "old", "--to", "folder", "out", "-o", "irs")
-    assert (code, found["created"]) == (1, [])
-    assert not (zoo / "out").exists()
-
-
 def test_all_models_leave_out_those_that_the_target_cannot_take(zoo):
     ended = run(zoo, "--all", "--to", "modelapi", "out", "-o", "irs", "--format", "json")
     problem = "net: Model API has wrappers only for SSD detectors"
@@ -140,13 +125,6 @@ def test_all_models_leave_out_those_that_the_target_cannot_take(zoo):
     assert net["skipped"].startswith(problem)
     assert not (zoo / "irs").exists()  # nothing was downloaded or converted for that
     assert "error: net" not in ended.stderr
-
-
-def test_one_model_that_cannot_be_exported_does_not_stop_the_others(zoo):
-    code, found = answer(zoo, "old", "net", "--to", "folder", "out", "-o", "irs")
-    assert code == 1
-    assert [failure["name"] for failure in found["failed"]] == ["old"]
-    assert "net/SHA256SUMS" in found["created"]
 
 
 @pytest.mark.parametrize(
@@ -315,16 +293,6 @@ def test_a_detector_that_no_sample_can_run_leaves_one_way_out(tmp_path, decode, 
     assert "hint: --detector none exports the network alone" in said
 
 
-@pytest.mark.parametrize("to", ["cpp", "onnx", "folder"])
-def test_a_part_of_a_composite_is_not_exported_as_if_it_found_people(tmp_path, to, out):
-    decode = ["--decode"] if to == "folder" else []
-    args = ("pose-landmark-full-mediapipe", *decode, "--to", to, "out")
-    said = refusal(posezoo("export", *args, cwd=tmp_path))
-    assert "finds no people alone: it is a part of blazepose-full" in said
-    assert "hint: export blazepose-full" in said
-    assert not out.exists()
-
-
 @pytest.mark.parametrize(
     ("flags", "problem", "code"),
     [
@@ -348,25 +316,3 @@ def test_a_network_that_is_exported_alone_says_so(tmp_path, out):
     assert "net: takes one person at a time, and is exported alone" in ended.stderr
     readme = (out / "net" / "README.md").read_text("utf-8")
     assert "your program must find the people" in readme
-
-
-@pytest.mark.slow
-def test_the_sample_of_a_detector_stretches_photos_as_posezoo_does(mirror, shared, tmp_path, out):
-    """Boxes are printed with one decimal. After OpenCV's resize most of them are farther apart."""
-    from posezoo.media.images import read_image
-
-    settings = {"POSEZOO_MIRROR": str(mirror)}
-    name = "person-detection-retail-0013"
-    camera = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
-    succeeded(posezoo("export", name, *camera, "--to", "folder", "out", cwd=tmp_path, **settings))
-    photo = tmp_path / "photo.png"
-    cv2.imwrite(str(photo), read_image(shared / "data" / "photos" / "000000129648.jpg"))
-    own = out / name
-    printed = succeeded(python_file(own / "sample.py", photo, cwd=tmp_path))
-    found = re.findall(r"^box, score \S+: (.+)$", printed.stdout, re.MULTILINE)
-    succeeded(posezoo("run", own / f"{name}.xml", "-i", photo, "-o", "poses", cwd=tmp_path))
-    (image,) = read_json(tmp_path / "poses" / "poses.json")["images"]
-    wanted = [pose["box"] for pose in image["poses"]]
-    assert len(wanted) > 5
-    boxes = np.array([box.split(", ") for box in found], float)
-    np.testing.assert_allclose(boxes, wanted, atol=0.06)

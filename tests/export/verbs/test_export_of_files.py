@@ -153,12 +153,6 @@ def test_the_sample_of_an_own_network_finds_what_posezoo_run_finds(tmp_path, mon
     assert (tmp_path / "Größe-own.png").is_file()
 
 
-def test_the_names_of_classes_are_written_beside_a_detector(tmp_path, out):
-    xml = write_stated(tmp_path / "pets.xml", (64, 64), boxes((64, 64)), GETI_BOXES)
-    succeeded(export(tmp_path, xml, "--to", "folder", "out"))
-    assert (out / "pets" / "labels.txt").read_text() == "cat\ndog\n"
-
-
 def test_an_ir_that_says_nothing_is_served_with_a_warning_and_decoded_after_a_flag(
     silent, tmp_path, out
 ):
@@ -185,13 +179,6 @@ def test_the_keypoints_of_a_file_have_the_names_that_the_user_gives(silent, tmp_
     assert names[1] in (out / "silent" / "sample.py").read_text("utf-8")
 
 
-def test_outputs_of_no_decoder_are_served_but_not_decoded(unknown, tmp_path):
-    said = refusal(export(tmp_path, unknown, "--to", "cpp", "out"))
-    assert "no decoder is known for its outputs head 1x7x3" in said
-    assert "--to folder, ovms" in said
-    succeeded(export(tmp_path, unknown, "--to", "triton", "out"))
-
-
 def test_an_ultralytics_export_of_any_size_gets_the_size_of_its_metadata(tmp_path, out):
     onnx = tmp_path / "yolo.onnx"
     write_whole_input(onnx, {**ULTRALYTICS, "imgsz": "[320, 320]"})
@@ -199,25 +186,3 @@ def test_an_ultralytics_export_of_any_size_gets_the_size_of_its_metadata(tmp_pat
     assert tuple(network_in(out).input(0).shape) == (1, 320, 320, 3)
     notice = (out / "models" / "yolo-NOTICE").read_text("utf-8")
     assert "AGPL-3.0-only" in notice
-
-
-def test_a_file_has_the_name_of_no_model_beside_it(keypoints, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
-    for suffix in (".xml", ".bin"):
-        (other / f"mine{suffix}").write_bytes(keypoints.with_suffix(suffix).read_bytes())
-    assert "both would be called mine" in refusal(
-        export(tmp_path, keypoints, other / "mine.xml", "--to", "ovms", "out")
-    )
-
-
-def test_a_missing_file_and_a_folder_are_explained(keypoints, tmp_path):
-    assert "absent.xml: no such file" in refusal(
-        export(tmp_path, "absent.xml", "--to", "ovms", "out")
-    )
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    for suffix in (".xml", ".bin"):
-        keypoints.with_suffix(suffix).rename(folder / f"mine{suffix}")
-    said = refusal(export(tmp_path, folder, "--to", "ovms", "out"))
-    assert "is a folder, not a model" in said and "mine.xml" in said

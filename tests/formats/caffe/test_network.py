@@ -90,25 +90,6 @@ def test_a_top_that_a_layer_changes_in_place_is_an_output_if_nothing_reads_it_th
     assert ours.min() == 0
 
 
-def test_layers_of_the_training_are_left_out(tmp_path):
-    net = CaffeNet()
-    net.convolve("data", "conv", (4, 3, 1, 1))
-    net.add("Dropout", "conv", "conv")
-    net.add("SoftmaxWithLoss", "conv", "loss", "include { phase: TRAIN }")
-    net.add("Accuracy", "conv", "accuracy")
-    assert [port.any_name for port in read(net, tmp_path).outputs] == ["conv"]
-
-
-def test_a_top_that_silence_reads_is_no_output(tmp_path):
-    net = CaffeNet()
-    for top in ("kept", "silenced", "kept_by_training"):
-        net.convolve("data", top, (4, 3, 1, 1))
-    silence = 'layer { name: "%s" type: "Silence" bottom: "%s" include { phase: %s } }\n'
-    net.text += silence % ("a", "silenced", "TEST") + silence % ("b", "kept_by_training", "TRAIN")
-    outputs = [port.any_name for port in read(net, tmp_path).outputs]
-    assert outputs == ["kept", "kept_by_training"]
-
-
 def test_an_input_may_be_a_layer_and_get_another_size(tmp_path):
     net = CaffeNet((1, 3, 14, 17))
     net.text = (
@@ -121,13 +102,6 @@ def test_an_input_may_be_a_layer_and_get_another_size(tmp_path):
     network = read(net, tmp_path)
     network.reshape({"data": [1, 3, 30, 40]})
     assert list(network.output("fc").shape) == [1, 2]
-
-
-def test_old_names_of_layers_are_read(tmp_path):
-    net = CaffeNet()
-    net.convolve("data", "conv", (4, 3, 3, 3))
-    net.text = net.text.replace("layer {", "layers {").replace('"Convolution"', "CONVOLUTION")
-    assert read(net, tmp_path).output(0).any_name == "conv"
 
 
 def broken(how):

@@ -24,13 +24,6 @@ def test_fields_have_words_numbers_texts_and_messages(tmp_path):
     assert pooling.flag("global_pooling", False)
 
 
-def test_a_field_that_is_missing_has_its_default(tmp_path):
-    net = read(tmp_path, "layer { }")
-    layer = net.message("layer")
-    assert (layer.number("eps", 1e-5), layer.flag("bias_term", True)) == (1e-5, True)
-    assert layer.message("lrn_param").integer("local_size", 5) == 5
-
-
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -11,7 +11,6 @@ from fakes.items import children_of
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import InferenceError
 from posezoo.core.events import BenchmarkProgress, BenchmarkStarted
-from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.measure.benchmarking.benchmark_process import (
     BenchmarkProcess,
     run_rounds,
@@ -65,28 +64,6 @@ def test_throughput_latency_and_requests_are_consistent(ir):
         assert under_way == pytest.approx(2, rel=0.3)
     assert result.info.compile_s > 0
     assert (result.info.device, result.info.executed_precision) == ("CPU", "f32")
-
-
-@pytest.mark.slow
-def test_the_memory_is_that_of_a_fresh_process(ir):
-    ours = np.ones(600 << 17)  # 600 MiB of this process
-    result = last(case(ir))
-    assert 20 < result.memory_mib < 600 < ours.nbytes / 2**20 + 1
-
-
-@pytest.mark.slow
-def test_a_larger_network_takes_more_memory(ir, tmp_path):
-    ov = import_openvino()
-    from openvino import opset13 as ops
-
-    image = ops.parameter([1, 4096], np.float32, name="image")
-    image.output(0).set_names({"image"})
-    weights = np.random.default_rng(0).normal(size=(4096, 8192)).astype(np.float32)  # 128 MiB
-    end = ops.matmul(image, ops.constant(weights), False, False)
-    ov.save_model(ov.Model([end], [image], "large"), tmp_path / "large.xml", compress_to_fp16=False)
-    small = last(case(ir))
-    large = last(case(tmp_path / "large.xml"))
-    assert large.memory_mib - small.memory_mib > 40  # the weights may be held in 16 bits
 
 
 def test_after_each_round_the_result_so_far_is_given_and_then_reported(ir):

@@ -46,35 +46,11 @@ def test_images_come_with_their_people_and_licenses(tmp_path):
     assert dataset.annotated_boxes() == {1: (), 2: ((10.0, 10.0, 90.0, 170.0, 1.0),)}
 
 
-def test_paths_may_be_text(tmp_path):
-    file = written(tmp_path, one_person())
-    (tmp_path / "classes.txt").write_text("1.jpg 3\n")
-    for read_dataset in (coco.read, coco.read_object_dataset):
-        (image,) = read_dataset(str(file), str(tmp_path)).images
-        assert image.path == tmp_path / "000000000001.jpg"
-    listed = tmp_path / "classes.txt"
-    named = coco.read_class_dataset(str(tmp_path), str(listed))
-    assert named.name == coco.read_class_dataset(tmp_path, listed).name == "classes"
-    with pytest.raises(DatasetError, match=r"nope\.json"):
-        coco.read("nope.json", str(tmp_path))
-
-
 def test_other_categories_than_person_are_left_out(tmp_path):
     content = one_person()
     content["categories"].append({"id": 2, "name": "bicycle"})
     content["annotations"].append({"id": 2, "image_id": 1, "category_id": 2, "bbox": [0, 0, 1, 1]})
     assert [each.id for each in read(tmp_path, content).images[0].people] == [1]
-
-
-def test_a_missing_area_is_a_share_of_the_box_and_labelled_keypoints_are_counted(tmp_path):
-    each = person(1, 1, SEEN, bbox=(0, 0, 10, 20))
-    del each["area"], each["num_keypoints"], each["iscrowd"]
-    (annotated,) = read(tmp_path, annotations(1, [each])).images[0].people
-    assert (annotated.area, annotated.num_keypoints, annotated.is_crowd) == (
-        pytest.approx(106),
-        17,
-        False,
-    )
 
 
 def test_boxes_are_enough_if_keypoints_are_not_required(tmp_path):
@@ -166,13 +142,6 @@ def test_what_annotation_tools_write_is_read_without_a_warning(tmp_path, kind):
     assert keypoints[:, 2].all()
 
 
-def test_positions_that_are_not_labelled_may_be_no_numbers(tmp_path):
-    each = person(1, 1, SEEN)
-    each["keypoints"][:6] = [float("nan"), None, 0, None, None, -1]
-    (annotated,) = read(tmp_path, annotations(1, [each])).images[0].people
-    assert annotated.keypoints[:2].tolist() == [[0, 0, 0], [0, 0, -1]]
-
-
 @pytest.mark.parametrize("empty", [[], None])
 def test_people_without_keypoints_count_only_as_boxes(tmp_path, empty):
     content = annotations(1, [person(1, 1, SEEN), person(2, 1, SEEN)])
@@ -257,23 +226,6 @@ def test_ids_of_images_may_be_texts(tmp_path):
     assert len(dataset.images[0].people) == 1
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "photos\\a.jpg",
-        "C:\\Users\\ann\\a.jpg",
-        "/data/local-files/?d=photos/a.jpg",
-        "http://host.invalid/photos/a.jpg?size=1",
-    ],
-)
-def test_names_of_pictures_elsewhere_are_found_by_their_last_part(tmp_path, name):
-    (tmp_path / "a.jpg").touch()
-    content = one_person()
-    content["images"][0]["file_name"] = name
-    (image,) = read(tmp_path, content).images
-    assert (image.path, image.file_name) == (tmp_path / "a.jpg", name)
-
-
 @pytest.mark.parametrize("listed", ["NFC", "NFD"])
 @pytest.mark.parametrize("stored", ["NFC", "NFD"])
 @pytest.mark.parametrize("before", ["", "C:\\photos\\"])
@@ -286,24 +238,6 @@ def test_names_are_found_however_their_letters_are_composed(tmp_path, before, li
     content["images"][0]["file_name"] = before + unicodedata.normalize(listed, name)
     (image,) = read(tmp_path, content).images
     assert image.path == file
-
-
-def test_of_names_that_differ_in_their_composition_each_finds_its_own_file(tmp_path):
-    forms = [unicodedata.normalize(form, "é.jpg") for form in ("NFC", "NFD")]
-    for name in forms:
-        (tmp_path / name).touch()
-    content = annotations(2, [person(1, 1, SEEN)])
-    for image, name in zip(content["images"], forms, strict=True):
-        image["file_name"] = name
-    assert [image.path.name for image in read(tmp_path, content).images] == forms
-
-
-def test_a_last_part_that_two_names_share_finds_no_picture(tmp_path):
-    (tmp_path / "a.jpg").touch()
-    content = annotations(2, [person(1, 1, SEEN)])
-    content["images"][0]["file_name"] = "x/a.jpg"
-    content["images"][1]["file_name"] = "y/a.jpg"
-    assert len(read(tmp_path, content).missing_images()) == 2
 
 
 def test_one_of_several_categories_with_keypoints_is_chosen_by_name(tmp_path):
@@ -335,14 +269,6 @@ def test_a_missing_file_and_invalid_json_are_refused(tmp_path):
         coco.read_coco_dataset(tmp_path / "none.json", tmp_path)
     with pytest.raises(DatasetError, match="cannot be read"):
         coco.read_coco_dataset(tmp_path, tmp_path)
-
-
-def test_the_real_photos_are_read(shared):
-    photos = shared / "data" / "photos"
-    dataset = coco.read_coco_dataset(photos / "person_keypoints.json", photos)
-    assert (len(dataset.images), sum(len(image.people) for image in dataset.images)) == (17, 89)
-    assert dataset.missing_images() == ()
-    assert dataset.person_count() < 89
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Boxes from a detector's file of results."""
 
-from pathlib import Path
-
 import pytest
 
 from fakes.coco import annotations, person, written
@@ -52,16 +50,3 @@ def test_an_invalid_file_is_refused(tmp_path, dataset, content, message, hint):
         read_detector_boxes(written(tmp_path, content), dataset)
     assert caught.match(message)
     assert hint.replace("\\", "") in caught.value.hint
-
-
-@pytest.mark.parametrize("inside", [[600, 400, 60, 90], [1, 1, 639, 479]])
-def test_boxes_that_reach_a_little_beyond_the_image_are_read(tmp_path, dataset, inside):
-    assert read_detector_boxes(written(tmp_path, [box(bbox=inside)]), dataset)
-
-
-def test_a_missing_file_and_invalid_json_are_refused(tmp_path, dataset):
-    with pytest.raises(DatasetError, match="cannot be read"):
-        read_detector_boxes(Path(tmp_path / "none.json"), dataset)
-    (tmp_path / "cut.json").write_text("[{")
-    with pytest.raises(DatasetError, match="is not JSON"):
-        read_detector_boxes(tmp_path / "cut.json", dataset)

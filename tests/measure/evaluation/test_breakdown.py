@@ -82,13 +82,6 @@ def test_the_recall_of_several_people_is_ar50_of_the_images_with_two_or_more(tmp
     assert recall(written(tmp_path, truth), tmp_path, results) == pytest.approx(judged["AR50"])
 
 
-def test_without_an_image_of_several_people_there_is_no_such_recall(tmp_path):
-    truth, results = crowd()
-    first = {each["image_id"]: each for each in reversed(truth["annotations"])}
-    alone = {**truth, "annotations": [{**each, "id": key + 1} for key, each in first.items()]}
-    assert recall(written(tmp_path, alone), tmp_path, results) is None
-
-
 def scored(path, folder, results):
     dataset = coco.read_coco_dataset(path, folder)
     matches = tuple(match_dataset(dataset, predictions_of(results)))

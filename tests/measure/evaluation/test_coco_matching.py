@@ -112,24 +112,6 @@ def test_a_resampled_data_set_has_the_metrics_that_pycocotools_computes_for_it(t
             assert value == pytest.approx(expected[name], abs=1e-12), name
 
 
-def test_the_interval_is_that_of_2_5_to_97_5_percent_of_the_resampled_metrics(tmp_path):
-    truth, results = crowded(12, people=30, found=120)
-    dataset = read_written(tmp_path, truth)
-    matches = list(match_dataset(dataset, predictions_of(results)))
-    # Another seed: another sample.
-    pooled, random = (
-        PooledMatches(matches),
-        np.random.default_rng(99),
-    )
-    aps = [
-        pooled.resampled_metrics(np.bincount(random.integers(0, 12, 12), minlength=12))[0]
-        for _ in range(2000)
-    ]
-    assert bootstrap_intervals(matches)["AP"] == pytest.approx(
-        np.percentile(aps, (2.5, 97.5)), abs=0.008
-    )
-
-
 def small_dataset(tmp_path):
     """In the first image one of two people is found, and one prediction is wrong; in the second none is found."""
     away = STANDING + np.array([300, 0, 0])

@@ -111,23 +111,6 @@ def test_the_metrics_of_boxes_equal_those_of_pycocotools(tmp_path):
     assert 0.1 < ours["AP"] < 1
 
 
-def test_an_id_of_0_does_not_count_as_no_match(tmp_path):
-    points = np.column_stack([np.arange(17) * 4, np.arange(17) * 9, np.full(17, 2)])
-    path = written(tmp_path, annotations(1, [person(0, 1, points)]))
-    found = {1: ImagePredictions(points[None].astype(float), np.array([0.9]), np.zeros((1, 4)))}
-    assert compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), found)[
-        "AP"
-    ] == pytest.approx(1)
-
-
-def test_a_metric_that_no_person_counts_for_is_left_out(tmp_path):
-    points = np.column_stack([np.arange(17) * 4, np.arange(17) * 9, np.full(17, 2)])
-    path = written(tmp_path, annotations(1, [person(1, 1, points, area=5000)]))
-    metrics = compute_coco_metrics(coco.read_coco_dataset(path, tmp_path), {})
-    assert "APl" not in metrics
-    assert metrics["APm"] == metrics["AP"] == 0
-
-
 def test_a_dataset_without_people_is_refused(tmp_path):
     path = written(tmp_path, annotations(1, [person(1, 1, np.zeros((17, 3)))]))
     with pytest.raises(EvaluationError, match="no person to evaluate"):

@@ -9,7 +9,6 @@ import pytest
 from fakes.coco import PERSON, annotations, crowded, person, read_written, written
 from measure.evaluation.test_coco_metrics import predictions_of, pycocotools_says
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec
-from posezoo.core.errors import DatasetError
 from posezoo.measure import coco
 from posezoo.measure.evaluation.coco_metrics import (
     BODY_PARTS,
@@ -83,13 +82,6 @@ def test_the_levels_of_crowd_pose_have_the_ap_of_faster_coco_eval(tmp_path):
     judged = faster_coco_eval_says(path, results)
     assert ours[0] == pytest.approx(judged[0], abs=1e-9)
     assert ours[1:] == pytest.approx(judged[1:], abs=5e-5)  # it rounds the levels to 4 digits
-
-
-def test_a_level_without_people_has_no_ap(tmp_path):
-    truth = annotations(1, [person(1, 1, [[5, 5, 2]] * 17)])
-    truth["images"][0]["crowdIndex"] = 0.9
-    dataset = read_written(tmp_path, truth)
-    assert list(compute_part_metrics(dataset, {})) == ["AP_hard"]
 
 
 # --- COCO-WholeBody
@@ -178,49 +170,11 @@ def model_of(skeleton):
     )
 
 
-def test_a_whole_body_without_one_of_its_keys_is_refused(tmp_path):
-    truth, _ = whole_bodies()
-    del truth["annotations"][7]["face_kpts"]
-    with pytest.raises(DatasetError, match=r"annotations\[7\]\.face_kpts: expected a list"):
-        read_written(tmp_path, truth)
-
-
-def test_a_data_set_of_bodies_has_no_parts(tmp_path):
-    truth = annotations(1, [person(1, 1, [[5, 5, 2]] * 17)])
-    dataset = read_written(tmp_path, truth)
-    assert compute_part_metrics(dataset, {}) == {}
-
-
 @pytest.mark.parametrize("name", ["coco-17", "halpe-26", "crowdpose-14", WHOLE_BODY])
 def test_each_keypoint_set_has_its_own_sigmas(name):
     skeleton = SKELETONS[name]
     annotated = coco.CocoDataset("data", Path("data.json"), Path(), skeleton.keypoints, ())
     assert keypoint_sigmas(annotated) == pytest.approx(skeleton.sigmas, abs=1e-12)
-
-
-@pytest.mark.parametrize("value", [-0.5, 1.5, "easy", 10**400])
-def test_a_crowd_index_out_of_range_is_refused(tmp_path, value):
-    truth = annotations(1, [person(1, 1, [[5, 5, 2]] * 17)])
-    truth["images"][0]["crowdIndex"] = value
-    with pytest.raises(DatasetError, match=r"images\[0\]\.crowdIndex: expected"):
-        read_written(tmp_path, truth)
-
-
-def test_a_level_whose_people_are_larger_than_cocos_sizes_has_no_ap(tmp_path):
-    truth = annotations(1, [person(1, 1, [[5, 5, 2]] * 17, area=2e10)])
-    truth["images"][0]["crowdIndex"] = 0.5
-    dataset = read_written(tmp_path, truth)
-    assert compute_part_metrics(dataset, {}) == {}
-
-
-def test_a_part_that_nobody_shows_has_no_ap(tmp_path):
-    truth, results = whole_bodies()
-    for entry in truth["annotations"]:
-        entry["face_kpts"] = [0] * len(entry["face_kpts"])
-        entry["face_valid"] = False
-    dataset = read_written(tmp_path, truth, "whole_body.json")
-    metrics = compute_part_metrics(dataset, predictions_of(results))
-    assert set(metrics) == {"AP_body", "AP_foot", "AP_lefthand", "AP_righthand"}
 
 
 def test_hidden_keypoints_count_as_labelled(tmp_path):

@@ -141,36 +141,6 @@ def test_what_is_no_model_of_a_registry_is_not_recorded(tmp_path):
 
 
 @pytest.mark.usefixtures("measured_in_this_process")
-def test_a_dry_run_keeps_no_result(checkout):
-    ended = benchmark(checkout, "small", "-q", "--dry_run")
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert not kept_speeds().parent.parent.exists()
-
-
-@pytest.mark.usefixtures("measured_in_this_process")
-def test_results_are_printed_even_if_the_kept_ones_cannot_be_read(checkout):
-    kept_speeds().parent.mkdir(parents=True)
-    kept_speeds().write_text("speed: [{")
-    ended = benchmark(checkout, "small", "--num_infer_requests", "1,2", "-q")
-    assert ended.returncode == 1
-    assert "IMAGES/S" in ended.stdout
-    problem, hint = ended.stderr.splitlines()
-    assert problem.startswith(f"error: {kept_speeds()}:2:1: ")
-    assert hint.strip() == "hint: remove that file, and measure again: posezoo benchmark"
-    assert kept_speeds().read_text() == "speed: [{"
-
-
-@pytest.mark.usefixtures("measured_in_this_process")
-def test_results_that_cannot_be_kept_are_a_warning(checkout):
-    kept_speeds().mkdir(parents=True)
-    ended = succeeded(benchmark(checkout, "small", "-q"))
-    assert "IMAGES/S" in ended.stdout
-    (line,) = ended.stderr.splitlines()
-    assert line.startswith(f"warning: not kept for posezoo recommend: {kept_speeds()}: cannot be ")
-    kept_speeds().rmdir()
-
-
-@pytest.mark.usefixtures("measured_in_this_process")
 def test_of_a_model_the_newest_results_are_kept(checkout):
     model = open_registry([checkout / "models"]).find("small")
     days = [f"2026-01-{1 + number % 31:02}" for number in range(MOST + 10)]
@@ -368,18 +338,6 @@ def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
     assert found["irs"] == digest_irs(blazepose.output_dir.rglob("FP16/*.xml"))
 
 
-@pytest.mark.slow
-def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose):
-    ended = posezoo(
-        *("benchmark", "--pipeline", "blazepose-full", "--heights", "300", "-q", *SHORT),
-        *("-o", blazepose.output_dir),
-    )
-    assert (ended.returncode, ended.stdout) == (2, "")
-    problem, hint = ended.stderr.splitlines()
-    assert problem == "error: --heights 300: blazepose-full: its input size is fixed"
-    assert hint == "  hint: leave out --heights"
-
-
 def benchmark_blazepose(blazepose, mirror, people):
     return posezoo(
         *("benchmark", "--pipeline", "blazepose-full", *SHORT, "-o", blazepose.output_dir),
@@ -416,17 +374,6 @@ def test_detectors_see_as_many_people_as_the_scene_has(detector, mirror, tmp_pat
             )
         )
         assert f"people shown: {people}, found: {people}\n" in ended.stdout
-
-
-@pytest.mark.slow
-def test_each_row_names_its_height(mirror, tmp_path):
-    name = "human-pose-estimation-0001"
-    model = (name, "--precisions", "FP16-INT8", "-o", tmp_path / "models", "-q")
-    succeeded(posezoo("get", *model, POSEZOO_MIRROR=str(mirror)))
-    flags = ("--pipeline", "--heights", "64,96", "--num_infer_requests", "1", *SHORT)
-    ended = succeeded(posezoo("benchmark", *model, *flags))
-    for height in (64, 96):
-        assert f"{name} at {height}: whole pipeline: " in ended.stdout
 
 
 @pytest.mark.slow

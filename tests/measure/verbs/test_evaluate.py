@@ -480,18 +480,6 @@ def test_one_image_has_no_interval_and_keypoints_without_labels_no_share(
     assert ear.split() == ["left_ear", "0"]
 
 
-def test_an_ir_is_named_by_its_path_if_its_folder_names_no_precision(evaluate, models, tmp_path):
-    succeeded(evaluate("--limit", 1))
-    (xml,) = models.rglob(f"{MODEL}.xml")
-    named = evaluate("--limit", 1, model=xml)
-    assert named.stdout.startswith(f"{MODEL} (FP16-INT8 IR) on CPU: ")
-    own = shutil.copytree(xml.parent, tmp_path / "own") / xml.name
-    ended = succeeded(evaluate("--limit", 1, model=own))
-    assert ended.stdout.startswith(f"{own} (decoder openpose) on CPU: ")
-    report = json_of(evaluate("--limit", 1, "--format", "json", model=own))
-    assert report["precision"] is None
-
-
 def test_annotations_without_keypoints_are_refused_also_as_json(evaluate, tmp_path):
     box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
     changes = {"categories": [{"id": 1, "name": "person"}], "annotations": [box]}
@@ -521,33 +509,6 @@ def on_photos(shared, tmp_path, change):
     content = read_json(photos / "person_keypoints.json")
     change(content)
     return ("--annotations", written(tmp_path, content, "changed.json"), "--images", photos)
-
-
-def test_annotations_as_tools_write_them_give_the_same_figures(evaluate, shared, tmp_path):
-    plain = evaluate("--limit", 2, "--format", "json")
-    result = succeeded(
-        evaluate("--limit", 2, "--format", "json", data=on_photos(shared, tmp_path, unusual))
-    )
-    expected = json_of(plain)
-    report = json_of(result)
-    assert report["kept"] == 2
-    assert {name: report[name] for name in ("AP", "AR", "people")} == {
-        name: expected[name] for name in ("AP", "AR", "people")
-    }
-    assert "warning: " not in plain.stderr
-    assert result.stderr.count("warning: ") == 2
-    assert "changed.json: images[17]: is listed twice" in result.stderr
-
-
-@pytest.mark.parametrize("area", [0, 1.0])
-def test_areas_far_below_those_of_boxes_are_told(evaluate, tiny, shared, tmp_path, area):
-    def change(content):
-        for each in content["annotations"]:
-            each["area"] = area
-
-    result = evaluate("--limit", 1, model=tiny, data=on_photos(shared, tmp_path, change))
-    first = re.escape(f"annotations[0] (area {area:g}, bbox ") + r"\d+\) and \d\d more"
-    assert re.search(f"{first}: area is far below that of bbox", result.stderr)
 
 
 def test_one_of_two_categories_with_keypoints_is_chosen(evaluate, tiny, shared, tmp_path):
@@ -664,20 +625,6 @@ def test_people_are_grouped_by_size_and_posture(evaluate, tiny):
     for groups in (report["by_size"], report["by_posture"]):
         assert sum(group["people"] for group in groups) == report["people"]
     assert {group["title"] for group in report["by_posture"]} >= {"upright"}
-
-
-def test_an_ir_has_the_same_figures_at_several_heights_as_at_each(evaluate, mirror, tmp_path):
-    folder = tmp_path / "ir"
-    words = ("get", MODEL, "--precisions", "FP16-INT8", "-o", folder)
-    succeeded(posezoo(*words, POSEZOO_MIRROR=str(mirror)))
-    (xml,) = folder.rglob(f"{MODEL}.xml")
-    # Where the mean is subtracted twice, other people are found.
-    stated = declare(xml, "--mean_values", "20", "--scale_values", "1.2", "--decoder", "openpose")
-    flags = (*stated, "--limit", 2)
-    both = succeeded(evaluate("--heights", "128,192", *flags, "--format", "json", model=xml))
-    for height, report in zip((128, 192), json_of(both)["sizes"], strict=True):
-        alone = evaluate("--height", height, *flags, "--force", "--format", "json", model=xml)
-        assert json_of(alone)["AP"] == report["AP"] > 0
 
 
 def test_an_onnx_is_measured_like_an_ir(evaluate, tmp_path):

@@ -19,11 +19,6 @@ def test_matching_tensors_come_in_the_network_s_order():
     assert found["bn1.num_batches_tracked"] == 7
 
 
-def test_a_missing_count_of_training_steps_is_zero():
-    found = checkpoints.match_tensors(tensors(), WANTED)["bn1.num_batches_tracked"]
-    assert (found.shape, found.dtype, found.item()) == ((), np.int64, 0)
-
-
 def test_a_single_number_may_be_saved_with_the_shape_1():
     # As PyTorch before 0.4 saved it; load_state_dict accepts it, too.
     found = tensors(**{"bn1.num_batches_tracked": np.array([7])})
@@ -53,19 +48,6 @@ def test_all_differences_are_reported_at_once_with_the_nearest_key():
         "1 of another shape: conv1.bias (8, not 4)"
     )
     assert "another variant" in failure.value.hint
-
-
-def test_a_transposed_matrix_is_another_shape():
-    with pytest.raises(CheckpointError, match=r"(?m)1 of another shape: w \(3x4, not 4x3\)$"):
-        checkpoints.match_tensors({"w": np.ones((3, 4))}, {"w": (4, 3)})
-
-
-def test_the_nearest_key_is_looked_for_among_the_unmatched_keys_first():
-    found = {"conv1.bias": np.ones(4), "conv1.biass": np.ones(4)}
-    with pytest.raises(
-        CheckpointError, match=r"unexpected: conv1\.biass \(did you mean conv1_biass\?\)"
-    ):
-        checkpoints.match_tensors(found, {"conv1.bias": (4,), "conv1_biass": (4,)})
 
 
 def test_a_single_number_in_place_of_a_row_is_another_shape():
@@ -110,12 +92,6 @@ def test_a_prefix_of_all_keys_is_named():
     with pytest.raises(CheckpointError) as failure:
         checkpoints.match_tensors(wrapped, WANTED)
     assert "another network, or was renamed" in failure.value.hint
-
-
-def test_a_checkpoint_with_more_tensors_is_not_called_that_of_another_network():
-    with pytest.raises(CheckpointError, match="1 unexpected: ema") as failure:
-        checkpoints.match_tensors(tensors(ema=np.ones(1)), WANTED)
-    assert "save it without the others" in failure.value.hint
 
 
 @pytest.mark.parametrize("head", ["head", "keypoint_head"])

@@ -38,13 +38,6 @@ def test_every_version_of_the_format_is_read_back(tmp_path, form):
     same(read(tmp_path, params(arrays, form=form)), arrays)
 
 
-def test_a_number_without_dimensions_is_written_by_v3_alone(tmp_path):
-    same(
-        read(tmp_path, params({"scale": np.array(3.0, "f4")}, form=V3)),
-        {"scale": np.array(3.0, "f4")},
-    )
-
-
 @pytest.mark.parametrize(("form", "ndim"), [(V1, 0), (V2, 0), (V3, -1), (OLDEST, 0)])
 def test_an_array_that_was_never_filled_ends_after_its_shape(tmp_path, form, ndim):
     content = params_of(
@@ -63,15 +56,6 @@ def test_bfloat16_becomes_float32_and_a_byte_a_bool(tmp_path):
     np.testing.assert_array_equal(found["truth"], [False, True, True], strict=True)
 
 
-def test_prefixes_of_exported_checkpoints_are_dropped_and_undotted_names_kept(tmp_path):
-    bias = WEIGHTS["features.0.bias"]
-    found = read(
-        tmp_path,
-        params({"arg:a.gamma": bias, "aux:a.running_mean": bias, "pose0_conv0_bias": bias}),
-    )
-    assert list(found) == ["a.gamma", "a.running_mean", "pose0_conv0_bias"]
-
-
 def test_a_file_of_mxnet_is_read_value_by_value(shared):
     model, facts = "mobile_pose_mobilenetv3_small", shared / "facts"
     spec = importlib.util.spec_from_file_location("fill", facts / "reference" / "fill.py")
@@ -84,22 +68,6 @@ def test_a_file_of_mxnet_is_read_value_by_value(shared):
     same(
         checkpoints.read_checkpoint(shared / "data" / "checkpoints" / f"{model}.params"), requested
     )
-
-
-@pytest.mark.parametrize("form", [0, 1])
-def test_the_old_versions_that_mxnet_reads_are_read(shared, form):
-    found = checkpoints.read_checkpoint(
-        shared / "facts" / "reference" / "gluon" / f"crafted_v{form}.params"
-    )
-    same(found, {"w": np.arange(6, dtype="f4").reshape(2, 3)})
-
-
-def test_the_file_is_mapped_and_does_not_change(tmp_path):
-    content = params(WEIGHTS)
-    found = read(tmp_path, content)
-    found["features.0.bias"][:] = 0
-    assert not found["features.0.bias"].flags.owndata
-    assert (tmp_path / "net.params").read_bytes() == content
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)

@@ -63,12 +63,6 @@ def test_every_kind_and_shape_is_read_value_by_value(save, kind):
     same(checkpoints.read_checkpoint(save(written)), written)
 
 
-@pytest.mark.parametrize("kind", ["uint16", "uint32", "uint64"])
-def test_types_without_a_storage_class_are_read_too(save, kind):
-    written = {"a": torch.arange(5).to(getattr(torch, kind)), "b": torch.ones(3)}
-    same(checkpoints.read_checkpoint(save(written)), written)
-
-
 def test_a_network_with_shared_transposed_and_sliced_weights_is_read_as_by_torch_load(save):
     net = torch.nn.Sequential(
         torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.Conv2d(8, 8, 1)
@@ -153,11 +147,6 @@ WRAPPINGS = {
 def test_weights_are_unwrapped(save, wrapping):
     state = OrderedDict([("b.module.weight", torch.ones(2)), ("a.bias", torch.zeros(1))])
     same(checkpoints.read_checkpoint(save(WRAPPINGS[wrapping](state))), state)
-
-
-def test_two_names_that_differ_by_module_alone_are_refused(save):
-    with pytest.raises(CheckpointError, match=r"contains 'a' twice, with and without module\."):
-        checkpoints.read_checkpoint(save({"a": torch.ones(1), "module.a": torch.ones(1)}))
 
 
 def test_a_checkpoint_without_weights_is_refused_with_its_keys(save):
@@ -261,16 +250,6 @@ def test_a_byte_changed_anywhere_gives_an_array_or_a_clear_error(save):
             assert error.problem.isprintable()
         else:
             assert all(array.size <= 5 for array in found.values())
-
-
-def test_numbers_are_views_of_the_file_which_does_not_change(tmp_path):
-    path = tmp_path / "net.pth"
-    torch.save({"a": torch.ones(4)}, path)
-    content = path.read_bytes()
-    found = checkpoints.read_checkpoint(path)["a"]
-    torch.from_numpy(found).zero_()
-    assert not found.flags.owndata and not found.any()
-    assert path.read_bytes() == content
 
 
 def test_a_checkpoint_zipped_again_with_compression_is_refused(tmp_path):

@@ -85,19 +85,6 @@ def test_a_model_of_any_name_gets_the_network_that_it_declares(tmp_path):
 @pytest.mark.parametrize(
     "export",
     [
-        changed("--import-module", "torchvision.models.resnet"),
-        changed("--model-param", "num_classes=10"),
-        [*changed("--weights"), '--model-param=weights=r"$dl_dir/net.pth"'],
-        changed("--input-shape", "[1,3,224,224]"),
-    ],
-)
-def test_other_words_for_the_same_network_are_understood(tmp_path, export):
-    assert declared(tmp_path, *export).checkpoint == "net.pth"
-
-
-@pytest.mark.parametrize(
-    "export",
-    [
         changed("--model-name", "resnet1801"),
         changed("--import-module", "mine"),
         changed("--import-module", "torchvisions.models"),
@@ -198,12 +185,6 @@ REPVGG = exported(
     "--model-param=deploy=True",
     "--weights=$conv_dir/RepVGG-A0.pth",
 )
-
-
-def test_the_published_checkpoint_takes_the_place_of_what_a_pre_convert_would_write(tmp_path):
-    files = ("repvgg.py", "RepVGG-A0-train.pth")
-    spec = declared(tmp_path, *REPVGG, files=files, pre_convert=True)
-    assert (spec.network.name, spec.checkpoint) == ("repvgg_a0", "RepVGG-A0-train.pth")
 
 
 def test_without_a_pre_convert_nothing_says_from_which_file_the_weights_come(tmp_path):

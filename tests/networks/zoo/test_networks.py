@@ -198,15 +198,6 @@ def test_only_the_classifier_that_training_used_may_be_left_over(tmp_path):
         read_network_checkpoint(tmp_path / "net.pth", "inception_v3").load()
 
 
-def test_the_projections_that_dla_34_does_not_use_may_be_left_over(tmp_path):
-    state = networks.build_network("dla34").state_dict()
-    torch.save(
-        {**state, "level3.project.0.weight": torch.zeros(128, 64, 1, 1)}, tmp_path / "net.pth"
-    )
-    network = read_network_checkpoint(tmp_path / "net.pth", "dla34").load()
-    assert network.state_dict().keys() == state.keys()
-
-
 @pytest.mark.parametrize(
     ("key", "size"),
     [("stage1.0.rbr_1x1.bn.bias", None), ("stage0.rbr_dense.bn.weight", 3)],
@@ -221,14 +212,6 @@ def test_a_block_of_repvgg_that_cannot_be_fused_is_named(tmp_path, key, size):
     torch.save(state, tmp_path / "net.pth")
     with pytest.raises(CheckpointError, match=rf"net\.pth: does not fit the network: {key[:6]}"):
         read_network_checkpoint(tmp_path / "net.pth", "repvgg_a0")
-
-
-def test_a_checkpoint_of_repvgg_whose_branches_are_fused_is_read_as_it_is(tmp_path):
-    fused = networks.build_network("repvgg_a0")
-    torch.save(fused.state_dict(), tmp_path / "net.pth")
-    loaded = read_network_checkpoint(tmp_path / "net.pth", "repvgg_a0").load()
-    key = "stage0.rbr_reparam.weight"
-    assert torch.equal(loaded.state_dict()[key], fused.state_dict()[key])
 
 
 def test_the_rows_of_yolox_are_those_of_the_cells_of_each_stride(tmp_path):

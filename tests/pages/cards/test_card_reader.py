@@ -8,7 +8,6 @@ from fakes.waiting import HANG_S
 from posezoo.core.registry import open_registry
 from posezoo.pages.cards.card_reader import (
     MAX_CHARACTERS,
-    MarkdownLink,
     parse_card,
     to_plain_text,
 )
@@ -89,38 +88,12 @@ def test_a_section_has_its_subsections(card):
     assert card.subsections(card.sections[5]) == card.sections[5:8]
 
 
-def test_a_table_has_its_rows_with_their_lines_and_as_many_cells_as_headers(card):
-    last = card.tables[-1]
-    assert last.headers == ("a | b", "c")
-    assert [(row.line, row.cells) for row in last.rows] == [(45, ("1", "")), (46, ("2", "3"))]
-    assert card.tables[0].headers == ("Metric", "Value")
-
-
-def test_links_and_images_have_their_lines_and_columns(card):
-    assert card.links == (
-        MarkdownLink(11, 5, "its paper", "https://papers.invalid/abs/1_(2)"),
-        MarkdownLink(11, 55, "a picture", "./assets/a.png"),
-        MarkdownLink(48, 1, "text", "../LICENSE"),
-    )
-
-
 def test_bare_addresses_and_html_links_are_links_but_not_in_code():
     text = '<img src="a.png"> <https://a.invalid/x> https://b.invalid/y).\n```\nhttps://c.invalid\n```\n'
     assert [link.target for link in parse_card(text).links] == [
         "a.png",
         "https://a.invalid/x",
         "https://b.invalid/y",
-    ]
-
-
-def test_each_number_in_a_table_of_metrics_is_a_metric(card):
-    assert [
-        (metric.label, metric.value, metric.unit, metric.column) for metric in card.metrics
-    ] == [
-        ("GFlops", 15.435, "", "Value"),
-        ("MParams", 4099.5, "", "Value"),
-        ("Average Precision (AP)", 64.64, "%", "Original model"),
-        ("Average Precision (AP)", 64.6, "%", "Converted model"),
     ]
 
 

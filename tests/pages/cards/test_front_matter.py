@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from fakes.zoo import model_yml, omz_yml, write_composite, write_model
+from fakes.zoo import model_yml, omz_yml, write_model
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry, open_registry
 from posezoo.figures.model_facts import ModelFacts
@@ -34,16 +34,6 @@ def parse_front_matter(card):
     return yaml.safe_load("\n".join(lines[1 : lines.index("---", 1)]))
 
 
-def test_the_front_matter_has_the_license_and_the_task(root):
-    write_model(root, "net", model_yml())
-    assert front(root) == {
-        "license": "apache-2.0",
-        "library_name": "openvino",
-        "pipeline_tag": "keypoint-detection",
-        "tags": ["openvino", "human-pose-estimation"],
-    }
-
-
 def test_a_detector_has_the_task_of_hubs(root):
     write_model(root, "net", model_yml(task_type="detection"))
     assert front(root)["pipeline_tag"] == "object-detection"
@@ -70,14 +60,6 @@ def test_a_detector_has_the_task_of_hubs(root):
 def test_a_license_that_hubs_do_not_know_is_called_other(root, license, keys):
     write_model(root, "net", model_yml(license=license))
     assert {key: value for key, value in front(root).items() if "license" in key} == keys
-
-
-def test_several_licenses_of_parts_are_named_together(root):
-    write_composite(root, "whole", ["first", "second"])
-    write_model(root, "whole/first", model_yml())
-    write_model(root, "whole/second", model_yml(license={"spdx": "MIT", "text": "x.txt"}))
-    content = front(root, "whole")
-    assert (content["license"], content["license_name"]) == ("other", "Apache-2.0 and MIT")
 
 
 @pytest.mark.parametrize(

@@ -101,12 +101,6 @@ def test_the_chart_has_the_measured_models_and_the_table_all(models):
     assert "0.800 published: COCO" in text
 
 
-def test_a_zoo_without_figures_has_no_chart(models):
-    write_model(models, "alone", model_yml())
-    page = Page(page_of(models))
-    assert not page.all("svg") and page.all("table")
-
-
 def test_a_picture_of_the_registry_is_in_the_page_but_no_other_file(models):
     small = write_model(models, "small", model_yml()).with_name("example.jpg")
     small.write_bytes(JPEG)

@@ -1,13 +1,10 @@
 """A card beside IR is drawn again only if something that it is drawn from has changed."""
 
-import json
-from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from fakes.zoo import as_yaml, model_yml
-from posezoo.core.declarations.model import Digest
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import Registry
 from posezoo.figures.model_facts import ModelFacts
@@ -79,21 +76,6 @@ def test_new_measurements_papers_and_license_texts_are_seen(zoo):
         assert not zoo.refresh(), file
 
 
-def test_the_record_of_a_new_ir_is_seen(zoo):
-    path = zoo.layout.provenance_path(zoo.facts().parts[0], "FP16")
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({}))
-    assert zoo.refresh()
-
-
-def test_a_removed_card_is_drawn_again(zoo):
-    text = zoo.card.read_bytes()
-    zoo.card.unlink()
-    assert zoo.refresh() and zoo.card.read_bytes() == text
-    zoo.card.with_name("card.json").unlink()
-    assert zoo.refresh() and zoo.card.with_name("card.json").is_file()
-
-
 @pytest.mark.parametrize("name", ["README.md", "card.json"])
 def test_a_card_that_the_user_changed_is_kept_beside_the_new_one(zoo, name):
     path = zoo.card.with_name(name)
@@ -135,14 +117,3 @@ def test_a_picture_of_the_users_own_is_kept_under_another_name(zoo):
     assert zoo.refresh()
     assert "coco-17.svg" in zoo.card.read_text("utf-8")
     assert picture.with_name("coco-17.svg.bak1").read_text() == own
-
-
-def test_the_pins_of_another_lock_are_seen(zoo, monkeypatch):
-    facts = zoo.facts()
-    (part,) = facts.parts
-    pinned = replace(
-        part, files=tuple(replace(each, checksum=Digest("sha256", "0" * 64)) for each in part.files)
-    )
-    before = zoo.drawn
-    refresh_card(replace(facts, parts=(pinned,)), zoo.registry)
-    assert zoo.drawn == before + 1

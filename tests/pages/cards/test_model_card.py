@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from conftest import by_digest
 from fakes.command import posezoo, read_json, succeeded
-from fakes.zoo import as_yaml, file_yml, model_yml, omz_yml, write_composite, write_model
+from fakes.zoo import as_yaml, file_yml, model_yml, write_composite, write_model
 from posezoo.cli.main import create_parser
 from posezoo.core.declarations.model import Digest
 from posezoo.core.layout import ModelLayout
@@ -128,70 +128,6 @@ def test_a_license_that_is_an_address_is_linked(tmp_path):
         card_of(tmp_path, model_yml(license="https://terms.invalid/LICENSE")), "Legal Information"
     )
     assert "the terms at <https://terms.invalid/LICENSE>." in legal
-
-
-def test_a_network_that_posezoo_defines_in_its_authors_place_is_named(tmp_path):
-    export = (
-        "--model-name=resnet18",
-        "--weights=$dl_dir/net.onnx",
-        "--import-module=torchvision.models",
-        "--input-shape=1,3,224,224",
-        "--input-names=data",
-        "--output-names=prob",
-    )
-    yml = omz_yml(
-        framework="pytorch",
-        input_info=None,
-        model_optimizer_args=["--input=data"],
-        conversion_to_onnx_args=list(export),
-    )
-    card = card_of(tmp_path, yml)
-    assert (
-        "| Network | posezoo's own definition, resnet18, with the published weights |"
-        in section(card, "Specification")
-    )
-    cpu = "--extra-index-url https://download.pytorch.org/whl/cpu"
-    title = "Download a Model and Convert it into OpenVINO IR Format"
-    assert f"`pip install {cpu} -e '.[run,torch]'`" in section(card, title)
-
-
-def test_a_model_that_is_published_as_ir_is_not_converted(tmp_path):
-    files = [
-        file_yml(f"{precision}/net.{suffix}")
-        for precision in ("FP32", "FP16-INT8")
-        for suffix in ("xml", "bin")
-    ]
-    published = {"accuracy": [{"metric": "AP", "value": 0.4, "dataset": "COCO"}]}
-    content = model_yml(framework="dldt", files=files, published=published)
-    card = card_of(tmp_path, content)
-    assert "0.400 (published: COCO)" in section(card, "Specification")
-    assert "posezoo convert" not in card
-    assert "### Converted Model" not in card
-    assert 'posezoo.get("net", precision="FP32", models_dir="models")' in card
-
-
-def test_an_input_with_reversed_channels_of_unknown_order_says_so(tmp_path):
-    content = model_yml(
-        framework="onnx",
-        inputs=None,
-        outputs=None,
-        input_info=[{"name": "data", "shape": [1, 3, 8, 8], "layout": "NCHW"}],
-        model_optimizer_args=["--input_model=$dl_dir/net.tflite", "--reverse_input_channels"],
-    )
-    assert "`N, C, H, W`, with reversed channels." in card_of(tmp_path, content)
-
-
-def test_an_input_whose_layout_changes_is_shown_in_both_layouts(tmp_path):
-    content = model_yml(
-        framework="onnx",
-        inputs=None,
-        outputs=None,
-        input_info=[{"name": "data", "shape": [1, 3, 8, 9]}],
-        model_optimizer_args=["--input_model=$dl_dir/net.tflite", "--layout=data(nchw->nhwc)"],
-    )
-    card = card_of(tmp_path, content)
-    assert "Name: `data`, shape: `1, 3, 8, 9`, format: `N, C, H, W`." in card
-    assert "Name: `data`, shape: `1, 8, 9, 3`, format: `N, H, W, C`." in card
 
 
 def everything_hostile(root):
@@ -403,17 +339,6 @@ def test_a_page_that_posezoo_did_not_draw_stays(tmp_path):
     changed = replace(spec, description="Another one.")
     write_card(ModelFacts(changed, (changed,), layout), RECIPE)
     assert "Another one." in page.read_text("utf-8")
-
-
-def test_an_example_image_is_shown_with_credits_for_its_photos(tmp_path):
-    write_model(tmp_path / "models", "net", model_yml())
-    assert "example.jpg" not in drawn(tmp_path / "models", "net")
-    (tmp_path / "models" / "public" / "net" / "example.jpg").write_bytes(b"")
-    assert (
-        "![what net finds in two photos](example.jpg)\n\n*Photos: Eileen Collins (NASA, public"
-        in drawn(tmp_path / "models", "net")
-    )
-    assert "example.jpg" not in drawn(tmp_path / "models", "net", ModelLayout(tmp_path, tmp_path))
 
 
 def test_a_top_down_model_names_and_links_its_default_detector():

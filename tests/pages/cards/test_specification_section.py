@@ -2,7 +2,7 @@
 
 import pytest
 
-from fakes.zoo import model_yml, write_composite, write_model
+from fakes.zoo import model_yml, write_model
 from posezoo.core.errors import SpecError
 from posezoo.core.registry import Registry
 from posezoo.figures.model_facts import ModelFacts
@@ -72,16 +72,6 @@ def test_each_accuracy_says_of_what_and_by_whom_it_is(root):
     ]
 
 
-def test_an_accuracy_of_the_converted_model_alone_is_one_number(root):
-    claim = {"metric": "AP", "converted": 0.69, "dataset": "COCO"}
-    write_model(root, "net", model_yml(published={"accuracy": [claim]}))
-    (row,) = [value for title, value in rows_of(root) if title == "Average Precision (AP)"]
-    assert row == "0.690 (published: COCO, measured on the converted model)"
-    write_model(root, "net", model_yml(published={"accuracy": [{"metric": "AP"}]}))
-    with pytest.raises(SpecError, match="the key value is missing"):
-        rows_of(root)
-
-
 def test_the_time_is_of_one_named_machine_and_type(root):
     assert "Milliseconds" not in dict(rows_of(root))
     measure(root, FAST)
@@ -95,15 +85,6 @@ def test_the_time_is_of_one_named_machine_and_type(root):
     random = FAST.replace("    figures", "    weights: generated\n    figures")
     measure(root, random)
     assert dict(rows_of(root))["Milliseconds"].endswith(", generated weights)")
-
-
-def test_the_costs_of_a_composite_are_those_of_its_parts(tmp_path):
-    root = tmp_path / "models"
-    write_composite(root, "whole", ["part", "rest"])
-    for name in ("part", "rest"):
-        write_model(root, f"whole/{name}", model_yml())
-        measure(root, COUNTED, f"whole/{name}")
-    assert dict(rows_of(root, "whole"))["GFLOPs of part"] == "92.8 (counted on the IR)"
 
 
 def test_an_error_in_measured_yml_is_reported_with_its_place(root):

@@ -24,13 +24,6 @@ def run(zoo, *args):
     return posezoo("card", *args, "--models_dir", zoo / "models", cwd=zoo)
 
 
-def test_a_card_is_printed_and_nothing_is_written(zoo):
-    ended = run(zoo, "alone")
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.count("\n# alone\n") == 1
-    assert not (zoo / "models" / "public" / "alone" / "README.md").exists()
-
-
 def test_on_a_terminal_a_card_begins_with_its_title(zoo):
     assert run(zoo, "alone").stdout.startswith("---\n# drawn by")
     assert on_a_terminal(100, "card", "alone", "--models_dir", zoo / "models")[0] == "# alone"

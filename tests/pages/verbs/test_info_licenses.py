@@ -90,20 +90,6 @@ def test_the_notice_of_an_ir_whose_license_nobody_states_says_that_it_is_missing
     assert text.endswith("\nThe text is not available.\n")
 
 
-@pytest.mark.parametrize("named", [(), ("b",)])
-def test_no_notice_is_written_if_nothing_was_downloaded(zoo, named):
-    ended = run(zoo, "info", "--licenses", *named)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert f"error: {zoo / 'out'}: contains no file of " in ended.stderr
-    assert "hint: download them with posezoo download" in ended.stderr
-
-
-def test_a_misspelt_model_is_reported_once_and_has_no_notice(zoo):
-    ended = run(zoo, "info", "--licenses", "nope")
-    assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.count("error: ") == 1
-
-
 def test_licenses_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scripts(zoo):
     (zoo / "posezoo.cfg").write_text("[posezoo]\nallow_licenses = MIT, BSD-*\n")
     assert (

@@ -252,14 +252,6 @@ def test_every_key_is_documented(zoo):
     assert sorted(documented) == sorted(facts)
 
 
-def test_info_shows_where_the_card_is(zoo):
-    assert info_of(zoo, "alpha")["card"] is None
-    card = zoo / "models" / "public" / "alpha" / "README.md"
-    card.write_text("# alpha\n")
-    assert f"  card: {card}\n" in run(zoo, "info", "alpha").stdout
-    assert posezoo("info", "blazepose-full").stdout.count("README.md") == 3
-
-
 @pytest.mark.parametrize("width", [40, 80, 400])
 def test_a_narrow_terminal_shows_the_first_columns_whole_and_names_the_others(zoo, width):
     lines = on_a_terminal(width, "list", "--models_dir", zoo / "models")
@@ -274,16 +266,6 @@ def test_a_narrow_terminal_shows_the_first_columns_whole_and_names_the_others(zo
 
 def test_a_pipe_receives_the_whole_description(zoo):
     assert run(zoo, "list", COLUMNS="40").stdout.splitlines()[1].endswith(LONG)
-
-
-def test_the_first_sentence_is_shown_with_its_full_stop(zoo):
-    description = "Finds hands. It needs 1.5 GB of memory."
-    write_model(
-        zoo / "models",
-        "two-sentences",
-        declared("net.onnx", framework="onnx", description=description),
-    )
-    assert run(zoo, "list", "two-sentences").stdout.splitlines()[1].endswith(" Finds hands.")
 
 
 def test_a_description_cannot_control_the_terminal(zoo):

@@ -144,27 +144,6 @@ def test_of_our_zoo_an_index_comes_before_a_host_which_the_last_line_names():
     assert re.search(r"^\d+ more, such as rtmpose-l from download.openmmlab.com: ", lines[6])
 
 
-def test_a_limit_of_latency_is_for_the_stated_number_of_people(zoo):
-    answer = answer_of(zoo, "--max_latency", "50ms", "--people", "4")
-    assert names_of(answer) == ["fast"]
-    assert answer["models"][0]["latency_ms"]["number"] == 12.0
-
-
-def test_a_latency_is_one_of_a_single_request(zoo):
-    """Four requests have more images per second, and each image takes longer."""
-    of_four = speed(9.0, people_from="nanodet-g", requests=4, **SPEEDS[0][1])
-    of_four = replace(of_four, figures={"latency_p50_ms": 9.0, "throughput_fps": 444.0})
-    for name in ("fast", "new"):
-        update_measured_yml(zoo / "models" / "public" / name / "measured.yml", [of_four])
-    answer = answer_of(zoo)
-    latencies = latencies_of(answer)
-    assert latencies["fast"]["number"] == 4.0
-    assert latencies["new"] is None
-    limited = answer_of(zoo, "--max_latency", "8ms")
-    assert names_of(limited) == ["fast"]
-    assert limited["unknown"] == {"new": ["latency"]}
-
-
 def test_times_of_several_requests_in_a_file_are_not_used_and_a_warning_says_so(zoo):
     of_four = speed(9.0, people_from="nanodet-g", requests=4, **SPEEDS[0][1])
     (zoo / "mine.json").write_text(json.dumps([measurement_to_json("fast", of_four)]))
@@ -210,15 +189,6 @@ def test_hands_feet_whole_bodies_and_depth_are_answered(words, first):
     assert answer["models"][0]["name"] == first
 
 
-def test_a_download_of_unknown_size_is_said_as_the_most_that_it_may_be():
-    lines = posezoo("recommend", "--keypoints", "133").stdout.splitlines()
-    assert "; at most 343 MB from download.openmmlab.com" in lines[1]
-    table = posezoo("recommend", "--max_latency", "60ms", "--people", "4", "--all").stdout
-    (about,) = re.findall(r"posezoo run rtmpose-s --input photo.jpg\n(.+)", table)
-    assert "at most 30" in about
-    assert "()" not in posezoo("recommend", "--3d").stdout
-
-
 def test_json_has_numbers_and_where_they_are_from(zoo):
     answer = answer_of(zoo)
     assert names_of(answer) == ["new", "slow", "fast"]
@@ -251,18 +221,6 @@ def test_a_limit_that_no_model_can_meet_is_explained(zoo, words, explained):
     ended = recommend(zoo, *words)
     assert ended.returncode == 1
     assert ended.stdout.splitlines()[1].startswith(explained)
-
-
-def test_models_of_hands_are_recommended_only_by_their_number_of_keypoints(zoo):
-    hand = {"skeleton": "hand-21", "decoder": {"name": "simcc"}}
-    write_model(zoo / "models", "of_hands", model_yml(**hand))
-    ended = succeeded(recommend(zoo))
-    assert "of_hands" not in ended.stdout
-    of_hands = recommend(zoo, "--keypoints", "21").stdout
-    assert of_hands.startswith("1. posezoo run of_hands ")
-    assert "AP not measured; time for 1 person not measured; " in of_hands
-    table = recommend(zoo, "--keypoints", "21", "--all").stdout
-    assert table.startswith("by name; ? is not known:\n")
 
 
 @pytest.mark.parametrize(
@@ -391,14 +349,6 @@ def test_the_first_three_rows_are_shown_and_the_others_are_counted(zoo):
     assert " more: --all" not in everything
 
 
-def test_the_advice_of_the_zoo_fits_on_a_screen_and_names_each_processor_once():
-    output = posezoo("recommend").stdout
-    assert len(output.splitlines()) <= 8
-    every_row = posezoo("recommend", "--all").stdout
-    machines = [line for line in every_row.splitlines() if "2 cores, Linux" in line]
-    assert len(machines) == len(set(machines)) >= 1
-
-
 def keep_speed(zoo, name, latency, machine=""):
     """Keep a speed of a model as ``posezoo benchmark`` keeps it, of this machine or another one."""
     pytest.importorskip("openvino", reason="needs openvino")
@@ -439,14 +389,6 @@ def test_a_record_of_the_registry_is_not_of_this_machine_though_the_processors_a
     latencies = latencies_of(answer)
     assert latencies["slow"]["machine"] == "this machine"
     assert latencies["fast"]["machine"] == here
-
-
-def test_a_model_that_only_this_machine_measured_has_its_latency(zoo):
-    keep_speed(zoo, "new", 5.0)
-    ended = recommend(zoo, "--max_latency", "50ms")
-    assert "1. posezoo run new --input photo.jpg" in ended.stdout
-    assert " on this machine; " in ended.stdout
-    assert "values are not known" not in ended.stdout
 
 
 def test_kept_speeds_of_another_machine_are_not_of_this_one(zoo):

@@ -48,23 +48,6 @@ def test_its_own_batch_changes_nothing(tmp_path):
     assert graph.changes == []
 
 
-@pytest.mark.parametrize(
-    ("shape", "said"),
-    [
-        ([1, 48], "refuses a batch of 2: "),  # OpenVINO itself cannot
-        (
-            [1, -1],
-            "refuses a batch of 2: its output sums would be 1x1, and is 1x1 for a batch of 1",
-        ),
-    ],
-)
-def test_a_graph_with_a_constant_batch_refuses_another(tmp_path, shape, said):
-    graph = fixed(tmp_path / "net.xml", shape)
-    with pytest.raises(InferenceError, match=said) as caught:
-        graph.set_batch(2)
-    assert "only its own batch" in caught.value.hint
-
-
 def test_dynamic_sizes_are_fixed_if_a_size_is_given(tmp_path):
     graph = Graph(write_ir(tmp_path / "net.xml", {"heatmaps": (1, 2, 8, 12)}, image=(1, 3, -1, -1)))
     with pytest.raises(

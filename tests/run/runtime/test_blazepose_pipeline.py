@@ -169,14 +169,6 @@ def test_the_same_person_is_found_in_every_form_of_the_photo(estimator, photos, 
     assert 0 < moved(grey, reference) < 25
 
 
-def test_a_large_photo_has_its_pose_at_the_large_places(estimator, photos):
-    (small,) = estimator(photos["astronaut"])
-    (large,) = estimator(
-        cv2.resize(photos["astronaut"], (2048, 2048), interpolation=cv2.INTER_CUBIC)
-    )
-    assert moved(replace(large, keypoints=large.keypoints / 4), small) < 15
-
-
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 5000, 3), (5000, 1), (3000, 4000), (2, 70000, 3)])
 def test_images_of_any_size_are_processed(estimator, shape):
     assert estimator(np.full(shape, 80, np.uint8)) == []
@@ -306,13 +298,6 @@ def test_a_person_who_becomes_too_small_for_the_detector_is_followed_in_a_video(
     assert counts([gone, back]) == [0, 1]
 
 
-def test_frames_of_another_size_and_independent_images_are_processed_whole(sceptic, photos):
-    frames = leaving(photos["astronaut"])
-    small = frames[-1]
-    assert counts(sceptic.stream([*frames, small[:500]], is_video=True))[-1] == 0
-    assert counts(sceptic.stream([*frames, small], detect_every=1))[-1] == 0
-
-
 def test_the_detector_of_blazepose_looks_for_new_people_on_each_nth_frame(
     load, photos, monkeypatch
 ):
@@ -362,21 +347,6 @@ def model():
 def test_a_model_without_a_decoder_is_refused(model):
     with pytest.raises(InferenceError, match="some-net declares no decoder"):
         load_estimator(model, {})
-
-
-def test_a_part_names_its_composite(model):
-    with pytest.raises(
-        InferenceError, match="finds no poses by itself: it is a part of blazepose-full"
-    ) as caught:
-        load_estimator(replace(model, composite="blazepose-full"), {})
-    assert "blazepose-full" in caught.value.hint
-
-
-def test_a_decoder_for_two_networks_wants_two(model):
-    with pytest.raises(InferenceError, match="decoder blazepose needs 2 networks, not 1"):
-        load_estimator(
-            replace(model, decoder=Decoder("blazepose")), {"some-net": Path("some-net.xml")}
-        )
 
 
 def test_a_missing_part_is_named():

@@ -13,7 +13,7 @@ from fakes.processor import HAS_VNNI
 from fakes.scaling_irs import write_ir
 from fakes.waiting import wait_until
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import ImageError, InferenceError
+from posezoo.core.errors import ImageError
 from posezoo.core.pipeline.get import get_irs
 from posezoo.poses.decoders import DECODERS, find_decoder
 from posezoo.poses.keypoints import Pose
@@ -91,11 +91,6 @@ def test_the_color_order_is_respected(estimators, photos, name):
 
 
 @pytest.mark.slow
-def test_a_network_has_its_publishers_size_or_its_own_unless_asked(estimators):
-    assert [estimators(name).input_size for name in MODELS] == [(656, 368), None, (192, 192)]
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "requested", "size"),
     [
@@ -131,15 +126,6 @@ def test_a_strip_of_pixels_does_not_fill_the_memory(estimators, size):
     for fit in (decoder.input_sizing for _, decoder in DECODERS.items()):
         assert max(fit.input_size(100, size)) <= 416
     assert estimators(OPENPOSE)(np.zeros((size[1], size[0], 3), np.uint8)) == []
-
-
-def test_a_network_of_one_size_refuses_another(parts):
-    spec, irs = parts(MOVENET)
-    with pytest.raises(
-        InferenceError,
-        match=r"movenet.*: its input size is fixed",
-    ):
-        load_estimator(spec, irs, LoadOptions(target_size=256))
 
 
 @pytest.mark.slow
@@ -234,14 +220,6 @@ def test_independent_images_are_processed_at_the_same_time(tmp_path, said, reque
     assert is_several or found == [0]
     assert len(compiled()) == 1 + is_several
     assert estimator.requests == 1
-
-
-@pytest.mark.parametrize(("count", "networks"), [(7, 1), (8, 2)])
-def test_for_a_few_images_the_network_is_not_compiled_again(tmp_path, count, networks):
-    estimator, compiled = load_tiny(tmp_path)
-    images = [np.zeros((48, 64, 3), np.uint8)] * count
-    assert len([*estimator.stream(images)]) == len(estimator.batch(images)) == count
-    assert len(compiled()) == networks
 
 
 def load_tiny(folder, requests=None):

@@ -79,12 +79,6 @@ def test_outputs_come_by_name(small_ir, network, image):
     assert np.allclose(outputs["sums"], image @ weights.T, rtol=1e-4, atol=1e-3)
 
 
-def test_outputs_are_the_callers_own(network, image):
-    first = network({"image": image})["double"]
-    network({"image": image * 0})
-    assert np.allclose(first, 2 * image)
-
-
 def test_only_the_outputs_that_are_needed_are_computed(small_ir, image):
     graph = Graph(small_ir[0])
     graph.keep_outputs(["double"])
@@ -96,29 +90,12 @@ def test_only_the_outputs_that_are_needed_are_computed(small_ir, image):
     assert caught.value.hint == "did you mean double?"
 
 
-def test_a_graph_says_the_same_of_itself_whatever_outputs_are_kept(small_ir):
-    graph = Graph(small_ir[0])
-    graph.model.set_rt_info("people", ["posezoo", "model"])
-    graph.keep_outputs(["double"])
-    assert graph.read_rt_info("posezoo", "model") == "people"
-
-
 def test_an_output_with_several_names_is_given_by_the_name_that_is_asked_for(small_ir, image):
     """TensorFlow's tensors have the name of the signature and those of operations."""
     graph = Graph(small_ir[0])
     graph.model.output("double").add_names({"a:0", "zzz"})
     graph.keep_outputs(["zzz"])
     assert np.allclose(CompiledNetwork(graph)({"image": image})["zzz"], 2 * image)
-
-
-def test_an_output_that_is_asked_for_by_two_names_is_kept_once(small_ir, image):
-    """OpenVINO ends the process if a network has a result twice."""
-    graph = Graph(small_ir[0])
-    graph.model.output("double").add_names({"zzz"})
-    graph.keep_outputs(["double", "zzz"])
-    (outputs,) = (port.names for port in graph.model.outputs)
-    assert outputs == {"double", "zzz"}
-    assert np.allclose([*CompiledNetwork(graph)({"image": image}).values()], [2 * image])
 
 
 def test_an_output_keeps_its_name_if_openvino_merges_it_with_another_tensor(tmp_path):
@@ -172,11 +149,6 @@ def test_each_decoder_finds_outputs_that_openvino_merges_with_other_tensors(tmp_
     ov.save_model(state_images(ov.Model(results, [image], "merged")), xml)
     estimator = load_ir(xml)
     assert estimator.decoder == name and estimator(np.zeros((64, 64, 3), np.uint8)) == []
-
-
-def test_bytes_are_taken_for_numbers(network, image):
-    outputs = network({"image": image.astype(np.uint8)})
-    assert np.array_equal(outputs["double"], 2 * np.floor(image))
 
 
 # With one thread, OpenVINO does not report an error if `infer` of a request is called.
@@ -305,18 +277,6 @@ def test_a_failed_inference_of_open_sizes_gives_its_request_back(choosy_ir, runt
         assert pairs.tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
-def test_after_an_input_that_openvino_refuses_the_next_inference_succeeds(choosy_ir):
-    network = CompiledNetwork(choosy_ir, RuntimeConfig(requests=2))
-    for _ in range(3):  # more often than there are requests
-        with pytest.raises(InferenceError, match=r"choosy\.xml: CPU failed: .*"):
-            network({"numbers": np.array(list("abcdef"))})
-        assert network({"numbers": np.arange(6, dtype=np.float32)})["pairs"][1].tolist() == [
-            3,
-            4,
-            5,
-        ]
-
-
 def test_several_requests_run_at_once_and_each_gets_its_own_answer(small_ir):
     network, wrong = CompiledNetwork(small_ir[0], RuntimeConfig(requests=3)), []
 
@@ -329,25 +289,8 @@ def test_several_requests_run_at_once_and_each_gets_its_own_answer(small_ir):
     assert wrong == [] and network.requests == 3
 
 
-@pytest.mark.parametrize(
-    ("said", "streams"),
-    [({"streams": "2"}, 2), ({"streams": "CPU:1"}, 1)],
-)
-def test_the_streams_are_the_requested_ones(small_ir, said, streams):
-    assert CompiledNetwork(small_ir[0], RuntimeConfig(requests=4, **said)).streams == streams
-
-
 def test_no_number_of_requests_is_the_devices_own(small_ir):
     assert CompiledNetwork(small_ir[0], RuntimeConfig(requests=0)).requests >= 1
-
-
-@pytest.mark.parametrize("suffix", [".xml", ".bin"])
-def test_a_missing_half_is_named(small_ir, tmp_path, suffix):
-    xml = copied(small_ir[0], tmp_path)
-    xml.with_suffix(suffix).unlink()
-    with pytest.raises(InferenceError, match=rf"small\{suffix}: does not exist") as caught:
-        CompiledNetwork(xml)
-    assert "posezoo convert" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -374,21 +317,10 @@ def test_a_damaged_ir_is_refused_in_one_line(small_ir, tmp_path, capfd, suffix, 
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("device", ["XPU", "cpu", "", "CPU,GPU"])
-def test_an_unknown_device_lists_the_available_ones(small_ir, device):
-    with pytest.raises(InferenceError, match=rf"no device '{device}' was found, only .*CPU"):
-        CompiledNetwork(small_ir[0], RuntimeConfig(device))
-
-
 def test_a_device_that_differs_by_case_is_suggested(small_ir):
     with pytest.raises(InferenceError) as caught:
         CompiledNetwork(small_ir[0], RuntimeConfig("cpu"))
     assert caught.value.hint == "did you mean CPU?"
-
-
-@pytest.mark.parametrize("device", ["CPU", "AUTO", "HETERO:CPU"])
-def test_the_executing_device_is_reported(small_ir, device):
-    assert "CPU" in CompiledNetwork(small_ir[0], RuntimeConfig(device)).device
 
 
 @pytest.mark.parametrize("device", ["HETERO:XPU", "CPU.7"])

@@ -74,20 +74,6 @@ def test_the_threshold_is_an_option(zoo, irs, photos):
     assert len(low(crowd)) > len(default(crowd)) > len(high(crowd)) > 0
 
 
-def test_both_precisions_find_the_same(zoo, irs, detector, photos):
-    exact = load_estimator(zoo.registry.find(DETECTOR), irs["FP32"])
-    for photo, _ in photos[:4]:
-        both = [[each.box for each in one(photo) if each.score > 0.6] for one in (detector, exact)]
-        assert both[0] and np.allclose(*both, atol=2)
-
-
-def test_an_ir_alone_is_recognized_as_a_detector_by_its_output(irs, photos):
-    (xml,) = irs["FP16"].values()
-    alone = load_ir(xml)
-    assert alone.decoder == "detection" and alone.input_size == (544, 320)
-    assert alone(photos[0][0])
-
-
 def test_nanodet_sees_the_letterboxed_image(tmp_path):
     """In an image of 640x320, the input of 320x320 has 80 rows above and below."""
     maps = {}
@@ -115,8 +101,3 @@ def test_a_box_is_drawn_around_its_person(detector, photos):
         int(pose.box[1]) + 20 : int(pose.box[3]) - 20, int(pose.box[0]) + 20 : int(pose.box[2]) - 20
     ]
     assert not middle.any()
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 5000, 3), (5000, 1), (2, 70000, 3)])
-def test_images_of_any_size_are_processed(detector, shape):
-    assert detector(np.full(shape, 80, np.uint8)) == []

@@ -1,12 +1,10 @@
 """Several images at once: their requests to one network become one inference, if it takes batches."""
 
-import threading
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
-from fakes.waiting import HANG_S
 from posezoo.core.errors import InferenceError
 from posezoo.run.runtime.estimator import _BatchRunner, _Runner
 from posezoo.run.runtime.inference_pipeline import InferenceRequest, ParallelSteps
@@ -46,14 +44,6 @@ def test_a_network_gets_as_many_images_as_it_takes(supports_batching, batches):
     assert several.batches == [3]
 
 
-def test_images_of_other_sizes_are_in_batches_of_their_own():
-    network = Doubling(supports_batching=True)
-    shapes = [(1, 2), (1, 3), (1, 2)]
-    found = _BatchRunner().run([steps(1, [network], shape) for shape in shapes])
-    assert [poses[0].shape for poses in found] == shapes
-    assert sorted(network.batches) == [1, 2]
-
-
 def test_no_image_needs_no_inference():
     assert _BatchRunner().run([]) == []
 
@@ -67,33 +57,6 @@ def crops(number, network, count):
 
 
 EXPECTED = [[20.0, 22.0, 24.0], [40.0, 42.0, 44.0]]
-
-
-@pytest.mark.parametrize("at_once", [1, 2, 5])
-def test_the_people_of_an_image_are_in_their_order_however_many_run_at_once(at_once):
-    network = Doubling(supports_batching=False)
-    runner = _Runner(at_once)
-    assert [runner.run(crops(number, network, 3)) for number in (1, 2)] == EXPECTED
-    assert network.batches == [1] * 6
-
-
-def test_the_people_of_several_images_are_one_batch():
-    network = Doubling(supports_batching=True)
-    assert _BatchRunner().run([crops(number, network, 3) for number in (1, 2)]) == EXPECTED
-    assert network.batches == [6]
-
-
-def test_as_many_people_run_at_once_as_there_are_requests():
-    """Both have to be there, or the barrier breaks."""
-    barrier = threading.Barrier(2, timeout=HANG_S)
-
-    class Waiting(Doubling):
-        def infer(self, inputs):
-            barrier.wait()
-            return super().infer(inputs)
-
-    network = Waiting(supports_batching=False)
-    assert _Runner(2).run(crops(1, network, 4)) == [20.0, 22.0, 24.0, 26.0]
 
 
 def test_the_error_of_a_person_is_that_of_the_image():

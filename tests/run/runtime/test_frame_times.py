@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from posezoo.core.errors import ImageWarning, UsageError
+from posezoo.core.errors import UsageError
 from posezoo.run.runtime import frame_times
 from posezoo.run.runtime.frame_times import RisingTimes
 
@@ -55,27 +55,6 @@ def test_milliseconds_and_nanoseconds_are_found(clock, unit, start, passed_s):
     assert "time_lapse" in caught.value.hint
 
 
-@pytest.mark.usefixtures("clock")
-def test_a_time_in_milliseconds_has_a_name_of_its_own():
-    times = RisingTimes()
-    assert [times.check_ms(each) for each in (0, 33, 66)] == [0, 0.033, 0.066]
-    with pytest.raises(UsageError, match="timestamp_ms: expected a number"):
-        times.check_ms("99")
-
-
-@pytest.mark.parametrize("passed_s", [0.001, 1.5])
-def test_a_film_that_is_read_faster_and_a_slow_camera_may_have_long_steps(clock, passed_s):
-    clock[0] = passed_s
-    times = RisingTimes()
-    assert [times.check(each) for each in (0, 10)] == [0, 10]
-
-
-@pytest.mark.usefixtures("clock")
-def test_a_time_lapse_says_so():
-    times = RisingTimes(time_lapse=True)
-    assert [times.check(each) for each in (0, 60, 120)] == [0, 60, 120]
-
-
 @pytest.mark.parametrize(
     "value",
     [float("nan"), float("inf"), "0.5", None, True, datetime.datetime(2026, 1, 1), [1], b"1"],
@@ -86,15 +65,6 @@ def test_what_is_no_number_is_one_error_and_the_next_frame_is_taken(value):
     with pytest.raises(UsageError, match="time_s: expected a number, got"):
         times.check(value)
     assert times.check(0.1) == 0.1
-
-
-@pytest.mark.parametrize("late_s", [0.0, 0.016, 1.0])
-def test_a_frame_that_is_a_bit_late_counts_as_of_the_same_time(late_s):
-    times = RisingTimes()
-    times.check(5.0)
-    with pytest.warns(ImageWarning, match="not later than the one before"):
-        assert times.check(5.0 - late_s) == 5.0
-    assert times.check(5.1) == 5.1
 
 
 def test_times_that_start_again_need_another_tracker():

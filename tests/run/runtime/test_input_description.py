@@ -242,12 +242,6 @@ def test_what_contradicts_the_network_is_an_error_that_names_both(
     assert reason in refused(xml, pictures[300, 300], tmp_path)
 
 
-def test_boxes_that_are_stated_as_keypoints_are_an_error(tmp_path, pictures):
-    xml = stated_boxes(tmp_path, model_type="keypoint_detection")
-    said = refused(xml, pictures[300, 300], tmp_path)
-    assert "model_type keypoint_detection" in said and "boxes 1x20x5" in said
-
-
 @pytest.mark.parametrize(
     ("change", "warning"),
     [
@@ -343,13 +337,6 @@ def test_names_of_keypoints_of_ultralytics_are_used(tmp_path, pictures):
     assert "name 1 keypoints (nose), but its outputs have 17" in refused(
         path, pictures[300, 300], tmp_path
     )
-
-
-@pytest.mark.parametrize("change", [{"names": "{0: 'cat', 1: 'dog'}"}, {"imgsz": "huge"}])
-def test_metadata_of_another_network_are_an_error(tmp_path, pictures, change):
-    path = write_whole_input(tmp_path / "own.onnx", {**ULTRALYTICS, **change})
-    said = refused(path, pictures[300, 300], tmp_path)
-    assert "Ultralytics' metadata" in said
 
 
 def test_an_export_for_another_task_is_named(tmp_path, pictures):

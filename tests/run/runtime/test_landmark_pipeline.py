@@ -95,23 +95,6 @@ def test_a_detector_finds_boxes_with_keypoints(run, mirror):
         assert np.hypot(x - SEEN["astronaut"][name][0], y - SEEN["astronaut"][name][1]) < 10
 
 
-def test_without_a_detector_the_whole_image_is_one_hand(run):
-    hand = draw_hand()[40:440, 60:460]
-    lines, ((alone,),) = run("hand-landmark-full", hand, flags=("--detector", "none"))
-    _, ((found,),) = run("hand-landmark-full", hand)
-    apart = [
-        np.hypot(one["x"] - other["x"], one["y"] - other["y"])
-        for one, other in zip(alone["keypoints"], found["keypoints"], strict=True)
-    ]
-    assert "hands from the whole image" in lines and np.median(apart) < 10
-
-
-def test_a_hand_is_found_in_a_box_that_the_user_gives(hands):
-    (found,) = hands(draw_hand())
-    (boxed,) = hands(draw_hand(), boxes=[(150, 50, 420, 400)])
-    assert np.median(np.hypot(*(found.keypoints - boxed.keypoints)[:, :2].T)) < 10
-
-
 def test_two_hands_keep_their_numbers_in_a_video(hands):
     frames = []
     for place in range(8):
@@ -126,14 +109,6 @@ def test_two_hands_keep_their_numbers_in_a_video(hands):
             {1: False, 2: True},
             {1: True, 2: False},
         )
-
-
-def test_a_hand_that_is_followed_is_seen_while_the_detector_rests(hands):
-    """It runs on the first frame of ten, and finds the hand that the others show at another place."""
-    frames = [np.roll(draw_hand(), 6 * place, axis=1) for place in range(6)]
-    found = [poses for _, poses in hands.stream(frames, detect_every=10)]
-    places = [pose.keypoints[0, 0] for (pose,) in found]
-    assert np.diff(places) == pytest.approx(np.full(5, 6), abs=3)
 
 
 def test_the_mask_of_a_portrait_shows_the_person_and_none_is_in_a_blank_picture(run, mirror):

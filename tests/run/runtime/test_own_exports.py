@@ -195,19 +195,6 @@ def test_an_export_of_ones_own_keypoints_runs_as_its_metadata_say(tmp_path, kpt_
     )
 
 
-def test_metadata_that_do_not_fit_the_outputs_are_an_error(tmp_path):
-    stated = {"kpt_shape": "[21, 2]", "names": "{0: 'hand'}"}
-    onnx_file = write_onnx(tmp_path / "own.onnx", columns(), **METADATA, **stated)
-    with pytest.raises(InferenceError, match="say 21 keypoints of 2 numbers and 1 classes"):
-        load(onnx_file, listener=None)(np.zeros((640, 640, 3), np.uint8))
-    stated["kpt_shape"] = "[17, 9]"
-    onnx_file = write_onnx(tmp_path / "own.onnx", columns(), **METADATA, **stated)
-    with pytest.raises(
-        InferenceError, match=r"own\.onnx: .* kpt_shape \[17, 9\] .* 2, 3 or 4, got 9"
-    ):
-        load(onnx_file, listener=None)
-
-
 def test_metadata_beside_an_ir_names_its_license_too(tmp_path):
     xml = write_ir(tmp_path, 640, {"output0": columns()})
     cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((8, 8, 3), np.uint8))
@@ -284,13 +271,6 @@ def test_what_ultralytics_says_of_a_tflite_is_written_into_its_ir(tmp_path, wher
     assert np.allclose(pose.keypoints[:, :2], np.multiply([0.3, 0.4], 64), atol=0.1)
 
 
-def test_an_archive_that_is_no_metadata_says_nothing_of_a_tflite(tmp_path):
-    path = write_tflite(tmp_path / "own.tflite")
-    path.write_bytes(path.read_bytes() + b"PK\5\6" + bytes(18))
-    ended = succeeded(run_posezoo("convert", path, "-o", tmp_path / "own.xml"))
-    assert "does not say how images are prepared" in ended.stderr
-
-
 def test_a_folder_of_another_task_is_refused_by_each_verb(tmp_path):
     folder = write_export(tmp_path / "own_openvino_model", task="detect", kpt_shape=None)
     cv2.imwrite(str(tmp_path / "scene.png"), np.zeros((8, 8, 3), np.uint8))
@@ -304,14 +284,6 @@ def test_a_folder_of_another_task_is_refused_by_each_verb(tmp_path):
             ended
         )
         assert not output.exists()
-
-
-def test_the_metadata_of_a_folder_are_not_replaced_by_flags_of_convert(tmp_path):
-    folder = write_export(tmp_path / "own_openvino_model")
-    ended = run_posezoo("convert", folder, "--scale_values", "1")
-    assert ended.returncode == 2 and "--scale_values: changes nothing" in ended.stderr
-    ended = run_posezoo("convert", ".", cwd=folder)
-    assert "own.xml: is the file to convert" in refusal(ended)
 
 
 @pytest.mark.parametrize(
@@ -408,23 +380,6 @@ def test_a_model_that_an_export_is_not_like_is_refused(tmp_path, words, reason):
     own = write_simcc(tmp_path / "own.onnx")
     ended = run_posezoo("run", own, *words, "--output", tmp_path / "results")
     assert ended.returncode == 2 and reason in ended.stderr, ended.stderr
-
-
-def test_an_export_that_states_its_preprocessing_is_like_no_other(tmp_path):
-    own = write_onnx(tmp_path / "own.onnx", columns(), **METADATA)
-    assert "already states how images are prepared" in refusal(
-        run_posezoo("run", own, "--as", "rtmpose-m", "--output", tmp_path / "results"), code=2
-    )
-    assert "--as: only for an .xml or .onnx" in refusal(
-        run_posezoo("run", "movenet-thunder", "--as", "rtmpose-m"), code=2
-    )
-
-
-def test_metadata_of_another_model_in_the_folder_of_an_onnx_says_nothing(tmp_path):
-    onnx_file = write_onnx(tmp_path / "own.onnx", columns())
-    (tmp_path / "metadata.yaml").write_text("author: Ultralytics\n", "utf-8")
-    with pytest.raises(InferenceError, match="does not say how images are prepared for it"):
-        load(onnx_file, listener=None)
 
 
 def test_new_weights_beside_an_onnx_are_used(tmp_path):

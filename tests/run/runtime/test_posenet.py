@@ -68,18 +68,6 @@ def test_the_ir_of_any_size_computes_what_tensorflow_js_computed_at_the_files_si
 
 
 @pytest.mark.slow
-def test_people_of_real_photos_are_at_their_annotations(parts, photos):
-    """The default input has the aspect of each photo; more people fit in than in a square."""
-    spec, irs = parts
-    estimator = load_estimator(spec, irs)
-    assert estimator.input_size is None and estimator.decoder == "posenet"
-    assert found(estimator, photos) >= 25
-    square = load_estimator(spec, irs, LoadOptions(aspect_size=(100, 100)))
-    assert square.input_size == (385, 385)
-    assert found(square, photos) < found(estimator, photos)
-
-
-@pytest.mark.slow
 def test_one_person_is_found_where_several_are(parts, photos):
     spec, irs = parts
     photo, (person,) = next((photo, people) for photo, people in photos if len(people) == 1)

@@ -9,10 +9,8 @@ import pytest
 
 from fakes.dots import COLORS, boxes_network, brightness_network, dots_network, dotted
 from fakes.loaded_irs import load_ir
-from fakes.people import likeness
 from fakes.processor import HAS_VNNI
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import InferenceError
 from posezoo.core.pipeline.get import get_irs
 from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.ssd_detection import Box
@@ -92,20 +90,6 @@ def test_keypoints_are_mapped_back_to_the_image(dots, convention):
     max_count, mean = BOUNDS[convention]
     assert np.abs(off).max() < max_count
     assert np.abs(off.mean(axis=(0, 1))).max() < mean
-
-
-@pytest.mark.parametrize("convention", ["dark", "udp", "alphapose", "gluoncv"])
-def test_a_person_at_the_border_of_the_image_is_found_too(dots, convention):
-    off = errors(dots(convention), range(3), x=115, y=380) / 1.5625
-    assert np.abs(off).max() < BOUNDS[convention][0]
-
-
-def test_a_larger_crop_shows_the_same_person_smaller(dots):
-    assert np.abs(errors(dots(padding=1.6), range(3))).max() < 0.6
-    places, box = draw_person(0)
-    image = dotted(IMAGE, places, 8)
-    (default,), (smaller,) = dots()(image, boxes=[box]), dots(padding=1.6)(image, boxes=[box])
-    assert (smaller.keypoints[:, 2] < default.keypoints[:, 2]).all()
 
 
 def test_people_are_processed_one_by_one_highest_score_first(dots):
@@ -310,14 +294,6 @@ def test_where_nobody_is_the_detector_runs_on_each_frame(dots, networks, monkeyp
     assert sum(detected) == 5
 
 
-def test_without_a_detector_it_cannot_run_on_each_nth_frame(dots, networks):
-    with pytest.raises(InferenceError, match=r"^detect_every needs a detector") as caught:
-        dots().stream([], detect_every=2)
-    assert caught.value.hint == "name a detector, such as nanodet-g"
-    with pytest.raises(InferenceError, match=r"^detect_every: .* finds people itself"):
-        load_ir(boxes_network(networks, (0.1, 0.1, 0.5, 0.5, 0.9))).stream([], detect_every=2)
-
-
 @pytest.mark.slow
 def test_a_stream_numbers_and_smooths_people_by_the_time_of_its_items(dots):
     rng, (places,) = np.random.default_rng(0), walk_to_the_right(1)
@@ -344,13 +320,6 @@ def test_after_a_cut_in_a_stream_people_have_other_numbers(tmp_path):
     before, after = scenes[0] * 100, scenes[1] * 200
     with model.stream([before, before, after, after], track=True) as stream:
         assert [pose.track_id for _, (pose,) in stream] == [1, 1, 2, 2]
-
-
-def test_without_a_detector_the_whole_image_is_one_person(dots):
-    places, _ = draw_person(4)
-    image = dotted(IMAGE, places, 14)
-    (pose,) = dots()(image)
-    assert apart(pose, places) < 1.5  # 3.3 image pixels an input pixel
 
 
 def test_a_mirrored_look_is_averaged_in(networks):
@@ -398,21 +367,6 @@ def _shown(networks, convention, box):
     return picture[0]
 
 
-def test_a_bottom_up_model_takes_no_boxes_and_no_detector(networks):
-    detector = load_ir(boxes_network(networks, (0.1, 0.1, 0.5, 0.5, 0.9)))
-    with pytest.raises(
-        InferenceError, match="boxes processes whole images: it takes neither boxes nor a"
-    ):
-        detector(np.zeros((480, 640, 3), np.uint8), boxes=[(1, 2, 3, 4)])
-    with pytest.raises(InferenceError, match="boxes processes whole images"):
-        detector.with_detector(detector)
-
-
-def test_boxes_that_are_none_are_refused(dots):
-    with pytest.raises(InferenceError, match="a box has no size"):
-        dots()(np.zeros((480, 640, 3), np.uint8), boxes=[(5, 5, 5, 9)])
-
-
 def test_a_box_outside_the_image_contains_nobody(dots):
     image = np.tile(COLORS[5].astype(np.uint8), (480, 640, 1))
     assert dots(convention="gluoncv")(image, boxes=[(0, 0, 640, 480)])
@@ -431,45 +385,3 @@ def movenet(zoo):
 def detector(zoo):
     spec = zoo.registry.find("person-detection-retail-0013")
     return load_estimator(spec, get_irs(spec, Precision.FP16, zoo))
-
-
-@pytest.mark.slow
-def test_movenet_puts_nine_of_ten_keypoints_within_a_tenth_of_the_crop(movenet, photos, shared):
-    """On the 18 people, cut out by 1.25 of their boxes' longer side, on whom another runtime was tried."""
-    tried = np.load(shared / "facts" / "reference" / "runtimes" / "movenet.litert-2.3.npz")
-    near, apart = [], []
-    for photo, people in photos:
-        for person in people:
-            x, y, width, height = person["bbox"]
-            side = 1.25 * max(width, height)
-            corner = np.array([x + width / 2, y + height / 2]) - side / 2
-            truth = np.reshape(person["keypoints"], (17, 3)).astype(float)
-            truth[:, :2] = (truth[:, :2] - corner) / side
-            seen = truth[:, 2] > 0
-            for other, known in zip(tried["xnnpack"], tried["keypoints_true"], strict=True):
-                if (
-                    np.allclose(known[seen], truth[seen], atol=1e-3)
-                    and (seen == (known[:, 2] > 0)).all()
-                ):
-                    (pose,) = movenet(photo, boxes=[(x, y, x + width, y + height)])
-                    ours = (pose.keypoints[:, :2] - corner) / side
-                    near += (np.abs(ours - truth[:, :2]).max(axis=1) < 0.1)[seen].tolist()
-                    apart += np.abs(ours - other[:, [1, 0]]).max(axis=1).tolist()
-    assert len(near) == 239 and np.mean(near) > 0.9
-    assert np.median(apart) < 0.02
-
-
-@pytest.mark.slow
-def test_movenet_finds_twice_as_many_people_with_a_detector(movenet, detector, photos):
-    """22 of the 37 with five keypoints and more; of a whole image it sees the one person: 11."""
-    both = movenet.with_detector(detector)
-    alone, shown = (
-        sum(
-            any(likeness(pose, person) > 0.5 for pose in poses)
-            for photo, people in photos
-            for poses in [estimator(photo)]
-            for person in people
-        )
-        for estimator in (movenet, both)
-    )
-    assert alone >= 10 and shown >= 21

@@ -1,19 +1,15 @@
 """MoveNet follows a person through a video: each frame is cropped to the person in the frame before."""
 
-import threading
 from itertools import islice
 
 import numpy as np
 import pytest
 
 from fakes.moving_camera import film
-from fakes.people import likeness
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ImageError
 from posezoo.core.pipeline.get import get_irs
 from posezoo.run.runtime.loading import load_estimator
-from posezoo.run.runtime.result_stream import ResultStream
-from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 pytest.importorskip("cv2")
 
@@ -50,22 +46,6 @@ def keypoints(stream):
 
 
 @pytest.mark.slow
-def test_a_person_who_becomes_small_is_found_better_in_a_video(movenet, videos):
-    assert movenet.can_track
-    scores = {
-        is_video: [
-            likeness(pose, person)
-            for video in videos
-            for (_, (pose,)), (_, person) in zip(
-                movenet.stream((image for image, _ in video), is_video=is_video), video, strict=True
-            )
-        ]
-        for is_video in (False, True)
-    }
-    assert np.nanmean(scores[True]) > np.nanmean(scores[False]) + 0.1
-
-
-@pytest.mark.slow
 def test_the_first_frame_is_processed_whole_and_each_video_is_followed_separately(movenet, videos):
     images = [image for image, _ in videos[0]]
     first, second = (keypoints(movenet.stream(images, is_video=True)) for _ in range(2))
@@ -93,24 +73,6 @@ def test_at_a_cut_the_crop_and_the_numbers_begin_anew(movenet, clear):
 
 
 @pytest.mark.slow
-def test_independent_images_are_not_followed(movenet, videos):
-    images = [image for image, _ in videos[0]]
-    alone = [movenet(image)[0].keypoints for image in images]
-    np.testing.assert_array_equal(keypoints(movenet.stream(images)), alone)
-    np.testing.assert_array_equal([pose.keypoints for (pose,) in movenet.batch(images)], alone)
-
-
-@pytest.mark.slow
-def test_the_results_do_not_depend_on_the_number_of_requests(parts, movenet, videos):
-    images = [image for image, _ in videos[0]]
-    several = load_estimator(*parts, LoadOptions(RuntimeConfig(requests=4)))
-    expected = keypoints(movenet.stream(images, is_video=True))
-    np.testing.assert_allclose(
-        keypoints(several.stream(images, is_video=True)), expected, atol=0.05
-    )
-
-
-@pytest.mark.slow
 def test_a_frame_that_is_none_does_not_lose_the_person(movenet, videos):
     images = [image for image, _ in videos[0]]
     expected = keypoints(movenet.stream(images, is_video=True))
@@ -121,13 +83,6 @@ def test_a_frame_that_is_none_does_not_lose_the_person(movenet, videos):
         with pytest.raises(ImageError):
             next(stream)
         np.testing.assert_array_equal(keypoints([*found, *stream]), expected)
-
-
-def test_a_frame_of_another_size_is_processed_whole(movenet, clear):
-    *images, last = beginning(clear, 0, 6)
-    smaller = last[:400, :500]
-    *_, found = keypoints(movenet.stream([*images, smaller], is_video=True))
-    np.testing.assert_array_equal(found, movenet(smaller)[0].keypoints)
 
 
 def test_nobody_in_sight_leaves_the_whole_frame_for_the_next(movenet, clear):
@@ -148,19 +103,3 @@ def test_with_a_detector_all_people_are_followed(zoo, movenet):
     detected = movenet.with_detector(detector)
     assert not detected.can_track and not detected.follows_one_person
     assert movenet.with_detector(detector, tracks_videos=True).follows_one_person
-
-
-def test_items_in_turn_are_never_processed_at_the_same_time():
-    busy, order = threading.Lock(), []
-
-    def work(item):
-        assert busy.acquire(blocking=False)
-        order.append(item)
-        busy.release()
-        return item
-
-    assert (
-        [result for _, result in ResultStream(range(50), work, 4, in_turn=True)]
-        == [*range(50)]
-        == order
-    )

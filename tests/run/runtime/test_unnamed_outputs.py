@@ -10,7 +10,6 @@ from fakes.command import json_of, posezoo, succeeded
 from fakes.irs import write_ir
 from fakes.loaded_irs import load_ir
 from fakes.own_files import declare
-from posezoo.core.errors import DecoderError
 from posezoo.run.runtime.decoder_matching import describe_ir
 from posezoo.run.runtime.graph import Graph
 
@@ -42,18 +41,6 @@ def test_a_single_output_without_a_name_is_decoded(tmp_path):
 def test_two_outputs_of_simcc_are_told_by_the_sides_of_the_input(tmp_path, outputs):
     xml = write_unnamed(tmp_path / "simcc.xml", *outputs, image=(1, 3, 256, 192))
     assert roles_of(xml, "simcc") == {"simcc_x": WIDE, "simcc_y": HIGH}
-
-
-def test_for_a_square_they_are_told_by_their_order(tmp_path):
-    xml = write_unnamed(tmp_path / "simcc.xml", HIGH, HIGH, image=(1, 3, 256, 256))
-    spec, _ = describe_ir(Graph(xml), "simcc")
-    assert [output.role for output in spec.outputs] == ["simcc_x", "simcc_y"]
-
-
-def test_outputs_of_other_sizes_are_refused_with_both(tmp_path):
-    xml = write_unnamed(tmp_path / "simcc.xml", WIDE, HIGH, image=(1, 3, 64, 96))
-    with pytest.raises(DecoderError, match="output0 1x17x384 and output1 1x17x512"):
-        describe_ir(Graph(xml), "simcc")
 
 
 @pytest.mark.usefixtures("measured_in_this_process")

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import openvino
 import pytest
 
 from conftest import ROOT, by_digest
@@ -19,7 +18,6 @@ from fakes.command import (
     heed_interrupts,
     json_of,
     misuse,
-    posezoo_process,
     python_file,
     refusal,
     run_process,
@@ -27,7 +25,6 @@ from fakes.command import (
 )
 from fakes.irs import write_ir as write_output_ir
 from fakes.picky_networks import write_picky_pose_ir, write_pictures
-from fakes.region_networks import publish_ir
 from fakes.scaling_irs import write_ir
 from fakes.server import Server
 from fakes.videos import MJPEG, mjpeg, read_video, write_raw, write_video
@@ -95,13 +92,6 @@ def test_the_rate_of_a_video_without_times_is_that_of_the_flag(tiny, tmp_path):
 
 
 # The script
-
-
-@pytest.mark.parametrize("name", ["human_pose_estimation_demo.py", "human_pose_estimation.py"])
-def test_without_options_the_usage_is_short(name):
-    usage, error = misuse(python_file(SCRIPTS / name)).splitlines()
-    assert usage.startswith("usage: human_pose_estimation_demo.py -i INPUT [-m MODEL] [options]")
-    assert error.endswith(": error: the following arguments are required: -i/--input")
 
 
 def test_the_script_runs_without_an_installation(tiny, video):
@@ -267,11 +257,6 @@ def test_a_disconnected_camera_ends_the_demo(tiny, tmp_path):
     assert 1 <= written <= len(read_video(tmp_path / "out.mp4"))
 
 
-@pytest.mark.parametrize(("args", "frames"), [(("-loop", "3"), 36), (("--loop", "2"), 24)])
-def test_a_video_is_played_the_requested_number_of_times(tiny, video, args, frames):
-    assert demo("-m", tiny, "-i", video, *args).stdout.startswith(f"{frames} frames\n")
-
-
 def test_endless_play_lasts_until_an_interrupt_and_keeps_the_results(tiny, video, tmp_path):
     command = [
         sys.executable,
@@ -349,16 +334,6 @@ def test_with_json_the_standard_output_has_only_the_summary(real, photos):
     assert sum(line.count(" ") > 50 for line in ended.stderr.splitlines()) == 2
 
 
-def test_poses_below_the_threshold_are_left_out(real, photos):
-    ended = succeeded(demo(*REAL, "-i", photos / "a.png", "-r", "-t", "0.99"))
-    assert not [line for line in ended.stdout.splitlines() if line.count(" ") > 50]
-
-
-def test_frames_are_scaled_down_to_the_output_resolution(tiny, video, tmp_path):
-    demo("-m", tiny, "-i", video, "-o", tmp_path / "out.avi", "--output_resolution", "32x400")
-    assert read_video(tmp_path / "out.avi")[0].shape == (24, 32, 3)
-
-
 def test_no_frame_of_a_video_is_dropped_if_encoding_is_slower_than_the_model(
     tiny, video, tmp_path, monkeypatch
 ):
@@ -406,12 +381,6 @@ def test_monitors_are_drawn_from_the_start(tiny, tmp_path, dimension_names):
     assert "CPU " in ended.stdout and "GiB of memory" in ended.stdout
 
 
-def test_an_invalid_output_is_refused_before_anything_is_computed(tiny, video, tmp_path):
-    said = refusal(demo("-m", tiny, "-i", video, "-o", tmp_path / "out.xyz"))
-    assert "files with suffix .xyz cannot be written" in said
-    assert "tiny on CPU" not in said
-
-
 def test_a_refused_run_keeps_earlier_results(video, tmp_path):
     out = tmp_path / "out.avi"
     out.write_text("old")
@@ -423,18 +392,6 @@ def test_a_refused_run_keeps_earlier_results(video, tmp_path):
 
 
 # Models and how they run
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("blazepose-ful", "did you mean blazepose-full?"),
-        ("missing.pth", "missing.pth: no such file"),
-        ("missing.xml", "missing.xml: no such file"),
-    ],
-)
-def test_a_missing_model_is_refused(video, name, said):
-    assert said in refusal(demo("-m", name, "-i", video))
 
 
 def test_a_wrong_architecture_is_refused_with_a_hint_to_the_right_one(video, tmp_path):
@@ -489,14 +446,6 @@ def test_an_architecture_that_does_not_fit_is_one_line(video, tmp_path, outputs,
     assert not ended.stdout
 
 
-def test_a_single_output_of_four_sides_ends_no_process(tmp_path, video):
-    """OpenVINO ended it with signal 11 for a network that has a result twice."""
-    xml = write_output_ir(tmp_path / "net.xml", {"heatmaps": (1, 17, 16, 24)})
-    assert "the IR has heatmaps 1x17x16x24" in misuse(
-        posezoo_process("demo", "-m", xml, "-i", video, "-at", "openpose", "-no_show")
-    )
-
-
 @pytest.mark.parametrize("outputs", [{"maps": (1, 17, 16, 24)}, {"maps": (1, 21, 16, 24)}])
 def test_heatmaps_of_any_number_of_keypoints_are_those_of_topdown(video, tmp_path, outputs):
     xml = write_output_ir(tmp_path / "net.xml", outputs)
@@ -520,22 +469,6 @@ def test_outputs_of_wrong_sizes_are_refused_before_the_first_frame(
     assert str(video) not in said
 
 
-@pytest.mark.usefixtures("real")
-def test_the_architecture_of_a_published_ir_changes_nothing(photos, models):
-    succeeded(demo(*REAL, "-i", photos / "a.png"))
-    (xml,) = models.rglob("human-pose-estimation-0001.xml")
-    own, named = (
-        demo("-m", xml, "-i", photos / "a.png", "-r", "--format", "json", "-at", architecture)
-        for architecture in ("auto", "openpose")
-    )
-    assert named.stderr == own.stderr  # the poses
-    sizes = [json_of(ended)["input_size"] for ended in (own, named)]
-    assert sizes == [[368, 368]] * 2
-    assert "hint: try -at openpose\n" in misuse(
-        demo("-m", xml, "-i", photos / "a.png", "-at", "ae")
-    )
-
-
 def test_the_architecture_of_a_model_it_is_like_is_compared(video, tmp_path):
     shapes = {name: (1, channels, 8, 12) for name, channels in OPENPOSE.items()}
     silent = write_output_ir(tmp_path / "silent.xml", shapes, states_images=False)
@@ -546,26 +479,9 @@ def test_the_architecture_of_a_model_it_is_like_is_compared(video, tmp_path):
     succeeded(demo(*flags, "-at", "openpose"))
 
 
-def test_an_architecture_is_compared_with_the_decoder_that_the_task_finds(video, tmp_path):
-    network = openvino.Core().read_model(
-        write_output_ir(tmp_path / "ssd.xml", NOT_FOR_AT["an SSD's boxes"])
-    )
-    flags = publish_ir(network, tmp_path, "detection")
-    assert "is decoded by detection, not by heatmap" in refusal(
-        demo("-m", network.friendly_name, *flags, "-i", video, "-at", "topdown")
-    )
-
-
 @pytest.fixture
 def blazepose_there(blazepose, monkeypatch):
     monkeypatch.setenv("POSEZOO_WEIGHTS_DIR", str(blazepose.output_dir))
-
-
-def test_blazepose_runs_by_its_name(blazepose_there, photos):
-    ended = succeeded(
-        demo("-m", "blazepose-full", "-i", photos / "a.png", "-r", "-at", "blazepose")
-    )
-    assert len(ended.stdout.splitlines()[0].split()) == 1 + 3 * 33
 
 
 @pytest.mark.parametrize(
@@ -586,14 +502,6 @@ def test_the_network_is_reshaped_to_the_aspect_ratio_of_the_source(
     args = ("--tsize", tsize) if tsize else ()
     ended = demo("-m", network, "-i", video, "--format", "json", *args)
     assert tuple(json_of(ended)["input_size"]) == size
-
-
-def test_without_a_size_the_networks_own_height_is_kept(video, tmp_path):
-    network = write_ir(tmp_path / "net.xml", OPENPOSE, size=(256, 96))
-    assert json_of(demo("-m", network, "-i", video, "--format", "json"))["input_size"] == [
-        128,
-        96,
-    ]
 
 
 def test_a_network_that_cannot_be_reshaped_refuses_tsize(video, tmp_path):
@@ -699,12 +607,6 @@ def test_photos_and_other_models_are_not_tracked(real, photos, tiny, video):
         assert json_of(demo(*args, "--format", "json"))["tracking"] is False
 
 
-@pytest.mark.parametrize("device", ["CPU", "AUTO:CPU", "HETERO:CPU", "MULTI:CPU"])
-def test_devices_have_openvinos_names(tiny, video, device):
-    told = json_of(demo("-m", tiny, "-i", video, "--format", "json", "-d", device))
-    assert "CPU" in told["device"]
-
-
 def test_without_a_display_the_hint_is_no_show(tiny, video, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
@@ -762,31 +664,8 @@ def test_if_nobody_is_found_it_says_why_and_what_to_try(real, mirror, tmp_path):
     assert "with a score of 0.9999 or more" in missed.stdout
 
 
-def test_a_detector_for_a_bottom_up_model_is_refused(real, tiny, video):
-    for model, name in (("blazepose-full", "blazepose-full"), (tiny, "tiny")):
-        said = misuse(demo("-m", model, "-i", video, "--detector", "person-detection-retail-0013"))
-        assert f"{name} processes whole images: it takes neither boxes nor a detector" in said
-        assert "copied from" not in said
-
-
-def test_a_checkpoint_of_no_network_is_refused(video, tmp_path):
-    torch = pytest.importorskip("torch", reason="needs torch")
-    torch.save({"weight": torch.zeros(3)}, tmp_path / "mine.pth")
-    assert "mine.pth: no network of the zoo reads it" in refusal(
-        demo("-m", tmp_path / "mine.pth", "-i", video)
-    )
-
-
 def test_models_lst_works_with_the_downloader():
     tool = ROOT / "tools" / "downloader" / "info_dumper.py"
     ended = succeeded(python_file(tool, "--list", SCRIPTS / "models.lst"))
     names = {model["name"] for model in json_of(ended)}
     assert names >= {"human-pose-estimation-0001", "higher-hrnet-w32-human-pose-estimation"}
-
-
-def test_a_file_of_the_user_is_kept_under_another_name_with_a_warning(tiny, video, tmp_path):
-    out = tmp_path / "out.avi"
-    out.write_bytes(b"mine")
-    ended = succeeded(demo("-m", tiny, "-i", video, "-o", out))
-    assert "out.avi: is not as posezoo wrote it: kept as out.avi.bak1" in ended.stderr
-    assert (tmp_path / "out.avi.bak1").read_bytes() == b"mine"

@@ -39,7 +39,6 @@ from fakes.soak import soak
 from fakes.videos import MJPEG, mjpeg, read_video
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import model_yml, write_model
-from posezoo.core.files.result_files import record_path
 from posezoo.core.registry import open_registry
 from posezoo.core.settings import DEFAULT_DETECTOR
 from posezoo.run.advice import FALLBACK_MODEL
@@ -255,15 +254,6 @@ def test_int8_that_a_model_does_not_have_leads_to_the_one_that_it_has(empty_cach
         assert said.endswith(f"  hint: {start}{quantize.format(model)}\n")
 
 
-def test_precision_may_also_be_spelled_as_the_flag_of_get(blazepose, camera, out):
-    ended = succeeded(run_blazepose(blazepose, "-i", camera, "-o", out, "--precisions", "FP32"))
-    assert "ran blazepose-full (FP32 IR)" in ended.stdout
-    for flag in ("--precision", "--precisions"):
-        assert "no conversion makes FP32-INT8" in refusal(
-            posezoo("run", "movenet-lightning", flag, "FP32-INT8", "-o", out)
-        )
-
-
 def test_images_are_named_as_files_folders_and_globs(seeker_ir, camera, tmp_path, out):
     (tmp_path / "folder").mkdir()
     shutil.copy(camera, tmp_path / "folder" / "a.png")
@@ -295,17 +285,6 @@ def test_a_link_that_leads_to_no_file_is_said_to_be_one(tmp_path, verb, target, 
     silent = ("-no_show",) if verb == "demo" else ()
     said = refusal(posezoo(verb, "--input", "link.jpg", *silent, cwd=tmp_path))
     assert problem in said and "did you mean" not in said
-
-
-def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose, camera, out):
-    said = misuse(run_blazepose(blazepose, "-i", camera, "-o", out, "--height", 300))
-    assert said.splitlines()[-1] == "error: --height 300: blazepose-full: its input size is fixed"
-
-
-def test_a_quiet_run_prints_nothing(seeker_ir, camera, out):
-    ended = run(seeker_ir, "-i", camera, "-o", out, "--quiet")
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
-    assert (out / "poses.json").is_file()
 
 
 @pytest.fixture
@@ -347,21 +326,6 @@ def test_after_a_full_disk_the_same_command_continues(seeker_ir, disk_of_1_mb, t
     assert again.stderr in lines
     images = read_json(out / "poses.json")["images"]
     assert [Path(each["image"]).name for each in images] == [f"{n:02}.png" for n in range(12)]
-
-
-@pytest.mark.parametrize("left", [300_000, 40_000])
-def test_a_video_on_a_full_disk_keeps_the_keypoints_of_its_first_frames(
-    seeker_ir, camera, disk_of_1_mb, tmp_path, left
-):
-    (disk_of_1_mb / "other").write_bytes(bytes((1 << 20) - left))
-    clip = video_of(camera, tmp_path / "clip.avi", 100)
-    assert "cannot be written: No space left on device" in refusal(
-        run(seeker_ir, "-i", clip, "-o", disk_of_1_mb / "out")
-    )
-    (row,) = read_json(disk_of_1_mb / "out" / "poses.json")["videos"]
-    frames = read_json(Path(row["keypoints"]))["frames"]
-    assert row["picture"] is None and 0 < len(frames) == row["frames"] <= 100
-    assert shown_names(disk_of_1_mb / "out") == ["clip_poses.json", "poses.json"]
 
 
 def results_in(folder):
@@ -435,13 +399,6 @@ def test_photos_are_done_again_if_they_or_their_pictures_changed(seeker_ir, ende
     assert (out / "05_poses.png").is_file()
 
 
-def test_a_picture_that_the_user_edited_after_a_run_ended_early_stays(seeker_ir, ended_early):
-    photos, out = ended_early
-    (out / "03_poses.png").write_bytes(b"mine")
-    succeeded(run(seeker_ir, "-i", photos, "-o", out))
-    assert (out / "03_poses.png").read_bytes() == b"mine"
-
-
 def test_a_whole_line_is_believed_whoever_wrote_it_until_force_begins_anew(seeker_ir, ended_early):
     photos, out = ended_early
     (journal,) = out.glob("poses-*.jsonl")
@@ -466,34 +423,6 @@ def test_a_whole_line_is_believed_whoever_wrote_it_until_force_begins_anew(seeke
     assert not journal.exists()
 
 
-@pytest.mark.parametrize("changed", ["min_score", "files", "posezoo"])
-def test_all_photos_are_done_again_after_another_command_or_version(
-    seeker_ir, ended_early, tmp_path, monkeypatch, changed
-):
-    photos, out = ended_early
-    (journal,) = out.glob("poses-*.jsonl")
-    words = ["--min_score", "0.95"] if changed == "min_score" else []
-    if changed == "files":
-        seeker_ir = seeker.write_ir(tmp_path / "other", loud=True)
-    if changed == "posezoo":
-        monkeypatch.setattr("posezoo.run.runtime.compiled_network.version", lambda: "9")
-    ended = run(seeker_ir, "-i", photos, "-o", out, *words)
-    line = f"warning: all photos are done again: {changed} changed since {journal}, which stays\n"
-    assert (ended.returncode, ended.stderr) == (0, line)
-    assert shown_names(out) == [
-        *(f"{n:02}_poses.png" for n in range(10)),
-        journal.name,
-        "poses.json",
-    ]
-
-
-def test_a_picture_that_a_killed_run_did_not_record_is_written_again(seeker_ir, camera, out):
-    words = ("-i", camera, "-o", out)
-    succeeded(run(seeker_ir, *words))
-    record_path(out / "camera_poses.png").unlink()
-    succeeded(run(seeker_ir, *words))
-
-
 def test_poses_that_the_user_edited_are_kept(seeker_ir, camera, out):
     succeeded(run(seeker_ir, "-i", camera, "-o", out))
     path = out / "poses.json"
@@ -504,27 +433,6 @@ def test_poses_that_the_user_edited_are_kept(seeker_ir, camera, out):
     assert path.with_name("poses.json.bak1").read_text() == edited
     succeeded(run(seeker_ir, "-i", camera, "-o", out))
     assert not path.with_name("poses.json.bak2").exists()
-
-
-def test_an_unreadable_photo_is_reported_and_the_others_are_processed(
-    seeker_ir, camera, tmp_path, out
-):
-    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 no photo")
-    said = refusal(
-        run(
-            seeker_ir,
-            "-i",
-            tmp_path / "bad.jpg",
-            tmp_path / "missing.png",
-            camera,
-            "-o",
-            out,
-        )
-    )
-    assert f"error: {tmp_path}/bad.jpg: " in said
-    assert f"error: {tmp_path}/missing.png: " in said
-    assert "Traceback" not in said
-    assert shown_names(out) == ["camera_poses.png", "poses.json"]
 
 
 def test_a_picture_on_which_the_network_fails_is_reported_and_the_others_are_processed(
@@ -544,14 +452,6 @@ def test_a_picture_on_which_the_network_fails_is_reported_and_the_others_are_pro
         for row in json_of(ended)["images"]
     }
     assert noses == {"a": pytest.approx(200 / 255), "c": pytest.approx(100 / 255)}
-
-
-def test_a_file_of_several_pages_is_one_line_of_warning(seeker_ir, camera, tmp_path, out):
-    pages = tmp_path / "pages.tiff"
-    cv2.imwritemulti(str(pages), [cv2.imread(str(camera))] * 2)
-    ended = succeeded(run(seeker_ir, "-i", pages, "-o", out))
-    assert f"warning: {pages}: has several frames or pages: the first is used\n" in ended.stderr
-    assert "ImageWarning" not in ended.stderr
 
 
 def test_a_damaged_photo_is_one_line_of_error(seeker_ir, tmp_path, out):
@@ -647,36 +547,6 @@ def test_a_picture_goes_through_a_pipe_which_is_not_replaced(seeker_ir, camera, 
     assert pipe.is_fifo() and cv2.imread(str(tmp_path / "received.png")).shape == (512, 512, 3)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
-@pytest.mark.parametrize("words", [("run",), ("demo", "-no_show", "-m")])
-def test_a_video_does_not_go_through_a_pipe_which_is_not_replaced(seeker_ir, tmp_path, words, clip):
-    pipe = tmp_path / "pipe.mp4"
-    os.mkfifo(pipe)
-    assert f"error: {pipe}: is a pipe or a device, and a video needs a file\n" in refusal(
-        posezoo(*words, seeker_ir, "--detector", "none", "-i", clip, "-o", pipe)
-    )
-    assert pipe.is_fifo()
-
-
-@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
-def test_an_output_that_is_a_link_to_itself_is_one_line_of_error(seeker_ir, camera, tmp_path):
-    (tmp_path / "loop").symlink_to("loop")
-    for words in (("run",), ("demo", "-no_show", "-m")):
-        places = ("-i", camera, "-o", tmp_path / "loop" / "out")
-        said = refusal(posezoo(*words, seeker_ir, "--detector", "none", *places))
-        assert said.startswith(f"error: {tmp_path}/loop/out")
-        assert "link" in said and said.count("error: ") == 1
-
-
-def test_a_folder_that_cannot_be_written_is_one_error_and_not_one_for_each_image(
-    seeker_ir, camera, tmp_path
-):
-    (tmp_path / "file").write_text("in the way")
-    said = refusal(run(seeker_ir, "--input", camera, camera, "-o", tmp_path / "file" / "poses"))
-    assert said.count("error: ") == 1
-    assert f"{tmp_path / 'file' / 'poses'}: cannot be written to" in said
-
-
 def test_a_model_without_a_decoder_is_refused(blazepose, camera):
     assert refusal(
         run_blazepose(blazepose, "-i", camera, model="pose-detection-mediapipe")
@@ -758,43 +628,6 @@ def test_independent_frames_of_a_video_are_processed_at_the_same_time(
     assert requests(image_model, clip, camera) >= several
     assert requests(image_model, camera) == 1
     assert requests(seeker_ir, clip) == 1  # it follows one person
-
-
-def test_a_model_that_tracks_is_compiled_once_for_a_video(blazepose, camera, tmp_path, out):
-    clip = video_of(camera, tmp_path / "clip.avi", 2)
-    cache = tmp_path / "cache"
-    answer = ("-o", out, "--format", "json", "--cache_dir", blazepose.output_dir / "cache")
-    environ = {"XDG_CACHE_HOME": str(cache)}
-    folder = ("--download_dir", blazepose.output_dir)
-    ended = posezoo("run", "blazepose-full", *folder, "-i", clip, *answer, **environ)
-    assert json_of(succeeded(ended))["requests"] == 1
-    assert len([*cache.rglob("*.compiled")]) == 2  # its two networks
-
-
-@pytest.mark.slow
-def test_frames_that_are_processed_at_the_same_time_have_the_poses_of_photos(
-    npm_mirrored, camera, tmp_path
-):
-    clip = video_of(camera, tmp_path / "clip.avi", 4)
-    photos = tmp_path / "frames"
-    photos.mkdir()
-    for number, frame in enumerate(read_video(clip)):
-        cv2.imwrite(str(photos / f"{number}.png"), frame)
-
-    def find(*args):
-        told = json_of(posezoo("run", DEFAULT_MODEL, *args, "--format", "json", **npm_mirrored))
-        return told["requests"], told
-
-    one, told = find("-i", photos, "-o", tmp_path / "one")
-    several, videos = find("-i", clip, "-o", tmp_path / "several")
-    (video,) = videos["videos"]
-    frames = read_json(Path(video["keypoints"]))["frames"]
-    alone = [image["poses"] for image in told["images"]]
-    assert one == 1 and several >= min(2, os.cpu_count() or 1)
-    assert [frame["poses"] for frame in frames] == alone
-    assert any(alone)
-    in_turn, _ = find("-i", clip, "-o", tmp_path / "turn", "--detect_every", "2")
-    assert in_turn == 1
 
 
 def test_a_video_without_times_has_those_of_the_stated_rate(seeker_ir, camera, tmp_path, out):
@@ -926,31 +759,6 @@ def test_rows_of_a_file_those_printed_and_json_have_the_same_numbers(seeker_ir, 
             assert np.float32(row[f"{keypoint['name']}_{key}"]) == np.float32(keypoint[key])
 
 
-def test_if_no_input_can_be_read_no_file_of_keypoints_is_written(seeker_ir, tmp_path):
-    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff")
-    ended = run(seeker_ir, "-i", tmp_path / "broken.jpg", "-o", tmp_path / "k.csv")
-    assert ended.returncode == 1
-    assert shown_names(tmp_path) == ["broken.jpg"]
-
-
-@pytest.mark.parametrize("name", ["k.xlsx", "k.txt", "k.parquet", "k.tsv"])
-def test_a_table_that_is_not_written_is_refused_before_a_model_is_looked_for(tmp_path, name):
-    said = refusal(posezoo("run", "--input", "photo.jpg", "-o", tmp_path / name))
-    assert f"{name}: files with suffix {Path(name).suffix} cannot be written" in said
-    assert "  hint: name a folder, or a file of keypoints: .csv .json .jsonl" in said
-
-
-def test_a_folder_with_the_name_of_a_table_stays_a_folder(seeker_ir, camera, tmp_path):
-    (tmp_path / "old.csv").mkdir()
-    succeeded(run(seeker_ir, "-i", camera, "-o", tmp_path / "old.csv"))
-    assert shown_names(tmp_path / "old.csv") == ["camera_poses.png", "poses.json"]
-
-
-def test_openpose_files_are_not_one_table(seeker_ir, camera, tmp_path):
-    args = ("-i", camera, "-o", tmp_path / "k.csv", "--format", "openpose")
-    assert "writes a file for each photo or frame" in refusal(run(seeker_ir, *args))
-
-
 def test_a_table_of_many_photos_that_was_killed_continues_to_the_whole_one(whole_run, tmp_path):
     words, _ = whole_run
     words = [*words[:-1], "k.csv"]
@@ -1008,13 +816,6 @@ def test_files_of_the_user_in_the_folder_of_the_results_stay(seeker_ir, camera, 
     assert (out / f"{name}.bak1").read_bytes() == b"mine"
     assert (out / name).read_bytes() != b"mine"
     assert "kept as" not in run(seeker_ir, *words).stderr  # the same command again
-
-
-def test_flags_for_videos_without_a_video_are_refused(blazepose, camera, out, clip):
-    assert "error: --track, --detect_every: only for videos" in refusal(
-        run_blazepose(blazepose, "-i", camera, "-o", out, "--track", "--detect_every", "2")
-    )
-    succeeded(run_blazepose(blazepose, "-i", clip, "-o", out, "--detect_every", "2"))
 
 
 def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_path, out, clip):
@@ -1083,18 +884,6 @@ def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(
         assert read_json(out / "poses.json")["model"] == name
 
 
-@pytest.mark.parametrize(
-    ("word", "answer"),
-    [
-        ("clip.mp4", "error: clip.mp4: no such file\n"),
-        ("https://a.invalid/b.jpg", "\n  hint: posezoo run --input https://a.invalid/b.jpg\n"),
-        ("mine.pth", "error: mine.pth: no such file\n"),
-    ],
-)
-def test_an_input_in_place_of_the_model_and_a_missing_checkpoint_are_explained(word, answer):
-    assert answer in refusal(posezoo("run", word))
-
-
 def skier(shared):
     return shared / "data" / "photos" / "000000000785.jpg"
 
@@ -1117,33 +906,6 @@ def test_a_detector_alone_draws_boxes(mirrored, shared, out):
     changed = (cv2.imread(answer["picture"]) != cv2.imread(answer["image"])).any(axis=2)
     x0, y0, x1, _ = (int(side) for side in person["box"])
     assert changed[y0 - 1 : y0 + 2, x0:x1].mean() > 0.9
-
-
-@pytest.mark.slow
-def test_many_photos_have_the_poses_of_each_alone_in_their_order(blazepose, shared, tmp_path, out):
-    """From 8 photos on, several are processed at the same time; one of these is damaged."""
-    photos = sorted((shared / "data" / "photos").glob("*.jpg"))[:8]
-    mixed = tmp_path / "mixed"
-    mixed.mkdir()
-    for number, photo in enumerate(photos):
-        shutil.copy(photo, mixed / f"{number}.jpg")
-    (mixed / "3-damaged.jpg").write_bytes(b"no image")
-    run = ("run", "blazepose-full", "--weights_dir", blazepose.output_dir, "--format", "json")
-
-    def images(*inputs):
-        ran = posezoo(*run, "-i", *inputs, "-o", out)
-        assert ran.returncode == int(mixed in inputs), ran.stderr
-        return json_of(ran)
-
-    together = images(mixed)
-    assert [Path(row["image"]).name for row in together["failed"]] == ["3-damaged.jpg"]
-    names = [Path(row["image"]).stem for row in together["images"]]
-    assert names == [str(number) for number in range(8)]
-    few = [row["poses"] for part in (photos[:4], photos[4:]) for row in images(*part)["images"]]
-    assert [row["poses"] for row in together["images"]] == few
-    for row in together["images"]:
-        picture = cv2.imread(row["picture"])
-        assert picture.shape[:2] == (row["height"], row["width"])
 
 
 @pytest.mark.slow
@@ -1333,13 +1095,6 @@ def test_a_model_without_masks_is_refused_before_it_is_downloaded(empty_cache, v
 def test_without_a_name_no_model_has_masks_and_the_error_names_one_that_does(empty_cache, camera):
     _, hint = misuse(posezoo("run", "-i", camera, "--masks", **empty_cache)).splitlines()
     assert hint == "  hint: run BlazePose, which does: blazepose-full, of the registry posezoo"
-
-
-def test_a_file_without_masks_is_refused_in_the_same_words(camera, tmp_path, out):
-    xml = write_ir(tmp_path / "net.xml", {"heatmaps": (1, 17, 16, 24)}, image=(1, 3, 64, 96))
-    assert "error: net: its network finds no masks" in misuse(
-        posezoo("run", xml, "-i", camera, "--masks", "-o", out)
-    )
 
 
 @pytest.mark.slow

@@ -234,20 +234,6 @@ def test_a_part_brings_the_composite_that_it_belongs_to(zoo):
     assert_success(had)
 
 
-def test_a_model_that_sees_one_person_brings_its_detector(zoo):
-    write_model(
-        zoo / "models",
-        "pose",
-        model_yml(
-            files=[declared_file(zoo / "origin" / "a.tflite")],
-            decoder={"name": "heatmap"},
-            skeleton="coco-17",
-        ),
-    )
-    planned = printed(run(zoo, "mirror", "create", "m2", "pose", "--dry_run"))
-    assert "nanodet.json" in planned  # posezoo's own detector
-
-
 @pytest.mark.slow
 def test_a_run_that_was_killed_is_resumed(zoo):
     body = os.urandom(3_000_000)
@@ -351,15 +337,6 @@ def test_many_models_come_at_once_and_lose_no_line_of_the_lock(zoo):
     assert len((zoo / "m" / "posezoo.lock").read_text().splitlines()) == 24 * 2 + 1
 
 
-def test_a_model_that_fails_fails_alone(zoo):
-    (zoo / "origin" / "a.tflite").unlink()
-    ended = run(zoo, "mirror", "create", "m", "--all", "--format", "json")
-    assert ended.returncode == 1
-    assert [load["name"] for load in json.loads(ended.stdout)["failed"]] == ["a"]
-    assert check(zoo) == {}
-    assert not (zoo / "m" / "models" / "public" / "a").exists()
-
-
 def test_an_archive_that_only_its_members_pin_is_had_by_the_locks_digest(zoo):
     import hashlib
 
@@ -392,16 +369,6 @@ def test_a_file_without_a_pin_is_trusted_once_and_held_to_elsewhere(zoo):
     assert check(zoo) == {}
 
 
-def test_an_older_registry_does_not_fill_a_newer_mirror(zoo):
-    content = model_yml(files=[declared_file(zoo / "origin" / "a.tflite")])
-    write_model(zoo / "models", "a", {**content, "revision": 2})
-    assert_success(run(zoo, "mirror", "create", "m", "a"))
-    write_model(zoo / "models", "a", content)
-    refused = refusal(run(zoo, "mirror", "create", "m", "a"))
-    assert "older than the lock's: revision 1, the lock's is 2" in refused
-    assert check(zoo) == {}
-
-
 def test_a_folder_that_is_no_mirror_and_missing_names_are_reported(zoo):
     for models in ((), ("a",)):
         none = refusal(posezoo("mirror", "check", "nowhere", *models, cwd=zoo))
@@ -409,22 +376,6 @@ def test_a_folder_that_is_no_mirror_and_missing_names_are_reported(zoo):
     assert "name a model, or use --all" in misuse(run(zoo, "mirror", "create", "m"))
     assert "either --all or MODEL" in misuse(run(zoo, "mirror", "create", "m", "--all", "a"))
     assert "no model is called 'x'" in run(zoo, "mirror", "create", "m", "x").stderr
-
-
-def test_a_file_in_the_place_of_the_mirror_is_reported_once(zoo):
-    (zoo / "m").write_text("x")
-    error = refusal(run(zoo, "mirror", "create", zoo / "m", "a", "b"))
-    assert (
-        error
-        == f"error: {zoo}/m: is not a folder\n  hint: name a folder; posezoo creates a missing one\n"
-    )
-    assert (zoo / "m").read_text() == "x"
-
-
-def test_terms_that_are_not_allowed_are_not_mirrored(zoo):
-    refused = refusal(run(zoo, "mirror", "create", "m", "a", POSEZOO_ALLOW_LICENSES="MIT"))
-    assert "a: its license is Apache-2.0" in refused
-    assert not (zoo / "m" / "1").exists()
 
 
 def test_a_mirror_follows_models_that_move_and_loses_those_that_leave(zoo):

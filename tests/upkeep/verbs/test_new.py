@@ -281,13 +281,6 @@ def test_posezoos_own_registry_is_not_written_from_elsewhere(zoo):
     )
 
 
-def test_a_file_that_cannot_be_read_is_drafted_with_a_warning(zoo, server):
-    ended = draft(zoo, server.serve("my-pose.onnx", b"no network"))
-    assert "inputs and outputs could not be read" in ended.stderr
-    assert "could not be read from the file" in ended.stdout
-    assert yaml.safe_load(model_of(zoo).read_text())["files"][0]["size"] == len(b"no network")
-
-
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
@@ -317,45 +310,6 @@ def test_wrong_arguments_are_refused_and_nothing_is_written(zoo, server, words, 
     assert [path.parent.name for path in (zoo / "models").rglob("model.yml")] == ["old-pose"]
 
 
-def test_a_dry_run_sends_no_request_and_writes_nothing(zoo, server):
-    address = server.serve("net.onnx", network("onnx"))
-    ended = succeeded(new(zoo, "my-pose", "--from", address, "--license", "MIT", "--dry_run"))
-    assert ended.stdout.splitlines()[-1] == f"would write {model_of(zoo)}"
-    assert not model_of(zoo).exists()
-    assert server.requests == []
-
-
-def test_a_dry_run_prints_json_if_that_is_asked_for(zoo):
-    words = ("--license", "MIT", "--dry_run", "--format", "json")
-    ended = new(zoo, "my-pose", "--from", "https://models.invalid/net.onnx", *words)
-    assert json_of(ended) == {
-        "model": "my-pose",
-        "file": str(model_of(zoo)),
-        "downloads": [str(zoo / "out" / "public" / "my-pose" / "net.onnx")],
-    }
-
-
-def test_names_with_a_meaning_in_yaml_are_quoted():
-    from posezoo.upkeep.draft.model_yml_text import format_scalar
-
-    for text in (
-        "a: b",
-        "# x",
-        "yes",
-        "1e3",
-        "0x1f",
-        "- a",
-        "é",
-        'say "x"',
-        "a\\b",
-        "null",
-        "image",
-        "x/y:0",
-        "",
-    ):
-        assert yaml.safe_load(f"k: {format_scalar(text)}") == {"k": text}
-
-
 def test_a_missing_registry_is_created(zoo, server):
     address = server.serve("net.onnx", network("onnx"))
     words = ("new", "my-pose", "--from", address, "--license", "MIT", "--models_dir", "mine/zoo")
@@ -363,21 +317,6 @@ def test_a_missing_registry_is_created(zoo, server):
     assert (ended.returncode, (zoo / "mine").exists()) == (0, False)
     succeeded(posezoo(*words, "-o", zoo / "out", cwd=zoo))
     assert (zoo / "mine" / "zoo" / "public" / "my-pose" / "model.yml").is_file()
-
-
-def test_a_file_in_the_place_of_a_registry_is_named(zoo):
-    (zoo / "mine").write_text("a file")
-    words = [
-        "new",
-        "my-pose",
-        "--from",
-        "https://a.invalid/a.onnx",
-        "--license",
-        "MIT",
-        "--models_dir",
-        "mine",
-    ]
-    assert refusal(posezoo(*words, cwd=zoo)).startswith("error: mine: is not a folder\n")
 
 
 def test_a_file_on_this_machine_needs_an_address_for_others(zoo):
@@ -399,18 +338,6 @@ def test_a_file_at_the_place_of_its_download_is_refused_and_kept(zoo, more):
     )
     assert source.read_bytes() == network("onnx")
     assert not model_of(zoo).exists()
-
-
-@pytest.mark.parametrize("is_url", [False, True])
-def test_a_local_path_may_have_the_marks_of_a_url(zoo, is_url):
-    source = zoo / "a b#1" / "net%20#2.onnx"
-    source.parent.mkdir()
-    source.write_bytes(network("onnx"))
-    address = source.as_uri() if is_url else source
-    draft(zoo, address)
-    (file,) = yaml.safe_load(model_of(zoo).read_text())["files"]
-    assert file["name"] == "net%20#2.onnx"
-    assert file["source"] == {"$type": "file", "path": "../../../a b#1/net%20#2.onnx"}
 
 
 @pytest.mark.parametrize("place", ["file", "address"])
@@ -481,18 +408,6 @@ def test_a_draft_in_a_repository_says_what_git_should_know(zoo):
     assert "git add models/public/other-pose/model.yml net.onnx" in ended.stdout
 
 
-def test_the_bytes_of_git_s_files_are_kept_and_their_line_ends(zoo):
-    (zoo / ".git").mkdir()
-    (zoo / ".gitignore").write_bytes(b"# Gr\xf6\xdfe\n*.tmp")
-    (zoo / ".gitattributes").write_bytes(b"*.bin filter=lfs\r\n")
-    (zoo / "net.onnx").write_bytes(network("onnx"))
-    for name in ("my-pose", "other-pose"):
-        succeeded(draft(zoo, zoo / "net.onnx", name=name))
-    assert (zoo / ".gitignore").read_bytes() == b"# Gr\xf6\xdfe\n*.tmp\n.posezoo\n"
-    expected = b"*.bin filter=lfs\r\nposezoo.lock merge=union\r\n"
-    assert (zoo / ".gitattributes").read_bytes() == expected
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
 def test_if_a_file_of_git_cannot_be_read_nothing_is_written(zoo, kind):
@@ -506,17 +421,3 @@ def test_if_a_file_of_git_cannot_be_read_nothing_is_written(zoo, kind):
     assert failed.returncode == 1
     assert failed.stderr.startswith("error: .gitignore: ")
     assert sorted(zoo.rglob("*")) == before
-
-
-def test_the_precision_of_an_ir_is_the_name_of_its_folder_on_this_machine(zoo):
-    words = ("--license", "MIT", "--dry_run")
-    ended = new(zoo, "my-ir", "--from", "FP16/a.xml", "FP16/a.bin", *words)
-    assert str(zoo / "out" / "public" / "my-ir" / "FP16" / "my-ir.xml") in ended.stdout
-
-
-def test_a_folder_that_cannot_be_created_is_named(zoo, server):
-    address = server.serve("net.onnx", network("onnx"))
-    (zoo / "models" / "public" / "my-pose").write_text("a file in the place of the folder")
-    said = refusal(new(zoo, "my-pose", "--from", address, "--license", "MIT"))
-    assert "Traceback" not in said
-    assert f"{zoo}/models/public/my-pose: cannot be written" in said
