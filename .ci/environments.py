@@ -511,7 +511,7 @@ def run_quick_tests(where: str, env: Path, folder: Path, checkout: Path) -> Iter
     for command in (
         [*into, "-c", str(folder / "run.txt"), *words],
         [*into, "--no-deps", "--config-settings", "editable_mode=compat", "--editable", "."],
-        [*pytest, "-m", "not slow and not judge", "tests/core", "tests/run"],
+        [*pytest, "-m", "quick", "tests/core", "tests/run"],
     ):
         ended = run(command, zoo)
         if ended.returncode:

@@ -54,7 +54,7 @@ tests_of() {
     tools/*) echo tests/omz ;;
     docs/*.md) # some pages have a file of tests, most have a case in the tests of all pages
       printf '%s\n' tests/test_site.py "tests/test_$(basename "$1" .md).py"
-      .venv/bin/python -m pytest --collect-only -qm slow tests/test_docs.py | grep -F "[$1]" || true
+      .venv/bin/python -m pytest --collect-only -qm 'not quick' tests/test_docs.py | grep -F "[$1]" || true
       ;;
   esac
 }

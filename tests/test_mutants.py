@@ -18,7 +18,7 @@ def test_each_mutant_that_is_left_out_can_be_made():
 def test_skipped_tests_are_counted_once_for_each_line(tmp_path):
     test = tmp_path / "test_skipped.py"
     test.write_text(
-        "import pytest\n\n\n"
+        "import pytest\n\npytestmark = pytest.mark.quick\n\n\n"
         "@pytest.mark.parametrize('number', [1, 2])\n"
         "def test_there(number):\n    pytest.skip('nothing here')\n"
     )
