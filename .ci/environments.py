@@ -597,8 +597,8 @@ def steps(choice: Choice) -> Iterator[Callable[[], Iterator[str]]]:
         yield partial(check_calls, wanted)
     promised = (read_workflows(), read_make_targets(), read_hooks(), read_release())
     for environment in chain.from_iterable(promised):
-        # .ci/nightly makes the targets with `test` in .venv.
-        if "test" in environment.extras and is_target(environment):
+        # .ci/nightly makes the targets with `test` and `test-all` in .venv.
+        if {"test", "test-all"} & {*environment.extras} and is_target(environment):
             continue
         if choice.wants(environment.place, is_large(environment)):
             yield partial(enter, environment, checkout(is_large(environment)))

@@ -1,7 +1,7 @@
 """Measure the tests, and write into rings.tsv those that `make test` leaves out and those that it keeps although they are slow.
 
-    python tests/rings.py [--light PYTHON] [--mutants REPORT] [TEST...]    measure and write (make rings)
-    python tests/rings.py --check                                          (make check-rings)
+    python tests/rings.py --light PYTHON [--mutants REPORT] [TEST...]    measure and write (make rings)
+    python tests/rings.py --check                                        (make check-rings)
 
 Quick is a test that takes at most LIMIT_S of CPU time and passes in the environment of `make test`. All others are in
 the second ring: .ci/run runs those of the folders that changed, and make test-all runs all. A slow test stays quick if
@@ -176,7 +176,7 @@ def measure(python: str, marks: str, tests: list[str]) -> Measured:
 
 
 def packages_of(not_passed: Mapping[str, str]) -> dict[str, str]:
-    """What each test lacks that did not pass in the environment of `make test`."""
+    """The package that each test or file names as missing."""
     pattern = r"needs ([\w.-]+)|No module named '(\w+)|\[(torch|quantize|cluster|video|docs)\]"
     found = {}
     for test, said in not_passed.items():
@@ -195,20 +195,17 @@ def read_mutants(report: Path) -> dict[str, str]:
 
 
 def write(light: str, mutants: Mapping[str, str], tests: list[str]) -> None:
-    """Measure the tests here, look which of the quick ones pass in the light environment, and write their rows."""
+    """Measure the tests here, see which of the fast ones pass in the light environment, and write their rows."""
     old = read_rows()
     kept = {row.test: row.reason for row in old.values() if row.ring == QUICK}
     noticed = {**kept, **mutants}
-    cpu_s = measure(sys.executable, MEASURED, tests).cpu_s
-    known = {row.test: row.reason for row in old.values() if row.reason.startswith("needs ")}
-    lacking = {test: reason.removeprefix("needs ") for test, reason in known.items()}
-    rows = choose(cpu_s, lacking, noticed, old)
-    files = {file_of(test) for test in cpu_s}
+    here = measure(sys.executable, MEASURED, tests)
+    files = {file_of(test) for test in here.cpu_s}
     others = [row for row in old.values() if file_of(row.test) not in files]
-    write_rows([*others, *rows])
-    if light:
-        lacking |= packages_of(measure(light, QUICK, tests).not_passed)
-        write_rows([*others, *choose(cpu_s, lacking, noticed, old)])
+    write_rows([*others, *choose(here.cpu_s, {}, noticed, old)])
+    there = measure(light, QUICK, tests)
+    failed = {test: said for test, said in there.not_passed.items() if test not in here.not_passed}
+    write_rows([*others, *choose(here.cpu_s, packages_of(failed), noticed, old)])
 
 
 def check(measured: Mapping[str, float], rows: Mapping[str, Row]) -> Iterator[str]:
@@ -226,7 +223,7 @@ def check(measured: Mapping[str, float], rows: Mapping[str, Row]) -> Iterator[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
-    parser.add_argument("--light", default="", help="the Python of the environment of make test")
+    parser.add_argument("--light", help="the Python of an environment with the extra test alone")
     parser.add_argument("--mutants", type=Path, help="a report of tests/mutants.py")
     parser.add_argument("tests", nargs="*", help="files, folders or tests; all without any")
     options = parser.parse_args()
