@@ -154,8 +154,10 @@ def is_there(test: str) -> bool:
 
 
 def _rounded(cpu_s: float | None) -> str:
-    """To one digit, so that the file stays as it is if nothing changed."""
-    return "" if cpu_s is None else f"{float(f'{cpu_s:.1g}'):g}"
+    """To one digit or a tenth, so that the file stays as it is if nothing changed."""
+    if cpu_s is None:
+        return ""
+    return f"{round(cpu_s, 1) if cpu_s < 1 else float(f'{cpu_s:.1g}'):g}"
 
 
 def measure(python: str, marks: str, tests: list[str]) -> Measured:
