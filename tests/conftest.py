@@ -377,7 +377,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marks = (mark.name for mark in item.iter_markers())
         if rings.is_quick(row) and _NEVER_QUICK.isdisjoint(marks):
             item.add_marker(pytest.mark.quick)
-        seconds[item.path] += (row.cpu_s or _UNKNOWN_S) if row else _QUICK_S
+        cpu_s = row.cpu_s if row else _QUICK_S
+        seconds[item.path] += _UNKNOWN_S if cpu_s is None else cpu_s
     items.sort(key=lambda item: (-seconds[item.path], item.path))
 
 

@@ -130,10 +130,10 @@ def _join(rows: list[Row], part_of: Callable[[str], str], least: float) -> list[
         ):
             joined += group
             continue
-        reasons = {row.reason for row in group}
+        reasons = {row.reason for row in group if row.reason}
         measured = [row.cpu_s for row in group if row.cpu_s is not None]
-        reason = reasons.pop() if len(reasons) == 1 else ""
-        joined.append(Row(name, CHANGED, max(measured, default=None), reason))
+        cpu_s = max(measured, default=None)
+        joined.append(Row(name, CHANGED, cpu_s, ", ".join(sorted(reasons))))
     return joined
 
 
