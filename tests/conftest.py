@@ -348,7 +348,7 @@ def photos(shared: Path):
 
 ROWS = rings.read_rows()
 #: What is never quick, beside what tests/rings.tsv says.
-_NEVER_QUICK = {"judge", "release", "soak", "slow"}
+_NEVER_QUICK = {"judge", "release", "soak"}
 #: CPU seconds of a test without a row, and of one that was not measured yet.
 _QUICK_S, _UNKNOWN_S = 0.05, 5.0
 

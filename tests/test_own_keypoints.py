@@ -104,7 +104,6 @@ def evaluated(model, annotations, folder):
     return json.loads(output)["AP"], people
 
 
-@pytest.mark.slow
 def test_keypoints_of_ones_own_are_converted_run_and_evaluated(model, tmp_path):
     assert len(found(model, tmp_path / "run")) == COUNT
     wrong = [np.tile((5.0, 5.0, 2.0), (COUNT, 1)) for _ in BOXES]
@@ -119,14 +118,12 @@ def test_keypoints_of_ones_own_are_converted_run_and_evaluated(model, tmp_path):
     assert evaluated(model, right, tmp_path / "right")[0] == pytest.approx(1)
 
 
-@pytest.mark.slow
 def test_an_ir_with_its_decoder_finds_the_same_keypoints(checkpoint, model, tmp_path):
     plain = found(model, tmp_path / "one")
     decoded = found(converted(checkpoint, tmp_path / "decoded", "--decode"), tmp_path / "two")
     assert np.allclose(plain, decoded, atol=0.01)
 
 
-@pytest.mark.slow
 def test_a_checkpoint_alone_is_recognized(checkpoint, tmp_path):
     assert len(found(checkpoint, tmp_path / "run")) == COUNT
 
@@ -293,7 +290,6 @@ def did(*args):
     return printed(posezoo(*args))
 
 
-@pytest.mark.slow
 def test_a_checkpoint_with_a_skeleton_of_ones_own_takes_every_step(zoo, tmp_path):
     network, folder = zoo
     is_openpose = network == "lightweight_openpose"
@@ -363,7 +359,6 @@ def test_a_checkpoint_with_a_skeleton_of_ones_own_takes_every_step(zoo, tmp_path
     assert "kopf hals l_schulter" in next((tmp_path / "exported").rglob("ours.xml")).read_text()
 
 
-@pytest.mark.slow
 def test_an_openpose_ir_with_its_decoder_finds_what_the_decoder_finds(tmp_path):
     torch.save(fitted_openpose(), tmp_path / "mine.pth")
     (tmp_path / "koerper.yml").write_text(yaml.safe_dump(KOERPER))
@@ -426,7 +421,6 @@ def test_demo_and_get_take_a_skeleton_only_with_a_file_of_ones_own(limbless, tmp
     assert refused.returncode == 2 and "self-check" not in refused.stderr
 
 
-@pytest.mark.slow
 def test_demo_and_get_show_and_convert_a_checkpoint_with_a_skeleton(tmp_path):
     weights, skeleton = tmp_path / "mine.pth", tmp_path / "koerper.yml"
     torch.save(fitted_openpose(), weights)

@@ -90,7 +90,6 @@ def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, 
     assert holder == "Copyright 2019-2025 The MediaPipe Authors."
 
 
-@pytest.mark.slow
 def test_posezoo_packs_the_same_wheel_of_itself_in_a_checkout_and_installed(built, tmp_path):
     wheel = next(built.glob("*.whl"))
     with zipfile.ZipFile(wheel) as archive:
@@ -315,7 +314,6 @@ def test_the_sdist_will_hold_what_a_build_needs(built):
     assert needed_for_a_build() <= set(listed.read_text("utf-8").splitlines())
 
 
-@pytest.mark.slow
 def test_the_sdist_of_a_commit_has_the_same_bytes_each_time(tmp_path):
     first = tmp_path / "first"
     copy_checkout(first)

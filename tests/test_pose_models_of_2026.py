@@ -59,7 +59,6 @@ def test_our_rtmdet_has_the_published_number_of_parameters(size, published):
     assert round(millions, 2) == published
 
 
-@pytest.mark.slow
 def test_our_rtmo_is_as_large_as_the_published_file(tmp_path):
     """RTMO-s; its layers decide how long it takes, and the values of its weights do not."""
     onnx = yolox_networks.generate_onnx(tmp_path, "rtmo-s", 640, [(0.1, 0.1, 0.3, 0.8)])
@@ -80,7 +79,6 @@ def rtmpose(place):
     return place, said
 
 
-@pytest.mark.slow
 def test_an_archive_with_a_dated_folder_becomes_proven_ir(rtmpose):
     place, said = rtmpose
     assert "self-check passed" in said and "compared with ONNX Runtime" in said
@@ -88,7 +86,6 @@ def test_an_archive_with_a_dated_folder_becomes_proven_ir(rtmpose):
     assert place.ir("rtmpose-t").is_file() and place.ir("rtmpose-t", "FP16").is_file()
 
 
-@pytest.mark.slow
 def test_rtmpose_finds_what_its_network_computes(rtmpose, tmp_path):
     place, _ = rtmpose
     image = rtmpose_network.drawn_scene()
@@ -119,7 +116,6 @@ def test_rtmpose_finds_what_its_network_computes(rtmpose, tmp_path):
     ]
 
 
-@pytest.mark.slow
 def test_rtmposes_decoder_can_be_in_the_graph(rtmpose, tmp_path):
     place, _ = rtmpose
     said = place.run("convert", "rtmpose-t", "-d", place.out, "-o", tmp_path, "--decode")
@@ -132,7 +128,6 @@ def test_rtmposes_decoder_can_be_in_the_graph(rtmpose, tmp_path):
     assert np.abs(pose.keypoints - alone.keypoints).max() <= 0.1
 
 
-@pytest.mark.slow
 def test_rtmw3d_finds_depths_in_meters_that_do_not_depend_on_the_size_of_a_person(tmp_path):
     """Of a small network with its outputs; `pose.z` of other models is in pixels, and grows with the person."""
     names = ["output", "1554", "1556"]
@@ -152,7 +147,6 @@ def test_rtmw3d_finds_depths_in_meters_that_do_not_depend_on_the_size_of_a_perso
 
 
 @needs_vnni
-@pytest.mark.slow
 def test_rtmpose_becomes_int8(rtmpose, tmp_path):
     place, _ = rtmpose
     photos = tmp_path / "photos"
@@ -165,7 +159,6 @@ def test_rtmpose_becomes_int8(rtmpose, tmp_path):
     assert place.ir("rtmpose-t", "FP16-INT8").is_file(), said
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shift", [-3.2, -50], ids=["people", "nobody"])
 def test_only_rtmos_rows_of_people_are_compared(place, tmp_path, shift):
     """ONNX Runtime fills the row after the people with the last anchor, OpenVINO with zeros."""
@@ -216,7 +209,6 @@ def detected(place, tmp_path_factory, request):
     return detector, place.run("get", detector, "-o", place.out, "--precisions", "FP32,FP16", "-v")
 
 
-@pytest.mark.slow
 def test_a_detector_of_2026_finds_the_people_for_rtmpose(rtmpose, tmp_path, detected):
     place, _ = rtmpose
     detector, said = detected
@@ -232,7 +224,6 @@ def test_a_detector_of_2026_finds_the_people_for_rtmpose(rtmpose, tmp_path, dete
     assert boxes and all(pose.skeleton == "box" for pose in boxes)
 
 
-@pytest.mark.slow
 def test_only_people_are_found_by_a_detectors_decoder_in_the_graph(place, tmp_path, detected):
     detector, _ = detected
     said = place.run("convert", detector, "-d", place.out, "-o", tmp_path, "--decode")

@@ -131,7 +131,6 @@ def test_a_loop_that_never_ends_is_refused_before_it_is_run(tmp_path, rounds):
     assert_one_line(translate(tmp_path, "net.onnx"), "net.onnx: its loops run")
 
 
-@pytest.mark.slow
 def test_a_loop_that_never_ends_is_ended_at_the_limit_which_the_message_names(tmp_path):
     save_loop(tmp_path / "net.onnx", 1 << 40, is_computed=True)
     ended = translate(tmp_path, "net.onnx", "--conversion_timeout", 3)
@@ -211,7 +210,6 @@ def test_deeply_nested_graphs_are_refused(tmp_path):
     assert_success(translate(tmp_path, "net.onnx", "--precision", "FP32"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("where", [(), ("--cluster", "local:2")], ids=["alone", "together"])
 def test_a_model_that_reaches_a_limit_fails_alone(tmp_path, where):
     for name in ("endless", "good"):

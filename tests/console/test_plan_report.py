@@ -188,7 +188,6 @@ def test_every_key_is_documented(zoo):
     assert sorted(documented) == sorted(planned(zoo, "net")["net"])
 
 
-@pytest.mark.slow
 def test_all_of_open_model_zoo_is_planned_and_nothing_is_written(shared, tmp_path):
     models = shared / "data" / "omz-2021.4" / "models"
     ended = posezoo(

@@ -437,7 +437,6 @@ REAL = [
 ]  # fmt: skip
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_real_models_compute_what_tensorflow_js_computed(
     shared, mirror, tfjs_models, tmp_path, name

@@ -98,7 +98,6 @@ def discs(place):
     return load(place.ir("rtmpose-t"), detector=None), next(place.out.rglob("end2end.onnx"))
 
 
-@pytest.mark.slow
 def test_rtmpose_finds_the_keypoints_of_rtmlib(recorded, pictures, discs):
     estimator, onnx = discs
     boxes_of = [
@@ -120,7 +119,6 @@ def test_rtmpose_finds_the_keypoints_of_rtmlib(recorded, pictures, discs):
     assert np.mean(np.concatenate(agreement.distances) <= 0.1) >= 0.95
 
 
-@pytest.mark.slow
 def test_rtmpose_finds_a_disc_where_it_was_drawn(discs):
     """A bin is a twentieth of a pixel."""
     estimator, _ = discs
@@ -128,7 +126,6 @@ def test_rtmpose_finds_a_disc_where_it_was_drawn(discs):
         colored_discs.check_drawn_discs(estimator, keypoint)
 
 
-@pytest.mark.slow
 def test_a_coco_file_states_the_pixel_that_was_drawn(discs):
     """A square of 5 x 5 whole pixels: its middle is the pixel in the third column and row."""
     estimator, _ = discs

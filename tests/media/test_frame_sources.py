@@ -293,7 +293,6 @@ def test_a_disconnected_network_camera_is_reported(reported):
     assert problem == f"{address}: was disconnected after {len(frames)} frames"
 
 
-@pytest.mark.slow
 def test_a_silent_network_camera_counts_as_disconnected_after_ten_seconds(reported):
     body = mjpeg(9)
     with Server() as server:
@@ -620,7 +619,6 @@ def test_endless_play_ends_if_all_images_are_deleted(tmp_path, reported):
     assert len(reported) == 2
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the libraries of a process")
 @pytest.mark.parametrize("begins_with", ["a good frame", "nothing"])
 def test_a_frame_that_never_ends_is_not_read_whole(tmp_path, begins_with):

@@ -175,7 +175,6 @@ def correct_networks(folder, form):
             yield write_original(place, form, is_weak=is_weak, seed=seed)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", ["mobile", *map(soak, sorted(FORMS.keys() - {"mobile"}))])
 def test_no_correct_network_is_refused(tmp_path, form):
     compared = 0
@@ -188,7 +187,6 @@ def test_no_correct_network_is_refused(tmp_path, form):
     assert compared > 250
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", ["residual", "attention", *map(soak, ("mobile", "pyramid"))])
 def test_every_injected_fault_is_found(tmp_path, form):
     original = write_original(tmp_path, form, is_weak=True)

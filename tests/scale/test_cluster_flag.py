@@ -66,7 +66,6 @@ def irs(folder):
     }
 
 
-@pytest.mark.slow
 def test_the_processes_make_the_same_files_as_one(zoo):
     serial = posezoo_process(*command(zoo, "get", "serial"))
     spread = posezoo_process(*command(zoo, "get", "spread", "--cluster", "local:2"))
@@ -77,13 +76,11 @@ def test_the_processes_make_the_same_files_as_one(zoo):
     assert lines(spread) == lines(serial)
 
 
-@pytest.mark.slow
 def test_the_verbs_that_make_something_have_the_flag(zoo):
     assert_success(posezoo_process(*command(zoo, "download", "out", "--cluster", "local:2")))
     assert_success(posezoo_process(*command(zoo, "convert", "out", "--cluster", "local:2")))
 
 
-@pytest.mark.slow
 def test_the_workers_of_a_scheduler_make_the_same_files(zoo):
     cluster = Cluster(zoo)
     try:
@@ -102,7 +99,6 @@ def test_the_workers_of_a_scheduler_make_the_same_files(zoo):
     assert lines(spread) - {first} == lines(serial)
 
 
-@pytest.mark.slow
 def test_relative_paths_are_those_of_the_client_and_not_of_the_workers(zoo):
     assert_success(posezoo_process(*command(zoo, "get", "serial")))
     assert_success(posezoo_process(*command(zoo, "lock", "serial"), cwd=zoo))
@@ -120,7 +116,6 @@ def test_relative_paths_are_those_of_the_client_and_not_of_the_workers(zoo):
     assert not [*zoo.glob("worker-*/*")]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(
     not shutil.which("unshare") or os.geteuid() != 0, reason="needs root to hide a folder"
 )
@@ -141,7 +136,6 @@ def test_a_worker_that_does_not_see_the_lock_is_refused(zoo, flags):
     assert f"does not see the folder {zoo / 'project'} of this machine" in ended.stderr
 
 
-@pytest.mark.slow
 def test_a_run_makes_the_same_files_if_a_worker_is_killed(zoo):
     serial = posezoo_process(*command(zoo, "get", "serial"))
     assert_success(serial)
@@ -200,7 +194,6 @@ class _Wire:
         self._listener.close()
 
 
-@pytest.mark.slow
 def test_workers_use_their_own_headers_and_passwords_and_those_of_the_client_do_not_travel(
     tmp_path,
 ):
@@ -249,7 +242,6 @@ def test_workers_use_their_own_headers_and_passwords_and_those_of_the_client_do_
         )
 
 
-@pytest.mark.slow
 def test_the_end_of_the_scheduler_is_one_line(zoo):
     cluster = Cluster(zoo)
     try:

@@ -34,7 +34,6 @@ def off_by(reference, actual, measure=np.max):
     return measure(np.abs(reference - actual)) / np.abs(reference).max()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "tolerance"), [(FP32, 1e-3), soak(FP16, 2e-2)])
 def test_tf_pose_computes_tensorflow_s_outputs_for_noise_and_a_photo(
     zoo, shared, precision, tolerance
@@ -50,7 +49,6 @@ def test_tf_pose_computes_tensorflow_s_outputs_for_noise_and_a_photo(
         assert off_by(stored[f"{image}/output"], maps) < tolerance, image
 
 
-@pytest.mark.slow
 def test_tf_pose_takes_an_image_of_any_size(zoo):
     irs, _ = made(zoo, "tf-pose-mobilenet-v2-small", FP32)
     network = CompiledNetwork(irs[FP32])
@@ -59,7 +57,6 @@ def test_tf_pose_takes_an_image_of_any_size(zoo):
         assert outputs["Openpose/concat_stage7:0"].shape == (1, height // 8, width // 8, 57)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("precision", [FP32, soak(FP16)])
 def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shared, precision):
     irs, _ = made(zoo, "movenet-singlepose-lightning-int8", precision)
@@ -154,7 +151,6 @@ def overlap(box, other):
     return shared_area / (np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - shared_area)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("precision", [soak(FP32), FP16])
 def test_the_detector_finds_the_large_people_in_17_photos(zoo, shared, precision):
     irs, _ = made(zoo, "person-detection-retail-0013", precision)
@@ -169,7 +165,6 @@ def test_the_detector_finds_the_large_people_in_17_photos(zoo, shared, precision
     assert boxes < 120  # 69 in f32
 
 
-@pytest.mark.slow
 def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp_path):
     """posezoo.load gives it pictures in the network's size, so that its own resize does not distort people."""
     spec = zoo.registry.find("movenet-singlepose-lightning-int8")
@@ -184,7 +179,6 @@ def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp
     assert np.abs(found[0].keypoints - expected[0].keypoints).max() < 0.1
 
 
-@pytest.mark.slow
 def test_blazeposes_landmarks_take_a_cameras_frames_in_both_precisions(zoo, tmp_path):
     spec = zoo.registry.find("pose-landmark-full-mediapipe")
     download_model(spec, zoo.layout, zoo.download_options)

@@ -67,14 +67,12 @@ def test_throughput_latency_and_requests_are_consistent(ir):
     assert (result.info.device, result.info.executed_precision) == ("CPU", "f32")
 
 
-@pytest.mark.slow
 def test_the_memory_is_that_of_a_fresh_process(ir):
     ours = np.ones(600 << 17)  # 600 MiB of this process
     result = last(case(ir))
     assert 20 < result.memory_mib < 600 < ours.nbytes / 2**20 + 1
 
 
-@pytest.mark.slow
 def test_a_larger_network_takes_more_memory(ir, tmp_path):
     ov = import_openvino()
     from openvino import opset13 as ops

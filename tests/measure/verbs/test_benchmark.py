@@ -195,7 +195,6 @@ def test_of_a_model_the_newest_results_are_kept(checkout):
     assert len(read_measured(kept_speeds())) == MOST
 
 
-@pytest.mark.slow
 def test_with_cluster_the_cases_are_measured_in_processes_with_all_cores(checkout):
     args = ("small", "--batch", "1,2", "--format", "json")
     here, there = benchmark(checkout, *args), benchmark(checkout, *args, "--cluster", "local:2")
@@ -310,7 +309,6 @@ def read_until(terminal, message):
     return shown
 
 
-@pytest.mark.slow
 def test_an_interrupt_shows_the_results_so_far(checkout):
     xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
     command = [sys.executable, "-m", "posezoo", "benchmark", str(xml)]
@@ -338,7 +336,6 @@ def test_an_interrupt_shows_the_results_so_far(checkout):
     assert 2 <= found["figures"]["rounds"] < 5
 
 
-@pytest.mark.slow
 def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
     photo = shared / "data" / "photos" / "000000000790.jpg"
     people = cv2.imread(str(photo))
@@ -365,7 +362,6 @@ def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
     assert found["irs"] == digest_irs(blazepose.output_dir.rglob("FP16/*.xml"))
 
 
-@pytest.mark.slow
 def test_a_height_that_a_model_cannot_have_is_refused_by_its_flag(blazepose):
     ended = posezoo(
         *("benchmark", "--pipeline", "blazepose-full", "--heights", "300", "-q", *SHORT),
@@ -388,7 +384,6 @@ def test_a_pipeline_without_an_own_image_uses_the_sample_photos(blazepose, mirro
     assert "blazepose-full: whole pipeline: 1600x512, people shown: 4, found: 1\n" in ended.stdout
 
 
-@pytest.mark.slow
 def test_each_row_names_its_height(mirror, tmp_path):
     name = "human-pose-estimation-0001"
     model = (name, "--precisions", "FP16-INT8", "-o", tmp_path / "models", "-q")
@@ -399,7 +394,6 @@ def test_each_row_names_its_height(mirror, tmp_path):
         assert f"{name} at {height}: whole pipeline: " in ended.stdout
 
 
-@pytest.mark.slow
 def test_a_network_without_available_weights_is_measured_on_generated_ones(checkout):
     pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"
@@ -422,7 +416,6 @@ def test_a_part_is_measured_alone_and_a_composite_part_by_part(checkout):
     assert ended.stdout.splitlines()[1].startswith("part ")
 
 
-@pytest.mark.slow
 def test_no_process_continues_when_the_command_is_killed(checkout):
     xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
     command = [sys.executable, "-m", "posezoo", "benchmark", str(xml), "--seconds", "1"]

@@ -47,7 +47,6 @@ def keypoints_of_posezoo(xml):
     return pose.keypoints
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "camera", [{}, FRAMES, {**FRAMES, "resize": True}], ids=["plain", "frames", "resize"]
 )
@@ -78,7 +77,6 @@ def test_model_api_finds_our_keypoints_of_people_in_a_frame(model_api, simcc):
     )
 
 
-@pytest.mark.slow
 def test_model_api_finds_our_boxes(model_api, zoo, photos, tmp_path):
     """A detector with real weights, described as its INT8 is; Model API rounds boxes to pixels."""
     spec = zoo.registry.find("person-detection-retail-0013")

@@ -318,7 +318,6 @@ def test_without_a_detector_it_cannot_run_on_each_nth_frame(dots, networks):
         load_ir(boxes_network(networks, (0.1, 0.1, 0.5, 0.5, 0.9))).stream([], detect_every=2)
 
 
-@pytest.mark.slow
 def test_a_stream_numbers_and_smooths_people_by_the_time_of_its_items(dots):
     rng, (places,) = np.random.default_rng(0), walk_to_the_right(1)
     items = [(number / 5, places + rng.normal(0, 2, places.shape)) for number in range(20)]
@@ -433,7 +432,6 @@ def detector(zoo):
     return load_estimator(spec, get_irs(spec, Precision.FP16, zoo))
 
 
-@pytest.mark.slow
 def test_movenet_puts_nine_of_ten_keypoints_within_a_tenth_of_the_crop(movenet, photos, shared):
     """On the 18 people, cut out by 1.25 of their boxes' longer side, on whom another runtime was tried."""
     tried = np.load(shared / "facts" / "reference" / "runtimes" / "movenet.litert-2.3.npz")
@@ -459,7 +457,6 @@ def test_movenet_puts_nine_of_ten_keypoints_within_a_tenth_of_the_crop(movenet, 
     assert np.median(apart) < 0.02
 
 
-@pytest.mark.slow
 def test_movenet_finds_twice_as_many_people_with_a_detector(movenet, detector, photos):
     """22 of the 37 with five keypoints and more; of a whole image it sees the one person: 11."""
     both = movenet.with_detector(detector)

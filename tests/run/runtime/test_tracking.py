@@ -49,7 +49,6 @@ def keypoints(stream):
     return [pose.keypoints for _, (pose,) in stream]
 
 
-@pytest.mark.slow
 def test_a_person_who_becomes_small_is_found_better_in_a_video(movenet, videos):
     assert movenet.can_track
     scores = {
@@ -65,7 +64,6 @@ def test_a_person_who_becomes_small_is_found_better_in_a_video(movenet, videos):
     assert np.nanmean(scores[True]) > np.nanmean(scores[False]) + 0.1
 
 
-@pytest.mark.slow
 def test_the_first_frame_is_processed_whole_and_each_video_is_followed_separately(movenet, videos):
     images = [image for image, _ in videos[0]]
     first, second = (keypoints(movenet.stream(images, is_video=True)) for _ in range(2))
@@ -80,7 +78,6 @@ def beginning(clear, place, count):
     return [image for image, _ in islice(film(photo, person, FRAMES), count)]
 
 
-@pytest.mark.slow
 def test_at_a_cut_the_crop_and_the_numbers_begin_anew(movenet, clear):
     scenes = [beginning(clear, place, 4) for place in (0, 3)]
     options = {"is_video": True, "track": True}
@@ -92,7 +89,6 @@ def test_at_a_cut_the_crop_and_the_numbers_begin_anew(movenet, clear):
     assert numbers[4:] == [2] * 4
 
 
-@pytest.mark.slow
 def test_independent_images_are_not_followed(movenet, videos):
     images = [image for image, _ in videos[0]]
     alone = [movenet(image)[0].keypoints for image in images]
@@ -100,7 +96,6 @@ def test_independent_images_are_not_followed(movenet, videos):
     np.testing.assert_array_equal([pose.keypoints for (pose,) in movenet.batch(images)], alone)
 
 
-@pytest.mark.slow
 def test_the_results_do_not_depend_on_the_number_of_requests(parts, movenet, videos):
     images = [image for image, _ in videos[0]]
     several = load_estimator(*parts, LoadOptions(RuntimeConfig(requests=4)))
@@ -110,7 +105,6 @@ def test_the_results_do_not_depend_on_the_number_of_requests(parts, movenet, vid
     )
 
 
-@pytest.mark.slow
 def test_a_frame_that_is_none_does_not_lose_the_person(movenet, videos):
     images = [image for image, _ in videos[0]]
     expected = keypoints(movenet.stream(images, is_video=True))
@@ -139,7 +133,6 @@ def test_nobody_in_sight_leaves_the_whole_frame_for_the_next(movenet, clear):
     np.testing.assert_array_equal(found, movenet(images[3])[0].keypoints)
 
 
-@pytest.mark.slow
 def test_with_a_detector_all_people_are_followed(zoo, movenet):
     spec = zoo.registry.find("person-detection-retail-0013")
     detector = load_estimator(spec, get_irs(spec, Precision.FP16, zoo))

@@ -622,7 +622,6 @@ def test_input_flags_override_an_ir_with_one_warning(video, tmp_path):
     assert ended.stderr.count(warning) == 1
 
 
-@pytest.mark.slow
 def test_mean_scale_and_reversal_reach_the_network(photos, mirror, real, models, tmp_path):
     """The published IR takes BGR 0..255: with values of another network it sees nobody."""
     demo(*REAL, "-i", photos / "a.png")
@@ -651,7 +650,6 @@ def test_requests_streams_and_threads_are_passed_on(tiny, video, args, expected)
     assert {name: told[name] for name in expected} == expected
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "requests"),
     [
@@ -671,7 +669,6 @@ def test_without_a_detector_movenet_follows_one_person_one_frame_after_the_other
     assert note in ended.stderr
 
 
-@pytest.mark.slow
 def test_people_keep_their_numbers_while_the_detector_runs_on_each_third_frame(
     real, shared, tmp_path
 ):
@@ -693,7 +690,6 @@ def test_people_keep_their_numbers_while_the_detector_runs_on_each_third_frame(
     assert numbers == [[1, 2]] * 7
 
 
-@pytest.mark.slow
 def test_photos_and_other_models_are_not_tracked(real, photos, tiny, video):
     movenet = ("-m", "movenet-singlepose-lightning-int8", "--detector", "none")
     for args in ((*movenet, "-i", photos), ("-m", tiny, "-i", video)):
@@ -714,7 +710,6 @@ def test_without_a_display_the_hint_is_no_show(tiny, video, monkeypatch):
     assert "tiny on CPU" not in said
 
 
-@pytest.mark.slow
 def test_a_checkpoint_of_a_network_is_converted_once(video, tmp_path):
     torch = pytest.importorskip("torch", reason="needs torch")
     from posezoo import networks
@@ -730,7 +725,6 @@ def test_a_checkpoint_of_a_network_is_converted_once(video, tmp_path):
     assert "converting" not in again.stderr
 
 
-@pytest.mark.slow
 def test_a_top_down_checkpoint_gets_a_detector(real, shared, tmp_path, monkeypatch):
     """Its weights are no trained ones: the person is found, the keypoints are anywhere."""
     pytest.importorskip("torch", reason="needs torch")
@@ -747,7 +741,6 @@ def test_a_top_down_checkpoint_gets_a_detector(real, shared, tmp_path, monkeypat
     assert sum(line.count(" ") == 51 for line in ended.stderr.splitlines()) == 1
 
 
-@pytest.mark.slow
 def test_if_nobody_is_found_it_says_why_and_what_to_try(real, mirror, tmp_path):
     photo = tmp_path / "camera.png"
     photo.write_bytes(by_digest(mirror, CAMERA).read_bytes())
