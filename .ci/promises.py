@@ -188,7 +188,7 @@ def read_make_targets() -> Iterator[Environment]:
 
 
 def _read_target(rule: Rule, needed: str, *arguments: str) -> Iterator[Environment]:
-    extras = re.findall(r"\$\(VENV\)/\.installed-(\w+)", needed)
+    extras = re.findall(r"\$\(VENV\)/\.installed-([\w-]+)", needed)
     if extras:
         pins = ("-c", "constraints.txt", "--config-settings", "editable_mode=compat")
         install = (*pins, "--editable", f".[{','.join(extras)}]")

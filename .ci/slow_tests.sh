@@ -4,14 +4,18 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# What users do from end to end, and what must never go wrong.
+# What users do from end to end, what must never go wrong, and what holds for the whole code.
 every_day=(
   "tests/test_docs.py::test_every_posezoo_command_of_the_readme_runs_as_pasted"
   "tests/test_docs.py::test_the_python_of_the_readme_runs_as_pasted"
   "tests/test_docs.py::test_the_first_command_of_a_tutorial_finds_the_people_whom_run_finds"
+  tests/test_architecture.py
   tests/test_founding_end_to_end.py
+  tests/test_hints.py
   tests/test_packaging.py
   tests/test_public_api.py
+  tests/test_public_face.py
+  tests/test_what_is_said.py
   tests/cli/test_own_weights.py::test_open_model_zoos_converter_converts_custom_weights
   tests/core/convert/test_reader_process.py
   tests/core/convert/test_real_models.py
@@ -54,7 +58,7 @@ tests_of() {
     tools/*) echo tests/omz ;;
     docs/*.md) # some pages have a file of tests, most have a case in the tests of all pages
       printf '%s\n' tests/test_site.py "tests/test_$(basename "$1" .md).py"
-      .venv/bin/python -m pytest --collect-only -qm slow tests/test_docs.py | grep -F "[$1]" || true
+      .venv/bin/python -m pytest --collect-only -qm 'not quick' tests/test_docs.py | grep -F "[$1]" || true
       ;;
   esac
 }

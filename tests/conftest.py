@@ -11,18 +11,20 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+import rings
 from fakes import fence  # the fence before posezoo: it hides the tester's machine
 from fakes.fetch import Fetch
+from fakes.long_tests import LongTests
 from fakes.recorded_answers import RecordedAnswers
 from fakes.server import Server
 from fakes.waiting import interrupted
@@ -90,6 +92,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if workerinput is not None:
         fence.ONLINE.update(workerinput["online"])
         fence.tests_all = workerinput["tests_all"]
+    elif config.getoption("numprocesses", None):
+        config.pluginmanager.register(LongTests(partial(_write_line, config)))
+
+
+def _write_line(config: pytest.Config, line: str) -> None:
+    config.pluginmanager.get_plugin("terminalreporter").write_line(f"\n{line}")
 
 
 @pytest.fixture
@@ -338,80 +346,40 @@ def photos(shared: Path):
     ]
 
 
-#: The files that take longest, the longest first. A file's tests stay together, so that one that begins late would
-#: keep the others waiting at the end.
-LONGEST = (
-    "upkeep/test_proof.py",
-    "test_docs.py",
-    "scale/test_cluster.py",
-    "omz/test_replay.py",
-    "proof/test_self_check.py",
-    "networks/zoo/test_conversion.py",
-    "omz/test_model_optimizer.py",
-    "core/convert/test_against_mo.py",
-    "test_growth.py",
-    "omz/test_mo_against_mo.py",
-    "lint/test_injected_mistakes.py",
-    "scale/test_cluster_flag.py",
-    "judges/test_mediapipe.py",
-    "quantize/test_real_models.py",
-    "export/decoded/test_decoding.py",
-    "test_own_keypoints.py",
-    "judges/test_pose_detection.py",
-    "poses/test_bars.py",
-    "test_site.py",
-    "networks/test_export.py",
-    "test_founding_end_to_end.py",
-    "proof/test_node_comparison.py",
-    "omz/test_service.py",
-    "omz/test_stand_in_wheel.py",
-    "omz/test_commands.py",
-    "test_stated_accuracy.py",
-    "test_migrating.py",
-    "run/verbs/test_run.py",
-    "run/verbs/test_demo.py",
-    "judges/test_rtmlib_networks.py",
-    "omz/test_whole_models.py",
-    "export/test_programs.py",
-    "lint/test_for_maintainers.py",
-    "test_pose_models_of_2026.py",
-    "test_vit_and_hrnet_models.py",
-    "core/convert/test_publish.py",
-    "run/runtime/test_bottom_up_pipeline.py",
-    "core/download/test_kills.py",
-    "test_packaging.py",
-    "test_first_minutes.py",
-    "quantize/test_quantization.py",
-    "run/test_load.py",
-    "omz/test_mo.py",
-    "export/test_targets.py",
-    "core/convert/test_real_models.py",
-    "omz/test_upstream_code.py",
-    "proof/test_recorded_outputs.py",
-)
+ROWS = rings.read_rows()
+#: What is never quick, beside what tests/rings.tsv says.
+_NEVER_QUICK = {"judge", "release", "soak"}
+#: CPU seconds of a test without a row, and of one that was not measured yet.
+_QUICK_S, _UNKNOWN_S = 0.05, 5.0
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The quick tests do not even import the files that have none of them, unless such a file is named."""
+    if config.option.markexpr != "quick" or not collection_path.is_relative_to(ROOT):
+        return None
+    row = ROWS.get(collection_path.relative_to(ROOT).as_posix())
+    named = {Path(arg.partition("::")[0]).absolute() for arg in config.args}
+    return True if row and collection_path not in named else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files run first, then others with slow tests, then those with few tests: no core idles at the end."""
-    tests = ROOT / "tests"
-    ranks = {tests / name: rank for rank, name in enumerate(LONGEST)}
-    assert all(path.exists() for path in ranks), "LONGEST names a file that is gone"
+    """Mark the quick tests. The files that take longest run first, since a file's tests stay together: no core idles
+    at the end.
+    """
+    seconds: dict[Path, float] = defaultdict(float)
     for item in items:
         for name in (item.nodeid, item.nodeid.partition("[")[0]):
             if reason := _not_there().get(name):
                 item.add_marker(pytest.mark.skip(reason=reason))
         if "recorded" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.recorded)
-    sizes = Counter(item.path for item in items)
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(
-        key=lambda item: (
-            ranks.get(item.path, len(ranks)),
-            item.path not in slow,
-            sizes[item.path],
-            item.path,
-        )
-    )
+        row = rings.row_of(item.nodeid, ROWS)
+        marks = (mark.name for mark in item.iter_markers())
+        if rings.is_quick(row) and _NEVER_QUICK.isdisjoint(marks):
+            item.add_marker(pytest.mark.quick)
+        cpu_s = row.cpu_s if row else _QUICK_S
+        seconds[item.path] += _UNKNOWN_S if cpu_s is None else cpu_s
+    items.sort(key=lambda item: (-seconds[item.path], item.path))
 
 
 @cache

@@ -44,7 +44,7 @@ hostile=(
   POSEZOO_CACHE_DIR="$home/cache" POSEZOO_MODELS_DIR="$home/models"
 )
 command=(env -u TMPDIR -u PYTHONDONTWRITEBYTECODE -u ALL_TESTS "${hostile[@]}"
-  bash -c 'umask 077 && exec "$@"' hostile "$python" -m pytest -m "not slow and not judge" "$@")
+  bash -c 'umask 077 && exec "$@"' hostile "$python" -m pytest -m quick "$@")
 
 # Python may be in a folder that only root may enter; then that folder is hidden, all but Python.
 hide='set -e

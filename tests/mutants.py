@@ -1,10 +1,11 @@
 """Measure what the tests notice: change the code in one place at a time, and see whether a test fails.
 
-    python tests/mutants.py --seed 1 --count 80 [--only core/download,cli] [--thorough] [--report FILE]
+    python tests/mutants.py --seed 1 --count 80 [--only core/download,cli] [--thorough] [--second_ring] [--report FILE]
 
 --only names folders and modules below src/posezoo. The seed decides which mutants are made. Each is made in a copy of src, in a temporary folder. The quick tests that most
 likely run the changed line come first: those of the module or in a folder of its name, then those of modules that
-import it, then those of its package; with --thorough all others at last.
+import it, then those of its package; with --thorough all others at last. With --second_ring, the slow tests of these
+files follow if no quick test noticed the mutant; tests/rings.py --mutants FILE makes those that notice one quick.
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "the header of a BMP has 12 bytes, or 16 and more",
 }
 
+QUICK = "quick"
+SECOND_RING = "not quick and not judge and not release and not soak"
 #: What notices a mutant if no test fails, but the tests do not end.
 TIME_LIMIT = "the time limit"
 
@@ -275,19 +278,21 @@ class Laboratory:
         for other in ("models", "licenses"):
             (checkout / other).symlink_to(ROOT / other)
 
-    def find_killer(self, mutant: Mutant, stages: Iterator[list[Path]]) -> str | None:
-        """The test that notices a mutant; None if it survives."""
+    def find_killer(
+        self, mutant: Mutant, stages: Iterator[list[Path]], marks: str = QUICK
+    ) -> str | None:
+        """The test with these marks that notices a mutant; None if it survives."""
         target = self._src / "posezoo" / mutant.path
         source = target.read_bytes()
         for tests in stages:
             names = list(map(str, tests))
             while True:
                 target.write_bytes(mutant.apply(source))
-                failed = self._first_failure(names)
+                failed = self._first_failure(names, marks)
                 target.write_bytes(source)
                 if failed is None:
                     break
-                if "::" not in failed or self._first_failure([failed]) is None:
+                if "::" not in failed or self._first_failure([failed], marks) is None:
                     return failed
                 self._broken.add(failed)
                 # Those of the files before have passed.
@@ -295,11 +300,11 @@ class Laboratory:
                 names = names[names.index(broken) :]
         return None
 
-    def _first_failure(self, names: list[str]) -> str | None:
+    def _first_failure(self, names: list[str], marks: str) -> str | None:
         """The first test that fails, or what else went wrong; None if all pass."""
         shutil.rmtree(self._results, ignore_errors=True)
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-rfEs", "-p", "no:cacheprovider"]
-        command += ["-m", "not slow and not judge", "--basetemp", str(self._results)]
+        command += ["-m", marks, "--basetemp", str(self._results)]
         command += [word for test in sorted(self._broken) for word in ("--deselect", test)]
         env = os.environ | {"PYTHONPATH": str(self._src), "PYTHONDONTWRITEBYTECODE": "1"}
         with subprocess.Popen(
@@ -318,7 +323,7 @@ class Laboratory:
                 return TIME_LIMIT
         for count, place in re.findall(r"^SKIPPED \[(\d+)\] (\S+:\d+)", output, re.MULTILINE):
             self.skipped[place] = max(int(count), self.skipped.get(place, 0))
-        # 5: all tests of these files are slow.
+        # 5: none of these tests has the marks.
         if process.returncode in (0, 5):
             return None
         summary = re.search(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - |$)", output, re.MULTILINE)
@@ -333,6 +338,7 @@ def main() -> None:
         "--only", default="", help="folders and modules below src/posezoo, with commas between"
     )
     parser.add_argument("--thorough", action="store_true", help="at last run all quick tests")
+    parser.add_argument("--second_ring", action="store_true", help="then run slow tests")
     parser.add_argument("--time_limit", type=float, default=600, help="seconds for a set of tests")
     parser.add_argument("--report", type=Path, help="write the results as JSON")
     options = parser.parse_args()
@@ -352,8 +358,11 @@ def main() -> None:
             if (mutant.path, mutant.mutated_line) in EQUIVALENT:
                 continue
             stages = test_files.stages(mutant.path, options.thorough)
-            killer = laboratory.find_killer(mutant, stages)
-            results.append({**asdict(mutant), "killed_by": killer})
+            killer, ring = laboratory.find_killer(mutant, stages), "quick"
+            if killer is None and options.second_ring:
+                stages = test_files.stages(mutant.path, options.thorough)
+                killer, ring = laboratory.find_killer(mutant, stages, SECOND_RING), "changed"
+            results.append({**asdict(mutant), "killed_by": killer, "ring": ring})
             verdict = {None: "survived", TIME_LIMIT: "timeout "}.get(killer, "killed  ")
             change = f"{mutant.original!r} -> {mutant.mutated!r}"
             print(f"{verdict} {mutant.path}:{mutant.line}: {change}", flush=True)

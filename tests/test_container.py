@@ -16,7 +16,7 @@ from fakes.checkout import ONLINE, ROOT
 from fakes.command import printed
 from fakes.pins import read_pins
 
-pytestmark = [pytest.mark.slow, pytest.mark.release]
+pytestmark = pytest.mark.release
 
 USER = 4321  # who exists neither on this machine nor in the image
 LINES = re.findall(r"^\$ (.+)$", (ROOT / "docs" / "container.md").read_text("utf-8"), re.MULTILINE)

@@ -62,7 +62,6 @@ def readers(tmp_path_factory):
     return Readers(tmp_path_factory.mktemp("readers"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", PASTED, ids=lambda page: str(page.relative_to(ROOT)))
 def test_with_a_mirror_the_blocks_of_a_page_run_as_pasted_and_in_their_order(
     page, readers, mirror, shared, tmp_path
@@ -84,7 +83,6 @@ def test_with_a_mirror_the_blocks_of_a_page_run_as_pasted_and_in_their_order(
     assert not failed, "\n".join(failed)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["photos", "video"])
 def test_the_first_command_of_a_tutorial_finds_the_people_whom_run_finds(
     name, readers, shared, tmp_path
@@ -171,7 +169,6 @@ def test_a_reader_is_one_click_from_a_block_on_the_first_screen(page, what_does_
     assert what_does_it in "".join(re.split(r"^```.*$", screen, flags=re.MULTILINE)[1::2])
 
 
-@pytest.mark.slow
 def test_every_posezoo_command_of_the_readme_runs_as_pasted(readers, shared, tmp_path):
     ours = [
         command
@@ -210,14 +207,12 @@ def run_in_turn(lines, desk, mirror, timeout_s):
         assert ended.returncode == 0, f"{line}: {ended.stdout}{ended.stderr}"
 
 
-@pytest.mark.slow
 def test_the_commands_of_a_card_run_as_pasted(desk, mirror):
     lines = on_card("blazepose-full")
     assert len(lines) == 5
     run_in_turn(lines, desk, mirror, 120)
 
 
-@pytest.mark.slow
 def test_the_python_of_the_readme_runs_as_pasted(readers, shared, tmp_path):
     (code,) = blocks(ROOT / "README.md", "python")
     reader = readers.begin(tmp_path, frozenset({"run"}))

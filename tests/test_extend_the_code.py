@@ -249,7 +249,6 @@ def run_check(folder, check):
     return ended.returncode, ended.stdout + ended.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: f"{promise.part}: {promise.name}")
 def test_what_is_forgotten_turns_its_check_red_with_the_file_to_edit(copy, promise):
     if promise.check == "vulture":

@@ -235,7 +235,6 @@ def transcript(title, desk, mirror):
     return text
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("title", TITLES)
 def test_each_mistake_ends_in_the_answer_that_the_page_shows(title, desk, mirror, request):
     # Which need a model that is there.

@@ -92,7 +92,6 @@ def test_a_founding_model_becomes_ir(place, spec):
     becomes_ir(place, spec, checkpoint_of(spec.name, generated(spec)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "spec",
     [
@@ -108,7 +107,6 @@ def test_a_tag_becomes_ir_of_its_own_size(place, spec):
     becomes_ir(place, spec, checkpoint_of(spec.name, generated(spec)))
 
 
-@pytest.mark.slow
 def test_what_mxnet_itself_wrote_becomes_ir(place, shared):
     content = (shared / "data" / "checkpoints" / f"{SMALL}.params").read_bytes()
     becomes_ir(place, next(spec for spec in FOUNDING if spec.name == SMALL), content)

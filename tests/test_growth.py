@@ -29,8 +29,6 @@ REGULAR_EXPRESSIONS = str(Path(re.__file__).parent)
 #: MANY make 1,770 pairs: what is called less often for them is not called for each pair.
 RARE = 20 * MANY
 
-pytestmark = pytest.mark.slow
-
 
 def grown_too_much(one, few, many):
     """The functions whose calls grow more than the number of things, with their calls."""

@@ -140,9 +140,6 @@ KINDS = {
     "another user's": lambda path: (path.write_bytes(b"{}"), give_away(path)),
 }
 
-#: One of each way in which reading fails: it waits, does not end, is no text, has other words, is too deep.
-QUICK = ("a pipe", "an endless device", "not UTF-8", "unknown words", "nested deeply")
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
@@ -174,7 +171,7 @@ def call(folder, command):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
 @pytest.mark.parametrize(
     "kind",
-    [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS],
+    KINDS,
 )
 @pytest.mark.parametrize("row", ROWS)
 def test_no_command_waits_for_a_stranger_s_file_or_calls_it_a_bug(made, tmp_path, row, kind):

@@ -23,7 +23,7 @@ from fakes.command import Ended, printed, run_process
 from fakes.network import network
 from posezoo.media.images import SAMPLE_PHOTOS
 
-pytestmark = [pytest.mark.slow, pytest.mark.release]
+pytestmark = pytest.mark.release
 
 OTHER_OPENVINO = "2026.3.1"
 PHOTO = shlex.quote(str(SAMPLE_PHOTOS[0]))

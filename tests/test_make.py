@@ -27,7 +27,7 @@ def test_make_tries_again_if_tests_failed_but_not_if_some_did_not_run(
         f" *compileall*) exit {of_compileall} ;; *) exit {of_pytest} ;; esac\n"
     )
     python.chmod(0o755)
-    (tmp_path / ".installed-test").touch()
+    (tmp_path / ".installed-test-all").touch()
     command = ["make", f"VENV={tmp_path}", "WORKERS=1", target]
     ended = run_process(
         command,
@@ -44,7 +44,7 @@ def test_make_alone_shows_at_most_twelve_targets():
 
 
 def test_environments_are_entered_from_one_with_the_extra_check_alone(tmp_path):
-    for extra in ("test", "check"):
+    for extra in ("test-all", "check"):
         (tmp_path / f".installed-{extra}").touch()
     command = ["make", "--dry-run", f"VENV={tmp_path}", "environments", "ENTER=README.md"]
     printed = run_process(command, cwd=ROOT, check=True).stdout
@@ -79,7 +79,7 @@ def checkout(tmp_path):
     for name, text in {"posezoo": POSEZOO, "python": "#!/bin/sh\ndate > docs/drawn.md\n"}.items():
         (binaries / name).write_text(text)
         (binaries / name).chmod(0o755)
-    (folder / ".venv" / ".installed-test").touch()
+    (folder / ".venv" / ".installed-test-all").touch()
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "All")

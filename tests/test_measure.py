@@ -48,7 +48,6 @@ def record(tmp_path):
     return tmp_path / "models" / "intel" / MODEL / "measured.yml"
 
 
-@pytest.mark.slow
 def test_what_is_missing_or_out_of_date_is_measured_and_recorded(measure, shared, tmp_path):
     photos = shared / "data" / "photos"
     code, output = measure("--kinds", "accuracy", "--dry_run", photos=photos)
@@ -109,7 +108,6 @@ def test_an_unknown_kind_is_refused(measure, tmp_path):
     assert "--kinds: unknown: beauty" in output
 
 
-@pytest.mark.slow
 def test_no_speed_is_measured_while_other_programs_use_the_machine(measure, mirror, tmp_path):
     spinning = [
         subprocess.Popen([sys.executable, "-c", "while True: pass"])

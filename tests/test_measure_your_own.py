@@ -12,7 +12,6 @@ from fakes.pages import ROOT, commands
 PAGE = ROOT / "docs" / "howto" / "measure_your_own.md"
 
 
-@pytest.mark.slow
 def test_the_page_measures_on_photos_and_videos_as_pasted(npm_mirror, shared, tmp_path):
     """Two photos, and a video of one that stands still."""
     pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")

@@ -125,7 +125,6 @@ def left(user, folder="models"):
     return {str(path.relative_to(user.desk / folder)) for path in files}
 
 
-@pytest.mark.slow
 def test_the_stand_in_runs_as_the_page_shows(user):
     lines = commands(section("1. Change nothing"))
     assert len(lines) == 7
@@ -134,7 +133,6 @@ def test_the_stand_in_runs_as_the_page_shows(user):
     assert left(user) == ALL
 
 
-@pytest.mark.slow
 def test_the_old_names_run_as_the_page_shows(user):
     lines = commands(section("2. Change one line"))
     assert len(lines) == 5
@@ -144,7 +142,6 @@ def test_the_old_names_run_as_the_page_shows(user):
     assert [model["name"] for model in json.loads(ended[-1].stdout)] == ["resnet-50-tf"]
 
 
-@pytest.mark.slow
 def test_posezoos_verbs_run_as_the_page_shows_and_leave_what_the_old_names_leave(user):
     for line in commands(section("3. Change over")):
         user(line)
@@ -153,7 +150,6 @@ def test_posezoos_verbs_run_as_the_page_shows_and_leave_what_the_old_names_leave
     assert user(f"python -c {shlex.quote(code)}").stdout == f"models/{IR}.xml\n"
 
 
-@pytest.mark.slow
 def test_both_dockerfiles_make_the_models_with_the_stand_in_or_posezoo(user, links):
     dockerfiles = blocks(PAGE, "dockerfile")
     assert len(dockerfiles) == 2
@@ -204,7 +200,6 @@ def test_the_models_of_2024_6_are_counted_by_how_they_are_made():
     assert not counts
 
 
-@pytest.mark.slow
 def test_the_models_of_2021_4_that_do_not_move_are_counted(shared):
     frameworks = Counter(
         model["framework"] for model in planned(shared / "data" / "omz-2021.4" / "models")

@@ -29,7 +29,6 @@ def poses_of(python, folder, photos):
     return version.stdout, [image["poses"] for image in images]
 
 
-@pytest.mark.slow
 def test_opencv_4_and_5_find_the_same_poses(tmp_path, shared, blazepose, monkeypatch):
     """The detector sees a pixel that differs by one: the regions of its people move by up to 23 px."""
     monkeypatch.setenv("POSEZOO_WEIGHTS_DIR", str(blazepose.output_dir))

@@ -145,7 +145,6 @@ def share_among_the_first(truth, scores, count):
     return float(np.mean((first == np.array(truth)[:, None]).any(axis=1)))
 
 
-@pytest.mark.slow
 def test_our_share_of_right_classes_is_that_of_scikit_learn():
     """To import scikit-learn takes longer than all else here."""
     metrics = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn")
@@ -190,7 +189,6 @@ def test_a_folder_for_each_class_is_a_data_set(classifier, pictures, tmp_path):
     assert json.loads(output)["top1"] == 0.75
 
 
-@pytest.mark.slow
 def test_a_classifier_is_quantized_and_its_accuracy_is_compared(classifier, pictures, tmp_path):
     needs("nncf")
     network, flags = classifier
@@ -224,7 +222,6 @@ def detector(mirror, tmp_path_factory):
     )  # fmt: skip
 
 
-@pytest.mark.slow
 def test_the_objects_of_a_detector_are_those_of_model_api(detector, shared, tmp_path):
     pytest.importorskip("model_api", reason="needs openvino-model-api")
     photo = shared / "data" / "photos" / "000000000790.jpg"
@@ -244,7 +241,6 @@ def test_the_objects_of_a_detector_are_those_of_model_api(detector, shared, tmp_
         assert np.allclose(json.loads(box), ours["box"], atol=3)
 
 
-@pytest.mark.slow
 def test_the_ap_of_objects_is_that_of_pycocotools(detector, shared, tmp_path):
     coco = pytest.importorskip("pycocotools.coco", reason="needs pycocotools")
     from pycocotools.cocoeval import COCOeval
@@ -291,7 +287,6 @@ def evaluated(subject, images, annotations, output, *flags):
     return json.loads(done)
 
 
-@pytest.mark.slow
 def test_an_ir_that_names_its_classes_finds_them(published, shared, tmp_path):
     network = openvino.Core().read_model(published)
     for section in list(network.rt_info):

@@ -102,7 +102,6 @@ def evaluated(model, annotations, folder):
     return json.loads(output)["AP"], people
 
 
-@pytest.mark.slow
 def test_keypoints_of_ones_own_are_converted_run_and_evaluated(model, tmp_path):
     assert len(found(model, tmp_path / "run")) == COUNT
     wrong = [np.tile((5.0, 5.0, 2.0), (COUNT, 1)) for _ in BOXES]
@@ -117,7 +116,6 @@ def test_keypoints_of_ones_own_are_converted_run_and_evaluated(model, tmp_path):
     assert evaluated(model, right, tmp_path / "right")[0] == pytest.approx(1)
 
 
-@pytest.mark.slow
 def test_a_checkpoint_alone_is_recognized(checkpoint, tmp_path):
     assert len(found(checkpoint, tmp_path / "run")) == COUNT
 
@@ -284,7 +282,6 @@ def did(*args):
     return printed(posezoo(*args))
 
 
-@pytest.mark.slow
 def test_a_checkpoint_with_a_skeleton_of_ones_own_takes_every_step(zoo, tmp_path):
     network, folder = zoo
     is_openpose = network == "lightweight_openpose"

@@ -76,7 +76,6 @@ def post(address, data):
     return requests.post(f"{address}/poses", files={"photo": data}, timeout=HANG_S)
 
 
-@pytest.mark.slow
 def test_a_photo_is_answered_with_its_poses(server, model):
     for photo in SAMPLE_PHOTOS:
         expected = [pose.to_json() for pose in model(photo)]
@@ -96,7 +95,6 @@ def assert_same(found, expected):
             assert point == pytest.approx(wanted, abs=0.01)
 
 
-@pytest.mark.slow
 def test_several_posts_at_once_get_the_poses_of_their_own_photo(server):
     photos = [photo.read_bytes() for photo in SAMPLE_PHOTOS]
     alone = [post(server, photo).json() for photo in photos]
@@ -109,7 +107,6 @@ def test_several_posts_at_once_get_the_poses_of_their_own_photo(server):
         assert_same(answer.json(), alone[index % 2])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -124,7 +121,6 @@ def test_what_is_no_image_is_answered_400_with_the_reason(server, data, reason):
     assert post(server, SAMPLE_PHOTOS[0].read_bytes()).status_code == 200  # it still runs
 
 
-@pytest.mark.slow
 def test_the_command_for_a_photo_works_as_pasted(server, tmp_path):
     curl = shutil.which("curl")
     if curl is None:

@@ -90,7 +90,6 @@ def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, 
     assert holder == "Copyright 2019-2025 The MediaPipe Authors."
 
 
-@pytest.mark.slow
 def test_posezoo_packs_the_same_wheel_of_itself_in_a_checkout_and_installed(built, tmp_path):
     wheel = next(built.glob("*.whl"))
     with zipfile.ZipFile(wheel) as archive:
@@ -302,7 +301,6 @@ def needed_for_a_build():
     return needed | {"setup.cfg", "setup.py", "pyproject.toml", "LICENSE", "README.md"}
 
 
-@pytest.mark.slow
 def test_the_sdist_of_a_commit_has_the_same_bytes_each_time(tmp_path):
     first = tmp_path / "first"
     copy_checkout(first)

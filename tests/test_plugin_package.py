@@ -103,7 +103,6 @@ def run_python(code, environ):
     return ended.stdout.strip()
 
 
-@pytest.mark.slow
 def test_doctor_lists_the_parts_with_their_package(installed):
     plugins = json.loads(posezoo_process("doctor", "--format", "json", **installed).stdout)[
         "plugins"
@@ -115,7 +114,6 @@ def test_doctor_lists_the_parts_with_their_package(installed):
     assert {plugin["package"] for plugin in plugins} == {"posezoo-example-parts 1.0"}
 
 
-@pytest.mark.slow
 def test_a_model_of_an_added_format_from_an_added_source_becomes_ir(installed, registry, tmp_path):
     needs("openvino")
     places = ("--models_dir", registry, "--output_dir", tmp_path / "out")
@@ -128,7 +126,6 @@ def test_a_model_of_an_added_format_from_an_added_source_becomes_ir(installed, r
 MO = "import sys; from posezoo.__main__ import main; sys.exit(main('posezoo.omz.commands.mo'))"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -177,7 +174,6 @@ def test_an_added_rule_is_checked_and_files_of_another_framework_than_an_added_o
     assert "framework is masked, but .tflite is of tflite [framework-files]" in shown
 
 
-@pytest.mark.slow
 def test_the_inputs_of_an_added_format_are_drafted(installed, tmp_path):
     needs("openvino")
     published = tmp_path / "net.masked"
@@ -191,7 +187,6 @@ def test_the_inputs_of_an_added_format_are_drafted(installed, tmp_path):
     assert [port["shape"] for port in written["inputs"]] == [[1, 3, HEIGHT, WIDTH]]
 
 
-@pytest.mark.slow
 def test_an_added_decoder_is_put_into_an_ir(installed, tmp_path):
     openvino = needs("openvino")
     write_masked_model(
@@ -228,7 +223,6 @@ def test_an_added_verb_is_run_and_in_the_help(installed, registry, tmp_path):
     assert "todo" in misuse(posezoo_process("tofo", **installed))
 
 
-@pytest.mark.slow
 def test_an_added_decoder_and_an_added_network_are_found_by_name(installed):
     decode = (
         "import numpy, posezoo\n"

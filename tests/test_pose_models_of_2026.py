@@ -40,7 +40,6 @@ def rtmpose(place):
     return place, said
 
 
-@pytest.mark.slow
 def test_an_archive_with_a_dated_folder_becomes_proven_ir(rtmpose):
     place, said = rtmpose
     assert "self-check passed" in said and "compared with ONNX Runtime" in said
@@ -48,7 +47,6 @@ def test_an_archive_with_a_dated_folder_becomes_proven_ir(rtmpose):
     assert place.ir("rtmpose-t").is_file() and place.ir("rtmpose-t", "FP16").is_file()
 
 
-@pytest.mark.slow
 def test_rtmpose_finds_what_its_network_computes(rtmpose, tmp_path):
     place, _ = rtmpose
     image = rtmpose_network.drawn_scene()
@@ -79,7 +77,6 @@ def test_rtmpose_finds_what_its_network_computes(rtmpose, tmp_path):
     ]
 
 
-@pytest.mark.slow
 def test_rtmw3d_finds_depths_in_meters_that_do_not_depend_on_the_size_of_a_person(tmp_path):
     """Of a small network with its outputs; `pose.z` of other models is in pixels, and grows with the person."""
     names = ["output", "1554", "1556"]
@@ -98,7 +95,6 @@ def test_rtmw3d_finds_depths_in_meters_that_do_not_depend_on_the_size_of_a_perso
     assert len(np.unique(pose.depths)) > 20
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shift", [-3.2, -50], ids=["people", "nobody"])
 def test_only_rtmos_rows_of_people_are_compared(place, tmp_path, shift):
     """ONNX Runtime fills the row after the people with the last anchor, OpenVINO with zeros."""
@@ -149,7 +145,6 @@ def detected(place, tmp_path_factory, request):
     return detector, place.run("get", detector, "-o", place.out, "--precisions", "FP32,FP16", "-v")
 
 
-@pytest.mark.slow
 def test_a_detector_of_2026_finds_the_people_for_rtmpose(rtmpose, tmp_path, detected):
     place, _ = rtmpose
     detector, said = detected

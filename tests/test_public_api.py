@@ -241,7 +241,6 @@ def test_load_gives_a_callable_from_image_to_poses(blazepose, mirror):
     assert pose.mask is None
 
 
-@pytest.mark.slow
 def test_load_sees_images_as_large_and_as_many_at_once_as_it_is_asked(mirror, tmp_path):
     where = {"weights_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
     model = posezoo.load(
@@ -333,7 +332,6 @@ def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared,
     assert "--model_name" in refused.value.hint
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model_name", ["", "mine"])
 def test_loaded_weights_of_one_s_own_never_take_the_place_of_the_published(
     shared, tmp_path, model_name
@@ -351,7 +349,6 @@ def test_loaded_weights_of_one_s_own_never_take_the_place_of_the_published(
     assert [xml.relative_to(tmp_path) for xml in tmp_path.rglob("*.xml")] == [place]
 
 
-@pytest.mark.slow
 def test_weights_of_one_s_own_are_ready_to_use_by_the_model_s_name_and_by_the_network_s(tmp_path):
     torch = needs("torch")
     from networks.published import awake
@@ -375,7 +372,6 @@ def test_weights_of_one_s_own_are_ready_to_use_by_the_model_s_name_and_by_the_ne
     assert found[0] == found[1]
 
 
-@pytest.mark.slow
 def test_the_file_of_one_s_own_weights_is_loaded_like_a_model(shared, tmp_path):
     needs("torch")
     file = shared / "data" / "checkpoints" / "mobile_pose_mobilenetv3_small.params"
@@ -422,7 +418,6 @@ def test_what_cannot_be_meant_of_one_s_own_weights_is_one_line(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
 def test_network_gives_a_module_with_the_weights_of_a_file_or_without_any(shared):
     torch = needs("torch")
     name = "mobile_pose_mobilenetv3_small"

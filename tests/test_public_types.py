@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import sys
 
-import pytest
-
 from fakes.checkout import ROOT
 from fakes.command import run_process
 from fakes.pages import blocks
@@ -62,7 +60,6 @@ posezoo.load(min_person_score=0.3)  # Unexpected keyword argument "min_person_sc
 """
 
 
-@pytest.mark.slow
 def test_a_type_checker_knows_the_values_of_a_users_script(tmp_path):
     needs("mypy")
     (readme,) = blocks(ROOT / "README.md", "python")

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import rehearsal_table
 from fakes.own_registry import own_registry
 from rehearsal_table import COLUMNS, ROOT, STEPS, declared_digest, read_table
@@ -42,7 +40,6 @@ def test_a_declaration_that_changes_is_marked(monkeypatch):
     assert how_it_was_made_page.is_changed({**row, "declared": "0" * 12})
 
 
-@pytest.mark.slow
 def test_a_model_comes_as_far_as_the_table_says(shared, tmp_path):
     script = Path(rehearsal_table.__file__).with_name("rehearse.py")
     words = ["--check", "--photos", shared / "data/photos", "--mirror", shared / "data/mirror"]

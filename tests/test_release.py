@@ -20,7 +20,7 @@ from fakes.pins import read_pins
 from fakes.wheels import make_wheel
 from posezoo.media.images import SAMPLE_PHOTOS
 
-pytestmark = [pytest.mark.slow, pytest.mark.release]
+pytestmark = pytest.mark.release
 
 
 @pytest.fixture(scope="module")

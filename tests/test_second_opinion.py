@@ -19,8 +19,6 @@ from fakes.people import likeness
 from posezoo.media.images import SAMPLE_PHOTOS, read_image
 from posezoo.poses.keypoints import Pose, pose_similarity
 
-pytestmark = pytest.mark.slow
-
 #: The default, whose detector finds boxes, and the threshold that its model.yml declares.
 DEFAULT = "movenet-thunder"
 #: Models whose weights packages of the index have.

@@ -14,8 +14,6 @@ from posezoo.cli.main import VERBS
 from posezoo.lint.recomputation import ARTIFACT_RULES
 from posezoo.lint.rules import load_rules
 
-pytestmark = pytest.mark.slow
-
 #: Scripts, styles, fonts, images and frames; a link that a reader clicks is none of them.
 LOADED = re.compile(
     r"<(?:script|link|img|source|iframe)\b[^>]*?\b(?:src|href)=\"((?:https?:)?//[^\"]+)\"|url\(((?:https?:)?//.*?)\)"

@@ -72,7 +72,6 @@ def evaluate(npm_mirror, shared, cache, tmp_path):
     return run
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "precision", "height", "people", "ap"),
     [pytest.param(*pair, id=f"{pair[0].name}-{pair[1]}{pair[2]}") for pair in stated_pairs()],
@@ -99,7 +98,6 @@ def stated_detectors():
 
 
 @needs_vnni
-@pytest.mark.slow
 @pytest.mark.parametrize(("people", "ap"), stated_detectors())
 def test_the_command_gives_the_ap_in_the_boxes_of_a_detector(evaluate, people, ap):
     flags = {

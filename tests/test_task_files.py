@@ -72,7 +72,6 @@ def pin(path, content, server):
     path.write_text(yaml.safe_dump(declared), "utf-8")
 
 
-@pytest.mark.slow
 def test_a_task_file_becomes_two_proven_networks_that_find_the_same_pose(
     published, blazepose_irs, mirror, tmp_path
 ):
@@ -89,7 +88,6 @@ def test_a_task_file_becomes_two_proven_networks_that_find_the_same_pose(
     assert np.abs(pose.keypoints - same.keypoints).max() <= 0.1
 
 
-@pytest.mark.slow
 def test_a_task_file_is_run_by_its_name(published, mirror):
     _, posezoo = published
     photo = by_digest(mirror, ASTRONAUT)

@@ -14,8 +14,6 @@ from fakes.network import network
 from fakes.server import Server
 from fakes.when_used import needs
 
-pytestmark = pytest.mark.slow
-
 Person = Callable[..., Ended]
 CFG = "[posezoo]\nmodels_dir = zoo\nweights_dir = models\n"
 

@@ -93,8 +93,6 @@ VERBS = {
 }
 #: The packages that only some environments have.
 PACKAGES = {"evaluate": "faster_coco_eval", "quantize": "nncf"}
-#: They take less than two seconds.
-QUICK = {"card", "completion", "dataset", "info", "list", "recommend", "shims"}
 
 
 @cache
@@ -187,7 +185,7 @@ def test_each_verb_is_used():
 
 @pytest.mark.parametrize(
     "verb",
-    [verb if verb in QUICK else pytest.param(verb, marks=pytest.mark.slow) for verb in VERBS],
+    VERBS,
 )
 def test_a_verb_reports_to_nobody(desk, verb):
     if verb in PACKAGES:
@@ -209,7 +207,6 @@ PROGRAMS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("export", PROGRAMS)
 def test_an_exported_program_reports_to_nobody(desk, export):
     flags, program = PROGRAMS[export]
@@ -223,7 +220,6 @@ def test_an_exported_program_reports_to_nobody(desk, export):
     assert desk.asked() == []
 
 
-@pytest.mark.slow
 def test_an_exported_program_for_model_api_reports_to_nobody(desk, tmp_path):
     if sys.version_info < (3, 11):
         pytest.skip("openvino-model-api needs Python 3.11")
@@ -271,7 +267,6 @@ def packages_of_extras():
     ]
 
 
-@pytest.mark.slow
 def test_no_package_that_posezoo_installs_reports_when_it_imports_it(desk):
     desk.run(sys.executable, "-c", IMPORTER, *packages_of_extras())
     assert desk.left() == []

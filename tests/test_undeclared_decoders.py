@@ -45,7 +45,6 @@ def test_its_poses_are_those_of_the_same_model_with_a_decoder(openpose, shared):
     assert np.array_equal(found[0].keypoints, declared[0].keypoints)
 
 
-@pytest.mark.slow
 def test_its_ap_is_that_of_the_same_model_with_a_decoder(openpose, shared, tmp_path):
     photos = shared / "data" / "photos"
     averages = []
@@ -96,7 +95,6 @@ def test_a_detector_finds_the_people_for_it(dots, picture, tmp_path, mirror):
     assert f"people from {DETECTOR}" in output
 
 
-@pytest.mark.slow
 def test_one_person_at_a_time_is_evaluated_in_the_annotated_boxes(dots, shared, tmp_path):
     photos = shared / "data" / "photos"
     output = printed(posezoo(

@@ -35,14 +35,12 @@ def vitpose(place):
     return place, place.run("get", NAME, "-o", place.out, "--precisions", "FP32", "-v")
 
 
-@pytest.mark.slow
 def test_the_published_file_of_experts_becomes_proven_ir(vitpose):
     place, said = vitpose
     assert "self-check passed" in said and "PyTorch" in said
     assert place.ir(NAME).is_file()
 
 
-@pytest.mark.slow
 def test_vitpose_finds_what_its_network_computes(vitpose, tmp_path):
     place, _ = vitpose
     image = rtmpose.drawn_scene()
@@ -74,7 +72,6 @@ def test_vitpose_finds_what_its_network_computes(vitpose, tmp_path):
     assert np.allclose(pose.keypoints[:, 2], maps.max(axis=(1, 2)).clip(0), atol=1e-3)
 
 
-@pytest.mark.slow
 def test_hrnet_from_a_checkpoint_with_a_description_becomes_proven_ir(place):
     torch.manual_seed(0)
     network = networks.build_network("hrnet", width=32)

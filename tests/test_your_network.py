@@ -27,7 +27,6 @@ def write_hand(path):
     path.write_bytes(graphs.written("hand", [node], [image], [output], {"weights": weights}))
 
 
-@pytest.mark.slow
 def test_the_page_leads_from_an_onnx_to_int8_a_service_and_cpp(tmp_path):
     for package in ("nncf", "onnxruntime"):
         pytest.importorskip(package, reason=f"needs {package}")

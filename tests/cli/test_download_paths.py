@@ -135,7 +135,6 @@ def count_at_once(events):
 DISPLAYS = {"terminal": see_bars, "pipe": read_lines, "json": read_json}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("package", ["npm"], indirect=True)
 @pytest.mark.parametrize("columns", [40, 80, 120])
 @pytest.mark.parametrize("jobs", [1, 4])

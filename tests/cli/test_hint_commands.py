@@ -332,7 +332,6 @@ def advised_command(text):
     return " ".join(PLACEHOLDERS.get(word, word) for word in words)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0].strip()}: {case[1]}")
 def test_what_a_hint_advises_leads_further(desk, tmp_path, case):
     hint, mistake, advice = case

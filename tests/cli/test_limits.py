@@ -198,7 +198,6 @@ def test_deeply_nested_graphs_are_refused(tmp_path):
     assert_success(translate(tmp_path, "net.onnx", "--precision", "FP32"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("where", [(), ("--cluster", "local:2")], ids=["alone", "together"])
 def test_a_model_that_reaches_a_limit_fails_alone(tmp_path, where):
     for name in ("endless", "good"):

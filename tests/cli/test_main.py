@@ -353,7 +353,6 @@ def test_an_unknown_model_ends_with_1_and_a_hint():
     )
 
 
-@pytest.mark.slow
 def test_a_closed_pipe_is_no_error(tmp_path):
     for number in range(2000):
         write_model(tmp_path / "models", f"model-{number}", model_yml(description="x" * 200 + "."))

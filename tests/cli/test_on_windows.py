@@ -107,7 +107,6 @@ def test_a_wrong_file_leaves_nothing_behind(zoo, tmp_path):
     assert left_behind(tmp_path) == []
 
 
-@pytest.mark.slow
 def test_poses_are_found_in_a_photo(shared, tmp_path):
     environ = {"POSEZOO_MIRROR": str(shared / "data" / "mirror")}
     photo = sorted((shared / "data" / "photos").glob("*.jpg"))[0]

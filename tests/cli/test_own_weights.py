@@ -91,7 +91,6 @@ def numbers_of_the_network():
     return sum(tensor.numel() for key, tensor in state.items() if key not in folded)
 
 
-@pytest.mark.slow
 def test_the_self_check_of_own_weights_can_be_strict_or_off(checkpoint, tmp_path):
     ours = ("--network", NETWORK, "--checkpoint", checkpoint, "-o", tmp_path, *FP32)
     record = tmp_path / "public" / NETWORK / "FP32" / "provenance.json"
@@ -180,7 +179,6 @@ def test_a_model_takes_custom_weights_and_a_skeleton_in_both_commands(zoo, check
     )
 
 
-@pytest.mark.slow
 def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(
     zoo, other, shared, tmp_path
 ):
@@ -217,7 +215,6 @@ def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(
     assert run_published(cache) == run_published(tmp_path / "fresh")
 
 
-@pytest.mark.slow
 def test_open_model_zoos_converter_converts_custom_weights(zoo, checkpoint, tmp_path):
     assert_quiet_success(omz_tool(
         "converter", "--name=small", f"--models_dir={zoo}", f"-o={tmp_path}/ir", "--precisions=FP16",
@@ -243,7 +240,6 @@ def test_incompatible_flags_are_wrong_usage(args, said):
     assert said in misuse(posezoo("convert", *args))
 
 
-@pytest.mark.slow
 def test_onnx_of_other_weights_is_replaced_only_with_force(checkpoint, other, tmp_path):
     ours = ("convert", "--network", NETWORK, "--onnx_only")
     here = ("-o", tmp_path)
@@ -340,7 +336,6 @@ def name_of(checkpoint):
     return f"{checkpoint.stem}-{digest[:8]}"
 
 
-@pytest.mark.slow
 def test_verbs_that_describe_models_take_a_checkpoint(twelve):
     described = printed(posezoo("info", twelve, "--format", "json"))
     (facts,) = json.loads(described)
@@ -353,7 +348,6 @@ def test_verbs_that_describe_models_take_a_checkpoint(twelve):
         assert name_of(twelve) in printed(posezoo(*words))
 
 
-@pytest.mark.slow
 def test_verbs_that_make_and_measure_ir_take_a_checkpoint(twelve, tmp_path):
     place = ("--weights_dir", tmp_path / "models")
     got = posezoo("get", twelve, *place, *FP32)
@@ -372,7 +366,6 @@ def test_verbs_that_make_and_measure_ir_take_a_checkpoint(twelve, tmp_path):
     assert twelve.read_bytes() == before
 
 
-@pytest.mark.slow
 def test_a_checkpoint_that_no_network_reads_is_refused_by_all_verbs(tmp_path):
     import torch
 

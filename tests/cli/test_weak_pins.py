@@ -126,7 +126,6 @@ def test_the_lock_is_beside_the_posezoo_cfg_in_use(zoo, monkeypatch):
     assert read_settings({"lock": "mine.lock"}, environ)["lock"].value == Path("mine.lock")
 
 
-@pytest.mark.slow
 def test_trusted_files_are_converted_from_onnx_and_pytorch_too(tmp_path, monkeypatch):
     needs("torch")
     network, weights = NetworkChoice("mobile_pose_mobilenetv3_small"), tmp_path / "weights.pth"

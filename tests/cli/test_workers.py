@@ -51,7 +51,6 @@ def converter(zoo, *args):
     return run_process(command(zoo, *args), timeout=120)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2", "auto"])
 def test_a_failure_stops_no_other_model_and_the_summary_has_its_reason(zoo, jobs):
     ended = converter(zoo, "--jobs", jobs)
@@ -68,7 +67,6 @@ def test_a_failure_stops_no_other_model_and_the_summary_has_its_reason(zoo, jobs
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_in_json_each_line_is_an_event_and_the_last_one_names_each_failure_with_its_reason(
     zoo, jobs
@@ -113,7 +111,6 @@ def test_a_signal_ends_all_processes(zoo, number, code):
     )
 
 
-@pytest.mark.slow
 def test_the_model_of_a_killed_process_is_converted_by_another(zoo):
     (zoo / "models" / "public" / "broken" / "model.yml").unlink()
     process = subprocess.Popen(

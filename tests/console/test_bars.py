@@ -51,7 +51,6 @@ def test_a_bar_with_a_long_title_has_its_numbers(columns):
     assert terminal.screen.wrapped == []
 
 
-@pytest.mark.slow
 def test_a_run_over_a_video_shows_the_frames_the_people_and_the_time_left(tmp_path):
     ir = seeker.write_ir(tmp_path / "seeker")
     video = write_noise(tmp_path / "walk.mp4", frames=300)

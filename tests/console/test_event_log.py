@@ -101,7 +101,6 @@ def test_a_file_of_a_source_has_its_bytes_and_seconds(tmp_path):
     assert ended["seconds"] >= 0
 
 
-@pytest.mark.slow
 def test_two_runs_share_a_file(zoo):
     posezoo(*download(zoo))
     posezoo(*download(zoo))

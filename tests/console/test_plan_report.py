@@ -181,7 +181,6 @@ def test_what_is_frozen_and_turned_is_told(zoo):
     assert facts["inputs"][0]["ir_layout"] == "NHWC"
 
 
-@pytest.mark.slow
 def test_all_of_open_model_zoo_is_planned_and_nothing_is_written(shared, tmp_path):
     models = shared / "data" / "omz-2021.4" / "models"
     ended = posezoo(

@@ -190,7 +190,6 @@ def test_a_package_that_every_verb_needs_is_a_problem(without):
     assert "tqdm is not installed, which every verb needs" in problems(ended)
 
 
-@pytest.mark.slow
 def test_a_mirror_and_a_device_that_do_not_exist_are_found(tmp_path):
     reported = problems(doctor("--format", "json", POSEZOO_MIRROR="/nowhere", POSEZOO_DEVICE="NPU"))
     assert (
@@ -226,7 +225,6 @@ def test_a_mirrors_password_is_not_shown(tmp_path):
         assert "s3cret" not in shown
 
 
-@pytest.mark.slow
 def test_the_package_indexes_are_listed_without_their_logins(tmp_path):
     indexes = {
         "PIP_INDEX_URL": "https://ann:s3cret@index.invalid/simple",
@@ -243,7 +241,6 @@ def test_the_package_indexes_are_listed_without_their_logins(tmp_path):
     assert "problem: pip's configuration cannot be read: " in damaged.stdout
 
 
-@pytest.mark.slow
 def test_the_npm_registries_are_listed_without_their_logins(tmp_path):
     npmrc = tmp_path / "npmrc"
     npmrc.write_text(
@@ -318,7 +315,6 @@ def test_a_stand_in_beside_the_original_and_what_the_removal_of_one_leaves_are_p
     assert listed["mediapipe"] == "mp.solutions: the original, not ours"
 
 
-@pytest.mark.slow
 def test_plugins_are_listed_with_their_package_and_not_run(tmp_path):
     (tmp_path / "wavy.py").write_text("1 / 0")
     install(tmp_path, "wavy", "1.0")

@@ -69,7 +69,6 @@ def run(xml, picture):
     return {port.any_name: results[port] for port in compiled.outputs}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "flags"),
     [

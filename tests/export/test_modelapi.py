@@ -72,7 +72,6 @@ def simcc(tmp_path_factory):
 # --- modelapi
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("has_model_api")
 def test_the_sample_of_a_detector_prints_our_boxes(detector, photos, tmp_path, out):
     model = detector
@@ -88,7 +87,6 @@ def test_the_sample_of_a_detector_prints_our_boxes(detector, photos, tmp_path, o
         assert any(json.loads(box) == pytest.approx(pose.box, abs=0.51) for _, _, box in rows)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("has_model_api")
 def test_the_sample_of_a_simcc_network_prints_our_keypoints(simcc, tmp_path, out):
     export(out, "modelapi", simcc)
@@ -204,7 +202,6 @@ def test_openpose_gets_the_names_of_outputs_that_its_converter_requires(make_mod
     }
 
 
-@pytest.mark.slow
 def test_an_ir_with_its_decoder_passes_on_its_keypoints_as_tensors(tmp_path, out):
     spec = with_decoding(simcc_spec(tmp_path, simcc_network()), SIMCC)
     model = facts_of(convert_simcc(tmp_path, decodes=True), spec)

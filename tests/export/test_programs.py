@@ -16,8 +16,6 @@ from fakes.exports import write_zoo
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
 from fakes.zoo import declared_file, model_yml, write_model
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).parents[2]
 STRICT = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 #: A program into which the headers are copied may have set a locale with a decimal comma.

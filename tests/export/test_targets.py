@@ -390,7 +390,6 @@ def says_the_mean(ended):
     assert "0.09" in ended.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CHECKS["folder"].run_with)
 def test_the_samples_of_real_models_run_without_posezoo(real_model, tmp_path, photo, name, out):
     model = real_model(name)
@@ -400,7 +399,6 @@ def test_the_samples_of_real_models_run_without_posezoo(real_model, tmp_path, ph
     assert [name for name, _ in printed] == [port.name for port in model.outputs]
 
 
-@pytest.mark.slow
 def test_the_sample_of_an_ir_with_a_decoder_prints_keypoints_in_pixels_of_the_photo(
     real_model, tmp_path, out
 ):

@@ -10,8 +10,7 @@ import pytest
 
 def soak(*case: object, id: str | None = None) -> Any:
     """A case of pytest.mark.parametrize."""
-    # "slow", too, so that the quick tests leave it out.
-    return pytest.param(*case, marks=(pytest.mark.slow, pytest.mark.soak), id=id)
+    return pytest.param(*case, marks=pytest.mark.soak, id=id)
 
 
 def soak_repeated(cases: Iterable[Any], kind: Callable[..., Hashable]) -> list[Any]:

@@ -102,7 +102,6 @@ def test_a_layer_of_darknet_computes_as_onnx_what_it_computes_in_opencv_4(name, 
         assert_near(compared, theirs[output])
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not OPENCV_5.is_file(), reason="needs OpenCV 5: make build/demo-env-opencv5")
 def test_opencv_5_computes_what_onnx_runtime_computes(tmp_path):
     cases = {}

@@ -116,7 +116,6 @@ def selfie(tmp_path):
     return file.read_bytes(), publish, (*flags, tmp_path / "out")
 
 
-@pytest.mark.slow
 def test_the_command_proves_the_operation_by_what_mediapipe_computed(selfie):
     content, publish, flags = selfie
     publish(content)
@@ -128,7 +127,6 @@ def test_the_command_proves_the_operation_by_what_mediapipe_computed(selfie):
 OPTIONS = struct.pack("<4i", 12, 1, 2, 2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after", "problem"),
     [

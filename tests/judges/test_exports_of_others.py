@@ -13,8 +13,6 @@ from judges.agreement import pairs
 from judges.packages import python_of
 from posezoo import load
 
-pytestmark = pytest.mark.slow
-
 SCRIPT = Path(__file__).with_name("run_ultralytics.py")
 
 #: How far a point may be from that of ``predict``, in pixels of the photo. Few people differ: those whose overlap is at

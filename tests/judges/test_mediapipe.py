@@ -108,7 +108,6 @@ def record_landmarks(name, found, landmarks):
     agreement.record(name)
 
 
-@pytest.mark.slow
 def test_mediapipe_finds_the_same_people(pictures, found, judged):
     """Its Python package gives 9 instead of 7 cells to the refinement: it drops the options of a calculator whose
     message it has not imported (see the next test), and 9 is the default. So some landmarks are a few pixels apart.
@@ -125,7 +124,6 @@ def test_mediapipe_finds_the_same_people(pictures, found, judged):
     assert np.mean([np.median(apart) <= 2 for apart in distances]) >= 0.95
 
 
-@pytest.mark.slow
 def test_the_landmarks_are_those_of_mediapipes_graph(pictures, found, judged):
     """With all options of the published graph."""
     landmarks = judged("photos-whole-graph", pictures, "--whole_graph")
@@ -230,7 +228,6 @@ def to_poses(found):
     return poses
 
 
-@pytest.mark.slow
 def test_people_are_as_near_to_the_truth_as_mediapipes_alone_and_in_videos(
     videos, blazepose_irs, judged
 ):

@@ -81,7 +81,6 @@ def points_of(pose):
     return np.array([[each["x"], each["y"]] for each in pose["keypoints"]])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", FOUND)
 def test_the_command_finds_the_hands_and_faces_of_mediapipe(
     model, pictures, judged, mediapipe, tmp_path
@@ -116,7 +115,6 @@ def test_the_command_finds_the_hands_and_faces_of_mediapipe(
     assert not worlds or np.median(np.concatenate(worlds)) <= 0.001
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "model"), [(0, "selfie-segmentation"), (1, "selfie-segmentation-landscape")]
 )
@@ -140,7 +138,6 @@ def test_the_masks_are_those_of_mediapipe(
     assert len(overlaps) > 20 and np.median(overlaps) > 0.999 and min(overlaps) > 0.95
 
 
-@pytest.mark.slow
 def test_a_face_is_followed_through_a_video_as_by_mediapipe(mirror, mediapipe, tmp_path):
     """The camera turns and zooms. MediaPipe's Face Mesh smooths nothing."""
     photo = cv2.imread(str(by_digest(mirror, ASTRONAUT)))

@@ -24,8 +24,6 @@ from posezoo.poses.keypoints import SKELETONS, coco_order, to_pixel_indices
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 
-pytestmark = pytest.mark.slow
-
 #: Of a network with an input of 512 x 512; a cell of the maps is 4 or 8 pixels wide.
 SIZE = (512, 512)
 SCENES = [(kind, seed) for kind in ("plain", "sizes", "overlapping") for seed in range(8)]

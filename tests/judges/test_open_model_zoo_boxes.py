@@ -15,8 +15,6 @@ from fakes.region_networks import (
 )
 from judges.packages import OPEN_MODEL_ZOO, open_model_zoo
 
-pytestmark = pytest.mark.slow
-
 CENTERNET = "ctdet_coco_dlav0_512"
 
 

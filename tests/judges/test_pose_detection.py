@@ -37,8 +37,6 @@ from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 from run.runtime.test_blazepose_pipeline import BLAZEPOSE, DETECTOR
 
-pytestmark = pytest.mark.slow
-
 ov = import_openvino()
 ops = ov.opset13
 

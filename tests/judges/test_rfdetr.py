@@ -20,7 +20,6 @@ from posezoo.proof.reference_outputs import EXACT
 disc_people = import_when_used("fakes.disc_people")
 torch = import_when_used("torch")
 
-pytestmark = pytest.mark.slow
 
 ov = import_openvino()
 SIDE = 576

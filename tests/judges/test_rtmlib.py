@@ -79,7 +79,6 @@ def discs(place):
     return load(place.ir("rtmpose-t"), detector=None), next(place.out.rglob("end2end.onnx"))
 
 
-@pytest.mark.slow
 def test_rtmpose_finds_the_keypoints_of_rtmlib(recorded, pictures, discs):
     estimator, onnx = discs
     boxes_of = [

@@ -24,8 +24,6 @@ from posezoo.run.runtime.runtime_config import LoadOptions
 disc_people = import_when_used("fakes.disc_people")
 colored_discs = import_when_used("fakes.colored_discs")
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def scenes():

@@ -65,7 +65,6 @@ def groups_of(found):
     return groups
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("solution", "least"),
     [
@@ -106,7 +105,6 @@ def test_the_same_landmarks_are_found_where_mediapipe_finds_them(both, solution,
         assert np.percentile(distances, 95) <= PHOTO_PX_95, figures
 
 
-@pytest.mark.slow
 def test_hands_and_faces_have_the_same_labels_and_scores(both):
     pairs = [
         pair
@@ -119,7 +117,6 @@ def test_hands_and_faces_have_the_same_labels_and_scores(both):
     assert max(abs(theirs[2] - ours[2]) for theirs, ours in pairs) <= 0.01
 
 
-@pytest.mark.slow
 def test_depths_visibilities_and_world_landmarks_are_those_of_mediapipe(both):
     for theirs, ours in select(both, "pose"):
         assert theirs["groups"].keys() == ours["groups"].keys()
@@ -133,7 +130,6 @@ def test_depths_visibilities_and_world_landmarks_are_those_of_mediapipe(both):
             assert np.median(np.abs(np.subtract(*world))) <= 0.005
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "solution", ["pose", "selfie_segmentation", "selfie_segmentation_landscape"]
 )

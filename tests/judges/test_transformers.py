@@ -101,7 +101,6 @@ def compare(recorded, ir, pictures, **options):
     return agreement
 
 
-@pytest.mark.slow
 def test_vitpose_finds_the_keypoints_of_transformers(recorded, pictures, vitpose):
     """transformers smooths maps with a sigma of 0.8 cells, whatever the width of the kernel; so does OpenCV with 3.
 
@@ -110,7 +109,6 @@ def test_vitpose_finds_the_keypoints_of_transformers(recorded, pictures, vitpose
     compare(recorded, vitpose, pictures, blur=3).check("vitpose")
 
 
-@pytest.mark.slow
 def test_vitpose_smooths_maps_as_its_authors(recorded, pictures, vitpose):
     """With OpenCV's Gaussian of 11 cells, whose sigma is 2; transformers has these 11 cells with 0.8."""
     agreement = compare(recorded, vitpose, pictures)

@@ -18,7 +18,6 @@ onnxruntime = import_when_used("onnxruntime")
 
 disc_people = import_when_used("fakes.disc_people")
 
-pytestmark = pytest.mark.slow
 
 SIDE = 640
 MIN_SCORE, MAX_OVERLAP, MOST = 0.25, 0.7, 300

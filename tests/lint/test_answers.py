@@ -190,7 +190,6 @@ def own_zoo(tmp_path):
     return tmp_path / "models"
 
 
-@pytest.mark.slow
 def test_what_models_name_outside_of_their_folders_touches_them(own_zoo):
     def checked(*words):
         ended = run(own_zoo, "--changed_since", "HEAD", *words)
@@ -229,7 +228,6 @@ def test_a_changed_index_touches_its_models_and_a_new_folder_itself(zoo):
     assert "1 model or composite" in run(zoo, "--changed_since", "HEAD").stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [

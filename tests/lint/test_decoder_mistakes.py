@@ -252,7 +252,6 @@ def list_found(registry, folder, changes):
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("mistakes", "least"), [(OF_DECODERS, 23), (OF_ANY_KIND, 40)])
 def test_most_mistakes_are_errors_in_their_model(registry, tmp_path, mistakes, least):
     found = list_found(registry, tmp_path, mistakes)
@@ -267,7 +266,6 @@ def test_a_size_that_is_not_declared_is_not_named(registry, tmp_path):
     assert finding.message.endswith("; expected of 17 keypoints: 1, 34, ?, ?")
 
 
-@pytest.mark.slow
 def test_correct_changes_are_no_findings(registry, tmp_path):
     for number, group in enumerate(in_rounds(CORRECT)):
         copied = shutil.copytree(registry, tmp_path / str(number)) / "models"
@@ -275,7 +273,6 @@ def test_correct_changes_are_no_findings(registry, tmp_path):
         assert check_registry(Registry([copied])) == []
 
 
-@pytest.mark.slow
 def test_another_form_of_a_fact_of_open_model_zoo_is_no_finding(shared, tmp_path):
     zoo = shutil.copytree(shared / "data" / "omz-2021.4", tmp_path, dirs_exist_ok=True)
     for file, pattern, replacement, *models in OTHER_FORMS:

@@ -35,7 +35,6 @@ def test_the_hook_stops_a_commit_that_contradicts_itself(checkout):
     succeeded(posezoo_process(*words, cwd=checkout))
 
 
-@pytest.mark.slow
 @pytest.mark.soak  # pre-commit installs posezoo anew
 def test_pre_commit_runs_the_hook_as_published(checkout, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pre-commit")

@@ -63,7 +63,6 @@ def lint(zoo):
     return int(ended.stderr.split()[-1]), json_of(ended)["findings"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_card_ends_in_time_with_a_finding(zoo, name):
     card = zoo / "public" / "pose-a" / "README.md"

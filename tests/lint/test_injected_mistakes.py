@@ -357,7 +357,6 @@ WITH_PAGES = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "mistakes", WITH_PAGES, ids=lambda group: ", ".join(each[1] for each in group)
 )
@@ -453,7 +452,6 @@ def test_two_swapped_stages_are_one_finding_though_many_drawn_lines_differ(capsy
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("half", ["xml", "bin"])
 def test_a_missing_half_of_an_ir_is_found(capsys, models, half):
     path = models / OPENPOSE / "model.yml"

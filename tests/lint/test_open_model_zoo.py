@@ -30,7 +30,6 @@ def rows(findings, root):
     return sorted("\t".join(map(str, line)) for line in lines)
 
 
-@pytest.mark.slow
 def test_the_findings_are_those_that_were_looked_at(models):
     """Redrawn by REDRAW_GOLDEN=1; who redraws it looks at each new line, whether it is true."""
     found = rows(list(check_registry(Registry([models]))), models)
@@ -48,7 +47,6 @@ def run(models, *words):
     return ended.stdout
 
 
-@pytest.mark.slow
 def test_what_is_unusual_but_right_is_no_finding(models):
     """Files that many models share, empty files, other colour orders, millimetres: none of them cries wolf."""
     found = {each.model for each in check_registry(Registry([models])) if each.severity == "error"}

@@ -167,7 +167,6 @@ def test_weights_in_another_precision_are_found(tmp_path):
     assert found(tmp_path) == set()
 
 
-@pytest.mark.slow
 def test_our_own_registry_is_what_it_says(mirror, tmp_path):
     """Of every model whose files are at hand: its IR is made, and nothing declared of it is otherwise."""
     names = ("person-detection-retail-0013", "tf-pose-mobilenet-v2-small", "blazepose-full")

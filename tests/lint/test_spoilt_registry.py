@@ -254,7 +254,6 @@ def spoil(models, mistake):
     path.write_text(text.replace(mistake.old, mistake.new, 1), "utf-8")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "group", rounds(), ids=lambda group: ", ".join(each.name for each in group)
 )
@@ -277,7 +276,6 @@ def cut(path):
     path.write_text(path.read_text(encoding="utf-8") + "\n  - [", encoding="utf-8")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

@@ -143,7 +143,6 @@ def test_an_ir_of_any_height_is_counted_at_the_one_that_is_said(checkout):
     assert usual.settings == {"height": 18, "width": 999}
 
 
-@pytest.mark.slow
 def test_a_network_s_figures_come_out_again_on_generated_weights(checkout):
     pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"

@@ -240,7 +240,6 @@ def test_a_disconnected_network_camera_is_reported(reported):
     assert problem == f"{address}: was disconnected after {len(frames)} frames"
 
 
-@pytest.mark.slow
 def test_a_silent_network_camera_counts_as_disconnected_after_ten_seconds(reported):
     body = mjpeg(9)
     with Server() as server:
@@ -534,7 +533,6 @@ def test_a_video_is_played_the_requested_number_of_times(tmp_path, reported):
     assert [each.index for each in frames] == list(range(8))
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the libraries of a process")
 @pytest.mark.parametrize("begins_with", ["a good frame", "nothing"])
 def test_a_frame_that_never_ends_is_not_read_whole(tmp_path, begins_with):

@@ -314,7 +314,7 @@ def open_and_close(address, times, failures):
             failures.append(error)
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [3, 25])
 def test_eight_threads_open_a_redirected_camera_at_once(cameras, times):
     failures = []
     import_quiet_opencv()
@@ -365,7 +365,6 @@ def cut_for_four_seconds(cameras, stream):
     stream.is_on = True
 
 
-@pytest.mark.slow
 def test_five_cameras_with_an_outage_stay_as_young_as_those_of_a_bare_thread(cameras):
     pytest.importorskip("av", reason="needs PyAV: the extra video")
     lost, ages, bare = [], {}, []
@@ -408,7 +407,6 @@ def test_five_cameras_with_an_outage_stay_as_young_as_those_of_a_bare_thread(cam
     wait_until(lambda: not our_threads())
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
 def test_cameras_that_come_and_go_leave_no_handles_and_no_threads(cameras):
     handles = Path("/proc/self/fd")

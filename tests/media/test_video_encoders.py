@@ -57,7 +57,6 @@ def heard_seconds(av, path):
         return sum(each.samples / each.sample_rate for each in container.decode(audio=0))
 
 
-@pytest.mark.slow
 def test_chromium_plays_a_drawn_video_with_its_sound(av, tmp_path):
     video = write_sounding(av, tmp_path / "walk.mp4", "aac")
     assert draw_video(video, tmp_path / "drawn.mp4") == []

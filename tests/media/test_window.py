@@ -124,7 +124,6 @@ def corner(desktop):
     return int((np.abs(desktop.picture()[360:480, :150].astype(int) - GREY) > 12).any(axis=2).sum())
 
 
-@pytest.mark.slow
 def test_tab_switches_modes_and_q_quits_with_the_speeds_of_both(
     python, desktop, tmp_path, video, mode_on
 ):
@@ -142,7 +141,6 @@ def test_tab_switches_modes_and_q_quits_with_the_speeds_of_both(
     assert list(told["steps_ms"]) == ["read", "find poses", "draw", "show", "write"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("key", ["c", "d", "m", "h"])
 def test_the_key_of_a_monitor_shows_and_hides_it(python, desktop, tmp_path, video, mode_on, key):
     with Running(python, desktop, tmp_path, video, "--loop") as running:
@@ -155,7 +153,6 @@ def test_the_key_of_a_monitor_shows_and_hides_it(python, desktop, tmp_path, vide
         running.end()
 
 
-@pytest.mark.slow
 def test_a_photo_stays_with_its_person_until_a_key_is_pressed(
     python, desktop, tmp_path, mirror, blazepose, monkeypatch
 ):
@@ -200,7 +197,6 @@ def refused(tmp_path, video, python, **environ):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environ", "message"),
     [

@@ -152,10 +152,7 @@ OTHER_SIZES = {"higher_hrnet": (160, 96), "hrnet": (160, 96), "vitpose": (256, 1
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow) if name == "higher_hrnet" else name
-        for name in CASES
-    ],
+    CASES,
 )
 def test_outputs_have_the_paper_s_shapes_at_any_size_and_the_stated_stride(name):
     network = NETWORKS[name]

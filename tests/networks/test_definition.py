@@ -73,7 +73,7 @@ def test_an_argument_with_a_wrong_value_is_refused(name, arguments, problem):
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        pytest.param("higher_hrnet", {"width": 18, "keypoints": 14}, marks=pytest.mark.slow),
+        ("higher_hrnet", {"width": 18, "keypoints": 14}),
         (
             "single_human_pose",
             {"refinement_stages": 0, "interpolation": "bilinear", "keypoints": 21},

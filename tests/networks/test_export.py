@@ -62,7 +62,6 @@ def odd_shape(name):
     return (2, 3, 96, 160) if name in ("higher_hrnet", "hrnet") else (2, 3, 101, 75)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [SMALL[0], *map(soak, SMALL[1:])])
 def test_the_export_computes_the_same_at_its_size(name, tmp_path):
     network = awake(name)
@@ -70,7 +69,6 @@ def test_the_export_computes_the_same_at_its_size(name, tmp_path):
     assert_same(network, compiled, name, NETWORKS[name].input.shape)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [*SMALL, *(soak(name) if name in OF_KNOWN_BLOCKS else name for name in LARGE)]
 )
@@ -84,7 +82,6 @@ def test_the_export_for_any_size_computes_the_same_at_its_size_and_at_others(nam
         assert_same(network, compiled, name, (1, 3, 160, 224), leeway=4)
 
 
-@pytest.mark.slow
 def test_the_export_of_vitpose_computes_the_same(tmp_path):
     network = networks.build_network("vitpose", width=384)
     compiled = exported(network, "vitpose", tmp_path, dynamic=False)

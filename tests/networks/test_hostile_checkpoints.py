@@ -129,7 +129,6 @@ def test_harmful_weights_are_refused(tmp_path, kind):
     assert [each.name for each in tmp_path.iterdir()] == ["net.pth"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["a command, zip", "a whole module, legacy", "sizes beyond the file"]
 )
@@ -152,7 +151,6 @@ def test_harmful_published_files_are_refused(tmp_path, server, kind):
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.slow
 def test_onnx_with_weights_in_another_folder_is_refused(tmp_path):
     content, weights = with_weights_beside("../../../secret")
     (tmp_path / "secret").write_bytes(weights)

@@ -36,7 +36,6 @@ def test_the_arguments_are_read_from_the_keys_and_the_weights_loaded_in_float32(
     assert np.array_equal(weight.numpy(), found.tensors[key].astype(np.float32))
 
 
-@pytest.mark.slow
 def test_a_declared_argument_is_used_whatever_the_keys_show(checkpoint):
     found = pretrained.read_network_checkpoint(checkpoint, NAME, {"refinement_stages": 1})
     with pytest.raises(
@@ -80,7 +79,6 @@ def test_names_without_dots_are_matched_by_their_order(tmp_path, order):
         assert key.endswith("num_batches_tracked") or torch.equal(loaded[key], tensor)
 
 
-@pytest.mark.slow
 def test_another_networks_names_without_dots_do_not_match(tmp_path):
     (tmp_path / "net.params").write_bytes(
         params(numbered(networks.build_network("simple_pose_resnet18_v1b")))
@@ -95,7 +93,6 @@ def test_another_networks_names_without_dots_do_not_match(tmp_path):
         pretrained.read_network_checkpoint(tmp_path / "net.params", SMALL).load()
 
 
-@pytest.mark.slow
 def test_the_network_that_a_checkpoint_fits_is_named(checkpoint):
     with pytest.raises(CheckpointError) as caught:
         pretrained.read_network_checkpoint(checkpoint, "higher_hrnet").load()
@@ -142,7 +139,6 @@ def test_the_prefix_of_a_training_program_is_removed(tmp_path, kind):
     assert all(torch.equal(tensor, loaded[key]) for key, tensor in state.items())
 
 
-@pytest.mark.slow
 def test_a_checkpoint_with_a_prefix_for_each_tensor_is_refused_in_time(tmp_path):
     header = {f"a{number:x}.b.c": entry("U8", [0], 0, 0) for number in range(60_000)}
     (tmp_path / "net.pth").write_bytes(safetensors(header))
@@ -151,7 +147,6 @@ def test_a_checkpoint_with_a_prefix_for_each_tensor_is_refused_in_time(tmp_path)
     assert "60000 unexpected: a0.b.c, a1.b.c, " in error
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("head", ["head", "keypoint_head"])
 def test_the_names_of_mmpose_are_those_of_hrnet(tmp_path, head):
     state = networks.build_network("hrnet", width=8).state_dict()
@@ -205,7 +200,6 @@ def named_by_authors(state, names):
     return renamed
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("names", VITPOSE_NAMES, ids=["ViTPose", "mmpose 1"])
 def test_the_names_of_mmpose_are_those_of_vitpose(tmp_path, names):
     torch.manual_seed(0)

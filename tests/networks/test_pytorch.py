@@ -85,7 +85,6 @@ def made(params):
     return spec, layout, convert_model(spec, layout).irs
 
 
-@pytest.mark.slow
 def test_an_ir_computes_pytorch_s_outputs_of_the_checkpoint(made):
     spec, layout, irs = made
     assert set(irs) == {FP32, FP16}
@@ -116,7 +115,6 @@ def test_the_same_checkpoint_gives_the_same_bytes(made, tmp_path):
 
 
 # What the files of the other networks compute is compared in tests/networks/test_export.py.
-@pytest.mark.slow
 @pytest.mark.parametrize("is_open", [False, True])
 @pytest.mark.parametrize("name", QUICK)
 def test_the_onnx_is_the_one_that_pytorch_alone_would_write(name, is_open, tmp_path):
@@ -191,7 +189,6 @@ def test_an_image_of_another_kind_is_refused_before_pytorch_starts(params):
         convert_model(spec, layout)
 
 
-@pytest.mark.slow
 def test_a_wrong_ir_of_a_checkpoint_is_refused_with_its_first_wrong_node(
     params, tmp_path, monkeypatch, in_this_process
 ):
@@ -216,7 +213,6 @@ def test_a_wrong_ir_of_a_checkpoint_is_refused_with_its_first_wrong_node(
     assert not layout.ir_path(spec, FP16).exists()
 
 
-@pytest.mark.slow
 def test_pytorch_runs_the_first_moved_images_along(params):
     """Its process takes longer to start than a network to run."""
     spec, layout = declared(params)
@@ -237,7 +233,6 @@ def test_a_pytorch_process_that_dies_or_cannot_start_is_reported_in_one_line(par
         write_onnx(resolved_of(spec, layout))
 
 
-@pytest.mark.slow
 def test_a_checkpoint_becomes_the_same_file_with_and_without_the_package_onnx(
     params, tmp_path, monkeypatch
 ):

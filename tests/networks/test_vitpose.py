@@ -94,7 +94,6 @@ def ask_transformers(tensors, image):
         ).heatmaps
 
 
-@pytest.mark.slow
 def test_it_computes_what_transformers_computes(recorded):
     """Of its 17 maps, every eighth row and column is recorded."""
     tensors = tensors_of(384, plus=True)

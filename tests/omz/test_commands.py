@@ -16,8 +16,6 @@ from omz.runs import MO_ENV, Ours, Theirs, known, ours, run, theirs
 from omz.table import ASPECTS, REASONS, ROWS
 from omz.zoo import bad_zoo, small_zoo
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="session")
 def zoos(tmp_path_factory):

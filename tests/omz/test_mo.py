@@ -554,7 +554,6 @@ def picky():
     return graphs.written("picky", nodes, [image], [("y", graphs.FLOAT, (1, 1000))], constants)
 
 
-@pytest.mark.slow
 @needs_affinity
 def test_on_one_cpu_an_original_that_fails_as_it_runs_is_an_error(folder):
     (folder / "picky.onnx").write_bytes(picky())
@@ -593,7 +592,6 @@ def test_an_ir_that_differs_is_not_written(folder, capfd, monkeypatch, in_this_p
     assert run(capfd, "--input_model", "net.onnx", "--self_check", "off")[0] == 0
 
 
-@pytest.mark.slow
 def test_what_is_rounded_to_8_bits_otherwise_cannot_be_compared(folder, capfd, mirror):
     """LiteRT and OpenVINO round MoveNet's quantized values differently; Model Optimizer converts it, too."""
     (path,) = (mirror / "1" / "a1").glob("fd3cb6*")
@@ -765,7 +763,6 @@ def detect(xml):
     return compiled(read(xml))(feed)[0].reshape(-1, 7)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_detector_is_converted_by_its_pipeline_as_a_model_of_the_zoo_is(folder, capfd, name):
     graph, pipeline = DETECTORS[name]

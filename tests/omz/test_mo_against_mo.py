@@ -21,8 +21,6 @@ from omz.replay import TENSORFLOW
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.omz.commands import mo
 
-pytestmark = pytest.mark.slow
-
 #: Lines that both carry out. The weights of their IR have the same type, FP16 unless the line says otherwise.
 CARRIED_OUT = (
     "--input_model net.onnx",

@@ -374,7 +374,6 @@ def test_the_info_dumper_has_the_keys_of_2021_and_2024(zoo):
     assert facts[1]["license_url"] == "https://spdx.org/licenses/Apache-2.0.html"
 
 
-@pytest.mark.slow
 def test_the_info_dumper_says_what_open_model_zoos_descriptions_say(shared, tmp_path):
     models = shared / "data" / "omz-2021.4" / "models"
     ended = omz_tool("info_dumper", "--all", "--models_dir", models, cwd=tmp_path)
@@ -453,7 +452,6 @@ def test_print_all_imports_nothing_heavy():
     assert set(ended.stderr.split()) <= allowed
 
 
-@pytest.mark.slow
 def test_parallel_conversions_make_the_same_ir(mirror, tmp_path):
     names = ("pose-detection-mediapipe", "pose-landmark-full-mediapipe")
     environ = {"POSEZOO_MIRROR": str(mirror)}

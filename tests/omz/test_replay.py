@@ -213,7 +213,6 @@ def lines_of(project, path, model=""):
     return [row.line for row in rows if not model or row.models == (model,)]
 
 
-@pytest.mark.slow
 def test_dl_streamers_script_gets_a_model(zoos, tmp_path):
     model = "human-pose-estimation-0001"
     download, convert = lines_of(
@@ -228,7 +227,6 @@ def test_dl_streamers_script_gets_a_model(zoos, tmp_path):
     assert (tmp_path / "here/models/intel" / model / f"FP32/{model}.xml").is_file()
 
 
-@pytest.mark.slow
 def test_scenescapes_script_links_its_default_models(zoos, tmp_path):
     script = "set -e; mkdir -p models/ovms models/cache"
     models = (
@@ -248,7 +246,6 @@ def test_scenescapes_script_links_its_default_models(zoos, tmp_path):
         assert (tmp_path / f"here/models/ovms/{model}/1/{model}.xml").is_file()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", ["age-gender-recognition-retail-0013", "face-detection-retail-0004"]
 )
@@ -262,7 +259,6 @@ def test_the_plugin_of_edge_ai_libraries_moves_what_it_gets(model, zoos, tmp_pat
     assert {"FP16", "FP32"} <= {path.name for path in (tmp_path / "here/target").iterdir()}
 
 
-@pytest.mark.slow
 def test_model_servers_makefile_gets_a_model_with_a_version(zoos, tmp_path):
     folder = "models/public/resnet-50-tf"
     lines = lines_of("openvinotoolkit/model_server", "Makefile")
@@ -274,7 +270,6 @@ def test_model_servers_makefile_gets_a_model_with_a_version(zoos, tmp_path):
     }
 
 
-@pytest.mark.slow
 def test_a_script_finds_the_folder_that_the_information_dumper_names(zoos, tmp_path):
     read = "python3 -c 'import sys, json; print(json.load(sys.stdin)[0][\"subdirectory\"])'"
     script = f"omz_info_dumper --name resnet-50-tf | {read}"

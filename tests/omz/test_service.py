@@ -64,8 +64,6 @@ omz = [{packages}]
 """
 PYTHON = "3.12"
 
-pytestmark = pytest.mark.slow
-
 
 @dataclass(frozen=True)
 class Service:

@@ -93,7 +93,6 @@ def members_of(wheel):
         return {path: archive.read(path).decode("utf-8", "replace") for path in archive.namelist()}
 
 
-@pytest.mark.slow
 def test_writing_them_again_gives_the_same_bytes(wheels, cache, tmp_path):
     again = posezoo_process("shims", "--wheel", tmp_path, XDG_CACHE_HOME=str(cache))
     assert_success(again)
@@ -174,7 +173,6 @@ def test_it_satisfies_what_the_real_2024_6_satisfies(requested, is_taken):
     assert SpecifierSet(requested).contains(found) == is_taken
 
 
-@pytest.mark.slow
 def test_pip_prefers_it_to_the_real_one_of_the_index(wheels, tmp_path, monkeypatch):
     name = "openvino_dev-2024.6.0-17404-py3-none-any.whl"
     real = make_wheel(tmp_path / "real", {"omz_tools/__init__.py": b""}, name)
@@ -196,7 +194,6 @@ def test_pip_prefers_it_to_the_real_one_of_the_index(wheels, tmp_path, monkeypat
     assert [path.name for path in (tmp_path / "with").iterdir()] == [STAND_IN]
 
 
-@pytest.mark.slow
 def test_blanks_in_the_folder_are_written_as_pip_reads_them(tmp_path):
     written = posezoo_process("shims", "--wheel", tmp_path / "my wheels")
     value = re.search(r"PIP_FIND_LINKS=(\S+) ", written.stdout)[1]
@@ -213,7 +210,6 @@ def test_blanks_in_the_folder_are_written_as_pip_reads_them(tmp_path):
     assert (tmp_path / STAND_IN).is_file()
 
 
-@pytest.mark.slow
 def test_a_script_finds_the_package_and_its_commands(installed):
     shown = run(sys.executable, "-m", "pip", "show", "openvino-dev", **installed)
     assert f"\nVersion: {STAND_IN_VERSION}\n" in shown.stdout
@@ -227,7 +223,6 @@ def test_a_script_finds_the_package_and_its_commands(installed):
         assert run(command, "--no_such_flag", **installed).returncode == 2
 
 
-@pytest.mark.slow
 def test_a_script_calls_the_commands_as_functions(installed, tmp_path):
     code = """
 from omz_tools import omz_converter, omz_downloader, omz_info_dumper
@@ -249,7 +244,6 @@ except SystemExit as ended:
     assert run(sys.executable, *module, **installed).stdout == "of-omz\n"
 
 
-@pytest.mark.slow
 def test_model_optimizer_is_a_module_and_a_function(installed, tmp_path):
     pytest.importorskip("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
@@ -278,7 +272,6 @@ print([port.any_name for port in Core().read_model(sys.argv[2]).outputs])
     assert (tmp_path / "b.xml").is_file()
 
 
-@pytest.mark.slow
 def test_the_old_name_of_the_package_openvino_is_an_alias(installed):
     pytest.importorskip("openvino")
     code = """
@@ -355,7 +348,6 @@ def test_the_package_openvino_still_works_beside_it(installed):
     assert_success(run(sys.executable, "-c", code, **installed))
 
 
-@pytest.mark.slow
 @pytest.mark.soak  # pip installs OpenVINO anew
 def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(
     wheels, tmp_path, mirror

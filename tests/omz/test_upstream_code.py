@@ -121,7 +121,6 @@ def test_with_consent_the_code_is_announced_and_run_and_its_file_is_converted(tm
     assert (without.returncode, "it is up to date" in without.stdout) == (0, True)
 
 
-@pytest.mark.slow
 @needs_sandbox
 @pytest.mark.parametrize("force", [[], ["--force"]])
 def test_a_strict_lock_without_the_ir_refuses_it_before_any_code_runs(tmp_path, force):
@@ -656,7 +655,6 @@ for _ in range(3000):
 """
 
 
-@pytest.mark.slow
 @needs_sandbox
 def test_deeply_nested_folders_are_refused_and_removed(tmp_path):
     with pytest.raises(
@@ -838,7 +836,6 @@ def pytorch_zoo(folder, export, weights=None):
     )
 
 
-@pytest.mark.slow
 @needs_sandbox
 def test_a_pytorch_model_of_a_foreign_zoo_is_exported_and_converted(tmp_path):
     ended = converter(
@@ -861,7 +858,6 @@ def test_a_pytorch_model_of_a_foreign_zoo_is_exported_and_converted(tmp_path):
     assert not list((tmp_path / "downloads").rglob("__pycache__"))
 
 
-@pytest.mark.slow
 @needs_sandbox
 def test_a_parameter_that_is_not_a_literal_is_not_evaluated(tmp_path):
     export = [*EXPORT, "--model-param=name=open('/tmp/x','w')"]
@@ -874,7 +870,6 @@ class Evil:
         return os.mkdir, ("/tmp/posezoo-evil",)
 
 
-@pytest.mark.slow
 @needs_sandbox
 def test_weights_that_are_code_are_refused(tmp_path):
     error = refusal(converter(pytorch_zoo(tmp_path, EXPORT, Evil()), "--allow_upstream_code"))

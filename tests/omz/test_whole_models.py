@@ -24,8 +24,6 @@ from fakes.region_networks import (
 from fakes.soak import soak
 from fakes.when_used import needs
 
-pytestmark = pytest.mark.slow
-
 #: By name: the side of the input, and the label of the objects.
 SSD = {
     "face-detection-retail-0004": (304, 1),

@@ -288,7 +288,6 @@ def test_a_point_outside_of_the_tarball_counts_as_none(tarball, numbers):
     is_downloaded_whole(tarball)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1 << 15) + 1, 1 << 30], ids=["a byte more", "1 GiB"])
 def test_a_window_that_unpacks_to_more_than_32_kib_counts_as_none(tarball, size):
     path, points, described = read_points(tarball)

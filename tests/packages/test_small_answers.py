@@ -57,7 +57,6 @@ def test_drops_are_a_stall(server):
         read(url, timeout_s=1)
 
 
-@pytest.mark.slow
 def test_an_answer_that_is_never_slow_and_never_complete_has_a_time_limit(server):
     url = server.serve("a.json", b"{" * MIB, body_drip_s=0.01, drip_bytes=1000)
     with pytest.raises(SourceError, match=r"sent only [\d,]+ bytes of the document in 5 s") as told:
@@ -79,7 +78,7 @@ def index_page(context):
 #: What reads a small answer, with the path and the limit of the answer in MiB.
 READERS = [
     (npm_document, DOCUMENT, 64),
-    pytest.param(index_page, "simple/net/", 256, marks=pytest.mark.slow),
+    (index_page, "simple/net/", 256),
 ]
 
 
@@ -124,7 +123,6 @@ def two_timeouts(monkeypatch):
     monkeypatch.setattr(small_answers, "_TOTAL_TIMEOUTS", 2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("ask", "path", "limit_mib"), READERS)
 def test_a_server_that_sends_drops_is_given_up(server, indexes, two_timeouts, ask, path, limit_mib):
     server.serve(path, b"{" * 999, body_drip_s=0.05)

@@ -108,7 +108,6 @@ def test_a_few_groups_come_back(decode, kind):
     hold(decode, kind, FEW_SEEDS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["crowd", *(soak(kind) for kind in crowds.KINDS if kind != "crowd")]
 )
@@ -185,7 +184,6 @@ def test_a_few_scenes_are_never_worse():
     assert worse((*SCENES[place], place) for place in range(0, len(SCENES), 6)) == []
 
 
-@pytest.mark.slow
 @pytest.mark.soak
 def test_five_hundred_scenes_are_never_worse():
     assert len(SCENES) * len(SCENE_SEEDS) > 500

@@ -338,7 +338,6 @@ def test_the_label_of_each_hand_stands_at_its_hand():
     np.testing.assert_array_equal(written[:190].any(axis=2), alone[:, :190].any(axis=(0, 3)))
 
 
-@pytest.mark.slow
 def test_a_face_of_90_pixels_is_six_shapes_of_lines(mediapipe, monkeypatch):
     """Its oval, brows, eyes and lips, each apart from the others."""
     for name, value in mediapipe.items():

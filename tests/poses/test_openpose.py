@@ -148,7 +148,6 @@ def test_values_that_are_not_finite_give_no_people(poison):
         assert decode_maps(heatmaps, pafs) == []
 
 
-@pytest.mark.slow
 def test_a_single_pass_finds_the_same_people():
     """As the decoder in a graph: the same people as the default in 200 groups of all kinds."""
     kinds, people_found = list(crowds.KINDS), 0

@@ -334,7 +334,6 @@ def test_every_graph_of_the_registry_has_recorded_outputs():
     assert sum(path.stat().st_size for path in files) < 1_000_000
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "runtime"),
     [("pose-detection-mediapipe", "LiteRT"), ("tf-pose-mobilenet-v2-small", "TensorFlow")],

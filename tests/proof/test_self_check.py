@@ -149,7 +149,8 @@ def replace_constant(node, values):
     [
         "tflite",
         "onnx",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("pb", "blazepose-detector")),
+        "pb",
+        "blazepose-detector",
     ],
     indirect=True,
 )
@@ -183,7 +184,7 @@ WRONG = {
 
 @pytest.mark.parametrize(
     "fault",
-    ["a missing reversal", *(pytest.param(name, marks=pytest.mark.slow) for name in [*WRONG][1:])],
+    WRONG,
 )
 def test_wrong_preprocessing_is_detected(small_model, fault):
     spec, layout = small_model
@@ -234,7 +235,6 @@ def test_outputs_in_another_order_are_detected(tmp_path):
     assert "has the outputs" in refusal(replace(spec, outputs=declared), layout, wrong)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_percent_in_any_weight_tensor_of_a_small_network_is_detected(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
@@ -249,7 +249,6 @@ def test_one_percent_in_any_weight_tensor_of_a_small_network_is_detected(tmp_pat
         ), number
 
 
-@pytest.mark.slow
 def test_one_percent_in_weight_tensors_of_blazepose_is_detected(mirror, tmp_path):
     """One in 60 of the 140 tensors; tried on all of them, 130 are caught.
 
@@ -323,7 +322,6 @@ def test_a_failed_check_keeps_the_earlier_ir(tmp_path):
     } == before
 
 
-@pytest.mark.slow
 def test_a_declared_tolerance_holds_for_its_output_and_star_for_the_others(tmp_path):
     spec, layout = tiny(tmp_path)
     for tolerance in ({"pafs": 1e-9}, {"heatmaps": 1.0, "*": 1e-9}):
@@ -683,7 +681,6 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     assert "only --require_proof" in refused.value.hint
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [KINDS[0], *map(soak, KINDS[1:])])
 @pytest.mark.usefixtures("step_by_step")
 def test_an_fp16_ir_is_the_rounding_of_the_fp32_ir(tmp_path, kind):

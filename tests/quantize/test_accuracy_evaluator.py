@@ -45,7 +45,6 @@ def truth_of(bench, name="truth.json", area=1600.0):
     return coco.written(bench.photos.parent, content, name)
 
 
-@pytest.mark.slow
 def test_ap_before_and_after_is_measured_on_photos_kept_apart_from_calibration(bench):
     bench.quantize(annotations=truth_of(bench))
     (compared,) = bench.of(AccuracyCompared)
@@ -83,7 +82,6 @@ def test_an_ir_is_due_until_its_accuracy_is_measured_with_the_same_annotations(b
         bench.quantize(annotations=annotations.with_name("gone.json"))
 
 
-@pytest.mark.slow
 def test_layers_go_back_to_floating_point_until_ap_is_within_its_limit(make_bench):
     settings = {"min_agreement": 0.01, "max_shift_px": 64.0}
     bench = make_bench(loud=True, quantization=settings)
@@ -159,7 +157,6 @@ def float_layers(network):
     return names
 
 
-@pytest.mark.slow
 def test_the_layers_in_floating_point_are_those_of_nncfs_own_accuracy_control(make_bench):
     import nncf
 
@@ -204,7 +201,6 @@ def test_the_layers_in_floating_point_are_those_of_nncfs_own_accuracy_control(ma
     assert set(kept.layers.values()) == {"in INT8, AP drops by more than the limit"}
 
 
-@pytest.mark.slow
 def test_the_best_ir_is_written_and_marked_if_the_limit_is_never_met(bench, tmp_path):
     annotations = truth_of(bench, area=4.0)  # a fraction of a pixel counts
     flags = ("--models_dir", tmp_path / "registry", "--weights_dir", tmp_path / "models")

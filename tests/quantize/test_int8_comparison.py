@@ -35,7 +35,6 @@ def test_the_words_are_those_of_the_task(task, words, others):
     assert "80% agreement (90% needed)" in line
 
 
-@pytest.mark.slow
 def test_a_classifier_is_not_said_to_move_points_or_to_find_people(tmp_path):
     pytest.importorskip("nncf", reason="needs nncf")
     xml = tints.write_ir(tmp_path / "net" / "FP32")

@@ -604,7 +604,6 @@ def test_open_model_zoos_quantizer_asks_for_photos_without_ranges(zoo):
     )
 
 
-@pytest.mark.slow
 def test_the_default_pair_needs_neither_photos_nor_nncf(npm_mirror, tmp_path, monkeypatch):
     (tmp_path / "nncf.py").write_text("raise ImportError('nobody needs it')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

@@ -10,7 +10,6 @@ from fakes.soak import soak
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("moments", [3, soak(50)])
 def test_a_run_that_is_killed_leaves_no_process_and_the_next_one_no_file(bench, tmp_path, moments):
     words = ["quantize", "seeker", "--dataset_dir", bench.photos, "--models_dir", "registry"]

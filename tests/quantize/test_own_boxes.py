@@ -97,7 +97,6 @@ def test_a_metric_of_another_task_is_refused(squares, tmp_path):
     )
 
 
-@pytest.mark.slow
 def test_int8_knows_its_classes_and_has_the_same_accuracy_when_it_is_evaluated(squares, tmp_path):
     pytest.importorskip("nncf", reason="needs nncf")
     xml = write_yolox(tmp_path / "net" / "FP32" / "squares.xml")

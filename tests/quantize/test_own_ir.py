@@ -71,7 +71,6 @@ def test_a_size_for_a_network_of_fixed_size_is_wrong_usage(own):
     assert "--height 64: tints: its input size is fixed" in said
 
 
-@pytest.mark.slow
 def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated_on(own, stated):
     pytest.importorskip("nncf", reason="needs nncf")
     metrics = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn")
@@ -98,7 +97,6 @@ def test_the_accuracy_is_that_of_scikit_learn_on_images_that_were_not_calibrated
     assert "measuring on" not in again.stderr
 
 
-@pytest.mark.slow
 def test_before_int8_is_refused_sums_and_depthwise_layers_are_tried_in_float(own, stated):
     pytest.importorskip("nncf", reason="needs nncf")
     tints.write_ir(own[0].parent, adds_large=True)
@@ -109,7 +107,6 @@ def test_before_int8_is_refused_sums_and_depthwise_layers_are_tried_in_float(own
     assert record["accuracy"]["int8"] == record["accuracy"]["fp32"]
 
 
-@pytest.mark.slow
 def test_a_picture_that_cannot_be_read_is_not_counted_as_one_for_calibration(own, stated):
     pytest.importorskip("nncf", reason="needs nncf")
     _, pictures = own

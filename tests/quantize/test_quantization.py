@@ -59,7 +59,6 @@ def test_int8_finds_what_fp32_finds_and_its_record_contains_the_displacement(qua
     assert (record["shift"]["calibration_photos"], record["shift"]["measured_photos"]) == (6, 3)
 
 
-@pytest.mark.slow
 def test_the_reported_displacement_is_that_of_the_published_ir(bench):
     (displacement,) = bench.quantize().displacements.values()
     moved = []
@@ -84,13 +83,11 @@ def test_the_events_of_a_quantization(quantized):
     assert not bench.of(LayerNoiseMeasured)
 
 
-@pytest.mark.slow
 def test_nothing_is_printed(bench, capfd):
     bench.quantize()
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.slow
 def test_the_same_photos_give_the_same_bytes_on_one_thread_and_on_all(bench):
     cores = os.sched_getaffinity(0)
     bench.quantize()
@@ -104,7 +101,6 @@ def test_the_same_photos_give_the_same_bytes_on_one_thread_and_on_all(bench):
     assert bench.pair == before
 
 
-@pytest.mark.slow
 def test_an_up_to_date_ir_is_kept_until_a_photo_changes(bench):
     bench.quantize()
     bench.quantize()
@@ -115,7 +111,6 @@ def test_an_up_to_date_ir_is_kept_until_a_photo_changes(bench):
     assert bench.of(QuantizationFinished)
 
 
-@pytest.mark.slow
 def test_a_plan_gives_the_reason_and_writes_nothing(bench):
     ask = (bench.spec, bench.context, bench.photos, QuantizationOptions())
     (step,) = int8_models.plan_int8(*ask, output_dir=bench.output_dir).irs
@@ -125,7 +120,6 @@ def test_a_plan_gives_the_reason_and_writes_nothing(bench):
     assert int8_models.plan_int8(*ask, output_dir=bench.output_dir).irs[0].is_up_to_date
 
 
-@pytest.mark.slow
 def test_a_large_displacement_is_refused_with_layer_noise_and_the_old_ir_stays(make_bench):
     bench = make_bench(loud=True, quantization={"in_float": IN_FLOAT})
     bench.quantize()
@@ -142,7 +136,6 @@ def test_a_large_displacement_is_refused_with_layer_noise_and_the_old_ir_stays(m
     assert not list(bench.output_dir.rglob(".posezoo-*"))
 
 
-@pytest.mark.slow
 def test_layers_with_much_noise_can_stay_in_floating_point(make_bench):
     bench = make_bench(loud=True, quantization={"in_float": IN_FLOAT})
     (displacement,) = bench.quantize(compare_layers=True).displacements.values()
@@ -205,7 +198,6 @@ def test_unsuitable_photos_are_refused(bench, spoil, problem):
     assert not bench.xml.exists()
 
 
-@pytest.mark.slow
 def test_an_unreadable_photo_is_left_out_with_a_warning(bench):
     (bench.photos / "00.png").write_bytes(b"not a picture")
     quantized = bench.quantize()
@@ -260,7 +252,6 @@ def test_a_model_that_is_quantized_already_is_refused(make_bench):
         bench.quantize()
 
 
-@pytest.mark.slow
 def test_a_publishers_own_int8_is_never_replaced(bench):
     published = tuple(
         replace(file, name=file.name.replace("FP32", "FP16-INT8")) for file in bench.spec.files
@@ -271,7 +262,6 @@ def test_a_publishers_own_int8_is_never_replaced(bench):
     bench.quantize()
 
 
-@pytest.mark.slow
 def test_a_kill_leaves_the_old_ir_and_the_next_run_cleans_up(bench):
     bench.quantize()
     before = bench.pair
@@ -300,7 +290,6 @@ def test_a_kill_leaves_the_old_ir_and_the_next_run_cleans_up(bench):
     assert not list(folder.glob(".posezoo-*"))
 
 
-@pytest.mark.slow
 def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
     from posezoo.core.pipeline.artifact_states import check_artifacts
 
@@ -316,7 +305,6 @@ def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
     assert bench.of(QuantizationFinished)
 
 
-@pytest.mark.slow
 def test_card_json_has_the_displacement(bench):
     (displacement,) = bench.quantize().displacements.values()
     *_, path = write_sidecars(bench.spec, bench.context.with_output_dir(bench.output_dir))
@@ -327,7 +315,6 @@ def test_card_json_has_the_displacement(bench):
     assert (shift["found_fp32"], shift["found_int8"], shift["agreement"]) == (3, 3, 1)
 
 
-@pytest.mark.slow
 def test_fp32_int8_keeps_single_precision_where_it_stays_in_floating_point(make_bench):
     kept = [{"layers": ["head"], "reason": "x"}]
     bench = make_bench(quantization={"in_float": kept})
@@ -369,7 +356,6 @@ def test_an_output_with_further_names_is_read_by_the_declared_one(bench, tmp_pat
     assert (displacement.found_both, displacement.shift_p90_px, problem) == (1, 0.0, "")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("size", [(), ("--height", 160)], ids=["declared", "given"])
 def test_a_network_is_calibrated_at_the_size_at_which_it_runs(tmp_path, size):
     pytest.importorskip("nncf", reason="needs nncf")

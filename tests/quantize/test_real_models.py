@@ -20,7 +20,6 @@ from posezoo.run import load
 from posezoo.run.pipeline_spec import resolve_pipeline
 from posezoo.run.runtime.runtime_config import LoadOptions
 
-pytestmark = pytest.mark.slow
 FP32, INT8 = Precision.FP32, Precision.FP16_INT8
 
 

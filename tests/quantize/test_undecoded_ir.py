@@ -53,7 +53,6 @@ def compute(xml, photo):
     return compiled(np.float32(image / 255))["head"].astype(float)
 
 
-@pytest.mark.slow
 def test_the_reported_noise_is_that_between_the_two_irs(tmp_path, photos):
     pytest.importorskip("nncf", reason="needs nncf")
     xml = write_ir(tmp_path / "net" / "FP32" / "net.xml", loud=1)
@@ -71,7 +70,6 @@ def test_the_reported_noise_is_that_between_the_two_irs(tmp_path, photos):
     assert record["noise"]["head"] < record["limit"]
 
 
-@pytest.mark.slow
 def test_int8_that_loses_the_signal_is_refused_and_not_written(tmp_path, photos):
     pytest.importorskip("nncf", reason="needs nncf")
     xml = write_ir(tmp_path / "net" / "FP32" / "net.xml", loud=1e4)

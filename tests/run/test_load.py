@@ -186,7 +186,6 @@ def compile_with(context, spec, irs, options=None):
     return load.compile_pipeline(pipeline, load.get_detector_irs(pipeline, context) | irs, options)
 
 
-@pytest.mark.slow
 def test_a_detector_looks_first_unless_nobody_is_to(context, one_at_a_time):
     spec, irs = one_at_a_time
     declared = replace(spec, people=People(BLAZEPOSE, BLAZEPOSE))
@@ -224,7 +223,6 @@ def test_the_people_of_a_video_are_found_as_those_of_photos(context):
     assert of_video(asked(context, BLAZEPOSE)).detector.name == BLAZEPOSE
 
 
-@pytest.mark.slow
 def test_a_model_that_declares_it_follows_one_person_unless_a_detector_is_named(context):
     spec = replace(context.registry.find(MOVENET), people=People(BLAZEPOSE, TRACKING))
     own = get_irs(spec, Precision.FP16, context)
@@ -233,7 +231,6 @@ def test_a_model_that_declares_it_follows_one_person_unless_a_detector_is_named(
     assert not named.can_track and not named.follows_one_person
 
 
-@pytest.mark.slow
 def test_whether_a_model_tracks_is_known_before_it_is_compiled(context):
     declared = context.registry.find(MOVENET)
     own = get_irs(declared, Precision.FP16, context)
@@ -259,7 +256,6 @@ def npm_context(npm_mirror, folder):
     return context_with(flags)
 
 
-@pytest.mark.slow
 def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_context):
     spec = replace(npm_context.registry.find(MOVENET), people=People(OUT_OF_REACH, OUT_OF_REACH))
     events = []
@@ -287,7 +283,6 @@ OF_HANDS_OR_FACES = {
 }
 
 
-@pytest.mark.slow
 def test_the_default_detector_stands_in_for_that_of_each_model_that_declares_another(npm_context):
     named = {spec.people.photo for spec in DECLARE_ANOTHER_DETECTOR}
     assert named - OF_HANDS_OR_FACES == {"rtmdet-nano", "rtmdet-m"}
@@ -313,7 +308,6 @@ def test_a_detector_that_the_user_named_is_not_replaced(npm_context):
     assert caught.value.problem.startswith(f"the person detector {OUT_OF_REACH}: ")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("precision", [Precision.FP16, Precision.FP16_INT8])
 def test_an_ir_in_any_folder_finds_the_people_that_its_model_finds(
     npm_context, shared, tmp_path, precision
@@ -336,7 +330,6 @@ def test_an_ir_in_any_folder_finds_the_people_that_its_model_finds(
     assert from_whole_image
 
 
-@pytest.mark.slow
 def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
     npm_context, npm_mirror, shared, tmp_path
 ):
@@ -367,7 +360,6 @@ def test_an_exported_pipeline_finds_people_with_the_detector_beside_it(
     assert people_count > 20
 
 
-@pytest.mark.slow
 def test_an_ir_alone_has_its_detector_fetched(context, one_at_a_time):
     (xml,) = one_at_a_time[1].values()
     assert compile_file(xml, asked(context, BLAZEPOSE)).people_from == BLAZEPOSE
@@ -378,7 +370,6 @@ def test_who_sees_one_person_at_a_time_is_no_detector(context, one_at_a_time):
         resolve_pipeline(one_at_a_time[0], asked(context, MOVENET))
 
 
-@pytest.mark.slow
 def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
     where = {"weights_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     photo = images.read_image(shared / "data" / "photos" / "000000000785.jpg")
@@ -390,7 +381,6 @@ def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
     assert by_hand.score > 0.4
 
 
-@pytest.mark.slow
 def test_a_detector_has_its_own_options_and_the_minimum_score(context, one_at_a_time, mirror):
     spec, irs = one_at_a_time
     context = asked(context, BLAZEPOSE)
@@ -412,7 +402,6 @@ def test_a_detector_has_its_own_options_and_the_minimum_score(context, one_at_a_
     )
 
 
-@pytest.mark.slow
 def test_load_refuses_a_detector_for_who_finds_people_itself(mirror, folder, tmp_path):
     finds_itself = (
         "human-pose-estimation-0001 processes whole images: it takes neither boxes nor a detector"
@@ -456,7 +445,6 @@ def pretend_quantized(zoo, model):
     shutil.copytree(folder / "FP16", folder / "FP16-INT8")
 
 
-@pytest.mark.slow
 def test_the_int8_of_the_detector_runs_with_int8_where_it_was_made(quantized_zoo, shared, tmp_path):
     photos = shared / "data" / "photos"
     flags = (MOVENET_THUNDER, *quantized_zoo)

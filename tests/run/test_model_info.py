@@ -124,7 +124,6 @@ def test_simcc_with_another_number_of_bins_has_no_wrapper(tmp_path):
     assert info_of(model_with(SIMCC, tmp_path, *bins[::-1]), SIMCC).get("model_type") is None
 
 
-@pytest.mark.slow
 def test_an_ir_with_its_decoder_names_keypoints_but_no_wrapper(tmp_path):
     info = written_in(convert_simcc(tmp_path, decodes=True))
     assert info.keys() & {"model_type", "model_type_dlstreamer", "apply_softmax"} == set()
@@ -132,7 +131,6 @@ def test_an_ir_with_its_decoder_names_keypoints_but_no_wrapper(tmp_path):
     assert info["resize_type"] == "fit_to_window_letterbox"
 
 
-@pytest.mark.slow
 def test_an_ir_that_resizes_says_so(tmp_path):
     info = written_in(convert_simcc(tmp_path, camera={**FRAMES, "resize": True}))
     assert (info["embedded_processing"], info["orig_height"], info["orig_width"]) == (

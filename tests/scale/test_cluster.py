@@ -21,8 +21,6 @@ executors = import_when_used("posezoo.scale.cluster_executor")
 
 TESTS = ROOT / "tests"
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def start(tmp_path):

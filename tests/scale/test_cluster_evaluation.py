@@ -14,7 +14,6 @@ from fakes.when_used import require_installed
 
 require_installed("distributed")
 pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

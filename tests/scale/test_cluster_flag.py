@@ -66,7 +66,6 @@ def irs(folder):
     }
 
 
-@pytest.mark.slow
 def test_the_workers_of_a_scheduler_make_the_same_files(zoo):
     cluster = Cluster(zoo)
     try:
@@ -85,7 +84,6 @@ def test_the_workers_of_a_scheduler_make_the_same_files(zoo):
     assert lines(spread) - {first} == lines(serial)
 
 
-@pytest.mark.slow
 def test_relative_paths_are_those_of_the_client_and_not_of_the_workers(zoo):
     assert_success(posezoo_process(*command(zoo, "get", "serial")))
     assert_success(posezoo_process(*command(zoo, "lock", "serial"), cwd=zoo))
@@ -103,7 +101,6 @@ def test_relative_paths_are_those_of_the_client_and_not_of_the_workers(zoo):
     assert not [*zoo.glob("worker-*/*")]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(
     not shutil.which("unshare") or os.geteuid() != 0, reason="needs root to hide a folder"
 )
@@ -124,7 +121,6 @@ def test_a_worker_that_does_not_see_the_lock_is_refused(zoo, flags):
     assert f"does not see the folder {zoo / 'project'} of this machine" in ended.stderr
 
 
-@pytest.mark.slow
 def test_a_run_makes_the_same_files_if_a_worker_is_killed(zoo):
     serial = posezoo_process(*command(zoo, "get", "serial"))
     assert_success(serial)
@@ -183,7 +179,6 @@ class _Wire:
         self._listener.close()
 
 
-@pytest.mark.slow
 def test_workers_use_their_own_headers_and_passwords_and_those_of_the_client_do_not_travel(
     tmp_path,
 ):
@@ -232,7 +227,6 @@ def test_workers_use_their_own_headers_and_passwords_and_those_of_the_client_do_
         )
 
 
-@pytest.mark.slow
 def test_the_end_of_the_scheduler_is_one_line(zoo):
     cluster = Cluster(zoo)
     try:

@@ -111,7 +111,7 @@ def require_network(name):
 # The heavy network is the full one with five times as many weights.
 @pytest.mark.parametrize(
     "case",
-    [pytest.param(case, marks=[pytest.mark.slow] * (case == "pose_heavy")) for case in CASES],
+    CASES,
 )
 def test_a_solution_gives_what_mediapipe_gives(case, solutions, theirs, pictures):
     if case in ("pose_lite", "pose_heavy"):

@@ -85,7 +85,6 @@ COPY = f"""
 """
 
 
-@pytest.mark.slow
 def test_models_are_proven_from_their_publishers_and_completed(world):
     shipped = publish(world, GLUON)
     path = world.models / publish(world, YOLOX).path.relative_to(builtin_models_dir())
@@ -114,7 +113,6 @@ def test_models_are_proven_from_their_publishers_and_completed(world):
     succeeded(world.run("download", GLUON, "--weights_dir", world.folder / "elsewhere"))
 
 
-@pytest.mark.slow
 def test_the_ap_of_annotated_images_is_recorded(world, mirror, shared):
     movenet = "movenet-singlepose-lightning-int8"
     folder = world.models / "public" / movenet
@@ -169,7 +167,6 @@ def publish_five(world, mirror, of_coco):
     return good
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_one_command_proves_a_zoo_whose_hosts_partly_fail_also_after_kill_9(world, mirror, shared):
     """The rehearsal of `make prove`: three of five models fail, each in its own way."""
@@ -231,7 +228,6 @@ def test_one_command_proves_a_zoo_whose_hosts_partly_fail_also_after_kill_9(worl
     assert not asked & good
 
 
-@pytest.mark.slow
 def test_what_is_proven_is_not_done_again_after_two_interruptions(mirror, shared, tmp_path):
     require_git()
     movenet, detector = "movenet-singlepose-lightning-int8", "picodet-s-320-pedestrian"
@@ -410,7 +406,6 @@ def test_a_network_that_only_its_authors_code_builds_is_named_with_the_way_out(w
     assert "**theirs** failed" in world.page()
 
 
-@pytest.mark.slow
 def test_sizes_that_model_yml_leaves_open_are_a_warning(world, npm_mirror):
     spec = publish(world, "tf-pose-mobilenet-v2-small", npm_mirror)
     declared = world.models / "public" / spec.name / "model.yml"
@@ -424,7 +419,6 @@ def test_sizes_that_model_yml_leaves_open_are_a_warning(world, npm_mirror):
     assert f"| {spec.name} | 2 of 2 |" in world.page()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     soak_repeated([pytest.param(spec.full_name) for spec in SMALLEST_FIRST], way_of),

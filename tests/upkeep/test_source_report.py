@@ -161,7 +161,6 @@ def test_another_file_of_the_same_size_is_told_by_what_the_server_said_at_the_do
     assert answer["state"] == "good"
 
 
-@pytest.mark.slow
 def test_secrets_in_addresses_are_not_shown(tmp_path, server):
     url = server.url("net?X-Amz-Signature=s3cret").replace("//", "//ann:s3cret@")
     declare(tmp_path, "pose", url)
@@ -171,7 +170,6 @@ def test_secrets_in_addresses_are_not_shown(tmp_path, server):
         assert "s3cret" not in ended.stdout + ended.stderr
 
 
-@pytest.mark.slow
 def test_an_npm_package_is_compared_with_the_registrys_digest(tmp_path, server):
     registry = serve_registry(server, TGZ)
     declare(tmp_path, "pose", npm())
@@ -263,7 +261,6 @@ REQUEST = (
 )
 
 
-@pytest.mark.slow
 def test_tls_that_is_not_trusted_is_a_source_that_is_refused_here(tmp_path):
     key = tmp_path / "key.pem"
     made = subprocess.run(

@@ -148,7 +148,6 @@ def in_shells():
         yield soak(*zsh, id=f"zsh-{typed}") if place % 4 else pytest.param(*zsh, id=f"zsh-{typed}")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("shell", "typed", "words"), list(in_shells()))
 def test_tab_completes_a_line(home, shell, typed, words):
     shown = pressed(shell, home, typed, words[-1])

@@ -25,7 +25,6 @@ from posezoo.networks.pytorch_format import export_to_onnx
 
 onnxruntime = import_when_used("onnxruntime")
 
-pytestmark = pytest.mark.slow
 
 IMAGE = "--input=image"
 #: The graphs, by the word that a case names them with.

@@ -220,7 +220,6 @@ def test_the_record_beside_the_ir_has_its_sources_and_its_self_check(tmp_path):
     assert 0 < record["self_check"]["outputs"]["pafs"]["difference"] < 2e-2
 
 
-@pytest.mark.slow
 def test_blazepose_computes_litert_s_outputs_for_noise_and_a_photo(mirror, shared, tmp_path):
     stored = np.load(shared / "facts" / "reference" / "runtimes" / "blazepose.litert-2.3.npz")
     for part, (spec, layout), back in (
@@ -263,7 +262,6 @@ print(json.dumps(digests_below(Path(sys.argv[2]))))
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux's CPU affinity")
 def test_the_same_original_gives_the_same_bytes_in_any_process_order_folder_and_number_of_cpus(
     mirror, tmp_path
@@ -275,7 +273,6 @@ def test_the_same_original_gives_the_same_bytes_in_any_process_order_folder_and_
     assert first == second
 
 
-@pytest.mark.slow
 def test_threads_that_convert_for_the_first_time_at_once_do_not_wait_for_each_other(tmp_path):
     script = """
 import json, sys
@@ -415,7 +412,6 @@ def test_failures_are_reported_and_raised_in_one_line(tmp_path):
     assert events[-1] == ConversionFinished("tiny-pose", False, failure.value.problem)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tflite", "onnx"])
 def test_no_telemetry_no_trace_of_a_runtime_in_the_home_folder_and_no_noise(tmp_path, kind):
     home = tmp_path / "home"

@@ -260,7 +260,6 @@ def test_a_precision_that_the_arguments_name_is_the_only_one(tmp_path, argument)
     assert set(made.irs) == {FP16}
 
 
-@pytest.mark.slow
 def test_a_saved_model_and_a_meta_graph_are_read(tmp_path):
     """Both hold the graph whose frozen form is converted beside them."""
     x = image((1, HEIGHT, WIDTH, 3))

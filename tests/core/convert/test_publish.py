@@ -63,7 +63,6 @@ def die_at(root, moment):
     return False
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
 def test_after_a_kill_there_is_one_complete_pair_or_none_and_the_next_run_repairs_it(tmp_path):
     spec, layout = tiny(tmp_path / "expected")

@@ -62,7 +62,6 @@ def run(folder, *words, command=command):
     return command(*words, *places)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("where", [(), ("--cluster", "local:2")])
 @pytest.mark.parametrize("signal_name", ["SIGFPE", "SIGSEGV"])
 def test_a_file_that_ends_its_reader_fails_alone(tmp_path, signal_name, where):
@@ -124,7 +123,6 @@ def test_a_file_that_changed_after_its_download_is_never_parsed(tmp_path):
     assert_success(posezoo_here(*convert))
 
 
-@pytest.mark.slow
 def test_the_python_api_raises_one_error_and_works_on(tmp_path, monkeypatch):
     models = write_registry(tmp_path, broken=crashing_network("SIGFPE"), good=network("tflite"))
     monkeypatch.chdir(tmp_path)
@@ -140,7 +138,6 @@ def test_the_python_api_raises_one_error_and_works_on(tmp_path, monkeypatch):
     assert [event.precision for event in events if isinstance(event, SelfCheckPassed)] == ["FP16"]
 
 
-@pytest.mark.slow
 def test_a_script_without_a_main_guard_can_convert(tmp_path):
     models = write_registry(tmp_path, good=network("tflite"))
     script = tmp_path / "script.py"
@@ -208,7 +205,6 @@ def test_a_process_that_a_busy_machine_lets_wait_is_not_ended():
     assert run_in_reader_process(stop_for, 1.5, source="net", limits=limits) == "done"
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks no processes")
 def test_a_forked_program_has_a_process_of_its_own():
     code = (
@@ -230,7 +226,6 @@ def test_a_process_that_was_killed_is_replaced():
     assert run_in_reader_process(os.getpid, source="net") != process
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("quick_reader")
 def test_a_process_that_is_killed_twice_probably_lacked_memory():
     with pytest.raises(

@@ -33,7 +33,6 @@ def off_by(reference, actual, measure=np.max):
     return measure(np.abs(reference - actual)) / np.abs(reference).max()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "tolerance"), [(FP32, 1e-3), soak(FP16, 2e-2)])
 def test_tf_pose_computes_tensorflow_s_outputs_for_noise_and_a_photo(
     zoo, shared, precision, tolerance
@@ -49,7 +48,6 @@ def test_tf_pose_computes_tensorflow_s_outputs_for_noise_and_a_photo(
         assert off_by(stored[f"{image}/output"], maps) < tolerance, image
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("precision", [FP32, soak(FP16)])
 def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shared, precision):
     irs, _ = made(zoo, "movenet-singlepose-lightning-int8", precision)
@@ -115,7 +113,6 @@ def overlap(box, other):
     return shared_area / (np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - shared_area)
 
 
-@pytest.mark.slow
 def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp_path):
     """posezoo.load gives it pictures in the network's size, so that its own resize does not distort people."""
     spec = zoo.registry.find("movenet-singlepose-lightning-int8")

@@ -59,7 +59,6 @@ def test_each_bad_file_is_one_line_in_a_small_process(root, tmp_path):
     assert int((tmp_path / "measured").read_text()) / 1024 < MOST_MIB
 
 
-@pytest.mark.slow
 def test_the_bad_one_selected_fails_before_any_request(root, server):
     server.serve("net.tflite", b"net")
     file = {

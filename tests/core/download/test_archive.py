@@ -299,7 +299,6 @@ def test_the_directory_of_a_zip_is_not_read_if_it_needs_much_memory(tmp_path):
     assert "its directory has 96000000 bytes" in reason
 
 
-@pytest.mark.slow
 def test_a_zip_of_30_000_files_is_refused_after_20_000(tmp_path):
     archive = zip_of(tmp_path / "x.zip", *((f"f{number}", b"") for number in range(30_000)))
     with pytest.raises(ArchiveError, match=r"x\.zip: contains more than 20000 files"):

@@ -76,7 +76,6 @@ def test_the_files_of_one_model_come_at_once(server, tmp_path):
     assert sum(isinstance(event, FileDownloadFinished) and event.successful for event in told) == 16
 
 
-@pytest.mark.slow
 def test_the_files_of_many_models_come_by_as_few_connections(server, tmp_path):
     declare(tmp_path, server, 40)
     assert_success(script(tmp_path, "-j", 8))
@@ -84,7 +83,6 @@ def test_the_files_of_many_models_come_by_as_few_connections(server, tmp_path):
     assert len({request.port for request in server.requests}) <= 8
 
 
-@pytest.mark.slow
 def test_few_handles_are_enough(server, tmp_path):
     declare(tmp_path, server, 60)
 
@@ -97,7 +95,6 @@ def test_few_handles_are_enough(server, tmp_path):
     assert "open files" not in ended.stderr
 
 
-@pytest.mark.slow
 def test_a_host_that_takes_four_at_once_gets_four(server, tmp_path):
     server.most_at_once = 4
     declare(tmp_path, server, 60, silence_s=0.02)

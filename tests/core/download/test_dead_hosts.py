@@ -23,7 +23,6 @@ def kind_of_sources(spec):
     return frozenset(tuple(type(source) for source in file.sources) for file in spec.files)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "spec",
     soak_repeated([pytest.param(spec, id=spec.full_name) for spec in SEVERAL], kind_of_sources),

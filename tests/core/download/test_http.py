@@ -685,7 +685,6 @@ LINK_LOCAL_HOSTS = (
 )
 
 
-@pytest.mark.slow
 def test_a_link_local_address_is_reached_only_if_the_user_named_it(tmp_path):
     script = tmp_path / "attempts.py"
     script.write_text(LINK_LOCAL)

@@ -118,7 +118,6 @@ def ended_well(place):
     place.holds_all_and_nothing_else()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("processes", [soak(1), 2])
 def test_kills_at_random_moments_leave_nothing_wrong_and_nothing_behind(place, processes):
     dice = random.Random(2026)

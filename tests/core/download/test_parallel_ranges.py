@@ -82,7 +82,6 @@ def test_a_host_that_refuses_so_many_gives_it_by_one(server, fetch):
     )
 
 
-@pytest.mark.slow
 def test_a_file_that_changes_meanwhile_is_not_glued_together(server, fetch):
     url = server.serve("net", WEIGHTS, etag=ETAG, bytes_per_s=1 << 20)
 

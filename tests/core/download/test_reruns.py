@@ -47,7 +47,6 @@ def test_zeros_with_the_same_times_are_found_and_repaired(server, places, tmp_pa
     assert server.asked("net") == 1  # the cache has a copy of its own
 
 
-@pytest.mark.slow
 def test_a_whole_model_needs_no_network(server, places):
     run("downloader.py", places)
     server.requests.clear()

@@ -272,7 +272,7 @@ def test_what_is_in_the_way_is_replaced_or_named(zoo, server, prepare, says):
     ("number", "code"),
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
 )
-@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 4])
+@pytest.mark.parametrize("jobs", [1, 4])
 def test_a_signal_ends_it_and_the_next_run_goes_on(zoo, server, number, code, jobs):
     target = declare(zoo, server.serve("net", WEIGHTS, hang_at=60_000, times=1, etag=ETAG))
     declared = (zoo / "models" / "public" / "net" / "model.yml").read_text()
@@ -311,7 +311,6 @@ def test_a_signal_ends_it_and_the_next_run_goes_on(zoo, server, number, code, jo
     assert "bytes=60000-" in [request.headers["Range"] for request in server.requests]
 
 
-@pytest.mark.slow
 def test_a_run_that_was_stopped_for_a_while_goes_on(zoo, server):
     target = declare(zoo, server.serve("net", WEIGHTS, body_drip_s=0.02, drip_bytes=1000))
     child = subprocess.Popen(

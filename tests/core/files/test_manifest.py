@@ -173,7 +173,6 @@ def test_two_processes_lose_nothing_of_each_other(tmp_path):
     assert left(tmp_path) == [NAME]
 
 
-@pytest.mark.slow
 def test_a_killed_writer_leaves_a_whole_manifest_and_no_lock(tmp_path):
     settle(tmp_path, {"kept": ENTRY})
     for moment in range(10):

@@ -138,7 +138,6 @@ def test_a_folder_that_cannot_be_made_is_reported_in_one_line(tmp_path):
     assert caught.value.hint == "move away the file that stands where a folder is needed"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("is_stale", [False, True])
 def test_folders_of_any_depth_and_permissions_are_removed_and_links_are_not_followed(
     tmp_path, is_stale

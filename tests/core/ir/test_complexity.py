@@ -65,7 +65,6 @@ CARDS = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CARDS)
 def test_the_values_of_a_published_card_are_reproduced(name):
     torch = pytest.importorskip("torch", reason="needs torch")

@@ -98,7 +98,6 @@ os._exit(0)
 """
 
 
-@pytest.mark.slow
 def test_threads_that_first_infer_at_once_do_not_deadlock():
     # Without our first call, each of these processes hangs with a chance of one in three.
     children = [subprocess.Popen([sys.executable, "-c", THREADS]) for _ in range(6)]

@@ -12,7 +12,7 @@ from fakes.command import posezoo_process
 from fakes.network import network
 from fakes.zoo import declared_file, onnx_yml, write_model
 
-pytestmark = [pytest.mark.slow, pytest.mark.release]
+pytestmark = pytest.mark.release
 
 #: The lowest version of setup.cfg, and one that does not write its name into an IR, either.
 LOWEST, MIDDLE = "2025.4.0", "2026.1.0"

@@ -110,7 +110,6 @@ def test_nothing_is_downloaded_of_which_no_ir_can_be_made(origin, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
 def test_a_strict_lock_refuses_an_ir_that_is_up_to_date_and_one_that_would_be_made(
     origin, tmp_path
 ):

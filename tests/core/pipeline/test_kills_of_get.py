@@ -35,7 +35,6 @@ def zoo(tmp_path):
     return Zoo(tmp_path)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("moments", [4, soak(50)])
 def test_a_run_that_is_killed_leaves_no_process_and_the_next_one_no_file(zoo, moments):
     kill_at_moments(zoo, moments)
@@ -55,7 +54,6 @@ def test_what_a_killed_run_was_writing_is_removed_but_not_what_another_writes(zo
     assert [left.exists(), used.exists()] == [False, True]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 def test_four_runs_at_once_succeed_where_locks_do_nothing(zoo):
     library = zoo.folder / "no_locks.so"

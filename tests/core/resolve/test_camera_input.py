@@ -36,7 +36,6 @@ def frame(height, width):
     return np.random.default_rng(5).integers(0, 256, (1, height, width, 3), np.uint8)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["onnx", "tflite", "pb"])
 def test_a_frame_gives_the_same_outputs_as_the_prepared_image(tmp_path, kind):
     ir, _, _ = made(tmp_path / "frames", kind, element_type="u8", layout="NHWC")

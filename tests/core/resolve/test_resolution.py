@@ -193,7 +193,6 @@ def test_every_resolved_model_of_ours_can_be_sent_to_another_process(tmp_path):
     assert count > 100
 
 
-@pytest.mark.slow
 def test_every_resolved_model_of_open_model_zoo_can_be_sent_to_another_process(shared, tmp_path):
     registry = Registry([shared / "data" / "omz-2021.4" / "models"])
     count = 0

@@ -55,7 +55,6 @@ def test_a_program_inherits_only_the_file_descriptors_that_are_named():
     os.close(read_end)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["", "time.sleep(600)"])
 def test_processes_that_a_program_leaves_behind_are_killed(tmp_path, ending):
     code = (

@@ -420,7 +420,6 @@ def test_a_graph_finds_the_same_people_as_numpy_in_a_few_scenes(case, tmp_path):
     assert find_the_same_people(case, Precision.FP32, 5, tmp_path, people) > 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "precision"),
     [
@@ -526,7 +525,7 @@ def faces(rng):
         (True, Precision.FP32, 10),
         (False, Precision.FP16, 10),
         *(
-            pytest.param(weighted, precision, SCENES, marks=pytest.mark.slow)
+            (weighted, precision, SCENES)
             for weighted in (True, False)
             for precision in (Precision.FP32, Precision.FP16)
         ),
@@ -678,7 +677,6 @@ def test_the_bytes_are_the_same_in_each_run(tmp_path):
     assert len(digests) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "place"),
     [
@@ -918,7 +916,6 @@ def test_a_file_that_is_no_ir_gets_no_decoder(published_ir):
         convert_model(spec, layout, precisions=(Precision.FP32,))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "precision"),
     [

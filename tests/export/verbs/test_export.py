@@ -43,7 +43,6 @@ def answer(zoo, *args):
     return ended.returncode, json_of(ended)
 
 
-@pytest.mark.slow
 def test_models_are_converted_and_exported_together(zoo):
     code, found = answer(zoo, "net", "whole", "--to", "ovms", "out", "-o", "irs")
     assert code == 0
@@ -309,7 +308,6 @@ def test_a_composite_is_exported_as_posezoo_run_runs_it_or_not_at_all(
     assert not out.exists()
 
 
-@pytest.mark.slow
 def test_a_network_that_is_exported_alone_says_so(tmp_path, out):
     write_brightness_network(tmp_path, "argmax")
     ended = succeeded(run(tmp_path, "net", "--to", "ovms", "out", *ALONE))

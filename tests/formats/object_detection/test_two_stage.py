@@ -71,7 +71,6 @@ def test_masks_are_those_of_the_boxes_in_the_rows(tmp_path):
     np.testing.assert_allclose(masks, drawn, atol=1e-4)
 
 
-@pytest.mark.slow
 def test_the_ir_has_the_ports_of_model_optimizers(tmp_path):
     content = TwoStage(masks=True).content()
     ir = converted(*detector_spec(content, tmp_path, PIPELINE, config("mask_rcnn_support")), FP32)
@@ -85,7 +84,6 @@ def test_the_ir_has_the_ports_of_model_optimizers(tmp_path):
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("masks", [False, True])
 def test_the_ir_in_fp16_has_the_anchors_as_constants_and_finds_the_same_boxes(tmp_path, masks):
     """The original selects the anchors with an area, whose number must not depend on FP16."""

@@ -69,7 +69,6 @@ def faster_coco_eval_says(path, results):
     return [float(stats[0]), *map(float, stats[-3:])]
 
 
-@pytest.mark.slow
 def test_the_levels_of_crowd_pose_have_the_ap_of_faster_coco_eval(tmp_path):
     truth, results = crowd_pose()
     path = written(tmp_path, truth)
@@ -125,7 +124,6 @@ def judged_ap(folder, truth, results, part):
     return pycocotools_says(written(folder, content), selected, sigmas=sigmas)["AP"]
 
 
-@pytest.mark.slow
 def test_whole_bodies_and_their_parts_have_the_ap_of_pycocotools(tmp_path):
     truth, results = whole_bodies()
     dataset = read_written(tmp_path, truth, "whole_body.json")

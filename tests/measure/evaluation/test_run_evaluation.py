@@ -166,7 +166,6 @@ def test_an_interrupted_run_continues_where_it_stopped_with_the_same_metrics(dat
     assert result.to_coco_results() == whole.to_coco_results()
 
 
-@pytest.mark.slow
 def test_predictions_of_another_model_or_of_a_changed_image_are_not_reused(dataset, tmp_path):
     keep = tmp_path / "made.jsonl"
     evaluate(Oracle(), dataset, keep=keep, heading={"model": "a"})

@@ -167,7 +167,6 @@ def test_of_a_model_the_newest_results_are_kept(checkout):
     assert len(read_measured(kept_speeds())) == MOST
 
 
-@pytest.mark.slow
 def test_with_cluster_the_cases_are_measured_in_processes_with_all_cores(checkout):
     args = ("small", "--batch", "1,2", "--format", "json")
     here, there = benchmark(checkout, *args), benchmark(checkout, *args, "--cluster", "local:2")
@@ -283,7 +282,6 @@ def read_until(terminal, message):
     return shown
 
 
-@pytest.mark.slow
 def test_an_interrupt_shows_the_results_so_far(checkout):
     xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
     command = [sys.executable, "-m", "posezoo", "benchmark", str(xml)]
@@ -311,7 +309,6 @@ def test_an_interrupt_shows_the_results_so_far(checkout):
     assert 2 <= found["figures"]["rounds"] < 5
 
 
-@pytest.mark.slow
 def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
     photo = shared / "data" / "photos" / "000000000790.jpg"
     people = cv2.imread(str(photo))
@@ -363,7 +360,6 @@ def test_a_pipeline_that_misses_people_is_not_measured(blazepose, mirror):
     assert hint == "  hint: --input names a picture of your own"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("detector", ["picodet-s-192-pedestrian", "yolox-nano-coco"])
 def test_detectors_see_as_many_people_as_the_scene_has(detector, mirror, tmp_path):
     for people in ("1", "4"):
@@ -376,7 +372,6 @@ def test_detectors_see_as_many_people_as_the_scene_has(detector, mirror, tmp_pat
         assert f"people shown: {people}, found: {people}\n" in ended.stdout
 
 
-@pytest.mark.slow
 def test_a_network_without_available_weights_is_measured_on_generated_ones(checkout):
     pytest.importorskip("torch", reason="needs torch")
     name = "mobile_pose_mobilenetv3_small"
@@ -399,7 +394,6 @@ def test_a_part_is_measured_alone_and_a_composite_part_by_part(checkout):
     assert ended.stdout.splitlines()[1].startswith("part ")
 
 
-@pytest.mark.slow
 def test_no_process_continues_when_the_command_is_killed(checkout):
     xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
     command = [sys.executable, "-m", "posezoo", "benchmark", str(xml), "--seconds", "1"]

@@ -65,7 +65,6 @@ def evaluate(mirror, models, shared, out):
     return run
 
 
-@pytest.mark.slow
 def test_shards_in_several_processes_give_the_same_report(evaluate, tmp_path):
     args = ("--height", 256, "--limit", 9, "--force", "--format", "json")
     reports = [json_of(evaluate(*args, *flags)) for flags in ((), ("--cluster", "local:2"))]
@@ -75,7 +74,6 @@ def test_shards_in_several_processes_give_the_same_report(evaluate, tmp_path):
     assert len(reports[0]["provenance"]["files"]) == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["accuracy.json", "results.json", "tables.json", "mine.json"])
 def test_files_of_the_user_in_the_folder_of_the_results_stay(evaluate, out, name):
     mine = out / name
@@ -110,7 +108,6 @@ def test_a_disk_that_is_full_at_the_end_loses_no_figures_from_the_screen(
         assert "\nAP  " in ended.stdout
 
 
-@pytest.mark.slow
 def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared, tmp_path, out):
     report = json_of(
         succeeded(
@@ -177,7 +174,6 @@ def test_predictions_for_other_boxes_are_not_reused(evaluate, tmp_path):
     assert [kept(box), kept(box), kept({**box, "score": 0.8})] == [0, 1, 0]
 
 
-@pytest.mark.slow
 def test_several_heights_give_one_table_and_a_folder_for_each(evaluate, tmp_path, out):
     ended = succeeded(evaluate("--heights", "256,368", "--limit", 2))
     rows = [
@@ -219,7 +215,6 @@ def test_the_report_shows_the_settings_and_where_the_model_fails(evaluate):
     assert (ap[0], ap[-1]) == ("AP", f"{claim.value:.3f}")
 
 
-@pytest.mark.slow
 def test_the_report_shows_the_published_value_and_why_it_may_differ(evaluate):
     result = succeeded(evaluate("--limit", 2, "--verbose"))
     (claim,) = open_registry().find(MODEL).published.accuracy
@@ -253,7 +248,6 @@ def test_a_model_that_finds_people_itself_takes_neither_boxes_nor_a_detector(
     assert "takes neither boxes nor a detector" in refusal(ended, code)
 
 
-@pytest.mark.slow
 def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evaluate, tmp_path, out):
     torch = pytest.importorskip("torch", reason="needs torch")
     from fakes.weights import conditioned
@@ -283,7 +277,6 @@ def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evalu
     assert max(result["score"] for result in results) <= 0.5
 
 
-@pytest.mark.slow
 def test_the_metrics_of_own_weights_do_not_have_the_name_of_a_published_model(
     evaluate, shared, tmp_path, out
 ):
@@ -523,7 +516,6 @@ def test_one_of_two_categories_with_keypoints_is_chosen(evaluate, tiny, shared, 
     succeeded(evaluate("--limit", 1, "--category", "player", model=tiny, data=data))
 
 
-@pytest.mark.slow
 def test_boxes_of_other_images_are_refused(evaluate, shared, tmp_path):
     photos = shared / "data" / "photos"
     content = read_json(photos / "person_keypoints.json")

@@ -560,7 +560,6 @@ def test_a_file_is_refused_for_its_size_only_beyond_the_limit(tmp_path, kind):
         assert problem.replace(f"{limit + 1}", f"{limit}") not in error.problem
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
 def test_a_bomb_is_refused_in_one_line_and_little_memory(tmp_path):
     for kind, make in BOMBS.items():

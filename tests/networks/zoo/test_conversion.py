@@ -74,7 +74,6 @@ def ports(xml):
     return image.get_any_name(), tuple(image.shape), outputs
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", [soak(name) if name in ALIKE else name for name in MODELS])
 def test_the_ir_has_the_ports_of_model_optimizer_and_passes_its_self_check(
     name, generate, tmp_path
@@ -90,7 +89,6 @@ def test_the_ir_has_the_ports_of_model_optimizer_and_passes_its_self_check(
     assert record["key"]["arguments"]["network"]["name"] in NETWORKS
 
 
-@pytest.mark.slow
 def test_open_model_zoo_s_own_commands_convert_it_too(generate, tmp_path):
     generate(SMALL)
     where = ("--name", SMALL, "--models_dir", tmp_path / "models", "--output_dir", tmp_path / "out")

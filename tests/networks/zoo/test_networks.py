@@ -187,7 +187,6 @@ def test_the_number_of_classes_is_that_of_the_checkpoint(tmp_path):
     assert checkpoint.load()(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
 
 
-@pytest.mark.slow
 def test_only_the_classifier_that_training_used_may_be_left_over(tmp_path):
     state = networks.build_network("inception_v3").state_dict()
     state["AuxLogits.fc.bias"] = torch.zeros(1000)

@@ -28,7 +28,6 @@ NO_INDEX = (
 COMMANDS = ["omz_converter", "omz_downloader", "omz_info_dumper", "omz_quantizer"]
 
 
-@pytest.mark.slow
 def test_the_commands_are_ours_under_their_old_names(tmp_path):
     folder = tmp_path / "a folder with blanks"
     written = printed(posezoo("shims", folder))
@@ -151,7 +150,6 @@ def test_a_stand_in_for_an_older_release_lies_beside_the_others_and_says_what_it
     assert "but not its OpenVINO" not in usual.stdout
 
 
-@pytest.mark.slow
 def test_wheels_that_would_replace_an_older_openvino_are_refused(tmp_path):
     metadata = tmp_path / "site" / "openvino-2023.0.1.dist-info" / "METADATA"
     metadata.parent.mkdir(parents=True)

@@ -143,7 +143,6 @@ def test_open_model_zoo_s_cards_are_read(shared):
 TABLE = "|Metric|b|\n|-|-|\n"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "write",
     [

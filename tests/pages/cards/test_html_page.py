@@ -160,7 +160,6 @@ def browser(tmp_path_factory):
     browser.close()
 
 
-@pytest.mark.slow
 def test_a_browser_runs_and_requests_nothing_of_a_hostile_page(browser, models, tmp_path):
     (tmp_path / "page.html").write_text(page_of(hostile_zoo(models)), "utf-8")
     browser.emulate()
@@ -172,7 +171,6 @@ def test_a_browser_runs_and_requests_nothing_of_a_hostile_page(browser, models, 
     assert background == "16px", "the page's own style is used"
 
 
-@pytest.mark.slow
 def test_axe_finds_no_serious_problem_in_the_page_of_our_models(browser, tmp_path):
     registry = open_registry()
     facts = facts_of(registry.select(), registry)

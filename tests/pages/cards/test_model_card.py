@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import pytest
 from markdown_it import MarkdownIt
 
 from conftest import by_digest
@@ -277,7 +276,6 @@ def test_commands_for_a_model_without_a_checksum_trust_on_first_use(tmp_path):
     assert "trust_on_first_use" not in card_of_spec(pinned)
 
 
-@pytest.mark.slow
 def test_the_python_of_a_card_runs_as_pasted(blazepose, mirror, tmp_path, monkeypatch, capsys):
     cv2.imwrite(str(tmp_path / "photo.jpg"), cv2.imread(str(by_digest(mirror, CAMERA))))
     monkeypatch.chdir(tmp_path)

@@ -77,7 +77,6 @@ def test_a_registry_with_a_mistake_is_not_drawn(checkout):
         render_pages(checkout / "models")
 
 
-@pytest.mark.slow
 def test_a_stale_page_is_named_with_the_command_that_redraws_it(checkout):
     succeeded(draw(checkout, "models"))
     assert draw(checkout, "models", "--check").stderr == ""
@@ -94,7 +93,6 @@ def test_a_stale_page_is_named_with_the_command_that_redraws_it(checkout):
     succeeded(draw(checkout, "models", "--check"))
 
 
-@pytest.mark.slow
 def test_the_card_of_a_removed_model_is_removed_but_no_page_written_by_hand(checkout):
     draw(checkout, "models")
     (checkout / "models" / "public" / "alone" / "model.yml").unlink()
@@ -106,7 +104,6 @@ def test_the_card_of_a_removed_model_is_removed_but_no_page_written_by_hand(chec
     assert (checkout / "models" / "public" / "whole" / "notes.md").exists()
 
 
-@pytest.mark.slow
 def test_the_pages_of_our_zoo_are_up_to_date_and_their_links_lead_somewhere():
     pages = render_pages(ROOT / "models")
     links = 0

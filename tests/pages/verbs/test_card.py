@@ -168,7 +168,6 @@ def test_an_error_is_reported_in_one_line(zoo, args, code, message):
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.slow
 def test_open_model_zoo_s_models_have_cards_too(shared, tmp_path):
     ended = succeeded(
         posezoo(

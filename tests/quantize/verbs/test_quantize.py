@@ -54,7 +54,6 @@ def quantizer(*args):
     return omz_tool("quantizer", *args)
 
 
-@pytest.mark.slow
 def test_the_answer_is_the_paths_and_nothing_of_nncfs_own(place, tmp_path):
     ended = succeeded(place.quantize("--output", tmp_path / "int8"))
     assert ended.stdout == f"{place.xml(tmp_path / 'int8')}\n"
@@ -310,7 +309,6 @@ def test_print_all_wins(place):
     assert ended.stdout == "seeker\n"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", ["verb", "script"])
 def test_an_int8_ir_that_the_lock_does_not_have_is_not_put_in_place(place, way):
     lock = ["--lock", place.root / "posezoo.lock"]

@@ -217,7 +217,6 @@ def test_the_runtime_that_made_the_networks_sees_the_same(shared, blazepose_irs)
     assert np.allclose(seen["Identity"], stored["pose-landmark-full/photo/Identity"], atol=0.05)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "people"),
     [
@@ -243,7 +242,6 @@ def test_every_option_does_something(blazepose_irs, photos, options, people):
         assert moved(poses[0], load_estimator(BLAZEPOSE, blazepose_irs)(tiled)[0]) > 0
 
 
-@pytest.mark.slow
 def test_the_quarters_show_small_people(blazepose_irs, estimator, photos):
     small = cv2.resize(photos["astronaut"], (112, 112), interpolation=cv2.INTER_AREA)
     scene = np.full((600, 800, 3), 128, np.uint8)

@@ -48,7 +48,6 @@ def estimators(parts):
     return cache(lambda name: load_estimator(*parts(name)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_people_of_real_photos_are_at_their_annotations(estimators, photos, name):
     if name == MOVENET and not HAS_VNNI:
@@ -71,7 +70,6 @@ def best_of(estimator, photo, person, offset=(0, 0)):
     return max((likeness(pose, person) for pose in moved), default=0.0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_coordinates_are_the_images_whatever_lies_around_it(estimators, photos, name):
     estimator = estimators(name)
@@ -82,7 +80,7 @@ def test_coordinates_are_the_images_whatever_lies_around_it(estimators, photos, 
     assert best_of(estimator, framed, person, offset=(30, 60)) > 0.6
 
 
-@pytest.mark.parametrize("name", [OPENPOSE, pytest.param(TF_POSE, marks=pytest.mark.slow), MOVENET])
+@pytest.mark.parametrize("name", [OPENPOSE, TF_POSE, MOVENET])
 def test_the_color_order_is_respected(estimators, photos, name):
     photo = photos[0][0]
     poses = estimators(name)(photo)
@@ -90,7 +88,6 @@ def test_the_color_order_is_respected(estimators, photos, name):
     assert poses and all(np.array_equal(one.keypoints, other.keypoints) for one, other in same)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "requested", "size"),
     [
@@ -128,7 +125,6 @@ def test_a_strip_of_pixels_does_not_fill_the_memory(estimators, size):
     assert estimators(OPENPOSE)(np.zeros((size[1], size[0], 3), np.uint8)) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_an_ir_alone_is_recognized(parts, estimators, photos, name):
     (xml,) = parts(name)[1].values()
@@ -141,7 +137,6 @@ def test_an_ir_alone_is_recognized(parts, estimators, photos, name):
     assert poses and all(np.array_equal(one.keypoints, other.keypoints) for one, other in same)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_stream_and_a_batch_return_the_results_of_calls(parts, estimators, photos, name):
     spec, irs = parts(name)

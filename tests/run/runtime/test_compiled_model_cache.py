@@ -48,7 +48,6 @@ def test_the_second_start_loads_the_network_that_the_first_one_stored(ir, tmp_pa
     assert (again.executed_precision, again.device) == (first.executed_precision, "CPU")
 
 
-@pytest.mark.slow
 def test_a_cached_network_is_of_one_ir_with_its_changes_and_runtime(ir, tmp_path):
     folder = tmp_path / "cache"
     loaded(ir, folder)

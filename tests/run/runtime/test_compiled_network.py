@@ -228,7 +228,6 @@ def test_an_inference_fails_whose_sizes_are_all_fixed(tmp_path):
     assert network({"row": np.array([2], np.int32), "values": values})["table"][2].all()
 
 
-@pytest.mark.slow  # it imports OpenVINO again
 @needs_affinity
 def test_an_inference_fails_where_the_process_has_one_cpu(picky_ir):
     program = """
@@ -472,7 +471,6 @@ def test_a_forked_process_compiles_its_own_network_on_the_cpu(
     assert all(answer in line for line in said)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("threads", [0, 3])
 def test_twenty_of_twenty_processes_end_while_threads_infer(

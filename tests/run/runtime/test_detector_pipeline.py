@@ -38,7 +38,6 @@ def overlap(box, person):
     return common / (width * height + (box[2] - box[0]) * (box[3] - box[1]) - common)
 
 
-@pytest.mark.slow
 def test_two_of_three_people_are_found(detector, photos):
     """24 of the 37 with five keypoints and more."""
     found = sum(
@@ -63,7 +62,6 @@ def test_boxes_are_in_the_image_the_surest_first_and_know_no_keypoints(detector,
         assert all(box.skeleton == "box" and box.to_json()["keypoints"] == [] for box in boxes)
 
 
-@pytest.mark.slow
 def test_the_threshold_is_an_option(zoo, irs, photos):
     spec = zoo.registry.find(DETECTOR)
     low, default, high = (

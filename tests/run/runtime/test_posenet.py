@@ -53,7 +53,6 @@ def test_a_coco_file_states_the_pixel_that_was_drawn(tmp_path, scale, column, ro
     assert np.abs(stated - middle).max() <= 0.05
 
 
-@pytest.mark.slow
 def test_the_ir_of_any_size_computes_what_tensorflow_js_computed_at_the_files_size(parts, shared):
     """With BGR from 0 to 255: the IR applies mean and scale and reverses the channels."""
     stored = np.load(shared / "facts/reference/tfjs/posenet.npz")
@@ -67,7 +66,6 @@ def test_the_ir_of_any_size_computes_what_tensorflow_js_computed_at_the_files_si
         assert np.abs(actual - expected).max() <= 1e-3 * np.abs(expected).max(), port.name
 
 
-@pytest.mark.slow
 def test_one_person_is_found_where_several_are(parts, photos):
     spec, irs = parts
     photo, (person,) = next((photo, people) for photo, people in photos if len(people) == 1)

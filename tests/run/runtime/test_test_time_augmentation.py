@@ -31,7 +31,6 @@ def similarity(estimator, photos):
     return float(np.mean(best))
 
 
-@pytest.mark.slow
 def test_photos_seen_in_a_mirror_too_and_larger_show_people_better(openpose, photos):
     some = photos[::3]
     once = similarity(load_estimator(*openpose), some)

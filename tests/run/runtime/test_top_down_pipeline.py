@@ -294,7 +294,6 @@ def test_where_nobody_is_the_detector_runs_on_each_frame(dots, networks, monkeyp
     assert sum(detected) == 5
 
 
-@pytest.mark.slow
 def test_a_stream_numbers_and_smooths_people_by_the_time_of_its_items(dots):
     rng, (places,) = np.random.default_rng(0), walk_to_the_right(1)
     items = [(number / 5, places + rng.normal(0, 2, places.shape)) for number in range(20)]

@@ -45,7 +45,6 @@ def keypoints(stream):
     return [pose.keypoints for _, (pose,) in stream]
 
 
-@pytest.mark.slow
 def test_the_first_frame_is_processed_whole_and_each_video_is_followed_separately(movenet, videos):
     images = [image for image, _ in videos[0]]
     first, second = (keypoints(movenet.stream(images, is_video=True)) for _ in range(2))
@@ -60,7 +59,6 @@ def beginning(clear, place, count):
     return [image for image, _ in islice(film(photo, person, FRAMES), count)]
 
 
-@pytest.mark.slow
 def test_at_a_cut_the_crop_and_the_numbers_begin_anew(movenet, clear):
     scenes = [beginning(clear, place, 4) for place in (0, 3)]
     options = {"is_video": True, "track": True}
@@ -72,7 +70,6 @@ def test_at_a_cut_the_crop_and_the_numbers_begin_anew(movenet, clear):
     assert numbers[4:] == [2] * 4
 
 
-@pytest.mark.slow
 def test_a_frame_that_is_none_does_not_lose_the_person(movenet, videos):
     images = [image for image, _ in videos[0]]
     expected = keypoints(movenet.stream(images, is_video=True))
@@ -94,7 +91,6 @@ def test_nobody_in_sight_leaves_the_whole_frame_for_the_next(movenet, clear):
     np.testing.assert_array_equal(found, movenet(images[3])[0].keypoints)
 
 
-@pytest.mark.slow
 def test_with_a_detector_all_people_are_followed(zoo, movenet):
     spec = zoo.registry.find("person-detection-retail-0013")
     detector = load_estimator(spec, get_irs(spec, Precision.FP16, zoo))

@@ -529,7 +529,6 @@ def test_input_flags_are_refused_for_an_ir_that_states_its_input(video, tmp_path
     assert f"{network}: already states how images are prepared for it, in its model_info" in said
 
 
-@pytest.mark.slow
 def test_mean_scale_and_reversal_reach_the_network(photos, mirror, real, models, tmp_path):
     """The published IR takes BGR 0..255: with values of another network it sees nobody."""
     demo(*REAL, "-i", photos / "a.png")
@@ -558,7 +557,6 @@ def test_requests_streams_and_threads_are_passed_on(tiny, video, args, expected)
     assert {name: told[name] for name in expected} == expected
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("args", "requests"),
     [
@@ -578,7 +576,6 @@ def test_without_a_detector_movenet_follows_one_person_one_frame_after_the_other
     assert note in ended.stderr
 
 
-@pytest.mark.slow
 def test_people_keep_their_numbers_while_the_detector_runs_on_each_third_frame(
     real, shared, tmp_path
 ):
@@ -600,7 +597,6 @@ def test_people_keep_their_numbers_while_the_detector_runs_on_each_third_frame(
     assert numbers == [[1, 2]] * 7
 
 
-@pytest.mark.slow
 def test_photos_and_other_models_are_not_tracked(real, photos, tiny, video):
     movenet = ("-m", "movenet-singlepose-lightning-int8", "--detector", "none")
     for args in ((*movenet, "-i", photos), ("-m", tiny, "-i", video)):
@@ -615,7 +611,6 @@ def test_without_a_display_the_hint_is_no_show(tiny, video, monkeypatch):
     assert "tiny on CPU" not in said
 
 
-@pytest.mark.slow
 def test_a_checkpoint_of_a_network_is_converted_once(video, tmp_path):
     torch = pytest.importorskip("torch", reason="needs torch")
     from posezoo import networks
@@ -631,7 +626,6 @@ def test_a_checkpoint_of_a_network_is_converted_once(video, tmp_path):
     assert "converting" not in again.stderr
 
 
-@pytest.mark.slow
 def test_a_top_down_checkpoint_gets_a_detector(real, shared, tmp_path, monkeypatch):
     """Its weights are no trained ones: the person is found, the keypoints are anywhere."""
     pytest.importorskip("torch", reason="needs torch")
@@ -648,7 +642,6 @@ def test_a_top_down_checkpoint_gets_a_detector(real, shared, tmp_path, monkeypat
     assert sum(line.count(" ") == 51 for line in ended.stderr.splitlines()) == 1
 
 
-@pytest.mark.slow
 def test_if_nobody_is_found_it_says_why_and_what_to_try(real, mirror, tmp_path):
     photo = tmp_path / "camera.png"
     photo.write_bytes(by_digest(mirror, CAMERA).read_bytes())

@@ -157,7 +157,6 @@ def times_of_files(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.slow
 def test_after_a_get_of_one_precision_it_converts_nothing(npm_mirrored, out):
     succeeded(
         posezoo("get", DEFAULT_MODEL, DEFAULT_DETECTOR, "--precisions", "FP16", **npm_mirrored)
@@ -229,7 +228,6 @@ def test_a_default_model_with_a_wrong_digest_does_not_give_way_to_another(camera
     assert "the digest of the download is" in ended.stderr and OTHER_MODEL not in ended.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
 def test_without_a_network_a_mirror_is_enough(mirrored, out):
     command = ["unshare", "-rn", sys.executable, "-m", "posezoo", "run", "-o", out]
@@ -553,7 +551,6 @@ def test_a_model_without_a_decoder_is_refused(blazepose, camera):
     ).startswith("error: pose-detection-mediapipe")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("after_s", [soak(0.4), 0.9, soak(1.4)])
 def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
     mirrored, empty_cache, after_s, out
@@ -691,7 +688,6 @@ def test_poses_that_are_not_drawn_are_not_counted(seeker_ir, camera, tmp_path, o
     assert told["videos"][0]["people"] == 0
 
 
-@pytest.mark.slow
 def test_people_in_a_video_are_numbered_and_published_as_they_are_found(
     blazepose, camera, tmp_path, out
 ):
@@ -834,7 +830,6 @@ def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_
     assert not (tmp_path / "no").exists()
 
 
-@pytest.mark.slow
 def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, out):
     with Server() as server:
         url = server.serve("camera", mjpeg(), headers=MJPEG, endless=True, without_length=True)
@@ -870,7 +865,6 @@ def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, out):
     assert len(read_video(drawn)) >= video["frames"]
 
 
-@pytest.mark.slow
 def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(
     empty_cache, shared, camera, tmp_path, out
 ):
@@ -908,7 +902,6 @@ def test_a_detector_alone_draws_boxes(mirrored, shared, out):
     assert changed[y0 - 1 : y0 + 2, x0:x1].mean() > 0.9
 
 
-@pytest.mark.slow
 def test_a_detector_finds_the_people_for_movenet(mirrored, shared, out):
     ran = succeeded(
         posezoo(
@@ -982,7 +975,6 @@ def test_that_is_refused_before_a_download(empty_cache, clip, verb, model, probl
     assert said.startswith("error: --detect_every") and problem in said
 
 
-@pytest.mark.slow
 def test_who_enters_a_video_is_found_within_three_frames_and_who_leaves_goes(
     npm_mirrored, photos, tmp_path
 ):
@@ -1004,7 +996,6 @@ def test_who_enters_a_video_is_found_within_three_frames_and_who_leaves_goes(
     assert any(len(frame["poses"]) == 2 for frame in told[first : first + 3])
 
 
-@pytest.mark.slow
 def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirrored, photos, tmp_path):
     """One person, then a cut to four; the camera pans over both."""
     environ = {**npm_mirrored, "POSEZOO_DEFAULT": DEFAULT_MODEL}
@@ -1031,7 +1022,6 @@ def test_a_video_has_the_people_that_its_frames_have_as_photos(npm_mirrored, pho
     assert (followed["people"], followed["people_from"]) == (1, "tracking")
 
 
-@pytest.mark.slow
 def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirrored, camera, out):
     run = (
         "run",
@@ -1053,7 +1043,6 @@ def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirrored, came
     assert "0 people" not in found.stdout and "found no person" not in found.stdout
 
 
-@pytest.mark.slow
 def test_keypoints_are_drawn_from_the_decoders_own_least_score(mirrored, shared, out):
     """MoveNet is seldom surer of a keypoint than 0.5, and mostly right from 0.2 on."""
     run = ("run", "movenet-singlepose-lightning-int8", "-i", skier(shared), "--detector", "none")
@@ -1097,7 +1086,6 @@ def test_without_a_name_no_model_has_masks_and_the_error_names_one_that_does(emp
     assert hint == "  hint: run BlazePose, which does: blazepose-full, of the registry posezoo"
 
 
-@pytest.mark.slow
 def test_an_ir_with_its_decoder_has_no_masks(blazepose, camera, mirror, tmp_path, out):
     places = ("--weights_dir", tmp_path, "--mirror", mirror)
     succeeded(posezoo("get", "pose-landmark-full-mediapipe", "--decode", *places))

@@ -137,7 +137,6 @@ def test_a_member_of_an_npm_package_is_mirrored_for_a_second_machine(zoo):
     assert (zoo / "out" / "public" / "c" / "net.tflite").read_bytes() == body
 
 
-@pytest.mark.slow
 def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
     needs("openvino")
     if subprocess.run(["unshare", "-rn", "true"], check=False, capture_output=True).returncode:
@@ -234,7 +233,6 @@ def test_a_part_brings_the_composite_that_it_belongs_to(zoo):
     assert_success(had)
 
 
-@pytest.mark.slow
 def test_a_run_that_was_killed_is_resumed(zoo):
     body = os.urandom(3_000_000)
     with Server() as server:

@@ -103,7 +103,6 @@ def test_a_draft_of_a_checkpoint_has_all_that_run_finds_in_it(zoo, twelve):
     assert "skeleton: what its 12 keypoints are" in ended.stdout
 
 
-@pytest.mark.slow
 def test_a_draft_of_a_checkpoint_is_converted(zoo, twelve):
     draft(zoo, twelve, name="mine")
     converted = succeeded(run(zoo, "get", "mine", "--precisions", "FP32"))
@@ -189,7 +188,6 @@ def test_a_graph_model_of_tensorflow_js_is_drafted_and_converted(zoo, server):
     assert Path(got.stdout.strip()).stat().st_size > 0
 
 
-@pytest.mark.slow
 def test_the_commands_of_contributing_lead_from_an_address_to_an_ir(zoo, server):
     """CONTRIBUTING's commands unchanged, with edits of model.yml between them."""
     page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
