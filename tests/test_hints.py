@@ -15,7 +15,8 @@ from posezoo.cli.main import VERBS, create_parser
 
 SOURCES = sorted((ROOT / "src" / "posezoo").rglob("*.py"))
 PAGES = [
-    *sorted((ROOT / "docs").rglob("*.md")),
+    # Commands of earlier versions are in the history.
+    *sorted({*(ROOT / "docs").rglob("*.md")} - {ROOT / "docs" / "history.md"}),
     *sorted((ROOT / "models").rglob("*.md")),
     *(
         ROOT / name

@@ -16,7 +16,7 @@ from posezoo.run.verbs.run_flags import VIDEO
 #: What ``describe_estimator`` shows of them: the files that run, the device, and the options.
 OF_THE_MODEL = {
     "model", "checkpoint", "weights_dir", "precision", "device", "inference_precision", "min_person_score",
-    "decoder", "decoder_options", "skeleton", "detector", "height", "labels", "layout", "reverse_input_channels",
+    "decoder", "decoder_options", "skeleton", "detector", "height", "reverse_input_channels",
     "mean_values", "scale_values", "models_dir", "registries", "mo", "allow_upstream_code",
 }  # fmt: skip
 #: For videos, which have no journal; for photos they are refused.
