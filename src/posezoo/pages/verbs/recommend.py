@@ -84,7 +84,7 @@ EXAMPLES = """
 posezoo recommend --min_ap 0.6
 posezoo recommend --max_latency 100ms --all
 posezoo recommend --min_ap 0.3 --max_latency 60ms --license permissive
-posezoo recommend --max_latency 100ms --people 4
+posezoo recommend --max_latency 200ms --people 4
 posezoo recommend --keypoints 133
 posezoo recommend --3d
 posezoo recommend --task detection --license permissive
