@@ -303,14 +303,7 @@ def select_subjects(
     own = [name for name in patterns or () if is_network_file(name) or is_checkpoint_file(name)]
     if not own and said is None:
         return [], select_models(context.registry, patterns, output, filtered=filtered)
-    from posezoo.run.subject import (
-        Kind,
-        Statement,
-        find_subject,
-        refuse_unused,
-        require_existing,
-        require_usable,
-    )
+    from posezoo.run.subject import Statement, find_subject
 
     said = said or Statement()
     find = partial(
@@ -325,14 +318,29 @@ def select_subjects(
     names = patterns and [name for name in patterns if name not in own]
     selection = Selection(())
     if names != []:
-        for name in names or ():
-            require_existing(name, context, said)
-        selection = select_models(context.registry, names, output, filtered=filtered)
-        refuse_unused(Kind.MODEL, ", ".join(names or ["each"]), said)
-    for model in selection.tops if said.given() else ():
-        require_usable(model, said, context)
+        selection = _select_declared(names, context, output, said, filtered=filtered)
     weights = [subject.model for subject in subjects if subject.checkpoint]
     return [each for each in subjects if each.graph], _with_weights(selection, weights)
+
+
+def _select_declared(
+    names: Sequence[str] | None,
+    context: Context,
+    output: MessageOutput,
+    said: Statement,
+    *,
+    filtered: bool,
+) -> Selection:
+    from posezoo.run.subject import Kind, refuse_unused, require_existing, require_usable
+
+    for name in names or ():
+        require_existing(name, context, said)
+    selection = select_models(context.registry, names, output, filtered=filtered)
+    refuse_unused(Kind.MODEL, ", ".join(names or ["each"]), said)
+    if said.given():
+        for model in selection.tops:
+            require_usable(model, said, context)
+    return selection
 
 
 def _with_weights(selection: Selection, weights: Iterable[Model | None]) -> Selection:
