@@ -95,7 +95,7 @@ PROMISES = [
             RECORDS_TEST, "add ['boxes'] to sizes of the record of picodet in poses/picodet.py"),
     Promise(DECODER, "scores in 0..1", f"{SOURCE}/poses/blazepose.py", r" +presence = min\(max\(.*\n", "",
             f"{DECODER_TEST}test_scores_are_from_0_to_1_whatever_the_network_returns", "keep the scores of blazepose in 0..1 in poses/blazepose.py"),
-    Promise(DECODER, "example", "docs/model_yml.md", r"rtmo, ", "",
+    Promise(DECODER, "example", "docs/model_yml.md", r"rtmo,", "",
             "core/declarations/test_skeletons.py::test_the_page_of_model_yml_names_the_skeletons_and_the_decoders_that_take_any", "docs/model_yml.md"),
     told(DECODER, "decoder picodet"),
     tables(IN_IR, "table", "export/decoded/graphs.py", r' +"picodet": .*\n', "to GRAPHS of export/decoded/graphs.py"),
