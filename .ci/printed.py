@@ -20,7 +20,7 @@ from fakes.pages import type_block
 QUESTIONS = (
     "",
     "--max_latency 50ms --people 4",
-    "--max_latency 33ms --people 4 --license permissive",
+    "--max_latency 200ms --people 4 --license permissive",
     "--3d",
     "--keypoints 133",
     "--keypoints 26",
