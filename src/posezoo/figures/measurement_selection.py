@@ -73,21 +73,10 @@ class MeasurementSelection:
             if is_of_pipeline(each)
             and is_of_run(each, model)
             and each.settings.get("people_from", "") == usual
-            and (kind != "speed" or _shows(each, shown))
+            and _shows(each, shown)
             and each.settings.get(TARGET_SIZE) == target_size
         ]
-        preferred = [
-            each
-            for each in measurements
-            if DETECTOR_PRECISION in each.settings or "bf16" in executed_type(each)
-        ]
-        replaced = {(each.precision, each.machine) for each in preferred if each.record == REGISTRY}
-        others = [each for each in measurements if each not in preferred]
-        return preferred + [
-            each
-            for each in others
-            if each.record != REGISTRY or (each.precision, each.machine) not in replaced
-        ]
+        return _prefer_types_of_run(measurements)
 
     def target_sizes(self, model: Model) -> list[int]:
         """The further target sizes that its AP was measured at, in ascending order."""
@@ -103,11 +92,32 @@ class MeasurementSelection:
         ]
 
 
-def _shows(speed: Measurement, people: int) -> bool:
-    """Whether a speed is of a picture of this number of people. One of several that does not state
-    its crops is of a former picture, in which some detectors saw more people.
+def _prefer_types_of_run(measurements: Sequence[Measurement]) -> list[Measurement]:
+    """Those with a detector in INT8 or bf16, then the others, without those of the registry that
+    one of the first replaces on the same machine.
     """
-    settings = speed.settings
+    preferred = [
+        each
+        for each in measurements
+        if DETECTOR_PRECISION in each.settings or "bf16" in executed_type(each)
+    ]
+    replaced = {(each.precision, each.machine) for each in preferred if each.record == REGISTRY}
+    others = [each for each in measurements if each not in preferred]
+    return preferred + [
+        each
+        for each in others
+        if each.record != REGISTRY or (each.precision, each.machine) not in replaced
+    ]
+
+
+def _shows(measurement: Measurement, people: int) -> bool:
+    """Whether a speed is of a picture of this number of people; true of what is no speed. A speed
+    of several people that does not state its crops is of a former picture, in which some detectors
+    saw more people.
+    """
+    if measurement.kind != "speed":
+        return True
+    settings = measurement.settings
     return settings.get(SHOWN) == people and (people == 1 or CROPS in settings)
 
 
