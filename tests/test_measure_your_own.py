@@ -34,11 +34,16 @@ def test_the_page_measures_on_photos_and_videos_as_pasted(npm_mirror, shared, tm
     video.release()
 
     environ = {"POSEZOO_MIRROR": str(npm_mirror), "POSEZOO_WEIGHTS_DIR": str(tmp_path / "models")}
+    # Another program would have written it.
+    words = ("--annotations", "people.json", "--images", "photos", "-o", ".")
+    printed(posezoo("evaluate", "movenet-thunder", *words, cwd=tmp_path, **environ))
     outputs = []
     for command in commands(PAGE):
         output = printed(posezoo(*command.split()[1:], cwd=tmp_path, **environ))
         outputs.append(output)
-    by_posture, _, moves = outputs
+    of_results, on_device, by_posture, moves = outputs
+    assert "results.json: " in of_results and "AP" in of_results
+    assert "on CPU" in on_device
     assert "POSTURE" in by_posture and "upright" in by_posture
     frames = json.loads((tmp_path / "poses" / "walk_poses.json").read_text("utf-8"))["frames"]
     assert len(frames) == 6 and all(frame["poses"][0]["track_id"] == 1 for frame in frames)

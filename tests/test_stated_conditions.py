@@ -143,7 +143,7 @@ def of_index():
     text = (ROOT / "models" / "index.md").read_text("utf-8")
     section = text.partition("\n## Human pose estimation\n")[2].partition("\n## ")[0]
     where = re.search(r"drawn poses, (.*?)\. Download", " ".join(text.split()))[1]
-    machines = re.sub("^.*?on ", "", where).split(", of four on ")
+    machines = re.sub(r"^.*?\bon ", "", where).split(", of four on ")
     rows = re.findall(
         r"^\| \[([\w.-]+)\]\([^)]*\)(?: \((FP16-INT8)\))?(?: at (\d+))? \|[^|]*\|[^|]*"
         r"\| (0\.\d{3}) \([^)]*\)(?:, people from ([^|]+))? \|(.*)\|$",

@@ -39,7 +39,7 @@ def test_the_page_leads_from_an_onnx_to_int8_a_service_and_cpp(tmp_path):
     environ = environ_of(tmp_path, tmp_path / "no-mirror") | {"HOME": str(tmp_path)}
     del environ["POSEZOO_MIRROR"]
     scripts = blocks(PAGE, "sh")
-    assert len(scripts) == 4 and MARK in PAGE.read_text("utf-8")
+    assert len(scripts) == 5 and MARK in PAGE.read_text("utf-8")
     for script in scripts:
         words = ["bash", "-euc", script]
         done = run_process(

@@ -46,7 +46,7 @@ CASES = (
     ("name a model: posezoo list", "run --input photo.png -M models", "list -M models"),
     ("posezoo list shows them all", "get nosuch -M models", "list -M models"),
     ("posezoo list --framework pytorch", "convert --network net --checkpoint net.onnx -M models", "$"),
-    ("--help lists the endings", "convert photo.png", "convert --help"),
+    ("--help lists the endings", "convert net.onnx.1", "convert --help"),
     ("posezoo doctor lists the settings", "CONFIG=nosuch=1 list -M models", "doctor; rm posezoo.cfg; list -M models"),
     ("shows its license", "POSEZOO_ALLOW_LICENSES=MIT get net -M models", "$"),
     ("--images PHOTOS", "get net -M models -o mine --precisions FP16-INT8", "$; get net -M models -o mine --precisions FP16-INT8"),
@@ -59,7 +59,7 @@ CASES = (
     ("--to folder takes any model", "export heat.xml --to modelapi out", "export heat.xml --to folder out; export heat.xml --to folder out2 --decode"),
     ("--to folder writes the IR", "export heat.xml --to dlstreamer out", "export heat.xml --to folder out"),
     ("--detector none exports the network alone", "export other -M two --to modelapi out", "export other -M two --to folder out --detector none"),
-    ("posezoo convert creates it", "run mine/net.xml --input photo.png", "get net -M models -o mine; run mine/public/net/FP16/net.xml --input photo.png --detector none"),
+    ("posezoo convert creates it", "rm heat.bin; run heat.xml --input photo.png", "get net -M models -o mine; run mine/public/net/FP16/net.xml --input photo.png --detector none"),
     ("name one with --input", "run heat.xml --track --input photo.png --detector none", "run heat.xml --track --input walk.avi --detector none"),
     ("posezoo doctor lists the devices", "run heat.xml --input photo.png --device CUDA", "doctor"),
     ("posezoo run --input ", "run photo.png", "run heat.xml --input photo.png --detector none"),
@@ -121,7 +121,7 @@ CASES = (
     ("posezoo doctor shows the indexes", "download blazepose-full", "doctor"),
     ("again with posezoo mirror create", "get web -M web --mirror photos", "mirror create photos web -M web"),
     ("--mo build/mo-env/bin/mo", "get mx -M odd --mo photo.png", "make"),
-    ("(--min_person_score)", "run net -M models --input photo.png --min_person_score 0.5", "run net -M models --input photo.png"),
+    ("--min_person_score is for a person detector", "run net -M models --input photo.png --min_person_score 0.5", "run net -M models --input photo.png"),
     ("--precision FP16 for a model", "quantize net -M models -o mine --images photos; export net -M models -o mine --to onnx out --precision FP16-INT8", "export net -M models -o mine --to onnx out --precision FP16; export net -M models -o mine --to cpp out2 --precision FP16-INT8"),
     ("--format json prints any skeleton", "run heat.xml --skeleton own.yml --input photo.png --detector none --format openpose", "run heat.xml --skeleton own.yml --input photo.png --detector none --format json"),
     ("--output names a folder", "run heat.xml --input photo.png --detector none --format openpose --output one.png", "run heat.xml --input photo.png --detector none --format openpose --output some"),
@@ -318,9 +318,13 @@ def run_line(line, folder):
         for command in ("init -q", "add .", "-c user.name=a -c user.email=a@b commit -qm a"):
             subprocess.run(["git", *command.split()], cwd=folder, check=True)
     elif words[0] == "make":
-        subprocess.run(["make", "-n", "mo-env"], cwd=ROOT, check=True, capture_output=True)
+        subprocess.run(["make", "-n", "build/mo-env"], cwd=ROOT, check=True, capture_output=True)
     elif words[0] == "mo":
         return omz_tool(*words, cwd=folder, **environ)
+    elif ">" in words:
+        shown = posezoo(*words[: words.index(">")], cwd=folder, **environ)
+        (folder / words[-1]).write_text(shown.stdout)
+        return shown
     else:
         return posezoo(*words, cwd=folder, **environ)
     return subprocess.CompletedProcess(words, 0, "", "")

@@ -95,8 +95,11 @@ def test_the_self_check_of_own_weights_can_be_strict_or_off(checkpoint, tmp_path
     ours = ("--network", NETWORK, "--checkpoint", checkpoint, "-o", tmp_path, *FP32)
     record = tmp_path / "public" / NETWORK / "FP32" / "provenance.json"
     unchecked = "cannot be compared with its original, because --self_check off was given"
-    for mode, warning in (("off", f"warning: {NETWORK}: {unchecked}\n"), ("strict", "")):
-        ended = posezoo("convert", *ours, "--force", "--self_check", mode)
+    for mode, flags, warning in (
+        ("off", ("--self_check", "off"), f"warning: {NETWORK}: {unchecked}\n"),
+        ("strict", ("--require_proof",), ""),
+    ):
+        ended = posezoo("convert", *ours, "--force", *flags)
         assert (ended.returncode, ended.stderr) == (0, warning)
         assert json.loads(record.read_text())["self_check"]["mode"] == mode
 
@@ -207,7 +210,7 @@ def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(
     for times in (1, 0):  # the second time, the IR is up to date
         ended = posezoo("evaluate", "small", *own, *data, XDG_CACHE_HOME=str(cache))
         assert_success(ended)
-        assert ended.stderr.count("small: converting") == times
+        assert ended.stderr.count("small: converted") == times
     apart = Path("checkpoints", hashlib.sha384(other.read_bytes()).hexdigest()[:16])
     assert (cache / "posezoo" / "models" / apart / "public/small/FP16/small.xml").is_file()
     assert (cache / "posezoo" / "evaluations" / apart / "FP16" / "results.json").is_file()

@@ -397,9 +397,7 @@ def test_a_detector_has_its_own_options_and_the_minimum_score(context, one_at_a_
     with pytest.raises(InferenceError, match="dots finds one person in every image") as caught:
         options = LoadOptions(runtime, min_person_score=0.3)
         compile_with(asked(context, "none"), spec, irs, options)
-    assert caught.value.hint == (
-        "leave out min_person_score (--min_person_score), or name a detector"
-    )
+    assert caught.value.hint == "--min_person_score is for a person detector"
 
 
 def test_load_refuses_a_detector_for_who_finds_people_itself(mirror, folder, tmp_path):

@@ -17,7 +17,6 @@ from fakes.command import read_json, succeeded
 from fakes.pages import ROOT, blocks
 from fakes.published_models import MEAN, SCALE
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.core.ir.people_metadata import digest_network
 from posezoo.core.versions import version
 
 pytest.importorskip("openvino", reason="needs openvino")
@@ -174,15 +173,3 @@ def test_an_exported_ir_finds_the_same_person(target, source, xml, zoo, tmp_path
     (expected,) = load_by_name(tmp_path)(PHOTO)
     np.testing.assert_allclose(pose.keypoints, expected.keypoints, atol=0.1)
     assert pose.people_from == expected.people_from
-
-
-def test_a_strict_lock_of_0_2_0_accepts_the_ir_that_says_how_people_are_found(xml, zoo, tmp_path):
-    lock = tmp_path / "posezoo.lock"
-    flags = (*zoo(), "--lock", lock)
-    succeeded(posezoo_command("lock", "discs", *flags))
-    entries = [json.loads(line) for line in lock.read_text("utf-8").splitlines()]
-    for entry in entries:
-        if entry["file"].endswith(".xml"):
-            entry["sha384"] = digest_network(xml.parents[1] / entry["file"])
-    lock.write_text("".join(json.dumps(entry) + "\n" for entry in entries), "utf-8")
-    succeeded(posezoo_command("get", "discs", *flags, "--locked", "--force"))

@@ -171,7 +171,7 @@ def describe_network(
 ) -> ModelSpec:
     """The specification of an IR, without its outputs."""
     inputs = (Input(name, shape, graph.image_layout(name)) for name, shape in graph.inputs.items())
-    return ModelSpec(
+    spec = ModelSpec(
         name=graph.read_rt_info("posezoo", "model") or graph.path.stem,
         family=Family.PUBLIC,
         path=graph.path,
@@ -186,6 +186,7 @@ def describe_network(
         people=like.people if like else _read_people(graph),
         skeleton=graph.read_rt_info("posezoo", "skeleton"),
     )
+    return with_skeleton(spec, decoder.skeleton if decoder else None)
 
 
 def _read_people(graph: Graph) -> People | None:
