@@ -1,8 +1,7 @@
-"""Where each published file of a model came from, as the manifest of its folder lists it.
+"""The files of a model in the manifest of their folder, while they are downloaded.
 
 The entry of a file has its size in bytes, its digest, and, unless the run that downloaded it was
-killed: the url that sent it, which has no secret, fetched_at (ISO 8601, UTC), and etag and
-last_modified, as far as the server stated them.
+killed, the url that sent it, which has no secret.
 """
 
 from __future__ import annotations
@@ -10,12 +9,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, timezone
 from pathlib import Path
 
 from posezoo.core.declarations.model import Digest, SourceFile
-from posezoo.core.download.candidates import Candidate
-from posezoo.core.download.partial import PartialFile
 from posezoo.core.errors import OutputError
 from posezoo.core.events import Listener
 from posezoo.core.files.manifest import (
@@ -30,16 +26,6 @@ from posezoo.core.files.manifest import (
     stage,
 )
 from posezoo.core.files.verified_files import has_digest, writing
-
-
-def describe_origin(candidate: Candidate, partial: PartialFile, size: int, digest: Digest) -> Json:
-    """The entry of a file that a candidate sent."""
-    return {
-        "url": candidate.name,
-        **describe(size, digest),
-        "fetched_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        **{key: value for key, value in partial.source_version.items() if value},
-    }
 
 
 class DownloadManifest:
@@ -64,7 +50,7 @@ class DownloadManifest:
         self._lock = threading.Lock()
         self._is_staged = False
         self._manifest = read_manifest(folder)
-        self._origins: dict[Path, Json] = {}
+        self._entries: dict[str, Json] = {}
 
     def stage(self) -> None:
         """List the declared digests of all files before the first one is downloaded.
@@ -75,29 +61,30 @@ class DownloadManifest:
         with self._lock:
             if self._is_staged:
                 return
-            self._is_staged = True
             digests = {
                 self._name(target): file.checksum for file, target in self._places if file.checksum
             }
             with writing(self._folder / NAME):
                 self._manifest = stage(self._folder, digests, self._listener, model=self._model)
+            self._is_staged = True
 
     def digests(self, target: Path) -> list[Digest]:
         """The digests of the bytes that posezoo wrote at a path."""
         return self._manifest.digests(self._name(target))
 
-    def add(self, target: Path, origin: Json) -> None:
-        """Remember the origin of a file that is complete."""
-        self._origins[target] = origin
+    def add(self, target: Path, entry: Json) -> None:
+        """Remember the entry of a file that came."""
+        self._entries[self._name(target)] = entry
 
     def settle(self) -> None:
         """List the files that came, also with a run that was killed; if the manifest cannot be
         written, the next run lists them.
         """
-        entries = {self._name(target): origin for target, origin in self._origins.items()}
+        listed = self._manifest.files
+        entries = dict(self._entries)
         for file, target in self._places:
             name = self._name(target)
-            is_listed = name in entries or _is_listed(file, self._manifest.files.get(name, {}))
+            is_listed = name in entries or file.checksum in read_digests(listed.get(name, {}))
             if file.checksum is None or is_listed or name not in self._manifest.staged:
                 continue
             if has_digest(target, [file.checksum]):
@@ -110,15 +97,3 @@ class DownloadManifest:
 
     def _name(self, target: Path) -> str:
         return list_path(self._folder, target)
-
-
-def _is_listed(file: SourceFile, entry: Json) -> bool:
-    return file.checksum in read_digests(entry)
-
-
-def read_origin(folder: Path, path: Path, file: SourceFile, url: str) -> Json:
-    """The entry of a file in a manifest, if these bytes came from this URL; else empty."""
-    origin = read_manifest(folder).files.get(list_path(folder, path), {})
-    if origin.get("url") != url:
-        return {}
-    return origin if _is_listed(file, origin) else {}

@@ -78,7 +78,6 @@ class PartialFile:
         self._algorithms = algorithms
         self._hasher = Hasher(algorithms)
         self.path = fork_path or part_of(target)
-        self.source_version: dict[str, str] = {}
         self.digests: list[Digest] = []
         self._published = False
         with writing(target):
@@ -165,7 +164,6 @@ class PartialFile:
             fork._published = True
             self.size = fork.size
             self.digests = fork.digests
-            self.source_version = fork.source_version
             self._state = fork._state
 
     def load_resume_state(self, file: SourceFile) -> ResumeState:
