@@ -428,7 +428,7 @@ def record_of_an_ir():
         spec,
         None,
         files,
-        self_check={"mode": "", **checked.to_record()},
+        self_check=checked.to_record(),
         complexity=Complexity(1.0, 1.0),
         int8=provenance.Int8Record(shift=shift),
     )

@@ -399,7 +399,7 @@ def format_provenance(
 
     Args:
         files: the entries of the .xml and the .bin in the manifest, by their names.
-        self_check: its mode and result, in JSON's types.
+        self_check: its result, in JSON's types.
         complexity: the cost of one inference; None if sizes are dynamic.
         model_optimizer: the version of the Model Optimizer that made the IR; empty if posezoo made
             it.
