@@ -284,7 +284,7 @@ def test_settings_have_the_stored_names_and_are_read_from_file_and_environment(t
 #: Below these keys other keys are data: names of files, tensors, packages, options and the like.
 DATA = (
     "contains", "devices", "figures", "files", "frozen", "key.sources", "model_info", "network.arguments", "options",
-    "origins", "self_check.outputs", "self_check.recorded", "settings", "tools",
+    "self_check.outputs", "self_check.recorded", "settings", "tools",
 )  # fmt: skip
 
 
@@ -428,7 +428,7 @@ def record_of_an_ir():
         spec,
         None,
         files,
-        self_check={"mode": "", **checked.to_record()},
+        self_check=checked.to_record(),
         complexity=Complexity(1.0, 1.0),
         int8=provenance.Int8Record(shift=shift),
     )

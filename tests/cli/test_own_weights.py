@@ -95,13 +95,13 @@ def test_the_self_check_of_own_weights_can_be_strict_or_off(checkpoint, tmp_path
     ours = ("--network", NETWORK, "--checkpoint", checkpoint, "-o", tmp_path, *FP32)
     record = tmp_path / "public" / NETWORK / "FP32" / "provenance.json"
     unchecked = "cannot be compared with its original, because --self_check off was given"
-    for mode, flags, warning in (
-        ("off", ("--self_check", "off"), f"warning: {NETWORK}: {unchecked}\n"),
-        ("strict", ("--require_proof",), ""),
+    for proof, flags, warning in (
+        ("cannot be compared", ("--self_check", "off"), f"warning: {NETWORK}: {unchecked}\n"),
+        ("equal", ("--require_proof",), ""),
     ):
         ended = posezoo("convert", *ours, "--force", *flags)
         assert (ended.returncode, ended.stderr) == (0, warning)
-        assert json.loads(record.read_text())["self_check"]["mode"] == mode
+        assert json.loads(record.read_text())["self_check"]["proof"] == proof
 
 
 def test_the_ir_of_other_weights_is_replaced_only_with_force(converted, other):

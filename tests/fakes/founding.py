@@ -172,7 +172,7 @@ def _computes_what_pytorch_does(
     spec: ModelSpec, layout: ModelLayout, precision: Precision, bar: float
 ) -> None:
     """The IR has the declared form, and the record beside it says how near it is to the original."""
-    record = provenance.read_provenance(layout.provenance_path(spec, precision))
+    record = provenance.read_ir_record(layout.converted_ir_path(spec, precision))
     assert record is not None
     assert all(check.reference.startswith("PyTorch ") for check in record.checks)
     assert 0 < max(check.difference for check in record.checks) <= bar, record.checks

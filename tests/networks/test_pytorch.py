@@ -88,7 +88,7 @@ def made(params):
 def test_an_ir_computes_pytorch_s_outputs_of_the_checkpoint(made):
     spec, layout, irs = made
     assert set(irs) == {FP32, FP16}
-    (check,) = provenance.read_provenance(layout.provenance_path(spec, FP32)).checks
+    (check,) = provenance.read_ir_record(layout.converted_ir_path(spec, FP32)).checks
     assert (check.output, check.reference[:8]) == ("heatmaps", "PyTorch ")
     assert 0 < check.difference <= 3e-4
 

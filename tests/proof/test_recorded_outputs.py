@@ -302,7 +302,7 @@ def test_strict_refuses_what_only_our_own_reader_has_read(tmp_path):
     assert planned.reason == "it cannot be compared with its original"
     resolved = resolved_of(recorded(spec, tmp_path), layout, [FP32])
     convert_with_openvino(resolved, strict)
-    assert not provenance.read_provenance(layout.provenance_path(spec, FP32)).not_compared
+    assert not provenance.read_ir_record(layout.converted_ir_path(spec, FP32)).not_compared
     assert plan_irs(resolved, strict)[0].is_up_to_date
 
 

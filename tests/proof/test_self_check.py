@@ -386,7 +386,7 @@ def test_without_another_runtime_nothing_is_run_and_a_warning_says_what_to_insta
         f"{spec.full_name}: cannot be compared with its original, because"
     )
     assert "is installed" in warning.message and f"[{extra}]" in warning.message
-    record = provenance.read_provenance(layout.provenance_path(spec, FP16))
+    record = provenance.read_ir_record(layout.converted_ir_path(spec, FP16))
     assert (record.was_checked, record.checks) == (True, ())
     assert warning.message == f"{spec.full_name}: {record.dependence}"
     with pytest.raises(SelfCheckError, match="cannot be compared with its original, because"):
@@ -432,7 +432,7 @@ def one_weight(tmp_path, nodes, weight, outputs=("wave",)):
 def test_a_network_may_differ_by_its_own_rounding(tmp_path):
     spec, layout = amplifying(tmp_path, 3e3)
     publish_as(spec, layout, prepared(spec, layout), (FP32, FP16))
-    (check,) = provenance.read_provenance(layout.provenance_path(spec, FP32)).checks
+    (check,) = provenance.read_ir_record(layout.converted_ir_path(spec, FP32)).checks
     assert 1e-3 < check.tolerance < 5 * 0.05
 
 
@@ -463,7 +463,7 @@ def test_what_rounding_to_fp16_changes_is_measured_on_the_images_of_the_check(tm
         for name in OUTPUTS:
             moved[name] = max(moved[name], float(np.abs(exact[name] - rounded[name]).max()))
             largest[name] = max(largest[name], float(np.abs(exact[name]).max()))
-    checks = provenance.read_provenance(layout.provenance_path(spec, FP16)).checks
+    checks = provenance.read_ir_record(layout.converted_ir_path(spec, FP16)).checks
     assert {check.output: check.rounding.unit for check in checks} == {"heatmaps": "", "pafs": "px"}
     for check in checks:
         assert check.rounding.absolute == pytest.approx(moved[check.output], rel=0.1)
@@ -477,7 +477,7 @@ def test_what_rounding_to_fp16_changes_is_measured_on_the_images_of_the_check(tm
     assert (event.rounded_output, event.rounding) == (furthest.output, furthest.rounding.relative)
     assert all(
         check.rounding is None
-        for check in provenance.read_provenance(layout.provenance_path(spec, FP32)).checks
+        for check in provenance.read_ir_record(layout.converted_ir_path(spec, FP32)).checks
     )
 
 
@@ -630,7 +630,7 @@ def test_an_output_of_infinities_alone_or_with_nan_cannot_be_compared(tmp_path, 
     spec, layout = masked(tmp_path, np.full((HEIGHT, WIDTH), value))
     network = prepared(spec, layout)
     publish_as(spec, layout, network, (FP32,))
-    record = provenance.read_provenance(layout.provenance_path(spec, FP32))
+    record = provenance.read_ir_record(layout.converted_ir_path(spec, FP32))
     assert record.proof == "cannot be compared"
     assert record.not_compared == "the original itself computes inf or nan in wave"
 
@@ -674,7 +674,7 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
     ] * 2
     line = next(result_lines(events[0]))
     assert line.startswith("FP32 cannot be compared in wave, compared with ")
-    assert provenance.read_provenance(layout.provenance_path(spec, FP16)).unprovable == ("wave",)
+    assert provenance.read_ir_record(layout.converted_ir_path(spec, FP16)).unprovable == ("wave",)
     with pytest.raises(SelfCheckError, match="cannot be compared with its original") as refused:
         resolved = resolved_of(spec, layout, (FP32,))
         publish(resolved, options=ConversionOptions(is_strict=True))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import json_of, posezoo, succeeded
+from fakes.command import json_of, posezoo
 from fakes.npm import PACKAGE, VERSION, integrity, make_tarball, serve_registry
 from fakes.server import Server
 from fakes.wheels import NAME, make_wheel, serve_index
@@ -138,27 +138,6 @@ def test_sources_that_are_only_refused_have_an_exit_code_and_a_count_of_their_ow
     ended = check(tmp_path, "--all")
     assert ended.returncode == 1
     assert ended.stdout.splitlines()[-1] == "2 sources: 1 dead, 1 refused"
-
-
-@pytest.mark.parametrize("header", ["ETag", "Last-Modified"])
-def test_another_file_of_the_same_size_is_told_by_what_the_server_said_at_the_download(
-    tmp_path, server, header
-):
-    def serve(value):
-        answer = {"etag": value} if header == "ETag" else {"headers": {header: value}}
-        return server.serve("net", WEIGHTS, **answer)
-
-    declare(tmp_path, "pose", serve('"one"'))
-    places = ("--models_dir", "models", "--weights_dir", "weights")
-    succeeded(posezoo("download", "pose", *places, cwd=tmp_path))
-    (answer,) = answers(tmp_path, "--weights_dir", "weights")
-    assert (answer["state"], answer["compared"]) == ("good", ["size", header])
-    serve('"two"')
-    (answer,) = answers(tmp_path, "--weights_dir", "weights")
-    assert answer["state"] == "changed"
-    assert answer["problem"].startswith(f"has another {header} than when it was downloaded (20")
-    (answer,) = answers(tmp_path)
-    assert answer["state"] == "good"
 
 
 def test_secrets_in_addresses_are_not_shown(tmp_path, server):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.files.manifest import read_digests
 from posezoo.core.files.verified_files import compute_digest, is_verified_file
 from posezoo.core.ir import provenance
 from posezoo.core.ir.people_metadata import list_equal_digests, read_stamp
@@ -70,13 +69,17 @@ def list_without_ir(lock: LockFile, specs: Iterable[ModelSpec]) -> list[ModelSpe
 def _list_made(
     xml: Path, record: provenance.Provenance, spec: ModelSpec, lock: LockFile
 ) -> Iterator[LockEntry]:
-    """The entries of an IR; the lock's, if another OpenVINO made the same one."""
+    """The entries of an IR that has the bytes of its record; the lock's, if another OpenVINO made
+    the same one.
+    """
     for path in map(xml.with_suffix, provenance.SUFFIXES):
+        compared = read_digests(record.manifest.files[path.name])
+        sha384 = [each for each in compared if each.algorithm == "sha384"] or [compute_digest(path)]
         entry = LockEntry(
             model_key(spec),
             f"{xml.parent.name}/{path.name}",
             path.stat().st_size,
-            compute_digest(path).value,
+            sha384[0].value,
             origin=MADE,
             first_seen=lock.timestamp,
         )
@@ -106,8 +109,8 @@ def _with_origin(entry: LockEntry, xml: Path, record: provenance.Provenance) -> 
 def _explain_stale(
     xml: Path, record: provenance.Provenance, spec: ModelSpec, context: Context
 ) -> str:
-    """Why an IR is not of this model.yml: it was made from another file; or, without flags, for
-    other images or another decoder. Empty if it is.
+    """Why an IR is not of this model.yml: it was made from another file, or without flags with
+    other arguments. Empty if it is.
     """
     given = conversion_flags(record, spec)
     other = "model.yml"
@@ -118,17 +121,8 @@ def _explain_stale(
     else:
         resolved = resolve_model(spec, (), context)
         now = provenance.conversion_key(resolved.source, resolved.decoder)
-        if _read_decisions(record.key) == _read_decisions(now):
+        if record.key.get("arguments") == now["arguments"]:
             return ""
     again = format_command("convert", spec) + given
     again += f" --precisions {xml.parent.name}"
     return f"{xml}: was converted from another {other}: {again} converts it again"
-
-
-def _read_decisions(key: Mapping[str, Any]) -> object:
-    names = ("color", "mean", "scale", "reverse_input_channels")
-    with suppress(LookupError, TypeError, AttributeError):  # another program wrote it
-        arguments = key["arguments"]
-        ports = [[port[name] for name in names] for port in arguments["inputs"]]
-        return ports, arguments["decoder"]
-    return None

@@ -242,13 +242,13 @@ class ModelFacts:
 
     def ir_records(self) -> Iterator[tuple[ModelSpec, Precision, Provenance]]:
         """The record of each IR in the folders of ``layout``."""
-        from posezoo.core.ir.provenance import read_provenance
+        from posezoo.core.ir.provenance import read_ir_record
 
         if self.layout is None:
             return
         for part in self.parts:
             for precision in Precision:
-                record = read_provenance(self.layout.provenance_path(part, precision))
+                record = read_ir_record(self.layout.converted_ir_path(part, precision))
                 if record:
                     yield part, precision, record
 

@@ -84,7 +84,7 @@ class Quantized:
         """What the record of each IR says that misses its limit."""
         missed = {}
         for precision, xml in self.irs.items():
-            record = provenance.read_provenance(xml.with_name("provenance.json"))
+            record = provenance.read_ir_record(xml)
             if record and record.accuracy is not None and record.accuracy.is_missed:
                 missed[precision] = str(record.accuracy)
         return missed

@@ -14,13 +14,11 @@ from requests.exceptions import InvalidProxyURL
 from posezoo.console.bars import counting_bar
 from posezoo.core.declarations.model import ModelSpec, Source, SourceFile
 from posezoo.core.download.candidates import (
-    ByteStream,
     LocalSettingsError,
     RangeMismatchError,
     ResumeState,
 )
 from posezoo.core.download.context import ConnectionPool, DownloadContext
-from posezoo.core.download.download_manifest import read_origin
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.download.source_types import find_source_type, type_name
 from posezoo.core.errors import (
@@ -32,8 +30,6 @@ from posezoo.core.errors import (
     SourceError,
     redact_secrets,
 )
-from posezoo.core.files.manifest import Json
-from posezoo.core.layout import ModelLayout
 from posezoo.core.regular_files import read_regular_text
 from posezoo.core.values import frozen
 from posezoo.core.workers.retries import TransientSourceError, ask_again
@@ -52,13 +48,11 @@ class CheckedSource:
     type: str  # its ``$type`` in model.yml
     host: str  # the host that its URL names; empty if it has none
     #: ``good``, ``dead`` (it does not have the file), ``refused`` (it wants a login or a right, or
-    #: this machine does not know its certificate authority), ``changed`` (another size or digest,
-    #: or another ETag than at the download), ``unreachable`` (no answer, a temporary failure, or a
-    #: wrong setting of npm or the proxy here) or ``unchecked`` (for example, a package is missing).
+    #: this machine does not know its certificate authority), ``changed`` (another size or digest),
+    #: ``unreachable`` (no answer, a temporary failure, or a wrong setting of npm or the proxy here)
+    #: or ``unchecked`` (for example, a package is missing).
     state: str
-    #: What was equal to model.yml: ``size``, ``digest``; or as at the download: ``ETag``,
-    #: ``Last-Modified``.
-    compared: tuple[str, ...]
+    compared: tuple[str, ...]  # what was equal to model.yml: ``size``, ``digest``
     problem: str  # the reason for any other state than ``good``
     path: Path  # the model.yml
     line: int  # the line that names the source, counted from 1; 0 if it was not found
@@ -68,13 +62,9 @@ def check_sources(
     specs: Sequence[ModelSpec],
     download_options: DownloadOptions,
     *,
-    layout: ModelLayout | None = None,
     quiet: bool = True,
 ) -> tuple[CheckedSource, ...]:
     """Ask each source of each file of the models, ``jobs`` at once; nothing is written.
-
-    In the folders of ``layout``, what a server said about a file when it was downloaded is looked
-    up.
 
     A host that does not answer is not asked again. Caches and mirrors are not asked, and plain http
     is allowed, because no byte is used.
@@ -95,12 +85,7 @@ def check_sources(
         compared: tuple[str, ...] = ()
         try:
             with DownloadContext(spec, options, pool=pool) as context:
-                origin: Json = {}
-                if layout:
-                    path = layout.file_path(spec, file)
-                    folder = layout.model_download_dir(spec)
-                    origin = read_origin(folder, path, file, str(source))
-                compared = _ask(source, file, context, silent_hosts, origin)
+                compared = _ask(source, file, context, silent_hosts)
         except PosezooError as error:
             state = _state_after(error)
             problem = redact_secrets(error.problem)
@@ -129,20 +114,18 @@ def _ask(
     file: SourceFile,
     context: DownloadContext,
     silent_hosts: dict[str, str],
-    origin: Json,
 ) -> tuple[str, ...]:
     """Ask a source, again if it fails temporarily, and return what was compared.
 
     Args:
         silent_hosts: the problems of hosts that are not asked any more.
-        origin: what was recorded at the download; empty if nothing was.
     """
 
     def ask() -> tuple[str, ...]:
         problem = silent_hosts.get(_address(source).netloc)
         if problem:
             raise SourceError(problem, temporary=True)
-        return _ask_once(source, file, context, origin)
+        return _ask_once(source, file, context)
 
     try:
         return ask_again(ask, context.options.limits)
@@ -152,9 +135,7 @@ def _ask(
         raise
 
 
-def _ask_once(
-    source: Source, file: SourceFile, context: DownloadContext, origin: Json
-) -> tuple[str, ...]:
+def _ask_once(source: Source, file: SourceFile, context: DownloadContext) -> tuple[str, ...]:
     source_type = find_source_type(source)
     if source_type.check:
         return source_type.check(source, file, context)
@@ -162,37 +143,16 @@ def _ask_once(
     def first_byte(context: DownloadContext) -> tuple[str, ...]:
         with source_type.open(source, file, context, ResumeState()) as stream:
             next(stream.pieces, b"")
-            version = _compare_version(stream, origin)
             if stream.size is None or file.size is None:
-                return version
+                return ()
             if stream.size != file.size:
                 raise SizeError(f"has {stream.size} bytes, {file.size} are declared")
-            return ("size", *version)
+            return ("size",)
 
     try:
         return first_byte(context.probing())
     except RangeMismatchError:  # another size, or a server whose ranges are wrong
         return first_byte(context)
-
-
-def _compare_version(stream: ByteStream, origin: Json) -> tuple[str, ...]:
-    """What says that the source has the file that was downloaded; a DigestError if it says that it
-    is another one.
-    """
-    pairs = {
-        "ETag": (origin.get("etag"), stream.etag),
-        "Last-Modified": (origin.get("last_modified"), stream.last_modified),
-    }
-    for name, (recorded, stated) in pairs.items():
-        if not recorded or not stated:
-            continue
-        if recorded != stated:
-            raise DigestError(
-                f"has another {name} than when it was downloaded ({origin.get('fetched_at')}): it"
-                " may be another file of the same size"
-            )
-        return (name,)
-    return ()
 
 
 def _state_after(error: PosezooError) -> str:

@@ -46,7 +46,7 @@ def report_sources(
     """
     options = context.download_options
     options = replace(options, jobs=jobs or _JOBS, attempts=attempts or _ATTEMPTS)
-    checked = check_sources(selection.models, options, layout=context.layout, quiet=quiet)
+    checked = check_sources(selection.models, options, quiet=quiet)
     bad = [each for each in checked if each.state in BAD_STATES]
     lost = _find_lost(checked)
     answer = {

@@ -213,8 +213,6 @@ def test_the_record_beside_the_ir_has_its_sources_and_its_self_check(tmp_path):
             "size": path.stat().st_size,
             "sha384": hashlib.sha384(path.read_bytes()).hexdigest(),
         }
-    assert record["origins"] == {"tiny.tflite": [str(tmp_path / "tiny.tflite")]}
-    assert record["self_check"]["mode"] == ""
     assert record["self_check"]["seeds"] == [1, 2]
     assert set(record["self_check"]["outputs"]) == set(OUTPUTS)
     assert 0 < record["self_check"]["outputs"]["pafs"]["difference"] < 2e-2

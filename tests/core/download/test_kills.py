@@ -96,7 +96,7 @@ class Place:
                 right for right in self.right if right.is_relative_to(path.parent)
             }
             for entry in manifest["files"].values():
-                assert "from" in entry or entry["url"].startswith(("http://", f"{self.cache}"))
+                assert entry.get("url", "http://").startswith(("http://", f"{self.cache}"))
         assert {path for path in self.cache.rglob("*") if path.is_file()} == self.kept
 
     def clear(self):

@@ -240,7 +240,10 @@ def test_signed_addresses_and_headers_are_never_shown(zoo, server):
         (lambda target: target.with_name(".net.xml.part").write_bytes(bytes(9 << 20)), ""),
         (lambda target: target.with_name(".net.xml.part").symlink_to("/nowhere/else"), ""),
         (lambda target: (target.unlink(), target.symlink_to("/nowhere/else")), ""),
-        (lambda target: (target.parent.parent / "provenance.json").mkdir(), ""),
+        (
+            lambda target: (target.parent.parent / "provenance.json").mkdir(),
+            "provenance.json: cannot be written: Is a directory\n  hint: move that folder away",
+        ),
         (lambda target: target.with_name(".net.xml.part.json").symlink_to("/nowhere"), ""),
     ],
     ids=[

@@ -23,7 +23,7 @@ from posezoo.cli import flags
 from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import select_models
 from posezoo.console.json_projection import project, to_json
-from posezoo.console.labels import format_count, join
+from posezoo.console.labels import format_count
 from posezoo.console.report import print_result
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import LockError, OutputError, shell_word
@@ -166,7 +166,7 @@ def _check_models(
 def _line(artifact: ArtifactState) -> str:
     detail = f"{artifact.path}"
     if artifact.state == "good":
-        detail = join(artifact.expected, artifact.int8)
+        detail = artifact.expected
     return f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})"
 
 

@@ -248,7 +248,7 @@ def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
         xml = layout.ir_path(model, precision)
         if not xml.is_file():
             continue
-        record = provenance.read_provenance(layout.provenance_path(model, precision))
+        record = provenance.read_ir_record(layout.converted_ir_path(model, precision))
         made_from = record.sources if record else {}
         is_custom = layout.custom_checkpoint(model) is not None or set(made_from) == {
             OWN_CHECKPOINT

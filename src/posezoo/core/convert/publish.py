@@ -132,7 +132,7 @@ def write_checked_irs(
                 resolved.source,
                 resolved.decoder,
                 files,
-                self_check=_describe_check(result, options, proofs.get(target.precision)),
+                self_check=_describe_check(result, proofs.get(target.precision)),
                 complexity=complexity,
                 int8=provenance.Int8Record(provenance.ranges_key(spec, target.precision)),
             )
@@ -215,19 +215,12 @@ def _as_in_lock(proof: LockEntry, lock: Path) -> SelfCheckResult:
     return SelfCheckResult(proof.proven_with, "", "", (), outputs={}, reduction=reduction)
 
 
-def _describe_check(
-    result: SelfCheckResult, options: ConversionOptions, proof: LockEntry | None
-) -> dict[str, object]:
+def _describe_check(result: SelfCheckResult, proof: LockEntry | None) -> dict[str, object]:
     if proof:
-        return {"mode": "locked", "checked_at": proof.proven_at, **result.to_record()}
+        return {"checked_at": proof.proven_at, **result.to_record()}
     if result is _NOT_CHECKED:
-        return {
-            "mode": "off",
-            "proof": result.proof,
-            "outputs": {},
-            "not_compared": result.not_compared,
-        }
-    return {"mode": "strict" if options.is_strict else "", **result.to_record()}
+        return {"proof": result.proof, "outputs": {}, "not_compared": result.not_compared}
+    return result.to_record()
 
 
 def _report_passed(

@@ -67,7 +67,6 @@ class ByteStream:
     pieces: Iterator[bytes]  # in order
     start: int = 0  # the position of the first of these bytes in the file
     etag: str = ""  # the candidate's strong entity tag for this version of the file, or ""
-    last_modified: str = ""  # as the candidate's header says it, or ""
     #: Whether the rest alone can be requested if the stream is interrupted.
     is_resumable: bool = False
     #: The position after the last of these bytes; None for the end of the file.

@@ -28,7 +28,6 @@ from posezoo.core.download.candidates import (
 )
 from posezoo.core.download.context import DownloadContext
 from posezoo.core.download.digest_store import cache_entry_lock, is_cached, store, store_candidates
-from posezoo.core.download.download_manifest import describe_origin
 from posezoo.core.download.origins import entry_path
 from posezoo.core.download.partial import PartialFile, remove_partial
 from posezoo.core.download.several_hosts import DownloadReport, HostParts
@@ -54,7 +53,7 @@ from posezoo.core.events import (
     FileDownloadStarted,
     FileUpToDate,
 )
-from posezoo.core.files.manifest import Json
+from posezoo.core.files.manifest import describe
 from posezoo.core.files.verified_files import (
     Hasher,
     compute_digests,
@@ -261,18 +260,16 @@ def _finish(
         context.first_use(file, size, digest)
         context.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
         file = replace(file, size=size, checksum=digest, first_use=True)
-    origin: Json = {}
     accepted = [digest]
     if context.manifest:
-        origin = describe_origin(candidate, partial, size, digest)
         accepted += context.manifest.digests(target)
     # A path in a mirror names its bytes: others there are damaged, and not a file of the user.
     if file.checksum is None or not target.as_posix().endswith(f"/{entry_path(file.checksum)}"):
         with writing(target):
             set_aside(target, context.emit, accepted)
-    partial.replace_target(origin)
+    partial.replace_target()
     if context.manifest:
-        context.manifest.add(target, origin)
+        context.manifest.add(target, describe(size, digest, url=candidate.name))
     context.sync_at_exit(target.parent)
     # If a killed run left a complete part, no candidate is asked, and the one returned may not be
     # the one that sent the bytes.
@@ -471,8 +468,6 @@ def _receive(
         except OutputError:
             partial.truncate()  # frees space on a full disk
             raise
-        partial.source_url = stream.url
-        partial.source_version = {"etag": stream.etag, "last_modified": stream.last_modified}
 
 
 def _open_rest(

@@ -110,7 +110,6 @@ def open_response(
             chain((first,), pieces),
             start,
             _strong_etag(response),
-            _plain_header(response, "Last-Modified"),
             is_resumable=content_encoding(response) == "identity",
             stop=stop,
             url=response.url,
@@ -164,14 +163,9 @@ def _stated_size(response: requests.Response) -> int | None:
 
 
 def _strong_etag(response: requests.Response) -> str:
-    etag = _plain_header(response, "ETag")
-    return etag if etag.startswith('"') else ""
-
-
-def _plain_header(response: requests.Response, name: str) -> str:
-    value = response.headers.get(name, "")
-    is_plain = value.isascii() and value.isprintable() and len(value) < 256
-    return value if is_plain else ""
+    etag = response.headers.get("ETag", "")
+    is_plain = etag.isascii() and etag.isprintable() and len(etag) < 256
+    return etag if is_plain and etag.startswith('"') else ""
 
 
 def follow_redirects(

@@ -50,9 +50,8 @@ class PartialFile:
 
     Missing parent folders are created. ``on_wait`` is called once if another process or thread has
     the lock. ``identity`` is a digest that later runs find the bytes by, if they have none of their
-    own. ``path`` is its path before it is renamed to ``target``, ``source_url`` the URL that
-    its last bytes came from, ``size`` how many bytes were written, ``digests`` those of all its
-    bytes, by the ``algorithms``.
+    own. ``path`` is its path before it is renamed to ``target``, ``size`` how many bytes were
+    written, ``digests`` those of all its bytes, by the ``algorithms``.
 
     The state of a part is written if the part is large or is kept: if a process is killed, less
     than 32 KiB are downloaded again.
@@ -79,8 +78,6 @@ class PartialFile:
         self._algorithms = algorithms
         self._hasher = Hasher(algorithms)
         self.path = fork_path or part_of(target)
-        self.source_url = ""
-        self.source_version: dict[str, str] = {}
         self.digests: list[Digest] = []
         self._published = False
         with writing(target):
@@ -96,10 +93,7 @@ class PartialFile:
                 handle = os.open(self.path, WRITE_FLAGS | os.O_EXCL, 0o666)
         self._handle = handle
         self.size = os.fstat(handle).st_size
-        self._state: Json = {}
-        # Without bytes, a state is that of the complete file, until a manifest lists it.
-        if self._is_findable and self.size:
-            self._state = read_json(state_path(target))
+        self._state: Json = read_json(state_path(target)) if self._is_findable else {}
         self._written: Json = self._state  # what is on the disk of this part's state
 
     def __enter__(self) -> PartialFile:
@@ -170,8 +164,6 @@ class PartialFile:
             fork._published = True
             self.size = fork.size
             self.digests = fork.digests
-            self.source_url = fork.source_url
-            self.source_version = fork.source_version
             self._state = fork._state
 
     def load_resume_state(self, file: SourceFile) -> ResumeState:
@@ -265,27 +257,19 @@ class PartialFile:
             raise DigestError(f"has the digest {self.digests[0]}, expected {expected}")
         return True
 
-    def replace_target(self, origin: Json) -> None:
+    def replace_target(self) -> None:
         """Rename the part to the target; if the target is a symbolic link, the link itself is
         replaced.
 
         Its bytes are on the disk before that. Its name in the folder may be lost in a power
         failure, until the folder is synced.
-
-        Args:
-            origin: where the bytes come from; it stays as the state until a manifest lists it, so
-                that a killed run loses no origin. Empty if no manifest does.
         """
         with writing(self.target):
             sync_open_file(self._handle)
             self._close_if_unlocked()
-            if origin and self._is_findable:
-                _write_state(self.target, origin)
             replace_file(self.path, self.target)
         self._published = True
-        if not origin and self._is_findable:
-            discard(state_path(self.target))
-        self._state = self._written = {}
+        self._forget_state()
 
     def _record_state(self) -> None:
         if self._is_findable and self._written != self._state:
@@ -302,11 +286,6 @@ def state_path(target: Path) -> Path:
     """The path of the state of a file's part."""
     part = part_of(target)
     return part.with_name(f"{part.name}.json")
-
-
-def is_complete(state: Json) -> bool:
-    """Whether a state is that of a complete file, which a manifest is going to list."""
-    return "fetched_at" in state
 
 
 def _write_state(target: Path, state: Json) -> None:
@@ -335,7 +314,5 @@ def _open_part(path: Path, on_wait: Callable[[], None]) -> tuple[int | None, int
 
 def remove_partial(target: Path) -> None:
     """Remove the part of a file that is complete now."""
-    with suppress(OSError):  # usually there is none
-        part_of(target).unlink()
-        if not is_complete(read_json(state_path(target))):
-            state_path(target).unlink()
+    discard(part_of(target))
+    discard(state_path(target))

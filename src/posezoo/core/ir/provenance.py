@@ -16,7 +16,6 @@ from typing import Any
 
 from posezoo.core.declarations.model import Decoder, Input, ModelSpec, Precision
 from posezoo.core.declarations.upstream_steps import UPSTREAM_STEPS
-from posezoo.core.errors import redact_secrets
 from posezoo.core.events import (
     AccuracyCompared,
     AccuracySearched,
@@ -28,7 +27,7 @@ from posezoo.core.events import (
     SpeedCompared,
 )
 from posezoo.core.files.foreign_json import parse_json
-from posezoo.core.files.manifest import Json, Manifest, parse_manifest
+from posezoo.core.files.manifest import NAME, Json, Manifest, parse_manifest
 from posezoo.core.ir.complexity import Complexity
 from posezoo.core.ir.model_description import MODEL_DESCRIPTION
 from posezoo.core.ir.people_metadata import describe_people
@@ -257,17 +256,12 @@ def was_made_from(record: Provenance, spec: ModelSpec) -> bool:
     return record.sources == declared
 
 
-def read_provenance(path: Path) -> Provenance | None:
-    """The record in a file; None if the file is missing or not a valid record."""
+def read_ir_record(xml: Path) -> Provenance | None:
+    """The record beside an IR; None if it is missing or not valid."""
     try:
-        return parse_provenance(read_small(path))
+        return parse_provenance(read_small(xml.with_name(NAME)))
     except OSError:
         return None
-
-
-def read_ir_record(xml: Path) -> Provenance | None:
-    """The record beside an IR, as ``read_provenance`` reads it."""
-    return read_provenance(xml.with_name("provenance.json"))
 
 
 def was_calibrated(record: Provenance | None) -> bool:
@@ -405,15 +399,12 @@ def format_provenance(
 
     Args:
         files: the entries of the .xml and the .bin in the manifest, by their names.
-        self_check: its mode and result, in JSON's types.
+        self_check: its result, in JSON's types.
         complexity: the cost of one inference; None if sizes are dynamic.
         model_optimizer: the version of the Model Optimizer that made the IR; empty if posezoo made
             it.
     """
     now = datetime.now(timezone.utc)
-    origins = {
-        file.name: [redact_secrets(str(source)) for source in file.sources] for file in spec.files
-    }
     tools = {tool: package_version(tool) for tool in _TOOLS}
     int8 = int8 or Int8Record()
     record = {
@@ -421,7 +412,6 @@ def format_provenance(
         "posezoo": version(),
         "converted_at": now.isoformat(timespec="seconds"),
         "key": conversion_key(spec, decoder, int8.quantization, model_optimizer),
-        "origins": origins,
         "tools": {"python": platform.python_version(), **tools},
         "files": files,
         "self_check": self_check,

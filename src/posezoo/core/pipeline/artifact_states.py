@@ -15,7 +15,6 @@ from posezoo.core.declarations.model import (
     CompositeSpec,
     Digest,
     ModelSpec,
-    Precision,
     RegexReplace,
     SourceFile,
     UnpackArchive,
@@ -59,7 +58,6 @@ class ArtifactState:
     quantized: bool = False  # whether it is INT8 that was made with photos
     expected: str = ""  # the expected checksum
     flags: str = ""  # the conversion flags that change the input images, with a space before each
-    int8: str = ""  # of INT8 that was made with declared ranges: how far it was from FP16
 
 
 def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
@@ -86,9 +84,8 @@ def list_changed_files(spec: ModelSpec, layout: ModelLayout) -> list[ArtifactSta
 
 def was_fetched(spec: ModelSpec, layout: ModelLayout) -> bool:
     """Whether any file is or was in the folders of a model; no file is read."""
-    if read_manifest(layout.model_download_dir(spec)).files:
-        return True
-    expected = _expected_files(spec, layout) - _files_of_registry(spec, layout)
+    manifest = layout.model_download_dir(spec) / NAME
+    expected = {manifest, *_expected_files(spec, layout)} - _files_of_registry(spec, layout)
     return any(map(Path.exists, expected)) or any(_find_untracked(spec, layout))
 
 
@@ -161,7 +158,6 @@ def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[Artif
                     converted=True,
                     quantized=provenance.was_calibrated(record),
                     flags=conversion_flags(record, spec),
-                    int8=_describe_int8(spec, xml, record),
                 )
             continue
         for path in map(xml.with_suffix, provenance.SUFFIXES):
@@ -200,19 +196,6 @@ def conversion_flags(record: provenance.Provenance, spec: ModelSpec) -> str:
             flags[f"--max_people {shlex.quote(str(decoding['max_people']))}"] = None
         flags[f"--min_score {shlex.quote(str(decoding.get('min_score')))}"] = None
     return "".join(f" {flag}" for flag in flags)
-
-
-def _describe_int8(spec: ModelSpec, xml: Path, record: provenance.Provenance) -> str:
-    """How far INT8 that was made with declared ranges was from FP16; empty for any other IR.
-
-    A record without the comparison is that of another machine, or of a conversion without a
-    self-check.
-    """
-    precision = Precision.FP16_INT8
-    key = provenance.ranges_key(spec, precision)
-    if xml.parent.name != precision or key is None or record.key.get("quantization") != key:
-        return ""
-    return str(record.int8) if record.int8 else "INT8 not compared"
 
 
 def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[ArtifactState]:

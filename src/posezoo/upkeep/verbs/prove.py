@@ -20,10 +20,9 @@ Nothing is downloaded or written. ``posezoo prove --dry_run --format json``::
 
     sources    list   model, file, source, type (as in model.yml), host (or empty), state (good;
                       dead: it does not have the file; refused: HTTP 401 or 403, or a certificate
-                      authority that this machine does not know; changed: another size or digest,
-                      or another ETag or Last-Modified than at the download; unreachable: no answer,
-                      or a wrong setting on this machine; unchecked: for example, a package is
-                      missing), compared (size, digest, ETag, Last-Modified), problem, model_yml,
+                      authority that this machine does not know; changed: another size or digest;
+                      unreachable: no answer, or a wrong setting on this machine; unchecked: for
+                      example, a package is missing), compared (size, digest), problem, model_yml,
                       line (or 0)
     counts     object the number of sources by state
     without_source list the files that no source has now: model, file
