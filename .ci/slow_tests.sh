@@ -10,7 +10,6 @@ every_day=(
   "tests/test_docs.py::test_the_python_of_the_readme_runs_as_pasted"
   "tests/test_docs.py::test_the_first_command_of_a_tutorial_finds_the_people_whom_run_finds"
   tests/test_architecture.py
-  tests/test_founding_end_to_end.py
   tests/test_hints.py
   tests/test_packaging.py
   tests/test_public_api.py
