@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -488,7 +487,7 @@ def test_after_an_interrupt_each_verb_says_what_is_true_of_it(monkeypatch, words
         raise KeyboardInterrupt
 
     verb = verbs.find_verb(words[0])
-    monkeypatch.setattr("posezoo.cli.main.find_verb", lambda _: replace(verb, run=interrupt))
+    monkeypatch.setattr("posezoo.cli.main.find_verb", lambda _: verb._replace(run=interrupt))
     ended = posezoo(*words)
     assert (ended.returncode, ended.stderr) == (130, f"interrupted{said}\n")
 

@@ -338,6 +338,13 @@ def test_a_disk_that_cannot_be_written_is_no_fault_of_the_archive(tmp_path):
         unpack_archive(archive, "zip", tmp_path.joinpath)
 
 
+def test_members_before_a_refused_one_are_not_there_either(tmp_path):
+    archive = tar_of(tmp_path / "x.tgz", ("a.pb", b"a"), ("net/b.pb", b"b"), ("../evil", b"c"))
+    with pytest.raises(ArchiveError, match="the member"):
+        unpack_archive(archive, "gztar", lambda name: tmp_path / "out" / name)
+    assert list(tmp_path.iterdir()) == [archive]
+
+
 @pytest.mark.parametrize("names", [("net", "net/a.pb"), ("Net/a.pb", "net"), ("a/b/c", "a/B")])
 @pytest.mark.parametrize("format", ["zip", "gztar"])
 def test_a_file_where_another_member_needs_a_folder_is_refused(tmp_path, names, format):
