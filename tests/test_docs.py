@@ -179,7 +179,7 @@ def test_every_posezoo_command_of_the_readme_runs_as_pasted(readers, shared, tmp
     for number, command in enumerate(ours):
         if "converter.py" in command:
             command = f"{ours[number - 1]}\n{command}"
-        # The founding model's weights are not here; test_founding_end_to_end.py converts generated ones.
+        # The founding model's weights are not here; upkeep/test_proof.py converts generated ones.
         pasted = command.replace("higher-hrnet-w32-human-pose-estimation", "movenet-thunder")
         # Each on a machine of its own, so that none lives on what another left in the cache.
         folder = tmp_path / f"{number}"

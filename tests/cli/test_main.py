@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from hashlib import sha384
 from pathlib import Path
 
 import pytest
@@ -24,8 +23,7 @@ from fakes.command import (
     run_process,
 )
 from fakes.plugin_package import plugin_package
-from fakes.server import Server
-from fakes.waiting import HANG_S, sizes_of_parts, wait_until
+from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli import main as command_line
 from posezoo.cli import verbs
@@ -465,48 +463,6 @@ def test_a_bug_is_written_to_a_log_whose_path_is_shown(monkeypatch, capsys, tmp_
     log = next(tmp_path.glob("posezoo-*.log"))
     assert str(log) in shown
     assert "Traceback" in log.read_text()
-
-
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
-)
-def test_a_signal_ends_a_download_without_a_traceback(tmp_path, number, code):
-    body = bytes(1 << 20)
-    with Server() as server:
-        url = server.serve("net.tflite", body, hang_at=1000)
-        file = {
-            "name": "net.tflite",
-            "size": len(body),
-            "checksum": sha384(body).hexdigest(),
-            "source": url,
-        }
-        write_model(tmp_path / "models", "net", model_yml(files=[file]))
-        command = [
-            sys.executable,
-            "-m",
-            "posezoo",
-            "download",
-            "net",
-            "--models_dir",
-            tmp_path / "models",
-        ]
-        command += ["--stall_timeout", "600"]  # so that what ends it is not the silence
-        child = subprocess.Popen(
-            [*command, "-o", tmp_path / "out"],
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=heed_interrupts,
-        )
-        wait_until(
-            lambda: sizes_of_parts(tmp_path / "out") == [1000] or child.poll(),
-            "the download of 1000 bytes",
-        )
-        assert child.poll() is None
-        child.send_signal(number)
-        _, shown = child.communicate(timeout=HANG_S)
-    assert child.returncode == code
-    assert "Traceback" not in shown
-    assert not (tmp_path / "out" / "public" / "net" / "net.tflite").exists()
 
 
 REST = ": what is complete was kept; run the same command again for the rest"

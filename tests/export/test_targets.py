@@ -13,12 +13,11 @@ import cv2
 import numpy as np
 import pytest
 
-from checked_exports import CHECKS, TargetCheck, find_mistake
+from checked_exports import CHECKS, find_mistake
 from fakes import triton_backend
 from fakes.command import python_file, read_json, run_process, succeeded
 from fakes.exports import DOCUMENTS, documents_of, files_below
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import ExportError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
 from posezoo.core.registry import open_registry
@@ -58,38 +57,10 @@ def triton_config(text):
     return text_format.Parse(text, model_config_pb2.ModelConfig())
 
 
-def test_an_unknown_target_is_named_with_the_near_one():
-    with pytest.raises(
-        ExportError, match="no export target is called omvs; the targets: folder"
-    ) as error:
-        TARGETS.require("omvs", "export target", ExportError)
-    assert error.value.hint == "did you mean ovms?"
-
-
 def test_every_target_says_what_it_writes_and_how_it_is_checked():
     for name in TARGETS.builtin:
         mistake = find_mistake(name, TARGETS.find(name))
         assert not mistake, mistake
-
-
-@pytest.mark.parametrize(
-    ("changes", "mistake"),
-    [
-        ({"summary": ""}, "write the summary of the record of ovms in export/model_servers.py"),
-        ({"summary": "a folder for each model."}, "a phrase without a full stop"),
-        ({"next_step": "run {model}"}, "next_step of the record of ovms in export/model_servers.py has {model}: only {folder} and {name} are replaced"),
-        ({"needs": "Install {folder}."}, "needs of the record of ovms in export/model_servers.py has {folder}: only {name}"),
-    ],
-)  # fmt: skip
-def test_a_wrong_text_of_a_record_is_named_with_its_file(changes, mistake):
-    assert mistake in find_mistake("ovms", replace(TARGETS.find("ovms"), **changes))
-
-
-@pytest.mark.parametrize("text", ["", "Nothing.", "It is not checked.", "Tests compare its files"])
-def test_a_target_that_no_test_checks_is_refused(monkeypatch, text):
-    monkeypatch.setitem(CHECKS, "ovms", TargetCheck(text))
-    mistake = find_mistake("ovms", TARGETS.find("ovms"))
-    assert "say of ovms in CHECKS of tests/checked_exports.py what tests do" in mistake
 
 
 @pytest.mark.parametrize("path", sorted(TEMPLATES.iterdir()), ids=lambda path: path.name)

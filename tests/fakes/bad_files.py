@@ -292,31 +292,24 @@ _GOOD = as_yaml(model_yml()).encode()
 
 YAML: dict[str, Bad] = {
     "an empty file": Bad(b"", "", "is empty"),
-    "only a comment": Bad(b"# nothing\n", "", "is empty"),
     "tabs": Bad(b"files:\n\t- name: x\n", "", "not YAML"),
-    "a bracket left open": Bad(b"files: [\n", "", "not YAML"),
     "an alias bomb": Bad(
         b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(b"%c: &%c [%b]\n" % (c, c, b",".join([b"*%c" % (c - 1)] * 9)) for c in range(ord("b"), ord("j"))),
         "", "anchors and aliases",
     ),
     # PyYAML 6.0.4 says "nesting depth".
     "100,000 levels": Bad(b"[" * 100_000, "", "nest"),
-    "17 levels": Bad(b"model_info: " + b"[" * 17 + b"]" * 17, "", "nested deeper"),
     "a million items": Bad(b"files: [" + b"a," * 500_000 + b"]", "", "more than 20000 values"),
     "2 MiB": Bad(b"description: " + b"x" * (2 << 20), "", "larger than"),
     "UTF-16": Bad(_GOOD.decode().encode("utf-16"), "", "UTF-16"),
     "UTF-16 without a mark": Bad(_GOOD.decode().encode("utf-16-le"), "", "not YAML"),
-    "Latin-1": Bad(b"description: gr\xf6\xdfe\n", "", "not UTF-8"),
     "a checksum without quotes": Bad(
         as_yaml(model_yml(files=[FILE])).replace("'" + "0" * 96 + "'", "0" * 96).encode(), "files[0].checksum", "got a number"
     ),
     "a duplicate key": Bad(_GOOD + b"framework: onnx\n", "framework", "given twice"),
     "a tag that runs code": Bad(b"description: !!python/object/apply:os.system [id]\n", "", "tags"),
-    "two documents": Bad(_GOOD + b"---\n" + _GOOD, "", "second document"),
-    "a key that is a list": Bad(b"? [a]\n: 1\n", "", "a key must be text"),
     "a key that moves the cursor": Bad(b'"\\e[2J": 1\n', "", "a key contains control"),
     "a key of 100,000 characters": Bad(b"? " + b"x" * 100_000 + b"\n: 1\n", "", "a key is longer"),
-    "NUL": Bad(b"description: \x00\n", "", "not YAML"),
 }  # fmt: skip
 
 ALL = {**STRUCTURAL, **MEANING, **YAML}

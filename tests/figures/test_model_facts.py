@@ -1,10 +1,12 @@
 """The facts of a model, its variants and composites."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo.core.registry import Registry
-from posezoo.figures.model_facts import ModelFacts
+from posezoo.figures.model_facts import ModelFacts, describe_model
 
 COUNTED = "complexity:\n  - {precision: FP32, figures: {gflops: 92.83, mparams: 28.618}}\n"
 
@@ -71,6 +73,17 @@ def test_the_limits_of_a_composite_with_its_own_detector_name_that_detector(fact
         write_model(root, f"whole/{name}", model_yml())
     (limit,) = facts("whole").limits
     assert limit.startswith("Its part finder finds the people")
+
+
+def test_what_is_needed_to_run_a_model_includes_its_detector(tmp_path):
+    people = {"photo": "finder", "video": "tracking"}
+    root = tmp_path / "models"
+    write_model(root, "poser", model_yml(decoder={"name": "movenet"}, people=people))
+    write_model(root, "finder", model_yml())
+    registry = Registry([root])
+    facts = describe_model(registry.find("poser"), registry)
+    networks = facts.find_availability(SimpleNamespace(find=list))
+    assert [part.name for part, _ in networks] == ["poser", "finder"]
 
 
 def test_facts_without_a_layout_have_no_ir(facts, tmp_path):

@@ -1,6 +1,5 @@
 """What strangers wrote to do harm ends in bounded time and memory, with a finding."""
 
-import json
 import shutil
 import sys
 
@@ -124,15 +123,3 @@ def test_names_of_folders_do_no_harm_on_a_terminal(zoo, capsys):
         assert "\x1b" not in told
         assert "\u202e" not in told
         assert "\n::error::c" not in told
-
-
-def test_a_pattern_that_would_blow_up_is_refused(zoo, capsys):
-    path = zoo / "public" / "pose-a" / "model.yml"
-    step = "postprocessing:\n  - {$type: regex_replace, file: pose-a.pth, pattern: '(a+)+$', replacement: b}\n"
-    path.write_text(path.read_text() + step, "utf-8")
-    assert main(["lint", "--models_dir", str(zoo), "--format", "json"]) == 1
-    findings = json.loads(capsys.readouterr().out)["findings"]
-    assert any(
-        finding["rule"] == "readable" and "the pattern" in finding["message"]
-        for finding in findings
-    )

@@ -12,21 +12,16 @@ import pytest
 
 from fakes.checkout import ROOT
 from fakes.checkpoints import (
-    params_head,
-    params_of,
     program,
     row,
-    safetensors,
     storage,
     tensor,
     torch_zip,
 )
 from fakes.command import posezoo, run_process
 from fakes.founding import serve
-from fakes.network import with_weights_beside
 from fakes.running import SRC
 from fakes.when_used import import_when_used
-from fakes.zoo import declared_file, model_yml, write_model
 from networks.checkpoints.test_hostile import Command
 from posezoo.core.declarations.model import ModelSpec
 from posezoo.core.registry import open_registry
@@ -85,9 +80,6 @@ HOSTILE = {
         lambda _: torch_zip(program({"a": tensor(storage("0", 1 << 60), (2,), (1,))}), {"0": row(1, 2)}),
         "declared with 4611686018427387904 bytes, and has 8",
     ),
-    "sizes of 2^60": (lambda _: params_of([params_head((1 << 60,))], ["a"]), "1152921504606846976"),
-    "a header of 2^60": (lambda _: safetensors({}, length=1 << 60), "1152921504606846976"),
-    "a billion arrays": (lambda _: params_of([], [], count=10**9), "declares 1000000000 arrays"),
 }  # fmt: skip
 
 
@@ -105,9 +97,6 @@ def is_one_line(stderr, path):
 MEASURED = (
     "a command, zip",
     "sizes beyond the file",
-    "sizes of 2^60",
-    "a header of 2^60",
-    "a billion arrays",
 )
 
 
@@ -149,30 +138,3 @@ def test_harmful_published_files_are_refused(tmp_path, server, kind):
     assert ended.peak_mib < MOST_MIB
     assert sorted((tmp_path / "out").rglob("*")) == before
     assert not (tmp_path / "ran").exists()
-
-
-def test_onnx_with_weights_in_another_folder_is_refused(tmp_path):
-    content, weights = with_weights_beside("../../../secret")
-    (tmp_path / "secret").write_bytes(weights)
-    origin = tmp_path / "net.onnx"
-    origin.write_bytes(content)
-    write_model(
-        tmp_path / "models",
-        "net",
-        model_yml(
-            framework="onnx",
-            files=[declared_file(origin)],
-            inputs=[{"name": "image", "shape": [1, 3, 4, 6], "layout": "NCHW", "color": "RGB"}],
-            outputs=None,
-        ),
-    )
-    which = ("--name", "net", "--models_dir", tmp_path / "models")
-    assert measured(*DOWNLOADER, *which, "-o", tmp_path / "out").code == 0
-    ended = measured(*CONVERTER, *which, "-d", tmp_path / "out")
-    assert ended.code == 1 and ended.stdout.endswith("FAILED:\nnet\n")
-    assert (
-        "net.onnx: keeps weights in '../../../secret', which is not one of the model's files"
-        in ended.stderr
-    )
-    assert "Traceback" not in ended.stderr
-    assert not list((tmp_path / "out").rglob("*.xml"))

@@ -1,7 +1,6 @@
 """The command lines of public projects go through the parsers of the commands that they call."""
 
 import argparse
-import re
 
 import pytest
 
@@ -40,28 +39,9 @@ THEIRS = {
     "info_dumper": SELECTION,
 }
 
-#: The scripts whose calls follow each other: what is converted was downloaded before.
-IN_ORDER = (
-    ("open-edge-platform/dlstreamer", "samples/download_omz_models.sh"),
-    ("tdorauintc/scenescape", "docker/install-omz-models"),
-    (
-        "open-edge-platform/edge-ai-libraries",
-        "microservices/model-download/src/plugins/external_sources_plugin.py",
-    ),
-    ("openvinotoolkit/model_server", "Makefile"),
-)
-
 
 def ids(line):
     return f"{line.project}: {line.line}"
-
-
-def test_the_table_is_large_and_has_no_row_twice():
-    assert len(LINES) >= 150
-    assert len({(line.project, line.path, line.line) for line in LINES}) == len(LINES)
-    for line in LINES:
-        assert re.fullmatch(r"[\w.-]+/[\w.-]+", line.project)
-        assert re.fullmatch(r"|20\d\d(\.\d)?", line.release)
 
 
 def test_lines_with_each_set_of_flags_parse_and_name_the_models_of_their_rows():
@@ -144,38 +124,6 @@ def test_each_model_is_one_of_a_known_release():
         model for line in LINES for model in line.models if not projects.releases_of(model, names)
     }
     assert unknown == GONE
-
-
-def test_the_names_are_those_of_the_releases(shared):
-    rows = {
-        row["name"]: set(row["releases"].split()) for row in projects.read_table("model_names.tsv")
-    }
-    folder = shared / "data" / "omz-2021.4" / "models"
-    in_2021 = {
-        path.parent.name for path in folder.rglob("*.yml") if path.name.endswith("model.yml")
-    }
-    assert in_2021 == {name for name, releases in rows.items() if "2021.4" in releases}
-    facts = (shared / "facts" / "omz_wheels.md").read_text("utf-8")
-    counts = re.findall(r"openvino-dev (20\d\d\.\d).*\| (\d+) \+ (\d+) \|", facts)
-    assert [release for release, *_ in counts] == list(projects.RELEASES)
-    for release, models, composites in counts:
-        assert sum(release in releases for releases in rows.values()) == int(models) + int(
-            composites
-        )
-
-
-@pytest.mark.parametrize(("project", "path"), IN_ORDER)
-def test_the_calls_of_a_script_are_in_their_order(project, path):
-    folders = {}
-    converted = 0
-    for line in (each for each in LINES if (each.project, each.path) == (project, path)):
-        args = projects.PARSERS[line.tool]().parse_args(line.arguments)
-        if line.tool == "downloader":
-            folders.setdefault(str(args.output_dir), set()).update(line.models)
-        else:
-            converted += 1
-            assert set(line.models) <= folders[str(args.download_dir)]
-    assert converted
 
 
 def test_no_other_model_of_ours_has_the_name_of_one_of_open_model_zoo():

@@ -14,12 +14,6 @@ def test_y_and_x_change_places_and_become_pixels():
     assert pose.skeleton == "coco-17" and pose.score == pytest.approx(output[0, 0, :, 2].mean())
 
 
-def test_values_that_are_not_finite_give_no_people():
-    output = np.zeros((1, 1, 17, 3), np.float32)
-    output[0, 0, 5, 1] = np.nan
-    assert decode("movenet", {"keypoints": output}, (192, 192)) == []
-
-
 def test_the_people_of_multipose_are_sorted_and_weak_ones_are_left_out():
     """An input of any aspect: x counts in its width, y in its height."""
     people = np.random.default_rng(0).random((1, 6, 56), np.float32)

@@ -82,8 +82,3 @@ def test_one_box_in_place_of_a_list_is_refused(boxes):
     with pytest.raises(InferenceError, match="boxes is a list of boxes, not ") as caught:
         parse_boxes(boxes)
     assert caught.value.hint == "one box is a list, too: boxes=[(x0, y0, x1, y1)]"
-
-
-def test_a_threshold_that_cannot_be_meant_is_refused():
-    with pytest.raises(InferenceError, match="min_box_score: expected 0 to 1, got 7"):
-        DetectionOptions(7)

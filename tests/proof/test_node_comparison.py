@@ -60,8 +60,8 @@ class Original:
         return ""
 
 
-def write_original(folder, form, *, is_weak=False, seed=0):
-    content = FORMS[form](Writer(is_weak=is_weak, seed=seed))
+def write_original(folder, form, *, is_weak=False):
+    content = FORMS[form](Writer(is_weak=is_weak))
     ports = onnx.load_from_string(content).graph.output
     outputs = [
         Output(port.name, tuple(size.dim_value for size in port.type.tensor_type.shape.dim))

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from conftest import by_digest
-from fakes.checkout import ROOT, git, require_git
+from fakes.checkout import ROOT
 from fakes.coco import annotations, person, written
-from fakes.command import heed_interrupts, json_of, read_json, refusal, succeeded
+from fakes.command import json_of, read_json, refusal, succeeded
 from fakes.founding import assert_ir_is_as_the_original, assert_peaks_are_the_same
 from fakes.generated_models import generate
 from fakes.own_registry import own_registry
@@ -226,72 +226,6 @@ def test_one_command_proves_a_zoo_whose_hosts_partly_fail_also_after_kill_9(worl
     code, said, asked = prove()
     assert code == 1 and "3 of 5 models to prove" in said
     assert not asked & good
-
-
-def test_what_is_proven_is_not_done_again_after_two_interruptions(mirror, shared, tmp_path):
-    require_git()
-    movenet, detector = "movenet-singlepose-lightning-int8", "picodet-s-320-pedestrian"
-    for name in (movenet, detector):
-        folder = shutil.copytree(
-            builtin_models_dir() / "public" / name, tmp_path / "models" / "public" / name
-        )
-        (folder / "measured.yml").unlink()
-    shutil.copytree(builtin_models_dir().parent / "licenses", tmp_path / "licenses")
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "not measured"]):
-        git(tmp_path, *words)
-    clone = shutil.copytree(tmp_path, tmp_path / "clone")
-    photos = shared / "data/photos"
-    annotated = json.loads((photos / "person_keypoints.json").read_text("utf-8"))
-    annotated["images"] = annotated["images"][:3]
-    names = [image["file_name"] for image in annotated["images"]]
-    (tmp_path / "photos").mkdir()
-    for name in names:
-        shutil.copy(photos / name, tmp_path / "photos")
-    known = {image["id"] for image in annotated["images"]}
-    people = [each for each in annotated["annotations"] if each["image_id"] in known]
-    (tmp_path / "people.json").write_text(json.dumps({**annotated, "annotations": people}))
-    flags = ["--all", "--models_dir", "models", "--mirror", mirror, "--attempts", "1", "--record"]
-    flags += ["--annotations", "people.json", "--images", "photos", "--weights_dir", "out"]
-    flags += ["--detector", "none"]
-    command = [sys.executable, "-m", "posezoo", "prove", *map(str, flags)]
-
-    def prove(stop_at, stop):
-        """Stop it when its messages have a text; its exit code and its messages."""
-        errors = tmp_path / "errors.txt"
-        with errors.open("w") as file:
-            run = subprocess.Popen(
-                command, cwd=tmp_path, stderr=file, stdout=file, preexec_fn=heed_interrupts
-            )
-            while run.poll() is None and stop_at not in errors.read_text("utf-8"):
-                time.sleep(0.05)
-            if run.poll() is None:
-                run.send_signal(stop)
-            return run.wait(), errors.read_text("utf-8")
-
-    code, text = prove(f"{detector}: not counted", signal.SIGKILL)
-    assert code == -signal.SIGKILL and text.startswith("2 of 2 models to prove: at most ")
-    code, text = prove(f"measuring {detector}", signal.SIGINT)
-    assert code == 130, text
-    assert text.startswith("1 of 2 models to prove") and "run the same command again" in text
-    assert f"measuring {movenet}" not in text and f"{detector}: converting" not in text
-    code, text = prove("no such text", signal.SIGKILL)
-    assert code == 1, text  # their publishers are not in this world
-    assert f"measuring {movenet}" not in text and f"measuring {detector}" in text
-    page = (tmp_path / "proof" / "README.md").read_text("utf-8")
-    assert f"| {movenet} | 0 of 1 |" in page and f"| {detector} | 0 of 2 |" in page
-
-    git(tmp_path, "add", "--intent-to-add", "models")
-    (clone / "zoo.patch").write_text(git(tmp_path, "diff", "models"), "utf-8")
-    git(clone, "apply", "zoo.patch")
-    kinds = {}
-    for name in (movenet, detector):
-        rows = read_measured(clone / "models" / "public" / name / "measured.yml")
-        assert rows == read_measured(tmp_path / "models" / "public" / name / "measured.yml")
-        kinds[name] = {each.kind for each in rows}
-    assert kinds[movenet] >= {"complexity", "accuracy"}  # a busy machine has no speeds to record
-    assert prove("no such text", signal.SIGKILL)[1].startswith(
-        "0 of 2 models to prove: at most 0.0 MB"
-    )
 
 
 def test_the_page_has_no_ap_of_other_annotated_images(world):

@@ -378,22 +378,6 @@ def test_force_converts_again_and_keeps_equal_files(tmp_path):
     assert xml.stat().st_ino == inode
 
 
-def test_damage_is_found_and_repaired_although_the_times_are_the_same(tmp_path):
-    spec, layout = tiny(tmp_path)
-    weights = (
-        convert_model(spec, layout, precisions=[FP16], self_check=False)
-        .irs[FP16]
-        .with_suffix(".bin")
-    )
-    good = weights.read_bytes()
-    before = weights.stat()
-    weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))  # as on a bad disk
-    assert not is_up_to_date(spec, layout, FP16)
-    convert_model(spec, layout, precisions=[FP16], self_check=False)
-    assert weights.read_bytes() == good
-
-
 def test_unsupported_arguments_are_named(tmp_path):
     spec, layout = tiny(tmp_path, mo_args=(("--batch", "2"), ("--silent", ""), ("--batch", "3")))
     with pytest.raises(ConversionError, match=r"an argument of its model\.yml: --batch, --s"):

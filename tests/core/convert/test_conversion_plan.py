@@ -174,13 +174,6 @@ def test_int8_of_photos_and_other_weights_is_not_used(int8, tmp_path):
     assert "hint: posezoo quantize net --models_dir models --weights_dir out" in error
 
 
-def test_a_network_that_upstream_code_would_create_is_refused(tmp_path):
-    spec, layout = tiny(tmp_path, input_model="$conv_dir/net.onnx")
-    obstacle = plan_conversion(spec, layout).obstacle
-    assert obstacle is not None
-    assert (obstacle.reason, obstacle.why[:18]) == ("made-by-upstream", "its authors' code ")
-
-
 def test_a_network_that_was_not_unpacked_is_reported_as_missing(tmp_path):
     spec, layout = tiny(tmp_path, input_model="$dl_dir/unpacked/net.tflite")
     assert (

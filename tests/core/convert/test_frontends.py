@@ -177,15 +177,6 @@ def test_an_incomplete_download_is_refused_by_its_size(tmp_path):
     assert failure.value.hint.startswith("posezoo download tiny-pose --models_dir ")
 
 
-def test_a_file_with_other_bytes_is_refused_by_its_digest(tmp_path):
-    spec = spec_of(network(), tmp_path)
-    layout = downloaded(spec, network()[:-1] + b"?", tmp_path)
-    with pytest.raises(
-        ConversionError, match=r"(?m)its digest differs from the one in model\.yml$"
-    ):
-        convert_model(spec, layout)
-
-
 def test_a_model_without_files_is_refused(tmp_path):
     spec = spec_of(network(), tmp_path, files=())
     with pytest.raises(ConversionError, match="names no file"):

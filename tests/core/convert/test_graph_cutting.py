@@ -14,7 +14,7 @@ from posezoo.core.convert.graph_cutting import cut_outputs, to_frozen_array
 from posezoo.core.declarations.mo_args import read_arguments
 from posezoo.core.declarations.model import Framework, Input, Precision
 from posezoo.core.declarations.yaml_nodes import parse_yaml
-from posezoo.core.errors import ConversionError, SpecError
+from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import import_openvino
 
 onnxruntime = import_when_used("onnxruntime")
@@ -126,14 +126,6 @@ def test_an_input_shape_reshapes_the_network(tmp_path, kind):
         assert close(actual, expected[name])
 
 
-def test_a_shape_that_does_not_fit_is_reported_in_one_line(tmp_path):
-    spec, layout = model(network("onnx"), tmp_path, "--input=image", "--input_shape=[1,5,12,20]")
-    with pytest.raises(ConversionError) as refused:
-        convert_model(spec, layout)
-    assert "\n" not in refused.value.problem
-    assert refused.value.hint
-
-
 def test_the_ir_takes_the_requested_layout(tmp_path):
     content = network("onnx")
     arguments = (
@@ -150,13 +142,6 @@ def test_the_ir_takes_the_requested_layout(tmp_path):
     prepared = (x[..., ::-1] - np.float32([1, 2, 3])).transpose(0, 3, 1, 2)
     expected = by_onnx_runtime(content, ["pafs"], image=np.ascontiguousarray(prepared))
     assert close(infer(ir, x)["pafs"], expected["pafs"])
-
-
-def test_an_unknown_inner_tensor_is_refused_with_the_known_inputs(tmp_path):
-    spec, layout = model(network("onnx"), tmp_path, "--input=9:heatmaps")
-    with pytest.raises(ConversionError, match="no input named 9:heatmaps") as refused:
-        convert_model(spec, layout)
-    assert refused.value.hint == "its inputs: image"
 
 
 def test_an_inner_tensor_with_a_wrong_shape_is_reported_in_one_line(tmp_path):
@@ -299,16 +284,6 @@ def test_a_saved_model_has_the_outputs_of_its_signature(tmp_path):
     with pytest.raises(ConversionError, match="has no output named features") as refused:
         convert_model(spec, layout)
     assert refused.value.hint == "its outputs: heatmaps, pafs"
-
-
-def test_layouts_of_different_letters_are_refused_where_they_stand(tmp_path):
-    with pytest.raises(SpecError, match="does not have the letters of NCHW"):
-        model(
-            network("onnx"),
-            tmp_path,
-            "--layout=nchw->nhw",
-            inputs=(Input("image", NETWORKS_SHAPE, ""),),
-        )
 
 
 def test_integer_inputs_that_select_rows_are_checked_with_valid_rows(tmp_path):

@@ -109,14 +109,6 @@ def test_an_abbreviation_and_a_short_name_are_the_whole_name(argument, whole):
     assert read(argument) == read(whole)
 
 
-def test_any_argument_of_a_release_may_have_its_value_as_the_next_item():
-    assert read("--mean_file", "mean.binaryproto", "--silent", "--batch", "2").kept == (
-        ("--mean_file", "mean.binaryproto"),
-        ("--silent", ""),
-        ("--batch", "2"),
-    )
-
-
 def test_arguments_of_the_step_to_onnx_are_kept_by_their_whole_names():
     arguments = read_export("--input-shape=1,3", "--opset=9", "--model-param= a=1 ", "--weights=w")
     assert arguments == (

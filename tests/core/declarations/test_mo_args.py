@@ -51,11 +51,6 @@ def test_values_with_names_go_to_their_inputs_alone():
     assert mask.mean == (7.0,)
 
 
-def test_values_without_names_go_to_the_inputs_in_their_order():
-    image, mask = read("--mean_values=[1,2,3],[7]", inputs=(IMAGE, MASK)).inputs
-    assert (image.mean, mask.mean) == ((1.0, 2.0, 3.0), (7.0,))
-
-
 def test_with_means_for_all_inputs_fewer_scales_go_to_the_first_ones():
     means = "--mean_values=[1,2,3],[7]"
     for arguments in ((means, "--scale_values=[2]"), ("--input=image,mask", "--scale_values=[2]")):
@@ -102,10 +97,6 @@ def test_inputs_without_a_name_are_counted_by_their_shapes():
     )
     (image,) = read("--mean_values=[1,2,3]", inputs=()).inputs
     assert image == Input("", (), "", mean=(1.0, 2.0, 3.0))
-
-
-def test_without_a_word_about_inputs_there_are_none():
-    assert read("--input_model=$dl_dir/net.pb", "--output=x", inputs=()).inputs == ()
 
 
 def test_input_names_choose_among_the_declared_ones_and_set_their_order():
@@ -222,20 +213,6 @@ def test_what_has_no_typed_place_is_kept_in_its_order():
         ("--tensorboard_logdir", "1"),
         ("--tensorboard_logdir", "2"),
     )
-
-
-@pytest.mark.parametrize(
-    ("argument", "original"),
-    [
-        ("--input_model=$dl_dir/net.pb", "$dl_dir/net.pb"),
-        ("-m=$dl_dir/net.pb", "$dl_dir/net.pb"),
-        ("--saved_model_dir=$conv_dir/saved_model", "$conv_dir/saved_model"),
-        ("--input_meta_graph=$dl_dir/net.meta", "$dl_dir/net.meta"),
-        ("--input_meta=$dl_dir/net.meta", "$dl_dir/net.meta"),
-    ],
-)
-def test_the_original_is_named_in_one_of_several_ways(argument, original):
-    assert read(argument).input_model == original
 
 
 def spec_with(arguments):

@@ -6,7 +6,6 @@ from fakes.checkout import ROOT
 from fakes.zoo import as_yaml
 from posezoo.core.declarations.inputs_outputs import INPUT_INFO
 from posezoo.core.declarations.mo_args import read_arguments
-from posezoo.core.declarations.model import Framework, UnpackArchive
 from posezoo.core.declarations.yaml_nodes import parse_yaml
 from posezoo.core.registry import Registry
 from posezoo.omz.model_optimizer import write_arguments
@@ -85,31 +84,8 @@ def _node(content):
     return parse_yaml(as_yaml(content).encode(), "written")
 
 
-def test_the_original_is_known_of_every_model_that_is_not_ir(selection):
-    for spec in selection.models:
-        if spec.is_ir:
-            continue
-        original = spec.source_name
-        if original not in spec.file_names:
-            archived = any(isinstance(step, UnpackArchive) for step in spec.postprocessing)
-            assert original.startswith("$conv_dir/") or archived, spec.name
-
-
 def the(name, selection):
     return next(spec for spec in selection.models if spec.name == name)
-
-
-def test_a_model_of_each_generation_is_read_as_it_is_meant(generation, selection):
-    hrnet = the("higher-hrnet-w32-human-pose-estimation", selection)
-    assert hrnet.framework is Framework.PYTORCH
-    (image,) = hrnet.inputs
-    assert (image.name, image.mean) == ("image", (123.675, 116.28, 103.53))
-    assert image.scale == (58.395, 57.12, 57.375)
-    assert image.reverse_input_channels
-    assert image.layout == {"2021.4": "", "2024.6": "NCHW"}[generation]
-    assert [output.name for output in hrnet.outputs] == ["embeddings", "heatmaps"]
-    assert hrnet.source_name == "$conv_dir/higher-hrnet-w32-human-pose-estimation.onnx"
-    assert hrnet.upstream_export
 
 
 def test_the_parts_of_a_composite_come_in_their_order(root, generation):

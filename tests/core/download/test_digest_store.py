@@ -7,7 +7,7 @@ from fakes.files import WEIGHTS, net_at, put, served
 from posezoo.core.declarations.model import Digest
 from posezoo.core.download.origins import entry_path
 from posezoo.core.errors import DownloadError, SourceError, redact_secrets
-from posezoo.core.events import CachedFileUsed, FileDownloadStarted, WarningIssued
+from posezoo.core.events import CachedFileUsed, FileDownloadStarted
 
 
 def origin_of(fetch):
@@ -35,18 +35,6 @@ def test_a_damaged_cache_entry_is_named_and_repaired(server, fetch, tmp_path):
         assert f"net.tflite: {kept}: " in fetch.warnings
         assert kept.read_bytes() == WEIGHTS
         fetch.events.clear()
-
-
-def test_a_cache_that_cannot_be_written_costs_one_warning(server, fetch, tmp_path):
-    (tmp_path / "cache").write_bytes(b"a file")
-    file = served(server)
-    assert fetch(file, cache=tmp_path / "cache").read_bytes() == WEIGHTS
-    (warning,) = [
-        event.message
-        for event in fetch.told(WarningIssued)
-        if "cache cannot be written" in event.message
-    ]
-    assert warning.startswith(str(tmp_path / "cache"))
 
 
 @pytest.mark.parametrize("form", ["{}", "file://{}", "{}/"])

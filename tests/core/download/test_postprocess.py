@@ -27,7 +27,6 @@ from posezoo.core.events import (
     PostprocessingStarted,
     WarningIssued,
 )
-from posezoo.core.files.staging import PREFIX
 from posezoo.core.layout import ModelLayout
 from posezoo.core.pipeline.artifact_states import check_artifacts
 
@@ -100,16 +99,6 @@ def test_archives_are_unpacked_and_texts_replaced(spec, fetch, tmp_path):
         ("replace_text", "run.py"),
         ("replace_text", "sub/code/util.py"),
     ]
-
-
-def test_a_folder_that_a_killed_process_left_is_removed_though_all_is_unpacked(
-    spec, fetch, tmp_path
-):
-    fetch(spec)
-    left_behind = tmp_path / "out" / "public" / "pose" / "sub" / f"{PREFIX}killed"
-    left_behind.mkdir()
-    assert done(fetch(spec)) == []
-    assert not left_behind.exists()
 
 
 def test_a_task_file_and_a_packed_data_file_are_unpacked_once(tmp_path, fetch):

@@ -46,20 +46,6 @@ def test_a_change_of_a_file_leaves_its_copies_in_the_cache_and_a_mirror(fetch, f
         assert fetch(file, cache=cache).read_bytes() == WEIGHTS
 
 
-def test_each_file_of_a_run_is_copied_into_the_cache_also_over_a_damaged_entry(
-    server, fetch, tmp_path
-):
-    cache = tmp_path / "cache"
-    for number in range(3):
-        weights = WEIGHTS + bytes([number])
-        file = declared(f"{number}.tflite", weights, server.serve(f"{number}", weights))
-        fetch(file, cache=cache).unlink()
-        put(cache, bytes(len(weights)), file)
-        assert fetch(file, cache=cache).read_bytes() == weights
-        assert kept(cache, file).read_bytes() == weights
-    assert list((cache / "1" / "staging").iterdir()) == []
-
-
 def test_where_files_can_share_bytes_each_can_be_changed(server, file, fetch, btrfs):
     fetch.folder, cache = btrfs / "files", btrfs / "cache"
     for _ in range(2):

@@ -35,13 +35,6 @@ def test_a_cut_connection_goes_on_where_it_stopped(server, fetch):
     assert fetch.told(FileDownloadProgress)[-1].size == 4096
 
 
-def test_the_next_run_goes_on_and_leaves_nothing_behind(server, fetch):
-    file = broken_off(server, fetch)
-    assert fetch(file).read_bytes() == WEIGHTS
-    assert ranges(server) == ["bytes=3000-"]
-    assert fetch.left() == ["net.tflite"]
-
-
 def test_only_an_error_that_may_pass_says_that_the_command_resumes(server, fetch):
     file = broken_off(server, fetch)
     server.serve("net.tflite", WEIGHTS, status=[503, 404])
@@ -116,13 +109,6 @@ def test_a_rest_that_does_not_fit_costs_one_more_request(server, fetch, faults):
     assert fetch(file, attempts=1).read_bytes() == WEIGHTS
     assert ranges(server) == ["bytes=3000-", None]
     assert "starting again from the beginning" in fetch.warnings
-
-
-def test_a_wrong_byte_in_the_rest_costs_one_more_download(server, fetch):
-    file = broken_off(server, fetch)
-    server.serve("net.tflite", WEIGHTS, wrong_byte=3500, times=1, etag=ETAG)
-    assert fetch(file).read_bytes() == WEIGHTS
-    assert ranges(server) == ["bytes=3000-", None]
 
 
 def test_the_record_is_of_the_source_that_went_on_last(server, fetch):

@@ -65,11 +65,6 @@ def was_overtaken(fetch, source):
     return re.search(reason, fetch.warnings) is not None
 
 
-def test_a_host_that_accepts_and_is_silent_is_overtaken(fetch, silent, other):
-    fetched(fetch, silent, other.serve("b", WEIGHTS))
-    assert was_overtaken(fetch, silent)
-
-
 @pytest.mark.parametrize(
     "hanging",
     [

@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from hashlib import sha384
-from pathlib import Path
 
 import pytest
 
@@ -328,37 +327,6 @@ def test_a_run_that_was_stopped_for_a_while_goes_on(zoo, server):
     child.send_signal(signal.SIGCONT)
     assert child.wait(timeout=HANG_S) == 0
     assert target.read_bytes() == WEIGHTS
-
-
-def test_nobody_reads_on(zoo, server):
-    target = declare(zoo, server.serve("net", WEIGHTS))
-    line = f"{subprocess.list2cmdline(command(zoo))} | head -1"
-    ended = run_process(
-        line,
-        shell=True,
-        cwd=zoo,
-    )
-    assert ended.stdout.startswith("################|| Downloading net")
-    assert "Traceback" not in ended.stderr
-    assert target.read_bytes() in (OLD, WEIGHTS)
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_standard_output_is_named(zoo, server):
-    declare(zoo, server.serve("net", WEIGHTS))
-    with open("/dev/full", "w", encoding="utf-8") as full:
-        ended = subprocess.run(
-            command(zoo),
-            cwd=zoo,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert ended.returncode == 1
-    assert "No space left on device" in ended.stderr
-    assert "Traceback" not in ended.stderr
 
 
 def test_a_terminal_of_ascii_alone_is_no_obstacle(zoo, server):

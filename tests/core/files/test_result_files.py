@@ -10,14 +10,6 @@ from posezoo.core.files.result_files import is_own, write_result, writing_result
 from posezoo.core.settings import user_folder
 
 
-def test_what_posezoo_wrote_is_replaced_again(tmp_path):
-    path = tmp_path / "new" / "report.json"
-    write_result(path, b"[1]")
-    write_result(path, b"[2]")
-    assert path.read_bytes() == b"[2]"
-    assert [entry.name for entry in path.parent.glob("[!.]*")] == ["report.json"]
-
-
 def test_a_file_of_the_user_is_kept_under_another_name(tmp_path):
     path = tmp_path / "report.json"
     path.write_bytes(b"mine")

@@ -41,31 +41,11 @@ class Ticks:
             self._done.put(None)
 
 
-def silent_until(event):
-    def wait():
-        assert event.wait(HANG_S)
-        return "late"
-
-    return wait
-
-
 def failing(error):
     def fail():
         raise error
 
     return fail
-
-
-def test_after_a_failed_attempt_the_next_is_asked_at_once_and_the_first_may_go_on():
-    event = threading.Event()
-
-    def fail_once():
-        current_request().note_problem("refused")
-        return silent_until(event)()
-
-    answer = ask(fail_once, lambda: "b", head_start_s=2 * HANG_S)
-    assert (answer.result, answer.overtaken) == ("b", {0: "refused"})
-    event.set()
 
 
 @pytest.mark.parametrize(("size", "asked"), [(0, []), (99, []), (1000, ["b"])])

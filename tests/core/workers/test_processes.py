@@ -110,12 +110,6 @@ def test_what_the_work_raises_is_raised_here():
         list(map_in_processes(work, ["a", "raise"], 2, ignore_event, lost))
 
 
-def test_a_function_runs_in_a_process_of_its_own():
-    name, process = run_in_child(work, "a", ignore_event, of="model")
-    assert name == "a"
-    assert process != os.getpid()
-
-
 def test_the_error_of_a_function_in_a_child_is_raised_here():
     with pytest.raises(ValueError, match="raise"):
         run_in_child(work, "raise", ignore_event, of="model")

@@ -69,12 +69,3 @@ def test_fewer_requests_at_a_time_are_no_failed_attempt():
         "too many; now at most 1 at a time",
         "too many; attempt 2 of 2 in 2.0 s",
     ]
-
-
-def test_a_pause_beyond_the_time_limit_is_the_error_at_once():
-    source = Source(busy(retry_after_s=3600))
-    with pytest.raises(TransientSourceError) as caught:
-        source.ask_again()
-    assert caught.value.problem == "busy, again in 3600 s"
-    assert "--stall_timeout" in caught.value.hint
-    assert source.pauses == []

@@ -481,21 +481,6 @@ def test_annotations_without_keypoints_are_refused_also_as_json(evaluate, tmp_pa
     assert "has no keypoints" in json_of(result)["error"]["problem"]
 
 
-def unusual(content):
-    """The same people, as annotation tools write them."""
-    content["licenses"] = [""]
-    content["categories"].insert(0, {"id": 9, "name": "dog", "keypoints": None})
-    for image in content["images"]:
-        image.update(id=float(image["id"]), width=str(image["width"]))
-        image["file_name"] = "C:\\data\\" + image["file_name"]
-    content["images"].append(dict(content["images"][0]))
-    for each in content["annotations"]:
-        points = each["keypoints"]
-        for at in range(0, len(points), 3):
-            points[at : at + 2] = points[at : at + 2] if points[at + 2] else [float("nan")] * 2
-    content["annotations"] += [{"id": 1, "image_id": 1, "category_id": 1, "caption": "a man"}]
-
-
 def on_photos(shared, tmp_path, change):
     """The flags of the photos with changed annotations."""
     photos = shared / "data" / "photos"

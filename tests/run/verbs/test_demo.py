@@ -27,7 +27,7 @@ from fakes.irs import write_ir as write_output_ir
 from fakes.picky_networks import write_picky_pose_ir, write_pictures
 from fakes.scaling_irs import write_ir
 from fakes.server import Server
-from fakes.videos import MJPEG, mjpeg, read_video, write_raw, write_video
+from fakes.videos import MJPEG, mjpeg, read_video, write_video
 from fakes.waiting import HANG_S, wait_until
 from posezoo.media import frame_outputs
 
@@ -81,14 +81,6 @@ REAL = ("-m", "human-pose-estimation-0001", "--precision", "FP16-INT8")
 def read_lines(path):
     """The frames that --json_lines wrote."""
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-
-
-def test_the_rate_of_a_video_without_times_is_that_of_the_flag(tiny, tmp_path):
-    raw = write_raw(tmp_path / "esp32.mjpeg")
-    succeeded(demo("-m", tiny, "-i", raw, "--fps", "10", "-o", tmp_path / "out.mp4"))
-    drawn = cv2.VideoCapture(str(tmp_path / "out.mp4"))
-    assert drawn.get(cv2.CAP_PROP_FPS) == 10
-    drawn.release()
 
 
 # The script
@@ -624,25 +616,6 @@ def test_a_checkpoint_of_a_network_is_converted_once(video, tmp_path):
     assert "converted" in first.stderr
     again = succeeded(demo("-m", tmp_path / "mine.pth", "-i", video, "--tsize", "64"))
     assert "converted" not in again.stderr
-
-
-def test_a_top_down_checkpoint_gets_a_detector(real, shared, tmp_path, monkeypatch):
-    """Its weights are no trained ones: the person is found, the keypoints are anywhere."""
-    pytest.importorskip("torch", reason="needs torch")
-    # Without IR, so that the detector is converted.
-    monkeypatch.setenv("POSEZOO_WEIGHTS_DIR", str(tmp_path))
-    weights = shared / "data" / "checkpoints" / "mobile_pose_mobilenetv3_small.params"
-    skier = shared / "data" / "photos" / "000000000785.jpg"
-    detector = ("--detector", "blazepose-full")
-    ended = succeeded(
-        demo("-m", weights, "-at", "topdown", "-i", skier, "-r", "--format", "json", *detector)
-    )
-    assert json_of(ended)["decoder"] == "heatmap"
-    assert (
-        "pose-detection-mediapipe (Apache-2.0): copied from the cache or a mirror, verified, converted"
-        in ended.stderr
-    )
-    assert sum(line.count(" ") == 51 for line in ended.stderr.splitlines()) == 1
 
 
 def test_if_nobody_is_found_it_says_why_and_what_to_try(real, mirror, tmp_path):

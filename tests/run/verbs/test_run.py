@@ -755,25 +755,6 @@ def test_rows_of_a_file_those_printed_and_json_have_the_same_numbers(seeker_ir, 
             assert np.float32(row[f"{keypoint['name']}_{key}"]) == np.float32(keypoint[key])
 
 
-def test_a_table_of_many_photos_that_was_killed_continues_to_the_whole_one(whole_run, tmp_path):
-    words, _ = whole_run
-    words = [*words[:-1], "k.csv"]
-    child = subprocess.Popen(
-        [sys.executable, "-m", "posezoo", *words], cwd=tmp_path, stderr=subprocess.PIPE
-    )
-    wait_until(lambda: any(path.stat().st_size > 30_000 for path in tmp_path.glob("k-*.jsonl")))
-    child.send_signal(signal.SIGKILL)
-    child.communicate(timeout=HANG_S)
-    assert not (tmp_path / "k.csv").exists()
-    again = succeeded(posezoo(*words, cwd=tmp_path))
-    done = re.fullmatch(r"continues: (\d+) of 100 photos are done\n", again.stderr)
-    assert done and 0 < int(done[1]) < 100
-    with (tmp_path / "k.csv").open(newline="") as file:
-        names = [Path(row["file"]).name for row in csv.DictReader(file)]
-    assert names == [f"{number:02}.png" for number in range(100)]
-    assert shown_names(tmp_path) == ["k.csv"]
-
-
 def test_a_stream_of_rows_that_nothing_reads_any_more_ends(seeker_ir, camera, tmp_path):
     clip = video_of(camera, tmp_path / "clip.avi", 50)
     command = [sys.executable, "-m", "posezoo", "run", seeker_ir, "--detector", "none"]

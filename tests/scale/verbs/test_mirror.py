@@ -29,7 +29,7 @@ from fakes.network import network
 from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
 from fakes.quiet_server import QuietServer
 from fakes.server import Server
-from fakes.waiting import HANG_S, wait_until
+from fakes.waiting import HANG_S
 from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
 
@@ -258,25 +258,6 @@ def test_a_run_that_was_killed_is_resumed(zoo):
         assert server.requests[1].headers["Range"] is not None
     assert check(zoo) == {}
     assert not list((zoo / "m").rglob("*.part"))
-
-
-def test_an_interrupt_ends_it_with_130_and_no_traceback(zoo):
-    with Server() as server:
-        file = {
-            **declared_file(zoo / "origin" / "a.tflite"),
-            "source": server.serve("a", b"a" * 1000, hang_at=10),
-        }
-        write_model(zoo / "models", "a", model_yml(files=[file]))
-        words = ["-m", "posezoo", "mirror", "create", "m", "a", "--models_dir", "models"]
-        command = [sys.executable, *words]
-        child = subprocess.Popen(
-            command, cwd=zoo, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
-        )
-        wait_until(lambda: server.requests)
-        child.send_signal(signal.SIGINT)
-        _, told = child.communicate(timeout=HANG_S)
-    assert child.returncode == 130
-    assert "Traceback" not in told
 
 
 def test_check_tells_what_is_changed_missing_extra_linked_and_special(zoo):

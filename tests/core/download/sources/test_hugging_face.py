@@ -31,12 +31,6 @@ def hub(server, monkeypatch):
     return server
 
 
-def test_a_file_comes_by_repository_commit_and_name(hub, file, fetch):
-    hub.serve(PATH, WEIGHTS)
-    assert fetch(file).read_bytes() == WEIGHTS
-    assert hub.requests[0].headers["Authorization"] is None
-
-
 def test_the_token_goes_to_the_hub_and_not_to_where_it_redirects(hub, file, fetch, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     elsewhere = hub.serve("store", WEIGHTS).replace("localhost", "127.0.0.1")
