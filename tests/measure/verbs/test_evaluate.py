@@ -277,6 +277,14 @@ def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evalu
     assert max(result["score"] for result in results) <= 0.5
 
 
+def test_weights_that_are_named_like_a_model_are_evaluated(evaluate, shared, tmp_path):
+    weights = tmp_path / "mine.params"
+    source = shared / "data" / "checkpoints" / "mobile_pose_mobilenetv3_small.params"
+    shutil.copy(source, weights)
+    said = ("--precision", "FP16", "--limit", 1, "--boxes", "truth", "--model_name", "named")
+    assert succeeded(evaluate(*said, model=weights)).stdout.startswith("named (FP16 IR) on CPU")
+
+
 def test_the_metrics_of_own_weights_do_not_have_the_name_of_a_published_model(
     evaluate, shared, tmp_path, out
 ):

@@ -367,8 +367,9 @@ def _choose_model(args: _EvaluateArgs, context: Context) -> EvaluationTask:
     said = statement_from_args(args)
     heights = args.heights or (args.height,)
     subject = find_subject(args.model or "", context, replace(said, height=heights[0]))
+    said = replace(subject.said, height=args.height)  # each of the heights is an option
     return EvaluationTask(
-        replace(subject, said=said),  # each of the heights is an option
+        replace(subject, said=said),
         boxes=args.boxes or "",
         conversion=flags.conversion_options_from_args(args),
     )
