@@ -81,6 +81,8 @@ TYPED = (
     "info typo.onnx --as rtmpose-m",
     "convert typo.onnx --as rtmpose-m",
     "convert typo.tflite --mean_values 0",
+    "convert typo.xml -o made.xml",
+    "convert typo.pth -o made.xml",
     "new typo.onnx --mean_values 0",
     "get typo.onnx",
     "card typo.xml",
@@ -130,6 +132,14 @@ def test_an_option_for_boxes_is_refused_without_a_detector(option, xml):
     name = option.partition("=")[0]
     assert f"decoder option {name}: for the boxes of a detector" in ended.stderr
     assert ended.returncode == 2
+
+
+def test_measurements_of_own_files_and_weights_are_not_recorded_beside_them(xml, context):
+    weights = xml.with_name("mine.pth")
+    weights.touch()
+    for file in (xml, weights):
+        with pytest.raises(UsageError, match=r"^record: only for a model; "):
+            find_subject(f"{file}", context, Statement(others=("record",)))
 
 
 def test_an_option_for_boxes_is_refused_where_the_file_says_that_nothing_finds_people(

@@ -175,7 +175,7 @@ _OF_IRS = f"{_OF_MODELS} {_OF_FILES} sample precisions skeleton decoder_options 
 #: The statements and flags that change nothing, by what is named.
 _UNUSED = {
     Kind.MODEL: f"{_OF_FILES} skeleton network model_name sample input_shape",
-    Kind.CHECKPOINT: f"{_OF_FILES} tag sample input_shape",
+    Kind.CHECKPOINT: f"{_OF_FILES} tag sample input_shape record",
     Kind.FILE: (
         "network model_name tag checkpoint force record measure_only generated self_check sample"
         " input_shape"
@@ -354,8 +354,9 @@ def _require_boxes(model: Model, said: Statement, context: Context) -> None:
     """Raise a UsageError if an option changes nothing, since the whole image is one person."""
     people = resolve_people(model, context.settings.detector)
     unused = [name for name in _OF_BOXES if name in said.decoder_options]
-    gets_boxes = people is None or "boxes" in said.others
-    if unused and not gets_boxes and {people.photo, people.video} <= {WHOLE_IMAGE, TRACKING}:
+    if people is None or "boxes" in said.others:
+        return
+    if unused and {people.photo, people.video} <= {WHOLE_IMAGE, TRACKING}:
         raise UsageError(
             f"decoder option {', '.join(unused)}: for the boxes of a detector, and none finds"
             f" people for {model.full_name}: the whole image is one person"

@@ -16,7 +16,7 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.console.job_report import Answer
 from posezoo.console.report import print_result
 from posezoo.convert.verbs.source_flags import select_sources
-from posezoo.core.convert.file_kinds import explain_named, is_paddle_3
+from posezoo.core.convert.file_kinds import explain_named, is_file_name, is_paddle_3
 from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
 from posezoo.core.declarations.model_files import find_network, is_checkpoint_file
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_FILE
@@ -225,7 +225,7 @@ def is_own_file(name: str) -> bool:
         return path.suffix not in ("", ".yml") and not is_checkpoint_file(name)
     if path.is_dir():  # a model may have the name of a folder
         return (path / SAVED_MODEL_FILE).is_file()
-    return path.is_fifo() or bool(_framework_of(path))
+    return path.is_fifo() or is_file_name(name)
 
 
 def _framework_of(original: Path) -> str:
