@@ -121,6 +121,8 @@ def test_what_stands_in_the_wrong_place_is_named_with_the_command_for_it(
         said = run_posezoo(verb, "photo.jpg").stderr
         assert "photo.jpg: is an image, and no model" in said, verb
         assert "posezoo run --input photo.jpg" in said, verb
+    said = run_posezoo("convert", ".", "-o", "net.xml").stderr
+    assert said.startswith("error: .: is a folder with images, and no model")
     (tmp_path / "net.onnx").write_bytes(b"ONNX")
     said = run_posezoo("run", xml, "--input", "net.onnx").stderr
     assert "net.onnx: is a network" in said and "posezoo run net.onnx --input PHOTO" in said

@@ -16,7 +16,7 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.console.job_report import Answer
 from posezoo.console.report import print_result
 from posezoo.convert.verbs.source_flags import select_sources
-from posezoo.core.convert.file_kinds import explain_named, is_file_name, is_paddle_3
+from posezoo.core.convert.file_kinds import explain_named, is_paddle_3
 from posezoo.core.declarations.model import Framework, Input, ModelSpec, Precision
 from posezoo.core.declarations.model_files import find_network, is_checkpoint_file
 from posezoo.core.declarations.supported_mo_args import SAVED_MODEL_FILE
@@ -134,15 +134,19 @@ class _ConvertArgs(
 
 def run(args: _ConvertArgs) -> int:
     """Convert, and print the paths of the IR."""
+    from posezoo.run.subject import require_existing
+
     if args.checkpoint is None and any(map(is_own_file, args.models)):
         return _convert_own_file(args)
     if args.checkpoint is None and len(args.models) == 1 and is_checkpoint_file(args.models[0]):
         args.checkpoint = Path(args.models.pop())
+    context = flags.context_from_args(args)
+    for name in args.models:
+        require_existing(name, context, statement_from_args(args))
     _refuse_invalid_flags(args)
     args.weights_dir = args.weights_dir or args.output  # -o of Open Model Zoo's converter
     args.precisions = args.precisions or (Precision.FP32, Precision.FP16)
     flags.require_model_optimizer(args)
-    context = flags.context_from_args(args)
     select = _select_with_checkpoint if args.checkpoint else _select_models
     if args.onnx_only:
         return _export(args, context, select(args, context))
@@ -225,7 +229,7 @@ def is_own_file(name: str) -> bool:
         return path.suffix not in ("", ".yml") and not is_checkpoint_file(name)
     if path.is_dir():  # a model may have the name of a folder
         return (path / SAVED_MODEL_FILE).is_file()
-    return path.is_fifo() or is_file_name(name)
+    return path.is_fifo() or bool(_framework_of(path))
 
 
 def _framework_of(original: Path) -> str:
