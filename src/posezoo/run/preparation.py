@@ -116,11 +116,6 @@ def advise_preparation(file: Path) -> Advice:
     return advise_new(file, "--mean_values 0 --scale_values 1", more)
 
 
-def explain_stated(graph: Graph, stated: str) -> str:
-    """The problem if a user says what a file states itself."""
-    return f"{graph.path}: already states how images are prepared for it, in its {stated}"
-
-
 def explain_unstated(file: Path) -> str:
     """The problem of a file of which nothing says it."""
     return f"{file}: does not say how images are prepared for it: mean, scale, and order of colors"

@@ -55,7 +55,7 @@ from posezoo.poses.decoders import (
 )
 from posezoo.poses.people import resolve_people
 from posezoo.run.pipeline_spec import find_published, require_detector_used, resolve_pipeline
-from posezoo.run.preparation import explain_stated, explain_unstated, find_statement
+from posezoo.run.preparation import explain_unstated, find_statement
 from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded, find_task_decoder
 from posezoo.run.runtime.graph import Graph, network_files
 from posezoo.run.runtime.input_description import InputDescription, prepares_as
@@ -468,7 +468,8 @@ def _find_file(text: str, context: Context, said: Statement, *, needs_decoder: b
     stated = find_statement(graph)
     is_said = said.options.states_preprocessing
     if stated and (is_said or (like and not prepares_as(graph, like))):
-        raise UsageError(explain_stated(graph, stated))
+        problem = "already states how images are prepared for it, in its"
+        raise UsageError(f"{graph.path}: {problem} {stated}")
     is_stated = like or is_said or stated
     if may_be_undecoded and not is_stated:
         return replace(subject, undecoded=explain_unstated(graph.path))
