@@ -448,8 +448,7 @@ def _list_doubts(graph: Graph, subject: Subject) -> Iterator[str]:
     if wrong := explain_wrong_values(graph, Preprocessing()):
         yield f"{graph.path}: {wrong}"
     if any(map(graph.image_layout, graph.inputs)) and not find_statement(graph):
-        advice = advise_preparation(Path(subject.name))
-        yield f"{explain_unstated(graph.path)}; to write it into the IR: {advice}"
+        yield f"{explain_unstated(graph.path)}; {advise_preparation(graph.path)}"
     with suppress(InferenceError):  # no decoder takes its outputs
         if assumption := describe_pipeline(graph, subject.like, subject.said.options).assumption:
             yield assumption

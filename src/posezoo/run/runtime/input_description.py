@@ -164,9 +164,12 @@ def _read_own_mean(graph: Graph) -> tuple[float, ...]:
 
 
 def prepares_as(graph: Graph, like: ModelSpec) -> bool:
-    """Whether a file that says how images are prepared for it says what a model does."""
-    stated = read_original(graph, describe_stated_input(graph, None, None).preprocessing)
-    return _per_channel(stated) == _per_channel(original_preprocessing(like))
+    """Whether a file that says how images are prepared for it, or for its original, says what a
+    model does.
+    """
+    own = describe_stated_input(graph, None, None).preprocessing
+    stated = map(_per_channel, (own, read_original(graph, own)))
+    return _per_channel(original_preprocessing(like)) in stated
 
 
 def _per_channel(prepared: Preprocessing) -> tuple[bool, list[float], list[float]]:
