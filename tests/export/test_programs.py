@@ -385,7 +385,7 @@ def test_the_detector_and_the_whole_photo_find_the_people_of_posezoo_run(
     # OpenVINO rounds the boxes in another way than numpy, so some pixels of the crops differ.
     same = {"folder": tmp_path, "score_share": 0.02}
     args = ("movenet-thunder", "-i", *pictures)
-    assert require_same(found, *args, **same, **settings) > 45
+    assert require_same(found, *args, **same, **settings) > 35
     int8 = ("--precision", "FP16-INT8")
     export(tmp_path / "int8", "cpp", "movenet-thunder", *int8, **settings)
     compute_in_f32(tmp_path / "int8")

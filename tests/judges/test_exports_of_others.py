@@ -127,8 +127,11 @@ def test_each_verb_takes_the_export_or_says_what_to_type(networks, photos, tmp_p
         word.replace("PHOTO", str(photos[0])).replace("FOLDER", str(photos[0].parent))
         for word in words.split()
     ]
-    if verb not in ("info", "convert", "benchmark"):
+    if flags and verb == "run":
         words += flags
+    elif flags and verb not in ("info", "convert", "benchmark"):
+        succeeded(posezoo("new", path, *flags, cwd=tmp_path))
+        words += ["--as", path.with_suffix(".yml")]
     ended = posezoo(verb, path, *words, cwd=tmp_path)
     problem = refused.get(name, "")
     if name == "litert" and verb != "convert":

@@ -10,12 +10,11 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from posezoo.console.terminal import terminal_width
 from posezoo.core.errors import printable
 from posezoo.core.files.output_file import OutputFile
-from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 100
 
 
-@frozen
-class NamedOutput:
+class NamedOutput(NamedTuple):
     """The file or folder that a flag names for a result."""
 
     flag: str

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from posezoo.core import features
 from posezoo.core.errors import PluginError, PosezooError, suggest
-from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -27,16 +26,22 @@ PLUGIN_GROUPS = (
 )  # fmt: skip
 
 
-@frozen
+# Plain classes: each command imports this module, and dataclasses takes a sixth of ``--help``.
 class LazyTable(Generic[PartT]):
-    """Parts of one type by name."""
+    """Parts of one type by name.
 
-    #: The group of entry points that plug-ins use, one of ``PLUGIN_GROUPS``; of another table, to
-    #: which only features add parts, its name in ``features.PARTS``.
-    group: str
-    part_type: type[PartT]  # the class of each part
-    #: ``package.module:ATTRIBUTE`` or ``package.module`` by name: those of the table's own package.
-    own: Mapping[str, str]
+    Args:
+        group: the group of entry points that plug-ins use, one of ``PLUGIN_GROUPS``; of another
+            table, to which only features add parts, its name in ``features.PARTS``
+        part_type: the class of each part
+        own: ``package.module:ATTRIBUTE`` or ``package.module`` by name: those of the table's own
+            package
+    """
+
+    def __init__(self, group: str, part_type: type[PartT], own: Mapping[str, str]) -> None:
+        self.group = group
+        self.part_type = part_type
+        self.own = own
 
     @property
     def builtin(self) -> Mapping[str, str]:
@@ -104,14 +109,17 @@ class LazyTable(Generic[PartT]):
             yield name, part
 
 
-@frozen
 class Hook(Generic[PartT]):
     """A step of the core that one feature does, whose name the core does not know.
 
     The default's class declares the step; the feature's part is an instance of a subclass.
+
+    Args:
+        default: what the core does without the feature
     """
 
-    default: PartT  # what the core does without the feature
+    def __init__(self, default: PartT) -> None:
+        self.default = default
 
     @property
     def part(self) -> PartT:

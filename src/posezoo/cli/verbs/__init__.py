@@ -8,10 +8,9 @@ import json
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posezoo.core.plugins import LazyTable
-from posezoo.core.values import frozen
 
 if TYPE_CHECKING:
     from posezoo.cli.flags import Flag, FlagGroup, Shared
@@ -50,8 +49,7 @@ VERB_GROUPS, _PACKAGES = _read_summaries()
 SUMMARIES = {name: text for group in VERB_GROUPS.values() for name, text in group.items()}
 
 
-@frozen
-class Verb:
+class Verb(NamedTuple):
     """A verb of the command line."""
 
     summary: str  # for the help of the whole command line, such as "show all models"

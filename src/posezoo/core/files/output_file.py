@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from posezoo.core.values import frozen
+from typing import NamedTuple
 
 
-@frozen
-class OutputFile:
+class OutputFile(NamedTuple):
     """What is known about the file that a flag names for a result (``cli.named_outputs``)."""
 
     #: Texts that each such file has near its beginning; without them, its record tells.
