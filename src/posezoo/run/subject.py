@@ -513,12 +513,12 @@ def _find_published(graph: Graph, said: Statement, context: Context) -> ModelSpe
     """The model as whose IR a file was published, with its decoder; None if the user says what it
     is.
     """
-    if said.like or said.options.describes_network:
+    if said.like or replace(said, decoder=None).options.describes_network:
         return None
     published = find_published(graph.path, context.registry)
     if published is None:
         return None
     decoder = published.decoder or find_task_decoder(published, graph.distinct_outputs)
-    if said.architecture not in (None, decoder.name if decoder else None):
+    if not {said.architecture, said.decoder} <= {None, decoder.name if decoder else None}:
         return None
     return replace(published, decoder=decoder)
