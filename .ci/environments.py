@@ -461,11 +461,12 @@ def find_pythons() -> list[str]:
 
 def enter_versions(resolution: str, python: str, zoo: Path | None) -> Iterator[str]:
     """What README's `run` installs, in the lowest or the newest versions that setup.cfg allows;
-    with a checkout, also what takes long.
+    with a checkout, `all`, which tests need, and also what takes long.
     """
     folder = Path(tempfile.mkdtemp(dir=place()))
-    (folder / "run.in").write_text("\n".join(read_extras()["run"]), "utf-8")
-    where = f"{place_of_extra('run')}: {resolution} versions, Python {python}"
+    extra = "all" if zoo else "run"
+    (folder / "run.in").write_text("\n".join(read_extras()[extra]), "utf-8")
+    where = f"{place_of_extra(extra)}: {resolution} versions, Python {python}"
     flags = ["--resolution", resolution, "--python-version", python, "-o", "run.txt"]
     compiled = [UV, "pip", "compile", "-q", "--only-binary", ":all:", *flags, "run.in"]
     ended = run(compiled, folder)
@@ -498,7 +499,7 @@ def enter_versions(resolution: str, python: str, zoo: Path | None) -> Iterator[s
 
 
 def run_quick_tests(where: str, env: Path, folder: Path, checkout: Path) -> Iterator[str]:
-    """The quick tests of core and run, where no package of `run` has another version."""
+    """The quick tests of core and run, where no package of `all` has another version."""
     tools = configparser.ConfigParser(interpolation=None)
     tools.read(ROOT / "setup.cfg", "utf-8")
     lines = tools["options.extras_require"]["test"].splitlines()

@@ -17,6 +17,8 @@ from pathlib import Path
 from machine import UV, end_of, install, not_tested, path_with, place, run
 from promises import README, ROOT
 
+#: pip names the requirements that cannot be met together before it says what one could try.
+CONFLICT_LINES = 14
 PHOTO = ROOT / "src/posezoo/media/samples/astronaut.png"
 WINDOW = """
 import cv2
@@ -89,7 +91,8 @@ def check_neighbour(neighbour: Neighbour, checkout: Path, wheel: Path | None) ->
         command = command.replace("'.[", f"'{wheel}[")
     ended = run(["bash", "-c", command], checkout, PATH=path_with(env))
     if ended.returncode:
-        yield f"{where}: {command}: exit code {ended.returncode}\n{end_of(ended.stdout)}"
+        end = end_of(ended.stdout, CONFLICT_LINES)
+        yield f"{where}: {command}: exit code {ended.returncode}\n{end}"
         return
     for moved in name_moved(before, list_packages(env)):
         yield f"{where}: {command}: moves {moved}; see the floors in setup.cfg"

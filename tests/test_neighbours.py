@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fakes.checkout import ROOT
+from fakes.wheels import make_wheel
 
 
 @pytest.fixture
@@ -50,6 +51,18 @@ def test_a_smoke_test_that_fails_is_shown(neighbours, monkeypatch, tmp_path, pro
     neighbour = neighbours.Neighbour("tiny==1", program)
     shown = neighbours.try_smoke_test(neighbour, tmp_path)
     assert said in shown and bool(shown) == bool(said)
+
+
+def test_requirements_that_cannot_be_met_together_are_named(neighbours, tmp_path):
+    for name, needed in (("arrays-1", ""), ("arrays-2", ""), ("poses-1", "arrays>=2")):
+        metadata = f"Requires-Dist: {needed}\n" if needed else ""
+        make_wheel(tmp_path, {}, f"{name}-py3-none-any.whl", metadata=metadata)
+    (tmp_path / "mine.txt").write_text("arrays==1\n", "utf-8")
+    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--find-links", "."]
+    ended = neighbours.run([*pip, "-c", "mine.txt", "poses"], tmp_path)
+    said = neighbours.end_of(ended.stdout, neighbours.CONFLICT_LINES)
+    assert "poses 1 depends on arrays>=2" in said
+    assert "The user requested (constraint) arrays==1" in said
 
 
 def test_each_neighbour_names_one_version(neighbours):

@@ -310,6 +310,7 @@ def load(
         mean_values=cast("tuple[float, ...] | None", preparation.mean_values),
         scale_values=cast("tuple[float, ...] | None", preparation.scale_values),
         flags=spell_for_convert(preparation),
+        others=("boxes",),  # a call may have them
     )
     loader = Loader(context, conversion=ConversionOptions(force=force), listener=listener)
     try:

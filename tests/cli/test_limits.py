@@ -28,9 +28,9 @@ def translate(folder, file, *words):
     return posezoo("convert", folder / file, "-o", folder / "made.xml", *words)
 
 
-def assert_one_line(ended, *parts):
+def assert_one_line(ended, *parts, code=1):
     """It failed with these words in one line, and nothing was written."""
-    assert ended.returncode == 1
+    assert ended.returncode == code
     (error,) = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
     for part in parts:
         assert part in ended.stderr
@@ -224,6 +224,7 @@ def test_a_model_that_reaches_a_limit_fails_alone(tmp_path, where):
         ("evaluate", "movenet-thunder", "--annotations", "PIPE", "--images", "."),
         ("lint", "--baseline", "PIPE"),
         ("run", "net.xml", "--skeleton", "PIPE", "--input", "."),
+        ("convert", "net.onnx", "--as", "PIPE.yml"),
         ("run", "movenet-thunder", "--input", "PIPE"),
         ("convert", "PIPE.onnx", "-o", "made.xml"),
         ("convert", "net.caffemodel", "-o", "made.xml"),
@@ -248,6 +249,7 @@ def test_a_named_pipe_is_one_line_and_no_hang(tmp_path, no_hang, words):
         "PIPE.onnx",
         "PIPE.pth",
         "PIPE.xml",
+        "PIPE.yml",
         "net.prototxt",
         "weights.data",
     )
@@ -257,7 +259,7 @@ def test_a_named_pipe_is_one_line_and_no_hang(tmp_path, no_hang, words):
     (tmp_path / "net.bin").touch()
     (tmp_path / "net.onnx").write_bytes(with_weights_beside("weights.data")[0])
     ended = posezoo(*words, cwd=tmp_path)
-    assert_one_line(ended)
+    assert_one_line(ended, code=2 if "--as" in words else 1)
     (error,) = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
     assert any(name in error for name in pipes), error
     if words[1].startswith("PIPE."):

@@ -1,13 +1,15 @@
 """One value of what the user names and says of it, made and checked by one function."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 import posezoo
 from fakes.command import posezoo as run_posezoo
 from fakes.irs import write_ir
-from posezoo.core.errors import InferenceError, PosezooError
+from fakes.own_files import declare
+from posezoo.core.errors import InferenceError, PosezooError, UsageError
 from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.settings import read_settings, to_settings
 from posezoo.run.subject import Kind, Statement, find_subject
@@ -56,6 +58,19 @@ def test_what_a_file_states_is_not_said_again(tmp_path, context):
     assert sources["decoder"] == ("heatmap", "the network")
 
 
+@pytest.mark.parametrize("name", ["mine.yml", "model.yml", "mymodel.yml"])
+def test_a_description_may_say_again_what_a_file_states_and_nothing_else(name, tmp_path, context):
+    says = {("model_info", "mean_values"): "128", ("model_info", "scale_values"): "255"}
+    file = write_ir(tmp_path / "net.xml", HEATMAPS, info=says)
+    silent = write_ir(tmp_path / "silent.xml", HEATMAPS, states_images=False)
+    _, written = declare(silent, "--mean_values", "128", "--scale_values", "255")
+    yml = written.rename(tmp_path / name)
+    assert find_subject(f"{file}", context, Statement(like=f"{yml}")).model
+    yml.write_text(yml.read_text("utf-8").replace("color: BGR", "color: RGB"), "utf-8")
+    with pytest.raises(UsageError, match=r"already states .* in its model_info"):
+        find_subject(f"{file}", context, Statement(like=f"{yml}"))
+
+
 #: Each verb's own road to a file that is not there, with a flag that would fit one.
 TYPED = (
     "run typo.onnx --as rtmpose-m --input me.jpg",
@@ -66,6 +81,8 @@ TYPED = (
     "info typo.onnx --as rtmpose-m",
     "convert typo.onnx --as rtmpose-m",
     "convert typo.tflite --mean_values 0",
+    "convert typo.xml -o made.xml",
+    "convert typo.pth -o made.xml",
     "new typo.onnx --mean_values 0",
     "get typo.onnx",
     "card typo.xml",
@@ -104,6 +121,8 @@ def test_what_stands_in_the_wrong_place_is_named_with_the_command_for_it(
         said = run_posezoo(verb, "photo.jpg").stderr
         assert "photo.jpg: is an image, and no model" in said, verb
         assert "posezoo run --input photo.jpg" in said, verb
+    said = run_posezoo("convert", ".", "-o", "net.xml").stderr
+    assert said.startswith("error: .: is a folder with images, and no model")
     (tmp_path / "net.onnx").write_bytes(b"ONNX")
     said = run_posezoo("run", xml, "--input", "net.onnx").stderr
     assert "net.onnx: is a network" in said and "posezoo run net.onnx --input PHOTO" in said
@@ -115,6 +134,28 @@ def test_an_option_for_boxes_is_refused_without_a_detector(option, xml):
     name = option.partition("=")[0]
     assert f"decoder option {name}: for the boxes of a detector" in ended.stderr
     assert ended.returncode == 2
+
+
+def test_measurements_of_own_files_and_weights_are_not_recorded_beside_them(xml, context):
+    weights = xml.with_name("mine.pth")
+    weights.touch()
+    for file in (xml, weights):
+        with pytest.raises(UsageError, match=r"^record: only for a model; "):
+            find_subject(f"{file}", context, Statement(others=("record",)))
+
+
+def test_an_option_for_boxes_is_refused_where_the_file_says_that_nothing_finds_people(
+    tmp_path, context
+):
+    says = {("posezoo", "pipeline", "photo"): "the whole image"}
+    file = write_ir(tmp_path / "net.xml", HEATMAPS, info=says)
+    said = Statement(decoder_options={"padding": 1.25})
+    with pytest.raises(UsageError, match="none finds people for net: the whole image is one"):
+        find_subject(f"{file}", context, said)
+    # Boxes of the user, or a detector, use it.
+    assert find_subject(f"{file}", context, replace(said, others=("boxes",))).model
+    settings = replace(context.settings, detector="nanodet-g")
+    assert find_subject(f"{file}", replace(context, settings=settings), said).model
 
 
 def test_a_photo_as_text_is_not_repeated(xml):

@@ -171,7 +171,7 @@ def prepare_export(
     model = replace(model, pipeline=pipeline)
     if pipeline.doubt:
         listener(WarningIssued(pipeline.doubt))
-    inputs = options.inputs
+    inputs = replace(options.inputs, decoder_options=())  # which are those of the model
     if inputs.decode and inputs.min_score is None:
         inputs = replace(inputs, min_score=pipeline.limits.min_score)
     for finder, precision in finders:

@@ -4,6 +4,7 @@ scale, and order of colors).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from posezoo.core.declarations.channel_values import explain_preparation
 from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec
 from posezoo.core.errors import Advice, InferenceError, shell_word
 from posezoo.core.ir.people_metadata import UNSTATED
-from posezoo.core.registry import is_declared, open_registry
+from posezoo.core.registry import open_registry
 from posezoo.run.pipeline_spec import find_published
 
 if TYPE_CHECKING:
@@ -59,12 +60,9 @@ def require_statement(graph: Graph, like: ModelSpec | None, *, is_given: bool) -
     says how images are prepared.
 
     Raises:
-        InferenceError: none of them does, or both the file and a model of a registry do.
+        InferenceError: none of them does.
     """
-    stated = find_statement(graph)
-    if stated and like and is_declared(like):
-        raise InferenceError(explain_stated(graph, stated))
-    if like or stated or is_given:
+    if like or is_given or find_statement(graph):
         return
     if not find_published(graph.path, open_registry()):
         raise InferenceError(explain_unstated(graph.path), hint=advise_preparation(graph.path))
@@ -74,16 +72,24 @@ def explain_wrong_values(graph: Graph, given: Preprocessing) -> str:
     """A sentence on the mean and the scale that a network subtracts and divides by itself, or that
     are added to it, if they are likely wrong; empty if they are not.
     """
-    mean, scale = (_read_first(graph, name) for name in ("mean", "scale"))
-    is_reversed = graph.read_rt_info("posezoo", "reverse_input_channels").startswith("true")
-    is_rgb = (graph.read_rt_info("posezoo", "color") == ColorOrder.RGB) != is_reversed
-    if not (mean or scale):
-        mean, scale, is_rgb = given.mean, given.scale, given.reverse_input_channels
-    color = ColorOrder.RGB if is_rgb else ColorOrder.BGR
-    problem = explain_preparation(mean, scale, color)
+    given = read_original(graph, given)
+    color = ColorOrder.RGB if given.reverse_input_channels else ColorOrder.BGR
+    problem = explain_preparation(given.mean, given.scale, color)
     if "order" in problem:
         problem += ", which reverse_input_channels changes"
     return problem
+
+
+def read_original(graph: Graph, given: Preprocessing) -> Preprocessing:
+    """What the original of an IR of posezoo left to the caller; of any other file, what is given
+    with it.
+    """
+    mean, scale = (_read_first(graph, name) for name in ("mean", "scale"))
+    if not (mean or scale):
+        return given
+    is_reversed = graph.read_rt_info("posezoo", "reverse_input_channels").startswith("true")
+    is_rgb = (graph.read_rt_info("posezoo", "color") == ColorOrder.RGB) != is_reversed
+    return replace(given, reverse_input_channels=is_rgb, mean=mean, scale=scale)
 
 
 def _read_first(graph: Graph, name: str) -> tuple[float, ...]:
@@ -108,11 +114,6 @@ def advise_preparation(file: Path) -> Advice:
     """What to do with a file of which nothing says how images are prepared."""
     more = ": give the network's own values, and --reverse_input_channels if it takes RGB"
     return advise_new(file, "--mean_values 0 --scale_values 1", more)
-
-
-def explain_stated(graph: Graph, stated: str) -> str:
-    """The problem if a user says what a file states itself."""
-    return f"{graph.path}: already states how images are prepared for it, in its {stated}"
 
 
 def explain_unstated(file: Path) -> str:

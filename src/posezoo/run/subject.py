@@ -14,7 +14,14 @@ from enum import Enum
 from pathlib import Path
 
 from posezoo.core.convert.file_kinds import explain_named
-from posezoo.core.declarations.model import Family, Model, ModelSpec, Precision
+from posezoo.core.declarations.model import (
+    TRACKING,
+    WHOLE_IMAGE,
+    Family,
+    Model,
+    ModelSpec,
+    Precision,
+)
 from posezoo.core.declarations.model_files import find_network, is_checkpoint_file, is_network_file
 from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import (
@@ -38,7 +45,6 @@ from posezoo.networks.custom_weights import (
     spec_of_checkpoint,
     spec_with_checkpoint,
 )
-from posezoo.poses.decoder_type import TOP_DOWN
 from posezoo.poses.decoders import (
     DECODERS,
     MASKS,
@@ -47,11 +53,12 @@ from posezoo.poses.decoders import (
     require_named_decoder,
     resolve_options,
 )
+from posezoo.poses.people import resolve_people
 from posezoo.run.pipeline_spec import find_published, require_detector_used, resolve_pipeline
-from posezoo.run.preparation import explain_stated, explain_unstated, find_statement
+from posezoo.run.preparation import explain_unstated, find_statement
 from posezoo.run.runtime.decoder_matching import describe_ir, describe_undecoded, find_task_decoder
 from posezoo.run.runtime.graph import Graph, network_files
-from posezoo.run.runtime.input_description import InputDescription
+from posezoo.run.runtime.input_description import InputDescription, prepares_as
 from posezoo.run.runtime.network_pipeline import image_input
 from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -168,7 +175,7 @@ _OF_IRS = f"{_OF_MODELS} {_OF_FILES} sample precisions skeleton decoder_options 
 #: The statements and flags that change nothing, by what is named.
 _UNUSED = {
     Kind.MODEL: f"{_OF_FILES} skeleton network model_name sample input_shape",
-    Kind.CHECKPOINT: f"{_OF_FILES} tag sample input_shape",
+    Kind.CHECKPOINT: f"{_OF_FILES} tag sample input_shape record",
     Kind.FILE: (
         "network model_name tag checkpoint force record measure_only generated self_check sample"
         " input_shape"
@@ -333,7 +340,7 @@ def require_usable(model: Model, said: Statement, context: Context) -> None:
     """
     with wrong_use(said):
         require_fitting(model, said)
-        _require_boxes(model, said)
+        _require_boxes(model, said, context)
     if said.detector not in (None, "none", "usual"):
         with wrong_use(said, UnknownModelError):
             resolve_pipeline(model, context)
@@ -343,16 +350,16 @@ def require_usable(model: Model, said: Statement, context: Context) -> None:
 _OF_BOXES = ("padding", "max_people", "max_similarity")
 
 
-def _require_boxes(model: Model, said: Statement) -> None:
+def _require_boxes(model: Model, said: Statement, context: Context) -> None:
     """Raise a UsageError if an option changes nothing, since the whole image is one person."""
-    record = DECODERS.find(model.decoder.name) if model.decoder else None
-    if said.detector != "none" or record is None or record.pipeline != TOP_DOWN:
-        return
+    people = resolve_people(model, context.settings.detector)
     unused = [name for name in _OF_BOXES if name in said.decoder_options]
-    if unused:
+    if people is None or "boxes" in said.others:
+        return
+    if unused and {people.photo, people.video} <= {WHOLE_IMAGE, TRACKING}:
         raise UsageError(
-            f"decoder option {', '.join(unused)}: for the boxes of a detector, and with"
-            f" {said.spell('detector')} none the whole image is one person"
+            f"decoder option {', '.join(unused)}: for the boxes of a detector, and none finds"
+            f" people for {model.full_name}: the whole image is one person"
         )
 
 
@@ -441,7 +448,7 @@ def _read_beside(path: Path) -> ModelSpec:
     """The model.yml of a network of the user's, which is in no registry."""
     from posezoo.core.declarations.model_yml import read_model
 
-    if not path.is_file():
+    if not path.exists():
         raise UnknownModelError(f"{path}: no such file")
     return read_model(path, family=Family.PUBLIC, name=path.stem)
 
@@ -459,9 +466,11 @@ def _find_file(text: str, context: Context, said: Statement, *, needs_decoder: b
     is_of_outputs = said.is_of_outputs or bool(like and like.decoder)
     may_be_undecoded = not (needs_decoder or is_of_outputs)
     stated = find_statement(graph)
-    if stated and said.options.states_preprocessing:
-        raise UsageError(explain_stated(graph, stated))
-    is_stated = like or said.options.states_preprocessing or stated
+    is_said = said.options.states_preprocessing
+    if stated and (is_said or (like and not prepares_as(graph, like))):
+        problem = "already states how images are prepared for it, in its"
+        raise UsageError(f"{graph.path}: {problem} {stated}")
+    is_stated = like or is_said or stated
     if may_be_undecoded and not is_stated:
         return replace(subject, undecoded=explain_unstated(graph.path))
     try:
@@ -504,12 +513,12 @@ def _find_published(graph: Graph, said: Statement, context: Context) -> ModelSpe
     """The model as whose IR a file was published, with its decoder; None if the user says what it
     is.
     """
-    if said.like or said.options.describes_network:
+    if said.like or replace(said, decoder=None).options.describes_network:
         return None
     published = find_published(graph.path, context.registry)
     if published is None:
         return None
     decoder = published.decoder or find_task_decoder(published, graph.distinct_outputs)
-    if said.architecture not in (None, decoder.name if decoder else None):
+    if not {said.architecture, said.decoder} <= {None, decoder.name if decoder else None}:
         return None
     return replace(published, decoder=decoder)

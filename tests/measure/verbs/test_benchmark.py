@@ -229,6 +229,14 @@ def test_a_failure_is_one_line_and_a_hint(checkout, args, message):
     assert "Traceback" not in ended.stderr
 
 
+def test_a_file_that_is_missing_is_named_before_anything_is_measured(checkout):
+    xml = write_ir(checkout / "mine.xml", {"heatmaps": (1, 2, 8, 12)})
+    for names in ((xml, "nothing.xml"), (xml, "nothing.xml", "small")):
+        ended = benchmark(checkout, *names, "--output", checkout / "speed.json")
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr == "error: nothing.xml: no such file\n"
+
+
 @pytest.mark.usefixtures("measured_in_this_process")
 def test_one_failure_does_not_stop_the_others(checkout):
     small = write_ir(checkout / "good.xml", {"heatmaps": (1, 2, 8, 12)})

@@ -277,6 +277,14 @@ def test_own_weights_run_on_annotated_boxes_with_flip_or_on_detector_boxes(evalu
     assert max(result["score"] for result in results) <= 0.5
 
 
+def test_weights_that_are_named_like_a_model_are_evaluated(evaluate, shared, tmp_path):
+    weights = tmp_path / "mine.params"
+    source = shared / "data" / "checkpoints" / "mobile_pose_mobilenetv3_small.params"
+    shutil.copy(source, weights)
+    said = ("--precision", "FP16", "--limit", 1, "--boxes", "truth", "--model_name", "named")
+    assert succeeded(evaluate(*said, model=weights)).stdout.startswith("named (FP16 IR) on CPU")
+
+
 def test_the_metrics_of_own_weights_do_not_have_the_name_of_a_published_model(
     evaluate, shared, tmp_path, out
 ):
@@ -290,8 +298,8 @@ def test_the_metrics_of_own_weights_do_not_have_the_name_of_a_published_model(
     assert "AP " in ended.stdout
     assert read_json(out / "accuracy.json")["model"] == name
     assert json_of(evaluate(*own, "--format", "json", model=network))["model"] == name
-    refused = refusal(evaluate(*own, "--record", model=network))
-    assert f"{name}: --record is only for a registry's model with its own weights" in refused
+    refused = refusal(evaluate(*own, "--record", model=network), code=2)
+    assert "--record: only for a model; " in refused and "is weights of your own" in refused
 
 
 @pytest.mark.parametrize(

@@ -131,3 +131,14 @@ def write_heatmaps(path):
     from fakes.irs import write_ir
 
     return write_ir(path, {"maps": (1, 17, 16, 24)}, image=(1, 3, 64, 96), states_images=False)
+
+
+def test_a_tflite_of_which_nothing_says_the_preparation_is_described_by_its_ir(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    write_tflite(tmp_path / "net.tflite")
+    said = succeeded(run_posezoo("convert", "net.tflite", "-o", "net.xml")).stderr
+    advised = "new net.xml --mean_values 0 --scale_values 1"
+    assert f"posezoo {advised} writes net.yml for --as net.yml" in said
+    succeeded(run_posezoo(*advised.split(), "--decoder", "coordinates"))

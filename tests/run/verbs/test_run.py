@@ -1090,3 +1090,11 @@ def test_an_input_that_does_not_exist_is_explained(tmp_path, name, hint):
     said = refusal(posezoo("run", "--input", name, cwd=tmp_path))
     assert f"error: no image to work on: {name}" in said
     assert "hint: " in said and hint in said
+
+
+def test_the_network_that_ran_is_told_and_not_its_detector(mirror, tmp_path):
+    xml = write_ir(tmp_path / "net.xml", {"maps": (1, 17, 16, 24)})
+    environ = {"POSEZOO_MIRROR": f"{mirror}", "POSEZOO_WEIGHTS_DIR": f"{tmp_path / 'models'}"}
+    said = ("--detector", "person-detection-retail-0013", "--output", tmp_path / "out")
+    ran = succeeded(posezoo("run", xml, *said, cwd=tmp_path, **environ)).stdout
+    assert f"ran {xml} (decoder heatmap) on CPU" in ran

@@ -66,6 +66,14 @@ def test_a_dry_run_names_the_file_and_writes_none(folder):
     assert not (folder / "mine.yml").exists()
 
 
+def test_what_is_said_to_type_then_works_for_an_ir_too(folder):
+    succeeded(posezoo("convert", "mine.onnx", "-o", "mine.xml"))
+    # The last one was made from the second, and says all itself.
+    for name, said in (("mine.xml", SAID), ("mine.onnx", SAID), ("mine.xml", ())):
+        _, then = succeeded(posezoo("new", name, *said)).stdout.splitlines()
+        succeeded(posezoo(*then.removeprefix("then: posezoo ").split()))
+
+
 def test_a_mistake_in_the_yml_is_named_with_its_place(folder):
     succeeded(posezoo("new", "mine.onnx", *SAID))
     text = (folder / "mine.yml").read_text().replace("values: shares", "values: 3")

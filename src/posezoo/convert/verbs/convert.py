@@ -134,15 +134,19 @@ class _ConvertArgs(
 
 def run(args: _ConvertArgs) -> int:
     """Convert, and print the paths of the IR."""
+    from posezoo.run.subject import require_existing
+
     if args.checkpoint is None and any(map(is_own_file, args.models)):
         return _convert_own_file(args)
     if args.checkpoint is None and len(args.models) == 1 and is_checkpoint_file(args.models[0]):
         args.checkpoint = Path(args.models.pop())
+    context = flags.context_from_args(args)
+    for name in args.models:
+        require_existing(name, context, statement_from_args(args))
     _refuse_invalid_flags(args)
     args.weights_dir = args.weights_dir or args.output  # -o of Open Model Zoo's converter
     args.precisions = args.precisions or (Precision.FP32, Precision.FP16)
     flags.require_model_optimizer(args)
-    context = flags.context_from_args(args)
     select = _select_with_checkpoint if args.checkpoint else _select_models
     if args.onnx_only:
         return _export(args, context, select(args, context))
@@ -444,8 +448,7 @@ def _list_doubts(graph: Graph, subject: Subject) -> Iterator[str]:
     if wrong := explain_wrong_values(graph, Preprocessing()):
         yield f"{graph.path}: {wrong}"
     if any(map(graph.image_layout, graph.inputs)) and not find_statement(graph):
-        advice = advise_preparation(Path(subject.name))
-        yield f"{explain_unstated(graph.path)}; to write it into the IR: {advice}"
+        yield f"{explain_unstated(graph.path)}; {advise_preparation(graph.path)}"
     with suppress(InferenceError):  # no decoder takes its outputs
         if assumption := describe_pipeline(graph, subject.like, subject.said.options).assumption:
             yield assumption

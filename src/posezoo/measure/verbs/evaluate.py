@@ -63,7 +63,6 @@ if TYPE_CHECKING:
     from posezoo.console.json_projection import Json
     from posezoo.core.resolve.stage_context import Context
     from posezoo.measure.coco import CocoDataset
-    from posezoo.measure.evaluation.evaluation_protocol import EvaluationProtocol
     from posezoo.measure.evaluation.evaluation_report import EvaluationReport
     from posezoo.measure.model_evaluation import EvaluationTask, LoadedModel
     from posezoo.run.runtime.runtime_config import LoadOptions
@@ -303,13 +302,14 @@ def _evaluate(
     dataset: CocoDataset,
     console: Console,
 ) -> EvaluationReport:
+    from posezoo.measure.complexity_count import require_own_registry
     from posezoo.measure.evaluation.evaluation_report import EvaluationReport
     from posezoo.measure.model_evaluation import evaluate_model
 
     loaded, folder = _load(args, context, chosen, options, console)
     protocol = loaded.protocol
     if args.record:
-        _require_recordable(protocol, chosen)
+        require_own_registry(chosen.model)
     if args.heights:
         folder = folder / str(options.target_size)
     executor = None
@@ -325,17 +325,6 @@ def _evaluate(
         listener=console,
     )
     return EvaluationReport(protocol, result, folder, args.worst)
-
-
-def _require_recordable(protocol: EvaluationProtocol, chosen: EvaluationTask) -> None:
-    from posezoo.measure.complexity_count import require_own_registry
-
-    if protocol.precision is None or protocol.weights_name:
-        raise EvaluationError(
-            f"{protocol.model_name}: --record is only for a registry's model with its own weights",
-            hint="accuracy.json in the folder of results has the metrics",
-        )
-    require_own_registry(chosen.model)
 
 
 def _load(
@@ -367,8 +356,9 @@ def _choose_model(args: _EvaluateArgs, context: Context) -> EvaluationTask:
     said = statement_from_args(args)
     heights = args.heights or (args.height,)
     subject = find_subject(args.model or "", context, replace(said, height=heights[0]))
+    said = replace(subject.said, height=args.height)  # each of the heights is an option
     return EvaluationTask(
-        replace(subject, said=said),  # each of the heights is an option
+        replace(subject, said=said),
         boxes=args.boxes or "",
         conversion=flags.conversion_options_from_args(args),
     )

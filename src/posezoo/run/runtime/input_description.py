@@ -17,7 +17,7 @@ from posezoo.poses.decoder_type import DecoderType, NetworkFacts
 from posezoo.poses.decoders import find_decoder, resolve_options
 from posezoo.poses.letterbox import RESIZE_TYPES, STRETCH, InputSizing, Size
 from posezoo.run.model_procs import find_labels
-from posezoo.run.preparation import is_stated_by_posezoo, require_stated
+from posezoo.run.preparation import is_stated_by_posezoo, read_original, require_stated
 from posezoo.run.runtime.graph import (
     Graph,
     NamedIrs,
@@ -161,6 +161,20 @@ def _read_own_mean(graph: Graph) -> tuple[float, ...]:
     takes_rgb = graph.read_rt_info("posezoo", "color") == ColorOrder.RGB
     # The mean is in the order of the original's colors.
     return mean[::-1] if takes_rgb != is_reversed else mean
+
+
+def prepares_as(graph: Graph, like: ModelSpec) -> bool:
+    """Whether a file that says how images are prepared for it, or for its original, says what a
+    model does.
+    """
+    own = describe_stated_input(graph, None, None).preprocessing
+    stated = map(_per_channel, (own, read_original(graph, own)))
+    return _per_channel(original_preprocessing(like)) in stated
+
+
+def _per_channel(prepared: Preprocessing) -> tuple[bool, list[float], list[float]]:
+    mean, scale = prepared.mean or (0.0,), prepared.scale or (1.0,)
+    return prepared.reverse_input_channels, [*mean * 3][:3], [*scale * 3][:3]
 
 
 def original_preprocessing(model: ModelSpec) -> Preprocessing:

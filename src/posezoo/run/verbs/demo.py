@@ -497,7 +497,7 @@ def _describe(estimator: Estimator, is_tracking: bool) -> dict[str, Any]:
     is_one_person = is_tracking and estimator.follows_one_person
     return {
         **project(estimator, _ESTIMATOR),
-        "precision": precision_of(estimator.networks[0].path) or "unknown",
+        "precision": precision_of(estimator.networks[-1].path) or "unknown",
         "people_from": TRACKING if is_one_person else estimator.people_from,
         "tracking": is_tracking,
         "provenance": estimator.provenance(),

@@ -394,7 +394,7 @@ def _write_summary(runner: InputRunner, failures: _Failures, facts: Json) -> Jso
         "model": estimator.model.full_name,
         "people_from": ", ".join(runner.people_from),
         "detector_precision": estimator.detector_precision if is_detector_used else "",
-        "precision": precision_of(estimator.networks[0].path) or "unknown",
+        "precision": precision_of(estimator.networks[-1].path) or "unknown",
         "device": estimator.device,
         "executed_precision": estimator.executed_precision,
         "requests": estimator.requests,
@@ -576,7 +576,7 @@ def _model_lines(summary: Json, estimator: Estimator) -> Iterator[str]:
 
     if summary["assumed"] and not estimator.model.assumption:  # which was a warning
         yield f"skeleton: none is declared: {summary['assumed']}; --skeleton FILE declares one"
-    path = estimator.networks[0].path
+    path = estimator.networks[-1].path
     precision = precision_of(path)  # None if the path does not name it
     ran = f"{path} (decoder {estimator.decoder})"
     if precision:

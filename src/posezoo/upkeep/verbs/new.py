@@ -14,7 +14,7 @@ from posezoo.console.report import print_result
 from posezoo.core.convert.file_kinds import is_file_name
 from posezoo.core.declarations.field_types import WORD_PATTERN
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
-from posezoo.core.declarations.model_files import is_network_file
+from posezoo.core.declarations.model_files import find_network, is_network_file
 from posezoo.core.declarations.safe_names import case_folded, explain_invalid_model_name
 from posezoo.core.declarations.sources import NpmPackageSource
 from posezoo.core.errors import OutputError, PosezooError, SettingsError, shell_word
@@ -209,7 +209,8 @@ def _draft_beside(args: _NewArgs, context: Context) -> int:
         with flags.console_from_args(args) as console:
             write_result(path, content, console)
     would = "would write " if args.dry_run else "wrote "
-    then = shlex.join(["posezoo", "convert", args.name, "--as", f"{path}"])
+    verb = "info" if find_network(args.name).endswith(".xml") else "convert"
+    then = shlex.join(["posezoo", verb, args.name, "--as", f"{path}"])
     print_result(args.format, {"file": path}, f"{would}{path}", f"then: {then}")
     return 0
 
