@@ -200,6 +200,7 @@ def read_own_files(zoo: Path) -> dict[str, bytes]:
         f"{path.relative_to(zoo)}": path.read_bytes()
         for pattern in written
         for path in zoo.rglob(pattern)
+        if path.name != "sample.py"  # of an export
     }
 
 

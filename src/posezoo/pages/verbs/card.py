@@ -5,6 +5,8 @@ folder, a registry or one HTML page.
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +16,12 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.selection import select_models
 from posezoo.console.console import Console
+from posezoo.console.labels import format_count
 from posezoo.console.printing import print_while_read
 from posezoo.console.report import print_text
 from posezoo.console.terminal import terminal_width
 from posezoo.core.declarations.model import ModelSpec
+from posezoo.core.errors import OutputError
 from posezoo.core.files.output_file import HTML_PAGE
 from posezoo.core.files.result_files import is_own
 from posezoo.core.files.verified_files import is_device, write_atomically
@@ -183,10 +187,14 @@ def _draw_in_place(
             (registry_root(facts.model), render_model_pages(facts)) for facts in models
         )
     is_complete = True
+    stale: list[Path] | None = [] if check else None
     for root, pages in pages_by_root:
         ours = _without_foreign_folders(root, pages, console)
-        updated = [_update_page(root / name, ours[name], console, check=check) for name in ours]
+        updated = [_update_page(root / name, ours[name], console, stale) for name in ours]
         is_complete = is_complete and len(ours) == len(pages) and all(updated)
+    if stale:
+        draw = shlex.join(word for word in sys.argv[1:] if word != "--check")
+        raise OutputError(f"{format_count(len(stale), 'page')} stale", hint=f"posezoo {draw}")
     return is_complete
 
 
@@ -204,7 +212,8 @@ def _without_foreign_folders(
     return {name: text for name, text in pages.items() if (root / name).parent not in foreign}
 
 
-def _update_page(path: Path, text: str, console: Console, *, check: bool) -> bool:
+def _update_page(path: Path, text: str, console: Console, stale: list[Path] | None) -> bool:
+    """Draw a page, or only list it as stale; returns whether it is up to date."""
     from posezoo.figures import scatter_chart
     from posezoo.pages.cards import skeleton_svg
     from posezoo.pages.cards.model_card import FACTS_SIGNS, NOTE, PICTURES
@@ -217,8 +226,9 @@ def _update_page(path: Path, text: str, console: Console, *, check: bool) -> boo
     if is_device(path) or not is_own(path, signs):
         console.warn(f"{path}: was not written by posezoo: move it, and draw the card again")
         return False
-    if check:
-        console.warn(f"{path}: stale: the same command without --check draws it")
+    if stale is not None:
+        console.warn(f"{path}: stale")
+        stale.append(path)
         return False
     write_atomically(path, content)
     console.print_line(f"drew {path}")
