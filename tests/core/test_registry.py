@@ -59,12 +59,6 @@ def test_a_composites_name_stands_for_its_parts_in_the_order_they_run_in(root):
     assert selection.models[0].subdirectory == "public/whole/second"
 
 
-def test_an_unknown_name_hints_at_the_nearest(root):
-    with pytest.raises(UnknownModelError) as caught:
-        Registry([root]).find("pose-aa")
-    assert caught.value.hint == "did you mean pose-a?"
-
-
 def test_an_unknown_name_hints_at_a_name_that_begins_with_it():
     with pytest.raises(UnknownModelError) as caught:
         open_registry().find("higher-hrnet-w32")

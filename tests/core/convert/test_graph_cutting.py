@@ -7,7 +7,6 @@ from onnx import TensorProto, helper
 
 from fakes import graphs
 from fakes.conversion import convert_model
-from fakes.graphs import words
 from fakes.network import HEIGHT, WIDTH, downloaded, network, saved_model, source_file, spec_of
 from fakes.when_used import import_when_used
 from posezoo.core.convert.graph_cutting import cut_outputs, to_frozen_array
@@ -79,19 +78,6 @@ def gated():
     return graphs.written("gated", nodes, ports, [("y", TensorProto.FLOAT, (1, 4))], constants)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_a_frozen_input_is_a_constant_of_the_declared_value(tmp_path, training):
-    content = gated()
-    freeze = f"--freeze_placeholder_with_value=training->{training},which->[2]"
-    ir = converted(*model(content, tmp_path, freeze), self_check=False)
-    assert [port.any_name for port in ir.inputs] == ["x"]
-    x = image((1, 4))
-    expected = by_onnx_runtime(
-        content, ["y"], x=x, training=np.array(training), which=np.array([2])
-    )
-    assert close(infer(ir, x)["y"], expected["y"])
-
-
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
@@ -107,23 +93,6 @@ def test_an_input_that_cannot_be_frozen_is_reported_in_one_line(tmp_path, value,
         convert_model(spec, layout)
     assert "\n" not in refused.value.problem
     assert not list(layout.model_dir(spec).rglob("*.xml"))
-
-
-@pytest.mark.parametrize("kind", ["onnx", "tflite", "pb"])
-def test_an_input_shape_reshapes_the_network(tmp_path, kind):
-    """The same weights, written with an open height, show what the result must be."""
-    height = HEIGHT + 6
-    shape = [1, 3, height, WIDTH] if kind == "onnx" else [1, height, WIDTH, 3]
-    ir = converted(*model(network(kind), tmp_path, "--input=image", f"--input_shape={shape}"))
-    assert list(ir.input().shape) == shape
-    x = image((1, 3, height, WIDTH))
-    given = x if kind == "onnx" else np.ascontiguousarray(x.transpose(0, 2, 3, 1))
-    expected = by_onnx_runtime(network("onnx", open_sizes=True), ["heatmaps", "pafs"], image=x)
-    outputs = {name.removesuffix(":0"): values for name, values in infer(ir, given).items()}
-    assert outputs.keys() == expected.keys()
-    for name, values in outputs.items():
-        actual = values if kind == "onnx" else values.transpose(0, 3, 1, 2)
-        assert close(actual, expected[name])
 
 
 def test_the_ir_takes_the_requested_layout(tmp_path):
@@ -198,28 +167,6 @@ def test_a_static_shape_folds_everything_that_depends_on_sizes(tmp_path):
         convert_model(spec, layout)
 
 
-@pytest.mark.parametrize("output", ["features", "features:0"])
-def test_a_frozen_graph_ends_at_an_inner_tensor(tmp_path, output):
-    """OpenVINO's frontend loses the names of inner tensors, because it changes the layout between them."""
-    spec, layout = model(network("pb"), tmp_path, f"--output=pafs,{output}")
-    ir = converted(spec, layout, self_check=output == "features")
-    assert [names & {"pafs", output} for names in (port.names for port in ir.outputs)] == [
-        {"pafs"},
-        {output},
-    ]
-    x = image((1, HEIGHT, WIDTH, 3))
-    whole = onnx.load_from_string(network("onnx"))
-    whole.graph.output.append(helper.make_empty_tensor_value_info("features"))
-    expected = by_onnx_runtime(
-        whole.SerializeToString(),
-        ["pafs", "features"],
-        image=np.ascontiguousarray(x.transpose(0, 3, 1, 2)),
-    )
-    results = infer(ir, x)
-    for name, key in (("pafs", "pafs"), (output, "features")):
-        assert close(results[name].transpose(0, 3, 1, 2), expected[key])
-
-
 @pytest.mark.parametrize("begin", ["features", "features:0"])
 def test_a_frozen_graph_begins_at_an_inner_tensor_in_its_own_layout(tmp_path, begin):
     """Model Optimizer's input is in the layout of the graph, channels last."""
@@ -284,12 +231,6 @@ def test_a_saved_model_has_the_outputs_of_its_signature(tmp_path):
     with pytest.raises(ConversionError, match="has no output named features") as refused:
         convert_model(spec, layout)
     assert refused.value.hint == "its outputs: heatmaps, pafs"
-
-
-def test_integer_inputs_that_select_rows_are_checked_with_valid_rows(tmp_path):
-    spec, layout = model(words(), tmp_path)
-    convert_model(spec, layout, precisions=[FP32])
-    assert "ONNX Runtime" in layout.provenance_path(spec, FP32).read_text()
 
 
 def test_two_names_of_one_tensor_are_one_output():
