@@ -335,22 +335,3 @@ def test_mo_writes_the_activation(tmp_path, capfd, monkeypatch, in_this_process,
     for name in ("net.xml", "net.bin"):
         contents = [(tmp_path / folder / name).read_bytes() for folder in ("first", "second")]
         assert contents[0] == contents[1]
-
-
-def test_keras_conv2dtranspose_has_the_outputs_of_litert(tmp_path, capfd, monkeypatch, shared):
-    folder = shared / "data" / "strangers" / "t6-self-check"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared")
-    monkeypatch.chdir(tmp_path)
-    model = str(folder / "heat_f32.tflite")
-    code, err = run_mo(capfd, "--input_model", model, "--data_type", "float")
-    assert (code, err) == (0, "")
-    with np.load(folder / "heat_f32.npz") as arrays:
-        expected = dict(arrays)
-    core = import_openvino().Core()
-    network = core.read_model(tmp_path / "heat_f32.xml")
-    compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    results = compiled([expected["x"]])
-    by_channels = {each.shape[-1]: each for each in results.values()}
-    for name in ("y0", "y1"):
-        assert differ(by_channels[expected[name].shape[-1]], expected[name]) < 1e-5

@@ -103,25 +103,6 @@ def test_a_checkpoint_of_a_giant_network_is_refused_before_it_is_built():
         NETWORKS["higher_hrnet"].infer_arguments({"transition1.0.0.weight": (1 << 60, 256, 3, 3)})
 
 
-@pytest.mark.parametrize("name", ["mobile_pose_mobilenetv3_small", "lightweight_openpose"])
-def test_a_network_built_without_memory_takes_the_tensors_of_a_checkpoint(name):
-    original = networks.build_network(name)
-    tensors = {
-        key: value for key, value in original.state_dict().items() if "num_batches" not in key
-    }
-    with torch.device("meta"):
-        network = networks.build_network(name)
-    network.load_state_dict(dict(tensors), strict=True, assign=True)
-    assert not any(tensor.is_meta for tensor in network.state_dict().values())
-    key, tensor = next(iter(tensors.items()))
-    assert network.state_dict()[key].data_ptr() == tensor.data_ptr()
-    image = torch.randn(1, 3, 64, 96)
-    for ours, reference in zip(
-        outputs_of(network, image), outputs_of(original, image), strict=True
-    ):
-        assert torch.equal(ours, reference)
-
-
 TINY_DEFINITION = """
 from posezoo.networks import NetworkDefinition
 from posezoo.core.declarations.model import Input

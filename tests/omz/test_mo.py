@@ -200,17 +200,6 @@ def test_a_batch_applies_to_all_inputs(folder, capfd, graph, args, shapes):
     assert {port.any_name: list(port.shape) for port in read(folder / "net.xml").inputs} == shapes
 
 
-def test_inputs_that_are_not_named_stay(folder, capfd):
-    (folder / "pair.onnx").write_bytes(graphs.pair())
-    line = "--input_model pair.onnx --input right --mean_values right[1,2,3] --data_type FP32"
-    assert run(capfd, *line.split())[0] == 0
-    left, right = (np.random.default_rng(seed).uniform(0, 255, (1, 3, 4, 6)) for seed in (1, 2))
-    images = {"left": left.astype(np.float32), "right": right.astype(np.float32)}
-    results = compiled(read(folder / "pair.xml"))(images)
-    expected = left - 2 * (right - np.array([1, 2, 3]).reshape(1, 3, 1, 1))
-    assert np.allclose(results["more"], expected, atol=1e-3)
-
-
 def test_a_layout_may_be_that_of_an_output(folder, capfd):
     (folder / "net.onnx").write_bytes(network("onnx"))
     line = ("--input_model", "net.onnx", "--layout")
@@ -718,11 +707,6 @@ def test_a_line_of_a_public_project_is_converted_or_refused_by_name(folder, capf
     if args.input_shape:
         shapes = [str(list(port.shape)).replace(" ", "") for port in read(xml).inputs]
         assert args.input_shape == ",".join(shapes)
-
-
-def test_the_lines_of_model_optimizer_are_those_of_mo_and_its_scripts():
-    assert {line.tool for line in MO_LINES} == {"mo", "mo_caffe", "mo_onnx", "mo_tf"}
-    assert sum(line.outcome_of_mo() == projects.CONVERTED for line in MO_LINES) >= 5
 
 
 @pytest.mark.parametrize(
