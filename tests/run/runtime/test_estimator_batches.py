@@ -56,9 +56,6 @@ def crops(number, network, count):
     return [float(values[0, 0]) for (values,) in people]
 
 
-EXPECTED = [[20.0, 22.0, 24.0], [40.0, 42.0, 44.0]]
-
-
 def test_the_error_of_a_person_is_that_of_the_image():
     class Failing(Doubling):
         def infer(self, inputs):

@@ -339,13 +339,6 @@ def test_names_of_keypoints_of_ultralytics_are_used(tmp_path, pictures):
     )
 
 
-def test_an_export_for_another_task_is_named(tmp_path, pictures):
-    outputs = {"output0": np.zeros((1, 84, 8400), np.float32)}
-    xml = write_stated(tmp_path / "boxes.xml", (640, 640), outputs, {})
-    (tmp_path / "metadata.yaml").write_text("author: Ultralytics\ntask: detect\n", "utf-8")
-    assert "its task is 'detect'" in refused(xml, pictures[300, 300], tmp_path)
-
-
 @pytest.mark.parametrize("by", ["model.yml", "file"])
 def test_classes_are_named_if_there_is_a_name_for_each(tmp_path, pictures, by):
     """YOLOX with three classes of one's own."""
