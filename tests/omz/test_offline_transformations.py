@@ -45,12 +45,6 @@ def test_a_stateful_network_keeps_its_state_between_runs(folder, capsys):
     assert len(openvino_core().read_model("net.xml").inputs) == 1
 
 
-def test_no_states_make_no_network_stateful(folder):
-    assert convert("--transform", "MakeStateful[param_res_names={}]") == 0
-    network = openvino_core().read_model("net.xml")
-    assert len(network.inputs) == 2 and not network.get_sinks()
-
-
 @pytest.mark.parametrize(
     "arguments", ["", "[use_const_initializer=False]", "[use_const_initializer=on]"]
 )

@@ -329,17 +329,6 @@ def test_another_input_size_leaves_the_output_shapes_open():
     assert same.outputs == spec.outputs
 
 
-def test_a_model_that_cannot_be_converted_fails_alone(convertible):
-    file = declared_file(convertible / "net.onnx", name="net.pth")
-    write_model(convertible / "models", "later", model_yml(framework="pytorch", files=[file]))
-    run("downloader", convertible, "--name", "later")
-    ended = run("converter", convertible, "--all", "--precisions", "FP16", "-j", "2")
-    assert ended.returncode == 1
-    assert ended.stdout.endswith("FAILED:\nlater\n")
-    assert len(ended.stderr.splitlines()) <= 3  # the error, its hint, and once more in the summary
-    assert (convertible / "public" / "net" / "FP16" / "net.xml").is_file()
-
-
 def test_the_info_dumper_has_the_keys_of_2021_and_2024(zoo):
     facts = json.loads(run("info_dumper", zoo, "--name", "ir,whole").stdout)
     assert [fact["name"] for fact in facts] == ["ir", "second", "first"]

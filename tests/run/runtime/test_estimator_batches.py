@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posezoo.core.errors import InferenceError
-from posezoo.run.runtime.estimator import _BatchRunner, _Runner
+from posezoo.run.runtime.estimator import _Runner
 from posezoo.run.runtime.inference_pipeline import InferenceRequest, ParallelSteps
 
 
@@ -30,22 +30,6 @@ def steps(number, networks, shape):
         outputs = yield InferenceRequest(network, {"image": values})
         values = np.array(outputs["doubled"])
     return [values]
-
-
-@pytest.mark.parametrize(
-    ("supports_batching", "batches"), [(True, [3]), (False, [1, 1, 1])], ids=["many", "one"]
-)
-def test_a_network_gets_as_many_images_as_it_takes(supports_batching, batches):
-    single = Doubling(supports_batching=supports_batching)
-    several = Doubling(supports_batching=True)
-    found = _BatchRunner().run([steps(number, [single, several], (1, 2)) for number in (1, 2, 3)])
-    assert [poses[0].tolist() for poses in found] == [[[4.0, 4.0]], [[8.0, 8.0]], [[12.0, 12.0]]]
-    assert single.batches == batches
-    assert several.batches == [3]
-
-
-def test_no_image_needs_no_inference():
-    assert _BatchRunner().run([]) == []
 
 
 def crops(number, network, count):

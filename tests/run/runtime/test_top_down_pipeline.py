@@ -287,15 +287,6 @@ def test_a_stream_numbers_and_smooths_people_by_the_time_of_its_items(dots):
     assert np.diff(fast, axis=0).std() < np.diff(slow, axis=0).std() < np.diff(plain, axis=0).std()
 
 
-def test_after_a_cut_in_a_stream_people_have_other_numbers(tmp_path):
-    detector = load_ir(boxes_network(tmp_path, (0.25, 0.25, 0.75, 0.75, 0.9)))
-    model = load_ir(brightness_network(tmp_path), "movenet").with_detector(detector)
-    scenes = np.random.default_rng(0).integers(0, 2, (2, 320, 320, 3), np.uint8)
-    before, after = scenes[0] * 100, scenes[1] * 200
-    with model.stream([before, before, after, after], track=True) as stream:
-        assert [pose.track_id for _, (pose,) in stream] == [1, 1, 2, 2]
-
-
 def test_a_mirrored_look_is_averaged_in(networks):
     """Left and right joints share a colour, so that a mirror changes nothing but the place."""
     colors = COLORS[[0, *(1 + pair for pair in range(8) for _ in range(2))]]
