@@ -251,15 +251,12 @@ def test_where_no_model_lies_it_is_said_where_one_would(root, tmp_path):
     ("line", "holder"),
     [
         ("Copyright (c) 2019 HRNet", True),
-        ("Copyright The Gluon CV Toolkit Contributors", True),
         ("Copyright (c) 2020, Jane Doe. All rights reserved.", True),
         ("Copyright <YEAR> <COPYRIGHT HOLDER>", False),
         ("Copyright [yyyy] [name of copyright owner]", False),
         ("Copyright (c) {{ year }} {{ organization }}", False),
-        ("Copyright (c) 2019-2024", False),
         ("Copyright (c) 2019. All rights reserved", False),
         ("MIT License", False),
-        ("", False),
         ("GNU GENERAL PUBLIC LICENSE\nVersion 3\nCopyright (C) 2007 FSF", False),
     ],
 )

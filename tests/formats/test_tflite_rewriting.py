@@ -1,7 +1,6 @@
 """Fused activations of TFLite's operators are computed in the IR as LiteRT computes them."""
 
 import struct
-import sys
 
 import numpy as np
 import pytest
@@ -26,7 +25,6 @@ from posezoo.core.ir import ir_writer
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.formats.flatbuffers import FlatBuffer
 from posezoo.formats.tflite_rewriting import rewrite_operations
-from posezoo.omz.commands import mo
 from posezoo.proof.reference_outputs import compute_reference
 from posezoo.proof.self_check import IrCheck
 
@@ -304,34 +302,3 @@ def refuse_changed(spec, layout, kind, other):
     with pytest.raises(SelfCheckError) as refused:
         IrCheck(spec, Precision.FP32, xml, source).run(lambda: compute_reference(spec, source))
     return refused.value.problem
-
-
-def run_mo(capfd, *args):
-    """The exit code and the standard error."""
-    capfd.readouterr()
-    try:
-        code = mo.main(args)
-    except SystemExit as ended:
-        code = ended.code
-    return code, capfd.readouterr().err
-
-
-@pytest.mark.parametrize("has_litert", [True, False])
-def test_mo_writes_the_activation(tmp_path, capfd, monkeypatch, in_this_process, has_litert):
-    content = write_heatmap_network("RELU6", open_axis=0)
-    (tmp_path / "net.tflite").write_bytes(content)
-    image = np.random.default_rng(8).uniform(0, 255, (1, 8, 12, 3)).astype(np.float32)
-    expected = by_litert(content, image)
-    if not has_litert:
-        monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
-    monkeypatch.chdir(tmp_path)
-    for folder in ("first", "second"):
-        code, _ = run_mo(
-            capfd, "--input_model", "net.tflite", "--output_dir", folder, "--data_type", "float"
-        )
-        assert code == 0
-    network = import_openvino().Core().read_model(tmp_path / "first" / "net.xml")
-    assert differ(by_openvino(network, image=image), expected) < 1e-5
-    for name in ("net.xml", "net.bin"):
-        contents = [(tmp_path / folder / name).read_bytes() for folder in ("first", "second")]
-        assert contents[0] == contents[1]

@@ -174,14 +174,3 @@ def test_dl_streamers_script_gets_a_model(zoos, tmp_path):
     )
     assert_success(ended)
     assert (tmp_path / "here/models/intel" / model / f"FP32/{model}.xml").is_file()
-
-
-def test_model_servers_makefile_gets_a_model_with_a_version(zoos, tmp_path):
-    folder = "models/public/resnet-50-tf"
-    lines = lines_of("openvinotoolkit/model_server", "Makefile")
-    script = f"set -e; mkdir models; {'; '.join(lines)}; mv {folder}/FP32 {folder}/1"
-    ended = run_script(zoos, tmp_path / "here", script)
-    assert_success(ended)
-    assert {"resnet-50-tf.xml", "resnet-50-tf.bin"} <= {
-        path.name for path in (tmp_path / "here" / folder / "1").iterdir()
-    }

@@ -14,7 +14,6 @@ from conftest import by_digest
 from fakes.command import json_of, read_json, succeeded
 from fakes.command import posezoo as posezoo_command
 from fakes.dots import boxes_network, dots_network
-from fakes.own_registry import own_registry
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import (
     TRACKING,
@@ -228,35 +227,6 @@ def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_
     assert warned.startswith(
         f"{DEFAULT_DETECTOR} finds the people instead: the person detector {OUT_OF_REACH}: "
     )
-
-
-DECLARE_ANOTHER_DETECTOR = [
-    spec
-    for spec in own_registry().select(None).models
-    if spec.people is not None
-    # These are in the mirror, too.
-    and spec.people.photo not in (DEFAULT_DETECTOR, "picodet-s-320-pedestrian", "yolox-nano-coco")
-]
-OF_HANDS_OR_FACES = {
-    *("palm-detection-full", "palm-detection-lite", "face-detection-short", "rtmdet-nano-hand")
-}
-
-
-def test_the_default_detector_stands_in_for_that_of_each_model_that_declares_another(npm_context):
-    named = {spec.people.photo for spec in DECLARE_ANOTHER_DETECTOR}
-    assert named - OF_HANDS_OR_FACES == {"rtmdet-nano", "rtmdet-m"}
-    for spec in DECLARE_ANOTHER_DETECTOR:
-        declared = resolve_pipeline(spec, npm_context, Precision.FP16)
-        if spec.people.photo in OF_HANDS_OR_FACES:
-            with pytest.raises(DownloadError):
-                load.Loader(npm_context)._get_detector(declared)
-            continue
-        events = []
-        loader = load.Loader(npm_context, listener=events.append)
-        pipeline, irs = loader._get_detector(declared)
-        assert [*irs] == [pipeline.detector.name] == [DEFAULT_DETECTOR], spec.name
-        warned = [event.message for event in events if isinstance(event, WarningIssued)]
-        assert any(f"the person detector {spec.people.photo}: " in each for each in warned)
 
 
 def test_a_detector_that_the_user_named_is_not_replaced(npm_context):

@@ -93,7 +93,6 @@ FAULTS = [
     Fault("truncated, and the length says so", {}, "announces 65535 bytes", body=WEIGHTS[:-1]),
     Fault("truncated in chunks", {"chunked": True}, "sends 65535 bytes", body=WEIGHTS[:-1]),
     Fault("a cut without a length, once", {"without_length": True, "cut_at": 1000, "times": 1}, asked=2),
-    Fault("a cut in a chunk, once", {"chunked": True, "cut_at": 1000, "times": 1}, asked=2),
     # lengths
     Fault("no length", {"without_length": True}),
     Fault("chunks", {"chunked": True}),
@@ -106,7 +105,6 @@ FAULTS = [
     # bytes
     Fault("a wrong byte, always", {"wrong_byte": 4000}, "the digest of the download is SHA-384"),
     Fault("a page instead of the file", {}, "a web page (HTML)", body=PAGE),
-    Fault("zeros of the right size", {}, "the digest of the download is SHA-384", body=bytes(len(WEIGHTS))),
     # packed
     Fault("gzip", packed("gzip"), body=gzip.compress(WEIGHTS)),
     Fault("deflate", packed("deflate"), body=zlib.compress(WEIGHTS)),

@@ -5,33 +5,9 @@ import pytest
 from core.convert.test_conversion import tiny
 from fakes.conversion import convert_model, convert_to_fp16, is_up_to_date
 from posezoo.core.declarations.model import Precision
-from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir import provenance
 
 FP16 = Precision.FP16
-
-
-def test_a_written_record_is_read_back(tmp_path):
-    spec, layout = tiny(tmp_path)
-    xml = convert_model(spec, layout).irs[FP16]
-    record = provenance.read_provenance(layout.provenance_path(spec, FP16))
-    assert record is not None
-    assert record.key == provenance.conversion_key(spec, None)
-    for path in (xml, xml.with_suffix(".bin")):
-        size, digest = path.stat().st_size, compute_digest(path)
-        assert record.manifest.files[path.name] == {"size": size, "sha384": digest.value}
-    assert [check.output for check in record.checks] == ["heatmaps", "pafs"]
-    assert all(0 < check.difference < check.tolerance < 1e-4 for check in record.checks)
-    assert record.checks[0].reference.startswith("LiteRT ")
-
-
-def test_an_ir_that_was_not_checked_has_no_checks(tmp_path):
-    spec, layout = tiny(tmp_path)
-    convert_model(spec, layout, precisions=[FP16], self_check=False)
-    record = provenance.read_provenance(layout.provenance_path(spec, FP16))
-    assert record is not None
-    assert record.checks == ()
-    assert json.loads(layout.provenance_path(spec, FP16).read_text())["self_check"]["mode"] == "off"
 
 
 def test_a_record_of_an_earlier_version_is_read_and_its_ir_is_kept(tmp_path):

@@ -18,7 +18,7 @@ from posezoo.core.declarations.skeleton import Skeleton
 from posezoo.core.errors import ConversionError, InferenceError, PosezooError
 from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile import LockFile
-from posezoo.core.registry import Registry, open_registry
+from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import InputOptions
 from posezoo.core.resolve.resolution import resolve_model
 from posezoo.core.resolve.resolved import Converter
@@ -102,15 +102,6 @@ def everything_resolved(registry, tmp_path):
 def test_every_resolved_model_of_ours_can_be_sent_to_another_process(tmp_path):
     count = 0
     for resolved in everything_resolved(open_registry(), tmp_path):
-        count += 1
-        assert pickle.loads(pickle.dumps(resolved)) == resolved
-    assert count > 100
-
-
-def test_every_resolved_model_of_open_model_zoo_can_be_sent_to_another_process(shared, tmp_path):
-    registry = Registry([shared / "data" / "omz-2021.4" / "models"])
-    count = 0
-    for resolved in everything_resolved(registry, tmp_path):
         count += 1
         assert pickle.loads(pickle.dumps(resolved)) == resolved
     assert count > 100

@@ -146,9 +146,3 @@ def test_data_for_a_request_inside_of_another_counts_for_both():
     asked = []
     answer = ask(lambda: ask(inner).result, lambda: asked.append("b"), check=ticks.check)
     assert (answer.result, asked) == ("inner", [])
-
-
-def test_with_one_host_no_thread_is_started():
-    threads = []
-    ask(lambda: threads.append(threading.current_thread()))
-    assert threads == [threading.current_thread()]
