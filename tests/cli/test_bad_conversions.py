@@ -38,15 +38,6 @@ def converter(folder, *args):
     return omz_tool("converter", "--name", "net", "--precisions", "FP32", *places, *args)
 
 
-def missing(folder):
-    write(folder, "--output=pafs").unlink()  # else the IR is up to date, and no original is needed
-
-
-def truncated(folder):
-    source = write(folder, "--output=pafs")
-    source.write_bytes(source.read_bytes()[:-10])
-
-
 def tflite_by_that_name(folder):
     write(folder, content=network("tflite"))
 
@@ -60,8 +51,6 @@ def asking(*arguments, **changes):
 
 
 BAD = {
-    "missing": (missing, "does not exist", "posezoo download net"),
-    "truncated": (truncated, "model.yml declares", "posezoo download net"),
     "of another kind": (
         tflite_by_that_name,
         "not an ONNX model, but a TFLite model",
@@ -71,16 +60,6 @@ BAD = {
         truncated_where_nobody_promised_more,
         "not an ONNX model",
         "check the framework",
-    ),
-    "a wrong input": (
-        asking("--input=imgae", input_info=None),
-        "the network has no input named imgae",
-        "its inputs: image",
-    ),
-    "a wrong output": (
-        asking("--output=heatmap"),
-        "the network has no output named heatmap",
-        "its outputs: heatmaps, pafs",
     ),
     "a wrong frozen input": (
         asking("--freeze_placeholder_with_value=training->True"),

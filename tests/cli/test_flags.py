@@ -30,29 +30,6 @@ def test_flags_that_are_not_given_leave_the_settings_alone():
     assert not any(value is not None for value in flags.given_settings(args).values())
 
 
-def test_flags_become_settings(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-    words = (
-        "--weights_dir",
-        "out",
-        "--mirror",
-        "a",
-        "--mirror",
-        "b",
-        "--num_attempts",
-        "7",
-        "-j",
-        "3",
-    )
-    words += ("--locked",)
-    settings = flags.settings_from_args(parse(*words, names=tuple(SETTING_TYPES)))
-    assert settings.weights_dir == Path("out")
-    assert settings.mirror == ("a", "b")
-    assert (settings.attempts, settings.jobs, settings.locked) == (7, 3, True)
-
-
 def test_overrides_count_in_place_of_flags(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     args = parse("--weights_dir", "out", "--locked", names=("weights_dir", "locked"))

@@ -32,16 +32,6 @@ REFUSED = [
 ]
 #: One of each kind, for the places that ask the same function; its own test has many more.
 OF_EACH_KIND = ["sub/COM1.tar.gz", "net.bin:stream", "sub\\net.bin", "folder /net.bin"]
-#: They only look like the names above.
-ACCEPTED = [
-    "console.txt",
-    "COM10",
-    "com",
-    "nul_1/auxiliary.bin",
-    ".net.bin",
-    "my net.bin",
-    "LPT0.txt",
-]
 FORMATS = ["zip", "gztar"]
 
 

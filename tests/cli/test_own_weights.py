@@ -257,40 +257,6 @@ def test_onnx_of_other_weights_is_replaced_only_with_force(checkpoint, other, tm
     assert onnx.read_bytes() != before
 
 
-def test_the_checkpoint_of_a_training_is_converted_as_it_is(checkpoint, tmp_path):
-    """What Lightning and torch.compile save beside and around the weights does not matter."""
-    import argparse
-
-    import numpy as np
-    import torch
-
-    from posezoo.networks.pretrained import read_network_checkpoint
-
-    plain = read_network_checkpoint(checkpoint, NETWORK).load().state_dict()
-    content = {
-        "state_dict": {
-            "model._orig_mod." + key.replace(".", "._checkpoint_wrapped_module.", 1): tensor
-            for key, tensor in plain.items()
-        },
-        "hyper_parameters": argparse.Namespace(lr=1e-3),
-        "callbacks": {"ModelCheckpoint": {"dirpath": Path("/data"), "scores": np.arange(3.0)}},
-    }
-    torch.save(content, tmp_path / "last.ckpt")
-    ours = ("convert", "--network", NETWORK, "-o", tmp_path / "out", "--onnx_only", "-q")
-    for name, file in (("first", checkpoint), ("last", tmp_path / "last.ckpt")):
-        assert_quiet_success(posezoo(*ours, "--model_name", name, "--checkpoint", file))
-    published = weights_in(tmp_path / "out" / "public" / "first" / "first.onnx")
-    assert len(published) > 50
-    assert weights_in(tmp_path / "out" / "public" / "last" / "last.onnx") == published
-
-
-def weights_in(path):
-    """The bytes of each weight of an ONNX file."""
-    import onnx
-
-    return {each.name: each.raw_data for each in onnx.load(path).graph.initializer}
-
-
 def test_a_saved_object_is_refused_with_the_line_that_saves_its_weights(tmp_path):
     import torch
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import posezoo as posezoo_api
-from fakes.command import assert_success, omz_tool, posezoo, refusal
+from fakes.command import assert_success, posezoo, refusal
 from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.declarations.model import NetworkChoice
@@ -38,18 +38,6 @@ def run(zoo, *arguments):
         str(zoo / "x.lock"),
     ]
     return posezoo(*arguments, *flags)
-
-
-def downloader(zoo, *arguments):
-    flags = [
-        "--models_dir",
-        str(zoo / "models"),
-        "-o",
-        str(zoo / "out"),
-        "--lock",
-        str(zoo / "x.lock"),
-    ]
-    return omz_tool("downloader", *arguments, *flags, cwd=zoo)
 
 
 def test_a_model_without_a_checksum_is_refused_with_a_hint(zoo):
@@ -98,18 +86,6 @@ def test_verify_reports_files_without_a_checksum(zoo):
     ended = run(zoo, "verify", "loose")
     assert ended.returncode == 1
     assert ended.stdout.startswith("unknown  loose: net.tflite")
-
-
-def test_open_model_zoos_downloader_does_the_same(zoo):
-    ended = downloader(zoo, "--all")
-    assert ended.returncode == 1
-    assert ended.stdout.endswith("SKIPPED (no pin):\nloose\n")
-    assert (zoo / "out" / "public" / "able" / "net.tflite").is_file()
-    named = downloader(zoo, "--name", "loose")
-    assert named.stdout.endswith("FAILED:\nloose\n")
-    trusted = downloader(zoo, "--all", "--trust_on_first_use")
-    assert_success(trusted)
-    assert (zoo / "x.lock").is_file()
 
 
 def test_the_lock_is_beside_the_posezoo_cfg_in_use(zoo, monkeypatch):

@@ -46,11 +46,6 @@ def test_a_hint_is_the_same_object_whatever_else_is_on_the_command_line(monkeypa
     assert word not in error.problem
 
 
-def test_the_text_of_an_error_is_its_problem_on_each_python():
-    error = errors.PosezooError("no model is called 'ne'", hint="did you mean net?")
-    assert str(error) == "no model is called 'ne'"
-
-
 def test_no_path_in_a_command_of_a_hint_is_taken_for_a_flag_or_another_command():
     from posezoo.core.errors import shell_word
 

@@ -99,12 +99,3 @@ def test_a_part_of_another_type_is_no_part(monkeypatch):
     monkeypatch.setitem(features.PARTS, "hooks", hooks)
     with pytest.raises(TypeError, match=r"int8_ranges:MAKER is not a UpstreamSteps"):
         _ = HOOKS_ASKED["UpstreamSteps"].part
-
-
-def test_without_features_a_hook_has_its_default_and_a_table_no_part(monkeypatch):
-    monkeypatch.setattr(features, "PARTS", {})
-    for hook in HOOKS_ASKED.values():
-        assert hook.part is hook.default
-    for table in ASKED:
-        if isinstance(table, LazyTable):
-            assert table.builtin == table.own

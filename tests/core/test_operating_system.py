@@ -13,12 +13,10 @@ from posezoo.core.operating_system import available_cores, quota_cores
     ("files", "cores"),
     [
         ({"cpu.max": "max 100000"}, 0),
-        ({"cpu.max": "100000 100000"}, 1),
         ({"cpu.max": "150000 100000"}, 2),
         ({"cpu.max": "9900000 100000"}, 0),
         ({"cpu/cpu.cfs_quota_us": "50000", "cpu/cpu.cfs_period_us": "100000"}, 1),
         ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 0),
-        ({}, 0),
     ],
 )
 def test_a_containers_quota_of_cpu_time_limits_the_cores(tmp_path, monkeypatch, files, cores):

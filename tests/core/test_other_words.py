@@ -2,7 +2,6 @@
 
 import pytest
 
-import posezoo
 from fakes.command import posezoo as run
 
 
@@ -11,7 +10,6 @@ from fakes.command import posezoo as run
     [
         ("run --source a.jpg", "posezoo run --input a.jpg"),
         ("run --conf 0.3", "posezoo run --min_person_score 0.3"),
-        ("run --conf=0.3", "posezoo run --min_person_score 0.3"),
         ("run --save", "posezoo run writes its pictures always"),
         ("run mode=balanced", "choose a model by its name"),
         ("run source=a.jpg", "--input a.jpg"),
@@ -25,12 +23,6 @@ def test_words_of_other_programs_lead_to_ours(line, hint):
     ended = run(*line.split())
     assert ended.returncode in (1, 2)
     assert f"  hint: {hint}" in ended.stderr
-
-
-def test_in_python_a_setting_of_another_program_leads_to_ours():
-    with pytest.raises(posezoo.PosezooError, match="unknown setting 'conf'") as refused:
-        posezoo.load("movenet-thunder", conf=0.3)
-    assert refused.value.hint == "options=posezoo.Options(min_person_score=0.3)"
 
 
 def test_the_dashes_of_a_flag_make_no_flag_similar():

@@ -59,12 +59,6 @@ def test_a_composites_name_stands_for_its_parts_in_the_order_they_run_in(root):
     assert selection.models[0].subdirectory == "public/whole/second"
 
 
-def test_an_unknown_name_hints_at_the_nearest(root):
-    with pytest.raises(UnknownModelError) as caught:
-        Registry([root]).find("pose-aa")
-    assert caught.value.hint == "did you mean pose-a?"
-
-
 def test_an_unknown_name_hints_at_a_name_that_begins_with_it():
     with pytest.raises(UnknownModelError) as caught:
         open_registry().find("higher-hrnet-w32")
@@ -257,15 +251,12 @@ def test_where_no_model_lies_it_is_said_where_one_would(root, tmp_path):
     ("line", "holder"),
     [
         ("Copyright (c) 2019 HRNet", True),
-        ("Copyright The Gluon CV Toolkit Contributors", True),
         ("Copyright (c) 2020, Jane Doe. All rights reserved.", True),
         ("Copyright <YEAR> <COPYRIGHT HOLDER>", False),
         ("Copyright [yyyy] [name of copyright owner]", False),
         ("Copyright (c) {{ year }} {{ organization }}", False),
-        ("Copyright (c) 2019-2024", False),
         ("Copyright (c) 2019. All rights reserved", False),
         ("MIT License", False),
-        ("", False),
         ("GNU GENERAL PUBLIC LICENSE\nVersion 3\nCopyright (C) 2007 FSF", False),
     ],
 )

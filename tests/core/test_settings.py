@@ -183,10 +183,6 @@ def test_no_message_shows_the_password_of_a_misplaced_address(tmp_path, name, va
     assert problems or name != "device"  # which shows its value later
 
 
-def test_xdg_folders_are_used():
-    assert user_folder("cache", {"XDG_CACHE_HOME": "/x", "HOME": "/h"}) == Path("/x/posezoo")
-
-
 def test_neither_a_variable_nor_a_file_allows_the_code_of_publishers(tmp_path, own):
     named = {"POSEZOO_ALLOW_UPSTREAM_CODE": "yes"}
     assert to_settings(read_in(tmp_path, **named)).allow_upstream_code is False

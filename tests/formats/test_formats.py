@@ -5,11 +5,8 @@ from onnx import helper, numpy_helper
 
 from fakes.network import network
 from fakes.plugin_package import plugin_package
-from posezoo.cli.flags import parse_framework
-from posezoo.core import features
 from posezoo.core.convert.formats import FORMATS, image_layout
-from posezoo.core.convert.protobuf_reader import LENGTH, VARINT, ProtobufError, read_fields
-from posezoo.core.declarations.model import Framework, list_frameworks
+from posezoo.core.convert.protobuf_reader import ProtobufError, read_fields
 from posezoo.core.errors import ConversionError
 from posezoo.formats import find_framework
 from posezoo.formats.onnx import external_data_files, is_onnx
@@ -22,32 +19,6 @@ def test_each_format_names_the_endings_of_its_files(name):
     endings = FORMATS.find(name).endings
     assert endings, f"new, convert, mo and lint find {name} by the endings in its record: add them"
     assert {find_framework(f"net{ending}") for ending in endings} == {name}
-
-
-@pytest.fixture
-def perceptron(tmp_path, monkeypatch):
-    """A format that features add by one line in the table; its module is in a folder."""
-    (tmp_path / "tiny_perceptron.py").write_text(PERCEPTRON)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    formats = {**features.PARTS["posezoo.formats"], "perceptron": "tiny_perceptron:FORMAT"}
-    monkeypatch.setitem(features.PARTS, "posezoo.formats", formats)
-
-
-PERCEPTRON = """
-from posezoo.core.convert.formats import ModelFormat
-
-FORMAT = ModelFormat("a perceptron", lambda path: True, "", "", endings=(".layers.json",))
-"""
-
-
-@pytest.mark.usefixtures("perceptron")
-def test_a_line_in_the_table_of_features_makes_a_format_known():
-    assert list_frameworks() == [*Framework, Framework("perceptron")]
-    assert parse_framework("perceptron") == "perceptron"
-    assert find_framework("net.layers.json") == "perceptron"  # and model.json is TensorFlow.js
-    assert find_framework("model.json") == "tf"
-    with pytest.raises(ValueError, match="perceptro"):
-        Framework("perceptro")
 
 
 def outside(name, location):
@@ -151,13 +122,6 @@ def test_random_bytes_are_not_recognised(tmp_path):
     for number in range(300):
         path.write_bytes(rng.bytes(number))
         assert not (is_onnx(path) or is_frozen_graph(path) or is_tflite(path))
-
-
-def test_fields_are_walked_and_not_copied():
-    assert list(read_fields(b"\x08\x96\x01\x12\x02hi")) == [
-        (1, VARINT, 1, 3),
-        (2, LENGTH, 5, 7),
-    ]
 
 
 @pytest.mark.parametrize(

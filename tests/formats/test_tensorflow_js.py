@@ -404,8 +404,3 @@ def test_random_changes_of_a_model_json_never_cause_another_error(tmp_path):
             assert "\n" not in error.problem, (path, value)
             refused += 1
     assert refused > 50
-
-
-REAL = [
-    "blazepose-detector", "blazepose-full", "blazepose-lite", "movenet-lightning", "nanodet", "posenet",
-]  # fmt: skip

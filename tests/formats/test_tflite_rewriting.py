@@ -1,7 +1,6 @@
 """Fused activations of TFLite's operators are computed in the IR as LiteRT computes them."""
 
 import struct
-import sys
 
 import numpy as np
 import pytest
@@ -26,7 +25,6 @@ from posezoo.core.ir import ir_writer
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.formats.flatbuffers import FlatBuffer
 from posezoo.formats.tflite_rewriting import rewrite_operations
-from posezoo.omz.commands import mo
 from posezoo.proof.reference_outputs import compute_reference
 from posezoo.proof.self_check import IrCheck
 
@@ -304,53 +302,3 @@ def refuse_changed(spec, layout, kind, other):
     with pytest.raises(SelfCheckError) as refused:
         IrCheck(spec, Precision.FP32, xml, source).run(lambda: compute_reference(spec, source))
     return refused.value.problem
-
-
-def run_mo(capfd, *args):
-    """The exit code and the standard error."""
-    capfd.readouterr()
-    try:
-        code = mo.main(args)
-    except SystemExit as ended:
-        code = ended.code
-    return code, capfd.readouterr().err
-
-
-@pytest.mark.parametrize("has_litert", [True, False])
-def test_mo_writes_the_activation(tmp_path, capfd, monkeypatch, in_this_process, has_litert):
-    content = write_heatmap_network("RELU6", open_axis=0)
-    (tmp_path / "net.tflite").write_bytes(content)
-    image = np.random.default_rng(8).uniform(0, 255, (1, 8, 12, 3)).astype(np.float32)
-    expected = by_litert(content, image)
-    if not has_litert:
-        monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
-    monkeypatch.chdir(tmp_path)
-    for folder in ("first", "second"):
-        code, _ = run_mo(
-            capfd, "--input_model", "net.tflite", "--output_dir", folder, "--data_type", "float"
-        )
-        assert code == 0
-    network = import_openvino().Core().read_model(tmp_path / "first" / "net.xml")
-    assert differ(by_openvino(network, image=image), expected) < 1e-5
-    for name in ("net.xml", "net.bin"):
-        contents = [(tmp_path / folder / name).read_bytes() for folder in ("first", "second")]
-        assert contents[0] == contents[1]
-
-
-def test_keras_conv2dtranspose_has_the_outputs_of_litert(tmp_path, capfd, monkeypatch, shared):
-    folder = shared / "data" / "strangers" / "t6-self-check"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared")
-    monkeypatch.chdir(tmp_path)
-    model = str(folder / "heat_f32.tflite")
-    code, err = run_mo(capfd, "--input_model", model, "--data_type", "float")
-    assert (code, err) == (0, "")
-    with np.load(folder / "heat_f32.npz") as arrays:
-        expected = dict(arrays)
-    core = import_openvino().Core()
-    network = core.read_model(tmp_path / "heat_f32.xml")
-    compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    results = compiled([expected["x"]])
-    by_channels = {each.shape[-1]: each for each in results.values()}
-    for name in ("y0", "y1"):
-        assert differ(by_channels[expected[name].shape[-1]], expected[name]) < 1e-5

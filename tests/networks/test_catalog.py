@@ -184,15 +184,6 @@ def test_vitpose_refuses_other_sizes():
     assert caught.value.problem == "ViTPose takes images of 256 x 192, not 384 x 288"
 
 
-def test_stages_name_the_outputs_of_lightweight_openpose():
-    network = NETWORKS["lightweight_openpose"]
-    assert network.output_names() == ("stage_1_output_0_pafs", "stage_1_output_1_heatmaps")
-    assert network.output_names(refinement_stages=3) == (
-        "stage_3_output_0_pafs",
-        "stage_3_output_1_heatmaps",
-    )
-
-
 @pytest.mark.parametrize(
     ("name", "ir", "module"),
     [

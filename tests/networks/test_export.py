@@ -62,13 +62,6 @@ def odd_shape(name):
     return (2, 3, 96, 160) if name in ("higher_hrnet", "hrnet") else (2, 3, 101, 75)
 
 
-@pytest.mark.parametrize("name", [SMALL[0], *map(soak, SMALL[1:])])
-def test_the_export_computes_the_same_at_its_size(name, tmp_path):
-    network = awake(name)
-    compiled = exported(network, name, tmp_path, dynamic=False)
-    assert_same(network, compiled, name, NETWORKS[name].input.shape)
-
-
 @pytest.mark.parametrize(
     "name", [*SMALL, *(soak(name) if name in OF_KNOWN_BLOCKS else name for name in LARGE)]
 )

@@ -93,16 +93,6 @@ def test_an_ir_computes_pytorch_s_outputs_of_the_checkpoint(made):
     assert 0 < check.difference <= 3e-4
 
 
-def test_the_ir_takes_the_image_as_it_is_and_gives_the_network_s_outputs(made):
-    ov = import_openvino()
-    network = ov.Core().read_model(made[2][FP32])
-    assert [port.any_name for port in network.inputs] == ["data"]
-    assert [(port.any_name, list(port.shape)) for port in network.outputs] == [
-        ("heatmaps", [1, 17, 64, 48])
-    ]
-    assert network.get_rt_info(["posezoo", "color"]).astype(str) == "BGR"
-
-
 def test_the_same_checkpoint_gives_the_same_bytes(made, tmp_path):
     spec, layout, irs = made
     again = convert_model(spec, replace(layout, output_dir=tmp_path), self_check=False).irs

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import sys
-from hashlib import sha384
 from pathlib import Path
 
 import pytest
@@ -134,24 +133,6 @@ def test_a_failure_has_its_reason_in_json_and_does_not_stop_other_models(zoo):
     assert ends["a"]["successful"] is False
     assert "a.tflite" in ends["a"]["reason"]
     assert ended.stderr.startswith("########## Error: a.tflite: ")
-
-
-def test_each_file_has_one_begin_and_one_end_event(zoo):
-    body = b"b" * 1000
-    file = {"name": "b.tflite", "size": 1000, "checksum": sha384(body).hexdigest()}
-    sources = [
-        {"$type": "file", "path": str(zoo / "gone")},
-        {"$type": "file", "path": str(zoo / "origin" / "b.tflite")},
-    ]
-    write_model(zoo / "models", "b", model_yml(files=[{**file, "source": sources}]))
-    for second_run in (False, True):
-        told = events(run("downloader", zoo, "--name", "b", "--progress_format", "json"))
-        kinds = [each["$type"] for each in told if each["$type"].startswith("model_file")]
-        middle = ["model_file_up_to_date"] if second_run else ["model_file_download_progress"]
-        assert kinds == ["model_file_download_begin", *middle, "model_file_download_end"]
-        assert [
-            each["successful"] for each in told if each["$type"] == "model_file_download_end"
-        ] == [True]
 
 
 def test_an_invalid_model_yml_is_an_error_only_if_it_is_selected(zoo):
@@ -346,17 +327,6 @@ def test_another_input_size_leaves_the_output_shapes_open():
     same = with_added_mo_args(spec, ["--input_shape=[1,3,256,192]"])
     assert [port.shape for port in same.inputs] == [port.shape for port in spec.inputs]
     assert same.outputs == spec.outputs
-
-
-def test_a_model_that_cannot_be_converted_fails_alone(convertible):
-    file = declared_file(convertible / "net.onnx", name="net.pth")
-    write_model(convertible / "models", "later", model_yml(framework="pytorch", files=[file]))
-    run("downloader", convertible, "--name", "later")
-    ended = run("converter", convertible, "--all", "--precisions", "FP16", "-j", "2")
-    assert ended.returncode == 1
-    assert ended.stdout.endswith("FAILED:\nlater\n")
-    assert len(ended.stderr.splitlines()) <= 3  # the error, its hint, and once more in the summary
-    assert (convertible / "public" / "net" / "FP16" / "net.xml").is_file()
 
 
 def test_the_info_dumper_has_the_keys_of_2021_and_2024(zoo):

@@ -25,7 +25,6 @@ from fakes.command import (
     printed_alone,
     run_process,
 )
-from fakes.fence import ONLINE
 from fakes.network import network
 from fakes.server import Server
 from fakes.waiting import HANG_S
@@ -346,56 +345,6 @@ def test_the_package_openvino_still_works_beside_it(installed):
     pytest.importorskip("openvino")
     code = "import openvino, openvino.tools.ovc, openvino.tools.benchmark; openvino.Core"
     assert_success(run(sys.executable, "-c", code, **installed))
-
-
-@pytest.mark.soak  # pip installs OpenVINO anew
-def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(
-    wheels, tmp_path, mirror
-):
-    user = {
-        **ONLINE,
-        "HOME": str(tmp_path),
-        "PIP_FIND_LINKS": str(wheels),
-        "POSEZOO_MIRROR": str(mirror),
-    }
-    python, commands = tmp_path / "env/bin/python", tmp_path / "env" / "bin"
-
-    def succeed(*command):
-        return printed(
-            run_process(
-                [*map(str, command)],
-                env=user,
-                cwd=tmp_path,
-                timeout=900,
-            )
-        )
-
-    succeed(sys.executable, "-m", "venv", tmp_path / "env")
-    try:
-        succeed(python, "-m", "pip", "download", "--no-deps", "-d", tmp_path / "probe", "openvino")
-    except AssertionError:
-        pytest.skip("needs a package index")
-    succeed(python, "-m", "pip", "install", "openvino-dev[onnx]==2024.6.0")
-    assert f"Version: {STAND_IN_VERSION}" in succeed(python, "-m", "pip", "show", "openvino-dev")
-    succeed(python, "-m", "pip", "check")
-    for requested in ("openvino-dev==2024.6", "openvino-dev[caffe,onnx,tensorflow2]>=2023"):
-        succeed(python, "-m", "pip", "install", "--dry-run", requested)
-    name = ("--name", "pose-detection-mediapipe")
-    succeed(commands / "omz_downloader", *name, "-o", "models")
-    succeed(
-        commands / "omz_converter", *name, "-d", "models", "-o", "models", "--mo", commands / "mo"
-    )
-    irs = sorted(
-        path.parent.name for path in (tmp_path / "models").rglob("pose-detection-mediapipe.xml")
-    )
-    assert irs == ["FP16", "FP32"]
-    (original,) = (tmp_path / "models").rglob("*.tflite")
-    succeed(commands / "mo", "--input_model", original, "-o", "by_mo")
-    assert (tmp_path / "by_mo" / f"{original.stem}.xml").is_file()
-    # Removing it removes nothing of the package openvino.
-    succeed(python, "-m", "pip", "uninstall", "--yes", "openvino-dev")
-    succeed(python, "-c", "import openvino, openvino.tools.ovc")
-    succeed(commands / "benchmark_app", "--help")
 
 
 def test_pip_takes_the_stand_in_of_a_release_for_newer_than_that_of_its_development(monkeypatch):

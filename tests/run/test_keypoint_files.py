@@ -104,14 +104,6 @@ def test_an_object_has_its_label_and_a_score_that_nothing_gave_is_empty(tmp_path
     assert read_table(tmp_path / "k.csv")[0]["score"] == ""
 
 
-def test_numbers_are_read_back_as_they_were(tmp_path):
-    pose = person(1 / 3, x=1234.567)
-    to_csv([("a.jpg", Poses([pose]))], tmp_path / "k.csv")
-    (row,) = read_table(tmp_path / "k.csv")
-    assert np.float32(row["nose_x"]) == np.float32(1234.567)
-    assert np.float32(row["score"]) == np.float32(1 / 3)
-
-
 def test_results_that_fail_leave_the_earlier_file(tmp_path):
     def failing():
         yield frame(0), Poses([person()])

@@ -14,7 +14,6 @@ from conftest import by_digest
 from fakes.command import json_of, read_json, succeeded
 from fakes.command import posezoo as posezoo_command
 from fakes.dots import boxes_network, dots_network
-from fakes.own_registry import own_registry
 from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.model import (
     TRACKING,
@@ -137,21 +136,6 @@ def test_the_limits_of_a_pair_replace_those_of_each_unless_the_user_has_one(
     assert estimator._pipeline._detector.min_person_score == 0.3
 
 
-def test_if_no_person_is_found_the_detector_is_named_where_there_is_one(tmp_path):
-    context = context_with({"weights_dir": tmp_path})
-    spec = context.registry.find("hrnet-w32")
-    named = {}
-    for source in (spec.people.photo, WHOLE_IMAGE):
-        estimator = SimpleNamespace(
-            model=spec, people_from=source, finds_people=True, decoder=spec.decoder.name
-        )
-        named[source], _, _ = advice.explain_no_people(estimator, context, None).partition(" found")
-    assert named == {
-        "rtmdet-m": "the person detector rtmdet-m",
-        WHOLE_IMAGE: "hrnet-w32",
-    }
-
-
 def test_a_hint_names_only_models_of_the_registry_in_use(tmp_path):
     write_model(tmp_path / "mine", "dots", model_yml())
     settings = {"models_dir": (str(tmp_path / "mine"),), "weights_dir": tmp_path}
@@ -186,15 +170,6 @@ def compile_with(context, spec, irs, options=None):
     return load.compile_pipeline(pipeline, load.get_detector_irs(pipeline, context) | irs, options)
 
 
-def test_a_detector_looks_first_unless_nobody_is_to(context, one_at_a_time):
-    spec, irs = one_at_a_time
-    declared = replace(spec, people=People(BLAZEPOSE, BLAZEPOSE))
-    assert compile_with(context, declared, irs).people_from == BLAZEPOSE
-    alone = asked(context, "none")
-    assert resolve_pipeline(declared, alone).detector is None
-    assert compile_with(alone, declared, irs).people_from == WHOLE_IMAGE
-
-
 def test_a_model_computes_in_bf16_if_it_declares_it_and_the_cpu_has_it(one_at_a_time):
     spec, irs = one_at_a_time
     has_bf16 = "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -212,23 +187,6 @@ def test_a_model_computes_in_bf16_if_it_declares_it_and_the_cpu_has_it(one_at_a_
     for suffix in (".xml", ".bin"):
         shutil.copy(xml.with_suffix(suffix), int8.with_suffix(suffix))
     assert computed_in(declaring, {spec.name: int8}, "declared") == "f32"
-
-
-def test_the_people_of_a_video_are_found_as_those_of_photos(context):
-    spec = context.registry.find(MOVENET)
-    assert resolve_pipeline(spec, context).detector.name == DEFAULT_DETECTOR
-    of_video = partial(resolve_pipeline, spec, is_video=True)
-    assert of_video(context).detector.name == DEFAULT_DETECTOR
-    assert of_video(asked(context, "none")).detector is None
-    assert of_video(asked(context, BLAZEPOSE)).detector.name == BLAZEPOSE
-
-
-def test_a_model_that_declares_it_follows_one_person_unless_a_detector_is_named(context):
-    spec = replace(context.registry.find(MOVENET), people=People(BLAZEPOSE, TRACKING))
-    own = get_irs(spec, Precision.FP16, context)
-    assert compile_with(context, spec, own).follows_one_person
-    named = compile_with(asked(context, BLAZEPOSE), spec, own)
-    assert not named.can_track and not named.follows_one_person
 
 
 def test_whether_a_model_tracks_is_known_before_it_is_compiled(context):
@@ -269,35 +227,6 @@ def test_if_the_host_of_a_detector_is_dead_the_default_one_finds_the_people(npm_
     assert warned.startswith(
         f"{DEFAULT_DETECTOR} finds the people instead: the person detector {OUT_OF_REACH}: "
     )
-
-
-DECLARE_ANOTHER_DETECTOR = [
-    spec
-    for spec in own_registry().select(None).models
-    if spec.people is not None
-    # These are in the mirror, too.
-    and spec.people.photo not in (DEFAULT_DETECTOR, "picodet-s-320-pedestrian", "yolox-nano-coco")
-]
-OF_HANDS_OR_FACES = {
-    *("palm-detection-full", "palm-detection-lite", "face-detection-short", "rtmdet-nano-hand")
-}
-
-
-def test_the_default_detector_stands_in_for_that_of_each_model_that_declares_another(npm_context):
-    named = {spec.people.photo for spec in DECLARE_ANOTHER_DETECTOR}
-    assert named - OF_HANDS_OR_FACES == {"rtmdet-nano", "rtmdet-m"}
-    for spec in DECLARE_ANOTHER_DETECTOR:
-        declared = resolve_pipeline(spec, npm_context, Precision.FP16)
-        if spec.people.photo in OF_HANDS_OR_FACES:
-            with pytest.raises(DownloadError):
-                load.Loader(npm_context)._get_detector(declared)
-            continue
-        events = []
-        loader = load.Loader(npm_context, listener=events.append)
-        pipeline, irs = loader._get_detector(declared)
-        assert [*irs] == [pipeline.detector.name] == [DEFAULT_DETECTOR], spec.name
-        warned = [event.message for event in events if isinstance(event, WarningIssued)]
-        assert any(f"the person detector {spec.people.photo}: " in each for each in warned)
 
 
 def test_a_detector_that_the_user_named_is_not_replaced(npm_context):

@@ -31,8 +31,6 @@ def test_an_argument_of_a_group_that_load_itself_gets_is_named_with_its_group(ow
     ("keywords", "names"),
     [
         ({"tag": "x"}, "tag"),
-        ({"force": True}, "force"),
-        ({"model_name": "mine"}, "model_name"),
         ({"checkpoint": __file__}, "checkpoint"),
         ({"tag": "x", "force": True}, "tag, force"),
     ],

@@ -18,7 +18,6 @@ from posezoo.core.declarations.model import (
 )
 from posezoo.core.ir import ir_writer
 from posezoo.core.ir.ir_writer import MODEL_INFO
-from posezoo.core.ir.model_description import ModelDescription
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.export.decoded import with_decoding
 from posezoo.run.model_info import build_model_info
@@ -209,14 +208,6 @@ def test_the_classes_of_other_models_are_those_that_open_model_zoo_measures_them
         assert (len(labels), labels[0]) == (count, first), name
         seen.add(data_set)
     assert seen == {*DATA_SETS}
-
-
-class OtherLabels(ModelDescription):
-    def find_labels(self, spec, shapes):
-        return ["person", "other"]
-
-
-OTHERS = OtherLabels()
 
 
 def test_the_int8_of_a_published_ir_keeps_the_description_of_its_publisher(tmp_path):

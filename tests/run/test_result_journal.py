@@ -16,20 +16,6 @@ def photo(tmp_path):
     return tmp_path / "photo.jpg"
 
 
-def test_an_incomplete_line_takes_no_other_with_it(tmp_path, photo):
-    path = tmp_path / "new" / "results.jsonl"
-    with open_journal(path, {"model": "a"}) as journal:
-        journal.add("first", {"poses": []}, photo, 640)
-    with open(path, "ab") as stream:
-        stream.write(b'\n{"id": "second", "file": [2], "resu')  # killed while it wrote
-    with open_journal(path, {"model": "a"}) as journal:
-        assert "second" not in journal
-        journal.add("third", {"poses": [1.25]}, photo)
-    with open_journal(path, {"model": "a"}) as journal:
-        assert journal.has("first", photo, 640) and not journal.has("first", photo, 641)
-        assert journal.read("third") == {"poses": [1.25]}
-
-
 def test_a_photo_is_known_by_its_bytes_alone(tmp_path, photo):
     path = tmp_path / "results.jsonl"
     with open_journal(path, {"model": "a"}) as journal:

@@ -14,17 +14,6 @@ PHOTO = bytes(range(256)) * 9
 OPTIONS = DownloadOptions(None, attempts=2, sleep=lambda _seconds: None)
 
 
-def test_a_file_is_downloaded_under_the_name_in_its_address(server, tmp_path):
-    path = download_user_file(server.serve("holiday/me.jpg", PHOTO), tmp_path, OPTIONS)
-    assert path == tmp_path / "me.jpg"
-    assert path.read_bytes() == PHOTO
-
-
-def test_a_connection_that_is_cut_is_tried_again(server, tmp_path):
-    url = server.serve("me.jpg", PHOTO, cut_at=100, times=1)
-    assert download_user_file(url, tmp_path, OPTIONS).read_bytes() == PHOTO
-
-
 def test_a_web_page_and_a_missing_file_are_refused_without_secrets(server, tmp_path):
     server.serve("page.jpg?token=0123", PAGE)
     for name, problem in (("page.jpg", "returns a web page"), ("missing.jpg", "HTTP 404")):

@@ -122,21 +122,15 @@ CASES = [
     ("posezoo run --dev", ["run", "--device"]),
     ("posezoo get blaze", ["get", "blaze-one"]),
     ("posezoo run --device G", ["run", "--device", "GPU"]),
-    ("posezoo run oth", ["run", "other"]),
     ("posezoo run --input bi", ["run", "--input", "bin"]),
     ("posezoo info who", ["info", "whole"]),
-    ("posezoo info oth", ["info", "other"]),
-    ("posezoo list --format js", ["list", "--format", "json"]),
-    ("posezoo list --framework tfl", ["list", "--framework", "tflite"]),
     ("posezoo run --precision FP32-", ["run", "--precision", "FP32-INT8"]),
-    ("posezoo completion fi", ["completion", "fish"]),
     ("posezoo convert --network higher", ["convert", "--network", "higher_hrnet"]),
     ("posezoo list --models_dir my\\ zoo mi", ["list", "--models_dir", "my zoo", "mine"]),
     ("posezoo list --models_dir=my\\ zoo mi", ["list", "--models_dir=my zoo", "mine"]),
     ("posezoo export other --to ov", ["export", "other", "--to", "ovms"]),
     ("posezoo export other --to ovms bi", ["export", "other", "--to", "ovms", "bin"]),
     ("posezoo list --format=js", ["list", "--format=json"]),
-    ("posezoo list --models_dir mod", ["list", "--models_dir", "models"]),
 ]
 
 
@@ -155,24 +149,7 @@ def test_tab_completes_a_line(home, shell, typed, words):
     assert shown.replace("/>", ">") == "".join(f"<{word}>" for word in words) + " was run"
 
 
-#: Lines that ask for the same kind of word as another one, which the slow tests try in the other shells.
-REPEATED = (
-    "posezoo run oth",
-    "posezoo info oth",
-    "posezoo list --format js",
-    "posezoo list --framework tfl",
-    "posezoo completion fi",
-    "posezoo list --models_dir mod",
-)
-
-
-def in_fish():
-    for typed, words in CASES:
-        is_repeated = typed in REPEATED
-        yield soak(typed, words, id=typed) if is_repeated else pytest.param(typed, words, id=typed)
-
-
-@pytest.mark.parametrize(("typed", "words"), list(in_fish()))
+@pytest.mark.parametrize(("typed", "words"), CASES)
 def test_fish_offers_how_a_line_goes_on(home, typed, words):
     assert [word.rstrip("/") for word in offered(home, typed)] == [words[-1]]
 

@@ -9,7 +9,6 @@ import sys
 import pytest
 import yaml
 
-from fakes.checkout import ROOT
 from fakes.command import (
     assert_quiet_success,
     assert_success,
@@ -27,8 +26,6 @@ from fakes.network import network
 from fakes.server import Server
 from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
-
-TOOLS = ROOT / "tools" / "downloader"
 
 
 @pytest.fixture

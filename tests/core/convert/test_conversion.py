@@ -43,7 +43,6 @@ from posezoo.core.errors import ConversionError
 from posezoo.core.events import (
     ConversionFinished,
     ConversionStarted,
-    ConversionUpToDate,
     SelfCheckFinished,
     SelfCheckPassed,
     WarningIssued,
@@ -343,19 +342,6 @@ def test_a_changed_argument_converts_again(tmp_path, changes):
     assert is_up_to_date(changed, layout, FP16)
 
 
-@pytest.mark.parametrize("suffix", [".xml", ".bin"])
-def test_a_damaged_ir_is_made_again(tmp_path, suffix):
-    spec, layout = tiny(tmp_path)
-    damaged = convert_model(spec, layout, self_check=False).irs[FP16].with_suffix(suffix)
-    good = damaged.read_bytes()
-    damaged.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    events = []
-    convert_model(spec, layout, self_check=False, listener=events.append)
-    assert damaged.read_bytes() == good
-    assert events[0] == ConversionUpToDate("tiny-pose", (FP32,))
-    assert ConversionStarted("tiny-pose", (FP16,)) in events
-
-
 def test_an_ir_without_self_check_is_made_again_if_a_check_is_requested(tmp_path):
     spec, layout = tiny(tmp_path)
     events = []
@@ -382,16 +368,6 @@ def test_unsupported_arguments_are_named(tmp_path):
     spec, layout = tiny(tmp_path, mo_args=(("--batch", "2"), ("--silent", ""), ("--batch", "3")))
     with pytest.raises(ConversionError, match=r"an argument of its model\.yml: --batch, --s"):
         convert_model(spec, layout)
-
-
-def test_failures_are_reported_and_raised_in_one_line(tmp_path):
-    spec, layout = tiny(tmp_path)
-    layout.file_path(spec, spec.files[0]).unlink()
-    events = []
-    with pytest.raises(ConversionError, match=r"(?m)tiny\.tflite: does not exist$") as failure:
-        convert_model(spec, layout, listener=events.append)
-    assert failure.value.hint.startswith("posezoo download tiny-pose --models_dir ")
-    assert events[-1] == ConversionFinished("tiny-pose", False, failure.value.problem)
 
 
 @pytest.mark.parametrize("kind", ["tflite", "onnx"])
@@ -443,10 +419,7 @@ def test_model_info_is_written_into_the_ir_as_open_model_zoo_does(tmp_path):
     ("name", "bad", "reason"),
     [
         (b"image", b"\xff\xfe", "a name that is not UTF-8"),
-        (b"stem", b"\xed\xa0\x80", "a name that is not UTF-8"),
-        (b"heatmaps", b"\xff\xfe", "a name that is not UTF-8"),
         (b"kernel0", b"\xff\xfe", "a name that is not UTF-8"),
-        (b"image", b"\x01\x02", "a character that XML does not allow"),
         (b"stem", b"\x01\x02", "a character that XML does not allow"),
         (b"kernel0", b"\x01\x02", "a character that XML does not allow"),
     ],

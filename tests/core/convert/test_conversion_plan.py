@@ -174,14 +174,6 @@ def test_int8_of_photos_and_other_weights_is_not_used(int8, tmp_path):
     assert "hint: posezoo quantize net --models_dir models --weights_dir out" in error
 
 
-def test_a_network_that_was_not_unpacked_is_reported_as_missing(tmp_path):
-    spec, layout = tiny(tmp_path, input_model="$dl_dir/unpacked/net.tflite")
-    assert (
-        str(plan_conversion(spec, layout).source_error)
-        == f"{layout.model_download_dir(spec)}/unpacked/net.tflite: does not exist"
-    )
-
-
 @pytest.mark.parametrize("name", ["provenance.json", "net.xml", "net.bin"])
 def test_a_file_that_this_user_may_not_read_is_named_with_its_owner(tmp_path, monkeypatch, name):
     spec, layout = tiny(tmp_path)

@@ -7,12 +7,11 @@ from onnx import TensorProto, helper
 
 from fakes import graphs
 from fakes.conversion import convert_model
-from fakes.graphs import words
 from fakes.network import HEIGHT, WIDTH, downloaded, network, saved_model, source_file, spec_of
 from fakes.when_used import import_when_used
 from posezoo.core.convert.graph_cutting import cut_outputs, to_frozen_array
 from posezoo.core.declarations.mo_args import read_arguments
-from posezoo.core.declarations.model import Framework, Input, Precision
+from posezoo.core.declarations.model import Framework, Precision
 from posezoo.core.declarations.yaml_nodes import parse_yaml
 from posezoo.core.errors import ConversionError
 from posezoo.core.ir.openvino_import import import_openvino
@@ -20,7 +19,6 @@ from posezoo.core.ir.openvino_import import import_openvino
 onnxruntime = import_when_used("onnxruntime")
 
 FP32, FP16 = Precision.FP32, Precision.FP16
-NETWORKS_SHAPE = (1, 3, HEIGHT, WIDTH)
 
 
 def model(content, folder, *arguments, inputs=(), **changes):
@@ -79,19 +77,6 @@ def gated():
     return graphs.written("gated", nodes, ports, [("y", TensorProto.FLOAT, (1, 4))], constants)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_a_frozen_input_is_a_constant_of_the_declared_value(tmp_path, training):
-    content = gated()
-    freeze = f"--freeze_placeholder_with_value=training->{training},which->[2]"
-    ir = converted(*model(content, tmp_path, freeze), self_check=False)
-    assert [port.any_name for port in ir.inputs] == ["x"]
-    x = image((1, 4))
-    expected = by_onnx_runtime(
-        content, ["y"], x=x, training=np.array(training), which=np.array([2])
-    )
-    assert close(infer(ir, x)["y"], expected["y"])
-
-
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
@@ -109,62 +94,12 @@ def test_an_input_that_cannot_be_frozen_is_reported_in_one_line(tmp_path, value,
     assert not list(layout.model_dir(spec).rglob("*.xml"))
 
 
-@pytest.mark.parametrize("kind", ["onnx", "tflite", "pb"])
-def test_an_input_shape_reshapes_the_network(tmp_path, kind):
-    """The same weights, written with an open height, show what the result must be."""
-    height = HEIGHT + 6
-    shape = [1, 3, height, WIDTH] if kind == "onnx" else [1, height, WIDTH, 3]
-    ir = converted(*model(network(kind), tmp_path, "--input=image", f"--input_shape={shape}"))
-    assert list(ir.input().shape) == shape
-    x = image((1, 3, height, WIDTH))
-    given = x if kind == "onnx" else np.ascontiguousarray(x.transpose(0, 2, 3, 1))
-    expected = by_onnx_runtime(network("onnx", open_sizes=True), ["heatmaps", "pafs"], image=x)
-    outputs = {name.removesuffix(":0"): values for name, values in infer(ir, given).items()}
-    assert outputs.keys() == expected.keys()
-    for name, values in outputs.items():
-        actual = values if kind == "onnx" else values.transpose(0, 3, 1, 2)
-        assert close(actual, expected[name])
-
-
-def test_the_ir_takes_the_requested_layout(tmp_path):
-    content = network("onnx")
-    arguments = (
-        "--layout=image(nchw->nhwc)",
-        "--mean_values=image[1,2,3]",
-        "--reverse_input_channels",
-    )
-    port = Input("image", NETWORKS_SHAPE, "")
-    spec, layout = model(content, tmp_path, *arguments, inputs=(port,))
-    ir = converted(spec, layout)
-    assert list(ir.input().shape) == [1, HEIGHT, WIDTH, 3]
-    assert ir.get_rt_info(["posezoo", "layout"]).astype(str) == "NHWC"
-    x = image((1, HEIGHT, WIDTH, 3))
-    prepared = (x[..., ::-1] - np.float32([1, 2, 3])).transpose(0, 3, 1, 2)
-    expected = by_onnx_runtime(content, ["pafs"], image=np.ascontiguousarray(prepared))
-    assert close(infer(ir, x)["pafs"], expected["pafs"])
-
-
 def test_an_inner_tensor_with_a_wrong_shape_is_reported_in_one_line(tmp_path):
     arguments = ("--input=features", "--input_shape=[1,9,12,20]", "--output=heatmaps")
     spec, layout = model(network("onnx"), tmp_path, *arguments)
     with pytest.raises(ConversionError, match="does not match the requested inputs") as refused:
         convert_model(spec, layout)
     assert "\n" not in refused.value.problem
-
-
-@pytest.mark.parametrize(
-    ("value", "shape", "expected"),
-    [
-        ([1, 2, 3, 4], (2, 2), [[1, 2], [3, 4]]),
-        ([1, 2], (2, 2), [[1, 2], [1, 2]]),
-        ([1, 2], (-1,), [1, 2]),
-        (5, (-1, 2), [[5, 5]]),
-        (5, None, 5),
-    ],
-)
-def test_a_constant_has_the_shape_of_its_input(value, shape, expected):
-    constant = to_frozen_array(value, shape, np.dtype(np.int64))
-    assert constant.tolist() == expected
 
 
 def test_a_constant_that_would_fill_the_memory_is_refused():
@@ -198,28 +133,6 @@ def test_a_static_shape_folds_everything_that_depends_on_sizes(tmp_path):
         convert_model(spec, layout)
 
 
-@pytest.mark.parametrize("output", ["features", "features:0"])
-def test_a_frozen_graph_ends_at_an_inner_tensor(tmp_path, output):
-    """OpenVINO's frontend loses the names of inner tensors, because it changes the layout between them."""
-    spec, layout = model(network("pb"), tmp_path, f"--output=pafs,{output}")
-    ir = converted(spec, layout, self_check=output == "features")
-    assert [names & {"pafs", output} for names in (port.names for port in ir.outputs)] == [
-        {"pafs"},
-        {output},
-    ]
-    x = image((1, HEIGHT, WIDTH, 3))
-    whole = onnx.load_from_string(network("onnx"))
-    whole.graph.output.append(helper.make_empty_tensor_value_info("features"))
-    expected = by_onnx_runtime(
-        whole.SerializeToString(),
-        ["pafs", "features"],
-        image=np.ascontiguousarray(x.transpose(0, 3, 1, 2)),
-    )
-    results = infer(ir, x)
-    for name, key in (("pafs", "pafs"), (output, "features")):
-        assert close(results[name].transpose(0, 3, 1, 2), expected[key])
-
-
 @pytest.mark.parametrize("begin", ["features", "features:0"])
 def test_a_frozen_graph_begins_at_an_inner_tensor_in_its_own_layout(tmp_path, begin):
     """Model Optimizer's input is in the layout of the graph, channels last."""
@@ -235,7 +148,7 @@ def test_a_frozen_graph_begins_at_an_inner_tensor_in_its_own_layout(tmp_path, be
     assert close(infer(ir, features)["heatmaps"].transpose(0, 3, 1, 2), expected["heatmaps"])
 
 
-@pytest.mark.parametrize("argument", ["--data_type=FP16", "--data_type=half", "--compress_to_fp16"])
+@pytest.mark.parametrize("argument", ["--data_type=half", "--compress_to_fp16"])
 def test_a_precision_that_the_arguments_name_is_the_only_one(tmp_path, argument):
     spec, layout = model(network("onnx"), tmp_path, argument)
     with pytest.raises(ConversionError, match="its arguments ask for FP16 alone") as refused:
@@ -255,9 +168,7 @@ def test_a_saved_model_and_a_meta_graph_are_read(tmp_path):
     for name, content, argument in (
         ("net/saved_model.pb", whole, "--saved_model_dir=$dl_dir/net"),
         ("saved_model.pb", whole, "--saved_model_dir=$dl_dir"),
-        ("saved_model.pb", whole, "--input_model=$dl_dir/saved_model.pb"),
         ("net.ckpt.meta", meta, "--input_meta_graph=$dl_dir/net.ckpt.meta"),
-        ("net.ckpt.meta", meta, "--input_meta=$dl_dir/net.ckpt.meta"),
     ):
         folder = tmp_path / argument.replace("/", "_")
         files = (source_file(name, content, folder),)
@@ -284,12 +195,6 @@ def test_a_saved_model_has_the_outputs_of_its_signature(tmp_path):
     with pytest.raises(ConversionError, match="has no output named features") as refused:
         convert_model(spec, layout)
     assert refused.value.hint == "its outputs: heatmaps, pafs"
-
-
-def test_integer_inputs_that_select_rows_are_checked_with_valid_rows(tmp_path):
-    spec, layout = model(words(), tmp_path)
-    convert_model(spec, layout, precisions=[FP32])
-    assert "ONNX Runtime" in layout.provenance_path(spec, FP32).read_text()
 
 
 def test_two_names_of_one_tensor_are_one_output():

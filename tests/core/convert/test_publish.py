@@ -11,7 +11,6 @@ import pytest
 from core.convert.test_conversion import in_a_child, tiny
 from fakes.conversion import PRECISIONS, convert_model, convert_to_fp16, is_up_to_date
 from fakes.small_disk import small_disk
-from posezoo.core.convert import publish
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ConversionError, OutputError
 from posezoo.core.events import SelfCheckPassed
@@ -19,7 +18,6 @@ from posezoo.core.files.staging import PREFIX
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.core.layout import ModelLayout
 from posezoo.core.workers.processes import run_in_child
-from posezoo.proof import proof_start
 
 FP16 = Precision.FP16
 
@@ -113,20 +111,6 @@ def test_an_ir_that_does_not_reach_the_disk_is_not_published(
     with pytest.raises(OutputError, match="cannot be written: Input/output error"):
         convert_to_fp16(changed(spec), layout)
     assert pair_of(layout.ir_path(spec, FP16)) == before
-
-
-def test_the_memory_of_a_network_is_given_back_before_its_ir_is_checked(
-    tmp_path, in_this_process, monkeypatch
-):
-    """One of 120 MB would take up to 110 MiB more."""
-    steps = []
-    start_proofs = proof_start.start_proofs
-    monkeypatch.setattr(publish, "release_memory", lambda: steps.append("give back"))
-    monkeypatch.setattr(
-        proof_start, "start_proofs", lambda *args: steps.append("check") or start_proofs(*args)
-    )
-    convert_model(*tiny(tmp_path), precisions=[FP16])
-    assert steps == ["give back", "check"]
 
 
 def test_a_folder_in_the_place_of_an_ir_is_to_be_moved_away(tmp_path, in_this_process):

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
@@ -96,21 +95,6 @@ def test_a_precision_that_was_never_published_is_refused_before_any_download(zoo
     assert not zoo.layout.model_download_dir(spec).exists()
     with pytest.raises(DownloadError, match=r"FP16/human-pose-estimation-0005\.xml"):
         get_model(spec, zoo, (FP16,))
-
-
-def detections(network, image):
-    """Boxes above 0.5, as (N, 4) x0, y0, x1, y1 in pixels."""
-    data = cv2.resize(image, (544, 320)).transpose(2, 0, 1)[None].astype(np.float32)
-    found = network({"data": data})["detection_out"].reshape(200, 7)
-    found = found[(found[:, 0] >= 0) & (found[:, 1] == 1) & (found[:, 2] > 0.5)]
-    return found[:, 3:] * np.tile(image.shape[1::-1], 2)
-
-
-def overlap(box, other):
-    """Intersection over union."""
-    width, height = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
-    shared_area = max(width, 0) * max(height, 0)
-    return shared_area / (np.prod(box[2:] - box[:2]) + np.prod(other[2:] - other[:2]) - shared_area)
 
 
 def test_an_ir_that_takes_a_cameras_frames_finds_the_same_poses(zoo, shared, tmp_path):

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from fakes.bad_files import ALL
-from fakes.command import assert_success, posezoo, run_process
+from fakes.command import posezoo, run_process
 from fakes.zoo import declared_file, model_yml, write_model
 
 #: One of each family of mistakes.
@@ -77,14 +77,6 @@ def test_the_bad_one_selected_fails_before_any_request(root, server):
     assert server.requests == []
 
 
-def test_a_good_one_beside_it_works(root):
-    write_model(root, "bad", "files: [")
-    ran = posezoo("download", "good", "--models_dir", root, "--output_dir", root.parent / "out")
-    assert_success(ran)
-    assert (root.parent / "out" / "public" / "good" / "net.tflite").read_bytes() == b"net"
-    assert not [line for line in errors_of(ran) if "model.yml" in line]
-
-
 def test_folders_with_unsafe_names_are_told_harmlessly(root):
     folders = ["a\nb", "a\x1b[2Jb", "\u202egnp", "a b", "CON", "x" * 200]
     for folder in folders:
@@ -95,13 +87,3 @@ def test_folders_with_unsafe_names_are_told_harmlessly(root):
     assert len(lines) == len(folders)
     assert all("is not a model name" in line for line in lines)
     assert all(line.isprintable() for line in ended.stderr.splitlines())
-
-
-def test_one_name_in_both_families_is_told_and_neither_is_used(root):
-    write_model(root, "twin", model_yml(), family="public")
-    write_model(root, "twin", model_yml(), family="intel")
-    ran = posezoo("info", "twin", "--models_dir", root)
-    assert ran.returncode == 1
-    first, second = (root / family / "twin" / "model.yml" for family in ("intel", "public"))
-    assert f"{first}:1:1: the name twin is also used by {second}" in errors_of(ran)[0]
-    assert_success(posezoo("info", "good", "--models_dir", root))

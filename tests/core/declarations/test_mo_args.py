@@ -1,13 +1,11 @@
 """Open Model Zoo's arguments become typed preprocessing; what has no place is kept, in order."""
 
 import re
-from dataclasses import replace
 
 import pytest
 
 from fakes.zoo import as_yaml
 from posezoo.core.declarations import supported_mo_args
-from posezoo.core.declarations.inputs_outputs import with_full_layouts
 from posezoo.core.declarations.mo_args import read_arguments
 from posezoo.core.declarations.model import (
     Family,
@@ -45,12 +43,6 @@ def test_means_are_read_in_every_form_that_is_found(text):
     assert image.mean == (1.5, 2.0, 3.0)
 
 
-def test_values_with_names_go_to_their_inputs_alone():
-    image, mask = read("--mean_values=mask[7],image[1,2,3]", inputs=(IMAGE, MASK)).inputs
-    assert image.mean == (1.0, 2.0, 3.0)
-    assert mask.mean == (7.0,)
-
-
 def test_with_means_for_all_inputs_fewer_scales_go_to_the_first_ones():
     means = "--mean_values=[1,2,3],[7]"
     for arguments in ((means, "--scale_values=[2]"), ("--input=image,mask", "--scale_values=[2]")):
@@ -75,79 +67,12 @@ def test_what_model_optimizer_cannot_assign_to_inputs_is_refused(arguments, prob
     assert str(refused.value).startswith("model.yml:")
 
 
-def test_channels_are_reversed_where_there_are_three():
-    image, mask = read("--reverse_input_channels", inputs=(IMAGE, MASK)).inputs
-    assert image.reverse_input_channels
-    assert not mask.reverse_input_channels
-    assert image.color is None
-    assert image.ir_color is None
-
-
 def test_inputs_of_the_older_generation_are_named_by_the_arguments():
     inputs = read("--input=a,b", "--input_shape=[1,16,19,26],(1, 2048)", inputs=()).inputs
     assert inputs == (
         Input("a", (1, 16, 19, 26), "", reshaped=True),
         Input("b", (1, 2048), "", reshaped=True),
     )
-
-
-def test_inputs_without_a_name_are_counted_by_their_shapes():
-    assert read("--input_shape=[1,4,8,8]", inputs=()).inputs == (
-        Input("", (1, 4, 8, 8), "", reshaped=True),
-    )
-    (image,) = read("--mean_values=[1,2,3]", inputs=()).inputs
-    assert image == Input("", (), "", mean=(1.0, 2.0, 3.0))
-
-
-def test_input_names_choose_among_the_declared_ones_and_set_their_order():
-    assert read("--input=mask,image", inputs=(IMAGE, MASK)).inputs == (MASK, IMAGE)
-    assert read("--input=mask", inputs=(IMAGE, MASK)).inputs == (MASK,)
-
-
-@pytest.mark.parametrize(
-    "text", ["image(NCHW)", "nchw", "image(n,c,h,w)", "[nchw]", "image(nchw->nchw)"]
-)
-def test_layouts_are_read_in_the_forms_of_mo(text):
-    arguments = read(f"--layout={text}", inputs=(Input("image", (1, 3, 4, 6), ""),))
-    assert arguments.inputs == (IMAGE,)
-    assert arguments.kept == ()
-
-
-def test_another_layout_for_the_ir_is_told_from_the_networks():
-    (image,) = read("--layout=image(nhwc->nchw)", inputs=(Input("image", (1, 4, 6, 3), ""),)).inputs
-    assert (image.layout, image.ir_layout) == ("NHWC", "NCHW")
-    assert (image.shape, image.ir_shape) == ((1, 4, 6, 3), (1, 3, 4, 6))
-
-
-@pytest.mark.parametrize(
-    ("text", "layouts"),
-    [
-        ("n...", ("N???", "")),
-        ("nc...", ("NC??", "")),
-        ("...hw", ("??HW", "")),
-        ("nchw...", ("NCHW", "")),
-        ("nc...->nhwc", ("NCHW", "NHWC")),
-        ("nchw->n...c", ("NCHW", "NHWC")),
-        ("nc...->n...c", ("NCEF", "NEFC")),
-        ("nc...->nc...", ("NC??", "")),
-    ],
-)
-def test_three_dots_in_a_layout_stand_for_the_other_dimensions(text, layouts):
-    sized, unsized = Input("image", (1, 3, 4, 6), ""), Input("image", (), "")
-    (image,) = read(f"--layout={text}", inputs=(sized,)).inputs
-    assert (image.layout, image.to_layout) == layouts
-    (image,) = read(f"--layout={text}", inputs=(unsized,)).inputs
-    assert with_full_layouts(image, rank=4) == replace(
-        image, layout=layouts[0], to_layout=layouts[1]
-    )
-
-
-def test_an_input_that_is_frozen_is_none_any_more():
-    read_once = read(
-        "--input=image,training", "--freeze_placeholder_with_value=training->False", inputs=()
-    )
-    assert [port.name for port in read_once.inputs] == ["image"]
-    assert supported_mo_args.frozen_inputs(read_once.kept) == {"training": False}
 
 
 def test_frozen_values_are_read_in_the_forms_of_mo():
@@ -186,15 +111,6 @@ def test_the_last_word_about_the_precision_counts():
     assert supported_mo_args.requested_precision((("--data_type", "half"),)) is Precision.FP16
     kept = (("--compress_to_fp16", ""), ("--compress_to_fp16", "False"))
     assert supported_mo_args.requested_precision(kept) is Precision.FP32
-
-
-def test_layouts_of_several_inputs_are_told_apart():
-    bare = (Input("a", (1, 3, 4, 6), ""), Input("b", (1, 7), ""))
-    assert [port.layout for port in read("--layout=a(nchw),b(nc)", inputs=bare).inputs] == [
-        "NCHW",
-        "NC",
-    ]
-    assert [port.layout for port in read("--layout=nchw,nc", inputs=bare).inputs] == ["NCHW", "NC"]
 
 
 def test_what_has_no_typed_place_is_kept_in_its_order():

@@ -44,22 +44,8 @@ def test_every_model_that_our_names_point_to_exists():
 @pytest.mark.parametrize(
     "name",
     [
-        *(
-            "openpose",
-            "alphapose",
-            "AlphaPose-SMPL",
-            "mediapipe",
-            "yolo-nas-pose-l",
-            "vitpose_huge",
-        ),
-        *("yolo11n-pose", "yolov8n_pose", "YOLO26x-pose", "body_25", "sapiens-1b"),
-        *(
-            "yolo-pose",
-            "yolov5s-pose",
-            "yolox-tiny-humanart",
-            "LibreYOLO9-s-pose",
-            "efficientpose-rt",
-        ),
+        *("openpose", "AlphaPose-SMPL", "mediapipe", "vitpose_huge", "yolov8n_pose", "body_25"),
+        *("sapiens-1b", "yolox-tiny-humanart", "LibreYOLO9-s-pose", "efficientpose-rt"),
     ],
 )
 def test_our_registry_says_why_it_has_no_model_that_people_ask_for(name):

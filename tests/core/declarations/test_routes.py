@@ -2,7 +2,7 @@ import pytest
 
 from fakes.network import network, spec_of
 from posezoo.core.declarations import routes
-from posezoo.core.declarations.model import Framework, NetworkChoice, Route
+from posezoo.core.declarations.model import Route
 from posezoo.core.declarations.routes import Obstacle, describe_obstacle, select_route
 
 
@@ -18,28 +18,9 @@ CONFIG = "--transformations_config"
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, (Route.CONVERT, "")),
-        ({"framework": Framework.DLDT}, (Route.IR, "")),
-        (
-            {"framework": Framework.PYTORCH, "network": NetworkChoice("higher_hrnet")},
-            (Route.NETWORK, ""),
-        ),
-        ({"framework": Framework.PYTORCH}, (Route.UPSTREAM_CODE, "pytorch-export")),
-        ({"framework": Framework.CAFFE2}, (Route.REMOVED, "caffe2")),
-        ({"has_pre_convert": True}, (Route.UPSTREAM_CODE, "pre-convert")),
-        ({"input_model": "$conv_dir/net.pb"}, (Route.UPSTREAM_CODE, "made-by-upstream")),
-        ({"mo_args": ((CONFIG, "a.json"),)}, (Route.MO, "transformations-config")),
         (
             {"mo_args": ((CONFIG, "a.json"), (PIPELINE, "b"))},
             (Route.MO, "object-detection-pipeline"),
-        ),
-        (
-            {"mo_args": ((CONFIG, "$mo_dir/a/ssd_v2_support.json"), (PIPELINE, "$dl_dir/b"))},
-            (Route.CONVERT, ""),
-        ),
-        (
-            {"mo_args": ((CONFIG, "$mo_dir/a/rfcn_support.json"), (PIPELINE, "$dl_dir/b"))},
-            (Route.CONVERT, ""),
         ),
         (
             {"mo_args": ((CONFIG, "$mo_dir/a/efficient_det.json"), (PIPELINE, "$dl_dir/b"))},

@@ -1,26 +1,19 @@
 """Several files at once: as one model and as many, over few connections, and no more than a host takes."""
 
-import fcntl
 import json
-import os
-import re
 import resource
-import struct
 import subprocess
 import sys
-import termios
 import threading
 import time
-from contextlib import ExitStack
 
 import pytest
 
 from fakes.checkout import DOWNLOADER
-from fakes.command import assert_success, posezoo
+from fakes.command import assert_success
 from fakes.files import declared, model
 from fakes.waiting import HANG_S, once
 from fakes.zoo import model_yml, write_model
-from posezoo.core.download.candidates import RateLimitedError
 from posezoo.core.download.context import ConnectionPool
 from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
@@ -118,37 +111,6 @@ def test_a_host_that_takes_none_is_given_up(server, tmp_path):
         )
 
 
-def test_of_fifty_models_the_one_that_fails_is_named_with_its_reason(server, tmp_path):
-    declare(tmp_path, server, 50)
-    server.serve("n17", b"", status=[404] * 99)
-    ended = script(tmp_path, "-j", 8)
-    assert ended.returncode == 1
-    assert ended.stdout.endswith("FAILED:\nn17\n")
-    assert f"Error: n17.tflite: {server.url('n17')}: HTTP 404 Not Found" in ended.stderr
-    assert ended.stderr.count("Error:") == 1
-    there = [path.stem for path in (tmp_path / "public").glob("*/*.tflite")]
-    assert sorted(there) == sorted(set(bodies(50)) - {"n17"})
-
-
-def test_our_own_verb_takes_jobs_too_and_says_the_same_in_json(server, tmp_path):
-    declare(tmp_path, server, 12)
-    server.serve("n7", b"", status=[404] * 99)
-    places = (
-        "--models_dir",
-        tmp_path / "models",
-        "--output_dir",
-        tmp_path,
-        "--cache_dir",
-        tmp_path / "cache",
-    )
-    ended = posezoo("download", "--all", "--jobs", 4, "--format", "json", *places)
-    assert ended.returncode == 1
-    said = json.loads(ended.stdout)
-    assert [answer["name"] for answer in said["models"]] == sorted(set(bodies(12)) - {"n7"})
-    assert [failure["name"] for failure in said["failed"]] == ["n7"]
-    assert len(re.findall(r"^n\d+ .* downloaded, verified$", ended.stderr, re.M)) == 11
-
-
 def test_lines_of_files_that_come_at_once_stay_together(server, tmp_path):
     files = []
     for name, body in bodies(6).items():
@@ -209,41 +171,3 @@ def test_what_has_begun_when_one_fails_is_finished():
     ):
         pool.run_all(work, range(100))
     assert len(done) <= 2
-
-
-def test_a_terminal_shows_a_bar_for_each_file(server, tmp_path):
-    declare(tmp_path, server, 4, body_drip_s=0.02, drip_bytes=200)
-    shown, terminal = os.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    command = [sys.executable, "-m", "posezoo", "download", "--all", "-j", "4"]
-    command += [
-        "--models_dir",
-        tmp_path / "models",
-        "--output_dir",
-        tmp_path,
-        "--cache_dir",
-        tmp_path / "c",
-    ]
-    child = subprocess.Popen(list(map(str, command)), stderr=terminal, stdout=subprocess.DEVNULL)
-    os.close(terminal)
-    said = b""
-    try:
-        while piece := os.read(shown, 4096):
-            said += piece
-    except OSError:
-        pass
-    os.close(shown)
-    assert child.wait(timeout=HANG_S) == 0
-    for name in bodies(4):
-        assert f"{name} (".encode() in said
-        assert f"\r{name}.tflite:".encode() in said
-
-
-def refused(limiter, others):
-    """The limit after a host's refusal of one request beside others, which it answers."""
-    with ExitStack() as running:
-        for _ in range(others):
-            running.enter_context(limiter.slot())
-        with pytest.raises(RateLimitedError) as caught, limiter.slot():
-            raise RateLimitedError("too many requests")
-    return caught.value.new_limit

@@ -11,18 +11,6 @@ from posezoo.core.events import DownloadStarted
 from posezoo.core.layout import ModelLayout
 
 
-def test_files_go_where_the_layout_says_and_are_reported_in_their_order(server, tmp_path):
-    url = server.serve("n", WEIGHTS)
-    files = [declared("FP32/pose.xml", WEIGHTS, url), declared("FP16/pose.xml", WEIGHTS, url)]
-    downloaded = download_model(
-        model(*files), ModelLayout(tmp_path / "down", tmp_path / "out"), DownloadOptions(None)
-    )
-    folder = tmp_path / "down" / "public" / "pose"
-    assert downloaded == (folder / "FP32" / "pose.xml", folder / "FP16" / "pose.xml")
-    assert all(path.read_bytes() == WEIGHTS for path in downloaded)
-    assert not (tmp_path / "out").exists()
-
-
 @pytest.mark.parametrize(
     ("precisions", "left"),
     [

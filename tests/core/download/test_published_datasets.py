@@ -10,7 +10,7 @@ import pytest
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import HttpSource
 from posezoo.core.download.options import DownloadOptions
-from posezoo.core.errors import ArchiveError, DigestError, SourceError
+from posezoo.core.errors import ArchiveError
 from posezoo.core.events import WarningIssued
 from posezoo.measure.published_datasets import (
     DATASETS,
@@ -99,28 +99,6 @@ def test_what_is_there_does_not_come_again_and_what_is_gone_does(server, get):
     get(requested)
     assert server.asked("val.zip") == 2
     assert (get.folder / "val" / "2.jpg").exists()
-
-
-def test_the_next_run_goes_on_with_what_the_last_one_left(server, get):
-    url = server.serve("val.zip", PHOTOS, cut_at=30_000, status=[200, 500], ranges=True)
-    requested = dataset(("val.zip", PHOTOS, "val/", [url]))
-    with pytest.raises(SourceError) as error:
-        get(requested, attempts=1)
-    assert "resumes after the 30000 bytes" in error.value.hint
-    get(requested, attempts=5)
-    assert server.requests[2].headers["Range"] == "bytes=30000-"
-    assert (get.folder / "val" / "1.jpg").read_bytes() == NOISE
-
-
-def test_other_bytes_than_expected_are_not_unpacked_and_do_not_come_back(server, get):
-    url = server.serve("val.zip", PHOTOS, wrong_byte=1000, times=1, ranges=True)
-    requested = dataset(("val.zip", PHOTOS, "val/", [url]))
-    with pytest.raises(DigestError, match="is declared"):
-        get(requested)
-    assert not (get.folder / "val").exists()
-    get(requested)
-    assert server.requests[-1].headers["Range"] is None
-    assert (get.folder / "val" / "1.jpg").read_bytes() == NOISE
 
 
 def test_an_archive_without_what_is_wanted_is_said(server, get):

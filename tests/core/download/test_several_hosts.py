@@ -1,7 +1,5 @@
 """Hosts that hang, are slow or send something else, beside others that have the same file."""
 
-import hashlib
-import json
 import os
 import random
 import re
@@ -14,11 +12,9 @@ from contextlib import closing
 
 import pytest
 
-from fakes.command import assert_success, posezoo
 from fakes.files import declared
 from fakes.server import Server
 from fakes.waiting import HANG_S, once, wait_until
-from fakes.zoo import model_yml, write_model
 from posezoo.core.declarations.sources import NpmPackageSource
 from posezoo.core.download.candidates import network_host
 from posezoo.core.download.context import ConnectionPool, DownloadContext
@@ -289,26 +285,3 @@ def test_what_a_killed_run_leaves_is_removed_by_the_next_that_asks_two(
     child.wait(HANG_S)
     (fetch.folder / "original").unlink()
     fetched(fetch, silent, slow)
-
-
-def test_the_log_says_which_host_is_asked_last(silent, other, tmp_path):
-    sources = [silent, other.serve("b", WEIGHTS)]
-    digest = hashlib.sha384(WEIGHTS).hexdigest()
-    file = {"name": "net.tflite", "size": len(WEIGHTS), "checksum": digest, "source": sources}
-    write_model(tmp_path / "models", "slow-pose", model_yml(files=[file]))
-    log = tmp_path / "log.jsonl"
-    run = posezoo(
-        "download",
-        "slow-pose",
-        "--models_dir",
-        tmp_path / "models",
-        "-o",
-        tmp_path / "out",
-        "--log",
-        log,
-    )
-    assert_success(run)
-    messages = [json.loads(line).get("message") for line in log.read_text("utf-8").splitlines()]
-    host = silent.split("/")[2]
-    (told,) = (each for each in messages if each and each.startswith(f"{host}: "))
-    assert told.endswith("it is asked last for the rest of the run")

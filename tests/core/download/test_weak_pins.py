@@ -94,33 +94,6 @@ def test_eight_digits_and_nothing_are_no_pin(server, layout):
     assert server.requests == []
 
 
-@pytest.mark.parametrize(
-    "file", [loose("https://x.invalid/n"), archive("https://x.invalid/n", SHA1[:8])]
-)
-def test_what_lies_here_without_a_pin_is_never_good(tmp_path, file):
-    path = tmp_path / file.name
-    path.write_bytes(zipped(net=WEIGHTS))
-    assert not is_verified_file(path, file)
-    assert not is_verified_file(path, file)
-
-
-def test_the_first_use_is_the_pin_from_then_on(server, layout, lock, tmp_path):
-    spec = model(loose(server.serve("n", WEIGHTS)))
-    told = []
-    (path,) = download_model(spec, layout, trusting(lock), listener=told.append)
-    assert any(
-        isinstance(event, WarningIssued) and "trusted on first use" in event.message
-        for event in told
-    )
-    assert path.read_bytes() == WEIGHTS
-    path.unlink()
-    server.serve("n", WEIGHTS[::-1])
-    with pytest.raises(DigestError, match="lock has"):  # though the source is trusted
-        download_model(lock.with_pins(spec), layout, trusting(lock))
-    server.serve("n", WEIGHTS)
-    assert download_model(lock.with_pins(spec), layout, DownloadOptions(None)) == (path,)
-
-
 def test_a_file_that_cannot_be_remembered_gets_no_name(server, layout, tmp_path):
     (tmp_path / "file").touch()
     lock = LockFile(tmp_path / "file" / "posezoo.lock")

@@ -202,11 +202,3 @@ def test_a_link_at_the_place_of_the_new_file_leads_nowhere(tmp_path):
     update_json(tmp_path / NAME, lambda stored: {**stored, "files": {"a": ENTRY}})
     assert (tmp_path / "mine").read_bytes() == b"mine"
     assert read_manifest(tmp_path).files == {"a": ENTRY}
-
-
-def test_two_users_of_a_folder_write_the_same_manifest(tmp_path, monkeypatch):
-    settle(tmp_path, {"a": ENTRY})
-    before = (tmp_path / NAME).read_bytes()
-    monkeypatch.setenv("HOME", str(tmp_path / "other"))
-    settle(tmp_path, {"a": ENTRY})
-    assert (tmp_path / NAME).read_bytes() == before

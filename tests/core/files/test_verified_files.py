@@ -12,7 +12,6 @@ from posezoo.core.declarations.model import Digest
 from posezoo.core.errors import OutputError
 from posezoo.core.files.verified_files import (
     compute_digest,
-    compute_digests,
     is_verified,
     write_atomically,
 )
@@ -38,34 +37,6 @@ def test_a_file_is_known_by_its_digest(file):
     assert not is_verified(file, len(CONTENT) + 1, GOOD)
     assert not is_verified(file.with_name("missing"), 0, GOOD)
     assert not is_verified(file.parent, 0, GOOD)
-
-
-def test_several_digests_take_one_pass():
-    reader, writer = os.pipe()  # its bytes can be read only once
-    os.write(writer, b"weights")
-    os.close(writer)
-    try:
-        digests = compute_digests(Path(f"/dev/fd/{reader}"), ("sha256", "sha384"))
-    finally:
-        os.close(reader)
-    assert [digest.value for digest in digests] == [
-        hashlib.sha256(b"weights").hexdigest(),
-        hashlib.sha384(b"weights").hexdigest(),
-    ]
-
-
-def test_a_file_is_read_whatever_its_times_and_its_record_say(file):
-    assert is_good(file)
-    before = file.stat()
-    file.write_bytes(bytes(len(CONTENT)))
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # as `cp -p` and archives do
-    assert not is_good(file)
-
-
-def test_a_look_at_a_file_writes_nothing(file):
-    assert is_good(file)
-    assert not is_verified(file, len(CONTENT), Digest("sha384", "0" * 96))
-    assert [path.name for path in file.parent.iterdir()] == ["net.bin"]
 
 
 def test_all_digests_of_a_file_are_checked(file):

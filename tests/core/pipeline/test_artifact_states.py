@@ -14,7 +14,6 @@ from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
 from posezoo.core.registry import open_registry
 
-TOOLS = ROOT / "tools" / "downloader"
 RECORDED = {"runtime": "A 1.0", "file": "recorded.safetensors", "checksum": "0" * 96}
 
 

@@ -1,10 +1,8 @@
 """One loop over models: by threads or processes, each failure for itself."""
 
-import os
-
 import pytest
 
-from posezoo.core.errors import ConversionError, PosezooError
+from posezoo.core.errors import PosezooError
 from posezoo.core.pipeline.for_each import Executor, for_each
 
 
@@ -16,12 +14,6 @@ def double(number, listener):
     return 2 * number
 
 
-def double_or_die(number, listener):
-    if number == 2:
-        os._exit(1)
-    return double(number, listener)
-
-
 @pytest.mark.parametrize("executor", [Executor(), Executor(3), Executor(2, in_processes=True)])
 def test_each_item_has_its_outcome_in_the_items_order(executor):
     outcomes = list(for_each([1, 2, 3, 4], double, executor=executor))
@@ -29,12 +21,3 @@ def test_each_item_has_its_outcome_in_the_items_order(executor):
     assert [outcome.result for outcome in outcomes] == [2, None, None, 8]
     problems = [outcome.error.problem for outcome in outcomes if outcome.error is not None]
     assert problems == ["two is not doubled", "/no/such/file: No such file or directory"]
-
-
-def test_a_process_that_ends_early_fails_its_item_alone():
-    first, second, third = for_each(
-        [1, 2, 4], double_or_die, executor=Executor(2, in_processes=True)
-    )
-    assert (first.result, third.result) == (2, 8)
-    assert isinstance(second.error, ConversionError)
-    assert second.error.problem == "2: its process ended early, with exit code 1, twice"

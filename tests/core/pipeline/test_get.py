@@ -10,8 +10,6 @@ from posezoo.cli.lock_entries import collect_entries
 from posezoo.core.convert.conversion_plan import ConversionOptions
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ConversionError, DownloadError, LockError
-from posezoo.core.events import ConversionFinished, ConversionUpToDate, DownloadFinished
-from posezoo.core.files import verified_files
 from posezoo.core.pipeline.get import download, get, get_irs
 from posezoo.core.pipeline.plan import make_plan
 from posezoo.core.pipeline.zoo_context import open_context
@@ -51,57 +49,6 @@ def resolved_in(context):
     return resolve_model(context.registry.find("net"), (FP16,), context)
 
 
-def everything_below(folder):
-    return {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
-
-
-def test_a_real_run_carries_out_the_plan_and_a_second_one_finds_nothing_to_do(origin, tmp_path):
-    context = context_of(tmp_path, origin)
-    plan = make_plan(resolved_in(context), context, is_dry_run=True)
-    assert ([file.file.name for file in plan.files], plan.obstacle) == (["net.tflite"], None)
-    assert [(ir.precision, ir.reason) for ir in plan.irs] == [(FP16, "it does not exist yet")]
-    assert plan.download_size == len(network())
-    events = []
-    converted = get(resolved_in(context), context, listener=events.append)
-    assert converted.irs == {ir.precision: ir.xml for ir in plan.irs}
-    assert [
-        type(event) for event in events if isinstance(event, (DownloadFinished, ConversionFinished))
-    ] == [
-        DownloadFinished,
-        ConversionFinished,
-    ]
-    before, events = everything_below(tmp_path), []
-    plan = make_plan(resolved_in(context), context, is_dry_run=True)
-    assert (plan.files, [ir.reason for ir in plan.irs]) == ((), [""])
-    assert get(resolved_in(context), context, listener=events.append).irs == converted.irs
-    assert events == [ConversionUpToDate("net", (FP16,))]
-    assert everything_below(tmp_path) == before
-
-
-def test_a_file_copied_by_hand_is_hashed_in_the_plan_alone_and_a_dry_run_writes_nothing(
-    origin, tmp_path, monkeypatch
-):
-    context = context_of(tmp_path, origin)
-    copy = (
-        resolved_in(context).layout.model_download_dir(context.registry.find("net")) / "net.tflite"
-    )
-    copy.parent.mkdir(parents=True)
-    copy.write_bytes(origin.read_bytes())
-    hashed = []
-    compute_digests = verified_files.compute_digests
-    monkeypatch.setattr(
-        verified_files,
-        "compute_digests",
-        lambda path, *rest: hashed.append(path) or compute_digests(path, *rest),
-    )
-    before = everything_below(tmp_path)
-    make_plan(resolved_in(context), context, is_dry_run=True)
-    assert (hashed, everything_below(tmp_path)) == ([copy], before)
-    hashed.clear()
-    download(make_plan(resolved_in(context), context), context)
-    assert hashed == [copy]
-
-
 def test_nothing_is_downloaded_of_which_no_ir_can_be_made(origin, tmp_path):
     context = context_of(tmp_path, origin)
     spec = context.registry.find("net")
@@ -130,14 +77,6 @@ def test_a_strict_lock_refuses_an_ir_that_is_up_to_date_and_one_that_would_be_ma
     lock()
     strict = context_of(tmp_path, origin, locked=True)
     assert get(resolved_in(strict), strict, ConversionOptions(force=True)).irs == {FP16: xml}
-
-
-def test_a_context_can_be_sent_to_another_process(origin, tmp_path):
-    import pickle
-
-    context = context_of(tmp_path, origin, locked=False)
-    copy = pickle.loads(pickle.dumps(context))
-    assert resolved_in(copy) == resolved_in(context)
 
 
 def test_weights_that_are_gone_lead_to_own_weights_and_to_models_that_are_here(origin, tmp_path):

@@ -11,7 +11,6 @@ from fakes.network import HEIGHT, WIDTH, downloaded, image_of, network, spec_of
 from posezoo.core.declarations.model import ColorOrder, Framework, Input, Precision
 from posezoo.core.errors import ConversionError, InferenceError
 from posezoo.core.ir.openvino_import import import_openvino
-from posezoo.proof.reference_outputs import resize
 from posezoo.run.runtime.graph import Graph
 
 FP32 = Precision.FP32
@@ -118,8 +117,3 @@ def test_a_model_published_as_ir_cannot_get_camera_input(tmp_path):
     spec = spec_of(network("onnx"), tmp_path, framework=Framework.DLDT)
     with pytest.raises(ConversionError, match="is published as IR"):
         with_camera_input(spec, element_type="u8")
-
-
-def test_an_image_is_resized_between_the_centres_of_pixels():
-    image = np.array([0, 10], np.float32).reshape(1, 1, 2, 1)
-    assert resize(image, "NHWC", (1, 1, 4, 1)).ravel().tolist() == [0, 2.5, 7.5, 10]

@@ -6,7 +6,6 @@ import pytest
 
 from fakes.waiting import HANG_S, wait_until
 from posezoo.core.workers.hedging import ask_with_head_start, current_request
-from posezoo.core.workers.threads import Cancelled
 
 HEAD_START_S = 0.2
 HEAD_START_TICKS = 4
@@ -116,25 +115,6 @@ def test_another_error_ends_all():
         ask(failing(ZeroDivisionError()), lambda: "b")
 
 
-def test_the_slower_one_is_cancelled_and_its_connection_closed():
-    closed = threading.Event()
-    seen = []
-    ended = threading.Event()
-
-    def wait():
-        with current_request().closing_with(closed.set):
-            closed.wait(HANG_S)
-        try:
-            current_request().raise_if_cancelled()
-        except Cancelled:
-            seen.append("cancelled")
-        ended.set()
-
-    assert ask(wait, lambda: "b").result == "b"
-    assert ended.wait(HANG_S)
-    assert seen == ["cancelled"]
-
-
 def test_a_request_that_is_cancelled_before_it_connects_is_closed_then():
     closed = []
     ended = threading.Event()
@@ -166,9 +146,3 @@ def test_data_for_a_request_inside_of_another_counts_for_both():
     asked = []
     answer = ask(lambda: ask(inner).result, lambda: asked.append("b"), check=ticks.check)
     assert (answer.result, asked) == ("inner", [])
-
-
-def test_with_one_host_no_thread_is_started():
-    threads = []
-    ask(lambda: threads.append(threading.current_thread()))
-    assert threads == [threading.current_thread()]

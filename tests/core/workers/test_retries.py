@@ -49,17 +49,6 @@ def test_a_problem_is_told_again_only_before_a_long_pause():
     ]
 
 
-@pytest.mark.parametrize(
-    ("make_error", "asked"), [(busy, 4), (lambda: busy(at_most=2), 2), (lambda: busy(at_most=9), 4)]
-)
-def test_the_last_failure_is_the_error(make_error, asked):
-    source = Source(*(make_error() for _ in range(10)))
-    with pytest.raises(TransientSourceError, match="busy") as caught:
-        source.ask_again(attempts=4)
-    assert caught.value.problem == f"busy ({asked} attempts)"
-    assert len(source.errors) == 10 - asked
-
-
 def test_fewer_requests_at_a_time_are_no_failed_attempt():
     source = Source(*(refused(new_limit) for new_limit in (4, 2, 1)), refused(None))
     assert source.ask_again(attempts=2) == "answer"

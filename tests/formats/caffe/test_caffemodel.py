@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fakes.caffe import CaffeNet, write_blob
+from fakes.caffe import write_blob
 from fakes.network import _field, _varint, network
 from posezoo.core.errors import ConversionError
 from posezoo.formats.caffe.caffemodel import is_caffemodel, read_weights
@@ -13,16 +13,6 @@ def written(folder, content):
     path = folder / "net.caffemodel"
     path.write_bytes(content)
     return path
-
-
-def test_the_weights_of_a_layer_are_found_by_its_name(tmp_path):
-    net = CaffeNet()
-    net.add("Convolution", "data", "conv", blobs=[KERNEL, KERNEL.ravel()[:2]])
-    net.add("ReLU", "conv", "conv")
-    weights = read_weights(net.save(tmp_path))
-    assert list(weights) == ["conv"]
-    np.testing.assert_array_equal(weights["conv"][0], KERNEL)
-    np.testing.assert_array_equal(weights["conv"][1], [0, 1])
 
 
 def test_files_from_before_2014_have_four_sizes_and_other_numbers(tmp_path):

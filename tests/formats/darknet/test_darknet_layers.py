@@ -60,7 +60,6 @@ MISTAKES = {
     "a value": ("layers = -2", "layers = -2\nscale = 3", r"net\.cfg:58: 'scale' is not supported"),
     "an activation": ("= mish", "= stair", r"net\.cfg:12: the activation 'stair' is not supported"),
     "a number": ("filters = 8", "filters = many", r"net\.cfg:9: filters: expected whole numbers"),
-    "two numbers": ("filters = 8", "filters = 8, 8", r"net\.cfg:9: filters: expected one number"),
     "no filters": ("filters = 8", "filters = 0", r"net\.cfg:9: filters: expected one number"),
     "no size": ("size = 3\n", "", r"net\.cfg:8: \[convolutional\] has no size"),
     "no value": ("filters = 8", "filters 8", r"net\.cfg:9: expected \[layer\] or key = value"),

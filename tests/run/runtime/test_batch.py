@@ -5,25 +5,10 @@ import pytest
 
 from fakes.irs import write_ir
 from posezoo.core.errors import InferenceError
-from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.graph import Graph
 
 pytest.importorskip("openvino", reason="needs openvino")
-
-
-def fixed(xml, shape):
-    """An IR that brings 1x3x4x4 into a shape by a constant, then sums its rows."""
-    ov = import_openvino()
-    from openvino import opset13 as ops
-
-    image = ops.parameter([1, 3, 4, 4], np.float32, name="image")
-    image.output(0).set_names({"image"})
-    flat = ops.reshape(image, ops.constant(np.array(shape)), False)
-    sums = ops.reduce_sum(flat, ops.constant(np.array([1])), True)
-    sums.output(0).set_names({"sums"})
-    ov.save_model(ov.Model([sums], [image], "fixed"), xml, compress_to_fp16=False)
-    return Graph(xml)
 
 
 @pytest.mark.parametrize("image", [(1, 3, 64, 96), (-1, 3, 64, 96), (4, 3, 64, 96)])
@@ -40,12 +25,6 @@ def test_each_image_of_a_batch_gives_its_own_outputs(tmp_path, image):
     times = 3 if image[0] == -1 else 1
     assert found.shape == (3, 2, 8, 12)
     assert found[:, 0, 0, 0] == pytest.approx(np.array([0, 0.2, 0.4]) * times)
-
-
-def test_its_own_batch_changes_nothing(tmp_path):
-    graph = fixed(tmp_path / "net.xml", [1, 48])
-    graph.set_batch(1)
-    assert graph.changes == []
 
 
 def test_dynamic_sizes_are_fixed_if_a_size_is_given(tmp_path):

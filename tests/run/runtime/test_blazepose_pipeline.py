@@ -22,9 +22,7 @@ from posezoo.core.declarations.model import (
 from posezoo.core.errors import InferenceError
 from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.media import images
-from posezoo.poses import blazepose
 from posezoo.poses.keypoints import SKELETONS
-from posezoo.run.runtime.compiled_network import CompiledNetwork
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
 
@@ -188,33 +186,6 @@ def test_the_networks_run_in_f32_unless_asked_otherwise(blazepose_irs, estimator
     assert rough.executed_precision == "bf16"
     (exact,), (moved_a_bit,) = estimator(photos["astronaut"]), rough(photos["astronaut"])
     assert 0.3 < moved(moved_a_bit, exact) < 40
-
-
-def test_the_runtime_that_made_the_networks_sees_the_same(shared, blazepose_irs):
-    """Outputs of LiteRT 2.3 for a photo, decoded, against those of the IR on the same pixels."""
-    stored = np.load(shared / "facts/reference/runtimes/blazepose.litert-2.3.npz")
-    normalised = stored["pose-detection/photo/input"]
-    ours = CompiledNetwork(blazepose_irs[DETECTOR])(
-        {"input_1": (normalised[..., ::-1] + 1) * 127.5}
-    )
-    reference = {
-        name: stored[f"pose-detection/photo/{name}"] for name in ("Identity", "Identity_1")
-    }
-    (one,), (other,) = (
-        [blazepose.decode_faces(out["Identity"], out["Identity_1"], blazepose.BlazePoseOptions())]
-        for out in (ours, reference)
-    )
-    assert len(one) == len(other) == 1 and other.scores[0] == pytest.approx(0.8134, abs=1e-4)
-    assert np.allclose(one.keypoints, other.keypoints, atol=0.02) and np.allclose(
-        one.scores, other.scores, atol=1e-4
-    )
-
-    pixels = stored["pose-landmark-full/photo/input"][..., ::-1] * 255
-    seen = CompiledNetwork(blazepose_irs[LANDMARKS])({"input_1": pixels})
-    assert seen["Identity_1"] == pytest.approx(
-        stored["pose-landmark-full/photo/Identity_1"], abs=1e-4
-    )
-    assert np.allclose(seen["Identity"], stored["pose-landmark-full/photo/Identity"], atol=0.05)
 
 
 @pytest.mark.parametrize(

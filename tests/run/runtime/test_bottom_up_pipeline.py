@@ -15,7 +15,7 @@ from fakes.waiting import wait_until
 from posezoo.core.declarations.model import Precision
 from posezoo.core.errors import ImageError
 from posezoo.core.pipeline.get import get_irs
-from posezoo.poses.decoders import DECODERS, find_decoder
+from posezoo.poses.decoders import DECODERS
 from posezoo.poses.keypoints import Pose
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
@@ -107,15 +107,6 @@ def test_the_target_size_is_the_height_and_the_aspect_gives_the_width(
     estimator = load_estimator(spec, irs, LoadOptions(**requested))
     assert estimator.input_size == size
     assert isinstance(estimator(photos[0][0]), list)
-
-
-def test_the_embeddings_target_is_the_shorter_side_in_steps_of_32():
-    fit = find_decoder("associative_embedding").input_sizing
-    assert fit.input_size(512, (1280, 720)) == (928, 512) and fit.input_size(512, (720, 1280)) == (
-        512,
-        928,
-    )
-    assert fit.input_size(500, (640, 640)) == (512, 512)
 
 
 @pytest.mark.parametrize("size", [(5000, 1), (1, 5000)])

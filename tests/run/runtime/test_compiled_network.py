@@ -98,22 +98,6 @@ def test_an_output_with_several_names_is_given_by_the_name_that_is_asked_for(sma
     assert np.allclose(CompiledNetwork(graph)({"image": image})["zzz"], 2 * image)
 
 
-def test_an_output_keeps_its_name_if_openvino_merges_it_with_another_tensor(tmp_path):
-    import openvino as ov
-    from openvino import opset13 as ops
-
-    pixels = ops.parameter([1, 3, 4, 4], np.float32, name="image")
-    rows = ops.relu(pixels)
-    rows.output(0).set_names({"a_relu"})  # the first one of both names in the alphabet
-    simcc_x = ops.reshape(rows, np.array([1, 3, 4, 4]), special_zero=False)
-    simcc_x.output(0).set_names({"simcc_x"})
-    xml = tmp_path / "merged.xml"
-    ov.save_model(state_images(ov.Model([simcc_x], [pixels], "merged")), xml)
-    network = CompiledNetwork(xml)
-    assert list(network.outputs) == ["simcc_x"]
-    assert list(network({"image": np.ones((1, 3, 4, 4), np.float32)})) == ["simcc_x"]
-
-
 #: Their models name the outputs, or their task; with one person, RTMO's outputs have MoveNet's shapes.
 DECLARED = {
     *(
@@ -180,20 +164,6 @@ def test_threads_do_not_get_one_anothers_results(small_ir, runtime):
 def test_inputs_that_do_not_fit_are_refused(network, inputs, problem):
     with pytest.raises(InferenceError, match=problem):
         network(inputs)
-
-
-@pytest.fixture
-def choosy_ir(tmp_path):
-    """numbers (?) -> pairs (2, 3), which fails as it runs unless there are six of them."""
-    ov = import_openvino()
-    from openvino import opset13 as ops
-
-    numbers = ops.parameter([-1], np.float32, name="numbers")
-    numbers.output(0).set_names({"numbers"})
-    pairs = ops.relu(ops.reshape(numbers, np.array([2, 3]), False))
-    pairs.output(0).set_names({"pairs"})
-    ov.save_model(ov.Model([pairs], [numbers], "choosy"), tmp_path / "choosy.xml")
-    return tmp_path / "choosy.xml"
 
 
 @pytest.fixture(scope="session")
@@ -264,28 +234,6 @@ def test_of_inferences_at_the_same_time_those_fail_that_must(picky_ir, runtime):
     cases = [(BRIGHT, [[1, 2, 3, 4]]), (TOO_BRIGHT, None), (ALSO_BRIGHT, [[5, 6, 7, 8]])]
     call_at_once(ask, cases)
     assert wrong == []
-
-
-@pytest.mark.parametrize("runtime", [RuntimeConfig(requests=2), ONE_THREAD])
-def test_a_failed_inference_of_open_sizes_gives_its_request_back(choosy_ir, runtime):
-    network = CompiledNetwork(choosy_ir, runtime)
-    for _ in range(3):  # more often than there are requests
-        with pytest.raises(InferenceError, match=r"choosy\.xml: CPU failed: .*"):
-            network({"numbers": np.zeros(5, np.float32)})
-        pairs = network({"numbers": np.arange(6, dtype=np.float32)})["pairs"]
-        assert pairs.tolist() == [[0, 1, 2], [3, 4, 5]]
-
-
-def test_several_requests_run_at_once_and_each_gets_its_own_answer(small_ir):
-    network, wrong = CompiledNetwork(small_ir[0], RuntimeConfig(requests=3)), []
-
-    def ask(value):
-        for _ in range(20):
-            with network.infer({"image": np.full((1, 8, 8, 3), value, np.float32)}) as outputs:
-                wrong.extend([] if (outputs["double"] == 2 * value).all() else [value])
-
-    call_at_once(ask, zip(range(1, 6), strict=True))
-    assert wrong == [] and network.requests == 3
 
 
 def test_no_number_of_requests_is_the_devices_own(small_ir):

@@ -7,7 +7,6 @@ from fakes.dots import deaf_network
 from fakes.loaded_irs import load_ir
 from posezoo.core.declarations.model import Precision
 from posezoo.core.pipeline.get import get_irs
-from posezoo.poses.drawing import draw
 from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions
 
@@ -87,15 +86,3 @@ def test_nanodet_sees_the_letterboxed_image(tmp_path):
     expected = max(2 * left, 0), max(2 * (top - 80), 0), 2 * right, min(2 * (bottom - 80), 320)
     assert person.box == pytest.approx(expected) and person.score == 0.75
     assert found(np.zeros((320, 640, 3), np.uint8))[0].to_json()["keypoints"] == []
-
-
-def test_a_box_is_drawn_around_its_person(detector, photos):
-    photo, _ = photos[0]
-    pose = detector(photo)[0]
-    drawn = draw(np.zeros_like(photo), [pose])
-    y, x = drawn.any(axis=2).nonzero()
-    assert np.allclose([x.min(), y.min(), x.max(), y.max()], pose.box, atol=8)
-    middle = drawn[
-        int(pose.box[1]) + 20 : int(pose.box[3]) - 20, int(pose.box[0]) + 20 : int(pose.box[2]) - 20
-    ]
-    assert not middle.any()

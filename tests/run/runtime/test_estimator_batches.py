@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posezoo.core.errors import InferenceError
-from posezoo.run.runtime.estimator import _BatchRunner, _Runner
+from posezoo.run.runtime.estimator import _Runner
 from posezoo.run.runtime.inference_pipeline import InferenceRequest, ParallelSteps
 
 
@@ -32,31 +32,12 @@ def steps(number, networks, shape):
     return [values]
 
 
-@pytest.mark.parametrize(
-    ("supports_batching", "batches"), [(True, [3]), (False, [1, 1, 1])], ids=["many", "one"]
-)
-def test_a_network_gets_as_many_images_as_it_takes(supports_batching, batches):
-    single = Doubling(supports_batching=supports_batching)
-    several = Doubling(supports_batching=True)
-    found = _BatchRunner().run([steps(number, [single, several], (1, 2)) for number in (1, 2, 3)])
-    assert [poses[0].tolist() for poses in found] == [[[4.0, 4.0]], [[8.0, 8.0]], [[12.0, 12.0]]]
-    assert single.batches == batches
-    assert several.batches == [3]
-
-
-def test_no_image_needs_no_inference():
-    assert _BatchRunner().run([]) == []
-
-
 def crops(number, network, count):
     """One image with some people: the network gets each of them."""
     people = yield ParallelSteps(
         [steps(10 * number + each, [network], (1, 2)) for each in range(count)]
     )
     return [float(values[0, 0]) for (values,) in people]
-
-
-EXPECTED = [[20.0, 22.0, 24.0], [40.0, 42.0, 44.0]]
 
 
 def test_the_error_of_a_person_is_that_of_the_image():

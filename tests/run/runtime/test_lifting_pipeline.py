@@ -7,7 +7,6 @@ import pytest
 
 from fakes import space
 from fakes.dots import deaf_network
-from fakes.loaded_irs import load_ir
 from posezoo.core.registry import open_registry
 from posezoo.poses.drawing import draw
 from posezoo.poses.keypoints import Pose3D
@@ -66,12 +65,6 @@ def test_an_image_of_another_aspect_has_its_own_camera(xml):
     )
     found = sorted((pose.keypoints[space.NECK, :2] for pose in poses), key=tuple)
     assert np.allclose(found, seen, atol=1)
-
-
-def test_an_ir_alone_is_recognized_by_its_outputs(xml):
-    alone = load_ir(xml)
-    assert alone.decoder == "lifting_3d"
-    assert errors_cm(alone(np.zeros((256, 448, 3), np.uint8))).mean() < 0.6
 
 
 def test_poses_in_space_are_drawn_in_the_image(estimator):

@@ -30,10 +30,6 @@ TAKEN_FROM_OTHERS = {
     ("classification", "pose-detection-mediapipe"),
     ("classification", "pose_landmarker-detector"),
     ("classification", "face-landmark"),
-    ("classification", "pp-tinypose-128x96"),
-    ("classification", "pp-tinypose-256x192"),
-    ("classification", "pp-tinypose-128x96@paddle"),
-    ("classification", "pp-tinypose-256x192@paddle"),
 }
 
 

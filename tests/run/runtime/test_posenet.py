@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 
 from fakes.loaded_irs import load_ir
-from fakes.people import likeness
 from fakes.posenet import spot_network
 from posezoo.core.declarations.model import Precision
 from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.core.pipeline.get import get_irs
 from posezoo.proof.reference_outputs import EXACT
-from posezoo.run.runtime.loading import load_estimator
-from posezoo.run.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")
 
@@ -26,16 +23,6 @@ def parts(zoo, tfjs_models):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(tfjs_models / file.name, target)
     return spec, get_irs(spec, Precision.FP32, zoo)
-
-
-def found(estimator, photos):
-    """How many of the 37 people with five keypoints and more are found."""
-    return sum(
-        any(likeness(pose, person) > 0.5 for pose in poses)
-        for photo, people in photos
-        for poses in [estimator(photo)]
-        for person in people
-    )
 
 
 @pytest.mark.parametrize("scale", [1, 2])
@@ -64,12 +51,3 @@ def test_the_ir_of_any_size_computes_what_tensorflow_js_computed_at_the_files_si
         values = results[port.name].reshape(-1)
         actual = values[:: -(-values.size // expected.size)][: expected.size]
         assert np.abs(actual - expected).max() <= 1e-3 * np.abs(expected).max(), port.name
-
-
-def test_one_person_is_found_where_several_are(parts, photos):
-    spec, irs = parts
-    photo, (person,) = next((photo, people) for photo, people in photos if len(people) == 1)
-    for options in ({}, {"single": True}):
-        poses = load_estimator(spec, irs, LoadOptions(decoder_options=options))(photo)
-        assert max(likeness(pose, person) for pose in poses) > 0.7
-    assert len(poses) == 1

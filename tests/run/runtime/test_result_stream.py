@@ -10,12 +10,6 @@ from posezoo.core.errors import ImageError
 from posezoo.run.runtime.result_stream import ResultStream
 
 
-def test_items_come_in_their_order_however_long_each_takes():
-    delays = [0.05, 0.0, 0.03, 0.0, 0.0, 0.02]
-    stream = ResultStream(enumerate(delays), lambda item: time.sleep(item[1]) or item[0], 3)
-    assert [(item[0], result) for item, result in stream] == [(place, place) for place in range(6)]
-
-
 def test_the_next_item_is_taken_only_when_a_slot_is_free():
     taken = []
 

@@ -35,13 +35,10 @@ UNBOUND = {"ENABLE_CPU_PINNING": "NO"}
             RuntimeConfig(threads=1),
             {**LATENCY, **F32, "INFERENCE_NUM_THREADS": "1", **UNBOUND},
         ),
-        (RuntimeConfig(streams="CPU:2,GPU:1"), {**LATENCY, **F32, "NUM_STREAMS": "2"}),
         (RuntimeConfig("GPU", streams="2", threads=3), {**LATENCY, **F32, "NUM_STREAMS": "2"}),
-        (RuntimeConfig("GPU.1", streams="AUTO"), {**LATENCY, **F32, "NUM_STREAMS": "AUTO"}),
         (RuntimeConfig("NPU", cache_dir=Path("kept")), {**LATENCY, **F32, "CACHE_DIR": "kept"}),
         (RuntimeConfig(cache_dir=Path("kept")), {**LATENCY, **F32}),
         (RuntimeConfig("BATCH:CPU", requests=0), {**THROUGHPUT, **F32, **UNBOUND}),
-        (RuntimeConfig("BATCH:GPU(4)", streams="2"), {**LATENCY, **F32, "NUM_STREAMS": "2"}),
         (
             RuntimeConfig("HETERO:GPU,CPU", streams="2"),
             {

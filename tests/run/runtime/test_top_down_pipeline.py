@@ -9,14 +9,9 @@ import pytest
 
 from fakes.dots import COLORS, boxes_network, brightness_network, dots_network, dotted
 from fakes.loaded_irs import load_ir
-from fakes.processor import HAS_VNNI
-from posezoo.core.declarations.model import Precision
-from posezoo.core.pipeline.get import get_irs
 from posezoo.poses.heatmap import CONVENTIONS
 from posezoo.poses.ssd_detection import Box
-from posezoo.run.runtime.loading import load_estimator
 from posezoo.run.runtime.runtime_config import LoadOptions, RuntimeConfig
-from posezoo.run.runtime.top_down_pipeline import MARGIN, _box_around
 
 pytest.importorskip("cv2")
 
@@ -202,16 +197,6 @@ def test_between_detections_the_boxes_follow_the_keypoints(dots, networks):
     assert not poses or apart(poses[0], walk[-1]) > 20
 
 
-@pytest.mark.parametrize(
-    ("corners", "longer"), [((100, 200, 300, 600), 400), ((100, 200, 700, 300), 600)]
-)
-def test_the_box_of_the_next_frame_is_larger_by_a_part_of_its_longer_side(corners, longer):
-    x0, y0, x1, y1 = corners
-    margin = MARGIN * longer
-    expected = (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
-    assert _box_around(corners).sides == pytest.approx(expected)
-
-
 def test_the_detector_runs_on_each_nth_frame_and_where_the_size_changes(
     dots, networks, monkeypatch
 ):
@@ -225,16 +210,6 @@ def test_the_detector_runs_on_each_nth_frame_and_where_the_size_changes(
         assert [len(poses) for _, poses in stream] == [1] * 10
     # Frames 0, 3 and 6, and frame 7, whose size is another.
     assert sum(detected) == 4
-
-
-def test_a_person_who_leaves_goes_and_is_found_at_once_when_they_are_back(dots, networks):
-    (places,) = walk_to_the_right(1)
-    topdown = dots().with_detector(detector_of(networks, [places]))
-    frame = dotted(IMAGE, places, 8)
-    frames = [frame, frame, np.zeros_like(frame), frame, frame, frame]
-    with topdown.stream(frames, detect_every=5) as stream:
-        seen = [bool(poses and poses[0].score > 0.5) for _, poses in stream]
-    assert seen == [True, True, False, True, True, True]
 
 
 def detector_of(networks, people):
@@ -312,15 +287,6 @@ def test_a_stream_numbers_and_smooths_people_by_the_time_of_its_items(dots):
     assert np.diff(fast, axis=0).std() < np.diff(slow, axis=0).std() < np.diff(plain, axis=0).std()
 
 
-def test_after_a_cut_in_a_stream_people_have_other_numbers(tmp_path):
-    detector = load_ir(boxes_network(tmp_path, (0.25, 0.25, 0.75, 0.75, 0.9)))
-    model = load_ir(brightness_network(tmp_path), "movenet").with_detector(detector)
-    scenes = np.random.default_rng(0).integers(0, 2, (2, 320, 320, 3), np.uint8)
-    before, after = scenes[0] * 100, scenes[1] * 200
-    with model.stream([before, before, after, after], track=True) as stream:
-        assert [pose.track_id for _, (pose,) in stream] == [1, 1, 2, 2]
-
-
 def test_a_mirrored_look_is_averaged_in(networks):
     """Left and right joints share a colour, so that a mirror changes nothing but the place."""
     colors = COLORS[[0, *(1 + pair for pair in range(8) for _ in range(2))]]
@@ -370,17 +336,3 @@ def test_a_box_outside_the_image_contains_nobody(dots):
     image = np.tile(COLORS[5].astype(np.uint8), (480, 640, 1))
     assert dots(convention="gluoncv")(image, boxes=[(0, 0, 640, 480)])
     assert dots(convention="gluoncv")(image, boxes=[(700, 10, 800, 200), (10, -90, 90, 0)]) == []
-
-
-@pytest.fixture(scope="session")
-def movenet(zoo):
-    if not HAS_VNNI:
-        pytest.skip("needs a CPU with VNNI")
-    spec = zoo.registry.find("movenet-singlepose-lightning-int8")
-    return load_estimator(spec, get_irs(spec, Precision.FP32, zoo))
-
-
-@pytest.fixture(scope="session")
-def detector(zoo):
-    spec = zoo.registry.find("person-detection-retail-0013")
-    return load_estimator(spec, get_irs(spec, Precision.FP16, zoo))

@@ -89,13 +89,3 @@ def test_nobody_in_sight_leaves_the_whole_frame_for_the_next(movenet, clear):
     assert movenet(blank)[0].keypoints[:, 2].max() < 0.2
     *_, found = keypoints(movenet.stream([*images[:3], blank, images[3]], is_video=True))
     np.testing.assert_array_equal(found, movenet(images[3])[0].keypoints)
-
-
-def test_with_a_detector_all_people_are_followed(zoo, movenet):
-    spec = zoo.registry.find("person-detection-retail-0013")
-    detector = load_estimator(spec, get_irs(spec, Precision.FP16, zoo))
-    assert not detector.can_track
-    assert movenet.follows_one_person
-    detected = movenet.with_detector(detector)
-    assert not detected.can_track and not detected.follows_one_person
-    assert movenet.with_detector(detector, tracks_videos=True).follows_one_person

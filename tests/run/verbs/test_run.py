@@ -32,7 +32,6 @@ from fakes.command import (
 from fakes.irs import write_ir
 from fakes.moving_camera import SIZE, pan
 from fakes.picky_networks import write_picky_pose_ir, write_pictures
-from fakes.scaling_irs import write_ir as write_openpose_ir
 from fakes.server import Server
 from fakes.small_disk import small_disk
 from fakes.soak import soak
@@ -610,23 +609,6 @@ def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
     assert [each["frames"] for each in json_of(short)["videos"]] == [2]
 
 
-def test_independent_frames_of_a_video_are_processed_at_the_same_time(
-    seeker_ir, camera, tmp_path, out
-):
-    image_model = write_openpose_ir(tmp_path / "tiny.xml", {"heatmaps": 19, "pafs": 38})
-    clip = video_of(camera, tmp_path / "clip.avi")
-    several = min(2, os.cpu_count() or 1)
-
-    def requests(xml, *args):
-        return json_of(run(xml, "-o", out, "--format", "json", "-i", *args))["requests"]
-
-    assert requests(image_model, clip) >= several
-    assert requests(image_model, clip, "--track") >= several
-    assert requests(image_model, clip, camera) >= several
-    assert requests(image_model, camera) == 1
-    assert requests(seeker_ir, clip) == 1  # it follows one person
-
-
 def test_a_video_without_times_has_those_of_the_stated_rate(seeker_ir, camera, tmp_path, out):
     """As an ESP32 or ``curl`` saves the stream of a camera."""
     raw = tmp_path / "esp32.mjpeg"
@@ -881,38 +863,6 @@ def test_a_detector_alone_draws_boxes(mirrored, shared, out):
     changed = (cv2.imread(answer["picture"]) != cv2.imread(answer["image"])).any(axis=2)
     x0, y0, x1, _ = (int(side) for side in person["box"])
     assert changed[y0 - 1 : y0 + 2, x0:x1].mean() > 0.9
-
-
-def test_a_detector_finds_the_people_for_movenet(mirrored, shared, out):
-    ran = succeeded(
-        posezoo(
-            *(
-                "run",
-                "movenet-singlepose-lightning-int8",
-                "--detector",
-                "person-detection-retail-0013",
-            ),
-            *("-i", skier(shared), "-o", out),
-            **mirrored,
-        )
-    )
-    assert "people from person-detection-retail-0013" in ran.stdout
-    summary = read_json(out / "poses.json")
-    assert summary["people_from"] == "person-detection-retail-0013"
-    (answer,) = summary["images"]
-    assert len(answer["poses"]) == 1 and answer["poses"][0]["skeleton"] == "coco-17"
-    assert "person-detection-retail-0013" in misuse(
-        posezoo(
-            *(
-                "run",
-                "movenet-singlepose-lightning-int8",
-                "--detector",
-                "person-detecton-retail-0013",
-            ),
-            *("-i", skier(shared), "-o", out),
-            **mirrored,
-        )
-    )
 
 
 def write_clip(frames, folder):
