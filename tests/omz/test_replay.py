@@ -16,7 +16,7 @@ from fakes.fence import online
 from fakes.server import Server
 from fakes.soak import soak
 from omz import projects
-from omz.replay import RELEASES, Call, Result, Zoos, replay
+from omz.replay import RELEASES, Call, Left, Result, Zoos, compare, replay
 from omz.replay_copies import CopiedSides
 from omz.runs import MO_ENV, ROOT
 from posezoo.core.download.options import DownloadOptions
@@ -100,6 +100,57 @@ def test_a_line_does_what_is_stored(line, results):
     assert results[line] == Result(**{key: getattr(stored, key) for key in KEYS})
 
 
+def left(tool="downloader", **changes):
+    """What a call left: a file, which the converter made of another one if ``tool`` says so."""
+    files = {"public/m/m.onnx": "digest", "public/m/FP16/m.xml": "digest"}
+    converted = {"public/m/FP16/m.xml"} if tool == "converter" else set()
+    fields = {
+        "code": 0,
+        "stderr": "",
+        "models": ("m",),
+        "failed": (),
+        "files": files,
+        "changed": frozenset(files),
+        "converted": frozenset(converted),
+        "inputs": {path: {("image", "1,3,4,6", "f32")} for path in converted},
+    }
+    fields |= changes
+    if "files" in changes:
+        fields["changed"] = frozenset(changes["files"])
+    return Left(**fields)
+
+
+@pytest.mark.parametrize(
+    ("tool", "changes", "why"),
+    [
+        ("downloader", {"code": 1}, "code: 0 and 1"),
+        ("downloader", {"models": ()}, "models: ('m',) and ()"),
+        ("converter", {"failed": ("m",)}, "failed: () and ('m',)"),
+        ("downloader", {"files": {"public/m/m.onnx": "digest"}}, "ours lacks public/m/FP16/m.xml"),
+        (
+            "downloader",
+            {"files": {"public/m/m.onnx": "other", "public/m/FP16/m.xml": "digest"}},
+            "public/m/m.onnx differs",
+        ),
+        (
+            "downloader",
+            {"files": {**left().files, "public/m/README.md": "digest"}},
+            "only ours has public/m/README.md",
+        ),
+        (
+            "converter",
+            {"inputs": {"public/m/FP16/m.xml": {("image", "1,4,6,3", "f32")}}},
+            "the inputs of public/m/FP16/m.xml differ",
+        ),
+    ],
+)
+def test_the_comparison_sees_what_differs(tool, changes, why):
+    line = next(line for line in CALLS if line.tool == tool and line.models)
+    assert compare(Call.of(line), left(tool), left(tool)) == Result("same")
+    found = compare(Call.of(line), left(tool), left(tool, **changes))
+    assert (found.outcome, found.why) == ("differs", why)
+
+
 def test_each_line_was_replayed():
     assert list(STORED) == [(line.project, line.path, line.line) for line in CALLS]
 
@@ -174,3 +225,53 @@ def test_dl_streamers_script_gets_a_model(zoos, tmp_path):
     )
     assert_success(ended)
     assert (tmp_path / "here/models/intel" / model / f"FP32/{model}.xml").is_file()
+
+
+def test_scenescapes_script_links_its_default_models(zoos, tmp_path):
+    script = "set -e; mkdir -p models/ovms models/cache"
+    models = (
+        "person-detection-retail-0013",
+        "person-reidentification-retail-0277",
+        "human-pose-estimation-0001",
+    )
+    for model in models:
+        (download,) = lines_of("tdorauintc/scenescape", "docker/install-omz-models", model)
+        script += f"; test -d models/intel/{model} || {download}; test -d models/intel/{model}/FP32"
+        script += (
+            f"; mkdir models/ovms/{model}; ln -s ../../intel/{model}/FP32 models/ovms/{model}/1"
+        )
+    ended = run_script(zoos, tmp_path / "here", script)
+    assert_success(ended)
+    for model in models:
+        assert (tmp_path / f"here/models/ovms/{model}/1/{model}.xml").is_file()
+
+
+@pytest.mark.parametrize(
+    "model", ["age-gender-recognition-retail-0013", "face-detection-retail-0004"]
+)
+def test_the_plugin_of_edge_ai_libraries_moves_what_it_gets(model, zoos, tmp_path):
+    path = "microservices/model-download/src/plugins/external_sources_plugin.py"
+    download, convert = lines_of("open-edge-platform/edge-ai-libraries", path, model)
+    convert = convert.replace(" --mo bin/mo", ' ${mo:+--mo "$mo"}')
+    script = f"set -e; mo=$(command -v mo || :); {download}; {convert}; mkdir target; mv work/*/{model}/* target"
+    ended = run_script(zoos, tmp_path / "here", script)
+    assert_success(ended)
+    assert {"FP16", "FP32"} <= {path.name for path in (tmp_path / "here/target").iterdir()}
+
+
+def test_model_servers_makefile_gets_a_model_with_a_version(zoos, tmp_path):
+    folder = "models/public/resnet-50-tf"
+    lines = lines_of("openvinotoolkit/model_server", "Makefile")
+    script = f"set -e; mkdir models; {'; '.join(lines)}; mv {folder}/FP32 {folder}/1"
+    ended = run_script(zoos, tmp_path / "here", script)
+    assert_success(ended)
+    assert {"resnet-50-tf.xml", "resnet-50-tf.bin"} <= {
+        path.name for path in (tmp_path / "here" / folder / "1").iterdir()
+    }
+
+
+def test_a_script_finds_the_folder_that_the_information_dumper_names(zoos, tmp_path):
+    read = "python3 -c 'import sys, json; print(json.load(sys.stdin)[0][\"subdirectory\"])'"
+    script = f"omz_info_dumper --name resnet-50-tf | {read}"
+    ended = run_script(zoos, tmp_path / "here", script)
+    assert (ended.returncode, ended.stdout) == (0, "public/resnet-50-tf\n")

@@ -206,6 +206,32 @@ def test_the_command_of_lightweight_openposes_authors_gives_the_same(tmp_path):
     ]
 
 
+#: Files of the mirror by the start of their SHA-384, and arguments.
+BLAZEPOSE = {
+    "detector": (
+        "4c90f734",
+        ["--input=input_1", "--scale_values=[127.5,127.5,127.5]", "--layout=nhwc"],
+    ),
+    "landmarks": (
+        "a8a38dcd",
+        [
+            "--input=input_1",
+            "--scale_values=[255,255,255]",
+            "--reverse_input_channels",
+            "--layout=nhwc",
+        ],
+    ),
+    "landmarks, cut": ("a8a38dcd", ["--input=input_1", "--output=Identity,Identity_4"]),
+}
+
+
+@needs_mo
+@pytest.mark.parametrize("case", BLAZEPOSE)
+def test_blazepose_is_equal_to_model_optimizers_ir(case, mirror, tmp_path):
+    start, arguments = BLAZEPOSE[case]
+    hold(mirrored(mirror, start), arguments, tmp_path, FP32, 1e-5, run_model_optimizer)
+
+
 @has_recorded_runs
 def test_means_without_names_that_model_optimizer_would_sort_are_refused(tmp_path):
     """Model Optimizer gives the smallest mean to the first input, whatever the order."""
@@ -226,6 +252,24 @@ def test_means_without_names_that_model_optimizer_would_sort_are_refused(tmp_pat
     assert off_by(expected, infer(reference, feed)["more"]) > 0.1
     with pytest.raises(SpecError, match="would sort these sets: give their inputs' names"):
         model(content, tmp_path / "ours", *arguments)
+
+
+@needs_mo
+def test_movenet_is_wrong_by_model_optimizer_and_right_here(mirror, shared, tmp_path):
+    """OpenVINO of 2024 reads its quantized operations wrongly; LiteRT's stored answers tell."""
+    content = mirrored(mirror, "a1fd3cb6")
+    stored = np.load(shared / "facts/reference/runtimes/movenet.litert-2.3.npz")
+    reference, ours = (
+        compiled(each)
+        for each in both(content, [], tmp_path, FP32, run_model_optimizer, self_check=False)
+    )
+    off = {"ours": [], "theirs": []}
+    for crop, answer in zip(stored["crops"], stored["reference_kernels"], strict=True):
+        for name, each in (("ours", ours), ("theirs", reference)):
+            keypoints = each([crop[None]])[0].reshape(17, 3)
+            off[name].append(np.median(np.abs(keypoints - answer)) / np.abs(answer).max())
+    assert np.median(off["ours"]) < 0.02
+    assert np.median(off["theirs"]) > 5 * np.median(off["ours"])
 
 
 @has_recorded_runs

@@ -5,6 +5,7 @@ import pytest
 from core.convert.test_conversion import tiny
 from fakes.conversion import convert_model, convert_to_fp16, is_up_to_date
 from posezoo.core.declarations.model import Precision
+from posezoo.core.files.verified_files import compute_digest
 from posezoo.core.ir import provenance
 
 FP16 = Precision.FP16

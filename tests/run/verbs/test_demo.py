@@ -566,3 +566,34 @@ def test_models_lst_works_with_the_downloader():
     ended = succeeded(python_file(tool, "--list", SCRIPTS / "models.lst"))
     names = {model["name"] for model in json_of(ended)}
     assert names >= {"human-pose-estimation-0001", "higher-hrnet-w32-human-pose-estimation"}
+
+
+def test_help_names_every_option_of_open_model_zoos_page():
+    told = demo("-h").stdout
+    for flag in (
+        *(
+            "-h",
+            "-i",
+            "-m",
+            "-at",
+            "--tsize",
+            "-t",
+            "-r",
+            "-d",
+            "-nireq",
+            "-nstreams",
+            "-nthreads",
+            "-loop",
+        ),
+        *(
+            "-no_show",
+            "-u",
+            "-o",
+            "-limit",
+            "--output_resolution",
+            "--layout",
+            "--reverse_input_channels",
+        ),
+        *("--mean_values", "--scale_values", "--loop", "--json_lines"),
+    ):
+        assert re.search(rf"{flag}[ ,\n]", told), flag
