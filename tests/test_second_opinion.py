@@ -228,26 +228,3 @@ def test_each_eye_has_the_side_of_the_annotated_eye(annotated, mediapipe, monkey
                     assert eye.label == min(distances, key=distances.get)
                     compared += 1
     assert compared >= 2
-
-
-@pytest.mark.parametrize("name", ["hand-landmark-full", "iris"])
-def test_in_a_mirrored_photo_hands_and_eyes_exchange_their_sides(
-    annotated, mediapipe, monkeypatch, name
-):
-    for key, value in mediapipe.items():
-        monkeypatch.setenv(key, value)
-    model = posezoo.load(name, listener=None)
-    compared = 0
-    other = {"left": "right", "right": "left"}
-    for photo, _ in annotated:
-        image = read_image(photo)
-        there = model(np.ascontiguousarray(image[:, ::-1]))
-        for pose in model(image):
-            x0, y0, x1, y1 = pose.keypoint_box
-            middle = image.shape[1] - (x0 + x1) / 2, (y0 + y1) / 2
-            for each in there:
-                left, top, right, bottom = each.keypoint_box
-                if left < middle[0] < right and top < middle[1] < bottom:
-                    assert each.label == other[pose.label]
-                    compared += 1
-    assert compared >= 2

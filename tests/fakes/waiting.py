@@ -6,8 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 
 HANG_S = 60  # generous: what takes a second on a quiet machine may take many on a busy one; only a hang takes this
 
@@ -50,15 +49,3 @@ def once(happens: Callable[[], object]) -> threading.Event:
 
     threading.Thread(target=watch, daemon=True).start()
     return event
-
-
-def sizes_of_parts(folder: Path) -> list[int]:
-    """The sizes of the files below a folder that a download has begun.
-
-    Small files, such as records, are renamed at any moment.
-    """
-    sizes = []
-    for path in folder.rglob(".*.part"):
-        with suppress(FileNotFoundError):
-            sizes.append(path.stat().st_size)
-    return sizes

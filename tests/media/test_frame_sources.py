@@ -79,15 +79,6 @@ def write_images(folder, *names):
     return folder
 
 
-def test_an_image_is_one_frame(tmp_path, reported):
-    source = opened(write_images(tmp_path, "a.png") / "a.png", reported)
-    (only,) = source.frames()
-    assert (only.index, only.name) == (0, str(tmp_path / "a.png"))
-    assert only.image.shape == (*SIZE[::-1], 3)
-    assert source.size == SIZE
-    assert not reported
-
-
 def test_a_number_is_a_camera_unless_a_file_has_that_name(tmp_path, reported, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ImageError, match=r"(?m)^camera 97: cannot be opened$"):
@@ -524,13 +515,6 @@ def test_a_missing_source_is_refused(tmp_path, reported, name, problem):
     with pytest.raises(ImageError, match=problem) as caught:
         opened(tmp_path / name, reported)
     assert caught.value.hint
-
-
-def test_a_video_is_played_the_requested_number_of_times(tmp_path, reported):
-    source = opened(write_video(tmp_path / "v.avi", 4), reported, rounds=2)
-    frames = list(source.frames())
-    assert [number_of(each.image) for each in frames] == [0, 1, 2, 3] * 2
-    assert [each.index for each in frames] == list(range(8))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the libraries of a process")
