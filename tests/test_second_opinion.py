@@ -16,8 +16,7 @@ import pytest
 import posezoo
 from conftest import link_by_digest
 from fakes.people import likeness
-from posezoo.media.images import SAMPLE_PHOTOS, read_image
-from posezoo.poses.keypoints import Pose, pose_similarity
+from posezoo.media.images import SAMPLE_PHOTOS
 
 #: The default, whose detector finds boxes, and the threshold that its model.yml declares.
 DEFAULT = "movenet-thunder"
@@ -156,27 +155,6 @@ def test_the_sides_of_people_are_the_annotated_ones(annotated, find, name):
                 exchanged.append(likeness(flipped, person))
     assert len(named) >= 10
     assert np.mean(named) > np.mean(exchanged) + 0.1
-
-
-def mirrored(pose: Pose, width: float) -> Pose:
-    """The pose as it is in the mirrored photo."""
-    keypoints = pose.keypoints[list(pose.layout.flip_order)].copy()
-    keypoints[:, 0] = width - keypoints[:, 0]
-    return replace(pose, keypoints=keypoints)
-
-
-@pytest.mark.parametrize("name", [DEFAULT, "blazepose-full"])
-def test_a_mirrored_photo_has_mirrored_people_with_their_sides_exchanged(annotated, load, name):
-    model = load(name)
-    similar = []
-    for photo, _ in annotated:
-        image = read_image(photo)
-        there = model(np.ascontiguousarray(image[:, ::-1]))
-        for pose in model(image):
-            wanted = mirrored(pose, image.shape[1])
-            best = max((pose_similarity(wanted, other) for other in there), default=0)
-            similar.append(best)
-    assert np.median(similar) > 0.7
 
 
 def side_of_nearest_wrist(people, point):

@@ -585,16 +585,11 @@ def test_an_interlaced_video_is_refused_or_read(
 FILMS = {
     "phone.mov": ("libx265", "yuv420p10le", (3, 4)),
     "android.mp4": ("libx264", "yuv420p", (3, 3, 3, 9)),
-    "webcam.mkv": ("libx264", "yuv420p", (4,)),
     "screen.webm": ("libvpx-vp9", "yuv420p", (5, 2)),
     "camera.avi": ("mjpeg", "yuvj420p", (4,)),
-    "old.avi": ("mpeg4", "yuv420p", (4,)),
-    "camcorder.mts": ("libx264", "yuv420p", (4,)),
     "tv.ts": ("mpeg2video", "yuv420p", (4,)),
-    "dvd.mpg": ("mpeg2video", "yuv420p", (4,)),
     "studio.mov": ("prores_ks", "yuv422p10le", (4,)),
     "stream.flv": ("flv", "yuv420p", (4,)),
-    "windows.wmv": ("wmv2", "yuv420p", (4,)),
     "plain.y4m": ("rawvideo", "yuv420p", (4,)),
 }
 
