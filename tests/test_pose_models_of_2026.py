@@ -17,6 +17,7 @@ heads = import_when_used("fakes.rtmo")
 rtmpose_network = import_when_used("fakes.rtmpose")
 yolox_networks = import_when_used("fakes.yolox_networks")
 
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     with place_of(tmp_path_factory.mktemp("place")) as place:

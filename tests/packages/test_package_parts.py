@@ -261,7 +261,6 @@ def test_a_tarball_without_usable_points_is_downloaded_whole(tarball, change):
     [
         {"start": -5},
         {"start": 50, "stop": 50},
-        {"start": 500, "stop": 10},
         {"stop": 10**15},
         {"start": 10**30, "stop": 10**31},
         {"skip": -7},

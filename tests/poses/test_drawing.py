@@ -41,8 +41,6 @@ def test_a_notebook_shows_what_is_drawn():
     [
         pytest.param(lambda image: image[:, ::-1], id="mirrored"),
         pytest.param(lambda image: image[..., ::-1], id="RGB for BGR"),
-        pytest.param(lambda image: np.dstack([image, image[..., :1]])[..., :3], id="without alpha"),
-        pytest.param(lambda image: np.broadcast_to(image[..., :1], image.shape), id="grey"),
         pytest.param(lambda image: image[..., 0], id="one channel"),
         pytest.param(
             lambda image: np.frombuffer(image.tobytes(), np.uint8).reshape(image.shape), id="bytes"

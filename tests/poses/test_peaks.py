@@ -1,6 +1,5 @@
 """Local maxima are found and refined between the cells."""
 
-
 import numpy as np
 import pytest
 

@@ -402,7 +402,6 @@ def refused(ended, problem):
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"more": UNIT}, "it has a tensor 'more'"),
         ({f"module.{STEM}": np.array([0])}, f"it has a tensor 'module.{STEM}'"),
         *(
             ({FEATURES: ends}, f"{FEATURES!r} has to be a finite value and a larger one in f32")
