@@ -111,13 +111,6 @@ def parts_in_text(code):
     return {part for parts in named for part in parts if part in PARTS}
 
 
-def test_a_text_that_names_a_module_counts_as_an_import():
-    code = (
-        '"""posezoo.api.load"""\nPIPELINE = "posezoo.run.load:Loader"\nGROUP = "posezoo.formats"\n'
-    )
-    assert parts_in_text(code) == {"run"}
-
-
 def test_a_part_imports_only_parts_above_it():
     above = set()
     for part in PARTS:

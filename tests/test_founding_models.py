@@ -60,16 +60,6 @@ def test_every_row_of_gluoncvs_page_is_a_variant_with_its_figures(shared):
         )
 
 
-def test_the_stores_default_is_the_default_even_where_the_page_names_another(shared):
-    for row in facts(shared, "gluoncv_pose.json")["models"]:
-        spec = model(row["model"])
-        assert spec.tag == row["model_store_short"]
-        (digest,) = spec.files[0].contains.values()
-        assert digest.value == row["model_store_sha1"]
-    # The page's AP is the tag's.
-    assert model("mobile_pose_mobilenetv3_small").published.accuracy == ()
-
-
 def test_every_row_of_open_model_zoo_is_declared(shared):
     for name, row in facts(shared, "omz_pose_models.json").items():
         spec = model(name)

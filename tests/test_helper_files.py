@@ -238,8 +238,3 @@ def find_names(source):
             text = "".join(map(str, parts))
         if NAME.fullmatch(text):
             yield text
-
-
-def test_a_new_name_is_found():
-    source = 'open(folder / "state.json"); write(f"{name}-{digits}.key")'
-    assert sorted(find_names(source)) == ["*-*.key", "state.json"]

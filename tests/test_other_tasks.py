@@ -145,16 +145,6 @@ def share_among_the_first(truth, scores, count):
     return float(np.mean((first == np.array(truth)[:, None]).any(axis=1)))
 
 
-def test_our_share_of_right_classes_is_that_of_scikit_learn():
-    """To import scikit-learn takes longer than all else here."""
-    metrics = pytest.importorskip("sklearn.metrics", reason="needs scikit-learn")
-    rng = np.random.default_rng(2)
-    scores, truth = rng.normal(size=(40, 12)), rng.integers(0, 12, 40).tolist()
-    for count in (1, 5):
-        expected = metrics.top_k_accuracy_score(truth, scores, k=count, labels=range(12))
-        assert share_among_the_first(truth, scores, count) == pytest.approx(expected)
-
-
 def test_the_accuracy_of_a_classifier_is_the_share_of_right_classes(classifier, pictures, tmp_path):
     network, flags = classifier
     files = sorted(pictures.glob("*.png"))

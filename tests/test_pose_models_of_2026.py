@@ -7,23 +7,15 @@ import numpy as np
 import pytest
 
 from fakes.command import posezoo, succeeded
-from fakes.published_models import MEAN, SCALE, Place, place_of
+from fakes.published_models import Place, place_of
 from fakes.when_used import import_when_used
 from posezoo import load
-from posezoo.poses.keypoints import to_pixel_indices
 
 onnxruntime = import_when_used("onnxruntime")
 
 heads = import_when_used("fakes.rtmo")
 rtmpose_network = import_when_used("fakes.rtmpose")
 yolox_networks = import_when_used("fakes.yolox_networks")
-
-#: Parameters as MMPose's tables state them, in millions; of 26 keypoints as well.
-PUBLISHED = {
-    ("t", 17, 256, 192): 3.337007, ("s", 17, 256, 192): 5.473251, ("m", 17, 256, 192): 13.587611,
-    ("l", 17, 256, 192): 27.660339, ("m", 17, 384, 288): 13.717659, ("l", 17, 384, 288): 27.790387,
-    ("x", 17, 384, 288): 49.434283, ("m", 26, 256, 192): 13.926308, ("l", 133, 384, 288): 33.610919,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -45,36 +37,6 @@ def test_an_archive_with_a_dated_folder_becomes_proven_ir(rtmpose):
     assert "self-check passed" in said and "compared with ONNX Runtime" in said
     assert "warning" not in said
     assert place.ir("rtmpose-t").is_file() and place.ir("rtmpose-t", "FP16").is_file()
-
-
-def test_rtmpose_finds_what_its_network_computes(rtmpose, tmp_path):
-    place, _ = rtmpose
-    image = rtmpose_network.drawn_scene()
-    box = (100, 50, 260, 400)
-    (pose,) = load(place.ir("rtmpose-t"), detector=None)(image, boxes=[box])
-    # The published crop and bins, with OpenCV and ONNX Runtime alone.
-    size = np.array([192, 256])
-    sides = np.array([350 * 1.25 * 192 / 256, 350 * 1.25])
-    scale = size / sides
-    center = np.array([180.0, 225.0])
-    matrix = np.concatenate([np.diag(scale), (size / 2 - center * scale)[:, None]], axis=1)
-    crop = cv2.warpAffine(image, matrix, (192, 256), flags=cv2.INTER_LINEAR)[..., ::-1]
-    feed = ((crop - np.float32(MEAN)) / np.float32(SCALE)).transpose(2, 0, 1)[None]
-    session = onnxruntime.InferenceSession(next(place.out.rglob("end2end.onnx")))
-    across, down = session.run(None, {"input": feed.astype(np.float32)})
-    bins = np.stack([across[0].argmax(axis=1), down[0].argmax(axis=1)], axis=1)
-    expected = bins / 2 / scale + center - sides / 2
-    places = to_pixel_indices(pose.keypoints)[:, :2]
-    is_found = pose.keypoints[:, 2] > 0
-    assert is_found.any() and np.abs(places - expected)[is_found].max() <= 0.1
-    scene = tmp_path / "scene.png"
-    cv2.imwrite(str(scene), image)
-    results = tmp_path / "results"
-    place.run("run", "rtmpose-t", "-i", scene, "-o", results, "--weights_dir", place.out)
-    poses = json.loads((results / "poses.json").read_text("utf-8"))
-    assert "coco-17" in json.dumps(poses) and len([*results.glob("*scene*")]) == 1, [
-        *results.rglob("*")
-    ]
 
 
 def test_rtmw3d_finds_depths_in_meters_that_do_not_depend_on_the_size_of_a_person(tmp_path):

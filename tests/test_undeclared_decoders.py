@@ -45,21 +45,6 @@ def test_its_poses_are_those_of_the_same_model_with_a_decoder(openpose, shared):
     assert np.array_equal(found[0].keypoints, declared[0].keypoints)
 
 
-def test_its_ap_is_that_of_the_same_model_with_a_decoder(openpose, shared, tmp_path):
-    photos = shared / "data" / "photos"
-    averages = []
-    for name, models in {"declared": (), "found": ("--models_dir", openpose["models_dir"])}.items():
-        done = posezoo(
-            "evaluate", OPENPOSE, *models, "--weights_dir", openpose["weights_dir"],
-            "--mirror", *openpose["mirror"], "--precision", "FP16-INT8", "--images", photos,
-            "--annotations", photos / "person_keypoints.json", "--output", tmp_path / name,
-        )  # fmt: skip
-        assert_success(done)
-        (record,) = (tmp_path / name).rglob("accuracy.json")
-        averages.append(json.loads(record.read_text()))
-    assert averages[0] == averages[1]
-
-
 @pytest.fixture
 def dots(tmp_path):
     """The flags that select a model of one person at a time."""

@@ -372,24 +372,6 @@ def test_each_value_that_fits_is_in_the_result(read, kind, fitting, tmp_path):
     assert [each["score"] for each in keypoints] == pytest.approx([SCORE] * 17, abs=0.01)
 
 
-def test_an_exported_network_says_that_no_detector_runs(fitting, tmp_path):
-    succeeded(
-        posezoo(
-            "export",
-            fitting["onnx"],
-            "--to",
-            "folder",
-            "out",
-            *DECLARED.format(**fitting).split(),
-            cwd=tmp_path,
-        )
-    )
-    (xml,) = (tmp_path / "out").rglob("*.xml")
-    assert keypoints_of(xml, fitting["photo"], tmp_path)[0]["score"] == pytest.approx(
-        SCORE, abs=0.01
-    )
-
-
 @pytest.mark.parametrize("kind", ["onnx", "xml"])
 def test_each_value_that_fits_is_in_the_description(kind, fitting, tmp_path):
     ended = posezoo(*command("info", fitting, kind, "--as {declared} --format json"), cwd=tmp_path)

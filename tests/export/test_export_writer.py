@@ -31,16 +31,6 @@ def write(folder, files, **options):
     )
 
 
-def test_an_export_has_its_files_and_a_manifest(out, weights):
-    changes = write(out, {"net/1/net.bin": weights, "config.json": b"{}"})
-    assert changes.created == ("net/1/net.bin", "config.json")
-    assert files_below(out) == {"net/1/net.bin": b"weights", "config.json": b"{}"}
-    assert read_json(out / MANIFEST)["files"].keys() == {
-        "net/1/net.bin",
-        "config.json",
-    }
-
-
 def test_files_are_copies_that_can_be_changed_without_changing_the_ir(out, weights):
     write(out, {"net.bin": weights})
     (out / "net.bin").write_bytes(b"changed in place")
@@ -56,14 +46,6 @@ def test_a_second_export_writes_only_what_changed(out):
     changes = write(folder, {"a": b"a", "b": b"new"})
     assert (changes.changed, changes.unchanged) == (("b",), ("a",))
     assert (folder / "a").stat().st_mtime_ns == before[0]
-
-
-def test_the_next_export_knows_what_earlier_ones_wrote(tmp_path):
-    seen = []
-    write(tmp_path, {"a": b"a"})
-    write_export(tmp_path, lambda present: seen.append(dict(present)) or [ExportFile("b", b"b")])
-    write_export(tmp_path, lambda present: seen.append(dict(present)) or [])
-    assert [sorted(present) for present in seen] == [["a"], ["a", "b"]]
 
 
 @pytest.mark.parametrize("existing", ["file", "folder", "dangling link"])
@@ -116,12 +98,6 @@ def test_a_version_that_no_export_wrote_is_refused(tmp_path):
         write(tmp_path, {"net/1/net.xml": b"x"}, versioned=["net"])
     assert "choose another folder" in refusal.value.hint
     assert files_below(tmp_path) == {"net/2/other.xml": b"<net/>"}
-
-
-def test_a_dry_run_writes_nothing(out):
-    changes = write(out, {"a": b"a"}, is_dry_run=True)
-    assert changes.created == ("a",)
-    assert not out.exists()
 
 
 def test_a_new_version_appears_by_one_rename(out, weights, monkeypatch):

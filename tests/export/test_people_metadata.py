@@ -37,14 +37,6 @@ def chain(make_model):
     return make
 
 
-@pytest.mark.parametrize(
-    ("convention", "crop"),
-    [("argmax", "affine"), ("udp", "align"), ("gluoncv", "stretch"), ("alphapose", "blank")],
-)
-def test_the_crop_is_that_of_the_decoders_convention(chain, convention, crop):
-    assert describe_pipeline(chain(convention))["crop"] == crop
-
-
 def test_the_whole_image_is_a_person_only_if_a_detector_finds_nobody(chain):
     facts = describe_pipeline(chain())
     assert facts["detector"] == "finder.xml"

@@ -142,25 +142,6 @@ def require_same(
     return sum(len(image["poses"]) for image in images)
 
 
-def test_the_sample_in_python_prints_the_same_keypoints(project, tmp_path):
-    """In f32, also on a processor that prefers bf16."""
-    image = np.random.default_rng(7).integers(0, 256, (64, 48, 3), np.uint8)
-    frames, pictures = write_frames(tmp_path, [image])
-    camera = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
-    folder = tmp_path / "python"
-    models = ("--models_dir", str(project.parent / "models"))
-    export(folder, "folder", "net", *camera, *ALONE, *models)
-    sample = [sys.executable, folder / "net" / "sample.py", pictures[0]]
-    ended = succeeded(run_process(sample, cwd=tmp_path))
-    numbers = re.findall(r"^  \w+: x (\S+), y (\S+), score (\S+)$", ended.stdout, re.MULTILINE)
-    found = np.array(numbers, float)
-    ((person,),) = (
-        each["poses"] for each in people(project, project / "models" / "net.xml", *frames)
-    )
-    same = [[point["x"], point["y"], point["score"]] for point in person["keypoints"]]
-    np.testing.assert_allclose(found, same, atol=6e-3)
-
-
 def test_the_sample_in_python_draws_the_picture_of_posezoo_run(zoo, tmp_path):
     image = np.random.default_rng(7).integers(0, 256, (320, 240, 3), np.uint8)
     _, (picture,) = write_frames(tmp_path, [image])

@@ -1,9 +1,7 @@
-"""Decoders that return exactly the results of Open Model Zoo's decoders for the same maps, so that tests can compare
-with these where its package is not installed; the judges' tests hold them against the package.
+"""A decoder that returns exactly the results of Open Model Zoo's for the same maps, so that tests can compare with it
+where its package is not installed; the judges' tests hold it against the package.
 
-The originals are ``open_pose.py`` and ``hpe_associative_embedding.py`` of its model_api. Their peculiarities are kept
-and noted here, except one: the original removes people with low scores but keeps their tags, so it
-searches the missing joints of the next person by the tags of another person.
+The original is ``open_pose.py`` of its model_api. Its peculiarities are kept and noted here.
 """
 
 from __future__ import annotations
@@ -17,11 +15,6 @@ from numpy.typing import NDArray
 
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import import_cv2
-from posezoo.poses.associative_embedding import (
-    JOINT_ORDER,
-    AssociativeEmbeddingOptions,
-    match_by_tags,
-)
 from posezoo.poses.grouping import CELL, GroupingOptions, nms_radius
 from posezoo.poses.keypoints import Floats, Pose, create_poses
 from posezoo.poses.letterbox import Size
@@ -34,9 +27,6 @@ JOINTS = 18
 
 #: OpenPose's limbs: the two joints, and the first channel.
 LIMBS = [(field.limb, field.channel) for field in SKELETONS["openpose-18"].fields]
-
-# The distance for tags that are not finite. It is larger than any other distance.
-_FAR = 1e6
 
 # The COCO index of each of OpenPose's keypoints; -1 for the neck, which COCO does not have.
 _TO_COCO = (0, -1, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
@@ -66,7 +56,7 @@ def decode_openpose(maps: Mapping[str, Floats], size: Size, options: GroupingOpt
     is_peak = (joint_maps == pooled) & (joint_maps > options.min_keypoint_score)
     peaks = select_highest(joint_maps, np.flatnonzero(is_peak), options.max_peaks)
     points = locate_peaks(heatmaps, peaks, subpixel=False)
-    points[:, :2] += quarter_offset(heatmaps, peaks.maps, peaks.columns, peaks.rows, first=1)
+    points[:, :2] += quarter_offset(heatmaps, peaks.maps, peaks.columns, peaks.rows)
     last = np.subtract(heatmaps.shape[:0:-1], 1)
     points[:, :2] = (points[:, :2] + np.float32(0.5)).clip(0, last)
     entries: list[_PersonCandidate] = []
@@ -89,9 +79,9 @@ def decode_openpose(maps: Mapping[str, Floats], size: Size, options: GroupingOpt
     return [replace(pose, score=score) for pose, score in zip(poses, scores, strict=True)]
 
 
-def quarter_offset(maps: Floats, kinds: Any, x: Any, y: Any, *, first: int = 2) -> Floats:
-    """(N, 2): a quarter cell towards the higher neighbors; 0 before the column or row ``first``, and in the last."""
-    inside = (x >= first) & (x < maps.shape[2] - 1) & (y >= first) & (y < maps.shape[1] - 1)
+def quarter_offset(maps: Floats, kinds: Any, x: Any, y: Any) -> Floats:
+    """(N, 2): a quarter cell towards the higher neighbors; 0 in the first and the last column and row."""
+    inside = (x >= 1) & (x < maps.shape[2] - 1) & (y >= 1) & (y < maps.shape[1] - 1)
     offsets: Floats = np.zeros((len(x), 2), np.float32)
     kinds, x, y = kinds[inside], x[inside], y[inside]
     offsets[inside, 0] = np.sign(maps[kinds, y, x + 1] - maps[kinds, y, x - 1]) / 4
@@ -190,66 +180,3 @@ def _update(
             one.add(b, end, points, score)
         elif other is not None:
             other.add(a, start, points, score)
-
-
-def decode_associative_embedding(
-    maps: Mapping[str, Floats], size: Size, options: AssociativeEmbeddingOptions
-) -> list[Pose]:
-    """The people that ``AssociativeEmbeddingDecoder`` finds in the maps, in its order.
-
-    The original's ``delta`` is 0.
-
-    Args:
-        maps: ``heatmaps`` (17, H, W) float32; the sign of non-peaks may be inverted. ``embeddings`` (17, H, W) float32,
-            or (17, H, W, T). ``nms_heatmaps``: the same heatmaps, in which non-peaks are not above 0.
-        size, options: as above, of associative embedding's own decoder.
-    """
-    heatmaps = maps["heatmaps"]
-    nms_heatmaps = maps.get("nms_heatmaps", heatmaps)
-    tags = maps["embeddings"]
-    tags = tags.reshape(*tags.shape[:3], -1)
-    cells = np.flatnonzero(nms_heatmaps > options.min_keypoint_score)
-    peaks = select_highest(nms_heatmaps, cells, options.max_people).with_finite_tags(tags)
-    heat = np.abs(heatmaps)
-    points = locate_peaks(heatmaps, peaks, subpixel=False)
-    peak_tags = tags[peaks.maps, peaks.rows, peaks.columns]
-    owners = match_by_tags(peaks.maps, points, peak_tags, options.max_tag_distance)
-    count = int(owners.max(initial=-1)) + 1
-    if options.adjust:
-        points[:, :2] += quarter_offset(heat, peaks.maps, peaks.columns, peaks.rows)
-    keypoints: Floats = np.zeros((count, COCO_JOINTS, 3), np.float32)
-    keypoints[owners, peaks.maps] = points
-    scores = keypoints[:, :, 2].mean(axis=1)
-    kept = np.flatnonzero(scores > options.min_score)
-    if options.refine:
-        for person in kept.tolist():
-            # The mean of the tags, in the order in which peaks were assigned. It is rounded at each
-            # step, as in the original.
-            members = np.flatnonzero(owners == person)
-            ranks = np.argsort(JOINT_ORDER)[peaks.maps[members]]
-            members = members[np.argsort(ranks)]
-            mean: Floats = np.zeros_like(peak_tags[0])
-            for number, tag in enumerate(peak_tags[members]):
-                mean = (mean * number + tag) / np.float32(number + 1)
-            _refine(keypoints[person], mean, heat, tags)
-    keypoints = keypoints[kept]
-    keypoints[:, :, :2] *= np.float32(size[0] / heatmaps.shape[2])
-    return create_poses(keypoints, scores[kept], SKELETON, size)
-
-
-def _refine(keypoints: Floats, mean: Floats, heat: Floats, tags: Floats) -> None:
-    """Place each missing joint in the cell with the lowest rounded tag distance minus heatmap
-    value.
-    """
-    for joint in np.flatnonzero(keypoints[:, 2] <= 0).tolist():
-        # The original also rounds by adding a half and truncating.
-        distances = np.abs(tags[joint, :, :, 0] - mean[0])
-        distances = np.nan_to_num(distances, nan=_FAR, posinf=_FAR)
-        cost = (distances + np.float32(0.5)).astype(np.int32).astype(np.float32)
-        cost -= heat[joint]
-        y, x = np.divmod(int(cost.argmin()), cost.shape[1])
-        score = heat[joint, y, x]
-        if score > 0:
-            cell = np.array([[joint], [x], [y]])
-            across, down = quarter_offset(heat, *cell)[0]
-            keypoints[joint] = x + across, y + down, score

@@ -80,12 +80,11 @@ class Camera(LocalServer):
     def __init__(self, frames: Sequence[Image], ticks: Sequence[float], login: str = "") -> None:
         self.frames, self.ticks, self.login = frames, ticks, login
         self.plays = 0
-        self.is_on = True
         camera = self
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                while camera.is_on and (head := self._read_request()):
+                while head := self._read_request():
                     camera.answer(head, self.wfile)
                     if head.startswith("PLAY"):
                         return

@@ -1,9 +1,8 @@
-"""Write the hands and faces that MediaPipe's own programs find: run_mediapipe_solutions.py [--video] PHOTO... OUT.json
+"""Write the hands and faces that MediaPipe's own programs find: run_mediapipe_solutions.py PHOTO... OUT.json
 
 ``make judges`` makes the environment in which it runs. OUT.json has, for each photo, by the names of our models a
 list of dictionaries: ``points`` are x and y in pixels of the photo, and z in these pixels, if it is known; and for
-hands ``label`` and ``world``. With --video, the photos are the frames of a video, in which hands are followed. The masks
-of photo K are in OUT.json.K.0.npy, of the general network, and OUT.json.K.1.npy.
+hands ``label`` and ``world``.
 """
 
 import json
@@ -11,9 +10,7 @@ import sys
 
 import cv2
 import mediapipe as mp
-import numpy as np
 
-VIDEO = "--video"
 solutions = mp.solutions
 
 
@@ -54,8 +51,8 @@ def find_faces(program, image, size) -> list[dict]:
 
 
 def main(*args: str) -> None:
-    *photos, out = (arg for arg in args if arg != VIDEO)
-    many = {"static_image_mode": VIDEO not in args}
+    *photos, out = args
+    many = {"static_image_mode": True}
     hands, mesh = solutions.hands.Hands, solutions.face_mesh.FaceMesh
     detection = solutions.face_detection.FaceDetection
     programs = {
@@ -69,19 +66,12 @@ def main(*args: str) -> None:
         "face-detection-short": (find_faces, detection()),
         "face-detection-full": (find_faces, detection(model_selection=1)),
     }
-    masks = [
-        solutions.selfie_segmentation.SelfieSegmentation(model_selection=number)
-        for number in (0, 1)
-    ]
     found = []
-    for place, photo in enumerate(photos):
+    for photo in photos:
         bgr = cv2.imread(photo)
         image = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
         size = image.shape[1], image.shape[0]
         found.append({name: find(each, image, size) for name, (find, each) in programs.items()})
-        if VIDEO not in args:
-            for number, program in enumerate(masks):
-                np.save(f"{out}.{place}.{number}.npy", program.process(image).segmentation_mask)
     with open(out, "w", encoding="utf-8") as file:
         json.dump(found, file)
 

@@ -28,7 +28,6 @@ LIGHT = "public/lightweight-openpose-mobilenet-v1/model.yml"
 YOLOX = "public/yolox-tiny-coco/model.yml"
 YOLOX_S, YOLOX_NANO = (f"public/yolox-{size}-coco/model.yml" for size in ("s", "nano"))
 YOLOX_RELEASE = "https://github.com/Megvii-BaseDetection/YOLOX/releases/download/0.1.1rc0"
-ZIP = "https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com/gluon/models/mobile_pose_mobilenet1.0-b399bac7.zip"
 #: Its models refer to no others.
 PART = (
     "intel/human-pose-estimation-0001",
@@ -59,14 +58,11 @@ class Mistake(NamedTuple):
 MISTAKES = [
     Mistake("negative mean", RTMPOSE, "[123.675, 116.28, 103.53]", "[-123.675, 116.28, 103.53]", rule="channel-values"),
     Mistake("no mean", RTMPOSE, "    mean: [123.675, 116.28, 103.53]\n", "", rule="channel-values"),
-    Mistake("negative scale", RTMPOSE, "[58.395, 57.12, 57.375]", "[58.395, -57.12, 57.375]", rule="channel-values"),
     Mistake("channels that are not reversed", RTMPOSE, RGB, "color: RGB", rule="reversed-channels"),
     Mistake("channels that are reversed", OPENPOSE, "color: BGR}", "color: BGR, reverse_input_channels: true}", rule="reversed-channels"),
     Mistake("page of GitHub", LIGHT, CHECKPOINT, "https://github.com/o/r/blob/v1/checkpoint_iter_370000.pth", rule="page-source"),
-    Mistake("folder on GitHub", YOLOX, f"{YOLOX_RELEASE}/yolox_tiny.onnx", "https://github.com/o/r/tree/v1/weights", rule="page-source"),
     Mistake("page of Hugging Face", YOLOX_S, f"{YOLOX_RELEASE}/yolox_s.onnx", "https://huggingface.co/o/r/blob/main/checkpoint_iter_370000.pth", rule="page-source"),
     Mistake("page of Google Drive", YOLOX_NANO, f"{YOLOX_RELEASE}/yolox_nano.onnx", "https://drive.google.com/file/d/1aBcD-eF_g/view?usp=sharing", rule="page-source"),
-    Mistake("page of Dropbox", "public/mobile_pose_mobilenet1.0/model.yml", ZIP, "https://www.dropbox.com/s/abc/checkpoint_iter_370000.pth?dl=0", rule="page-source"),
     Mistake("page", LIGHT, CHECKPOINT, "https://download.01.org/opencv/models.html", rule="page-source"),
     Mistake("login in an address", LIGHT, "https://download.01.org", "https://ann:s3cret@download.01.org", rule="safe-sources"),
     Mistake("address with another ending", LIGHT, CHECKPOINT, CHECKPOINT.replace(".pth", ".onnx"), rule="source-ending"),

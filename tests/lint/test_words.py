@@ -81,38 +81,27 @@ outputs:
 #: The right word, the wrong one, and what the message has beside it.
 WRONG_THERE = [
     ("--mean_values", "--mean_vales", "is no argument of Model Optimizer; did you mean --mean_v"),
-    ("--mean_values", "-mean_values", "is no argument of Model Optimizer; did you mean --mean_v"),
     ("--scale_values", "--scale_value", "lacks its last letter; did you mean --scale_values?"),
-    ("--reverse_input_channels", "--reverse_input_chanels", "did you mean --reverse_input_chann"),
     (
         "--reverse_input_channels",
         "--reverse_input_channels=yes",
         "takes no value, or True or False, got 'yes'",
     ),
-    ("--input_model", "--inputmodel", "did you mean --input_model?"),
     ("--input_model=$conv_dir", "--input_model=$cnv_dir", "no such variable: $cnv_dir; did you"),
     ("--output-names", "--ouput-names", "is no argument of the step to ONNX; did you mean --out"),
-    ("--output-names", "-output-names", "did you mean --output-names?"),
     ("--output-file=$conv_dir", "--output-file=$cnv_dir", "did you mean $conv_dir?"),
     ("layout: NCHW", "layout: NCHX", "X in 'NCHX' is no letter of a layout; did you mean NCHW?"),
     ("framework: pytorch", "framework: pytroch", "got 'pytroch'; did you mean pytorch?"),
     ("_estimation\n", "_estimaton\n", "did you mean human_pose_estimation?"),
     ("task_type:", "tasktype:", "tasktype: unknown key; did you mean task_type?"),
-    ("input_info:", "input_inf:", "unknown key, left out; did you mean input_info?"),
     ("original_source:", "orignal_source:", "left out; did you mean original_source?"),
-    ("replacement:", "replacment:", "unknown key; did you mean replacement?"),
     ("unpack_archive", "unpack_archiv", "did you mean unpack_archive?"),
-    ("regex_replace", "regexp_replace", "did you mean regex_replace?"),
-    ("format: zip", "format: zipp", "did you mean zip?"),
-    ("google_drive", "google_drve", "did you mean google_drive?"),
 ]  # fmt: skip
 
 WRONG_HERE = [
-    ("framework: dldt", "framework: dltd", "did you mean dldt?"),
     ("_estimation\n", "_estimaton\n", "did you mean human_pose_estimation?"),
     ("name: FP16/net.xml", "name: FP61/net.xml", "the folder 'FP61' is no precision; did you mean FP16?"),
     ("name: FP16/net.xml", "name: fp16/net.xml", "the folder 'fp16' is no precision; did you mean FP16, FP16-INT8 or"),
-    ("layout: NCHW", "layout: NCWK", "K in 'NCWK' is no letter of a layout; did you mean NCHW?"),
     ("color: RGB", "color: RBG", "did you mean RGB?"),
     ("mean: [", "maen: [", "unknown key, left out; did you mean mean?"),
     ("size: 3", "sise: 3", "files[0].sise: unknown key; did you mean size?"),

@@ -22,7 +22,6 @@ from posezoo.media.frame_outputs import (
     JsonListWriter,
     VideoOutput,
     open_output,
-    pad_to_size,
 )
 from posezoo.media.frame_sources import open_source
 from posezoo.media.frames import Frame, FrameSource
@@ -361,11 +360,6 @@ def test_json_is_written_to_a_pipe_and_no_device_is_replaced_by_a_file(tmp_path)
     ):
         file.append(1)
     assert full.is_char_device() and [path.name for path in tmp_path.iterdir()] == ["full"]
-
-
-def test_an_image_of_the_right_size_is_returned_itself():
-    image = frame(3)
-    assert pad_to_size(image, SIZE) is image
 
 
 def test_a_drawn_video_plays_as_long_as_one_with_a_frame_every_two_seconds(tmp_path):

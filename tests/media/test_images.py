@@ -121,7 +121,6 @@ def test_a_thumbnail_inside_does_not_pass_for_the_end(tmp_path, scene):
     [
         (b"", "the file is empty"),
         (b"<html><body>404 Not Found</body></html>", "is not an image of a known format"),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * 200, "the image file is incomplete"),
         (b"\xff\xd8\xff\xe0" + b"\0" * 200, "the image file is incomplete"),
         (b"BM" + b"\xff" * 200, "the image file is incomplete"),
         (b"II*\0" + b"\xff" * 200, "the image file is incomplete"),
@@ -193,13 +192,11 @@ def test_frames_become_bgr(scene):
     ("frame", "problem"),
     [
         (np.zeros((4, 5, 3), np.float32), "are uint8 from 0 to 255, those of this one float32"),
-        (np.zeros((4, 5, 3), np.uint16), "this one uint16"),
         (np.zeros(5, np.uint8), "is HxW, HxWx3 or HxWx4, this one 5"),
         (np.zeros((), np.uint8), "this one a scalar"),
         (np.zeros((4, 5, 2), np.uint8), "this one 4x5x2"),
         (np.zeros((1, 4, 5, 3), np.uint8), "this one 1x4x5x3"),
         (np.zeros((0, 0, 3), np.uint8), "without pixels: 0 wide, 0 high"),
-        (np.zeros((0, 7), np.uint8), "without pixels: 7 wide, 0 high"),
         ([[1, 2], [3, 4]], "is a numpy array, not list"),
         (None, "is a numpy array, not NoneType"),
     ],
@@ -271,7 +268,6 @@ def test_netpbm_images_are_read_as_bytes_and_as_text(tmp_path, content, expected
         (b"P6 2 x 255\n", "the image file is incomplete"),
         (b"P6 99999 99999 255\n", "99999 x 99999 pixels are too many"),
         (b"P9 1 1 1\n1", "is not an image of a known format"),
-        (b"Private\n", "is not an image of a known format"),
     ],
 )
 def test_an_invalid_netpbm_image_is_refused(tmp_path, content, problem):

@@ -3,16 +3,14 @@
 import math
 import os
 import socket
-import statistics
 import sys
 import threading
 import time
 from pathlib import Path
 
-import cv2
 import pytest
 
-from fakes.live_cameras import FPS, H264Camera, MjpegCameras, age_of
+from fakes.live_cameras import FPS, MjpegCameras
 from fakes.server import Server
 from fakes.videos import write_interlaced, write_video
 from fakes.waiting import wait_until
@@ -22,8 +20,6 @@ from posezoo.media.ffmpeg import converts_interlaced, import_quiet_opencv
 from posezoo.media.frame_sources import is_live_name, open_source
 from posezoo.media.live_source import SourceGroup
 from posezoo.run.runtime.result_stream import ResultStream
-
-LOGIN = "ann:s3cret"
 
 
 @pytest.fixture
@@ -133,23 +129,6 @@ def test_each_camera_gets_its_turn_with_a_slow_model(cameras):
     with open_results(open_group(paths), seconds=0.15) as results:
         names = [next(results)[0].name for _ in range(16)]
     assert min(names.count(name) for name in paths) >= 2
-
-
-def test_an_endless_reconnection_waits_for_ever(cameras):
-    said = []
-    path = cameras.address + "/a"
-    source = open_live(path, reconnect_s=math.inf, report=said.append)
-    frames = source.frames()
-    next(frames)
-    cameras.down.add("/a")
-    wait_until(lambda: source.state == "reconnecting")
-    cameras.down.clear()
-    while not said[3:]:
-        next(frames)
-    frames.close()
-    assert [each.state for each in said] == ["opening", "live", "reconnecting", "live"]
-    assert "trying to connect again" in said[2].message
-    assert "is connected again" in said[3].message
 
 
 def test_an_outage_is_said_while_another_camera_goes_on(cameras):
@@ -332,79 +311,6 @@ def test_eight_threads_open_a_redirected_camera_at_once(cameras, times):
     # FFmpeg, which would follow redirects unchecked, asks for nothing.
     assert len(cameras.askers) == 2 * 8 * times
     assert all(asker.startswith("posezoo/") for asker in cameras.askers)
-
-
-def newest_ages(address, seconds, ages, done):
-    """What a thread that keeps the newest frame gives, without posezoo."""
-    capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG)
-    newest = []
-
-    def read():
-        while not done.is_set():
-            is_read, image = capture.read()
-            if not is_read:
-                return
-            newest[:] = [image]
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    while not done.wait(seconds):
-        if newest:
-            ages.append(age_of(newest.pop()))
-    reader.join(15)
-    capture.release()
-
-
-def cut_for_four_seconds(cameras, stream):
-    """All cameras go away after six seconds, and all but /d come back."""
-    time.sleep(6)
-    cameras.down = {"/a", "/b", "/c", "/d"}
-    stream.is_on = False
-    time.sleep(4)
-    cameras.down = {"/d"}
-    stream.is_on = True
-
-
-def test_five_cameras_with_an_outage_stay_as_young_as_those_of_a_bare_thread(cameras):
-    pytest.importorskip("av", reason="needs PyAV: the extra video")
-    lost, ages, bare = [], {}, []
-    messages = []
-    done = threading.Event()
-    with H264Camera(LOGIN) as stream:
-        paths = [f"{cameras.address}/{name}" for name in "abcd"]
-        group = open_group(
-            [*paths, stream.address],
-            lambda _, error: lost.append(error),
-            reconnect_s=12,
-            report=lambda event: messages.append(event.message),
-        )
-        beside = threading.Thread(
-            target=newest_ages, args=(cameras.address + "/bare", 0.15, bare, done)
-        )
-        beside.start()
-        begun = time.monotonic()
-        lost_at = []
-        outage = threading.Thread(target=cut_for_four_seconds, args=(cameras, stream))
-        outage.start()
-        with open_results(group, seconds=0.03) as results:
-            for frame, _ in results:
-                passed = time.monotonic() - begun
-                ages.setdefault(frame.name, []).append((passed, age_of(frame.image)))
-                lost_at += [passed] * (len(lost) > len(lost_at))
-                if passed > 26:
-                    break
-        done.set()
-        beside.join()
-        outage.join()
-    (error,) = lost
-    assert paths[3] in error.problem
-    assert 17.5 < lost_at[0] < 22
-    assert LOGIN not in "".join(messages)
-    limit_s = max(0.5, 2 * statistics.median(bare))
-    for name, measured in ages.items():
-        assert statistics.median(age for _, age in measured) <= limit_s, name
-        assert name == paths[3] or max(passed for passed, _ in measured) > 24, name
-    wait_until(lambda: not our_threads())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")

@@ -1,7 +1,5 @@
 """Films and photos are shown as their boxes say, of which OpenCV does not follow all."""
 
-import struct
-
 import numpy as np
 import pytest
 
@@ -67,34 +65,6 @@ def test_a_damaged_film_says_nothing(film, length):
     start = content.index(b"moov") - 4
     path.write_bytes(content[start : start + length] if length >= 0 else b"\xff" * 99)
     assert read_film_boxes(path) == Film()
-
-
-def avif(*properties):
-    """The boxes of an AVIF with these properties, without its picture."""
-
-    def box(kind, content):
-        return struct.pack(">I4s", 8 + len(content), kind) + content
-
-    container = box(b"ipco", b"".join(box(kind, bytes([value])) for kind, value in properties))
-    return box(b"ftyp", b"avif") + box(b"meta", bytes(4) + box(b"iprp", container))
-
-
-@pytest.mark.parametrize(
-    ("properties", "show"),
-    [
-        ([], lambda picture: picture),
-        ([(b"irot", 1)], np.rot90),
-        ([(b"irot", 2)], lambda picture: np.rot90(picture, 2)),
-        ([(b"irot", 3)], lambda picture: np.rot90(picture, 3)),
-        ([(b"imir", 1)], np.fliplr),
-        ([(b"imir", 0)], np.flipud),
-        ([(b"irot", 1), (b"imir", 1)], lambda picture: np.fliplr(np.rot90(picture))),
-    ],
-)
-def test_a_photo_is_turned_first_and_then_mirrored(properties, show):
-    picture = np.arange(24).reshape(2, 4, 3)
-    turn = read_picture_turn(avif(*properties))
-    assert np.array_equal(turn.apply(picture), show(picture))
 
 
 def test_other_bytes_turn_no_photo():

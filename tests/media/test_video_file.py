@@ -32,10 +32,7 @@ def test_pyav_says_the_same_of_an_mp4_as_its_boxes_and_more(av, tmp_path, monkey
     [
         ("camcorder.mts", "libx264", (320, 240)),
         ("hdv.mp4", "mpeg2video", (320, 240)),
-        ("dvd.mpg", "mpeg2video", (320, 240)),
-        ("mini.avi", "mpeg4", (320, 240)),
         ("camera.mov", "dvvideo", (720, 576)),
-        ("camera.dv", "dvvideo", (720, 576)),
     ],
 )
 def test_pyav_notices_an_interlaced_film_on_each_system(av, tmp_path, name, codec, size):
@@ -68,15 +65,12 @@ def at(*steps):
     ("times", "fps", "drawn"),
     [
         ([], 25, None),
-        ([0.0], 25, None),
         (at(*[0.04] * 30), 25, None),
         (at(*[0.03, 0.037] * 30), 29.9, None),  # a phone's jitter
         (at(*[0.04] * 4, 0.84, *[0.2] * 9), 5.95, 25),
         (at(*[1 / 30] * 20, *[1 / 20] * 20), 24, 30),
-        (at(0.1, 0.2, 0.4), 5, 10),  # a slow animation: 5 by WebP and GIF
         (at(0.1, 0.2, 0.4), 4, 10),  # 4 by APNG
         (at(2, 3, 5), 0.3, 1),
-        (at(2.5, 5, 2.5), 0.4, 1.2),
         (at(*[600] * 4), 30, 1),  # a time lapse whose stated rate is too low
         (at(*[0.97, 1.03] * 20), 1, None),  # repeats would be further off
         (at(*[0.001] * 20, *[1.0] * 20), 2, 120),  # at most

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fakes import crowds
-from fakes.crowds import Group, embedding_maps, group, openpose_maps
-from posezoo.poses.augmentation_merge import AugmentedOutputs, merge_embeddings, merge_openpose
+from fakes.crowds import Group, group, openpose_maps
+from posezoo.poses.augmentation_merge import AugmentedOutputs, merge_openpose
 from posezoo.poses.decoders import decode
 from posezoo.poses.keypoints import SKELETONS
 
@@ -30,11 +30,6 @@ def enlarged(people, scale):
 def maps_of(people, noise=0.0):
     heatmaps, pafs = openpose_maps(people, 3, noise=noise)
     return {"heatmaps": heatmaps, "pafs": pafs}
-
-
-def tags_of(people, **kwargs):
-    heatmaps, tags = embedding_maps(people, 3, noise=0, **kwargs)
-    return {"heatmaps": heatmaps, "embeddings": tags}
 
 
 @pytest.fixture
@@ -63,20 +58,3 @@ def test_passes_at_several_scales_lie_over_each_other(crowd):
     truth = crowd.joints[:, 0]
     for pose in found:
         assert np.hypot(*(truth - pose.keypoints[0, :2]).T).min() < 2
-
-
-@pytest.mark.parametrize("nms_in_graph", [False, True])
-def test_embeddings_of_a_mirrored_image_are_a_second_tag(nms_in_graph):
-    people = group("crowd", 5, crowds.EMBEDDINGS_SIZE, 4)
-    default = tags_of(people, nms_in_graph=nms_in_graph)
-    looks = [
-        AugmentedOutputs(default),
-        AugmentedOutputs(tags_of(mirrored(people), nms_in_graph=nms_in_graph), mirrored=True),
-    ]
-    merged = merge_embeddings(looks)
-    assert merged["embeddings"].shape == (*default["embeddings"].shape, 2)
-    assert np.allclose(merged["embeddings"][..., 0], merged["embeddings"][..., 1], atol=1e-5)
-    found = decode("associative_embedding", merged, people.size)
-    assert len(found) == len(people)
-    for pose in found:
-        assert np.abs(people.joints[:, 5] - pose.keypoints[5, :2]).sum(axis=1).min() < 2

@@ -5,10 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import posezoo
 from fakes.people import standing_person
 from posezoo.core.errors import ImageError
-from posezoo.media.images import SAMPLE_PHOTOS, read_image
 from posezoo.poses.drawing import draw, write_text
 from posezoo.poses.keypoints import SKELETONS, Pose, bounding_box
 from posezoo.poses.limb_drawing import keypoint_color, person_color
@@ -43,8 +41,6 @@ def test_a_notebook_shows_what_is_drawn():
     [
         pytest.param(lambda image: image[:, ::-1], id="mirrored"),
         pytest.param(lambda image: image[..., ::-1], id="RGB for BGR"),
-        pytest.param(lambda image: np.dstack([image, image[..., :1]])[..., :3], id="without alpha"),
-        pytest.param(lambda image: np.broadcast_to(image[..., :1], image.shape), id="grey"),
         pytest.param(lambda image: image[..., 0], id="one channel"),
         pytest.param(
             lambda image: np.frombuffer(image.tobytes(), np.uint8).reshape(image.shape), id="bytes"
@@ -336,17 +332,3 @@ def test_the_label_of_each_hand_stands_at_its_hand():
     alone = np.stack([draw(plain_image(), [each], color="person") for each in hands])
     written = draw(plain_image(), hands, color="person")
     np.testing.assert_array_equal(written[:190].any(axis=2), alone[:, :190].any(axis=(0, 3)))
-
-
-def test_a_face_of_90_pixels_is_six_shapes_of_lines(mediapipe, monkeypatch):
-    """Its oval, brows, eyes and lips, each apart from the others."""
-    for name, value in mediapipe.items():
-        monkeypatch.setenv(name, value)
-    photo = read_image(SAMPLE_PHOTOS[0])
-    (face,) = posezoo.load("face-landmark", listener=None)(photo)
-    x0, y0, x1, y1 = face.keypoint_box
-    assert photo.shape[:2] == (512, 512) and 80 < x1 - x0 < 100
-    is_drawn = (draw(photo, [face]) != photo).any(axis=2)
-    shapes, _ = cv2.connectedComponents(is_drawn.astype(np.uint8))
-    assert 6 <= shapes - 1 <= 8  # a brow has two lines
-    assert is_drawn.sum() < 0.3 * (x1 - x0) * (y1 - y0)

@@ -80,18 +80,6 @@ def test_a_limb_is_read_at_its_own_joints_and_else_at_the_neck():
     assert errors[:, arm].mean() > 15 and np.delete(errors, arm, axis=1).max() < 2
 
 
-@pytest.mark.parametrize("visible", [3, 2, 1, 0])
-def test_a_limb_is_read_at_its_outermost_visible_joint(visible):
-    keypoints = np.stack([np.arange(19), np.zeros(19), np.ones(19)], 1)  # one a cell
-    columns = np.tile(np.arange(19), (57, 1, 1))
-    wrist, elbow, shoulder = arm = [
-        space.NAMES.index(f"left_{joint}") for joint in ("wrist", "elbow", "shoulder")
-    ]
-    keypoints[arm[: 3 - visible], 2] = 0
-    place = [wrist, elbow, shoulder, space.NECK][3 - visible]
-    assert (lifting.read_locations(columns, keypoints, (19, 1))[arm] == place).all()
-
-
 def test_least_squares_are_more_accurate_than_weak_perspective():
     weak, best = np.zeros(len(SEEDS)), np.zeros(len(SEEDS))
     for seed in SEEDS:

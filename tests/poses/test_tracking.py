@@ -152,12 +152,3 @@ def test_a_detection_in_an_empty_scene_gets_no_number_before_it_is_seen_again():
     for time_s, seen in enumerate(([], [], [box(100)], [box(101)])):
         numbers.append([pose.track_id for pose in tracker.update(seen, time_s / 30)])
     assert numbers == [[], [], [None], [1]]
-
-
-def test_a_frame_with_more_people_than_before_and_one_with_fewer():
-    tracker = PoseTracker()
-    tracker.update([box(100), box(500), box(900)], 0)
-    (pose,) = tracker.update([box(500)], 0.03)
-    assert pose.track_id == 2
-    tracked = tracker.update([box(1100), box(900), box(500), box(100), box(300)], 0.06)
-    assert [pose.track_id for pose in tracked] == [None, 3, 2, 1, None]

@@ -30,7 +30,6 @@ from posezoo.proof.recorded_outputs import (
     Recording,
     draw_feed,
     draw_recorded_image,
-    parse_recording,
     sample_values,
 )
 
@@ -123,24 +122,6 @@ def test_the_images_are_the_same_in_every_version_of_numpy():
         assert [image.shape, image.min() >= 0, image.max() <= 255] == [(1, 3, 40, 33), True, True]
         found[kind] = hashlib.sha256(image.astype(np.uint8).tobytes()).hexdigest()[:16]
     assert found == {"noise": "eab38d333a0652cc", "blocks": "f7ef07cf6ca75b65"}
-
-
-def test_a_recording_survives_its_file():
-    recording = Recording(
-        {"image": RecordedInput((1, 2, 2, 3), -1.0, 1.0)},
-        {"maps/nose": (1, 2)},
-        {"block/conv:0": (1, 4, 4, 8)},
-        {
-            "noise": {
-                "maps/nose": np.array([1, 2], np.float32),
-                "block/conv:0": np.arange(32, dtype=np.float32),
-            }
-        },
-    )
-    again = parse_recording(record_outputs.recording_tensors(recording))
-    assert (again.inputs, again.shapes) == (recording.inputs, recording.shapes)
-    assert again.inner == recording.inner
-    np.testing.assert_array_equal(again.values["noise"]["maps/nose"], [1, 2])
 
 
 def test_the_line_and_the_record_name_the_publishers_runtime(tmp_path):
@@ -277,10 +258,8 @@ def test_a_changed_or_missing_file_is_refused(tmp_path):
     "changes",
     [
         {"photo/heatmaps": np.zeros(3, np.float32)},
-        {"range/image:0": np.zeros(3, np.float32)},
         {"noise/other": np.zeros(3, np.float32)},
         {"output/heatmaps": np.array(3)},
-        {"output/heatmaps": np.ones((2, 2), np.int64)},
         {"output/heatmaps": np.array([np.inf], np.float32)},
         {"range/image:0": np.array(3, np.float32)},
     ],

@@ -233,7 +233,6 @@ def scaled(tensors, factor):
     [
         (0.001, "is too far from the FP16 IR: on 2 photos, "),
         (8, "has a range that is too wide: "),
-        (10_000, "has a range that is too wide: "),
     ],
 )
 def test_get_refuses_ranges_of_another_scale(zoo, tensors, factor, problem):
@@ -367,16 +366,13 @@ def test_a_file_that_is_not_the_declared_one_is_refused(zoo, spoil, problem):
     ("changes", "problem"),
     [
         ({"activations/elsewhere/fq_output_0": UNIT}, "no operation 'elsewhere'"),
-        ({"weights/elsewhere": np.zeros((1,), np.int64)}, "no operation 'elsewhere'"),
         ({"activations/stem": UNIT}, "'stem' is not the name of a quantizer"),
         ({"activations/stem/fq_output_" + "9" * 30: UNIT}, "is not the name of a quantizer"),
         ({"weights/a\x1b[31m\nb": np.array([0])}, "no operation 'a\\x1b[31m\\nb'"),
         ({"biases/Relu_0": np.zeros((3,), np.float32)}, "no operation 'Relu_0'"),
-        ({FEATURES: unit_ranges(1, 3, 1, 1)}, "ranges of the shape [1, 3, 1, 1]"),
         ({FEATURES: unit_ranges(7, 1, 1, 1, 1)}, "ranges of the shape [7, 1, 1, 1, 1]"),
         ({"activations/heatmaps/fq_output_0": unit_ranges(7, 1, 1, 1)}, "the shape [7, 1, 1, 1]"),
         ({STEM: np.array([9])}, "do not have the declared axes"),
-        ({STEM: np.array([-1])}, "do not have the declared axes"),
         ({STEM: np.array([0, 0])}, "do not have the declared axes"),
         ({"biases/stem": np.full((1, 4, 1, 1), 1e6, np.float32)}, "would add an infinite value"),
         ({"biases/stem": np.zeros((1, 5, 1, 1), np.float32)}, "adds [1, 4, 1, 1] values"),
@@ -397,17 +393,13 @@ def refused(ended, problem):
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"more": UNIT}, "it has a tensor 'more'"),
         ({f"module.{STEM}": np.array([0])}, f"it has a tensor 'module.{STEM}'"),
         *(
             ({FEATURES: ends}, f"{FEATURES!r} has to be a finite value and a larger one in f32")
             for ends in (
                 np.array([1, 0], np.float32),
-                np.array([1, 1], np.float32),
                 np.array([np.nan, 1], np.float32),
-                np.array([0, np.inf], np.float32),
                 np.array([-3.4e38, 3.4e38], np.float32),
-                np.array([0, 1, 2], np.float32),
                 np.array(1, np.float32),
                 np.array([0, 1], np.int64),
             )
@@ -522,17 +514,6 @@ def test_an_int8_ir_of_the_declared_inputs_is_not_taken_for_one_of_others(made, 
     succeeded(made.convert(flag, "--precisions", "FP16", output="other"))
 
 
-def test_a_mirror_holds_the_ranges(zoo):
-    mirror = zoo.root / "mirror"
-    registry = ("--models_dir", zoo.root / "registry")
-    succeeded(posezoo("mirror", "create", mirror, NAME, *registry))
-    (copy,) = mirror.rglob(FILE)
-    assert copy.read_bytes() == zoo.ranges.read_bytes()
-    succeeded(posezoo("mirror", "check", mirror))
-    copy.write_bytes(b"")
-    refusal(posezoo("mirror", "check", mirror))
-
-
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_in_the_place_of_ranges_is_refused_at_once(zoo):
     zoo.ranges.unlink()
@@ -580,12 +561,6 @@ def test_open_model_zoos_quantizer_needs_no_photos_of_a_model_with_ranges(zoo):
     assert "Keeping tiny (FP16-INT8): it is up to date" in omz(zoo, "quantizer").stdout
     other = omz(zoo, "quantizer", "--precisions", "FP32-INT8")
     assert "Skipping tiny (without --dataset_dir, no quantization makes FP32-INT8)" in other.stdout
-
-
-def test_open_model_zoos_quantizer_refuses_spoilt_ranges(zoo, tensors):
-    zoo.declare(scaled(tensors, 10_000))
-    omz(zoo, "downloader")
-    assert "has a range that is too wide" in refusal(omz(zoo, "quantizer"))
 
 
 def test_open_model_zoos_quantizer_asks_for_photos_without_ranges(zoo):

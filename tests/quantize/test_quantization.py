@@ -83,11 +83,6 @@ def test_the_events_of_a_quantization(quantized):
     assert not bench.of(LayerNoiseMeasured)
 
 
-def test_nothing_is_printed(bench, capfd):
-    bench.quantize()
-    assert capfd.readouterr() == ("", "")
-
-
 def test_the_same_photos_give_the_same_bytes_on_one_thread_and_on_all(bench):
     cores = os.sched_getaffinity(0)
     bench.quantize()

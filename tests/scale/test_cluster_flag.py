@@ -11,7 +11,6 @@ import threading
 from base64 import b64decode
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -22,7 +21,6 @@ from fakes.network import network
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, onnx_yml, write_model
-from posezoo.core.events import WorkerChanged
 
 NAMES = ("first", "second", "third")
 
@@ -254,19 +252,6 @@ def test_the_end_of_the_scheduler_is_one_line(zoo):
         "  hint: run the command again: models that are done are kept",
     ]
     assert all(line.startswith(NAMES) for line in said[:-2]), said
-
-
-def test_the_work_waits_until_a_worker_answers(monkeypatch):
-    from posezoo.scale import cluster
-
-    monkeypatch.setattr(cluster, "_POLL_S", 0.0)
-    silent, awake = (cluster._WorkerState("tcp://here", "", silent) for silent in (True, False))
-    seen = iter([{}, {"id": silent}, {"id": awake}, {}])
-    client, events = SimpleNamespace(run_on_scheduler=lambda _: next(seen)), []
-    monitor = cluster._WorkerMonitor(client, "tcp://scheduler", events.append, wait_s=60.0)
-    assert monitor.wait_for_workers() == ["tcp://here"]
-    states = [event.state for event in events if isinstance(event, WorkerChanged)]
-    assert states == ["joined", "answers"]
 
 
 def test_an_interrupt_ends_all_processes(zoo):

@@ -197,7 +197,6 @@ def test_a_script_of_tasks_runs_until_it_makes_a_landmarker(mp):
             lambda mp: mp.tasks.vision.HandLandmarker.create_from_model_path("a.task"),
             "mediapipe.solutions.hands",
         ),
-        (lambda mp: mp.tasks.vision.FaceLandmarker(None, None), "mediapipe.solutions.face_mesh"),
         (lambda mp: mp.tasks.text.TextClassifier.create_from_options(None), "install MediaPipe 1"),
         (lambda mp: mp.tasks.BaseOptions("a").to_pb2(), "install MediaPipe 1"),
         (
@@ -209,8 +208,6 @@ def test_a_script_of_tasks_runs_until_it_makes_a_landmarker(mp):
             "each solution downloads",
         ),
         (lambda mp: mp.CalculatorGraph(graph_config=None), "posezoo runs no graphs"),
-        (lambda mp: mp.packet_getter.get_proto(None), "posezoo runs no graphs"),
-        (lambda mp: mp.model_ckpt_util.GenerateCpuTfLite(), "posezoo runs no graphs"),
     ],
 )
 def test_what_posezoo_has_not_is_one_line_when_it_is_used(mp, call, instead):

@@ -4,30 +4,8 @@ import numpy as np
 import pytest
 
 from posezoo.solutions import pose
-from posezoo.solutions.body_filter import BodyFilter
 
 ANCHORS = 2254
-
-
-class CountingFilter(BodyFilter):
-    """Counts the frames in which nobody was found."""
-
-    lost = 0
-
-    def lose(self):
-        super().lose()
-        self.lost += 1
-
-
-@pytest.fixture
-def counting(monkeypatch):
-    body_filter = CountingFilter()
-    scores = np.full((1, ANCHORS, 1), -100, np.float32)
-    outputs = {"Identity": np.zeros((1, ANCHORS, 12), np.float32), "Identity_1": scores}
-    monkeypatch.setattr(pose, "BodyFilter", lambda: body_filter)
-    monkeypatch.setattr(pose, "load_network", lambda name, without=(): name)
-    monkeypatch.setattr(pose, "infer", lambda network, picture: outputs)
-    return body_filter
 
 
 @pytest.fixture

@@ -106,12 +106,10 @@ def test_a_file_that_has_no_other_source_is_named(tmp_path, server):
         ({"status": [401] * 9}, "refused", "HTTP 401 Unauthorized (no login was sent)"),
         ({"status": [503] * 9}, "unreachable", "HTTP 503 Service Unavailable"),
         ({"status": [503]}, "good", ""),
-        ({"status": [429]}, "good", ""),
         ({"resets": True}, "unreachable", "no connection"),
         ({"silence_s": 9}, "unreachable", "no answer within 1 s"),
         ({"length": 5, "ranges": True}, "changed", "announces 5 bytes"),
         ({"content_range": "bytes 0-0/7", "ranges": True}, "good", ""),
-        ({"content_range": "bytes 5-5/7", "ranges": True}, "good", ""),
         (
             {"headers": {"Location": "http://localhost/"}, "status": [302] * 9},
             "unreachable",

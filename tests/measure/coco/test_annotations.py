@@ -71,30 +71,23 @@ def test_boxes_are_enough_if_keypoints_are_not_required(tmp_path):
     [
         ([{"image_id": 1}], "is not a COCO annotation file"),
         (one_person(images=[]), "has no images"),
-        (one_person(images=None), "images is missing"),
         (one_person(annotations={"a": 1}), "annotations is not a list"),
         (one_person(annotations=[7]), r"annotations\[0\]: expected an object"),
         (one_person(categories=[{"id": 1, "name": "dog"}]), "no category is called person; the categories: dog"),
-        (one_person(categories=[]), "no category is called person; the categories: none"),
         (one_person(images=[{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]), "ids of images repeat: 1"),
         (one_person(annotations=[person(1, 0, SEEN)]), r"no annotations of its images: annotations\[0\] \(image_id 0\): is of another image"),
         (changed(bbox=[1, 2, 3]), r"annotations\[0\].bbox: expected 4 numbers, got 3"),
-        (changed(bbox=None), "bbox: expected 4 numbers, got none"),
         (changed(bbox=(90, 20, -80, 9)), "bbox: expected left, top, width and height of 0 or more"),
         (changed(area=-7), "area: expected 0 or more, got -7"),
         (one_person(annotations=[person(1, 1, SEEN), person(2, None, SEEN)]), r"annotations\[1\].image_id: expected the id of an image, got nothing"),
-        (one_person(categories=[{**PERSON, "keypoints": ["tail", "tip", "tail"]}]), "tail is listed 2 times"),
         (one_person(categories=[{**PERSON, "keypoints": ["hip", "hip", *(f"k{i}" for i in range(15))]}]), "hip is listed 2 times"),
         (changed(keypoints=[1, 2, 3]), "keypoints: expected 51 numbers, three for each of the category's 17 keypoints, got 3"),
         (changed(category_id=7), "no annotations of people, whose category_id is 1; it has annotations with category_id 7"),
         (changed(bbox=(0.1, 0.2, 0.3, 0.9)), "all numbers of bbox are from 0 to 1"),
-        (one_person(annotations=[person(1, 1, [[0.5, 0.9, 2]] * 17)]), "all numbers of keypoints are from 0 to 1"),
         (changed(keypoints=["a"] * 51), "expected numbers, got 'a'"),
         (changed(area=float("nan")), "area: expected numbers, got nan"),
         (changed(iscrowd=3), "iscrowd: expected 0 or 1, got 3"),
         (changed(num_keypoints="two"), "num_keypoints: expected a whole number"),
-        (one_person(annotations=[person(1, 1, [[float("nan"), 1, 2]] * 17)]), "keypoints: expected numbers, got nan"),
-        (one_person(images=[{"id": None, "file_name": "a"}]), r"images\[0\].id: expected a whole number or a text"),
         (one_person(images=[{"id": 1}]), r"images\[0\].file_name: expected a text, got nothing"),
     ],
 )  # fmt: skip
@@ -110,7 +103,6 @@ def to_first(**changes):
 
 CHANGES = {
     "no licenses": lambda content: content.update(licenses=None),
-    "licenses without ids": lambda content: content.update(licenses=[{"name": None}, ""]),
     "whole numbers with a point, or as texts": lambda content: (
         content["images"][0].update(id=1.0, width=640.0, height="480"),
         content["annotations"][0].update(image_id="1", bbox=["10", 10.0, 80, 160]),
@@ -120,7 +112,6 @@ CHANGES = {
     ),
     "a crowd that is not stated": to_first(iscrowd=None),
     "an area that is not stated": to_first(area=None),
-    "ids of annotations that are texts": to_first(id="a-b"),
     "no ids of annotations": lambda content: content["annotations"][0].pop("id"),
     "visibility as true": to_first(
         keypoints=[True if at % 3 == 2 else value for at, value in enumerate(SEEN.ravel().tolist())]
@@ -151,7 +142,6 @@ def test_people_without_keypoints_count_only_as_boxes(tmp_path, empty):
 
 
 WARNED = {
-    "no area": (to_first(area=0), "far below that of bbox"),
     "an area of 1": (
         to_first(area="1.0"),
         r"annotations\[0\] \(area 1, bbox 12800\): area is far below that of bbox",
@@ -166,12 +156,6 @@ WARNED = {
     ),
     "names alike": (
         lambda content: content.update(categories=[{**PERSON, "keypoints": ["point"] * 17}]),
-        "COCO's 17",
-    ),
-    "a name twice": (
-        lambda content: content.update(
-            categories=[{**PERSON, "keypoints": ["nose", *PERSON["keypoints"][2:3] * 2, *PERSON["keypoints"][3:]]}]
-        ),
         "COCO's 17",
     ),
     "a confidence as visibility": (

@@ -29,17 +29,6 @@ def metrics_of(matches):
     return dict(zip(NAMES, PooledMatches(matches).resampled_metrics(weights), strict=True))
 
 
-def test_the_metrics_of_matched_keypoints_equal_those_of_cocos_tools(tmp_path):
-    truth, results = crowded(120, people=300, found=2500)
-    dataset, found = (
-        read_written(tmp_path, truth),
-        predictions_of(results),
-    )
-    metrics = compute_coco_metrics(dataset, found)
-    for name, value in metrics_of(match_dataset(dataset, found)).items():
-        assert value == pytest.approx(metrics[name], abs=1e-12), name
-
-
 def test_the_metrics_of_matched_boxes_equal_those_of_cocos_tools(tmp_path):
     truth, _ = crowded(40, people=120, found=1)
     random = np.random.default_rng(1)

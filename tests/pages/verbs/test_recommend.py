@@ -317,19 +317,6 @@ def test_each_precision_that_was_measured_and_is_available_is_a_row(zoo):
     assert rows[1:3] == [("both", "FP16"), ("slow", "FP16")]  # nobody gets its INT8 without photos
 
 
-def test_the_default_in_int8_is_a_row_of_the_zoo():
-    answer = json_of(posezoo("recommend", "--format", "json"))
-    (row,) = (
-        row
-        for row in answer["models"]
-        if (row["name"], row["precision"]) == ("movenet-thunder", "FP16-INT8")
-    )
-    assert row["detector_precision"] == "FP16-INT8"
-    assert row["command"].startswith("posezoo run movenet-thunder --precision FP16-INT8 ")
-    keys = ("AP", "AR50_single", "AR50_several", "ghosts", "single_p50_ms")
-    assert all(row[key] for key in (*keys, "transfer_bytes"))
-
-
 def test_the_first_three_rows_are_shown_and_the_others_are_counted(zoo):
     for number in range(7):
         yml = model_yml(skeleton="coco-17", decoder={"name": "simcc"})

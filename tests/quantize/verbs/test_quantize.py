@@ -244,17 +244,6 @@ def test_without_photos_it_is_wrong_usage(place):
     )
 
 
-def test_bad_photos_are_one_line_of_error(place):
-    for photo in (place.root / "photos").iterdir():
-        photo.write_bytes(photo.name.encode())
-    ended = place.quantize()
-    assert ended.returncode == 1
-    assert ended.stdout == ""
-    assert "error: " in ended.stderr
-    assert "0 of 9 different images can be read" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
 def test_open_model_zoos_lines_and_folders(place, tmp_path):
     ended = succeeded(quantizer("--name", "seeker", *place.flags, "-o", tmp_path / "int8"))
     assert "========== Quantizing seeker from FP32 to FP16-INT8\n" in ended.stdout
