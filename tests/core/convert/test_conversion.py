@@ -43,6 +43,7 @@ from posezoo.core.errors import ConversionError
 from posezoo.core.events import (
     ConversionFinished,
     ConversionStarted,
+    ConversionUpToDate,
     SelfCheckFinished,
     SelfCheckPassed,
     WarningIssued,
@@ -432,3 +433,16 @@ def test_a_name_that_no_ir_can_have_is_an_error(tmp_path, name, bad, reason):
     with pytest.raises(ConversionError, match=reason):
         convert_model(spec, layout)
     assert not list(layout.output_dir.rglob("*.xml"))
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".bin"])
+def test_a_damaged_ir_is_made_again(tmp_path, suffix):
+    spec, layout = tiny(tmp_path)
+    damaged = convert_model(spec, layout, self_check=False).irs[FP16].with_suffix(suffix)
+    good = damaged.read_bytes()
+    damaged.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    events = []
+    convert_model(spec, layout, self_check=False, listener=events.append)
+    assert damaged.read_bytes() == good
+    assert events[0] == ConversionUpToDate("tiny-pose", (FP32,))
+    assert ConversionStarted("tiny-pose", (FP16,)) in events

@@ -116,3 +116,11 @@ def test_what_cannot_be_written_leaves_the_old_file_and_no_orphan(tmp_path):
     with pytest.raises(OutputError, match="target: cannot be written"):
         write_atomically(tmp_path / "target", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_a_file_is_read_whatever_its_times_and_its_record_say(file):
+    assert is_good(file)
+    before = file.stat()
+    file.write_bytes(bytes(len(CONTENT)))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # as `cp -p` and archives do
+    assert not is_good(file)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from fakes.files import declared, model
-from posezoo.core.declarations.model import Digest, SourceFile
-from posezoo.core.errors import DigestError, PosezooError
+from posezoo.core.declarations.model import Digest, Precision, SourceFile
+from posezoo.core.errors import DigestError, LockError, PosezooError
 from posezoo.core.lockfile import LockFile
 
 LOOSE = SourceFile("net.pth", None, None, (), max_size=100)
@@ -135,3 +135,10 @@ def test_a_lock_that_is_a_link_stays_one(tmp_path):
     LockFile(link).record_first_use(SPEC, LOOSE, 5, ONE)
     assert link.is_symlink()
     assert LockFile(shared).with_pins(SPEC).files[0].checksum == ONE
+
+
+def test_a_strict_lock_allows_no_ir_that_it_does_not_list(tmp_path):
+    assert LockFile(tmp_path / "posezoo.lock").agreed_ir(SPEC, Precision.FP16) is None
+    strict = LockFile(tmp_path / "posezoo.lock", strict=True).agreed_ir(SPEC, Precision.FP16)
+    with pytest.raises(LockError, match=r"pose: FP16/pose\.xml is not in .*, and --locked allows"):
+        strict.require_known()

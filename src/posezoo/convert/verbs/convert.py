@@ -140,11 +140,11 @@ def run(args: _ConvertArgs) -> int:
         return _convert_own_file(args)
     if args.checkpoint is None and len(args.models) == 1 and is_checkpoint_file(args.models[0]):
         args.checkpoint = Path(args.models.pop())
+    args.weights_dir = args.weights_dir or args.output  # -o of Open Model Zoo's converter
     context = flags.context_from_args(args)
     for name in args.models:
         require_existing(name, context, statement_from_args(args))
     _refuse_invalid_flags(args)
-    args.weights_dir = args.weights_dir or args.output  # -o of Open Model Zoo's converter
     args.precisions = args.precisions or (Precision.FP32, Precision.FP16)
     flags.require_model_optimizer(args)
     select = _select_with_checkpoint if args.checkpoint else _select_models
