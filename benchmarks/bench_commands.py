@@ -19,7 +19,7 @@ POSEZOO = str(Path(sys.executable).with_name("posezoo"))
 ROUNDS = amount(10)
 BARE, HELP, GET = "python -c pass", "posezoo --help", "posezoo get, nothing to do"
 #: How many times the time of ``BARE`` a command may take at most.
-BARS = {HELP: 6, GET: 16}
+BARS = {HELP: 4.5, GET: 16}
 
 
 def main() -> int:
