@@ -6,8 +6,11 @@ import pytest
 
 from fakes import seeker
 from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.core.pipeline.zoo_context import open_context
 from posezoo.core.registry import open_registry
+from posezoo.core.settings import read_settings, to_settings
 from posezoo.run.pipeline_spec import find_published
+from posezoo.run.subject import Statement, find_subject
 
 
 @pytest.fixture
@@ -46,3 +49,13 @@ def test_looking_for_it_writes_nothing_beside_the_ir(published):
     before = sorted(xml.parent.iterdir())
     find_published(xml, registry)
     assert sorted(xml.parent.iterdir()) == before
+
+
+def test_a_published_ir_stays_the_published_model_if_its_own_decoder_is_said_again(published):
+    xml, registry = published
+    settings = to_settings(read_settings({"models_dir": registry.roots[0]}))
+    context = open_context(settings)
+    own = find_subject(f"{xml}", context).model.decoder.name
+    for decoder in (None, own):
+        subject = find_subject(f"{xml}", context, Statement(decoder=decoder))
+        assert subject.is_published and subject.model.name == "seeker"

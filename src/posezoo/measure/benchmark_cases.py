@@ -180,7 +180,8 @@ class CaseMaker:
     ) -> Iterator[BenchmarkCase]:
         for runtime in self.options.runtimes:
             for batch in self.options.batches:
-                workload = NetworkWorkload(xml, batch, self.options.size or size)
+                given = self.options.size
+                workload = NetworkWorkload(xml, batch, given or size, bool(given))
                 yield BenchmarkCase(
                     name, precision, workload, runtime, weights=weights, is_recordable=is_recordable
                 )

@@ -238,6 +238,13 @@ def test_a_file_that_is_missing_is_named_before_anything_is_measured(checkout):
 
 
 @pytest.mark.usefixtures("measured_in_this_process")
+def test_a_size_is_refused_for_an_ir_whose_sizes_are_fixed(checkout):
+    small = write_ir(checkout / "good.xml", {"heatmaps": (1, 2, 8, 12)})
+    ended = benchmark(checkout, small, "--size", "64,96")
+    assert f"--size: the inputs of {small} have fixed sizes" in refusal(ended)
+
+
+@pytest.mark.usefixtures("measured_in_this_process")
 def test_one_failure_does_not_stop_the_others(checkout):
     small = write_ir(checkout / "good.xml", {"heatmaps": (1, 2, 8, 12)})
     any_size = write_ir(checkout / "any.xml", {"heatmaps": (1, 2, 8, 12)}, image=(1, 3, -1, -1))

@@ -14,7 +14,7 @@ import numpy as np
 
 from posezoo.console.labels import format_count
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import InferenceError
+from posezoo.core.errors import InferenceError, UsageError
 from posezoo.core.values import frozen
 from posezoo.figures.measured import CROPS, FOUND, SHOWN, TARGET_SIZE, people_settings
 from posezoo.media.images import read_image
@@ -92,11 +92,13 @@ class NetworkWorkload:
 
     Attributes:
         size: height and width, for an IR with dynamic sizes; else None.
+        is_size_given: whether the user gave it; an IR with fixed sizes is then an error.
     """
 
     xml: Path
     batch: int
     size: tuple[int, int] | None = None
+    is_size_given: bool = False
 
     @property
     def irs(self) -> tuple[Path, ...]:
@@ -112,12 +114,15 @@ class NetworkWorkload:
         """Read, reshape and compile the IR.
 
         Raises:
-            InferenceError: the IR is missing or damaged, or the device or the network refuses it.
+            InferenceError: the IR is missing or damaged, the device or the network refuses it, or
+                it does not take ``size``.
         """
         machine = Machine.here()  # also imports OpenVINO, which is not part of compiling
         start_time = time.perf_counter()
         graph = Graph(self.xml)
         was_dynamic = graph.fix_dynamic_sizes(self.size)
+        if self.is_size_given and not was_dynamic:
+            raise UsageError(f"--size: the inputs of {self.xml} have fixed sizes")
         graph.set_batch(self.batch)
         types = graph.input_types
         network = CompiledNetwork(graph, runtime)
