@@ -136,12 +136,13 @@ def test_an_option_for_boxes_is_refused_without_a_detector(option, xml):
     assert ended.returncode == 2
 
 
-def test_measurements_of_own_files_and_weights_are_not_recorded_beside_them(xml, context):
+def test_own_files_and_weights_get_no_records_and_no_random_weights(xml, context):
     weights = xml.with_name("mine.pth")
     weights.touch()
     for file in (xml, weights):
-        with pytest.raises(UsageError, match=r"^record: only for a model; "):
-            find_subject(f"{file}", context, Statement(others=("record",)))
+        for flag in ("record", "generated"):
+            with pytest.raises(UsageError, match=rf"^{flag}: only for a model"):
+                find_subject(f"{file}", context, Statement(others=(flag,)))
 
 
 def test_an_option_for_boxes_is_refused_where_the_file_says_that_nothing_finds_people(

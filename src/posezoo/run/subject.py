@@ -175,7 +175,7 @@ _OF_IRS = f"{_OF_MODELS} {_OF_FILES} sample precisions skeleton decoder_options 
 #: The statements and flags that change nothing, by what is named.
 _UNUSED = {
     Kind.MODEL: f"{_OF_FILES} skeleton network model_name sample input_shape",
-    Kind.CHECKPOINT: f"{_OF_FILES} tag sample input_shape record",
+    Kind.CHECKPOINT: f"{_OF_FILES} tag sample input_shape record generated",
     Kind.FILE: (
         "network model_name tag checkpoint force record measure_only generated self_check sample"
         " input_shape"
