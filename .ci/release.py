@@ -40,7 +40,6 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from readme_renderer import markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 THIS_PYTHON = platform.python_version().rpartition(".")[0]
@@ -250,6 +249,8 @@ def check_readme(wheel: Path) -> None:
     """Raise a ReleaseError unless an index can show README.md, and each link there leads to a
     place.
     """
+    from readme_renderer import markdown  # other programs ask this one for a Python alone
+
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (each for each in archive.namelist() if each.endswith(".dist-info/METADATA"))
         fields = message_from_string(archive.read(name).decode())

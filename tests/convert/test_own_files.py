@@ -135,6 +135,14 @@ def test_an_ir_that_is_far_off_is_not_written_where_roundings_are_not_the_cause(
     assert not (folder / "net.xml").exists()
 
 
+def test_an_onnx_gets_the_shape_that_is_asked_for(folder, capfd):
+    write_graph([onnx.helper.make_node("Relu", ["image"], ["out"])])
+    words = ("--input_shape", "[2,3,16,24]", "--mean_values", "0", "--scale_values", "1")
+    assert run(capfd, "net.onnx", "-o", "net.xml", *words)[0] == 0
+    model = import_openvino().Core().read_model(folder / "net.xml")
+    assert [*model.input().shape] == [2, 3, 16, 24]
+
+
 def test_a_large_network_is_compared_on_smaller_images_of_two_ranges(folder, capfd):
     kernel = np.random.default_rng(0).normal(size=(16, 3, 3, 3)).astype(np.float32)
     convolution = onnx.helper.make_node("Conv", ["image", "kernel"], ["out"], pads=[1] * 4)

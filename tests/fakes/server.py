@@ -72,7 +72,10 @@ class Server:
         self._http.owner = self
         self._scheme = "https" if tls else "http"
         if tls:
-            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
+            # A client that is killed in a handshake holds up its own thread alone.
+            self._http.socket = tls.wrap_socket(
+                self._http.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> Server:

@@ -18,6 +18,7 @@ tests, pytest and libraries keep the real system. It is a simulation: nothing he
 from __future__ import annotations
 
 import builtins
+import errno
 import fcntl
 import importlib
 import io
@@ -255,8 +256,11 @@ def _as_stored(path: Any) -> Any:
     try:
         _lstat(path)
         return path
-    except (OSError, ValueError):
+    except ValueError:
         pass
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return path
     folder, name = os.path.split(os.fspath(path).rstrip("/"))
     folder = _as_stored(folder)
     try:

@@ -345,16 +345,16 @@ def _declare(task: _FileTask, preparation: Preprocessing) -> tuple[ModelSpec, Pa
     original = task.original
     shape = [f"--input_shape={args.input_shape}"] if args.input_shape else []
     declared = read_given_arguments(shape)
-    prepared = Input(
-        "",
-        (),
+    prepare = partial(
+        replace,
         mean=preparation.mean,
         scale=preparation.scale,
         reverse_input_channels=preparation.reverse_input_channels,
     )
-    inputs = tuple(replace(prepared, name=port.name, shape=port.shape) for port in declared.inputs)
-    if prepared.states_preparation:
-        inputs = inputs or (prepared,)
+    inputs = tuple(map(prepare, declared.inputs))
+    unnamed = prepare(Input("", ()))
+    if unnamed.states_preparation:
+        inputs = inputs or (unnamed,)
     spec = declare_file(
         original,
         Framework(_framework_of(original)),

@@ -14,7 +14,11 @@ from posezoo.console.report import print_result
 from posezoo.core.convert.file_kinds import is_file_name
 from posezoo.core.declarations.field_types import WORD_PATTERN
 from posezoo.core.declarations.model import Family, Framework, License, ModelSpec, list_frameworks
-from posezoo.core.declarations.model_files import find_network, is_network_file
+from posezoo.core.declarations.model_files import (
+    find_network,
+    is_checkpoint_file,
+    is_network_file,
+)
 from posezoo.core.declarations.safe_names import case_folded, explain_invalid_model_name
 from posezoo.core.declarations.sources import NpmPackageSource
 from posezoo.core.errors import OutputError, PosezooError, SettingsError, shell_word
@@ -193,12 +197,12 @@ def _draft_beside(args: _NewArgs, context: Context) -> int:
     from posezoo.run.subject import find_subject
     from posezoo.upkeep.draft.model_yml_text import format_beside
 
-    subject = find_subject(args.name, context, statement_from_args(args), needs_decoder=False)
-    if not subject.graph:
+    if is_checkpoint_file(args.name):
         raise SettingsError(
             f"{args.name}: has weights without their network, which a model.yml beside it is for",
             hint=f"posezoo convert {shell_word(args.name)} makes an IR, which says all itself",
         )
+    subject = find_subject(args.name, context, statement_from_args(args), needs_decoder=False)
     spec = describe_network_file(subject, InputOptions()).model
     assert isinstance(spec, ModelSpec)
     if args.detector:
