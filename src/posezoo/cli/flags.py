@@ -873,6 +873,8 @@ def parse_channel_values(
     values = tuple(chain.from_iterable(groups))
     if len(values) not in (1, 3):
         args.parser.error(f"--{name}: expected one number, or one for each of 3 channels")
+    if name == "scale_values" and 0 in values:
+        args.parser.error("--scale_values: expected divisors, and nothing is divided by 0")
     return values
 
 

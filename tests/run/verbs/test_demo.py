@@ -126,10 +126,12 @@ def test_invalid_flags_are_wrong_usage(tiny, video, args, said):
     assert len(complaint.splitlines()) == 2
 
 
-def test_a_mean_for_two_of_three_channels_is_wrong_usage(tiny, video):
+def test_a_mean_for_two_of_three_channels_and_a_scale_of_0_are_wrong_usage(tiny, video):
     assert "--mean_values: expected one number, or one for each of 3 channels" in refusal(
         demo("-m", tiny, "-i", video, "--mean_values", "1", "2"), code=2
     )
+    zero = demo("-m", tiny, "-i", video, "--scale_values", "1", "0", "1")
+    assert "--scale_values: expected divisors" in refusal(zero, code=2)
 
 
 @pytest.mark.parametrize(
