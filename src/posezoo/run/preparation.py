@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.core.declarations.channel_values import explain_preparation
 from posezoo.core.declarations.model import ColorOrder, Model, ModelSpec
+from posezoo.core.declarations.model_files import is_network_file
 from posezoo.core.errors import Advice, InferenceError, shell_word
 from posezoo.core.ir.people_metadata import UNSTATED
 from posezoo.core.registry import open_registry
@@ -102,8 +103,11 @@ def _read_first(graph: Graph, name: str) -> tuple[float, ...]:
 
 def advise_new(file: Path, flags: str, more: str = "") -> Advice:
     """The command that writes what flags say of a file into a model.yml beside it, what reads that,
-    and what follows.
+    and what follows; of a file that is no network yet, the command that makes it one.
     """
+    if not is_network_file(f"{file}"):
+        convert = f"posezoo convert {shell_word(file)} {flags} -o {shell_word(file.stem)}.xml"
+        return Advice(f"{convert} makes an IR{more}")
     yml = file.with_suffix(".yml")
     command = " ".join(("posezoo", "new", shell_word(file), flags, "writes", f"{yml}"))
     command = command.replace("{", "{{").replace("}", "}}")

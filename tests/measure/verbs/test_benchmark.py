@@ -140,6 +140,11 @@ def test_what_is_no_model_of_a_registry_is_not_recorded(tmp_path):
     assert "--record: only for a model" in said
 
 
+def test_a_file_is_measured_in_no_other_precision_than_its_own(checkout):
+    said = refusal(benchmark(checkout, checkout / "small.onnx", "--precisions", "FP16"), code=2)
+    assert "--precisions FP16: " in said and "small.onnx is in FP32" in said
+
+
 @pytest.mark.usefixtures("measured_in_this_process")
 def test_of_a_model_the_newest_results_are_kept(checkout):
     model = open_registry([checkout / "models"]).find("small")

@@ -142,3 +142,5 @@ def test_a_tflite_of_which_nothing_says_the_preparation_is_described_by_its_ir(
     advised = "new net.xml --mean_values 0 --scale_values 1"
     assert f"posezoo {advised} writes net.yml for --as net.yml" in said
     succeeded(run_posezoo(*advised.split(), "--decoder", "coordinates"))
+    said = refusal(run_posezoo("convert", "net.tflite", "-o", "other.xml", "--decoder", "simcc"), 2)
+    assert "hint: posezoo convert net.tflite --decoder coordinates " in said

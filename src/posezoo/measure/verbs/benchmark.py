@@ -99,8 +99,8 @@ FLAGS = (
     Flag(
         "--precisions P[,P]",
         "precisions to measure; a model is skipped in a precision that it does not have (default:"
-        " FP16)",
-        default=(Precision.FP16,),
+        " FP16; of a file its own)",
+        default=(),
     ),
     Flag(
         "--generated",
@@ -225,7 +225,7 @@ def _make_planner(args: _BenchmarkArgs, maker: CaseMaker, console: Console) -> B
 
     said = statement_from_args(args)
     checked = replace(said, height=next(iter(args.heights), None))
-    if args.precisions != (Precision.FP16,) and all(map(is_network_file, args.models)):
+    if args.precisions and all(map(is_network_file, args.models)):
         checked = replace(checked, precision=args.precisions[0])
     # What a network alone puts out is not read.
     files, selection = select_subjects(
@@ -254,7 +254,7 @@ def _options_from_args(args: _BenchmarkArgs, context: Context) -> BenchmarkOptio
     return BenchmarkOptions(
         runtime,
         args.num_infer_requests or (choose_requests(images),),
-        args.precisions,
+        args.precisions or (Precision.FP16,),
         args.batch,
         size=args.size,
         is_pipeline=args.pipeline,
