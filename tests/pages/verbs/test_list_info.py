@@ -6,6 +6,7 @@ import re
 import pytest
 
 from fakes.command import json_of, on_a_terminal, posezoo, refusal, succeeded
+from fakes.irs import write_ir
 from fakes.server import Server
 from fakes.zoo import declared_file, file_yml, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli import main as command_line
@@ -214,6 +215,15 @@ def test_no_other_file_is_read_for_a_named_model(zoo):
     write_model(zoo / "models", "bad", "files: [")
     ended = succeeded(run(zoo, "list", "alpha"))
     assert ended.stderr == ""
+
+
+def test_a_file_takes_no_filter_and_a_missing_one_is_missing(tmp_path):
+    file = write_ir(tmp_path / "net.xml", {"maps": (1, 17, 16, 24)})
+    assert "--precision: only for models" in refusal(
+        posezoo("info", file, "--precision", "FP16"), 2
+    )
+    missing = tmp_path / "typo.xml"
+    assert "typo.xml: no such file" in refusal(posezoo("info", missing, "--precision", "FP16"))
 
 
 def test_an_unknown_key_in_open_model_zoos_form_is_one_warning(zoo):

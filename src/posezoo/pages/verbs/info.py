@@ -85,7 +85,6 @@ from posezoo.console.json_projection import Json, project, to_json
 from posezoo.console.report import print_json, print_result, print_text
 from posezoo.core.convert.file_kinds import is_file_name
 from posezoo.core.declarations.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
-from posezoo.core.declarations.model_files import is_network_file
 from posezoo.core.errors import PosezooError
 from posezoo.core.license_notice import (
     collect_license_terms,
@@ -158,8 +157,6 @@ def run(args: _InfoArgs) -> int:
     """Print one block per model, or a JSON list; or a NOTICE."""
     if args.licenses:
         return _print_licenses(args, flags.context_from_args(args, {"locked": False}))
-    if args.models and all(map(is_network_file, args.models)):
-        flags.refuse_flags(args, _FILTERS, "only for models")
     filters = filters_from_args(args)
     by_filters = str(filters) and not args.all and not args.models
     patterns = None if by_filters else flags.patterns_from_args(args)
@@ -171,6 +168,8 @@ def run(args: _InfoArgs) -> int:
         models, files, selection = select_filtered(
             context, filters, patterns, console, said, is_all=args.all
         )
+        if files and len(files) == len(args.models):
+            flags.refuse_flags(args, _FILTERS, "only for models")
         described = [_describe_file(file) for file in files]
         weights = find_weights(context, models)
         answers = [info_json(facts, selection, weights[facts.name]) for facts in models]
