@@ -17,7 +17,6 @@ from posezoo.console.plan_report import format_plan
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.core.errors import ConversionError, InferenceError, PosezooError, import_cv2
 from posezoo.core.events import Listener, WorkFinished
-from posezoo.core.layout import precision_of
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.plan import make_plan
 from posezoo.core.pipeline.zoo_context import open_context
@@ -132,8 +131,9 @@ class CaseMaker:
             yield from self._cases_of_model(subject.model, precision, subject.said)
 
     def _cases_of_file(self, subject: Subject, file: Path) -> Iterator[BenchmarkCase]:
+        precision = _precision_of_file(subject)
         if not self.options.is_pipeline:
-            yield from self._network_cases(file.stem, precision_of(file), file, is_recordable=False)
+            yield from self._network_cases(file.stem, precision, file, is_recordable=False)
             return
         graph = subject.graph
         assert graph and isinstance(subject.model, ModelSpec)
@@ -142,9 +142,7 @@ class CaseMaker:
         detector = load.get_detector_irs(pipeline, self.context, self.listener)
         compiled = partial(_compiled_file, self.context.settings, subject)
         irs = (file, *detector.values())
-        yield from self._pipeline_cases(
-            file.stem, graph.precision, compiled, irs, is_recordable=False
-        )
+        yield from self._pipeline_cases(file.stem, precision, compiled, irs, is_recordable=False)
 
     def _cases_of_model(
         self, model: Model, precision: Precision, said: Statement
@@ -171,7 +169,7 @@ class CaseMaker:
     def _network_cases(
         self,
         name: str,
-        precision: Precision | None,
+        precision: Precision,
         xml: Path,
         weights: str = "published",
         size: tuple[int, int] | None = None,
@@ -205,7 +203,7 @@ class CaseMaker:
     def _pipeline_cases(
         self,
         name: str,
-        precision: Precision | None,
+        precision: Precision,
         compiled: Callable[[LoadOptions], Estimator],
         irs: Sequence[Path],
         *,
@@ -235,6 +233,11 @@ def write_people(path: Path, number: int) -> None:
         seam = (1 - share) * scene[:, -SEAM:] + share * photo[:, :SEAM]
         scene = np.hstack([scene[:, :-SEAM], seam.astype(np.uint8), photo[:, SEAM:]])
     images.write_image(path, scene)
+
+
+def _precision_of_file(subject: Subject) -> Precision:
+    assert subject.graph
+    return subject.graph.precision or subject.graph.stored_precision
 
 
 def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
@@ -310,7 +313,8 @@ class BenchmarkPlanner:
     def plans(self, seconds: float) -> Iterator[tuple[str, Answer]]:
         """The plan of each model: its name, and one line for each step."""
         for file in self.files:
-            yield file.name, Answer(plan=list(self._measurement_lines(None, seconds)))
+            plan = [*self._measurement_lines(_precision_of_file(file), seconds)]
+            yield file.name, Answer(plan=plan)
         for model in self._models():
             for precision in self.maker.available_precisions(model):
                 lines = []
@@ -337,12 +341,11 @@ class BenchmarkPlanner:
             make_plan(resolve_model(spec, (precision,), context), context, is_dry_run=True)
         )
 
-    def _measurement_lines(self, precision: Precision | None, seconds: float) -> Iterator[str]:
+    def _measurement_lines(self, precision: Precision, seconds: float) -> Iterator[str]:
         options = self.maker.options
         rounds = f"{ROUNDS} rounds of {seconds:g} s"
         for runtime in options.runtimes:
             for batch in options.batches:
                 what = "the whole pipeline" if options.is_pipeline else f"batch {batch}"
-                case = f"{precision}, {what}" if precision else what
                 where = f"requests {runtime.requests} on {runtime.device}"
-                yield f"would measure {case}, {where}: {rounds}"
+                yield f"would measure {precision}, {what}, {where}: {rounds}"

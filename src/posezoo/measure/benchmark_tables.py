@@ -30,7 +30,7 @@ HEADERS = (
 _NUMBERS = frozenset({2, 3, *range(6, 12)})
 
 # The keys of results in JSON.
-_MODEL = "model=case.model precision=case.precision?"
+_MODEL = "model=case.model precision=case.precision"
 _BEST_BATCH = (
     f"{_MODEL} requests=info.requests batch=info.batch throughput_fps=throughput_fps.median"
 )
@@ -75,7 +75,7 @@ def _row(result: BenchmarkResult) -> tuple[str, ...]:
     memory = result.memory_mib
     return (
         f"{case.model}{_size(result)}",
-        case.precision.value if case.precision else "",
+        case.precision.value,
         f"{throughput.median:.4g}",
         p50,
         str(info.batch),
@@ -120,8 +120,7 @@ def _best_batches(results: Sequence[BenchmarkResult]) -> Iterator[BenchmarkResul
 
 def _name(result: BenchmarkResult) -> str:
     case = result.case
-    precision = f" ({case.precision})" if case.precision else ""
-    return f"{case.model}{precision}{_size(result)}"
+    return f"{case.model} ({case.precision}){_size(result)}"
 
 
 def _size(result: BenchmarkResult) -> str:

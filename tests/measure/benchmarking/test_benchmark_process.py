@@ -131,8 +131,10 @@ class Broken:
 
 
 def test_a_bug_in_the_child_is_raised_in_the_parent():
-    with pytest.raises(RuntimeError, match=r"small \(broken, 1 request\): KeyError: 'heatmaps'"):
-        last(BenchmarkCase("small", None, Broken(), RuntimeConfig()))
+    with pytest.raises(
+        RuntimeError, match=r"small \(FP16, broken, 1 request\): KeyError: 'heatmaps'"
+    ):
+        last(BenchmarkCase("small", Precision.FP16, Broken(), RuntimeConfig()))
 
 
 def test_no_process_outlives_an_abandoned_measurement(ir):

@@ -143,6 +143,9 @@ def test_what_is_no_model_of_a_registry_is_not_recorded(tmp_path):
 def test_a_file_is_measured_in_no_other_precision_than_its_own(checkout):
     said = refusal(benchmark(checkout, checkout / "small.onnx", "--precisions", "FP16"), code=2)
     assert "--precisions FP16: " in said and "small.onnx is in FP32" in said
+    xml = checkout / "own.xml"
+    succeeded(posezoo("convert", checkout / "small.onnx", "-o", xml))
+    assert "would measure FP16, " in succeeded(benchmark(checkout, xml, "--dry_run")).stdout
 
 
 @pytest.mark.usefixtures("measured_in_this_process")

@@ -8,7 +8,6 @@ from statistics import median
 
 import numpy as np
 
-from posezoo.core.declarations.model import Precision
 from posezoo.core.values import frozen
 from posezoo.core.versions import package_versions
 from posezoo.figures.measured import WEIGHTS, Measurement, Scalar, digest_irs
@@ -100,7 +99,7 @@ class BenchmarkResult:
         return settings | dict(info.settings)
 
     def to_measurement(self) -> Measurement:
-        """The result, of today, for measured.yml; an IR of unknown precision counts as FP32."""
+        """The result, of today, for measured.yml."""
         throughput = self.throughput_fps
         p50, p90, p99 = self.latency_ms
         metrics = {
@@ -119,7 +118,7 @@ class BenchmarkResult:
         weights = self.case.weights
         return Measurement(
             kind="speed",
-            precision=self.case.precision or Precision.FP32,
+            precision=self.case.precision,
             figures=metrics,
             machine=self.info.machine,
             settings=self.settings,

@@ -63,13 +63,13 @@ class BenchmarkCase:
 
     Attributes:
         model: its name; for an IR without a model.yml, the file's.
-        precision: the IR's precision; None if unknown.
+        precision: the IR's precision.
         weights: ``published``, or ``generated`` for random ones.
         is_recordable: whether the model has a measured.yml.
     """
 
     model: str
-    precision: Precision | None
+    precision: Precision
     workload: NetworkWorkload | PipelineWorkload
     runtime: RuntimeConfig
     weights: str = "published"
@@ -82,8 +82,7 @@ class BenchmarkCase:
         requests = "optimal number of requests"
         if count:
             requests = f"{count} request{'s' * (count > 1)}"
-        precision = [self.precision.value] if self.precision else []
-        return f"{self.model} ({', '.join([*precision, self.workload.description, requests])})"
+        return f"{self.model} ({self.precision}, {self.workload.description}, {requests})"
 
 
 @frozen
