@@ -38,26 +38,18 @@ def converter(folder, *args):
     return omz_tool("converter", "--name", "net", "--precisions", "FP32", *places, *args)
 
 
-def tflite_by_that_name(folder):
-    write(folder, content=network("tflite"))
-
-
-def truncated_where_nobody_promised_more(folder):
-    write(folder, content=network("onnx")[:-10])
-
-
 def asking(*arguments, **changes):
     return lambda folder: write(folder, *arguments, **changes)
 
 
 BAD = {
     "of another kind": (
-        tflite_by_that_name,
+        asking(content=network("tflite")),
         "not an ONNX model, but a TFLite model",
         "check the framework",
     ),
     "cut by its publisher": (
-        truncated_where_nobody_promised_more,
+        asking(content=network("onnx")[:-10]),
         "not an ONNX model",
         "check the framework",
     ),

@@ -18,6 +18,7 @@ from fakes.command import omz_tool, posezoo
 from fakes.exports import write_zoo
 from fakes.irs import write_ir
 from fakes.source import nodes_in
+from fakes.videos import write_frames
 from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
 from posezoo.core.install_commands import install_command
@@ -262,10 +263,7 @@ def write_photos(folder):
         data = (folder / "photos" / f"{number:012}.jpg").read_bytes()
         (folder / "bad" / f"{number:012}.jpg").write_bytes(data[: 300 if number == 1 else None])
     cv2.imwrite(str(folder / "photo.png"), image)
-    codec = cv2.VideoWriter.fourcc(*"MJPG")
-    video = cv2.VideoWriter(str(folder / "walk.avi"), codec, 10, (96, 64))
-    video.write(image)
-    video.release()
+    write_frames(folder / "walk.avi", [image], fps=10)
     people = [person(n, n, [[20, 20, 2]] * 17, bbox=(5, 5, 80, 50)) for n in (1, 2, 3)]
     content = annotations(3, people, (96, 64))
     (category,) = content["categories"]

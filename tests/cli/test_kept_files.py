@@ -8,7 +8,7 @@ import pytest
 from fakes.command import assert_success, omz_tool, posezoo
 from fakes.network import network
 from fakes.when_used import needs
-from fakes.zoo import IMAGE, declared_file, model_yml, write_model
+from fakes.zoo import declared_file, model_yml, onnx_yml, write_model
 from posezoo.core.declarations.model import SourceFile
 from posezoo.core.declarations.sources import FileSource
 from posezoo.core.files.verified_files import compute_digest
@@ -105,13 +105,18 @@ def test_a_run_that_was_killed_before_it_recorded_its_files_leaves_no_copies(zoo
 def test_an_ir_and_a_record_that_the_user_changed_are_kept(tmp_path):
     needs("openvino")
     (tmp_path / "net.onnx").write_bytes(network("onnx"))
-    declared = model_yml(framework="onnx", files=[declared_file(tmp_path / "net.onnx")],
-        inputs=[{**IMAGE, "color": "BGR"}],
-        outputs=[{"name": "heatmaps", "shape": [1, 2, 12, 20]}])  # fmt: skip
-    write_model(tmp_path / "models", "net", declared)
+    write_model(tmp_path / "models", "net", onnx_yml(declared_file(tmp_path / "net.onnx")))
     words = ["get", "net", "--precisions", "FP16", "--models_dir", "models", "--weights_dir", "out"]
-    assert_success(posezoo(*words, cwd=tmp_path))
     folder = tmp_path / "out" / "public" / "net" / "FP16"
+    folder.mkdir(parents=True)
+    mine = [folder.parent / "net.onnx", folder / "net.xml", folder / "net.bin"]
+    for path in mine:  # before posezoo wrote anything there
+        path.write_bytes(MINE)
+    assert_success(posezoo(*words, cwd=tmp_path))
+    for path in mine:
+        kept = path.with_name(f"{path.name}.bak1")
+        assert kept.read_bytes() == MINE
+        kept.unlink()
     for name in ("net.xml", "net.bin", "provenance.json"):
         made = (folder / name).read_bytes()
         (folder / name).write_bytes(MINE)

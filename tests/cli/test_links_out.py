@@ -5,7 +5,7 @@ import pytest
 from fakes.command import assert_success, posezoo, refusal
 from fakes.network import network
 from fakes.when_used import needs
-from fakes.zoo import IMAGE, declared_file, model_yml, write_model
+from fakes.zoo import declared_file, onnx_yml, write_model
 
 MINE = b"my own bytes\n"
 LINKS = ["out/public", "out/public/net", "out/public/net/FP16"]
@@ -20,11 +20,7 @@ class Zoo:
         self.outside.mkdir()
         published = root / "net.onnx"
         published.write_bytes(network("onnx"))
-        image = {**IMAGE, "color": "BGR"}
-        outputs = [{"name": "heatmaps", "shape": [1, 2, 12, 20]}]
-        files = [declared_file(published)]
-        declared = model_yml(framework="onnx", files=files, inputs=[image], outputs=outputs)
-        write_model(root / "models", "net", declared)
+        write_model(root / "models", "net", onnx_yml(declared_file(published)))
 
     def link(self, name, target):
         link = self.root / name

@@ -6,11 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import assert_success, posezoo
-from fakes.network import network
 from fakes.soak import soak_repeated
-from fakes.when_used import needs
-from fakes.zoo import IMAGE, declared_file, model_yml, write_model
 from posezoo.cli import main as verbs
 from posezoo.omz.commands import converter, downloader, info_dumper, mo, quantizer
 from posezoo.run.verbs import demo
@@ -149,37 +145,3 @@ def test_an_input_is_never_replaced(folder, capsys, command, action, link):
     assert run(command, words) == 1
     assert f"{named}: is an input of this command" in capsys.readouterr().err
     assert (folder / name).read_bytes() == MINE
-
-
-def test_a_file_of_the_user_in_a_models_folder_is_kept_under_another_name(tmp_path):
-    """Neither a download nor a conversion replaces it; our own earlier files are replaced."""
-    needs("openvino")
-    (tmp_path / "net.onnx").write_bytes(network("onnx"))
-    image = {**IMAGE, "color": "BGR"}
-    outputs = [{"name": "heatmaps", "shape": [1, 2, 12, 20]}]
-    files = [declared_file(tmp_path / "net.onnx")]
-    folder = tmp_path / "out" / "public" / "net"
-
-    def get(**changes):
-        content = model_yml(
-            framework="onnx", files=files, inputs=[{**image, **changes}], outputs=outputs
-        )
-        write_model(tmp_path / "models", "net", content)
-        ended = posezoo(
-            "get", "net", "--precisions", "FP16", "--models_dir", "models", "--weights_dir", "out",
-            cwd=tmp_path,
-        )  # fmt: skip
-        assert_success(ended)
-        return ended.stderr
-
-    (folder / "FP16").mkdir(parents=True)
-    (folder / "net.onnx").write_bytes(b"my own network")
-    for suffix in ("xml", "bin"):
-        (folder / "FP16" / f"net.{suffix}").write_bytes(b"my own IR")
-    said = get()
-    for name in ("net.onnx", "FP16/net.xml", "FP16/net.bin"):
-        own = (folder / name).with_name(f"{(folder / name).name}.bak1")
-        assert own.read_bytes() == (b"my own network" if name == "net.onnx" else b"my own IR")
-        assert f"{(folder / name).name}: is not as posezoo wrote it: kept as {own.name}" in said
-    assert "kept as" not in get(mean=[1, 2, 3])  # another IR, which replaces our own
-    assert len([*folder.rglob("*.bak*")]) == 3

@@ -2,14 +2,12 @@
 
 import json
 import signal
-import subprocess
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from fakes.command import assert_success, heed_interrupts, posezoo
+from fakes.command import assert_success, posezoo, start_posezoo
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
@@ -122,15 +120,10 @@ def test_the_file_of_a_run_that_was_ended_says_what_was_done(zoo, number):
             "source": server.serve("net.bin", b"abc", hang_at=1),
         }
         write_model(zoo / "models", "lost", model_yml(files=[hangs]))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "posezoo", *map(str, download(zoo))],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=heed_interrupts,
-        )
+        process = start_posezoo(*download(zoo))
         wait_until(lambda: log.is_file() and "model_file_download_begin" in log.read_text())
         process.send_signal(number)
-        process.wait(HANG_S)
+        process.communicate(timeout=HANG_S)
     first, *_, last = lines(log)
     assert first["event"] == "run_begin"
     reasons = {signal.SIGINT: "interrupted", signal.SIGTERM: "ended by SIGTERM"}

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from core.convert.test_against_mo import compiled
 from fakes.command import json_of, posezoo, refusal, succeeded
 from fakes.when_used import import_when_used
 from fakes.zoo import declared_file, model_yml, write_model
@@ -64,9 +65,9 @@ def export(folder, *args, irs="irs"):
 
 
 def run(xml, picture):
-    compiled = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    results = compiled([picture])
-    return {port.any_name: results[port] for port in compiled.outputs}
+    network = compiled(xml)
+    results = network([picture])
+    return {port.any_name: results[port] for port in network.outputs}
 
 
 @pytest.mark.parametrize(

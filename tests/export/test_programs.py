@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from core.convert.test_against_mo import compiled
 from fakes.command import json_of, posezoo, read_json, refusal, run_process, succeeded
 from fakes.exports import write_zoo
 from fakes.stated_inputs import ULTRALYTICS, write_whole_input
@@ -173,30 +174,24 @@ def plain_ir(zoo):
 def test_an_image_of_another_size_is_fitted_with_the_bytes_of_opencv(
     project, plain_ir, tmp_path, size
 ):
-    import openvino as ov
-
     from posezoo.poses.letterbox import letterbox_image
 
     image = np.random.default_rng(1).integers(0, 256, (*size[::-1], 3), np.uint8)
     (found,) = people(project, plain_ir, *write_frames(tmp_path, [image])[0])
-    network = ov.Core().compile_model(plain_ir, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     transform, fitted = letterbox_image(image, (48, 64))
-    points = network([fitted[None]])["keypoints"][0]
+    points = compiled(plain_ir)([fitted[None]])["keypoints"][0]
     points[:, :2] = np.where(points[:, 2:] > 0, transform.to_image(points[:, :2]), 0)
     same = [[point["x"], point["y"], point["score"]] for point in found["poses"][0]["keypoints"]]
     np.testing.assert_allclose(same, points, atol=0.1)
 
 
 def test_an_ir_that_resizes_itself_gets_the_whole_image(project, tmp_path):
-    import openvino as ov
-
     image = np.random.default_rng(1).integers(0, 256, (90, 200, 3), np.uint8)
     own = tmp_path / "own"
     export(own, "cpp", "net", "--resize", *ALONE, "--models_dir", str(project.parent / "models"))
     xml = own / "models" / "net.xml"
     (found,) = people(project, xml, *write_frames(tmp_path, [image])[0])
-    network = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    points = network([image[None]])["keypoints"][0]
+    points = compiled(xml)([image[None]])["keypoints"][0]
     same = [[point["x"], point["y"], point["score"]] for point in found["poses"][0]["keypoints"]]
     np.testing.assert_allclose(same, points, atol=1e-3)
 
@@ -266,16 +261,13 @@ def test_bad_input_is_one_clear_error(project, tmp_path):
 
 
 def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp_path):
-    from posezoo.media.images import read_image
-
     settings = {"POSEZOO_MIRROR": str(mirror)}
     folder = tmp_path / "project"
     export(folder, "cpp", "movenet-singlepose-lightning-int8", "blazepose-full", *ALONE, **settings)
     int8 = ("--precision", "FP16-INT8")
     export(folder, "cpp", "human-pose-estimation-0001", *int8, **settings)
     assert (folder / "main.cpp").read_bytes() == (project / "main.cpp").read_bytes()
-    photos = [read_image(photo) for photo in sorted((shared / "data" / "photos").glob("*.jpg"))]
-    frames, pictures = write_frames(tmp_path, photos)
+    frames, pictures = photos_of(shared, tmp_path)
     # At a threshold, OpenVINO and numpy decide otherwise whether a limb is a person's.
     for name, flags, apart in (
         ("movenet-singlepose-lightning-int8", ALONE, 0.1),
@@ -284,7 +276,7 @@ def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp
         found = people(project, folder / "models" / f"{name}.xml", *frames)
         args = (name, *flags, "-i", *pictures)
         same = require_same(found, *args, folder=tmp_path, apart=apart, **settings)
-        assert same >= len(photos)
+        assert same >= len(frames)
     found = people(project, folder / "models" / "blazepose-full.xml", *frames)
     detector = folder / "models" / "pose-detection-mediapipe.xml"
     refused = run(project, detector, frames[0])

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from checked_exports import CHECKS, find_mistake
+from core.convert.test_against_mo import compiled
 from fakes import triton_backend
 from fakes.command import python_file, read_json, run_process, succeeded
 from fakes.exports import DOCUMENTS, documents_of, files_below
@@ -129,7 +130,7 @@ def test_model_server_gets_numbered_versions_and_a_config_that_fits_its_schema(m
 def test_model_server_computes_in_f32(make_model, out):
     export(out, "ovms", make_model())
     config = read_json(out / "config.json")["model_config_list"][0]["config"]
-    compiled = (
+    network = (
         import_openvino()
         .Core()
         .compile_model(
@@ -138,7 +139,7 @@ def test_model_server_computes_in_f32(make_model, out):
             config["plugin_config"],
         )
     )
-    assert compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
+    assert network.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
 
 
 def in_bf16(model):
@@ -383,13 +384,8 @@ def test_the_sample_of_an_ir_with_a_decoder_prints_keypoints_in_pixels_of_the_ph
     nose = np.array(printed.groups(), float)
     assert nose[:2] == pytest.approx((225 * 2, 125), abs=40)  # her nose, about
     # In f32, as posezoo computes; in bf16 it would be a pixel beside.
-    network = (
-        import_openvino()
-        .Core()
-        .compile_model(model.xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    )
     assert nose == pytest.approx(
-        network([cv2.imread(str(photo))[None]])["keypoints"][0, 0], abs=0.01
+        compiled(model.xml)([cv2.imread(str(photo))[None]])["keypoints"][0, 0], abs=0.01
     )
 
 

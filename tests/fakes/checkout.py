@@ -48,3 +48,9 @@ def git(folder: Path, *arguments: str | Path) -> str:
     require_git()
     command = ["git", "-C", folder, "-c", "init.defaultBranch=main", *arguments]
     return subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout
+
+
+def commit_all(folder: Path) -> None:
+    """A repository with all files of a folder, in one commit of the branch main."""
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "in order"]):
+        git(folder, *words)

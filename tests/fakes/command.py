@@ -187,6 +187,19 @@ def posezoo_process(*args: object, cwd: Path | None = None, **environ: str) -> E
     )
 
 
+def start_posezoo(*args: object, cwd: Path | None = None, **environ: str) -> subprocess.Popen[str]:
+    """Start the command line in a process of its own, which heeds interrupts; both outputs are pipes."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "posezoo", *map(str, args)],
+        cwd=cwd,
+        env={**os.environ, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
+
+
 def on_a_terminal(width: int, *args: object) -> list[str]:
     """The standard output of a command on a terminal with this many columns, as lines."""
     import fcntl  # Windows has none of them, where other tests of this module can run

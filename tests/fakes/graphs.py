@@ -20,6 +20,7 @@ def written(
     constants: Mapping[str, ArrayLike] | None = None,
     *,
     opset: int = 13,
+    metadata: Mapping[str, str] | None = None,
 ) -> bytes:
     """The bytes of a graph; the same for the same arguments."""
     ports = [[helper.make_tensor_value_info(*each) for each in side] for side in (inputs, outputs)]
@@ -29,9 +30,9 @@ def written(
     ]
     graph = helper.make_graph(list(nodes), title, *ports, weights)
     opsets = [helper.make_opsetid("", opset)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(
-        deterministic=True
-    )
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    helper.set_model_props(model, dict(metadata or {}))
+    return model.SerializeToString(deterministic=True)
 
 
 def joined() -> bytes:

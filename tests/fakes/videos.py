@@ -23,13 +23,21 @@ def number_of(image: np.ndarray) -> int:
     return round(float(image.mean()) / STEP)
 
 
-def write_video(path: Path, frames: int = 20, codec: str = "MJPG", fps: float = 25) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*codec), fps, SIZE)
+def write_frames(
+    path: Path, images: Sequence[np.ndarray], codec: str = "MJPG", fps: float = 25
+) -> Path:
+    """A video of these images, which have one size."""
+    size = images[0].shape[1::-1]
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*codec), fps, size)
     assert writer.isOpened()
-    for number in range(frames):
-        writer.write(frame(number))
+    for image in images:
+        writer.write(image)
     writer.release()
     return path
+
+
+def write_video(path: Path, frames: int = 20, codec: str = "MJPG", fps: float = 25) -> Path:
+    return write_frames(path, [frame(number) for number in range(frames)], codec, fps)
 
 
 def write_noise(path: Path, frames: int) -> Path:

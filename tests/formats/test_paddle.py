@@ -5,6 +5,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
+from core.convert.test_against_mo import compiled
 from fakes.command import posezoo, printed
 from fakes.paddle import write_paddle
 from fakes.zoo import declared_file, model_yml, write_model
@@ -30,8 +31,7 @@ def expected(image):
 
 def require_right(xml, scale=1.0):
     image = np.random.default_rng(1).normal(size=(1, 3, 8, 8)).astype(np.float32)
-    compiled = openvino_core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    np.testing.assert_allclose(compiled(image)["out"], expected(image / scale), atol=1e-2)
+    np.testing.assert_allclose(compiled(xml)(image)["out"], expected(image / scale), atol=1e-2)
 
 
 def test_a_file_is_translated_and_the_line_says_what_it_was_compared_with(folder, capfd):

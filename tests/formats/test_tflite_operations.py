@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from conftest import link_by_digest
+from core.convert.test_against_mo import compiled
 from fakes.command import posezoo
 from judges.packages import mediapipe_files
 from posezoo.core.registry import builtin_models_dir
@@ -23,8 +24,7 @@ def compute(build, inputs, content=b""):
     parameters = [ov.opset13.parameter(each.shape, np.float32) for each in inputs]
     node = build([parameter.output(0) for parameter in parameters], content)
     model = ov.Model([node], parameters)
-    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return compiled([each.astype(np.float32) for each in inputs])[0]
+    return compiled(model)([each.astype(np.float32) for each in inputs])[0]
 
 
 def graph_of(name, version):

@@ -7,6 +7,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as tflite
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from core.convert.test_against_mo import compiled
 from fakes.conversion import convert_model
 from fakes.fused_activations import (
     DILATIONS,
@@ -22,7 +23,6 @@ from posezoo.core.convert import frontends, preprocess
 from posezoo.core.declarations.model import Input, Output, Precision
 from posezoo.core.errors import ConversionError, SelfCheckError
 from posezoo.core.ir import ir_writer
-from posezoo.core.ir.openvino_import import import_openvino
 from posezoo.formats.flatbuffers import FlatBuffer
 from posezoo.formats.tflite_rewriting import rewrite_operations
 from posezoo.proof.reference_outputs import compute_reference
@@ -44,9 +44,7 @@ def read(folder, content, *outputs):
 
 
 def by_openvino(network, **feed):
-    core = import_openvino().Core()
-    compiled = core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return compiled(feed)[0]
+    return compiled(network)(feed)[0]
 
 
 def by_litert(content, feed):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.checkout import git, require_git
+from fakes.checkout import commit_all, git, require_git
 from fakes.command import json_of, posezoo, refusal, succeeded
 from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
@@ -33,8 +33,7 @@ def committed(tmp_path_factory):
     """A Git repository with a registry."""
     folder = tmp_path_factory.mktemp("committed")
     write_omz_zoo(folder / "models")
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "in order"]):
-        git(folder, *words)
+    commit_all(folder)
     return folder
 
 
@@ -185,8 +184,7 @@ def own_zoo(tmp_path):
     """posezoo's own models in a Git repository."""
     for folder in ("models", "licenses"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "in order"]):
-        git(tmp_path, *words)
+    commit_all(tmp_path)
     return tmp_path / "models"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.checkout import git
+from fakes.checkout import commit_all, git
 from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
 from posezoo.lint.rules import load_rules
@@ -40,8 +40,7 @@ def committed(tmp_path_factory):
         shutil.copytree(ROOT / models, folder / models, ignore=pages)
     shutil.copy(ROOT / "models" / "papers.yml", folder / "models")
     shutil.copytree(ROOT / "licenses", folder / "licenses")
-    for words in (["init", "-qb", "main"], ["add", "."], ["commit", "-qm", "in order"]):
-        git(folder, *words)
+    commit_all(folder)
     return folder
 
 
@@ -266,8 +265,7 @@ def test_a_new_model_is_like_one_of_its_siblings(zoo, check):
 def foreign(tmp_path):
     """A repository with models in Open Model Zoo's form."""
     write_omz_zoo(tmp_path / "models")
-    for words in (["init", "-qb", "main"], ["add", "."], ["commit", "-qm", "in order"]):
-        git(tmp_path, *words)
+    commit_all(tmp_path)
     return tmp_path / "models"
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from fakes.lint import check_registry
 from posezoo.core.registry import Registry
-from posezoo.pages.cards.registry_pages import render_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 WHOLE_BODY = "COCO-WholeBody 1.0 val, protocol: 133 keypoints"
@@ -198,13 +197,3 @@ def test_another_form_of_a_fact_of_open_model_zoo_is_no_finding(shared, tmp_path
     changed_models = {model for _, _, _, *models in OTHER_FORMS for model in models}
     found = check_registry(Registry([zoo / "models"]), changed_models)
     assert [(each.rule, each.model, each.message) for each in found] == []
-
-
-def test_an_unreadable_model_yml_is_one_finding_though_all_cards_are_drawn(tmp_path):
-    models = copy_part(ROOT, tmp_path, "rtmo-*", "yolox-*", "posenet-mobilenet-v1")
-    for page, text in render_pages(models).items():
-        (models / page).write_text(text, "utf-8")
-    path = models / "public" / "rtmo-l" / "model.yml"
-    path.write_text(path.read_text("utf-8").replace("framework: onnx", "framework: onxn"), "utf-8")
-    found = [(each.rule, each.file) for each in check_registry(Registry([models]))]
-    assert found == [("readable", str(path))]

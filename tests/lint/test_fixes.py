@@ -6,7 +6,7 @@ import stat
 import pytest
 import yaml
 
-from fakes.command import misuse, posezoo
+from fakes.command import posezoo
 from fakes.zoo import as_yaml, omz_yml, write_model
 
 CONTENT = b"weights"
@@ -109,7 +109,3 @@ def test_a_value_over_several_lines_is_left_to_the_user(model):
     assert model.read_text("utf-8") == folded
     assert "cannot be changed in place" in ran.stderr
     assert "Traceback" not in ran.stderr
-
-
-def test_a_dry_run_needs_fix():
-    assert "--dry_run requires --fix" in misuse(posezoo("lint", "--dry_run"))

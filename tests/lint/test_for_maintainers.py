@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fakes.checkout import ONLINE, copy_checkout, git
+from fakes.checkout import ONLINE, commit_all, copy_checkout, git
 from fakes.command import posezoo_process, refusal, run_process, succeeded
 from fakes.omz_zoo import write_omz_zoo
 
@@ -18,8 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def checkout(tmp_path):
     """A zoo in a Git repository, and a change to it that is not right."""
     write_omz_zoo(tmp_path / "models")
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "in order"]):
-        git(tmp_path, *words)
+    commit_all(tmp_path)
     card = tmp_path / "models" / "public" / "pose-a" / "README.md"
     card.write_text(card.read_text().replace("60.125", "61.125"), "utf-8")
     return tmp_path
@@ -53,8 +52,7 @@ def test_pre_commit_runs_the_hook_as_published(checkout, tmp_path_factory):
     if start(folder / "env/bin/pip", "install", "pre-commit").returncode:
         pytest.skip("needs a package index")
     copy_checkout(folder / "posezoo")
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "posezoo"]):
-        git(folder / "posezoo", *words)
+    commit_all(folder / "posezoo")
     revision = start("git", "-C", folder / "posezoo", "rev-parse", "HEAD").stdout.strip()
     hooks = {"repo": str(folder / "posezoo"), "rev": revision, "hooks": [{"id": "zoo-metadata"}]}
     (checkout / ".pre-commit-config.yaml").write_text(yaml.safe_dump({"repos": [hooks]}))

@@ -432,9 +432,7 @@ def test_the_function_converts_a_module_of_pytorch(folder):
     )  # fmt: skip
     assert sorted(folder.iterdir()) == before
     assert (network.get_friendly_name(), list(network.inputs[0].shape)) == ("own", [1, 12, 16, 3])
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = import_openvino().Core().compile_model(network, "CPU", exact)
-    result = compiled([image.permute(0, 2, 3, 1).numpy()])[0]
+    result = compiled(network)([image.permute(0, 2, 3, 1).numpy()])[0]
     channels = [torch.tensor(values).reshape(1, 3, 1, 1) for values in (mean, scale)]
     expected = module((image.flip(1) - channels[0]) / channels[1]).detach().numpy()
     assert np.allclose(result, expected, atol=1e-4)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.convert.test_against_mo import compiled
 from fakes.caffe import caffe_model
 from fakes.command import assert_quiet_success, assert_success, omz_tool, posezoo, printed, refusal
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
@@ -253,13 +254,7 @@ def test_a_caffe_network_becomes_ir(tmp_path):
     kernel = np.random.default_rng(0).normal(size=(2, 3, 1, 1)).astype(np.float32)
     caffe_zoo(tmp_path, kernel, "--output=conv", "--log_level=ERROR")
     assert_quiet_success(converter(tmp_path, "--mo", ENVIRONMENT, "--precisions", "FP32"))
-    ir = (
-        import_openvino()
-        .Core()
-        .compile_model(
-            tmp_path / "out/public/net/FP32/net.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
-        )
-    )
+    ir = compiled(tmp_path / "out/public/net/FP32/net.xml")
     image = np.random.default_rng(1).normal(size=(1, 3, 4, 6)).astype(np.float32)
     expected = np.einsum("oi,nihw->nohw", kernel[:, :, 0, 0], image)
     assert np.abs(ir([image])[0] - expected).max() <= 1e-5 * np.abs(expected).max()

@@ -19,6 +19,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
+from core.convert.test_against_mo import compiled
 from fakes.checkout import ROOT
 from fakes.command import assert_success, omz_tool, posezoo_process, printed, refusal, run_process
 from fakes.network import HEIGHT, WIDTH, network
@@ -84,9 +85,12 @@ def tells(code):
     )
 
 
+def places_in(folder):
+    return ("--models_dir", folder / "models", "-d", folder / "downloads", "-o", folder / "out")
+
+
 def converter(folder, *args, **environ):
-    places = ("--models_dir", folder / "models", "-d", folder / "downloads", "-o", folder / "out")
-    return omz_tool("converter", *places, "--name", "net", *args, **environ)
+    return omz_tool("converter", *places_in(folder), "--name", "net", *args, **environ)
 
 
 @pytest.fixture
@@ -126,22 +130,14 @@ def test_with_consent_the_code_is_announced_and_run_and_its_file_is_converted(tm
 def test_a_strict_lock_without_the_ir_refuses_it_before_any_code_runs(tmp_path, force):
     zoo_of(tmp_path)
     lock = tmp_path / "posezoo.lock"
-    places = (
-        "--models_dir",
-        tmp_path / "models",
-        "-d",
-        tmp_path / "downloads",
-        "-o",
-        tmp_path / "out",
-    )
-    assert_success(posezoo_process("lock", "net", "--lock", lock, *places))
+    assert_success(posezoo_process("lock", "net", "--lock", lock, *places_in(tmp_path)))
     error = refusal(
         converter(tmp_path, "--allow_upstream_code", "--locked", "--lock", lock, *force)
     )
     assert "net: FP16/net.xml is not in " in error
     assert "runs code" not in error
     assert_success(converter(tmp_path, "--allow_upstream_code"))
-    assert_success(posezoo_process("lock", "net", "--lock", lock, *places))
+    assert_success(posezoo_process("lock", "net", "--lock", lock, *places_in(tmp_path)))
     known = converter(tmp_path, "--allow_upstream_code", "--locked", "--lock", lock, "--force")
     assert_success(known)
     assert "runs code" in known.stderr
@@ -620,15 +616,8 @@ def test_it_ends_when_posezoo_is_killed(tmp_path):
                 time.sleep(0.01)
         """,
     )
-    places = (
-        "--models_dir",
-        tmp_path / "models",
-        "-d",
-        tmp_path / "downloads",
-        "-o",
-        tmp_path / "out",
-    )
-    command = [sys.executable, ROOT / "tools/downloader/converter.py", *places, "--name", "net"]
+    program = ROOT / "tools/downloader/converter.py"
+    command = [sys.executable, program, *places_in(tmp_path), "--name", "net"]
 
     def running():
         for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -843,13 +832,7 @@ def test_a_pytorch_model_of_a_foreign_zoo_is_exported_and_converted(tmp_path):
     )
     assert_success(ended)
     assert "'Net' of the module 'net_module' in $dl_dir" in ended.stderr
-    ir = (
-        import_openvino()
-        .Core()
-        .compile_model(
-            tmp_path / "out/public/net/FP32/net.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
-        )
-    )
+    ir = compiled(tmp_path / "out/public/net/FP32/net.xml")
     image = np.random.default_rng(0).uniform(0, 255, (1, 3, 4, 6)).astype(np.float32)
     kernel = np.arange(6.0).reshape(2, 3)
     expected = np.einsum("oi,nihw->nohw", kernel, image - np.float32([1, 2, 3]).reshape(1, 3, 1, 1))

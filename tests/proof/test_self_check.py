@@ -346,17 +346,6 @@ def test_one_value_stands_for_all_channels(tmp_path):
     assert "differs from the original in" in refusal(short, layout, wrong)
 
 
-def test_operations_that_onnx_runtime_does_not_know_are_left_to_openvino(tmp_path):
-    model = onnx.load_from_string(network("onnx"))
-    model.graph.node[1].op_type, model.graph.node[1].domain = "Swish", "org.openvinotoolkit"
-    model.opset_import.add(domain="org.openvinotoolkit", version=1)
-    content = model.SerializeToString()
-    spec = spec_of(content, tmp_path)
-    layout = downloaded(spec, content, tmp_path)
-    publish_as(spec, layout, prepared(spec, layout))
-    assert "reading the original" in layout.provenance_path(spec, FP32).read_text()
-
-
 @pytest.mark.parametrize(
     ("kind", "runtime", "extra"),
     [("tflite", "ai_edge_litert.interpreter", "convert"), ("onnx", "onnxruntime", "run")],

@@ -6,6 +6,7 @@ import pytest
 
 from fakes import seeker
 from fakes.command import posezoo, read_json, succeeded
+from fakes.videos import write_frames
 from posezoo.core.declarations.skeletons import SKELETONS
 from posezoo.core.errors import InferenceError
 from posezoo.poses.keypoints import Pose
@@ -130,13 +131,8 @@ def test_a_hand_alone_is_no_person_of_openpose(tmp_path):
 
 def test_frames_of_a_longer_run_go_and_files_of_the_user_stay(tmp_path):
     photos = seeker.write_photos(tmp_path / "photos", 3)
-    clip, out = tmp_path / "clip.avi", tmp_path / "out"
-    writer = cv2.VideoWriter(
-        str(clip), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 64)
-    )
-    for photo in sorted(photos.iterdir()):
-        writer.write(cv2.imread(str(photo)))
-    writer.release()
+    images = [cv2.imread(str(photo)) for photo in sorted(photos.iterdir())]
+    clip, out = write_frames(tmp_path / "clip.avi", images), tmp_path / "out"
     ir = seeker.write_ir(tmp_path / "ir")
     words = ("run", ir, "--detector", "none", "-i", clip, photos, "-o", out, "--format", "openpose")
     succeeded(posezoo(*words))

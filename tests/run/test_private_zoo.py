@@ -16,6 +16,7 @@ from fakes.command import posezoo as posezoo_command
 from fakes.command import read_json, succeeded
 from fakes.pages import ROOT, blocks
 from fakes.published_models import MEAN, SCALE
+from fakes.videos import write_frames
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.core.versions import version
 
@@ -89,10 +90,7 @@ def test_results_name_the_locked_files_that_they_were_made_with(xml, zoo, tmp_pa
     locked = {each["file"]: each["sha384"] for each in entries if each["origin"] == "made"}
     photo, video, log = (tmp_path / name for name in ("photo.png", "video.avi", "log.jsonl"))
     cv2.imwrite(str(photo), PHOTO)
-    writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"MJPG"), 5, PHOTO.shape[1::-1])
-    for _ in range(2):
-        writer.write(PHOTO)
-    writer.release()
+    write_frames(video, [PHOTO] * 2, fps=5)
     places = ("-i", photo, video, "-o", tmp_path / "out", "--json_lines", tmp_path / "lines.jsonl")
     succeeded(posezoo_command("run", "discs", *zoo(), *places, "--log", log))
     ran = read_json(tmp_path / "out" / "poses.json")["provenance"]

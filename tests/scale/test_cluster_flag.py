@@ -5,8 +5,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from base64 import b64decode
 from contextlib import suppress
@@ -14,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.command import assert_success, heed_interrupts, posezoo_process
+from fakes.command import assert_success, posezoo_process, start_posezoo
 from fakes.dask import Cluster
 from fakes.items import children_of
 from fakes.network import network
@@ -128,12 +126,7 @@ def test_a_run_makes_the_same_files_if_a_worker_is_killed(zoo):
             cluster.add_worker()
         cluster.wait_for_workers(2)
         words = command(zoo, "get", "spread", "--cluster", cluster.address)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "posezoo", *map(str, words)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = start_posezoo(*words)
         wait_until(lambda: any((zoo / "spread").rglob("FP16/provenance.json")))
         cluster.processes[-1].kill()
         _, said = process.communicate(timeout=3 * HANG_S)
@@ -230,17 +223,7 @@ def test_the_end_of_the_scheduler_is_one_line(zoo):
     try:
         cluster.add_worker()
         cluster.wait_for_workers(1)
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "posezoo",
-                *map(str, command(zoo, "get", "out", "--cluster", cluster.address)),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = start_posezoo(*command(zoo, "get", "out", "--cluster", cluster.address))
         assert "workers: 1;" in process.stderr.readline()
         cluster.processes[0].kill()
         said = process.communicate(timeout=HANG_S)[1].splitlines()
@@ -255,23 +238,13 @@ def test_the_end_of_the_scheduler_is_one_line(zoo):
 
 
 def test_an_interrupt_ends_all_processes(zoo):
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "posezoo",
-            *map(str, command(zoo, "get", "out", "--cluster", "local:2")),
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        preexec_fn=heed_interrupts,
-    )
+    process = start_posezoo(*command(zoo, "get", "out", "--cluster", "local:2"))
     wait_until(lambda: len(children_of(process.pid)) >= 2)
     children = children_of(process.pid)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=HANG_S)
     assert process.returncode == 130
-    assert b"Traceback" not in said
+    assert "Traceback" not in said
     wait_until(
         lambda: not any(Path(f"/proc/{child}").exists() for child in children),
         "the end of the children",

@@ -8,7 +8,6 @@ from posezoo.solutions.solution import (
     SolutionBase,
     choose,
     read_confidence,
-    read_count,
     read_switch,
 )
 
@@ -75,13 +74,6 @@ def test_a_confidence_that_is_no_number_is_a_type_error(value):
 def test_a_complexity_that_is_no_integer_is_a_type_error(value):
     with pytest.raises(TypeError, match="model_complexity must be a whole number, not "):
         choose("model_complexity", value, SIZES)
-
-
-def test_options_out_of_range_are_value_errors():
-    with pytest.raises(ValueError, match="model_complexity must be 0 or 1, not 2"):
-        choose("model_complexity", 2, SIZES)
-    with pytest.raises(ValueError, match="max_num_hands must be a number from 1, not 0"):
-        read_count("max_num_hands", 0)
 
 
 def test_a_switch_is_true_or_false():

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-import onnx
 import pytest
-from onnx import helper, numpy_helper
+from onnx import helper
 
-from fakes import crowds, posenet
+from fakes import crowds, graphs, posenet
 from fakes.checkout import ROOT
 from fakes.command import read_json
 from fakes.conversion import context_of, convert_model, plan_conversion, with_camera_input
@@ -580,29 +579,19 @@ def test_more_people_than_a_graph_finds_are_refused(tmp_path, name, draw, most):
         graph_of(with_decoding(spec, decoder, InputOptions(max_people=most + 1)), maps)
 
 
-def pose_network(folder, *, kind="noise", output="heatmaps"):
+def pose_network(folder, *, kind="noise"):
     """An ONNX file of one convolution that makes 17 heatmaps of 16 x 12 from an image of 64 x 48, and its model."""
     stride, rng = 4, np.random.default_rng(3)
     weights = rng.normal(0, 0.01, (17, 3, stride, stride)).astype(np.float32)
     if kind == "brightness":
         weights[:] = 1 / (3 * stride**2 * 255)
     node = helper.make_node(
-        "Conv", ["image", "weights"], [output], "conv", strides=[stride, stride]
+        "Conv", ["image", "weights"], ["heatmaps"], "conv", strides=[stride, stride]
     )
-    ports = [
-        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-        for name, shape in (
-            ("image", (1, 3, 64, 48)),
-            (output, (1, 17, 64 // stride, 48 // stride)),
-        )
-    ]
-    graph = helper.make_graph(
-        [node], "pose", ports[:1], ports[1:], [numpy_helper.from_array(weights, "weights")]
-    )
-    file = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    content = file.SerializeToString(deterministic=True)
     image = Input("image", (1, 3, 64, 48), "NCHW", ColorOrder.RGB, reverse_input_channels=True)
-    outputs = (Output(output, (1, 17, 64 // stride, 48 // stride), role="heatmaps"),)
+    outputs = (Output("heatmaps", (1, 17, 64 // stride, 48 // stride), role="heatmaps"),)
+    ports = [(port.name, graphs.FLOAT, port.shape) for port in (image, *outputs)]
+    content = graphs.written("pose", [node], ports[:1], ports[1:], {"weights": weights})
     spec = spec_of(
         content,
         folder,

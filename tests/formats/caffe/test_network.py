@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
+from core.convert.test_against_mo import compiled
 from fakes.caffe import CaffeNet, detector
 from fakes.layer_networks import WINDOWS
 from fakes.opencv import needs_opencv_4
 from posezoo.core.errors import ConversionError
-from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.formats.caffe.caffe_format import arrange_detections
 from posezoo.formats.caffe.network import read_caffe
 
@@ -25,8 +25,7 @@ def computed(net, folder, image=None):
     network = read(net, folder)
     if image is None:
         image = net.random.normal(size=tuple(network.input(0).shape)).astype(np.float32)
-    compiled = openvino_core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return compiled(image)[0], open_judge(folder, image).forward()
+    return compiled(network)(image)[0], open_judge(folder, image).forward()
 
 
 def open_judge(folder, image):
@@ -42,9 +41,8 @@ def assert_all_equal(net, folder):
     """Each output has the shape and the values that OpenCV computes."""
     network = read(net, folder)
     image = net.random.normal(size=tuple(network.input(0).shape)).astype(np.float32)
-    compiled = openvino_core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     judge = open_judge(folder, image)
-    results = compiled(image)
+    results = compiled(network)(image)
     for port in network.outputs:
         ours, theirs = results[port.any_name], judge.forward(port.any_name)
         assert ours.shape == theirs.shape, port.any_name

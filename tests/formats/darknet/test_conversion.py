@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
+from core.convert.test_against_mo import compiled
 from fakes.conversion import convert_model
 from fakes.darknet import yolo_v2_tiny, yolo_v4
 from fakes.opencv import needs_opencv_4
@@ -77,11 +78,6 @@ def declare(folder, net, *, without="", size="64,96", frozen_by=()):
     return spec, ModelLayout(folder / "cache", folder / "cache")
 
 
-def infer(xml, image):
-    compiled = openvino_core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return compiled(image)
-
-
 @needs_opencv_4
 def test_it_is_converted_without_the_script_and_compared_with_opencv(tmp_path, net):
     spec, layout = declare(tmp_path, net)
@@ -91,7 +87,7 @@ def test_it_is_converted_without_the_script_and_compared_with_opencv(tmp_path, n
     assert [check.precision for check in checks] == [Precision.FP32, Precision.FP16]
     assert all("OpenCV" in check.reference for check in checks)
     image = np.random.default_rng(1).integers(0, 256, (1, 64, 96, 3)).astype(np.float32)
-    results = infer(converted.irs[Precision.FP32], image)
+    results = compiled(converted.irs[Precision.FP32])(image)
     assert {port.get_any_name() for port in results} == {"conv2d_10", "conv2d_6", "conv2d_8"}
 
 

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from core.convert.test_against_mo import compiled
 from fakes.darknet import DarknetNet, yolo_v4
 from fakes.opencv import needs_opencv_4
 from posezoo.core.errors import ConversionError
-from posezoo.core.ir.openvino_import import openvino_core
 from posezoo.formats.darknet.darknet_layers import SAVED_MODEL, build_network, find_ends
 from posezoo.formats.darknet.files import WeightsReader, read_cfg
 
@@ -24,8 +24,7 @@ def assert_equal(net, folder):
     """All ends are those of OpenCV; returns their number."""
     network = read(net, folder)
     image = net.random.uniform(0, 1, tuple(network.input(0).shape)).astype(np.float32)
-    compiled = openvino_core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    results = compiled(image)
+    results = compiled(network)(image)
     judge = cv2.dnn.readNetFromDarknet(
         str(folder / "net.cfg"), str(net.save(folder, for_opencv=True))
     )

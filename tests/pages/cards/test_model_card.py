@@ -116,12 +116,6 @@ def test_the_card_of_a_composite_describes_its_parts_and_links_to_their_cards(tm
     assert "(../../../../licenses/Apache-2.0-Tests.txt)" in part
 
 
-def test_the_holder_stands_beside_the_license(tmp_path):
-    legal = section(card_of(tmp_path, model_yml()), "Legal Information")
-    assert "[Apache-2.0](../../../licenses/Apache-2.0-Tests.txt)" in legal
-    assert "Copyright 2026 The tests" in legal
-
-
 def test_a_license_that_is_an_address_is_linked(tmp_path):
     legal = section(
         card_of(tmp_path, model_yml(license="https://terms.invalid/LICENSE")), "Legal Information"

@@ -1,13 +1,12 @@
 """What is assumed about keypoints that nothing names is said by each command that takes the file."""
 
-import json
-
 import cv2
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
+from fakes import graphs
+from fakes.coco import annotations, person, written
 from fakes.command import posezoo, succeeded
 from fakes.irs import write_ir
 from fakes.own_files import declare
@@ -65,26 +64,19 @@ def test_nothing_is_assumed_if_the_user_or_the_file_names_the_keypoints(tmp_path
 @pytest.fixture
 def own(tmp_path):
     """An ONNX file with 14 heatmaps."""
-    weights = numpy_helper.from_array(np.zeros((14, 3, 4, 4), np.float32), "weights")
     node = helper.make_node("Conv", ["image", "weights"], ["maps"], strides=[4, 4])
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, IMAGE)
-    maps = helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, 14, 64, 48])
-    graph = helper.make_graph([node], "own", [image], [maps], [weights])
-    opset = [helper.make_opsetid("", 13)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "own.onnx")
-    return tmp_path / "own.onnx"
+    ports = ("image", graphs.FLOAT, IMAGE), ("maps", graphs.FLOAT, [1, 14, 64, 48])
+    weights = {"weights": np.zeros((14, 3, 4, 4), np.float32)}
+    path = tmp_path / "own.onnx"
+    path.write_bytes(graphs.written("own", [node], ports[:1], ports[1:], weights))
+    return path
 
 
 def annotate(folder):
     """A photo with an annotated person of COCO's keypoints; the path of its annotations."""
-    cv2.imwrite(str(folder / "photo.png"), np.zeros((256, 192, 3), np.uint8))
-    person = {"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "bbox": [9, 9, 90, 90]}
-    person |= {"keypoints": [50, 50, 2] * 17, "num_keypoints": 17, "area": 900}
-    image = {"id": 1, "file_name": "photo.png", "width": 192, "height": 256}
-    content = {"images": [image], "annotations": [person]}
-    content["categories"] = [{"id": 1, "name": "person"}]
-    (folder / "people.json").write_text(json.dumps(content), "utf-8")
-    return folder / "people.json"
+    cv2.imwrite(str(folder / f"{1:012}.jpg"), np.zeros((256, 192, 3), np.uint8))
+    somebody = person(1, 1, [[50, 50, 2]] * 17, bbox=(9, 9, 90, 90))
+    return written(folder, annotations(1, [somebody], (192, 256)))
 
 
 def test_each_command_and_load_say_the_assumption_once(own, tmp_path):
@@ -92,7 +84,7 @@ def test_each_command_and_load_say_the_assumption_once(own, tmp_path):
     people = annotate(tmp_path)
     described = ["--decoder", "heatmap", "--mean_values", "0"]
     warning = f"warning: {own}: {ASSUMED}"
-    photo = ["-i", tmp_path / "photo.png", "-o", tmp_path / "results", "--detector", "none"]
+    photo = ["-i", tmp_path / f"{1:012}.jpg", "-o", tmp_path / "results", "--detector", "none"]
     ran = succeeded(posezoo("run", own, *described, *photo))
     yml = declare(own, *described)
     exported = succeeded(posezoo("export", own, *yml, "--to", "folder", tmp_path / "export"))

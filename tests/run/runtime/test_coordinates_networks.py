@@ -3,11 +3,11 @@
 import warnings
 
 import numpy as np
-import onnx
 import pytest
-from onnx import helper, numpy_helper
+from onnx import helper
 
 import posezoo
+from fakes import graphs
 from fakes.command import posezoo as run_posezoo
 from fakes.command import read_json, refusal, succeeded
 from fakes.when_used import import_when_used
@@ -41,25 +41,16 @@ def write_pytorch(path):
 
 def write_keras(path):
     """N x K x 2 of an NHWC image of any batch, as tf2onnx writes a model of Keras."""
-    info = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        [
-            helper.make_node("ReduceMean", ["input_1"], ["mean"], axes=[1, 2, 3], keepdims=1),
-            helper.make_node("Squeeze", ["mean", "last"], ["value"]),
-            helper.make_node("Mul", ["value", "tenth"], ["shift"]),
-            helper.make_node("Add", ["shift", "places"], ["reshape"]),
-        ],
-        "keras",
-        [info("input_1", 1, ["N", 64, 64, 3])],
-        [info("reshape", 1, ["N", 4, 2])],
-        [
-            numpy_helper.from_array(np.array([3]), "last"),
-            numpy_helper.from_array(np.float32(0.1), "tenth"),
-            numpy_helper.from_array(PLACES[None], "places"),
-        ],
-    )
-    opset = [helper.make_opsetid("", 13)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    nodes = [
+        helper.make_node("ReduceMean", ["input_1"], ["mean"], axes=[1, 2, 3], keepdims=1),
+        helper.make_node("Squeeze", ["mean", "last"], ["value"]),
+        helper.make_node("Mul", ["value", "tenth"], ["shift"]),
+        helper.make_node("Add", ["shift", "places"], ["reshape"]),
+    ]
+    constants = {"last": np.array([3]), "tenth": np.float32(0.1), "places": PLACES[None]}
+    image = ("input_1", graphs.FLOAT, ["N", 64, 64, 3])
+    output = ("reshape", graphs.FLOAT, ["N", 4, 2])
+    path.write_bytes(graphs.written("keras", nodes, [image], [output], constants))
 
 
 def write_tflite(path):

@@ -1,6 +1,5 @@
 """What a file states of its input is used by posezoo run: images are fitted as by Model API and Ultralytics."""
 
-import json
 import sys
 
 import cv2
@@ -8,6 +7,8 @@ import numpy as np
 import onnx
 import pytest
 
+from fakes import graphs
+from fakes.coco import annotations, person, written
 from fakes.command import json_of, read_json, refusal, succeeded
 from fakes.command import posezoo as run_posezoo
 from fakes.own_files import declare
@@ -203,20 +204,17 @@ def test_onnx_with_model_info_runs_as_an_ir(tmp_path, pictures):
 def helper_info(path, outputs, info):
     """Write an ONNX file with these outputs, and this model_info, which is returned."""
     width, height = KEYPOINT_INPUT
-    kind = onnx.TensorProto.FLOAT
-    nodes = [onnx.helper.make_node("ReduceMean", ["image"], ["mean"], keepdims=0)]
-    arrays = [onnx.numpy_helper.from_array(np.array(0, np.float32), "zero")]
-    nodes.append(onnx.helper.make_node("Mul", ["mean", "zero"], ["nothing"]))
-    for name, values in outputs.items():
-        arrays.append(onnx.numpy_helper.from_array(values, f"of_{name}"))
-        nodes.append(onnx.helper.make_node("Add", [f"of_{name}", "nothing"], [name]))
-    made = [onnx.helper.make_tensor_value_info(n, kind, v.shape) for n, v in outputs.items()]
-    image = onnx.helper.make_tensor_value_info("image", kind, (1, 3, height, width))
-    graph = onnx.helper.make_graph(nodes, "k", [image], made, arrays)
-    opset = [onnx.helper.make_opsetid("", 13)]
-    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
-    onnx.helper.set_model_props(model, {f"model_info {key}": text for key, text in info.items()})
-    onnx.save(model, path)
+    nodes = [
+        onnx.helper.make_node("ReduceMean", ["image"], ["mean"], keepdims=0),
+        onnx.helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
+    ]
+    nodes += [onnx.helper.make_node("Add", [f"of_{name}", "nothing"], [name]) for name in outputs]
+    constants = {f"of_{name}": values for name, values in outputs.items()}
+    constants["zero"] = np.float32(0)
+    image = ("image", graphs.FLOAT, (1, 3, height, width))
+    made = [(name, graphs.FLOAT, values.shape) for name, values in outputs.items()]
+    metadata = {f"model_info {key}": text for key, text in info.items()}
+    path.write_bytes(graphs.written("k", nodes, [image], made, constants, metadata=metadata))
     return info
 
 
@@ -410,24 +408,12 @@ def test_each_verb_takes_a_model_yml_and_the_verbs_of_a_first_try_its_values(ver
 
 def write_annotations(folder, category, box):
     """A data set of one picture with one object."""
-    cv2.imwrite(str(folder / "1.png"), np.zeros((427, 640, 3), np.uint8))
+    cv2.imwrite(str(folder / f"{1:012}.jpg"), np.zeros((427, 640, 3), np.uint8))
     x0, y0, x1, y1 = box
-    content = {
-        "images": [{"id": 1, "file_name": "1.png", "width": 640, "height": 427}],
-        "categories": [{"id": 7, "name": category}],
-        "annotations": [
-            {
-                "id": 1,
-                "image_id": 1,
-                "category_id": 7,
-                "bbox": [x0, y0, x1 - x0, y1 - y0],
-                "area": (x1 - x0) * (y1 - y0),
-                "iscrowd": 0,
-            }
-        ],
-    }
-    (folder / "objects.json").write_text(json.dumps(content), "utf-8")
-    return ("--annotations", folder / "objects.json", "--images", folder)
+    animal = person(1, 1, np.zeros((17, 3)), bbox=(x0, y0, x1 - x0, y1 - y0))
+    content = annotations(1, [animal], (640, 427))
+    content["categories"] = [{"id": 1, "name": category}]
+    return ("--annotations", written(folder, content), "--images", folder)
 
 
 def test_an_ir_is_evaluated_as_it_is_described_and_read_once(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import onnx
 import pytest
 import yaml
 
+from fakes import graphs
 from fakes.command import posezoo as run_posezoo
 from fakes.command import read_json, refusal, succeeded
 from fakes.irs import state_images
@@ -108,17 +109,9 @@ def write_onnx(path, rows, **metadata):
     place = np.zeros(rows.shape, np.float32)
     place[0, 4, 0] = 1
     constants = {"channels": np.array([1, 2]), "rows": rows.astype(np.float32), "place": place}
-    graph = onnx.helper.make_graph(
-        nodes,
-        "own",
-        [onnx.helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, (1, 3, 640, 640))],
-        [onnx.helper.make_tensor_value_info("output0", onnx.TensorProto.FLOAT, rows.shape)],
-        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    opset = [onnx.helper.make_opsetid("", 13)]
-    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
-    onnx.helper.set_model_props(model, metadata)
-    onnx.save(model, path)
+    image = ("images", graphs.FLOAT, (1, 3, 640, 640))
+    output = ("output0", graphs.FLOAT, rows.shape)
+    path.write_bytes(graphs.written("own", nodes, [image], [output], constants, metadata=metadata))
     return path
 
 
@@ -327,17 +320,9 @@ def write_simcc(path):
         "across": across,
         "down": down,
     }
-    info = onnx.helper.make_tensor_value_info
-    kind = onnx.TensorProto.FLOAT
-    graph = onnx.helper.make_graph(
-        nodes,
-        "own",
-        [info("input", kind, (1, 3, 256, 192))],
-        [info("simcc_x", kind, across.shape), info("simcc_y", kind, down.shape)],
-        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    opset = [onnx.helper.make_opsetid("", 13)]
-    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    image = ("input", graphs.FLOAT, (1, 3, 256, 192))
+    outputs = [("simcc_x", graphs.FLOAT, across.shape), ("simcc_y", graphs.FLOAT, down.shape)]
+    path.write_bytes(graphs.written("own", nodes, [image], outputs, constants))
     return path
 
 

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,19 +14,19 @@ import pytest
 
 from conftest import ROOT, by_digest
 from fakes.command import (
-    heed_interrupts,
     json_of,
     misuse,
     python_file,
     refusal,
     run_process,
+    start_posezoo,
     succeeded,
 )
 from fakes.irs import write_ir as write_output_ir
 from fakes.picky_networks import write_picky_pose_ir, write_pictures
 from fakes.scaling_irs import write_ir
 from fakes.server import Server
-from fakes.videos import MJPEG, mjpeg, read_video, write_video
+from fakes.videos import MJPEG, mjpeg, read_video, write_frames, write_video
 from fakes.waiting import HANG_S, wait_until
 from posezoo.media import frame_outputs
 
@@ -218,35 +217,9 @@ def test_a_disconnected_camera_ends_the_demo(tiny, tmp_path):
 
 
 def test_endless_play_lasts_until_an_interrupt_and_keeps_the_results(tiny, video, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "posezoo",
-        "demo",
-        "-m",
-        tiny,
-        "-i",
-        video,
-        "--loop",
-        "-no_show",
-    ]
-    command += [
-        "-o",
-        tmp_path / "out.avi",
-        "-limit",
-        "20",
-        "--json_lines",
-        tmp_path / "k.jsonl",
-        "-r",
-    ]
-    running = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=heed_interrupts,
-    )
     lines = tmp_path / "k.jsonl"
+    output = ("-o", tmp_path / "out.avi", "-limit", 20, "--json_lines", lines, "-r")
+    running = start_posezoo("demo", "-m", tiny, "-i", video, "--loop", "-no_show", *output)
     wait_until(lambda: lines.exists() and lines.read_text().count("\n") > 20)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=HANG_S)
@@ -517,12 +490,8 @@ def test_people_keep_their_numbers_while_the_detector_runs_on_each_third_frame(
     real, shared, tmp_path
 ):
     image = cv2.imread(str(shared / "data" / "photos" / "000000214753.jpg"))  # two people
-    clip = tmp_path / "clip.avi"
-    size = image.shape[1::-1]
-    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"MJPG"), 25, size)
-    for number in range(7):
-        writer.write(np.roll(image, number, axis=1))
-    writer.release()
+    moving = [np.roll(image, number, axis=1) for number in range(7)]
+    clip = write_frames(tmp_path / "clip.avi", moving)
     lines = tmp_path / "clip.jsonl"
     model = ("-m", "movenet-singlepose-lightning-int8", "--precision", "FP32")
     detector = ("--detector", "person-detection-retail-0013", "--detect_every", "3")

@@ -19,7 +19,6 @@ import pytest
 from conftest import by_digest
 from fakes import seeker
 from fakes.command import (
-    heed_interrupts,
     json_of,
     misuse,
     posezoo,
@@ -27,6 +26,7 @@ from fakes.command import (
     read_json,
     refusal,
     run_process,
+    start_posezoo,
     succeeded,
 )
 from fakes.irs import write_ir
@@ -35,7 +35,7 @@ from fakes.picky_networks import write_picky_pose_ir, write_pictures
 from fakes.server import Server
 from fakes.small_disk import small_disk
 from fakes.soak import soak
-from fakes.videos import MJPEG, mjpeg, read_video
+from fakes.videos import MJPEG, mjpeg, read_video, write_frames
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import model_yml, write_model
 from posezoo.core.registry import open_registry
@@ -346,13 +346,7 @@ def whole_run(seeker_ir, tmp_path_factory):
 def test_a_run_that_was_ended_continues_to_the_results_of_a_whole_one(whole_run, tmp_path, number):
     words, whole = whole_run
     parts = tmp_path
-    child = subprocess.Popen(
-        [sys.executable, "-m", "posezoo", *words],
-        cwd=parts,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=heed_interrupts,
-    )
+    child = start_posezoo(*words, cwd=parts)
     wait_until(lambda: len(list(parts.glob("out/*.png"))) > 3)
     child.send_signal(number)
     _, errors = child.communicate(timeout=HANG_S)
@@ -554,15 +548,11 @@ def test_a_model_without_a_decoder_is_refused(blazepose, camera):
 def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
     mirrored, empty_cache, after_s, out
 ):
-    environ = {**os.environ, **mirrored}
     run = ["run", "blazepose-full", "-o", out]
-    command = [sys.executable, "-m", "posezoo", *run]
-    child = subprocess.Popen(
-        command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    child = start_posezoo(*run, **mirrored)
     time.sleep(after_s)
     child.send_signal(signal.SIGKILL)
-    child.wait(timeout=HANG_S)
+    child.communicate(timeout=HANG_S)
     checked = posezoo("verify", "--all", "--format", "json", **empty_cache)
     states = {load["artifact"]: load["state"] for load in json_of(checked)["artifacts"]}
     # An .xml without its record yet is whole: the pair is published before its provenance.json.
@@ -579,13 +569,7 @@ def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(
 def video_of(photo, path, frames=6):
     """A video in which the photo moves to the right."""
     image = cv2.resize(cv2.imread(str(photo)), (256, 256))
-    writer = cv2.VideoWriter(
-        str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"MJPG"), 25, (256, 256)
-    )
-    for number in range(frames):
-        writer.write(np.roll(image, 2 * number, axis=1))
-    writer.release()
-    return path
+    return write_frames(path, [np.roll(image, 2 * number, axis=1) for number in range(frames)])
 
 
 def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(
@@ -628,14 +612,10 @@ def test_a_video_without_times_has_those_of_the_stated_rate(seeker_ir, camera, t
 def test_a_video_that_cannot_be_drawn_leaves_no_keypoints_that_look_complete(
     seeker_ir, tmp_path, out
 ):
-    wide = (16_500, 32)  # MPEG-4 allows 8191, and x264 16,384
-    codec = cv2.VideoWriter_fourcc(*"MJPG")
-    writer = cv2.VideoWriter(str(tmp_path / "wide.avi"), cv2.CAP_FFMPEG, codec, 25, wide)
-    for _ in range(3):
-        writer.write(np.zeros((*wide[::-1], 3), np.uint8))
-    writer.release()
+    wide = np.zeros((32, 16_500, 3), np.uint8)  # MPEG-4 allows 8191, and x264 16,384
+    video = write_frames(tmp_path / "wide.avi", [wide] * 3)
     assert "no video of 16500x32 can be written there" in refusal(
-        run(seeker_ir, "-i", tmp_path / "wide.avi", "-o", out)
+        run(seeker_ir, "-i", video, "-o", out)
     )
     assert not (out / "wide_poses.json").exists()
 
@@ -739,16 +719,12 @@ def test_rows_of_a_file_those_printed_and_json_have_the_same_numbers(seeker_ir, 
 
 def test_a_stream_of_rows_that_nothing_reads_any_more_ends(seeker_ir, camera, tmp_path):
     clip = video_of(camera, tmp_path / "clip.avi", 50)
-    command = [sys.executable, "-m", "posezoo", "run", seeker_ir, "--detector", "none"]
-    child = subprocess.Popen(
-        [*command, "-i", clip, "-o", tmp_path / "out", "--format", "csv"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert child.stdout.readline().startswith(b"file,frame,")
+    words = ("run", seeker_ir, "--detector", "none", "-i", clip, "-o", tmp_path / "out")
+    child = start_posezoo(*words, "--format", "csv")
+    assert child.stdout.readline().startswith("file,frame,")
     child.stdout.close()
     _, errors = child.communicate(timeout=HANG_S)
-    assert b"Traceback" not in errors
+    assert "Traceback" not in errors
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.jpg"])
@@ -796,25 +772,11 @@ def test_an_address_of_an_image_or_a_video_is_downloaded(seeker_ir, camera, tmp_
 def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, out):
     with Server() as server:
         url = server.serve("camera", mjpeg(), headers=MJPEG, endless=True, without_length=True)
-        command = [
-            sys.executable,
-            "-m",
-            "posezoo",
-            "run",
-            "blazepose-full",
-            "--download_dir",
-            str(blazepose.output_dir),
-        ]
-        child = subprocess.Popen(
-            [*command, "-i", url, "-o", str(out)],
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=heed_interrupts,
-        )
-        parts = out
+        words = ("run", "blazepose-full", "--download_dir", blazepose.output_dir)
+        child = start_posezoo(*words, "-i", url, "-o", out)
         wait_until(
             lambda: any(
-                path.stat().st_size > 2000 for path in parts.glob(".posezoo-*/*_camera_poses.json")
+                path.stat().st_size > 2000 for path in out.glob(".posezoo-*/*_camera_poses.json")
             )
         )
         child.send_signal(signal.SIGINT)
@@ -867,11 +829,7 @@ def test_a_detector_alone_draws_boxes(mirrored, shared, out):
 
 def write_clip(frames, folder):
     """A video, and a folder with its frames as photos."""
-    clip, stills = folder / "clip.avi", folder / "stills"
-    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter_fourcc(*"MJPG"), 25, SIZE)
-    for frame in frames:
-        writer.write(frame)
-    writer.release()
+    clip, stills = write_frames(folder / "clip.avi", frames), folder / "stills"
     stills.mkdir()
     for number, frame in enumerate(read_video(clip)):
         cv2.imwrite(str(stills / f"{number:02}.png"), frame)

@@ -18,12 +18,12 @@ import pytest
 
 from fakes.command import (
     assert_success,
-    heed_interrupts,
     misuse,
     posezoo,
     printed,
     refusal,
     run_process,
+    start_posezoo,
 )
 from fakes.network import network
 from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
@@ -241,11 +241,8 @@ def test_a_run_that_was_killed_is_resumed(zoo):
         file = {**declared_file(zoo / "large"), "source": url}
         write_model(zoo / "models", "large", model_yml(files=[file]))
         (zoo / "large").unlink()
-        words = ["-m", "posezoo", "mirror", "create", "m", "large", "--models_dir", "models"]
-        command = [sys.executable, *words]
-        child = subprocess.Popen(
-            command, cwd=zoo, stderr=subprocess.DEVNULL, preexec_fn=heed_interrupts
-        )
+        words = ("mirror", "create", "m", "large", "--models_dir", "models")
+        child = start_posezoo(*words, cwd=zoo)
         part = None
         end = time.monotonic() + HANG_S
         while part is None or part.stat().st_size < 300_000:
@@ -253,7 +250,7 @@ def test_a_run_that_was_killed_is_resumed(zoo):
             part = next((zoo / "m").rglob(".*.part"), None) if (zoo / "m").is_dir() else None
             time.sleep(0.02)
         child.send_signal(signal.SIGKILL)
-        child.wait()
+        child.communicate()
         assert_success(run(zoo, "mirror", "create", "m", "large"))
         assert server.requests[1].headers["Range"] is not None
     assert check(zoo) == {}

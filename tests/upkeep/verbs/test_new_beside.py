@@ -1,10 +1,10 @@
 """posezoo new FILE: one model.yml beside a network says at each verb what flags say."""
 
 import numpy as np
-import onnx
 import pytest
-from onnx import helper, numpy_helper
+from onnx import helper
 
+from fakes import graphs
 from fakes.command import posezoo, read_json, refusal, succeeded
 
 cv2 = pytest.importorskip("cv2")
@@ -18,25 +18,16 @@ PLACES = np.float32([[0.25, 0.5], [0.75, 0.5], [0.5, 0.25]])
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    info = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        [
-            helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=1),
-            helper.make_node("Mul", ["mean", "none"], ["nothing"]),
-            helper.make_node("Reshape", ["nothing", "one"], ["value"]),
-            helper.make_node("Add", ["value", "places"], ["points"]),
-        ],
-        "own",
-        [info("image", 1, [1, 3, 64, 64])],
-        [info("points", 1, [1, 6])],
-        [
-            numpy_helper.from_array(np.float32(0), "none"),
-            numpy_helper.from_array(np.array([1, 1]), "one"),
-            numpy_helper.from_array(PLACES.reshape(1, 6), "places"),
-        ],
-    )
-    opset = [helper.make_opsetid("", 13)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), "mine.onnx")
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=1),
+        helper.make_node("Mul", ["mean", "none"], ["nothing"]),
+        helper.make_node("Reshape", ["nothing", "one"], ["value"]),
+        helper.make_node("Add", ["value", "places"], ["points"]),
+    ]
+    constants = {"none": np.float32(0), "one": np.array([1, 1]), "places": PLACES.reshape(1, 6)}
+    ports = ("image", graphs.FLOAT, [1, 3, 64, 64]), ("points", graphs.FLOAT, [1, 6])
+    content = graphs.written("own", nodes, ports[:1], ports[1:], constants)
+    (tmp_path / "mine.onnx").write_bytes(content)
     (tmp_path / "three.yml").write_text("keypoints: [left, right, top]\n")
     cv2.imwrite("photo.png", np.zeros((100, 100, 3), np.uint8))
     return tmp_path
