@@ -179,8 +179,7 @@ def test_no_error_controls_the_terminal(capsys, kind):
 def evil_folder(tmp_path):
     """A folder of such a name, with a registry, a license text, a data set and files."""
     folder = tmp_path / EVIL
-    content = model_yml()
-    write_model(folder / "models", "pose-a", content)
+    write_model(folder / "models", "pose-a", model_yml(description=EVIL))
     (folder / "licenses" / "Apache-2.0-Tests.txt").write_text(f"Copyright {EVIL}\n\n{EVIL}\n")
     weights = folder / "weights" / "public" / "pose-a"
     weights.mkdir(parents=True)

@@ -44,8 +44,11 @@ def test_a_model_without_a_checksum_is_refused_with_a_hint(zoo):
     error = refusal(run(zoo, "download", "loose"))
     assert "error: net.tflite: no checksum" in error
     assert "hint: --trust_on_first_use" in error
-    planned = run(zoo, "download", "loose", "--dry_run")
-    assert "would not download net.tflite: it has no pin" in planned.stdout
+    for verb, code in (("download", 0), ("get", 1)):
+        planned = run(zoo, verb, "loose", "--dry_run")
+        assert planned.returncode == code
+        assert "would not download net.tflite: it has no pin" in planned.stdout
+    assert_success(run(zoo, "get", "loose", "--dry_run", "--trust_on_first_use"))
 
 
 def test_the_first_download_is_recorded_and_later_ones_must_match(zoo):

@@ -153,17 +153,6 @@ def test_in_text_each_line_names_its_model_and_the_sum_stands_at_the_end(zoo):
     assert lines[-1].startswith("3 models: 2 files to download, ")
 
 
-def test_a_file_without_a_pin_prevents_the_work(zoo):
-    file = {**declared_file(zoo / "origin" / "net.onnx"), "checksum": "unknown"}
-    loose = {**omz_yml(input_info=[IMAGE]), "files": [file], "license_note": "Unclear terms."}
-    write_model(zoo / "models", "loose", loose)
-    words = ("get", "loose", "--dry_run", "-o", zoo / "out")
-    refused = run(zoo, *words)
-    assert refused.returncode == 1
-    assert "loose: would not download net.onnx: it has no pin" in refused.stdout
-    assert_success(run(zoo, *words, "--trust_on_first_use"))
-
-
 def test_what_is_frozen_and_turned_is_told(zoo):
     arguments = [
         "--input_model=$dl_dir/net.onnx",

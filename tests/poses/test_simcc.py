@@ -32,22 +32,6 @@ def test_the_highest_bins_are_the_place_and_the_lower_one_the_score():
     assert pose.score == pytest.approx(scores.mean(), abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("count", "skeleton"),
-    [(26, "halpe-26"), (133, "coco-wholebody-133"), (14, "crowdpose-14"), (21, "keypoints-21")],
-)
-def test_any_number_of_keypoints_is_decoded(count, skeleton):
-    rng = np.random.default_rng(count)
-    maps = {
-        f"simcc_{axis}": rng.random((1, count, 2 * side))
-        for axis, side in zip("xy", SIZE, strict=True)
-    }
-    (pose,) = decode("simcc", maps, SIZE)
-    assert pose.skeleton == skeleton and pose.keypoints.shape == (count, 3)
-    assert np.array_equal(2 * pose.keypoints[:, 0], maps["simcc_x"][0].argmax(axis=1))
-    assert len(pose.to_json()["keypoints"]) == count
-
-
 def test_the_outputs_of_the_mirrored_person_are_mirrored_and_averaged():
     places, scores = person()
     maps = outputs(places, scores)

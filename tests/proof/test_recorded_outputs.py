@@ -95,6 +95,11 @@ def recorded(spec, folder, dtype=np.float32, **changes):
         outputs = compute(draw_feed(kind, inputs, {name: dtype}))
         values[kind] = {"heatmaps": np.ascontiguousarray(sample_values(outputs))}
     recording = Recording(inputs, {"heatmaps": outputs.shape}, {}, values)
+    return with_recording(spec, folder, recording, **changes)
+
+
+def with_recording(spec, folder, recording, **changes):
+    """The spec with this recording beside its model.yml."""
     path = folder / "recorded.safetensors"
     save_file({**record_outputs.recording_tensors(recording), **changes}, path)
     declared = RecordedOutputs("NumPy 2", path.name, compute_digest(path))
@@ -173,10 +178,7 @@ def record_weak_branch(spec, folder):
         both = {"heatmaps": outputs, "side:0": convolve(features, WEIGHTS["head"] * 1e-8, 0)}
         sampled = recording.sample({name: each.astype(np.float32) for name, each in both.items()})
         values[kind] = {name: np.ascontiguousarray(each) for name, each in sampled.items()}
-    path = folder / "recorded.safetensors"
-    save_file(record_outputs.recording_tensors(replace(recording, values=values)), path)
-    declared = RecordedOutputs("NumPy 2", path.name, compute_digest(path))
-    return replace(spec, path=folder / "model.yml", recorded_outputs=declared)
+    return with_recording(spec, folder, replace(recording, values=values))
 
 
 def convert_by_nodes(spec, layout):

@@ -278,21 +278,6 @@ def test_a_pipe_receives_the_whole_description(zoo):
     assert run(zoo, "list", COLUMNS="40").stdout.splitlines()[1].endswith(LONG)
 
 
-def test_a_description_cannot_control_the_terminal(zoo):
-    write_model(
-        zoo / "models",
-        "evil",
-        'description: "\\e[31mred\\u202e."\ntask_type: detection\nframework: onnx\nlicense: https://terms.invalid/\n'
-        f"files: [{{name: n.onnx, size: 1, checksum: {'0' * 96}, source: https://models.invalid/n}}]\n",
-    )
-    for verb in ("list", "info"):
-        ended = run(zoo, verb, "evil")
-        shown = ended.stdout + ended.stderr
-        assert "\x1b" not in shown
-        assert "\u202e" not in shown
-        assert "evil" in shown
-
-
 def test_text_is_measured_in_terminal_columns():
     assert display_width("pose") == 4
     assert display_width("姿勢") == 4

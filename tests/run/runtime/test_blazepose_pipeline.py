@@ -313,11 +313,6 @@ def model():
     )
 
 
-def test_a_model_without_a_decoder_is_refused(model):
-    with pytest.raises(InferenceError, match="some-net declares no decoder"):
-        load_estimator(model, {})
-
-
 def test_a_missing_part_is_named():
     with pytest.raises(InferenceError, match=f"no IR of {LANDMARKS} was given"):
         load_estimator(BLAZEPOSE, {DETECTOR: Path("detector.xml")})
