@@ -8,25 +8,13 @@ import shutil
 import pytest
 
 from fakes.command import assert_success, posezoo, printed, refusal, refusal_alone
-from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from fakes.zoo import write_small_zoo
 
 
 @pytest.fixture
 def zoo(tmp_path):
     """Two models and a composite of two parts, each with one file on this machine."""
-    origin = tmp_path / "origin"
-    origin.mkdir()
-    for name in ("a", "b", "first", "second"):
-        (origin / f"{name}.tflite").write_bytes(name.encode() * 1000)
-    root = tmp_path / "models"
-    for name in ("a", "b"):
-        write_model(root, name, model_yml(files=[declared_file(origin / f"{name}.tflite")]))
-    write_composite(root, "whole", ["first", "second"])
-    for name in ("first", "second"):
-        write_model(
-            root, f"whole/{name}", model_yml(files=[declared_file(origin / f"{name}.tflite")])
-        )
-    return tmp_path
+    return write_small_zoo(tmp_path)
 
 
 def run(zoo, *args):

@@ -119,3 +119,15 @@ def write_composite(root: Path, name: str, stages: list[str], **changes: object)
     }
     path.write_text(as_yaml(content), "utf-8")
     return path
+
+
+def write_small_zoo(folder: Path) -> Path:
+    """Two models, and a composite of two parts, each of one file in the folder origin."""
+    root, origin = folder / "models", folder / "origin"
+    origin.mkdir()
+    for name in ("a", "b", "whole/first", "whole/second"):
+        file = origin / f"{name.rpartition('/')[2]}.tflite"
+        file.write_bytes(file.stem.encode() * 1000)
+        write_model(root, name, model_yml(files=[declared_file(file)]))
+    write_composite(root, "whole", ["first", "second"])
+    return folder

@@ -22,7 +22,15 @@ from fakes.command import (
 )
 from fakes.network import network
 from fakes.when_used import needs
-from fakes.zoo import declared_file, model_yml, omz_yml, onnx_yml, write_composite, write_model
+from fakes.zoo import (
+    declared_file,
+    model_yml,
+    omz_yml,
+    onnx_yml,
+    write_composite,
+    write_model,
+    write_small_zoo,
+)
 from posezoo.core.registry import open_registry
 from posezoo.core.resolve.input_options import with_added_mo_args
 from posezoo.core.settings import WHEEL_REGISTRIES
@@ -34,21 +42,11 @@ TOOLS = ROOT / "tools" / "downloader"
 @pytest.fixture
 def zoo(tmp_path):
     """Two models, a composite of two parts and one published as IR; their files are on this machine."""
-    origin = tmp_path / "origin"
-    origin.mkdir()
-    for name in ("a", "b", "first", "second", "ir"):
-        (origin / f"{name}.tflite").write_bytes(name.encode() * 1000)
-    root = tmp_path / "models"
-    for name in ("a", "b", "whole/first", "whole/second"):
-        write_model(
-            root,
-            name,
-            model_yml(files=[declared_file(origin / f"{name.rpartition('/')[2]}.tflite")]),
-        )
+    root = write_small_zoo(tmp_path) / "models"
     write_composite(root, "whole", ["second", "first"])
-    files = [
-        declared_file(origin / "ir.tflite", name=f"{each}/ir.xml") for each in ("FP16", "FP32")
-    ]
+    origin = tmp_path / "origin" / "ir.tflite"
+    origin.write_bytes(b"ir" * 1000)
+    files = [declared_file(origin, name=f"{each}/ir.xml") for each in ("FP16", "FP32")]
     write_model(root, "ir", model_yml(files=files, framework="dldt"), family="intel")
     return tmp_path
 

@@ -31,22 +31,20 @@ from fakes.quiet_server import QuietServer
 from fakes.server import Server
 from fakes.waiting import HANG_S
 from fakes.when_used import needs
-from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
+from fakes.zoo import (
+    declared_file,
+    model_yml,
+    onnx_yml,
+    write_composite,
+    write_model,
+    write_small_zoo,
+)
 
 
 @pytest.fixture
 def zoo(tmp_path):
     """Two models and a composite of two parts, whose files are served from a folder."""
-    origin = tmp_path / "origin"
-    origin.mkdir()
-    for name in ("a", "b", "first", "second"):
-        (origin / f"{name}.tflite").write_bytes(name.encode() * 1000)
-        place = f"whole/{name}" if name in ("first", "second") else name
-        write_model(
-            tmp_path / "models", place, model_yml(files=[declared_file(origin / f"{name}.tflite")])
-        )
-    write_composite(tmp_path / "models", "whole", ["first", "second"])
-    return tmp_path
+    return write_small_zoo(tmp_path)
 
 
 def run(zoo, *args, **environ):
