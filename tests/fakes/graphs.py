@@ -32,7 +32,8 @@ def written(
     opsets = [helper.make_opsetid("", opset)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     helper.set_model_props(model, dict(metadata or {}))
-    return model.SerializeToString(deterministic=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 def joined() -> bytes:

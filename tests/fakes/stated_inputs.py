@@ -140,8 +140,8 @@ def write_whole_input(
     ]
     nodes = [helper.make_node(kind, taken, [made], **more) for kind, taken, made, more in steps]
     sides = ["height", "width"] if size is None else [size[1], size[0]]
-    image = ("images", graphs.FLOAT, ["batch", 3, *sides])
-    output = ("output0", graphs.FLOAT, ["batch", values, "anchors"])
+    image: graphs.Port = ("images", graphs.FLOAT, ["batch", 3, *sides])
+    output: graphs.Port = ("output0", graphs.FLOAT, ["batch", values, "anchors"])
     path.write_bytes(
         graphs.written("whole", nodes, [image], [output], constants, opset=17, metadata=metadata)
     )
