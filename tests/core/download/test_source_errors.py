@@ -17,7 +17,6 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from hashlib import sha384
 
 import pytest
 
@@ -25,7 +24,7 @@ from fakes.checkout import DOWNLOADER
 from fakes.command import assert_success, heed_interrupts, omz_tool, run_process
 from fakes.server import PAGE, Answer
 from fakes.waiting import HANG_S
-from fakes.zoo import model_yml, write_model
+from fakes.zoo import model_yml, published_file, write_model
 
 WEIGHTS = bytes(range(256)) * 256
 OLD = b"of last year"
@@ -133,10 +132,8 @@ def zoo(tmp_path, server):
 
 def declare(zoo, *urls):
     """A model of one file, which needs no conversion; where it goes."""
-    file = {"name": "FP16/net.xml", "size": len(WEIGHTS), "checksum": sha384(WEIGHTS).hexdigest()}
-    write_model(
-        zoo / "models", "net", model_yml(files=[{**file, "source": list(urls)}], framework="dldt")
-    )
+    file = published_file("FP16/net.xml", WEIGHTS, list(urls))
+    write_model(zoo / "models", "net", model_yml(files=[file], framework="dldt"))
     return zoo / "public" / "net" / "FP16" / "net.xml"
 
 
