@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
+from fakes import graphs
 from posezoo.core.ir.openvino_import import import_openvino
 
 KEYPOINTS = "head tail left right middle"
@@ -140,14 +141,10 @@ def write_whole_input(
     ]
     nodes = [helper.make_node(kind, taken, [made], **more) for kind, taken, made, more in steps]
     sides = ["height", "width"] if size is None else [size[1], size[0]]
-    image = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, *sides])
-    output = helper.make_tensor_value_info(
-        "output0", TensorProto.FLOAT, ["batch", values, "anchors"]
-    )
-    arrays = [numpy_helper.from_array(array, name) for name, array in constants.items()]
-    graph = helper.make_graph(nodes, "whole", [image], [output], arrays)
-    opset = [helper.make_opsetid("", 17)]
-    model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+    image = ("images", TensorProto.FLOAT, ["batch", 3, *sides])
+    output = ("output0", TensorProto.FLOAT, ["batch", values, "anchors"])
+    content = graphs.written("whole", nodes, [image], [output], constants, opset=17)
+    model = onnx.load_from_string(content)
     helper.set_model_props(model, dict(metadata))
     onnx.save(model, path)
     return path
