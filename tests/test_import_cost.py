@@ -60,10 +60,6 @@ def test_the_modules_of_source_types_import_nothing_heavy():
     assert imported(code, allowed=("requests",)) == set()
 
 
-def test_importing_posezoo_imports_nothing_heavy():
-    assert imported("import posezoo") == set()
-
-
 #: What no list needs: connections, the console, and messages of an error.
 NOT_FOR_LISTS = (
     *("posezoo.core.download.http", "posezoo.console.console"),

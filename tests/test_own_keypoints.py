@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import posezoo as posezoo_package
+from fakes.coco import PERSON, person, written
 from fakes.command import assert_success, posezoo, printed
 from fakes.soak import soak
 from fakes.when_used import import_when_used
@@ -72,23 +73,13 @@ def found(model, folder):
 def annotated(path, people):
     """A file in COCO's format, which says where the keypoints of the two people are."""
     annotations = [
-        {
-            "id": number,
-            "image_id": 1,
-            "category_id": 1,
-            "keypoints": points.ravel().tolist(),
-            "num_keypoints": COUNT,
-            "bbox": list(box),
-            "area": 0.5 * box[2] * box[3],
-            "iscrowd": 0,
-        }
+        person(number, 1, points, bbox=box)
         for number, (points, box) in enumerate(zip(people, BOXES[: len(people)], strict=True), 1)
     ]
-    category = {"id": 1, "name": "person", "keypoints": NAMES, "skeleton": []}
     image = {"id": 1, "file_name": SAMPLE_PHOTOS[0].name, "width": 512, "height": 512}
+    category = {**PERSON, "keypoints": NAMES}
     content = {"images": [image], "annotations": annotations, "categories": [category]}
-    path.write_text(json.dumps(content), encoding="utf-8")
-    return path
+    return written(path.parent, content, path.name)
 
 
 def evaluated(model, annotations, folder):

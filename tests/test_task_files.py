@@ -3,9 +3,7 @@ poses. They are made of the two networks in ../shared, since no published .task 
 """
 
 import hashlib
-import io
 import shutil
-import zipfile
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from conftest import by_digest
 from fakes.checkout import ROOT
 from fakes.command import assert_success
 from fakes.command import posezoo as run_posezoo
+from fakes.files import zipped
 from fakes.server import Server
 from posezoo.core.registry import open_registry
 from posezoo.media.images import read_image
@@ -35,13 +34,11 @@ ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832a
 @pytest.fixture(scope="module")
 def task_file(mirror):
     registry = open_registry()
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:  # stored, as the published ones
-        for member, name in MEMBERS.items():
-            (file,) = registry.find(name).files
-            assert file.checksum
-            archive.write(by_digest(mirror, file.checksum.value), member)
-    return packed.getvalue()
+    members = {}
+    for member, name in MEMBERS.items():
+        (file,) = registry.find(name).files
+        members[member] = by_digest(mirror, file.checksum.value).read_bytes()
+    return zipped(members)
 
 
 @pytest.fixture(scope="module")

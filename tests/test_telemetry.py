@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 from fakes import fence, seeker
 from fakes.checkout import ROOT
+from fakes.coco import person
 from fakes.command import run_process, succeeded
 from fakes.exports import write_zoo
 from fakes.model_api import convert_simcc, simcc_network, simcc_spec
@@ -52,17 +53,7 @@ NAME = re.compile(rb"(?:[\x01-\x3f][A-Za-z][\w-]*)+(?=\0\0)")
 PEOPLE = {
     "images": [{"id": 1, "file_name": "00.png", "width": seeker.SIDE, "height": seeker.SIDE}],
     "categories": [{"id": 1, "name": "person"}],
-    "annotations": [
-        {
-            "id": 1,
-            "image_id": 1,
-            "category_id": 1,
-            "iscrowd": 0,
-            "area": 900,
-            "bbox": [4, 4, 40, 40],
-        }
-        | {"num_keypoints": 17, "keypoints": [20, 20, 2] * 17}
-    ],
+    "annotations": [person(1, 1, [20, 20, 2] * 17, bbox=(4, 4, 40, 40))],
 }
 #: For each verb the command lines that use the packages which it loads, each after those that it needs.
 VERBS = {

@@ -1,6 +1,5 @@
 """What is said of a model, an .xml, an .onnx or a checkpoint: each verb uses it, or refuses it before it writes."""
 
-import json
 import shutil
 from functools import cache
 
@@ -8,9 +7,11 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
 import posezoo as posezoo_package
+from fakes import graphs
+from fakes.coco import PERSON, person, written
 from fakes.command import json_of, posezoo, read_json, refusal, succeeded
 from fakes.irs import write_ir
 from fakes.when_used import import_when_used
@@ -22,6 +23,8 @@ torch = import_when_used("torch")
 pytestmark = pytest.mark.usefixtures("pytorch_here")
 
 NAMES = [f"point_{number}" for number in range(17)]
+#: The ports of networks with heatmaps of these keypoints.
+IMAGE, MAPS = ("image", graphs.FLOAT, (1, 3, 64, 96)), ("maps", graphs.FLOAT, (1, 17, 16, 24))
 #: A model whose decoder takes one person at a time; nothing of it is downloaded.
 MODEL = "rtmpose-s"
 _OF_MODELS = (
@@ -97,13 +100,8 @@ def named(tmp_path_factory):
         cv2.imwrite(str(photos / f"{number}.png"), picture + number)
         images.append({"id": number, "file_name": f"{number}.png", "width": 90, "height": 120})
     (folder / "mine.yml").write_text(f"keypoints: [{', '.join(NAMES)}]\n", "utf-8")
-    person = {
-        "id": 1, "image_id": 0, "category_id": 1, "iscrowd": 0, "area": 5000.0, "num_keypoints": 17,
-        "bbox": [5, 5, 70, 100], "keypoints": [value for number in range(17) for value in (10 + number, 20 + number, 2)],
-    }  # fmt: skip
-    category = {"id": 1, "name": "person", "keypoints": NAMES, "skeleton": []}
-    document = {"images": images, "annotations": [person], "categories": [category]}
-    (folder / "people.json").write_text(json.dumps(document), "utf-8")
+    points = [(10 + number, 20 + number, 2) for number in range(17)]
+    write_annotations(folder, images, person(1, 0, points, bbox=(5, 5, 70, 100)))
     return {
         "model": MODEL,
         "xml": write_ir(folder / "heat.xml", {"maps": (1, 17, 16, 24)}, image=(1, 3, 64, 96)),
@@ -116,6 +114,12 @@ def named(tmp_path_factory):
     }
 
 
+def write_annotations(folder, images, annotation):
+    category = {**PERSON, "keypoints": NAMES}
+    document = {"images": images, "annotations": [annotation], "categories": [category]}
+    written(folder, document, "people.json")
+
+
 def write_onnx(path):
     """Heatmaps of 17 keypoints; it says that images are taken as they are."""
     maps = np.zeros((1, 17, 16, 24), np.float32)
@@ -126,17 +130,9 @@ def write_onnx(path):
         helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
         helper.make_node("Add", ["constant", "nothing"], ["maps"]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "maps",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 64, 96])],
-        [helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, 17, 16, 24])],
-        [
-            numpy_helper.from_array(maps, "constant"),
-            numpy_helper.from_array(np.zeros((1, 1, 1, 1), np.float32), "zero"),
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=9)
+    zero = np.zeros((1, 1, 1, 1), np.float32)
+    constants = {"constant": maps, "zero": zero}
+    model = onnx.load_from_string(graphs.written("maps", nodes, [IMAGE], [MAPS], constants))
     prop = model.metadata_props.add()
     prop.key, prop.value = "model_info reverse_input_channels", "False"
     onnx.save(model, path)
@@ -259,19 +255,8 @@ def fitting(tmp_path_factory, named):
     """A network whose scores are a hundredth of what its first channel takes, and a picture of one color."""
     folder = tmp_path_factory.mktemp("fitting")
     cv2.imwrite(str(folder / "0.png"), np.full((64, 96, 3), (30, 60, 90), np.uint8))
-    person = {
-        "id": 1,
-        "image_id": 0,
-        "category_id": 1,
-        "iscrowd": 0,
-        "area": 5000.0,
-        "num_keypoints": 17,
-    }
-    person |= {"bbox": [0, 0, 96, 64], "keypoints": [20, 20, 2] * 17}
-    category = {"id": 1, "name": "person", "keypoints": NAMES, "skeleton": []}
     image = {"id": 0, "file_name": "0.png", "width": 96, "height": 64}
-    document = {"images": [image], "annotations": [person], "categories": [category]}
-    (folder / "people.json").write_text(json.dumps(document), "utf-8")
+    write_annotations(folder, [image], person(1, 0, [20, 20, 2] * 17, bbox=(0, 0, 96, 64)))
     lines = [f"keypoints: [{', '.join(NAMES)}]", f"sigmas: [{', '.join(['0.1'] * 17)}]"]
     (folder / "mine.yml").write_text("\n".join(lines), "utf-8")
     maps = np.zeros((1, 17, 16, 24), np.float32)
@@ -281,18 +266,9 @@ def fitting(tmp_path_factory, named):
         helper.make_node("ReduceMean", ["channel"], ["mean"], axes=[1, 2, 3], keepdims=1),
         helper.make_node("Mul", ["constant", "mean"], ["maps"]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "maps",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 64, 96])],
-        [helper.make_tensor_value_info("maps", TensorProto.FLOAT, [1, 17, 16, 24])],
-        [
-            numpy_helper.from_array(maps, "constant"),
-            numpy_helper.from_array(np.zeros(1, np.int64), "first"),
-        ],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=9)
-    onnx.save(model, folder / "first.onnx")
+    constants = {"constant": maps, "first": np.zeros(1, np.int64)}
+    content = graphs.written("maps", nodes, [IMAGE], [MAPS], constants)
+    (folder / "first.onnx").write_bytes(content)
     openvino = import_when_used("openvino")
     openvino.save_model(openvino.convert_model(folder / "first.onnx"), folder / "plain.xml")
     flags = FITTING.format(skeleton=folder / "mine.yml").split()

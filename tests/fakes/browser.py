@@ -147,11 +147,11 @@ class Browser:
         ]
         return [url for url in sent if not url.startswith(("data:", "about:"))]
 
-    def emulate(self, *, width: int = 1400, height: int = 1000, scheme: str = "light") -> None:
-        """A window's size, and whether the user prefers ``light`` or ``dark``."""
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    def emulate(self, *, width: int = 1400) -> None:
+        """A window's width; the user prefers ``light``."""
+        size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        features = [{"name": "prefers-color-scheme", "value": "light"}]
         self.driver.execute_cdp_cmd(
             "Emulation.setEmulatedMedia", {"media": "", "features": features}
         )

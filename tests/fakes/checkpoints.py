@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import pickle
 import struct
-import zipfile
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fakes.files import zipped
 
 Array = NDArray[Any]
 
@@ -31,30 +31,23 @@ def params_of(
     names: Iterable[str | bytes],
     *,
     count: int | None = None,
-    named: int | None = None,
 ) -> bytes:
-    """A .params file of finished arrays, and perhaps other counts of them than there are."""
+    """A .params file of finished arrays, and perhaps another count of them than there are."""
     texts = [name.encode() if isinstance(name, str) else name for name in names]
     return b"".join(
         [
             struct.pack("<QQQ", 0x112, 0, len(arrays) if count is None else count),
             *arrays,
-            struct.pack("<Q", len(texts) if named is None else named),
+            struct.pack("<Q", len(texts)),
             *(struct.pack("<Q", len(text)) + text for text in texts),
         ]
     )
 
 
-def params_array(
-    array: Array, *, form: int = V2, flag: int | None = None, storage: int = 0
-) -> bytes:
+def params_array(array: Array, *, form: int = V2, flag: int | None = None) -> bytes:
     """One array of a .params file."""
     flag = _FLAGS[array.dtype.str[1:]] if flag is None else flag
-    return (
-        params_head(array.shape, form=form, storage=storage)
-        + struct.pack("<iii", 1, 0, flag)
-        + array.tobytes()
-    )
+    return params_head(array.shape, form=form) + struct.pack("<iii", 1, 0, flag) + array.tobytes()
 
 
 def params_head(
@@ -81,20 +74,10 @@ def entry(dtype: str, shape: Iterable[object], start: object, end: object) -> di
     return {"dtype": dtype, "shape": list(shape), "data_offsets": [start, end]}
 
 
-def torch_zip(
-    program: bytes,
-    storages: Mapping[str, bytes] | None = None,
-    *,
-    top: str = "archive/",
-    compression: int = zipfile.ZIP_STORED,
-) -> bytes:
+def torch_zip(program: bytes, storages: Mapping[str, bytes] | None = None) -> bytes:
     """A checkpoint as torch.save writes it, of a finished pickle and the storages' bytes."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", compression) as archive:
-        archive.writestr(f"{top}data.pkl", program)
-        for key, content in (storages or {}).items():
-            archive.writestr(f"{top}data/{key}", content)
-    return stream.getvalue()
+    data = {f"archive/data/{key}": content for key, content in (storages or {}).items()}
+    return zipped({"archive/data.pkl": program, **data})
 
 
 LEGACY_OPENING = b"".join(

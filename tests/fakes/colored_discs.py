@@ -96,12 +96,12 @@ def discs_onnx(network: nn.Module, folder: Path, height: int, width: int, *outpu
 
 
 def draw_disc(
-    middle: tuple[float, float], color: tuple[int, ...], size: tuple[int, int], radius: float = 3.0
+    middle: tuple[float, float], color: tuple[int, ...], size: tuple[int, int]
 ) -> np.ndarray:
     """A black image, BGR, with a disc in a color, RGB 0 or 1; its middle is in continuous coordinates."""
     width, height = size
     finer = 8
     y, x = (np.mgrid[: height * finer, : width * finer] + 0.5) / finer
-    inside = (x - middle[0]) ** 2 + (y - middle[1]) ** 2 <= radius**2
+    inside = (x - middle[0]) ** 2 + (y - middle[1]) ** 2 <= 3.0**2
     share = inside.reshape(height, finer, width, finer).mean(axis=(1, 3))
     return (share[..., None] * 255 * np.array(color[::-1])).round().astype(np.uint8)

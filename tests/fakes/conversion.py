@@ -92,11 +92,9 @@ def convert_to_fp16(
     return made.irs[precision]
 
 
-def is_up_to_date(
-    spec: ModelSpec, layout: ModelLayout, precision: Precision, *, decoder: Decoder | None = None
-) -> bool:
+def is_up_to_date(spec: ModelSpec, layout: ModelLayout, precision: Precision) -> bool:
     """Whether an IR need not be made, even if it was not self-checked."""
-    plan = plan_conversion(spec, layout, (precision,), self_check=False, decoder=decoder)
+    plan = plan_conversion(spec, layout, (precision,), self_check=False)
     return all(ir.is_up_to_date for ir in plan.irs) and not spec.is_ir
 
 

@@ -163,9 +163,9 @@ _ALL = np.ones(17, bool)
 TRIES = 400
 
 
-def _anywhere(rng: Random, size: Size, one: np.ndarray, margin: float = 4) -> np.ndarray:
+def _anywhere(rng: Random, size: Size, one: np.ndarray) -> np.ndarray:
     """The person moved to a place where the whole body is in the frame, or as much of it as can be."""
-    low, high = margin - one.min(axis=0), np.array(size) - margin - one.max(axis=0)
+    low, high = 4 - one.min(axis=0), np.array(size) - 4 - one.max(axis=0)
     return one + np.where(
         high > low, rng.uniform(np.minimum(low, high), np.maximum(low, high)), (low + high) / 2
     )

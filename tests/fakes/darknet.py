@@ -81,9 +81,9 @@ class DarknetNet:
         return path
 
 
-def yolo_v4(height: int = 64, width: int = 96) -> DarknetNet:
+def yolo_v4() -> DarknetNet:
     """All layers of YOLOv4, with three heads; the first is the finest."""
-    net = DarknetNet(height, width)
+    net = DarknetNet(64, 96)
     net.convolve(3, 8, activation="mish")  # 0
     net.convolve(8, 16, stride=2, activation="mish")
     net.convolve(16, 8, size=1, activation="mish")

@@ -15,8 +15,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fakes.coco import NAMES, PERSON, person
 from fakes.pages import ROOT
-from posezoo.core.declarations.skeletons import find_skeleton
 from posezoo.media.images import SAMPLE_PHOTOS
 
 #: The person on the astronaut's photo: a box, and visible keypoints in it.
@@ -93,28 +93,17 @@ def write_checkpoint(path: Path, **options: int) -> None:
 
 def annotate_samples() -> dict[str, Any]:
     """COCO's annotations of the package's photos, with one person whose points are in a box."""
-    skeleton = find_skeleton("coco-17")
     left, top, width, height = BOX
-    columns = np.linspace(left + width / 4, left + 3 * width / 4, len(skeleton.keypoints))
+    columns = np.linspace(left + width / 4, left + 3 * width / 4, len(NAMES))
     points = [[round(x), top + height // 2, 2] for x in columns]
-    person = {
-        "id": 1,
-        "image_id": 1,
-        "category_id": 1,
-        "iscrowd": 0,
-        "bbox": BOX,
-        "area": width * height,
-        "num_keypoints": len(points),
-        "keypoints": [value for point in points for value in point],
-    }
+    annotation = person(1, 1, points, bbox=BOX)
     images = []
     for number, photo in enumerate(SAMPLE_PHOTOS, 1):
         rows, columns_, _ = cv2.imread(str(photo)).shape
         images.append(
             {"id": number, "file_name": Path(photo).name, "width": columns_, "height": rows}
         )
-    category = {"id": 1, "name": "person", "keypoints": list(skeleton.keypoints), "skeleton": []}
-    return {"images": images, "annotations": [person], "categories": [category]}
+    return {"images": images, "annotations": [annotation], "categories": [PERSON]}
 
 
 def main() -> None:

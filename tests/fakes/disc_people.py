@@ -31,33 +31,26 @@ MEAN, SCALE = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
 
 
 class DiscPeople(nn.Module):
-    """For each cell of the strides: a box, a score, and the middle of each color.
+    """Finds people in a square input by the strides of a form, and by its normalization, BGR."""
 
-    Args:
-        side: of the input, which is square.
-        mean, scale: by which the input was normalized, BGR.
-    """
+    strides: tuple[int, ...] = (8, 16, 32)
+    mean: tuple[float, ...] = (0, 0, 0)
+    scale: tuple[float, ...] = (1, 1, 1)
 
-    def __init__(
-        self,
-        side: int,
-        strides: tuple[int, ...],
-        mean: tuple[float, ...],
-        scale: tuple[float, ...],
-    ) -> None:
+    def __init__(self, side: int) -> None:
         super().__init__()
-        self.strides = strides
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
-        self.register_buffer("scale", torch.tensor(scale)[:, None, None])
-        for stride in strides:
+        self.register_buffer("means", torch.tensor(self.mean)[:, None, None])
+        self.register_buffer("scales", torch.tensor(self.scale)[:, None, None])
+        for stride in self.strides:
             middles = (torch.arange(side // stride) + 0.5) * stride
             y, x = torch.meshgrid(middles, middles, indexing="ij")
             self.register_buffer(f"cells_{stride}", torch.stack((x, y)))
         self.register_buffer("columns", (torch.arange(side) + 0.5)[None, :])
         self.register_buffer("rows", (torch.arange(side) + 0.5)[:, None])
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        bgr = image * self.scale + self.mean
+    def find(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """For each cell of the strides: a box, a score, the middle of each color, and how much of it is seen."""
+        bgr = image * self.scales + self.means
         shares = color_shares(bgr.flip(1) / 255, COLORS)
         found = [self.look(shares, stride) for stride in self.strides]
         places, seen, cells = (torch.cat(each, -1) for each in zip(*found, strict=True))
@@ -86,19 +79,7 @@ class DiscPeople(nn.Module):
         return places, (mass + 0.1) / (mass + HALF), own
 
 
-class Discs(nn.Module):
-    """Finds people by the normalization and the strides of a form."""
-
-    strides: tuple[int, ...] = (8, 16, 32)
-    mean: tuple[float, ...] = (0, 0, 0)
-    scale: tuple[float, ...] = (1, 1, 1)
-
-    def __init__(self, side: int) -> None:
-        super().__init__()
-        self.find = DiscPeople(side, self.strides, self.mean, self.scale)
-
-
-class RtmoDiscs(Discs):
+class RtmoDiscs(DiscPeople):
     """RTMO's form: MMDeploy's suppression in the network, and a row of padding."""
 
     strides = (16, 32)
@@ -111,7 +92,7 @@ class RtmoDiscs(Discs):
         return torch.cat((boxes, scores[:, None]), 1)[keep][None], keypoints[None]
 
 
-class RtmdetDiscs(Discs):
+class RtmdetDiscs(DiscPeople):
     """RTMDet's form: boxes and labels."""
 
     mean, scale = MEAN, SCALE
@@ -123,7 +104,7 @@ class RtmdetDiscs(Discs):
         return dets, (dets[..., 0] * 0).to(torch.int64)
 
 
-class YoloxDiscs(Discs):
+class YoloxDiscs(DiscPeople):
     """YOLOX's form: a row for each cell, in cells; the scores of 80 classes, of which people have the highest."""
 
     def __init__(self, side: int) -> None:
@@ -134,7 +115,7 @@ class YoloxDiscs(Discs):
     def forward(self, image: Tensor) -> Tensor:
         boxes, scores, _, _ = self.find(image)
         cells = torch.cat(
-            [getattr(self.find, f"cells_{stride}").flatten(1) for stride in (8, 16, 32)], 1
+            [getattr(self, f"cells_{stride}").flatten(1) for stride in (8, 16, 32)], 1
         ).T
         middles = (boxes[:, :2] + boxes[:, 2:]) / 2
         corners = cells / self.sides - 0.5
@@ -145,7 +126,7 @@ class YoloxDiscs(Discs):
         return torch.cat(rows, 1)[None]
 
 
-class RfDetrDiscs(Discs):
+class RfDetrDiscs(DiscPeople):
     """RF-DETR Keypoint's form: RGB; boxes and keypoints as shares of the sides, logits, and certain keypoints."""
 
     strides = (16, 32)
@@ -165,7 +146,7 @@ class RfDetrDiscs(Discs):
         return dets[None], labels[None], rows[keep][:, colors][None]
 
 
-class YoloPoseDiscs(Discs):
+class YoloPoseDiscs(DiscPeople):
     """YOLO-pose's form: RGB, 0 to 1; a column for each cell, with the middle of a box and its sides."""
 
     def forward(self, image: Tensor) -> Tensor:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +39,9 @@ def declared(
     )
 
 
-def net_at(*sources: Source | str, algorithm: str = "sha384") -> SourceFile:
+def net_at(*sources: Source | str) -> SourceFile:
     """``net.tflite``, which promises WEIGHTS from these sources."""
-    return declared("net.tflite", WEIGHTS, *sources, algorithm=algorithm)
+    return declared("net.tflite", WEIGHTS, *sources)
 
 
 def served(server: Server, sent: bytes = WEIGHTS, **answer: Any) -> SourceFile:
@@ -51,6 +54,15 @@ def model(*files: SourceFile, name: str = "pose", path: Path = Path("model.yml")
     return ModelSpec(
         name, Family.PUBLIC, path, "A pose.", "pose", Framework.TFLITE, License("Apache-2.0"), files
     )
+
+
+def zipped(members: Mapping[str, bytes]) -> bytes:
+    """A zip archive of these members, stored."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
 
 
 def put(store: Path, body: bytes, file: SourceFile) -> Path:

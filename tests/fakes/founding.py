@@ -10,7 +10,6 @@ import hashlib
 import io
 import shutil
 import tarfile
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from fakes.checkpoints import params
+from fakes.files import zipped
 from fakes.server import Server
 from fakes.weights import torch
 from posezoo.core.declarations.model import ModelSpec, Precision, SourceFile, UnpackArchive
@@ -82,14 +82,9 @@ def packed(spec: ModelSpec, checkpoint: bytes) -> bytes:
         return checkpoint
     (step,) = spec.postprocessing
     assert isinstance(step, UnpackArchive)
-    return {"zip": _zip, "gztar": _tar_gz}[step.format](spec.checkpoint, checkpoint)
-
-
-def _zip(name: str, content: bytes) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:  # stored: random numbers cannot be packed
-        archive.writestr(name, content)
-    return stream.getvalue()
+    if step.format == "zip":
+        return zipped({spec.checkpoint: checkpoint})
+    return _tar_gz(spec.checkpoint, checkpoint)
 
 
 def _tar_gz(name: str, content: bytes) -> bytes:

@@ -144,16 +144,16 @@ OPERATORS: Mapping[str, Callable[[Operator], bytes]] = {
 }
 
 
-def write_operator(title: str, activation: str, *, open_axis: int | None = None) -> bytes:
+def write_operator(title: str, activation: str) -> bytes:
     """The content of the file."""
-    return OPERATORS[title](Operator(activation, open_axis))
+    return OPERATORS[title](Operator(activation))
 
 
-def write_heatmap_network(activation: str = "RELU", *, open_axis: int | None = None) -> bytes:
+def write_heatmap_network(*, open_axis: int | None = None) -> bytes:
     """``image`` -> convolution -> ``features`` -> transposed convolution -> ``maps`` -> convolution
     -> ``heatmaps``, as the heads of many pose networks.
     """
-    op = Operator(activation, open_axis)
+    op = Operator("RELU", open_axis)
     writer = op.writer
     plain = options_of("Conv2DOptions", **SAME, **STRIDES, **DILATIONS)
     fused = options_of(

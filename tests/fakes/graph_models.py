@@ -36,9 +36,9 @@ def node(name: str, operation: str, *inputs: str, **attributes: Any) -> dict[str
     }
 
 
-def placeholder(*sizes: int, name: str = "image") -> dict[str, Any]:
+def placeholder(*sizes: int) -> dict[str, Any]:
     shape = {"shape": shape_of(*sizes)} if sizes else {"shape": {"unknownRank": True}}
-    return {"name": name, "op": "Placeholder", "attr": {"dtype": FLOAT, "shape": shape}}
+    return {"name": "image", "op": "Placeholder", "attr": {"dtype": FLOAT, "shape": shape}}
 
 
 def constant(name: str, kind: str = "DT_FLOAT") -> dict[str, Any]:

@@ -56,10 +56,7 @@ def by_model_optimizer(source: Path, arguments: Sequence[str]) -> Path:
     """
     said = [hashlib.sha256(source.read_bytes()).hexdigest(), source.suffix, *arguments]
     folder = source.parent / "by-model-optimizer"
-    ended = recorded_run(said, folder, lambda: _convert(source, arguments, folder))
-    if ended.returncode:
-        raise ModelOptimizerError(ended.stderr)
-    return folder / "net.xml"
+    return _xml_of(recorded_run(said, folder, lambda: _convert(source, arguments, folder)), folder)
 
 
 def run_model_optimizer(source: Path, arguments: Sequence[str]) -> Path:
@@ -69,7 +66,10 @@ def run_model_optimizer(source: Path, arguments: Sequence[str]) -> Path:
         ModelOptimizerError: it refuses.
     """
     folder = source.parent / "by-model-optimizer"
-    ended = _convert(source, arguments, folder)
+    return _xml_of(_convert(source, arguments, folder), folder)
+
+
+def _xml_of(ended: subprocess.CompletedProcess[str], folder: Path) -> Path:
     if ended.returncode:
         raise ModelOptimizerError(ended.stderr)
     return folder / "net.xml"

@@ -54,9 +54,9 @@ def make_split_tarball(members: Mapping[str, bytes]) -> tuple[bytes, dict[str, o
     return packed, {key: {"members": points, "windows": windows}}
 
 
-def integrity(tarball: bytes, algorithm: str = "sha512") -> str:
+def integrity(tarball: bytes) -> str:
     """The digest as a registry states it."""
-    return f"{algorithm}-{base64.b64encode(hashlib.new(algorithm, tarball).digest()).decode()}"
+    return f"sha512-{base64.b64encode(hashlib.sha512(tarball).digest()).decode()}"
 
 
 def serve_registry(server: Server, content: bytes, *, base: str = "", **dist: object) -> str:

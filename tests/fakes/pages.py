@@ -111,11 +111,13 @@ PASTED = [
 ]
 
 
-def put_on_path(folder: Path, python: str = sys.executable) -> None:
-    """Write the commands posezoo and python, which run a Python, to a folder."""
+def put_on_path(folder: Path) -> None:
+    """Write the commands posezoo and python, which run this Python, to a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, arguments in (("posezoo", "-m posezoo"), ("python", "")):
-        (folder / name).write_text(f'#!/bin/sh\nexec {shlex.quote(python)} {arguments} "$@"\n')
+        (folder / name).write_text(
+            f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {arguments} "$@"\n'
+        )
         (folder / name).chmod(0o755)
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ import yaml
 
 from fakes.checkout import ROOT
 from fakes.command import posezoo as run_posezoo
+from fakes.files import zipped
 from fakes.server import Server
 
 #: ImageNet's, as the networks of 2026 take them.
@@ -68,10 +67,6 @@ def place_of(folder: Path) -> Iterator[Place]:
 
 def openmmlab_archive(member: str, onnx: bytes) -> bytes:
     """A zip with the members of OpenMMLab's, which has no license text."""
-    archive = io.BytesIO()
     folder = member.rpartition("/")[0]
-    with zipfile.ZipFile(archive, "w") as packed:
-        packed.writestr(member, onnx)
-        for name in ("pipeline.json", "deploy.json", "detail.json"):
-            packed.writestr(f"{folder}/{name}".lstrip("/"), "{}")
-    return archive.getvalue()
+    names = ("pipeline.json", "deploy.json", "detail.json")
+    return zipped({member: onnx, **{f"{folder}/{name}".lstrip("/"): b"{}" for name in names}})

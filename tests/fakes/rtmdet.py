@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from fakes.rtmo import export_onnx, select_people
-from fakes.rtmpose import STAGES, Block, ChannelAttention, ConvModule, SPPBottleneck
-from fakes.yolox_networks import CERTAIN, Box, doubled, person_logit, wide_conv
+from fakes.rtmpose import STAGES, Block, ConvModule, CSPLayer, CSPNeXt, wide_conv
+from fakes.yolox_networks import CERTAIN, Box, doubled, person_logit
 
 #: How deep and how wide the network of each size is, and the layers of a stage of the neck. In nano, convolutions of 3x3
 #: are depthwise, and then pointwise.
@@ -23,56 +23,9 @@ SIZES = {"n": (0.33, 0.25, 1), "m": (0.67, 0.75, 2)}
 STRIDES = (8, 16, 32)
 
 
-class SmallBlock(Block):
-    """A block whose first convolution is depthwise, too."""
-
-    def __init__(self, channels: int, *, adds: bool) -> None:
-        super().__init__(channels, adds=adds)
-        self.conv1 = wide_conv(channels, channels, is_nano=True)
-
-
-class CrossStage(nn.Module):
-    """Half of the channels go through blocks; in the backbone, all are weighted at the end."""
-
-    def __init__(
-        self, inputs: int, outputs: int, blocks: int, *, size: str, adds: bool | None = None
-    ) -> None:
-        super().__init__()
-        middle = outputs // 2
-        self.main_conv, self.short_conv = ConvModule(inputs, middle), ConvModule(inputs, middle)
-        block = SmallBlock if size == "n" else Block
-        self.blocks = nn.Sequential(*(block(middle, adds=bool(adds)) for _ in range(blocks)))
-        self.attention = nn.Identity() if adds is None else ChannelAttention(outputs)
-        self.final_conv = ConvModule(outputs, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        both = torch.cat((self.blocks(self.main_conv(x)), self.short_conv(x)), 1)
-        return self.final_conv(self.attention(both))
-
-
-class Backbone(nn.Module):
-    """CSPNeXt; returns its features at 1/8, 1/16 and 1/32 of the image."""
-
-    def __init__(self, size: str) -> None:
-        super().__init__()
-        deepen, widen, _ = SIZES[size]
-        first = int(64 * widen)
-        halves = (3, first // 2, 2), (first // 2, first // 2, 1), (first // 2, first, 1)
-        self.stem = nn.Sequential(*(ConvModule(old, new, 3, stride) for old, new, stride in halves))
-        self.stages = nn.ModuleList()
-        for inputs, outputs, blocks, adds in STAGES:
-            channels = int(outputs * widen)
-            layers = [wide_conv(int(inputs * widen), channels, 2, is_nano=size == "n")]
-            layers += [SPPBottleneck(channels)] if outputs == STAGES[-1][1] else []
-            count = max(round(blocks * deepen), 1)
-            layers.append(CrossStage(channels, channels, count, size=size, adds=adds))
-            self.stages.append(nn.Sequential(*layers))
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        features = [self.stem(image)]
-        for stage in self.stages:
-            features.append(stage(features[-1]))
-        return features[2:]
+def cross_stage(inputs: int, outputs: int, count: int, *, is_nano: bool) -> CSPLayer:
+    blocks = (Block(outputs // 2, adds=False, is_nano=is_nano) for _ in range(count))
+    return CSPLayer(inputs, outputs, blocks)
 
 
 class Neck(nn.Module):
@@ -84,12 +37,12 @@ class Neck(nn.Module):
         small, middle, large = channels = [int(each[1] * widen) for each in STAGES[1:]]
         is_nano = size == "n"
         self.reduce_large, self.reduce_middle = ConvModule(large, middle), ConvModule(middle, small)
-        self.down_middle = CrossStage(2 * middle, middle, blocks, size=size)
-        self.down_small = CrossStage(2 * small, small, blocks, size=size)
+        self.down_middle = cross_stage(2 * middle, middle, blocks, is_nano=is_nano)
+        self.down_small = cross_stage(2 * small, small, blocks, is_nano=is_nano)
         self.half_small = wide_conv(small, small, 2, is_nano=is_nano)
         self.half_middle = wide_conv(middle, middle, 2, is_nano=is_nano)
-        self.up_middle = CrossStage(2 * small, middle, blocks, size=size)
-        self.up_large = CrossStage(2 * middle, large, blocks, size=size)
+        self.up_middle = cross_stage(2 * small, middle, blocks, is_nano=is_nano)
+        self.up_large = cross_stage(2 * middle, large, blocks, is_nano=is_nano)
         self.out_convs = nn.ModuleList(
             wide_conv(count, small, is_nano=is_nano) for count in channels
         )
@@ -127,7 +80,8 @@ class RTMDet(nn.Module):
 
     def __init__(self, size: str, side: int, people: Sequence[Box]) -> None:
         super().__init__()
-        self.backbone, self.neck = Backbone(size), Neck(size)
+        deepen, widen, _ = SIZES[size]
+        self.backbone, self.neck = CSPNeXt(deepen, widen, is_nano=size == "n"), Neck(size)
         self.heads = nn.ModuleList(Head(size) for _ in STRIDES)
         if size != "n":  # the heads share their convolutions, and have normalizations of their own
             first = [layer for layer in self.heads[0].modules() if isinstance(layer, ConvModule)]

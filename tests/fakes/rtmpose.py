@@ -6,7 +6,7 @@ CSPNeXt: C. Lyu et al., RTMDet, arXiv:2212.07784; the head: T. Jiang et al., RTM
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +46,18 @@ class DepthwiseConv(nn.Module):
         return self.pointwise_conv(self.depthwise_conv(x))
 
 
+def wide_conv(inputs: int, outputs: int, stride: int = 1, *, is_nano: bool = False) -> nn.Module:
+    """A convolution of 3x3, which in the nano size is depthwise, and then pointwise."""
+    if is_nano:
+        depthwise = ConvModule(inputs, inputs, 3, stride, groups=inputs)
+        return nn.Sequential(depthwise, ConvModule(inputs, outputs))
+    return ConvModule(inputs, outputs, 3, stride)
+
+
 class Block(nn.Module):
-    def __init__(self, channels: int, *, adds: bool) -> None:
+    def __init__(self, channels: int, *, adds: bool, is_nano: bool = False) -> None:
         super().__init__()
-        self.conv1 = ConvModule(channels, channels, 3)
+        self.conv1 = wide_conv(channels, channels, is_nano=is_nano)
         self.conv2 = DepthwiseConv(channels)
         self.adds = adds
 
@@ -68,14 +76,21 @@ class ChannelAttention(nn.Module):
 
 
 class CSPLayer(nn.Module):
-    def __init__(self, channels: int, blocks: int, *, adds: bool) -> None:
+    """Half of the channels go through blocks; all may be weighted at the end."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        blocks: Iterable[nn.Module],
+        attention: nn.Module | None = None,
+    ) -> None:
         super().__init__()
-        middle = channels // 2
-        self.main_conv = ConvModule(channels, middle)
-        self.short_conv = ConvModule(channels, middle)
-        self.final_conv = ConvModule(2 * middle, channels)
-        self.blocks = nn.Sequential(*(Block(middle, adds=adds) for _ in range(blocks)))
-        self.attention = ChannelAttention(2 * middle)
+        self.main_conv = ConvModule(inputs, outputs // 2)
+        self.short_conv = ConvModule(inputs, outputs // 2)
+        self.final_conv = ConvModule(outputs, outputs)
+        self.blocks = nn.Sequential(*blocks)
+        self.attention = attention or nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         both = torch.cat((self.blocks(self.main_conv(x)), self.short_conv(x)), 1)
@@ -95,7 +110,9 @@ class SPPBottleneck(nn.Module):
 
 
 class CSPNeXt(nn.Module):
-    def __init__(self, deepen: float, widen: float) -> None:
+    """Returns its features at 1/8, 1/16 and 1/32 of the image."""
+
+    def __init__(self, deepen: float, widen: float, *, is_nano: bool = False) -> None:
         super().__init__()
         first = int(64 * widen)
         self.stem = nn.Sequential(
@@ -105,16 +122,22 @@ class CSPNeXt(nn.Module):
         )
         for number, (inputs, outputs, blocks, adds) in enumerate(STAGES, 1):
             channels = int(outputs * widen)
-            layers: list[nn.Module] = [ConvModule(int(inputs * widen), channels, 3, 2)]
+            layers = [wide_conv(int(inputs * widen), channels, 2, is_nano=is_nano)]
             if number == len(STAGES):
                 layers.append(SPPBottleneck(channels))
-            layers.append(CSPLayer(channels, max(round(blocks * deepen), 1), adds=adds))
+            inner = (
+                Block(channels // 2, adds=adds, is_nano=is_nano)
+                for _ in range(max(round(blocks * deepen), 1))
+            )
+            layers.append(CSPLayer(channels, channels, inner, ChannelAttention(channels)))
             self.add_module(f"stage{number}", nn.Sequential(*layers))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = []
         for layer in self.children():
             x = layer(x)
-        return x
+            features.append(x)
+        return features[2:]
 
 
 class ScaleNorm(nn.Module):
@@ -124,7 +147,7 @@ class ScaleNorm(nn.Module):
         self.scale = size**-0.5
 
     def forward(self, x: Tensor) -> Tensor:
-        norm = x.norm(dim=2, keepdim=True) * self.scale
+        norm = x.norm(dim=-1, keepdim=True) * self.scale
         return x / norm.clamp(min=1e-5) * self.g
 
 
@@ -138,10 +161,15 @@ class Scale(nn.Module):
 
 
 class GatedAttention(nn.Module):
-    """RTMCCBlock: 256 numbers for each keypoint; 128 are compared, and 512 gate."""
+    """RTMCCBlock: of the numbers for each keypoint 128 are compared, and twice as many gate.
 
-    def __init__(self, size: int = 256, compared: int = 128, gates: int = 512) -> None:
+    ``keypoints`` have places if their number is given.
+    """
+
+    def __init__(self, size: int = 256, keypoints: int = 0) -> None:
         super().__init__()
+        compared, gates = 128, 2 * size
+        self.places = nn.Parameter(torch.rand(keypoints, 1, compared)) if keypoints else None
         self.gamma = nn.Parameter(torch.rand(2, compared))
         self.beta = nn.Parameter(torch.rand(2, compared))
         self.o = nn.Linear(gates, size, bias=False)
@@ -151,10 +179,12 @@ class GatedAttention(nn.Module):
         self.parts = [gates, gates, compared]
 
     def forward(self, x: Tensor) -> Tensor:
-        u, v, base = functional.silu(self.uv(self.ln(x))).split(self.parts, 2)
-        both = base.unsqueeze(2) * self.gamma + self.beta
-        query, key = both[:, :, 0], both[:, :, 1]
-        weights = torch.relu(query @ key.transpose(1, 2) / math.sqrt(self.parts[2])) ** 2
+        u, v, base = functional.silu(self.uv(self.ln(x))).split(self.parts, -1)
+        both = base.unsqueeze(-2) * self.gamma + self.beta
+        if self.places is not None:
+            both = both + self.places
+        query, key = both[..., 0, :], both[..., 1, :]
+        weights = torch.relu(query @ key.transpose(-1, -2) / math.sqrt(self.parts[2])) ** 2
         return self.res_scale(x) + self.o(u * (weights @ v))
 
 
@@ -183,7 +213,7 @@ class RTMPose(nn.Module):
         self.head = Head(int(1024 * widen), keypoints, height, width)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        return self.head(self.backbone(image))
+        return self.head(self.backbone(image)[-1])
 
 
 def rtmpose_onnx(
@@ -222,6 +252,6 @@ def _rename(content: bytes, outputs: Sequence[str]) -> bytes:
     return model.SerializeToString()
 
 
-def drawn_scene(height: int = 480, width: int = 640) -> np.ndarray:
+def drawn_scene() -> np.ndarray:
     """An image of noise."""
-    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)

@@ -45,10 +45,10 @@ def _convolve(source, weights: np.ndarray, name: str):
     return ops.convolution(source, kernel, [1, 1], [0, 0], [0, 0], [1, 1], name=name)
 
 
-def write_pictures(folder: Path, number: int = 18) -> Path:
-    """Pictures in a folder for each class."""
+def write_pictures(folder: Path) -> Path:
+    """18 pictures in a folder for each class."""
     rng = np.random.default_rng(4)
-    for index in range(number):
+    for index in range(18):
         name = CLASSES[index % 3]
         color = np.array(MEAN[::-1])
         color[index % 3] += 20

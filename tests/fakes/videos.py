@@ -69,12 +69,12 @@ def stretch_pixels(path: Path, *, width: int) -> Path:
     return path
 
 
-def write_uneven_video(path: Path, *, ticks: Sequence[int], fps: float = 25) -> Path:
-    """A video whose frames are shown at these ticks of 1 / ``fps`` seconds, as those of a phone."""
+def write_uneven_video(path: Path, *, ticks: Sequence[int]) -> Path:
+    """A video whose frames are shown at these ticks of 1 / 25 seconds, as those of a phone."""
     # Only frames that are encoded already may state their times.
     encoded = [cv2.VIDEOWRITER_PROP_RAW_VIDEO, 1, cv2.VIDEOWRITER_PROP_KEY_INTERVAL, 1]
     codec = cv2.VideoWriter_fourcc(*"MJPG")
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, fps, SIZE, encoded)
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, 25, SIZE, encoded)
     for number, tick in enumerate(ticks):
         writer.set(cv2.VIDEOWRITER_PROP_PTS, tick)
         writer.write(cv2.imencode(".jpg", frame(number))[1].reshape(1, -1))

@@ -163,7 +163,7 @@ def _place(
 
 
 def detections(
-    walked: Walk, *, seed: int = 0, noise: float = 0.008, miss: float = 0.05, ghosts: float = 0.1
+    walked: Walk, *, seed: int = 0, miss: float = 0.05, ghosts: float = 0.1
 ) -> Iterator[tuple[list[Pose], list[int]]]:
     """The poses that a network finds in each frame, in random order, and the index of the person of
     each pose (-1 for a false positive).
@@ -172,7 +172,6 @@ def detections(
     a person who is mostly occluded is not found.
 
     Args:
-        noise: the standard deviation of the keypoints, in body heights.
         miss: the share of visible people who are not found.
         ghosts: the mean number of false positives in a frame.
     """
@@ -186,7 +185,7 @@ def detections(
             covered |= ((x >= walked.pillars[:, 0]) & (x <= walked.pillars[:, 1])).any(axis=1)
             if covered.mean() > 0.7 or rng.random() < miss:
                 continue
-            spread = noise * height * np.where(covered, 3, 1)[:, None]
+            spread = 0.008 * height * np.where(covered, 3, 1)[:, None]
             seen = points[person] + rng.normal(0, 1, (17, 2)) * spread
             scores = np.where(covered, rng.uniform(0.1, 0.5, 17), rng.uniform(0.6, 0.95, 17))
             found.append((_pose(seen, scores), person))

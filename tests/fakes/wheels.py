@@ -40,14 +40,12 @@ def make_wheel(
     return path
 
 
-def member_of(
-    path: Path, member: str, *, package: str = "", version: str = ""
-) -> PythonPackageSource:
+def member_of(path: Path, member: str, *, package: str = "") -> PythonPackageSource:
     """A wheel's member as a model.yml names it."""
     content = path.read_bytes()
-    distribution, stated = path.name.split("-")[:2]
+    distribution, version = path.name.split("-")[:2]
     wheel = Wheel(path.name, len(content), hashlib.sha256(content).hexdigest())
-    return PythonPackageSource(package or distribution, version or stated, wheel, member)
+    return PythonPackageSource(package or distribution, version, wheel, member)
 
 
 def serve_index(server: Server, path: Path, **faults: object) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fakes.rtmo import JOINTS, Bins, export_onnx, select_people
-from fakes.rtmpose import ConvModule, SPPBottleneck
+from fakes.rtmpose import ConvModule, CSPLayer, GatedAttention, SPPBottleneck, wide_conv
 
 #: How deep and how wide the networks of each size are.
 SIZES = {
@@ -41,14 +41,6 @@ def person_logit(number: int) -> float:
     return 4 - 0.2 * number
 
 
-def wide_conv(inputs: int, outputs: int, stride: int = 1, *, is_nano: bool = False) -> nn.Module:
-    """A convolution of 3x3, which in the nano size is depthwise, and then pointwise."""
-    if is_nano:
-        depthwise = ConvModule(inputs, inputs, 3, stride, groups=inputs)
-        return nn.Sequential(depthwise, ConvModule(inputs, outputs))
-    return ConvModule(inputs, outputs, 3, stride)
-
-
 class Bottleneck(nn.Module):
     def __init__(self, channels: int, *, adds: bool, is_nano: bool) -> None:
         super().__init__()
@@ -61,23 +53,9 @@ class Bottleneck(nn.Module):
         return x + y if self.adds else y
 
 
-class CrossStage(nn.Module):
-    """Half of the channels go through bottlenecks."""
-
-    def __init__(
-        self, inputs: int, outputs: int, blocks: int, *, adds: bool, is_nano: bool
-    ) -> None:
-        super().__init__()
-        middle = outputs // 2
-        self.main_conv, self.short_conv = ConvModule(inputs, middle), ConvModule(inputs, middle)
-        self.blocks = nn.Sequential(
-            *(Bottleneck(middle, adds=adds, is_nano=is_nano) for _ in range(blocks))
-        )
-        self.final_conv = ConvModule(2 * middle, outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        both = torch.cat((self.blocks(self.main_conv(x)), self.short_conv(x)), 1)
-        return self.final_conv(both)
+def cross_stage(inputs: int, outputs: int, count: int, *, adds: bool, is_nano: bool) -> CSPLayer:
+    blocks = (Bottleneck(outputs // 2, adds=adds, is_nano=is_nano) for _ in range(count))
+    return CSPLayer(inputs, outputs, blocks)
 
 
 class Darknet(nn.Module):
@@ -94,7 +72,7 @@ class Darknet(nn.Module):
             layers: list[nn.Module] = [wide_conv(inputs, outputs, 2, is_nano=is_nano)]
             layers += [SPPBottleneck(outputs)] if is_last else []
             count = max(round(blocks * deepen), 1)
-            cross = CrossStage(outputs, outputs, count, adds=not is_last, is_nano=is_nano)
+            cross = cross_stage(outputs, outputs, count, adds=not is_last, is_nano=is_nano)
             self.stages.append(nn.Sequential(*layers, cross))
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -120,12 +98,12 @@ class YOLOX(nn.Module):
         self.backbone = Darknet(deepen, widen)
         self.lateral_conv0, self.reduce_conv1 = ConvModule(large, middle), ConvModule(middle, small)
         options = {"adds": False, "is_nano": size == "n"}
-        self.C3_p4 = CrossStage(2 * middle, middle, blocks, **options)
-        self.C3_p3 = CrossStage(2 * small, small, blocks, **options)
+        self.C3_p4 = cross_stage(2 * middle, middle, blocks, **options)
+        self.C3_p3 = cross_stage(2 * small, small, blocks, **options)
         self.bu_conv2 = wide_conv(small, small, 2, is_nano=size == "n")
         self.bu_conv1 = wide_conv(middle, middle, 2, is_nano=size == "n")
-        self.C3_n3 = CrossStage(2 * small, middle, blocks, **options)
-        self.C3_n4 = CrossStage(2 * middle, large, blocks, **options)
+        self.C3_n3 = cross_stage(2 * small, middle, blocks, **options)
+        self.C3_n4 = cross_stage(2 * middle, large, blocks, **options)
         heads = (Head(count, small, is_nano=size == "n") for count in channels)
         self.heads = nn.ModuleList(heads)
         rows = torch.zeros(1, sum((side // stride) ** 2 for stride in (8, 16, 32)), 85)
@@ -237,29 +215,6 @@ class HybridEncoder(nn.Module):
         return [layer(x) for layer, x in zip(self.projector, (middle, high), strict=True)]
 
 
-class KeypointAttention(nn.Module):
-    """The gated attention unit over the keypoints of a person."""
-
-    def __init__(self, size: int = 128) -> None:
-        super().__init__()
-        self.gamma, self.beta = (nn.Parameter(torch.rand(2, size)) for _ in "ab")
-        self.pos_enc = nn.Parameter(torch.rand(JOINTS, size))
-        self.uv = nn.Linear(size, 5 * size, bias=False)
-        self.o = nn.Linear(2 * size, size, bias=False)
-        self.res_scale = nn.Parameter(torch.ones(size))
-        self.g = nn.Parameter(torch.ones(1))
-        self.size = size
-
-    def forward(self, x: Tensor) -> Tensor:
-        norm = x.norm(dim=-1, keepdim=True) * self.size**-0.5
-        normed = x / norm.clamp(min=1e-5) * self.g
-        u, v, base = functional.silu(self.uv(normed)).split([2 * self.size] * 2 + [self.size], -1)
-        both = base.unsqueeze(-2) * self.gamma + self.beta + self.pos_enc.unsqueeze(-2)
-        query, key = both[..., 0, :], both[..., 1, :]
-        weights = torch.relu(query @ key.transpose(-1, -2) / math.sqrt(self.size)) ** 2
-        return x * self.res_scale + self.o(u * (weights @ v))
-
-
 class RTMO(nn.Module):
     """RTMO: boxes and keypoints of all people, who are at the given places."""
 
@@ -281,7 +236,7 @@ class RTMO(nn.Module):
             self.conv_pose.append(nn.Sequential(ConvModule(inputs, pose, 3), *grouped))
             self.out.append(nn.Conv2d(pose, 4 + JOINTS + 2 * inputs, 1))
         self.pose_to_kpts = nn.Linear(2 * inputs, 128 * JOINTS)
-        self.gau = KeypointAttention()
+        self.gau = GatedAttention(128, JOINTS)
         self.bins = Bins(64, 128)
         grids = [torch.arange(side // stride) * stride + stride / 2 for stride in (16, 32)]
         centers = [torch.cartesian_prod(grid, grid).flip(1) for grid in grids]

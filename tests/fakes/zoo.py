@@ -18,13 +18,15 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
 
 def declared_file(path: Path, *, name: str | None = None) -> dict[str, object]:
     """A file of this machine as model.yml declares it, with a file source."""
-    content = path.read_bytes()
-    return {
-        "name": name or path.name,
-        "size": len(content),
-        "checksum": hashlib.sha384(content).hexdigest(),
-        "source": {"$type": "file", "path": str(path)},
-    }
+    return published_file(
+        name or path.name, path.read_bytes(), {"$type": "file", "path": str(path)}
+    )
+
+
+def published_file(name: str, content: bytes, source: object) -> dict[str, object]:
+    """A file with this content as model.yml declares it."""
+    checksum = hashlib.sha384(content).hexdigest()
+    return {"name": name, "size": len(content), "checksum": checksum, "source": source}
 
 
 def file_yml(name: str = "net.tflite", **changes: object) -> dict[str, object]:

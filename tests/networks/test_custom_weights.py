@@ -43,10 +43,10 @@ def save(path, shapes):
     return path
 
 
-def keys(tmp_path, *, stages=1, heatmaps=19, name="net.params"):
+def keys(tmp_path, *, stages=1, heatmaps=19):
     """A checkpoint with the few keys that tell Lightweight OpenPose's arguments."""
     return save(
-        tmp_path / name,
+        tmp_path / "net.params",
         {
             "initial_stage.heatmaps.1.0.weight": (heatmaps, 2, 1, 1),
             "initial_stage.pafs.1.0.weight": (38, 2, 1, 1),

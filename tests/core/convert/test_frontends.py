@@ -1,30 +1,21 @@
 import hashlib
-import io
 import sys
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fakes.conversion import convert_model
+from fakes.files import zipped
 from fakes.network import downloaded, network, source_file, spec_of, with_weights_beside
 from posezoo.core.convert import frontends
 from posezoo.core.declarations.model import Digest, Framework, NetworkChoice, Precision
 from posezoo.core.errors import ConversionError, MissingPackageError
 
-
-def zip_of(content):
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("archive/data.pkl", content)
-    return stream.getvalue()
-
-
 WRONG_KINDS = {
     "an ONNX model": network("onnx"),
     "a frozen TensorFlow graph": network("pb"),
-    "a zip archive": zip_of(b"a pickle that must not be loaded"),
+    "a zip archive": zipped({"archive/data.pkl": b"a pickle that must not be loaded"}),
     "a gzip archive": b"\x1f\x8b\x08" + bytes(30),
     "a web page or XML": b"\n\n<!DOCTYPE html><html>not found</html>",
     "something else": b"notes\n",
@@ -192,15 +183,13 @@ SHA1 = hashlib.sha1(WEIGHTS).hexdigest()
 @pytest.mark.parametrize("digits", [SHA1, SHA1[:8]])
 def test_an_unpacked_checkpoint_that_changed_since_is_refused(tmp_path, digits):
     """Though the archive that it came from is as it was: the self-check would hold damage against itself."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("net.params", WEIGHTS)
-    pinned = source_file("weights/net.zip", stream.getvalue(), tmp_path)
+    archive = zipped({"net.params": WEIGHTS})
+    pinned = source_file("weights/net.zip", archive, tmp_path)
     file = replace(pinned, contains={"net.params": Digest("sha1", digits)})
     network = NetworkChoice("mobile_pose_mobilenetv3_small", {})
     spec = spec_of(b"", tmp_path, framework=Framework.PYTORCH, files=(file,))
     spec = replace(spec, network=network, checkpoint="weights/net.params")
-    layout = downloaded(spec, stream.getvalue(), tmp_path)
+    layout = downloaded(spec, archive, tmp_path)
     unpacked = layout.model_download_dir(spec) / "weights" / "net.params"
     unpacked.write_bytes(WEIGHTS)
     assert frontends.verify_source_model(spec, layout) == unpacked

@@ -13,7 +13,7 @@ from fakes.checkout import DOWNLOADER
 from fakes.command import assert_success
 from fakes.files import declared, model
 from fakes.waiting import HANG_S, once
-from fakes.zoo import model_yml, write_model
+from fakes.zoo import model_yml, published_file, write_model
 from posezoo.core.download.context import ConnectionPool
 from posezoo.core.download.model_download import download_model
 from posezoo.core.download.options import DownloadOptions
@@ -29,10 +29,8 @@ def bodies(count):
 def declare(zoo, server, count, **faults):
     """So many models of one file each."""
     for name, body in bodies(count).items():
-        file = declared(f"{name}.tflite", body)
-        entry = {"name": file.name, "size": len(body), "checksum": file.checksum.value}
-        url = server.serve(name, body, **faults)
-        write_model(zoo / "models", name, model_yml(files=[{**entry, "source": url}]))
+        file = published_file(f"{name}.tflite", body, server.serve(name, body, **faults))
+        write_model(zoo / "models", name, model_yml(files=[file]))
 
 
 def script(zoo, *more, **options):
@@ -114,11 +112,8 @@ def test_a_host_that_takes_none_is_given_up(server, tmp_path):
 def test_lines_of_files_that_come_at_once_stay_together(server, tmp_path):
     files = []
     for name, body in bodies(6).items():
-        file = declared(f"{name}.tflite", body)
         url = server.serve(name, body, body_drip_s=0.01, drip_bytes=200)
-        files.append(
-            {"name": file.name, "size": len(body), "checksum": file.checksum.value, "source": url}
-        )
+        files.append(published_file(f"{name}.tflite", body, url))
     write_model(tmp_path / "models", "pose", model_yml(files=files))
     lines = script(tmp_path, "-j", 6).stdout.splitlines()
     for name in bodies(6):
@@ -132,11 +127,7 @@ def test_json_tells_each_file_once_whatever_comes_beside_it(server, tmp_path):
     files = []
     for name, body in bodies(8).items():
         gone, url = server.serve(f"gone-{name}", b"", status=[404] * 9), server.serve(name, body)
-        file = declared(name, body)
-        sources = [gone, gone if name == "n5" else url]
-        files.append(
-            {"name": name, "size": len(body), "checksum": file.checksum.value, "source": sources}
-        )
+        files.append(published_file(name, body, [gone, gone if name == "n5" else url]))
     write_model(tmp_path / "models", "pose", model_yml(files=files))
     ended = script(tmp_path, "-j", 8, "--progress_format", "json")
     said = [json.loads(line) for line in ended.stdout.splitlines()]

@@ -4,7 +4,6 @@ SOAK_MOMENTS says how many moments; ``make soak`` takes 200.
 """
 
 import hashlib
-import io
 import json
 import os
 import random
@@ -12,14 +11,14 @@ import shutil
 import subprocess
 import sys
 import time
-import zipfile
 
 import pytest
 
 from fakes.checkout import DOWNLOADER
+from fakes.files import zipped
 from fakes.soak import soak
 from fakes.waiting import wait_until
-from fakes.zoo import model_yml, write_model
+from fakes.zoo import model_yml, published_file, write_model
 
 MOMENTS = int(os.environ.get("SOAK_MOMENTS", "6"))
 MODELS, FILES = 4, 5
@@ -34,31 +33,30 @@ class Place:
         self.right = {}
         self.kept = set()
         for model in range(MODELS):
-            files = [self._file(f"m{model}", f"f{number}.bin", dice) for number in range(FILES - 1)]
+            files = []
+            for number in range(FILES - 1):
+                body = dice.randbytes(dice.choice((0x1000, 0x10000, 0x80000)))
+                files.append(self._file(f"m{model}", f"f{number}.bin", body))
             files.append(self._archive(f"m{model}", dice))
             step = {"$type": "unpack_archive", "file": "a.zip", "format": "zip"}
             write_model(
                 folder / "models", f"m{model}", model_yml(files=files, postprocessing=[step])
             )
 
-    def _file(self, model, name, dice, body=b""):
-        body = body or dice.randbytes(dice.choice((0x1000, 0x10000, 0x80000)))
+    def _file(self, model, name, body):
         digest = hashlib.sha384(body).hexdigest()
         url = self.server.serve(
             f"{model}-{name}", body, etag=f'"{digest[:9]}"', bytes_per_s=1 << 21
         )
         self.right[self.out / "public" / model / name] = body
         self.kept.add(self.cache / "1" / digest[:2] / digest[2:])
-        return {"name": name, "size": len(body), "checksum": digest, "source": url}
+        return published_file(name, body, url)
 
     def _archive(self, model, dice):
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            for name in ("x.txt", "sub/y.txt"):
-                body = dice.randbytes(50_000)
-                archive.writestr(name, body)
-                self.right[self.out / "public" / model / name] = body
-        return self._file(model, "a.zip", dice, packed.getvalue())
+        members = {name: dice.randbytes(50_000) for name in ("x.txt", "sub/y.txt")}
+        for name, body in members.items():
+            self.right[self.out / "public" / model / name] = body
+        return self._file(model, "a.zip", zipped(members))
 
     def start(self):
         command = [

@@ -9,7 +9,7 @@ import pytest
 
 from fakes.command import assert_success, posezoo
 from fakes.counted_run import count_run
-from fakes.zoo import model_yml, write_model
+from fakes.zoo import model_yml, published_file, write_model
 
 NAMES = tuple(f"{number}.bin" for number in range(5))
 BODIES = {name: name.encode() * 1000 for name in NAMES}
@@ -22,15 +22,7 @@ needs_proc = pytest.mark.skipif(
 @pytest.fixture
 def words(tmp_path, server):
     """The command that downloads the five files of a model."""
-    files = [
-        {
-            "name": name,
-            "size": len(body),
-            "checksum": sha384(body).hexdigest(),
-            "source": server.serve(name, body),
-        }
-        for name, body in BODIES.items()
-    ]
+    files = [published_file(name, body, server.serve(name, body)) for name, body in BODIES.items()]
     write_model(tmp_path / "models", "net", model_yml(files=files))
     folders = {"models_dir": "models", "weights_dir": "out", "cache_dir": "cache"}
     places = [word for flag, name in folders.items() for word in (f"--{flag}", tmp_path / name)]

@@ -1,20 +1,18 @@
 """Nothing is executed while files are fetched and unpacked: the system is asked for no other process."""
 
-import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import zipfile
 
 import pytest
 
 from fakes.checkout import ROOT
 from fakes.command import assert_success, run_process
-from fakes.files import declared
-from fakes.zoo import model_yml, write_model
+from fakes.files import zipped
+from fakes.zoo import model_yml, published_file, write_model
 
 # Runs downloader.py, and writes down whatever Python is asked to execute.
 WATCHED = """
@@ -33,17 +31,11 @@ finally:
 @pytest.fixture
 def command(server, tmp_path):
     """downloader.py for a model of a file and an archive, by way of a cache."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("net.sh", "#!/bin/sh\ntouch executed\n")
-        archive.writestr("setup.py", "open('executed', 'w')")
-    files = []
-    for name, body in (("net.bin", os.urandom(9999)), ("a.zip", packed.getvalue())):
-        file = declared(name, body)
-        url = server.serve(name, body)
-        files.append(
-            {"name": name, "size": len(body), "checksum": file.checksum.value, "source": url}
-        )
+    scripts = {"net.sh": b"#!/bin/sh\ntouch executed\n", "setup.py": b"open('executed', 'w')"}
+    files = [
+        published_file(name, body, server.serve(name, body))
+        for name, body in (("net.bin", os.urandom(9999)), ("a.zip", zipped(scripts)))
+    ]
     step = {"$type": "unpack_archive", "file": "a.zip", "format": "zip"}
     write_model(tmp_path / "models", "net", model_yml(files=files, postprocessing=[step]))
     words = [ROOT / "tools" / "downloader" / "downloader.py", "--name", "net", "--jobs", 2]

@@ -1,14 +1,12 @@
 """What model.yml has done to downloaded files, once, and again only where something changed."""
 
 import hashlib
-import io
 import json
-import zipfile
 from dataclasses import replace
 
 import pytest
 
-from fakes.files import declared, model
+from fakes.files import declared, model, zipped
 from posezoo.core.declarations.model import (
     Digest,
     RegexReplace,
@@ -33,17 +31,7 @@ from posezoo.core.pipeline.artifact_states import check_artifacts
 SCRIPT = b"import wget\nnet = 1\n"
 
 
-def zipped(**members):
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(
-                name.replace("__", "/").replace("_pb", ".pb").replace("_py", ".py"), content
-            )
-    return stream.getvalue()
-
-
-ARCHIVE = zipped(net_pb=b"graph", code__util_py=SCRIPT)
+ARCHIVE = zipped({"net.pb": b"graph", "code/util.py": SCRIPT})
 
 
 @pytest.fixture
@@ -109,7 +97,11 @@ def test_a_task_file_and_a_packed_data_file_are_unpacked_once(tmp_path, fetch):
     }
     script = f"loadPackage({json.dumps(listed)});".encode()
     files = []
-    contents = {"pose.task": zipped(net_pb=b"graph"), "assets.data": b"graph", "loader.js": script}
+    contents = {
+        "pose.task": zipped({"net.pb": b"graph"}),
+        "assets.data": b"graph",
+        "loader.js": script,
+    }
     for name, body in contents.items():
         (tmp_path / name).write_bytes(body)
         files.append(declared(name, body, FileSource(tmp_path / name)))
@@ -187,7 +179,7 @@ def test_an_archive_that_was_deleted_is_wanted_again_when_another_one_is_declare
 ):
     fetch(spec)
     (tmp_path / "out" / "public" / "pose" / "sub" / "net.zip").unlink()
-    other = zipped(net_pb=b"another graph", code__util_py=SCRIPT)
+    other = zipped({"net.pb": b"another graph", "code/util.py": SCRIPT})
     (tmp_path / "other.zip").write_bytes(other)
     file = declared("sub/net.zip", other, FileSource(tmp_path / "other.zip"))
     fetch(replace(spec, files=(file, spec.files[1])))
@@ -232,7 +224,7 @@ def test_a_failing_step_is_reported_with_its_reason(spec, fetch, tmp_path):
 
 
 def test_a_member_never_takes_the_place_of_a_promised_file(tmp_path, fetch):
-    body = zipped(run_py=b"evil")
+    body = zipped({"run.py": b"evil"})
     (tmp_path / "net.zip").write_bytes(body)
     (tmp_path / "run.py").write_bytes(SCRIPT)
     files = [
@@ -246,15 +238,8 @@ def test_a_member_never_takes_the_place_of_a_promised_file(tmp_path, fetch):
 
 
 def test_of_an_archive_whose_members_alone_have_checksums_no_others_are_unpacked(tmp_path, fetch):
-    body = zipped(net_pb=b"graph", other_py=b"evil")
-    (tmp_path / "net.zip").write_bytes(body)
-    pins = {"net.pb": Digest("sha1", hashlib.sha1(b"graph").hexdigest())}
-    source = FileSource(tmp_path / "net.zip")
-    file = SourceFile("net.zip", len(body), None, (source,), contains=pins)
-    spec = replace(
-        model(file), checkpoint="net.pb", postprocessing=(UnpackArchive("net.zip", "zip"),)
-    )
-    warnings = [each.message for each in fetch(spec) if isinstance(each, WarningIssued)]
+    told = fetch(model_of_zip(tmp_path, {"net.pb": b"graph", "other.py": b"evil"}))
+    warnings = [each.message for each in told if isinstance(each, WarningIssued)]
     assert warnings == [
         "pose: net.zip: not named in model.yml, and not unpacked, since it has no checksum: other.py"
     ]
@@ -263,21 +248,21 @@ def test_of_an_archive_whose_members_alone_have_checksums_no_others_are_unpacked
     assert not (folder / "other.py").exists()
 
 
-@pytest.mark.parametrize("members", [("net_pb", "z__net_pb"), ("z__net_pb", "net_pb")])
+@pytest.mark.parametrize("members", [("net.pb", "z/net.pb"), ("z/net.pb", "net.pb")])
 def test_another_member_of_the_name_that_was_verified_is_refused(tmp_path, fetch, members):
-    contents = {"net_pb": b"graph", "z__net_pb": b"evil"}
-    body = zipped(**{name: contents[name] for name in members})
-    (tmp_path / "net.zip").write_bytes(body)
+    contents = {"net.pb": b"graph", "z/net.pb": b"evil"}
+    spec = model_of_zip(tmp_path, {name: contents[name] for name in members})
     with pytest.raises(DownloadError, match=r"net\.zip: contains two files for net\.pb"):
-        fetch(model_of_zip(tmp_path, body))
+        fetch(spec)
     assert not (tmp_path / "out" / "public" / "pose" / "net.pb").exists()
 
 
-def model_of_zip(tmp_path, body, *, has_checksum=False):
-    """A model of one archive, of which net.pb is pinned."""
+def model_of_zip(tmp_path, members):
+    """A model of one archive, of which net.pb alone is pinned."""
+    body = zipped(members)
+    (tmp_path / "net.zip").write_bytes(body)
     pins = {"net.pb": Digest("sha1", hashlib.sha1(b"graph").hexdigest())}
-    checksum = Digest("sha256", hashlib.sha256(body).hexdigest()) if has_checksum else None
     source = FileSource(tmp_path / "net.zip")
-    file = SourceFile("net.zip", len(body), checksum, (source,), contains=pins)
+    file = SourceFile("net.zip", len(body), None, (source,), contains=pins)
     steps = (UnpackArchive("net.zip", "zip"),)
     return replace(model(file), checkpoint="net.pb", postprocessing=steps)

@@ -1,14 +1,9 @@
 """A data set comes in large archives over connections that break, and is unpacked once."""
 
-import hashlib
-import io
-import zipfile
-
 import numpy as np
 import pytest
 
-from posezoo.core.declarations.model import Digest, SourceFile
-from posezoo.core.declarations.sources import HttpSource
+from fakes.files import declared, zipped
 from posezoo.core.download.options import DownloadOptions
 from posezoo.core.errors import ArchiveError
 from posezoo.core.events import WarningIssued
@@ -22,14 +17,6 @@ from posezoo.measure.published_datasets import (
 NOISE = np.random.default_rng(1).bytes(50_000)
 
 
-def zipped(members):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
 PHOTOS = zipped({"val/": b"", "val/1.jpg": NOISE, "val/2.jpg": NOISE[::-1]})
 TRUTH = zipped({"annotations/train.json": b"[1]", "annotations/val.json": b"[2]"})
 
@@ -38,15 +25,7 @@ def dataset(*archives):
     """Of name, content, wanted members and addresses."""
     return PublishedDataset(
         tuple(
-            DatasetArchive(
-                SourceFile(
-                    name,
-                    len(content),
-                    Digest("sha256", hashlib.sha256(content).hexdigest()),
-                    tuple(map(HttpSource, urls)),
-                ),
-                members,
-            )
+            DatasetArchive(declared(name, content, *urls), members)
             for name, content, members, urls in archives
         ),
         ("terms",),

@@ -13,11 +13,8 @@ import signal
 import subprocess
 import sys
 import time
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import formatdate
-from hashlib import sha384
 
 import pytest
 
@@ -25,7 +22,7 @@ from fakes.checkout import DOWNLOADER
 from fakes.command import assert_success, heed_interrupts, omz_tool, run_process
 from fakes.server import PAGE, Answer
 from fakes.waiting import HANG_S
-from fakes.zoo import model_yml, write_model
+from fakes.zoo import model_yml, published_file, write_model
 
 WEIGHTS = bytes(range(256)) * 256
 OLD = b"of last year"
@@ -57,10 +54,6 @@ def packed(encoding, **more):
     return {"headers": {"Content-Encoding": encoding}, **more}
 
 
-def asks_to_wait(wish):
-    return {"status": [429], "headers": {"Retry-After": wish}}
-
-
 FAULTS = [
     Fault("nothing wrong"),
     # answers
@@ -69,10 +62,7 @@ FAULTS = [
     *(Fault(f"{n}", {"status": [n] * 99}, f"HTTP {n}") for n in (400, 401, 403, 410, 416, 451)),
     Fault("404", {"status": [404] * 99}, "HTTP 404 Not Found"),
     Fault("304 to nothing", {"status": [304] * 99}, "HTTP 304"),
-    Fault("429, again in a second", asks_to_wait("1"), asked=2),
-    Fault("429, again at a date", asks_to_wait(formatdate(0, usegmt=True)), asked=2),
-    Fault("429, again in an hour", asks_to_wait("3600"), "Too Many Requests, again in 3600 s"),
-    Fault("429, again at some time", asks_to_wait("soon"), asked=2),
+    Fault("429, again in a second", {"status": [429], "headers": {"Retry-After": "1"}}, asked=2),
     *(Fault(f"a {n} before", {"informational": [n]}) for n in (100, 102, 103)),
     Fault("many 103 before", {"informational": [103] * 50}),
     Fault("the connection reset, once", {"resets": True, "times": 1}, asked=2),
@@ -88,7 +78,6 @@ FAULTS = [
     Fault("a chunk size that drips", {"chunk_size_drip_s": 0.1}, "no answer within 0.3 s", asked=2, stall_s=0.3),
     # cuts
     Fault("a cut, once", {"cut_at": 1000, "times": 1}, asked=2),
-    Fault("a cut, once, gone on with", {"cut_at": 60_000, "times": 1, "etag": ETAG}, asked=2),
     Fault("a cut, always", {"cut_at": 1000}, "after 1000 of 65536 bytes", asked=2),
     Fault("truncated, and the length says so", {}, "announces 65535 bytes", body=WEIGHTS[:-1]),
     Fault("truncated in chunks", {"chunked": True}, "sends 65535 bytes", body=WEIGHTS[:-1]),
@@ -106,10 +95,7 @@ FAULTS = [
     Fault("a wrong byte, always", {"wrong_byte": 4000}, "the digest of the download is SHA-384"),
     Fault("a page instead of the file", {}, "a web page (HTML)", body=PAGE),
     # packed
-    Fault("gzip", packed("gzip"), body=gzip.compress(WEIGHTS)),
-    Fault("deflate", packed("deflate"), body=zlib.compress(WEIGHTS)),
     Fault("called gzip, is not packed", packed("gzip")),
-    Fault("a gzip bomb", packed("gzip"), "more than the declared", body=gzip.compress(bytes(2_000_000))),
     Fault("gzip cut short", packed("gzip"), "incomplete", body=gzip.compress(WEIGHTS)[:-9], asked=2),
     Fault("brotli", packed("br"), "sends the file with Content-Encoding 'br'"),
     # redirects
@@ -133,10 +119,8 @@ def zoo(tmp_path, server):
 
 def declare(zoo, *urls):
     """A model of one file, which needs no conversion; where it goes."""
-    file = {"name": "FP16/net.xml", "size": len(WEIGHTS), "checksum": sha384(WEIGHTS).hexdigest()}
-    write_model(
-        zoo / "models", "net", model_yml(files=[{**file, "source": list(urls)}], framework="dldt")
-    )
+    file = published_file("FP16/net.xml", WEIGHTS, list(urls))
+    write_model(zoo / "models", "net", model_yml(files=[file], framework="dldt"))
     return zoo / "public" / "net" / "FP16" / "net.xml"
 
 
@@ -200,10 +184,6 @@ def test_signed_addresses_and_headers_are_never_shown(zoo, server):
 @pytest.mark.parametrize(
     ("prepare", "says"),
     [
-        (
-            lambda target: (target.unlink(), target.mkdir()),
-            "net.xml: cannot be written: Is a directory",
-        ),
         (lambda target: (target.unlink(), os.mkfifo(target)), ""),
         (
             lambda target: target.with_name(".net.xml.part").mkdir(),
@@ -211,23 +191,13 @@ def test_signed_addresses_and_headers_are_never_shown(zoo, server):
         ),
         (lambda target: os.mkfifo(target.with_name(".net.xml.part")), ""),
         (lambda target: target.with_name(".net.xml.part").write_bytes(bytes(9 << 20)), ""),
-        (lambda target: target.with_name(".net.xml.part").symlink_to("/nowhere/else"), ""),
-        (lambda target: (target.unlink(), target.symlink_to("/nowhere/else")), ""),
-        (
-            lambda target: (target.parent.parent / "provenance.json").mkdir(),
-            "provenance.json: cannot be written: Is a directory\n  hint: move that folder away",
-        ),
         (lambda target: target.with_name(".net.xml.part.json").symlink_to("/nowhere"), ""),
     ],
     ids=[
-        "folder",
         "FIFO",
         "part a folder",
         "part a FIFO",
         "part longer",
-        "part a link",
-        "link",
-        "manifest a folder",
         "state a link",
     ],
 )

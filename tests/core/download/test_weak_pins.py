@@ -1,13 +1,11 @@
 """Files of which little is known: capped, held against what is known, and pinned by their first use."""
 
 import hashlib
-import io
-import zipfile
 from dataclasses import replace
 
 import pytest
 
-from fakes.files import WEIGHTS, model
+from fakes.files import WEIGHTS, model, zipped
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.declarations.sources import HttpSource
 from posezoo.core.download.model_download import download_model, plan_download
@@ -19,14 +17,6 @@ from posezoo.core.layout import ModelLayout
 from posezoo.core.lockfile import LockFile
 
 SHA1 = hashlib.sha1(WEIGHTS).hexdigest()
-
-
-def zipped(**members):
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, body in members.items():
-            archive.writestr(f"{name}.params", body)
-    return content.getvalue()
 
 
 def archive(url, digits):
@@ -54,10 +44,10 @@ def trusting(lock):
 
 
 def test_a_full_sha1_of_a_member_is_a_pin(server, layout):
-    file = archive(server.serve("n", zipped(net=WEIGHTS)), SHA1)
+    file = archive(server.serve("n", zipped({"net.params": WEIGHTS})), SHA1)
     (path,) = download_model(model(file), layout, DownloadOptions(None))
     assert is_verified_file(path, file)
-    path.write_bytes(zipped(net=WEIGHTS[1:]))
+    path.write_bytes(zipped({"net.params": WEIGHTS[1:]}))
     assert not is_verified_file(path, file)
     download_model(model(file), layout, DownloadOptions(None))
     assert is_verified_file(path, file)
@@ -66,10 +56,10 @@ def test_a_full_sha1_of_a_member_is_a_pin(server, layout):
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (zipped(net=WEIGHTS[:-1]), "contains net.params with SHA-1"),
-        (zipped(other=WEIGHTS), "does not contain net.params"),
+        (zipped({"net.params": WEIGHTS[:-1]}), "contains net.params with SHA-1"),
+        (zipped({"other.params": WEIGHTS}), "does not contain net.params"),
         (WEIGHTS, "cannot be read in it"),
-        (zipped(net=WEIGHTS)[:-30], "cannot be read in it"),
+        (zipped({"net.params": WEIGHTS})[:-30], "cannot be read in it"),
     ],
 )
 @pytest.mark.parametrize("digits", [SHA1, SHA1[:8]])
@@ -83,7 +73,7 @@ def test_an_archive_of_something_else_gets_no_name(server, layout, lock, body, p
 
 def test_eight_digits_and_nothing_are_no_pin(server, layout):
     for file in (
-        archive(server.serve("n", zipped(net=WEIGHTS)), SHA1[:8]),
+        archive(server.serve("n", zipped({"net.params": WEIGHTS})), SHA1[:8]),
         loose(server.serve("m", WEIGHTS)),
     ):
         with pytest.raises(UnpinnedFileError) as caught:

@@ -3,12 +3,12 @@
 import json
 import os
 import socket
-import zipfile
 
 import pytest
 
 from fakes.checkout import ROOT, copy_checkout, git
 from fakes.command import assert_success, omz_tool, posezoo, printed
+from fakes.files import zipped
 from fakes.network import network
 from fakes.when_used import needs
 from fakes.zoo import declared_file, model_yml, onnx_yml, write_composite, write_model
@@ -207,9 +207,8 @@ def test_git_ignores_what_is_written_into_the_registry_of_a_clone(tmp_path):
 
 
 def test_the_members_of_an_archive_are_compared_once_it_is_unpacked(tmp_path):
-    with zipfile.ZipFile(tmp_path / "net.zip", "w") as archive:
-        archive.writestr("net.pb", b"graph")
-        archive.writestr("labels.txt", b"people")
+    members = {"net.pb": b"graph", "labels.txt": b"people"}
+    (tmp_path / "net.zip").write_bytes(zipped(members))
     steps = [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}]
     declared = model_yml(files=[declared_file(tmp_path / "net.zip")], postprocessing=steps)
     write_model(tmp_path / "models", "a", declared)

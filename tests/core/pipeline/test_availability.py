@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.files import WEIGHTS, declared, model, put
-from fakes.zoo import model_yml, write_model
+from fakes.zoo import model_yml, published_file, write_model
 from posezoo.core.declarations.model import Framework, License, Precision, SourceFile
 from posezoo.core.declarations.sources import (
     FileSource,
@@ -108,7 +108,7 @@ def declared_pose(tmp_path):
     """A model that is published as IR on a host, and the finder's answer about it, anew."""
     body = b"a network"
     files = [
-        declared_yml(f"FP16/pose{suffix}", body, f"https://models.invalid/pose{suffix}")
+        published_file(f"FP16/pose{suffix}", body, f"https://models.invalid/pose{suffix}")
         for suffix in (".xml", ".bin")
     ]
     write_model(tmp_path / "models", "pose", model_yml(framework="dldt", files=files))
@@ -121,11 +121,6 @@ def declared_pose(tmp_path):
         return AvailabilityFinder(context).find([(pose, Precision.FP16)])
 
     return find
-
-
-def declared_yml(name, body, source):
-    checksum = hashlib.sha384(body).hexdigest()
-    return {"name": name, "size": len(body), "checksum": checksum, "source": source}
 
 
 @pytest.mark.skipif(MISSING is not None, reason="needs openvino and cv2")

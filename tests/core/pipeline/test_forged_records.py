@@ -10,6 +10,7 @@ import posezoo
 from fakes import seeker
 from fakes.command import posezoo as run_posezoo
 from fakes.command import succeeded
+from fakes.files import zipped
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.when_used import needs
 from fakes.zoo import declared_file, omz_yml, onnx_yml, write_model
@@ -120,10 +121,7 @@ def test_a_loaded_model_has_the_bytes_of_the_lock(published, proof, monkeypatch)
 
 @pytest.fixture
 def unpacked(tmp_path):
-    import zipfile
-
-    with zipfile.ZipFile(tmp_path / "net.zip", "w") as archive:
-        archive.writestr("net.onnx", network("onnx"))
+    (tmp_path / "net.zip").write_bytes(zipped({"net.onnx": network("onnx")}))
     unpack = [{"$type": "unpack_archive", "format": "zip", "file": "net.zip"}]
     file = declared_file(tmp_path / "net.zip")
     image = {"name": "image", "shape": [1, 3, HEIGHT, WIDTH], "layout": "NCHW"}

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fakes.coco import annotations, read_written
+from fakes.coco import annotations, person, read_written
 from posezoo.core.errors import DatasetError
 from posezoo.measure.evaluation import evaluate
 from posezoo.poses.keypoints import SKELETONS, Pose, Pose3D
@@ -20,16 +20,9 @@ SPACE_MM = np.random.default_rng(2).normal((0, 0, 3000), 400, (19, 3))
 
 def dataset(tmp_path, space=SPACE_MM, known=None):
     known = np.ones(19) if known is None else known
-    person = {
-        "id": 1,
-        "image_id": 1,
-        "category_id": 1,
-        "keypoints": FLAT.ravel().tolist(),
-        "bbox": [100, 50, 170, 360],
-        "area": 20000,
-        "keypoints_3d": np.column_stack([space, known]).ravel().tolist(),
-    }
-    content = annotations(1, [person])
+    in_space = np.column_stack([space, known]).ravel().tolist()
+    found = person(1, 1, FLAT, bbox=(100, 50, 170, 360), keypoints_3d=in_space)
+    content = annotations(1, [found])
     content["categories"] = [{"id": 1, "name": "person", "keypoints": list(NAMES)}]
     cv2.imwrite(str(tmp_path / "000000000001.jpg"), np.zeros((480, 640, 3), np.uint8))
     return read_written(tmp_path, content)

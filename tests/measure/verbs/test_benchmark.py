@@ -14,6 +14,7 @@ import pytest
 
 from fakes.command import heed_interrupts, json_of, posezoo, read_json, refusal, succeeded
 from fakes.irs import write_ir
+from fakes.items import is_running
 from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, onnx_yml, write_composite, write_model
@@ -223,7 +224,6 @@ def test_an_own_ir_is_measured_but_not_recorded(checkout):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("nothing.xml",), "nothing.xml: no such file"),
         (("small", "--device", "NPU"), "error: no device 'NPU' was found, only CPU"),
         (("small", "--precisions", "FP16-INT8"), "small: is not available in FP16-INT8"),
         (("--pipeline", "small"), "small: finds no poses: it has no decoder"),
@@ -432,14 +432,3 @@ def test_no_process_continues_when_the_command_is_killed(checkout):
     child.wait()
     os.close(terminal)
     wait_until(lambda: not any(is_running(each) for each in measuring))
-
-
-def is_running(process):
-    """Whether a process exists and is not a zombie."""
-    try:
-        return (
-            Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-            != "Z"
-        )
-    except OSError:
-        return False

@@ -1,7 +1,6 @@
 """PyTorch's two forms, written by torch.save itself and held against torch.load."""
 
 import enum
-import zipfile
 from argparse import Namespace
 from collections import Counter, OrderedDict, defaultdict, deque
 from datetime import datetime, timedelta, timezone
@@ -250,15 +249,3 @@ def test_a_byte_changed_anywhere_gives_an_array_or_a_clear_error(save):
             assert error.problem.isprintable()
         else:
             assert all(array.size <= 5 for array in found.values())
-
-
-def test_a_checkpoint_zipped_again_with_compression_is_refused(tmp_path):
-    torch.save({"a": torch.ones(4)}, tmp_path / "stored.pth")
-    with (
-        zipfile.ZipFile(tmp_path / "stored.pth") as stored,
-        zipfile.ZipFile(tmp_path / "net.pth", "w", zipfile.ZIP_DEFLATED) as deflated,
-    ):
-        for name in stored.namelist():
-            deflated.writestr(name, stored.read(name))
-    with pytest.raises(CheckpointError, match="compressed or encrypted"):
-        checkpoints.read_checkpoint(tmp_path / "net.pth")

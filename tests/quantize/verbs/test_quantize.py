@@ -320,22 +320,15 @@ def test_an_unknown_head_of_a_detector_is_named_with_its_outputs(tmp_path):
     """Its task suggests a decoder, which does not fit; nothing is said of points of people."""
     pytest.importorskip("nncf", reason="needs nncf")
     onnx = pytest.importorskip("onnx", reason="needs onnx")
+    from fakes import graphs
+
     ports = [
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, count, 16, 16])
-        for name, count in (("image", 3), ("raw", 15))
+        (name, graphs.FLOAT, (1, count, 16, 16)) for name, count in (("image", 3), ("raw", 15))
     ]
     kernel = np.random.default_rng(0).normal(size=(15, 3, 3, 3)).astype(np.float32)
-    graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("Conv", ["image", "kernel"], ["raw"], pads=[1] * 4)],
-        "net",
-        ports[:1],
-        ports[1:],
-        [onnx.numpy_helper.from_array(kernel, "kernel")],
-    )
-    opsets = [onnx.helper.make_opsetid("", 15)]
-    onnx.save(
-        onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / "net.onnx"
-    )
+    node = onnx.helper.make_node("Conv", ["image", "kernel"], ["raw"], pads=[1] * 4)
+    content = graphs.written("net", [node], ports[:1], ports[1:], {"kernel": kernel})
+    (tmp_path / "net.onnx").write_bytes(content)
     image = {"name": "image", "shape": [1, 3, 16, 16], "layout": "NCHW", "color": "RGB"}
     declared = model_yml(
         task_type="detection",
