@@ -160,15 +160,8 @@ if not TYPE_CHECKING:  # a checker sees the imports above, and refuses all other
         if name not in _HOMES:
             raise AttributeError(f"module 'posezoo' has no attribute {name!r}")
         module, _, value = _HOMES[name].partition(":")
-        try:
-            found = import_module(module)
-            return getattr(found, value) if value else found
-        except (ImportError, AttributeError) as error:
-            from posezoo.core.versions import explain_update
-
-            if update := explain_update():
-                raise ImportError(f"{error}; {update}") from error
-            raise
+        found = import_module(module)
+        return getattr(found, value) if value else found
 
     def __dir__():
         return sorted([*_HOMES, *(name for name in globals() if name.startswith("__"))])

@@ -38,7 +38,6 @@ from posezoo.core.settings import (
     suggest_setting,
     to_settings,
 )
-from posezoo.core.versions import explain_update
 from posezoo.networks import build_network, is_network
 from posezoo.networks.custom_weights import with_known_network
 from posezoo.run.default_model import default_names
@@ -450,8 +449,6 @@ def _open(
         found = read_settings(flags)
     except SettingsError as error:  # which names the flag of an argument
         raise SettingsError(error.problem.removeprefix("--"), hint=error.hint) from error
-    if update := explain_update():
-        listener(WarningIssued(update))
     if folders := describe_folders(found):
         listener(WarningIssued(f"this program uses {folders}"))
     return open_context(to_settings(found), trust_on_first_use=trust_on_first_use)

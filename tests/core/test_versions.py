@@ -1,6 +1,5 @@
 """The version says which commit of a checkout runs."""
 
-import os
 import shutil
 import sys
 
@@ -8,7 +7,6 @@ import pytest
 
 from fakes.checkout import ROOT
 from fakes.command import run_process
-from fakes.zoo import model_yml, write_model
 from posezoo.core.versions import _checked_out_commit, version
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
@@ -63,36 +61,3 @@ def test_the_command_states_release_and_commit():
     assert printed.strip() == f"posezoo {version()}"
     commit = _checked_out_commit(ROOT / ".git")
     assert version().partition("+")[2] == (f"g{commit[:8]}" if commit else "")
-
-
-SERVICE = """
-import subprocess
-import posezoo
-
-posezoo.list(models_dir="zoo")
-subprocess.run(["sh", "pull.sh"], check=True)
-posezoo.list(models_dir="zoo")
-try:
-    posezoo.draw
-except ImportError as error:
-    print(error)
-"""
-
-
-@needs_git
-def test_a_program_is_told_to_restart_if_its_checkout_was_updated(checkout):
-    """In a service of an editable install, `git pull` changes what is imported and read later."""
-    shutil.copytree(ROOT / "src", checkout / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    write_model(checkout / "zoo", "net", model_yml())
-    update = "git -c user.name=Ann -c user.email=ann@posezoo.invalid commit --quiet --allow-empty"
-    drawing = "src/posezoo/poses/drawing.py"
-    pull = f"{update} -m Second; echo 'from posezoo.poses import of_next_year' > {drawing}"
-    (checkout / "pull.sh").write_text(pull)
-    first = git(checkout, "rev-parse", "HEAD")
-    environ = {**os.environ, "PYTHONPATH": "src"}
-    ended = run_process([sys.executable, "-c", SERVICE], cwd=checkout, env=environ)
-    second = git(checkout, "rev-parse", "HEAD")
-    told = f"posezoo was updated while this program ran ({first[:8]} -> {second[:8]}): restart it"
-    assert ended.stderr.count(told) == 1
-    assert "of_next_year" in ended.stdout
-    assert ended.stdout.endswith(f"; {told}\n")

@@ -8,28 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from posezoo.core.operating_system import PROC
-
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
-
-# The program that uvx runs, which may be a requirement: posezoo, posezoo[run]==0.2.0
-_PROGRAM = re.compile(r"posezoo([\s\[@=<>~!]|$)")
-_BEFORE_REQUIREMENT = ("--from", "--with", "--with-editable")
-_EXTRAS = re.compile(r"\[([^\]]*)\]")
-_VERSION = re.compile(r"[=<>~!][^@/]*$")
 
 
 #: All of them write the folder ``cv2``.
@@ -48,7 +38,8 @@ def install_command(extra: str) -> str:
     if (checkout / "setup.cfg").is_file():
         return _pip_install(extra, f"-e '{checkout}[{extra}]'")
     if _is_made_by_uvx():
-        return _uvx_command(extra)
+        build = _choose_build(extra, by_uv=True)
+        return f"uvx, with the flags that it had, {build}--from {_requirement(extra)} posezoo"
     if receipt := _read_uv_receipt():
         return _uv_tool_command(extra, receipt)
     if _origin():
@@ -265,45 +256,3 @@ def _is_made_by_uvx() -> bool:
         (folder / "CACHEDIR.TAG").is_file() and (folder / "archive-v0").is_dir()
         for folder in environment.parents
     )
-
-
-def _uvx_command(extra: str) -> str:
-    """The command of uvx that runs, with one more extra."""
-    words = _command_of_uv()
-    programs = [
-        place
-        for place, word in enumerate(words)
-        if _PROGRAM.match(word) and words[place - 1] not in _BEFORE_REQUIREMENT
-    ]
-    build = _choose_build(extra, by_uv=True)
-    if not programs:  # not every system says who started a program
-        return f"uvx, with the flags that it had, {build}--from {_requirement(extra)} posezoo"
-    flags, named, option = words[: programs[0]], words[programs[0]], "--from"
-    for place, (flag, value) in enumerate(pairwise(flags)):
-        if flag == "--from" or (flag == "--with" and "posezoo" in value):
-            named, option = value, flag
-            del flags[place : place + 2]
-            break
-    extras = "".join(_EXTRAS.findall(named))
-    version = "".join(_VERSION.findall(named))
-    requirement = _requirement(_merge(extras, extra), version)
-    build = "" if "--torch-backend" in flags else build
-    arguments = shlex.join(["posezoo", *words[programs[0] + 1 :]])
-    return f"{shlex.join(flags)} {build}{option} {requirement} {arguments}"
-
-
-def _command_of_uv() -> list[str]:
-    """The words of the command of uv that started this process, each value of a flag by itself;
-    empty if they are not known.
-    """
-    try:
-        content = (PROC / f"{os.getppid()}/cmdline").read_text("utf-8", "replace")
-    except OSError:
-        return []
-    path, *words = content.rstrip("\0").split("\0")
-    if Path(path).name != "uv":
-        return []
-    # uvx starts uv tool uvx.
-    words = ["uvx", *words[2:]] if words[:1] == ["tool"] else ["uv", *words]
-    separate = "\0".join(re.sub("^(--from|--with)=", r"\1\0", word) for word in words)
-    return re.sub(r"(?<=://)[^/@\0]+@", "", separate).split("\0")

@@ -41,9 +41,6 @@ READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOC
 # If the system supports it: do not follow symbolic links, and do not convert line ends.
 WRITE_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
-# _IOW(0x94, 9, int) of linux/fs.h: for btrfs, XFS, bcachefs, and overlays of them.
-_FICLONE = 0x40049409
-
 # M_ARENA_MAX of malloc.h
 _ARENA_MAX = -8
 
@@ -102,21 +99,6 @@ def lock_byte(handle: int, *, locked: bool) -> None:
         import msvcrt
 
         msvcrt.locking(handle, msvcrt.LK_NBLCK if locked else msvcrt.LK_UNLCK, 1)
-
-
-def reflink(source: int, target: int) -> bool:
-    """Let an open file share the bytes of another until one of them changes; False if not
-    possible.
-    """
-    if sys.platform == "win32":
-        return False
-    try:
-        import fcntl
-
-        fcntl.ioctl(target, _FICLONE, source)
-    except (ImportError, OSError):
-        return False
-    return True
 
 
 def replace_file(source: Path, target: Path) -> None:

@@ -23,19 +23,6 @@ def version() -> str:
     return f"{release}+g{commit[:8]}" if commit else release
 
 
-def explain_update() -> str:
-    """The advice to restart, if the checkout has another commit than when this process first asked
-    for a version: what it imports or reads now may not fit what it has; else empty.
-    """
-    now = _checked_out_commit(_CHECKOUT / ".git")
-    if now in ("", _COMMIT_AT_START):
-        return ""
-    return (
-        f"posezoo was updated while this program ran ({_COMMIT_AT_START[:8]} -> {now[:8]}): restart"
-        " it"
-    )
-
-
 def _packed_commit() -> str:
     """The commit that a wheel or an sdist was built from, which .ci/build_backend.py states."""
     with suppress(OSError):

@@ -37,7 +37,7 @@ from posezoo.core.errors import SourceError, os_reason, redact_secrets, require_
 from posezoo.core.files.file_lock import ABANDONED_AFTER_S, discard, lock_guard, release_guard
 from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import has_size
-from posezoo.core.operating_system import reflink, replace_file
+from posezoo.core.operating_system import replace_file
 from posezoo.core.regular_files import open_regular
 
 _LOCK = ".lock"
@@ -108,8 +108,8 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     The caller has the ``cache_entry_lock``. With ``replace``, a damaged entry of this name and size
     is replaced.
 
-    Where the file system can, the entry shares the bytes of the file until one changes; a hard link
-    would let one command damage the file, the cache and a mirror at once.
+    The entry is a copy: a hard link would let one command damage the file, the cache and a mirror
+    at once.
     """
     target = _find_entry(file, context)
     if target is None or path == target or (not replace and has_size(target, file.size)):
@@ -119,9 +119,8 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     try:
         create_parent(target)
         create_parent(staged)
-        with open_regular(path) as source, open(staged, "xb") as clone:
-            if not reflink(source.fileno(), clone.fileno()):
-                shutil.copyfileobj(source, clone, _COPY_BYTES)
+        with open_regular(path) as source, open(staged, "xb") as copy:
+            shutil.copyfileobj(source, copy, _COPY_BYTES)
         # Without a sync: an entry that a power failure damages is found when it is read.
         replace_file(staged, target)
     except OSError as error:

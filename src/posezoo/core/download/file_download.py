@@ -422,23 +422,11 @@ def _ask(
 
     report.start(candidate)
     try:
-        if candidate.kind is not CandidateKind.CACHE or not _clone(candidate, file, part):
-            ask_again(receive, context.options.limits, warn)
+        ask_again(receive, context.options.limits, warn)
     except PosezooError as error:
         report.fail(candidate, error.problem)
         raise
     return part
-
-
-def _clone(candidate: Candidate, file: SourceFile, part: PartialFile) -> bool:
-    if candidate.path is None:
-        return False
-    try:
-        return part.clone_from(candidate.path, file)
-    except FileNotFoundError as error:
-        raise NotFoundError("does not exist") from error
-    except OSError:
-        return False  # reported when the file is read
 
 
 def _receive(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,7 +17,6 @@ from pathlib import Path
 
 from posezoo.core.declarations.model import Digest, SourceFile
 from posezoo.core.download.candidates import ResumeState
-from posezoo.core.errors import DigestError
 from posezoo.core.files.file_lock import (
     discard,
     guard_of,
@@ -29,11 +27,10 @@ from posezoo.core.files.file_lock import (
     unique_part,
 )
 from posezoo.core.files.manifest import Json, part_of, read_json
-from posezoo.core.files.verified_files import CHUNK, Hasher, compute_digests, writing
+from posezoo.core.files.verified_files import CHUNK, Hasher, writing
 from posezoo.core.operating_system import (
     IS_WINDOWS,
     WRITE_FLAGS,
-    reflink,
     replace_file,
     sync_open_file,
 )
@@ -232,30 +229,6 @@ class PartialFile:
         """Compute the digests; all bytes were written."""
         with self._changing():
             self.digests = self._hasher.digests
-
-    def clone_from(self, path: Path, file: SourceFile) -> bool:
-        """Use the bytes of another file without a copy; False if the file system does not support
-        that.
-
-        Raises:
-            DigestError: the bytes are not the expected ones.
-            OSError: the file is missing, or cannot be read.
-        """
-        expected = file.checksum
-        original = path.stat()
-        is_right = stat.S_ISREG(original.st_mode) and file.size in (None, original.st_size)
-        if expected is None or not is_right:
-            return False
-        with open_regular(path) as source:
-            cloned = reflink(source.fileno(), self._handle)
-        if not cloned:
-            return False
-        self.size = os.fstat(self._handle).st_size
-        self.digests = compute_digests(self.path, self._algorithms)
-        if self.digests[0] != expected:
-            self.truncate()
-            raise DigestError(f"has the digest {self.digests[0]}, expected {expected}")
-        return True
 
     def replace_target(self) -> None:
         """Rename the part to the target; if the target is a symbolic link, the link itself is
