@@ -82,7 +82,7 @@ convert net.tflite
 run --output poses
 demo --input photos/astronaut.png --no_show
 export --to onnx exported blazepose-full
-quantize blazepose-full --images photos
+quantize pose-landmark-full-mediapipe --images photos
 evaluate blazepose-full --images photos --annotations people.json
 benchmark blazepose-full
 dataset info --images photos --annotations people.json
@@ -103,6 +103,7 @@ prove our-pose --models_dir zoo --dry_run
 prove our-pose --models_dir zoo --output proof
 benchmark human-pose-estimation-3d-0001 --generated --models_dir measured --seconds 0.2
 cache remove blazepose-full
+download blazepose-full
 """.strip().splitlines()
 # One process that has imported what all verbs need: starting Python takes as long as they do.
 RUN_VERBS = """
