@@ -118,7 +118,7 @@ def test_a_real_run_does_what_was_planned_and_then_nothing_is_left(zoo):
     Path(after["irs"][0]["path"]).with_suffix(".bin").write_bytes(b"damaged")
     mended = planned(zoo, "net")["net"]
     assert [ir["since"] for ir in mended["irs"]] == [
-        "its .bin is not the file that was published",
+        "its .bin is not as posezoo wrote it",
         None,
     ]
     assert [file["place"] for file in mended["files"]] == ["here"]

@@ -187,3 +187,12 @@ def test_a_folder_with_the_name_of_a_file_stays_a_folder(tmp_path):
     for name in ("v1.2", "results", "new.avi"):
         require_written_ending(tmp_path / name)
         assert not is_keypoint_file(tmp_path / name)
+
+
+def test_poses_of_several_photos_without_their_paths_are_an_error_and_no_file(tmp_path):
+    several = [Poses([person(), person()]), NOBODY]
+    with pytest.raises(PosezooError, match="need the paths of the photos"):
+        list(to_rows(several))
+    with pytest.raises(PosezooError, match="need the paths of the photos"):
+        to_csv(several, tmp_path / "k.csv")
+    assert not [*tmp_path.iterdir()]

@@ -150,6 +150,14 @@ def test_an_ir_that_convert_is_told_of_runs_without_flags_as_its_original_runs_w
     np.testing.assert_allclose(keypoints_in(forms), expected, atol=1e-2)  # pixels
 
 
+def test_info_shows_the_mean_and_the_scale_that_an_ir_applies_itself_in_bgr(forms):
+    flags = ("--reverse_input_channels", "--mean_values", "1,2,3", "--scale_values", "4,5,6")
+    words = ("convert", "own.onnx", "-o", "known.xml", "--decoder", "heatmap", *flags)
+    succeeded(posezoo(*words, "--detector", "none", cwd=forms))
+    said = succeeded(posezoo("info", "known.xml", cwd=forms)).stdout
+    assert "  mean: 3, 2, 1 (" in said and "  scale: 6, 5, 4 (" in said
+
+
 @pytest.mark.parametrize(
     ("flags", "problem"),
     [

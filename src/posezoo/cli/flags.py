@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli.parsers import Args, NamedOutput
 from posezoo.console.printing import print_to_stderr
 from posezoo.core.declarations.model import Framework, Precision, list_frameworks
-from posezoo.core.errors import PluginError
+from posezoo.core.errors import OutputError, PluginError
 from posezoo.core.files.output_file import OutputFile
 from posezoo.core.operating_system import available_cores
 from posezoo.core.settings import (
@@ -38,6 +38,7 @@ from posezoo.core.values import frozen
 if TYPE_CHECKING:
     from posezoo.console.console import Console
     from posezoo.core.convert.conversion_plan import ConversionOptions
+    from posezoo.core.layout import ModelLayout
     from posezoo.core.pipeline.for_each import Executor
     from posezoo.core.resolve.input_options import InputOptions
     from posezoo.core.resolve.stage_context import Context
@@ -825,6 +826,13 @@ def patterns_from_args(args: ModelsArgs) -> Sequence[str] | None:
     if args.all:
         return None
     return list(args.models)
+
+
+def require_weights_folder(layout: ModelLayout) -> None:
+    """Raise an OutputError if --weights_dir names no folder: nothing would be compared."""
+    if not layout.output_dir.is_dir():
+        problem = f"--weights_dir: {layout.output_dir} does not exist"
+        raise OutputError(problem, hint="posezoo get makes it")
 
 
 def require_model_optimizer(args: Args, *, mark: str = "warning:") -> None:

@@ -75,6 +75,9 @@ def to_rows(results: Iterable[Any]) -> Iterator[dict[str, Any]]:
     Args:
         results: what ``model.stream`` returns; or pairs of a path and its poses, such as
             ``zip(paths, model(paths))``; or the poses of one photo.
+
+    Raises:
+        PosezooError: they are the poses of several photos without paths.
     """
     for described in _describe_results(results):
         yield from _rows_of(described)
@@ -95,7 +98,8 @@ def to_csv(
 
     Raises:
         OutputError: the file cannot be written; an earlier file is unchanged.
-        PosezooError: the poses have different keypoints.
+        PosezooError: the poses have different keypoints, or are those of several photos without
+            paths.
     """
     with _open_file(Path(path), _CsvFormat(), listener or ignore_event) as file:
         for described in _describe_results(results):
@@ -105,7 +109,13 @@ def to_csv(
 
 def _describe_results(results: Iterable[Any]) -> Iterator[Json]:
     pairs = [("", results)] if isinstance(results, Poses) else results
-    for place, (item, poses) in enumerate(pairs):
+    for place, pair in enumerate(pairs):
+        if not isinstance(pair, tuple):
+            raise PosezooError(
+                "poses of several photos need the paths of the photos",
+                hint="zip(paths, model(paths))",
+            )
+        item, poses = pair
         described = [pose_to_json(pose, pose.seen_from) for pose in poses]
         yield {**_describe_item(item, place), "poses": described}
 

@@ -11,7 +11,7 @@ from posezoo.poses.decoders import find_decoder
 from posezoo.run.preparation import find_statement
 from posezoo.run.runtime.decoder_matching import count_spec_keypoints
 from posezoo.run.runtime.graph import Graph, format_shape
-from posezoo.run.runtime.input_description import InputDescription
+from posezoo.run.runtime.input_description import InputDescription, read_own_values
 from posezoo.run.subject import Subject
 
 #: The sources of values beside metadata and flags.
@@ -87,7 +87,8 @@ def _list_preparation(described: _Described) -> Iterator[StatedValue]:
     color = "RGB" if preparation.reverse_input_channels else "BGR"
     yield StatedValue("color", color, source)
     yield StatedValue("mean", preparation.mean or described.description.own_mean, source)
-    yield StatedValue("scale", preparation.scale, source)
+    scale = preparation.scale or read_own_values(described.graph, "scale")
+    yield StatedValue("scale", scale, source)
     sizing = described.description.sizing
     if sizing:
         yield StatedValue("fit", sizing.fit, statement or USUAL)

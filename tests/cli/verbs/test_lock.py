@@ -472,10 +472,11 @@ def test_an_ir_that_was_tampered_with_fails_a_check_and_is_not_locked(convertibl
     (convertible / "out" / "public" / "net" / "FP16" / "net.bin").write_bytes(b"other")
     ended = run(convertible, "lock", "--check")
     assert ended.returncode == 1
-    assert (
-        "net.xml: its .bin is not the file that was published: posezoo verify net" in ended.stderr
-    )
+    assert "net.xml: its .bin is not as posezoo wrote it: posezoo verify net" in ended.stderr
     assert ended.stdout == "posezoo.lock is up to date; differences of files: 1\n"
+    (convertible / "out").rename(convertible / "elsewhere")
+    ended = run(convertible, "lock", "--check")
+    assert ended.returncode == 1 and "out does not exist" in ended.stderr
     (convertible / "posezoo.lock").unlink()
     run(convertible, "lock", "net")
     assert {entry["file"] for entry in entries(convertible)} == {"net.onnx", "model.yml"}

@@ -60,7 +60,7 @@ def test_a_plan_gives_the_reason_why_an_ir_is_stale(tmp_path):
     assert why() == "it was made by another version of posezoo"
     record.write_text(good)
     xml.with_suffix(".bin").write_bytes(b"")
-    assert why() == "its .bin is not the file that was published"
+    assert why() == "its .bin is not as posezoo wrote it"
     record.unlink()
     assert why() == "there is no record of how it was made"
 
@@ -161,7 +161,7 @@ def test_int8_of_photos_must_have_the_bytes_that_a_lock_lists(int8, tmp_path, ha
 def test_int8_of_photos_that_was_changed_is_not_used(int8, tmp_path):
     int8.write_bytes(b"other")
     error = refusal(get(tmp_path, "FP16-INT8"))
-    assert "cannot be used: its .bin is not the file that was published" in error
+    assert "cannot be used: its .bin is not as posezoo wrote it" in error
     assert "hint: posezoo quantize net --models_dir models --weights_dir out" in error
 
 

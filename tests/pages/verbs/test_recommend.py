@@ -435,3 +435,11 @@ def test_values_of_other_boxes_stand_after_those_of_the_pipeline_that_the_comman
         if row["any_AP"] and not row["needs"] and not on_an_index.issuperset(row["weights_from"])
     ]
     assert kinds == sorted(kinds) and len({*kinds}) > 1
+
+
+def test_processors_of_one_name_differ_by_their_last_instruction_set(zoo):
+    path = zoo / "models" / "public" / "fast" / "measured.yml"
+    full = "AMD EPYC (family 25, avx2, avx512f, avx512_bf16), 2 cores, Linux"
+    path.write_text(path.read_text("utf-8").replace("A processor", full), "utf-8")
+    said = succeeded(recommend(zoo)).stdout
+    assert "4 ms for 1 person on AMD EPYC with avx512_bf16; " in said

@@ -19,7 +19,7 @@ from posezoo.run.runtime.runtime_config import LoadOptions
 pytest.importorskip("openvino.opset13")
 
 IMAGE = (1, 3, 256, 192)
-ASSUMED = "its 14 keypoints are assumed to be crowdpose-14: skeleton in a model.yml says otherwise"
+ASSUMED = "its 14 keypoints are assumed to be crowdpose-14: to say otherwise, state skeleton in a model.yml"
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ FLAGS = (
 
 
 class _LockArgs(flags.ModelsArgs, flags.FormatArgs):
+    weights_dir: Path | None
     check: bool
     allow_rollback: bool
     prune: bool
@@ -79,6 +80,9 @@ def run(args: _LockArgs) -> int:
 
     # The lock must accept a newer state.
     context = flags.context_from_args(args, {"locked": False})
+    has_irs = any(entry.openvino for entry in context.lock.entries.values())
+    if args.check and args.weights_dir and has_irs:
+        flags.require_weights_folder(context.layout)
     registry = context.registry.with_builtin()
     # They may be no files that can be read.
     git_files = {} if args.check or args.dry_run else plan_git_files(context.lock.path)

@@ -26,7 +26,7 @@ from posezoo.console.json_projection import project, to_json
 from posezoo.console.labels import format_count
 from posezoo.console.report import print_result
 from posezoo.core.declarations.model import Precision
-from posezoo.core.errors import LockError, OutputError, shell_word
+from posezoo.core.errors import LockError, shell_word
 from posezoo.core.events import Listener, RunStarted, WorkFinished, WorkStarted
 from posezoo.core.values import frozen
 
@@ -60,9 +60,8 @@ def run(args: _VerifyArgs) -> int:
     patterns = flags.patterns_from_args(args)
     context = flags.context_from_args(args)
     layout = context.layout
-    if args.all and args.weights_dir and not layout.output_dir.is_dir():
-        problem = f"--weights_dir: {layout.output_dir} does not exist"
-        raise OutputError(problem, hint="posezoo get makes it")
+    if args.all and args.weights_dir:
+        flags.require_weights_folder(layout)
     not_fetched: list[str] = []
     gone: list[str] = []
     with flags.console_from_args(args) as console:

@@ -96,4 +96,5 @@ def describe_assumed(count: int) -> str:
     name = skeleton_of(count)
     if name.startswith(UNKNOWN):
         return f"its {count} keypoints are only numbered: skeleton in a model.yml names them"
-    return f"its {count} keypoints are assumed to be {name}: skeleton in a model.yml says otherwise"
+    assumed = f"its {count} keypoints are assumed to be {name}"
+    return f"{assumed}: to say otherwise, state skeleton in a model.yml"

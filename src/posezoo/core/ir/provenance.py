@@ -366,7 +366,8 @@ def explain_changed_files(xml: Path, record: Provenance) -> str:
     """Why the files of an IR, which are read, are not those of its record; empty if they are."""
     for path in map(xml.with_suffix, SUFFIXES):
         if not record.manifest.has_bytes(xml.parent, path.name):
-            return f"its {path.suffix} is not the file that was published"
+            problem = "is not as posezoo wrote it" if path.exists() else "is missing"
+            return f"its {path.suffix} {problem}"
     return ""
 
 

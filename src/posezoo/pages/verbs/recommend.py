@@ -432,7 +432,7 @@ class _Report:
         time = self.limits.latency_of(row)
         if time is None:
             return f"time for {shown} not measured"
-        machine, _, _ = time.machine.partition(" (")
+        machine = _short_machine(time.machine)
         origin = "" if time.origin is MetricSource.MEASURED else f", {time.origin.value}"
         return f"{time.number:.0f} ms for {shown} on {machine or 'this machine'}{origin}"
 
@@ -470,6 +470,17 @@ def _describe_ap(row: ComparisonRow) -> str:
     of_what = "boxes" if row.pipeline.model.task == _TASKS[1] else "photos"
     whose = "measured by us" if ap.record == REGISTRY else f"measured by you ({ap.record})"
     return f"{number} of {of_what}, {whose}"
+
+
+def _short_machine(machine: str) -> str:
+    """The processor of a machine, and the last of its instruction sets, on which its speed depends
+    most.
+    """
+    from posezoo.run.machine import INSTRUCTIONS
+
+    processor, _, details = machine.partition(" (")
+    named = [word for word in INSTRUCTIONS if re.search(rf"\b{word}\b", details)]
+    return f"{processor} with {named[-1]}" if named else processor
 
 
 def _describe_order(rows: Sequence[ComparisonRow]) -> str:

@@ -126,7 +126,7 @@ def describe_stated_input(
         preprocessing = Preprocessing(reverse_input_channels=is_rgb)
         sizing = _sizing_of_original(graph, decoder) if decoder else None
         return InputDescription(
-            preprocessing, sizing, labels=info.labels, own_mean=_read_own_mean(graph)
+            preprocessing, sizing, labels=info.labels, own_mean=read_own_values(graph, "mean")
         )
     if like:
         labels = tuple(f"{like.model_info.get('labels', '')}".split())
@@ -150,17 +150,21 @@ def _sizing_of_original(graph: Graph, decoder: Decoder) -> InputSizing | None:
     return replace(usual, padding=padding) if padding else None
 
 
-def _read_own_mean(graph: Graph) -> tuple[float, ...]:
-    """The mean color in BGR that an IR of posezoo subtracts; empty if it subtracts none."""
-    first, _, _ = graph.read_rt_info("posezoo", "mean").partition(";")
+def read_own_values(graph: Graph, name: str) -> tuple[float, ...]:
+    """The mean or the scale, in BGR, that an IR of posezoo applies itself; empty if it has none.
+
+    Raises:
+        InferenceError: it has other values than numbers.
+    """
+    first, _, _ = graph.read_rt_info("posezoo", name).partition(";")
     try:
-        mean = tuple(map(float, first.split()))
+        values = tuple(map(float, first.split()))
     except ValueError as error:
-        raise graph.refuse("mean", "has other values than numbers") from error
+        raise graph.refuse(name, "has other values than numbers") from error
     is_reversed = graph.read_rt_info("posezoo", "reverse_input_channels").startswith("true")
     takes_rgb = graph.read_rt_info("posezoo", "color") == ColorOrder.RGB
-    # The mean is in the order of the original's colors.
-    return mean[::-1] if takes_rgb != is_reversed else mean
+    # They are in the order of the original's colors.
+    return values[::-1] if takes_rgb != is_reversed else values
 
 
 def prepares_as(graph: Graph, like: ModelSpec) -> bool:
