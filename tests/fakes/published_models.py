@@ -50,7 +50,7 @@ class Place:
         options = ["--models_dir", self.models]
         if verb in ("run", "quantize", "evaluate"):
             options += ["--detector", "none"]
-        ended = run_posezoo(verb, *args, *options)
+        ended = run_posezoo(verb, *options, *args)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout + ended.stderr
 
