@@ -125,7 +125,6 @@ REPEATED = [
     ("decoder-outputs", DETECTION, {"recorded_outputs:\n": "skeleton: coco-17\nrecorded_outputs:\n"}),
     ("decoder-outputs", OPENPOSE, {"role: pafs": "role: heatmaps", "role: heatmaps": "role: pafs"}),
     ("evaluated-keypoints", RESNET, {"AP75: 0.786, dataset: COCO val2017": "AP75: 0.786, dataset: COCO-WholeBody 1.0 val"}),
-    ("unusual-constant", LANDMARK, {"scale: [255, 255, 255]": "scale: [0.00392, 0.00392, 0.00392]"}),
     ("converted-accuracy", HRNET, {"value: 0.6464": "value: 0.32"}),
     ("accuracy-order", RESNET, {"value: 0.710": "value: 0.722", "value: 0.722": "value: 0.710"}),
     ("weights-size", OPENPOSE, {"size: 152120": "size: 16394708", "size: 16394708": "size: 152120"}),
