@@ -65,7 +65,7 @@ PROMISES = {
     "For a malicious model.yml": "core/declarations/test_bad_files.py::test_the_bad_one_selected_fails_before_any_request",
     "If a folder of models has a symbolic link": "cli/test_links_out.py::test_nothing_is_written_through_a_link_out_of_the_folder",
     "If a link has the name of a file": "cli/test_links_out.py::test_a_link_in_place_of_a_file_is_replaced_but_not_its_target",
-    "An archive is unpacked completely": "core/download/test_archive.py::test_members_before_a_refused_one_are_not_there_either",
+    "An archive is unpacked completely": "core/download/test_archive.py::test_an_unsafe_name_is_refused_and_nothing_is_written",
     "Only regular files inside": "core/download/test_archive.py::test_links_and_devices_are_refused",
     "posezoo does not follow a redirect": "core/download/test_url_rules.py::test_a_public_name_leads_to_no_private_address_unless_that_is_allowed",
     "`--allow_private_redirects` allows it": "core/download/test_url_rules.py::test_a_public_name_leads_to_no_private_address_unless_that_is_allowed",

@@ -121,7 +121,7 @@ def test_an_ir_that_is_not_what_model_yml_describes_is_not_counted(checkout):
     get_small(checkout, "FP32")
     with open(checkout / "out" / "public" / "small" / "FP32" / "small.bin", "ab") as weights:
         weights.write(b"more")
-    with pytest.raises(ConversionError, match=r"not counted, since its \.bin is not the file"):
+    with pytest.raises(ConversionError, match=r"not counted, since its \.bin is not as posezoo"):
         count(checkout, "small")
 
 
