@@ -196,3 +196,4 @@ def test_poses_of_several_photos_without_their_paths_are_an_error_and_no_file(tm
     with pytest.raises(PosezooError, match="need the paths of the photos"):
         to_csv(several, tmp_path / "k.csv")
     assert not [*tmp_path.iterdir()]
+    assert [row["file"] for row in to_rows([["a.jpg", Poses([person()])]])] == ["a.jpg"]

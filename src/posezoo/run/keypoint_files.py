@@ -28,7 +28,7 @@ from posezoo.core.files.staging import create_parent
 from posezoo.core.files.verified_files import is_device, open_device, write_error, writing
 from posezoo.media.frame_outputs import pose_to_json
 from posezoo.media.frames import Frame
-from posezoo.poses.keypoints import Poses
+from posezoo.poses.keypoints import Pose, Poses
 
 #: The columns before those of the keypoints.
 COLUMNS = (
@@ -110,7 +110,7 @@ def to_csv(
 def _describe_results(results: Iterable[Any]) -> Iterator[Json]:
     pairs = [("", results)] if isinstance(results, Poses) else results
     for place, pair in enumerate(pairs):
-        if not isinstance(pair, tuple):
+        if isinstance(pair, Pose | Poses):
             raise PosezooError(
                 "poses of several photos need the paths of the photos",
                 hint="zip(paths, model(paths))",
