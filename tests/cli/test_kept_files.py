@@ -112,9 +112,11 @@ def test_an_ir_and_a_record_that_the_user_changed_are_kept(tmp_path):
     mine = [folder.parent / "net.onnx", folder / "net.xml", folder / "net.bin"]
     for path in mine:  # before posezoo wrote anything there
         path.write_bytes(MINE)
-    assert_success(posezoo(*words, cwd=tmp_path))
+    first = posezoo(*words, cwd=tmp_path)
+    assert_success(first)
     for path in mine:
         kept = path.with_name(f"{path.name}.bak1")
+        assert f"{path.name}: is not as posezoo wrote it: kept as {kept.name}" in first.stderr
         assert kept.read_bytes() == MINE
         kept.unlink()
     for name in ("net.xml", "net.bin", "provenance.json"):

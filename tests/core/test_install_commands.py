@@ -167,5 +167,7 @@ def test_uvx_names_the_wheel_again(environment, tmp_path):
     wheel.touch()
     environment.came_from(wheel.as_uri(), archive_info={})
     environment.is_of_uvx()
-    command = install_command("torch")
-    assert f'--torch-backend cpu --from "posezoo[torch] @ {wheel.as_uri()}" posezoo' in command
+    requirement = f'"posezoo[torch] @ {wheel.as_uri()}"'
+    assert install_command("torch") == (
+        f"uvx, with the flags that it had, --torch-backend cpu --from {requirement} posezoo"
+    )
