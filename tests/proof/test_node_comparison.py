@@ -91,12 +91,14 @@ def test_a_fault_in_a_weak_branch_is_found_that_the_outputs_hide(tmp_path):
     assert "first in averagepool_5 (AvgPool)" in problem
 
 
-@pytest.mark.parametrize("form", [residual, mobile, pyramid, attention])
-def test_all_named_tensors_of_a_correct_ir_are_equal(tmp_path, form):
+@pytest.mark.parametrize(
+    ("form", "named"), [(residual, 7), (mobile, 10), (pyramid, 11), (attention, 18)]
+)
+def test_all_named_tensors_of_a_correct_ir_are_equal(tmp_path, form, named):
     original = write_original(tmp_path, form)
     proof = original.check(original.convert()).nodes
     assert proof is not None
-    assert proof.equal >= 7
+    assert proof.equal >= named
     assert proof.unprovable == 0
 
 
