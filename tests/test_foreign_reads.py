@@ -72,7 +72,6 @@ OURS = {
     "packages/package_parts.py: open(sparse, 'r+b')",
     "packages/package_parts.py: zipfile.ZipFile(sparse)",
     # The system's.
-    "core/install_commands.py: (PROC / f'{os.getppid()}/cmdline').read_text('utf-8', 'replace')",
     "cli/run_main.py: os.open(os.devnull, os.O_RDWR)",
     "console/printing.py: os.open(os.devnull, os.O_WRONLY)",
     "core/operating_system.py: (CGROUPS / 'memory.max').read_text('ascii')",
