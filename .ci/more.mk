@@ -259,7 +259,7 @@ image:  ## build the container image posezoo (docs/container.md)
 	$(DOCKER) build --tag posezoo --build-arg BASE=$(BASE) --secret id=pip,src=$(PIP_CONF) \
 	  --build-arg VERSION=$$(sed -n 's/^version = //p' setup.cfg) --build-arg REVISION=$$(git rev-parse HEAD) .
 
-soak: $(VENV)/.installed-test-all build/mo-env/.installed-$(MO_EXTRAS)  ## test for long: kill -9 at 200 moments, every fault twice, all cases (20 minutes)
+soak: $(VENV)/.installed-test-all build/mo-env/.installed-$(MO_EXTRAS)  ## test for long: kill -9 at 200 moments, every fault twice, all cases (half an hour)
 	for turn in 1 2; do $(BIN)/python -m pytest -q tests/core/download/test_source_errors.py || exit 1; done
 	SOAK_MOMENTS=200 $(BIN)/python -m pytest -q tests/core/download/test_kills.py
 	$(PYTEST) -m soak $$(grep -rlw soak tests --exclude-dir fakes --exclude-dir __pycache__)
