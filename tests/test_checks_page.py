@@ -36,13 +36,13 @@ def test_a_check_stands_beside_the_first_moment_at_which_it_runs(page, tmp_path)
     drawn = rows(page)
     assert drawn["make check"] == "each change"
     assert drawn["make environments"] == "each change"
-    assert drawn["make environments ENTER=--nightly"] == drawn["make soak"] == "each night"
+    assert drawn["make environments ENTER=--nightly"] == drawn["make check-rings"] == "each night"
     assert drawn["prove.yml"] == "each week"
     assert drawn["make mutants"] == "by hand"
-    replace(tmp_path / ".ci" / "nightly", '"make soak" ', "")
-    assert rows(page)["make soak"] == "by hand"
-    replace(tmp_path / ".ci" / "run", "beside make faults", "beside make soak")
-    assert rows(page)["make soak"] == "each change"
+    replace(tmp_path / ".ci" / "nightly", '"make check-rings" ', "")
+    assert rows(page)["make check-rings"] == "by hand"
+    replace(tmp_path / ".ci" / "run", "beside make faults", "beside make check-rings")
+    assert rows(page)["make check-rings"] == "each change"
 
 
 def test_a_check_without_a_line_for_its_minutes_is_an_error(page, tmp_path):
