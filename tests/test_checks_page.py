@@ -36,7 +36,8 @@ def test_a_check_stands_beside_the_first_moment_at_which_it_runs(page, tmp_path)
     drawn = rows(page)
     assert drawn["make check"] == "each change"
     assert drawn["make environments"] == "each change"
-    assert drawn["make environments ENTER=--nightly"] == drawn["make check-rings"] == "each night"
+    assert drawn["make environments ENTER=--nightly"] == drawn["make soak"] == "each night"
+    assert drawn["make check-rings"] == "each night"
     assert drawn["prove.yml"] == "each week"
     assert drawn["make mutants"] == "by hand"
     replace(tmp_path / ".ci" / "nightly", '"make check-rings" ', "")

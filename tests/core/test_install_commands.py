@@ -155,7 +155,14 @@ find-links = ["file:///home/ann/my%20wheels"]
     assert install_command("run") == f'uv tool install {flags} "posezoo[run]==1.2.3"'
 
 
-def test_uvx_is_called_again_with_its_flags_and_the_same_wheel(environment, tmp_path):
+def test_uvx_is_called_again_with_its_flags(environment):
+    environment.is_of_uvx()
+    assert (
+        install_command("run") == 'uvx, with the flags that it had, --from "posezoo[run]" posezoo'
+    )
+
+
+def test_uvx_names_the_wheel_again(environment, tmp_path):
     wheel = tmp_path / "posezoo-1.2.3-py3-none-any.whl"
     wheel.touch()
     environment.came_from(wheel.as_uri(), archive_info={})

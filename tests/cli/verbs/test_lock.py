@@ -353,6 +353,7 @@ def test_an_ir_that_the_lock_calls_equal_is_not_proven_again(convertible):
         stated = json.loads((folder / "FP16" / "provenance.json").read_text())["self_check"]
         day = entry["proven_at"][:10]
         assert stated["reduction"].startswith(f"as in posezoo.lock, which was proven on {day}, ")
+        assert stated["reduction"] in (folder / "README.md").read_text("utf-8")
         assert (
             json.loads(run(zoo, *words, "--format", "json").stdout)["models"][0]["proof"] == "equal"
         )

@@ -84,6 +84,7 @@ def test_two_users_of_a_folder_rewrite_nothing(converted, monkeypatch):
         for verb in ("get", "verify"):
             succeeded(call(converted, verb, "net"))
     assert read_all() == before
+    assert not list(converted.rglob("records.key"))
 
 
 @pytest.mark.parametrize("proof", ALWAYS)

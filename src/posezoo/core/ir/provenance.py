@@ -129,7 +129,8 @@ class Provenance:
     unprovable: tuple[str, ...] = ()
     #: Why no other reader than the conversion's own read the original; empty if one did.
     not_compared: str = ""
-    reduction: str = ""  # what was left out of the self-check of a costly network
+    #: What was left out of the self-check of a costly network, or the lock that stands for it.
+    reduction: str = ""
     nodes: NodeProof | None = None  # None if inner tensors were not to be compared
     int8: Int8Comparison | None = None  # of INT8 that was made with declared ranges
     was_checked: bool = False  # whether the self-check was not skipped

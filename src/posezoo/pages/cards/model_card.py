@@ -16,7 +16,7 @@ from posezoo.core.declarations.model import CompositeSpec, License, Model, Model
 from posezoo.core.events import Listener, ignore_event
 from posezoo.core.files.manifest import Json, read_manifest, write_listed
 from posezoo.core.files.verified_files import is_device
-from posezoo.core.ir.provenance import OutputCheck
+from posezoo.core.ir.provenance import EQUAL, OutputCheck
 from posezoo.core.layout import find_link_out
 from posezoo.core.license_notice import read_copyright_line
 from posezoo.core.registry import is_declared, license_path, registry_root
@@ -289,8 +289,9 @@ def _self_checks(facts: ModelFacts) -> Paragraphs:
     for part, precision, record in facts.ir_records():
         made = f"{part.full_name} {precision}, made by OpenVINO {record.key.get('openvino')}"
         worst = max(record.checks, key=_used_tolerance, default=None)
-        # A lock states the comparison without its outputs.
-        verdict = record.reduction or "not compared with its original"
+        verdict = "not compared with its original"
+        if record.proof == EQUAL and record.reduction:
+            verdict = record.reduction  # as in a lock, which lists no outputs
         if worst:
             verdict = (
                 f"differs by {worst.difference:.1e} from {worst.reference}, {worst.tolerance:g} is"
