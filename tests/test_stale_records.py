@@ -52,8 +52,6 @@ def test_a_record_in_another_type_is_not_printed(models):
     assert selected("accuracy", Precision.FP16_INT8)
     rewrite(models, "measured.yml", "arithmetic: f32", "arithmetic: bf16")
     assert selected("accuracy", Precision.FP16)
-    rewrite(models, "measured.yml", "arithmetic: bf16", "max_similarity: 0.9, arithmetic: bf16")
-    assert not selected("accuracy", Precision.FP16)
 
 
 def test_a_record_whose_detector_was_in_another_type_is_named(tmp_path):

@@ -116,10 +116,6 @@ CROPS = "crops"
 #: The setting of a pipeline whose images get another size than the model declares, in pixels.
 TARGET_SIZE = "target_size"
 
-#: The setting of an accuracy that was measured with another ``max_similarity`` than the decoder has
-#: now. It shows how a type of the arithmetic compares with another one.
-FORMER_LIMIT = "max_similarity"
-
 #: The number of images in COCO's val2017.
 VAL2017_IMAGES = 5000
 
