@@ -114,7 +114,8 @@ build/posenet-env/.installed:
 # Without their dependencies: those that the tests need are in the environment of the tests.
 TRACKERS = norfair==2.3.0 filterpy==2.0.0 rich==15.0.0 trackers==2.6.1 supervision==0.31.2 pydeprecate==0.14.0 \
   motmetrics==1.4.0 pandas==3.1.1 xmltodict==1.0.4 trackeval==1.3.0
-PLOTS = matplotlib==3.11.2 contourpy==1.3.3 cycler==0.12.1 fonttools==4.68.0 kiwisolver==1.5.1 python-dateutil==2.9.0.post0 six==1.17.0
+PLOTS = matplotlib==3.11.2 contourpy==1.3.3 cycler==0.12.1 fonttools==4.68.0 kiwisolver==1.5.1 \
+  python-dateutil==2.9.0.post0 six==1.17.0
 build/judges/.installed: | $(VENV)/.installed-test-all
 	rm -rf $(@D)
 	$(PIP) install --no-deps --target build/judges \
