@@ -108,7 +108,7 @@ def test_the_suggested_command_repairs_a_file(zoo):
 
 def test_the_model_of_an_alias_and_of_a_variant_is_checked():
     names = ("pose", "mobile_pose_mobilenetv3_small@b1b148a9")
-    assert posezoo("lint", *names).stdout.startswith("2 models and composites, ")
+    assert posezoo("lint", *names).stdout.startswith("2 models and composites in ")
 
 
 def test_the_metadata_of_a_variant_that_does_not_exist_is_an_error():

@@ -18,7 +18,7 @@ from fakes.command import json_of, posezoo
 from posezoo.pages.cards.registry_pages import render_pages
 
 ROOT = Path(__file__).resolve().parents[2]
-SILENT = re.compile(r"\d+ models and composites, \d+ rules, 0 findings; not judged: .*\n")
+SILENT = re.compile(r"\d+ models and composites in .*, \d+ rules, 0 findings; not judged: .*\n")
 RTMPOSE = "public/rtmpose-m/model.yml"
 OPENPOSE = "intel/human-pose-estimation-0001/model.yml"
 VITPOSE = "public/vitpose-plus-small/model.yml"

@@ -106,7 +106,7 @@ def run_metadata_check(
     if artifacts:
         findings += recompute_artifacts(registry, names, artifacts)
     findings = _leave_out_known(findings, accepted)
-    _print_findings(findings, style, zoo.select(names), artifacts=artifacts)
+    _print_findings(findings, style, zoo.select(names), registry.roots, artifacts)
     return int(any(finding.severity == "error" for finding in findings))
 
 
@@ -210,6 +210,7 @@ def _print_findings(
     findings: Sequence[Finding],
     style: str,
     models: Sequence[ModelView],
+    roots: Sequence[Path],
     artifacts: Path | None,
 ) -> None:
     if style == "json":
@@ -225,7 +226,9 @@ def _print_findings(
         print_lines(*_format_groups(findings))
     total = format_count(len(findings), "finding")
     checked = "1 model or composite" if len(models) == 1 else f"{len(models)} models and composites"
-    summary = f"{checked}, {len(load_rules())} rules, {total}"
+    # In a wrong folder, posezoo's own zoo is checked.
+    where = ", ".join(map(str, roots))
+    summary = f"{checked} in {where}, {len(load_rules())} rules, {total}"
     if findings:
         summary += f": {_count_by_severity(findings)}"
     counts = Counter(chain.from_iterable(map(list_unjudged, models)))
