@@ -260,6 +260,14 @@ def test_a_deleted_file_to_which_a_card_links_touches_that_model(zoo, license_te
     assert "1 model or composite" in run(zoo, "--changed_since", "HEAD").stdout
 
 
+def test_before_the_first_commit_all_models_are_new(tmp_path):
+    require_git()
+    write_omz_zoo(tmp_path / "models")
+    git(tmp_path, "init", "-q")
+    ended = run(tmp_path / "models", "--changed_since", "HEAD")
+    assert ("3 models and composites" in ended.stdout, ended.stderr) == (True, "")
+
+
 def test_a_deleted_model_touches_all_since_any_may_name_it(zoo):
     restore(zoo)
     shutil.rmtree(zoo / "public" / "pose-a")
