@@ -121,10 +121,9 @@ def _shows(measurement: Measurement, people: int) -> bool:
 
 
 def is_of_run(measurement: Measurement, model: Model) -> bool:
-    """Whether a record of the registry is of what ``posezoo run`` computes: in f32 only if
-    the model declares no bf16, or the CPU does not have it; what does not depend on the machine, as
-    AP, is that of a CPU without bf16. The user's own measurements are in the type that the user
-    chose.
+    """Whether a record of the registry is of what ``posezoo run`` computes: a speed in f32 only if
+    the model declares no bf16, or the CPU does not have it. AP has no machine and may be in either.
+    The user's own measurements are in the type that the user chose.
     """
     executed = executed_type(measurement)
     if measurement.record != REGISTRY or not executed or "bf16" in executed:
