@@ -31,7 +31,8 @@ def run(
 @cache
 def settings() -> Mapping[str, str]:
     """The environment of all commands: pip's index and folders for uv, which does not read pip's
-    configuration; a cache that no earlier run filled; each Python that pyenv has.
+    configuration; a cache that no earlier run filled, and a folder without the tester's default model
+    and measurements; each Python that pyenv has.
     """
     # What make that runs this program tells its own commands is not for those that this one runs.
     foreign = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH"}
@@ -52,6 +53,7 @@ def settings() -> Mapping[str, str]:
         "UV_PYTHON_DOWNLOADS": "never",
         "MACOSX_DEPLOYMENT_TARGET": "14.0",
         "XDG_CACHE_HOME": str(place() / "cache"),
+        "XDG_DATA_HOME": str(place() / "data"),
         "UV_CACHE_DIR": environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
     }
 
