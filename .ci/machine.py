@@ -31,8 +31,8 @@ def run(
 @cache
 def settings() -> Mapping[str, str]:
     """The environment of all commands: pip's index and folders for uv, which does not read pip's
-    configuration; a cache that no earlier run filled, and a folder without the tester's default model
-    and measurements; each Python that pyenv has.
+    configuration; a cache that no earlier run filled, and no default model or measurements of the
+    tester; each Python that pyenv has.
     """
     # What make that runs this program tells its own commands is not for those that this one runs.
     foreign = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH"}
