@@ -45,7 +45,7 @@ on_machine sh -euc '
 git clone -q . "$machine/home/ann/posezoo"
 on_machine chown -R ann:ann /home/ann
 chmod 755 "$machine/home/ann"
-# npm has a default that the index of Python and the hosts of models do not have, and is not installed there.
+# npm is not installed there: ann names the registry that it would ask.
 ! command -v npm >/dev/null || echo "registry=$(npm config get registry)" >"$machine/home/ann/.npmrc"
 as_user ann "cd posezoo && make quickstart"
 as_user ann "posezoo/.venv/bin/posezoo mirror create mirror blazepose-full"

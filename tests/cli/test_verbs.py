@@ -9,6 +9,7 @@ import pytest
 
 from fakes.command import assert_success, posezoo, printed, refusal, refusal_alone
 from fakes.zoo import write_small_zoo
+from posezoo.core.registry import builtin_models_dir
 
 
 @pytest.fixture
@@ -108,7 +109,9 @@ def test_the_suggested_command_repairs_a_file(zoo):
 
 def test_the_model_of_an_alias_and_of_a_variant_is_checked():
     names = ("pose", "mobile_pose_mobilenetv3_small@b1b148a9")
-    assert posezoo("lint", *names).stdout.startswith("2 models and composites in ")
+    assert posezoo("lint", *names).stdout.startswith(
+        f"2 models and composites in {builtin_models_dir()}, "
+    )
 
 
 def test_the_metadata_of_a_variant_that_does_not_exist_is_an_error():

@@ -165,7 +165,8 @@ def test_a_change_that_touches_no_model_says_so(zoo):
     (zoo.parent / "notes.txt").write_text("no model")
     git(zoo.parent, "add", ".")
     ended = run(zoo, "--changed_since", "HEAD")
-    assert (ended.returncode, ended.stdout[:24]) == (0, "0 models and composites ")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith(f"0 models and composites in {zoo}, ")
     assert ended.stderr == "the change since HEAD touches none of the models: nothing is checked\n"
     plant(zoo, "pose-b")
     ended = run(zoo, "pose-a", "--changed_since", "HEAD", "--format", "json")

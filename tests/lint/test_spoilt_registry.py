@@ -18,7 +18,7 @@ from fakes.command import json_of, posezoo
 from posezoo.pages.cards.registry_pages import render_pages
 
 ROOT = Path(__file__).resolve().parents[2]
-SILENT = re.compile(r"\d+ models and composites in .*, \d+ rules, 0 findings; not judged: .*\n")
+SILENT = re.compile(r"\d+ models and composites in (.*), \d+ rules, 0 findings; not judged: .*\n")
 RTMPOSE = "public/rtmpose-m/model.yml"
 OPENPOSE = "intel/human-pose-estimation-0001/model.yml"
 VITPOSE = "public/vitpose-plus-small/model.yml"
@@ -217,7 +217,8 @@ def test_an_untouched_copy_is_silent_whatever_its_folder_is_called(untouched, tm
     models = (copy / "models").rename(copy / "zoo")
     ended = posezoo("lint", "--models_dir", "..", cwd=models / "public")
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert SILENT.fullmatch(ended.stdout), ended.stdout
+    assert SILENT.findall(ended.stdout) == [str(models)], ended.stdout
+    assert SILENT.fullmatch(ended.stdout)
 
 
 def test_settings_change_no_card(part, tmp_path):
@@ -230,7 +231,8 @@ def test_settings_change_no_card(part, tmp_path):
     ended = posezoo("lint", cwd=tmp_path, **settings)
     note = f"note: this command uses the models of the folder {part}, as ./posezoo.cfg says\n"
     assert (ended.returncode, ended.stderr) == (0, note)
-    assert SILENT.fullmatch(ended.stdout), ended.stdout
+    assert SILENT.findall(ended.stdout) == [str(part)], ended.stdout
+    assert SILENT.fullmatch(ended.stdout)
 
 
 def test_the_width_of_another_model_is_found_without_pytorch(part, monkeypatch):
