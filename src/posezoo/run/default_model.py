@@ -197,7 +197,7 @@ def _choose_first(
     problems = ", ".join(dict.fromkeys(failed.values()))
     raise SourceError(
         f"no default model is available: {problems}",
-        hint=f"check the network connection and the proxy settings, or {MIRROR_HINT}",
+        hint=f"check the network connection and what posezoo doctor says, or {MIRROR_HINT}",
         temporary=True,
     )
 

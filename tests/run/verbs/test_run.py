@@ -193,16 +193,22 @@ def test_the_setting_default_names_the_model(without_npm, out):
     )
 
 
-def test_a_first_run_without_any_host_ends_with_two_lines(out):
-    # A machine without npm has no registry that could be silent.
-    ended = posezoo("run", "-o", out, npm_config_registry="https://registry.invalid")
+@pytest.mark.parametrize(
+    ("registry", "npm"),
+    [
+        ("https://registry.invalid", ", npm's registry did not answer"),
+        pytest.param("not a URL", "", id="a registry that is not asked"),
+    ],
+)
+def test_a_first_run_without_any_host_ends_with_two_lines(out, registry, npm):
+    ended = posezoo("run", "-o", out, npm_config_registry=registry)
     assert (ended.returncode, ended.stdout) == (1, "")
     error, hint = ended.stderr.splitlines()
     assert error == (
         "error: no default model is available: download.openmmlab.com did not answer,"
-        " raw.githubusercontent.com did not answer, npm's registry did not answer"
+        f" raw.githubusercontent.com did not answer{npm}"
     )
-    assert hint.startswith("  hint: check the network connection and the proxy settings, or give")
+    assert hint.startswith("  hint: check the network connection and what posezoo doctor says, or")
 
 
 def test_a_detector_that_is_out_of_reach_makes_its_model_unavailable(first_run, tmp_path, out):

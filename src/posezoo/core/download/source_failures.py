@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from posezoo.core.declarations.model import SourceFile
-from posezoo.core.download.candidates import MIRROR_HINT, Candidate, CandidateKind, NotFoundError
+from posezoo.core.download.candidates import (
+    MIRROR_HINT,
+    Candidate,
+    CandidateKind,
+    LocalSettingsError,
+    NotFoundError,
+)
 from posezoo.core.errors import (
     ArchiveError,
     DigestError,
@@ -38,9 +44,10 @@ def combine_failures(
         public_type = error_type if is_public else SourceError
         name = shown_name(candidate)
         combined = public_type(f"{file.name}: {name}: {error.problem}", hint=hint)
-    combined.hosts = tuple(filter(None, (candidate.host for candidate, _ in failures)))
-    combined.is_silent = bool(failures) and all(
-        isinstance(error, TransientSourceError) for _, error in failures
+    asked = [failure for failure in failures if not isinstance(failure[1], LocalSettingsError)]
+    combined.hosts = tuple(filter(None, (candidate.host for candidate, _ in asked)))
+    combined.is_silent = bool(asked) and all(
+        isinstance(error, TransientSourceError) for _, error in asked
     )
     combined.is_gone = _is_missing(failures)
     combined.is_changed = any(isinstance(error, DigestError) for _, error in failures)
