@@ -267,6 +267,7 @@ def test_before_the_first_commit_all_models_are_new(tmp_path):
     git(tmp_path, "init", "-q")
     ended = run(tmp_path / "models", "--changed_since", "HEAD")
     assert ("3 models and composites" in ended.stdout, ended.stderr) == (True, "")
+    assert "not judged: changes of 3 models (new)" in ended.stdout
 
 
 def test_a_deleted_model_touches_all_since_any_may_name_it(zoo):

@@ -52,9 +52,8 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
             does not exist.
     """
     refuse_installed_models(registry, "--changed_since")
-    for root in registry.roots:
-        if not _has_commits(root):
-            return frozenset(registry.entries)  # before the first commit, all is new
+    if not all(map(_has_commits, registry.roots)):
+        return frozenset(registry.entries)  # before the first commit, all is new
     paths = {path for root in registry.roots for path in _list_changed_paths(root, revision)}
     if not paths:
         return None
@@ -68,17 +67,18 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
     return _find_readers(registry, paths).union(names)
 
 
-def read_earlier_models(registry: Registry, revision: str) -> EarlierModels | None:
-    """The models as they were where the present branch left a revision's; None before the first
-    commit. A model.yml that cannot be read today is left out.
+def read_earlier_models(registry: Registry, revision: str) -> EarlierModels:
+    """The models as they were where the present branch left a revision's. A model.yml that cannot
+    be read today is left out.
     """
+    if not all(map(_has_commits, registry.roots)):
+        new = frozenset(entry.path.resolve() for entry in registry.entries.values())
+        return EarlierModels((), new, frozenset(), frozenset())
     models: list[Model] = []
     changed = set()
     reasons: set[str] = set()
     irs: set[str] = set()
     for root in registry.roots:
-        if not _has_commits(root):
-            return None
         top = _find_top(root)
         # The other branch may have gone on: its changes are not those of this one.
         merged = _start_git(root, "merge-base", "--end-of-options", revision, "HEAD")
