@@ -32,7 +32,7 @@ test-slow: $(VENV)/.installed-test-all  ## run the tests that make test leaves o
 	  case $$? in 1) $(MAKE) --no-print-directory test-again ;; 5) ;; *) exit 1 ;; esac
 
 # Much of their time is waiting for the package index.
-test-release: $(VENV)/.installed-test-all  ## build a release and an image, and try them as users would
+test-release: $(VENV)/.installed-test-all $(VENV)/.installed-check  ## build a release and an image, and try them as users would
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m release tests/test_release.py tests/test_container.py tests/test_last_release.py
 
 test-hostile: $(VENV)/.installed-test  ## run the quick tests with settings of git, pip, proxies and more in the way
