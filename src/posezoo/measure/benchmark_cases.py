@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field, replace
 from functools import partial
+from itertools import product, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from posezoo.console.console import Console
 from posezoo.console.job_report import Answer, JobReport
 from posezoo.console.plan_report import format_plan
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
-from posezoo.core.errors import ConversionError, InferenceError, PosezooError, import_cv2
+from posezoo.core.errors import ConversionError, InferenceError, PosezooError, require_packages
 from posezoo.core.events import Listener, WorkFinished
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.plan import make_plan
@@ -82,16 +83,21 @@ class CaseMaker:
     folder: Path
     listener: Listener
 
-    def require_runnable(self) -> None:
-        """Check the requirements before anything is downloaded.
+    def require_runnable(self, models: Iterable[Model]) -> None:
+        """Check the requirements of these models before anything is downloaded.
 
         Raises:
             InferenceError: the device does not exist.
-            MissingPackageError: OpenCV is not installed, which the pipeline needs.
+            MissingPackageError: OpenVINO is not installed, or OpenCV, which the pipeline needs, or
+                PyTorch, which generates weights.
         """
-        require_device(self.options.runtime.device)
+        extras = {"openvino": "run"}
         if self.options.is_pipeline:
-            import_cv2()
+            extras["cv2"] = "run"
+        if any(starmap(self.generates_weights, product(models, self.options.precisions))):
+            extras["torch"] = "torch"
+        require_packages(extras)
+        require_device(self.options.runtime.device)
 
     def available_precisions(self, model: Model) -> list[Precision]:
         """The requested precisions that all parts have: declared, or already quantized on this
@@ -290,11 +296,12 @@ class BenchmarkPlanner:
         """All cases: first those of the given IR files, then those of each model in each
         precision.
         """
-        self.maker.require_runnable()
+        models = self._models()
+        self.maker.require_runnable(models)
         for file in self.files:
             with self.report_failure(Path(file.name).stem):
                 yield from self.maker.cases(file)
-        for model in self._models():
+        for model in models:
             name = model.full_name
             precisions = self.maker.available_precisions(model)
             for precision in precisions:

@@ -192,6 +192,17 @@ def test_with_cluster_the_cases_are_measured_in_processes_with_all_cores(checkou
     assert "measuring small" in there.stderr
 
 
+def test_one_error_names_all_packages_that_are_missing(tmp_path, monkeypatch):
+    for package in ("openvino", "onnx", "torch"):
+        monkeypatch.setitem(sys.modules, package, None)  # as where it is not installed
+    lines = {
+        "benchmark human-pose-estimation-3d-0001 --generated": "openvino, torch",
+        f"export movenet-thunder --to onnx {tmp_path}": "openvino, onnx",
+    }
+    for line, named in lines.items():
+        assert refusal(posezoo(*line.split())).startswith(f"error: {named} are not installed\n")
+
+
 @pytest.mark.usefixtures("measured_in_this_process")
 def test_a_quantized_ir_is_measured(checkout):
     folder = checkout / "out" / "public" / "small" / "FP16-INT8"

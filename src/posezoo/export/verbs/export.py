@@ -112,7 +112,10 @@ def run(args: _ExportArgs) -> int:
 
     options = _options_from_args(args)
     if options.inputs.decode and not args.dry_run:
-        require_packages({"openvino": "run", "cv2": "run"})  # the self-check decodes, too
+        extras = {"openvino": "run", "cv2": "run"}  # the self-check decodes, too
+        if options.target.network_format == "ONNX":
+            extras["onnx"] = "convert"
+        require_packages(extras)
     context = flags.context_from_args(args)
     exported: list[ExportedModel] = []
 
