@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -89,7 +90,10 @@ def check_neighbour(neighbour: Neighbour, checkout: Path, wheel: Path | None) ->
     command = read_install_line(has_opencv=imports_opencv(env))
     if wheel:
         command = command.replace("'.[", f"'{wheel}[")
-    ended = run(["bash", "-c", command], checkout, PATH=path_with(env))
+    # pip builds in the checkout, so that each has its own.
+    clone = env.with_name("clone")
+    shutil.copytree(checkout, clone, symlinks=True)
+    ended = run(["bash", "-c", command], clone, PATH=path_with(env))
     if ended.returncode:
         end = end_of(ended.stdout, CONFLICT_LINES)
         yield f"{where}: {command}: exit code {ended.returncode}\n{end}"

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from fakes.coco import NAMES, PERSON, person
-from fakes.pages import ROOT
+from fakes.pages import ROOT, blocks_of
 from posezoo.media.images import SAMPLE_PHOTOS
 
 #: The person on the astronaut's photo: a box, and visible keypoints in it.
@@ -35,8 +35,10 @@ def put_on_desk(
         photos: two photos or more.
         annotations: COCO's annotations of their people.
         zoo: a folder with ``models``.
-        text: the page; what takes long to make is made only if the page names it.
+        text: the page; what takes long to make, or needs packages, is made only if a block of the
+            page names it.
     """
+    named = "\n".join(block for _, block in blocks_of(text))
     (desk / "photos").mkdir()
     for photo in photos:
         shutil.copy(photo, desk / "photos")
@@ -46,19 +48,19 @@ def put_on_desk(
         cv2.imwrite(str(desk / name), cv2.imread(str(photo)))
     (desk / "your_zoo").symlink_to(zoo)
     shutil.copy(ROOT / "licenses" / "MIT-HRNet.txt", desk / "MIT.txt")
-    if any(name in text for name in NETWORKS + INPUTS):
+    if any(name in named for name in NETWORKS + INPUTS):
         write_networks(desk)
     write_video(desk / "walk.avi", cv2.imread(str(photos[1])), shift=8)
-    if "yolov3-tiny.weights" in text:
+    if "yolov3-tiny.weights" in named:
         from fakes.caffe import squeeze_net
         from fakes.darknet import yolo_v3_tiny
 
         yolo_v3_tiny().save(desk).rename(desk / "yolov3-tiny.weights")
         (desk / "net.cfg").rename(desk / "yolov3-tiny.cfg")
         squeeze_net().save(desk, "deploy").rename(desk / "res10.caffemodel")
-    if "mine.pth" in text:
+    if "mine.pth" in named:
         write_checkpoint(desk / "mine.pth")
-    if "twelve.pth" in text:
+    if "twelve.pth" in named:
         write_checkpoint(desk / "twelve.pth", keypoints=12)
 
 
