@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fakes.files import model
-from posezoo.core.declarations.model import People, Precision
+from posezoo.core.declarations.model import WHOLE_IMAGE, People, Precision
 from posezoo.core.pipeline.availability import Availability
 from posezoo.figures import recommendation
 from posezoo.figures.comparison import COLUMNS, ComparisonRow, MetricSource, SourcedMetric
@@ -84,7 +84,13 @@ def test_a_model_that_finds_fewer_of_several_people_is_not_named(found):
     for limit in (None, 30):
         answer = recommend([MIDDLE, other], RequiredValues(max_latency_ms=limit, people=4))
         assert (names(answer.rows), answer.unknown) == (["other"] * (found > 4) + ["middle"], {})
+        assert answer.miscounting == ({} if found > 4 else {"other": found})
     assert names(recommend([MIDDLE, other], RequiredValues()).rows) == ["other", "middle"]
+
+
+def test_a_model_that_takes_the_whole_image_finds_one_person_whatever_was_measured():
+    whole = row("whole", people_from=WHOLE_IMAGE, AP=0.6, found={})
+    assert recommend([whole], RequiredValues(people=4)).miscounting == {"whole": 1}
 
 
 def test_a_model_that_was_measured_with_one_person_alone_is_not_known_to_find_several():
