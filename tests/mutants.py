@@ -35,6 +35,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("core/convert/conversion.py", "if (not (options.self_check)):"): (
         "a runtime that is not imported early is imported when it is used"
     ),
+    ("core/declarations/channel_values.py", "largest_scale = max(scale, default=2)"): (
+        "no scale is below 1 if there is none"
+    ),
     ("core/download/response_body.py", "_COMPRESSION_OVERHEAD = 1 << 21"): (
         "any limit ends an endless stream"
     ),

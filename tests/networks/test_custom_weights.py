@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,8 +34,13 @@ from posezoo.core.errors import (
 )
 from posezoo.core.ir.provenance import conversion_key
 from posezoo.core.layout import ModelLayout
+from posezoo.core.registry import open_registry
 from posezoo.networks import NETWORKS
-from posezoo.networks.custom_weights import spec_with_checkpoint, with_dynamic_shape
+from posezoo.networks.custom_weights import (
+    spec_with_checkpoint,
+    with_dynamic_shape,
+    with_known_network,
+)
 
 
 def save(path, shapes):
@@ -95,6 +101,20 @@ def test_weights_of_the_published_form_keep_all_that_the_model_says_but_its_lice
     assert model.outputs == PUBLISHED.outputs
     assert (model.decoder, model.skeleton) == (PUBLISHED.decoder, "openpose-18")
     assert model.license == License()
+
+
+@pytest.mark.parametrize(
+    "name", ["human-pose-estimation-3d-0001", "higher-hrnet-w32-human-pose-estimation"]
+)
+def test_a_model_of_another_registry_gets_the_network_of_ours_of_its_name_and_size(name):
+    ours = open_registry().find(name)
+    theirs = replace(ours, path=Path("theirs/model.yml"), network=None, checkpoint="", decoder=None)
+    known = with_known_network(theirs)
+    assert (known.network, known.checkpoint) == (ours.network, ours.checkpoint)
+    assert known.decoder == ours.decoder
+    files = tuple(replace(file, size=(file.size or 0) + 1) for file in theirs.files)
+    other = replace(theirs, files=files)
+    assert with_known_network(other) is other
 
 
 def test_what_their_publisher_says_of_other_weights_is_not_said_of_these(tmp_path):
