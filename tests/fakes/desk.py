@@ -19,8 +19,8 @@ from fakes.coco import NAMES, PERSON, person
 from fakes.pages import ROOT, blocks_of
 from posezoo.media.images import SAMPLE_PHOTOS
 
-#: The person on the astronaut's photo: a box, and visible keypoints in it.
-BOX = (60, 10, 380, 500)
+#: The boxes of the astronaut and the man with the camera; visible keypoints are in them.
+BOXES = ((60, 10, 380, 500), (120, 60, 220, 440))
 NETWORKS = ("net.onnx", "mine.onnx")
 INPUTS = ("inputs.npz", "more.npz")
 
@@ -94,18 +94,19 @@ def write_checkpoint(path: Path, **options: int) -> None:
 
 
 def annotate_samples() -> dict[str, Any]:
-    """COCO's annotations of the package's photos, with one person whose points are in a box."""
-    left, top, width, height = BOX
-    columns = np.linspace(left + width / 4, left + 3 * width / 4, len(NAMES))
-    points = [[round(x), top + height // 2, 2] for x in columns]
-    annotation = person(1, 1, points, bbox=BOX)
+    """COCO's annotations of the package's photos, each with a person whose points are in a box."""
+    annotations = []
     images = []
-    for number, photo in enumerate(SAMPLE_PHOTOS, 1):
+    for number, (photo, box) in enumerate(zip(SAMPLE_PHOTOS, BOXES, strict=True), 1):
+        left, top, width, height = box
+        columns = np.linspace(left + width / 4, left + 3 * width / 4, len(NAMES))
+        points = [[round(x), top + height // 2, 2] for x in columns]
+        annotations.append(person(number, number, points, bbox=box))
         rows, columns_, _ = cv2.imread(str(photo)).shape
         images.append(
             {"id": number, "file_name": Path(photo).name, "width": columns_, "height": rows}
         )
-    return {"images": images, "annotations": [annotation], "categories": [PERSON]}
+    return {"images": images, "annotations": annotations, "categories": [PERSON]}
 
 
 def main() -> None:
