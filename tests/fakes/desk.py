@@ -19,8 +19,24 @@ from fakes.coco import NAMES, PERSON, person
 from fakes.pages import ROOT, blocks_of
 from posezoo.media.images import SAMPLE_PHOTOS
 
-#: The boxes of the astronaut and the man with the camera; visible keypoints are in them.
-BOXES = ((60, 10, 380, 500), (120, 60, 220, 440))
+#: The people of the package's photos, annotated by eye: the astronaut, and the man with the camera.
+PEOPLE = (
+    {
+        "nose": (224, 122),
+        "left_eye": (248, 103),
+        "right_eye": (202, 101),
+        "left_shoulder": (318, 270),
+        "right_shoulder": (95, 265),
+    },
+    {
+        "nose": (254, 163),
+        "right_eye": (236, 147),
+        "right_ear": (188, 140),
+        "right_shoulder": (98, 163),
+        "right_elbow": (85, 292),
+    },
+)
+BOXES = ((20, 10, 345, 500), (0, 62, 330, 450))
 NETWORKS = ("net.onnx", "mine.onnx")
 INPUTS = ("inputs.npz", "more.npz")
 
@@ -94,14 +110,13 @@ def write_checkpoint(path: Path, **options: int) -> None:
 
 
 def annotate_samples() -> dict[str, Any]:
-    """COCO's annotations of the package's photos, each with a person whose points are in a box."""
+    """COCO's annotations of the package's photos, each with a person."""
     annotations = []
     images = []
-    for number, (photo, box) in enumerate(zip(SAMPLE_PHOTOS, BOXES, strict=True), 1):
-        left, top, width, height = box
-        columns = np.linspace(left + width / 4, left + 3 * width / 4, len(NAMES))
-        points = [[round(x), top + height // 2, 2] for x in columns]
-        annotations.append(person(number, number, points, bbox=box))
+    for number, photo in enumerate(SAMPLE_PHOTOS, 1):
+        seen = PEOPLE[number - 1]
+        points = [(*seen[name], 2) if name in seen else (0, 0, 0) for name in NAMES]
+        annotations.append(person(number, number, points, bbox=BOXES[number - 1]))
         rows, columns_, _ = cv2.imread(str(photo)).shape
         images.append(
             {"id": number, "file_name": Path(photo).name, "width": columns_, "height": rows}
