@@ -8,7 +8,7 @@ import pytest
 
 from fakes import walks
 from posezoo.poses.keypoints import Pose
-from posezoo.poses.tracking import PoseTracker
+from posezoo.poses.tracking import PoseTracker, _Motion
 
 
 def follow(frames, fps=walks.FPS):
@@ -152,3 +152,12 @@ def test_a_detection_in_an_empty_scene_gets_no_number_before_it_is_seen_again():
     for time_s, seen in enumerate(([], [], [box(100)], [box(101)])):
         numbers.append([pose.track_id for pose in tracker.update(seen, time_s / 30)])
     assert numbers == [[], [], [None], [1]]
+
+
+def test_what_is_not_known_after_two_seconds_is_that_of_one_second_twice():
+    once, twice = _Motion(), _Motion()
+    once.predict(2.0)
+    twice.predict(1.0)
+    twice.predict(1.0)
+    for name in ("position_variance", "covariance", "velocity_variance"):
+        assert getattr(once, name) == pytest.approx(getattr(twice, name)), name
