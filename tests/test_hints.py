@@ -37,16 +37,7 @@ DOWNLOADING = (
     "benchmark",
     "mirror",
 )
-CONVERTING = (
-    "convert",
-    "get",
-    "export",
-    "quantize",
-    "run",
-    "demo",
-    "evaluate",
-    "benchmark",
-)
+CONVERTING = ("convert", *DOWNLOADING[1:-1])
 #: The verbs that show the hints of a package. Each takes every flag that such a hint names.
 SHOWN_BY = {
     "core/download": DOWNLOADING,

@@ -82,32 +82,6 @@ def test_what_is_missing_or_out_of_date_is_measured_and_recorded(measure, shared
     assert f"measured with OpenVINO 2025.0, now {version}: posezoo evaluate" in output
 
 
-def test_without_photos_no_accuracy_is_measured(measure, tmp_path):
-    code, output = measure("--kinds", "accuracy,int8", "--dry_run", photos=tmp_path / "none")
-    assert code == 0
-    missing = tmp_path / "none" / "person_keypoints.json"
-    assert output.splitlines()[0] == f"{missing} does not exist: AP and INT8 are not measured"
-    assert "evaluate" not in output
-
-
-def test_a_model_that_cannot_be_downloaded_is_left_out(measure, shared, tmp_path):
-    shutil.rmtree(tmp_path / "models" / "intel" / MODEL)
-    shutil.copytree(
-        builtin_models_dir() / "intel" / "human-pose-estimation-0005",
-        tmp_path / "models" / "intel" / MODEL,
-    )
-    code, output = measure("--kinds", "accuracy", photos=shared / "data" / "photos")
-    assert code == 0
-    assert output.startswith(f"left out: {MODEL}: ")
-    assert len(output.splitlines()) == 1
-
-
-def test_an_unknown_kind_is_refused(measure, tmp_path):
-    code, output = measure("--kinds", "beauty", photos=tmp_path)
-    assert code == 2
-    assert "--kinds: unknown: beauty" in output
-
-
 def test_no_speed_is_measured_while_other_programs_use_the_machine(measure, mirror, tmp_path):
     spinning = [
         subprocess.Popen([sys.executable, "-c", "while True: pass"])

@@ -357,26 +357,13 @@ KINDS: dict[
 }
 
 
-def openpose_maps(
-    people: Group,
-    seed: int,
-    *,
-    upsampled: int = 1,
-    noise: float = NOISE,
-    thickness: float = OPENPOSE_STRIDE,
-) -> tuple[np.ndarray, np.ndarray]:
+def openpose_maps(people: Group, seed: int, **drawn: float) -> tuple[np.ndarray, np.ndarray]:
     """(1, 19, H, W) heatmaps, merged by maximum, and (1, 38, H, W) PAFs, averaged.
 
-    A field reaches ``thickness`` pixels to each side of its limb.
+    ``drawn`` says how: ``upsampled``, ``noise``, and ``thickness``, the pixels that a field reaches
+    to each side of its limb.
     """
-    return openpose_drawn(
-        *openpose_joints(people),
-        people.size,
-        seed,
-        upsampled=upsampled,
-        noise=noise,
-        thickness=thickness,
-    )
+    return openpose_drawn(*openpose_joints(people), people.size, seed, **drawn)
 
 
 def openpose_drawn(

@@ -118,25 +118,6 @@ def test_a_worker_that_does_not_see_the_lock_is_refused(zoo, flags):
     assert f"does not see the folder {zoo / 'project'} of this machine" in ended.stderr
 
 
-def test_a_run_makes_the_same_files_if_a_worker_is_killed(zoo):
-    serial = posezoo_process(*command(zoo, "get", "serial"))
-    assert_success(serial)
-    cluster = Cluster(zoo)
-    try:
-        for _ in range(2):
-            cluster.add_worker()
-        cluster.wait_for_workers(2)
-        words = command(zoo, "get", "spread", "--cluster", cluster.address)
-        process = start_posezoo(*words)
-        wait_until(lambda: any((zoo / "spread").rglob("FP16/provenance.json")))
-        cluster.processes[-1].kill()
-        _, said = process.communicate(timeout=3 * HANG_S)
-        assert process.returncode == 0, said
-    finally:
-        cluster.close()
-    assert irs(zoo / "spread") == irs(zoo / "serial")
-
-
 class _Wire:
     """Passes connections on to a port, and remembers what the client sends."""
 

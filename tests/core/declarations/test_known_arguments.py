@@ -23,15 +23,9 @@ def read_export(*arguments):
 @pytest.mark.parametrize(
     ("argument", "problem", "hint"),
     [
-        (
-            "--mean_vales=[1,2,3]",
-            "--mean_vales is no argument of Model Optimizer",
-            "did you mean --mean_values?",
-        ),
         ("--inputmodel=net.onnx", "--inputmodel is no argument", "did you mean --input_model?"),
         ("--scal=2", "--scal is no argument", "did you mean --scale_values or --scale?"),
         ("--zzz=1", "--zzz is no argument", "known: --input_model, "),
-        ("--reverse_input_channels=yes", "takes no value, or True or False, got 'yes'", ""),
         ("--keep_shape_ops=3", "--keep_shape_ops: takes no value", ""),
         ("--tensorboard_logdir", "--tensorboard_logdir needs a value", ""),
         (
@@ -54,19 +48,9 @@ def test_an_argument_that_model_optimizer_does_not_know_is_an_error_at_its_place
 @pytest.mark.parametrize(
     ("argument", "problem", "hint"),
     [
-        (
-            "--ouput-names=a",
-            "--ouput-names is no argument of the step to ONNX",
-            "did you mean --output-names?",
-        ),
         ("--model=a", "--model is no argument", "did you mean --model-name, --model-path or"),
         ("--zzz=a", "--zzz is no argument", "known: --model-name, "),
         ("--output-names", "--output-names needs a value", ""),
-        (
-            "--output-file=$cnv_dir/net.onnx",
-            "--output-file: no such variable: $cnv_dir",
-            "did you mean $conv_dir?",
-        ),
         # Open Model Zoo's converter replaces it in Model Optimizer's arguments alone.
         ("--model-path=$home", "no such variable: $home", "known: $dl_dir, "),
         ("--model-path=$mo_dir", "no such variable: $mo_dir", "did you mean $conv_dir?"),

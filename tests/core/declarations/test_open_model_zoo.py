@@ -84,10 +84,6 @@ def _node(content):
     return parse_yaml(as_yaml(content).encode(), "written")
 
 
-def the(name, selection):
-    return next(spec for spec in selection.models if spec.name == name)
-
-
 def test_the_parts_of_a_composite_come_in_their_order(root, generation):
     registry = Registry([root])
     parts = [part.name for part in registry.parts(registry.find("action-recognition-0001"))]

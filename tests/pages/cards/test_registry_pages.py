@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from fakes.command import run_process, succeeded
-from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
+from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.core.errors import SpecError
 from posezoo.pages.cards.card_reader import parse_card
 from posezoo.pages.cards.registry_pages import render_pages
@@ -117,51 +117,6 @@ def test_the_pages_of_our_zoo_are_up_to_date_and_their_links_lead_somewhere():
                 )
                 links += 1
     assert links > 2 * len(pages)
-
-
-def test_gluoncv_models_are_in_its_tables_with_empty_cells_for_unknown_values(tmp_path):
-    root = tmp_path / "models"
-    gluoncv = {"repository": "https://github.com/dmlc/gluon-cv", "paper": "https://p.invalid/2"}
-    claim = {"metric": "AP", "value": 0.663, "AP50": 0.892, "AP75": 0.734}
-    image = {"name": "data", "shape": [1, 3, 256, 192], "layout": "NCHW"}
-    files = model_yml()["files"]
-    variants = {
-        "aaaa": {
-            "files": files,
-            "published": {"accuracy": [claim, {**claim, "value": 0.684, "flip": True}]},
-        },
-        "bbbb": {
-            "files": files,
-            "published": {"accuracy": [claim]},
-            "inputs": [{"shape": [1, 3, 128, 96]}],
-        },
-        "cccc": {"files": files},
-    }
-    model = model_yml(files=None, origin=gluoncv, inputs=[image], variants=variants)
-    for name in ("simple_pose_resnet50_v1b", "simple_pose_resnet101_v1b", "mobile_pose_x"):
-        write_model(root, name, model)
-    write_model(root, "simple_pose_of_mine", model_yml())
-    paper = {"key": "doe", "title": "On _Poses_", "authors": ["Jane Doe"], "year": 2020}
-    unread = {**paper, "title": "Unread"}
-    (root / "papers.yml").write_text(
-        as_yaml({"https://p.invalid/1": unread, "https://p.invalid/2": paper})
-    )
-    index = render_pages(root)["index.md"].partition("\n## GluonCV's models\n")[2]
-    tables = parse_card(index).tables
-    assert [[row.cells[0] for row in table.rows] for table in tables] == [
-        [
-            "simple_pose_resnet50_v1b [^1]",
-            "simple_pose_resnet50_v1b (128x96) [^1]",
-            "simple_pose_resnet101_v1b [^1]",
-            "simple_pose_resnet101_v1b (128x96) [^1]",
-        ],
-        ["mobile_pose_x [^1]", "mobile_pose_x (128x96) [^1]"],
-    ]
-    assert [row.cells[1:] for row in tables[1].rows] == [
-        ("0.663/0.892/0.734", "0.684/0.892/0.734", "aaaa", "", ""),
-        ("0.663/0.892/0.734", "", "bbbb", "", ""),
-    ]
-    assert index.endswith("\n[^1]: Jane Doe: On \\_Poses\\_. 2020. <https://p.invalid/2>\n")
 
 
 SPEED = """\
