@@ -108,39 +108,37 @@ def test_results_name_the_locked_files_that_they_were_made_with(xml, zoo, tmp_pa
     }
 
 
-def test_a_deprecated_model_warns_each_time_that_it_runs(xml, zoo, tmp_path):
+@pytest.fixture
+def run_with(xml, zoo, tmp_path):
+    """run_with(VERB..., adds=LINE) -> what a verb ends with, with this line in the model.yml."""
     flags = zoo()
     declaration = tmp_path / "zoo" / "public" / "discs" / "model.yml"
     text = declaration.read_text("utf-8")
-    declaration.write_text(f"{text}deprecated: {{since: '2026-01-31', use: other}}\n", "utf-8")
     cv2.imwrite(str(tmp_path / "photo.png"), PHOTO)
-    places = ("-i", tmp_path / "photo.png", "-o", tmp_path / "out")
+    of_run = (*flags, "-i", tmp_path / "photo.png", "-o", tmp_path / "out")
+
+    def run(verb, *words, adds):
+        declaration.write_text(f"{text}{adds}\n", "utf-8")
+        places = {"info": flags[:2], "run": of_run}.get(verb, flags)
+        return posezoo_command(verb, "discs", *words, *places)
+
+    run.place = f"{declaration}:{len(text.splitlines()) + 1}:1"
+    return run
+
+
+def test_a_deprecated_model_warns_each_time_that_it_runs(run_with):
     for _ in range(2):
-        done = posezoo_command("run", "discs", *flags, *places)
+        done = run_with("run", adds="deprecated: {since: '2026-01-31', use: other}")
         said = "warning: discs: deprecated since 2026-01-31; use other\n"
         assert (done.returncode, done.stderr.count(said)) == (0, 1)
 
 
-def test_a_key_of_a_later_version_is_left_out_with_a_warning_each_time(xml, zoo, tmp_path):
-    flags = zoo()
-    declaration = tmp_path / "zoo" / "public" / "discs" / "model.yml"
-    text = declaration.read_text("utf-8")
-    declaration.write_text(f"{text}of_next_year: {{a: 1}}\n", "utf-8")
-    cv2.imwrite(str(tmp_path / "photo.png"), PHOTO)
-    places = ("-i", tmp_path / "photo.png", "-o", tmp_path / "out")
-    for verb, *words in (
-        ("info", *flags[:2]),
-        ("get", "--dry_run", *flags),
-        ("get", *flags),
-        ("run", *flags, *places),
-    ):
-        done = posezoo_command(verb, "discs", *words)
-        said = (
-            f"{declaration}:{len(text.splitlines()) + 1}:1: of_next_year: unknown key, left out\n"
-        )
-        assert (done.returncode, done.stderr.count(f"warning: {said}")) == (0, 1), verb
-    declaration.write_text(f"{text}requires_posezoo: '97'\n", "utf-8")
-    done = posezoo_command("run", "discs", *flags, *places)
+def test_a_key_of_a_later_version_is_left_out_with_a_warning_each_time(run_with):
+    said = f"warning: {run_with.place}: of_next_year: unknown key, left out\n"
+    for words in (("info",), ("get", "--dry_run"), ("get",), ("run",)):
+        done = run_with(*words, adds="of_next_year: {a: 1}")
+        assert (done.returncode, done.stderr.count(said)) == (0, 1), words
+    done = run_with("run", adds="requires_posezoo: '97'")
     assert done.returncode == 1
     assert "requires_posezoo: needs posezoo 97 or newer, and this is " in done.stderr
 
