@@ -391,7 +391,7 @@ def test_a_pipeline_that_misses_people_is_not_measured(blazepose, mirror):
     assert (ended.returncode, ended.stdout) == (1, "")
     problem, hint = ended.stderr.splitlines()
     assert problem == "error: blazepose-full: computed 2 crops, and the picture shows 4 people"
-    assert hint == "  hint: --input names a picture of your own"
+    assert hint == "  hint: --people 1 shows one person; --input names a picture of your own"
 
 
 @pytest.mark.parametrize("detector", ["picodet-s-192-pedestrian", "yolox-nano-coco"])

@@ -207,11 +207,13 @@ class PipelineWorkload:
         crops = count_crops(estimator, image)
         sees_crops = len(estimator.networks) > 1
         if self.shown and sees_crops and crops != self.shown:
-            shown = "1 person" if self.shown == 1 else f"{self.shown} people"
+            is_single = self.shown == 1
+            shown = "1 person" if is_single else f"{self.shown} people"
+            fewer = "" if is_single else "--people 1 shows one person; "
             raise InferenceError(
                 f"{estimator.model.full_name}: computed {format_count(crops, 'crop')}, and the"
                 f" picture shows {shown}",
-                hint="--input names a picture of your own",
+                hint=f"{fewer}--input names a picture of your own",
             )
         return crops
 
