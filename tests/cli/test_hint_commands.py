@@ -143,6 +143,7 @@ NOT_RUN = {
     "declares other files of ": "a second training; tests/upkeep/verbs/test_new.py",
     "if you trust the file, ": "a file that takes long or much memory; tests/core/workers/test_processes.py",
     "fewer threads: --jobs 1": "a limit of the system; tests/cli/test_limits.py",
+    "what posezoo doctor says": "a machine without any host; tests/run/verbs/test_run.py",
     "names a picture of your own": "files of a detector; tests/measure/verbs/test_benchmark.py",
     "makes an IR, which says all itself": "weights; tests/upkeep/verbs/test_new_beside.py",
     "another --weights_dir": "a file of another user, and tests may run as root",
