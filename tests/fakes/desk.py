@@ -113,10 +113,10 @@ def annotate_samples() -> dict[str, Any]:
     """COCO's annotations of the package's photos, each with a person."""
     annotations = []
     images = []
-    for number, photo in enumerate(SAMPLE_PHOTOS, 1):
-        seen = PEOPLE[number - 1]
+    shown = zip(SAMPLE_PHOTOS, PEOPLE, BOXES, strict=True)
+    for number, (photo, seen, box) in enumerate(shown, 1):
         points = [(*seen[name], 2) if name in seen else (0, 0, 0) for name in NAMES]
-        annotations.append(person(number, number, points, bbox=BOXES[number - 1]))
+        annotations.append(person(number, number, points, bbox=box))
         rows, columns_, _ = cv2.imread(str(photo)).shape
         images.append(
             {"id": number, "file_name": Path(photo).name, "width": columns_, "height": rows}

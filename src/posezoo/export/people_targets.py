@@ -153,6 +153,7 @@ ONNX = ExportTarget(
     sets_type="the type of the values in the file",
     inputs=INPUTS,
     network_format="ONNX",
+    extras={"onnx": "convert"},
     refuse_detector=explain_unknown_crop,
     runs_people=True,
 )

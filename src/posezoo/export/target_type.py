@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -200,6 +200,8 @@ class ExportTarget:
         takes_precisions: whether its IR can be in folders of their precision.
         inputs: how IR always take images; None if the user decides.
         network_format: of its networks.
+        extras: the packages, beside those of posezoo run, that write its files, and the extras that
+            install them.
         refuse_detector: why its files cannot run a detector before a model, as a clause; empty if
             they do.
         runs_people: whether its files find people in pictures with decoders in the IR.
@@ -216,6 +218,7 @@ class ExportTarget:
     takes_precisions: bool = False
     inputs: InputOptions | None = None
     network_format: str = "OpenVINO IR"
+    extras: Mapping[str, str] = field(default_factory=dict)
     refuse_detector: Callable[[ModelSpec, ModelSpec], str] = lambda _spec, _detector: (
         "its files run one network"
     )

@@ -16,7 +16,14 @@ from posezoo.console.console import Console
 from posezoo.console.job_report import Answer, JobReport
 from posezoo.console.plan_report import format_plan
 from posezoo.core.declarations.model import CompositeSpec, Model, ModelSpec, Precision
-from posezoo.core.errors import ConversionError, InferenceError, PosezooError, require_packages
+from posezoo.core.errors import (
+    ConversionError,
+    InferenceError,
+    PosezooError,
+    find_missing_packages,
+    import_cv2,
+    require_packages,
+)
 from posezoo.core.events import Listener, WorkFinished
 from posezoo.core.pipeline.get import get_irs
 from posezoo.core.pipeline.plan import make_plan
@@ -88,16 +95,20 @@ class CaseMaker:
 
         Raises:
             InferenceError: the device does not exist.
-            MissingPackageError: OpenVINO is not installed, or OpenCV, which the pipeline needs, or
-                PyTorch, which generates weights.
+            MissingPackageError: OpenVINO is not installed, or OpenCV, which the pipeline needs; the
+                error also names PyTorch if it generates the weights of some of the models.
         """
         extras = {"openvino": "run"}
         if self.options.is_pipeline:
             extras["cv2"] = "run"
-        if any(starmap(self.generates_weights, product(models, self.options.precisions))):
+        generates = any(starmap(self.generates_weights, product(models, self.options.precisions)))
+        # Without PyTorch alone, the other models are measured.
+        if generates and find_missing_packages(extras):
             extras["torch"] = "torch"
         require_packages(extras)
         require_device(self.options.runtime.device)
+        if self.options.is_pipeline:
+            import_cv2()
 
     def available_precisions(self, model: Model) -> list[Precision]:
         """The requested precisions that all parts have: declared, or already quantized on this

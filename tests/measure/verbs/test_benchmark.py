@@ -192,6 +192,14 @@ def test_with_cluster_the_cases_are_measured_in_processes_with_all_cores(checkou
     assert "measuring small" in there.stderr
 
 
+def test_pytorch_alone_is_not_required_before_the_other_models_are_measured(checkout, monkeypatch):
+    name = "human-pose-estimation-3d-0001"
+    shutil.copytree(builtin_models_dir() / "public" / name, checkout / "models" / "public" / name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    ended = benchmark(checkout, "small", name, "--generated", "--format", "json")
+    assert "small" in [each["model"] for each in json_of(ended)["measurements"]]
+
+
 def test_one_error_names_all_packages_that_are_missing(tmp_path, monkeypatch):
     for package in ("openvino", "onnx", "torch"):
         monkeypatch.setitem(sys.modules, package, None)  # as where it is not installed

@@ -112,10 +112,8 @@ def run(args: _ExportArgs) -> int:
 
     options = _options_from_args(args)
     if options.inputs.decode and not args.dry_run:
-        extras = {"openvino": "run", "cv2": "run"}  # the self-check decodes, too
-        if options.target.network_format == "ONNX":
-            extras["onnx"] = "convert"
-        require_packages(extras)
+        # The self-check decodes, too.
+        require_packages({"openvino": "run", "cv2": "run", **options.target.extras})
     context = flags.context_from_args(args)
     exported: list[ExportedModel] = []
 
